@@ -18,7 +18,7 @@ needed=(
 )
 
 readonly start_tries=5       # each with a new port, because another process may have taken the free one
-readonly ready_seconds=30    # until a server answers
+readonly ready_seconds=30    # until a server responds
 readonly runner_stop_seconds=15 # nextest allows its tests 10 s to end
 readonly server_stop_seconds=10
 
@@ -41,7 +41,7 @@ find_redis() {
   [[ -n $TEST_REDIS_SERVER && -x $TEST_REDIS_SERVER ]]
 }
 
-# Patroni needs its client of etcd, which is a package of its own.
+# Patroni needs a client of etcd, which is a separate package.
 find_patroni() {
   TEST_PATRONI=${TEST_PATRONI:-$(command -v patroni || true)}
   [[ -n $TEST_PATRONI && -x $TEST_PATRONI ]] && /usr/bin/python3 -c 'import etcd, patroni' 2>/dev/null
@@ -239,7 +239,7 @@ stage() { # NAME COMMAND...
 
 port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Below the range of ephemeral ports, so that no outgoing connection takes it.
+# Prints a free port below the range of ephemeral ports, so that no outgoing connection takes it.
 free_port() {
   local port
   while :; do
@@ -249,14 +249,14 @@ free_port() {
   echo "$port"
 }
 
-# Waits until a new server answers. Fails when it ends or the time limit passes.
+# Waits until a new server responds. Fails when it ends or the time limit passes.
 ready() { # PID COMMAND...
   local pid=$1 tenths=$((ready_seconds * 10))
   shift
   while ((tenths-- > 0)); do
     running "$pid" || return 1
     if "$@" 2>/dev/null; then
-      # Another server may have answered because it holds the port. Then the new server ends about now.
+      # The response may come from another server, which already uses the port. Then the new server ends about now.
       sleep 0.1
       running "$pid" && return 0
     fi

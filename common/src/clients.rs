@@ -8,4 +8,4 @@ pub mod price_cache;
 mod readiness;
 
 pub use call::{CallError, CallOutcome, Retry, ServiceClient, http_client, http_client_with_proxy};
-pub use forwarding::{ForwardedAnswer, ForwardedRead, ForwardingClient, ForwardingError};
+pub use forwarding::{ForwardedRead, ForwardedResponse, ForwardingClient, ForwardingError};

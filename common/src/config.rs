@@ -39,7 +39,7 @@ struct InvalidSetting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     invalid: Vec<InvalidSetting>,
-    /// A misspelt name may be the reason why a setting is missing.
+    /// The unknown names in the file `.env`. A misspelt name may be the reason why a setting is missing.
     unknown: Vec<UnknownSetting>,
 }
 
@@ -71,7 +71,7 @@ pub struct Env {
 }
 
 impl Env {
-    /// The environment variables of the process. The file `.env` of the current directory, if it exists, supplies the ones
+    /// The environment variables of the process. If the current directory has a file `.env`, the file supplies the variables
     /// that are not set.
     pub fn from_process() -> anyhow::Result<Self> {
         let EnvFile { values: mut vars, unknown } = EnvFile::read()?;
@@ -127,8 +127,8 @@ impl Env {
         self.add_fault(name, Some(value.into()), format!("it must be {allowed}"));
     }
 
-    /// Adds an error that says in `rule` what is wrong, or what to do about a missing setting. Only the first error of a setting
-    /// is kept: several services may read it, and a further error may be a consequence of the first.
+    /// Adds an error. `rule` states what is wrong, or what to do about a missing setting. Only the first error of a setting is
+    /// kept: several services may read the setting, and a further error may be a consequence of the first.
     pub fn add_fault(&mut self, name: &str, value: Option<String>, rule: impl Into<String>) {
         if self.errors.iter().all(|error| error.name != name) {
             let (name, rule) = (name.to_owned(), rule.into());
@@ -136,7 +136,7 @@ impl Env {
         }
     }
 
-    /// Adds to the error of a setting, if there is one, that `alternative` can be set instead.
+    /// If `name` has an error because it is missing, adds to the error that `alternative` can be set instead.
     fn add_alternative(&mut self, name: &str, alternative: &str) {
         let missing = self.errors.iter_mut().find(|error| error.name == name && error.value.is_none());
         if let Some(InvalidSetting { alternatives, .. }) = missing
@@ -146,7 +146,7 @@ impl Env {
         }
     }
 
-    /// The names in the file `.env` that are no setting.
+    /// The names in the file `.env` that are not names of settings.
     pub fn unknown_settings(&self) -> &[UnknownSetting] {
         &self.unknown
     }
@@ -167,7 +167,7 @@ impl Env {
         self.optional_url(name).unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
     }
 
-    /// An `http` or `https` URL, which may have a path. `None` if it is not set.
+    /// An `http` or `https` URL, which may have a path. `None` if the variable is not set.
     pub fn optional_url(&mut self, name: &str) -> Option<Url> {
         self.url_with(name, HTTP_URL, |_| true)
     }
@@ -184,7 +184,7 @@ impl Env {
         let text = self.text(name)?.to_owned();
         let url = parse_http_url(&text).filter(check);
         if url.is_none() {
-            // Somebody may have set a password.
+            // The address may contain a password, although this is not allowed.
             let shown = if text.contains('@') || text.contains('?') { redact_password(&text) } else { text };
             self.add_error(name, shown, allowed);
         }
@@ -218,7 +218,7 @@ impl Env {
     }
 }
 
-/// Which addresses [`parse_http_url`] accepts.
+/// The description of the addresses that [`parse_http_url`] accepts.
 pub const HTTP_URL: &str =
     "an http or https address without user name, query and fragment, such as http://127.0.0.1:8010";
 
@@ -265,7 +265,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// An address without its password and its query, which may contain a password, for logs and error messages.
+/// The address with `***` instead of its password and its query, for logs and error messages. A query may contain a password.
 pub fn redact_password(address: &str) -> String {
     let Ok(mut url) = Url::parse(address) else { return "(an invalid address)".to_owned() };
     if url.password().is_some() {
@@ -294,7 +294,7 @@ impl Bind {
     }
 }
 
-/// Whether only this machine reaches the address. An IPv4 address may be mapped to IPv6.
+/// Whether the address is reachable only from this machine. An IPv4 address may be mapped to IPv6.
 pub fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }

@@ -42,7 +42,7 @@ uuid_id!(QuoteId, "The id of a quote, a UUID of version 7.");
 uuid_id!(UserId, "The id of a user, a UUID of version 7.");
 uuid_id!(KeyId, "The id of an API key, a UUID of version 7. It is not the key.");
 
-/// The key that makes it safe for a client to repeat an order: 1 to 128 visible ASCII characters.
+/// The key with which a client can safely send the same order again: 1 to 128 visible ASCII characters.
 ///
 /// All anonymous clients share one namespace, so a key should be unguessable, such as a UUID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,7 @@
 //! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
 //! | 7 | [`process`], [`reporting`], [`shutdown`] | runtime and limits of the process; heartbeats and warnings for health-check; signals |
 //! | 6 | [`clients`] | typed clients of the services |
-//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; [`access`]; of [`api`] only the error format, the health types, the schema rules, the checks of parameters and the keys |
+//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; uses [`access`], and of [`api`] only the error format, the health types, the schema rules, the checks of parameters and the keys |
 //! | 4 | [`telemetry`] | logs |
 //! | 3 | [`api`], [`access`] | the wire types and the error format; who may do what |
 //! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`request_context`], [`startup`] | building blocks without domain or HTTP |

@@ -12,7 +12,7 @@ use prometheus_client::{
 
 pub use self::exact::{ExactCounter, ExactGauge, Units};
 
-/// The metrics of one service. Each service has its own, even if all services run in one process.
+/// The metrics of one service. Each service has its own metrics, even if all services run in one process.
 #[derive(Clone)]
 pub struct Metrics(Arc<RwLock<Registry>>);
 

@@ -8,12 +8,13 @@ use std::{
 use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Runs a program, whose result is its exit code, and prints its error to standard error. The exit code of an error is 1.
+/// Runs a program and returns its exit code, which is the result of `work`. If `work` fails, prints the error to standard error
+/// and returns exit code 1.
 pub fn run<T: Termination>(program: &str, work: impl Future<Output = anyhow::Result<T>>) -> ExitCode {
     let result =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
             let result = runtime.block_on(work);
-            // Work that blocks a thread, such as looking up a host name, does not delay the end of the process.
+            // The process does not wait for work that blocks a thread, such as the lookup of a host name.
             runtime.shutdown_background();
             result
         });
@@ -29,8 +30,8 @@ pub fn fail(program: &str, error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Raises the soft limit of open files to the hard limit. Returns how many files the process may open. The error, if that is
-/// fewer than `required`, names the required number.
+/// Raises the soft limit of open files to the hard limit. Returns the number of files that the process may open. If this number
+/// is less than `required`, returns an error that names the required number.
 pub fn require_descriptors(program: &str, required: u64) -> anyhow::Result<u64> {
     let limit = raise_descriptor_limit();
     ensure!(
@@ -44,6 +45,6 @@ pub fn require_descriptors(program: &str, required: u64) -> anyhow::Result<u64> 
 fn raise_descriptor_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
-    // `None` is unlimited.
+    // `None` means that there is no limit.
     if raised { maximum } else { current }.unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The request that the current task works on. Log events and calls to other services carry its id.
+//! The request that the current task works on. Log events and calls to other services contain the id of this request.
 //!
 //! The context is a task-local value and not a tracing span: creating a span costs time for each request, and most requests
 //! log nothing.
@@ -29,7 +29,7 @@ impl RequestContext {
         CURRENT.scope(request, work)
     }
 
-    /// As [`RequestContext::scope`], for synchronous work.
+    /// Like [`RequestContext::scope`], but for synchronous work.
     pub fn enter<T>(self, work: impl FnOnce() -> T) -> T {
         CURRENT.sync_scope(Some(self), work)
     }

@@ -25,7 +25,7 @@ pub trait Service: Sized + Send {
     const PORT: u16;
     /// The service as a caller of other services.
     const CALLER: Caller;
-    /// Whether the service must have a token for health-check. Otherwise it sends no reports without one.
+    /// Whether the service must have a token for health-check. If not, it sends no reports when it has no token.
     const MUST_REPORT: bool = true;
     type Config: Send;
 
@@ -53,7 +53,7 @@ pub fn main<S: Service>() -> ExitCode {
     main_with::<S>(None)
 }
 
-/// As [`main`], for a binary that can do something else than serve.
+/// Like [`main`], but for a binary that can also run `task` instead of serving.
 pub fn main_with<S: Service>(task: Option<Task>) -> ExitCode {
     match command_line::action_of(S::NAME, task, std::env::args_os()) {
         Ok(Action::Serve) => {}
@@ -63,10 +63,10 @@ pub fn main_with<S: Service>(task: Option<Task>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Action::Run(task)) => return task(),
-        // The help and the version that were requested are printed to standard output, and have the exit code 0.
+        // If the help or the version was requested, it is printed to standard output, and the exit code is 0.
         Err(error) => error.exit(),
     }
-    // Checked before the runtime starts, because the runtime opens files.
+    // The limit is checked before the runtime starts, because the runtime opens files.
     let limit = match process::require_descriptors(S::NAME, required_descriptors(1)) {
         Ok(limit) => limit,
         Err(error) => return process::fail(S::NAME, &error),

@@ -1,11 +1,12 @@
-//! Finds the name that a misspelt name probably means.
+//! Finds the known name that is meant by a misspelt name.
 
-/// The least similarity of a suggestion, between 0 and 1. The first measure counts wrong, missing and transposed letters; the
-/// second finds a missing or additional end.
+/// Minimum similarity of a suggestion by edit distance, from 0 to 1. It counts wrong, missing and transposed letters.
 const MIN_EDIT_SIMILARITY: f64 = 0.6;
+/// Minimum similarity of a suggestion by common prefix, from 0 to 1. It finds names whose end is missing or too long.
 const MIN_PREFIX_SIMILARITY: f64 = 0.9;
-/// How many times as long as the other one a similar name may be. Beyond that, no measure reaches its least value. A client may
-/// send a name as long as a body, and each measure takes time, and the first also memory, for every pair of letters.
+/// Maximum ratio of the lengths of two similar names. Above this ratio, neither similarity reaches its minimum. This check
+/// limits the cost of a comparison, which takes time and memory for every pair of letters: a client may send a name as long as
+/// a body.
 const MAX_LENGTH_RATIO: usize = 2;
 
 /// The known name that is most similar to `name`, regardless of case. `None` if no name is similar.

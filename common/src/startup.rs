@@ -1,4 +1,5 @@
-//! The first seconds of a service: services start in any order, so a component that is missing then is not worth a warning.
+//! The first seconds of a service. Services start in any order, so a component that is unavailable during these seconds causes
+//! no warning.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use tokio::time::Instant;
 /// How long a service may wait for the components that it needs when it starts.
 pub const STARTUP_GRACE: Duration = Duration::from_secs(10);
 
-/// Decides which failures of one component are logged: the first of each outage, and not as a warning while the service starts.
+/// Decides which failures of one component are logged. Only the first failure of an outage is logged. While the service starts,
+/// a failure is not logged as a warning.
 #[derive(Debug)]
 pub struct OutageLog {
     start: Instant,
@@ -17,9 +19,9 @@ pub struct OutageLog {
 /// The log line of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutageLine {
-    /// The component is not there yet: a line at level info.
+    /// The component is not available yet. The line has level info.
     NotYet,
-    /// The component is not there: a warning or worse.
+    /// The component is unavailable. The line is a warning or worse.
     Outage,
 }
 
@@ -31,8 +33,8 @@ impl Default for OutageLog {
 }
 
 impl OutageLog {
-    /// Records a failure. Returns the line to log, if any. An outage that begins while the service starts and outlasts the start
-    /// has both lines.
+    /// Records a failure. Returns the line to log, if any. An outage that begins while the service starts and lasts longer than
+    /// the start has both lines.
     pub fn record_failure(&mut self) -> Option<OutageLine> {
         let line = if self.start.elapsed() < STARTUP_GRACE { OutageLine::NotYet } else { OutageLine::Outage };
         let is_new = self.last != Some(line) && self.last != Some(OutageLine::Outage);

@@ -137,7 +137,7 @@ pub fn level() -> Option<Level> {
     INSTALLED.get()?.levels.with_current(Levels::get).ok()
 }
 
-/// How many lines per second the request log of one service may write. The default if no logs are set up.
+/// How many lines per second the request log of one service may write. Returns the default if no logs are set up.
 pub fn request_lines_per_second() -> u32 {
     INSTALLED.get().map_or(DEFAULT_REQUEST_LINES, |installed| installed.request_lines_per_second)
 }
@@ -160,7 +160,7 @@ fn install_panic_hook() {
         } else {
             critical!(%place, "panic: {message}");
         }
-        // The panic may end the process.
+        // The panic may end the process, so its line is written before.
         flush();
     }));
 }

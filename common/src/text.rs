@@ -1,10 +1,10 @@
 //! A macro that implements the JSON and OpenAPI forms of types that are text on the wire.
 
-/// Implements serde and poem-openapi for a type that is a JSON string on the wire, with its `FromStr` and `Display`.
+/// Implements the traits of serde and poem-openapi for a type that is a JSON string on the wire.
 ///
-/// Both codecs use these two functions, so a client with serde and a server with poem-openapi use the same text.
-/// Arguments: the type, the OpenAPI format, a description, an example, and optionally the pattern of the text. Every text
-/// that `Display` writes must match the pattern.
+/// Both use `FromStr` and `Display` of the type, so a client with serde and a server with poem-openapi use the same text.
+/// Arguments: the type, the OpenAPI format, a description, an example, and optionally the pattern of the text. Every text that
+/// `Display` writes must match the pattern.
 #[macro_export]
 macro_rules! text_type {
     ($type:ty, $format:literal, $description:literal, $example:literal $(, pattern: $pattern:literal)?) => {

@@ -10,8 +10,8 @@ use std::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::time::Instant;
 
-/// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future was stamped by
-/// a clock that is wrong, and is current nowhere.
+/// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future comes from a
+/// wrong clock, so no service uses a value with such a time.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// A point in time in UTC, in whole microseconds since 1970. PostgreSQL stores the same precision, so a stored time does
@@ -59,7 +59,7 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Whether this time is further after `now` than the clocks of two machines may differ.
+    /// Whether this time is later than `now` by more than [`MAX_CLOCK_SKEW`].
     pub fn is_beyond_skew(self, now: Self) -> bool {
         self > now.plus(MAX_CLOCK_SKEW)
     }
@@ -104,7 +104,7 @@ pub enum Clock {
     Virtual(&'static VirtualClock),
 }
 
-/// A clock that shows a wall time at an instant of the clock of tokio, and advances with that clock.
+/// A clock that starts at a given wall time and advances with the clock of tokio.
 #[derive(Debug)]
 pub struct VirtualClock {
     start: Instant,
@@ -126,14 +126,15 @@ impl ClockReading {
         self.monotonic.saturating_sub(earlier.monotonic)
     }
 
-    /// What the wall clock shows at `later` if it is not set in between. Only the monotonic time of `later` is used.
+    /// The time that the wall clock shows at `later` if the wall clock is not set in between. Only the monotonic time of
+    /// `later` is used.
     pub fn expected_at(self, later: Self) -> Timestamp {
         self.wall.plus(later.elapsed_since(self))
     }
 }
 
 impl Clock {
-    /// A clock that shows `now` and advances with the clock of tokio. It is never freed, so it is for tests.
+    /// A clock that shows `now` and advances with the clock of tokio. Its memory is never freed, so it is only for tests.
     pub fn starting_at(now: Timestamp) -> Self {
         let clock = VirtualClock { start: Instant::now(), origin: AtomicI64::new(now.micros()) };
         Self::Virtual(Box::leak(Box::new(clock)))
@@ -167,8 +168,8 @@ impl Clock {
     }
 }
 
-/// The time since the machine started, including the time in which it was suspended. So a machine that wakes up does not
-/// look like one whose wall clock was set.
+/// The time since the machine started, including the time in which it was suspended. So the end of a suspension is not mistaken
+/// for a change of the wall clock.
 #[cfg(target_os = "linux")]
 fn system_uptime() -> Duration {
     use rustix::time::{ClockId, clock_gettime};

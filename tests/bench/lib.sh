@@ -64,7 +64,7 @@ start_postgres() {
   mkdir "$pgdata"
   ((EUID != 0)) || chown postgres "$pgdata"
   as_server "$pgbin/initdb" -D "$pgdata" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >/dev/null
-  # The durability settings are the defaults: a commit is on disk before it is answered.
+  # The durability settings are the defaults: a commit is on disk before it succeeds.
   as_server "$pgbin/pg_ctl" -D "$pgdata" -l "$pgdata/log" -w start \
     -o "-p $pgport -k $pgdata -c listen_addresses=127.0.0.1 -c fsync=on -c synchronous_commit=on -c full_page_writes=on \
         -c shared_buffers=${BENCH_SHARED_BUFFERS:-512MB} -c min_wal_size=1GB -c max_wal_size=4GB" >/dev/null
@@ -184,7 +184,7 @@ row() { rows+=("$1|$2|$3|$4|$5|$6"); } # row FIGURE BUYDESK BASELINE RATIO GOAL 
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b == 0) print "-"; else printf "%.2f", a / b }'; }
 
-# Prints the rows. When tests/bench/all is the caller, appends them to its file instead.
+# Prints the rows. If tests/bench/all is the caller, appends them to the file of tests/bench/all instead.
 table() {
   if [[ -n ${BENCH_ROWS:-} ]]; then
     printf '%s\n' "${rows[@]}" >>"$BENCH_ROWS"

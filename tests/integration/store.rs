@@ -188,7 +188,7 @@ struct TestOrder {
     price: Option<OrderPrice>,
     requested_at: Timestamp,
     annotations: Annotations,
-    /// Whether the client named the bitcoin of the price instead of the amount.
+    /// Whether the client specified the bitcoin amount instead of the amount of money.
     names_bitcoin: bool,
 }
 

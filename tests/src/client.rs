@@ -76,7 +76,7 @@ pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Response> {
 /// A complete response.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// The request that it answers, for messages of failed assertions.
+    /// The request of this response, for messages of failed assertions.
     request_line: String,
     pub status: u16,
     pub headers: HeaderMap,

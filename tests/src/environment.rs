@@ -17,7 +17,7 @@ pub fn required_variable(name: &str) -> String {
 /// The path of a binary of this workspace, as built by `cargo build --workspace`.
 pub fn binary_path(name: &str) -> PathBuf {
     let current_exe = std::env::current_exe().expect("the path of the running test binary is known");
-    // A test binary lies in target/debug/deps, a program of this crate in target/debug.
+    // A test binary is in target/debug/deps, and a program of this crate is in target/debug.
     let mut candidates = current_exe.ancestors().skip(1).take(2).map(|folder| folder.join(name));
     candidates.find(|path| path.is_file()).unwrap_or_else(|| {
         let executable = current_exe.display();

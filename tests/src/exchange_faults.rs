@@ -61,7 +61,7 @@ pub struct Plan {
 pub struct Report {
     /// Seconds in which an order could be priced.
     pub priced_seconds: u64,
-    /// Seconds in which the price of a currency was prolonged. Part of `priced_seconds`.
+    /// Seconds in which the price of a currency was prolonged. They are included in `priced_seconds`.
     pub prolonged_seconds: u64,
     /// Seconds without a price.
     pub unpriced_seconds: u64,
@@ -86,7 +86,7 @@ impl Report {
         }
     }
 
-    /// One line for people.
+    /// A summary in one line.
     pub fn summary(&self) -> String {
         format!(
             "{} s priced ({} s of them prolonged, the oldest price {} s old), {} s without a price, {} calls, {} faults detected, {} violations",

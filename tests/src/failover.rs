@@ -1,5 +1,5 @@
-//! Lets clusters of PostgreSQL and Redis fail over again and again while clients place orders and readers read them. Then it
-//! checks every invariant against the history of the clients.
+//! Makes clusters of PostgreSQL and Redis fail over repeatedly while clients place orders and readers read them. Then checks
+//! every invariant against the history of the clients.
 
 mod patroni;
 mod readers;
@@ -36,11 +36,11 @@ const LIMIT: i64 = 100_000_000;
 /// Writes succeed again within this time after a promotion.
 const WRITES_BACK_LIMIT: Duration = Duration::from_secs(15);
 const RECOVERY_LIMIT: Duration = Duration::from_secs(90);
-/// Decided orders between two failovers.
+/// Maximum number of decided orders between two failovers.
 const ORDERS_BETWEEN_FAILOVERS: usize = 200;
-/// The fault ends after a random time up to this after writes are back.
+/// Maximum of the random time between the first successful writes after a promotion and the end of the fault.
 const MAX_HEAL_DELAY_MILLIS: u64 = 2_000;
-/// After one in this many failovers of PostgreSQL, Redis fails over.
+/// The number of failovers of PostgreSQL for each failover of Redis.
 const REDIS_RATIO: usize = 4;
 const PRICE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -68,13 +68,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// One line for people.
+    /// A summary in one line.
     pub fn summary(&self) -> String {
         let Self { failovers, redis_failovers, acknowledged, attempts, not_final, reads, slowest, violations } = self;
         format!(
             "{failovers} failovers of PostgreSQL and {redis_failovers} of Redis, {acknowledged} orders acknowledged, {} violations \
-             ({attempts} requests, {not_final} without a final outcome, {reads} reads; writes were back within {:.1} s of a \
-             promotion)",
+             ({attempts} requests, {not_final} without a final outcome, {reads} reads; writes succeeded again within {:.1} s of \
+             a promotion)",
             violations.len(),
             slowest.as_secs_f32()
         )
@@ -178,7 +178,7 @@ pub async fn run(plan: Plan) -> Report {
     }
 }
 
-/// The failovers of a run and what they showed.
+/// The failovers of a run and their results.
 struct FaultRun<'a> {
     services: &'a Services,
     progress: &'a Progress,
@@ -236,15 +236,15 @@ impl FaultRun<'_> {
     }
 
     fn record_recovery(&mut self, what: &str, duration: Duration) {
-        eprintln!("{what}: writes are back after {:.1} s", duration.as_secs_f32());
+        eprintln!("{what}: writes succeed again after {:.1} s", duration.as_secs_f32());
         self.slowest = self.slowest.max(duration);
         if duration > WRITES_BACK_LIMIT {
-            self.violations.push(format!("{what}, writes were back only after {duration:?}"));
+            self.violations.push(format!("{what}, writes succeeded again only after {duration:?}"));
         }
     }
 }
 
-/// Places one satoshi with one client. Returns when it was acknowledged.
+/// Places an order of one satoshi with one client. Returns when the order was acknowledged.
 async fn place_until_acknowledged(client: &mut Client) -> Option<Instant> {
     let key = client.new_key();
     match client.retry_until_final(&key, dollar_order(1)).await {

@@ -40,7 +40,7 @@ pub enum RequestedOrder {
 impl RequestedOrder {
     /// The JSON body of the request.
     pub fn body(&self) -> String {
-        let mut body = self.terms();
+        let mut body = self.order_fields();
         if let Some(reference) = self.client_reference() {
             body["client_reference"] = reference.as_str().into();
             body["metadata"] = json!({ "reference": reference });
@@ -50,17 +50,17 @@ impl RequestedOrder {
 
     /// The JSON body of a request for a quote of this order. A quote has no reference.
     pub fn quote_body(&self) -> String {
-        self.terms().to_string()
+        self.order_fields().to_string()
     }
 
-    fn terms(&self) -> Value {
+    fn order_fields(&self) -> Value {
         match self {
             Self::AtMarketPrice { currency, amount } => json!({ "currency": currency, "amount": amount }),
             Self::FromQuote(id) => json!({ "quote": id }),
         }
     }
 
-    /// The reference in the body. Some requests have one, which follows from the amount.
+    /// The reference in the body. The amount determines whether a request has a reference, and which.
     pub fn client_reference(&self) -> Option<ClientReference> {
         let Self::AtMarketPrice { amount, .. } = self else { return None };
         let has_reference = amount.ten_thousandths() / 10_000 % 3 == 0;

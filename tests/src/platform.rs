@@ -113,8 +113,8 @@ impl Platform {
         }
     }
 
-    /// Starts the services that an order needs, and waits until each is ready. create-order is only started, because it
-    /// becomes ready with the first price.
+    /// Starts the services that an order needs, and waits until each is ready, except create-order, which becomes ready only
+    /// with the first price.
     pub async fn start_order_services(&self) {
         for service in self.order_services() {
             service.start().await;
@@ -157,7 +157,7 @@ impl Platform {
         self.try_put_prices(prices, validity).await.unwrap_or_else(|error| panic!("the prices are not stored: {error}"))
     }
 
-    /// As [`Platform::put_prices`], for a cache that may be unavailable.
+    /// Like [`Platform::put_prices`], but for a cache that may be unavailable.
     pub async fn try_put_prices(&self, prices: &[(&str, &str)], validity: Validity) -> Result<PriceRecord, CallError> {
         let sources = vec!["alpha".to_owned(), "beta".to_owned()];
         let prices = prices.iter().map(|(currency, price)| {

@@ -1,5 +1,5 @@
-//! Kills the services and PostgreSQL at random, or sets their clocks, while clients place orders, until the limit is filled. Then it checks every
-//! invariant against the history of the clients.
+//! Kills the services and PostgreSQL at random, or sets the clocks of the services, while clients place orders, until the limit
+//! is filled. Then checks every invariant against the history of the clients.
 
 mod clients;
 mod progress;
@@ -35,12 +35,12 @@ const QUOTE_HOLD_SECS: &str = "1";
 /// How long clients may take to finish, and quotes to expire, after the last kill.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
 
-/// What happens to the processes of a run.
+/// The faults of the processes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Faults {
     /// Processes are killed at random.
     Kills,
-    /// The clock of one process after the other is set an hour and a day ahead and back.
+    /// The clock of one process after another is set an hour or a day ahead or back.
     ClockJumps,
 }
 
@@ -68,7 +68,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// One line for people.
+    /// A summary in one line.
     pub fn summary(&self) -> String {
         let faults = match self.faults {
             Faults::Kills => "kills",

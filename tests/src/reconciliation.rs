@@ -1,4 +1,4 @@
-//! Reconciliation: the stored orders are exactly the acknowledged ones, and the totals are their sum.
+//! Reconciliation: the check that the stored orders are exactly the acknowledged orders, and that the totals are their sum.
 
 use std::collections::BTreeMap;
 

@@ -45,7 +45,7 @@ impl SmallDisk {
     }
 }
 
-/// A file that leaves no space. Dropping it frees the space.
+/// A file that fills the disk. Dropping this value deletes the file.
 pub struct DiskFiller {
     process: u32,
     path: PathBuf,

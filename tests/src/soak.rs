@@ -24,14 +24,14 @@ use crate::{
 
 /// How long the full load is measured.
 const FULL_LOAD: Duration = Duration::from_secs(20);
-/// Ignored at the start of the measurement: connections are opened, and caches fill.
+/// This time at the start of the measurement is ignored, because connections are opened and caches are filled.
 const WARM_UP: Duration = Duration::from_secs(5);
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
-/// High enough for every order of a run.
+/// The limit over all orders. It is high enough for every order of a run.
 const LIMIT: &str = "20000000";
-/// The load was held if at least this share of the planned requests was sent.
-const HELD_PERCENT: u64 = 95;
+/// The load was sustained if at least this share of the planned requests was sent.
+const SUSTAINED_PERCENT: u64 = 95;
 /// One request in this many may be answered with 503 or not at all. It is sent again.
 const MIN_REQUESTS_PER_FAILURE: u64 = 10_000;
 
@@ -41,7 +41,7 @@ pub struct Report {
     pub violations: Vec<String>,
 }
 
-/// Holds half of the full load for this time on a new database. Passes each line of progress to `print`.
+/// Sustains half of the full load for this time on a new database. Passes each line of progress to `print`.
 pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Report {
     let postgres = start_server(stack).await;
     let database = create_database(postgres.as_ref()).await;
@@ -60,20 +60,20 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
     generator.stop().await;
     let rate = (full_rate / 2).max(1);
     print(format!(
-        "{stack:?}: full load is {full_rate} requests/s; holding {rate} for {} min",
+        "{stack:?}: full load is {full_rate} requests/s; sustaining {rate} for {} min",
         duration.as_secs() / 60
     ));
 
     let (before, start) = (ledger.requests(), Instant::now());
     let generator = Generator::start(&platform, &ledger, Rate::PerSecond(rate));
     let mut resources = ResourceLog::new(&platform).await;
-    hold(duration, &ledger, &mut resources, |line| print(format!("{stack:?}: {line}"))).await;
+    sample_resources(duration, &ledger, &mut resources, |line| print(format!("{stack:?}: {line}"))).await;
     let (sent, planned) = (ledger.requests() - before, rate * start.elapsed().as_secs());
     generator.stop().await;
 
     let mut violations = resources.violations(stack);
-    if sent * 100 < planned * HELD_PERCENT {
-        violations.push(format!("LOAD NOT HELD: {sent} of {planned} planned requests were sent"));
+    if sent * 100 < planned * SUSTAINED_PERCENT {
+        violations.push(format!("LOAD NOT SUSTAINED: {sent} of {planned} planned requests were sent"));
     }
     let (requests, failed) = (ledger.requests(), ledger.failed());
     if failed * MIN_REQUESTS_PER_FAILURE > requests {
@@ -96,8 +96,8 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
     Report { summary, violations }
 }
 
-/// Samples the processes while the generator holds the load, and prints a line each minute.
-async fn hold(duration: Duration, ledger: &Ledger, resources: &mut ResourceLog, print: impl Fn(String)) {
+/// Samples the resources of the processes while the generator sustains the load, and prints a line each minute.
+async fn sample_resources(duration: Duration, ledger: &Ledger, resources: &mut ResourceLog, print: impl Fn(String)) {
     let start = Instant::now();
     let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
     let (mut reported_at, mut before) = (start, ledger.requests());

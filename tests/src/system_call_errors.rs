@@ -9,7 +9,7 @@ pub struct SystemCallErrors {
     pub call: &'static str,
     /// The error that it returns, such as `ENOSPC`.
     pub error: &'static str,
-    /// Which of its calls fails, counted from 1 in each thread. The others succeed.
+    /// The number of the call that fails, counted from 1 in each thread. All other calls succeed.
     pub nth: u32,
 }
 

@@ -1,7 +1,7 @@
-//! Courses: the last price of a pair at an exchange, and the prices that are agreed from them.
+//! Courses, and the prices that are agreed from courses. A *course* is the last price of one pair at one exchange.
 //!
-//! price-updater creates the [`MarketSnapshot`], price-cache-proxy stores and pushes it, db-proxy stores the history, and
-//! rates serves both.
+//! price-updater creates the [`MarketSnapshot`]. price-cache-proxy stores and pushes it. db-proxy stores the history of the
+//! courses. rates serves the snapshot and the history.
 
 mod history;
 
@@ -64,7 +64,7 @@ pub struct Course {
     pub simulated: bool,
 }
 
-/// Courses for db-proxy, which stores those that changed.
+/// Courses that are sent to db-proxy. db-proxy stores the courses that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct NewCourses {
     /// At most 2000. Courses that are not listed do not change.
@@ -94,7 +94,7 @@ pub struct StoredCourse {
     pub direction: CurrencyPair,
     pub kind: CourseKind,
     pub value: Rate,
-    /// When it was first observed.
+    /// When the course was first observed.
     pub since: Timestamp,
     /// When a different course was first observed. Absent for the current course.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,21 +153,21 @@ impl Expiring for MarketSnapshot {
     }
 }
 
-/// The official rate of the dollar in one currency, which most of the banks that publish it confirm.
+/// The official rate of the dollar in one currency. Most of the banks that publish this rate confirm it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OfficialRate {
     pub currency: Asset,
-    /// The rates of one bank that lead from dollars to the currency, in the order of their use.
+    /// The rates of one bank that convert dollars to the currency, in the order of their use.
     pub legs: Vec<OfficialLeg>,
-    /// How far the rates of the confirming banks are from this one at most, in millionths of it. Absent if no other bank
-    /// publishes it.
+    /// The largest distance between this rate and the rate of a confirming bank, in millionths of this rate. Absent if no other
+    /// bank publishes the rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub spread_millionths: Option<u32>,
     pub simulated: bool,
 }
 
-/// One official rate as its bank publishes it.
+/// One official rate as a bank publishes it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OfficialLeg {
     pub exchanger: String,
@@ -180,7 +180,7 @@ pub struct OfficialLeg {
 }
 
 impl OfficialLeg {
-    /// Whether this leg undoes the other one.
+    /// Whether both legs use the same rate, one of them inverted.
     pub fn is_inverse_of(&self, other: &Self) -> bool {
         self.exchanger == other.exchanger && self.direction == other.direction && self.inverse != other.inverse
     }
@@ -190,7 +190,7 @@ impl OfficialLeg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "BoardKept")]
 pub struct SnapshotStored {
-    /// The `as_of` of the stored snapshot: the one that was sent, or a newer one.
+    /// The `as_of` of the snapshot that is stored after the request: the snapshot of the request, or a newer one.
     pub as_of: Timestamp,
 }
 
@@ -214,7 +214,7 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub price: Option<Rate>,
-    /// Why there is no price.
+    /// Why there is no price. Absent if there is a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub refused: Option<String>,
@@ -239,11 +239,12 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
-    /// Whether the price is new, or the last good one that orders use until a newer one is agreed. Absent if there is no price.
+    /// The state of the price. If no newer price was agreed for this market snapshot, the price is the last good one, which
+    /// orders use until a newer price is agreed. Absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,
-    /// When the price expires, if no newer one was agreed for this market snapshot. Absent for a new price.
+    /// When the price expires. Present only if no newer price was agreed for this market snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub expires_at: Option<Timestamp>,
@@ -264,7 +265,7 @@ pub struct CastVote {
     pub exchanger: String,
     /// The pair that the source reported, such as `BTC-USDT`.
     pub told: CurrencyPair,
-    /// The reported price: the midpoint of bid and ask if both are known, otherwise the course.
+    /// The reported price: the midpoint of bid and ask if both are known, otherwise the last price.
     pub value: Rate,
     /// The value converted to the pair of the price. Absent if it could not be converted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -272,7 +273,7 @@ pub struct CastVote {
     pub vote: Option<Rate>,
     pub observed_at: Timestamp,
     pub used: bool,
-    /// Why it was not used.
+    /// Why the vote was not used. Absent if it was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub rejected: Option<Rejection>,

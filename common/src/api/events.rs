@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// How often an idle event stream sends a comment to show that it works.
+/// How often an idle event stream sends a comment, which shows the reader that the stream works.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// How long a stream may be silent before its reader closes it. It is longer than a short stall of either machine and
-/// shorter than the validity of a price.
+/// How long a stream may be silent before its reader closes it. This time is longer than a short stall of the sender or the
+/// reader, and shorter than the validity of a price.
 pub const MAX_SILENCE: Duration = Duration::from_secs(4);
 
 /// A kind of document that is pushed.

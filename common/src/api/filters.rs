@@ -1,4 +1,4 @@
-//! The rules of filters, the same in every service. `docs/requests.md` states them for users.
+//! The rules for filter parameters. They are the same in every service. `docs/requests.md` describes them for users.
 
 use std::fmt::Display;
 
@@ -7,18 +7,18 @@ use crate::{money::Currency, spelling, time::Timestamp};
 
 /// Maximum number of known names that an error lists.
 const MAX_LISTED_NAMES: usize = 200;
-/// Longest part of an unknown name that an error repeats, in characters.
+/// Maximum number of characters of an unknown name that an error shows.
 const MAX_SHOWN_CHARS: usize = 32;
 /// Maximum number of unknown names that an error repeats.
 const MAX_SHOWN_NAMES: usize = 10;
 
-/// The error of a period that begins after it ends. A period may begin when it ends: it is then empty.
+/// Returns an error if the period begins after it ends. If `from` equals `to`, the period is empty, which is allowed.
 pub fn check_period(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<FieldError> {
     let contradictory = from.zip(to).is_some_and(|(from, to)| from > to);
     contradictory.then(|| FieldError::new("from", "must not be later than to"))
 }
 
-/// The wrong parameters of a filter of orders. `currencies` are the known ones.
+/// Returns an error for each invalid parameter of a filter of orders. `currencies` are the configured currencies.
 pub fn check_order_filter(filter: &OrderFilter, currencies: &[Currency]) -> Vec<FieldError> {
     let unknown = filter.currency.filter(|currency| !currencies.contains(currency));
     let unknown = unknown.map(|_| FieldError::new("currency", must_be_one_of(currencies)));
@@ -27,7 +27,7 @@ pub fn check_order_filter(filter: &OrderFilter, currencies: &[Currency]) -> Vec<
     [unknown, check_period(filter.from, filter.to), amounts].into_iter().flatten().collect()
 }
 
-/// The reason of an unknown name. Lists the known ones.
+/// The message for an unknown name. It lists the known names.
 pub fn must_be_one_of(known: impl IntoIterator<Item = impl Display>) -> String {
     match list(known) {
         Some(names) => format!("must be one of {names}"),
@@ -56,9 +56,9 @@ pub fn must_each_be_one_of(unknown: &[&str], known: impl IntoIterator<Item = imp
     }
 }
 
-const NO_NAMES: &str = "is unknown, as every name is until there is data";
+const NO_NAMES: &str = "is unknown; there is no data yet, so no name is known";
 
-/// The names, or `None` if there are none.
+/// The names, separated by commas. `None` if there are no names.
 fn list(known: impl IntoIterator<Item = impl Display>) -> Option<String> {
     let mut names: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
     let more = names.len().saturating_sub(MAX_LISTED_NAMES);

@@ -50,24 +50,24 @@ impl Heartbeat {
     /// ready are dropped last.
     #[must_use]
     pub fn bounded(mut self) -> Self {
-        // From the longest details to none.
+        // The limits are tried in this order. The last limit removes every detail.
         const DETAIL_LIMITS: [usize; 4] = [MAX_DETAIL, 256, 64, 0];
         truncate(&mut self.version, MAX_NAME);
         if self.parts.len() > MAX_COMPONENTS {
-            self.parts.sort_by_key(|part| part.ready);
+            self.parts.sort_by_key(|component| component.ready);
             self.parts.truncate(MAX_COMPONENTS);
         }
         for limit in DETAIL_LIMITS {
-            for part in &mut self.parts {
-                truncate(&mut part.name, MAX_NAME);
-                part.detail = part.detail.take().filter(|_| limit > 0);
-                part.detail.iter_mut().for_each(|detail| truncate(detail, limit));
+            for component in &mut self.parts {
+                truncate(&mut component.name, MAX_NAME);
+                component.detail = component.detail.take().filter(|_| limit > 0);
+                component.detail.iter_mut().for_each(|detail| truncate(detail, limit));
             }
             if self.is_small() {
                 return self;
             }
         }
-        self.parts.sort_by_key(|part| part.ready);
+        self.parts.sort_by_key(|component| component.ready);
         while !self.is_small() && self.parts.pop().is_some() {}
         self
     }
@@ -76,25 +76,26 @@ impl Heartbeat {
         serde_json::to_value(self).is_ok_and(|data| json_len(&data) <= MAX_REPORT_DATA)
     }
 
-    /// The same heartbeat without details, or without components if none has a detail. `None` if nothing can be left out.
+    /// Returns the heartbeat without the details of its components, or without components if no component has a detail. Returns
+    /// `None` if the heartbeat has no components.
     pub fn reduced(mut self) -> Option<Self> {
-        let has_details = self.parts.iter().any(|part| part.detail.is_some());
+        let has_details = self.parts.iter().any(|component| component.detail.is_some());
         if has_details {
-            self.parts.iter_mut().for_each(|part| part.detail = None);
+            self.parts.iter_mut().for_each(|component| component.detail = None);
             return Some(self);
         }
         (!std::mem::take(&mut self.parts).is_empty()).then_some(self)
     }
 }
 
-/// Cuts a text to `max` characters. The last one of a cut text is an ellipsis.
+/// Cuts a text to `max` characters. The last character of a cut text is an ellipsis.
 fn truncate(text: &mut String, max: usize) {
     if text.chars().count() > max {
         *text = text.chars().take(max.saturating_sub(1)).chain(['…']).collect();
     }
 }
 
-/// An external component that a service uses, such as its database.
+/// A dependency or a part of a service, such as its database or a price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Part")]
 pub struct Component {
@@ -112,7 +113,7 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub since: Option<Timestamp>,
-    /// When the newest data of the component was observed, such as the price of a source.
+    /// When the newest data of the component, such as the price of a source, was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub observed_at: Option<Timestamp>,
@@ -121,11 +122,11 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub marks: Vec<String>,
-    /// The price that an order gets, of a component of create-order that is the price in one currency.
+    /// The price that an order gets. Present for a component of create-order that is the price in one currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub price: Option<OrderPriceStatus>,
-    /// The limit of all orders, of the component `limit` of create-order.
+    /// The limit over all orders. Present for the component `limit` of create-order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub limit: Option<OrderLimitStatus>,
@@ -141,16 +142,16 @@ pub struct OrderPriceStatus {
     pub simulated: bool,
     /// When the price was observed.
     pub as_of: Timestamp,
-    /// The price is not used from then on.
+    /// From this time on the price is not used.
     pub expires_at: Timestamp,
 }
 
-/// What is left of the limit of all orders.
+/// The limit over all orders, and what remains of it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderLimitStatus {
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
-    /// What remains of it.
+    /// The part that no order and no open quote uses.
     pub remaining: Sats,
     /// The part that open quotes reserve.
     pub reserved: Sats,
@@ -161,7 +162,7 @@ impl Component {
     pub const SOURCE: &'static str = "source:";
     /// The prefix of the name of a component that is the price of bitcoin in one currency.
     pub const PRICE: &'static str = "price:";
-    /// The name of the component that is the limit of all orders.
+    /// The name of the component that is the limit over all orders.
     pub const LIMIT: &'static str = "limit";
 
     pub fn ready(name: impl Into<String>) -> Self {
@@ -224,7 +225,7 @@ pub enum ServiceState {
     Alive,
     /// Sends heartbeats, but a component is not ready or one of the instances is missing.
     Degraded,
-    /// Has sent no heartbeat for two and a half of its intervals.
+    /// Has sent no heartbeat for two and a half heartbeat intervals.
     Missing,
     /// Reported that it is stopping.
     Stopped,
@@ -294,8 +295,8 @@ pub struct InstanceHealth {
 pub struct ServiceHealth {
     pub service: String,
     pub state: ServiceState,
-    /// Whether an instance has every component that it needs. A service that is degraded and ready works, but something
-    /// optional is missing. Absent if no instance is running.
+    /// Whether every required component of at least one running instance is ready. A service that is degraded and ready works,
+    /// but an optional component is not ready, or an instance is not. Absent if no instance is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub ready: Option<bool>,
@@ -315,7 +316,7 @@ pub struct ServiceHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub version: Option<String>,
-    /// The components of all live instances. A component is ready if it is ready for each of them.
+    /// The components of all running instances. A component is ready if it is ready in every instance that reports it.
     pub parts: Vec<Component>,
     pub instances: Vec<InstanceHealth>,
 }
@@ -343,18 +344,18 @@ pub struct InfrastructureComponent {
     pub told_by: Vec<String>,
 }
 
-/// Whether orders can be placed, at which prices, and how many. As create-order reports it.
+/// Whether orders can be placed, at which prices, and what remains of the limit. All of this is reported by create-order.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderIntake {
     /// Whether orders in at least one currency are accepted.
     pub accepted: bool,
-    /// Why orders are not accepted, or not by every instance.
+    /// Why orders are not accepted, or why only some instances accept them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub reason: Option<String>,
-    /// The configured currencies.
+    /// One element for each configured currency.
     pub prices: Vec<CurrencyIntake>,
-    /// Absent if create-order does not know it.
+    /// Absent if create-order does not know the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub limit: Option<OrderLimitStatus>,
@@ -369,7 +370,7 @@ pub struct CurrencyIntake {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub reason: Option<String>,
-    /// The price that an order gets. Absent if there is none.
+    /// The price that an order gets. Absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub price: Option<OrderPriceStatus>,

@@ -1,5 +1,5 @@
-//! Leases: named locks with a TTL. A lease selects the only price-updater that polls. Another lease stores the backoff of a
-//! source.
+//! Leases: named locks with a TTL. price-updater uses two kinds: the holder of one lease is the only instance that polls
+//! sources, and each lease of the other kind stores the backoff of a source.
 
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,10 @@ pub const MAX_LEASE_SECS: u64 = 3600;
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "AskLease")]
 pub struct LeaseRequest {
-    /// The name of the lock.
+    /// The name of the lease.
     pub name: String,
-    /// Identifies the owner. For the right to poll, it is the instance, which differs for each process and after each restart.
-    /// For the backoff of a source, it is the end of the backoff.
+    /// Identifies the holder. In the lease for polling, this is the id of the instance, which is different for each process and
+    /// after each restart. In the lease for the backoff of a source, this is the time at which the backoff ends.
     pub holder: String,
     /// The duration in seconds from now: 1 to 3600.
     pub ttl_secs: u64,
@@ -41,13 +41,13 @@ impl LeaseRequest {
     }
 }
 
-/// The current lease. Its holder may differ from the requesting one.
+/// The current lease. Its holder may differ from the holder in the request.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Lease {
     pub name: String,
     pub holder: String,
-    /// When the lease expires unless it is renewed, by the clock of price-cache-proxy. The holder must compute its own
-    /// deadline: the time before it sent the request, plus `ttl_secs`.
+    /// When the lease expires unless it is renewed, by the clock of price-cache-proxy. A holder must not compare this time with
+    /// its own clock. It must use its own deadline: the time just before it sent the request, plus `ttl_secs`.
     pub expires_at: Timestamp,
 }
 

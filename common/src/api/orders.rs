@@ -53,8 +53,8 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
     #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
     pub price_state: PriceState,
-    /// `bitcoin_amount` if the client named the bitcoin: then `amount` is `bitcoin_amount * exchange_rate`, rounded up to 4
-    /// decimals. Otherwise absent.
+    /// `bitcoin_amount` if the client named the bitcoin amount. In this case `amount` is `bitcoin_amount * exchange_rate`,
+    /// rounded up to 4 decimals. Otherwise absent.
     #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
     #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
     pub ordered_by: OrderedBy,
@@ -101,8 +101,8 @@ pub struct OrderPayload {
     /// order of 0.0001 buys a satoshi that is worth eight times as much.
     #[serde(default)]
     pub amount: Option<DecimalText>,
-    /// The bitcoin to buy, instead of `amount`: more than 0, with at most 8 decimals. The order buys exactly this, and its `amount`
-    /// is `bitcoin_amount * exchange_rate`, rounded up to 4 decimals.
+    /// The bitcoin to buy, instead of `amount`: more than 0, with at most 8 decimals. The order buys exactly this much bitcoin.
+    /// Its `amount` is `bitcoin_amount * exchange_rate`, rounded up to 4 decimals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bitcoin_amount: Option<DecimalText>,
     /// The id of a quote. The order has the currency, amounts and price of the quote, so these fields must be absent.
@@ -118,8 +118,8 @@ pub struct OrderPayload {
     pub metadata: Option<Metadata>,
 }
 
-/// A validated order: what it buys, and what the client notes on it. Two requests under one idempotency key are the same request
-/// if both are equal.
+/// A validated order: what it buys, and the annotations of the client. Two requests with one idempotency key are the same
+/// request if both fields are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRequest {
     pub source: OrderSource,
@@ -127,7 +127,7 @@ pub struct OrderRequest {
 }
 
 impl OrderRequest {
-    /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
+    /// Validates a payload. `allowed` are the configured currencies. The error lists every invalid field, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let source = OrderSource::from_payload(payload, allowed);
         let annotations = Annotations::validate(payload.client_reference.as_deref(), payload.metadata.as_ref());
@@ -155,7 +155,7 @@ pub enum OrderSource {
 }
 
 impl OrderSource {
-    /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
+    /// Validates a payload. `allowed` are the configured currencies. The error lists every invalid field, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let Some(quote) = &payload.quote else {
             let order = ValidatedOrder::from_payload(payload, allowed).map(Self::Market);
@@ -188,7 +188,7 @@ fn with_quote_as_alternative(error: FieldError) -> FieldError {
 }
 
 impl ValidatedOrder {
-    /// Validates a payload. `allowed` are the configured currencies. Lists every invalid field, not only the first.
+    /// Validates a payload. `allowed` are the configured currencies. The error lists every invalid field, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let unknown = || {
             let codes = allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
@@ -213,7 +213,8 @@ pub struct PlacedMessage {
     pub order: Order,
 }
 
-/// The price of an order and the bitcoin that it buys. db-proxy converts the ordered amount again before it stores the order.
+/// The price of an order and the bitcoin that the order buys. db-proxy converts the ordered amount again before it stores the
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderPrice {
     pub exchange_rate: Rate,
@@ -239,8 +240,8 @@ pub struct PlaceOrderCommand {
     pub client: String,
     /// The idempotency key. create-order generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
-    /// When the client requested the order, by the clock of the database and never later than that. Identifies a delayed
-    /// duplicate of a request that was already refused.
+    /// When the client requested the order, by the clock of the database. The value may be earlier than the request, but never
+    /// later. It identifies a delayed duplicate of a request that was already refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
     /// An order at the market price.
@@ -270,10 +271,11 @@ impl PlaceOrderCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MarketOrder {
     pub currency: Currency,
-    /// The amount that the client named. If the client named the bitcoin, what that costs at the price, absent without a price.
+    /// The amount that the client named. If the client named the bitcoin amount instead, this is the cost of that bitcoin
+    /// amount at `price`, and is absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<FiatAmount>,
-    /// The bitcoin that the client named.
+    /// The bitcoin amount that the client named. Absent if the client named the other amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bitcoin_amount: Option<Sats>,
     /// Absent if no price is available. db-proxy then returns the order that an earlier request placed with the same key, or
@@ -327,7 +329,7 @@ pub struct Refused {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub remaining: Option<Sats>,
-    /// The origin of the orders in the database. Present if the price has the other origin, which is the reason.
+    /// The origin of the orders in the database. Present if the order was refused because its price has the other origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub database_origin: Option<OrderOrigin>,

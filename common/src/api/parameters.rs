@@ -1,6 +1,6 @@
-//! Checks the value of a parameter by its schema, with one wording for all services.
+//! Checks the value of a parameter against its schema. All services report the same messages.
 //!
-//! The framework reports only the first wrong parameter of a request. This check finds the others.
+//! The framework reports only the first invalid parameter of a request. This check finds the others.
 
 use std::{collections::HashMap, fmt::Display, str::FromStr, sync::LazyLock};
 
@@ -24,7 +24,7 @@ use crate::{
 
 type Check = fn(&str) -> Result<(), String>;
 
-/// The constraints on values in the schema of a text type. They identify the type.
+/// The format and the pattern in the schema of a text type. Together they identify the type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct TextFormat {
     format: Option<&'static str>,
@@ -37,7 +37,7 @@ impl TextFormat {
     }
 }
 
-/// The text types that parameters have.
+/// The check of each text type that a parameter can have.
 static TEXT_CHECKS: LazyLock<HashMap<TextFormat, Check>> = LazyLock::new(|| {
     [
         text_check::<orders::ClientReference>(),

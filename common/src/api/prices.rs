@@ -11,14 +11,15 @@ use crate::{
     time::{Expiring, Timestamp},
 };
 
-/// The asset that the record prices.
+/// The base asset of every price in a record.
 pub const BASE: &str = "BTC";
 /// Maximum validity of a record in seconds, counted from its `as_of`.
 pub const MAX_TTL_SECS: u64 = 3600;
 
 /// The price of one bitcoin in one currency.
 ///
-/// A value that is absent is the value of the record. price-cache-proxy fills in every value that a writer has omitted.
+/// If `state`, `as_of` or `expires_at` is absent, the value of the record applies. price-cache-proxy fills in every value that
+/// a writer has omitted.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Price {
     pub price: Rate,
@@ -35,7 +36,7 @@ pub struct Price {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub expires_at: Option<Timestamp>,
-    /// The pairs that the price is computed from, if too few exchanges trade its own pair.
+    /// The pairs that the price is computed from, if too few exchanges trade bitcoin in this currency. Otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub legs: Vec<CurrencyPair>,
@@ -57,7 +58,7 @@ pub struct CurrencyPrice {
     pub as_of: Timestamp,
     /// The first moment at which the price must not be used.
     pub expires_at: Timestamp,
-    /// The pairs that the price is computed from. Empty if exchanges trade its own pair.
+    /// The pairs that the price is computed from. Empty if enough exchanges trade bitcoin in this currency.
     pub legs: Vec<CurrencyPair>,
 }
 
@@ -82,7 +83,7 @@ impl From<CurrencyPrice> for Price {
 pub enum PriceState {
     #[default]
     Fresh,
-    /// No newer prices could be agreed for several publish intervals. The last ones are used until they expire.
+    /// No newer price could be agreed for several publish intervals. The last price is used until it expires.
     Prolonged,
 }
 
@@ -121,8 +122,8 @@ pub struct NewPriceRecord {
 }
 
 impl NewPriceRecord {
-    /// Creates the record to store at `now`. A price without an expiry expires `ttl` after it was observed. A price that has
-    /// expired is left out. If the record may not be stored, returns each invalid field.
+    /// Creates the record to store at `now`. A price without an expiry expires `ttl` after it was observed. Expired prices are
+    /// omitted. If the record may not be stored, returns each invalid field.
     pub fn into_record(self, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Vec<FieldError>> {
         let Self { state, as_of, simulated, prices } = self;
         let mut errors = Vec::new();
@@ -167,7 +168,7 @@ const IN_THE_FUTURE: &str = "must not be in the future; compare the clocks of th
 pub struct PriceRecord {
     /// The priced asset: `BTC`.
     pub base: String,
-    /// `prolonged` if any price is.
+    /// `prolonged` if any price is `prolonged`.
     pub state: PriceState,
     /// When the oldest of the prices was observed.
     pub as_of: Timestamp,
@@ -206,7 +207,7 @@ impl PriceRecord {
         self.prices.iter().map(|(&currency, price)| (currency, self.complete(price)))
     }
 
-    /// A record of version 0.1.0 has one state and one expiry for all prices.
+    /// Fills in the values that the price omits. In a record of version 0.1.0, all prices omit their state and times.
     fn complete(&self, price: &Price) -> CurrencyPrice {
         CurrencyPrice {
             price: price.price,

@@ -42,7 +42,7 @@ impl FieldError {
         Self { field: field.into(), message: reason.to_string() }
     }
 
-    /// A field or a parameter that does not exist. Suggests the known name that is probably meant, or lists all.
+    /// A field or a parameter that does not exist. Suggests the known name that is probably meant, or lists all known names.
     pub fn unknown(field: impl Into<String>, known: &[&str]) -> Self {
         let field = field.into();
         let hint = match spelling::nearest(&field, known.iter().copied()) {
@@ -103,11 +103,12 @@ struct ProblemBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     errors: Vec<FieldError>,
-    /// The bitcoin amount that remains below the limit, or that a quote may still reserve. Present if it was exceeded.
+    /// The bitcoin amount that remains below the limit, or that a quote may still reserve. Present if the request exceeds this
+    /// amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     remaining_bitcoin: Option<String>,
-    /// The key with which the order should be sent again. Present if its outcome is unknown.
+    /// The key with which the order should be sent again. Present if the outcome of the order is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     idempotency_key: Option<String>,
@@ -137,7 +138,7 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
 }
 
-/// The default of `retry_after`.
+/// The default of `retry_after` for a 429 and a 503.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Problem {
@@ -247,8 +248,8 @@ impl IntoResponse for Problem {
 }
 
 impl ApiResponse for Problem {
-    /// Only the response that every operation can give. It keeps the schema in the document of the service, which adds the other
-    /// errors of each operation.
+    /// Declares only the response that every operation can return, so that the OpenAPI document contains the schema of a
+    /// problem. `server::documentation` adds the other error responses of each operation.
     fn meta() -> MetaResponses {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let content = vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: ProblemBody::schema_ref() }];

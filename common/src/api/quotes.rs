@@ -1,4 +1,4 @@
-//! Wire types of quotes. A quote offers a price for a time and reserves its share of the limit.
+//! Wire types of quotes. A quote offers a price for some time, and reserves its bitcoin amount under the limit.
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct QuoteRequest {
     pub bitcoin_amount: Option<DecimalText>,
 }
 
-/// What became of a quote. It starts as `open` and changes at most once.
+/// The state of a quote. It starts as `open` and changes at most once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
@@ -69,15 +69,15 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "PriceState::is_fresh")]
     #[oai(default, skip_serializing_if = "PriceState::is_fresh")]
     pub price_state: PriceState,
-    /// An older db-proxy sends none; it returns only quotes that are open.
+    /// Absent in the response of an older db-proxy, which returns only open quotes.
     #[serde(default)]
     pub state: QuoteState,
     /// The order that took the quote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub order_id: Option<OrderId>,
-    /// `bitcoin_amount` if the client named the bitcoin: then `amount` is `bitcoin_amount * exchange_rate`, rounded up to 4
-    /// decimals. Otherwise absent.
+    /// `bitcoin_amount` if the client named the bitcoin amount. In this case `amount` is `bitcoin_amount * exchange_rate`,
+    /// rounded up to 4 decimals. Otherwise absent.
     #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
     #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
     pub ordered_by: OrderedBy,
@@ -97,11 +97,12 @@ pub struct CreateQuoteCommand {
     /// The lifetime of the quote in seconds.
     #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     pub hold_secs: u32,
-    /// Who requested the quote. The open quotes of one client together have a cap. An older create-order sends none.
+    /// The client that requested the quote. A cap applies to all open quotes of one client together. An older create-order does
+    /// not send this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub client: Option<String>,
-    /// Which amount the client named. The other one follows from the price.
+    /// Which amount the client named. The other amount is computed from the price.
     #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
     #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
     pub ordered_by: OrderedBy,

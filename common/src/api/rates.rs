@@ -18,7 +18,7 @@ use crate::{
 #[oai(rename = "ShownCourse")]
 pub struct ListedCourse {
     pub direction: CurrencyPair,
-    /// Price of one unit of the base asset, in the quote asset.
+    /// The price of one unit of the base asset, in the quote asset.
     pub value: Rate,
     pub kind: CourseKind,
     /// The highest bid. Absent if the exchange does not publish it.
@@ -67,7 +67,8 @@ pub struct PriceSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
-    /// Whether the price is new, or the last good one that orders use until a newer one is agreed. Absent if the price is refused.
+    /// The state of the price. If no newer price was agreed, the price is the last good one, which orders use until a newer
+    /// price is agreed. Absent if the price is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,
@@ -104,11 +105,11 @@ pub struct SnapshotChanges {
 #[oai(rename_all = "lowercase")]
 #[oai(rename = "Path")]
 pub enum PathKind {
-    /// At the price of the source asset in the target asset, which is traded or official.
+    /// At one traded or official price: the price of the source asset in the target asset.
     Direct,
-    /// At the inverse of the price of the target asset in the source asset, which is traded or official.
+    /// At the inverse of one traded or official price: the price of the target asset in the source asset.
     Inverse,
-    /// At several prices, or at one that is computed from several.
+    /// At several prices, or at one price that is computed from several prices.
     Cross,
 }
 
@@ -202,11 +203,12 @@ pub struct Conversion {
     /// The age of the oldest of the prices.
     #[serde(default)]
     pub age_secs: u64,
-    /// `prolonged` if any of the prices is.
+    /// `prolonged` if any of the prices is `prolonged`.
     #[serde(default)]
     pub state: PriceState,
-    /// How far the sources of the prices are apart: for each price the largest distance of a vote, the bid, the ask or the rate
-    /// of another bank, in percent of the price, added up. Absent if that is not known of any price.
+    /// How far the sources of the prices are apart, in percent. The distance of one price is the largest distance between the
+    /// price and a vote, the bid, the ask or the rate of another bank. The distances of all prices are added. Absent if the
+    /// distance of any price is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub known_error_percent: Option<DecimalText>,

@@ -19,7 +19,7 @@ pub const MAX_REPORT_DATA: usize = 16 * 1024;
 /// Maximum number of reports on a page.
 pub const MAX_REPORT_PAGE: u32 = 200;
 
-/// A level as a filter: selects this level and all more severe ones. Parsed like [`Level`].
+/// A level as a filter: selects this level and all more severe levels. Parsed like [`Level`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinLevel(pub Level);
 
@@ -66,7 +66,7 @@ impl Report {
         self.status == Self::ALIVE || self.status == Self::STOPPING
     }
 
-    /// Truncates the status and replaces the data if health-check would reject them for their size.
+    /// Truncates the status and replaces the data if health-check would reject them because of their size.
     #[must_use]
     pub fn truncated(mut self) -> Self {
         if let Some((end, _)) = self.status.char_indices().nth(MAX_STATUS) {
@@ -101,7 +101,7 @@ pub struct LevelCounts {
 pub struct StoredReport {
     /// Increases with every report, across restarts.
     pub id: u64,
-    /// When health-check received it.
+    /// When health-check received the report.
     pub received_at: Timestamp,
     pub level: Level,
     pub service: String,

@@ -1,12 +1,12 @@
-//! Rules of request schemas that the attributes of poem-openapi cannot express. They are added to the finished document.
+//! Rules of request schemas that the attributes of poem-openapi cannot express. The rules are added to the generated document.
 
 use serde_json::{Map, Value, json};
 
-/// Schemas whose unknown fields are refused.
+/// Schemas that do not allow unknown fields.
 const WITHOUT_UNKNOWN_FIELDS: &[&str] =
     &["PlaceOrder", "AskQuote", "SourcesOrder", "NewFault", "TimedFault", "Timeline"];
 
-/// Optional properties of requests for which `null` means the same as their absence.
+/// Optional properties of requests. For these, `null` means the same as the absence of the property.
 const NULLABLE: &[(&str, &str)] = &[
     ("PlaceOrder", "currency"),
     ("PlaceOrder", "amount"),
@@ -19,10 +19,10 @@ const NULLABLE: &[(&str, &str)] = &[
     ("NewQuote", "client"),
 ];
 
-/// An amount of fiat money in a request. The form of a JSON number is allowed as well.
+/// The pattern of an amount of fiat money that a request contains as a string. A JSON number is allowed as well.
 const AMOUNT_PATTERN: &str = r"^(0\.[0-9]{0,3}[1-9]|[1-9][0-9]{0,8}(\.[0-9]{1,4})?)$";
 
-/// An amount of bitcoin in a request.
+/// The pattern of an amount of bitcoin that a request contains as a string. A JSON number is allowed as well.
 const BITCOIN_PATTERN: &str = r"^(0\.[0-9]{0,7}[1-9]|[1-9][0-9]{0,6}(\.[0-9]{1,8})?)$";
 
 /// Adds the rules to the schemas of an OpenAPI document. Schemas that the document does not contain are skipped.
@@ -34,7 +34,7 @@ pub fn add_to(document: &mut Value) {
     let amounts =
         [json!({ "required": ["currency", "amount"] }), json!({ "required": ["currency", "bitcoin_amount"] })];
     set(schemas, "AskQuote", "anyOf", json!(amounts));
-    // A quote determines currency and amounts.
+    // A quote determines the currency and the amounts of its order.
     let [amount, bitcoin] = amounts;
     set(schemas, "PlaceOrder", "anyOf", json!([amount, bitcoin, { "required": ["quote"] }]));
     for name in ["PlaceOrder", "AskQuote"] {

@@ -14,11 +14,11 @@ use crate::{
 /// The state of price-updater and of its sources.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourcesReport {
-    /// Whether this instance is the leader, which polls the sources. A follower knows nothing about them.
+    /// Whether this instance is the leader. Only the leader polls the sources, so a follower has no information about them.
     pub leads: bool,
     /// The number of publish intervals in a row without any agreed price.
     pub failed_rounds: u32,
-    /// When the last agreed prices were observed. Absent before the first.
+    /// When the last agreed prices were observed. Absent before the first agreed price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub last_good: Option<Timestamp>,
@@ -38,15 +38,15 @@ pub struct SourcesOrder {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourceReport {
     pub name: String,
-    /// The kind of its prices.
+    /// The kind of the prices that the source reports.
     pub kind: CourseKind,
     pub state: SourceState,
-    /// When it entered this state.
+    /// When the source entered its state.
     pub since: Timestamp,
-    /// Whether the last poll returned at least one course.
+    /// Whether the last poll returned at least one course, which is the last price of one pair.
     pub ok: bool,
     pub simulated: bool,
-    /// When it was last polled. Absent before the first poll.
+    /// When the source was last polled. Absent before the first poll.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub asked_at: Option<Timestamp>,
@@ -54,9 +54,9 @@ pub struct SourceReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub latency_ms: Option<u64>,
-    /// How many requests its rate limit permits now. 0 while it is paused.
+    /// How many requests the rate limit of the source permits now. 0 while the source is paused.
     pub budget_left: u32,
-    /// When the newest of its courses was observed.
+    /// When the newest course of the source was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
@@ -64,11 +64,11 @@ pub struct SourceReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub age_seconds: Option<u64>,
-    /// The number of pairs for which it has reported a course.
+    /// The number of pairs for which the source has reported a course.
     pub courses: u64,
-    /// The last prices of bitcoin that it reported.
+    /// The last prices of bitcoin that the source reported.
     pub prices: BTreeMap<Currency, Rate>,
-    /// The number of its votes that were used in the last poll interval, over all pairs.
+    /// The number of votes of the source that were used in the last poll interval, over all pairs.
     pub used_votes: u64,
     pub rejected_votes: Vec<RejectedVotes>,
     /// The errors of the last poll.
@@ -83,7 +83,7 @@ pub enum SourceState {
     /// Not polled yet.
     Waiting,
     Working,
-    /// Responds, but none of its votes is used, because its prices are frozen or far from all others.
+    /// Responds, but none of its votes is used, because its prices are frozen or far from all other prices.
     Disbelieved,
     /// Not polled because the source requested a pause.
     Paused,
@@ -100,11 +100,11 @@ pub struct RejectedVotes {
 /// Why a source returned no price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourceFault {
-    /// The pair without a course. Absent if no pair has one.
+    /// The pair without a course. Absent if no pair has a course.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub direction: Option<CurrencyPair>,
-    /// One of a fixed set of words, as in the metrics.
+    /// The kind of the error, one of a fixed set of words. The metrics use the same words.
     pub kind: String,
     pub message: String,
 }

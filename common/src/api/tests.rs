@@ -1,5 +1,5 @@
-//! Services of two releases run side by side during an upgrade, so a field that a newer service sends must not make an older
-//! one refuse the document.
+//! Services of two releases run side by side during an upgrade. An older service must therefore accept a document with fields
+//! that only a newer service knows.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::{
 const TIME: &str = "2026-01-02T03:04:05.000000Z";
 const ID: &str = "019b7d5a-1f00-7000-8000-000000000001";
 
-/// Adds an unknown field to every object. A map by currency is not an object of named fields.
+/// Adds an unknown field to every object, except to a map whose keys are currencies.
 fn add_unknown_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -31,7 +31,7 @@ fn add_unknown_fields(value: &mut Value) {
     }
 }
 
-/// Asserts that a document means the same with unknown fields in each of its objects.
+/// Asserts that unknown fields in the objects of a document do not change the parsed value.
 #[track_caller]
 fn assert_tolerant<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(document: Value) {
     let expected: T = serde_json::from_value(document.clone()).unwrap();
@@ -121,9 +121,9 @@ fn unknown_fields_of_reports_are_ignored() {
     }));
 }
 
-/// An older db-proxy reads an order without the new fields exactly as before.
+/// An older db-proxy receives such orders and quotes exactly as the last release sends them.
 #[test]
-fn plain_order_is_sent_as_the_last_release_sends_it() {
+fn order_without_new_fields_is_serialized_as_by_the_last_release() {
     let price = json!({
         "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "as_of": TIME, "expires_at": TIME,
         "sources": ["kraken"], "simulated": false,

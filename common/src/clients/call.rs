@@ -20,15 +20,16 @@ use crate::{
     request_context::RequestContext,
 };
 
-/// First and longest base delay before a retry; see [`Backoff`].
+/// Base delay before the first retry; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+/// Maximum base delay before a retry.
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
-/// How long a call is retried while no connection can be opened. A restart takes less.
+/// How long a call is retried while no connection can be opened. The restart of a service takes less time.
 const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
 /// When a client may retry while a setting is wrong. It stays wrong for minutes.
 const MISCONFIGURED_RETRY_AFTER: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum number of idle connections to one server. A batch of orders uses one, reads use a few.
+/// Maximum number of idle connections to one server. A batch of orders uses one connection, and concurrent reads use a few.
 const IDLE_CONNECTIONS: usize = 64;
 
 /// Why a call to another service failed. The first field is the name of that service.
@@ -88,7 +89,8 @@ fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Du
     }
 }
 
-/// Repeats a failed attempt until `deadline`, if `retry` permits it. Each attempt receives the time that remains.
+/// Makes attempts for at most `deadline`, until one succeeds or `retry` does not permit another. Each attempt receives the time
+/// that remains.
 pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>>>(
     retry: Retry,
     deadline: Duration,
@@ -112,7 +114,7 @@ pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>
     }
 }
 
-/// A connection pool, to be shared by all clients of a process.
+/// Creates an HTTP client with a connection pool. All service clients of a process should share it.
 pub fn http_client() -> reqwest::Client {
     http_client_with_proxy(None)
 }
@@ -149,7 +151,7 @@ impl ServiceClient {
         Self { http, service, base, token: token.into() }
     }
 
-    /// Sends `body` as JSON to `path`, which may contain a query, and parses the JSON of the response. Retries until
+    /// Sends `body` as JSON to `path`, which may contain a query, and parses the JSON of the response. Retries for at most
     /// `deadline`, if `retry` permits it.
     pub async fn call_json<T: DeserializeOwned>(
         &self,
@@ -185,7 +187,7 @@ impl ServiceClient {
         json.map(Bytes::from).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))
     }
 
-    /// Like [`ServiceClient::call_bytes`], with information about earlier attempts.
+    /// Like [`ServiceClient::call_bytes`], but also returns whether an earlier attempt got no response.
     pub async fn call(
         &self,
         method: Method,
@@ -210,7 +212,7 @@ impl ServiceClient {
         path: &str,
         open_timeout: Duration,
     ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + Send + use<>, CallError> {
-        // Includes reading the body of a problem.
+        // Reading the body of a problem is a part of opening, so the timeout includes it.
         let opening = async {
             let response = self.send(Method::GET, path, None, None).await?;
             if response.status().is_success() {
@@ -247,8 +249,8 @@ impl ServiceClient {
         self.read_response(response).await
     }
 
-    /// Sends a request. If the server rejects the token, sends the request again with the fallback, if there is one. A rejected
-    /// request has no effect.
+    /// Sends a request. If the server rejects the token and there is a fallback token, sends the request again with the
+    /// fallback token. A rejected request has no effect.
     pub(super) async fn send(
         &self,
         method: Method,

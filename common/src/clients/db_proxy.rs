@@ -26,8 +26,8 @@ use crate::{
     ids::QuoteId,
 };
 
-/// Deadline for a batch of orders, including retries. Longer than db-proxy waits for an order whose outcome is unknown, so
-/// that its response arrives.
+/// Deadline for a batch of orders, including retries. db-proxy spends less time on an order whose outcome is indeterminate, so
+/// that its response arrives before the deadline.
 const PLACE_DEADLINE: Duration = Duration::from_secs(12);
 /// Limits of the batches of new orders and of the batches of order ids. db-proxy has a further queue of its own.
 pub const BATCH_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: MAX_GROUP, max_in_flight: 4 };
@@ -52,7 +52,8 @@ impl DbProxyClient {
 
     /// Places a batch of orders. Retries are safe, because every order has a key.
     pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
-        // An older db-proxy would place such orders without the parts that it does not know. It does not have the other path.
+        // An older db-proxy would place such orders without the fields that it does not know. It does not have the path
+        // `/v2/orders`, so it places none of them.
         let is_version_2 = orders.orders.iter().any(PlaceOrderCommand::needs_version_2);
         let path = if is_version_2 { "/v2/orders" } else { "/orders" };
         let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, PLACE_DEADLINE).await;
@@ -115,7 +116,8 @@ impl DbProxyClient {
     }
 }
 
-/// The error of an endpoint that a db-proxy of an older release does not have. Such a db-proxy is about to be replaced.
+/// Converts the 404 of a db-proxy of an older release, which does not have the endpoint, to a 503. Such a db-proxy is about to
+/// be replaced.
 fn unavailable_if_older(error: CallError) -> CallError {
     match error {
         CallError::Problem(service, problem) if problem.code == Code::NotFound => {

@@ -1,4 +1,4 @@
-//! Hands reads on to another service. Its responses are streams, so a response of any size takes little memory.
+//! Forwards read requests to another service. Responses are streamed, so a response of any size takes little memory.
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
@@ -21,28 +21,29 @@ use crate::{
     request_context::RequestContext,
 };
 
-/// Deadline for the beginning of the response. Longer than every deadline of a read at the other service.
+/// Deadline for the beginning of the response. It is longer than every deadline of a read in the other service.
 const HEAD_DEADLINE: Duration = Duration::from_secs(20);
 /// Deadline for each further part of the response. A stream of events sends something every 15 s.
 const PART_DEADLINE: Duration = Duration::from_secs(45);
 /// How many requests may be in progress at once. Streams of events count as long as they are open.
 const MAX_IN_PROGRESS: usize = 1024;
 
-/// The headers of a request that the other service receives.
+/// The request headers that are forwarded.
 const REQUEST_HEADERS: &[HeaderName] = &[header::ACCEPT, header::ACCEPT_ENCODING, header::IF_NONE_MATCH];
-/// The headers of a response that concern only the connection (RFC 9110, section 7.6.1), or that this service sets itself.
+/// The response headers that are not forwarded. They concern only the connection (RFC 9110, section 7.6.1), or this service
+/// sets them itself.
 const OWN_HEADERS: &[&str] =
     &["connection", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", RequestId::HEADER];
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Why a request could not be handed on.
+/// Why a request could not be forwarded.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardingError {
     /// No response has begun.
     #[error(transparent)]
     Call(#[from] CallError),
     /// [`MAX_IN_PROGRESS`] requests are in progress.
-    #[error("too many requests are being handed on to {0}")]
+    #[error("too many requests are being forwarded to {0}")]
     TooMany(&'static str),
 }
 
@@ -50,7 +51,7 @@ impl From<ForwardingError> for Problem {
     fn from(error: ForwardingError) -> Self {
         match error {
             ForwardingError::Call(error) => {
-                tracing::warn!(error = %error.chain(), "a read could not be handed on");
+                tracing::warn!(error = %error.chain(), "a read could not be forwarded");
                 error.to_problem(Code::UpstreamUnavailable)
             }
             ForwardingError::TooMany(service) => {
@@ -60,7 +61,7 @@ impl From<ForwardingError> for Problem {
     }
 }
 
-/// A read that is handed on.
+/// A read request that is forwarded.
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardedRead<'a> {
     pub path: &'a str,
@@ -70,15 +71,15 @@ pub struct ForwardedRead<'a> {
     pub peer: IpAddr,
 }
 
-/// A response whose body arrives later.
-pub struct ForwardedAnswer {
+/// A response with a streamed body.
+pub struct ForwardedResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     /// Fails if the other service breaks the connection or sends nothing for [`PART_DEADLINE`].
     pub body: BoxStream<'static, io::Result<Bytes>>,
 }
 
-/// Hands reads on to one service. Clones share the limit of requests in progress.
+/// Forwards read requests to one service. Clones share the limit of requests in progress.
 #[derive(Debug, Clone)]
 pub struct ForwardingClient {
     http: reqwest::Client,
@@ -101,9 +102,9 @@ impl ForwardingClient {
         Self { hands_on_credentials: true, ..self }
     }
 
-    /// Sends a GET, and returns when the response begins. A service that cannot be reached is tried again for a while, like in
-    /// every other call, because a restart takes less.
-    pub async fn get(&self, read: ForwardedRead<'_>) -> Result<ForwardedAnswer, ForwardingError> {
+    /// Sends a GET, and returns when the response begins. While the service cannot be reached, the request is retried for a
+    /// short time, as in every other call, so that a restart of the service causes no error.
+    pub async fn get(&self, read: ForwardedRead<'_>) -> Result<ForwardedResponse, ForwardingError> {
         let permit = self.permits.clone().try_acquire_owned().map_err(|_| ForwardingError::TooMany(self.service))?;
         let response = timeout(HEAD_DEADLINE, self.open(read)).await.unwrap_or_else(|_elapsed| {
             let reason = format!("the response did not begin within {HEAD_DEADLINE:?}");
@@ -113,11 +114,11 @@ impl ForwardingClient {
         for name in OWN_HEADERS {
             headers.remove(*name);
         }
-        Ok(ForwardedAnswer { status, headers, body: parts(response.bytes_stream(), permit).boxed() })
+        Ok(ForwardedResponse { status, headers, body: parts(response.bytes_stream(), permit).boxed() })
     }
 
     async fn open(&self, read: ForwardedRead<'_>) -> Result<reqwest::Response, CallError> {
-        // Only the path and the query are those of the request, whatever it contains.
+        // The URL takes only the path and the query from the request, so a request cannot select another server.
         let mut url = self.base.clone();
         url.set_path(read.path);
         url.set_query(read.query);
@@ -154,7 +155,7 @@ fn request_headers(read: ForwardedRead<'_>) -> HeaderMap {
     headers
 }
 
-/// The parts of a body. Each has a deadline. The permit is returned with the end of the stream.
+/// The parts of a body, each with a deadline of [`PART_DEADLINE`]. The permit is released when the stream ends or is dropped.
 fn parts(
     body: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
     permit: OwnedSemaphorePermit,

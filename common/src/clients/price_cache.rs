@@ -22,8 +22,9 @@ pub use self::watch::{DocumentSource, EventBytes, PriceCacheWatch};
 
 /// Deadline of one call, including retries.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// First and longest base delay before a price record is sent again; see [`Backoff`].
+/// Base delay before a price record is sent again for the first time; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(125);
+/// Maximum base delay before a price record is sent again.
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Reads and writes the price record and the market snapshot, and acquires leases.
@@ -43,15 +44,15 @@ impl PriceCacheClient {
         self.get_optional("/board").await
     }
 
-    /// Replaces the market snapshot, unless the stored one is newer. Returns the `as_of` of the stored snapshot.
+    /// Stores `snapshot`, unless a newer snapshot is stored. Returns the `as_of` of the snapshot that is stored after the call.
     pub async fn put_market_snapshot(&self, snapshot: &MarketSnapshot) -> Result<Timestamp, CallError> {
         let stored: SnapshotStored =
             self.0.call_json(Method::POST, "/board", Some(snapshot), Retry::Safe, DEADLINE).await?;
         Ok(stored.as_of)
     }
 
-    /// Acquires the lease if it is free, or renews it if `holder` has it. `ttl` is 1 to 3600 whole seconds. Returns the
-    /// current lease, which may belong to another holder.
+    /// Acquires the lease if it is free, or renews it if `holder` already holds it. `ttl` is 1 to 3600 whole seconds. Returns
+    /// the current lease, which may belong to another holder.
     pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError> {
         let request = LeaseRequest { name: name.to_owned(), holder: holder.to_owned(), ttl_secs: ttl.as_secs() };
         self.0.call_json(Method::POST, "/lease", Some(&request), Retry::Safe, DEADLINE).await
@@ -62,14 +63,16 @@ impl PriceCacheClient {
         if bytes.is_empty() { Ok(None) } else { self.0.parse_response(&bytes).map(Some) }
     }
 
-    /// Replaces the price record, unless the stored one has a later `as_of`. Returns the stored record.
+    /// Stores `record`, unless a newer record is stored. Returns the record that is stored after the call.
     ///
-    /// The record expires `ttl` after its `as_of`. Sending it again does not extend its validity.
+    /// A price without an expiry of its own expires `ttl` after it was observed. Sending a record again does not extend its
+    /// validity.
     pub async fn put_price_record(&self, record: &NewPriceRecord, ttl: Duration) -> Result<PriceRecord, CallError> {
         self.put_price_record_once(record, ttl, DEADLINE).await
     }
 
-    /// Like [`PriceCacheClient::put_price_record`], but retries until `time_limit` while price-cache-proxy is unavailable.
+    /// Like [`PriceCacheClient::put_price_record`], but retries for at most `time_limit` while price-cache-proxy is
+    /// unavailable.
     pub async fn put_price_record_within(
         &self,
         record: &NewPriceRecord,
@@ -103,7 +106,7 @@ impl PriceCacheClient {
     }
 }
 
-/// Whether the same record may be accepted later.
+/// Whether sending the same record again can succeed after this error.
 fn is_transient(error: &CallError) -> bool {
     match error {
         CallError::Unreachable(..) | CallError::NoResponse(..) => true,

@@ -7,11 +7,11 @@ use poem::http::{Method, StatusCode};
 use super::{CallError, ServiceClient};
 use crate::api::health::{Component, Readiness};
 
-/// Deadline of the request. Shorter than that of callers that check the readiness of this service.
+/// Deadline of the request. It is shorter than the deadline of a caller that checks the readiness of this service.
 const DEADLINE: Duration = Duration::from_millis(1500);
 
 impl ServiceClient {
-    /// Asks the service for its readiness. The result is a component with the name of the service.
+    /// Requests the readiness of the service. The result is a component with the name of the service.
     pub async fn readiness_component(&self) -> Component {
         match self.readiness().await {
             Ok(readiness) if readiness.ready => Component::ready(self.service),
@@ -33,7 +33,7 @@ impl ServiceClient {
 
 /// The required components that are not ready, with their reasons.
 fn not_ready_components(readiness: &Readiness) -> String {
-    let not_ready = readiness.parts.iter().filter(|part| !part.ready && !part.optional);
+    let not_ready = readiness.parts.iter().filter(|component| component.is_fatal());
     not_ready.map(Component::name_with_detail).collect::<Vec<_>>().join("; ")
 }
 

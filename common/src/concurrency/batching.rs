@@ -15,13 +15,13 @@ use tracing::Instrument;
 
 use crate::request_context::RequestContext;
 
-/// How long an incomplete batch waits for more requests while another batch may be started.
+/// How long an incomplete batch waits for more requests if fewer than `max_in_flight` batches are in flight.
 const MAX_LINGER: Duration = Duration::from_millis(5);
 
 /// The limits of a batcher. Each must be at least 1.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimits {
-    /// Maximum number of requests that wait for the batch after the one that is being gathered.
+    /// Maximum number of waiting requests that do not belong to the batch that is being gathered.
     pub max_queued: usize,
     /// Maximum number of requests in a batch.
     pub max_batch_size: usize,
@@ -63,11 +63,11 @@ impl<Q, A> Clone for Batcher<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// The batcher, and the task that sends its batches. The task ends when all clones are dropped and all requests are
-    /// answered.
+    /// Returns the batcher, and the task that sends its batches. The task ends when all clones of the batcher are dropped and
+    /// all requests are answered.
     ///
     /// `call` receives a batch and returns one response per request, in the same order. It runs in the context of the first
-    /// request of the batch. A log line for each other request names that first request.
+    /// request of the batch. For each other request, a log line contains the id of the first request.
     pub fn new<F, Fut>(limits: BatchLimits, call: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
@@ -171,7 +171,7 @@ impl InFlight {
         self.sizes.push((self.tasks.spawn(work.in_current_span()).id(), size));
     }
 
-    /// Waits until a batch completes. If its task panicked, the responders were dropped and the callers got
+    /// Waits until a batch completes. If the task of the batch panicked, its responders were dropped, so its callers receive
     /// [`BatchError::NoResponse`].
     async fn join_next(&mut self) {
         if let Some(joined) = self.tasks.join_next_with_id().await {

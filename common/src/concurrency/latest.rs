@@ -53,14 +53,14 @@ impl<T> Document<T> {
 }
 
 impl<T: Expiring> Document<T> {
-    /// Whether the document may be used at `now`, by the wall clock and by the monotonic clock. So a document is used for at
-    /// most the time that it was valid for when it arrived, even if the wall clock is set back.
+    /// Whether the document may be used at `now`, by the wall clock and by the monotonic clock. The monotonic clock limits the
+    /// use to the validity that the document had when it arrived, even if the wall clock is set back.
     pub fn is_current(&self, now: Timestamp) -> bool {
         self.value.is_current(now) && self.deadline.get().is_none_or(|deadline| Instant::now() < *deadline)
     }
 
-    /// Starts the lifetime of the document by the monotonic clock. It ends no later than that of `earlier`, which is the same
-    /// document and arrived before.
+    /// Starts the lifetime of the document by the monotonic clock. The lifetime ends no later than the lifetime of `earlier`,
+    /// an identical document that arrived before.
     fn start_lifetime(&self, now: Timestamp, earlier: Option<&Self>) {
         let deadline = Instant::now() + self.value.expires_at().since(now);
         let earlier = earlier.and_then(|earlier| earlier.deadline.get().copied());
@@ -87,12 +87,12 @@ impl<T> Default for Latest<T> {
 }
 
 impl<T: Expiring> Latest<T> {
-    /// Stores `new`, unless the stored document is current at `now` and has a later version, or `new` is from the future. A
-    /// document from the future would otherwise hide every later one until its time comes. Returns the current document
-    /// afterwards, or `new` if it is not stored and there is no current one.
+    /// Stores `new`, with two exceptions. An older version does not replace a stored document that is current at `now`. A
+    /// document from the future is not stored, because it would hide every later document until its time comes. Returns the
+    /// document that is current after the call, or `new` if no document is current.
     ///
-    /// A document with the same version replaces the stored one: a price record is prolonged in this way. Subscribers are
-    /// not notified if the JSON is identical.
+    /// A document with the same version replaces the stored document, because a price record is prolonged in this way.
+    /// Subscribers are not notified if the JSON is identical.
     pub fn replace_if_newer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
         let mut stored = Arc::clone(&new);
         let from_future = new.value.version().is_beyond_skew(now);
@@ -111,7 +111,8 @@ impl<T: Expiring> Latest<T> {
             if let Some(earlier) = same
                 && !new.value.is_current(now)
             {
-                // The clock may be ahead for a moment. The lifetime that began at the first arrival stays as it is.
+                // The wall clock may be ahead for a moment, so the stored document keeps the lifetime that began at its first
+                // arrival.
                 stored = Arc::clone(earlier);
                 return false;
             }

@@ -43,14 +43,14 @@ pub enum SingleFlightError {
 /// One call, running or not started yet, and its callers.
 struct Flight<T> {
     callers: Vec<oneshot::Sender<T>>,
-    /// Every caller that waits holds the guard. When the last caller leaves, it is dropped, and the call is cancelled.
+    /// Every waiting caller holds the guard. When the last caller leaves, the guard is dropped, which cancels the call.
     interest: Weak<DropGuard>,
     cancelled: CancellationToken,
-    /// The request of the first caller. The call runs as a part of it.
+    /// The request of the first caller. The call runs in the context of this request.
     request: Option<RequestContext>,
 }
 
-/// What a caller waits with.
+/// The receiver of the result of one caller, and the guard that keeps the call running.
 struct Waiter<T> {
     result: oneshot::Receiver<T>,
     _interest: Arc<DropGuard>,
@@ -138,7 +138,7 @@ where
         waiter
     }
 
-    /// Makes one call after the other until no caller waits.
+    /// Makes one call after another until no caller waits.
     async fn run_calls(self: Arc<Self>, key: K, mut cancelled: CancellationToken, mut request: Option<RequestContext>) {
         loop {
             let called = key.clone();
@@ -155,8 +155,8 @@ where
         }
     }
 
-    /// Answers the callers of the running call, and makes the next call the running one. Returns how to cancel it, and its
-    /// request.
+    /// Sends the result of the running call to its callers, and makes the next call the running call. Returns the cancellation
+    /// token and the request of the next call. Returns `None` if there is no next call.
     fn finish_call(&self, key: &K, output: Option<T>) -> Option<(CancellationToken, Option<RequestContext>)> {
         let mut all = self.flights();
         let flights = all.get_mut(key)?;
@@ -168,7 +168,7 @@ where
             }
             None => (all.remove(key)?.running, None),
         };
-        // The callers wake up and call again at once: the lock must be free by then.
+        // A caller that receives its result may call again at once, so the lock is released first.
         drop(all);
         if let Some(output) = output {
             for caller in ended.callers {
@@ -193,7 +193,7 @@ impl<T> Flight<T> {
         (flight, Waiter { result, _interest: interest })
     }
 
-    /// Adds a caller. Returns `None` if every other caller has left: the call is cancelled then.
+    /// Adds a caller. Returns `None` if every other caller has left, because the call is then cancelled.
     fn join(&mut self) -> Option<Waiter<T>> {
         let interest = self.interest.upgrade()?;
         let (caller, result) = oneshot::channel();

@@ -2,7 +2,8 @@
 //!
 //! Each server has a key, and each caller of a server has a token, which names the caller and is derived from the key. A caller
 //! cannot derive the token of another caller, and a server cannot derive a token for another server. Keys are derived from
-//! `INTERNAL_TOKEN`, so this one setting suffices. It is also a token itself, of an operator, who may do everything.
+//! `INTERNAL_TOKEN`, so this one setting suffices. `INTERNAL_TOKEN` is also itself the token of an operator, who may do
+//! everything.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -11,10 +12,11 @@ use sha2::Sha256;
 
 use super::Secret;
 
-/// Separates the keys of servers and the tokens of callers from each other and from other uses of `INTERNAL_TOKEN`.
+/// The purpose of a hash that is the key of a server. It keeps these hashes apart from all other uses of `INTERNAL_TOKEN`.
 const KEY_PURPOSE: &str = "buydesk server key: ";
+/// The purpose of a hash that is a part of the token of a caller. It keeps these hashes apart from the keys of servers.
 const TOKEN_PURPOSE: &str = "buydesk caller token: ";
-/// Separates the name of the caller from its proof in a token.
+/// Separates the name of the caller from the hash in a token.
 const SEPARATOR: char = '.';
 
 /// Who calls an internal endpoint: a service, or an operator.
@@ -34,7 +36,7 @@ impl Caller {
     pub const EXCHANGE_SIM: Self = Self("exchange-sim");
     /// All services in one process.
     pub const BUYDESK: Self = Self("buydesk");
-    /// A person, or a service of the last release, with `INTERNAL_TOKEN`.
+    /// A person, or a service of the last release, that sends `INTERNAL_TOKEN`.
     pub const OPERATOR: Self = Self("operator");
 
     pub const ALL: [Self; 12] = [
@@ -82,12 +84,12 @@ impl ServerKey {
         Self(Secret::new(keyed_hash(internal_token, KEY_PURPOSE, server)))
     }
 
-    /// A key that was derived before.
+    /// A key that was derived before, from the setting `SERVER_KEY`.
     pub fn new(key: Secret) -> Self {
         Self(key)
     }
 
-    /// The key as a setting contains it.
+    /// The key as the setting `SERVER_KEY` contains it.
     pub fn as_secret(&self) -> &Secret {
         &self.0
     }
@@ -113,7 +115,7 @@ fn keyed_hash(key: &Secret, purpose: &str, name: &str) -> String {
 /// The callers that a server accepts. Clones share the tokens.
 #[derive(Debug, Clone)]
 pub struct AcceptedCallers {
-    /// The token of each caller, derived once and not for each request.
+    /// The token of each caller. The tokens are derived once, not for each request.
     tokens: Arc<[(Caller, Secret)]>,
     /// `INTERNAL_TOKEN`, if the server has it.
     internal_token: Option<Secret>,

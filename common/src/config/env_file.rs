@@ -18,7 +18,7 @@ static SETTINGS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     names.filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')).collect()
 });
 
-/// A name in the file that is no setting.
+/// A name in the file that is not the name of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownSetting(String);
 
@@ -41,7 +41,7 @@ pub(super) struct EnvFile {
 }
 
 impl EnvFile {
-    /// Reads the file of the current directory. Empty if it does not exist.
+    /// Reads the file of the current directory. Returns an empty content if the file does not exist.
     pub fn read() -> anyhow::Result<Self> {
         if !Path::new(".env").is_file() {
             return Ok(Self::default());
@@ -57,7 +57,7 @@ impl EnvFile {
         let pairs = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<HashMap<_, _>, _>>();
         let values = pairs.map_err(|error| {
             let number = match &error {
-                // The error contains the line, or its value alone.
+                // The error contains the whole line, or only the value.
                 dotenvy::Error::LineParse(invalid, _) => {
                     text.lines().position(|line| line.trim().ends_with(invalid.trim())).map(|index| index + 1)
                 }

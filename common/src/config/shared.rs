@@ -16,7 +16,7 @@ pub const DEFAULT_PRICE_TTL_SECS: u64 = 60;
 /// Default of `COURSE_REFRESH_SECS`, in seconds. A smaller `PRICE_REFRESH_SECS` takes precedence.
 const DEFAULT_COURSE_REFRESH_SECS: u64 = 5;
 
-/// The secret that `INTERNAL_TOKEN` sets, which is required because `alternative` is not set.
+/// Reads `INTERNAL_TOKEN`, which is required because the setting `alternative` is not set.
 pub(super) fn internal_token(env: &mut Env, alternative: &str) -> Secret {
     let secret = env.secret(INTERNAL_TOKEN, "set it to a long random text, the same for every service");
     env.add_alternative(INTERNAL_TOKEN, alternative);
@@ -51,7 +51,7 @@ fn caller_token(env: &mut Env, variable: &str, caller: Caller, server: &str) -> 
 }
 
 /// `SERVER_KEY`: the key of this server, from which the tokens of its callers are derived. Derived from `INTERNAL_TOKEN` by
-/// default. Then `INTERNAL_TOKEN` is also a valid token.
+/// default. If the key is derived, `INTERNAL_TOKEN` is also a valid token.
 pub fn accepted_callers(env: &mut Env, server: &str) -> AcceptedCallers {
     match env.optional_secret(SERVER_KEY) {
         Some(key) => AcceptedCallers::of_key(&ServerKey::new(key)),
@@ -59,7 +59,7 @@ pub fn accepted_callers(env: &mut Env, server: &str) -> AcceptedCallers {
     }
 }
 
-/// As [`accepted_callers`], for a server that accepts no caller if neither setting is present.
+/// Like [`accepted_callers`], but for a server that accepts no caller if neither setting is present.
 pub fn optional_accepted_callers(env: &mut Env, server: &str) -> Option<AcceptedCallers> {
     let is_set = env.text(SERVER_KEY).is_some() || env.text(INTERNAL_TOKEN).is_some();
     is_set.then(|| accepted_callers(env, server))
@@ -95,7 +95,7 @@ pub fn price_cache_url(env: &mut Env) -> Url {
     env.service_url("PRICE_CACHE_URL", "http://127.0.0.1:8002")
 }
 
-/// `SIMULATED`: whether every price is simulated. `None` if it is not set.
+/// `SIMULATED`: whether every price is simulated. `None` if the variable is not set.
 pub fn simulated(env: &mut Env) -> Option<bool> {
     env.parse_with("SIMULATED", "true or false", |text| text.parse().ok())
 }
@@ -123,8 +123,8 @@ pub fn price_ttl(env: &mut Env) -> Duration {
     env.seconds("PRICE_TTL_SECS", DEFAULT_PRICE_TTL_SECS, 1..=3600)
 }
 
-/// The elements of a comma-separated list, each once. Empty elements are ignored. Returns `None` if `parse` does for any
-/// element or if there are no elements.
+/// The elements of a comma-separated list, each once. Empty elements are ignored. Returns `None` if there are no elements, or
+/// if `parse` returns `None` for an element.
 pub fn parse_distinct<T: PartialEq>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     let mut all = Vec::new();
     for element in text.split(',').map(str::trim).filter(|element| !element.is_empty()) {

@@ -72,7 +72,7 @@ fn password_is_redacted() {
 }
 
 #[test]
-fn each_fault_is_named_once() {
+fn each_invalid_setting_is_named_once() {
     let mut env = Env::from_pairs([("PRICE_TTL_SECS", "a minute")]);
     // Two services read the setting, and a third one compares its default with another setting.
     shared::price_ttl(&mut env);
@@ -88,7 +88,7 @@ fn each_fault_is_named_once() {
 }
 
 #[test]
-fn address_of_a_service_has_no_further_parts() {
+fn service_address_must_have_only_scheme_host_and_port() {
     let error = |url: &str| {
         let mut env = Env::from_pairs([("DB_PROXY_URL", url)]);
         env.service_url("DB_PROXY_URL", "http://127.0.0.1:8010");

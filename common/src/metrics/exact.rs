@@ -10,9 +10,9 @@ use prometheus_client::{
     metrics::{counter, gauge},
 };
 
-/// A sum of amounts with this number of decimals.
+/// A sum of amounts with `DECIMALS` decimals.
 pub type ExactCounter<const DECIMALS: u32> = counter::Counter<Units<DECIMALS>, AtomicU64>;
-/// An amount with this number of decimals.
+/// An amount with `DECIMALS` decimals.
 pub type ExactGauge<const DECIMALS: u32> = gauge::Gauge<Units<DECIMALS>, AtomicI64>;
 
 /// A number of units, each a power of ten below one: `Units::<8>(1)` is 0.00000001. Amounts are not negative.
@@ -20,7 +20,7 @@ pub type ExactGauge<const DECIMALS: u32> = gauge::Gauge<Units<DECIMALS>, AtomicI
 pub struct Units<const DECIMALS: u32>(pub i64);
 
 impl<const DECIMALS: u32> Units<DECIMALS> {
-    /// The nearest float, which is what Prometheus reads. Nothing is computed with it.
+    /// The nearest floating-point number, because Prometheus reads floating-point numbers. No amount is computed from it.
     fn nearest_float(self) -> f64 {
         let unit = 10_i64.pow(DECIMALS);
         let text = format!("{}.{:0width$}", self.0 / unit, self.0 % unit, width = DECIMALS as usize);

@@ -57,9 +57,9 @@ impl Asset {
         std::str::from_utf8(code).expect("an asset code is ASCII")
     }
 
-    /// The code as a [`Currency`]. `None` if it does not have three letters.
+    /// The code as a [`Currency`]. `None` if the code does not consist of three letters.
     ///
-    /// Only the form is checked: `BTC` and `ETH` are converted as well.
+    /// Only the form is checked, so `BTC` and `ETH` are converted as well.
     pub fn to_currency(self) -> Option<Currency> {
         self.as_str().parse().ok()
     }
@@ -94,7 +94,7 @@ impl fmt::Debug for Asset {
 
 /// A base asset and the quote asset that it is priced in: the price of `BTC-USD` is in dollars per bitcoin.
 ///
-/// The API names a pair `direction`.
+/// In the API, a field that contains a pair is named `direction`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CurrencyPair {
     pub base: Asset,

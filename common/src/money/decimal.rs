@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
-/// Maximum length of a number in characters. The longest valid amount has 14.
+/// Maximum length of a number in characters. The longest valid amount has 14 characters.
 const MAX_LEN: usize = 64;
 
 /// Why a text is not a number that can be represented exactly.
@@ -20,8 +20,8 @@ pub enum NumberError {
 
 /// Parses a number in the grammar of JSON (`0.1`, `600`, `1e3`) without rounding.
 ///
-/// The parsers of `rust_decimal` accept more (underscores, a leading point), and the one for scientific notation rounds.
-/// Therefore the grammar is checked here, and `rust_decimal` parses only plain digits.
+/// The parsers of `rust_decimal` accept more than this grammar (underscores, a leading point), and its parser for scientific
+/// notation rounds. Therefore the grammar is checked here, and `rust_decimal` parses only plain digits.
 pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
     if text.len() > MAX_LEN {
         return Err(if is_number(text) { NumberError::TooManyDigits } else { NumberError::Syntax });

@@ -13,8 +13,8 @@ const DECIMALS: u32 = 8;
 /// Upper bound, exclusive, in whole currency units. The price of bitcoin in the weakest currency is about 2e9.
 const LIMIT: i64 = 10_000_000_000;
 
-/// The price of one unit of an asset, such as one bitcoin in a fiat currency: above 0, at most 8 decimals. Stored in
-/// hundred-millionths of the unit in which the price is.
+/// The price of one unit of a base asset in a quote asset, such as of one bitcoin in a fiat currency: above 0, at most 8
+/// decimals. Stored in hundred-millionths of a unit of the quote asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(i64);
 

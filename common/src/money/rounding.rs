@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 /// Rounds a non-negative number to a whole number of units, half to even.
 ///
-/// `units` is the number rounded down, and `remainder` compares the part that was cut off with half a unit. Returns `None`
-/// if the result does not fit.
+/// `units` is the number rounded down. `remainder` is the result of comparing the part that was cut off with half a unit.
+/// Returns `None` if the result does not fit into a `u128`.
 pub fn round_half_even(units: u128, remainder: Ordering) -> Option<u128> {
     let round_up = match remainder {
         Ordering::Less => false,

@@ -64,7 +64,7 @@ impl Sats {
         i64::try_from(rounded_up).map_err(|_| SatsError::TooLarge).and_then(Self::new)
     }
 
-    /// What this bitcoin costs at `rate`: `self * rate`, rounded up to the next ten-thousandth of the currency unit.
+    /// The cost of this amount at `rate`: `self * rate`, rounded up to the next ten-thousandth of the currency unit.
     pub fn cost_rounded_up(self, rate: Rate) -> Result<FiatAmount, AmountError> {
         // satoshi / 1e8 * (rate / 1e8) units = satoshi * rate / 1e12 ten-thousandths; the product is below 1e34.
         let numerator = i128::from(self.0) * i128::from(rate.hundred_millionths());

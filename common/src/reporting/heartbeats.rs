@@ -20,7 +20,7 @@ use crate::{
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often readiness is checked between two heartbeats.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// The same, while a service that has just started is not ready yet.
+/// How often readiness is checked while a service that has just started is not ready yet.
 const STARTING_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The heartbeats of one service.

@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 
 use crate::api::reports::Report;
 
-/// Maximum number of queued heartbeats. A heartbeat replaces the queued one of the same instance, so at most one per service
-/// of the process is queued.
+/// Maximum number of queued heartbeats. A heartbeat replaces the queued heartbeat of the same instance, so at most one
+/// heartbeat per service of the process is queued.
 const MAX_HEARTBEATS: usize = 64;
-/// Maximum number of other queued reports. A new report displaces the oldest one, because current reports matter more. The
-/// logs contain all of them.
+/// Maximum number of other queued reports. If the queue is full, a new report replaces the oldest report, because current
+/// reports matter more. The logs contain all of them.
 const MAX_REPORTS: usize = 1024;
 
 /// Creates a queue. Reports about the queue itself, such as the number of dropped reports, are sent under the name `service`.
@@ -29,7 +29,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queued {
-    /// Separate from the other reports, so that a flood of warnings does not displace heartbeats.
+    /// Separate from the other reports, so that a flood of warnings does not replace heartbeats.
     heartbeats: VecDeque<Report>,
     reports: VecDeque<Report>,
     dropped: u64,

@@ -24,19 +24,20 @@ const SERVICE: &str = "health-check";
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after each sent report. Limits a failing service to 100 reports per second.
 const SEND_INTERVAL: Duration = Duration::from_millis(10);
-/// First and longest base delay while health-check is unavailable; see [`Backoff`]. With the default heartbeat interval,
-/// the longest is far below the time after which health-check considers a service missing.
+/// Base delay before the first retry while health-check is unavailable; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+/// Maximum base delay before a retry. With the default heartbeat interval, this is far below the time after which health-check
+/// considers a service missing.
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
-/// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response. A
-/// heartbeat that is sent with fewer details has this many attempts again.
+/// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response. After
+/// the details of a heartbeat have been removed, it has this many attempts again.
 const MAX_ATTEMPTS: u32 = 3;
 /// The number of failures in a row after which a warning is logged. A single failure is normal while services start and stop.
 const WARN_AFTER_FAILURES: u32 = 2;
 /// How long a stopping service tries to send its remaining reports.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Sends the reports of `receiver` until `done` is cancelled, then the remaining ones for at most one second.
+/// Sends the reports of `receiver` until `done` is cancelled, then the remaining reports for at most one second.
 ///
 /// Cancel `done` after [`Heartbeats::send`](super::Heartbeats::send) has returned, so that its last report is sent.
 pub async fn send_reports(config: Config, receiver: ReportReceiver, done: CancellationToken) {
@@ -74,7 +75,7 @@ struct ReportSender {
     /// Failed attempts in a row, over all reports.
     failures: u32,
     outage: OutageLog,
-    /// The number of reports that were given up since the last loss report, because health-check did not accept them.
+    /// The number of reports that were dropped since the last loss report because health-check did not accept them.
     refused: u64,
 }
 
@@ -108,7 +109,7 @@ impl ReportSender {
         }
     }
 
-    /// Sends the remaining reports until one fails.
+    /// Sends the remaining reports until an attempt fails.
     async fn flush(&mut self) {
         loop {
             if self.pending.is_none() {
@@ -139,7 +140,8 @@ impl ReportSender {
         }
     }
 
-    /// Returns false if the report remains pending.
+    /// Logs the failed attempt, and drops the pending report if it must not be sent again. Returns false if the report remains
+    /// pending.
     fn handle_failure(&mut self, error: &CallError) -> bool {
         let cause: &dyn std::error::Error = error;
         tracing::debug!(error = cause, "a report could not be sent");
@@ -167,8 +169,8 @@ impl ReportSender {
         self.pending.is_none()
     }
 
-    /// Replaces a heartbeat that health-check did not accept with one that has fewer texts, because the limits of that
-    /// health-check may be lower. Returns false if there is nothing to leave out.
+    /// Removes the details or the components of a heartbeat that health-check did not accept, because a health-check of another
+    /// release may have lower limits. Returns false if there is nothing to remove.
     fn reduce_heartbeat(&mut self) -> bool {
         let pending = self.pending.as_mut().filter(|report| report.is_heartbeat());
         let reduced = pending.and_then(|report| {
@@ -177,13 +179,13 @@ impl ReportSender {
             Some(())
         });
         if reduced.is_some() {
-            tracing::warn!("health-check did not accept a heartbeat, which is sent again with fewer details");
+            tracing::warn!("health-check did not accept a heartbeat; the heartbeat is sent again with fewer details");
             self.attempts = 0;
         }
         reduced.is_some()
     }
 
-    /// A report about the reports that were lost since the last loss report. `None` if none were lost.
+    /// A report about the reports that were lost since the last loss report. `None` if no report was lost.
     fn take_loss_report(&mut self) -> Option<Report> {
         let dropped = self.receiver.take_dropped();
         let refused = std::mem::take(&mut self.refused);

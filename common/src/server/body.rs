@@ -71,7 +71,8 @@ async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     let content_length = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
     let body = body.take()?;
     if content_length.is_some_and(|length| length > MAX_BODY) {
-        // A client may send the whole body before it reads the response. Without this, it would only see a closed connection.
+        // A client may send the whole body before it reads the response. If the body were not read, the client would only see a
+        // closed connection.
         let mut rest = body.into_async_read().take(MAX_DRAINED);
         let _ = tokio::time::timeout(BODY_TIMEOUT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         return Err(too_large().into());
@@ -84,8 +85,7 @@ async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     }
 }
 
-/// A body, some of whose fields may be wrong. The handler adds the errors that it finds in the others, so that one response names
-/// all.
+/// A body that may contain invalid fields. The handler also checks the valid fields, so that one response names all errors.
 #[derive(Debug, Clone)]
 pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 
@@ -93,13 +93,13 @@ pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 #[derive(Debug, Clone)]
 struct InvalidBody<T> {
     problem: Problem,
-    /// The object with only the valid fields, if they suffice.
+    /// The object with only the valid fields. `None` if a required field is not valid.
     valid_part: Option<T>,
 }
 
 impl<T> UncheckedBody<T> {
-    /// Returns the body if every field can be parsed. Otherwise the problem names the wrong fields, and those that `check` finds
-    /// among the others.
+    /// Returns the body if every field can be parsed. Otherwise, the problem names the fields that cannot be parsed, and the
+    /// fields that `check` rejects among the remaining fields.
     pub fn or_problem(self, check: impl FnOnce(&T) -> Vec<FieldError>) -> Result<T, Problem> {
         let InvalidBody { problem, valid_part } = match self.0 {
             Ok(body) => return Ok(body),
@@ -164,13 +164,13 @@ fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<Inva
         Some(ParsedFields { errors, valid_part }) if !errors.is_empty() => {
             Err(Box::new(InvalidBody { problem: Problem::validation(errors), valid_part }))
         }
-        // It is not an object, or each field is valid on its own.
+        // The JSON is not an object, or each field is valid on its own.
         _ if error.is_data() => Err(Problem::validation(vec![describe_error(BODY, &error)]).into()),
         _ => Err(not_json(json, &error).into()),
     }
 }
 
-/// Parses a value of a JSON document. `field` is its name, and the error names the wrong part of it.
+/// Parses a value of a JSON document. `field` is the name of the value. The error names the invalid part of the value.
 pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T, FieldError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = match error.path().to_string().as_str() {
@@ -184,7 +184,8 @@ pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T,
 /// The name of the whole body in errors.
 const BODY: &str = "body";
 
-/// The position helps a person, and the texts of the parser do not.
+/// The problem of a body that is not JSON. It states the position of the error, but not the message of the parser, which would
+/// not help a user.
 fn not_json(json: &[u8], error: &serde_json::Error) -> Problem {
     let detail = if json.trim_ascii().is_empty() {
         "The body is empty. It must be a JSON object.".to_owned()
@@ -200,7 +201,7 @@ impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(mut json) => {
-                // A terminal then shows its prompt on a line of its own.
+                // With the line break, a terminal shows its prompt on a line of its own.
                 json.push(b'\n');
                 Response::builder().header(CONTENT_TYPE, JSON).body(json)
             }
@@ -250,7 +251,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let body = read_body(request, body).await?;
-        // An empty body is no body, whatever its content type: curl sends one with an empty POST.
+        // An empty body counts as no body, whatever its content type, because curl sends a content type with an empty POST.
         if body.is_empty() {
             return Ok(Self(None));
         }
@@ -258,7 +259,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
         if Json::<T>::check_content_type(content_type) {
             return Ok(Self(Some(UncheckedBody(try_parse_json(&body)))));
         }
-        // curl sends JSON with the content type of a form by default. As a form it would be misinterpreted.
+        // By default, curl sends JSON with the content type of a form. Parsed as a form, the JSON would be misinterpreted.
         if essence(content_type) == FORM && !body.trim_ascii_start().starts_with(b"{") {
             return Ok(Self(parse_form(&body)));
         }

@@ -30,9 +30,9 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     any_coding
 }
 
-/// Compresses the body if it is large enough and its type is worth it. `accepted` is the result of [`accepts_gzip`].
+/// Compresses the body if it is large enough and of a suitable type. `accepted` is the result of [`accepts_gzip`].
 ///
-/// A body of unknown size stays a stream. Events are not compressed: each has to arrive at once.
+/// A body of unknown size stays a stream. Events are not compressed, because each event must arrive at once.
 pub(super) fn compress(response: &mut Response, accepted: bool) {
     let body = BoxBody::<Bytes, std::io::Error>::from(response.take_body());
     let is_large = body.size_hint().exact().is_none_or(|size| size >= MIN_COMPRESSED_BODY);
@@ -72,7 +72,8 @@ fn is_compressible(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The tag for the compressed form. A strong tag would claim that both forms have the same bytes.
+/// The weak `ETag` of the compressed response. A strong tag would claim that the compressed and the original response have the
+/// same bytes.
 fn weak_tag(tag: &HeaderValue) -> Option<HeaderValue> {
     let tag = tag.to_str().ok().filter(|tag| !tag.starts_with("W/"))?;
     HeaderValue::from_str(&format!("W/{tag}")).ok()

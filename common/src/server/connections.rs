@@ -1,8 +1,8 @@
 //! Accepting and serving connections.
 //!
-//! poem's own server closes no connection that has sent a part of a request head or that reads its response slowly, has no
-//! maximum number of connections, and repeats a failed accept without a pause (ADR 0010). So this module serves hyper's
-//! HTTP/1.1 connections itself.
+//! This module serves hyper's HTTP/1.1 connections itself, because poem's own server lacks limits (ADR 0010). It does not close
+//! a connection whose client sends only a part of a request head or reads its response slowly. It has no maximum number of
+//! connections, and it repeats a failed accept without a pause.
 
 mod activity;
 mod connection;
@@ -55,8 +55,8 @@ impl Server {
         self.listener.address()
     }
 
-    /// Serves until `stop` is cancelled. Then closes every connection without a request, and waits for requests in flight, at
-    /// most [`DRAIN_TIMEOUT`] or until the drain end of the listener.
+    /// Serves until `stop` is cancelled. Then closes every connection without a request, and waits for the requests in flight.
+    /// The wait ends after [`DRAIN_TIMEOUT`], or when the drain end of the listener is cancelled.
     pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { listener: Listener { socket, config, drain_end }, endpoint, metrics } = self;
         let local = socket.local_addr()?;
@@ -71,7 +71,7 @@ impl Server {
             refused: JoinSet::new(),
         };
         connections.accept(&socket).await;
-        // Further connections are refused by the operating system.
+        // From now on the operating system refuses connections.
         drop(socket);
         connections.drain(&drain_end).await;
         Ok(())
@@ -90,7 +90,7 @@ impl Accept for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, remote) = self.accept().await?;
-        // Events of a stream are sent at once, without waiting for the acknowledgement of the previous ones.
+        // Events of a stream are sent at once, without waiting for the acknowledgement of earlier events.
         let _ = stream.set_nodelay(true);
         Ok((stream, remote))
     }
@@ -100,7 +100,7 @@ impl Accept for TcpListener {
 struct Connections {
     endpoint: Arc<GuardedEndpoint>,
     local: SocketAddr,
-    /// One permit for each further connection.
+    /// One permit for each connection that may still be opened.
     free: Arc<Semaphore>,
     metrics: ConnectionMetrics,
     stop: CancellationToken,
@@ -150,7 +150,7 @@ impl Connections {
         });
     }
 
-    /// Returns until when no connection is accepted, if the error concerns all connections.
+    /// If the error concerns all connections, returns the time until which no connection is accepted.
     fn accept_failed(&self, error: &io::Error) -> Option<Instant> {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
 

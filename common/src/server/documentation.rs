@@ -72,21 +72,22 @@ impl OperationDescription {
         Self { id, group, errors: Vec::new(), body: None, parameters: Vec::new() }
     }
 
-    /// The codes that the operation itself can answer with. The codes that follow from its form are added: those of a body, of
-    /// parameters, of a token, of the rate limit, and of the server.
+    /// Adds the codes that the operation itself can return. The codes that depend on whether the operation has a body, needs a
+    /// token or counts against the rate limit need not be listed, and neither do the codes of the server.
     #[must_use]
     pub fn errors(mut self, codes: &[Code]) -> Self {
         self.errors.extend(codes);
         self
     }
 
-    /// An example of the body.
+    /// Adds an example of the body.
     #[must_use]
     pub fn body(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
     }
 
-    /// An example of a parameter. A page fills it in, so parameters that most requests omit should have none.
+    /// Adds an example of a parameter. The documentation page fills in the example, so a parameter that most requests omit
+    /// should have no example.
     #[must_use]
     pub fn parameter(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.parameters.push((name, value.into()));
@@ -102,7 +103,7 @@ impl OperationDescription {
         }
         let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
         for parameter in parameters.into_iter().flatten() {
-            // A page would fill in the example of the type, also of an optional parameter.
+            // The documentation page would fill in the example of the type, even for an optional parameter.
             if let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) {
                 schema.remove("example");
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Maximum size of a request body in bytes. An order takes 60 bytes, a batch of orders about 100 KiB.
 pub const MAX_BODY: usize = 1024 * 1024;
-/// Maximum number of wrong fields or parameters that an error names. A request could contain a hundred thousand.
+/// Maximum number of invalid fields or parameters that an error names. A request could contain a hundred thousand of them.
 pub const MAX_FIELD_ERRORS: usize = 20;
 /// How many bytes of an oversized body are read and discarded, so that the client receives the response.
 pub const MAX_DRAINED: u64 = 16 * 1024 * 1024;
@@ -16,10 +16,11 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a stopping service waits for requests in flight. Connections without a request are closed at once.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
-/// For how many clients the state of their rate limit is kept. The ones without recent requests are forgotten first.
+/// Maximum number of clients for which the state of the rate limit is stored. The states of clients without recent requests are
+/// dropped first.
 pub const MAX_RATE_LIMITED_CLIENTS: usize = 100_000;
-/// Deadline for receiving the head of a request, counted from its first byte. For the first request of a connection, from the
-/// time at which the connection was accepted.
+/// Deadline for receiving the head of a request, counted from its first byte. For the first request of a connection, the
+/// deadline is counted from the time at which the connection was accepted.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of the head of a request in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -29,7 +30,8 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MIN_WRITE_PROGRESS: usize = 64 * 1024;
 /// Default of `MAX_CONNECTIONS`.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 2048;
-/// How many connections above the maximum are refused with a response at the same time. Further ones are closed without one.
+/// How many connections above the maximum are refused with a response at the same time. Further connections are closed without
+/// a response.
 pub const MAX_REFUSALS: usize = 16;
 /// How long a refused client may take to read the response.
 pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,6 +42,6 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 /// How many connections a service must at least be able to serve. A process that may open fewer files does not start.
 pub const MIN_CONNECTIONS: u64 = 16;
-/// Size in bytes from which a response is compressed. Compression of a smaller one would save one packet at most, which is not
-/// worth its time.
+/// Size in bytes from which a response is compressed. Compression of a smaller response would save at most one packet, which is
+/// not worth the time.
 pub const MIN_COMPRESSED_BODY: u64 = 2048;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::ServerConfig;
 use crate::config::Bind;
 
-/// A bound socket, and how its connections are served.
+/// A bound socket, and the settings for its connections.
 #[derive(Debug)]
 pub struct Listener {
     pub(super) socket: TcpListener,
@@ -29,8 +29,8 @@ impl Listener {
         match TcpListener::bind(address).await {
             Ok(socket) => Ok(Self::new(socket, config)),
             Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
-                "{service} cannot listen on {address}, because another program does; stop that program, or set {variable} to \
-                 another port"
+                "{service} cannot listen on {address}, because another program already listens on it; stop that program, or set \
+                 {variable} to another port"
             ),
             Err(error) => {
                 let hint = format!("set {variable} to another port, or BIND_HOST to another address");
@@ -39,8 +39,8 @@ impl Listener {
         }
     }
 
-    /// Ends the wait for requests in flight when `drain_end` is cancelled, if the server has not ended by then. Services that
-    /// stop one after the other share one deadline in this way.
+    /// Sets the token whose cancellation ends the wait of the stopping server for requests in flight. Several services that
+    /// stop one after another can in this way share one deadline.
     #[must_use]
     pub fn with_drain_end(self, drain_end: CancellationToken) -> Self {
         Self { drain_end, ..self }

@@ -46,7 +46,7 @@ pub(super) struct RequestMiddleware {
     pub(super) rate_limit: RateLimit,
     pub(super) methods: Arc<AllowedMethods>,
     pub(super) query_parameters: Arc<QueryParameters>,
-    /// The codes that the OpenAPI document lists.
+    /// The codes that the OpenAPI document lists for each operation.
     pub(super) documented: Arc<DocumentedCodes>,
     /// The callers of internal endpoints.
     pub(super) accepted_callers: Option<AcceptedCallers>,
@@ -80,7 +80,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
         let (mut rate_limit_status, mut user) = (None, None);
 
         if method == Method::HEAD {
-            // The server omits the body of the response, but not its length.
+            // The request is handled as a GET. The server then omits the body of the response, but not its length.
             request.set_method(Method::GET);
         }
         if let Some(accepted) = &self.middleware.accepted_callers {
@@ -193,7 +193,7 @@ impl RequestMiddleware {
             return Some(Response::builder().status(StatusCode::NO_CONTENT).header(ALLOW, allowed).finish());
         }
         let is_root = path == "/" && (*method == Method::GET || *method == Method::HEAD);
-        // A relative path is right behind a proxy that adds a prefix too.
+        // A relative path is also valid behind a proxy that adds a prefix to the path.
         is_root.then(|| Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs").finish())
     }
 
@@ -254,7 +254,7 @@ fn invalid_parameter(error: &Error, path: &str, methods: &AllowedMethods) -> Opt
     Some(FieldError::new(documented.unwrap_or(name), readable_reason(reason)))
 }
 
-/// Converts another error of the framework or of a handler.
+/// Converts an error of the framework or of a handler that does not concern a parameter.
 fn to_problem(error: &Error, method: &Method) -> Problem {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone();
@@ -293,7 +293,7 @@ fn to_problem(error: &Error, method: &Method) -> Problem {
     Problem::internal()
 }
 
-/// Removes the names of types and bounds that poem-openapi adds to a reason. They mean nothing to a client.
+/// Removes the names of types and bounds that poem-openapi adds to a reason, because a client does not know these names.
 fn readable_reason(reason: &str) -> Cow<'_, str> {
     if reason.starts_with("Type \"") && reason.ends_with("expects an input value.") {
         return "is required".into();

@@ -140,7 +140,7 @@ impl OpsApi {
         Html(self.page.clone())
     }
 
-    /// The page that describes every error code. The `type` of each problem leads there.
+    /// The page that describes every error code. The `type` of each problem is the address of the code on this page.
     #[oai(path = "/errors", method = "get", operation_id = "errors", hidden)]
     async fn errors(&self) -> Html<String> {
         Html(reference_html())
@@ -177,15 +177,15 @@ impl<A: OpenApi> OpenApi for Described<A> {
 
     fn register(registry: &mut Registry) {
         A::register(registry);
-        // The descriptions add problems to every operation.
+        // The descriptions add problems to every operation, so the document needs the schema of a problem.
         Problem::register(registry);
     }
 
     fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
 }
 
-/// Moves the operations of a path to its first occurrence. A service with two APIs would otherwise list a path twice, and a reader
-/// of the document would see only one of the entries.
+/// Moves the operations of a path to the first occurrence of the path. A service with two APIs would otherwise list a path
+/// twice, and a reader of the document would see only one of the entries.
 fn merge_paths(apis: Vec<MetaApi>) -> Vec<MetaPath> {
     let paths = apis.into_iter().flat_map(|api| api.paths);
     let merged = PathPattern::merge(paths.map(|path| (PathPattern::new(&path.path), path.operations)));
@@ -201,8 +201,8 @@ pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxE
     endpoint(api, A::meta(), ops)
 }
 
-/// As [`service_endpoint`], with an API that imitates the API of others. Its requests are not checked for unknown parameters,
-/// because the imitated service would not do that either.
+/// Like [`service_endpoint`], but with a second API, which imitates the API of another server. The requests of the second API
+/// are not checked for unknown parameters, because the imitated server would not check them either.
 pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'static>(
     api: A,
     imitation: I,

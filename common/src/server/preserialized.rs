@@ -25,7 +25,7 @@ pub struct PreserializedJson<T> {
 }
 
 impl<T> PreserializedJson<T> {
-    /// `json` must be the JSON of a `T`, as the OpenAPI document states. A final line break is added if it has none.
+    /// `json` must be the JSON of a `T`, as the OpenAPI document states. If `json` has no final line break, one is added.
     pub fn new(json: Bytes) -> Self {
         Self { json: with_line_break(json), of: PhantomData }
     }
@@ -35,7 +35,7 @@ fn with_line_break(json: Bytes) -> Bytes {
     if json.ends_with(b"\n") {
         return json;
     }
-    // JSON that others share is copied.
+    // The bytes are copied if another value shares them.
     let mut json = json.try_into_mut().unwrap_or_else(BytesMut::from);
     json.extend_from_slice(b"\n");
     json.freeze()

@@ -1,10 +1,10 @@
 //! Checks the query of every request against the parameters of its operation, which the OpenAPI document lists.
 //!
-//! The framework ignores a parameter that an operation does not have, and all but the first of a repeated one. A misspelt filter
-//! would then select everything. The framework also reports only the first wrong parameter.
+//! The framework ignores a parameter that an operation does not have, so a misspelt filter would select everything. It also
+//! ignores all values of a repeated parameter except the first, and reports only the first invalid parameter.
 //!
-//! Calls between services are checked too. A service of an older release that has this check refuses a new parameter. So a client
-//! may send one only if the response would be useless without it.
+//! Calls between services are checked too. A service of an older release that has this check refuses a new parameter. So a
+//! client may send a new parameter only if the response would be useless without it.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -49,8 +49,8 @@ struct Operation {
     method: Method,
     id: Option<OperationId>,
     has_body: bool,
-    /// Whether the query may replace the body. The handler then parses it like a form, see [`parse_form`](super::parse_form), and
-    /// names what is wrong in it together with wrong values.
+    /// Whether the query may replace the body. The handler then parses the query like a form, see
+    /// [`parse_form`](super::parse_form), and itself refuses unknown and repeated parameters together with invalid values.
     is_form: bool,
     /// The parameters of the query.
     parameters: Vec<Parameter>,
@@ -64,7 +64,7 @@ struct Parameter {
     is_deprecated: bool,
 }
 
-/// Longest part of a parameter's name that an error repeats, in characters.
+/// Maximum number of characters of a parameter's name that an error shows.
 const MAX_SHOWN_NAME: usize = 64;
 
 impl QueryParameters {

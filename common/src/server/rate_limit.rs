@@ -43,7 +43,7 @@ pub enum CountedRequests {
     /// Every request that is not a read.
     #[default]
     Changes,
-    /// Every request, except those of the operations endpoints and of the documentation.
+    /// Every request, except requests for the operations endpoints and the documentation.
     All,
 }
 
@@ -115,7 +115,7 @@ impl RateLimit {
         Self { reads, ..self }
     }
 
-    /// The same limit, which counts these requests.
+    /// The same limit, but it counts these requests.
     #[must_use]
     pub(super) fn counting(self, counted: CountedRequests) -> Self {
         Self { counted, ..self }
@@ -201,7 +201,7 @@ impl RateLimitStatus {
     }
 }
 
-/// The address that the request came from: of the client, or of the nearest proxy.
+/// The address that the request came from: the address of the client, or of the nearest proxy.
 pub fn peer_address(request: &Request) -> IpAddr {
     match &request.remote_addr().0 {
         Addr::SocketAddr(address) => address.ip(),
@@ -223,7 +223,7 @@ impl TrustedProxies {
     /// address.
     pub fn client_address(&self, request: &Request) -> IpAddr {
         let peer = peer_address(request);
-        // Most services have no proxy before them, and then the header costs nothing.
+        // Most services have no proxy in front of them. They do not read the header at all.
         let forwarded_for = if self.0.contains(&peer.to_canonical()) { forwarded_for(request) } else { String::new() };
         client_address(peer, &forwarded_for, &self.0)
     }
@@ -241,7 +241,7 @@ impl FromStr for TrustedProxies {
     }
 }
 
-/// All `X-Forwarded-For` lines, joined. A proxy may add a line of its own instead of extending the last one.
+/// All `X-Forwarded-For` lines, joined. A proxy may add a line of its own instead of extending the last line.
 fn forwarded_for(request: &Request) -> String {
     let lines = request.headers().get_all("x-forwarded-for").iter();
     lines.map(|line| line.to_str().unwrap_or_default()).collect::<Vec<_>>().join(",")

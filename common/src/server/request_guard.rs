@@ -1,8 +1,8 @@
-//! Refuses requests that web pages make a browser send, and permits those of configured pages (CORS).
+//! Refuses requests that web pages make a browser send, and permits requests of configured pages (CORS).
 //!
-//! A page of any site can submit a form to a service on the same machine as the browser, without reading the response. And a site
-//! whose name resolves to 127.0.0.1 (DNS rebinding) is of the same origin as the service for the browser. Browsers state the
-//! page's origin and the host name that they requested, and a page cannot change either.
+//! A page of any site can submit a form to a service on the same machine as the browser, without reading the response. If the
+//! name of a site resolves to 127.0.0.1 (DNS rebinding), the browser even regards the site and the service as the same origin.
+//! Browsers send the origin of the page and the requested host name in headers, and a page cannot change these headers.
 
 use std::net::SocketAddr;
 
@@ -70,8 +70,8 @@ enum Admission {
 }
 
 impl RequestGuard {
-    /// The guard of a service that listens on `address`. Host names are checked on loopback, and elsewhere if allowed names are
-    /// configured.
+    /// The guard of a service that listens on `address`. Host names are checked if the service listens on loopback, or if
+    /// allowed names are configured.
     pub(super) fn new(address: SocketAddr, hosts: AllowedHosts, origins: CorsOrigins) -> Self {
         let loopback = is_loopback(address.ip());
         let check = loopback || !hosts.is_empty();
@@ -94,7 +94,7 @@ impl RequestGuard {
         {
             return refused(Problem::new(
                 Code::MisdirectedRequest,
-                "This service does not answer for the host name of the request. If the name is right, add it to ALLOWED_HOSTS.",
+                "The host name of the request does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
             ));
         }
         let permitted = headers.get(header::ORIGIN).filter(|origin| self.origins.contain(origin));
@@ -135,7 +135,7 @@ impl HostCheck {
     fn allows(&self, request: &Request) -> bool {
         let host = match request.headers().get(header::HOST) {
             Some(host) => host.to_str().ok(),
-            // HTTP/1.0. Every browser sends the header.
+            // A client of HTTP/1.0 may omit the header. Every browser sends it.
             None => Some("localhost"),
         };
         let of_uri = request.uri().authority().map(Authority::as_str);
@@ -167,15 +167,15 @@ fn preflight_response(origin: &HeaderValue) -> Response {
 /// Whether a browser states that a page of another origin caused the request. Other programs send neither header.
 fn is_from_another_origin(headers: &HeaderMap) -> bool {
     match headers.get("sec-fetch-site") {
-        // `none`: the user caused the request, for example by a bookmark. A page on another port of the same host is
-        // `same-site`, and is another program.
+        // `none`: the user caused the request, for example with a bookmark. `same-site`: the page has another port of the same
+        // host, so it belongs to another program.
         Some(site) => site != "same-origin" && site != "none",
         None => headers.get(header::ORIGIN).is_some_and(|origin| !is_origin_of_host(origin, headers.get(header::HOST))),
     }
 }
 
-/// Compares the host name and the port of an origin with those of the `Host` header. A proxy may have ended TLS, so the scheme is
-/// not compared.
+/// Compares the host name and the port of an origin with the `Host` header. The scheme is not compared, because a proxy may
+/// have terminated TLS.
 fn is_origin_of_host(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
     let host = host.and_then(|host| host.to_str().ok());

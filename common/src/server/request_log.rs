@@ -1,8 +1,8 @@
 //! The request log: one line for each answered request.
 //!
 //! A line per request would cost a busy service more than the request itself. So the lines at level info are limited, for
-//! successes and failures separately, and each line states how many were left out before it. At log level debug, every request
-//! has a line.
+//! successes and failures separately. A line states how many lines were left out since the previous line. At log level debug,
+//! every request has a line.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -37,14 +37,14 @@ struct LoggedOperation {
     lines: Lines,
 }
 
-/// The answered requests of an operation that have a line at level info.
+/// Which answered requests of an operation have a line at level info.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lines {
     All,
-    /// Calls between services and requests to simulated exchanges are routine. If a user's request caused the call, that request
-    /// has a line. The status page and monitors read health and prices every few seconds.
+    /// Calls between services and requests to simulated exchanges are routine. If a request of a user caused a call, the
+    /// request of the user has a line. Health and prices are read every few seconds by the status page and monitors.
     Failures,
-    /// Probes and collectors of metrics send such requests at regular intervals.
+    /// Probes and collectors of metrics send requests for the operation at regular intervals.
     None,
 }
 
@@ -64,8 +64,8 @@ pub(super) struct AnsweredRequest<'a> {
     pub(super) elapsed: Duration,
 }
 
-/// Marks a response in which a service imitates another server, such as an exchange that fails. Its status is no fault of the
-/// service, so not even a 500 is a warning.
+/// Marks a response in which a service imitates another server, such as an exchange that fails. The status of such a response
+/// is not an error of the service, so not even a 500 is logged as a warning.
 #[derive(Debug, Clone, Copy)]
 pub struct ImitatedResponse;
 

@@ -13,7 +13,7 @@ use crate::config::{Env, is_loopback, shared::parse_distinct};
 pub struct ServerConfig {
     /// Maximum number of open connections. Further connections are refused.
     pub max_connections: usize,
-    /// Whether the maximum is a setting and not the default.
+    /// Whether `MAX_CONNECTIONS` is set, so that the maximum is not the default.
     pub max_connections_is_set: bool,
     pub allowed_hosts: AllowedHosts,
     pub cors_origins: CorsOrigins,
@@ -47,7 +47,7 @@ impl ServerConfig {
     }
 }
 
-/// Host names under which a service is reached.
+/// The configured host names of a service.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts(Vec<String>);
 
@@ -62,8 +62,8 @@ impl AllowedHosts {
         self.0.is_empty()
     }
 
-    /// Whether `name` is a configured name or a name of loopback. Beyond loopback, addresses and names without a dot are allowed
-    /// too: they are used between services and by probes, and no site can have them.
+    /// Whether `name` is a configured name or a name of loopback. A service that does not listen on loopback also allows IP
+    /// addresses and names without a dot: other services and probes use them, and no web site can have such a name.
     pub(super) fn contain(&self, name: &str, loopback: bool) -> bool {
         let without_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         let name = without_brackets.trim_end_matches('.').to_ascii_lowercase();
@@ -124,7 +124,7 @@ pub fn required_descriptors(services: u64) -> u64 {
 /// A service may need a connection to another service to answer a request.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
-/// If the process may not open enough files for this many connections of each service, an operator should know.
+/// A warning is logged if the file descriptors of the process suffice for fewer connections of each service than this number.
 const FEW_CONNECTIONS: usize = 256;
 
 impl ServerConfig {

@@ -14,7 +14,8 @@ pub(super) enum Action {
     Run(fn() -> ExitCode),
 }
 
-/// Something else than serving, which the binary of one service does if its flag is given.
+/// A task of the binary of one service. If the arguments contain the flag of the task, the binary runs the task and does not
+/// serve.
 #[derive(Debug, Clone, Copy)]
 pub struct Task {
     /// The flag, without hyphens.
@@ -26,7 +27,7 @@ pub struct Task {
 const CHECK: &str = "check";
 const OPENAPI: &str = "openapi";
 
-/// The action that the arguments select. The error is also the help or the version, if that was requested.
+/// The action that the arguments select. If the help or the version was requested, it is returned as an error.
 pub(super) fn action_of(
     service: &'static str,
     task: Option<Task>,

@@ -7,8 +7,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// The tasks that a service needs while it serves. A service whose task panicked would go on answering, and look ready, without
-/// doing its work. So the service ends with an error, and whatever started it can start it again.
+/// The tasks that a service needs while it serves. If a task panics, the service ends with an error, so that it can be
+/// restarted. Otherwise the service would continue to respond and to report that it is ready, without doing its work.
 #[derive(Debug, Default)]
 pub struct TaskSupervisor {
     tasks: JoinSet<()>,
@@ -28,7 +28,7 @@ impl TaskSupervisor {
         self.spawn_kind(TaskKind { name, finite: false }, task);
     }
 
-    /// Starts a task that may end earlier.
+    /// Starts a task that may end before the service stops.
     pub fn spawn_finite(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.spawn_kind(TaskKind { name, finite: true }, task);
     }
@@ -39,8 +39,8 @@ impl TaskSupervisor {
         self.kinds.insert(id, kind);
     }
 
-    /// Runs `server`, and then waits for the tasks to end. If a task panics, or ends although it should not, cancels `stop` and
-    /// returns an error that names the task. Cancels `stop` also when the server ends by itself.
+    /// Runs `server`, and then waits for the tasks to end. If a task panics or ends too early, cancels `stop` and returns an
+    /// error that names the task. Cancels `stop` also when the server ends by itself.
     pub async fn run(
         mut self,
         server: impl Future<Output = anyhow::Result<()>>,

@@ -6,7 +6,7 @@ const NAMES: [&str; 9] =
     ["limit", "cursor", "currency", "from", "to", "min_amount", "max_amount", "format", "exchangers"];
 
 #[test]
-fn misspelt_name_finds_the_name_that_was_meant() {
+fn misspelt_name_finds_the_nearest_known_name() {
     for (name, meant) in [
         ("curency", "currency"),
         ("CURRENCY", "currency"),
@@ -23,14 +23,14 @@ fn misspelt_name_finds_the_name_that_was_meant() {
 }
 
 #[test]
-fn unlike_name_finds_none() {
+fn name_without_a_similar_known_name_finds_none() {
     for name in ["", "x", "page", "status", "wallet_id", "utm_source", "\u{20ac}"] {
         assert_eq!(nearest(name, NAMES), None, "{name}");
     }
 }
 
 proptest! {
-    /// The similarity is greatest if the longer name begins with the shorter one.
+    /// The longer name begins with the shorter name, because the similarity is then greatest.
     #[test]
     fn name_more_than_twice_as_long_is_never_similar(known in "[a-c]{1,20}", end in "[a-c]{1,80}") {
         let name = format!("{known}{end}");

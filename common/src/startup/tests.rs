@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn outage_has_one_warning_and_only_after_the_start() {
+async fn outage_causes_one_warning_after_the_start() {
     let mut outage = OutageLog::default();
     assert_eq!(outage.record_failure(), Some(OutageLine::NotYet));
     assert_eq!(outage.record_failure(), None);
@@ -14,7 +14,7 @@ async fn outage_has_one_warning_and_only_after_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn component_that_arrives_during_the_start_causes_no_warning() {
+async fn component_that_becomes_available_during_the_start_causes_no_warning() {
     let mut outage = OutageLog::default();
     outage.record_failure();
     assert!(outage.record_success());

@@ -5,13 +5,13 @@ use std::{
     time::Instant,
 };
 
-/// Permits at most a number of lines in each second, and counts the lines that are left out. An event that is left out costs
-/// two atomic operations.
+/// Permits at most `per_second` lines in each second, and counts the lines that are left out. An event whose line is left out
+/// costs two atomic operations.
 #[derive(Debug)]
 pub struct LineLimit {
     per_second: u64,
     start: Instant,
-    /// The newest second that has lines, in the upper half, and the number of its lines, in the lower half.
+    /// The upper half contains the newest second that has lines. The lower half contains the number of lines of this second.
     window: AtomicU64,
     left_out: AtomicU64,
 }
@@ -30,8 +30,8 @@ impl LineLimit {
         }
     }
 
-    /// Whether a line may be written for an event at `now`. If so, returns how many events were left out since the previous
-    /// line.
+    /// Returns `None` if no line may be written for an event at `now`. Otherwise, returns how many lines were left out since
+    /// the previous line.
     pub fn admit(&self, now: Instant) -> Option<u64> {
         let second = now.saturating_duration_since(self.start).as_secs();
         let admitted = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |window| {

@@ -14,7 +14,7 @@ const MAX_PENDING: usize = 4 * 1024 * 1024;
 /// Capacity that an empty buffer retains, in bytes.
 const RETAINED_CAPACITY: usize = 64 * 1024;
 
-/// The handle of the buffer. Clones share it.
+/// The handle of the buffer. Clones share the buffer.
 #[derive(Clone)]
 pub(super) struct Output(Arc<Shared>);
 
@@ -48,8 +48,8 @@ impl Output {
         Ok(output)
     }
 
-    /// Appends a line, or drops it if the buffer is full. The first line after dropped ones is preceded by the line that
-    /// `dropped_note` returns for their number.
+    /// Appends a line, or drops it if the buffer is full. If lines were dropped before, first appends the line that
+    /// `dropped_note` returns for the number of dropped lines.
     pub(super) fn write(&self, line: &str, dropped_note: impl FnOnce(u64) -> String) {
         let mut state = self.0.state();
         if state.pending.len() + line.len() > MAX_PENDING {
@@ -65,7 +65,7 @@ impl Output {
         self.0.changed.notify_all();
     }
 
-    /// Waits until the buffer is written. Returns false after `limit`.
+    /// Waits until the whole buffer is written, for at most `limit`. Returns whether it was written.
     pub(super) fn flush(&self, limit: Duration) -> bool {
         let busy = |state: &mut State| state.writing || !state.pending.is_empty();
         let result = self.0.changed.wait_timeout_while(self.0.state(), limit, busy);

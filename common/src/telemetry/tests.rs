@@ -175,7 +175,7 @@ fn log_level_changes_at_run_time() {
 }
 
 #[test]
-fn settings_are_parsed_and_invalid_ones_named() {
+fn settings_are_parsed_and_invalid_settings_are_named() {
     let mut env = Env::from_pairs([("LOG_LEVEL", "WARN"), ("LOG_FORMAT", "json")]);
     let config = Config::from_env(&mut env);
     assert_eq!((config.level, config.format), (Level::Warning, Format::Json));

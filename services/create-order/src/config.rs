@@ -23,16 +23,16 @@ pub struct Config {
     /// Who may place and read orders.
     pub access: AccessConfig,
     pub rate_limit: RateLimit,
-    /// Their `X-Forwarded-For` header names the client.
+    /// The proxies whose `X-Forwarded-For` header names the client.
     pub trusted_proxies: TrustedProxies,
     pub db_proxy: Url,
     pub price_cache: Url,
-    /// The public URL of this service or of fetch-orders, with which the `Location` of an order starts. Without it, `Location` is
-    /// a path, which leads to this service by the address that the client used.
+    /// The public URL of this service or of fetch-orders. The `Location` of an order starts with it. If it is `None`,
+    /// `Location` is a path, which the client resolves against the address that it used.
     pub orders_url: Option<Url>,
-    /// Answers the reads of orders that this service receives.
+    /// The service that answers the reads of orders that create-order receives.
     pub fetch_orders: Url,
-    /// Answers the reads of prices that this service receives.
+    /// The service that answers the reads of prices that create-order receives.
     pub rates: Url,
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,

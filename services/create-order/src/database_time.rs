@@ -1,8 +1,9 @@
-//! The time of the database, as far as create-order knows it without a call.
+//! A lower bound of the time of the database that create-order computes without a call.
 //!
-//! An order carries the time at which it was requested, so that db-proxy recognizes a delayed duplicate of a request that it
-//! has refused. This time must not be later than the real one, or a duplicate would pass for a new request. If it is
-//! earlier, a new request receives an outdated refusal. Neither may depend on the clock of this machine, which can be wrong.
+//! An order contains the time at which it was requested, so that db-proxy recognizes a delayed duplicate of a request that it
+//! has refused. If this time is later than the time of the database, a duplicate is treated as a new request. If it is much
+//! earlier, a new request receives an outdated refusal. Therefore the time is not read from the clock of this machine, which
+//! can be wrong.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -11,7 +12,7 @@ use std::{
 
 use common::time::{Clock, MAX_CLOCK_SKEW, Timestamp};
 
-/// One part in this many of the elapsed time is subtracted, because two clocks do not run at exactly the same rate.
+/// The elapsed time divided by this number is subtracted, because two clocks do not run at exactly the same rate.
 const DRIFT_DIVISOR: u32 = 1000;
 
 /// A lower bound of the time of the database: the time in a response of db-proxy, plus the time since that response by the
@@ -41,7 +42,7 @@ impl DatabaseTime {
         Self { clock, newest: Arc::default() }
     }
 
-    /// A time that is not later than that of the database. Before the first response it is the time of this machine, minus
+    /// A time that is not later than the time of the database. Before the first response, it is the time of this machine minus
     /// the allowed difference of two clocks.
     pub fn now(&self) -> Timestamp {
         let reading = self.clock.read();
@@ -53,12 +54,12 @@ impl DatabaseTime {
     pub fn record(&self, time: Timestamp) {
         let received = self.clock.read().monotonic;
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        // A slow response is a worse bound than an earlier one. If the two differ by more than two clocks may, the clock of the
-        // database was set.
-        let earlier = newest
+        // If this response was slow, the bound from the previous response is later and therefore better. If the difference
+        // exceeds the allowed difference of two clocks, the clock of the database was set, and the new time is used.
+        let previous = newest
             .map(|sample| sample.time_at(received))
-            .filter(|earlier| *earlier > time && !earlier.is_beyond_skew(time));
-        *newest = Some(Sample { time: earlier.unwrap_or(time), received });
+            .filter(|previous| *previous > time && !previous.is_beyond_skew(time));
+        *newest = Some(Sample { time: previous.unwrap_or(time), received });
     }
 }
 

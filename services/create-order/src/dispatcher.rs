@@ -85,7 +85,7 @@ impl OrderDispatcher {
         (Self { batcher, database_time, log: Arc::default() }, task)
     }
 
-    /// A time that is not later than that of the database; see [`DatabaseTime`].
+    /// A time that is not later than the time of the database; see [`DatabaseTime`].
     pub fn database_time(&self) -> Timestamp {
         self.database_time.now()
     }
@@ -127,7 +127,7 @@ async fn send_batch(
             }
         }
         Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
-        // Whatever the last attempt reports, an earlier attempt may have placed the orders.
+        // Some attempt got no valid response, so it may have placed the orders. `error` is only the error of the last attempt.
         Err(error) if unanswered || may_have_taken_effect(&error) => {
             tracing::error!(error = %error.chain(), orders = size, "it is unknown whether orders were placed");
             vec![Err(DispatchError::OutcomeUnknown); size]
@@ -150,8 +150,8 @@ pub fn may_have_taken_effect(error: &CallError) -> bool {
 
 /// Interprets a decision if an earlier attempt got no response.
 ///
-/// A placed order is final. A refusal is not, because the earlier attempt may still wait in the queue of another db-proxy and
-/// may be accepted later. Only a refusal for a reused key is final: the key stays with the other order.
+/// A placed order is final. A refusal is not final, because the earlier attempt may still wait in the queue of another db-proxy
+/// and may be accepted later. Only a refusal for a reused key is final: the key stays with the other order.
 fn final_result_after_lost_response(decision: Decision) -> DispatchResult {
     match decision {
         Decision::Refused(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::OutcomeUnknown),

@@ -12,7 +12,7 @@ const ABOUT: &str = "Places orders to buy bitcoin at the current price. The resp
     own. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit that the request counts against. \
     RateLimit-Reset is the number of seconds until the next request is allowed.";
 
-/// The codes of both operations that place an order.
+/// The error codes of both operations that place an order.
 const PLACING: &[Code] = &[
     Code::LimitExceeded,
     Code::KeyReused,
@@ -26,7 +26,7 @@ const PLACING: &[Code] = &[
     Code::OutcomeUnknown,
     Code::ShuttingDown,
 ];
-/// The codes of a request for a quote.
+/// The error codes of a request for a quote.
 const QUOTING: &[Code] = &[
     Code::LimitExceeded,
     Code::QuoteLimitExceeded,
@@ -38,7 +38,7 @@ const QUOTING: &[Code] = &[
     Code::ShuttingDown,
 ];
 
-/// The codes of a read of a quote.
+/// The error codes of a read of a quote.
 const READING_QUOTE: &[Code] =
     &[Code::NotFound, Code::TooManyRequests, Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 /// The codes of releasing a quote.
@@ -52,7 +52,7 @@ const RELEASING: &[Code] = &[
 ];
 const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
 
-/// The codes of a read that fetch-orders or rates answers.
+/// The error codes of a read that fetch-orders or rates answers.
 const FORWARDED: &[Code] =
     &[Code::TooManyRequests, Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 
@@ -76,7 +76,7 @@ fn operations() -> Vec<OperationDescription> {
     ]
 }
 
-/// Their examples are those of the services that answer.
+/// The reads that fetch-orders or rates answers. The OpenAPI documents of those services contain the same examples.
 fn forwarded_operations() -> Vec<OperationDescription> {
     let order = |id| OperationDescription::new(id, Group::Orders).errors(FORWARDED);
     let price = |id| OperationDescription::new(id, Group::Prices).errors(FORWARDED).errors(&[Code::PriceUnavailable]);

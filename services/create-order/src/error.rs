@@ -1,4 +1,4 @@
-//! The errors of create-order, and the only place where they become HTTP statuses.
+//! The errors of create-order. Only this module converts them to HTTP statuses.
 
 use std::time::Duration;
 
@@ -33,15 +33,15 @@ pub enum Error {
     #[error(transparent)]
     Price(#[from] PriceError),
     /// 503: the price is simulated and the orders of the database are real, or the reverse.
-    #[error("the price is {}, and the database is one of {database} orders", database.opposite())]
+    #[error("the price is {}, and the database contains {database} orders", database.opposite())]
     PriceOfOtherOrigin { database: OrderOrigin },
     /// 422: the key belongs to a different order.
     #[error("the idempotency key was used for a different order")]
     KeyReused,
     /// 409: a smaller order may fit.
-    #[error("the order exceeds the limit of all orders")]
+    #[error("the order exceeds the limit over all orders")]
     LimitExceeded { remaining: Option<Sats> },
-    /// 409: a smaller quote may be possible, or one after others have expired.
+    /// 409: a smaller quote may be possible now. The same quote may be possible when other quotes have expired.
     #[error("the quote exceeds what quotes may reserve")]
     QuoteCapExceeded { cap: QuoteCap, remaining: Option<Sats> },
     /// 422: quotes are deleted some time after they expire.
@@ -165,7 +165,7 @@ impl From<Error> for Problem {
             }
             Error::ReleaseTaken => Self::new(
                 Code::QuoteTaken,
-                "An order took this quote, so its reservation cannot be released. The quote names the order.",
+                "An order took this quote, so its reservation cannot be released. The quote contains the id of the order.",
             ),
             Error::Dispatch(error) => dispatch_problem(error),
             Error::Call(error) => {
@@ -276,7 +276,7 @@ fn dispatch_problem(error: DispatchError) -> Problem {
     }
 }
 
-/// The problem of a request about a quote that failed. `unknown` is the detail if the request may have taken effect.
+/// The problem for a failed request about a quote. `unknown` is the detail if the request may have taken effect.
 fn quote_problem(error: &CallError, unknown: &'static str) -> Problem {
     match error.to_problem(Code::UpstreamUnavailable) {
         problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => unknown_outcome(unknown),

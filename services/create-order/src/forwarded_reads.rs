@@ -1,4 +1,4 @@
-//! Reads that fetch-orders and rates answer. create-order hands them on, so that users need only one address.
+//! Reads that fetch-orders and rates answer. create-order forwards them, so that clients need only one address.
 
 mod orders;
 mod prices;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::responses::Forwarded;
 pub use self::{orders::ForwardedOrders, prices::ForwardedPrices};
 
-/// Hands reads on to one service.
+/// Forwards reads to one service.
 pub struct Forwarder {
     client: ForwardingClient,
     /// Ends open streams of events. Otherwise they would delay the shutdown of the server.

@@ -51,7 +51,7 @@ pub struct App {
     ready: ReadinessCheck,
     /// Sends the orders of the dispatcher.
     dispatcher_task: BoxFuture<'static, ()>,
-    /// Ends the streams of events that are handed on.
+    /// Ends the forwarded streams of events.
     close_streams: CancellationToken,
 }
 

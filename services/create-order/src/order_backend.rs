@@ -1,4 +1,4 @@
-//! What create-order needs from db-proxy.
+//! The operations that create-order needs from db-proxy.
 
 use async_trait::async_trait;
 use common::{

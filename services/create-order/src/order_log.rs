@@ -7,7 +7,8 @@ use common::{
     telemetry::{self, LineLimit},
 };
 
-/// Logs placed orders, at most as many per second as the request log. A line states how many were left out before it.
+/// Logs placed orders. The maximum number of lines per second is that of the request log. The field `left_out` of a line is the
+/// number of orders that were not logged since the previous line.
 pub struct OrderLog(LineLimit);
 
 impl Default for OrderLog {

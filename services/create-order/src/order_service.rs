@@ -113,7 +113,7 @@ impl OrderService {
             metadata: None,
             user_id: user,
         };
-        // Why no new order can be placed, although an order may exist.
+        // Why no new order can be placed. An earlier order with the same key may exist.
         let mut local_error = None;
         let request = OrderRequest::from_payload(payload, &self.currencies).or_else(|errors| {
             let Some(request) = request_in_any_currency(payload) else { return Err(Error::Invalid(errors)) };
@@ -214,7 +214,7 @@ impl OrderService {
         self.invalid_fields(&quote_payload(request))
     }
 
-    /// Converts the amount of an order at the current price. The amount that it costs must be within the configured bounds.
+    /// Converts the amount of an order at the current price. The cost of the order must be within the configured bounds.
     async fn price_order(&self, order: &ValidatedOrder) -> Result<PricedOrder, Error> {
         let ValidatedOrder { currency, amount: ordered } = *order;
         if let OrderedAmount::Fiat(amount) = ordered {
@@ -247,7 +247,7 @@ impl OrderService {
         Ok(PricedOrder { amount, price })
     }
 
-    /// Checks what an order costs. The error names the field that the client sent.
+    /// Checks that `amount`, the cost of an order, is within the bounds. The error names the field that the client sent.
     fn check_bounds(&self, currency: Currency, amount: FiatAmount, ordered: OrderedAmount) -> Result<(), FieldError> {
         self.amount_bounds.check(currency, amount).map_err(|reason| match ordered {
             OrderedAmount::Fiat(_) => FieldError::new("amount", reason),
@@ -264,8 +264,8 @@ fn quote_payload(request: &QuoteRequest) -> OrderPayload {
     OrderPayload { currency, amount, bitcoin_amount, ..OrderPayload::default() }
 }
 
-/// The request of a payload that is valid except that its currency is not configured. The currency may have been configured when
-/// an earlier request placed the order.
+/// Parses a payload whose only error is that its currency is not configured. The currency may have been configured when an
+/// earlier request placed the order. `None` if the payload has other errors.
 fn request_in_any_currency(payload: &OrderPayload) -> Option<OrderRequest> {
     if payload.quote.is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! The prices of orders as metrics.
+//! Exports the prices that orders get now as metrics.
 
 use std::fmt;
 

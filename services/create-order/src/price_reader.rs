@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub enum PriceError {
     #[error("there is no current price record")]
     NoRecord,
-    /// The current record has no price in this currency, or it has expired.
+    /// The current record has no price in this currency, or the price has expired.
     #[error("there is no price in {0}")]
     NotPriced(Currency),
     #[error("the price record could not be read from price-cache-proxy")]
@@ -118,7 +118,7 @@ impl PriceReader {
         }
     }
 
-    /// Checks the age of a prolonged price. A fresh price is the newest available one and is used until it expires.
+    /// Checks the age of a prolonged price. A fresh price is the newest available price, so it is used until it expires.
     fn check_age(&self, price: &CurrencyPrice) -> Result<(), PriceError> {
         let age = self.clock.now().since(price.as_of);
         match self.max_age {

@@ -1,4 +1,4 @@
-//! Whether orders can be placed.
+//! The readiness check of create-order: whether orders can be placed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use common::{
 
 use crate::price_reader::PriceReader;
 
-/// Deadline for reading the limit. A flood of reads delays it in db-proxy, and must not delay readiness.
+/// Deadline for reading the limit. Many other reads can delay this read in db-proxy, but must not delay the readiness check.
 const LIMIT_DEADLINE: Duration = Duration::from_millis(300);
 
 /// Ready means that orders can be placed: there is a current price in some currency, and db-proxy is ready.
 ///
 /// price-cache-proxy is optional, because orders use the prices in memory until they expire. The price of each currency is
-/// optional, because orders in the other currencies do not depend on it. The limit is optional: create-order refuses an order
-/// above the limit with the reason, and every other instance would do the same.
+/// optional, because orders in the other currencies do not depend on it. The limit is optional, because an instance that
+/// reached the limit still answers: it refuses an order and states the reason, as every other instance would.
 pub fn check(
     currencies: &[Currency],
     prices: &PriceReader,

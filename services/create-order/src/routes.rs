@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Maximum time that an order waits for its decision. Together with the time for reading the body, it is shorter than the
-/// request timeout of the server. The error of that timeout would not tell the client that the outcome is unknown.
+/// request timeout of the server, because the error of that timeout does not state that the outcome is unknown.
 const PLACE_DEADLINE: Duration = Duration::from_secs(18);
 const KEY_HEADER: &str = "Idempotency-Key";
 
@@ -92,7 +92,7 @@ enum ReleaseQuoteResponse {
 
 #[OpenApi]
 impl Api {
-    /// Places an order. Its fields are a JSON body, a form, or the query `?currency=eur&amount=69`.
+    /// Places an order. The client sends its fields as a JSON body, as a form, or as the query `?currency=eur&amount=69`.
     #[oai(path = "/place_order", method = "post", operation_id = "place_order")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn place_order(
@@ -157,7 +157,7 @@ impl Api {
         Ok(CreateOrderResponse::Created(Json(placed.order), location, key.to_string(), replayed))
     }
 
-    /// Creates a quote: reserves the current price and its share of the limit until the quote expires.
+    /// Creates a quote: reserves the current price and a share of the limit until the quote expires.
     ///
     /// One order can use the quote, by its id. Only the user who requested it can; a quote without a key is used without one. The
     /// bitcoin that one quote, the open quotes of one client, and all open quotes
@@ -184,7 +184,7 @@ impl Api {
         Ok(Json(self.order_service.find_quote(id.0, principal.owner_filter()).await?))
     }
 
-    /// Releases the reservation of a quote before the quote expires. No order can take it afterwards.
+    /// Releases the reservation of a quote before the quote expires. No order can take the quote afterwards.
     ///
     /// Repeating the request has no effect. A quote that an order has taken is not released: 409 `quote_taken`.
     #[oai(path = "/api/v1/quotes/:id", method = "delete", operation_id = "release_quote")]

@@ -1,8 +1,8 @@
-//! What create-order may say about an order: every state of its key, every fault and every endpoint.
+//! Tests of what a response states about an order, for every state of its key, every fault and every endpoint.
 //!
-//! The rules here do not depend on the code. A response that denies an order requires that no order exists or can come into
-//! being, and that db-proxy has looked up a key of the client. A response may leave the outcome open only if db-proxy did not
-//! decide it.
+//! The rules do not depend on the code. A response may deny an order only if no order exists, none can be placed later, and
+//! db-proxy has looked up the key that the client sent. A response may state that the outcome is unknown only if db-proxy did
+//! not decide about the order.
 
 mod fake_db_proxy;
 mod fake_prices;
@@ -84,7 +84,7 @@ struct Case {
     form: Form,
 }
 
-/// A response and what is true of the order when it is sent.
+/// A response, and the state of the order when the response is sent.
 struct Observed {
     status: u16,
     body: Value,
@@ -92,9 +92,9 @@ struct Observed {
     is_stored: bool,
     /// Whether db-proxy decided about the key, and no other decision can follow.
     is_decided: bool,
-    /// Whether a request that contained the order may have been received and got no decision.
-    is_in_doubt: bool,
-    /// The key in db-proxy, if the order reached it.
+    /// Whether db-proxy may have received the order in a request that got no decision.
+    is_indeterminate: bool,
+    /// The key that db-proxy received. `None` if the order did not reach db-proxy.
     sent_key: Option<IdempotencyKey>,
 }
 
@@ -113,7 +113,7 @@ impl Observed {
     }
 }
 
-/// What the dispatcher does with an order.
+/// The state of the dispatcher when the order arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum DispatcherState {
     Running,
@@ -138,7 +138,7 @@ impl CreateOrder {
                 for _ in 0..BATCH_LIMITS.max_queued {
                     assert!(dispatcher.dispatch(market_command()).now_or_never().is_none());
                 }
-                // The task exists and does not run, as while every call hangs.
+                // Keeps the task without running it. The queue stays full, as it does while every call hangs.
                 tokio::spawn(async move {
                     std::future::pending::<()>().await;
                     drop(task);
@@ -182,7 +182,7 @@ impl CreateOrder {
     }
 }
 
-/// One create-order for all cases that can share it, because building one takes long.
+/// One create-order for all cases with the same local fault and dispatcher state, because building one is slow.
 #[derive(Default)]
 struct CreateOrders(HashMap<(LocalFault, DispatcherState), CreateOrder>);
 
@@ -209,7 +209,7 @@ impl CreateOrders {
             body,
             is_stored: db_proxy.is_stored(),
             is_decided: db_proxy.is_decided(),
-            is_in_doubt: db_proxy.is_in_doubt(),
+            is_indeterminate: db_proxy.is_indeterminate(),
             sent_key: db_proxy.last_key(),
         }
     }
@@ -217,7 +217,7 @@ impl CreateOrders {
 
 #[track_caller]
 fn check(case: Case, observed: &Observed) {
-    let Observed { status, ref body, is_stored, is_decided, is_in_doubt, ref sent_key } = *observed;
+    let Observed { status, ref body, is_stored, is_decided, is_indeterminate, ref sent_key } = *observed;
     let context = format!("{case:?}: {status} {body}");
     match status {
         201 => assert!(is_stored, "an order that is not stored was acknowledged; {context}"),
@@ -227,13 +227,13 @@ fn check(case: Case, observed: &Observed) {
     }
     if observed.denies() {
         assert!(!is_stored, "a stored order was denied; {context}");
-        assert!(!is_in_doubt, "an order in doubt was denied; {context}");
+        assert!(!is_indeterminate, "an order with an indeterminate outcome was denied; {context}");
         let is_known = case.key.header().is_none() || is_decided;
         assert!(is_known, "an order was denied whose key was not looked up; {context}");
     }
     if observed.code() == "outcome_unknown" {
-        assert!(!is_decided, "a decision was not passed on; {context}");
-        assert!(is_in_doubt || case.key.header().is_some(), "nothing is unknown; {context}");
+        assert!(!is_decided, "a decision was not returned; {context}");
+        assert!(is_indeterminate || case.key.header().is_some(), "the outcome is known; {context}");
         let named = body["idempotency_key"].as_str().unwrap();
         match case.key.header() {
             Some(sent) => assert_eq!(named, sent, "{context}"),
@@ -277,7 +277,7 @@ async fn no_response_denies_an_order_that_may_exist() {
     assert!(codes.keys().eq(expected.iter()), "{codes:?}");
 }
 
-/// The responses for the most frequent cases, in full.
+/// The expected status and code of the most frequent cases.
 #[tokio::test(start_paused = true)]
 async fn responses_name_the_cause_if_the_outcome_is_certain() {
     use LocalFault as Local;
@@ -352,7 +352,7 @@ async fn fields_that_are_never_valid_are_refused_without_a_lookup() {
     }
 }
 
-/// A response that denies a quote requires that nothing is reserved.
+/// A response may deny a quote only if nothing is reserved.
 #[tokio::test(start_paused = true)]
 async fn no_response_denies_a_quote_that_may_exist() {
     let mut create_orders = CreateOrders::default();
@@ -368,18 +368,17 @@ async fn no_response_denies_a_quote_that_may_exist() {
                 201 => assert!(db_proxy.is_quote_stored(), "{context}"),
                 500 => assert!(remote.is_defect(), "{context}"),
                 409 | 422 | 503 if body["code"] != "outcome_unknown" => {
-                    assert!(!db_proxy.is_quote_stored() && !db_proxy.is_in_doubt(), "{context}");
+                    assert!(!db_proxy.is_quote_stored() && !db_proxy.is_indeterminate(), "{context}");
                 }
-                503 => assert!(db_proxy.is_in_doubt(), "{context}"),
+                503 => assert!(db_proxy.is_indeterminate(), "{context}"),
                 _ => panic!("unexpected status; {context}"),
             }
         }
     }
 }
 
-/// A response about a release is true of the reservation.
 #[tokio::test(start_paused = true)]
-async fn no_response_is_wrong_about_a_released_quote() {
+async fn response_about_a_release_matches_the_state_of_the_reservation() {
     let mut create_orders = CreateOrders::default();
     for remote in RemoteFault::all() {
         let case = Case { key: KeyState::Generated, local: LocalFault::NoRecord, remote, form: Form::Versioned };
@@ -392,9 +391,9 @@ async fn no_response_is_wrong_about_a_released_quote() {
             204 => assert!(!db_proxy.is_quote_stored(), "{context}"),
             500 => assert!(remote.is_defect(), "{context}"),
             409 | 503 if body["code"] != "outcome_unknown" => {
-                assert!(db_proxy.is_quote_stored() && !db_proxy.is_in_doubt(), "{context}");
+                assert!(db_proxy.is_quote_stored() && !db_proxy.is_indeterminate(), "{context}");
             }
-            503 => assert!(db_proxy.is_in_doubt(), "{context}"),
+            503 => assert!(db_proxy.is_indeterminate(), "{context}"),
             _ => panic!("unexpected status; {context}"),
         }
     }

@@ -11,7 +11,7 @@ struct NamedTask {
     task: BoxFuture<'static, ()>,
 }
 
-/// Tasks of the aggregates, not started yet.
+/// The background tasks of the aggregates, before they start.
 #[derive(Default)]
 pub struct BackgroundTasks {
     writers: Vec<BoxFuture<'static, ()>>,

@@ -1,8 +1,9 @@
-//! The check of the clocks. While the clock of this process is wrong, nothing is written: a time that was stamped by a wrong
-//! clock would stay in the database when the clock is right again.
+//! The check of the clocks. While the clock of this process is wrong, nothing is written, because a wrong time would stay in
+//! the database after the clock is corrected.
 //!
-//! On PostgreSQL, the clock is compared with that of the database, which every transaction of the writer reads together with
-//! its lock. Orders and quotes are decided at the time of the database, so that all instances of db-proxy use one clock.
+//! On PostgreSQL, the clock is compared with the clock of the database. Every transaction of the writer reads that clock when
+//! it takes its lock. Orders and quotes are decided at the time of the database, so that all instances of db-proxy use one
+//! clock.
 //!
 //! SQLite has no clock of its own. There, the wall clock is compared with the monotonic clock, which shows when an operator or
 //! a time service sets the machine's clock. On both engines, the clock must not be behind the newest order.
@@ -27,10 +28,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use self::policy::ClockState;
 pub use self::policy::{ClockEvidence, ClockFault, ClockRules};
 
-/// Pause between two of the regular checks.
+/// Pause between two regular checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Checks the clock with each transaction of the writer, and regularly without one. Clones share their state.
+/// Checks the clock in each transaction of the writer, and at regular intervals. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct ClockCheck {
     clock: Clock,
@@ -56,7 +57,8 @@ impl ClockCheck {
         self.clock.read()
     }
 
-    /// Compares the clocks. Returns the time at which a batch is decided: the time of the database if it has a clock.
+    /// Compares the clocks. Returns the time at which a batch is decided: the time of the database, or of this machine if the
+    /// database has no clock.
     ///
     /// A change of the result is logged once. An error in the log becomes an alert at health-check.
     pub fn verify(&self, evidence: ClockEvidence) -> Result<Timestamp, ClockFault> {
@@ -75,20 +77,20 @@ impl ClockCheck {
         result
     }
 
-    /// The time of the database, or at most the duration of the last check before it. It does not depend on the wall clock
-    /// of this machine if the database has a clock.
+    /// The time of the database, or an earlier time. The difference is at most the duration of the last check. If the database
+    /// has a clock, the result does not depend on the wall clock of this machine after the first check.
     pub fn database_time(&self) -> Timestamp {
         let reading = self.clock.read();
         self.state().database_time(self.rules, reading)
     }
 
-    /// Why nothing is written at the moment.
+    /// Why nothing is written at the moment. `None` if the clock is right.
     pub fn fault(&self) -> Option<ClockFault> {
         self.state().fault()
     }
 
-    /// Checks the clock at once and then regularly, also while nothing is written. `read` returns the evidence, for which it
-    /// receives the reading of the clocks from before its statement.
+    /// Checks the clock at once and then regularly, also while nothing is written. `read` runs a statement and returns its
+    /// evidence. Its argument is a reading of the clocks from before the statement.
     pub async fn run<F, E>(self, read: impl Fn(ClockReading) -> F + Send)
     where
         F: Future<Output = Result<ClockEvidence, E>> + Send,

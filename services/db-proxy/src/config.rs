@@ -16,15 +16,16 @@ use crate::{
 };
 
 const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
-/// The default for simulated orders, which never meet real ones.
+/// The default for simulated orders. A database never contains both simulated and real orders.
 const DEFAULT_SIMULATED_DATABASE: &str = "sqlite:database/data/demo.db";
 const DEFAULT_LIMIT_SATS: i64 = 100 * 100_000_000;
-/// The least default of a cap of quotes: 0.01 BTC. With a low limit, a share of it would refuse ordinary quotes.
+/// The smallest default of a cap of quotes: 0.01 BTC. If the limit is low, a cap below this would refuse ordinary quotes.
 const MIN_DEFAULT_CAP_SATS: i64 = 1_000_000;
 /// An idempotency key is kept for at least a day. A client that lost its connection overnight can then still find its order.
 const MIN_KEY_RETENTION_SECS: u64 = DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
-/// An operator permits at most this after a clock was wrong. The times of later orders follow the wrong ones.
+/// Maximum of the setting `MAX_ORDER_AHEAD_SECS`. An operator raises the setting after a clock was ahead while orders were
+/// accepted. Later orders get times after the times of those orders.
 const MAX_ORDER_AHEAD_SECS: u64 = 366 * DAY_SECS;
 
 /// Who applies migrations.
@@ -94,7 +95,7 @@ pub fn database_url(env: &mut Env) -> Secret {
 }
 
 /// The caps of quotes. By default, one quote and one client may reserve a tenth of the limit, and all quotes half of it, but at
-/// least [`MIN_DEFAULT_CAP_SATS`]. So free quotes cannot exhaust a limit above that.
+/// least [`MIN_DEFAULT_CAP_SATS`]. Quotes cost nothing, but with these caps they cannot exhaust a limit above that minimum.
 fn quote_caps(env: &mut Env, limit: Sats) -> QuoteCaps {
     let share = |divisor: i64| {
         Sats::new((limit.get() / divisor).max(MIN_DEFAULT_CAP_SATS)).expect("a share of the limit is below the supply")

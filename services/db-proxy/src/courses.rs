@@ -1,4 +1,5 @@
-//! Courses: only changes are stored, current courses and their history are returned, and old courses are folded into candles.
+//! Courses: only changes are stored, current courses and their history are returned, and old courses are folded into candles. A
+//! course is the last price of one pair at one exchange.
 
 pub mod policy;
 mod retention;
@@ -48,7 +49,8 @@ pub fn build(
 pub struct CourseService {
     store: CourseStore,
     clock_check: ClockCheck,
-    /// Held by the request that writes. Courses share the connections of orders, so only one request at a time may write.
+    /// Held by the request that writes courses. Courses share the connections with other work of the database, so only one
+    /// request at a time may write them.
     write_lock: Arc<Mutex<()>>,
 }
 
@@ -59,7 +61,7 @@ impl CourseService {
 
     /// Stores the courses that changed. A course that the request does not contain stays as it is.
     pub async fn write_courses(&self, request: NewCourses) -> Result<CoursesWritten, Error> {
-        // The writer of orders checks the clock all the time, so its newest result is enough here.
+        // The clock is checked all the time, so the newest result of the check is enough here.
         if let Some(fault) = self.clock_check.fault() {
             return Err(DatabaseError::Clock(fault).into());
         }
@@ -87,7 +89,7 @@ impl CourseService {
     ) -> Result<CourseHistoryPage, Error> {
         let limit = limit.min(MAX_HISTORY_PAGE);
         let (mut courses, mut candles) = (Vec::new(), Vec::new());
-        // One row more than the page is read, to find out whether there is a next page.
+        // Reads one row more than the page contains, to find out whether there is a next page.
         let next_cursor = match resolution.width() {
             None => {
                 let rows = self.store.stored_courses(filter, cursor, limit + 1).await?;

@@ -48,7 +48,7 @@ macro_rules! on_engine {
 pub(crate) use on_engine;
 
 impl Database {
-    /// Opens a database. [`check_url`] accepts `url`.
+    /// Opens a database. Fails if [`check_url`] refuses `url`.
     ///
     /// PostgreSQL may be unavailable now and become available later. An SQLite file must be usable now.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
@@ -59,7 +59,7 @@ impl Database {
         }
     }
 
-    /// Applies the migrations that are missing. Migrations that a newer release applied are left alone.
+    /// Applies the migrations that are missing. Migrations that a newer release applied are ignored.
     ///
     /// Fails with [`DatabaseError::Migration`] if the schema cannot be migrated, and with
     /// [`DatabaseError::Unavailable`] or [`DatabaseError::Unreachable`] if a later attempt may succeed.

@@ -18,7 +18,7 @@ const USER_ID: &str = "019b7d5a-1f00-7000-8000-000000000003";
 const KEY_ID: &str = "019b7d5a-1f00-7000-8000-000000000004";
 const EMAIL: &str = "ada@example.org";
 
-/// The price of an order of 69 EUR. It has expired, so that the examples of orders are refused.
+/// The price of an order of 69 EUR. The price has expired, so that the examples of orders are refused.
 fn price() -> Value {
     json!({
         "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "as_of": TIME, "expires_at": "2026-01-02T03:05:05.000000Z",

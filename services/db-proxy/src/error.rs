@@ -1,4 +1,4 @@
-//! The errors of db-proxy, and the only place where they become HTTP statuses.
+//! The errors of db-proxy. Only this module converts them to HTTP statuses.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::{
     group_commit::{MAX_UNAVAILABLE, WriteError},
 };
 
-/// When a client may retry an order whose outcome is unknown.
+/// The time after which a client may retry an order whose outcome is unknown.
 const INDETERMINATE_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// When a client may retry while the clock is wrong.
+/// The time after which a client may retry while the clock is wrong.
 const RETRY_AFTER_CLOCK_FAULT: Duration = Duration::from_secs(30);
 
 /// Why a request failed.

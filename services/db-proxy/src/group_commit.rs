@@ -4,8 +4,8 @@
 //! The writer never delays a command to make a batch larger. While one batch commits, new commands wait and form the next
 //! batch. Batches therefore grow with the load.
 //!
-//! The writer also knows whether it can commit at all ([`WriteHealth`]): it remembers the result of its last commit, and
-//! commits a probe if there was none for a while.
+//! [`WriteHealth`] states whether the writer can commit at all. It contains the result of the last commit or probe. When that
+//! result is some seconds old, the writer commits a probe.
 //!
 //! An aggregate supplies a [`BatchStore`]. For each batch, the store opens a [`UnitOfWork`], which reads, applies the
 //! policy of the aggregate, and writes.
@@ -31,7 +31,7 @@ pub use self::{
 };
 use crate::{clock_check::ClockFault, database::DatabaseError};
 
-/// Maximum number of waiting commands. At ten thousand commands per second, the last one waits for less than a second.
+/// Maximum number of waiting commands. At ten thousand commands per second, the last command waits for less than a second.
 pub const QUEUE_CAPACITY: usize = 8192;
 /// Maximum number of commands in one transaction.
 pub const MAX_BATCH: usize = 1024;
@@ -45,8 +45,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often [`BatchStore::run_idle_work`] runs while no command arrives.
 const IDLE_INTERVAL: Duration = Duration::from_millis(400);
-/// First and longest delay before a batch is retried; see [`Backoff`].
+/// The first delay before a batch is retried; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+/// The longest delay before a batch is retried; see [`Backoff`].
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
 /// What an aggregate supplies to the writer.
@@ -58,7 +59,7 @@ pub trait BatchStore: Send + Sync + 'static {
     ///
     /// After a failure, the writer calls this again for the same commands. If an earlier attempt has committed, the store
     /// recognizes each command by its key or id and returns the decision of that attempt. If an earlier attempt is still
-    /// running in the database, this one waits for its lock.
+    /// running in the database, the new attempt waits for the lock of the earlier one.
     ///
     /// Sets [`Attempt::commit_sent`] before it sends the commit. If it fails before that, nothing is written.
     fn commit_batch(
@@ -67,7 +68,7 @@ pub trait BatchStore: Send + Sync + 'static {
         attempt: &mut Attempt,
     ) -> impl Future<Output = Result<Vec<Self::Decision>, DatabaseError>> + Send;
 
-    /// Does the work of a batch that must not wait for the next command. Called regularly while no command arrives.
+    /// Does the part of the work of a batch that must not wait for the next command. Called regularly while no command arrives.
     fn run_idle_work(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
     /// Commits a write that changes no data of the aggregate, on the connection that commits batches.
@@ -196,7 +197,7 @@ impl<S: BatchStore> WriterTask<S> {
         if let Err(error) = result.unwrap_or(Err(DatabaseError::TimedOut)) {
             tracing::warn!(error = %error.chain(), "the idle work of the writer failed");
         }
-        // Commands are probes themselves, so a failed write is probed again only while there are none.
+        // The next batch also shows whether writes succeed, so a probe repeats a failed write only while no command arrives.
         if self.health.has_failed() {
             self.probe_write().await;
         }
@@ -263,7 +264,7 @@ impl<S: BatchStore> WriterTask<S> {
 /// The error for a batch that failed and has waited for `waited` in total. `None` if the batch is retried.
 fn final_error(error: &DatabaseError, indeterminate: bool, waited: Duration) -> Option<WriteError> {
     if indeterminate {
-        // Even a permanent error is retried, because the next attempt may find out that an earlier one committed.
+        // Even a permanent error is retried, because the next attempt may find out that an earlier attempt committed.
         (waited >= MAX_INDETERMINATE).then_some(WriteError::Indeterminate)
     } else if let DatabaseError::Clock(fault) = error {
         // Waiting does not help: a clock stays wrong for minutes.

@@ -44,7 +44,8 @@ use self::{
     users::UserRoutes,
 };
 
-/// How long the start waits for migrations. After that they continue while the service runs.
+/// How long the start waits for the preparation of the database. After this time, the preparation continues while the service
+/// runs.
 const PREPARATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two attempts to prepare the database.
 const PREPARATION_RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -72,7 +73,7 @@ pub struct App {
     server: Server,
     database: Database,
     ready: ReadinessCheck,
-    /// What remains to be done to the database while the service runs, because it was unavailable at the start.
+    /// The preparation that runs beside the server, because the database was unavailable at the start.
     unprepared: Option<Preparation>,
     /// Keeps other db-proxies away from an SQLite file.
     file_lock: Option<FileLock>,
@@ -187,8 +188,8 @@ pub fn main() -> ExitCode {
     common::service::main_with::<App>(Some(Task { flag: "migrate", help, run }))
 }
 
-/// Applies the missing migrations of the database of the settings, and retries while it is unavailable. It may connect as
-/// another database role than the service.
+/// Applies the missing migrations to the configured database. Retries while the database is unavailable. The settings may name
+/// a different database role than the settings of the service.
 async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     let database_url = config::database_url(env);
     env.finish()?;
@@ -198,8 +199,8 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     result.map_err(|error| anyhow::anyhow!(error.chain()))
 }
 
-/// What a start does to the database before orders are stored: it applies migrations, and claims the database for simulated or
-/// for real orders.
+/// Prepares the database before orders are stored: applies migrations, and claims the database for simulated or for real
+/// orders.
 #[derive(Clone, Copy)]
 struct Preparation {
     migrations: Migrations,
@@ -224,7 +225,7 @@ impl Preparation {
         }
     }
 
-    /// Retries until it succeeds. Fails if a retry would fail again.
+    /// Retries until the preparation succeeds. Fails if a retry would fail again.
     async fn run_until_done(self, database: &Database) -> Result<(), DatabaseError> {
         let mut outage = OutageLog::default();
         loop {

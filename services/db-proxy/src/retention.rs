@@ -23,7 +23,7 @@ pub trait Retention: Send + Sync + 'static {
     /// One kind of work. It is repeated until it finds nothing to do.
     type Step: Copy + Send + Sync;
 
-    /// How long rows are kept at least that must not be deleted early.
+    /// The minimum age at which a row may be deleted.
     fn min_age(&self) -> Duration;
 
     /// The time of the database. `None` if it has no clock.
@@ -37,14 +37,14 @@ pub trait Retention: Send + Sync + 'static {
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
-/// Runs a round every minute, unless the clocks are in doubt. A failed round is logged, and the next round does its work.
+/// Runs a round every minute, unless a clock may be wrong. A failed round is logged, and the next round does its work.
 /// Does not end.
 pub async fn run_rounds<R: Retention>(retention: R, clock: Clock) {
     let mut retention_clock = RetentionClock::new(clock.read(), retention.min_age());
     loop {
         tokio::time::sleep(ROUND_INTERVAL).await;
         if let Err(error) = run_round_if_safe(&retention, &mut retention_clock, clock).await {
-            tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "a retention round failed; the next one retries");
+            tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "a retention round failed; the next round retries");
         }
     }
 }
@@ -58,7 +58,7 @@ async fn run_round_if_safe<R: Retention>(
     let Some(now) = retention_clock.time_of_round(clock.read(), database_time) else {
         tracing::debug!(
             aggregate = R::AGGREGATE,
-            "no row is deleted: the service has just started, or a clock is in doubt"
+            "no row is deleted: the service has just started, or a clock may be wrong"
         );
         return Ok(());
     };

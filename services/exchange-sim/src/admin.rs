@@ -31,7 +31,7 @@ struct FaultList {
 #[derive(Debug, Object, Serialize)]
 struct TimelineList {
     timeline: Vec<FaultInfo>,
-    /// The moves of the market: past, running and future ones.
+    /// The past, running and future moves of the market.
     market: Vec<MarketMoveInfo>,
 }
 
@@ -75,8 +75,8 @@ impl Admin {
         Ok(Json(FaultList { exchanges, faults: self.simulation.active_faults() }))
     }
 
-    /// Starts a fault at an exchange, and unbans its callers. It takes precedence over the timeline and replaces a fault that
-    /// was started by this operation. Running faults of the timeline resume after it.
+    /// Starts a fault at an exchange, and unbans its callers. The fault takes precedence over the timeline, and replaces a
+    /// fault that this operation started earlier. Running faults of the timeline resume when the new fault ends.
     #[oai(path = "/admin/faults/:exchange", method = "put", operation_id = "set_fault")]
     async fn set(
         &self,
@@ -108,7 +108,8 @@ impl Admin {
         Ok(Json(self.timeline_list()))
     }
 
-    /// Replaces the timeline with one that starts now. An empty list removes it. Moves of the market that have started stay.
+    /// Replaces the timeline. The new timeline starts now. An empty list removes the timeline. Moves of the market that have
+    /// started stay.
     #[oai(path = "/admin/timeline", method = "put", operation_id = "set_timeline")]
     async fn set_timeline(&self, _caller: Operator, timeline: Json<Timeline>) -> Result<Json<TimelineList>, Problem> {
         let Timeline { timeline, market } = timeline.0;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::faults::{Fault, FaultKind, MAX_RETRY_AFTER_SECS};
 
-/// Calls that the fault `throttled` serves before it refuses.
+/// Number of calls that an exchange with the fault `throttled` serves before it refuses calls.
 const MAX_THROTTLED_CALLS: u32 = 5;
 /// The first ban under [`Penalty::Growing`].
 const FIRST_BAN_SECS: u64 = 120;
@@ -20,7 +20,7 @@ const FIRST_BAN_SECS: u64 = 120;
 /// An exchange's rate limit. All callers share it, as clients behind one gateway share an IP address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CallLimit {
-    /// The most weight within one window. Windows are aligned to the clock.
+    /// The largest weight within one window. Windows are aligned to the clock.
     pub(crate) max_weight: u32,
     pub(crate) window_secs: u32,
     pub(crate) penalty: Penalty,
@@ -29,12 +29,12 @@ pub(crate) struct CallLimit {
 /// How an exchange treats a caller that exceeds the limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Penalty {
-    /// Refuses calls until the window ends, and announces that time. Each further call bans the caller, for twice as long
-    /// each time: from two minutes to three days.
+    /// Refuses calls until the window ends, and announces that time. A call before that time bans the caller for two minutes.
+    /// Each further call doubles the duration of the ban, up to three days.
     Growing,
-    /// Refuses calls for this time, and announces it. Each further call restarts the time.
+    /// Refuses calls for `seconds`, and announces the end. Each further call restarts the time.
     Announced { seconds: u64 },
-    /// Refuses calls for this time, without announcing it. Each further call restarts the time.
+    /// Refuses calls for `seconds`, and does not announce the end. Each further call restarts the time.
     Silent { seconds: u64 },
 }
 
@@ -55,7 +55,7 @@ pub(crate) enum CallDecision {
     Served {
         /// The weight used within this window, this call included.
         used_weight: u32,
-        /// Calls since the fault `throttled` began, this one included. Zero without that fault.
+        /// Calls since the fault `throttled` began, this call included. Zero without that fault.
         throttled_calls: u32,
     },
     Refused(Refusal),
@@ -81,7 +81,7 @@ pub struct CallCounters {
     pub refused: u64,
     /// Refusals that announced when to call again.
     pub announced: u64,
-    /// Calls before the announced time had passed. A correct client makes none.
+    /// Calls before the announced time had passed. A correct client makes no such calls.
     pub inside_announced_ban: u64,
     /// Calls during a ban that had not been announced.
     pub inside_silent_block: u64,
@@ -89,7 +89,7 @@ pub struct CallCounters {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub last_inside_at: Option<Timestamp>,
-    /// The end of the current ban. Absent if there is none.
+    /// The end of the current ban. Absent if there is no ban.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub banned_until: Option<Timestamp>,

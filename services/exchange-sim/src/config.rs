@@ -13,7 +13,7 @@ use crate::{
 /// The settings of exchange-sim.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Callers of `/admin/…`. `None` if no setting names a key: then nobody may use it.
+    /// The callers that may use `/admin/…`. `None` if no setting contains a key. In this case no caller may use it.
     pub accepted_callers: Option<AcceptedCallers>,
     /// Prices depend only on the seed and the time.
     pub seed: u64,

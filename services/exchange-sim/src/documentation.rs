@@ -1,4 +1,4 @@
-//! The descriptions of the operations for the OpenAPI document. An operation that answers as an exchange has the errors of the
+//! The descriptions of the operations for the OpenAPI document. An operation of a simulated exchange has the errors of that
 //! exchange.
 
 use common::{

@@ -1,5 +1,5 @@
 //! The simulated exchanges, indices and banks over HTTP. Each has a file with the paths, formats and errors of the real
-//! one.
+//! source.
 //!
 //! To add an exchange, write a file with its `NAME`, `ERROR_FORMATS`, `LIMIT` and routes, declare it as a module here, and
 //! add it to `registry!`. Its WebSocket belongs in `ws/`.

@@ -34,18 +34,18 @@ pub(crate) use timeline::{ScheduledFault, resolve_timeline};
 const MAX_SECONDS: u64 = 86_400;
 const DEFAULT_SECONDS: u64 = 60;
 /// The default factor of `lie_factor`. A real exchange once showed the price of another currency, which was 0.4 times the
-/// correct one.
+/// correct price.
 const DEFAULT_FACTOR: &str = "0.4";
-/// Three days, the longest ban of Binance.
+/// The longest `Retry-After`: three days, the longest ban of Binance.
 pub(crate) const MAX_RETRY_AFTER_SECS: u64 = 259_200;
-/// The shortest ban of Binance.
+/// The default `Retry-After` of `ip_banned`: the shortest ban of Binance.
 const DEFAULT_IP_BAN_SECS: u64 = 120;
-/// Less than the request timeout of a service, so that a delayed answer still arrives.
+/// The longest delay of an answer. It is less than the request timeout of a service, so that a delayed answer still arrives.
 const MAX_LATENCY_MILLIS: u64 = 25_000;
 const DEFAULT_SLOW_MILLIS: u64 = 20_000;
 const DEFAULT_THROTTLED_MILLIS: u64 = 1_000;
 const DEFAULT_STATUS: u16 = 520;
-/// One year.
+/// The largest difference of an exchange's clock: one year.
 const MAX_SKEW_SECONDS: i64 = 31_536_000;
 const DEFAULT_SKEW_SECONDS: i64 = -3_600;
 const MAX_DAYS: u32 = 3_650;
@@ -57,7 +57,7 @@ pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) since: Timestamp,
     pub(crate) until: Timestamp,
-    /// Prices are multiplied by this. It is one for every kind but `lie_factor`.
+    /// The factor of prices. It is 1 for every kind except `lie_factor`.
     pub(crate) factor: Decimal,
     request: NewFault,
 }
@@ -78,7 +78,7 @@ impl FaultError {
 }
 
 impl Fault {
-    /// Fails for a parameter that is out of range, and for one that the kind does not take.
+    /// Fails if a parameter is out of range, or if the kind does not take it.
     pub(crate) fn new(request: &NewFault, since: Timestamp) -> Result<Self, FaultError> {
         let kind = request.fault;
         if let Some(field) = request.present_parameters().find(|field| !kind.parameters().contains(field)) {

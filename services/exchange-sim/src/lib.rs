@@ -121,7 +121,7 @@ fn simulation(config: &Config) -> Simulation {
     };
     // The settings were checked when they were read, so this fails only for a `Config` that was built in code.
     if let Err(error) = simulation.set_timeline(&config.timeline, &config.market) {
-        tracing::error!(%error, "timeline ignored");
+        tracing::error!(%error, "the configured timeline is invalid and is ignored");
     }
     simulation
 }

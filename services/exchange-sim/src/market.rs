@@ -16,7 +16,7 @@ use moves::MarketMoves;
 use units::{UNIT, Units};
 
 /// One component of a price's deviation from its base price. The component moves on straight lines from one
-/// pseudo-random point to the next, one point a period. Long periods have large amplitudes, as in a random walk.
+/// pseudo-random point to the next, with one point for each period. Long periods have large amplitudes, as in a random walk.
 struct Oscillation {
     period_secs: i64,
     /// The largest deviation to either side, in millionths of the price.
@@ -27,8 +27,8 @@ const fn oscillation(period_secs: i64, amplitude_ppm: i64) -> Oscillation {
     Oscillation { period_secs, amplitude_ppm }
 }
 
-/// A coin in dollars. The sum stays within 1.3 %. In any two minutes it almost always moves by more than 0.1 %, so that a client can
-/// tell a frozen exchange from a quiet market.
+/// A coin in dollars. The sum stays within 1.3 %. In any two minutes the price almost always moves by more than 0.1 %, so that
+/// a client can distinguish a frozen exchange from a quiet market.
 const COIN_OSCILLATIONS: &[Oscillation] = &[
     oscillation(2, 40),
     oscillation(8, 80),
@@ -164,7 +164,7 @@ fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// `price * part / whole`, without overflow in between.
+/// `price * part / whole`. The product cannot overflow.
 fn fraction_of(price: Units, part: i64, whole: i64) -> Units {
     i64::try_from(i128::from(price) * i128::from(part) / i128::from(whole)).unwrap_or(0)
 }

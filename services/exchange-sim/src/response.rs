@@ -1,4 +1,4 @@
-//! HTTP responses in an exchange's own format, sent completely or as a fault demands.
+//! HTTP responses in an exchange's own format, sent completely or as a fault requires.
 
 use std::{io, time::Duration};
 
@@ -16,12 +16,14 @@ use serde::Serialize;
 pub(crate) const SIMULATED_HEADER: &str = "x-simulated";
 
 const JSON: &str = "application/json";
-/// The simulator refuses a missing or malformed parameter itself, before the exchange would.
+/// The format of the error for a missing or malformed parameter. exchange-sim refuses such a call itself, before the simulated
+/// exchange receives it.
 const PROBLEM: &str = "application/problem+json";
 /// The time between two bytes of [`SimulatedResponse::Trickled`].
 const TRICKLE_INTERVAL: Duration = Duration::from_secs(1);
-/// [`SimulatedResponse::Padded`] starts with this chunk, `BLANK_CHUNKS` times: 64 MiB.
+/// [`SimulatedResponse::Padded`] starts with this chunk, [`BLANK_CHUNKS`] times.
 const BLANK_CHUNK: &[u8] = &[b' '; 64 * 1024];
+/// 64 MiB of blanks in total.
 const BLANK_CHUNKS: usize = 1024;
 
 /// A complete reply in the exchange's own format.
@@ -153,7 +155,7 @@ impl IntoResponse for SimulatedResponse {
                 Self::stream(&reply, blanks.chain(stream::once(async { body })))
             }
         };
-        // Otherwise each requested failure would be a warning among the reports of the platform.
+        // Marks the response as imitated, so that a simulated failure is not reported as a warning.
         response.set_data(ImitatedResponse);
         response
     }
@@ -188,7 +190,8 @@ impl ApiResponse for SimulatedXml {
     }
 }
 
-/// A success in one of these content types, and errors, which may also be pages of a gateway.
+/// The responses for the OpenAPI document: a success in one of these content types, and errors, which may also be pages of a
+/// gateway.
 fn responses_of_exchange(success: &[&'static str]) -> MetaResponses {
     let media = |content_type| MetaMediaType { content_type, schema: serde_json::Value::schema_ref() };
     let error = |range: &str, description| MetaResponse {

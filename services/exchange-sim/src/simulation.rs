@@ -39,8 +39,8 @@ impl Simulation {
         self.market.mid_price(pair, time).and_then(|price| Rate::from_hundred_millionths(price).ok())
     }
 
-    /// Starts a fault now, and unbans the callers of the exchange. The fault takes precedence over the timeline and replaces
-    /// a fault that was started by this method. Running faults of the timeline resume after it.
+    /// Starts a fault now, and unbans the callers of the exchange. The fault takes precedence over the timeline, and replaces a
+    /// fault that this method started earlier. Running faults of the timeline resume when the new fault ends.
     pub fn start_fault(&self, exchange: &str, fault: &NewFault) -> Result<FaultInfo, FaultError> {
         if !self.exchanges.contains(&exchange) {
             let reason = format!("must be one of {}, but is {exchange}", self.exchanges.join(", "));
@@ -57,8 +57,8 @@ impl Simulation {
         self.call_limiter.unban_callers(exchange);
     }
 
-    /// Replaces the timeline with one that starts now: its faults, and the moves of the market that have not started. If any
-    /// fault or move is invalid, nothing is changed.
+    /// Replaces the faults of the timeline, and the moves of the market that have not started. The new timeline starts now. If
+    /// any fault or move is invalid, nothing is changed.
     pub fn set_timeline(&self, faults: &[TimedFault], moves: &[MarketMove]) -> Result<(), TimelineError> {
         let now = self.now();
         let moves = resolve_moves(moves, now)?;

@@ -53,7 +53,7 @@ impl Sim {
         self.simulation.call_counters().into_iter().find(|calls| calls.exchange == exchange).unwrap()
     }
 
-    /// Checks the header `x-simulated` too.
+    /// Calls an exchange, and checks that the response has the header `x-simulated`.
     async fn response(&self, path: &str) -> Response {
         let request = Request::builder().uri(path.parse().unwrap()).finish();
         let response = self.endpoint.call(request).await.unwrap();
@@ -134,7 +134,7 @@ async fn prices_of_all_exchanges_are_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn kraken_answers_under_other_names_than_requested() {
+async fn kraken_answers_have_other_names_of_pairs_than_the_request() {
     let sim = Sim::new();
     let kraken = sim.json("/kraken/0/public/Ticker?pair=XBTEUR,XBTUSD,XBTCHF,USDTUSD").await;
     assert_eq!(kraken["error"], Value::Array(Vec::new()));
@@ -181,7 +181,7 @@ async fn unknown_pairs_are_refused_in_the_real_format() {
     }
 }
 
-/// Only a `Config` that was built in code can have it.
+/// Only a `Config` that was built in code can have an invalid move.
 #[tokio::test(start_paused = true)]
 async fn configured_timeline_with_an_invalid_move_of_the_market_is_ignored() {
     let timeline = serde_json::from_str(r#"[{"exchange":"kraken","at_seconds":0,"fault":"down"}]"#).unwrap();

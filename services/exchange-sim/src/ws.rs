@@ -26,7 +26,8 @@ use dialect::WsEndpoint;
 pub use messages::{ClientEnd, FromClient, FromExchange, WebSocketError};
 pub(crate) use upgrade::with_websockets;
 
-/// Most messages that wait in either direction. A client that reads more slowly is disconnected, as at real exchanges.
+/// Largest number of messages that wait in either direction. A client that reads too slowly is disconnected, as at real
+/// exchanges.
 const MAX_QUEUED_MESSAGES: usize = 1024;
 
 const ENDPOINTS: &[WsEndpoint] = &[binance::ENDPOINT, coinbase::ENDPOINT, kraken::ENDPOINT, okx::ENDPOINT];

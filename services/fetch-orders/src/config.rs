@@ -12,7 +12,7 @@ use url::Url;
 pub struct Config {
     pub db_proxy: Url,
     pub db_proxy_token: CallerToken,
-    /// The currencies that the filter of orders knows.
+    /// The currencies that the filter of orders accepts.
     pub currencies: Vec<Currency>,
     /// Who may read orders.
     pub access: AccessConfig,

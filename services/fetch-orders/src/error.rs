@@ -1,4 +1,4 @@
-//! The errors of fetch-orders, and the only place where they become HTTP statuses.
+//! The errors of fetch-orders. Only this module converts them to HTTP statuses.
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,10 +44,10 @@ impl From<SingleFlightError> for ReadError {
 /// Why a request for orders failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// 422, with every wrong parameter.
-    #[error("the filter has wrong parameters")]
+    /// 422, with every invalid parameter.
+    #[error("the filter has invalid parameters")]
     InvalidFilter(Vec<FieldError>),
-    /// 503: another export may end at any time.
+    /// 503: too many exports run, but one of them may end at any time.
     #[error("{max} exports are running")]
     TooManyExports { max: usize },
     /// 429: the client itself runs too many exports.
@@ -67,7 +67,7 @@ pub enum Error {
     Read(#[from] ReadError),
 }
 
-/// After which time a refused export may succeed.
+/// The time after which a refused export may succeed.
 const EXPORT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl From<Error> for Problem {

@@ -37,7 +37,7 @@ enum ExportPosition {
 /// Streams the orders of `owner` that `query` selects, newest first, one page in each chunk. If a page cannot be read, the stream fails
 /// and the connection closes early. A client can therefore detect an incomplete file.
 ///
-/// The stream is read after the handler has returned. Its calls and log events still belong to the request.
+/// The stream is read after the handler has returned. The calls and log events of the stream still belong to the request.
 pub fn export_orders(
     reader: OrderReader,
     query: OrderQuery,

@@ -1,5 +1,5 @@
-//! How many exports may run at once. An export can take as long as its client reads, so without a limit a few clients could occupy
-//! db-proxy with them.
+//! Limits how many exports run at once. An export can take as long as its client reads, so a few clients could otherwise occupy
+//! db-proxy with exports.
 
 use std::{
     collections::HashMap,

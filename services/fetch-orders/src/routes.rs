@@ -62,8 +62,8 @@ impl Api {
     /// without one.
     ///
     /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters. On the last page,
-    /// neither is present. Every order appears once, even while new orders arrive. A page that is not the last one may
-    /// contain fewer orders than `limit`.
+    /// neither is present. Every order appears once, even while new orders arrive. A page before the last page may contain
+    /// fewer orders than `limit`.
     #[oai(path = "/api/v1/orders", method = "get", operation_id = "list_orders")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn list_orders(
@@ -157,7 +157,7 @@ impl Api {
 }
 
 impl Api {
-    /// Returns the filter, or an error with its wrong parameters.
+    /// Returns the filter, or an error with its invalid parameters.
     fn checked(&self, filter: OrderFilter) -> Result<OrderFilter, Error> {
         let errors = check_order_filter(&filter, &self.currencies);
         if errors.is_empty() { Ok(filter) } else { Err(Error::InvalidFilter(errors)) }

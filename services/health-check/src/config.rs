@@ -5,7 +5,7 @@ use common::config::{AcceptedCallers, Caller, Env, Secret, shared};
 /// The settings of health-check.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The callers that may report.
+    /// The callers that may send reports.
     pub accepted_callers: AcceptedCallers,
     /// The token of operators. Needed only if the service listens beyond loopback.
     pub operator_token: Option<Secret>,
@@ -14,8 +14,8 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens of callers |
-    /// | `OPERATOR_TOKEN` | none | token of operators, who see reports and host names if the service listens beyond loopback |
+    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key from which the tokens of callers are derived |
+    /// | `OPERATOR_TOKEN` | none | the token of operators; beyond loopback, only operators see reports and host names |
     pub fn from_env(env: &mut Env) -> Self {
         let accepted_callers = shared::accepted_callers(env, Caller::HEALTH_CHECK.as_str());
         Self { accepted_callers, operator_token: shared::operator_token(env) }

@@ -1,10 +1,10 @@
-//! The errors of health-check, and the only place where they become HTTP statuses.
+//! The errors of health-check. Only this module converts them to HTTP statuses.
 
 use common::api::{Code, FieldError, Problem, reports::MAX_REPORT_DATA};
 
 use crate::registry::{MAX_INSTANCES, MAX_SERVICES, RegistryError};
 
-/// Why a report was refused, or reports are not shown.
+/// Why a report was refused, or why reports are not shown.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// 422, with every invalid field.
@@ -16,7 +16,7 @@ pub(crate) enum Error {
     /// 401: the browser has not sent the token of operators.
     #[error("the password of the operator is needed")]
     PasswordNeeded,
-    /// 413.
+    /// 413: the data exceeds [`MAX_REPORT_DATA`].
     #[error("the data of the report is too large")]
     DataTooLarge,
     /// 422: the maximum number of services or instances is reached.

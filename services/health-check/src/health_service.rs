@@ -66,7 +66,7 @@ impl ValueCheck for HealthService {
 impl HealthService {
     pub(crate) fn new(metrics: &Metrics, now: Instants) -> Self {
         let mut registry = ServiceRegistry::new(App::NAME, &EXPECTED_SERVICES);
-        // health-check itself becomes alive here. This change is not reported.
+        // This update changes the state of health-check itself to `alive`. The change is not reported.
         registry.update_states(now);
         let state = Mutex::new(State { registry, reports: ReportStore::new() });
         Self { state, metrics: HealthMetrics::register(metrics) }
@@ -118,8 +118,8 @@ impl HealthService {
         state.reports.add_report(report, now);
     }
 
-    /// Detects changes of state and updates the metrics. Called at regular intervals, because a missing service sends
-    /// nothing.
+    /// Detects changes of state and updates the metrics. Called at regular intervals, because a service becomes missing without
+    /// sending anything.
     pub(crate) fn detect_state_changes(&self, now: Instants) {
         let mut state = self.state();
         self.record_state_changes(&mut state, now);
@@ -151,7 +151,7 @@ impl HealthService {
         }
     }
 
-    /// Fails with every wrong parameter of the filter.
+    /// Returns a page of the reports that match, or an error with every invalid field of the filter.
     pub(crate) fn reports(
         &self,
         filter: &ReportFilter,
@@ -165,7 +165,7 @@ impl HealthService {
     }
 }
 
-/// The report of a change, stored under the name of the service that changed.
+/// The report of a change of state, stored under the name of the service whose state changed.
 fn state_change_report(change: StateChange) -> Report {
     let StateChange { service, from, to, not_ready } = change;
     let names = |fatal: bool| {
@@ -188,7 +188,7 @@ fn state_change_report(change: StateChange) -> Report {
         }
         (ServiceState::Missing, ServiceState::Alive) => (Level::Info, "the service sends heartbeats again".to_owned()),
         (ServiceState::Degraded, ServiceState::Alive) if !from.starting => {
-            (Level::Info, "the service has recovered: nothing is missing".to_owned())
+            (Level::Info, "the service has recovered: every component is ready".to_owned())
         }
         (_, ServiceState::Alive) => (Level::Info, "the service has started".to_owned()),
         (_, ServiceState::Stopped) => (Level::Info, "the service has stopped normally".to_owned()),

@@ -67,7 +67,7 @@ impl Service for App {
         let restricted = !is_loopback(listener.address()?.ip());
         if restricted && config.operator_token.is_none() {
             tracing::warn!(
-                "OPERATOR_TOKEN is not set, so nobody can read reports: the service listens beyond loopback"
+                "the service listens beyond loopback and OPERATOR_TOKEN is not set, so nobody can read reports"
             );
         }
         let access = OperatorAccess { restricted, token: config.operator_token };
@@ -105,8 +105,7 @@ impl Service for App {
     }
 }
 
-/// health-check keeps everything in memory and needs no other component, so it still answers when all others are
-/// missing.
+/// health-check keeps everything in memory and needs no other component. It is ready even if all other services are missing.
 fn always_ready() -> ReadinessCheck {
     Arc::new(|| Box::pin(async { Vec::new() }))
 }

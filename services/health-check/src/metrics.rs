@@ -1,4 +1,4 @@
-//! The Prometheus metrics of health-check, beside the metrics that every service has.
+//! The Prometheus metrics of health-check, in addition to the metrics that every service has.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ struct LevelLabel {
     level: &'static str,
 }
 
-/// The registry limits the number of services, and with it the number of label values.
+/// The registry limits the number of services, and therefore the number of label values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
     name: String,

@@ -1,7 +1,7 @@
 //! Who may see reports, host names and details.
 //!
-//! On loopback, everybody who can connect. Beyond loopback, operators only: reports contain log messages of all services, and names
-//! of instances are host names.
+//! If the service listens on loopback only, every caller sees them. Beyond loopback, only operators see them, because reports
+//! contain log messages of all services, and names of instances are host names.
 
 use common::{
     api::health::{Component, Health},

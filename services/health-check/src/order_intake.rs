@@ -1,6 +1,7 @@
-//! The headline of the health: whether orders are accepted, at which prices, and what is left of the limit.
+//! The order intake, which is the summary of the health: whether orders are accepted, at which prices, and what remains of the
+//! limit.
 //!
-//! create-order decides this for every order, and its heartbeats contain it. A heartbeat follows within two seconds of a change.
+//! create-order reports these values in its heartbeats. It sends a heartbeat within two seconds of a change.
 
 use std::time::Duration;
 
@@ -15,16 +16,16 @@ pub(crate) const SERVICE: &str = "create-order";
 
 /// A running instance of create-order.
 pub(crate) struct IntakeInstance<'a> {
-    /// Whether it has every component that it needs.
+    /// Whether every component that the instance needs is ready.
     pub(crate) ready: bool,
-    /// When it sent its latest heartbeat, as the time since the start of health-check.
+    /// When its latest heartbeat arrived, as the time since the start of health-check.
     pub(crate) last_seen: Duration,
     pub(crate) components: &'a [Component],
 }
 
-/// The headline at `now`. `state` is the state of create-order.
+/// The order intake at `now`. `state` is the state of create-order.
 pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: ServiceState, now: Timestamp) -> OrderIntake {
-    // The ready instance with the latest heartbeat first. It knows the newest prices and the limit best.
+    // The ready instance with the latest heartbeat comes first, because it reported the most recent prices and limit.
     instances.sort_by_key(|instance| (!instance.ready, std::cmp::Reverse(instance.last_seen)));
     let Some(best) = instances.first() else {
         let reason = Some(format!("no instance of {SERVICE} is running: its state is {state}"));
@@ -52,7 +53,7 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
     OrderIntake { accepted, reason: reason.or(partial), prices, limit }
 }
 
-/// The components without which the instance cannot place orders.
+/// The names and details of the components that prevent the instance from placing orders.
 fn fatal_components(instance: &IntakeInstance<'_>) -> String {
     let fatal = instance.components.iter().filter(|component| component.is_fatal());
     fatal.map(Component::name_with_detail).collect::<Vec<_>>().join("; ")
@@ -68,7 +69,7 @@ fn no_price_reason(prices: &[CurrencyIntake]) -> String {
 /// The price of a component that is the price in one currency.
 fn currency_intake(component: &Component, now: Timestamp) -> Option<CurrencyIntake> {
     let currency: Currency = component.name.strip_prefix(Component::PRICE)?.parse().ok()?;
-    // A heartbeat may be lost, and then the price of the previous one is still shown when it has expired.
+    // The price may have expired since the heartbeat that reported it, because later heartbeats may be lost.
     let expired = |price: &OrderPriceStatus| price.expires_at <= now;
     let price = component.price.clone().filter(|price| !expired(price));
     let reason = match &component.price {

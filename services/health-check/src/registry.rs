@@ -15,11 +15,11 @@ use crate::{
     order_intake::{self, IntakeInstance},
 };
 
-/// Maximum number of services in the registry. The platform has fewer. More names mean that a caller is faulty.
+/// Maximum number of services in the registry. The platform has fewer services, so more names mean that a caller is faulty.
 pub(crate) const MAX_SERVICES: usize = 32;
 /// Maximum number of instances of one service.
 pub(crate) const MAX_INSTANCES: usize = 32;
-/// An instance is removed after this many of its intervals without a heartbeat, if another instance of its service is
+/// An instance is removed after this many heartbeat intervals without a heartbeat, if another instance of its service is
 /// running.
 const INSTANCE_RETENTION_INTERVALS: u32 = 10;
 /// A service that is not expected is removed when its last heartbeat is this old.
@@ -27,9 +27,9 @@ const SERVICE_RETENTION: Duration = Duration::from_hours(24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RegistryError {
-    #[error("the limit of services is reached")]
+    #[error("the maximum number of services is reached")]
     TooManyServices,
-    #[error("the limit of instances of the service is reached")]
+    #[error("the maximum number of instances of the service is reached")]
     TooManyInstances,
 }
 
@@ -38,13 +38,13 @@ fn missing_after(interval: Duration) -> Duration {
     interval.saturating_mul(5) / 2
 }
 
-/// What is known of a service. Each change is reported.
+/// The state and the readiness of a service. Each change of the condition is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Condition {
     pub(crate) state: ServiceState,
-    /// Whether each running instance has every component that it needs. True if none is running.
+    /// Whether each running instance has every component that it needs. True if no instance is running.
     pub(crate) ready: bool,
-    /// Whether the instances that are not ready have just started.
+    /// Whether every degraded instance has just started. False if no instance is degraded.
     pub(crate) starting: bool,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct StateChange {
 
 /// The expected services and all other services that sent a heartbeat.
 pub(crate) struct ServiceRegistry {
-    /// The name of health-check itself. It is alive whenever it can answer.
+    /// The name of health-check itself. health-check is alive whenever it can answer.
     own_name: &'static str,
     services: BTreeMap<String, ServiceEntry>,
 }
@@ -105,7 +105,7 @@ impl Instance {
         self.heartbeat.ready && !self.heartbeat.parts.iter().any(Component::is_fatal)
     }
 
-    /// Whether the instance has started so recently that the components that it needs may still start.
+    /// Whether the instance has started so recently that its components may still be starting.
     fn is_starting(&self, now: Instants) -> bool {
         Duration::from_secs(self.heartbeat.uptime_secs) + now.since(self.last_seen) < STARTUP_GRACE
     }
@@ -148,8 +148,8 @@ impl ServiceEntry {
         } else if alive {
             ServiceState::Alive
         } else {
-            // No instance is running, so the one with the latest heartbeat decides. Otherwise an instance that went missing
-            // long ago would turn a normal stop into `Missing`.
+            // No instance is running, so the instance with the latest heartbeat decides. If every instance counted, one that
+            // went missing long ago would turn a normal stop into `Missing`.
             self.latest_instance().map_or(ServiceState::Unknown, |latest| latest.state(now))
         }
     }
@@ -184,8 +184,8 @@ impl ServiceEntry {
     }
 }
 
-/// Merges components of the same name. The merged component is the first that a service needs and that is not ready, or else the
-/// first that is not ready, or the first of all if all are ready.
+/// Merges components of the same name into one of them: the first fatal component. If no component is fatal, it is the first
+/// that is not ready. If all are ready, it is the first of all.
 fn merge_components<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<Component> {
     let mut merged: BTreeMap<&str, &Component> = BTreeMap::new();
     for component in components {
@@ -318,7 +318,7 @@ impl ServiceRegistry {
 
     pub(crate) fn status(&self, now: Instants) -> HealthStatus {
         let worst = self.services.iter().map(|(name, entry)| match self.state_of(name, entry, now) {
-            // Nobody can place orders.
+            // No instance of create-order can place orders.
             ServiceState::Degraded
                 if name == order_intake::SERVICE
                     && !entry.running(now).any(|instance| instance.is_ready() || instance.is_starting(now)) =>
@@ -338,7 +338,7 @@ impl ServiceRegistry {
 fn infrastructure_component(name: &str, reported: &[ReportedComponent], now: Instants) -> InfrastructureComponent {
     let mut told_by: Vec<_> = reported.iter().map(|reported| reported.service.to_owned()).collect();
     told_by.dedup();
-    // The last report of an instance that is not running may be outdated.
+    // The last heartbeat of an instance that is not running may be outdated.
     let current = reported.iter().filter(|reported| reported.instance.is_running(now));
     let component = merge_components(current.map(|reported| reported.component)).pop();
     let component =

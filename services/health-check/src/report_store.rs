@@ -1,4 +1,4 @@
-//! The received reports: the most recent ones, in memory.
+//! Stores the most recent reports in memory.
 
 use std::collections::VecDeque;
 
@@ -34,7 +34,7 @@ pub(crate) struct ReportFilter {
     pub(crate) from: Option<Timestamp>,
     /// Received before this time.
     pub(crate) to: Option<Timestamp>,
-    /// A part of the status, compared without case, or the whole name of the source, or the whole request id.
+    /// A part of the status (case-insensitive), or the whole name of the price source, or the whole request id.
     pub(crate) text: Option<String>,
 }
 

@@ -72,7 +72,7 @@ impl Api {
     ///
     /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`,
     /// `version`, `interval_secs`, `uptime_secs`, `ready`, `parts`, `port` and `update`. Omitted fields get default values, and
-    /// fields beyond their limits are cut. Other data of more than 16384 bytes is refused with the status 413.
+    /// fields beyond their limits are cut. Any other report with more than 16384 bytes of data is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: Reporter, report: Json<Report>) -> Result<ReportResponse, Problem> {
         self.health_service.receive_report(report.0, self.clock.now())?;
@@ -90,8 +90,8 @@ impl Api {
 
     /// Lists the stored reports, newest first.
     ///
-    /// The latest 10000 reports of level warning or worse and the latest 2000 other reports are kept in memory. Fewer are
-    /// kept if they are large.
+    /// The latest 10000 reports of level warning or worse and the latest 2000 other reports are kept in memory. Fewer reports
+    /// are kept if the reports are large.
     ///
     /// If the service listens beyond loopback, only operators may read reports: send `OPERATOR_TOKEN` as bearer token, or as the
     /// password of HTTP basic authentication.
@@ -136,7 +136,7 @@ impl Api {
         StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
     }
 
-    /// Makes a browser ask for the token of operators, as a password, and then shows the status page.
+    /// Makes a browser ask for the token of operators as a password, and then redirects to the status page.
     #[oai(path = "/sign-in", method = "get", operation_id = "sign_in")]
     async fn sign_in(&self, request: &Request) -> SignInResponse {
         if self.access.allows(request) {
@@ -149,7 +149,7 @@ impl Api {
 }
 
 impl Api {
-    /// The health. Its details only if the caller may see them.
+    /// The health, without its details if `details` is false.
     fn visible_health(&self, details: bool) -> Health {
         let health = self.health_service.health(self.clock.now());
         if details { health } else { operator::without_details(health) }

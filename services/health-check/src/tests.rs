@@ -1,4 +1,4 @@
-//! The service over HTTP, on a port of its own.
+//! Tests of the service over HTTP, each on its own port.
 
 use std::{
     sync::{
@@ -93,7 +93,7 @@ impl TestService {
     }
 }
 
-/// The bodies of everything that shows reports or instances.
+/// The status and the body of each endpoint that shows reports or instances.
 async fn visible_texts(app: &TestService, authorize: impl Fn(RequestBuilder) -> RequestBuilder) -> [(u16, String); 3] {
     let get = async |path: &str| {
         let response = authorize(http_client().get(format!("{}{path}", app.base))).send().await.unwrap();
@@ -103,7 +103,7 @@ async fn visible_texts(app: &TestService, authorize: impl Fn(RequestBuilder) -> 
 }
 
 #[tokio::test]
-async fn strangers_see_neither_reports_nor_host_names_beyond_loopback() {
+async fn only_operators_see_reports_and_host_names_beyond_loopback() {
     let app = TestService::listen_on("0.0.0.0:0").await;
     let secrets = ["host-17", "10.0.0.5", "a leaked message"];
     let part = json!({"name": "database", "ready": false, "detail": "10.0.0.5 refuses connections"});
@@ -167,7 +167,7 @@ async fn reports_are_listed_newest_first_in_pages() {
 }
 
 #[tokio::test]
-async fn reports_need_the_token() {
+async fn sending_a_report_requires_the_token() {
     let app = TestService::start().await;
     assert_eq!(app.post("a wrong token of tests", &report("info", "x", "x")).await.0, 401);
     assert_eq!(app.reports("").await.data, []);
@@ -190,7 +190,7 @@ async fn invalid_reports_are_refused() {
     large["data"] = json!("x".repeat(MAX_REPORT_DATA));
     assert_eq!(app.post(TOKEN, &large).await.0, 413);
     assert_eq!(app.reports("").await.data, []);
-    // Only a refused heartbeat leaves a trace.
+    // Only the refusal of a heartbeat is stored as a report.
     let mut heartbeat = report("info", "x", Report::ALIVE);
     heartbeat["data"] = json!({"interval_secs": -1});
     assert_eq!(app.post(TOKEN, &heartbeat).await.0, 422);
@@ -228,7 +228,7 @@ async fn service_is_shown_from_its_first_heartbeat_to_its_last() {
         let component = if database_ready.load(Ordering::Relaxed) {
             Component::ready("database")
         } else {
-            Component::not_ready("database", "gone")
+            Component::not_ready("database", "no connection")
         };
         Box::pin(async { vec![component] })
     });

@@ -15,11 +15,11 @@ use crate::error::Error;
 
 /// One day. At a longer interval, a missing instance would be detected too late.
 const MAX_INTERVAL_SECS: u64 = 86_400;
-/// The instance of a heartbeat without a name.
+/// The instance name of a heartbeat that contains none.
 const DEFAULT_INSTANCE: &str = "default";
 const DEFAULT_INTERVAL_SECS: u64 = 60;
 
-/// Checks every field and names each invalid one.
+/// Checks every field. The error lists each invalid field.
 pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     let mut errors = Vec::new();
     if !is_name(&report.service) {
@@ -31,7 +31,8 @@ pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    // Too much data is an error, except in a heartbeat. Its data is cut, because refusing it would leave an outdated state.
+    // Too much data is an error, except in a heartbeat. The data of a heartbeat is cut, because refusing the heartbeat would
+    // leave an outdated state.
     if !report.is_heartbeat() && json_len(&report.data) > MAX_REPORT_DATA {
         return Err(Error::DataTooLarge);
     }

@@ -49,7 +49,7 @@ impl DocumentService {
         Ok(self.store.current(now).await?)
     }
 
-    /// Stores the record unless the stored one is newer. Returns the record that is stored afterwards.
+    /// Stores the record, unless the store already has a newer record. Returns the record that the store has afterwards.
     pub(crate) async fn put_record(
         &self,
         new: NewPriceRecord,
@@ -62,7 +62,7 @@ impl DocumentService {
         }
     }
 
-    /// Stores the snapshot unless the stored one is newer. Returns the snapshot that is stored afterwards.
+    /// Stores the snapshot, unless the store already has a newer snapshot. Returns the snapshot that the store has afterwards.
     pub(crate) async fn put_snapshot(
         &self,
         snapshot: MarketSnapshot,

@@ -1,4 +1,4 @@
-//! Pushes documents to readers: the current ones at once, and then each change.
+//! Pushes documents to readers: the current documents at once, and then each change.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl Events {
     }
 
     /// Streams the documents of these topics. Nothing is queued for a slow reader: it receives the newest document and skips
-    /// those in between.
+    /// the documents in between.
     pub(crate) fn open(&self, topics: &[Topic]) -> Result<EventStream, Error> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
         let changes = topics.iter().map(|&topic| match topic {
@@ -59,7 +59,7 @@ impl Events {
     }
 }
 
-/// An event with the current document, and one for each later document.
+/// An event with the current document, and an event for each later document.
 fn document_events<T: CachedKind>(topic: Topic, latest: &Latest<T>, clock: Clock) -> BoxStream<'static, Event> {
     let events = unfold(latest.subscribe(), move |mut documents| async move {
         loop {

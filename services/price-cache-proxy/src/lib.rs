@@ -1,5 +1,5 @@
 //! price-cache-proxy: keeps the current price record and market snapshot until they expire, and grants leases. No other
-//! service accesses these keys in Redis.
+//! service accesses the keys of price-cache-proxy in Redis.
 
 mod config;
 mod documentation;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-/// Concurrent readers of events at one instance. Each is a connection and a task.
+/// Largest number of concurrent readers of events at one instance. Each reader uses a connection and a task.
 pub(crate) const MAX_EVENT_READERS: usize = 256;
 
 /// Longest wait for a connection to Redis, and for each response.
 pub(crate) const REDIS_STEP_TIMEOUT: Duration = Duration::from_millis(400);
-/// Longest duration of an attempt to connect. Finding the master takes longer than a step when a Sentinel is unavailable.
+/// Longest duration of an attempt to connect. If a Sentinel is unavailable, finding the master takes longer than
+/// [`REDIS_STEP_TIMEOUT`].
 pub(crate) const REDIS_CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Longest wait for the result of a Redis command, including its second attempt.
 pub(crate) const REDIS_COMMAND_DEADLINE: Duration = Duration::from_millis(900);
@@ -15,6 +16,7 @@ pub(crate) const REDIS_COMMAND_DEADLINE: Duration = Duration::from_millis(900);
 pub(crate) const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Interval between reads of all documents. These reads detect changes whose messages were lost.
 pub(crate) const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
-/// Shortest and longest delay before the next attempt to subscribe, without jitter.
+/// Shortest delay before the next attempt to subscribe, without jitter.
 pub(crate) const MIN_RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
+/// Longest delay before the next attempt to subscribe, without jitter.
 pub(crate) const MAX_RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);

@@ -49,7 +49,7 @@ enum RecordResponse {
 
 #[derive(ApiResponse)]
 enum PutRecordResponse {
-    /// The stored record: the received one, or a newer one.
+    /// The record that is stored now: the received record, or a newer record.
     #[oai(status = 201)]
     Stored(PreserializedJson<PriceRecord>),
 }
@@ -73,7 +73,7 @@ enum EventsResponse {
 
 #[derive(ApiResponse)]
 enum PutSnapshotResponse {
-    /// The time of the stored market snapshot: the received one, or a newer one.
+    /// The time of the market snapshot that is stored now: the received snapshot, or a newer snapshot.
     #[oai(status = 201)]
     Stored(Json<SnapshotStored>),
 }
@@ -90,7 +90,7 @@ impl Routes {
         })
     }
 
-    /// Replaces the price record, unless the stored one is newer.
+    /// Replaces the price record, unless the stored record is newer.
     ///
     /// `ttl` counts from `as_of`, the time at which the prices were observed. Sending a record again does not extend its
     /// validity.
@@ -117,7 +117,7 @@ impl Routes {
         })
     }
 
-    /// Replaces the market snapshot, unless the stored one is newer. A snapshot expires one hour after its `as_of`.
+    /// Replaces the market snapshot, unless the stored snapshot is newer. A snapshot expires one hour after its `as_of`.
     #[oai(path = "/board", method = "post", operation_id = "put_board")]
     async fn put_snapshot(
         &self,
@@ -131,7 +131,7 @@ impl Routes {
     /// Streams server-sent events: the current documents at once, and then each change, until the client disconnects.
     ///
     /// An event is named after its topic, and its data is the whole document. Between changes a comment is sent every second.
-    /// A slow reader receives the newest document of each topic and skips those in between.
+    /// A slow reader receives the newest document of each topic and skips the documents in between.
     #[oai(path = "/events", method = "get", operation_id = "events")]
     async fn events(
         &self,

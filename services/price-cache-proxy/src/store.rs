@@ -1,4 +1,4 @@
-//! Stores documents and leases, in memory or in Redis. The tests run over both engines.
+//! Stores documents and leases, in memory or in Redis. The tests cover both engines.
 
 mod error;
 mod lease;
@@ -70,12 +70,12 @@ impl Store {
             Self::Memory(store) => store.cache().latest().current(now),
             Self::Redis(store) => store.read(now).await?,
         };
-        // Checked here as well, because Redis expires keys by its own clock.
+        // The expiry is checked here as well, because Redis expires keys by its own clock.
         Ok(document.filter(|document| document.is_current(now)))
     }
 
-    /// Stores the document, unless the stored one has a later `as_of` and is still current at `now`. Returns the document
-    /// that is stored afterwards. The operation is atomic, so that concurrent writers never leave the older document.
+    /// Stores `document`, unless the store already has a later document that is still current at `now`. Returns the document
+    /// that the store has afterwards. The operation is atomic: after concurrent writes, the store has the latest document.
     pub async fn replace<T: CachedKind>(
         &self,
         document: Document<T>,
@@ -96,7 +96,7 @@ impl Store {
         }
     }
 
-    /// Updates the local cache with the writes of other instances, until `stop`.
+    /// Updates the local cache with the writes of other instances, until `stop` is cancelled.
     pub(crate) async fn follow_changes(self, stop: CancellationToken) {
         match self {
             Self::Memory(_) => {}

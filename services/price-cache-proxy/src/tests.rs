@@ -207,7 +207,7 @@ impl RedisProxy {
 }
 
 #[tokio::test]
-async fn redis_outage_gives_503_within_seconds_and_recovers() {
+async fn requests_fail_with_503_within_seconds_during_a_redis_outage_and_succeed_after_it() {
     let real = test_redis();
     let redis::ConnectionAddr::Tcp(host, port) = real.server.single().addr() else {
         panic!("TEST_REDIS_URL is not a TCP address")
@@ -222,7 +222,7 @@ async fn redis_outage_gives_503_within_seconds_and_recovers() {
     let mut stored = None;
     for _ in 0..2 {
         let (new, start) = (new_record(Timestamp::now()), Instant::now());
-        // A cached record is served until it expires. Before the first read there is none.
+        // A cached record is served until it expires. Before the first read there is no cached record.
         match &stored {
             None => assert_eq!(code(service.cache.price_record().await.unwrap_err()), Code::CacheUnavailable),
             stored => assert_eq!(&service.cache.price_record().await.unwrap(), stored),
@@ -242,7 +242,7 @@ async fn redis_outage_gives_503_within_seconds_and_recovers() {
 }
 
 #[tokio::test]
-async fn unresponsive_redis_costs_at_most_the_command_deadline() {
+async fn read_from_unresponsive_redis_fails_after_the_command_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("redis://{}", listener.local_addr().unwrap());
     let service = Running::start(StoreConfig::Redis(RedisConfig::new(&address, "test:").unwrap())).await;

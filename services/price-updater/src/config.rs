@@ -178,7 +178,7 @@ impl Config {
 
 const DEFAULT_BAND_PERCENT: i128 = 10;
 
-/// Reads the default percentage, followed by those of single currencies.
+/// Reads the default percentage, followed by the percentages of single currencies.
 fn read_band(env: &mut Env, currencies: &[Currency]) -> BandConfig {
     let allowed = "a whole number from 1 to 100, and optionally a number for each of some currencies of CURRENCIES, such as \
                    10,RUB=20";
@@ -187,9 +187,9 @@ fn read_band(env: &mut Env, currencies: &[Currency]) -> BandConfig {
         let mut parts = text.split(',');
         let default = percent(parts.next()?)?;
         let by_currency = parts.map(|part| {
-            let (currency, own) = part.split_once('=')?;
+            let (currency, value) = part.split_once('=')?;
             let currency = currency.trim().parse().ok().filter(|currency| currencies.contains(currency))?;
-            Some((currency, percent(own)?))
+            Some((currency, percent(value)?))
         });
         Some((default, by_currency.collect::<Option<BTreeMap<Currency, i128>>>()?))
     };

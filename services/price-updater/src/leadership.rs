@@ -18,8 +18,8 @@ pub(crate) struct Leadership {
     /// Unique for each process, so that a restart creates a new id.
     pub(crate) instance_id: String,
     renew_interval: Duration,
-    /// When the lease of this instance expires, by the clock of this instance. The TTL is counted from before the request.
-    /// `None` for a follower.
+    /// When the lease of this instance expires, by the clock of this instance. The TTL is counted from the time before the
+    /// request was sent. `None` for a follower.
     held_until: Option<Instant>,
     /// The holder of the lease in the last answer.
     holder: Option<String>,
@@ -30,7 +30,7 @@ impl Leadership {
         Self { instance_id, renew_interval, held_until: None, holder: None }
     }
 
-    /// The TTL of the lease. It covers two renewals, so that one may fail.
+    /// The TTL of the lease. It covers two renewals, so that one renewal may fail.
     pub(crate) fn ttl(&self) -> Duration {
         MIN_LEASE_TTL.max(self.renew_interval * 2)
     }
@@ -44,18 +44,18 @@ impl Leadership {
         self.holder.as_deref().filter(|holder| *holder != self.instance_id)
     }
 
-    /// Applies the answer to a request for the lease that was sent at `requested`. Returns whether this instance has just become
-    /// the leader.
+    /// Applies the answer to a request for the lease that was sent at `requested`. Returns whether this instance has just
+    /// become the leader.
     ///
-    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops one
-    /// interval before its lease expires, because another instance may acquire the lease after that. While no instance
-    /// receives an answer, there is no leader. Orders are not affected: they read records only from price-cache-proxy, and
-    /// use the last record until it expires. Only the price history has a gap. As soon as price-cache-proxy answers, an
-    /// instance acquires the lease and publishes a record in the same interval.
+    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops if at most
+    /// half an interval is left of its lease, because another instance may acquire the lease when it expires. If no instance
+    /// receives an answer for longer than that, there is no leader. Orders are not affected: they read records only from
+    /// price-cache-proxy, and use the last record until it expires. Only the price history has a gap. As soon as
+    /// price-cache-proxy answers, an instance acquires the lease and publishes a record in the same interval.
     pub(crate) fn apply_answer(&mut self, answer: Option<Lease>, requested: Instant) -> bool {
         let was_leader = self.is_leader();
         let Some(lease) = answer else {
-            // Half an interval is left for requests that are not sent at exact intervals.
+            // Half an interval is the tolerance for requests that are not sent at exact intervals.
             if self.held_until.is_some_and(|held_until| held_until <= requested + self.renew_interval / 2) {
                 tracing::warn!("lease cannot be renewed: this instance stops polling");
                 (self.held_until, self.holder) = (None, None);
@@ -66,7 +66,7 @@ impl Leadership {
         match (was_leader, self.is_leader()) {
             (false, true) => tracing::info!("this instance is the leader and polls the sources"),
             (true, false) => {
-                tracing::warn!(holder = lease.holder, "another instance is the leader: this one stops polling");
+                tracing::warn!(holder = lease.holder, "another instance is the leader: this instance stops polling");
             }
             (false, false) if self.holder.as_ref() != Some(&lease.holder) => {
                 tracing::info!(holder = lease.holder, "another instance is the leader");

@@ -98,7 +98,7 @@ impl Service for App {
         let stop = stop.child_token();
         let serve = async {
             let result = self.server.run_until(stop.clone()).await;
-            // The updater stops with the server, even if the server failed. Without the server nobody could monitor it.
+            // The updater stops with the server, even if the server failed: without the server it cannot be monitored.
             stop.cancel();
             result
         };

@@ -58,7 +58,7 @@ pub(crate) struct PriceStreams {
 }
 
 impl PriceStreams {
-    /// `urls` has the base URLs by the names of the sources. Sources without one are only polled.
+    /// `urls` has the base URLs by the names of the sources. Sources without a base URL are only polled.
     pub(crate) fn new(
         urls: BTreeMap<&'static str, Url>,
         connector: Arc<dyn Connector>,
@@ -83,7 +83,7 @@ impl PriceStreams {
         Box::new(StreamedSource::new(polled, stream))
     }
 
-    /// Keeps every stream connected while its prices are requested, until `stop`.
+    /// Keeps every stream connected while its prices are requested, until `stop` is cancelled.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         join_all(self.streams.iter().map(|stream| stream.run(stop))).await;
     }

@@ -96,7 +96,7 @@ impl Updater {
         }
     }
 
-    /// Runs until `stop`, which cancels a poll in progress. A poll has no side effects.
+    /// Runs until `stop` is cancelled. A poll in progress is cancelled too; it has no side effects.
     pub async fn run(&self, stop: &CancellationToken) {
         let instance_id = format!("{}-{}", instance_name(), uuid::Uuid::new_v4().simple());
         let work = async {
@@ -182,7 +182,7 @@ fn price_component(status: &CurrencyStatus) -> Component {
         }
         PriceAvailability::Stopped => Component::not_ready(name, format!("orders stop; {reason}")),
         PriceAvailability::Expired => {
-            Component::not_ready(name, format!("there is no price: that of {as_of} is too old; {reason}"))
+            Component::not_ready(name, format!("there is no price: the price of {as_of} is too old; {reason}"))
         }
         PriceAvailability::Missing => Component::not_ready(name, format!("there has been no price yet; {reason}")),
     };

@@ -24,11 +24,11 @@ pub struct RecordWrite {
 /// The operations of price-cache-proxy and db-proxy that price-updater uses.
 #[async_trait]
 pub trait Upstreams: Send + Sync {
-    /// The record in price-cache-proxy that has not expired.
+    /// The record in price-cache-proxy. `None` if there is no record, or if it has expired.
     async fn current_record(&self) -> Result<Option<PriceRecord>, CallError>;
 
-    /// Writes a record to price-cache-proxy. Failures are retried for `retry_for` at most. Returns the record that
-    /// price-cache-proxy keeps, which can be a newer one.
+    /// Writes a record to price-cache-proxy. Failures are retried for at most `retry_for`. Returns the record that
+    /// price-cache-proxy has afterwards: the written record, or a newer record.
     async fn write_record(&self, write: &RecordWrite, retry_for: Duration) -> Result<PriceRecord, CallError>;
 
     /// Writes the market snapshot to price-cache-proxy.
@@ -37,7 +37,7 @@ pub trait Upstreams: Send + Sync {
     /// Stores courses in db-proxy. Courses that have not changed are ignored.
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError>;
 
-    /// Acquires or renews a lease in price-cache-proxy. Returns the lease, whose holder can be another one.
+    /// Acquires or renews a lease in price-cache-proxy. Returns the current lease, which another holder may have.
     async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError>;
 }
 

@@ -1,4 +1,5 @@
-//! Charts of the last hours: the median course of the exchanges, and the band between the lowest and the highest course.
+//! Charts of the last hours: the median course of the exchanges, and the band between the lowest and the highest course. A
+//! course is the last price of one pair at one exchange.
 
 mod axes;
 mod draw;
@@ -66,7 +67,7 @@ impl ChartRenderer {
         Self { db_proxy, permits, cache: Arc::default(), refresh_interval, price_ttl }
     }
 
-    /// Draws the `hours` before `now`, as SVG. Without a view the chart shows only the history.
+    /// Draws the `hours` before `now`, as SVG. If there is no view, the chart shows only the history.
     pub(crate) async fn render(
         &self,
         view: Option<&MarketSnapshotView>,
@@ -79,7 +80,7 @@ impl ChartRenderer {
             return Ok(svg);
         }
         let _permit = timeout(CHART_QUEUE_TIMEOUT, self.permits.acquire()).await.map_err(|_| Error::ChartsBusy)?;
-        // Another request may have drawn it in the meantime.
+        // Another request may have drawn the chart in the meantime.
         if let Some(svg) = self.cached(key, now) {
             return Ok(svg);
         }
@@ -163,7 +164,7 @@ fn is_unknown(view: &MarketSnapshotView, pair: CurrencyPair) -> bool {
     view.snapshot.price(pair).is_none() && view.snapshot.courses_of(pair).next().is_none()
 }
 
-/// Leaves out index and fixing courses of pairs that are traded, because only courses of one kind are comparable.
+/// Excludes index and fixing courses of pairs that are traded, because only courses of one kind are comparable.
 fn comparable_candles(candles: Vec<Candle>, view: Option<&MarketSnapshotView>, pair: CurrencyPair) -> Vec<Candle> {
     let courses: Vec<_> = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).collect();
     let not_traded: Vec<_> = courses.iter().filter(|course| course.kind != CourseKind::Trade).collect();

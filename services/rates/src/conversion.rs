@@ -23,7 +23,7 @@ use self::{
 };
 use crate::current_price::{CurrentPrices, PriceError};
 
-/// Decimals of the displayed rate. An inverse rate, such as that of a cent in bitcoin, has many leading zeros.
+/// Decimals of the displayed rate. An inverse rate, such as the rate from a yen to bitcoin, has many leading zeros.
 const RATE_DECIMALS: u32 = 16;
 
 /// Why an amount was not converted.
@@ -67,7 +67,7 @@ pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -
     })
 }
 
-/// A computed price is no direct one, even if it is the price of the pair.
+/// A path of one computed price is a cross path, even if it is the price of the pair.
 fn path_kind(steps: &[ConversionStep]) -> PathKind {
     match steps {
         [step] if step.kind == StepKind::Computed => PathKind::Cross,

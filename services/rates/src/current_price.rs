@@ -15,7 +15,7 @@ use crate::snapshot::{MarketSnapshotView, SnapshotOrigin};
 pub(crate) struct CurrentPrices<'a> {
     pub(crate) view: &'a MarketSnapshotView,
     pub(crate) now: Timestamp,
-    /// How long after its `as_of` a new price may be used. A price that orders use until a newer one is agreed states its expiry.
+    /// How long after its `as_of` a price without an expiry time may be used. A price that orders use has an expiry time.
     pub(crate) ttl: Duration,
 }
 
@@ -77,7 +77,7 @@ impl<'a> CurrentPrices<'a> {
         let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
             return Err(PriceError::Refused { pair, reason: describe_refusal(agreed) });
         };
-        // A cross price has the time of its exchange-traded part. price-updater rejects outdated official rates itself.
+        // A cross price has the time of its exchange-traded leg. price-updater does not use outdated official rates.
         let expires_at = agreed.expires_at.unwrap_or_else(|| as_of.plus(self.ttl));
         if self.now < expires_at && !as_of.is_beyond_skew(self.now) {
             Ok(CurrentPrice { agreed, rate, as_of, state: agreed.state.unwrap_or_default(), expires_at })

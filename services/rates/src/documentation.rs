@@ -5,15 +5,15 @@ use common::{
     server::{ApiDescription, CountedRequests, Group, OperationDescription},
 };
 
-const ABOUT: &str = "Current and past courses of every exchange, and the agreed prices with the votes that led to them. \
-    Simulated data is marked as simulated. Access is free and needs no account. Requests from one address are limited: every \
-    request counts, also a refused one, except for the documentation, /livez, /readyz and /metrics. The headers RateLimit-Limit \
-    and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of seconds until the next request is \
-    allowed.";
+const ABOUT: &str = "Current and past courses of every exchange, and the agreed prices with the votes that led to \
+    them. Simulated data is marked as simulated. Access is free and needs no account. Requests from one address are \
+    limited: every request counts, even if it is refused, except for the documentation, /livez, /readyz and \
+    /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is \
+    the number of seconds until the next request is allowed.";
 
-/// The codes of a read from db-proxy.
+/// The error codes of a read from db-proxy.
 const READING_HISTORY: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
-/// The codes of a read of one price.
+/// The error codes of a read of one price.
 const READING_PRICE: &[Code] = &[Code::NotFound, Code::PriceUnavailable];
 
 pub(crate) fn description() -> ApiDescription {

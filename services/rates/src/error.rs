@@ -1,4 +1,4 @@
-//! The failures of rates, and the only place that maps them to responses.
+//! The errors of rates. Only this module converts them to HTTP statuses.
 
 use common::{
     api::{Code, FieldError, Problem},
@@ -39,7 +39,7 @@ pub(crate) enum Error {
     /// 500: the drawing library failed.
     #[error("the chart cannot be drawn: {0}")]
     Drawing(String),
-    /// 422 if db-proxy rejects a field. Otherwise 503, or 500 for a problem that is no fault of the client and not temporary.
+    /// 422 if db-proxy rejects a field. Otherwise 503 if the problem is temporary, and 500 if it is not.
     #[error(transparent)]
     Call(#[from] CallError),
 }

@@ -1,4 +1,4 @@
-//! Past courses, as db-proxy stores them.
+//! Past courses, which are read from db-proxy. A course is the last price of one pair at one exchange.
 
 use common::{
     api::{
@@ -32,7 +32,8 @@ pub(crate) struct HistoryParams {
 }
 
 impl HistoryParams {
-    /// Checks the parameters. The names in `catalogue` are known, and if they do not suffice, those that db-proxy stores.
+    /// Checks the parameters. Names in `catalogue` are valid. If a name is not in it, the names of all stored courses are read
+    /// from db-proxy, and they are valid too.
     pub(crate) async fn validate(
         &self,
         db_proxy: &DbProxyClient,
@@ -46,7 +47,7 @@ impl HistoryParams {
         self.parse(&catalogue.clone().extended_by_stored(&stored)).map_err(Error::InvalidFields)
     }
 
-    /// Fails with one error for each wrong parameter.
+    /// Fails with one error for each invalid parameter.
     fn parse(&self, catalogue: &Catalogue) -> Result<CourseFilter, Vec<FieldError>> {
         let mut errors = Vec::new();
         let (field, names) = match (&self.exchangers, &self.old_exchangers) {
@@ -71,7 +72,7 @@ impl HistoryParams {
     }
 }
 
-/// Reads one page and adds the link to the next one.
+/// Reads one page and adds the link to the next page.
 pub(crate) async fn load_page(
     db_proxy: &DbProxyClient,
     filter: &CourseFilter,

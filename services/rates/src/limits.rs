@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Filtered responses cached with a snapshot. Further filters are evaluated for each request.
 pub(crate) const MAX_FILTERED_RESPONSES: usize = 256;
-/// Names in each list of the catalogue of exchanges and assets.
+/// Names in each list of the catalogue, which lists exchanges and assets.
 pub(crate) const MAX_CATALOGUE_NAMES: usize = 4096;
 /// Concurrent readers of the stream.
 pub(crate) const MAX_STREAM_READERS: usize = 1024;
@@ -16,7 +16,7 @@ pub(crate) const MAX_AMOUNT: u64 = 1_000_000_000_000;
 pub(crate) const MAX_RECENT_SNAPSHOTS: usize = 4;
 /// Longest period that a chart shows, in hours.
 pub(crate) const MAX_CHART_HOURS: u32 = 168;
-/// Pages of candles read for a chart. A day of twelve exchanges has eighteen.
+/// Pages of candles read for a chart. A day of twelve exchanges has eighteen pages.
 pub(crate) const MAX_CHART_PAGES: u32 = 20;
 /// Charts drawn concurrently. Each needs several requests to db-proxy and a few milliseconds of processor time.
 pub(crate) const MAX_CONCURRENT_CHARTS: usize = 2;

@@ -61,7 +61,7 @@ enum ChartResponse {
 }
 
 impl Api {
-    /// Converts an error. Missing prices may be available with the next snapshot, so that is when a client should retry.
+    /// Converts an error. A missing price may be in the next snapshot, so the client may retry after the refresh interval.
     fn problem(&self, error: impl Into<Error>) -> Problem {
         let problem = Problem::from(error.into());
         if problem.code == Code::PriceUnavailable { problem.retry_after(self.refresh_interval) } else { problem }
@@ -137,7 +137,7 @@ impl Api {
 
     /// Streams courses and prices as server-sent events.
     ///
-    /// A slow reader receives the newest values and skips those in between. Prices are filtered by the coins only.
+    /// A slow reader receives the newest values and skips the values in between. Prices are filtered by the coins only.
     #[oai(path = "/api/v1/courses/stream", method = "get", operation_id = "stream_courses")]
     async fn stream(
         &self,
@@ -199,15 +199,16 @@ impl Api {
 
     /// Converts an amount of one coin or currency into another at the current agreed prices.
     ///
-    /// If the pair or its inverse has an agreed price, the conversion uses that, so that it matches `/api/v1/price` and orders.
-    /// Otherwise it uses the official rate of the two currencies, or two prices through USD, EUR, USDT, BTC, GBP or ETH, one of
-    /// which may be an official rate. Of these paths, the one with the smallest known error is chosen (`known_error_percent`):
-    /// how far the votes, bid and ask of exchanges, or the rates of banks, are apart. An unknown error counts as 5 % for a price
-    /// and as 2 % for an official rate. Between equal errors, fewer and more traded prices win. A path with a prolonged price is
-    /// chosen only if there is no other.
+    /// If the pair or its inverse has an agreed price, the conversion uses that price, so that it matches `/api/v1/price` and
+    /// orders. Otherwise it uses the official rate of the two currencies, or two prices through USD, EUR, USDT, BTC, GBP or
+    /// ETH, one of which may be an official rate. Of these paths, the one with the smallest known error is chosen
+    /// (`known_error_percent`): how far the votes, bid and ask of exchanges, or the rates of banks, are apart. An unknown error
+    /// counts as 5 % for a price and as 2 % for an official rate. Of paths with equal errors, the path with the fewest prices
+    /// is chosen, and then the path through the most traded asset. A path with a prolonged price is chosen only if there is no
+    /// other path.
     ///
-    /// `steps` names each price with its sources. A price that is itself computed from several, such as BTC-RUB from BTC-USD and
-    /// USD-RUB, names them in `legs`, and the `path` is then `cross`.
+    /// `steps` lists each price with its sources. A price that is itself computed from several prices, such as BTC-RUB from
+    /// BTC-USD and USD-RUB, lists their pairs in `legs`, and the `path` is then `cross`.
     ///
     /// The conversion is exact, and only the result is rounded: half to even, to the decimals of `to`. The result is not an
     /// offer. For a binding price, request a quote from create-order.

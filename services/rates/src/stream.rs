@@ -1,4 +1,5 @@
-//! The stream of courses: server-sent events, as in section 9.2 of the HTML standard.
+//! The stream of courses: server-sent events, as in section 9.2 of the HTML standard. A course is the last price of one pair at
+//! one exchange.
 
 use std::{io, sync::Arc};
 
@@ -98,7 +99,8 @@ impl Subscription {
             return Some(Bytes::from_static(RETRY_FIELD));
         }
         loop {
-            // Marked as seen before the store is read: a snapshot that arrives in between ends the wait below.
+            // The number is marked as seen before the store is read, so that a snapshot that arrives in between ends the wait
+            // below.
             self.newest_sequence.borrow_and_update();
             if let Some(event) = self.next_event() {
                 return Some(event);
@@ -116,7 +118,7 @@ impl Subscription {
         }
     }
 
-    /// The event with the changes from the last snapshot of this reader to the newest one.
+    /// The event with the changes from the last snapshot of this reader to the newest snapshot.
     fn next_event(&mut self) -> Option<Bytes> {
         let newest = self.store.newest().ok()?;
         let last = self.last_sequence.replace(newest.sequence);

@@ -24,7 +24,7 @@ impl ModuleGraph {
     pub fn of_crate(src: &Path) -> Self {
         let mut sources = Vec::new();
         read_folder(src, &mut Vec::new(), &mut sources);
-        assert!(!sources.is_empty(), "{} holds no source file", src.display());
+        assert!(!sources.is_empty(), "{} contains no source file", src.display());
         Self::new(&sources)
     }
 

@@ -154,7 +154,7 @@ async fn second_buydesk_up_on_one_database_file_is_refused_until_the_first_is_ki
 async fn seed_needs_consent_and_refuses_real_orders() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}/new.db", folder.path().display());
-    // Without a terminal, nobody can be asked.
+    // Without a terminal, the command cannot ask for consent.
     let refused = run_buydesk(&["seed", "orders", "--count", "3"], folder.path(), &url);
     assert_refused(&refused, &["3 simulated orders", "new.db", "--yes"]);
     assert!(!folder.path().join("new.db").exists());

@@ -90,7 +90,7 @@ fn every_service_has_help_and_version_and_refuses_unknown_options() {
 }
 
 #[test]
-fn exit_code_of_health_is_0_if_ok_1_if_not_and_2_if_it_cannot_be_asked() {
+fn exit_code_of_health_is_0_if_ok_1_if_not_and_2_if_it_cannot_be_reached() {
     for (status, code) in [(HealthStatus::Ok, 0), (HealthStatus::Degraded, 1), (HealthStatus::Failing, 1)] {
         let address = serve_json(health_of(status));
         for arguments in [&["health"][..], &["health", "--json"], &["health", "--health-check", &address]] {
@@ -109,10 +109,10 @@ fn exit_code_of_health_is_0_if_ok_1_if_not_and_2_if_it_cannot_be_asked() {
 }
 
 #[test]
-fn missing_service_is_named_with_the_next_step() {
+fn unreachable_service_is_named_with_the_next_step() {
     let port = Port::reserve();
     let url = port.url();
-    // The hint works as it is.
+    // The command in the hint works without a change.
     let program = binary_path("buydesk").display().to_string();
     let lines = format!(
         "buydesk: create-order does not respond at {url}: the connection was refused.\n\
@@ -135,7 +135,7 @@ fn missing_service_is_named_with_the_next_step() {
 }
 
 #[test]
-fn other_server_is_not_taken_for_a_service() {
+fn response_of_another_server_is_reported_as_unreadable() {
     let address = serve_json("<html>".to_owned());
     let output = run_buydesk(&["price"], &[("BUYDESK_URL", &address)]);
     let error = stderr_of(&output);
@@ -193,7 +193,7 @@ async fn one_address_suffices_for_every_command() {
     // There is no further order with the reference.
     assert!(order.contains("invoice-42") && !order.contains("More orders"), "{order}");
     let first = run("order list --limit 1");
-    // The hint works as it is.
+    // The command in the hint works without a change.
     let next = first.lines().last().unwrap().strip_prefix("More orders: ").unwrap_or_else(|| panic!("{first}"));
     let program = format!("{} --server {server} ", binary_path("buydesk").display());
     let next = run(next.strip_prefix(&program).unwrap_or_else(|| panic!("{next}")));
@@ -209,7 +209,7 @@ async fn one_address_suffices_for_every_command() {
     assert!(run("quote create -c EUR -a 5").contains("To take it: "));
 
     let health_check = format!("http://{}", platform.address(health_check::App::NAME));
-    wait_until("health says that orders are accepted", HEARTBEAT_LIMIT, async || {
+    wait_until("health reports that orders are accepted", HEARTBEAT_LIMIT, async || {
         let health = stdout_of(&run_buydesk(&["health", "--health-check", &health_check], &[]));
         health.lines().next()?.ends_with(": orders are accepted").then_some(())
     })
@@ -227,12 +227,12 @@ fn empty_list_of_courses_is_explained() {
 }
 
 #[test]
-fn misspelt_setting_of_the_env_file_is_named_with_the_right_one() {
+fn misspelt_setting_of_the_env_file_is_named_with_the_nearest_setting() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), "INTERNAL_TOKENS=0123456789abcdef\nBIND_HOSTS=::\n").unwrap();
     let hints =
         ["sets INTERNAL_TOKENS,", "did you mean INTERNAL_TOKEN?", "sets BIND_HOSTS,", "did you mean BIND_HOST?"];
-    // A service that does not start because of it.
+    // This service does not start, because a required setting is misspelt.
     let failed = stderr_of(&run_binary(rates::App::NAME, &[], NO_VARIABLES, folder.path()));
     assert_eq!(failed.matches("INTERNAL_TOKEN is not set").count(), 1, "{failed}");
     let alternatives = ["HEALTH_CHECK_TOKEN", "DB_PROXY_TOKEN", "PRICE_CACHE_TOKEN"];
@@ -240,7 +240,7 @@ fn misspelt_setting_of_the_env_file_is_named_with_the_right_one() {
         assert!(failed.contains(part), "{part} is not in: {failed}");
     }
     assert!(!failed.contains("0123456789abcdef"), "{failed}");
-    // A command of the client, which reads none of them.
+    // This command of the client reads none of the misspelt settings.
     let address = serve_json(health_of(HealthStatus::Ok));
     let output = run_binary("buydesk", &["health"], [("HEALTH_CHECK_URL", &address)], folder.path());
     let warnings = stderr_of(&output);
@@ -264,7 +264,7 @@ fn used_port_is_named_with_the_next_step() {
 }
 
 #[test]
-fn reader_that_closes_the_pipe_is_no_error() {
+fn reader_that_closes_the_pipe_causes_no_error() {
     let address = serve_json(health_of(HealthStatus::Ok));
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(binary_path("buydesk"));

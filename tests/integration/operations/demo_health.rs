@@ -54,7 +54,7 @@ async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
     );
     let bought = order.await.json(201)["bitcoin_amount"].as_str().unwrap().to_owned();
     let remaining = format!("99.{:08}", 100_000_000 - bought.strip_prefix("0.").unwrap().parse::<u64>().unwrap());
-    wait_until("health shows what is left after the order", REPORT_LIMIT, async || {
+    wait_until("health shows what remains after the order", REPORT_LIMIT, async || {
         let health = get_json(&platform, health_check::App::NAME, "/api/v1/health").await;
         (health["orders"]["limit"]["remaining"] == remaining.as_str()).then_some(())
     })
@@ -68,7 +68,7 @@ async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
     let amount = "buydesk_orders_amount_total{service=\"db-proxy\",currency=\"EUR\"} 69.0\n";
     // Metrics are written without trailing zeros.
     let left = format!("buydesk_limit_remaining_bitcoin{{service=\"db-proxy\"}} {}\n", remaining.trim_end_matches('0'));
-    // What is left is updated with each check of the clock.
+    // The metric of the remaining bitcoin is updated with each check of the clock.
     wait_until("the metrics show the order", REPORT_LIMIT, async || {
         let sold = metrics(db_proxy::App::NAME).await;
         (sold.contains(amount) && sold.contains(&left)).then_some(())
@@ -94,7 +94,7 @@ async fn report_of_a_service_in_one_process_names_the_service_and_the_source() {
     assert_eq!((&report["service"], &report["source"]), (&json!("price-updater"), &json!("gemini")), "{report}");
     let warnings = get_json(&platform, health_check::App::NAME, "/api/v1/reports?level=warning").await;
     let mut warnings = warnings["data"].as_array().unwrap().iter();
-    // The fault was requested, so it is no warning about exchange-sim.
+    // The fault was requested, so exchange-sim does not report a warning about it.
     assert!(
         warnings.all(|report| !["buydesk", exchange_sim::App::NAME].contains(&report["service"].as_str().unwrap()))
     );

@@ -43,7 +43,7 @@ async fn silent_service_is_reported_missing(stack: Stack) {
     let killed = Instant::now();
     platform.db_proxy.kill().await;
     wait_for_state(&platform, "db-proxy", "missing").await;
-    // The last heartbeat may have been sent just before the kill. The second more is for timers and a busy machine.
+    // The last heartbeat may have been sent just before the kill. The additional time is for timers and a busy machine.
     assert!(killed.elapsed() < MISSING_AFTER + Duration::from_secs(2), "{:?}", killed.elapsed());
     assert_eq!(health(&platform).await["status"], "failing");
     // A service that needs db-proxy is degraded.

@@ -1,5 +1,5 @@
 //! Each service has only the privileges that it needs: tokens of its own, a database role without DDL, and containers that
-//! receive no secret of another one.
+//! receive no secret of another container.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,7 @@ use tests::{
 };
 
 on_both_stacks!(
-    services_work_with_their_own_tokens_alone,
+    services_work_with_only_their_own_tokens,
     token_permits_only_what_its_caller_does,
     service_with_another_token_names_the_setting_to_operators_only,
 );
@@ -46,7 +46,7 @@ async fn writers_of_orders(platform: &Platform) -> Vec<String> {
     }
 }
 
-async fn services_work_with_their_own_tokens_alone(stack: Stack) {
+async fn services_work_with_only_their_own_tokens(stack: Stack) {
     let platform = Platform::builder(stack).with_own_tokens().start().await;
     let placed = platform.place(order("USD", "1")).await.json(201);
     let quote = platform.quote(order("USD", "2")).await.json(201);
@@ -141,7 +141,7 @@ async fn token_permits_only_what_its_caller_does(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 0);
     // The same request with the token of create-order.
     send_as(&platform, Caller::CREATE_ORDER, db_proxy, "POST", "/add", new_order).await.json(200);
-    // These servers do not have the internal token, so it opens nothing.
+    // These servers do not have the internal token, so they reject it.
     for server in [db_proxy, cache, &platform.health_check] {
         let response = platform.client.post_internal(server.url("/add"), "{}").await;
         assert!(matches!(response.status, 401 | 404), "{response:?}");
@@ -175,7 +175,7 @@ fn secrets_of(lines: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn container_receives_no_secret_of_another_one() {
+fn container_receives_no_secret_of_another_container() {
     let text = std::fs::read_to_string(deployment("docker-compose.yml")).unwrap();
     let demo = std::fs::read_to_string(deployment("docker-compose.demo.yml")).unwrap();
     let (mut services, mut demo_services) = (services_of(&text), services_of(&demo));

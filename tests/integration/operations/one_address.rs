@@ -46,7 +46,7 @@ async fn reads_need_their_service_and_orders_do_not(stack: Stack) {
 }
 
 #[tokio::test]
-async fn reads_are_answered_as_by_their_service() {
+async fn response_to_a_forwarded_read_equals_the_response_of_its_service() {
     let platform = Platform::start(Stack::Embedded).await;
     platform.start_other_services().await;
     for currency in ["EUR", "USD", "EUR"] {

@@ -38,7 +38,7 @@ fn assert_file_is_current(path: &Path, document: &str) {
     let line = committed.lines().zip(document.lines()).position(|(committed, current)| committed != current);
     assert!(
         committed == document,
-        "{} differs from what the code makes, first at line {}; update it with\n  {UPDATE}=1 cargo nextest run -p tests openapi",
+        "{} differs from what the code generates, first at line {}; update it with\n  {UPDATE}=1 cargo nextest run -p tests openapi",
         path.canonicalize().unwrap_or(path.to_owned()).display(),
         line.map_or(committed.lines().count(), |line| line) + 1,
     );

@@ -1,4 +1,4 @@
-//! Every operation of every service refuses a query parameter that it does not have, and names all wrong parameters at once.
+//! Every operation of every service refuses a query parameter that it does not have, and names all invalid parameters at once.
 
 use std::collections::BTreeSet;
 
@@ -14,19 +14,20 @@ use super::openapi::operations;
 
 on_both_stacks!(
     every_operation_refuses_unknown_and_repeated_parameters,
-    every_wrong_parameter_is_named_at_once,
+    every_invalid_parameter_is_named_at_once,
     misspelt_filter_does_not_select_everything,
 );
 
 /// An operation that checks its query itself.
 struct CheckedOperation {
     method: String,
-    /// With a valid id in the place of each parameter.
+    /// The path, with a valid value in the place of each parameter.
     path: String,
     query: Vec<Value>,
 }
 
-/// The operations of a service, including those that its document does not list, except where it imitates an exchange.
+/// The operations of a service that check their query. The pages, which its document does not list, are among them. The
+/// operations that imitate an exchange are not.
 async fn checked_operations(platform: &Platform, service: &Instance) -> Vec<CheckedOperation> {
     let document = platform.client.get(service.url("/openapi.json")).await.json(200);
     let documented = operations(&document).filter(|operation| !imitates_exchange(operation.path)).map(|operation| {
@@ -40,7 +41,7 @@ async fn checked_operations(platform: &Platform, service: &Instance) -> Vec<Chec
     documented.chain(pages).collect()
 }
 
-/// Whether exchange-sim serves the path in the place of an exchange, which decides itself what it refuses.
+/// Whether exchange-sim imitates an exchange at the path. Such an operation refuses only what the exchange refuses.
 fn imitates_exchange(path: &str) -> bool {
     exchange_sim::EXCHANGES.iter().any(|name| path.starts_with(&format!("/{name}/")))
 }
@@ -69,27 +70,27 @@ async fn every_operation_refuses_unknown_and_repeated_parameters(stack: Stack) {
     assert!(checked > 60, "only {checked} operations");
 }
 
-async fn every_wrong_parameter_is_named_at_once(stack: Stack) {
+async fn every_invalid_parameter_is_named_at_once(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_other_services().await;
     for service in platform.all_services() {
         for CheckedOperation { method, path, query } in checked_operations(&platform, service).await {
-            // Every text is an allowed value of a text without a format, and most texts are references of a client.
+            // Every text is a valid value of a string parameter without a format, and most texts are valid client references.
             let is_checked = |parameter: &&Value| {
                 let schema = &parameter["schema"];
                 schema["type"] != "string" || schema.get("format").or(schema.get("enum")).is_some()
             };
-            let wrong: BTreeSet<_> = query.iter().filter(is_checked).map(|p| p["name"].as_str().unwrap()).collect();
-            if wrong.is_empty() {
+            let invalid: BTreeSet<_> = query.iter().filter(is_checked).map(|p| p["name"].as_str().unwrap()).collect();
+            if invalid.is_empty() {
                 continue;
             }
-            let pairs: Vec<_> = wrong.iter().map(|name| format!("{name}=%E2%82%AC%00")).collect();
+            let pairs: Vec<_> = invalid.iter().map(|name| format!("{name}=%E2%82%AC%00")).collect();
             let url = service.url(&format!("{path}?{}", pairs.join("&")));
             let request = platform.as_operator(service, platform.client.request(&method, url));
             let problem = send(request).await.problem(422, "validation_failed");
             let errors = problem["errors"].as_array().unwrap();
             let named: BTreeSet<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
-            assert!(named.is_superset(&wrong), "{} {method} {path}: {problem}", service.name);
+            assert!(named.is_superset(&invalid), "{} {method} {path}: {problem}", service.name);
             for error in errors {
                 let message = error["message"].as_str().unwrap();
                 assert!(message.starts_with("must be ") || message == "is required", "{path}: {error}");
@@ -107,7 +108,7 @@ async fn misspelt_filter_does_not_select_everything(stack: Stack) {
     let response = platform.client.get(platform.fetch_orders.url("/api/v1/orders?curency=GBP&limit=0&from=now")).await;
     response.invalid_fields(&["curency", "limit", "from"]);
     assert!(response.text().contains("did you mean currency?"), "{}", response.text());
-    // The query of an order that has a body.
+    // A request that has its order in the body must not have a query.
     let url = platform.create_order.url("/api/v1/orders?wallet_id=7");
     platform.client.post(url, order("EUR", "1")).await.invalid_fields(&["wallet_id"]);
     assert_eq!(platform.summary().await["count"], 0);

@@ -102,7 +102,7 @@ async fn large_response_is_compressed_for_a_client_that_accepts_gzip() {
     let body = unpacked(&courses).await;
     assert!(serde_json::from_slice::<serde_json::Value>(&body).unwrap().is_array());
     assert!(courses.header("etag").unwrap().starts_with("W/\""));
-    // A small response is not worth the time.
+    // A small response is not compressed.
     let single = get(&platform.fetch_orders, &order_path, "gzip").await;
     single.json(200);
     assert_eq!((single.header("content-encoding"), single.header("vary")), (None, None));
@@ -139,7 +139,7 @@ async fn head_has_the_headers_of_get_without_the_body() {
         for name in ["content-type", "content-disposition", "location", "allow", "x-request-id"] {
             assert_eq!(head.header(name), get.header(name), "{path} {name}");
         }
-        // A body that is a stream has no length, and an empty one needs none.
+        // A body that is a stream has no length, and an empty body needs none.
         let length = get.header("content-length").filter(|length| *length != "0");
         assert_eq!(head.header("content-length"), length, "{path}");
     }
@@ -156,7 +156,7 @@ async fn options_lists_the_methods_of_a_path() {
         (&platform.create_order, "/", "GET, HEAD, OPTIONS"),
         (&platform.health_check, "/", "GET, HEAD, OPTIONS"),
         (&platform.fetch_orders, order_path.as_str(), "GET, HEAD, OPTIONS"),
-        // The token is not needed to learn the methods.
+        // OPTIONS needs no token.
         (&platform.price_updater, "/sources/order", "GET, HEAD, OPTIONS, PUT"),
     ] {
         let response = send(platform.client.request("OPTIONS", service.url(path))).await;
@@ -167,7 +167,7 @@ async fn options_lists_the_methods_of_a_path() {
 }
 
 #[tokio::test]
-async fn root_leads_to_the_page_of_the_service() {
+async fn root_redirects_to_the_page_of_the_service() {
     let (platform, _) = start_with_order().await;
     for service in platform.all_services() {
         let root = platform.client.get(service.url("/")).await;

@@ -1,14 +1,14 @@
-//! The notes of clients on their orders, and orders by bitcoin amount.
+//! The annotations of orders, and orders by bitcoin amount.
 
 use serde_json::{Value, json};
 use tests::{Platform, Stack, client::send, on_both_stacks, platform::Validity};
 
 on_both_stacks!(
-    notes_are_shown_in_every_answer_and_found_by_reference,
-    key_with_other_notes_is_refused,
-    invalid_notes_are_refused_with_their_fields,
-    order_by_bitcoin_buys_exactly_that_and_costs_the_rounded_up_money,
-    quote_by_bitcoin_is_taken_on_its_terms,
+    annotations_are_shown_in_every_response_and_found_by_reference,
+    key_with_other_annotations_is_refused,
+    invalid_annotations_are_refused_with_their_fields,
+    order_by_bitcoin_buys_exactly_this_amount_and_its_cost_is_rounded_up,
+    order_from_quote_by_bitcoin_has_the_amounts_and_price_of_the_quote,
     amounts_outside_the_configured_bounds_are_refused,
 );
 
@@ -24,7 +24,7 @@ fn by_reference(path: &str, reference: &str) -> String {
     format!("{path}client_reference={query}")
 }
 
-async fn notes_are_shown_in_every_answer_and_found_by_reference(stack: Stack) {
+async fn annotations_are_shown_in_every_response_and_found_by_reference(stack: Stack) {
     let platform = Platform::start(stack).await;
     let placed = platform.place_with_key("a-key", annotated().to_string()).await;
     let order = placed.json(201);
@@ -33,7 +33,7 @@ async fn notes_are_shown_in_every_answer_and_found_by_reference(stack: Stack) {
     let id = order["id"].as_str().unwrap();
     assert_eq!(platform.fetch(&format!("/api/v1/orders/{id}")).await.json(200), order);
 
-    // A reference need not be unique, and an order with a quote has its own.
+    // A reference need not be unique, and an order that takes a quote has its own reference.
     let quote = platform.quote(json!({ "currency": "EUR", "amount": "5" }).to_string()).await.json(201);
     let taking = json!({ "quote": quote["id"], "client_reference": REFERENCE }).to_string();
     let second = platform.place(taking).await.json(201);
@@ -63,7 +63,7 @@ async fn notes_are_shown_in_every_answer_and_found_by_reference(stack: Stack) {
     assert!(csv.lines().count() == 3 && csv.trim_end().ends_with(last), "{csv}");
 }
 
-async fn key_with_other_notes_is_refused(stack: Stack) {
+async fn key_with_other_annotations_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.place_with_key("a-key", annotated().to_string()).await.json(201);
     let mut others = [annotated(), annotated(), annotated(), annotated()];
@@ -74,7 +74,7 @@ async fn key_with_other_notes_is_refused(stack: Stack) {
     for other in others {
         platform.place_with_key("a-key", other.to_string()).await.problem(422, "idempotency_key_reused");
     }
-    // The order of the names means nothing.
+    // The order of the names does not matter.
     let same = annotated().to_string().replace(r#""a":"","cart":"7""#, r#""cart":"7","a":"""#);
     assert_ne!(same, annotated().to_string());
     let again = platform.place_with_key("a-key", same).await;
@@ -82,7 +82,7 @@ async fn key_with_other_notes_is_refused(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 1);
 }
 
-async fn invalid_notes_are_refused_with_their_fields(stack: Stack) {
+async fn invalid_annotations_are_refused_with_their_fields(stack: Stack) {
     let platform = Platform::start(stack).await;
     let place = async |fields: Value| {
         let mut body = json!({ "currency": "EUR", "amount": "69" });
@@ -108,7 +108,7 @@ async fn invalid_notes_are_refused_with_their_fields(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 0);
 }
 
-async fn order_by_bitcoin_buys_exactly_that_and_costs_the_rounded_up_money(stack: Stack) {
+async fn order_by_bitcoin_buys_exactly_this_amount_and_its_cost_is_rounded_up(stack: Stack) {
     let platform = Platform::start(stack).await;
     let body = r#"{"currency":"EUR","bitcoin_amount":0.001}"#;
     let order = platform.place_with_key("a-key", body).await.json(201);
@@ -123,7 +123,7 @@ async fn order_by_bitcoin_buys_exactly_that_and_costs_the_rounded_up_money(stack
     platform.place(r#"{"currency":"EUR","bitcoin_amount":"100"}"#).await.problem(409, "limit_exceeded");
     platform.place(r#"{"currency":"USD","bitcoin_amount":"21000000"}"#).await.invalid_fields(&["bitcoin_amount"]);
 
-    // The same bitcoin is the same request, although it costs something else now or has no price.
+    // A request for the same bitcoin amount is the same request, even if the cost has changed or there is no price.
     for prices in [&[("EUR", "90000")][..], &[("USD", "5")]] {
         platform.put_prices(prices, Validity::default()).await;
         let again = platform.place_with_key("a-key", body).await;
@@ -135,7 +135,7 @@ async fn order_by_bitcoin_buys_exactly_that_and_costs_the_rounded_up_money(stack
     assert_eq!(platform.summary().await["bitcoin_amount"], "0.00100007");
 }
 
-async fn quote_by_bitcoin_is_taken_on_its_terms(stack: Stack) {
+async fn order_from_quote_by_bitcoin_has_the_amounts_and_price_of_the_quote(stack: Stack) {
     let platform = Platform::start(stack).await;
     let quote = platform.quote(r#"{"currency":"EUR","bitcoin_amount":"0.001"}"#).await.json(201);
     assert_eq!((&quote["amount"], &quote["ordered_by"]), (&"84.0002".into(), &"bitcoin_amount".into()));

@@ -1,4 +1,4 @@
-//! A request with the same idempotency key returns the same order and the same response, also when sent concurrently.
+//! A request with the same idempotency key returns the same order and the same response, even if it is sent concurrently.
 
 use std::collections::BTreeSet;
 

@@ -10,7 +10,7 @@ use tests::{
 use tokio::task::JoinSet;
 
 on_both_stacks!(
-    refused_order_reports_remaining_and_smaller_one_fits,
+    refused_order_reports_remaining_and_smaller_order_is_placed,
     order_over_total_supply_is_refused_with_remaining,
     concurrent_orders_fill_limit_exactly,
     replay_is_returned_when_limit_is_full,
@@ -18,7 +18,7 @@ on_both_stacks!(
 
 const CONCURRENT_ORDERS: i64 = 200;
 
-async fn refused_order_reports_remaining_and_smaller_one_fits(stack: Stack) {
+async fn refused_order_reports_remaining_and_smaller_order_is_placed(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00001000").start().await;
     platform.place(order("USD", "600")).await.json(201);
     let refused = platform.place(order("USD", "400.0001")).await.problem(409, "limit_exceeded");

@@ -90,7 +90,7 @@ async fn new_price_applies_to_new_orders_only(stack: Stack) {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(later["bitcoin_amount"], "0.00164286");
     assert_eq!(later["price_as_of"], record.as_of.to_string());
-    // A delayed older record does not replace it.
+    // A delayed older record does not replace the newer record.
     platform.put_prices(&[("EUR", "1")], Validity { age: Duration::from_mins(1), ..Validity::default() }).await;
     let shown = platform.client.get(platform.price_cache.url("/record")).await.json(200);
     assert_eq!(shown["prices"]["EUR"]["price"], "42000.06");

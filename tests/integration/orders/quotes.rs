@@ -23,7 +23,7 @@ on_both_stacks!(
     quote_survives_db_proxy_restart,
     quotes_of_one_client_cannot_exhaust_the_limit,
     all_quotes_leave_room_for_orders,
-    quote_shows_what_became_of_it,
+    quote_shows_its_current_state,
     released_quote_returns_reservation_at_once,
     quote_outside_configured_amounts_is_refused,
 );
@@ -183,7 +183,7 @@ async fn request_quote(platform: &Platform, method: &str, id: &str) -> tests::Re
     send(platform.client.request(method, platform.create_order.url(&format!("/api/v1/quotes/{id}")))).await
 }
 
-async fn quote_shows_what_became_of_it(stack: Stack) {
+async fn quote_shows_its_current_state(stack: Stack) {
     let platform = Platform::builder(stack).set("QUOTE_HOLD_SECS", "2").start().await;
     let (quote, id) = create_quote(&platform, "69").await;
     let (_, unused) = create_quote(&platform, "70").await;

@@ -110,7 +110,7 @@ async fn forwarded_client_address_is_used_from_trusted_proxy_only(stack: Stack) 
 }
 
 async fn default_rate_limit_is_sixty_orders_per_minute(stack: Stack) {
-    // An empty variable is the same as one that is not set.
+    // An empty variable counts as not set.
     let platform = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "").start().await;
     let (mut placed, mut requests) = (0, JoinSet::new());
     for _ in 0..70 {
@@ -122,6 +122,6 @@ async fn default_rate_limit_is_sixty_orders_per_minute(stack: Stack) {
             _ => drop(response.problem(429, "too_many_requests")),
         }
     }
-    // While the requests are sent, the limit allows one more each second.
+    // While the requests are sent, the limit allows one more request each second.
     assert!((60..65).contains(&placed), "{placed}");
 }

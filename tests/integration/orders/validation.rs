@@ -92,7 +92,7 @@ async fn invalid_field_is_named(stack: Stack) {
     cases.push((r#"{"currency":"EUR","amount":1,"extra":1}"#.to_owned(), &["extra"]));
     cases.push((r#"{"curency":"EUR","amount":1}"#.to_owned(), &["curency"]));
     cases.push((r#"{"currency":"EUR","amount":1,"Amount":2}"#.to_owned(), &["Amount"]));
-    // Every wrong field is named at once, whatever is wrong with it.
+    // Every invalid field is named at once, whatever the error is.
     cases.push((r#"{"curency":"EUR","amount":"abc"}"#.to_owned(), &["curency", "amount"]));
     cases.push((r#"{"currency":"JPY","amount":true,"extra":1}"#.to_owned(), &["currency", "amount", "extra"]));
     cases.push((r#"{"currency":7,"amount":"1.00001"}"#.to_owned(), &["currency", "amount"]));
@@ -111,7 +111,7 @@ async fn invalid_field_is_named(stack: Stack) {
     assert_no_orders(&platform).await;
 }
 
-/// The texts of serde name types of Rust.
+/// Asserts that the text contains no message of serde. Such messages name types of Rust.
 #[track_caller]
 fn assert_no_library_text(text: &str) {
     for library_text in ["invalid type:", "invalid value:", ", expected", "struct ", "missing field", "u64"] {

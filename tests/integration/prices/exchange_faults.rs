@@ -16,7 +16,7 @@ fn assert_no_violation(report: &Report) {
     assert_eq!(report.violations, 0, "{}", report.messages.join("\n"));
 }
 
-/// Runs every fault in sequence at two exchanges at once, while all others work.
+/// Runs every fault in sequence at two exchanges at once, while all other exchanges work.
 async fn run_every_fault(exchanges: [&str; 2], websockets: bool) {
     let Scenario { timeline, length } = scenarios::every_fault_in_sequence(&exchanges);
     let report = run(&Plan {

@@ -1,4 +1,4 @@
-//! Prices that most exchanges report and that are wrong, and currencies that lose their sources, in virtual time.
+//! Wrong prices that most exchanges report, and currencies that lose their sources, in virtual time.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn run_timeline(json: &str, minutes: u32, seed: u64) -> Report {
 }
 
 #[tokio::test(start_paused = true)]
-async fn false_fall_at_most_exchanges_prices_no_order() {
+async fn false_fall_at_most_exchanges_determines_no_order_price() {
     let json = include_str!("../../../services/exchange-sim/timelines/false-fall.json");
     let report = run_timeline(json, 10, 5).await;
     // Every price is compared with the market.
@@ -76,7 +76,7 @@ async fn real_crash_is_used_within_three_minutes() {
             // A bitcoin costs about 91,000 dollars before and 64,000 after the crash.
             let used = first_fresh_below(&report, 120, Currency::USD, 66_000).expect("the crash is used");
             assert!(used <= reached + 180, "used {used} s after the start, and reached after {reached} s");
-            // An order always has a price, and from then on a fresh one.
+            // An order always has a price, and a fresh price from then on.
             assert_eq!(
                 report.unpriced_seconds,
                 report.records.iter().take_while(|record| record.is_none()).count() as u64
@@ -99,7 +99,7 @@ async fn frozen_exchange_is_detected_within_three_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn currency_without_sources_is_prolonged_and_the_others_stay_fresh() {
+async fn currency_without_sources_is_prolonged_and_other_currencies_stay_fresh() {
     let all = EXCHANGES.iter().chain(&INDICES);
     let timeline = all.map(|name| fault(name, 120, 600, FaultKind::NullPrice, Some("BTC-GBP"))).collect();
     let report = run(&plan(timeline, MINUTE * 14)).await;
@@ -115,7 +115,8 @@ async fn currency_without_sources_is_prolonged_and_the_others_stay_fresh() {
 
 #[tokio::test(start_paused = true)]
 async fn currencies_that_recover_later_are_prolonged_until_then() {
-    // Everything fails. Two exchanges come back, and report dollars only.
+    // All exchanges fail. Then two of them are available again, but each reports no price in one currency. The others are
+    // available again last.
     let down = |name: &&str| fault(name, 120, 300, FaultKind::Down, None);
     let mut timeline: Vec<_> = exchange_sim::EXCHANGES.iter().map(down).collect();
     let prices = ["BTC-EUR", "BTC-GBP"];

@@ -119,7 +119,7 @@ async fn stream_delivers_current_courses_over_one_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_exchange_is_dropped_and_reconnected() {
+async fn stream_of_a_silent_exchange_is_reconnected() {
     for exchange in EXCHANGES {
         let running = RunningStream::without_socket(exchange, test_clock());
         running.wait_for_course(true).await;

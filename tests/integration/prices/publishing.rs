@@ -66,7 +66,7 @@ async fn order_uses_price_agreed_by_exchanges(stack: Stack) {
     assert_eq!(platform.all_pages("/get_orders").await[0]["simulated"], true);
     // The price is published at every interval.
     let second = wait_for_record(&platform, "the next record", |record| record["as_of"] != first["as_of"]).await;
-    wait_for_record(&platform, "the record after it", |record| record["as_of"] != second["as_of"]).await;
+    wait_for_record(&platform, "the record after the next", |record| record["as_of"] != second["as_of"]).await;
 }
 
 /// Runs on one stack only: each fault takes a publish interval, and the store of the record makes no difference.
@@ -83,7 +83,7 @@ async fn failing_exchange_loses_only_its_own_vote() {
     }
     end_fault(&platform, "kraken").await;
     wait_for_record(&platform, "kraken is used again", |record| sources(record, "EUR").len() == 2).await;
-    // After a rate limit, a source stays paused for some time, even if it would answer again.
+    // After a rate limit, a source stays paused for some time, even if it would respond again.
     start_fault(&platform, "kraken", "rate_limited").await;
     wait_for_record(&platform, "kraken is excluded", |record| sources(record, "EUR") == ["coinbase"]).await;
     end_fault(&platform, "kraken").await;
@@ -97,7 +97,7 @@ async fn failing_exchange_loses_only_its_own_vote() {
 
 async fn outlier_exchange_is_excluded(stack: Stack) {
     let platform = start_with_exchanges(stack).await;
-    let honest = rate(&record(&platform).await["prices"]["EUR"]["price"]).hundred_millionths();
+    let agreed = rate(&record(&platform).await["prices"]["EUR"]["price"]).hundred_millionths();
     start_fault(&platform, "coinbase", "lie_factor").await;
     wait_for_record(&platform, "coinbase is excluded", |record| sources(record, "EUR") == ["kraken"]).await;
     end_fault(&platform, "coinbase").await;
@@ -108,7 +108,7 @@ async fn outlier_exchange_is_excluded(stack: Stack) {
     wait_for_record(&platform, "kraken is excluded", |record| sources(record, "EUR") == ["coinbase"]).await;
     let placed = platform.place(order("EUR", "69")).await.json(201);
     let used = rate(&placed["exchange_rate"]).hundred_millionths();
-    assert!((used - honest).abs() < honest / 10, "{placed}");
+    assert!((used - agreed).abs() < agreed / 10, "{placed}");
 }
 
 async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
@@ -118,14 +118,14 @@ async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
     }
     let prolonged =
         wait_for_record(&platform, "the record is prolonged", |record| record["state"] == "prolonged").await;
-    // Orders go on without a gap. The change reaches create-order a moment later.
+    // Orders are accepted without a gap. The change reaches create-order a moment later.
     let placed = wait_until("an order has the prolonged price", LIMIT, async || {
         Some(platform.place(order("EUR", "69")).await.json(201)).filter(|order| order["price_state"] == "prolonged")
     })
     .await;
     // A prolonged price keeps its time.
     assert!(placed["price_as_of"].as_str() <= prolonged["as_of"].as_str(), "{placed} {prolonged}");
-    // The same moment looks the same everywhere.
+    // rates shows the same price, time and state.
     let get = async |path: &str| platform.client.get(platform.rates.url(path)).await;
     let shown = wait_until("rates shows the prolonged price", LIMIT, async || {
         let response = get("/api/v1/price?direction=BTC-EUR").await;
@@ -140,7 +140,7 @@ async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
     let chart = get("/api/v1/price/chart.svg?direction=BTC-EUR&hours=1").await;
     assert!(chart.text().contains("PROLONGED") && chart.text().contains("SIMULATED"), "{}", chart.text());
     let ready = platform.client.get(platform.create_order.url("/readyz")).await.json(200);
-    let euros = ready["parts"].as_array().unwrap().iter().find(|part| part["name"] == "price:EUR").unwrap();
+    let euros = ready["parts"].as_array().unwrap().iter().find(|component| component["name"] == "price:EUR").unwrap();
     assert_eq!(euros["marks"], json!(["simulated", "prolonged"]), "{ready}");
     for exchange in ["coinbase", "kraken"] {
         end_fault(&platform, exchange).await;

@@ -135,7 +135,7 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
         refused: Some("1 of 2 exchanges reported a price".to_owned()),
         ..price("BTC-GBP", "1", now)
     };
-    // Expires in four seconds, a minute after its time.
+    // This price expires in four seconds, one minute after it was observed.
     let old = price("ETH-USD", "3000", now.minus(Duration::from_secs(56)));
     let prices = vec![price("BTC-USD", "91000.5", now), refused, old];
     let platform = start_with(stack, vec![course("kraken", "BTC-CHF", "80000")], prices).await;
@@ -145,7 +145,7 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
         (&"91000.50".into(), &"median".into(), &true.into())
     );
     assert!(shown["votes"].is_array() && shown["as_of"] == now.to_string());
-    // An unknown asset is a wrong parameter. A pair of known assets may have no price.
+    // An unknown asset is an invalid parameter. A pair of known assets may have no price.
     get(&platform, "/api/v1/price?direction=BTC-XYZ").await.invalid_fields(&["direction"]);
     get(&platform, "/api/v1/price?direction=BTC-CHF").await.problem(404, "not_found");
     get(&platform, "/api/v1/price?direction=BTC").await.invalid_fields(&["direction"]);
@@ -263,16 +263,16 @@ async fn filters_of_the_history_are_lists_of_known_names(stack: Stack) {
     };
     assert_eq!(exchangers("exchangers=okx,Kraken").await.len(), 2);
     assert_eq!(exchangers("exchangers=mtgox").await, ["mtgox"]);
-    // The old name of the parameter.
+    // The earlier name of the parameter.
     assert_eq!(exchangers("exchanger=kraken").await, ["kraken"]);
     assert_eq!(exchangers("").await.len(), 3);
     assert_eq!(exchangers("exchangers=okx&direction=BTC-EUR").await, [""; 0]);
     let early = "from=2020-01-01T00:00:00Z&to=2020-01-01T00:00:00Z";
     assert_eq!(exchangers(early).await, [""; 0]);
-    let wrong =
+    let invalid =
         history("exchangers=kraken,bitmex&direction=BTC-XYZ&from=2020-01-02T00:00:00Z&to=2020-01-01T00:00:00Z").await;
-    wrong.invalid_fields(&["exchangers", "direction", "from"]);
-    assert!(wrong.text().contains("kraken, mtgox, okx"), "{}", wrong.text());
+    invalid.invalid_fields(&["exchangers", "direction", "from"]);
+    assert!(invalid.text().contains("kraken, mtgox, okx"), "{}", invalid.text());
     history("exchangers=kraken&exchanger=okx").await.invalid_fields(&["exchanger"]);
     history("exchanger=a%20b").await.invalid_fields(&["exchanger"]);
 }
@@ -295,7 +295,7 @@ async fn cold_start_returns_stored_courses(stack: Stack) {
     .await;
 }
 
-/// The data flows from the exchanges through price-updater, the cache and the database to rates. The test supplies none.
+/// The data flows from the exchanges through price-updater, the cache and the database to rates. The test supplies no data.
 async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     let builder = Platform::builder(stack).without_prices().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
     let platform = builder.start().await;

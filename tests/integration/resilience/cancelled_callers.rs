@@ -12,7 +12,7 @@ use tokio::{
 
 on_both_stacks!(command_of_a_caller_that_left_is_not_executed);
 
-/// How long db-proxy may take to notice something.
+/// How long db-proxy may take to notice a change.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// A transaction of another process that holds the lock of the writer until it is dropped.

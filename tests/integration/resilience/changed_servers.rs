@@ -1,5 +1,5 @@
-//! The database or Redis is at another address than before, or gives less than was declared. The cluster tests in
-//! `failovers` let real clusters fail over.
+//! The database or Redis is at another address than before, or is less durable than declared. The cluster tests in `failovers`
+//! let real clusters fail over.
 
 use std::time::Duration;
 
@@ -38,9 +38,9 @@ async fn orders_continue_on_another_host_of_the_database_url() {
 
 async fn wait_for_durability(platform: &Platform, ready: bool) -> String {
     wait_until("the durability is checked", LIMIT, async || {
-        let part = platform.db_proxy.component("durability").await;
-        let detail = part["detail"].as_str().unwrap_or_default();
-        (part["ready"] == ready && !detail.contains("not known")).then(|| detail.to_owned())
+        let component = platform.db_proxy.component("durability").await;
+        let detail = component["detail"].as_str().unwrap_or_default();
+        (component["ready"] == ready && !detail.contains("not known")).then(|| detail.to_owned())
     })
     .await
 }

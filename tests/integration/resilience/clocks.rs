@@ -1,4 +1,5 @@
-//! Wrong clocks: the wall clock of one process is set an hour or a day ahead or back, while the others are right.
+//! Wrong clocks: the wall clock of one process is set an hour or a day ahead or back, while the clocks of the other processes
+//! are correct.
 //!
 //! The services are real processes. libfaketime changes the wall clock that a process reads; the monotonic clock stays real.
 
@@ -20,17 +21,18 @@ use tests::{
 on_both_stacks!(
     clock_jumps_violate_no_invariant,
     db_proxy_writes_nothing_while_its_clock_is_wrong,
-    price_from_the_future_is_replaced_by_the_next_one,
-    refusals_do_not_outlast_the_clock_that_was_ahead,
-    create_order_that_is_behind_returns_no_outdated_refusal,
+    price_from_the_future_is_replaced_by_the_next_price,
+    refusals_by_a_clock_that_was_ahead_do_not_apply_later,
+    create_order_whose_clock_is_behind_returns_no_outdated_refusal,
     services_recover_after_every_clock_was_set,
 );
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
-/// How long a service may take to notice that its clock is wrong, or right again.
+/// How long a service may take to notice that its clock is wrong, or correct again.
 const NOTICE_LIMIT: Duration = Duration::from_secs(10);
-/// Each service four times on SQLite, where there are four, and then some of them with a restart.
+/// On SQLite, with four services, the clock of each service is set four times. Then some clocks are set while their service
+/// restarts.
 const CLOCK_JUMPS: usize = 24;
 
 async fn clock_jumps_violate_no_invariant(stack: Stack) {
@@ -74,8 +76,8 @@ async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
     assert_reconciled(&platform, &orders).await;
 }
 
-/// A machine whose clock is an hour ahead stamps a price. When its clock is right again, the next price is used at once.
-async fn price_from_the_future_is_replaced_by_the_next_one(stack: Stack) {
+/// A machine whose clock is an hour ahead stamps a price. When its clock is correct again, the next price is used at once.
+async fn price_from_the_future_is_replaced_by_the_next_price(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().without_prices().start().await;
     platform.price_cache.set_clock_offset(HOUR);
     let price = Price::new("50000000".parse().unwrap(), vec!["alpha".to_owned()]);
@@ -98,9 +100,9 @@ async fn price_from_the_future_is_replaced_by_the_next_one(stack: Stack) {
     assert_reconciled(&platform, &[placed]).await;
 }
 
-/// db-proxy starts with a clock that is two hours ahead, and refuses orders. With the right clock, the same keys are decided
+/// db-proxy starts with a clock that is two hours ahead, and refuses orders. With the correct clock, the same keys are decided
 /// anew.
-async fn refusals_do_not_outlast_the_clock_that_was_ahead(stack: Stack) {
+async fn refusals_by_a_clock_that_was_ahead_do_not_apply_later(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
     platform.db_proxy.kill().await;
     platform.db_proxy.set_clock_offset(2 * HOUR);
@@ -122,7 +124,7 @@ async fn refusals_do_not_outlast_the_clock_that_was_ahead(stack: Stack) {
 
 /// The clock of create-order is behind by less than the allowed skew. An order that was refused because a quote reserved the
 /// limit is decided anew as soon as the quote has expired.
-async fn create_order_that_is_behind_returns_no_outdated_refusal(stack: Stack) {
+async fn create_order_whose_clock_is_behind_returns_no_outdated_refusal(stack: Stack) {
     let platform = Platform::builder(stack)
         .set("BTC_LIMIT", "0.00000100")
         .set("QUOTE_HOLD_SECS", "1")
@@ -140,7 +142,7 @@ async fn create_order_that_is_behind_returns_no_outdated_refusal(stack: Stack) {
     assert_reconciled(&platform, &[placed]).await;
 }
 
-/// The whole product with simulated exchanges: after the clock of any service was wrong, orders are placed at a new price.
+/// All services run, with simulated exchanges. After the clock of one of them was wrong, orders are placed at a new price.
 async fn services_recover_after_every_clock_was_set(stack: Stack) {
     let platform = Platform::builder(stack)
         .set("PRICE_REFRESH_SECS", "1")
@@ -162,14 +164,14 @@ async fn services_recover_after_every_clock_was_set(stack: Stack) {
             assert_eq!(response.status, 503, "{}: {}", service.name, response.text());
         }
         service.set_clock_offset(0);
-        let set_right = Timestamp::now();
+        let corrected_at = Timestamp::now();
         let placed =
-            wait_until("an order has a price from after the clock was set right", NOTICE_LIMIT * 3, async || {
+            wait_until("an order has a price from after the clock was corrected", NOTICE_LIMIT * 3, async || {
                 let response = platform.place(order("USD", "1")).await;
                 let order: Option<Value> = (response.status == 201).then(|| response.json(201));
                 orders.extend(order.clone());
                 let as_of: Timestamp = order?["price_as_of"].as_str()?.parse().ok()?;
-                (as_of > set_right && as_of <= Timestamp::now()).then_some(())
+                (as_of > corrected_at && as_of <= Timestamp::now()).then_some(())
             });
         placed.await;
         platform.rates.wait_until_ready().await;

@@ -5,7 +5,7 @@ use tests::failover::{self, Fault, Plan};
 
 const SEED: u64 = 1;
 
-/// Starts two clusters, which takes a quarter of a minute, and lets each kind of fault happen once.
+/// Starts two clusters, which takes a quarter of a minute, and injects each kind of fault once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failovers_violate_no_invariant() {
     let report = failover::run(Plan { faults: Fault::ALL.to_vec(), seed: SEED }).await;

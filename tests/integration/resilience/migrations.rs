@@ -52,7 +52,7 @@ async fn execute(url: &str, statements: &[&'static str]) {
 async fn permanent_migration_error_ends_the_process_with_its_reason() {
     let mut postgres = PrivateServer::postgres().await;
     let mut connection = PgConnection::connect(&postgres.url()).await.unwrap();
-    // Not a table of db-proxy. Its migrations do not replace it.
+    // This is not a table of db-proxy, so the migrations do not replace it.
     connection.execute("create table orders (id integer)").await.unwrap();
     connection.close().await.unwrap();
     postgres.stop().await;

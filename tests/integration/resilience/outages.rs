@@ -39,7 +39,7 @@ async fn run_outage(platform: &Platform, begin: impl AsyncFnOnce(&LoadGenerator)
 async fn assert_not_ready(platform: &Platform, service: &Instance) {
     let readiness = platform.client.get(service.url("/readyz")).await;
     let parts = readiness.json(503)["parts"].clone();
-    assert!(parts.as_array().unwrap().iter().any(|part| part["ready"] == false), "{parts}");
+    assert!(parts.as_array().unwrap().iter().any(|component| component["ready"] == false), "{parts}");
     assert!(readiness.header("retry-after").is_some());
     assert_eq!(platform.client.get(service.url("/livez")).await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! A flood of slow reads takes the order path neither down nor out of rotation.
+//! Many slow reads neither delay orders nor make a service unready.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 /// More than db-proxy has connections for reads.
 const READERS: usize = 24;
 const ORDERS: usize = 20;
-/// A read that waits for a connection takes longer.
+/// How long a request may take. A read that waits for a connection takes longer.
 const LIMIT: Duration = Duration::from_secs(1);
 const START_LIMIT: Duration = Duration::from_secs(10);
 

@@ -1,4 +1,4 @@
-//! Orders that are sent again while their key cannot be looked up, and commits without an answer.
+//! Orders that are sent again while their key cannot be looked up, and commits whose outcome is unknown.
 
 use sqlx::{Connection, PgConnection};
 use tests::{
@@ -36,7 +36,7 @@ impl ResentOrder {
         send(request.header("idempotency-key", &self.key)).await
     }
 
-    /// The order of a 201, whichever endpoint answered it.
+    /// The order in a 201, whichever endpoint sent it.
     #[track_caller]
     fn placed_order(response: &Response) -> serde_json::Value {
         let body = response.json(201);
@@ -64,7 +64,7 @@ impl Resent {
         Self { orders }
     }
 
-    /// Asserts that no response denies an order while its key cannot be looked up. Every request runs at the same time.
+    /// Sends all requests at the same time, and asserts that no response denies an order while its key cannot be looked up.
     async fn assert_unknown(&self, platform: &Platform, create_orders: &[&Instance]) {
         let requests = create_orders.iter().flat_map(|create_order| {
             self.orders.iter().map(async |resent| {
@@ -142,9 +142,10 @@ async fn resent_order_in_removed_currency_is_found(stack: Stack) {
     assert_reconciled(&platform, &resent.placed()).await;
 }
 
-/// The commit is executed, and PostgreSQL stays unavailable for longer than db-proxy waits for the outcome.
+/// The commit is executed, but its response is lost. PostgreSQL stays unavailable for longer than db-proxy waits for the
+/// outcome.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn order_whose_commit_got_no_answer_is_never_denied() {
+async fn order_whose_commit_response_is_lost_is_never_denied() {
     let database = Database::postgres().await;
     let proxy = TcpProxy::start(database.server_address()).await;
     let platform = Platform::builder(Stack::Servers).database(database.url_at(proxy.address()));

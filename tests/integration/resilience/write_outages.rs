@@ -1,4 +1,4 @@
-//! Stores that refuse writes while they still answer reads. Readiness reports it, and orders recover without intervention.
+//! Stores that refuse writes but still serve reads. Readiness reports it, and orders recover without intervention.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn wait_until_not_ready(service: &Instance, name: &str) -> String {
     .await
 }
 
-/// Waits until db-proxy reports that the database accepts no writes, and create-order repeats it.
+/// Waits until db-proxy reports that the database accepts no writes, and create-order reports the same.
 async fn wait_until_orders_are_reported_impossible(platform: &Platform) {
     wait_until_not_ready(&platform.db_proxy, "database").await;
     let reason = wait_until_not_ready(&platform.create_order, "db-proxy").await;
@@ -74,7 +74,7 @@ async fn full_disk_is_reported_without_orders() {
     platform.wait_until_orders_are_ready().await;
 }
 
-/// SQLite writes and synchronizes when it commits. Each error hits another one of these calls. Opening the file makes up to
+/// SQLite writes and synchronizes when it commits. Each error affects another one of these calls. Opening the file makes up to
 /// nine writes, for its shared memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_recover_after_io_errors_of_sqlite() {
@@ -172,12 +172,12 @@ async fn orders_recover_after_full_disk_of_postgres() {
 async fn redis_that_refuses_writes_is_reported() {
     let redis = PrivateServer::redis().await;
     let platform = Platform::builder(Stack::Servers).set("REDIS_URL", redis.url()).start().await;
-    // As on a primary that lost its replicas.
+    // Redis refuses writes like a primary that lost its replicas.
     redis.configure_redis("min-replicas-to-write", "1").await;
     wait_until_not_ready(&platform.price_cache, "cache").await;
     let reason = wait_until_not_ready(&platform.create_order, "price-cache-proxy").await;
     assert!(reason.contains("cache"), "{reason}");
-    // Orders use the price in memory.
+    // Orders use the price in the memory of create-order.
     platform.place(tests::platform::order("USD", "1")).await.json(201);
     redis.configure_redis("min-replicas-to-write", "0").await;
     platform.wait_until_orders_are_ready().await;

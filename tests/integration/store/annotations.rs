@@ -1,4 +1,4 @@
-//! The notes of clients on their orders, pages by reference, and orders by bitcoin amount.
+//! The annotations of orders, pages by reference, and orders by bitcoin amount.
 
 use common::{
     api::orders::{
@@ -14,7 +14,7 @@ use super::{
 };
 
 on_both_stacks!(
-    notes_are_stored_exactly_and_replayed,
+    annotations_are_stored_exactly_and_replayed,
     pages_of_a_reference_have_exactly_its_orders,
     order_by_bitcoin_is_stored_and_replayed_at_another_price,
     refusal_of_bitcoin_applies_at_another_price,
@@ -29,7 +29,7 @@ fn with_reference(text: &str, order: TestOrder) -> TestOrder {
     TestOrder { annotations, ..order }
 }
 
-async fn notes_are_stored_exactly_and_replayed(stack: Stack) {
+async fn annotations_are_stored_exactly_and_replayed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let text = r#"Rechnung № 42, "Zoë" \ 'x' %s $1 {a,b} 🙂"#;
     let metadata: Metadata = [("quote\"", r#"{"a":[1]}"#), ("empty", ""), ("ключ", "null")].into_iter().collect();
@@ -38,7 +38,7 @@ async fn notes_are_stored_exactly_and_replayed(stack: Stack) {
         order.annotations.metadata = Some(metadata.clone());
         order
     };
-    // Beside an order without notes, whose columns are null.
+    // The first order of the batch has no annotations, so its columns are null.
     let decisions = fixture.place(&[market_order("plain", 1), order()], no_limit()).await;
     let placed = expect_placed(&decisions[1]).0;
     assert_eq!((&placed.client_reference, &placed.metadata), (&Some(reference(text)), &Some(metadata.clone())));
@@ -92,7 +92,7 @@ async fn pages_of_a_reference_have_exactly_its_orders(stack: Stack) {
     for unused in ["b", "a ", "%"] {
         assert_eq!(pages_of(&fixture, unused, &all, 5).await, (Vec::new(), 1), "{unused}");
     }
-    // The other filters apply as well.
+    // The other filters apply together with the reference.
     let filters = [
         OrderFilter { currency: Some(with_a[0].currency), ..all },
         OrderFilter { min_amount: Some(with_a[1].amount), ..all },
@@ -115,7 +115,7 @@ async fn pages_of_a_reference_have_exactly_its_orders(stack: Stack) {
     }
 }
 
-/// An order that names this many satoshi, which cost the amount.
+/// An order that specifies the number of satoshi. They cost the amount.
 fn by_bitcoin(key: &str, satoshi: i64, amount: &str) -> TestOrder {
     TestOrder { names_bitcoin: true, ..with_amount("EUR", amount, market_order(key, satoshi)) }
 }
@@ -136,7 +136,7 @@ async fn order_by_bitcoin_is_stored_and_replayed_at_another_price(stack: Stack) 
     assert_eq!([1, 2].map(|index| expect_refused(&decisions[index]).0), [KeyReused, KeyReused]);
 }
 
-/// The duplicate waited in another db-proxy and was priced earlier.
+/// The duplicate waited in another db-proxy and got its price earlier.
 async fn refusal_of_bitcoin_applies_at_another_price(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let duplicate = by_bitcoin("a", 101, "0.0850");

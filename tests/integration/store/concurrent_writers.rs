@@ -131,13 +131,14 @@ async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
         let writer = writers.writers[n % WRITERS].clone();
         requests.spawn(async move { writer.submit(commands(&[market_order(n, 1)])).await.remove(0) });
     }
-    // Each task drops its handle when it has its answer.
+    // Each task drops its handle when it has its decision.
     Arc::into_inner(writers).unwrap().shut_down().await;
     assert!(requests.join_all().await.into_iter().all(|decision| !expect_placed(&decision.unwrap()).1));
     assert_eq!(fixture.check_tables().await, (100, 100));
 }
 
-/// A client whose connection broke may retry at another instance and be refused there. Then the first order must not be placed.
+/// A client that lost its connection may retry at another instance and be refused there. Then the first order must not be
+/// placed.
 async fn cancelled_order_is_not_placed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (writer, task) = new_writer(fixture.another_store().await, sats(1_000));
@@ -199,7 +200,7 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
     );
     // A delayed replay of a placed order still returns that order.
     assert!(expect_placed(&commit(&first_store, &mut commands(&[order_at("a", 0)]), limit, at(8)).await[0]).1);
-    // Refusals are deleted when they are old enough.
+    // Only refusals that are older than the given time are deleted.
     assert_eq!(fixture.store.delete_refusals(at(7), 10).await.unwrap(), 2);
     assert_eq!(fixture.store.delete_refusals(at(8), 1).await.unwrap(), 1);
     assert_eq!(fixture.store.delete_refusals(at(8), 10).await.unwrap(), 1);

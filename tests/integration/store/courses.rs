@@ -1,4 +1,4 @@
-//! Courses: only changes are stored, history is read by pages, and old rows are folded into candles.
+//! Courses: only changes are stored, history is read in pages, and old rows are folded into candles.
 
 mod expected_courses;
 mod history;

@@ -21,7 +21,7 @@ on_both_stacks!(
     rare_order_is_found_among_many,
 );
 
-/// Places each order in its own batch, so that their times differ as in production. Returns the newest first.
+/// Places each order in its own batch, so that their times differ as in production. Returns the newest order first.
 async fn place_many(fixture: &Fixture, count: usize) -> Vec<Order> {
     let mut orders = Vec::new();
     for n in 0..count {

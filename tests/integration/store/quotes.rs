@@ -210,7 +210,7 @@ async fn open_quotes_of_a_client_have_a_cap(stack: Stack) {
     expect_quote(&commit(now, quote_of_client("ip:192.0.2.1", 15, MINUTE * 5)).await);
     assert_eq!(commit(now, quote_of_client("ip:192.0.2.1", 6, MINUTE)).await, refused(5));
     expect_quote(&commit(now, quote_of_client("ip:192.0.2.2", 50, MINUTE)).await);
-    // An order that takes a quote makes room for another one, and so does the expiry of a quote.
+    // When a quote is taken or expires, its client can create another one.
     expect_placed(&commit(now, take_command("a", first.id)).await);
     expect_quote(&commit(now, quote_of_client("ip:192.0.2.1", 35, MINUTE)).await);
     assert_eq!(commit(now, quote_of_client("ip:192.0.2.1", 1, MINUTE)).await, refused(0));
@@ -244,7 +244,7 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     }
     assert_eq!(second_store.quote_by_id(QuoteId(unknown_id())).await.unwrap(), None);
     assert_eq!(second_store.totals().await.unwrap().reserved, sats(40));
-    // The last release reads the states that it knows.
+    // The database contains only states that the last release knows.
     let states = fixture.query_text("select state from quotes order by bitcoin_sats").await;
     assert_eq!(states, [["expired"], ["taken"], ["expired"], ["held"]]);
     // A repetition has no effect, and a closed quote is deleted like an expired one.

@@ -11,7 +11,7 @@ use tests::{Stack, on_both_stacks};
 
 use super::{Fixture, expect_placed, market_order, no_limit};
 
-on_both_stacks!(clock_of_the_machine_makes_no_key_old, keys_are_deleted_when_they_are_old);
+on_both_stacks!(clock_of_the_machine_does_not_make_a_key_old, keys_are_deleted_when_they_are_old);
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -25,7 +25,7 @@ impl Fixture {
         self.query_text("select cast(count(*) as text) from idempotency_keys").await[0][0].clone()
     }
 
-    /// Moves every order and key into the past, and the newest order with them.
+    /// Makes every key and the newest order older.
     async fn age(&self, stack: Stack, age: Duration) {
         let earlier = match stack {
             Stack::Embedded => format!("- {}", age.as_micros()),
@@ -37,12 +37,12 @@ impl Fixture {
 }
 
 /// The clock of the machine is set two days forward. A retry with the key still returns the order.
-async fn clock_of_the_machine_makes_no_key_old(stack: Stack) {
+async fn clock_of_the_machine_does_not_make_a_key_old(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_new(market_order("a", 1)).await;
     let retention = fixture.order_retention();
     let wrong = Timestamp::now().plus(DAY * 2);
-    // PostgreSQL has a clock, which is asked instead of the machine. SQLite has none.
+    // Retention uses the clock of PostgreSQL instead of the clock of the machine. SQLite has no clock.
     let time = retention.database_time().await.unwrap().unwrap_or(wrong);
     assert_eq!(time == wrong, stack == Stack::Embedded);
     retention::run_round(&retention, time).await.unwrap();
@@ -58,7 +58,7 @@ async fn keys_are_deleted_when_they_are_old(stack: Stack) {
     let retention = fixture.order_retention();
     if stack == Stack::Embedded {
         retention::run_round(&retention, Timestamp::now()).await.unwrap();
-        assert_eq!(fixture.keys().await, "1", "no order is newer, so the key may be needed");
+        assert_eq!(fixture.keys().await, "1", "no order is newer, so the key may still be needed");
     }
     fixture.place_new(market_order("new", 1)).await;
     let time = retention.database_time().await.unwrap().unwrap_or_else(Timestamp::now);

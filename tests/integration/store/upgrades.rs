@@ -37,7 +37,7 @@ async fn last_release_places_orders_while_its_database_is_migrated(stack: Stack)
 
     let early = fixture.place(&[market_order("early", 1)], no_limit()).await;
     assert_eq!(expect_placed(&early[0]).0.bitcoin_amount, Sats::new(1).unwrap());
-    // Its connection is older than the migrations.
+    // The connection of the last release is older than the migrations.
     last_release.place_order(LastReleaseOrder { seq: 3, key: "during" }).await;
     fixture.place_new(market_order("after", 1)).await;
     last_release.place_order(LastReleaseOrder { seq: 5, key: "later" }).await;

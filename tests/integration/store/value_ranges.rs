@@ -50,7 +50,7 @@ fn boundary_order(n: usize) -> TestOrder {
     order
 }
 
-/// Places one order in its own database, because the sum of all of them exceeds the total supply.
+/// Places one order in its own database, because the sum of all orders exceeds the total supply.
 async fn place_alone(stack: Stack, n: usize) -> (Fixture, Order) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_new(boundary_order(n)).await;
@@ -106,7 +106,7 @@ async fn readable_view_matches_api_values(stack: Stack) {
     }
 }
 
-/// Parses a time as an engine shows it. PostgreSQL shows `2009-01-03 18:15:05.000001+00`.
+/// Parses a time in the form in which an engine shows it. PostgreSQL shows `2009-01-03 18:15:05.000001+00`.
 fn parse_time(shown: &str) -> Timestamp {
     let text = shown.replace(' ', "T");
     let text = text.strip_suffix("+00").map_or(text.clone(), |text| format!("{text}Z"));

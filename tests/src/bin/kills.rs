@@ -9,7 +9,7 @@ use tests::{
     process_kills::{self, Faults, Plan},
 };
 
-/// Kills in one round: enough for faults to overlap, and so few that the attempts with one key stay readable.
+/// Kills in one round: enough for faults to overlap, and few enough that the attempts with one key stay readable.
 const KILLS_PER_ROUND: usize = 50;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]

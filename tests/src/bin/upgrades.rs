@@ -21,9 +21,10 @@ use tests::{
     wait_until,
 };
 
-/// Orders to wait for after each replacement.
+/// The number of new orders to wait for after each replacement.
 const ORDERS: usize = 100;
-/// Rounds on each stack, each with a new database of the last release and another order of the services.
+/// The number of rounds on each stack. Each round has a new database of the last release, and replaces the services in another
+/// order.
 const ROUNDS: u64 = 4;
 /// How long a replaced service may take until everything works again.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
@@ -57,8 +58,8 @@ struct Report {
     orders: usize,
 }
 
-/// Replaces each service by this release and then, except for db-proxy, by the last release again. Panics when an order is
-/// lost, changed or doubled, or a part does not work again.
+/// Replaces each service by this release and then, except for db-proxy, by the last release again. Panics if an order is lost,
+/// changed or doubled, or if a service does not work after its replacement.
 async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl Fn(&str)) -> Report {
     // The last release creates the database.
     let builder = Platform::builder(stack).programs_of(last_release.to_owned()).without_prices();
@@ -68,9 +69,9 @@ async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl 
     let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
     load.wait_for_orders(ORDERS).await;
     // On PostgreSQL, services of the last release also work beside all others until the end.
-    let beside = match stack {
+    let unreplaced = match stack {
         Stack::Embedded => None,
-        Stack::Servers => Some(Beside::start(&platform).await),
+        Stack::Servers => Some(UnreplacedServices::start(&platform).await),
     };
     let mut replacements = 0;
     for release in [None, Some(last_release.to_owned())] {
@@ -87,15 +88,15 @@ async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl 
                 if release.is_some() { "the last release" } else { "this release" }
             ));
             replace(service, release.clone()).await;
-            check_all_parts(&platform, &load).await;
+            check_all_services(&platform, &load).await;
             replacements += 1;
         }
     }
     let mut sent = load.stop().await;
-    if let Some(beside) = beside {
-        sent.extend(beside.stop().await);
+    if let Some(unreplaced) = unreplaced {
+        sent.extend(unreplaced.stop().await);
     }
-    // This release reads what both have written.
+    // This release reads the orders that both releases have written.
     for service in platform.all_services() {
         replace(service, None).await;
     }
@@ -112,13 +113,13 @@ async fn replace(service: &Instance, release: Option<PathBuf>) {
 }
 
 /// A db-proxy and a create-order of the last release that are never replaced, and clients that use them.
-struct Beside {
+struct UnreplacedServices {
     _db_proxy: Instance,
     _create_order: Instance,
     load: LoadGenerator,
 }
 
-impl Beside {
+impl UnreplacedServices {
     async fn start(platform: &Platform) -> Self {
         let db_proxy = platform.start_second_db_proxy().await;
         let create_order = platform.start_second_create_order(&db_proxy).await;
@@ -133,8 +134,8 @@ impl Beside {
     }
 }
 
-/// Every service is ready, orders are placed and found, and new prices and courses are published.
-async fn check_all_parts(platform: &Platform, load: &LoadGenerator) {
+/// Checks that every service is ready, orders are placed and found, and new prices and courses are published.
+async fn check_all_services(platform: &Platform, load: &LoadGenerator) {
     let start = Timestamp::now();
     for service in platform.all_services() {
         service.wait_until_ready().await;

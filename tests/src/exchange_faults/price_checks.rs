@@ -103,7 +103,7 @@ impl PriceChecks {
         }
     }
 
-    /// Checks the market snapshot. Each pair that orders use has a price in one of two consecutive snapshots.
+    /// Checks the market snapshot. Of two consecutive snapshots, at least one must have a price for each pair that orders use.
     pub fn check_snapshot(
         &mut self,
         report: &mut Report,
@@ -120,7 +120,7 @@ impl PriceChecks {
         if !self.requires_fresh_prices(is_warm) {
             return;
         }
-        // One snapshot without a price, and the time that the next may take.
+        // One snapshot may have no price. The limit also contains the time that the next snapshot may take.
         let max_gap = POLL_INTERVAL * 2 + POLL_TIMEOUT + Duration::from_secs(1);
         for (pair, &last) in &self.last_priced {
             if now.since(last) > max_gap {

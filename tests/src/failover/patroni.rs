@@ -20,17 +20,17 @@ const MACHINES: usize = 3;
 /// How long the cluster may take to start, to elect a primary, and to become redundant again.
 const CLUSTER_LIMIT: Duration = Duration::from_secs(90);
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1000);
-/// The lease of the primary in seconds. Another machine is promoted after it at the earliest.
+/// The lease of the primary in seconds. Another machine is promoted after this time at the earliest.
 const LEASE_SECS: u32 = 5;
 
-/// What happens to the primary.
+/// A fault of the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// All its processes end at once.
+    /// All processes of the primary are killed at once.
     Kill,
-    /// All its processes are suspended. They continue after another machine was promoted.
+    /// All processes of the primary are suspended. They continue after another machine was promoted.
     Freeze,
-    /// It is cut off from the network. The link is restored after another machine was promoted.
+    /// The primary is cut off from the network. The links are restored after another machine was promoted.
     CutOff,
     /// An operator makes another machine the primary.
     Switchover,
@@ -182,16 +182,16 @@ impl Node {
         serde_json::from_slice(&response.bytes().await.ok()?).ok()
     }
 
-    /// Whether PostgreSQL on this machine accepts writes. Asks it directly.
+    /// Whether PostgreSQL on this machine accepts writes. Queries it directly, not through the link.
     async fn is_primary(&self) -> bool {
         let url = format!("postgres://postgres@{}/postgres", self.postgres.address());
-        let ask = async {
+        let query = async {
             let mut connection = PgConnection::connect(&url).await?;
             let in_recovery: bool = sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut connection).await?;
             connection.close().await?;
             Ok::<_, sqlx::Error>(!in_recovery)
         };
-        timeout(REQUEST_TIMEOUT, ask).await.is_ok_and(|answer| answer.unwrap_or(false))
+        timeout(REQUEST_TIMEOUT, query).await.is_ok_and(|answer| answer.unwrap_or(false))
     }
 }
 
@@ -220,8 +220,8 @@ fn start_etcd(port: &Port) -> Machine {
     let (url, peer_url) = (port.url(), peer_port.url());
     let data = machine.path().join("data");
     let cluster = format!("witness={peer_url}");
-    // Patroni 3.0 renews its lease without a comparison in version 3 of the API. A machine that was frozen would take it back
-    // from its successor.
+    // Patroni 3.0 renews its lease without a comparison in version 3 of the API. A machine that was frozen would take the lease
+    // back from its successor.
     let arguments =
         ["--enable-v2", "--name", "witness", "--data-dir", data.to_str().unwrap(), "--listen-client-urls", &url];
     let more =

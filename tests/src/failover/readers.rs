@@ -15,13 +15,13 @@ use crate::{client::try_send, platform::ORDERS_PATH, process_kills::Progress};
 
 /// Pause between two reads of a reader.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How many of the newest acknowledged orders a reader chooses from. New orders are the ones that a failover may lose.
+/// A reader chooses from this many of the newest acknowledged orders, because a failover could lose only new orders.
 const NEWEST: usize = 200;
 
-/// What all readers have seen together.
+/// The observations of all readers.
 #[derive(Default)]
 pub struct Observations {
-    /// The largest number of orders that a response contained.
+    /// The largest number of orders in a response.
     count: AtomicI64,
     pub reads: AtomicUsize,
     pub violations: Mutex<Vec<String>>,
@@ -46,7 +46,7 @@ impl Reader {
         }
     }
 
-    /// A response contains at least as many orders as every response that arrived before the request was sent.
+    /// Checks that a response counts at least as many orders as every response that arrived before the request was sent.
     async fn check_count(&self) {
         let seen = self.observations.count.load(SeqCst);
         let url = format!("{}{ORDERS_PATH}/summary", self.base_url);
@@ -63,7 +63,7 @@ impl Reader {
         }
     }
 
-    /// An order that was acknowledged before the request was sent is found.
+    /// Checks that an order that was acknowledged before the request was sent is found.
     async fn check_acknowledged_order(&mut self) {
         let Some(order) = self.progress.choose_acknowledged(NEWEST, &mut self.rng) else { return };
         let url = format!("{}{ORDERS_PATH}/{}", self.base_url, order.id);

@@ -62,12 +62,12 @@ impl SentinelCluster {
         format!("redis+sentinel://{}/{MASTER}", sentinels.join(","))
     }
 
-    /// Waits until there is one master, and all others replicate it. Returns the index of the master.
+    /// Waits until there is one master and all other servers replicate it. Returns the index of the master.
     pub async fn wait_until_redundant(&self) -> usize {
         wait_until("the Redis cluster is redundant", CLUSTER_LIMIT, async || {
             let mut masters = Vec::new();
             for (index, node) in self.nodes.iter().enumerate() {
-                let role = ask(&node.redis, &["INFO", "REPLICATION"]).await?;
+                let role = run_command(&node.redis, &["INFO", "REPLICATION"]).await?;
                 let works = role.contains("master_link_status:up") || role.contains("connected_slaves:2");
                 if !works {
                     return None;
@@ -76,8 +76,8 @@ impl SentinelCluster {
                     masters.push(index);
                 }
                 // A Sentinel that does not know the others cannot agree with them on a failover.
-                let known = ask(&node.sentinel, &["SENTINEL", "CKQUORUM", MASTER]).await?;
-                let master = ask(&node.sentinel, &["INFO", "SENTINEL"]).await?;
+                let known = run_command(&node.sentinel, &["SENTINEL", "CKQUORUM", MASTER]).await?;
+                let master = run_command(&node.sentinel, &["INFO", "SENTINEL"]).await?;
                 if !known.starts_with("+OK") || !master.contains("slaves=2,sentinels=3") {
                     return None;
                 }
@@ -87,7 +87,7 @@ impl SentinelCluster {
         .await
     }
 
-    /// Kills or freezes the master. Redis knows no other fault here.
+    /// Kills the master if the fault is [`Fault::Kill`]. Freezes it for every other fault.
     pub async fn inject(&mut self, master: usize, fault: Fault) {
         let machine = &mut self.nodes[master].machine;
         if fault == Fault::Kill { machine.kill().await } else { machine.freeze() }
@@ -98,7 +98,7 @@ impl SentinelCluster {
         wait_until("another Redis server is promoted", CLUSTER_LIMIT, async || {
             for (index, node) in self.nodes.iter().enumerate() {
                 if index != old_master {
-                    let role = ask(&node.redis, &["INFO", "REPLICATION"]).await.unwrap_or_default();
+                    let role = run_command(&node.redis, &["INFO", "REPLICATION"]).await.unwrap_or_default();
                     if role.contains("role:master") {
                         return Some(());
                     }
@@ -125,7 +125,7 @@ impl Node {
     }
 }
 
-/// The reply to a command. `None` if the server does not answer.
-async fn ask(port: &Port, words: &[&str]) -> Option<String> {
+/// The reply to a command. `None` if the server does not respond.
+async fn run_command(port: &Port, words: &[&str]) -> Option<String> {
     timeout(COMMAND_TIMEOUT, redis_command(&port.address(), words)).await.ok()?.ok()
 }

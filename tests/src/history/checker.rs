@@ -16,8 +16,8 @@ use super::{
     stored_state::{StoredOrder, StoredTotals, Terms},
 };
 
-/// How far the creation time of an order may lie after the end of its request. Orders of one batch get increasing times,
-/// some of them ahead of the clock.
+/// How much later than the end of its request the creation time of an order may be. Orders of one batch get increasing times,
+/// and some of these times are ahead of the clock.
 const CREATED_AT_TOLERANCE: Duration = Duration::from_millis(10);
 
 /// Returns every violation once, sorted by kind.
@@ -138,8 +138,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Quotes are stored as clients received them. At most one order takes a quote, on its terms. No quote that is taken
-    /// or expired reserves anything.
+    /// Checks that quotes are stored as clients received them, that at most one order takes a quote, with the terms of the
+    /// quote, and that no quote reserves anything at the end of the run.
     fn check_quotes(&mut self, history: &History) {
         let stored: BTreeMap<_, _> = self.stored.quotes.iter().map(|quote| (quote.id, quote)).collect();
         for received in &history.quotes {
@@ -190,7 +190,7 @@ impl Checker<'_> {
         }
     }
 
-    /// At the end of the run, an order of one satoshi was refused, and no refused order would have fitted.
+    /// Checks that an order of one satoshi was refused at the end of the run, and that no refused order would have fitted.
     fn check_limit_is_filled(&mut self, history: &History) {
         let is_over_limit =
             |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Refused { code: Code::LimitExceeded, .. });
@@ -206,8 +206,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Every acknowledged order is stored as acknowledged. All acknowledgements with one key are the same. The last
-    /// attempt with a key has a final outcome.
+    /// Checks that every acknowledged order is stored as acknowledged, that all acknowledgements with one key are the same, and
+    /// that the last attempt with a key has a final outcome.
     fn check_responses(&mut self, key: &str, attempts: &[&Attempt], by_id: &BTreeMap<String, &StoredOrder>) {
         let key = || key.to_owned();
         let (mut first_body, mut created) = (None, 0);
@@ -241,7 +241,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A key has at most one order. A client requested it, and no response denied it afterwards.
+    /// Checks that a key has at most one order, that a client requested this order, and that no response denied it afterwards.
     fn check_orders_of_key(&mut self, key: &str, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for pair in orders.windows(2) {
             let (first, second) = (pair[0].seq, pair[1].seq);

@@ -21,7 +21,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// All orders, all quotes and the totals.
 #[derive(Debug, Clone, Default)]
 pub struct StoredState {
-    /// By sequence number.
+    /// Sorted by sequence number.
     pub orders: Vec<StoredOrder>,
     pub quotes: Vec<StoredQuote>,
     pub totals: StoredTotals,
@@ -30,7 +30,7 @@ pub struct StoredState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
     pub seq: i64,
-    /// Empty when there is none.
+    /// Empty if the order has no key.
     pub idempotency_key: String,
     pub order: Order,
     pub quote: Option<QuoteId>,
@@ -88,7 +88,8 @@ impl StoredState {
         Ok(Self { orders, ..rest })
     }
 
-    /// Passes every order to `visit`, by sequence number, without keeping them in memory. Returns the rest, without orders.
+    /// Passes every order to `visit`, by sequence number, without storing the orders in memory. Returns the state without
+    /// orders.
     pub async fn visit_orders(database_url: &str, mut visit: impl FnMut(StoredOrder)) -> sqlx::Result<Self> {
         let mut reader = Reader::open(database_url).await?;
         let dialect = reader.dialect();

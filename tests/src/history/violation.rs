@@ -32,15 +32,15 @@ pub enum Violation {
     UnexpectedResponse { key: String, status: u16, body: String },
     /// The last attempt with a key had no final outcome.
     Undecided { key: String },
-    /// `order_totals` does not hold the sum of the orders.
+    /// `order_totals` does not contain the sum of the orders.
     WrongSum { orders: i64, totals: i64 },
-    /// `order_totals` does not hold the number of orders.
+    /// `order_totals` does not contain the number of orders.
     WrongCount { orders: i64, totals: i64 },
     /// The sum up to this order exceeds the limit.
     LimitExceeded { seq: i64, sum: i64, limit: i64 },
     /// A sequence number is missing or used twice.
     SequenceGap { after: i64, next: i64 },
-    /// An order was not created later than the one before it.
+    /// An order was not created later than the previous order.
     TimeNotIncreasing { seq: i64 },
     /// Two orders took one quote.
     QuoteTakenTwice { quote: QuoteId, first: i64, second: i64 },
@@ -132,7 +132,7 @@ impl fmt::Display for Violation {
                 write!(f, "SEQUENCE GAP: the order after {after} has the sequence number {next}")
             }
             Self::TimeNotIncreasing { seq } => {
-                write!(f, "TIME NOT INCREASING: order {seq} was not created later than the one before it")
+                write!(f, "TIME NOT INCREASING: order {seq} was not created later than the previous order")
             }
             Self::QuoteTakenTwice { quote, first, second } => {
                 write!(f, "QUOTE TAKEN TWICE: the orders {first} and {second} took quote {quote}")

@@ -21,7 +21,7 @@ use crate::{
 /// The secrets that each service receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tokens {
-    /// The internal token, from which it derives its own tokens.
+    /// The internal token, from which the service derives its own tokens.
     Internal,
     /// Only its own tokens and its own key.
     Own,

@@ -16,11 +16,11 @@ use crate::{
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 /// The largest number of final outcomes between two kills.
 const MAX_OUTCOMES_BETWEEN_KILLS: usize = 400;
-/// A kill is delayed by a random time up to this, so that it hits any step of an order.
+/// Maximum random delay of a kill. The delay makes kills happen at every step of an order.
 const MAX_DELAY_MICROS: u64 = 8_000;
 /// One in this many kills of the second task is a kill of PostgreSQL. The others are kills of db-proxy.
 const POSTGRES_KILL_RATIO: u32 = 5;
-/// After one in this many kills, PostgreSQL starts again only when a request has been answered with
+/// One in this many outages of PostgreSQL is long: PostgreSQL starts again only when a request has been answered with
 /// `database_unavailable`.
 const LONG_OUTAGE_RATIO: u32 = 4;
 /// The longest outage of PostgreSQL. A commit with an unknown outcome may block for longer than this, and then no request
@@ -80,8 +80,8 @@ impl<'a> Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Sets the clock of one service after the other to each of [`CLOCK_OFFSETS`] and back, first while the service runs and
-    /// then while it restarts. Returns when every clock is right again.
+    /// Sets the clock of one service after another to each of [`CLOCK_OFFSETS`] and back, first while the service runs and then
+    /// while it restarts. Returns when every clock is correct again.
     pub async fn set_clocks_until_done(&mut self, progress: &Progress) {
         let Self { platform, second_db_proxy, second_create_order, seed, .. } = self;
         let mut services = vec![&platform.db_proxy, &platform.create_order, second_create_order, &platform.price_cache];

@@ -13,8 +13,8 @@ use super::Port;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Forwards the connections on a port of its own to a target. While it is cut, connections stay open and carry nothing, as after a
-/// failure of the network; what was sent meanwhile arrives when it is restored.
+/// Forwards the connections on its own port to a target. While the link is cut, connections stay open and transfer nothing, as
+/// during a failure of the network. Bytes that are sent meanwhile arrive when the link is restored.
 pub struct Link {
     port: Port,
     target: Arc<Mutex<String>>,
@@ -55,7 +55,7 @@ impl Link {
         self.port.number
     }
 
-    /// New connections go to another target. Open ones stay where they are.
+    /// Forwards new connections to another target. Open connections keep their target.
     pub fn redirect(&self, target: String) {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
     }
@@ -79,7 +79,7 @@ impl Drop for Link {
 async fn forward(client: TcpStream, target: Arc<Mutex<String>>, state: watch::Receiver<bool>) {
     wait_until_up(state.clone()).await;
     let target = target.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    // When the target does not accept the connection, the client's is closed.
+    // If the target does not accept the connection, the connection of the client is closed.
     let Ok(server) = TcpStream::connect(&target).await else { return };
     let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();

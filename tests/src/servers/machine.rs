@@ -37,7 +37,7 @@ impl Machine {
         path
     }
 
-    /// Starts a program. It may start processes that outlive it.
+    /// Starts a program. The program may start processes that run longer than itself.
     pub fn start(&mut self, program: &Path, arguments: &[&str]) {
         let env = [("LC_ALL", "C"), ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("HOME", self.path().to_str().unwrap())];
         self.started.push(Process::start(program, arguments, env, self.folder.path(), self.user));
@@ -55,7 +55,7 @@ impl Machine {
     /// Kills every process at once, as a power failure does.
     pub async fn kill(&mut self) {
         wait_until("the processes of the machine end", KILL_LIMIT, async || {
-            // A process may start another one before it is killed.
+            // A process may start another process before it is killed.
             let processes = self.processes();
             send_signal_to_all("KILL", &processes);
             processes.is_empty().then_some(())
@@ -66,7 +66,7 @@ impl Machine {
 
     /// Suspends every process. Connections stay open, and nothing answers until [`Machine::thaw`].
     pub fn freeze(&self) {
-        // A process may start another one before it is stopped.
+        // A process may start another process before it is suspended.
         for _ in 0..3 {
             send_signal_to_all("STOP", &self.processes());
         }
@@ -87,7 +87,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Stops them first, so that none starts another one.
+        // Suspends the processes first, so that none of them starts another process.
         self.freeze();
         send_signal_to_all("KILL", &self.processes());
     }

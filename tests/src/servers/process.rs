@@ -89,7 +89,7 @@ impl Drop for Process {
             eprintln!("the end of {}:\n{}", self.log.display(), self.log_tail());
         }
         if self.exit_status().is_none() {
-            // Stopped children do not notice that their parent has ended, so they are killed too.
+            // Suspended child processes do not notice that their parent has ended, so they are killed too.
             let children = child_processes(self.id());
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -144,7 +144,7 @@ fn child_processes(parent: u32) -> Vec<u32> {
     ids.filter(is_child).collect()
 }
 
-/// The user that private servers run as. `None` if the tests do not run as root: then the servers run as the same user.
+/// The user that private servers run as. `None` if the tests do not run as root: the servers then run as the user of the tests.
 pub fn server_user() -> Option<ProcessUser> {
     let user = required_variable("TEST_SERVER_USER");
     let id = |flag: &str| {

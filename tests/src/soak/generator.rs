@@ -36,9 +36,9 @@ const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Rate {
-    /// Each client sends its next request when the last one is answered.
+    /// Each client sends its next request when the previous request is answered.
     Full,
-    /// A request is due at fixed intervals, whether or not earlier ones are answered. Late requests are sent at once.
+    /// A request is due at fixed intervals, whether or not earlier requests are answered. Late requests are sent at once.
     PerSecond(u64),
 }
 
@@ -69,14 +69,14 @@ impl Generator {
         Self { stop, clients }
     }
 
-    /// Returns when every request has an answer, and every order is acknowledged.
+    /// Stops the clients. Returns when every request is answered, and every order is acknowledged.
     pub async fn stop(self) {
         self.stop.cancel();
         self.clients.join_all().await;
     }
 }
 
-/// When requests are due. All clients share it.
+/// The times at which requests are due. All clients share one schedule.
 struct Schedule {
     rate: Rate,
     start: Instant,
@@ -182,7 +182,7 @@ impl SoakClient {
         Some(serde_json::from_slice::<Quote>(&response.body).expect("the body of a 201 is a quote").id)
     }
 
-    /// An acknowledged order is found as it was acknowledged.
+    /// Checks that an acknowledged order is found and has not changed.
     async fn read_recent_order(&mut self) {
         let Some(order) = self.ledger.recent_order(&mut self.rng) else { return };
         let url = format!("{}/{}", self.urls.stored_orders, order.id);

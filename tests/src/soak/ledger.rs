@@ -28,11 +28,11 @@ use crate::history::{
 
 /// The history of one in this many keys is kept.
 const SAMPLE_RATIO: u64 = 256;
-/// The history of a key is also kept when its order was not acknowledged at once, for at most this many keys.
+/// The history of a key whose order was not acknowledged at once is also kept, for at most this many keys.
 const MAX_CONSPICUOUS_KEYS: usize = 10_000;
 /// Readers choose from this many of the newest orders.
 const RECENT_ORDERS: usize = 4_096;
-/// The first violations of each kind are enough.
+/// Maximum number of violations of each kind that are recorded.
 const MAX_READ_VIOLATIONS: usize = 20;
 const KEY_PREFIX: &str = "soak-";
 
@@ -144,7 +144,7 @@ impl Ledger {
         self.records().acknowledged.orders()
     }
 
-    /// The latencies since the last call, for people.
+    /// The latencies since the last call, as text.
     pub fn take_latencies(&self) -> String {
         self.latencies.take()
     }
@@ -164,7 +164,7 @@ impl Ledger {
     }
 }
 
-/// Compares the stored orders, which are visited one after the other, with what was acknowledged.
+/// Compares the stored orders, which are visited one after another, with the acknowledged orders.
 struct StoredOrdersCheck {
     sequence: SequenceChecker,
     stored: OrderDigest,

@@ -7,9 +7,10 @@ use std::fs;
 
 use crate::{Platform, Stack};
 
-/// Memory may grow by this share or by [`MEMORY_MARGIN_KIB`] from the second quarter of a run to the last one, whichever is more:
-/// allocators return pages late, and buffers have the size of the largest content so far.
+/// Memory may grow by this share or by [`MEMORY_MARGIN_KIB`], whichever is more, from the second quarter of a run to the last
+/// quarter: allocators return pages late, and buffers have the size of the largest content so far.
 const MEMORY_MARGIN_PERCENT: u64 = 10;
+/// See [`MEMORY_MARGIN_PERCENT`].
 const MEMORY_MARGIN_KIB: u64 = 4 * 1024;
 /// The page caches of db-proxy on SQLite: seven connections with 2 MiB each. They fill slowly where reads are rare.
 const PAGE_CACHES_KIB: u64 = 7 * 2 * 1024;
@@ -94,7 +95,7 @@ impl Sample {
     }
 }
 
-/// The medians of two quarters of a run. The first quarter is left out, because caches and pools fill in it.
+/// The medians of two quarters of a run. The first quarter is ignored, because caches and pools fill during it.
 struct Quarters {
     second: Sample,
     last: Sample,
@@ -111,7 +112,7 @@ impl Quarters {
     }
 }
 
-/// Describes the growth from the second quarter to the last one if it exceeds the margins. A run that is too short for
+/// Describes the growth from the second quarter to the last quarter if it exceeds the margins. A run that is too short for
 /// quarters is a violation too.
 fn growth(samples: &[Sample], bounded_caches_kib: u64) -> Option<String> {
     let Some(Quarters { second, last }) = Quarters::of(samples) else {
@@ -140,7 +141,7 @@ fn median(samples: &[Sample]) -> Sample {
     }
 }
 
-/// For people.
+/// Formats KiB as MiB with one decimal.
 fn mib(kib: u64) -> String {
     format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024)
 }

@@ -76,7 +76,7 @@ crate::text_type!(Resolution, "resolution", "The resolution of a history: raw, 1
 
 /// The courses of one exchange and pair that began within one minute, hour or day.
 ///
-/// A period in which no course began has no candle. Its course is the `close` of the previous candle.
+/// A period in which no course began has no candle. The course during such a period is the `close` of the previous candle.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Candle {
     pub exchanger: String,
@@ -111,11 +111,12 @@ pub struct CourseHistoryPage {
 
 /// A position in the history: the last course or candle of a page.
 ///
-/// The cursor is opaque to clients. Pages list one exchange and pair after the other, and new courses are only appended to
-/// each of them. Reading page after page therefore returns every course once, even while courses are added.
+/// The cursor is opaque to clients. Pages list one series after the other; a series is the courses of one exchange and pair.
+/// New courses are only appended to a series. Reading page after page therefore returns every course once, even while courses
+/// are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HistoryCursor {
-    /// The number that db-proxy assigned to the exchange and pair.
+    /// The number that db-proxy assigned to the series.
     pub series: i32,
     /// The start of the course or candle.
     pub start: Timestamp,
@@ -141,25 +142,27 @@ impl FromStr for HistoryCursor {
 
 crate::text_type!(HistoryCursor, "cursor", "An opaque cursor from a previous page.", "h7-64763ba5a2c80", pattern: r"^h[1-9a-f][0-9a-f]{0,15}-[0-9a-f]{1,16}$");
 
-/// The parameter of users that lists exchanges.
+/// The query parameter of the public API that lists the selected exchanges.
 pub const EXCHANGERS: &str = "exchangers";
-/// The same parameter at db-proxy. It keeps the name that the previous release sends and understands.
+/// The query parameter of db-proxy that lists the selected exchanges. The name is that of the previous release, because
+/// services of both releases call each other during an upgrade.
 pub const INTERNAL_EXCHANGERS: &str = "exchanger";
 
-/// Selects a part of the history. An absent field does not restrict it.
+/// Selects a part of the history. An absent field excludes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CourseFilter {
-    /// The names of exchanges. Empty does not restrict them.
+    /// The names of the selected exchanges. An empty list selects all exchanges.
     pub exchangers: Vec<String>,
     pub direction: Option<CurrencyPair>,
-    /// Selects courses that were valid at this time or later, and candles from the one that contains this time.
+    /// Selects courses that were valid at this time or later, the candle that contains this time, and later candles.
     pub from: Option<Timestamp>,
     /// Selects courses and candles that began before this time.
     pub to: Option<Timestamp>,
 }
 
 impl CourseFilter {
-    /// The query string for a page. `exchangers` is the name of that parameter: [`EXCHANGERS`] or [`INTERNAL_EXCHANGERS`].
+    /// The query string for a page. `exchangers` is the name of the parameter that lists exchanges: [`EXCHANGERS`] or
+    /// [`INTERNAL_EXCHANGERS`].
     pub fn to_query(
         &self,
         exchangers: &'static str,

@@ -6,7 +6,7 @@ fn fields(filter: &OrderFilter) -> Vec<(String, String)> {
 }
 
 #[test]
-fn empty_period_is_allowed_and_a_reversed_one_is_not() {
+fn empty_period_is_allowed_and_reversed_period_is_refused() {
     let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
     let (early, late) = (time("2026-01-01T00:00:00Z"), time("2026-01-02T00:00:00Z"));
     for (from, to) in [(early, late), (early, early), (None, early), (late, None), (None, None)] {
@@ -16,7 +16,7 @@ fn empty_period_is_allowed_and_a_reversed_one_is_not() {
 }
 
 #[test]
-fn every_wrong_filter_of_orders_is_named() {
+fn every_invalid_parameter_of_an_order_filter_is_listed() {
     assert!(fields(&OrderFilter { currency: Some(Currency::EUR), ..OrderFilter::default() }).is_empty());
     let amount = |text: &str| text.parse().ok();
     let equal = OrderFilter { min_amount: amount("5"), max_amount: amount("5"), ..OrderFilter::default() };

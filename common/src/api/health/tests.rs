@@ -18,7 +18,7 @@ fn size(heartbeat: &Heartbeat) -> usize {
 }
 
 #[test]
-fn long_detail_is_cut_and_short_ones_stay() {
+fn long_detail_is_cut_and_short_detail_is_unchanged() {
     let parts = vec![Component::not_ready("a", "ü".repeat(5000)), Component::not_ready("b", "short")];
     let bounded = heartbeat(parts).bounded();
     let detail = bounded.parts[0].detail.as_ref().unwrap();
@@ -28,23 +28,23 @@ fn long_detail_is_cut_and_short_ones_stay() {
 }
 
 #[test]
-fn heartbeat_of_any_size_is_bounded_and_keeps_what_is_not_ready() {
+fn bounded_heartbeat_keeps_every_component_that_is_not_ready() {
     for detail in ["", "x", &"x".repeat(2000), &"\u{1}".repeat(2000), &"\u{1f980}".repeat(2000)] {
         for name in ["n", &"\u{1f980}".repeat(200)] {
             let mut parts: Vec<_> = (0..200).map(|_| Component::ready(name)).collect();
             parts.extend((0..20).map(|_| Component::not_ready(name, detail)));
             let bounded = heartbeat(parts).bounded();
             assert!(size(&bounded) <= MAX_REPORT_DATA && bounded.parts.len() <= MAX_COMPONENTS);
-            assert_eq!(bounded.parts.iter().filter(|part| !part.ready).count(), 20);
+            assert_eq!(bounded.parts.iter().filter(|component| !component.ready).count(), 20);
             assert!(!bounded.ready);
         }
     }
 }
 
 #[test]
-fn details_are_left_out_before_components() {
+fn reduced_heartbeat_loses_details_before_components() {
     let once = heartbeat(vec![Component::not_ready("a", "detail"), Component::ready("b")]).reduced().unwrap();
-    assert!(once.parts.len() == 2 && once.parts.iter().all(|part| part.detail.is_none()));
+    assert!(once.parts.len() == 2 && once.parts.iter().all(|component| component.detail.is_none()));
     let twice = once.reduced().unwrap();
     assert!(twice.parts.is_empty() && !twice.ready);
     assert_eq!(twice.reduced(), None);

@@ -1,4 +1,4 @@
-//! The amounts of an order: the one that the client named, and the one that follows from the price.
+//! The two amounts of an order. The client names one amount. The other amount is computed from the price.
 
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ pub enum ConversionError {
     /// The amount buys more bitcoin than can exist.
     #[error("the amount cannot be converted to bitcoin: {0}")]
     ToBitcoin(SatsError),
-    /// The bitcoin costs more than an order may.
+    /// The bitcoin costs more than the maximum amount of an order.
     #[error("the bitcoin cannot be converted to money: {0}")]
     ToFiat(AmountError),
 }
@@ -84,7 +84,7 @@ impl OrderedAmount {
         }
     }
 
-    /// Both amounts at this price of one bitcoin. The computed amount is rounded up.
+    /// Both amounts, if `rate` is the price of one bitcoin. The computed amount is rounded up.
     pub fn convert_rounded_up(self, rate: Rate) -> Result<ConvertedAmounts, ConversionError> {
         match self {
             Self::Fiat(amount) => {
@@ -99,7 +99,7 @@ impl OrderedAmount {
     }
 }
 
-/// The price of an order, and the amount that it costs.
+/// The price of an order, and the amount that the order costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricedOrder {
     pub amount: FiatAmount,
@@ -107,7 +107,7 @@ pub struct PricedOrder {
 }
 
 impl PricedOrder {
-    /// Whether the amounts follow from the amount that the client named.
+    /// Whether both amounts are the result of converting `ordered`, the amount that the client named, at the price.
     pub fn is_conversion_of(&self, ordered: OrderedAmount) -> bool {
         let Self { amount, price: OrderPrice { exchange_rate, bitcoin_amount, .. } } = self;
         ordered.convert_rounded_up(*exchange_rate)

@@ -1,4 +1,5 @@
-//! What a client notes on an order for itself: a reference and metadata. Neither changes what the order buys.
+//! The annotations of an order: a reference and metadata, which the client stores for its own use. Neither changes what the
+//! order buys.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
@@ -12,7 +13,7 @@ use crate::api::FieldError;
 
 /// Maximum length of a reference in characters.
 pub const MAX_REFERENCE_CHARS: usize = 200;
-/// Maximum number of keys.
+/// Maximum number of keys in the metadata.
 const MAX_KEYS: usize = 50;
 /// Maximum length of a key in characters.
 const MAX_KEY_CHARS: usize = 40;
@@ -21,8 +22,8 @@ const MAX_VALUE_CHARS: usize = 500;
 /// Maximum length of the metadata as JSON, in bytes. A batch of [`MAX_GROUP`](super::MAX_GROUP) orders must fit into one body.
 const MAX_JSON_BYTES: usize = 2048;
 
-/// The reference and the metadata of an order. Two requests under one idempotency key are the same request only if these are
-/// equal.
+/// The reference and the metadata of an order. Two requests with one idempotency key are the same request only if their
+/// annotations are equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotations {
     pub client_reference: Option<ClientReference>,
@@ -31,7 +32,7 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// Validates a reference and metadata. Lists every invalid field.
+    /// Validates a reference and metadata. The error lists every invalid field.
     pub fn validate(client_reference: Option<&str>, metadata: Option<&Metadata>) -> Result<Self, Vec<FieldError>> {
         let reference = client_reference
             .map(|text| text.parse::<ClientReference>().map_err(|error| FieldError::new("client_reference", error)));
@@ -93,7 +94,7 @@ fn is_text(text: &str, max_chars: usize) -> bool {
 pub struct Metadata(Arc<BTreeMap<String, String>>);
 
 impl Metadata {
-    /// The JSON object as text, the same for equal metadata.
+    /// The JSON object as text. Equal metadata has equal text.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("a map of strings can be serialized")
     }
@@ -151,7 +152,7 @@ impl<'de> Deserialize<'de> for Metadata {
     }
 }
 
-/// Refuses repeated keys, of which a map would keep the last.
+/// Refuses repeated keys. A plain map would silently use the last value of a repeated key.
 struct MetadataVisitor;
 
 impl<'de> de::Visitor<'de> for MetadataVisitor {
@@ -186,8 +187,8 @@ impl Type for Metadata {
         let value = MetaSchema { max_length: Some(MAX_VALUE_CHARS), ..MetaSchema::new("string") };
         MetaSchemaRef::Inline(Box::new(MetaSchema {
             description: Some(
-                "Notes of the client: at most 50 keys of 1 to 40 characters, with values of at most 500 characters, none of \
-                 them with control characters, and at most 2048 bytes of JSON in all.",
+                "Notes of the client: at most 50 keys of 1 to 40 characters, with values of at most 500 characters. Keys and \
+                 values must not contain control characters. The whole object must take at most 2048 bytes as JSON.",
             ),
             example: Some(serde_json::json!({ "cart": "7", "channel": "web" })),
             additional_properties: Some(Box::new(MetaSchemaRef::Inline(Box::new(value)))),

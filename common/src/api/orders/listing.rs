@@ -1,4 +1,4 @@
-//! Selecting and paging orders.
+//! Filters and pages of orders.
 
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ impl OrderFilter {
             && self.max_amount.is_none_or(|largest| amount <= largest)
     }
 
-    /// Whether the filter restricts the currency or the amount. No index covers them; an index covers only the time.
+    /// Whether the filter restricts the currency or the amount. No index covers these fields. An index covers only the time.
     pub fn selects_by_value(&self) -> bool {
         self.currency.is_some() || self.min_amount.is_some() || self.max_amount.is_some()
     }

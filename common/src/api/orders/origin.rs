@@ -25,7 +25,7 @@ impl OrderOrigin {
         self == Self::Simulated
     }
 
-    /// The other one.
+    /// The other origin.
     #[must_use]
     pub fn opposite(self) -> Self {
         Self::of(!self.is_simulated())

@@ -43,7 +43,7 @@ fn only_canonical_cursors_are_parsed() {
 }
 
 #[test]
-fn order_names_either_the_money_or_the_bitcoin() {
+fn request_must_name_exactly_one_amount() {
     let parse = |amount: Option<&str>, bitcoin: Option<&str>| {
         let (amount, bitcoin) = (amount.map(DecimalText::from), bitcoin.map(DecimalText::from));
         OrderedAmount::parse(amount.as_ref(), bitcoin.as_ref()).map_err(|error| error.field)
@@ -65,7 +65,7 @@ fn order_names_either_the_money_or_the_bitcoin() {
 }
 
 #[test]
-fn every_invalid_field_of_terms_and_annotations_is_listed() {
+fn every_invalid_field_of_order_and_annotations_is_listed() {
     let payload = |json: &str| serde_json::from_str::<OrderPayload>(json).unwrap();
     let fields = |json: &str| {
         let errors = OrderRequest::from_payload(&payload(json), &ALLOWED).err().unwrap_or_default();
@@ -84,7 +84,7 @@ fn every_invalid_field_of_terms_and_annotations_is_listed() {
 }
 
 #[test]
-fn amounts_of_an_order_follow_from_the_one_that_the_client_named() {
+fn other_amount_is_computed_from_the_named_amount_and_rounded_up() {
     let rate = "84000.12".parse().unwrap();
     let convert = |ordered: OrderedAmount| {
         let ConvertedAmounts { amount, bitcoin_amount } = ordered.convert_rounded_up(rate).unwrap();

@@ -53,7 +53,7 @@ fn price_of_an_older_record_has_the_state_and_times_of_the_record() {
 }
 
 #[test]
-fn older_reader_never_sees_a_price_as_newer_or_valid_longer_than_it_is() {
+fn reader_of_version_0_1_0_never_sees_a_price_as_newer_or_valid_longer_than_it_is() {
     let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let seconds = |ago| now.minus(Duration::from_secs(ago));
     let price = |state, as_of: Timestamp, valid| {
@@ -70,7 +70,7 @@ fn older_reader_never_sees_a_price_as_newer_or_valid_longer_than_it_is() {
     // The fields that version 0.1.0 knows.
     let expires_at = now.plus(Duration::from_secs(55));
     assert_eq!((record.state, record.as_of, record.expires_at), (PriceState::Prolonged, seconds(600), expires_at));
-    // The fields of each price, and the order of records.
+    // The fields of each price, and the version of the record.
     let price = |currency| record.price(currency).unwrap();
     assert_eq!((price(Currency::EUR).state, price(Currency::EUR).as_of), (PriceState::Fresh, seconds(5)));
     assert_eq!((price(Currency::GBP).state, price(Currency::GBP).as_of), (PriceState::Prolonged, seconds(600)));
@@ -82,7 +82,7 @@ fn older_reader_never_sees_a_price_as_newer_or_valid_longer_than_it_is() {
 }
 
 #[test]
-fn own_times_of_a_price_are_checked_and_an_expired_price_is_left_out() {
+fn times_of_each_price_are_checked_and_expired_price_is_omitted() {
     let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let price = |as_of: Timestamp, expires_at: Timestamp| Price {
         as_of: Some(as_of),

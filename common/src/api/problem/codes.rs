@@ -1,4 +1,4 @@
-//! The table of all error codes. The reference page and the OpenAPI documents are made from it.
+//! The table of all error codes. The reference page and the OpenAPI documents are generated from this table.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ impl RetryAdvice {
     /// The advice as a sentence.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::AfterChange => "Not unchanged: the same request is refused again.",
+            Self::AfterChange => "Only after a change: the same request is refused again.",
             Self::AtOnce => "At once.",
             Self::AfterWait => "Unchanged, after the seconds in `Retry-After`.",
             Self::WithSameKey => {
@@ -32,8 +32,8 @@ impl RetryAdvice {
     }
 }
 
-/// Defines the codes. The documentation of each is its meaning on the reference page. Then follow its text, its status, its
-/// title, when to send the request again, and what to do.
+/// Defines the codes. The doc comment of a code is its meaning on the reference page. After the name of the code follow its
+/// text, its HTTP status, its title, the retry advice, and what the client should do.
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $name:ident = $text:literal, $status:ident, $title:literal, $retry:ident, $action:literal;)+) => {
         /// The kind of a problem. Codes are stable, so clients should compare the code and nothing else.
@@ -109,16 +109,16 @@ codes! {
     /// Another user has the e-mail address. Addresses are compared without regard to case.
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is taken",
         AfterChange,
-        "Send another address, or find the user with the address. After a request without a response, the user may be the one that it \
-         created.";
+        "Send another address, or find the user with the address. If an earlier request got no response, it may have created this \
+         user.";
     /// The user has as many keys that are not revoked as a user may have.
     KeyLimitExceeded = "key_limit_exceeded", CONFLICT, "The user has too many keys",
         AfterChange, "Revoke a key that is not used any more.";
     /// The body of the request is larger than the service accepts.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         AfterChange, "Send a smaller body.";
-    /// The service does not answer for the host name of the request.
-    MisdirectedRequest = "misdirected_request", MISDIRECTED_REQUEST, "The host name is not one of this service",
+    /// The host name of the request does not belong to this service.
+    MisdirectedRequest = "misdirected_request", MISDIRECTED_REQUEST, "The host name does not belong to this service",
         AfterChange, "Use the address of the service. If the name is right, the operator adds it to `ALLOWED_HOSTS`.";
     /// The body has a content type that the operation does not accept, or none.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported",
@@ -129,7 +129,7 @@ codes! {
         AfterChange, "Correct every field that `errors` names.";
     /// The idempotency key was used for another order.
     KeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another order",
-        AfterChange, "Use a new key for a new order. To repeat an order, send exactly its body.";
+        AfterChange, "Use a new key for a new order. To send the same order again, send exactly the same body.";
     /// The quote does not exist. Quotes are deleted some time after they expire.
     QuoteUnknown = "quote_unknown", UNPROCESSABLE_ENTITY, "The quote does not exist",
         AfterChange, "Request a new quote.";
@@ -144,7 +144,7 @@ codes! {
         AfterWait, "Wait, and send fewer requests. The headers `RateLimit-*` state the rate.";
     /// An error in the service. The log of the service contains its cause under the `request_id`.
     Internal = "internal", INTERNAL_SERVER_ERROR, "An internal error",
-        WithSameKey, "Report the `request_id` to the operator. Other requests than orders may be sent again.";
+        WithSameKey, "Report the `request_id` to the operator. A request that places no order may be sent again.";
     /// There is no price that may be used: the exchanges did not report one, or the last one is too old. No order was placed.
     PriceUnavailable = "price_unavailable", SERVICE_UNAVAILABLE, "There is no current price",
         AfterWait, "Wait for the next price.";
@@ -157,14 +157,14 @@ codes! {
     /// A service that the request needs did not respond. No order was placed.
     UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A required service cannot be reached",
         AfterWait, "Wait. An operator finds the missing service on the page of health-check.";
-    /// The service has as much work as it accepts, and refused this request. No order was placed.
+    /// Too many requests are waiting in the service, so it refused this request. No order was placed.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
         AfterWait, "Wait, longer after each attempt, and send fewer requests at once.";
     /// It is unknown whether the order was placed: the connection or the database failed while the order was being stored.
     /// `idempotency_key` is the key of the order.
     OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the order was placed",
         WithSameKey,
-        "Send the same body again with the header `Idempotency-Key` set to `idempotency_key`, until the answer is another one. \
+        "Send the same body again with the header `Idempotency-Key` set to `idempotency_key`, until the response has another code. \
          The order is placed at most once. Never send it with a new key. After a request for a quote, request a new quote.";
     /// The service is shutting down. This request had no effect.
     ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "The service is shutting down",

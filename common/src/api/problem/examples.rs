@@ -23,13 +23,13 @@ fn example_problem(code: Code) -> Problem {
             "A web page of another origin sent this request. If the page is trusted, add its origin to CORS_ORIGINS.",
         ),
         Code::Forbidden => problem("The token does not permit this request."),
-        Code::NotFound => problem("Nothing has this id or this name."),
+        Code::NotFound => problem("No resource has this id or this name."),
         Code::MethodNotAllowed => problem("This path does not support PUT. /docs lists the methods of each path."),
         Code::RequestTimeout => problem("The body was not received in time."),
         Code::LimitExceeded => Problem {
             remaining_bitcoin: Some("0.25000000".to_owned()),
             ..problem(
-                "The order exceeds the limit of all orders. 0.25000000 BTC remain; a smaller order may still fit.",
+                "The order exceeds the limit over all orders. 0.25000000 BTC remain; a smaller order may still fit.",
             )
         },
         Code::QuoteLimitExceeded => Problem {
@@ -46,7 +46,7 @@ fn example_problem(code: Code) -> Problem {
         Code::KeyLimitExceeded => problem("The user has 100 keys that are not revoked. Revoke a key first."),
         Code::PayloadTooLarge => problem("The body must have at most 1048576 bytes."),
         Code::MisdirectedRequest => problem(
-            "This service does not answer for the host name of the request. If the name is right, add it to ALLOWED_HOSTS.",
+            "The host name of the request does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
         ),
         Code::UnsupportedMediaType => problem("The body must be application/json."),
         Code::ValidationFailed => {

@@ -31,17 +31,17 @@ fn transport_error() -> reqwest::Error {
     http_client().get("no URL").build().unwrap_err()
 }
 
-/// What a server does with a request.
+/// How a server responds to a request.
 #[derive(Debug, Clone, Copy)]
 enum Reply {
     Success,
     Overloaded,
-    /// It closes the connection.
+    /// The server closes the connection without a response.
     Nothing,
 }
 
-/// A server that receives one request for each reply. Then no connection can be opened. Returns its address, and the number of
-/// requests.
+/// Starts a server that responds to one request with each reply and then stops listening. Returns the address of the server,
+/// and a task that returns the number of requests.
 async fn scripted_server(replies: &'static [Reply]) -> (Url, tokio::task::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -66,7 +66,8 @@ async fn scripted_server(replies: &'static [Reply]) -> (Url, tokio::task::JoinHa
     (format!("http://{address}").parse().unwrap(), served)
 }
 
-/// Calls a server that gives these replies, and returns the outcome when it has received a request for each.
+/// Calls a server that sends these replies. Asserts that the server received one request for each reply, and returns the
+/// outcome of the call.
 async fn call_scripted(replies: &'static [Reply], retry: Retry) -> CallOutcome {
     let (url, served) = scripted_server(replies).await;
     let client = ServiceClient::new(http_client(), "db-proxy", url, Secret::random());
@@ -77,21 +78,21 @@ async fn call_scripted(replies: &'static [Reply], retry: Retry) -> CallOutcome {
 }
 
 #[tokio::test]
-async fn request_without_a_response_is_sent_again_if_that_is_safe() {
+async fn request_without_a_response_is_sent_again_if_a_retry_is_safe() {
     let outcome = call_scripted(&[Reply::Nothing, Reply::Nothing, Reply::Success], Retry::Safe).await;
     assert_eq!(outcome.result.unwrap(), "null");
     assert!(outcome.unanswered, "two attempts may have taken effect");
 }
 
 #[tokio::test]
-async fn request_without_a_response_is_not_sent_again_if_that_is_not_safe() {
+async fn request_without_a_response_is_not_sent_again_if_a_retry_is_not_safe() {
     let outcome = call_scripted(&[Reply::Nothing], Retry::OnlyIfNotSent).await;
     assert!(matches!(outcome.result, Err(CallError::NoResponse(..))), "{outcome:?}");
     assert!(!outcome.unanswered, "the result describes the only attempt");
 }
 
 #[tokio::test]
-async fn response_to_the_first_request_leaves_no_doubt() {
+async fn response_to_the_first_attempt_leaves_no_unanswered_attempt() {
     let outcome = call_scripted(&[Reply::Success], Retry::Safe).await;
     assert_eq!(outcome.result.unwrap(), "null");
     assert!(!outcome.unanswered);
@@ -119,7 +120,7 @@ fn server_that_may_have_received_the_request_is_called_until_the_deadline() {
 }
 
 #[test]
-fn only_an_unavailable_service_is_shown_to_the_client() {
+fn client_sees_only_that_a_service_is_unavailable() {
     let problem_of = |code: Code| {
         let problem = Problem::new(code, "the detail of the service");
         CallError::Problem("db-proxy", Box::new(problem)).to_problem(Code::UpstreamUnavailable)
@@ -150,8 +151,8 @@ fn only_an_unavailable_service_is_shown_to_the_client() {
 
 const INTERNAL_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A server that answers requests whose token it accepts, and rejects the others. Returns its address, and the tokens of the
-/// requests in their order when `requests` of them were answered.
+/// Starts a server that accepts or rejects each request by its token. Returns the address of the server, and a task that ends
+/// after `requests` requests and returns their tokens in order.
 async fn token_server(
     accepts: impl Fn(&str) -> bool + Send + 'static,
     requests: usize,
@@ -185,14 +186,14 @@ async fn call_as_rates(url: Url, token: impl Into<CallerToken>) -> Result<(), Ca
 }
 
 #[tokio::test]
-async fn derived_token_is_sent_alone_to_a_server_that_accepts_it() {
+async fn server_that_accepts_the_derived_token_receives_no_other_token() {
     let accepted = AcceptedCallers::of_internal_token(Secret::new(INTERNAL_TOKEN), "db-proxy");
     let (url, served) = token_server(move |token| accepted.caller(token) == Some(Caller::RATES), 1).await;
     call_as_rates(url, CallerToken::derive(Secret::new(INTERNAL_TOKEN), Caller::RATES, "db-proxy")).await.unwrap();
     assert_ne!(served.await.unwrap(), [INTERNAL_TOKEN]);
 }
 
-/// The last release knows no derived tokens. Services are replaced in any order.
+/// A server of the last release does not know derived tokens. During an upgrade, services are replaced in any order.
 #[tokio::test]
 async fn internal_token_is_sent_to_a_server_of_the_last_release() {
     let (url, served) = token_server(|token| token == INTERNAL_TOKEN, 2).await;
@@ -201,7 +202,7 @@ async fn internal_token_is_sent_to_a_server_of_the_last_release() {
 }
 
 #[tokio::test]
-async fn service_with_its_own_token_has_no_other_one() {
+async fn service_with_its_own_token_sends_no_other_token() {
     let token = ServerKey::derive(&Secret::new(INTERNAL_TOKEN), "db-proxy").token(Caller::RATES);
     let (url, served) = token_server(|_| false, 1).await;
     let error = call_as_rates(url, token.clone()).await.unwrap_err();

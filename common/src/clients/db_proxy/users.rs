@@ -1,4 +1,4 @@
-//! Users and API keys.
+//! The calls that concern users and API keys.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// Deadline for the record of a key. A request of a customer waits for it.
+/// Deadline for reading the record of a key. A request of a customer waits for this call.
 const KEY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Why a user or a key was not read or changed.
@@ -35,7 +35,7 @@ pub enum DirectoryError {
     KeyNotFound,
     #[error("another user has this e-mail address")]
     EmailTaken,
-    /// The caller generates another key.
+    /// The caller should generate another key.
     #[error("another key has this prefix")]
     PrefixTaken,
     #[error("the user has {MAX_KEYS_PER_USER} keys that are not revoked")]
@@ -117,17 +117,19 @@ impl DbProxyClient {
         self.write(Method::PATCH, &format!("/users/{id}"), Some(command)).await
     }
 
-    /// From now on no key of the user is accepted. Retries are safe, because a repetition has no effect.
+    /// Deactivates a user, so that no key of the user is accepted any more. Retries are safe, because a repetition has no
+    /// effect.
     pub async fn deactivate_user(&self, id: UserId) -> Result<User, DirectoryError> {
         self.write(Method::POST, &format!("/users/{id}/deactivate"), None::<&()>).await
     }
 
-    /// Accepts the keys of the user again. Retries are safe, because a repetition has no effect.
+    /// Activates a user, so that the keys of the user are accepted again. Retries are safe, because a repetition has no effect.
     pub async fn activate_user(&self, id: UserId) -> Result<User, DirectoryError> {
         self.write(Method::POST, &format!("/users/{id}/activate"), None::<&()>).await
     }
 
-    /// Stores a new key of a user. Retries are safe: if the prefix and the hash are stored, the stored key is returned.
+    /// Stores a new key of a user. Retries are safe: if a key with this prefix and this hash is already stored, db-proxy
+    /// returns it.
     pub async fn store_key(&self, user: UserId, command: &StoreKeyCommand) -> Result<ApiKey, DirectoryError> {
         self.write(Method::POST, &format!("/users/{user}/keys"), Some(command)).await
     }
@@ -137,7 +139,7 @@ impl DbProxyClient {
         none_if_absent(self.read(&format!("/users/{user}/keys")).await)
     }
 
-    /// Revokes a key of a user. Retries are safe: a key that is revoked keeps the time of its revocation.
+    /// Revokes a key of a user. Retries are safe: a key that is already revoked keeps the time of its revocation.
     pub async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<ApiKey, DirectoryError> {
         self.write(Method::DELETE, &format!("/users/{user}/keys/{key}"), None::<&()>).await
     }
@@ -169,7 +171,7 @@ impl DbProxyClient {
     }
 }
 
-/// `None` if db-proxy answers that nothing has this id or prefix.
+/// Converts the response that no user or key has this id or prefix to `None`.
 fn none_if_absent<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {
     match result.map_err(DirectoryError::from) {
         Ok(found) => Ok(Some(found)),

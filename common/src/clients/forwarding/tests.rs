@@ -10,14 +10,14 @@ use crate::clients::http_client;
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
-/// A client of a listener that the test answers by hand.
+/// A client, and the listener to which it connects. The test accepts the connections itself.
 async fn client_of_listener() -> (ForwardingClient, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     (ForwardingClient::new(http_client(), "fetch-orders", base), listener)
 }
 
-async fn get(client: &ForwardingClient, headers: &HeaderMap) -> Result<ForwardedAnswer, ForwardingError> {
+async fn get(client: &ForwardingClient, headers: &HeaderMap) -> Result<ForwardedResponse, ForwardingError> {
     client.get(ForwardedRead { path: "//elsewhere.example/x", query: Some("limit=5"), headers, peer: PEER }).await
 }
 
@@ -33,7 +33,7 @@ async fn answer(listener: &TcpListener, response: &str) -> (TcpStream, String) {
 }
 
 #[tokio::test]
-async fn request_and_response_are_handed_on_without_the_headers_of_the_connection() {
+async fn request_and_response_are_forwarded_without_the_headers_of_the_connection() {
     let (client, listener) = client_of_listener().await;
     let mut headers = HeaderMap::new();
     for (name, value) in [
@@ -50,7 +50,7 @@ async fn request_and_response_are_handed_on_without_the_headers_of_the_connectio
     let response = "HTTP/1.1 404 Not Found\r\ncontent-type: application/problem+json\r\nratelimit-remaining: 5\r\n\
          connection: close\r\ncontent-length: 3\r\n\r\n{}\n";
     let (answered, (_stream, sent)) = tokio::join!(get(&client, &headers), answer(&listener, response));
-    let ForwardedAnswer { status, headers, mut body } = answered.unwrap();
+    let ForwardedResponse { status, headers, mut body } = answered.unwrap();
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(headers["content-length"], "3");
     assert_eq!(headers["ratelimit-remaining"], "5");

@@ -46,8 +46,9 @@ use crate::{
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the documents are polled while no stream is connected.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// First and longest base delay before a stream is opened again; see [`Backoff`].
+/// Base delay before a stream is opened again for the first time; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+/// Maximum base delay before a stream is opened again.
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The bytes of an event stream.
@@ -56,7 +57,7 @@ pub type EventBytes = BoxStream<'static, io::Result<Bytes>>;
 /// A source of documents: [`PriceCacheClient`], or a fake in tests.
 #[async_trait]
 pub trait DocumentSource: Send + Sync {
-    /// The JSON of the document. Empty if there is none.
+    /// The JSON of the document. Empty if there is no document.
     async fn fetch_document(&self, topic: Topic) -> Result<Bytes, CallError>;
 
     /// Opens a stream of the documents and their changes.
@@ -105,7 +106,7 @@ pub struct PriceCacheWatch {
     market_snapshot: Latest<MarketSnapshot>,
     /// Whether a stream is connected.
     connected: watch::Sender<bool>,
-    /// Whether the newest document was from the future, which is logged once.
+    /// Whether the last received document was from the future. Of several such documents in a row, only the first is logged.
     future_logged: Arc<AtomicBool>,
 }
 
@@ -139,25 +140,27 @@ impl PriceCacheWatch {
         self.market_snapshot.current(self.clock.now())
     }
 
-    /// The price record and its changes. Expiry is not a change.
+    /// A receiver of the price record and of its changes. Expiry is not a change.
     pub fn subscribe_price_record(&self) -> watch::Receiver<Option<Arc<Document<PriceRecord>>>> {
         self.price_record.subscribe()
     }
 
-    /// The market snapshot and its changes. Expiry is not a change.
+    /// A receiver of the market snapshot and of its changes. Expiry is not a change.
     pub fn subscribe_market_snapshot(&self) -> watch::Receiver<Option<Arc<Document<MarketSnapshot>>>> {
         self.market_snapshot.subscribe()
     }
 
-    /// Whether a stream is connected. If not, the documents are polled and may be older than those of price-cache-proxy.
+    /// A receiver of whether a stream is connected. While no stream is connected, the documents are polled, so they may be
+    /// older than the documents of price-cache-proxy.
     pub fn subscribe_connected(&self) -> watch::Receiver<bool> {
         self.connected.subscribe()
     }
 
-    /// Fetches the document now. The local copy is kept if price-cache-proxy has no document or an older one.
+    /// Fetches the document now. The local copy does not change if price-cache-proxy has no document or an older document.
     pub async fn fetch_now(&self, topic: Topic) -> Result<(), CallError> {
         let response = self.source.fetch_document(topic).await?;
-        // A response ends with a line break, and an event does not. Without it, the same document has the same bytes.
+        // A response ends with a line break, and an event does not. Without the line break, the same document has the same
+        // bytes in both.
         let json = response.slice(..response.trim_ascii_end().len());
         if json.is_empty() {
             return Ok(());
@@ -216,7 +219,7 @@ impl PriceCacheWatch {
                 ),
                 Some(OutageLine::Outage) => tracing::warn!(
                     error = format_chain(&reason),
-                    "the stream of price changes is disconnected; prices are polled until it is back"
+                    "the stream of price changes is disconnected; prices are polled until it is connected again"
                 ),
                 None => {}
             }
@@ -289,7 +292,7 @@ fn reconnect_backoff() -> Backoff {
     Backoff::new(FIRST_BACKOFF, MAX_BACKOFF)
 }
 
-/// The stream, ended by an error if no bytes arrive for [`MAX_SILENCE`].
+/// The same stream, but it fails if no bytes arrive for [`MAX_SILENCE`].
 fn fail_on_silence(stream: EventBytes) -> impl Stream<Item = io::Result<Bytes>> {
     futures_util::stream::unfold(stream, |mut stream| async {
         let next = timeout(MAX_SILENCE, stream.next()).await;

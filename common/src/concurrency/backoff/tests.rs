@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn delays_double_up_to_the_longest_and_never_end() {
+fn base_delay_doubles_up_to_the_maximum_and_delays_never_end() {
     let millis = Duration::from_millis;
     let mut backoff = Backoff::new(millis(20), millis(50));
     for base in [20, 40].into_iter().chain(std::iter::repeat_n(50, 1000)).map(millis) {

@@ -27,7 +27,7 @@ fn note(as_of: Timestamp, text: &str) -> Arc<Document<Note>> {
 }
 
 #[test]
-fn only_older_documents_are_rejected_until_the_stored_one_expires() {
+fn older_document_is_rejected_until_the_stored_document_expires() {
     let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let latest = Latest::default();
     assert_eq!(latest.current(now), None);
@@ -105,7 +105,7 @@ async fn document_expires_by_the_monotonic_clock_even_if_it_arrives_again() {
     let latest = Latest::default();
     let first = note(clock.now(), "first");
     latest.replace_if_newer(first.clone(), clock.now());
-    // The wall clock is set back by a second at a time, so that the document never expires by it.
+    // The wall clock is set back every second, so that the document never expires by the wall clock.
     for _ in 0..MINUTE.as_secs() {
         assert_eq!(latest.current(clock.now()), Some(first.clone()));
         tokio::time::advance(Duration::from_secs(1)).await;

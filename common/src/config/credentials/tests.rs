@@ -7,7 +7,7 @@ fn internal_token() -> Secret {
 }
 
 #[test]
-fn token_is_valid_for_its_caller_and_its_server_alone() {
+fn token_is_valid_only_for_its_caller_and_its_server() {
     for server in SERVERS {
         let accepted = AcceptedCallers::of_internal_token(internal_token(), server);
         for caller in Caller::ALL {
@@ -26,7 +26,7 @@ fn token_is_valid_for_its_caller_and_its_server_alone() {
 }
 
 #[test]
-fn server_with_its_key_alone_accepts_derived_tokens_and_not_the_internal_token() {
+fn server_with_only_its_key_accepts_derived_tokens_and_not_the_internal_token() {
     let key = ServerKey::new(ServerKey::derive(&internal_token(), "db-proxy").as_secret().clone());
     let accepted = AcceptedCallers::of_key(&key);
     let token = CallerToken::derive(internal_token(), Caller::RATES, "db-proxy");
@@ -43,7 +43,7 @@ fn internal_token_is_the_token_of_an_operator() {
     let accepted = AcceptedCallers::of_internal_token(internal_token(), "db-proxy");
     assert_eq!(accepted.caller(internal_token().expose()), Some(Caller::OPERATOR));
     assert_eq!(accepted.caller("0123456789abcdef0123456789abcdee"), None);
-    // An empty internal token, of a missing setting, accepts nothing.
+    // The internal token is empty if the setting is missing. It then matches no token.
     let empty = AcceptedCallers::of_internal_token(Secret::new(""), "db-proxy");
     assert_eq!(empty.caller(""), None);
 }

@@ -15,7 +15,7 @@ fn invalid_line_is_named_without_its_content() {
 }
 
 #[test]
-fn misspelt_setting_is_named_with_the_one_that_was_meant() {
+fn misspelt_setting_is_named_with_the_nearest_setting() {
     let unknown_in = |text: &str| -> Vec<String> {
         EnvFile::parse(text).unwrap().unknown.iter().map(UnknownSetting::to_string).collect()
     };

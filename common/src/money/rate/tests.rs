@@ -37,7 +37,7 @@ fn computed_rate_is_rounded_half_to_even() {
 }
 
 #[test]
-fn distance_is_a_part_of_the_rate_rounded_up() {
+fn distance_is_in_millionths_of_the_rate_and_rounded_up() {
     let distance =
         |center: &str, other: &str| center.parse::<Rate>().unwrap().distance_millionths(other.parse().unwrap());
     assert_eq!((distance("200", "201"), distance("201", "200")), (5_000, 4_976));

@@ -16,7 +16,7 @@ fn full_queue_drops_and_counts_its_oldest_reports() {
 }
 
 #[test]
-fn heartbeat_comes_first_and_replaces_the_previous_one() {
+fn heartbeat_comes_first_and_replaces_the_previous_heartbeat() {
     let mut receiver = report_queue("x");
     for (service, status) in [("x", "w"), ("x", Report::ALIVE), ("y", Report::ALIVE), ("x", Report::STOPPING)] {
         receiver.queue().push(report(service, status));

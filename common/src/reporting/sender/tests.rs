@@ -33,7 +33,7 @@ fn serve_health_check(listener: TcpListener, status: Arc<AtomicU16>) -> mpsc::Un
             let report: Report = serde_json::from_slice(&request.take_body().into_vec().await?).unwrap();
             assert_eq!(request.header("authorization"), Some("Bearer a-token-of-16-and-more"));
             Ok::<_, poem::Error>(match status.load(Ordering::Relaxed) {
-                // As a health-check that refuses details.
+                // Imitates a health-check that refuses details.
                 423 if report.data.to_string().contains("detail") => Problem::validation(Vec::new()).into_response(),
                 202 | 423 => {
                     let _ = sender.send(report);
@@ -101,7 +101,7 @@ async fn unresponsive_health_check_does_not_delay_the_stop() {
 }
 
 #[tokio::test]
-async fn report_is_retried_until_accepted_and_given_up_if_it_is_rejected() {
+async fn report_is_retried_until_accepted_and_dropped_if_it_is_rejected() {
     let (mut reports, status, config) = start_health_check(503).await;
     let receiver = report_queue("x");
     receiver.queue().push(warning("first"));

@@ -1,6 +1,7 @@
-//! Finds every wrong field of a JSON body, and words the errors.
+//! Finds every invalid field of a JSON body, and describes the errors in terms of JSON.
 //!
-//! serde stops at the first wrong field, and names types of Rust. After it has failed, each field is parsed on its own.
+//! serde stops at the first invalid field, and its messages name types of Rust. After serde has failed, each field is therefore
+//! parsed on its own.
 
 use std::{collections::HashMap, fmt};
 
@@ -18,9 +19,9 @@ use crate::{api::FieldError, server::limits::MAX_FIELD_ERRORS};
 
 /// The result of parsing each field of a JSON object on its own.
 pub(super) struct ParsedFields<T> {
-    /// Every wrong field, in the order of the body, and then those that are missing.
+    /// Every invalid field, in the order of the body, and then the missing fields.
     pub(super) errors: Vec<FieldError>,
-    /// The object with only the valid fields. `None` if a required one is not valid.
+    /// The object with only the valid fields. `None` if a required field is not valid.
     pub(super) valid_part: Option<T>,
 }
 
@@ -43,7 +44,7 @@ pub(super) fn parse_fields<T: Type + DeserializeOwned>(json: &[u8]) -> Option<Pa
                 Some(error) => errors.push(error),
                 None => valid.push((name.as_str(), &**value)),
             },
-            // Reported at its first occurrence.
+            // A repeated field is reported once, at its first occurrence.
             Some(count) if *count > 1 => {
                 *count = 0;
                 errors.push(FieldError::repeated(name));
@@ -64,7 +65,7 @@ pub(super) fn parse_fields<T: Type + DeserializeOwned>(json: &[u8]) -> Option<Pa
     Some(ParsedFields { errors, valid_part: valid_part.ok() })
 }
 
-/// The error of one field. `None` if it is valid, or if only other fields are missing.
+/// The error of one field. `None` if the field is valid, also if other fields are missing.
 fn field_error<T: DeserializeOwned>(name: &str, value: &RawValue, names: &FieldNames) -> Option<FieldError> {
     let json = object_text(&[(name, value)]);
     let error = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(&json)).err()?;
@@ -79,7 +80,7 @@ fn field_error<T: DeserializeOwned>(name: &str, value: &RawValue, names: &FieldN
     Some(describe_error(if path == "." { name } else { &path }, &error))
 }
 
-/// Converts an error of serde at `path`. Its texts never reach a user.
+/// Converts an error of serde at `path`. The texts of serde itself never reach a user.
 pub(super) fn describe_error(path: &str, error: &serde_json::Error) -> FieldError {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(&*message, |(message, _)| message);
@@ -104,10 +105,10 @@ pub(super) fn describe_error(path: &str, error: &serde_json::Error) -> FieldErro
         return FieldError::new(path, describe_expected(expected));
     }
     if error.is_data() {
-        // The text of one of our own types.
+        // The message comes from a type of this workspace.
         return FieldError::new(path, message);
     }
-    // The parser itself refuses a value that no enumeration can have, and characters that do not exist.
+    // The parser itself refused a value of a type that no enumeration has, or an escape sequence of an invalid character.
     FieldError::new(path, WRONG_TYPE)
 }
 
@@ -133,7 +134,7 @@ fn describe_expected(expected: &str) -> &'static str {
     }
 }
 
-/// The path of a field that is named in a message. The path of the error is the object, or already the field.
+/// The path of the field `name`. `path` is the path of the object that contains the field, or already the path of the field.
 fn join_path(path: &str, name: &str) -> String {
     if path == "." || path == "body" {
         name.to_owned()
@@ -174,7 +175,7 @@ fn object_text(fields: &[(&str, &RawValue)]) -> String {
     format!("{{{}}}", fields.iter().map(pair).collect::<Vec<_>>().join(","))
 }
 
-/// The fields of an object in their order, also repeated ones.
+/// The fields of an object in their order, including repeated fields.
 struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Fields {

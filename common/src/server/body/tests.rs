@@ -74,7 +74,7 @@ fn assert_errors(json: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn every_wrong_field_is_named_in_terms_of_json() {
+fn every_invalid_field_is_described_in_terms_of_json() {
     assert_errors(
         r#"{"kind":"quick","seconds":-1,"exchanges":"kraken","enabled":"yes","detail":7}"#,
         &[
@@ -135,7 +135,7 @@ fn number_of_named_fields_is_limited() {
 }
 
 #[test]
-fn handler_adds_what_it_finds_in_the_valid_fields() {
+fn handler_adds_errors_of_the_valid_fields() {
     let read = |json: &str| UncheckedBody::<PaymentBody>(try_parse_json(json.as_bytes()));
     let found = |payment: &PaymentBody| {
         let amount = payment.amount.as_ref().filter(|amount| amount.as_str() == "x");
@@ -150,7 +150,7 @@ fn handler_adds_what_it_finds_in_the_valid_fields() {
     assert_eq!(fields(r#"{"curency":"EUR","amount":"x"}"#), ["curency", "amount"]);
     assert_eq!(fields(r#"{"quotes":"7"}"#), ["quotes", "currency"]);
     assert_eq!(fields(r#"{"quote":7}"#), ["quote", "currency"]);
-    // A body that can be parsed is checked by its use case.
+    // `or_problem` does not check a body that can be parsed.
     assert!(read(r#"{"amount":"x"}"#).or_problem(found).is_ok());
 }
 

@@ -60,7 +60,7 @@ impl Activity {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes were received.
+    /// Records that bytes were received.
     pub(super) fn received(&self) {
         let mut state = self.state();
         if let Phase::Idle { .. } = state.phase {
@@ -68,18 +68,18 @@ impl Activity {
         }
     }
 
-    /// The head of a request was received. The request ends when the returned value is dropped.
+    /// Records that the head of a request was received. The request ends when the returned value is dropped.
     pub(super) fn start_request(&self) -> RequestInProgress {
         self.state().phase = Phase::Responding;
         RequestInProgress(self.clone())
     }
 
-    /// The socket accepts no more bytes for now.
+    /// Records that the socket accepts no more bytes for now.
     pub(super) fn write_blocked(&self) {
         self.state().blocked_write.get_or_insert_with(|| BlockedWrite { since: Instant::now(), written: 0 });
     }
 
-    /// The socket accepted `length` bytes.
+    /// Records that the socket accepted `length` bytes.
     pub(super) fn written(&self, length: usize) {
         let mut state = self.state();
         if let Some(blocked) = &mut state.blocked_write {
@@ -90,7 +90,7 @@ impl Activity {
         }
     }
 
-    /// The socket accepted all bytes.
+    /// Records that the socket accepted all bytes.
     pub(super) fn flushed(&self) {
         self.state().blocked_write = None;
     }
@@ -113,7 +113,7 @@ impl Activity {
         let deadlines = [phase, write].into_iter().flatten();
         match deadlines.min_by_key(|(deadline, _)| *deadline) {
             Some((deadline, timeout)) if deadline <= now => Check::Expired(timeout),
-            // Deadlines that begin after `now` expire later than the shortest timeout from now.
+            // A deadline that begins after `now` does not expire within the shortest timeout from `now`.
             earliest => {
                 let future = now + HEAD_TIMEOUT.min(IDLE_TIMEOUT).min(WRITE_TIMEOUT);
                 Check::NextCheck(earliest.map_or(future, |(deadline, _)| deadline.min(future)))

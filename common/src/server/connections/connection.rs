@@ -28,8 +28,8 @@ pub(super) struct Peers {
     pub(super) remote: SocketAddr,
 }
 
-/// Serves a connection until a side closes it, a deadline expires, or `stop` is cancelled and the request in progress is
-/// answered. Returns the deadline that expired.
+/// Serves a connection until the client or the server closes it, a deadline expires, or `stop` is cancelled and the request in
+/// progress is answered. If a deadline expired, returns which one.
 pub(super) async fn serve<S>(
     stream: TrackedStream<S>,
     activity: Activity,
@@ -55,7 +55,7 @@ where
         }
     });
     let connection = http1::Builder::new()
-        // `Activity` has the deadline of the head. The one of hyper would set a timer for each request.
+        // `Activity` checks the deadline of the head. The deadline of hyper would set a timer for each request.
         .header_read_timeout(None)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
@@ -67,7 +67,7 @@ where
     loop {
         tokio::select! {
             biased;
-            // An error is a broken connection or an invalid request, which hyper has answered.
+            // In case of an error, the connection is broken, or hyper has already answered an invalid request.
             _ = &mut connection => return None,
             () = &mut stopped, if !stopping => {
                 stopping = true;

@@ -1,4 +1,4 @@
-//! Connections in virtual time, over streams in memory.
+//! The tests use virtual time, and streams in memory instead of sockets.
 
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::server::{
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
-/// The capacity of a connection in memory. Much smaller than a response of `/large`.
+/// The capacity of a connection in memory. It is much smaller than a response of `/large`.
 const CAPACITY: usize = 4096;
 
-/// Streams that the test connects, or errors.
+/// Returns each of `errors` first, and then the streams that the test connects.
 struct ScriptedAcceptor {
     accepted: tokio::sync::Mutex<mpsc::UnboundedReceiver<DuplexStream>>,
     errors: Mutex<VecDeque<io::Error>>,
@@ -159,12 +159,12 @@ async fn connection_with_part_of_head_is_closed_after_head_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn head_that_arrives_byte_by_byte_is_closed_after_head_timeout() {
+async fn connection_whose_head_arrives_byte_by_byte_is_closed_after_head_timeout() {
     let server = TestServer::with_defaults();
     let (mut reader, mut writer) = tokio::io::split(server.connect(GET).await);
     let mut first = [0; 1024];
     assert_ne!(reader.read(&mut first).await.unwrap(), 0);
-    // The second head of the connection.
+    // From here on, the client sends the head of the second request.
     tokio::time::sleep(Duration::from_secs(33)).await;
     let start = Instant::now();
     let trickle = async {
@@ -252,7 +252,7 @@ async fn connection_above_maximum_is_refused_until_one_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failing_accept_is_repeated_after_a_pause_and_served_again() {
+async fn failed_accept_is_repeated_after_a_pause() {
     let no_descriptor = || io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
     let errors = (0..100).map(|_| no_descriptor()).collect();
     let server = TestServer::start(2, errors);

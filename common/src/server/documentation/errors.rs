@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::api::{Code, Problem};
 
-/// Adds every code that an operation can answer with, each with an example, to its responses. Returns the codes.
+/// Adds every code that an operation can return to the responses of the operation, each with an example. Returns the codes.
 ///
-/// An operation that answers as an exchange documents its errors as ranges of statuses, and gets none.
+/// An operation that imitates an exchange documents its errors as ranges of statuses. No code is added to such an operation.
 pub(super) fn add_errors(operation: &mut Value, method: &Method, own: &[Code], is_counted: bool) -> Vec<Code> {
     if operation["responses"].get("4XX").is_some() {
         return Vec::new();
@@ -43,8 +43,8 @@ pub(super) fn add_errors(operation: &mut Value, method: &Method, own: &[Code], i
 
 /// The codes that follow from the form of an operation.
 fn codes_of_form(operation: &Value, method: &Method, is_counted: bool) -> HashSet<Code> {
-    // The server refuses a host name or a connection, cancels a request that takes too long, and answers a fault of the service.
-    // Every query is checked for unknown parameters.
+    // Every operation can return these: the server may refuse the host name or the connection, cancel a request that takes too
+    // long, report an internal error, and refuse unknown query parameters.
     let mut codes = HashSet::from([Code::MisdirectedRequest, Code::Overloaded, Code::Internal, Code::ValidationFailed]);
     if !method.is_safe() {
         codes.insert(Code::CrossSiteRequest);
@@ -95,7 +95,7 @@ impl DocumentedCodes {
         Self(with_codes.collect())
     }
 
-    /// Whether the document lists the code for the operation. True for an operation that lists none.
+    /// Whether the document lists the code for the operation. Returns true if the document lists no code for the operation.
     pub(in crate::server) fn contain(&self, operation: &str, code: Code) -> bool {
         self.0.get(operation).is_none_or(|codes| codes.contains(code.as_str()))
     }

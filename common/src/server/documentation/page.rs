@@ -2,11 +2,13 @@
 
 use poem_openapi::{OpenApi, OpenApiService};
 
-/// What poem-openapi writes at the beginning of its page.
+/// The beginning of the page of poem-openapi.
 const FRAMEWORK_HEAD: &str = "<html charset=\"UTF-8\">\n<head>";
+/// The title of the page of poem-openapi.
 const FRAMEWORK_TITLE: &str = "<title>Swagger UI</title>";
 
-/// The page of a service with the finished document. poem-openapi inserts its own document, which lacks what is added later.
+/// The page of a service with the finished document. The page of poem-openapi contains its own document instead, without the
+/// parts that the other modules add.
 pub(in crate::server) fn render_page(
     documentation: &OpenApiService<impl OpenApi, ()>,
     service: &str,

@@ -21,7 +21,7 @@ fn codes(document: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn errors_follow_from_the_form_of_an_operation() {
+fn documented_errors_depend_on_the_form_of_the_operation() {
     let without_body = json!({ "operationId": "place", "responses": { "201": {} } });
     let mut with_body = without_body.clone();
     with_body["requestBody"] = json!({ "content": { "application/json": {} } });
@@ -62,7 +62,7 @@ fn errors_of_one_status_are_listed_together_with_examples() {
 }
 
 #[test]
-fn operation_that_answers_as_an_exchange_has_no_problems() {
+fn operation_that_imitates_an_exchange_has_no_documented_problems() {
     let operation = json!({ "operationId": "place", "responses": { "200": {}, "4XX": {} } });
     let document = described(&operation, CountedRequests::All, &[]);
     assert_eq!(document["paths"]["/orders"]["post"]["responses"], operation["responses"]);

@@ -11,7 +11,7 @@ fn internal_token() -> Secret {
     Secret::new("0123456789abcdef0123456789abcdef")
 }
 
-/// The callers that an endpoint with this checker accepts, and the status of the others.
+/// The callers that an endpoint with this checker accepts, and the statuses of the responses to the other callers.
 async fn accepted_callers<F: Future<Output = Result<Caller>>>(
     checker: impl Fn(Request, Bearer) -> F,
 ) -> (Vec<&'static str>, Vec<StatusCode>) {
@@ -29,7 +29,7 @@ async fn accepted_callers<F: Future<Output = Result<Caller>>>(
     (accepted, statuses)
 }
 
-/// Readers cannot write, only price-updater publishes prices, and exchange-sim can do nothing but report.
+/// Readers cannot write, only price-updater publishes prices, and exchange-sim can only send reports.
 #[tokio::test]
 async fn each_permission_belongs_to_its_callers_and_to_operators() {
     macro_rules! callers_of {
@@ -75,6 +75,6 @@ async fn invalid_token_is_unauthorized() {
     let accepted = Some(AcceptedCallers::of_internal_token(internal_token(), SERVER));
     assert_eq!(status(accepted.clone(), internal_token().expose()).await, Ok(Caller::OPERATOR));
     assert_eq!(status(accepted, "create-order.00").await, Err(StatusCode::UNAUTHORIZED));
-    // A server without keys accepts nobody.
+    // A server without accepted callers rejects every token.
     assert_eq!(status(None, internal_token().expose()).await, Err(StatusCode::UNAUTHORIZED));
 }

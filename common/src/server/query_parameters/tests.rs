@@ -80,7 +80,7 @@ fn known_parameters_pass_with_any_value() {
 }
 
 #[test]
-fn unknown_parameter_is_refused_with_the_name_that_was_meant() {
+fn unknown_parameter_is_refused_with_the_nearest_known_name() {
     assert_refused("GET /orders?curency=EUR&from=1", &[("curency", "is unknown; did you mean currency?")]);
     assert_refused("GET /orders?Limit=1&from=1", &[("Limit", "is unknown; did you mean limit?")]);
     let all = "is unknown; the known names are currency, limit, from, format";
@@ -107,7 +107,7 @@ fn repeated_parameter_is_refused() {
 }
 
 #[test]
-fn every_wrong_parameter_is_named_at_once() {
+fn every_invalid_parameter_is_named_at_once() {
     assert_refused(
         "GET /orders?limits=5&currency=euro&limit=0&coin=a&coin=b&format=xml",
         &[

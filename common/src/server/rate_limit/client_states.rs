@@ -14,9 +14,9 @@ const SHARDS: usize = 32;
 
 /// The states of the clients that were counted most recently, in two generations.
 ///
-/// When the younger generation is full, it becomes the older one, and the older one is dropped. So each request costs the same,
-/// however many clients there are, and a client is forgotten only after many other clients have come. A forgotten client starts
-/// with its whole limit again, which never makes a client suffer from the requests of others.
+/// When the younger generation is full, it replaces the older generation, whose states are dropped. So the cost of a request
+/// does not depend on the number of clients, and the state of a client is dropped only after requests of many other clients. A
+/// client whose state was dropped has its whole limit again. The requests of other clients therefore never reduce its limit.
 pub(super) struct ClientStates {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
@@ -69,7 +69,7 @@ impl StateStore for ClientStates {
         let mut shard = self.shard(client).lock().unwrap_or_else(PoisonError::into_inner);
         let before = shard.state(client);
         let measured = measure(before);
-        // A refused client is remembered too, so that it is not forgotten while it sends requests.
+        // The state of a refused client is stored again too, so that it is not dropped while the client sends requests.
         if let Some(state) = measured.as_ref().ok().map(|(_, state)| *state).or(before) {
             shard.set_state(*client, state, self.generation_size);
         }

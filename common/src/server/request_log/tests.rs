@@ -72,7 +72,7 @@ impl Visit for Text {
     }
 }
 
-/// A request for an operation of the API, answered with a status after `secs` seconds of the log.
+/// A request that was received `secs` seconds after the start of the log, and the status of its response.
 #[derive(Clone, Copy)]
 struct Answered {
     operation: Option<&'static str>,

@@ -8,13 +8,13 @@ fn admitted(limit: &LineLimit, after: Duration, events: usize) -> Vec<Option<u64
 }
 
 #[test]
-fn further_lines_of_a_second_are_left_out_and_counted() {
+fn lines_above_the_limit_of_a_second_are_left_out_and_counted() {
     let limit = LineLimit::new(2);
     let second = Duration::from_secs;
     assert_eq!(admitted(&limit, second(0), 4), [Some(0), Some(0), None, None]);
     assert_eq!(admitted(&limit, Duration::from_millis(999), 1), [None]);
     assert_eq!(admitted(&limit, second(1), 3), [Some(3), Some(0), None]);
-    // An event of an older second counts in the newest one.
+    // An event of an older second counts in the newest second.
     assert_eq!(admitted(&limit, second(0), 1), [None]);
     assert_eq!(admitted(&limit, second(100_000), 1), [Some(2)]);
 }

@@ -4,7 +4,7 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Accepts one write for each message of `gate` and forwards what was written.
+/// Accepts one write for each message of `gate`, and sends the written text to `lines`.
 struct GatedSink {
     gate: mpsc::Receiver<()>,
     lines: mpsc::Sender<String>,

@@ -26,7 +26,7 @@ async fn clock_of_the_machine_does_not_matter_after_the_first_response() {
             assert_eq!(database_time.now(), time());
         }
         tokio::time::advance(SECOND).await;
-        // A request after a refusal is later than the refusal, and never later than the database.
+        // The time of a request after a refusal is later than the refusal, and never later than the time of the database.
         let now = database_time.now();
         assert!(time().plus(Duration::from_millis(998)) < now && now <= time().plus(SECOND), "{now}");
     }
@@ -43,7 +43,7 @@ async fn slow_response_does_not_move_the_time_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_follows_a_clock_of_the_database_that_was_set() {
+async fn time_follows_the_clock_of_the_database_after_it_was_set() {
     let (database_time, _) = create_order(time());
     for set_to in [time().plus(HOUR), time(), time().plus(HOUR * 24)] {
         database_time.record(set_to);
@@ -52,7 +52,7 @@ async fn time_follows_a_clock_of_the_database_that_was_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn different_rates_of_two_clocks_are_allowed_for() {
+async fn elapsed_time_is_reduced_for_the_drift_of_two_clocks() {
     let (database_time, _) = create_order(time());
     database_time.record(time());
     tokio::time::advance(HOUR).await;

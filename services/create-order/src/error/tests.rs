@@ -1,14 +1,14 @@
 use super::*;
 
 #[test]
-fn unusable_key_and_unknown_quote_are_named() {
+fn problem_names_the_field_of_a_reused_key_and_of_an_unknown_quote() {
     let named = |error: Error| Problem::from(error).errors.into_iter().map(|error| error.field).collect::<Vec<_>>();
     assert_eq!(named(Error::KeyReused), ["Idempotency-Key"]);
     assert_eq!(named(Error::QuoteUnknown), ["quote"]);
 }
 
 #[test]
-fn refusal_states_what_remains() {
+fn refusal_states_the_remaining_amount() {
     let remaining = Some(Sats::new(1_234).unwrap());
     for error in [Error::LimitExceeded { remaining }, Error::QuoteCapExceeded { cap: QuoteCap::Client, remaining }] {
         let problem = Problem::from(error);

@@ -1,4 +1,4 @@
-//! Reads of orders, which fetch-orders answers. It checks the values of the parameters.
+//! Reads of orders, which fetch-orders answers. fetch-orders checks the values of the parameters.
 
 use common::{
     api::{

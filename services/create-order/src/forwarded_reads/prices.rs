@@ -1,4 +1,4 @@
-//! Reads of prices, which rates answers. It checks the values of the parameters.
+//! Reads of prices, which rates answers. rates checks the values of the parameters.
 
 use common::{
     api::{

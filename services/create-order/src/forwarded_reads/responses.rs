@@ -11,7 +11,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-/// A response of another service, as a `T` documents it.
+/// A response of another service. The OpenAPI document describes it as a `T`.
 pub struct Forwarded<T> {
     response: Response,
     documented_as: PhantomData<fn() -> T>,
@@ -39,7 +39,7 @@ impl<T: ApiResponse> ApiResponse for Forwarded<T> {
     }
 }
 
-/// A response without a body if the client has the current one cached.
+/// A JSON response, or a 304 without a body if the client has the current body cached.
 pub struct ConditionalJson<T>(PhantomData<fn() -> T>);
 
 impl<T: Type + Serialize + Send> ApiResponse for ConditionalJson<T> {

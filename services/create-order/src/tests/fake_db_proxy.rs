@@ -36,10 +36,10 @@ struct State {
     stored: Option<(IdempotencyKey, PlaceOrderCommand, Order)>,
     quote_is_stored: bool,
     last_key: Option<IdempotencyKey>,
-    /// Whether a decision about the order was final and passed on.
+    /// Whether a decision about the order is final and was returned.
     is_decided: bool,
-    /// Whether the last request may have been processed although no decision was passed on.
-    is_in_doubt: bool,
+    /// Whether the last request may have been processed although no decision was returned.
+    is_indeterminate: bool,
     /// The last command that was sent.
     requested: Option<PlaceOrderCommand>,
 }
@@ -84,7 +84,7 @@ impl State {
             quote_is_stored: false,
             last_key: None,
             is_decided: false,
-            is_in_doubt: false,
+            is_indeterminate: false,
             requested: None,
         }
     }
@@ -95,7 +95,7 @@ impl FakeDbProxy {
         Self(Mutex::new(State::new(RemoteFault::None)))
     }
 
-    /// Forgets every request, and prepares for the next one.
+    /// Discards the state of earlier requests, and prepares for the next request.
     pub fn reset(&self, key: KeyState, fault: RemoteFault, takes_quote: bool) {
         let mut command = market_command();
         if takes_quote {
@@ -113,8 +113,8 @@ impl FakeDbProxy {
         self.0.lock().unwrap()
     }
 
-    /// Whether the order of the request is stored. Without a request that arrived, whether the order of these tests is stored
-    /// under the client's key.
+    /// Whether the order of the last request is stored. If no request arrived, whether the order of these tests is stored under
+    /// [`CLIENT_KEY`].
     pub fn is_stored(&self) -> bool {
         let state = self.state();
         let Some((key, stored, _)) = &state.stored else { return false };
@@ -128,8 +128,8 @@ impl FakeDbProxy {
         self.state().is_decided
     }
 
-    pub fn is_in_doubt(&self) -> bool {
-        self.state().is_in_doubt
+    pub fn is_indeterminate(&self) -> bool {
+        self.state().is_indeterminate
     }
 
     pub fn is_quote_stored(&self) -> bool {
@@ -168,16 +168,16 @@ impl FakeDbProxy {
         Outcome { placed: Some(Placed { order, replayed: false }), refused: None }
     }
 
-    /// The decision, which is passed on.
+    /// Decides about an order, and records that the decision is final and returned.
     fn decide_finally(&self, command: &PlaceOrderCommand) -> Outcome {
         let outcome = self.decide(command);
-        (self.state().is_decided, self.state().is_in_doubt) = (true, false);
+        (self.state().is_decided, self.state().is_indeterminate) = (true, false);
         outcome
     }
 }
 
 impl FakeDbProxy {
-    /// Answers a request about a quote. `apply` is its effect.
+    /// Answers a request about a quote. `apply` is the effect of the request.
     fn decide_quote(
         &self,
         quote: Quote,
@@ -186,14 +186,14 @@ impl FakeDbProxy {
     ) -> Result<QuoteOutcome, CallError> {
         let receive = |takes_effect: bool| {
             let mut state = self.state();
-            state.is_in_doubt = true;
+            state.is_indeterminate = true;
             if takes_effect {
                 apply(&mut state);
             }
         };
         let fault = self.state().fault;
         match fault {
-            // These are faults of orders alone.
+            // These faults affect only orders.
             RemoteFault::None
             | RemoteFault::QueueFull
             | RemoteFault::Stopping
@@ -210,7 +210,7 @@ impl FakeDbProxy {
             }
             RemoteFault::Unreachable => Err(unreachable()),
             RemoteFault::Problem(code) => {
-                self.state().is_in_doubt = code == Code::OutcomeUnknown;
+                self.state().is_indeterminate = code == Code::OutcomeUnknown;
                 Err(problem(code))
             }
             RemoteFault::LostResponse { placed } | RemoteFault::LostThenUnreachable { placed } => {
@@ -238,7 +238,7 @@ impl OrderBackend for FakeDbProxy {
             (state.last_key, state.requested) = (Some(command.key.clone()), Some(command.clone()));
         }
         let receive = |placed: bool| {
-            self.state().is_in_doubt = true;
+            self.state().is_indeterminate = true;
             if placed {
                 self.decide(command);
             }
@@ -252,7 +252,7 @@ impl OrderBackend for FakeDbProxy {
             }
             RemoteFault::Unreachable => failed(unreachable(), false),
             RemoteFault::Problem(code) => {
-                self.state().is_in_doubt = code == Code::OutcomeUnknown;
+                self.state().is_indeterminate = code == Code::OutcomeUnknown;
                 failed(problem(code), false)
             }
             RemoteFault::LostResponse { placed } => {

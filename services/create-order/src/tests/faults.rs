@@ -43,18 +43,18 @@ pub enum RemoteFault {
     LostResponse {
         placed: bool,
     },
-    /// The first attempt is received without a response, and the last one finds no connection.
+    /// The first attempt is received and gets no response. The last attempt cannot connect.
     LostThenUnreachable {
         placed: bool,
     },
-    /// The first attempt is received without a response, and the last one is decided.
+    /// The first attempt is received and gets no response. The last attempt gets a decision.
     LostThenDecided {
         placed: bool,
     },
-    /// The first attempt is received without a response and waits somewhere. The last one is refused.
+    /// The first attempt is received, waits in a queue, and gets no response. The last attempt is refused.
     LostThenRefused,
     InvalidResponse,
-    /// The response has an outcome too many.
+    /// The response contains more outcomes than orders were sent.
     WrongCount,
     /// The outcome has neither an order nor a refusal.
     EmptyOutcome,

@@ -15,6 +15,6 @@ async fn refused_token_is_a_definite_answer_without_details() {
         let observed = create_orders.observe(case).await;
         let detail = observed.body["detail"].as_str().unwrap();
         assert!(detail.contains(expected) && !detail.to_lowercase().contains("token"), "{detail}");
-        assert!(!observed.is_stored && !observed.is_in_doubt);
+        assert!(!observed.is_stored && !observed.is_indeterminate);
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use common::time::{ClockReading, MAX_CLOCK_SKEW, Timestamp};
 
-/// How long nothing is written after the machine's clock was set, on an engine without a clock of its own. A clock that was
-/// set by mistake can be set back in this time without a trace. Afterwards the new time is accepted.
+/// How long nothing is written after the machine's clock was set, if the database has no clock. During this time, an operator
+/// can correct a clock that was set by mistake, and no wrong time is stored. Afterwards the new time is accepted.
 pub const SETTLING_TIME: Duration = Duration::from_secs(60);
 
-/// What the check compares.
+/// The rules of the check.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockRules {
     /// Whether the database has a clock.
@@ -17,7 +17,7 @@ pub struct ClockRules {
     pub max_order_ahead: Duration,
 }
 
-/// What a statement returned about time.
+/// The times that a statement returned, and the clocks of this process before it.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockEvidence {
     /// The clocks of this process before the statement was sent.
@@ -38,8 +38,8 @@ pub enum ClockFault {
     #[error("the clock of db-proxy is {} s behind the clock of the database", .0.as_secs())]
     BehindDatabase(Duration),
     #[error(
-        "the newest order was accepted {} s in the future: the clock is behind, or it was ahead before; set the clock, wait, \
-         or see MAX_ORDER_AHEAD_SECS",
+        "the newest order was accepted {} s in the future: the clock is behind now, or it was ahead when that order was \
+         accepted; set the clock, wait, or see MAX_ORDER_AHEAD_SECS",
         .0.as_secs()
     )]
     BehindNewestOrder(Duration),
@@ -57,12 +57,12 @@ pub enum ClockFault {
     SetBack(Duration),
 }
 
-/// What earlier checks found.
+/// The results of earlier checks.
 #[derive(Debug)]
 pub struct ClockState {
     /// The newest reading that agrees with the readings before it.
     accepted: ClockReading,
-    /// The monotonic time at which the wall clock was first found to have been set.
+    /// The monotonic time of the first check that found a wall clock that was set.
     set_at: Option<Duration>,
     /// The last known time of the database, and the monotonic time of this process when it was known.
     database: Option<ClockReading>,
@@ -103,7 +103,7 @@ impl ClockState {
         self.fault.map_or(Ok(now), Err)
     }
 
-    /// The clock of the database was read at some moment from `sent` to `received`.
+    /// The clock of the database was read at a moment between `sent` and `received`.
     fn compare_with_database(
         &mut self,
         database: Timestamp,

@@ -1,7 +1,8 @@
 //! The decisions about courses, without I/O: which courses are valid, which have changed, and which parts of a series are
 //! folded into candles.
 //!
-//! A series consists of the courses of one exchange and direction.
+//! A course is the last price of one pair at one exchange. A series consists of the courses of one pair at one exchange. In the
+//! API, a pair is called a direction. To fold rows is to compute one candle from the courses or finer candles of its period.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -16,7 +17,7 @@ use common::{
 
 /// Maximum number of errors that are listed for one request.
 const MAX_ERRORS: usize = 20;
-/// Maximum number of candles of one series that one step creates. It limits the rows that a step reads if many have
+/// Maximum number of candles of one series that one step creates. It limits the rows that a step reads if many rows have
 /// accumulated.
 pub const MAX_FOLD_CANDLES: u32 = 60;
 /// Maximum number of series that one step folds.
@@ -66,7 +67,7 @@ pub fn validate_courses(courses: &[Course], now: Timestamp) -> Result<(), Vec<Fi
         if let Err(reason) = validate_exchanger(&course.exchanger) {
             add_error("exchanger", reason);
         }
-        // Once it was stored, every course with an earlier time would be ignored as outdated.
+        // If a course from the future were stored, every course with an earlier time would be ignored as outdated.
         if course.observed_at.is_beyond_skew(now) {
             add_error("observed_at", format!("must be at most {} s in the future", MAX_CLOCK_SKEW.as_secs()));
         }
@@ -89,12 +90,13 @@ pub fn validate_exchanger(name: &str) -> Result<(), String> {
     Err(format!("must be 1 to {MAX_EXCHANGER} letters, digits, underscores, hyphens or points"))
 }
 
-/// The newest course of each series, sorted by series. If several were observed at the same time, the last one is kept.
+/// The newest course of each series, sorted by series. If several courses of a series have the same time, the last of them
+/// counts.
 pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
     let mut keyed: Vec<_> = courses.into_iter().map(|course| (SeriesKey::of(&course), course)).collect();
     // The sort is stable: courses that were observed at the same time remain in the order of the request.
     keyed.sort_by(|(a, left), (b, right)| a.cmp(b).then(left.observed_at.cmp(&right.observed_at)));
-    // `dedup_by` keeps the first of equal elements, and the last one is wanted.
+    // `dedup_by` keeps the first of equal elements, but the last of them is wanted.
     keyed.reverse();
     keyed.dedup_by(|(a, _), (b, _)| a == b);
     keyed.reverse();

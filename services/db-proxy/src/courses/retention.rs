@@ -1,5 +1,5 @@
-//! Retention of courses: they are folded into candles of a minute, an hour and a day. Folded rows are deleted when their
-//! retention has passed.
+//! Retention of courses. Courses are folded into candles of a minute, an hour and a day. Folded rows are deleted when their
+//! retention time has passed.
 //!
 //! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also marks
 //! the rows as folded, and only marked rows are deleted. If a step runs twice, or in two processes at once, the second run
@@ -18,8 +18,8 @@ use crate::{
 const DAY: Duration = Duration::from_hours(24);
 /// Maximum of each setting, in days: ten years.
 const MAX_DAYS: u64 = 3660;
-/// The resolutions of candles. Candles of a minute are computed from courses, the others from the candles of the previous
-/// resolution.
+/// The resolutions of candles. Candles of a minute are computed from courses. Each other candle is computed from the candles of
+/// the previous resolution.
 const CANDLE_WIDTHS: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
 
 /// How long courses and candles are kept after their end.

@@ -25,7 +25,7 @@ pub struct CourseRoutes(pub CourseService);
 impl CourseRoutes {
     /// Stores the courses that changed.
     ///
-    /// Courses that the request does not contain do not change. A course that was not observed later than the current one is
+    /// Courses that the request does not contain do not change. A course that was not observed later than the current course is
     /// ignored. If the request contains several courses of an exchange and direction, only the newest is used.
     #[oai(path = "/courses", method = "post", operation_id = "write_courses")]
     async fn write_courses(
@@ -45,7 +45,7 @@ impl CourseRoutes {
     /// Returns the courses of a period, or their candles.
     ///
     /// Lists one exchange and direction after the other, each oldest first. With `raw`, the first course of each exchange and
-    /// direction is the one that was in effect at `from`.
+    /// direction is the course that was in effect at `from`.
     #[oai(path = "/courses/history", method = "get", operation_id = "course_history")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn course_history(

@@ -14,19 +14,20 @@ use self::{postgres::PostgresCourses, sqlite::SqliteCourses};
 use super::policy::{bucket_start, next_bucket_start};
 use crate::database::{Database, DatabaseError, on_engine};
 
-/// The earliest and the latest time of a course that can be stored.
+/// The earliest time of a course that can be stored.
 const FIRST_TIME: Timestamp = timestamp(0);
+/// The latest time of a course that can be stored.
 const LAST_TIME: Timestamp = timestamp(253_402_300_799_999_999);
 /// Times are whole microseconds.
 const TIME_STEP: Duration = Duration::from_micros(1);
 /// Number of series that the first statement of a page reads. One series often fills the page. If it does not, each further
-/// statement reads twice as many series as the one before.
+/// statement reads twice as many series as the previous statement.
 const FIRST_SERIES_CHUNK: usize = 1;
 
 const fn timestamp(micros: i64) -> Timestamp {
     match Timestamp::from_micros(micros) {
         Ok(time) => time,
-        Err(_) => panic!("not inside the calendar"),
+        Err(_) => panic!("the time is not valid"),
     }
 }
 
@@ -53,7 +54,7 @@ impl CourseStore {
         }
     }
 
-    /// Stores the courses that changed, and returns how many did. Each of `courses` must belong to a different series.
+    /// Stores the courses that changed, and returns how many changed. Each of `courses` must belong to a different series.
     ///
     /// Runs in one transaction, which excludes other writers of courses. It is idempotent.
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
@@ -128,7 +129,7 @@ impl CourseStore {
         Ok(SeriesChunks { remaining: series.into_iter(), chunk_size: FIRST_SERIES_CHUNK })
     }
 
-    /// Folds some complete buckets into candles and marks them as folded. Returns the number of series that it folded.
+    /// Folds some complete buckets into candles and marks the buckets as folded. Returns the number of series that it folded.
     /// Candles of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
     pub async fn fold_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
         match into.width() {
@@ -181,7 +182,7 @@ fn row_count<T>(rows: &[T]) -> i64 {
 struct SeriesQuery {
     /// The lowest id.
     first: i32,
-    /// `None` selects all.
+    /// `None` selects all exchanges.
     exchangers: Option<Vec<String>>,
     direction: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Whether the database keeps what it committed, as the operator declared with `DURABILITY`.
+//! Checks that commits of the database are as durable as the operator declared with `DURABILITY`.
 
 use std::{
     fmt,
@@ -46,17 +46,17 @@ impl fmt::Display for Durability {
     }
 }
 
-/// Settings of a PostgreSQL server that determine when it answers a commit.
+/// Settings of a PostgreSQL server that determine when it acknowledges a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitSettings {
     /// `synchronous_commit` of the connection.
     pub synchronous_commit: String,
-    /// `synchronous_standby_names`. Without it, no commit waits for a standby.
+    /// `synchronous_standby_names`. If it is empty, no commit waits for a standby.
     pub standby_names: String,
 }
 
 impl CommitSettings {
-    /// Why commits with these settings are not as durable as declared.
+    /// Why commits with these settings are not as durable as declared. `None` if they are.
     pub fn violation(&self, declared: Durability) -> Option<String> {
         let Self { synchronous_commit, standby_names } = self;
         let accepted: &[&str] = match declared {
@@ -80,12 +80,12 @@ pub struct Standbys {
     pub connected: i64,
     /// Connected standbys for which commits wait.
     pub synchronous: i64,
-    /// Connected standbys whose state the user may not read. It is public to members of `pg_monitor`.
+    /// Connected standbys whose state the user may not read. Members of `pg_monitor` may read it.
     pub hidden: i64,
 }
 
 impl Standbys {
-    /// Why no standby keeps the commits.
+    /// Why commits do not wait for a standby. `None` if a standby is synchronous or may be.
     pub fn violation(self) -> Option<String> {
         let Self { connected, synchronous, hidden } = self;
         // A standby whose state is hidden may be synchronous, so it is no violation. If it is not synchronous, commits wait, and
@@ -120,7 +120,7 @@ impl DurabilityStatus {
         metrics.register("database_durable", help, self.gauge.clone());
     }
 
-    /// For readiness.
+    /// The component for the readiness check.
     pub fn component(&self) -> Component {
         match self.last_check() {
             LastCheck::None => Component::not_ready("durability", "the settings of the database are not known yet"),
@@ -133,8 +133,8 @@ impl DurabilityStatus {
         self.last_check.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Records a result, and reports a change. An unavailable database does not change the status, because readiness reports
-    /// it as such.
+    /// Records a result, and reports a change. An unavailable database does not change the status, because the readiness check
+    /// reports it as another component.
     fn record(&self, result: Result<(), DatabaseError>) {
         let check = match result {
             Ok(()) => LastCheck::AsDeclared,

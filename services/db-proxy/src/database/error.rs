@@ -31,10 +31,10 @@ pub enum DatabaseError {
     /// The clock is wrong, so nothing may be written. A later attempt may succeed.
     #[error("nothing is written because of the clock: {0}")]
     Clock(#[from] ClockFault),
-    /// The database is marked as one of orders of this origin, and the other one was declared.
+    /// The database is marked with the origin `database`, and the settings declare the other origin.
     #[error(
-        "this database is for {database} orders, and this start is for {} orders. To use it, {}, and with the same DATABASE_URL. \
-         For {} orders, set DATABASE_URL to another database",
+        "this database is for {database} orders, but the settings are for {} orders. To use this database, {}, with the same \
+         DATABASE_URL. For {} orders, set DATABASE_URL to another database",
         database.opposite(), how_to_use(*database), database.opposite()
     )]
     OtherOrigin { database: OrderOrigin },
@@ -70,7 +70,7 @@ pub enum NotPrimary {
     Superseded,
 }
 
-/// How to start with a database of orders of this origin.
+/// How to start the service so that it can use a database of this origin.
 fn how_to_use(origin: OrderOrigin) -> &'static str {
     match origin {
         OrderOrigin::Real => "start `buydesk up` without --demo, or each service with SIMULATED=false",
@@ -134,7 +134,7 @@ impl From<sqlx::Error> for DatabaseError {
 /// Why a statement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// The database or its connection failed, or another transaction was in the way.
+    /// The database or its connection failed, or another transaction blocked the statement.
     Outage,
     /// The schema is not the one that the statement was written or prepared for, because a migration is pending or was just
     /// applied. On a new connection the statement succeeds as soon as the migration is complete.
@@ -163,8 +163,8 @@ fn classify_code(code: &str) -> Cause {
         }
     }
     match code {
-        // Undefined table, undefined column. SQLite reports both with its general code, and with no other cause, because the
-        // statements of this program are valid on its own schema.
+        // Undefined table, undefined column. SQLite reports both with its general code. Here, that code has no other cause,
+        // because the statements of this program are valid on its own schema.
         "42P01" | "42703" | "1" => Cause::SchemaChange,
         // Serialization failure, deadlock, lock not available, statement canceled by its timeout, idle transaction timeout;
         // read-only server.
@@ -178,7 +178,7 @@ fn classify_code(code: &str) -> Cause {
 /// Whether a migration changed the result of a statement after this connection prepared it. PostgreSQL then rejects the
 /// statement on this connection for as long as the connection lives.
 pub(super) fn has_outdated_plan(error: &sqlx::Error) -> bool {
-    // The SQLSTATE, feature not supported, has many causes. The routine that raises the error identifies this one.
+    // The SQLSTATE, feature not supported, has many causes. The routine that raises the error identifies this cause.
     let raised_by =
         |error: &PgDatabaseError| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery");
     let error = error.as_database_error();

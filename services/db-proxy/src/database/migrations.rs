@@ -37,7 +37,7 @@ pub(super) fn migrator(files: &[MigrationFile]) -> Migrator {
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     // A newer release may have applied further migrations. They are safe for this program: each release keeps the statements
-    // of the previous one working.
+    // of the previous release working.
     migrator.set_ignore_missing(true);
     migrator
 }

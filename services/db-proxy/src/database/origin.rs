@@ -7,11 +7,12 @@ use sqlx::Connection;
 
 use super::{Database, DatabaseError, PostgresDatabase, SqliteDatabase, TransactionConnection, on_engine};
 
-/// Reads the mark.
+/// Reads the mark of the database.
 pub const READ_ORIGIN: &str = "select simulated from order_origin";
 /// Excludes writers of orders until the transaction ends.
 const LOCK_ON_POSTGRES: &str = "select from order_totals for update";
-/// Marks a database with the origin of its orders, or if it has none, with the declared origin, which may be null.
+/// Marks a database with the origin of its orders. A database without orders is marked with the declared origin, unless that is
+/// null.
 const CLAIM_ON_POSTGRES: &str = "
     insert into order_origin (id, simulated)
     select 1, simulated from (
@@ -40,7 +41,7 @@ impl KnownOrigin {
         self.0.get().copied()
     }
 
-    /// Remembers a mark that is committed.
+    /// Records a mark that is committed.
     pub fn set(&self, origin: OrderOrigin) {
         // If another task was faster, it has read the same mark.
         let _ = self.0.set(origin);
@@ -48,8 +49,8 @@ impl KnownOrigin {
 }
 
 impl Database {
-    /// Marks the database, unless it is marked: with the origin of its orders, or if it has none, with `declared`. Without
-    /// either, it stays unmarked until the first order.
+    /// Marks a database that has no mark with the origin of its orders, or with `declared` if it has no orders. If `declared`
+    /// is `None` too, the first order or quote marks the database.
     ///
     /// Fails with [`DatabaseError::OtherOrigin`] if the mark differs from `declared`.
     pub async fn claim_origin(&self, declared: Option<OrderOrigin>) -> Result<(), DatabaseError> {

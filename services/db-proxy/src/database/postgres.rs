@@ -65,7 +65,7 @@ const SESSION: [(&str, &str); 8] = [
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 
-/// A pool for each kind of work. None waits for another, so a flood of reads delays no order.
+/// One pool for each kind of work. No kind of work waits for the connections of another, so many reads do not delay orders.
 #[derive(Clone)]
 pub struct PostgresDatabase {
     pub writer: PgPool,
@@ -116,7 +116,7 @@ impl PostgresDatabase {
         })
     }
 
-    /// Commits a write in a table of its own on the connection of the writer. Fails if the latest migration is not applied.
+    /// Commits a write to a separate table on the connection of the writer. Fails if the latest migration is not applied.
     pub async fn probe_write(&self) -> Result<(), DatabaseError> {
         const PROBE: &str = "insert into write_probe (id, written_at)
             select 1, now() where exists (select from _sqlx_migrations where version = $1 and success)
@@ -162,7 +162,8 @@ impl PostgresDatabase {
     }
 
     /// Runs a query on a connection of the pool. If the connection is dead, its plans are outdated or its server is not the
-    /// primary, runs the query again on another one. After a restart of the database or a migration, every idle connection is.
+    /// primary, runs the query again on another connection. A restart of the database or a migration makes every idle
+    /// connection unusable, so each of them may be tried once.
     async fn run_on<T>(&self, pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
         let mut retries_left = pool.options().get_max_connections();
         loop {
@@ -212,8 +213,8 @@ impl PostgresDatabase {
         self.primary.confirm_writer();
     }
 
-    /// Reports that a statement or a transaction failed. If the cause is its connection, no other connection that is open now
-    /// is used again. Returns the error.
+    /// Reports that a statement or a transaction failed. If the cause is the connection, none of the connections that are open
+    /// now is used again. Returns the error.
     pub fn record_failure(&self, error: DatabaseError) -> DatabaseError {
         match &error {
             DatabaseError::TimedOut => self.primary.distrust_connections(),
@@ -247,7 +248,7 @@ impl PostgresDatabase {
         if let Some(violation) = settings.violation(self.durability).or_else(lacks_standby) {
             return Err(DatabaseError::NotDurable(violation));
         }
-        // Other processes may have commits acknowledged there.
+        // This server can acknowledge commits of other processes, so servers with an earlier timeline may lack commits.
         if let Some(timeline) = timeline {
             self.primary.confirm(timeline);
         }
@@ -260,8 +261,8 @@ pub trait RepeatableQuery<T>: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, 
 
 impl<T, Q> RepeatableQuery<T> for Q where Q: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> {}
 
-/// Whether the query may succeed on another connection: this one is dead, its server is not the primary any more, or a
-/// migration changed what it has prepared.
+/// Whether the query may succeed on another connection: the connection is dead, its server is not the primary any more, or a
+/// migration changed the result of a statement that it has prepared.
 fn needs_new_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,

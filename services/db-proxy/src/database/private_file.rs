@@ -1,4 +1,4 @@
-//! The permissions of the SQLite file. Orders are not for every user of the machine.
+//! The permissions of the SQLite file. Other users of the machine must not read orders.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},

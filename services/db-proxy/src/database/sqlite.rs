@@ -30,7 +30,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 
-/// A pool for each kind of work. None waits for another, so a flood of reads delays no order.
+/// One pool for each kind of work. No kind of work waits for the connections of another, so many reads do not delay orders.
 #[derive(Clone)]
 pub struct SqliteDatabase {
     pub writer: SqlitePool,
@@ -78,7 +78,7 @@ impl SqliteDatabase {
         result.map_err(DatabaseError::from_migration)
     }
 
-    /// Commits a write in a table of its own on the connection of the writer. Fails if the latest migration is not applied.
+    /// Commits a write to a separate table on the connection of the writer. Fails if the latest migration is not applied.
     pub async fn probe_write(&self) -> Result<(), DatabaseError> {
         const PROBE: &str = "insert into write_probe (id, written_at)
             select 1, ?2 where exists (select 1 from _sqlx_migrations where version = ?1 and success)

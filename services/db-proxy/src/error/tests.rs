@@ -5,7 +5,7 @@ fn problem(error: impl Into<Error>) -> Problem {
 }
 
 #[test]
-fn database_that_may_work_again_is_unavailable() {
+fn transient_database_error_is_reported_as_unavailable() {
     for error in
         [DatabaseError::TimedOut, DatabaseError::NotMigrated, DatabaseError::Unavailable(sqlx::Error::PoolTimedOut)]
     {
@@ -15,7 +15,7 @@ fn database_that_may_work_again_is_unavailable() {
 }
 
 #[test]
-fn error_that_a_retry_would_repeat_is_internal() {
+fn permanent_database_error_is_reported_as_internal() {
     for error in [DatabaseError::Rejected(sqlx::Error::RowNotFound), DatabaseError::InvalidRow("amount".to_owned())] {
         assert_eq!(problem(error).code, Problem::internal().code);
     }
@@ -23,7 +23,7 @@ fn error_that_a_retry_would_repeat_is_internal() {
 }
 
 #[test]
-fn only_an_indeterminate_write_leaves_the_outcome_open() {
+fn only_an_indeterminate_write_has_an_unknown_outcome() {
     let codes = [
         (WriteError::QueueFull, Code::Overloaded),
         (WriteError::Unavailable, Code::DatabaseUnavailable),

@@ -1,4 +1,4 @@
-//! Whether the writer can commit, as seen by its last commit or probe.
+//! Whether the writer can commit, according to the result of its last commit or probe.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,8 +13,8 @@ use crate::database::DatabaseError;
 pub(super) const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long an attempt may take before the writer counts as blocked.
 const MAX_ATTEMPT: Duration = Duration::from_secs(2);
-/// Age of the last result from which the writer counts as stopped. It exceeds the interval of probes and the time limits of
-/// an attempt and of a probe together.
+/// Age of the last result from which the writer counts as stopped. It exceeds the sum of the probe interval and the time limits
+/// of an attempt and of a probe.
 const MAX_RESULT_AGE: Duration = Duration::from_secs(20);
 
 /// The result of the writer's last commit or probe. Clones share it.
@@ -51,7 +51,7 @@ pub enum NotWritable {
 }
 
 impl WriteHealth {
-    /// Whether the last commit or probe succeeded, and no later one is blocked.
+    /// Whether the last commit or probe succeeded, and no later attempt is blocked.
     pub fn check(&self) -> Result<(), NotWritable> {
         let state = self.state();
         if let Some(waited) = state.attempt_since.map(|since| since.elapsed()).filter(|waited| *waited > MAX_ATTEMPT) {
@@ -73,7 +73,7 @@ impl WriteHealth {
     pub(super) fn end_attempt<T>(&self, result: &Result<T, DatabaseError>, wrote: bool) {
         let mut state = self.state();
         state.attempt_since = None;
-        // A wrong clock is reported by its own component, and says nothing about the database.
+        // A wrong clock is not a failure of the database. It is reported as another component.
         let error = result.as_ref().err().filter(|error| !matches!(error, DatabaseError::Clock(_)));
         let error = error.map(DatabaseError::chain);
         if wrote || error.is_some() {

@@ -1,4 +1,4 @@
-//! The retries of the writer, with a scripted store in memory and virtual time.
+//! Tests of the writer and its retries, with a scripted store in memory and virtual time.
 
 pub(super) mod scripted_store;
 mod write_health;
@@ -76,7 +76,7 @@ async fn refused_command_does_not_affect_the_others() {
 #[tokio::test(start_paused = true)]
 async fn batch_without_changes_is_rolled_back() {
     let fixture = Fixture::new([Script::FailRollBack(Transient)]);
-    // After a failed rollback, nothing is uncertain. It is retried like any failure before the commit.
+    // No commit was sent, so the outcome is not unknown. A failed rollback is retried like any failure before the commit.
     assert_eq!(fixture.submit([REFUSED]).await, [Ok(Refused(REFUSED))]);
     assert_eq!(fixture.store.attempts().len(), 2);
     assert_eq!(fixture.store.state().rolled_back, 1);
@@ -241,12 +241,12 @@ async fn caller_cancelled_between_attempts_is_dropped_from_the_batch() {
         let writer = writer.clone();
         tokio::spawn(async move { writer.submit(commands).await })
     };
-    let (leaves, stays) = (submit(vec![1]), submit(vec![2, 3]));
+    let (cancelled, remaining) = (submit(vec![1]), submit(vec![2, 3]));
     tokio::task::yield_now().await;
     let task = tokio::spawn(task);
     sleep(SECOND / 2).await;
-    leaves.abort();
-    assert_eq!(stays.await.unwrap(), [Ok(Committed(2)), Ok(Committed(3))]);
+    cancelled.abort();
+    assert_eq!(remaining.await.unwrap(), [Ok(Committed(2)), Ok(Committed(3))]);
     assert_eq!(store.attempts(), [vec![1, 2, 3], vec![2, 3]]);
     drop(writer);
     task.await.unwrap();

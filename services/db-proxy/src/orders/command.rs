@@ -45,7 +45,7 @@ pub struct PlaceCommand {
     pub user: Option<UserId>,
     pub terms: OrderTerms,
     pub annotations: Annotations,
-    /// When the client requested the order. At most the time at which db-proxy received the request.
+    /// When the client requested the order. It is not later than the time at which db-proxy received the request.
     pub requested_at: Timestamp,
     /// Who sent the order to db-proxy.
     pub written_by: Caller,
@@ -71,16 +71,16 @@ pub struct MarketTerms {
     pub priced: Option<PricedOrder>,
 }
 
-/// Offers a price for a time, and reserves its share of the limit.
+/// Creates a quote: offers a price for a time, and reserves a share of the limit.
 #[derive(Debug, Clone)]
 pub struct QuoteCommand {
     pub currency: Currency,
     pub amount: FiatAmount,
-    /// Which amount the client named.
+    /// Whether the client requested an amount in the currency or in bitcoin.
     pub ordered_by: OrderedBy,
     pub price: OrderPrice,
     pub duration: Duration,
-    /// Who requested the quote. `None` if the sender does not tell clients apart.
+    /// Who requested the quote. `None` if the sender does not distinguish clients.
     pub client: Option<String>,
     /// Only this user can take the quote. `None` if it was requested without a key of a user.
     pub user: Option<UserId>,
@@ -94,11 +94,11 @@ pub struct QuoteCommand {
 /// How much bitcoin quotes may reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuoteCaps {
-    /// One quote.
+    /// Maximum for one quote.
     pub quote: Sats,
-    /// All open quotes of one client.
+    /// Maximum for all open quotes of one client together.
     pub client: Sats,
-    /// All open quotes.
+    /// Maximum for all open quotes together.
     pub all_quotes: Sats,
 }
 

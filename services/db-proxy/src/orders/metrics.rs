@@ -1,4 +1,4 @@
-//! Metrics of the business: what was sold, and what is left to sell.
+//! Business metrics: the placed orders, the bitcoin sold, and the remaining limit.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub struct OrderMetrics {
     reserved: ExactGauge<8>,
 }
 
-/// What the orders of a batch in one currency add up to.
+/// The sums over the orders of a batch in one currency.
 #[derive(Default)]
 struct Sum {
     orders: u64,
@@ -51,8 +51,8 @@ impl OrderMetrics {
         let limit_gauge = ExactGauge::<8>::default();
         limit_gauge.set(Units(limit.get()));
         metrics.register("orders_placed", "Orders placed by this process", new.orders.clone());
-        metrics.register("orders_amount", "Amount of these orders, in their currency", new.amounts.clone());
-        metrics.register("orders_bitcoin", "Bitcoin sold by these orders", new.bitcoin.clone());
+        metrics.register("orders_amount", "Amount of the placed orders, in their currency", new.amounts.clone());
+        metrics.register("orders_bitcoin", "Bitcoin sold by the placed orders", new.bitcoin.clone());
         metrics.register("limit_bitcoin", "The maximum of all orders and open quotes together", limit_gauge);
         metrics.register("limit_remaining_bitcoin", "What remains of the limit", new.remaining.clone());
         metrics.register(

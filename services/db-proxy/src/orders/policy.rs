@@ -50,9 +50,9 @@ pub fn remaining(limit: Sats, totals: &Totals) -> Sats {
 struct DecisionState {
     limit: Sats,
     snapshot: Snapshot,
-    /// Contains the changes of the batch. [`Snapshot::totals`] remains as stored.
+    /// The totals including the changes of the batch. [`Snapshot::totals`] contains the stored totals.
     totals: Totals,
-    /// The mark of the database, also if this batch sets it. [`Snapshot::origin`] remains as stored.
+    /// The mark of the database, including a mark that this batch sets. [`Snapshot::origin`] contains the stored mark.
     origin: Option<OrderOrigin>,
     orders: Vec<NewOrderRow>,
     quotes: Vec<NewQuoteRow>,
@@ -78,8 +78,8 @@ impl DecisionState {
     }
 
     fn into_changes(self) -> Option<ChangeSet> {
-        // An order always changes the totals. Quotes and refusals may leave them unchanged: a quote may reserve the amount
-        // that an expired one released, and if the clock went back, a refusal is not the newest.
+        // An order always changes the totals. Quotes and refusals may leave the totals unchanged: a quote may reserve the
+        // amount that an expired quote released, and if the clock went back, a refusal is not the newest.
         let unchanged = self.quotes.is_empty()
             && self.released_quotes.is_empty()
             && self.refusals.is_empty()
@@ -223,7 +223,7 @@ impl DecisionState {
         let stored = self.find_quote(id, owner)?;
         match stored.quote.state {
             QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
-            // An older create-order knows no other reason.
+            // An older create-order does not know a reason for a released quote.
             QuoteState::Expired | QuoteState::Released => return Err(RefusalReason::QuoteExpired),
             QuoteState::Open if stored.has_expired(now) => return Err(RefusalReason::QuoteExpired),
             QuoteState::Open => stored.quote.state = QuoteState::Taken,
@@ -269,7 +269,7 @@ impl DecisionState {
         ];
         let rooms = rooms.into_iter().filter_map(|(cap, room)| Some((cap, room?)));
         let (cap, _) = rooms.clone().find(|(_, room)| price.bitcoin_amount > *room)?;
-        // The remaining limit is no less, because the quote fits under the limit.
+        // The remaining limit is not smaller, because the quote exceeds a cap but fits under the limit.
         let remaining = rooms.map(|(_, room)| room).min()?;
         Some(CapExceeded { cap, remaining })
     }
@@ -288,7 +288,8 @@ impl DecisionState {
         AcceptedTerms { currency, ordered_by, priced, quote }: AcceptedTerms<'_>,
     ) -> Order {
         let &PricedOrder { amount, ref price } = priced;
-        // Later than the previous order even if the clock went back, so that times, ids and sequence numbers sort alike.
+        // Later than the previous order even if the clock went back, so that times, ids and sequence numbers have the same
+        // order.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         self.origin.get_or_insert(OrderOrigin::of(price.simulated));
         let seq = self.totals.orders + 1;
@@ -322,10 +323,10 @@ impl DecisionState {
         order
     }
 
-    /// Refuses an order and records the refusal. It applies to every request for this order that was received until now.
+    /// Refuses an order and records the refusal. The refusal applies to every request for this order that was made until now.
     fn record_refusal(&mut self, key: RefusalKey, remaining: Option<Sats>) -> Decision {
         let refusal = RecordedRefusal { remaining, refused_at: self.snapshot.now };
-        // A later time was stamped by a clock that was ahead. Its refusal no longer applies.
+        // A time later than `latest` is from a clock that was ahead, and the refusal from that time no longer applies.
         let latest = self.snapshot.now.plus(MAX_CLOCK_SKEW);
         self.totals.last_refused_at = self.totals.last_refused_at.max(refusal.refused_at).min(latest);
         self.snapshot.records.refusals.insert(key.clone(), refusal);
@@ -339,8 +340,8 @@ impl DecisionState {
         Decision::Refused(Refused { remaining, ..Refused::because(reason) })
     }
 
-    /// The refusal of a price that is simulated while the orders of the database are real, or the reverse. `None` if the price
-    /// may be used.
+    /// The refusal if the price is simulated and the orders of the database are real, or the reverse. `None` if the price may
+    /// be used.
     fn refuse_origin(&self, simulated: bool) -> Option<Decision> {
         let origin = self.origin.filter(|origin| *origin != OrderOrigin::of(simulated))?;
         let refused = Refused::because(RefusalReason::PriceUnavailable);

@@ -61,7 +61,7 @@ pub struct TimedTotals {
 }
 
 impl TimedTotals {
-    /// What the row states about the clocks. `sent` was read before its statement.
+    /// The evidence for the clock check. `sent` was read before the statement that returned the totals.
     pub fn evidence(&self, sent: ClockReading) -> ClockEvidence {
         ClockEvidence { sent, database: self.database_time, newest_order: self.totals.last_created_at }
     }
@@ -94,7 +94,7 @@ pub struct StoredQuote {
     pub quote: Quote,
     /// The sources of the price, comma-separated.
     pub sources: String,
-    /// Who requested it; the common name of anonymous clients if the sender did not tell clients apart.
+    /// Who requested the quote. It is the common name of anonymous clients if the sender did not distinguish clients.
     pub client: String,
 }
 
@@ -122,8 +122,8 @@ pub struct RefusalKey {
 }
 
 impl RefusalKey {
-    /// The column `amount_e4`: the fiat amount in ten-thousandths, or the negative number of satoshi if the client named the
-    /// bitcoin. The price of a retry differs, so what the bitcoin costs does not identify the order.
+    /// The column `amount_e4`: the fiat amount in ten-thousandths, or the negative number of satoshi if the client ordered an
+    /// amount of bitcoin. The price of a retry may differ, so the cost of the bitcoin does not identify the order.
     pub fn amount_column(&self) -> i64 {
         match self.order.amount {
             OrderedAmount::Fiat(amount) => amount.ten_thousandths(),
@@ -147,7 +147,7 @@ impl RefusalKey {
 /// refusal. A later request is decided anew.
 ///
 /// Only refusals because of the limit or the price are recorded, because the remaining limit and the price change. A quote
-/// that is taken or expired stays so, and a request for it is refused again anyway.
+/// that is taken or expired does not change any more, so a later request for it is refused without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
     /// What remained of the limit, if the limit was the reason. `None` if there was no usable price.
@@ -193,11 +193,12 @@ pub struct StoredRecords {
 /// The state of the database when a batch is decided.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// As they are stored.
+    /// The stored totals.
     pub totals: Totals,
     /// The reservations of expired quotes that this batch releases. `totals.reserved` still contains them.
     pub released: Sats,
-    /// Read after the lock was taken. A price that expired while the batch waited for the lock is therefore not used.
+    /// The time of the decision. It is read after the lock was taken, so that a price that expired while the batch waited for
+    /// the lock is not used.
     pub now: Timestamp,
     /// The mark of the database. `None` if it is not marked.
     pub origin: Option<OrderOrigin>,
@@ -221,6 +222,6 @@ pub struct ChangeSet {
     pub totals: Totals,
     /// When the batch was decided.
     pub decided_at: Timestamp,
-    /// The mark of the database, if this batch has its first order or quote.
+    /// The mark to insert, if this batch contains the first order or quote of the database.
     pub mark: Option<OrderOrigin>,
 }

@@ -43,8 +43,8 @@ pub fn place_command(
     Ok(Command::Place(PlaceCommand { key, user, terms, annotations, requested_at, written_by, attempted_ids }))
 }
 
-/// The amount that the client named and the price. Checks the amounts that create-order computed; this is the last check before
-/// they are stored.
+/// The amount that the client requested and the price. Checks the amounts that create-order computed. They are not checked
+/// again before they are stored.
 fn market_terms(
     MarketOrder { currency, amount, bitcoin_amount, price }: MarketOrder,
 ) -> Result<MarketTerms, FieldError> {
@@ -119,7 +119,7 @@ fn check_conversion(priced: &PricedOrder, ordered: OrderedAmount) -> Result<(), 
         }
         OrderedAmount::Bitcoin(_) => Err(FieldError::new(
             "amount",
-            "must be bitcoin_amount * exchange_rate, rounded up, and bitcoin_amount the same",
+            "must be bitcoin_amount * exchange_rate, rounded up, and price.bitcoin_amount must equal bitcoin_amount",
         )),
     }
 }

@@ -40,8 +40,8 @@ impl Retention for OrderRetention {
     }
 
     async fn steps(&self, now: Timestamp) -> Result<Vec<OrderStep>, DatabaseError> {
-        // Without a clock of the database, the age of a key is counted from the newest order. So the clock of the machine alone
-        // makes no key old.
+        // If the database has no clock, the age of a key is counted from the newest order. The clock of the machine alone then
+        // cannot make a key old.
         let TimedTotals { totals, database_time } = self.store.timed_totals().await?;
         let key_time = if database_time.is_some() { now } else { now.min(totals.last_created_at) };
         Ok(vec![

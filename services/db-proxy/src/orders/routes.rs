@@ -79,7 +79,7 @@ impl OrderRoutes {
         Ok(Json(outcome.ok_or(Error::Write(WriteError::ShuttingDown))?))
     }
 
-    /// Creates a quote: offers a price for a time and reserves its share of the limit.
+    /// Creates a quote: offers a price for a time and reserves a share of the limit.
     #[oai(path = "/quotes", method = "post", operation_id = "hold_quote")]
     async fn create_quote(
         &self,

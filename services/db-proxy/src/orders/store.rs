@@ -40,7 +40,7 @@ pub struct DecisionContext<'a> {
 /// The clock at which a batch is decided. It is read after the lock was taken.
 #[derive(Clone, Copy)]
 pub enum DecisionClock<'a> {
-    /// The clock of the database if it has one, otherwise that of the machine. If the check finds a fault, the batch fails.
+    /// The clock of the database, or of the machine if the database has no clock. If the check finds a fault, the batch fails.
     Checked(&'a ClockCheck),
     /// A time that a test chooses.
     Fixed(Timestamp),
@@ -133,7 +133,7 @@ impl OrderStore {
         on_engine!(self, store => store.0.probe_write())
     }
 
-    /// The totals, read on the connection of the writer: the sweep of the writer must not wait for reads.
+    /// The totals, read on the connection of the writer, so that the idle work of the writer does not wait for reads.
     pub async fn totals_for_writer(&self) -> Result<Totals, DatabaseError> {
         on_engine!(self, store => store.totals_for_writer())
     }
@@ -172,7 +172,7 @@ impl OrderStore {
         on_engine!(self, store => store.orders_by_id(ids))
     }
 
-    /// The quote with this id, as it is stored: an expired quote is open until the writer has released its reservation.
+    /// The quote with this id, as it is stored. An expired quote has the state open until the writer releases its reservation.
     pub async fn quote_by_id(&self, id: QuoteId) -> Result<Option<StoredQuote>, DatabaseError> {
         on_engine!(self, store => store.quote_by_id(id))
     }

@@ -1,4 +1,4 @@
-//! The time by which the ages of rows are computed. A row is never taken for older than it is because a clock was set.
+//! The time by which the ages of rows are computed. Setting a clock never makes a row appear older than it is.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use common::time::{ClockReading, MAX_CLOCK_SKEW, Timestamp};
 /// this time.
 pub const QUIET_TIME: Duration = Duration::from_secs(600);
 
-/// Follows a clock from round to round: that of the database, or that of the machine if the database has none.
+/// Follows the clock of the database from round to round, or the clock of the machine if the database has none.
 ///
-/// The monotonic clock shows how much of an advance is real. The rest, by which the clock was set forward, is subtracted from
-/// its time until every row from before is older than the minimum age anyway.
+/// The monotonic clock shows how much time has passed. If the followed clock advanced more, it was set forward. The difference
+/// is subtracted from its time until every row from before the change is older than the minimum age anyway.
 #[derive(Debug)]
 pub struct RetentionClock {
     min_age: Duration,

@@ -54,7 +54,7 @@ async fn each_step_repeats_until_it_finds_no_more_rows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_round_ends_and_the_next_one_retries() {
+async fn failed_round_ends_and_the_next_round_retries() {
     let countdown = leak([0, 0], true);
     assert!(run_round(&countdown, Timestamp::now()).await.is_err());
     assert_eq!(*countdown.ran.lock().unwrap(), [1]);

@@ -17,7 +17,7 @@ fn timeline_file_is_a_list_or_an_object() {
 }
 
 #[test]
-fn error_in_the_timeline_file_is_named() {
+fn error_in_the_timeline_file_is_reported() {
     for (json, named) in [
         ("", "JSON"),
         ("7", "an object with the lists timeline and market"),
@@ -31,7 +31,7 @@ fn error_in_the_timeline_file_is_named() {
 }
 
 #[test]
-fn missing_timeline_file_is_named() {
+fn missing_timeline_file_is_named_in_the_error() {
     let mut env = Env::from_pairs([("INTERNAL_TOKEN", "a token of the tests"), ("SIM_TIMELINE", "/no/such/file")]);
     Config::from_env(&mut env);
     assert!(env.finish().unwrap_err().to_string().contains("/no/such/file"));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) const NAME: &str = "binance";
-/// Binance writes every price with eight decimals, regardless of the tick.
+/// Binance writes every price with eight decimals, regardless of the smallest price step of the pair.
 const DECIMALS: u32 = 8;
 
 pub(crate) const PAIRS: &[ListedPair] = &[
@@ -32,7 +32,7 @@ pub(crate) const PAIRS: &[ListedPair] = &[
     listed("BTCBRL", "BTC", "BRL", 0),
     listed("USDTZAR", "USDT", "ZAR", 2),
 ];
-/// Delisted in 2023 and later, and still served.
+/// Pairs that were delisted in 2023 or later and are still served.
 const DELISTED: &[ListedPair] =
     &[listed("BTCGBP", "BTC", "GBP", 2), listed("ETHGBP", "ETH", "GBP", 2), listed("USDTRUB", "USDT", "RUB", 2)];
 
@@ -193,7 +193,7 @@ struct StatusTicker {
     status: &'static str,
 }
 
-/// `None` for an unknown symbol.
+/// Finds a pair by its symbol. `None` if the symbol is unknown.
 fn find_ticker(view: &ExchangeView<'_>, symbol: &str) -> Option<StatusTicker> {
     if let Some(listed) = find_listed_pair(DELISTED, symbol) {
         return Some(StatusTicker { listed, ticker: view.delisted_ticker(listed)?, status: "BREAK" });
@@ -203,7 +203,7 @@ fn find_ticker(view: &ExchangeView<'_>, symbol: &str) -> Option<StatusTicker> {
     Some(StatusTicker { listed, ticker, status: if halted { "HALT" } else { "TRADING" } })
 }
 
-/// Replies with an object for `symbol`, and with a list otherwise. An unknown symbol in `symbols` fails the whole call.
+/// Replies with an object for `symbol`, and with a list otherwise. If `symbols` has an unknown symbol, the whole call fails.
 fn tickers<T: Serialize>(
     view: &ExchangeView<'_>,
     selection: &Selection,

@@ -79,7 +79,7 @@ fn single_ticker(view: &ExchangeView<'_>, name: &str) -> Reply {
     }
 }
 
-/// Omits unknown pairs.
+/// Replies with a list of the known pairs among `names`.
 fn several_tickers(view: &ExchangeView<'_>, names: Option<&str>) -> Reply {
     let Some(names) = names else { return invalid_symbol() };
     let requested = |listed: &&ListedPair| names == "ALL" || names.split(',').any(|name| name == listed.symbol);

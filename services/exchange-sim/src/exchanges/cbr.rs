@@ -112,7 +112,7 @@ fn daily(view: &ExchangeView<'_>, requested_day: Option<&str>) -> Reply {
     let newest = view.fixing_day(Calendar::Moscow);
     let fixing_day = match requested_day.map(|text| NaiveDate::parse_from_str(text, "%d/%m/%Y")) {
         None => newest,
-        // The rates of a day were fixed on the working day before.
+        // The rates of a day were fixed on the previous working day.
         Some(Ok(day)) => Calendar::Moscow.working_day_on_or_before(days_before(day, 1).min(newest)),
         Some(Err(_)) => return invalid_parameters(),
     };

@@ -89,7 +89,7 @@ fn ticker_reply(view: &ExchangeView<'_>, name: &str) -> Reply {
         ask: ticker.ask.text(listed.decimals),
         bid: ticker.bid.text(listed.decimals),
         volume: "4321.00000000",
-        // It grows with time, as the real one does, so a client can detect that trading has stopped.
+        // The id grows with time, as at the real exchange, so a client can detect that trading has stopped.
         trade_id: ticker.time.micros() / 1_000_000,
         price: ticker.last.text(listed.decimals),
         size: "0.01000000",

@@ -126,7 +126,7 @@ impl Coin {
     }
 }
 
-/// `None` for an unknown currency.
+/// The price of a coin. `None` if the currency is unknown.
 fn price(view: &ExchangeView<'_>, coin: Asset, currency: &str, decimals: Option<u32>) -> Option<JsonValue> {
     let pair = CurrencyPair::new(coin, currency.parse().ok()?);
     let ticker = view.cached(REFRESH_INTERVAL).ticker(pair, 1)?;

@@ -140,7 +140,7 @@ impl Selection {
         Self { base: base.unwrap_or("EUR").to_uppercase(), quotes: quotes.map(upper_case) }
     }
 
-    /// Whether the response has a rate of `code`. The base currency has none, because it has no rate against itself.
+    /// Whether the response has a rate of `code`. It has no rate of the base currency against itself.
     fn includes(&self, code: &str) -> bool {
         code != self.base && self.quotes.as_ref().is_none_or(|quotes| quotes.iter().any(|quote| quote == code))
     }
@@ -194,7 +194,7 @@ fn v2_currencies() -> impl Iterator<Item = &'static str> {
     v1_currencies().chain(NON_ECB_CURRENCIES)
 }
 
-/// `None` for an unknown pair.
+/// The newest rate of a pair. `None` if the pair is unknown.
 fn v2_row(view: &ExchangeView<'_>, base: &str, quote: &str) -> Option<V2Row> {
     let known = |code: &str| v2_currencies().any(|known| known == code);
     if base == quote || !known(base) || !known(quote) {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(crate) const NAME: &str = "kraken";
-/// Kraken writes every price with five decimals, regardless of the tick.
+/// Kraken writes every price with five decimals, regardless of the smallest price step of the pair.
 const DECIMALS: u32 = 5;
 
 /// A pair with its three names. Its name in requests is `listed.symbol`.
@@ -62,11 +62,11 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     error_500: || Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/html", "<h1>Internal Server Error</h1>"),
     error_in_200: || error_reply("EService:Unavailable"),
     odd_error: || Reply::raw_json(StatusCode::OK, r#"{"error":"EService:Busy","result":[]}"#),
-    // The answer uses the names of the request.
+    // With this fault, the answer uses the names of the request.
     renamed_keys: &[("XXBTZ", "XBT"), ("XETHZ", "ETH"), ("USDTZ", "USDT")],
     usage_header: None,
 };
-/// About two calls a second are permitted. Further calls are refused for some seconds, and each of them restarts that time.
+/// About two calls a second are permitted. Further calls are refused for five seconds, and each refused call restarts the time.
 pub(super) const LIMIT: CallLimit =
     CallLimit { max_weight: 30, window_secs: 15, penalty: Penalty::Silent { seconds: 5 } };
 
@@ -135,7 +135,7 @@ impl Kraken {
     }
 }
 
-/// Replies with an object that has one entry for each pair. One unknown pair fails the whole call.
+/// Replies with an object that has one entry for each pair. If one pair is unknown, the whole call fails.
 fn by_pair<T: Serialize>(
     view: &ExchangeView<'_>,
     names: Option<&str>,

@@ -23,7 +23,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $name,)+ }
             }
 
-            /// The parameters it takes besides `seconds`.
+            /// The parameters of the kind besides `seconds`.
             pub(crate) fn parameters(self) -> &'static [&'static str] {
                 match self { $(Self::$kind => $parameters,)+ }
             }
@@ -43,10 +43,10 @@ kinds! {
     RateLimited = "rate_limited", &["retry_after"];
     /// "Too many requests" in the exchange's own format, without a `Retry-After`. Every call is refused until the fault ends.
     RateLimitedSilently = "rate_limited_silently", &[];
-    /// An immediate ban, which usually follows ignored refusals only: status 418 at Binance, elsewhere 429 or the
-    /// exchange's own format.
+    /// An immediate ban. Usually an exchange bans only a caller that has ignored refusals. The status is 418 at Binance;
+    /// other exchanges answer with 429 or in their own format.
     IpBanned = "ip_banned", &["retry_after"];
-    /// Each answer takes longer than the one before. The sixth call is refused.
+    /// Each answer takes longer than the previous answer. The sixth call is refused.
     Throttled = "throttled", &["latency_millis"];
     /// The answer takes 20 seconds, or `latency_millis`.
     Slow = "slow", &["latency_millis"];

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::market::moves::MarketMoveInfo;
 
-/// Most moves in one timeline.
+/// Largest number of moves in one timeline.
 const MAX_MOVES: usize = 1_000;
 
 /// A move of the market. The prices of coins, but not of USDT, move evenly and then stay at the new level.

@@ -10,7 +10,7 @@ use common::time::Timestamp;
 use super::{Fault, FaultInfo, ScheduledFault};
 
 /// At most one fault of each exchange is active at a time. A manual fault, started over the admin API, takes precedence over
-/// the timeline. Of the timeline's running faults, the one with the latest start is active.
+/// the timeline. If several faults of the timeline are running, the fault with the latest start is active.
 #[derive(Debug, Default)]
 pub(crate) struct FaultStore(Mutex<State>);
 

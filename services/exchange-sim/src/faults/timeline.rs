@@ -6,9 +6,9 @@ use common::time::Timestamp;
 
 use super::{Fault, FaultError, TimedFault, check_range};
 
-/// One year.
+/// The latest start of a fault: one year after the start of the timeline.
 pub(super) const MAX_AT_SECONDS: u64 = 31_536_000;
-/// Most faults in one timeline.
+/// Largest number of faults in one timeline.
 const MAX_FAULTS: usize = 10_000;
 
 /// A checked fault of a timeline.

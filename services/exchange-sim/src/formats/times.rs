@@ -21,7 +21,7 @@ pub enum TimeForm {
     Iso,
     /// Only the date.
     Date,
-    /// The time is left out.
+    /// The time is omitted.
     Absent,
 }
 

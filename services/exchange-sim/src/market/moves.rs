@@ -9,8 +9,8 @@ use serde::Serialize;
 /// A factor of one, in millionths.
 const ONE: i128 = 1_000_000;
 
-/// A move of the market. The prices of coins, but not of USDT, move evenly and then stay at the new level. It may be over or in
-/// the future.
+/// A past, running or future move of the market. The prices of coins, but not of USDT, move evenly and then stay at the new
+/// level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize)]
 pub(crate) struct MarketMoveInfo {
     pub(crate) since: Timestamp,
@@ -33,7 +33,7 @@ impl MarketMoveInfo {
 pub(crate) struct MarketMoves(RwLock<Vec<MarketMoveInfo>>);
 
 impl MarketMoves {
-    /// Replaces the moves that have not started at `now`. The others stay, because prices never jump back.
+    /// Replaces the moves that have not started at `now`. Moves that have started stay, so that prices do not jump back.
     pub(crate) fn replace(&self, moves: Vec<MarketMoveInfo>, now: Timestamp) {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         current.retain(|started| started.since < now);

@@ -1,4 +1,4 @@
-//! The admin API: what it changes, and how it refuses invalid requests.
+//! The admin API: its effects, and its errors for invalid requests.
 
 use poem::http::Method;
 use serde_json::Value;

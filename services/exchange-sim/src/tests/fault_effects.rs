@@ -135,7 +135,7 @@ async fn frozen_prices_change_again_after_the_fault() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fault_of_one_pair_leaves_other_pairs() {
+async fn fault_of_one_pair_does_not_affect_other_pairs() {
     let sim = Sim::new();
     let all = async || sim.json("/kraken/0/public/Ticker?pair=XBTUSD,XBTEUR").await["result"].clone();
     let usual = all().await;

@@ -44,7 +44,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn down_breaks_the_connection() {
+async fn fault_down_breaks_the_connection() {
     let sim = Running::start().await;
     let url = sim.url(COINBASE);
     let response = http_client().get(&url).send().await.unwrap();

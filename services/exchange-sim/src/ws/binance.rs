@@ -28,7 +28,7 @@ pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
 };
 
 const TICKER_INTERVAL: Duration = Duration::from_secs(1);
-/// Binance writes every price with eight decimals, regardless of the tick.
+/// Binance writes every price with eight decimals, regardless of the smallest price step of the pair.
 const DECIMALS: u32 = 8;
 const BOOK_STREAM: &str = "bookTicker";
 const TICKER_STREAM: &str = "ticker";

@@ -1,5 +1,5 @@
 //! Coinbase's WebSocket, as documented at <https://docs.cdp.coinbase.com/exchange/websocket-feed/overview>: a ticker at
-//! each match, and one heartbeat a second for each pair. A client must subscribe within 5 s.
+//! each trade, and one heartbeat a second for each pair. A client must subscribe within 5 s.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -122,7 +122,7 @@ impl WsDialect for Coinbase {
         };
         let mut found = Vec::new();
         for name in product_ids {
-            // One unknown pair fails the whole request.
+            // If one pair is unknown, the whole request fails.
             let Some((listed, _)) = view.find_ticker(coinbase::PAIRS, &name) else {
                 return vec![error_message("Failed to subscribe", Some(format!("{name} is not a valid product")))];
             };

@@ -44,7 +44,7 @@ pub(super) trait WsDialect: Send {
         Vec::new()
     }
 
-    /// The announcement of a restart. `None` for an exchange that announces none.
+    /// The announcement of a restart. `None` if the exchange does not announce restarts.
     fn restart_notice(&self, _view: &ExchangeView<'_>) -> Option<String> {
         None
     }
@@ -60,7 +60,7 @@ pub(super) struct ConnectionRules {
     pub(super) max_idle: Option<Duration>,
     /// A connection of this age is closed.
     pub(super) max_age: Option<Duration>,
-    /// Most messages of a client in a second. A client that sends more is disconnected.
+    /// Largest number of messages of a client in a second. A client that sends more messages is disconnected.
     pub(super) max_messages_per_sec: Option<u32>,
 }
 

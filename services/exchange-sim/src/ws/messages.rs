@@ -8,7 +8,7 @@ pub enum FromExchange {
     Text(String),
     Ping,
     Pong,
-    /// A close frame with its code. A connection that is cut sends none.
+    /// A close frame with its code. A connection that is cut ends without a close frame.
     Close(u16),
 }
 

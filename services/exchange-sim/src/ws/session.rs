@@ -24,8 +24,9 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const RESTART_NOTICE_LEAD: Duration = Duration::from_secs(10);
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
-/// Close codes of RFC 6455.
+/// The close code of RFC 6455 for a server that goes away.
 const GOING_AWAY: u16 = 1001;
+/// The close code of RFC 6455 for a client that violates a rule.
 const POLICY_VIOLATION: u16 = 1008;
 
 struct Session {
@@ -52,11 +53,11 @@ struct ReceivedMessages {
     count: u32,
 }
 
-/// The end of a session.
+/// How a session ends.
 enum SessionEnd {
-    /// Without a close frame.
+    /// The connection ends without a close frame.
     Cut,
-    /// With a close frame of this code.
+    /// The connection ends with a close frame of this code.
     Closed(u16),
 }
 

@@ -17,7 +17,7 @@ fn exports_are_limited_in_total_and_by_client() {
 }
 
 #[test]
-fn ended_exports_leave_nothing_behind() {
+fn ended_exports_are_no_longer_counted() {
     let slots = ExportSlots::new(3);
     for last in 0..=255 {
         drop(slots.acquire(client(last)).unwrap());

@@ -8,7 +8,7 @@ fn report(status: &str) -> Report {
 }
 
 #[test]
-fn missing_service_and_its_return_are_reported_once() {
+fn each_change_between_alive_and_missing_is_reported_once() {
     let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
     service.receive_report(report(Report::ALIVE), instants_at(0)).unwrap();
     for secs in 1..1000 {
@@ -71,7 +71,7 @@ fn refused_heartbeat_is_reported_under_the_name_of_its_service() {
     assert!(refused.status.contains("refused") && refused.data["fields"][0] == "data.instance", "{refused:?}");
 }
 
-/// The levels and the texts of the changes of db-proxy, whose only component is not ready from its start on.
+/// The time in seconds, the level and the text of each reported change of a service whose only component is never ready.
 fn changes_of_unready_service(optional: bool) -> Vec<(u64, Level, String)> {
     let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
     let part = serde_json::json!({"name": "database", "ready": false, "optional": optional});
@@ -85,7 +85,7 @@ fn changes_of_unready_service(optional: bool) -> Vec<(u64, Level, String)> {
 }
 
 #[test]
-fn component_that_is_missing_at_the_start_is_a_warning_only_after_the_grace_period() {
+fn unready_component_is_reported_as_info_until_the_startup_grace_ends() {
     let starting = (0, Level::Info, "the service is starting: not every component is ready yet".to_owned());
     let grace = STARTUP_GRACE.as_secs();
     let needed = (grace, Level::Error, "the service is not ready: it cannot work without database".to_owned());
@@ -95,19 +95,19 @@ fn component_that_is_missing_at_the_start_is_a_warning_only_after_the_grace_peri
 }
 
 #[test]
-fn update_of_a_price_changes_the_state_and_is_not_kept_as_a_report() {
+fn update_heartbeat_changes_the_state_and_is_not_stored_as_a_report() {
     let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
     let heartbeat = |ready: bool, update: bool| {
         let parts = [serde_json::json!({"name": "limit", "ready": ready, "optional": true})];
         let data = serde_json::json!({"instance": "a", "uptime_secs": 60, "parts": parts, "update": update});
         Report { data, ..report(Report::ALIVE) }
     };
-    let kept = |text: &str| {
+    let stored = |text: &str| {
         let filter = ReportFilter { text: Some(text.to_owned()), ..ReportFilter::default() };
         service.reports(&filter, None, 100).unwrap().data.len()
     };
     service.receive_report(heartbeat(true, false), instants_at(0)).unwrap();
     service.receive_report(heartbeat(true, true), instants_at(2)).unwrap();
     service.receive_report(heartbeat(false, true), instants_at(4)).unwrap();
-    assert_eq!((kept("alive"), kept("it works without limit")), (1, 1));
+    assert_eq!((stored("alive"), stored("it works without limit")), (1, 1));
 }

@@ -33,7 +33,7 @@ fn intake(instances: Vec<IntakeInstance<'_>>) -> OrderIntake {
 }
 
 #[test]
-fn accepted_orders_have_prices_with_state_and_age_and_a_limit() {
+fn order_intake_contains_the_limit_and_each_price_with_state_and_age() {
     let components = [priced("EUR", 70, 3600), priced("USD", 0, 3600), limit("99.5")];
     let OrderIntake { accepted, reason, prices, limit } = intake(vec![instance(&components, 99)]);
     assert_eq!((accepted, reason), (true, None));
@@ -47,8 +47,8 @@ fn accepted_orders_have_prices_with_state_and_age_and_a_limit() {
 
 #[test]
 fn currency_without_a_price_is_not_accepted_and_others_are() {
-    let missing = Component::not_ready("price:GBP", "there is no price in GBP").optional();
-    let components = [priced("EUR", 70, 3600), priced("USD", 70, 100), missing];
+    let without_price = Component::not_ready("price:GBP", "there is no price in GBP").optional();
+    let components = [priced("EUR", 70, 3600), priced("USD", 70, 100), without_price];
     let OrderIntake { accepted, prices, .. } = intake(vec![instance(&components, 99)]);
     assert!(accepted);
     assert_eq!(prices.iter().map(|price| price.accepted).collect::<Vec<_>>(), [true, false, false]);
@@ -57,7 +57,7 @@ fn currency_without_a_price_is_not_accepted_and_others_are() {
 }
 
 #[test]
-fn orders_are_not_accepted_without_a_needed_component_a_price_or_a_limit() {
+fn orders_are_not_accepted_without_a_needed_component_a_price_or_a_remaining_limit() {
     let reason = |components: &[Component]| {
         let OrderIntake { accepted, reason, .. } = intake(vec![instance(components, 99)]);
         assert!(!accepted);
@@ -82,7 +82,7 @@ fn optional_component_does_not_stop_orders() {
 }
 
 #[test]
-fn one_ready_instance_accepts_orders_and_the_others_are_named() {
+fn orders_are_accepted_by_one_ready_instance_and_the_reason_describes_the_others() {
     let ready = [priced("EUR", 70, 3600)];
     let broken = [Component::not_ready("db-proxy", "no answer")];
     let OrderIntake { accepted, reason, prices, .. } = intake(vec![instance(&broken, 99), instance(&ready, 90)]);

@@ -74,7 +74,7 @@ fn each_state_change_is_returned_once() {
 }
 
 #[test]
-fn missing_component_degrades_its_service() {
+fn unready_component_degrades_its_service() {
     let mut registry = registry();
     let now = instants_at(0);
     let cache = Component { marks: vec!["prolonged".to_owned()], ..Component::ready("cache") };
@@ -103,7 +103,7 @@ fn missing_instance_degrades_its_service_until_it_is_removed() {
     assert_eq!(state(&registry, "create-order", 600), Degraded);
     registry.update_states(instants_at(600));
     assert_eq!(state(&registry, "create-order", 600), Alive);
-    // The only instance is never removed.
+    // The instance is not removed, because it is the only one.
     registry.update_states(instants_at(600_000));
     assert_eq!(state(&registry, "create-order", 600_000), Missing);
 }
@@ -161,7 +161,7 @@ fn instance_is_missing_after_two_and_a_half_intervals() {
 }
 
 #[test]
-fn optional_component_degrades_and_a_needed_one_stops_its_service() {
+fn unready_component_degrades_its_service_and_makes_it_unready_unless_optional() {
     let mut registry = registry();
     let old = |parts| Heartbeat { uptime_secs: 1000, ..heartbeat("a", parts) };
     let cache = || Component::not_ready("cache", "no answer").optional();

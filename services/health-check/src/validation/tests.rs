@@ -35,7 +35,7 @@ fn omitted_heartbeat_fields_get_defaults() {
 }
 
 #[test]
-fn heartbeat_without_a_usable_identity_is_refused() {
+fn heartbeat_with_an_invalid_field_is_refused() {
     assert_eq!(invalid_fields(parse_heartbeat(&json!("alive"))), ["data"]);
     assert_eq!(invalid_fields(parse_heartbeat(&json!({"interval_secs": "often"}))), ["data.interval_secs"]);
     assert_eq!(invalid_fields(parse_heartbeat(&json!({"instance": "a b"}))), ["data.instance"]);

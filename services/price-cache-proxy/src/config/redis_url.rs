@@ -9,7 +9,7 @@ pub const ALLOWED_URLS: &str = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], 
 const SENTINEL_SCHEME: &str = "redis+sentinel://";
 const SENTINEL_PORT: u16 = 26379;
 
-/// Where Redis is.
+/// The address of Redis.
 #[derive(Debug, Clone)]
 pub enum RedisServer {
     Single(ConnectionInfo),
@@ -73,7 +73,7 @@ fn parse_sentinel(rest: &str) -> RedisResult<RedisServer> {
         format!("redis://{sentinel_user}{host}{port}").into_connection_info()
     });
     let sentinels = sentinels.collect::<RedisResult<Vec<_>>>()?;
-    // The crate decodes the user and the password. The host is not used.
+    // The `redis` crate decodes the user and the password. The host is not used.
     let settings = format!("redis://{user}localhost/{database}").into_connection_info()?;
     Ok(RedisServer::Sentinel { sentinels, master: master.to_owned(), settings: settings.redis_settings().clone() })
 }

@@ -45,7 +45,7 @@ async fn document_is_not_sent_after_the_clock_was_set_back() {
 }
 
 #[tokio::test]
-async fn disconnected_reader_makes_room_for_another() {
+async fn disconnected_reader_makes_room_for_another_reader() {
     let events = Events::new(LocalCache::default(), Clock::System, CancellationToken::new());
     let mut readers: Vec<_> = (0..MAX_EVENT_READERS).map(|_| events.open(Topic::ALL).unwrap()).collect();
     assert!(matches!(events.open(Topic::ALL), Err(Error::TooManyReaders)));

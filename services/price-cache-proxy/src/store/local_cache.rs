@@ -15,7 +15,7 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
     /// The name in keys and channels.
     const NAME: &'static str;
 
-    /// [`Expiring::expires_at`] for an engine that parses only JSON.
+    /// The same rule as [`Expiring::expires_at`], for an engine that can read only the JSON of a document.
     fn expiry_rule(now: Timestamp) -> ExpiryRule;
 
     /// The entry of this kind in the cache.
@@ -24,13 +24,13 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
         Self: Sized;
 }
 
-/// A document has expired if the time in its `field`, and the time in that field of each entry, is not later than
-/// `expired_until`.
+/// A document has expired unless a time is later than `expired_until`: the time in its field `field`, or the time in that field
+/// of one of its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiryRule {
-    /// A field of the document and of its entries.
+    /// The field with the time, in the document and in its entries.
     pub field: &'static str,
-    /// The field of the document that contains entries with times of their own, if there is one.
+    /// The field of the document that contains the entries. `None` if the document has no entries with times of their own.
     pub entries: Option<&'static str>,
     pub expired_until: Timestamp,
 }

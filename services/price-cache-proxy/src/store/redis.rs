@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{config::RedisConfig, limits::REDIS_COMMAND_DEADLINE};
 
-/// When Redis deletes the key of the write probe.
+/// Time after which Redis deletes the key of the write probe.
 const PROBE_EXPIRY: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl RedisStore {
                 Ok(document.map(|document| self.0.cache.latest().replace_if_newer(Arc::new(document), now)))
             }
             Err(error) => {
-                // Readers treat it as absent, and the next write replaces it.
+                // Readers treat the invalid value as absent, and the next write replaces it.
                 tracing::warn!(%error, key, "the value in Redis is not a valid document and is ignored");
                 Ok(None)
             }
@@ -80,8 +80,8 @@ impl RedisStore {
         document: Document<T>,
         now: Timestamp,
     ) -> Result<Arc<Document<T>>, StoreError> {
-        // A duration and not a time, because the clock of Redis may be wrong. Rounded up, so that Redis never deletes a current
-        // document. Readers check the exact time.
+        // Redis receives a duration and not a time, because its clock may be wrong. The duration is rounded up, so that Redis
+        // never deletes a current document. Readers check the exact time.
         let keep_millis = u64::try_from(document.value().expires_at().since(now).as_millis()).unwrap_or(u64::MAX) + 1;
         let latest_version = now.plus(MAX_CLOCK_SKEW);
         let rule = T::expiry_rule(now);
@@ -126,19 +126,20 @@ impl RedisStore {
         format!("{}price:{}", self.0.key_prefix, T::NAME)
     }
 
-    /// Contains the number of the database, because all databases of a Redis share their channels.
+    /// The channel's name contains the number of the database, because all databases of a Redis server share their channels.
     fn channel<T: CachedKind>(&self) -> String {
         format!("{}{}:price:{}", self.0.key_prefix, self.0.database, T::NAME)
     }
 
-    /// Writes a key of its own, which expires. A Redis that is full, a replica, or too far from its replicas refuses it.
+    /// Writes a key that only this check uses and that expires. Redis refuses the write if its memory is full, if it is a
+    /// replica, or if its replicas lag too far behind.
     pub(super) async fn probe_write(&self) -> Result<(), StoreError> {
         let key = format!("{}write-probe", self.0.key_prefix);
         let (value, expiry) = (Timestamp::now().to_string(), PROBE_EXPIRY.as_secs());
         self.run(redis::cmd("SET").arg(key).arg(value).arg("EX").arg(expiry)).await
     }
 
-    /// Runs an idempotent command, a second time if the connection was lost or its server is no longer the master.
+    /// Runs an idempotent command. Runs it a second time if the connection was lost or its server is no longer the master.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let attempts = async {
             match self.run_once(command).await {
@@ -158,13 +159,13 @@ impl RedisStore {
         let attempt = self.0.connector.connection();
         let result = match attempt.clone().await {
             Ok(mut connection) => command.query_async(&mut connection).await,
-            // The next command connects again, whatever the reason was.
+            // The next command connects again, whatever the error was.
             Err(error) => {
                 self.0.connector.discard(&attempt);
                 return Err(error);
             }
         };
-        // Also after a timeout: if the host of Redis disappears, the connection looks open for many minutes.
+        // A timeout counts as a lost connection: if the host of Redis disappears, the connection looks open for many minutes.
         if result.as_ref().is_err_and(needs_new_connection) {
             self.0.connector.discard(&attempt);
         }

@@ -15,7 +15,7 @@ use crate::config::RedisConfig;
 
 const TTL: Duration = Duration::from_mins(1);
 
-/// Settings with a key prefix of their own in the Redis of the tests.
+/// Settings for the Redis of the tests, with a unique key prefix.
 pub(crate) fn test_redis() -> RedisConfig {
     let url = std::env::var("TEST_REDIS_URL")
         .expect("TEST_REDIS_URL is not set: run the tests with tests/run, which starts a Redis");

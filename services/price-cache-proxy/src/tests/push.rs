@@ -11,7 +11,8 @@ use tokio::{sync::watch::Receiver, time::timeout};
 
 use super::*;
 
-/// Longer than a pushed change takes, and shorter than the interval of the reads that find lost messages.
+/// Longest wait for a pushed change. It is shorter than the interval of the reads that detect lost messages, so that only a
+/// pushed change arrives in time.
 const PUSH_LIMIT: Duration = Duration::from_secs(3);
 
 /// A watch that runs until it is dropped.

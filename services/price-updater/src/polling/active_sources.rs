@@ -46,8 +46,8 @@ impl ActiveSources {
         let mut order = Vec::new();
         for name in names {
             let index = self.all.iter().position(|(known, _)| known == name);
-            let known = || self.all.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
-            let index = index.ok_or_else(|| invalid(format!("must name sources of this list: {}", known())))?;
+            let allowed = || self.all.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
+            let index = index.ok_or_else(|| invalid(format!("must name sources of this list: {}", allowed())))?;
             if order.contains(&index) {
                 return Err(invalid(format!("must name each source once, but names {name} twice")));
             }

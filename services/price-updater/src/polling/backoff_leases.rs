@@ -64,7 +64,8 @@ impl BackoffLeases {
                     let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
                     self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });
                 }
-                // The lease contains an earlier end, or an instance has acquired it to read it. It must expire first.
+                // The lease contains an earlier end, or an instance has acquired the lease to read it. The lease must expire
+                // first.
                 Ok(_) => {}
                 Err(error) => {
                     tracing::debug!(source, error = error.chain(), "backoff of a source cannot be stored");

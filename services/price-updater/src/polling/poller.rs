@@ -60,7 +60,7 @@ pub(super) enum PollStart {
     NotStarted,
     /// The source is polled, and the pool waits for its answer.
     Awaited,
-    /// The source is polled. Its last answer came too late, so the pool does not wait for the next one.
+    /// The source is polled. Its last answer came too late, so the pool does not wait for the next answer.
     NotAwaited,
 }
 

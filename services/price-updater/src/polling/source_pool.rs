@@ -50,7 +50,7 @@ struct Candidate<'a> {
     poller: &'a Poller,
     pair: CurrencyPair,
     latest: LatestTicker,
-    /// Whether the ticker is young enough to vote.
+    /// Whether the ticker is recent enough to vote.
     fresh: bool,
 }
 
@@ -99,8 +99,8 @@ impl SourcePool {
         while !awaited.is_empty() {
             match timeout_at(give_up_at, polls.join_next()).await {
                 Ok(Some(Ok(source))) => drop(awaited.remove(source)),
-                // A poll panicked, and the panic was logged. Its source is unknown here, so the wait for the others
-                // continues.
+                // A poll panicked, and the panic was logged. The source of that poll is unknown here, so the wait for the
+                // other sources continues.
                 Ok(Some(Err(_))) => {}
                 Ok(None) | Err(_) => break,
             }
@@ -140,7 +140,7 @@ impl SourcePool {
         candidates.iter().map(vote).collect()
     }
 
-    /// The newest course of each pair at each active source, if it is young enough to be shown.
+    /// The newest course of each pair at each active source, if it is recent enough to be shown.
     pub(crate) fn courses(&self, due: Instant) -> Vec<Course> {
         let candidates = self.active().flat_map(|poller| {
             let max_age = SNAPSHOT_TTL.max(poller.source.poll_interval() * 2);
@@ -164,7 +164,7 @@ impl SourcePool {
         self.active_exchanges().count()
     }
 
-    /// The sources that can ask for a backoff.
+    /// The sources that can request a backoff.
     pub(crate) fn rate_limited_sources(&self) -> Vec<&'static str> {
         let rate_limited = self.pollers.iter().filter(|poller| poller.source.rate_limiter().is_some());
         rate_limited.map(|poller| poller.source.name()).collect()
@@ -220,8 +220,8 @@ impl SourcePool {
         let (own_interval, interval) = (poller.source.poll_interval(), self.config.poll_interval);
         match poller.source.kind() {
             CourseKind::Fixing => latest.age(due) <= MAX_FIXING_AGE,
-            // One poll of an index may fail. The age of its ticker is not checked here, because an index is older than the
-            // request for it. The price carries the time of the ticker, and the record expires accordingly.
+            // One poll of an index may fail. The age of its ticker is not checked here, because an index is already old when
+            // it is received. The price carries the time of the ticker, and the record expires accordingly.
             CourseKind::Index => due.saturating_duration_since(latest.requested) <= own_interval * 2 + interval,
             CourseKind::Trade => {
                 let max_age = interval + interval.max(own_interval);

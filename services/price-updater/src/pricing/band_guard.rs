@@ -1,18 +1,19 @@
 //! Holds back implausible prices.
 //!
 //! The agreement of a majority does not prove a price: most exchanges can be wrong in the same way, for example if they share
-//! a market maker, or if somebody who profits controls them. A price is implausible in two cases:
+//! a market maker, or if an attacker controls them. A price is implausible in two cases:
 //!
 //! * It differs from the last accepted price of its pair by more than the band.
-//! * More sources contradict it than support it. A source contradicts a price if it reports one that is outside the band.
+//! * More sources contradict it than support it. A source contradicts a price if it reports a price outside the band.
 //!   The sources are the exchanges, the indices, and the price that follows from another currency by official rates.
 //!
 //! An implausible price is held, which means that it is not used. It is accepted when both conditions hold:
 //!
-//! * It has lasted for the configured number of publish intervals. It has lasted as long as each price is within the band
-//!   around the one before. So a fall in several steps counts from its first step.
-//! * Independent sources confirm it. An index confirms a price: it did not vote on it. If no index reports the currency, at
-//!   least three exchanges must agree, or all that trade the pair, and no exchange and no official rate may contradict them.
+//! * It has lasted for the configured number of publish intervals. It lasts as long as each price is within the band around the
+//!   previous price. So a fall in several steps counts from its first step.
+//! * Independent sources confirm it. If indices that did not vote on the price report the pair, one of them must confirm the
+//!   price. If no such index reports the pair, at least three exchanges must agree (all of them, if fewer than three report the
+//!   pair), and no exchange and no official rate may contradict them.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.
 
@@ -49,8 +50,9 @@ pub(crate) struct BandConfig {
 impl BandConfig {
     /// The band of prices in the quote currency of `pair`.
     fn band(&self, pair: CurrencyPair) -> Band {
-        let own = pair.quote.to_currency().and_then(|currency| self.percent_by_currency.get(&currency).copied());
-        let percent = own.unwrap_or(self.percent);
+        let by_currency =
+            pair.quote.to_currency().and_then(|currency| self.percent_by_currency.get(&currency).copied());
+        let percent = by_currency.unwrap_or(self.percent);
         Band { per_mille: percent * 10 }
     }
 }
@@ -84,7 +86,7 @@ pub(crate) struct GuardEvent {
     pub(crate) pair: CurrencyPair,
     pub(crate) change: GuardChange,
     pub(crate) price: Rate,
-    /// The last accepted price. `None` if there was none.
+    /// The last accepted price. `None` if no price was accepted before.
     pub(crate) accepted: Option<Rate>,
     /// The sources that support `price`.
     pub(crate) supporting: Vec<String>,
@@ -113,9 +115,9 @@ struct GuardState {
 
 #[derive(Debug, Clone, Copy)]
 struct HeldPrice {
-    /// The newest of the prices that lasted.
+    /// The newest of the implausible prices that lasted.
     newest: ObservedPrice,
-    /// How many publish intervals it has lasted.
+    /// How many publish intervals the implausible price has lasted.
     intervals: u64,
 }
 
@@ -173,8 +175,8 @@ impl BandGuard {
 
     /// Withdraws the implausible prices from `market`, and returns the changes. `currencies` are the currencies of orders.
     ///
-    /// A price that is converted by official rates is checked only if orders use it. The others follow the price that they are
-    /// converted from.
+    /// A price that is converted by official rates is checked only if orders use it. Other converted prices are withdrawn
+    /// together with the price that they are converted from.
     pub(crate) fn check(
         &mut self,
         market: &mut MarketPrices,
@@ -185,7 +187,7 @@ impl BandGuard {
     ) -> Vec<GuardEvent> {
         let sources = EvidenceSources::new(votes, currencies, poll.now);
         let (mut held, mut events) = (BTreeMap::new(), Vec::new());
-        // A converted price depends on another one, so it is checked last.
+        // A converted price depends on another price, so the converted prices are checked last.
         let direct = market.prices.values().filter(|agreed| agreed.method == Method::Median);
         let converted = market.prices.values().filter(|agreed| agreed.method == Method::Cross);
         let used = converted.filter(|agreed| is_used_by_orders(agreed.direction, currencies));

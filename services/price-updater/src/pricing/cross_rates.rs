@@ -29,7 +29,8 @@ pub(super) struct OfficialRates(BTreeMap<Asset, AcceptedRate>);
 /// A rate that the banks agree on.
 struct AcceptedRate {
     rate: DollarRate,
-    /// How far the rates of the agreeing banks are from this one at most, in millionths of it. `None` if there are no others.
+    /// The largest difference between this rate and the rates of the agreeing banks, in millionths of this rate. `None` if
+    /// only one bank publishes a rate.
     spread_millionths: Option<u32>,
 }
 
@@ -63,7 +64,7 @@ impl OfficialRates {
     /// The rates that the banks agree on.
     ///
     /// The banks are tried in the order of the sources. The rate of a currency is the first that agrees with more than half
-    /// of all rates of that currency. If there is none, the currency has no rate. A rate that only one bank publishes is
+    /// of all rates of that currency. If no rate does, the currency has no rate. A rate that only one bank publishes is
     /// accepted if that bank agrees with the majority in at least half of the currencies that other banks publish too.
     pub(super) fn from_votes(votes: &[Vote]) -> Self {
         let banks = banks(votes);
@@ -91,7 +92,7 @@ impl OfficialRates {
 
     /// Converts a price in dollars to `currency`. `None` if there is no official rate or the result is not a valid rate.
     ///
-    /// The result is as old as the price in dollars, because an official rate is valid until the next one.
+    /// The result is as old as the price in dollars, because an official rate is valid until the next official rate.
     pub(super) fn convert(&self, in_dollars: &AgreedPrice, currency: Asset) -> Option<AgreedPrice> {
         let DollarRate { ratio, simulated, legs } = &self.0.get(&currency)?.rate;
         Some(AgreedPrice {
@@ -166,7 +167,8 @@ impl DollarRate {
         let rate = |vote: Option<&Vote>| vote.map_or_else(unit_rate, |vote| vote.value);
         let multiplied = numerator.map(|vote| official_leg(vote, false));
         let divided = denominator.map(|vote| official_leg(vote, true));
-        // A rate of the dollar in the bank's own currency comes first: it leads away from dollars.
+        // The leg that converts from dollars comes first. It is the divided leg if that is quoted in dollars, such as
+        // EUR-USD, and the multiplied leg otherwise.
         let legs = match &divided {
             Some(leg) if leg.direction.quote == Asset::USD => [divided, multiplied],
             _ => [multiplied, divided],

@@ -2,8 +2,8 @@
 //!
 //! A halted exchange, or a proxy that serves an old page, still answers with a price and the current time. So the detector
 //! ignores the times that a source reports. By a monotonic clock it measures how long the prices of a source have stayed
-//! the same. It compares that with how far the prices of the other sources have moved in that time. If no price moves, the
-//! market is flat and no source is frozen.
+//! the same. A source is frozen if its prices have stayed the same for long enough, and the prices of most sources have moved
+//! in that time. If no price moves, the market is flat and no source is frozen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -109,7 +109,7 @@ impl UnchangedSpan {
         *range = PriceRange { low: range.low.min(value), high: range.high.max(value) };
     }
 
-    /// Whether a price of `source` has moved in this time.
+    /// Whether a price of `source` has moved while the numbers stayed the same.
     fn has_moved(&self, source: &str) -> bool {
         let moved = |range: &PriceRange| !Tolerance { center: range.low, per_mille: MIN_MOVE }.contains(range.high);
         self.others.iter().any(|(series, range)| series.source == source && moved(range))

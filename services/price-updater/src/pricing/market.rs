@@ -1,4 +1,4 @@
-//! The price of every pair, from all votes of one poll interval.
+//! Computes the price of every pair from all votes of one poll interval.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,8 @@ use super::{
 
 /// The coins that are priced.
 const COINS: [Asset; 3] = [Asset::BTC, Asset::ETH, Asset::USDT];
-/// The currencies in which coins are always priced. A further currency is added if an exchange or an official rate has it.
+/// The currencies in which coins are always priced. Coins are priced in a further currency if a source reports a price in it,
+/// or if it has an official rate.
 const BASE_CURRENCIES: [Asset; 3] = [Asset::EUR, Asset::GBP, Asset::USD];
 
 /// Which pairs are priced, and the rules of agreement.
@@ -30,7 +31,7 @@ pub(crate) struct PricingConfig {
     /// The currencies of the price record that orders use.
     pub(crate) currencies: Vec<Currency>,
     pub(crate) rules: AgreementRules,
-    /// The pairs that enough exchanges trade to agree on a price, even if they report none at the moment.
+    /// The pairs that enough exchanges trade to agree on a price. An exchange counts even if it reports no price at the moment.
     pub(crate) traded: BTreeSet<CurrencyPair>,
 }
 
@@ -44,7 +45,7 @@ impl PricingConfig {
 #[derive(Debug, Default)]
 pub(crate) struct PriceHistory(BTreeMap<CurrencyPair, ObservedPrice>);
 
-/// A price that a later one is compared with.
+/// A past price, with which a later price is compared.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ObservedPrice {
     pub(super) price: Rate,
@@ -87,7 +88,7 @@ impl PriceHistory {
 pub(crate) struct GoodPrice {
     pub(crate) price: Rate,
     pub(crate) sources: Vec<String>,
-    /// The pairs that the price is computed from. Empty if exchanges trade its own pair.
+    /// The pairs that a converted price is computed from. Empty if the votes agree on the price itself.
     pub(crate) legs: Vec<CurrencyPair>,
     pub(crate) as_of: Timestamp,
     pub(crate) simulated: bool,
@@ -101,9 +102,9 @@ pub(crate) struct PriceInUse {
 }
 
 impl GoodPrice {
-    /// Why this price is not used, although it is the newest one.
+    /// The reason for not using this price, which is the newest price in its currency.
     pub(crate) fn too_old(&self) -> String {
-        format!("the newest price is too old: it is of {}", self.as_of)
+        format!("the newest price is too old: it was observed at {}", self.as_of)
     }
 }
 
@@ -165,8 +166,8 @@ impl MarketPrices {
     ///
     /// Orders never use a converted price in a pair that enough exchanges trade, even if these exchanges contradict each
     /// other. In other pairs, a converted price replaces the price of an index, because exchanges report dollars every few
-    /// seconds and an index can be a minute old. The age of the index does not matter, so that the price does not alternate
-    /// between the two.
+    /// seconds and an index can be a minute old. The converted price is used even if the index is newer. Otherwise the price
+    /// would alternate between the two.
     fn add_cross_prices(&mut self, votes: &[Vote], config: &PricingConfig) {
         let order_currencies = config.assets();
         let rates = OfficialRates::from_votes(votes);
@@ -206,7 +207,8 @@ impl MarketPrices {
 
     /// The outcome for each of `currencies`.
     ///
-    /// A price that is more than `max_lag` older than the newest one does not count: it would expire soon after it is published.
+    /// A price does not count if it is more than `max_lag` older than the newest price of these currencies: it would expire
+    /// soon after its publication.
     pub(crate) fn outcomes(&self, currencies: &[Currency], max_lag: Duration) -> BTreeMap<Currency, PriceOutcome> {
         let times = currencies.iter().filter_map(|&currency| self.bitcoin(currency)?.as_of);
         let newest = times.max();
@@ -255,7 +257,8 @@ impl MarketPrices {
         }
     }
 
-    /// Shows the price of one bitcoin that orders in `currency` use, because no newer one was agreed. The votes stay, unused.
+    /// Replaces the price of one bitcoin in `currency` by the price that orders use, because no newer price was agreed. The
+    /// votes stay in the list and are marked as unused.
     pub(crate) fn show_price_in_use(&mut self, currency: Currency, in_use: PriceInUse, now: Timestamp) {
         let PriceInUse { price: CurrencyPrice { price, state, as_of, expires_at, legs, .. }, simulated } = in_use;
         let pair = CurrencyPair::new(Asset::BTC, currency.into());
@@ -274,7 +277,7 @@ impl MarketPrices {
         self.prices.insert(pair, shown);
     }
 
-    /// The price with the votes that led to `agreed`. Of a converted price, that is its first leg, which is in another currency.
+    /// The price whose votes led to `agreed`: the price of the first leg if `agreed` is converted, and `agreed` otherwise.
     pub(super) fn voted<'a>(&'a self, agreed: &'a AgreedPrice) -> &'a AgreedPrice {
         agreed.legs.first().and_then(|leg| self.prices.get(leg)).unwrap_or(agreed)
     }
@@ -313,7 +316,7 @@ fn is_live(vote: &Vote) -> bool {
     vote.kind != CourseKind::Fixing
 }
 
-/// Marks simulated votes as ineligible if a real vote counts, so that real and simulated prices are never mixed. Live
+/// Marks simulated votes as ineligible if a real vote is eligible, so that real and simulated prices are never mixed. Live
 /// prices and official rates are checked separately.
 pub(super) fn exclude_simulated_among_real(votes: &[Vote]) -> Vec<Vote> {
     let mut votes = votes.to_vec();

@@ -19,7 +19,7 @@ use crate::pricing::{GuardChange, GuardEvent, MarketPrices, percent_change};
 pub(crate) struct AlertState {
     /// Whether simulated and real sources report prices at the same time.
     mixed: bool,
-    /// Votes that are far from the others, in prices that orders use.
+    /// The sources whose votes were rejected as outliers, with the pair. Only prices that orders use are considered.
     outliers: BTreeSet<(String, CurrencyPair)>,
 }
 
@@ -53,7 +53,7 @@ impl AlertState {
     }
 }
 
-/// The votes on the price of bitcoin that were rejected for one reason, with their pairs.
+/// The votes on the prices of bitcoin that were rejected for the reason `why`, with their pairs.
 fn rejected_votes<'a>(
     market: &'a MarketPrices,
     currencies: &'a [Currency],
@@ -93,7 +93,7 @@ pub(crate) fn report_availability_changes(
                 as_of,
                 at_most_secs,
                 why,
-                "no price is agreed: the last good price is prolonged"
+                "no newer price can be published: the last good price is prolonged"
             ),
             AvailabilityChange::Stopped => {
                 critical!(currencies, all, as_of, why, "orders stop because the agreed price is implausible");

@@ -22,7 +22,7 @@ pub(crate) struct Deliveries {
     courses_status: DeliveryStatus,
 }
 
-/// A market snapshot and the term of leadership that it was made in.
+/// A market snapshot and the term of leadership in which it was made.
 pub(crate) struct TermSnapshot {
     pub(crate) term: u64,
     pub(crate) snapshot: MarketSnapshot,
@@ -47,7 +47,8 @@ impl Deliveries {
         self.records.post(write);
     }
 
-    /// Queues a snapshot. It replaces a snapshot that has not been sent yet. Its courses are sent to db-proxy too.
+    /// Queues a snapshot. It replaces a snapshot that has not been sent yet. The courses of the snapshot are sent to db-proxy
+    /// too.
     pub(crate) fn send_snapshot(&self, snapshot: TermSnapshot) {
         self.snapshots.post(Arc::new(snapshot));
     }
@@ -67,7 +68,7 @@ impl Deliveries {
         self.courses_status.last()
     }
 
-    /// Each write is retried for one publish interval, because there is a newer record after that.
+    /// Retries each write for at most one publish interval: after that, there is a newer record.
     async fn write_records(&self) {
         let mut records = self.records.reader();
         while let Some(write) = records.next().await {
@@ -87,8 +88,8 @@ impl Deliveries {
         }
     }
 
-    /// Writes the courses that have changed since they were stored. After a failed write, the courses are sent again with
-    /// their values in the next snapshot.
+    /// Writes the courses that have changed since they were stored. The courses of a failed write are sent again with the
+    /// values of the next snapshot.
     async fn write_courses(&self) {
         let mut stored = StoredCourses::default();
         let mut snapshots = self.snapshots.reader();

@@ -1,4 +1,4 @@
-//! The result of the last write of one kind. A change is logged once.
+//! The result of the last write of one kind of data. An outage and its end are each logged once.
 
 use std::sync::{Mutex, PoisonError};
 

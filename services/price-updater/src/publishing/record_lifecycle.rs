@@ -1,10 +1,10 @@
 //! Decides after each publish interval which price record is written. It uses no clock and no network.
 //!
 //! Each currency has its own state machine; see [`CurrencyLifecycle`]. A currency that loses its price does not affect the
-//! others: its last good price is prolonged, and the others stay fresh.
+//! other currencies: its last good price is prolonged, and the other prices stay fresh.
 //!
 //! A record is written in every publish interval, even if nothing has changed. So a cache that has lost the record receives
-//! it again in the next interval. A repeated price does not become younger, because it keeps its `as_of` and its expiry.
+//! it again in the next interval. A repeated price keeps its `as_of` and its expiry time.
 
 mod currency;
 #[cfg(test)]
@@ -28,16 +28,17 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordLifetimes {
     pub(crate) publish_interval: Duration,
-    /// A poll replaces or prolongs a price that would expire within this time. It is the time until the next poll, and a margin
-    /// for the write.
+    /// A poll replaces or prolongs a price that would expire within this duration. The duration is the time until the next
+    /// poll, plus a margin for the write.
     pub(crate) renewal_margin: Duration,
-    /// A price that would expire within this time is prolonged even if no poll has ended. It is the time that the write may take.
+    /// A price that would expire within this duration is prolonged without waiting for a poll. The write of the record may take
+    /// this long.
     pub(crate) write_margin: Duration,
     /// How long after its observation a fresh price is valid.
     pub(crate) ttl: Duration,
-    /// Longest time that a price stays valid after its observation while publishing fails.
+    /// Longest time that a price stays valid after its observation while no newer price is published.
     pub(crate) max_prolonged_age: Duration,
-    /// Whether orders stop while a price is held as implausible. Otherwise the last good price is prolonged.
+    /// Whether orders stop while the agreed price is withheld as implausible. If not, the last good price is prolonged.
     pub(crate) stop_while_held: bool,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct LifecycleStep {
 pub(crate) struct CurrencyStatus {
     pub(crate) currency: Currency,
     pub(crate) availability: PriceAvailability,
-    /// When it entered this state. `None` before the first publish interval.
+    /// When the price entered this state. `None` before the first publish interval.
     pub(crate) since: Option<Timestamp>,
     /// The time of the last good price.
     pub(crate) as_of: Option<Timestamp>,
@@ -85,8 +86,8 @@ impl RecordLifecycle {
         Self { write_margin: lifetimes.write_margin, currencies: currencies.iter().map(new).collect() }
     }
 
-    /// Continues with the record that an earlier run or another instance has written. A price of this instance that is newer
-    /// is kept.
+    /// Continues with the stored record, which an earlier run or another instance has written. If this instance has a newer
+    /// price, it keeps that price.
     ///
     /// Publish intervals since a price was observed count as failures, whether or not an instance ran in them.
     pub(crate) fn resume(&mut self, stored: Option<&PriceRecord>, now: Timestamp) {
@@ -96,7 +97,7 @@ impl RecordLifecycle {
         }
     }
 
-    /// The last good prices, however old they are.
+    /// The last good prices, regardless of their age.
     pub(crate) fn last_good(&self) -> impl Iterator<Item = (Currency, &GoodPrice)> {
         self.currencies.iter().filter_map(|(&currency, lifecycle)| Some((currency, lifecycle.last_good()?)))
     }
@@ -105,22 +106,22 @@ impl RecordLifecycle {
         self.currencies.iter().map(|(&currency, lifecycle)| lifecycle.status(currency))
     }
 
-    /// Ends a publish interval.
+    /// Ends a publish interval with the outcome of each currency.
     pub(crate) fn publish(&mut self, outcomes: &BTreeMap<Currency, PriceOutcome>, now: Timestamp) -> LifecycleStep {
         let outcomes = with_one_origin(outcomes);
         self.forget_other_origin(&outcomes);
-        let nothing = PriceOutcome::Missing("the currency is not priced".to_owned());
+        let not_priced = PriceOutcome::Missing("the currency is not priced".to_owned());
         let mut changes = Vec::new();
         for (&currency, lifecycle) in &mut self.currencies {
-            let change = lifecycle.publish(outcomes.get(&currency).unwrap_or(&nothing), now);
+            let change = lifecycle.publish(outcomes.get(&currency).unwrap_or(&not_priced), now);
             changes.extend(change.map(|change| CurrencyChange { currency, change }));
         }
         LifecycleStep { write: self.write(now), changes }
     }
 
-    /// Replaces or prolongs prices that would expire before the next poll. `None` if there are none.
+    /// Replaces or prolongs the prices that would expire before the next poll. `None` if there are no such prices.
     ///
-    /// This is called between two publications, so that no price expires while the next one is not due.
+    /// This is called between two publications, so that no price expires before the next publication.
     pub(crate) fn renew_expiring(
         &mut self,
         outcomes: &BTreeMap<Currency, PriceOutcome>,
@@ -139,16 +140,16 @@ impl RecordLifecycle {
         Some(LifecycleStep { write: self.write(now), changes })
     }
 
-    /// When the first of the published prices must be prolonged. `None` if none can be.
+    /// When the first published price must be prolonged. `None` if no published price can be prolonged.
     pub(crate) fn prolong_at(&self, now: Timestamp) -> Option<Timestamp> {
         let earliest = self.currencies.values().filter_map(|lifecycle| lifecycle.prolongable_until(now)).min();
         earliest.map(|expires_at| expires_at.minus(self.write_margin))
     }
 
-    /// Prolongs the prices that are about to expire. `None` if there are none.
+    /// Prolongs the prices that are about to expire. `None` if there are no such prices.
     ///
-    /// This is called whenever [`prolong_at`](Self::prolong_at) is reached. So a price does not expire while a poll waits for
-    /// sources, or between polls, however old it was when it was observed.
+    /// This is called whenever the time [`prolong_at`](Self::prolong_at) is reached. So no price expires between polls or while
+    /// a poll waits for sources, even if the price was already old when it was published.
     pub(crate) fn prolong_expiring(&mut self, now: Timestamp) -> Option<LifecycleStep> {
         let horizon = now.plus(self.write_margin);
         let is_due = |lifecycle: &CurrencyLifecycle| {
@@ -165,8 +166,9 @@ impl RecordLifecycle {
         Some(LifecycleStep { write: self.write(now), changes })
     }
 
-    /// The price that orders in `currency` use although a poll has ended with `outcome`. `None` if orders have none, or if the
-    /// outcome is a newer price, which is published next, or the same one.
+    /// The published price in `currency`, if orders use it instead of `outcome`, the outcome of the last poll. `None` in three
+    /// cases: orders have no price, `outcome` is a newer price and is published next, or `outcome` is the published price
+    /// itself and is fresh.
     pub(crate) fn price_in_use(
         &self,
         currency: Currency,
@@ -178,11 +180,11 @@ impl RecordLifecycle {
         Some(PriceInUse { price, simulated: lifecycle.last_good()?.simulated })
     }
 
-    /// Drops the last good prices that are simulated if the new ones are real, and the other way round, because a record has
-    /// only prices of one origin.
+    /// Drops simulated last good prices if the new prices are real, and real last good prices if the new prices are simulated.
+    /// The prices of a record are either all real or all simulated.
     fn forget_other_origin(&mut self, outcomes: &BTreeMap<Currency, PriceOutcome>) {
         let Some(simulated) = agreed_prices(outcomes).map(|price| price.simulated).next() else { return };
-        self.currencies.values_mut().for_each(|lifecycle| lifecycle.forget_unless(simulated));
+        self.currencies.values_mut().for_each(|lifecycle| lifecycle.forget_other_origin(simulated));
     }
 
     fn write(&self, now: Timestamp) -> Option<RecordWrite> {
@@ -191,7 +193,7 @@ impl RecordLifecycle {
         let prices =
             self.currencies.iter().filter_map(|(&currency, lifecycle)| Some((currency, lifecycle.published(now)?)));
         let record = PriceRecord::from_prices(prices, simulated)?;
-        // A reader of version 0.1.0 applies this time to every price, so it is that of the price that expires first.
+        // A reader of version 0.1.0 applies this TTL to every price, so the price that expires first determines the TTL.
         let ttl = record.expires_at.since(record.as_of).as_secs().clamp(1, MAX_TTL_SECS);
         let PriceRecord { state, as_of, simulated, prices, .. } = record;
         Some(RecordWrite { record: NewPriceRecord { state, as_of, simulated, prices }, ttl: Duration::from_secs(ttl) })
@@ -202,7 +204,7 @@ fn agreed_prices(outcomes: &BTreeMap<Currency, PriceOutcome>) -> impl Iterator<I
     outcomes.values().filter_map(PriceOutcome::agreed)
 }
 
-/// Marks every price as simulated if any is, because a record is simulated as a whole.
+/// Marks every price as simulated if one price is simulated, because a record is simulated as a whole.
 fn with_one_origin(outcomes: &BTreeMap<Currency, PriceOutcome>) -> BTreeMap<Currency, PriceOutcome> {
     let simulated = agreed_prices(outcomes).any(|price| price.simulated);
     let mark = |outcome: &PriceOutcome| match outcome {

@@ -1,4 +1,5 @@
-//! The market snapshot of one poll interval, and which of its courses db-proxy does not have yet.
+//! Builds the market snapshot of a poll interval, and selects the courses that db-proxy has not stored yet. A *course* is the
+//! last price of one pair at one exchange.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,7 +32,7 @@ pub(super) struct StoredCourses {
     valid: Option<Validity>,
 }
 
-/// When and in which term of leadership the first of the courses was stored.
+/// The term of leadership in which the courses were stored, and the start of their validity.
 #[derive(Debug, Clone, Copy)]
 struct Validity {
     term: u64,
@@ -51,7 +52,7 @@ struct CourseValues {
 
 impl StoredCourses {
     /// Forgets all courses in a new term and after [`RESEND_AFTER`], so that they are sent again. This is necessary because
-    /// db-proxy ignores a course if it has a later one from another instance, whose clock can be ahead. Sending a stored
+    /// db-proxy ignores a course if it has a later course from another instance, whose clock can be ahead. Sending a stored
     /// course again has no effect.
     pub(super) fn expire(&mut self, term: u64, now: Instant) {
         let valid = self.valid.is_some_and(|valid| valid.term == term && now < valid.since + RESEND_AFTER);
@@ -60,7 +61,7 @@ impl StoredCourses {
         }
     }
 
-    /// The courses that differ from the stored ones. `None` if no course does.
+    /// The courses that differ from the stored courses. `None` if no course differs.
     pub(super) fn changed(&self, snapshot: &MarketSnapshot) -> Option<NewCourses> {
         let changed = |course: &&Course| self.courses.get(&key(course)) != Some(&values(course));
         let courses: Vec<_> = snapshot.courses.iter().filter(changed).cloned().collect();

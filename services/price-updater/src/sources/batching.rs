@@ -15,8 +15,8 @@ use super::{
 /// Splits the pairs of a source into requests. Normally one request has all pairs.
 ///
 /// If a request is rejected because of an unknown pair, it is halved until the pair is found. The rate limiter may stop
-/// that search; the next poll continues it. The other pairs have prices meanwhile, and the unknown pair is left out
-/// afterwards.
+/// that search; the next poll continues it. Meanwhile the other pairs have prices. After the search, the unknown pair is not
+/// requested for a while.
 #[derive(Default)]
 pub(super) struct Batching {
     delisted: DelistedPairs,
@@ -55,7 +55,7 @@ impl Batching {
 }
 
 impl<T: Copy> BatchedPoll<'_, T> {
-    /// The pairs of the next request. The caller passes its result to [`Self::record_result`].
+    /// The pairs of the next request. The caller passes the result of the request to [`Self::record_result`].
     pub(super) fn next_group(&mut self) -> Option<Vec<(CurrencyPair, T)>> {
         self.queue.pop_front()
     }

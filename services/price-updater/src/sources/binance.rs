@@ -2,11 +2,11 @@
 //!
 //! Format: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. The response has the
 //! best bid and the best ask as strings. It has no last trade and no time. Prices are in USDT, not in dollars. A request
-//! for several symbols has a weight of 4; 6000 a minute are permitted for each address.
+//! for several symbols has a weight of 4; a weight of 6000 a minute is permitted for each address.
 //!
 //! Without `symbolStatus=TRADING` Binance returns the last prices of pairs that it no longer trades, even after years.
-//! With it such pairs are missing from the response. As a second safeguard, a book with a zero side is rejected. A pair
-//! that never existed fails the whole request with status 400 and code -1121.
+//! With `symbolStatus=TRADING` such pairs are missing from the response. As a second safeguard, a book with a zero side is
+//! rejected. If a pair never existed, the whole request fails with status 400 and code -1121.
 //!
 //! An error is `{"code":-1003,"msg":"…"}`. Too many requests are answered with 429 and `Retry-After`. A client that
 //! continues receives 418 and is banned for two minutes to three days; the message then contains the end of the ban in

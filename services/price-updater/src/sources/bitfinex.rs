@@ -2,7 +2,7 @@
 //!
 //! Format: <https://docs.bitfinex.com/reference/rest-public-tickers>. The response is a list of lists:
 //! `[SYMBOL, BID, BID_SIZE, ASK, ASK_SIZE, DAILY_CHANGE, DAILY_CHANGE_RELATIVE, LAST_PRICE, VOLUME, HIGH, LOW]`. Prices are
-//! JSON numbers; whole numbers have no decimal point. There is no time. USDT is called `UST`. 90 requests a minute are
+//! JSON numbers; whole numbers have no decimal point. Rows have no time. USDT is called `UST`. 90 requests a minute are
 //! permitted for each address.
 //!
 //! An error is a list that begins with the word `error`, with any status: `["error",11010,"ratelimit: error"]`, or

@@ -5,8 +5,8 @@
 //! the decimal separator is a comma. `Value` is the price in roubles of `Nominal` units of the currency: 1, 10, 100, 1000
 //! or 10000.
 //!
-//! The bank publishes on working days, in the afternoon before the day that the rates are for. It documents no request
-//! limit. An error is an HTTP status or an HTML page.
+//! The bank publishes rates on working days, in the afternoon before the day for which the rates are valid. It documents no
+//! request limit. An error is an HTTP status or an HTML page.
 
 use common::{
     api::courses::CourseKind,
@@ -96,7 +96,7 @@ impl Row {
     fn rate(&self) -> Result<Rate, SourceError> {
         let invalid = |field: &str, text: &str| SourceError::implausible(format_args!("{field} is {text:?}"));
         let invalid_value = || invalid("Value", &self.value);
-        // A point is ambiguous: `1.234` could mean one thousand.
+        // A point is ambiguous: `1.234` could mean 1234.
         if self.value.contains('.') || self.value.matches(',').count() > 1 {
             return Err(invalid_value());
         }

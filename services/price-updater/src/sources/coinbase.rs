@@ -5,7 +5,7 @@
 //! `time` is the time of the last trade and is ignored, because it is old for a pair that trades rarely. 10 requests a
 //! second are permitted for each address, with bursts of 15.
 //!
-//! An error is a status with `{"message":"…"}`. 404 is an unknown pair.
+//! An error is a status with `{"message":"…"}`. Status 404 means that the pair is unknown.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! Format: <https://docs.coingecko.com/reference/simple-price>. The prices are an index over many exchanges. They are JSON
 //! numbers of any precision. An unknown coin or currency is missing from the response. The index is computed once a
-//! minute. Without an API key 5 to 15 requests a minute are permitted, failed ones included.
+//! minute. Without an API key 5 to 15 requests a minute are permitted, failed requests included.
 //!
 //! `last_updated_at`, in seconds since 1970, is the time of observation of a ticker. A time in the future counts as now.
 //! A price with an old time is rejected.
@@ -46,7 +46,7 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     adapter: || Box::new(CoinGecko),
 };
 
-/// Oldest accepted price. An older one means that the index has stopped.
+/// Largest accepted age of a price. An older price means that the index is no longer updated.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
 const PAIRS: &[(CurrencyPair, CoinGeckoPair)] = &[
@@ -134,7 +134,7 @@ fn parse(
         let value = row.get(currency).ok_or(SourceError::UnknownPair)?;
         let value: DecimalText = serde_json::from_str(value.get()).map_err(SourceError::invalid_response)?;
         let updated_at = row.get("last_updated_at").and_then(|time| parse_unix_seconds(time.get()));
-        // A clock ahead of ours, or a change of the unit, must not make a price newer than now.
+        // A time in the future means that CoinGecko's clock is ahead, or that the unit has changed. It counts as now.
         let observed_at = updated_at.map_or(now, |time| time.min(now));
         if now.since(observed_at) > MAX_AGE {
             return Err(SourceError::Stale(observed_at));

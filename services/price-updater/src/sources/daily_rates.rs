@@ -1,8 +1,8 @@
 //! The adapter of banks that publish official rates once a day.
 //!
 //! Rates are fetched once an hour and cached, and every poll is answered from the cache. Banks publish on their working
-//! days only, so on a Sunday the rates of Friday are current. They also stay in use while the bank is unreachable, until
-//! they are older than [`MAX_FIXING_AGE`].
+//! days only, so on a Sunday the rates of Friday are current. Cached rates also stay in use while the bank is unreachable,
+//! until they are older than [`MAX_FIXING_AGE`].
 
 use std::{
     collections::BTreeMap,
@@ -31,9 +31,9 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// No bank documents a limit. These limits permit every regular fetch and every retry.
 pub(super) const RATE_LIMITS: RateLimits =
     RateLimits { max_requests: 12, window: Duration::from_hours(1), default_backoff: Duration::from_hours(1) };
-/// Time from a successful fetch to the next.
+/// Time from a successful fetch to the next fetch.
 const REFETCH_AFTER: Duration = Duration::from_hours(1);
-/// Time from a failed fetch to the next.
+/// Time from a failed fetch to the next fetch.
 const RETRY_AFTER: Duration = Duration::from_mins(5);
 /// How far in the future the day of a rate may be. The Bank of Russia publishes the rate of Monday on Friday.
 const MAX_AHEAD: Duration = Duration::from_hours(4 * 24);
@@ -42,7 +42,7 @@ const MAX_AHEAD: Duration = Duration::from_hours(4 * 24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DailyRate {
     pub(super) rate: Rate,
-    /// Midnight at the beginning of the day that the rate is for, in UTC.
+    /// Midnight at the beginning of the day for which the rate is valid, in UTC.
     pub(super) day: Timestamp,
 }
 
@@ -99,8 +99,8 @@ impl DailyRatesCache {
         self.lock().next_fetch.is_none_or(|next| next <= Instant::now())
     }
 
-    /// Stores the result of a fetch. A rate is not replaced by a rate of an earlier day. A rate that is missing from the
-    /// document stays.
+    /// Stores the result of a fetch. A rate is not replaced by a rate of an earlier day. A cached rate that is missing from the
+    /// document stays in the cache.
     fn record_fetch(&self, source: &'static str, result: Result<Fetched<DailyRates>, SourceError>, now: Timestamp) {
         let mut state = self.lock();
         let failed_before = state.failure.is_some();

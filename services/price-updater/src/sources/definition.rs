@@ -29,7 +29,7 @@ pub(crate) struct SourceDefinition {
     pub(super) adapter: fn() -> Box<dyn SourceAdapter>,
 }
 
-/// The part of a source that knows its API: which requests to send and how to parse the responses.
+/// The part of a source that is specific to its API: it sends the requests and parses the responses.
 #[async_trait]
 pub(super) trait SourceAdapter: Send + Sync {
     /// See [`Source::poll`]. The source has every pair of `request`.

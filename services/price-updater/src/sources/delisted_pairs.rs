@@ -35,7 +35,7 @@ impl DelistedPairs {
         pairs
     }
 
-    /// Adds the pair if the source reported that it does not list it.
+    /// Adds the pair if the source reported it as unknown.
     pub(super) fn record_result<T>(&self, pair: CurrencyPair, result: &Result<T, SourceError>) {
         if matches!(result, Err(SourceError::UnknownPair)) {
             self.insert(pair);

@@ -49,7 +49,7 @@ fn parse(response: &HttpResponse) -> Result<DailyRates, SourceError> {
             continue;
         }
         if let Some(time) = attributes.get("time") {
-            // The bank's 90-day document lists earlier days after the first.
+            // Only the first day is read. The bank's 90-day document lists earlier days after it.
             if day.replace(parse_day(time, "%Y-%m-%d")?).is_some() {
                 break;
             }

@@ -14,10 +14,10 @@ pub(crate) enum SourceError {
     Unreachable(String),
     #[error("rejected the request because of its rate limit")]
     RateLimited {
-        /// The wait that the source asks for, if it names one.
+        /// How long the source asks to wait, if it specifies a time.
         retry_after: Option<Duration>,
     },
-    /// The rate limiter permits no request. Holds the time until it does.
+    /// The rate limiter permits no request. Contains the time until it permits one.
     #[error("receives no request for another {} s because of its rate limit", .0.as_secs())]
     Paused(Duration),
     #[error("answered with status {0}")]
@@ -31,7 +31,7 @@ pub(crate) enum SourceError {
     InvalidResponse(String),
     #[error("reported an implausible price: {0}")]
     Implausible(String),
-    /// Holds the time of the price.
+    /// Contains the time of the price.
     #[error("reported a price of {0}, which is too old")]
     Stale(common::time::Timestamp),
 }

@@ -2,7 +2,7 @@
 //!
 //! Format: <https://frankfurter.dev/>. `[{"date":"2026-01-02","base":"USD","quote":"RUB","rate":90.1234},…]`. Rates are
 //! JSON numbers. Each row has its own date, which may be up to two weeks old. An unavailable currency is missing from the
-//! response. An invalid currency code fails the request with status 422.
+//! response. A request with an invalid currency code fails with status 422.
 //!
 //! An error is a status with `{"status":422,"message":"…"}`. The service documents no request limit. It is open source and
 //! can be self-hosted.

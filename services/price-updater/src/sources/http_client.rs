@@ -33,7 +33,7 @@ pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     /// Whether exchange-sim sent the response.
     pub(crate) simulated: bool,
-    /// The wait that the response asks for in `Retry-After`.
+    /// How long the response asks to wait in `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
 }
@@ -110,7 +110,7 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
-/// The wait that a response asks for in `Retry-After`.
+/// How long a response asks to wait in `Retry-After`.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     parse_retry_after(header_text(headers, "retry-after")?, header_text(headers, "date"))
 }

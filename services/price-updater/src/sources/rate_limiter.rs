@@ -29,7 +29,7 @@ impl RateLimiter {
         Self::new(self.limits)
     }
 
-    /// Permits one request now, or returns the time until the next one is permitted.
+    /// Permits one request now, or returns the time until the next request is permitted.
     pub(super) fn try_acquire(&self) -> Result<(), Duration> {
         self.lock().try_acquire(Instant::now())
     }
@@ -39,7 +39,7 @@ impl RateLimiter {
         self.lock().available(Instant::now())
     }
 
-    /// Permits no request for `retry_after`, or for the source's default if that is unknown. Returns the wait.
+    /// Permits no request for `retry_after`, or for the default backoff if `retry_after` is `None`. Returns the wait.
     pub(crate) fn back_off(&self, retry_after: Option<Duration>) -> Duration {
         self.lock().back_off(Instant::now(), retry_after)
     }

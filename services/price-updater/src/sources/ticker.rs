@@ -15,8 +15,8 @@ use super::SourceError;
 /// trades.
 const MAX_SPREAD_PERCENT: i128 = 10;
 /// How long after its day an official rate is valid. The Bank of Russia publishes no rate from the first to the eighth of
-/// January; with the days off around it the gap is up to twelve days. Rates of several banks are compared, which detects
-/// an outdated one earlier.
+/// January; with the days off before and after, the gap is up to twelve days. Rates of several banks are compared, which
+/// detects an outdated rate earlier.
 pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
 /// What a source reports for a pair at a moment.
@@ -29,8 +29,8 @@ pub(crate) struct Ticker {
     /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the source reports an earlier
     /// time, and never later.
     ///
-    /// The time of a fixing is that of the poll, because a fixing is valid until the next one. Its source stops reporting
-    /// it [`MAX_FIXING_AGE`] after its day.
+    /// The time of a fixing is the start of the poll, because a fixing is valid until the next fixing. The source stops
+    /// reporting a fixing [`MAX_FIXING_AGE`] after the day of the fixing.
     pub(crate) observed_at: Timestamp,
 }
 
@@ -81,7 +81,7 @@ impl Ticker {
         Self { kind: CourseKind::Fixing, last: Some(value), bid_ask: None, observed_at: now }
     }
 
-    /// The price that is shown: the last trade, or the mean of bid and ask if there is none.
+    /// The price that is shown: the last trade, or the mean of bid and ask if there is no last trade.
     pub(crate) fn course(&self) -> Rate {
         self.last.or_else(|| self.mid_price()).unwrap_or_else(Self::no_price)
     }

@@ -11,7 +11,7 @@ use poem::{
 };
 use url::Url;
 
-/// Largest accepted response body, in bytes. The largest that occurs is Bitstamp's list of all pairs, about 100 KiB.
+/// Largest accepted response body, in bytes. The largest known body is Bitstamp's list of all pairs, about 100 KiB.
 const MAX_BODY: usize = 1024 * 1024;
 
 /// An HTTP response with any status.
@@ -33,7 +33,7 @@ pub enum TransportError {
 
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Sends one GET request and does not follow redirects. The caller cancels it at its deadline.
+    /// Sends one GET request and does not follow redirects. The caller cancels the request at its deadline.
     async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<RawResponse, TransportError>;
 }
 
@@ -62,7 +62,7 @@ impl Transport for Network {
     }
 }
 
-/// Reports the innermost cause, such as a refused connection or an unknown host. The outer ones add nothing.
+/// Reports the innermost cause, such as a refused connection or an unknown host. The outer causes add no information.
 fn unreachable(error: &reqwest::Error) -> TransportError {
     TransportError::Unreachable(innermost_cause(error))
 }

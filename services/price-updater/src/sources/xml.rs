@@ -9,7 +9,7 @@ use quick_xml::{
 
 use super::SourceError;
 
-/// Most events of a document. A document of rates has about 300 elements, with up to four events each.
+/// Largest number of events in a document. A document of rates has about 300 elements, with up to four events each.
 const MAX_EVENTS: usize = 40_000;
 
 #[derive(Debug, PartialEq, Eq)]

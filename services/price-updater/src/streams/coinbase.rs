@@ -5,10 +5,10 @@
 //! each pair, with the id of the pair's last trade. A heartbeat with a later trade id than the last ticker shows that a
 //! ticker was lost or is late.
 //!
-//! `sequence` counts all messages of a pair on all channels. On these two channels it only grows, and a gap does not mean a
-//! lost message.
+//! `sequence` counts all messages of a pair on all channels. On these two channels the number grows, and a gap does not mean
+//! that a message was lost.
 //!
-//! One unknown pair fails its whole subscription, so each pair has its own subscription.
+//! A subscription fails as a whole if one of its pairs is unknown, so each pair has its own subscription.
 
 use std::time::Duration;
 

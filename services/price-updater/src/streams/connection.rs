@@ -18,7 +18,7 @@ const USER_AGENT: &str = concat!("buydesk/", env!("CARGO_PKG_VERSION"), " (price
 const MAX_MESSAGE: usize = 64 * 1024;
 /// Size of the read buffer of a connection, in bytes.
 const READ_BUFFER: usize = 16 * 1024;
-/// Most unsent bytes. The largest messages are a few subscriptions.
+/// Largest number of unsent bytes. The largest messages are a few subscriptions.
 const MAX_UNSENT: usize = 64 * 1024;
 /// Longest time to connect, including DNS, TLS and the WebSocket handshake.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ pub enum IncomingMessage {
     Ping,
     /// The answer to a ping frame that was sent.
     Pong,
-    /// Any other message, such as a binary one. No exchange is known to send it.
+    /// Any other message, such as a binary message. No exchange is known to send one.
     Other,
 }
 
@@ -49,7 +49,7 @@ pub enum ConnectionError {
     #[error("answered with status {status}")]
     Status {
         status: u16,
-        /// The wait that the exchange asks for, if it names one.
+        /// How long the exchange asks to wait, if it specifies a time.
         retry_after: Option<Duration>,
     },
     #[error("did not answer in time")]
@@ -62,7 +62,7 @@ pub enum ConnectionError {
 
 /// An established connection. It answers ping frames by itself.
 pub struct Connection {
-    /// Whether it leads to exchange-sim.
+    /// Whether the other end is exchange-sim.
     pub simulated: bool,
     /// Ends when the exchange closes the connection.
     pub incoming: Pin<Box<dyn Stream<Item = Result<IncomingMessage, ConnectionError>> + Send>>,
@@ -94,7 +94,7 @@ pub struct WebSocketConnector(());
 
 impl WebSocketConnector {
     pub fn new() -> Self {
-        // Fails if a provider is installed already. That provider is used then.
+        // Fails if a provider is already installed. In that case, the installed provider is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self(())
     }

@@ -6,7 +6,7 @@
 //! server.
 //!
 //! 480 subscriptions an hour are permitted on a connection. Each pair has its own subscription, so that an unknown pair
-//! does not affect the others.
+//! does not affect the other pairs.
 
 use std::time::Duration;
 

@@ -137,7 +137,7 @@ impl PriceStream {
         PriceStreamState { connected_since, messages, connects, last_end: last_end.clone() }
     }
 
-    /// Stays connected while tickers are requested, until `stop`.
+    /// Stays connected while tickers are requested, until `stop` is cancelled.
     pub async fn run(&self, stop: &CancellationToken) {
         tokio::select! { biased; () = stop.cancelled() => {}, () = self.reconnect_while_requested() => {} }
         self.record_disconnected();
@@ -151,7 +151,8 @@ impl PriceStream {
         let mut reconnect_limiter = ReconnectLimiter::new();
         let mut requested_at = self.requested_at.subscribe();
         let mut failure_reported = false;
-        // One immediate reconnect after each successful connection. Repeated shutdown announcements must wait.
+        // One immediate reconnect is permitted after each successful connection. If an exchange announces shutdowns
+        // repeatedly, the later reconnects must wait.
         let mut immediate_reconnect = true;
         let is_recent = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < IDLE_TIMEOUT);
         // `self` holds the sender, so the wait ends only when tickers are requested.
@@ -190,8 +191,8 @@ impl PriceStream {
 
     /// Backs off if the exchange rejected the connection because of too many requests.
     ///
-    /// A wait that the exchange names applies to HTTP requests too. The default backoff applies to connections only,
-    /// because some exchanges reject WebSocket connections and still answer HTTP requests.
+    /// If the exchange specifies the wait, the backoff applies to HTTP requests too. The default backoff applies to
+    /// connections only, because some exchanges reject WebSocket connections and still answer HTTP requests.
     fn apply_backoff(&self, reason: &DisconnectReason, connection_limiter: &RateLimiter) {
         let DisconnectReason::ConnectFailed(ConnectionError::Status { status, retry_after }) = *reason else { return };
         if retry_after.is_none() && !matches!(status, 403 | 418 | 429) {

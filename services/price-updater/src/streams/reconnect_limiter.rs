@@ -6,10 +6,11 @@ use std::{collections::VecDeque, time::Duration};
 use common::concurrency::backoff::Backoff;
 use tokio::time::Instant;
 
-/// Shortest wait after the first failure. It doubles with each further one, and a random part of up to 100 % is added.
+/// Shortest wait after the first failure. The wait doubles with each further failure, and up to 100 % are added at random.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// Most connection attempts in a [`WINDOW`]. Binance permits 300 for each address, and bans clients that exceed that.
+/// Largest number of connection attempts in a [`WINDOW`]. Binance permits 300 attempts for each address, and bans clients that
+/// exceed this number.
 pub(super) const MAX_CONNECTS: usize = 20;
 pub(super) const WINDOW: Duration = Duration::from_mins(5);
 
@@ -45,7 +46,7 @@ impl ReconnectLimiter {
         self.not_before = Some(now + self.backoff.next_delay());
     }
 
-    /// Resets the wait to its first length.
+    /// Resets the wait to [`FIRST_BACKOFF`].
     pub(super) fn reset_backoff(&mut self) {
         self.backoff = new_backoff();
     }

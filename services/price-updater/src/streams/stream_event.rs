@@ -48,7 +48,7 @@ pub(crate) struct PairHeartbeat {
     pub(crate) last_trade_id: u64,
 }
 
-/// The position of a message among the messages of its pair that the exchange numbers together.
+/// The position of a message in a sequence of messages about its pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sequence {
     /// A unique number. A repeated number is a duplicate.

@@ -1,4 +1,4 @@
-//! A source that reads its price stream first, and polls the pairs that the stream lacks.
+//! A source that reads its price stream first, and polls the pairs for which the stream has no recent ticker.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use common::{api::courses::CourseKind, money::CurrencyPair};
 use super::price_stream::PriceStream;
 use crate::sources::{PollReply, PollRequest, RateLimiter, Source, SourceError};
 
-/// Returns the tickers of the stream. Polls the source for each pair without a recent one.
+/// Returns the tickers of the stream. Polls the source for each pair without a recent ticker.
 pub(crate) struct StreamedSource {
     polled: Box<dyn Source>,
     stream: Arc<PriceStream>,

@@ -50,7 +50,7 @@ async fn silence_ends_the_connection_and_tickers_expire() {
     let next = running.connection().await;
     let waited = next.connected_at - okx.connected_at;
     assert!(seconds(8) < waited && waited <= seconds(9), "{waited:?}");
-    // A new connection does not confirm the tickers of the previous one.
+    // A new connection does not confirm the tickers of the previous connection.
     assert_eq!(running.course().await, None);
     next.send_ticker("84001", 0);
     assert_eq!(running.course().await.unwrap().0, "84001.00");
@@ -184,7 +184,7 @@ async fn rejected_connections_back_off_as_the_exchange_asks() {
     let request_limiter = RateLimiter::new(LIMITS);
     assert_eq!(attempts(rejected(403, None), Some(request_limiter.clone())).await, [0, 30, 90, 210, 450]);
     assert_eq!(request_limiter.backoff_until(), None);
-    // A wait that the exchange names applies to HTTP requests too, and to later connections.
+    // A wait that the exchange specifies applies to HTTP requests too, and to later connections.
     let start = Instant::now();
     assert_eq!(attempts(rejected(429, Some(400)), Some(request_limiter.clone())).await, [0, 400]);
     assert_eq!(request_limiter.backoff_until(), Some(start + seconds(800)));

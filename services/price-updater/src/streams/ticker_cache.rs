@@ -1,4 +1,4 @@
-//! The latest ticker of each pair of a stream, and when each was last confirmed.
+//! The latest ticker of each pair of a stream, with the time when it was last confirmed.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,7 +22,7 @@ pub(crate) struct TickerCache {
     entries: BTreeMap<CurrencyPair, Entry>,
     /// When a message last confirmed all tickers of the current connection.
     confirmed_at: Option<Timestamp>,
-    /// Whether the current connection leads to exchange-sim.
+    /// Whether the other end of the current connection is exchange-sim.
     simulated: bool,
 }
 
@@ -136,9 +136,9 @@ impl TickerCache {
         let (bid, ask) = entry.bid_ask.as_ref().map(|BidAskText { bid, ask }| (bid, ask)).unzip();
         entry.ticker = Some(Ticker::traded(&TradedPrices { last: entry.last.as_ref(), bid, ask }, now));
         (entry.updated_at, entry.is_current, entry.simulated) = (Some(now), true, simulated);
-        // A later confirmation is from before the clock was set back.
+        // A confirmation that is later than `now` was recorded before the clock was set back.
         entry.confirmed_at = entry.confirmed_at.filter(|confirmed_at| *confirmed_at <= now);
-        // At exchanges with heartbeats for each pair, a message confirms its own pair only.
+        // If the exchange sends heartbeats for each pair, a message confirms its own pair only.
         if self.book_validity.is_none() {
             self.confirmed_at = Some(now);
         }
@@ -173,7 +173,7 @@ impl TickerCache {
         let mut reply = PollReply::default();
         for (&pair, entry) in &self.entries {
             let (Some(Ok(ticker)), Some(observed_at)) = (&entry.ticker, self.observed_at(entry)) else { continue };
-            // A ticker from the future was confirmed before the clock was set back. The next message confirms it anew.
+            // A ticker from the future was confirmed before the clock was set back. The next message confirms it again.
             if now.since(observed_at) <= max_age && !observed_at.is_beyond_skew(now) {
                 reply.simulated |= entry.simulated;
                 reply.tickers.insert(pair, Ticker { observed_at, ..*ticker });

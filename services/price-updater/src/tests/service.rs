@@ -44,12 +44,12 @@ const TOKEN: &str = "a token of the tests";
 /// How long a test waits for a condition at most.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The behaviour of the fake exchanges and the fake cache, and what they received.
+/// The behaviour of the fake exchanges and the fake cache, and the data that they received.
 struct Fakes {
     coinbase_down: AtomicBool,
     kraken_down: AtomicBool,
     simulated: AtomicBool,
-    /// How many further writes the cache refuses.
+    /// How many more writes the fake cache refuses.
     refusals: AtomicUsize,
     /// The record in the cache before the service starts.
     stored_record: Mutex<Option<PriceRecord>>,
@@ -233,15 +233,15 @@ async fn record_has_the_prices_that_sources_agree_on() {
     assert_eq!((record.state, record.simulated), (PriceState::Fresh, false));
     let eur = &record.prices[&Currency::EUR];
     assert_eq!((eur.price.to_string().as_str(), eur.sources.join(",").as_str()), ("84000.135", "coinbase,kraken"));
-    // One source reports dollars and none reports pounds, so there is no price in pounds.
+    // One source reports dollars and no source reports pounds, so there is no price in pounds.
     assert_eq!(record.prices[&Currency::USD].sources, ["coinbase"]);
     assert!(!record.prices.contains_key(&Currency::GBP));
 
-    // After the second write, the result of the first is in the readiness report.
+    // After the second write, the result of the first write is in the readiness report.
     test.next_write().await;
     let (status, body) = test.get("/readyz").await;
     assert_eq!(status, 200, "{body}");
-    // Each currency has a state of its own in the health and the metrics.
+    // Each currency has its own state in the readiness report and in the metrics.
     let metrics = test.get("/metrics").await.1;
     for (currency, state) in [("EUR", "fresh"), ("GBP", "missing")] {
         let line = format!(r#"{{service="price-updater",currency="{currency}",state="{state}"}} 1"#);
@@ -291,7 +291,7 @@ async fn one_source_suffices_and_the_last_price_is_prolonged_if_all_fail() {
 }
 
 #[tokio::test]
-async fn simulated_price_is_marked_and_never_mixed_with_real_ones() {
+async fn simulated_price_is_marked_and_never_mixed_with_real_prices() {
     let mut test = TestService::new().await;
     test.fakes.simulated.store(true, Ordering::SeqCst);
     test.fakes.kraken_down.store(true, Ordering::SeqCst);

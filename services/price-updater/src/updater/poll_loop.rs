@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// Maximum time that a write may take before a price expires. It is shorter if a price lives hardly longer than a publish
-/// interval.
+/// Maximum time that is reserved for the write of a record before a price expires. Less time is reserved if the TTL of a price
+/// is hardly longer than a publish interval.
 const MAX_WRITE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The state that is kept from one poll interval to the next.
@@ -42,14 +42,15 @@ pub(super) struct PollLoop<'a> {
     alerts: AlertState,
     /// The polls in progress.
     polls: JoinSet<&'static str>,
-    /// When the next record is due. `None` before the first.
+    /// When the next record is due. `None` before the first record.
     publish_at: Option<Instant>,
 }
 
 impl<'a> PollLoop<'a> {
     pub(super) fn new(updater: &'a Updater, instance_id: String) -> Self {
         let config = &updater.config;
-        // At most half of the time between the next publication and the expiry, so that a publication comes first.
+        // At most half of the time between the next publication and the expiry, so that the publication comes before the
+        // margin begins.
         let write_margin = MAX_WRITE_MARGIN.min(config.record_ttl.saturating_sub(config.publish_interval) / 2);
         let lifetimes = RecordLifetimes {
             publish_interval: config.publish_interval,
@@ -117,7 +118,7 @@ impl<'a> PollLoop<'a> {
         let answer = match timeout(PRICE_CACHE_TIMEOUT, lease).await {
             Ok(Ok(lease)) => Some(lease),
             Ok(Err(error)) => {
-                tracing::debug!(error = error.chain(), "lease of the leader cannot be taken or renewed");
+                tracing::debug!(error = error.chain(), "lease of the leader cannot be acquired or renewed");
                 None
             }
             Err(_) => None,
@@ -220,7 +221,8 @@ impl<'a> PollLoop<'a> {
     ///
     /// A price expires one TTL after it was observed. Half a TTL must be left when it is written, because writes can fail. This
     /// permits an index that is polled in every third publish interval: its price is at most two intervals old. One poll
-    /// interval is added because polls are not exactly on time. Otherwise the price of the index would come and go.
+    /// interval is added because polls are not exactly on time. Without it, the price of the index would be used only
+    /// sometimes.
     fn max_lag(&self) -> Duration {
         let config = &self.updater.config;
         config.record_ttl / 2 + config.poll_interval
@@ -235,7 +237,8 @@ impl<'a> PollLoop<'a> {
         });
     }
 
-    /// Where no newer price was agreed, the market snapshot shows the price that orders use, so that both are the same.
+    /// Puts the price that orders use into the market snapshot for each currency without a newer agreed price. So the snapshot
+    /// and the price record show the same prices.
     fn show_prices_in_use(
         &self,
         market: &mut MarketPrices,

@@ -45,7 +45,7 @@ struct HeldLease {
     expires: Instant,
 }
 
-/// The connection of one instance to the fake.
+/// The connection of one instance to the fake upstreams.
 struct Connection {
     upstreams: Arc<FakeUpstreams>,
     interrupted: AtomicBool,
@@ -71,7 +71,7 @@ impl Upstreams for Connection {
         let now = upstreams.clock.now();
         let record = write.record.clone().into_record(write.ttl, now).unwrap();
         let mut stored = upstreams.record.lock().unwrap();
-        // price-cache-proxy keeps a current record that is newer.
+        // Like price-cache-proxy, the fake keeps its stored record if that is current and newer.
         let newer = stored.take_if(|stored| stored.is_current(now) && stored.version() > record.version());
         Ok(stored.insert(newer.unwrap_or(record)).clone())
     }
@@ -320,14 +320,14 @@ async fn polling_stops_while_the_cache_is_unavailable_and_resumes_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn next_instance_respects_the_backoff_that_a_source_asked_for() {
+async fn next_instance_respects_the_backoff_that_a_source_requested() {
     let upstreams = FakeUpstreams::new();
     let first = upstreams.start_instance("coinbase", "EUR");
     first.sources.coinbase_limits_requests.store(true, Ordering::SeqCst);
     sleep(20 * SECOND).await;
     assert!(first.leads() && first.requests() > 0);
     drop(first);
-    // An instance that takes over, and one that starts much later.
+    // One instance takes over at once, and another instance starts much later.
     for seconds in [60, 400] {
         let next = upstreams.start_instance("coinbase", "EUR");
         sleep(seconds * SECOND).await;

@@ -4,12 +4,12 @@ use common::{money::Rate, time::Timestamp};
 
 /// Hundred-millionths in one unit.
 const UNIT: i64 = 100_000_000;
-/// Steps between time labels, in minutes.
+/// The possible steps between time labels, in minutes.
 const TIME_STEPS_MINUTES: [i64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880];
 const DAY_SECS: i64 = 86_400;
 
-/// Maps the values from `first` to `last` linearly to pixels. The vertical axis points upwards, so its last pixel is the
-/// smaller one.
+/// Maps the values from `first` to `last` linearly to pixels. The vertical axis points upwards, so the pixel of its last value
+/// is smaller than the pixel of its first value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scale {
     pub(super) first: i64,
@@ -88,8 +88,8 @@ fn with_thousands_separators(number: i64) -> String {
     text
 }
 
-/// Formats a time, in seconds since 1970. The label is the date at midnight and if labels are at least a day apart, and the
-/// time of day otherwise.
+/// Formats a time, in seconds since 1970. The label is a date if the time is midnight or labels are at least a day apart.
+/// Otherwise the label is the time of day.
 pub(super) fn format_time_label(seconds: i64, step: i64) -> String {
     let format = if step >= DAY_SECS || seconds.rem_euclid(DAY_SECS) == 0 { "%-d %b" } else { "%H:%M" };
     let time = Timestamp::from_micros(seconds.saturating_mul(1_000_000));

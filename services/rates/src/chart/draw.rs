@@ -24,7 +24,7 @@ use super::{
 };
 
 const SIZE: (u32, u32) = (900, 420);
-/// The plot area, in pixels.
+/// The edges of the plot area, in pixels.
 const LEFT: i32 = 104;
 const TOP: i32 = 76;
 const RIGHT: i32 = 872;
@@ -74,7 +74,7 @@ struct Span {
 }
 
 impl Chart {
-    /// Fails only if the drawing library does.
+    /// Fails only if the drawing library fails.
     pub(super) fn to_svg(&self) -> Result<String, String> {
         let mut svg = String::with_capacity(32 * 1024);
         {
@@ -107,7 +107,11 @@ impl Chart {
     }
 
     fn empty_message(&self) -> &'static str {
-        if self.reported { "no data yet" } else { "no exchange reports this pair: its price is computed from others" }
+        if self.reported {
+            "no data yet"
+        } else {
+            "no exchange reports this pair: its price is computed from other pairs"
+        }
     }
 
     /// Shortens the period if there is data for less than half of it, as after the first start of the service. The chart would
@@ -164,7 +168,7 @@ impl Chart {
     fn draw_header(&self, area: &Area<'_>) -> DrawResult {
         let title = match self.current_price {
             Some(rate) => format!("{} {}", self.pair, format_rate(rate)),
-            // An expired price must not look like a current one.
+            // An expired price must not look like a current price.
             None => self.pair.to_string(),
         };
         draw_text(area, &title, (24, 24), &font(LARGE, FontStyle::Bold, INK.into(), HPos::Left, VPos::Center))?;

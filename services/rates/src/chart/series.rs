@@ -17,7 +17,7 @@ const MIN_SPACINGS: usize = 10;
 /// Courses that are farther from the median than the median divided by this number are left out of the band, as they are
 /// left out of the agreed price. A single wrong course would otherwise flatten the line.
 const BAND_DIVISOR: i64 = 20;
-/// Most points of the line. A chart has too few columns of pixels for more.
+/// Maximum number of points of the line. A chart has too few columns of pixels for more.
 const MAX_POINTS: i64 = 400;
 
 /// The courses of all exchanges at one time, in hundred-millionths.
@@ -72,14 +72,14 @@ impl Series {
         self.segments.iter().flatten()
     }
 
-    /// Combines candles, which may come in any order. A bucket is the time of one candle.
+    /// Combines candles, which may come in any order. A bucket is the period of one candle.
     pub(super) fn from_candles(candles: &[Candle], period: Period) -> Self {
         let Period { end, hours, candle_width } = period;
         let width = i64::try_from(candle_width.as_secs()).unwrap_or(60).max(1);
         let bucket_of = |time: Timestamp| time.micros() / 1_000_000 / width;
         let last = bucket_of(end);
         let first = bucket_of(end.minus(Duration::from_hours(hours.into())));
-        // One point spans several buckets if there are more of them than points.
+        // One point spans several buckets if there are more buckets than points.
         let step = (last - first).div_euclid(MAX_POINTS) + 1;
 
         let mut exchangers: BTreeMap<&str, BTreeMap<i64, &Candle>> = BTreeMap::new();

@@ -123,7 +123,7 @@ fn real_data_is_not_marked_and_a_single_point_is_drawn() {
 }
 
 #[test]
-fn prolonged_price_is_marked_with_its_age_as_a_simulated_one_is() {
+fn prolonged_price_is_marked_with_its_age() {
     let real: Vec<_> = varied_candles(60).into_iter().map(|candle| Candle { simulated: false, ..candle }).collect();
     let age = Some(Duration::from_secs(12 * 60 + 30));
     let prolonged = Chart { prolonged_age: age, ..chart(&real, 1, 59) };
@@ -173,7 +173,7 @@ fn line_is_the_median_and_band_spans_all_exchanges() {
 }
 
 #[test]
-fn outlier_is_left_out_of_the_band() {
+fn outlier_does_not_widen_the_band() {
     let candles = [candle("a1", 0, "100"), candle("b1", 0, "40"), candle("c1", 0, "103"), candle("d1", 0, "104")];
     assert_eq!(points(&series(&candles, 1, 0)), [(10_000_000_000, 10_150_000_000, 10_400_000_000)]);
 }
@@ -192,7 +192,7 @@ fn number_of_points_is_bounded() {
 }
 
 #[test]
-fn index_courses_of_a_traded_pair_are_left_out() {
+fn index_courses_of_a_traded_pair_are_excluded() {
     let index = Course { kind: CourseKind::Index, ..course("wrong", "BTC-USD", "1") };
     let courses = vec![course("kraken", "BTC-USD", "1"), index];
     let snapshot = snapshot(time_at(0), courses, vec![agreed_price("BTC-USD", "1")]);

@@ -10,11 +10,11 @@ use common::{
 use super::ratio::format_fixed_point;
 use crate::snapshot::SortedSnapshot;
 
-/// The error of an agreed price of which nothing is known: the default distance up to which votes are used.
+/// The assumed error of an agreed price whose error is not known: the default maximum distance of a vote that is used.
 const UNKNOWN_PRICE_ERROR: KnownError = KnownError { millionths: 50_000, is_known: false };
-/// The error of an official rate that only one bank publishes: the distance up to which the rates of two banks agree.
+/// The assumed error of an official rate that only one bank publishes: the maximum distance between rates of banks that agree.
 const UNKNOWN_OFFICIAL_ERROR: KnownError = KnownError { millionths: 20_000, is_known: false };
-/// Decimals of a percentage in millionths.
+/// The number of decimals of a percentage that is computed from millionths.
 const PERCENT_DECIMALS: u32 = 4;
 
 /// The relative error of a price or of a product of prices.
@@ -28,8 +28,8 @@ pub(super) struct KnownError {
 impl KnownError {
     pub(super) const ZERO: Self = Self { millionths: 0, is_known: true };
 
-    /// The largest distance of a used vote, the bid or the ask from the price. One vote alone shows no distance. The error of a
-    /// computed price is the sum over its legs.
+    /// The largest distance between the price and a used vote, the bid or the ask. A single vote has no distance to other
+    /// votes, so it does not count. The error of a computed price is the sum of the errors of its legs.
     pub(super) fn of_price(snapshot: &SortedSnapshot, price: &AgreedPrice) -> Self {
         let voted = snapshot.voted(price).and_then(Self::of_votes).unwrap_or(UNKNOWN_PRICE_ERROR);
         match price.method {
@@ -49,7 +49,7 @@ impl KnownError {
         distances.max().map(|millionths| Self { millionths, is_known: true })
     }
 
-    /// The largest distance of the rate of another bank that confirms this one.
+    /// The largest distance between this rate and the rate of another bank that confirms it.
     pub(super) fn of_official(rate: &OfficialRate) -> Self {
         rate.spread_millionths
             .map_or(UNKNOWN_OFFICIAL_ERROR, |spread| Self { millionths: spread.into(), is_known: true })

@@ -41,12 +41,12 @@ struct Candidate {
 impl ConversionPath {
     /// Chooses a path from the base to the quote asset.
     ///
-    /// If the pair or its inverse has a price, that is used, so that a conversion agrees with `/api/v1/price` and with orders.
-    /// Otherwise the path is the official rate, or two prices through a third asset, one of which may be an official rate.
-    /// Among these, paths without a prolonged price come first, then the one with the smallest known error, then the one with
-    /// the fewest prices. An unknown error counts as the largest that the agreement on prices tolerates.
+    /// If the pair or its inverse has a price, that price is used, so that a conversion agrees with `/api/v1/price` and with
+    /// orders. Otherwise the path is the official rate, or two prices through a third asset, one of which may be an official
+    /// rate. Among these, paths without a prolonged price come first, then the one with the smallest known error, then the one
+    /// with the fewest prices. An unknown error counts as the largest error that the agreement on prices tolerates.
     ///
-    /// If there is no path, the error describes the first one that fails temporarily, if any.
+    /// If there is no path, the error describes the first price that is temporarily missing, if any.
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
         let CurrencyPair { base: from, quote: to } = pair;
         let mut errors = Vec::new();
@@ -119,7 +119,7 @@ impl Candidate {
         Self { steps: vec![step], simulated: agreed.simulated, error }
     }
 
-    /// The official rates of two currencies: from the first to dollars, and from there to the second.
+    /// The official rates of two currencies: from the first to dollars, and from dollars to the second.
     fn official(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Option<Self> {
         let (mut legs, mut simulated, mut errors) = (Vec::<OfficialLeg>::new(), false, Vec::new());
         let mut skips_dollars = false;
@@ -135,7 +135,7 @@ impl Candidate {
             let ordered: Vec<_> =
                 if to_dollars { from_dollars.rev().map(invert).collect() } else { from_dollars.cloned().collect() };
             for leg in ordered {
-                // The detour to dollars and back through the same rate is left out: GBP, EUR, USD, EUR becomes GBP, EUR.
+                // A detour to dollars and back through the same rate is removed: GBP, EUR, USD, EUR becomes GBP, EUR.
                 match legs.last() {
                     Some(last) if last.is_inverse_of(&leg) => {
                         legs.pop();

@@ -8,8 +8,8 @@ use common::money::{Rate, round_half_even};
 pub(super) const AMOUNT_DECIMALS: u32 = 8;
 const UNIT: u128 = 10_u128.pow(AMOUNT_DECIMALS);
 
-/// A positive fraction in lowest terms. Both parts stay below 2^120, which leaves room for one more decimal digit in long
-/// division.
+/// A positive fraction in lowest terms. The numerator and the denominator are below 2^120, which leaves room for one more
+/// decimal digit in long division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ratio {
     numerator: u128,
@@ -20,7 +20,7 @@ impl Ratio {
     pub(super) const ONE: Self = Self { numerator: 1, denominator: 1 };
     const LIMIT: u128 = 1 << 120;
 
-    /// Returns `None` if the product is out of range. The product of two rates never is.
+    /// Returns `None` if the product is out of range. The product of two rates is always in range.
     pub(super) fn multiplied_by(self, rate: Rate) -> Option<Self> {
         self.multiplied_by_fraction(hundred_millionths(rate), UNIT)
     }
@@ -38,8 +38,8 @@ impl Ratio {
         (ratio.numerator < Self::LIMIT && ratio.denominator < Self::LIMIT).then_some(ratio)
     }
 
-    /// Multiplies `amount`, in hundred-millionths, by the fraction. The result has `decimals` decimals (8 at most), counts
-    /// units of the last one, and is rounded half to even. Returns `None` if it is out of range.
+    /// Multiplies `amount`, in hundred-millionths, by the fraction. The result has `decimals` decimals (8 at most), and is a
+    /// number of units of the last decimal. It is rounded half to even. Returns `None` if the result is out of range.
     pub(super) fn scale_rounded_half_even(self, amount: u128, decimals: u32) -> Option<u128> {
         let (product_low, product_high) = amount.carrying_mul(self.numerator, 0);
         let (exact, remainder) = divide(product_high, product_low, self.denominator)?;

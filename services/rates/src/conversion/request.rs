@@ -26,7 +26,7 @@ pub(crate) struct ConversionRequest {
 }
 
 impl ConversionParams {
-    /// Fails with one error for each wrong field.
+    /// Fails with one error for each invalid field.
     pub(crate) fn validate(&self, view: &MarketSnapshotView) -> Result<ConversionRequest, ConversionError> {
         let Self { from, to, ref amount } = *self;
         let mut errors = Vec::new();

@@ -71,7 +71,7 @@ fn conversion_reports_its_steps_its_oldest_price_and_simulation() {
 }
 
 #[test]
-fn every_wrong_field_is_reported() {
+fn every_invalid_field_is_reported() {
     let fields = |pair, amount| match convert_at(&market(), pair, amount, 10) {
         Err(ConversionError::InvalidFields(errors)) => errors.into_iter().map(|error| error.field).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
@@ -104,7 +104,7 @@ fn expired_and_refused_prices_are_not_used() {
     }
 }
 
-/// A price on which two exchanges agree, `millionths` of the price apart from it.
+/// A price with the votes of two exchanges. The votes differ by `millionths` of the price.
 fn price_with_votes(pair: &str, price: &str, millionths: i64) -> AgreedPrice {
     let rate: Rate = price.parse().unwrap();
     let distance = rate.hundred_millionths() * millionths / 1_000_000;
@@ -161,7 +161,7 @@ fn path_with_the_smallest_known_error_is_chosen() {
         (30, Some(100), "/USDT-EUR *USDT-USD"),
         // The errors are equal, and the official rate is one price instead of two.
         (50, Some(100), "*EUR-USD"),
-        // Of a rate that only one bank publishes, the error is not known.
+        // The error of a rate that only one bank publishes is not known.
         (9_000, None, "/USDT-EUR *USDT-USD"),
         (11_000, None, "*EUR-USD"),
     ] {
@@ -179,7 +179,7 @@ fn official_rate_is_used_as_the_bank_publishes_it() {
     assert_eq!(euros.known_error_percent, Some("0.0100".into()));
     assert_eq!((euros.steps[0].kind, &euros.steps[0].sources[..]), (StepKind::Official, &["ecb".to_owned()][..]));
     assert_eq!(convert_at(&view, "USD-EUR", "1", 0).unwrap().path, PathKind::Inverse);
-    // The dollar is left out where the bank has a rate for the pair.
+    // The path avoids the dollar if the bank publishes a rate of the pair.
     let pounds = convert_at(&view, "GBP-EUR", "0.85", 0).unwrap();
     assert_eq!((steps(&pounds).as_str(), pounds.result.as_str()), ("/EUR-GBP", "1.00"));
     let pounds = convert_at(&view, "USD-GBP", "1.0833", 0).unwrap();
@@ -228,7 +228,7 @@ fn prolonged_price_is_converted_with_its_state_and_age_and_avoided_where_possibl
         fresh("USDT-USD", "1.0002"),
     ];
     let view = view(prices);
-    // The price of the pair itself is used, as orders do.
+    // The price of the pair itself is used, because orders use it too.
     let conversion = convert_at(&view, "BTC-EUR", "1", 600).unwrap();
     assert_eq!((conversion.state, conversion.age_secs), (PriceState::Prolonged, 600));
     assert_eq!(conversion.steps[0].state, PriceState::Prolonged);
@@ -244,7 +244,7 @@ fn unconnected_assets_have_no_path() {
 }
 
 proptest! {
-    /// A round trip loses at most half a unit of each side, taken through the rate.
+    /// The difference of a round trip is at most half a cent and, at the rate, half a satoshi.
     #[test]
     fn round_trip_differs_by_rounding_only(cents in 1..10_000_000_000_u64, rate in 100_000_000..10_000_000_000_000_i64) {
         let rate = Rate::from_hundred_millionths(rate).unwrap();

@@ -23,7 +23,7 @@ fn exchangers_are_a_list_under_both_names() {
 }
 
 #[test]
-fn every_wrong_parameter_is_named() {
+fn every_invalid_parameter_is_named() {
     let wrong = HistoryParams {
         exchangers: Some("kraken,bitmex".to_owned()),
         direction: "BTC-XYZ".parse().ok(),

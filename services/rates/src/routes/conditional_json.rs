@@ -40,7 +40,7 @@ fn contains_etag(if_none_match: &str, etag: &HeaderValue) -> bool {
 /// Rounds down to whole seconds, so that no client uses a response after it has expired.
 fn cache_control(max_age: Duration) -> HeaderValue {
     match max_age.as_secs() {
-        // The default refresh interval needs no formatting.
+        // Avoids formatting for the default refresh interval.
         5 => HeaderValue::from_static("public, max-age=5"),
         0 => HeaderValue::from_static("no-cache"),
         seconds => {

@@ -74,7 +74,7 @@ impl Catalogue {
         &self.quote_assets
     }
 
-    /// The error of an asset that is neither the base nor the quote of any pair. Lists the known ones.
+    /// Fails if the asset is neither the base nor the quote of any pair. The error lists the known assets.
     pub(crate) fn check_asset(&self, field: &str, asset: Asset) -> Result<(), FieldError> {
         if self.contains_asset(asset) {
             return Ok(());
@@ -82,7 +82,7 @@ impl Catalogue {
         Err(FieldError::new(field, must_be_one_of(self.assets())))
     }
 
-    /// The error of a pair with an unknown asset.
+    /// Fails if an asset of the pair is unknown.
     pub(crate) fn check_pair(&self, field: &str, CurrencyPair { base, quote }: CurrencyPair) -> Result<(), FieldError> {
         let assets = [base, quote];
         let unknown = assets.iter().filter(|asset| !self.contains_asset(**asset));

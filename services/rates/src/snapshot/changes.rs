@@ -13,10 +13,10 @@ use super::{
     sorted::{SortedSnapshot, course_key, group_by_exchange},
 };
 
-/// Encodes the event for a client that has received `previous`, or nothing yet if that is `None`. Returns `None` if nothing
-/// that matches the filter has changed.
+/// Encodes the event for a client. `previous` is the last snapshot that the client received, or `None` if it has received none.
+/// Returns `None` if nothing that matches the filter has changed.
 ///
-/// A course or price with only a new time has not changed, because price-updater observes every course again at every poll.
+/// A new time alone is not a change of a course or price, because price-updater observes every course again at every poll.
 pub(crate) fn changes_event(
     previous: Option<&SortedSnapshot>,
     current: &SortedSnapshot,
@@ -60,7 +60,7 @@ pub(crate) fn changes_event(
 }
 
 fn encode_event(event_type: &str, data: &SnapshotChanges) -> Bytes {
-    let json = serde_json::to_string(data).expect("changes hold only strings, numbers and lists");
+    let json = serde_json::to_string(data).expect("changes contain only strings, numbers and lists");
     let mut text = String::with_capacity(json.len() + 64);
     // serde_json writes no line breaks, so a single `data` line is enough.
     let _ = write!(text, "event: {event_type}\nid: {}\ndata: {json}\n\n", data.as_of.micros());
@@ -86,8 +86,8 @@ fn withdrawn_price(price: &AgreedPrice) -> PriceSummary {
     PriceSummary { price: None, as_of: None, state: None, refused, ..price_summary(price) }
 }
 
-/// Walks two sequences that are sorted by `order`. Calls `visit` with both items of a pair of equal items, and with one item
-/// where the other sequence has no equal one.
+/// Walks two sequences that are sorted by `order`. Calls `visit` with both items if they are equal, and with one item if the
+/// other sequence has no equal item.
 fn merge_join<'a, T: 'a>(
     left: impl Iterator<Item = &'a T>,
     right: impl Iterator<Item = &'a T>,

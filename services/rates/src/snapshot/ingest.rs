@@ -53,8 +53,7 @@ async fn load_fallback<F>(watch: &PriceCacheWatch, read_fallback: impl Fn() -> F
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
-    // price-cache-proxy is read first, so that old courses are not shown for a moment at every start. The watch logs
-    // failures.
+    // price-cache-proxy is read first. Otherwise every start would serve old courses for a moment. The watch logs failures.
     let fetched = watch.fetch_now(Topic::MarketSnapshot).await;
     if fetched.is_ok() && watch.market_snapshot().is_some() {
         return;

@@ -38,7 +38,7 @@ impl SortedSnapshot {
         self.price_index(pair).map(|index| &self.prices[index])
     }
 
-    /// The price with the votes that led to `price`. Of a computed price, that is its first leg.
+    /// The price with the votes that led to `price`. For a computed price, it is the price of the first leg.
     pub(crate) fn voted<'a>(&'a self, price: &'a AgreedPrice) -> Option<&'a AgreedPrice> {
         price.legs.first().map_or(Some(price), |leg| self.price(*leg))
     }
@@ -64,7 +64,7 @@ pub(super) fn course_key(course: &Course) -> (&str, CurrencyPair) {
     (&course.exchanger, course.direction)
 }
 
-/// Groups courses by exchange. They must come in the order of [`course_key`].
+/// Groups courses by exchange. The courses must come in the order of [`course_key`].
 pub(super) fn group_by_exchange<'a>(courses: impl Iterator<Item = &'a Course>) -> Vec<ExchangerCourses> {
     let mut groups: Vec<ExchangerCourses> = Vec::new();
     for course in courses {

@@ -1,4 +1,4 @@
-//! The newest snapshot, and a few earlier ones for slow readers of the stream.
+//! The newest snapshot, and a few earlier snapshots for slow readers of the stream.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::view::{MarketSnapshotView, SnapshotOrigin};
 use crate::limits::MAX_RECENT_SNAPSHOTS;
 
-/// No snapshot has arrived yet, or the newest one has expired.
+/// No snapshot has arrived yet, or the newest snapshot has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no courses are available")]
 pub(crate) struct NoSnapshotError;
@@ -55,8 +55,8 @@ impl SnapshotStore {
         let is_older = previous.as_deref().is_some_and(|previous| match (previous.origin, origin) {
             (SnapshotOrigin::Database, SnapshotOrigin::PriceCache) => false,
             (SnapshotOrigin::PriceCache, SnapshotOrigin::Database) => true,
-            // Of two snapshots with the same time the later arrival wins, as in price-cache-proxy. One that arrived before the
-            // clock was set back is replaced by any other.
+            // Of two snapshots with the same time, the one that arrived later is used, as in price-cache-proxy. Any snapshot
+            // replaces a snapshot that arrived before the clock was set back.
             (SnapshotOrigin::PriceCache, SnapshotOrigin::PriceCache)
             | (SnapshotOrigin::Database, SnapshotOrigin::Database) => {
                 snapshot.as_of < previous.snapshot.as_of && !previous.snapshot.as_of.is_beyond_skew(now)
@@ -87,7 +87,7 @@ impl SnapshotStore {
             !as_of.is_beyond_skew(now) && now.since(as_of) < SNAPSHOT_TTL && view.received_at.elapsed() < SNAPSHOT_TTL;
         match view.origin {
             SnapshotOrigin::PriceCache if !is_current => Err(NoSnapshotError),
-            // Stored courses do not expire: each one carries its own time, and there is nothing newer to show.
+            // Stored courses do not expire: each course has its own time, and no newer courses are available.
             SnapshotOrigin::PriceCache | SnapshotOrigin::Database => Ok(view),
         }
     }

@@ -1,4 +1,4 @@
-//! The courses that db-proxy stored last, as a snapshot for a start without price-cache-proxy.
+//! Builds a snapshot from the current courses in db-proxy, for a start without price-cache-proxy.
 
 use common::{
     api::courses::{Course, MarketSnapshot, StoredCourse},

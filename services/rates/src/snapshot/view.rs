@@ -34,10 +34,10 @@ pub(crate) struct MarketSnapshotView {
     /// Position among the snapshots of this process, from 0.
     pub(crate) sequence: u64,
     pub(crate) origin: SnapshotOrigin,
-    /// When the snapshot arrived, by the monotonic clock. So it does not stay current because the wall clock was set back.
+    /// When the snapshot arrived, by the monotonic clock. The snapshot therefore expires even if the wall clock was set back.
     pub(crate) received_at: Instant,
     pub(crate) snapshot: SortedSnapshot,
-    /// The exchanges and assets that this snapshot or an earlier one named.
+    /// The exchanges and assets of this snapshot and of earlier snapshots.
     pub(crate) catalogue: Catalogue,
     /// The unfiltered stream event with the changes since the previous snapshot. `None` if nothing changed or if there is no
     /// previous snapshot.

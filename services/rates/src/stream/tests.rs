@@ -13,7 +13,7 @@ fn store() -> Arc<SnapshotStore> {
     Arc::new(SnapshotStore::new(Clock::starting_at(time_at(0)), &Metrics::new("rates")))
 }
 
-/// Stores a snapshot in which only the value of kraken varies, at its time.
+/// Sets the clock to `time`, and stores a snapshot of that time in which only the value of kraken varies.
 fn put(store: &SnapshotStore, time: u64, value: &str) {
     store.clock.set(time_at(time));
     let courses = vec![course("kraken", "BTC-USD", value), course("okx", "BTC-USDT", "91000")];

@@ -1,4 +1,4 @@
-//! Market snapshots and their parts.
+//! Market snapshots, courses and prices for tests.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use common::{
     time::Timestamp,
 };
 
-/// The time `seconds` after the start of the test's calendar.
+/// The time `seconds` after a fixed start.
 pub(crate) fn time_at(seconds: u64) -> Timestamp {
     "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(seconds))
 }

@@ -30,7 +30,7 @@ fn all_codes<'a>(operation: &Operation<'a>) -> BTreeSet<&'a str> {
 }
 
 /// Whether the operation has the errors of an exchange instead of problems.
-fn answers_as_exchange(operation: &Operation<'_>) -> bool {
+fn imitates_exchange(operation: &Operation<'_>) -> bool {
     operation.value["responses"].get("4XX").is_some()
 }
 
@@ -53,7 +53,7 @@ fn every_operation_has_one_group() {
 #[test]
 fn every_operation_lists_its_errors_with_examples() {
     for (service, document) in all_documents() {
-        for operation in operations(&document).filter(|operation| !answers_as_exchange(operation)) {
+        for operation in operations(&document).filter(|operation| !imitates_exchange(operation)) {
             let name = format!("{service}: {} {}", operation.method, operation.path);
             for (status, response) in operation.value["responses"].as_object().unwrap() {
                 let codes = codes(response);
@@ -75,9 +75,9 @@ fn every_operation_lists_its_errors_with_examples() {
 }
 
 #[test]
-fn errors_of_what_an_operation_lacks_are_not_listed() {
+fn errors_of_an_absent_body_token_or_id_are_not_listed() {
     for_each_operation(|operation, name| {
-        if answers_as_exchange(operation) {
+        if imitates_exchange(operation) {
             return;
         }
         let codes = all_codes(operation);
@@ -99,7 +99,7 @@ fn errors_of_what_an_operation_lacks_are_not_listed() {
     });
 }
 
-/// The names of the parameters of an operation, and where each is.
+/// The parameters of an operation: the name, the place, and whether the parameter is required.
 fn parameters<'a>(operation: &Operation<'a>) -> BTreeSet<(&'a str, &'a str, bool)> {
     let parameters = operation.parameters();
     let text = |parameter: &'a Value, key: &str| parameter[key].as_str().unwrap();
@@ -107,16 +107,16 @@ fn parameters<'a>(operation: &Operation<'a>) -> BTreeSet<(&'a str, &'a str, bool
 }
 
 #[test]
-fn create_order_hands_on_every_read_of_users_with_all_its_parameters() {
+fn create_order_forwards_every_read_of_users_with_all_its_parameters() {
     let documents: BTreeMap<_, _> = all_documents().into_iter().collect();
-    let handed_on: BTreeMap<_, _> = operations(&documents["create-order"])
+    let forwarded: BTreeMap<_, _> = operations(&documents["create-order"])
         .filter(|operation| operation.method == "get")
         .map(|operation| (operation.path, parameters(&operation)))
         .collect();
     for service in ["fetch-orders", "rates"] {
         for read in operations(&documents[service]) {
             let expected = parameters(&read);
-            let actual = handed_on.get(read.path);
+            let actual = forwarded.get(read.path);
             assert_eq!(actual, Some(&expected), "{}: add it to services/create-order/src/forwarded_reads", read.path);
         }
     }
@@ -131,7 +131,7 @@ fn every_body_and_every_required_parameter_has_an_example() {
         for parameter in operation.parameters() {
             let has_example = parameter.get("example").is_some();
             assert!(has_example || parameter["required"] == false, "{name}: {}", parameter["name"]);
-            // A page would send the example of the type with every request.
+            // The documentation page would send the example of the type with every request.
             assert!(parameter["schema"].get("example").is_none(), "{name}: {}", parameter["name"]);
         }
     });

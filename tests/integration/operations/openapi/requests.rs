@@ -1,4 +1,4 @@
-//! The examples of requests, as a page sends them.
+//! The examples of requests, as the documentation page sends them.
 
 use reqwest::RequestBuilder;
 use serde_json::Value;
@@ -28,7 +28,7 @@ const EXPECTED_PROBLEMS: &[&str] = &[
     "put_board",
 ];
 
-/// The value of a parameter that a page fills in.
+/// The value of a parameter that the documentation page fills in.
 fn example_of(parameter: &Value) -> Option<String> {
     let value = parameter.get("example").or_else(|| parameter["schema"].get("default"))?;
     Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
@@ -103,7 +103,7 @@ async fn assert_works(request: RequestBuilder, operation: &Operation<'_>, is_str
 }
 
 #[tokio::test]
-async fn examples_of_requests_work_as_they_are() {
+async fn examples_of_requests_work_without_a_change() {
     let platform = Platform::start(Stack::Embedded).await;
     platform.start_other_services().await;
     platform.place(order("EUR", "1")).await.json(201);

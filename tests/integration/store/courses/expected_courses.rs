@@ -110,7 +110,7 @@ pub fn random_requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
                 for _ in 0..rng.u32(0..3) {
                     let late = if rng.u32(0..5) == 0 { rng.i64(0..100) } else { 0 };
                     let micros = time_at(clock - late).micros() + rng.i64(0..5);
-                    // The smallest and the largest rate are among the values.
+                    // The smallest and the largest possible rate are among the values.
                     let value = match rng.u32(0..30) {
                         0 => 1,
                         1 => 999_999_999_999_999_999,

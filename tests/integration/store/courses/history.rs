@@ -41,7 +41,7 @@ async fn fixture_with_random_courses(stack: Stack, seed: u64, count: usize) -> (
 async fn pages_return_each_course_and_candle_once(stack: Stack) {
     let (fixture, expected) = fixture_with_random_courses(stack, 7, 80).await;
     let all = CourseFilter::default();
-    // Once with nothing folded, and once with everything folded.
+    // The first pass reads unfolded courses. The second pass reads folded courses.
     for _ in 0..2 {
         for limit in [1, 7, 1000] {
             assert_eq!(fixture.all_pages(&all, Resolution::Raw, limit).await, (expected.courses(), vec![]));

@@ -54,7 +54,7 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
         for (n, request) in random_requests(seed, 90).into_iter().enumerate() {
             expected.write(&request);
             fixture.write_courses(&request).await;
-            // Folding takes place at any time within minutes, hours and days.
+            // Courses are folded at any time within minutes, hours and days.
             if n % 7 == 0 {
                 fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
             }
@@ -118,7 +118,7 @@ async fn only_folded_rows_are_deleted(stack: Stack) {
         assert_eq!(fixture.delete_before(resolution, end).await, 0, "{resolution}");
     }
     while fixture.course_store.fold_courses(Resolution::Minute).await.unwrap() > 0 {}
-    // Minutes have not been folded into hours.
+    // The minutes have not been folded into hours yet.
     assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 0);
     // Only courses that ended at the given time or earlier are deleted.
     assert_eq!(fixture.delete_before(Resolution::Raw, time_at(1200).plus(Duration::from_micros(1))).await, 1);

@@ -29,7 +29,7 @@ macro_rules! statement_files {
 const POSTGRES: [&str; 2] = statement_files!("postgres");
 const SQLITE: [&str; 2] = statement_files!("sqlite");
 
-/// A connection of the last release. It stays open over migrations, as the connections of a running program do.
+/// A connection of the last release. It stays open during migrations, like the connections of a running program.
 pub enum LastRelease {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
@@ -46,7 +46,7 @@ impl LastReleaseOrder {
     /// The bitcoin amount of each order.
     pub const SATS: i64 = 7;
 
-    /// A request that is the same as the one with this key.
+    /// The request of the order with this key, in the form of this release.
     pub fn as_test_order(key: &str) -> TestOrder {
         super::super::market_order(key, Self::SATS)
     }
@@ -139,7 +139,7 @@ fn statement(files: [&str; 2], name: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(found.unwrap_or_else(|| panic!("the last release has no statement {name}")).1)
 }
 
-/// The columns of an order that are the same for both engines, and the totals after it.
+/// The columns of an order that are the same for both engines, and the totals after the order.
 struct Row {
     id: Uuid,
     now: Timestamp,

@@ -62,7 +62,7 @@ struct QuoteEntry {
 
 /// What happens to a request and its response on the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Transmission {
     Answered,
     /// The service is unreachable, and the client receives `upstream_unavailable`.
     Unreachable,
@@ -203,17 +203,17 @@ impl SimulatedService {
     }
 
     fn send_request(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
-        let fate = match self.rng.u32(0..20) {
-            0 => Fate::Unreachable,
-            1 => Fate::RequestLost,
-            2 => Fate::ResponseLost,
-            _ => Fate::Answered,
+        let transmission = match self.rng.u32(0..20) {
+            0 => Transmission::Unreachable,
+            1 => Transmission::RequestLost,
+            2 => Transmission::ResponseLost,
+            _ => Transmission::Answered,
         };
         self.advance_clock();
-        match fate {
-            Fate::Unreachable => return Outcome::Unavailable(Code::UpstreamUnavailable),
-            Fate::RequestLost => return Outcome::NoResponse,
-            Fate::Answered | Fate::ResponseLost => {}
+        match transmission {
+            Transmission::Unreachable => return Outcome::Unavailable(Code::UpstreamUnavailable),
+            Transmission::RequestLost => return Outcome::NoResponse,
+            Transmission::Answered | Transmission::ResponseLost => {}
         }
         if self.has_effect(PlantedBug::InternalError) {
             return Outcome::Unexpected { status: 500, body: "internal error".to_owned() };
@@ -227,7 +227,7 @@ impl SimulatedService {
         }
         let outcome = self.decide_order(key, requested);
         let placed = matches!(outcome, Outcome::Placed { .. });
-        if fate == Fate::ResponseLost {
+        if transmission == Transmission::ResponseLost {
             if placed && self.has_effect(PlantedBug::RetryWithoutKey) {
                 self.decide_order("generated-key", requested);
             }

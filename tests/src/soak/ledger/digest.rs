@@ -6,7 +6,7 @@ use common::api::orders::Order;
 
 use super::Key;
 
-/// Count, sum, and a digest of every field of all orders. It does not depend on the order in which they are added.
+/// Count, sum, and a digest of every field of all orders. The digest does not depend on the order in which they are added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OrderDigest {
     orders: u64,
@@ -43,7 +43,7 @@ impl KeySet {
         Self { used, words: vec![0; words] }
     }
 
-    /// Returns false if the key is in the set already, or was never used.
+    /// Adds a key. Returns false if the key is in the set already, or was never used.
     pub fn insert(&mut self, key: Key) -> bool {
         let Some(word) = usize::try_from(key.0 / 64).ok().and_then(|index| self.words.get_mut(index)) else {
             return false;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-/// One bucket per millisecond. The last one counts all longer latencies.
+/// One bucket per millisecond. The last bucket counts all longer latencies.
 const BUCKETS: usize = 2_001;
 
 #[derive(Debug)]

@@ -42,7 +42,7 @@ fn leak_of_descriptors_is_a_violation() {
 }
 
 #[test]
-fn short_run_shows_nothing() {
+fn run_without_enough_samples_is_a_violation() {
     let few = &samples(|_| START_KIB, |_| 60)[..7];
     assert!(growth(few, 0).is_some_and(|text| text.starts_with("TOO SHORT")));
 }

@@ -12,7 +12,7 @@ fn only_canonical_cursors_are_accepted() {
 }
 
 #[test]
-fn displayed_resolution_is_parsed() {
+fn only_displayed_form_of_a_resolution_is_parsed() {
     for resolution in Resolution::ALL {
         assert_eq!(resolution.to_string().parse(), Ok(resolution));
     }

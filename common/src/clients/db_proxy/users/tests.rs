@@ -7,7 +7,7 @@ fn problem(code: Code, fields: &[&str]) -> CallError {
 }
 
 #[test]
-fn absence_is_known_by_the_field_that_the_response_names() {
+fn not_found_response_that_names_a_field_means_absent() {
     for field in [USER_ID_FIELD, PREFIX_FIELD, KEY_ID_FIELD] {
         assert!(matches!(none_if_absent::<()>(Err(problem(Code::NotFound, &[field]))), Ok(None)), "{field}");
     }
@@ -16,9 +16,9 @@ fn absence_is_known_by_the_field_that_the_response_names() {
     assert!(matches!(none_if_absent(Ok(5)), Ok(Some(5))));
 }
 
-/// While db-proxy is being upgraded, a valid key must not be refused as unknown.
+/// An older db-proxy does not have the endpoint. While it is being upgraded, a valid key must not be refused as unknown.
 #[test]
-fn endpoint_that_an_older_release_lacks_denies_no_user_and_no_key() {
+fn not_found_response_without_a_field_means_unavailable() {
     let error = none_if_absent::<()>(Err(problem(Code::NotFound, &[]))).expect_err("an error");
     assert!(matches!(&error, CallError::Problem(_, problem) if problem.code == Code::UpstreamUnavailable), "{error:?}");
 }

@@ -1,4 +1,4 @@
-//! The local copy while price-cache-proxy pushes, disconnects, is silent, and comes back; in virtual time.
+//! The local copy while price-cache-proxy pushes, disconnects, is silent, and is available again. The tests use virtual time.
 
 use std::sync::{
     Mutex,
@@ -23,7 +23,7 @@ struct FakePriceCache {
     /// The response to a poll. If it is `None`, the poll fails.
     response: Mutex<Option<Bytes>>,
     polls: AtomicUsize,
-    /// Receives each stream that is opened. While it is `None`, no stream can be opened.
+    /// Receives each stream that is opened. While this field is `None`, no stream can be opened.
     opened: Mutex<Option<mpsc::UnboundedSender<Stream>>>,
 }
 
@@ -99,7 +99,7 @@ impl Fixture {
         limit.await.unwrap_or_else(|_| panic!("the price is {:?} and not {price}", self.price()));
     }
 
-    /// Waits until the watch reports a connected stream, or none.
+    /// Waits until the watch reports that a stream is connected, or that no stream is connected.
     async fn wait_for_connected(&self, connected: bool) {
         let limit =
             timeout(TTL, async { self.watch.subscribe_connected().wait_for(|now| *now == connected).await.map(drop) });
@@ -163,7 +163,7 @@ async fn pushed_document_is_available_at_once_without_polling() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn documents_are_polled_until_the_stream_is_back() {
+async fn documents_are_polled_until_the_stream_is_connected_again() {
     let mut fixture = Fixture::start();
     let stream = fixture.streams.recv().await.unwrap();
     stream.send(event(fixture.clock.now(), "1.00")).unwrap();
@@ -228,7 +228,7 @@ async fn expired_record_is_never_used() {
     assert_eq!(fixture.price().as_deref(), Some("1.00"));
     fixture.advance_with_keep_alive(&stream, 1).await;
     assert_eq!(fixture.price(), None);
-    // It is not used when it is pushed again either.
+    // The expired record is not used either when it is pushed again.
     stream.send(event(start, "1.00")).unwrap();
     fixture.advance_with_keep_alive(&stream, 1).await;
     assert_eq!(fixture.price(), None);
@@ -280,7 +280,7 @@ async fn invalid_event_ends_the_stream_and_keeps_the_record() {
 
 /// A response ends with a line break, and an event does not.
 #[tokio::test(start_paused = true)]
-async fn document_fetched_while_the_clock_is_ahead_is_the_pushed_one() {
+async fn pushed_document_is_kept_if_it_is_fetched_while_the_clock_is_ahead() {
     let mut fixture = Fixture::start();
     let stream = fixture.streams.recv().await.unwrap();
     let now = fixture.clock.now();

@@ -6,7 +6,7 @@ fn client(number: u32) -> IpAddr {
     Ipv4Addr::from_bits(number).into()
 }
 
-/// Counts the requests of a client, as its state.
+/// Counts a request of a client. The state of the client is the number of its requests.
 fn count(states: &ClientStates, client: IpAddr) -> u64 {
     let measure = |before: Option<Nanos>| {
         let count = before.map_or(0, u64::from) + 1;
@@ -33,7 +33,7 @@ fn number_of_states_is_bounded() {
 }
 
 #[test]
-fn client_that_keeps_sending_is_not_forgotten() {
+fn state_of_a_client_that_keeps_sending_is_not_dropped() {
     let states = ClientStates::new(640);
     for number in 0..100_000 {
         count(&states, client(number));
@@ -42,7 +42,7 @@ fn client_that_keeps_sending_is_not_forgotten() {
 }
 
 #[test]
-fn refused_client_is_not_forgotten_while_it_sends() {
+fn state_of_a_refused_client_that_keeps_sending_is_not_dropped() {
     let states = ClientStates::new(640);
     let refused = IpAddr::from([192, 0, 2, 1]);
     count(&states, refused);

@@ -1,4 +1,4 @@
-//! What the fake responds with: its one order and quotes, refusals, and errors of the client.
+//! The responses of the fake: its only order, quotes, refusals, and errors of the HTTP client.
 
 use std::sync::LazyLock;
 

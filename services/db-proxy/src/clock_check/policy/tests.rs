@@ -6,7 +6,7 @@ const SERVER: ClockRules = ClockRules { database_has_clock: true, max_order_ahea
 const FILE: ClockRules = ClockRules { database_has_clock: false, ..SERVER };
 const EPOCH: Timestamp = match Timestamp::from_micros(0) {
     Ok(epoch) => epoch,
-    Err(_) => panic!("a time inside the calendar"),
+    Err(_) => panic!("the epoch is a valid time"),
 };
 
 fn start() -> Timestamp {
@@ -43,7 +43,7 @@ fn file_check(state: &mut ClockState, reading: ClockReading) -> Result<Timestamp
 }
 
 #[test]
-fn clock_may_differ_from_that_of_the_database_by_the_skew() {
+fn clock_may_differ_from_the_clock_of_the_database_by_the_skew() {
     let skew = MAX_CLOCK_SKEW;
     let micro = Duration::from_micros(1);
     let now = reading(SECOND);
@@ -63,7 +63,7 @@ fn clock_may_differ_from_that_of_the_database_by_the_skew() {
 }
 
 #[test]
-fn slow_statement_is_not_a_difference_of_the_clocks() {
+fn slow_statement_is_not_a_clock_fault() {
     let (sent, received) = (reading(SECOND), reading(SECOND * 31));
     for database in [sent.wall, received.wall] {
         let mut state = ClockState::new(SERVER, sent);
@@ -97,7 +97,7 @@ fn clock_behind_the_newest_order_is_a_fault_on_both_engines() {
         };
         assert_eq!(check(rules, MAX_CLOCK_SKEW), Ok(now.wall));
         assert_eq!(check(rules, HOUR), Err(ClockFault::BehindNewestOrder(HOUR)));
-        // An operator can permit it when the orders were stamped by a wrong clock.
+        // An operator can permit this difference after a wrong clock stamped orders.
         assert_eq!(check(ClockRules { max_order_ahead: HOUR, ..rules }, HOUR), Ok(now.wall));
     }
 }

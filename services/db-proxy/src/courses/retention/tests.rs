@@ -32,7 +32,7 @@ fn number_of_days_outside_its_range_is_an_error() {
 }
 
 #[test]
-fn days_are_kept_forever_unless_a_limit_is_set() {
+fn candles_of_a_day_are_kept_forever_unless_a_limit_is_set() {
     let read = |days| CourseRetentionSettings::from_env(&mut Env::from_pairs([("COURSE_DAY_DAYS", days)])).days;
     assert_eq!((read("0"), read("400")), (None, Some(DAY * 400)));
 }

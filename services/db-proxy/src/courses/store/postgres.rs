@@ -25,12 +25,13 @@ use crate::{
     },
 };
 
-/// The keys of the advisory locks of course writers and of retention. The locks apply to all processes. The keys are
-/// arbitrary but must not be used elsewhere. They are `courses` and `folding` in ASCII.
+/// The key of the advisory lock of course writers. The lock applies to all processes. The key is `courses` in ASCII. It is
+/// arbitrary but must not be used elsewhere.
 const WRITE_LOCK: i64 = 0x63_6f75_7273_6573;
+/// The key of the advisory lock of retention. The key is `folding` in ASCII.
 const RETENTION_LOCK: i64 = 0x66_6f6c_6469_6e67;
 
-/// Gives each statement a snapshot of its own, whatever the default of the database is. A statement after the wait for a lock
+/// Gives each statement its own snapshot, independently of the default of the database. A statement after the wait for a lock
 /// must see the rows that the previous holder of the lock committed.
 const BEGIN: &str = "begin isolation level read committed";
 
@@ -109,7 +110,7 @@ impl PostgresCourses {
     }
 }
 
-/// Stores the courses that changed. If none changed, which is usual, it takes no lock.
+/// Stores the courses that changed. Takes no lock if none changed, which is the usual case.
 async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) -> Result<u64, sqlx::Error> {
     let courses = &*courses;
     let keys = SeriesNames::of(courses);

@@ -35,7 +35,7 @@ fn remote_durability_needs_a_synchronous_standby() {
 }
 
 #[test]
-fn status_follows_the_checks_and_survives_an_outage() {
+fn status_follows_the_checks_and_does_not_change_in_an_outage() {
     let status = DurabilityStatus::default();
     let is_ready = || status.component().ready;
     assert!(!is_ready());

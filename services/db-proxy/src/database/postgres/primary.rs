@@ -1,9 +1,9 @@
 //! Finds the primary among the hosts, and keeps every connection away from other servers.
 //!
-//! After a failover, an address may lead to the old primary: as a standby, or, if it was frozen or cut off from the network, for
-//! a moment as a server that still considers itself the primary. The first accepts no writes, and both return old rows. Each new
-//! connection is therefore checked. PostgreSQL counts the failovers of a database in its timeline. A server with an earlier
-//! timeline than the one on which the last commit was acknowledged lacks that commit, so it is not used.
+//! After a failover, an address may lead to the old primary. If the old primary is a standby, it accepts no writes and may
+//! return old rows. If it was frozen or cut off from the network, it may still consider itself the primary for a moment, and
+//! returns old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its timeline. A
+//! server with an earlier timeline than the one on which the last commit was acknowledged lacks that commit, so it is not used.
 //!
 //! After a connection failed, all connections that were opened before that moment are closed instead of used, because they may
 //! lead to the same server.
@@ -92,7 +92,7 @@ pub struct Primary {
     confirmed: Mutex<Option<Timeline>>,
     /// Connections that were opened before this moment are not used.
     trusted_since: Mutex<Option<Instant>>,
-    /// Why the last server was not used. `None` after one was.
+    /// Why the last server that was checked is not used. `None` if it is used.
     rejection: Mutex<Option<NotPrimary>>,
     is_searching: AtomicBool,
     /// The index of the host that new connections go to.
@@ -118,7 +118,7 @@ impl Primary {
 
     /// A pool of connections to the primary. They are opened when they are first needed.
     pub(super) fn connect_lazy(self: &Arc<Self>, size: u32, access: Access) -> PgPool {
-        // The pools must not keep this value alive, because it has handles of them.
+        // The pools have only weak references to this value, because this value has handles of the pools.
         let (checker, guard) = (Arc::downgrade(self), Arc::downgrade(self));
         // No ping before each use: the first statement on a dead connection fails and is retried.
         let options =
@@ -140,7 +140,7 @@ impl Primary {
         self.start_search();
     }
 
-    /// Why the last server was not used.
+    /// Why the last server that was checked is not used. `None` if it is used.
     pub(super) fn rejection(&self) -> Option<NotPrimary> {
         *lock(&self.rejection)
     }
@@ -177,7 +177,8 @@ impl Primary {
         }
     }
 
-    /// Reports that a server with this timeline acknowledges commits. From then on, servers with an earlier one are not used.
+    /// Reports that a server with this timeline acknowledges commits. From then on, servers with an earlier timeline are not
+    /// used.
     pub(super) fn confirm(&self, timeline: Timeline) {
         let mut confirmed = lock(&self.confirmed);
         if confirmed.is_none_or(|confirmed| confirmed.system != timeline.system || confirmed.number < timeline.number) {
@@ -185,27 +186,28 @@ impl Primary {
         }
     }
 
-    /// Remembers the result of a check, and logs it if it changed.
+    /// Stores the result of a check, and logs a rejection if its reason changed.
     fn record(&self, result: Result<(), NotPrimary>) {
         let rejection = result.err();
         let previous = std::mem::replace(&mut *lock(&self.rejection), rejection);
         match rejection {
             Some(reason) if previous != rejection => {
-                tracing::warn!(%reason, "a PostgreSQL server is not used; another one is needed");
+                tracing::warn!(%reason, "a PostgreSQL server was rejected");
             }
             _ => {}
         }
     }
 
-    /// Searches the primary among several hosts in the background, until it is found. Does nothing if a search is running.
+    /// Starts a search for the primary in the background, which ends when the primary is found. Does nothing if there is only
+    /// one host or a search is running.
     pub(super) fn start_search(self: &Arc<Self>) {
         if self.hosts.len() > 1 && !self.is_searching.swap(true, Relaxed) {
             tokio::spawn(search(Arc::downgrade(self)).in_current_span());
         }
     }
 
-    /// Asks all hosts at once. Returns the index of the primary. If several consider themselves primary, it is the one
-    /// with the latest timeline.
+    /// Queries all hosts at once. Returns the index of the primary. If several servers consider themselves primary, the server
+    /// with the latest timeline is the primary.
     async fn find_host(&self) -> Option<usize> {
         let states = join_all(self.hosts.iter().map(async |host| {
             let state = async {
@@ -227,7 +229,7 @@ impl Primary {
         accepted(Access::Write).or_else(|| accepted(Access::Read))
     }
 
-    /// New connections of all pools go to this host.
+    /// Directs new connections of all pools to this host.
     fn use_host(&self, index: usize) {
         self.current_host.store(index, Relaxed);
         for pool in &*lock(&self.pools) {

@@ -17,7 +17,7 @@ fn complete_urls_are_allowed() {
 }
 
 #[test]
-fn incomplete_url_is_refused_with_its_reason() {
+fn invalid_url_is_refused_with_its_reason() {
     for (url, reason) in [
         ("sqlite:", "path"),
         ("sqlite://", "path"),
@@ -62,7 +62,7 @@ fn each_host_has_its_port_and_the_same_user_and_database() {
 }
 
 #[test]
-fn selection_of_libpq_is_accepted() {
+fn host_selection_parameter_of_libpq_is_removed() {
     assert_eq!(without_selection("/db?target_session_attrs=read-write"), "/db");
     assert_eq!(without_selection("/db?a=1&target_session_attrs=primary&b=2"), "/db?a=1&b=2");
 }

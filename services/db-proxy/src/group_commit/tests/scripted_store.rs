@@ -15,7 +15,7 @@ pub const REFUSED: u32 = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Committed(u32),
-    /// An earlier attempt committed it.
+    /// An earlier attempt committed the command.
     FoundCommitted(u32),
     Refused(u32),
 }
@@ -26,7 +26,7 @@ pub enum Script {
     FailLoad(Failure),
     FailWrite(Failure),
     FailRollBack(Failure),
-    /// The commit is sent, and its answer is an error.
+    /// The commit is sent, and the response is an error.
     FailCommit {
         committed: bool,
         failure: Failure,
@@ -68,7 +68,7 @@ impl Failure {
     }
 }
 
-/// The script, and the record of what happened.
+/// The script, and a record of the attempts and their effects.
 #[derive(Default)]
 pub struct StoreState {
     /// How the next attempts end. All further attempts succeed.

@@ -1,4 +1,4 @@
-//! What the writer reports about the database.
+//! Tests of what the writer reports about the database.
 
 use super::{
     scripted_store::{CLOCK_FAULT, Failure, ProbeScript},

@@ -26,7 +26,7 @@ use crate::orders::{
 
 const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
     Ok(now) => now,
-    Err(_) => panic!("a time inside the calendar"),
+    Err(_) => panic!("the time is valid"),
 };
 const WRITER: Caller = Caller::CREATE_ORDER;
 const MINUTE: Duration = Duration::from_secs(60);

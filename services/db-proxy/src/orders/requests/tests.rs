@@ -198,7 +198,7 @@ fn cost_of_ordered_bitcoin_is_checked_to_the_ten_thousandth() {
 }
 
 #[test]
-fn order_names_an_amount() {
+fn order_without_an_amount_is_refused() {
     let market = MarketOrder { amount: None, ..market(None) };
     assert_eq!(place_command_of(PlaceOrderCommand { market: Some(market), ..request() }).unwrap_err(), "market.amount");
 }

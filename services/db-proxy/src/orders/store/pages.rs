@@ -71,8 +71,8 @@ impl OrderStore {
 
     /// A page of the orders of the owner that have the reference and pass `filter`, after `cursor`.
     ///
-    /// Reads as many orders with the reference as the page may have, and returns those that pass the filter. So its cost does not
-    /// depend on the filter.
+    /// Reads as many orders with the reference as the page may have, and returns those that pass the filter. Its cost therefore
+    /// does not depend on the filter.
     pub async fn page_by_reference(
         &self,
         owner: OwnerFilter,

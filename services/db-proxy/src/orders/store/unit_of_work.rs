@@ -26,7 +26,8 @@ pub(super) trait OrderTransaction: Send + Sized {
     /// The mark of the database. `None` if it is not marked.
     fn order_origin(&mut self) -> impl Future<Output = Result<Option<OrderOrigin>, DatabaseError>> + Send;
 
-    /// Marks the open quotes that expired by `now` as expired, and those from the future. Returns the sum of their reservations.
+    /// Marks open quotes as expired if they expired by `now` or were created in the future. Returns the sum of their
+    /// reservations.
     fn release_expired_quotes(&mut self, now: Timestamp) -> impl Future<Output = Result<Sats, DatabaseError>> + Send;
 
     /// The orders that were placed with these keys.
@@ -101,13 +102,13 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
 }
 
 impl<T: OrderTransaction> OrderUnit<'_, T> {
-    /// The mark of the database. It never changes, so this is a statement only until it is known.
+    /// The mark of the database. It never changes, so it is read only until it is known.
     async fn load_origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
         if let Some(origin) = self.origin.get() {
             return Ok(Some(origin));
         }
         let origin = self.transaction.order_origin().await?;
-        // Only committed rows are visible here, because no batch reads the mark after it has written it.
+        // The mark is committed, because no batch reads the mark after it has written one.
         if let Some(origin) = origin {
             self.origin.set(origin);
         }

@@ -9,7 +9,7 @@ struct Machine {
     clock: RetentionClock,
     wall: Timestamp,
     monotonic: Duration,
-    /// By how much the clock of the database differs from the wall clock.
+    /// How far the clock of the database is ahead of the wall clock. `None` if the database has no clock.
     database_ahead: Option<Duration>,
 }
 
@@ -20,7 +20,7 @@ impl Machine {
         Self { clock, wall, monotonic, database_ahead: None }
     }
 
-    /// A machine that runs for longer than the quiet time.
+    /// A machine that has run for the quiet time.
     fn settled() -> Self {
         let mut machine = Self::started();
         machine.run(QUIET_TIME);
@@ -72,7 +72,7 @@ fn clock_set_forward_and_back_changes_nothing_after_the_quiet_time() {
 }
 
 #[test]
-fn clock_set_back_deletes_nothing_early() {
+fn clock_set_back_does_not_delete_rows_early() {
     let mut machine = Machine::settled();
     machine.wall = machine.wall.minus(HOUR);
     assert_eq!(machine.run(QUIET_TIME), None);
@@ -80,7 +80,7 @@ fn clock_set_back_deletes_nothing_early() {
 }
 
 #[test]
-fn ages_are_by_the_clock_of_the_database_and_only_while_the_clocks_agree() {
+fn ages_are_computed_by_the_clock_of_the_database_only_while_the_clocks_agree() {
     let mut machine = Machine::settled();
     machine.database_ahead = Some(MAX_CLOCK_SKEW);
     assert_eq!(machine.run(MINUTE), Some(machine.wall.plus(MAX_CLOCK_SKEW)));

@@ -6,7 +6,7 @@ const BOOK: &str = "/binance/api/v3/ticker/bookTicker";
 const BOTH: &str = "symbols=%5B%22BTCUSDT%22,%22BTCGBP%22%5D";
 
 #[tokio::test(start_paused = true)]
-async fn one_pair_is_an_object_and_several_are_a_list() {
+async fn reply_is_an_object_for_one_pair_and_a_list_for_several_pairs() {
     let sim = Sim::new();
     let price = sim.json(&format!("{PRICE}?symbol=BTCUSDT")).await;
     assert_eq!(price["symbol"], "BTCUSDT");

@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::Sim;
 
 #[tokio::test(start_paused = true)]
-async fn last_price_shifts_by_one_in_a_list_of_tickers() {
+async fn last_price_has_a_later_position_in_a_list_of_tickers() {
     let sim = Sim::new();
     let one = sim.json("/bitfinex/v2/ticker/tBTCUSD").await;
     assert_eq!(one.as_array().unwrap().len(), 10);

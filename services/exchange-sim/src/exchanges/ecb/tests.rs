@@ -18,7 +18,7 @@ async fn newest_fixing_has_every_currency_but_the_rouble() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_age_the_fixing_and_remove_rows() {
+async fn faults_make_the_fixing_older_and_remove_rows() {
     let sim = Sim::starting_at("2026-01-09T16:00:00Z");
     sim.start_fault(NAME, r#"{"fault":"old_fixing","days":5}"#);
     assert!(sim.get(PATH).await.1.contains("<Cube time='2026-01-02'>"));

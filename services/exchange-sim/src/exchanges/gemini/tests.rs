@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::Sim;
 
 #[tokio::test(start_paused = true)]
-async fn time_is_among_the_volumes() {
+async fn ticker_has_its_time_among_the_volumes() {
     let sim = Sim::new();
     let one = sim.json("/gemini/v1/pubticker/btceur").await;
     assert_eq!(one["volume"]["timestamp"], sim.now().micros() / 1_000);

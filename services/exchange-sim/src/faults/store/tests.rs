@@ -54,7 +54,7 @@ fn timeline_resumes_after_a_manual_fault() {
 }
 
 #[test]
-fn ending_a_fault_ends_running_faults_and_keeps_later_ones() {
+fn ending_a_fault_ends_running_faults_and_keeps_later_faults() {
     let start = Timestamp::now();
     let faults = store_with_timeline(start);
     let time_at = |seconds| start.plus(Duration::from_secs(seconds));

@@ -9,7 +9,7 @@ fn easter_matches_known_dates() {
 }
 
 #[test]
-fn fixing_is_published_on_working_afternoons_and_stays_over_holidays() {
+fn fixing_is_published_on_afternoons_of_working_days_and_stays_valid_over_holidays() {
     let newest_fixing_day =
         |calendar: Calendar, time: &str| calendar.newest_fixing_day(time.parse().unwrap()).to_string();
     for (time, day) in [

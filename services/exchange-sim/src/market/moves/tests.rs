@@ -6,7 +6,7 @@ fn time_at(seconds: u64) -> Timestamp {
     "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(seconds))
 }
 
-/// A fall of 30 % within a minute, from a second of the test on.
+/// A fall of 30 % within a minute, which starts at `second`.
 fn crash(second: u64) -> MarketMoveInfo {
     MarketMoveInfo { since: time_at(second), until: time_at(second + 60), change_percent: -30 }
 }

@@ -23,7 +23,7 @@ fn parse(url: &str) -> Parsed {
 }
 
 #[test]
-fn sentinels_have_their_ports_and_the_master_has_the_user() {
+fn sentinel_url_sets_the_ports_of_the_sentinels_and_the_user_of_the_master() {
     let expected = Parsed {
         sentinels: ["one:26379", "two:5001", "three:26379"].map(str::to_owned).into(),
         master: "prices".to_owned(),

@@ -19,7 +19,7 @@ use crate::{
     limits::{REDIS_CONNECT_DEADLINE, REDIS_STEP_TIMEOUT},
 };
 
-/// An attempt to connect, which all commands share, and its result. It goes on when a command stops waiting for it.
+/// An attempt to connect, and its result. All commands share the attempt, which continues if a command stops waiting for it.
 pub(super) type Attempt = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
 
 /// Opens connections. Clones share the connection.
@@ -33,7 +33,7 @@ struct Inner {
 
 enum Server {
     Single(Client),
-    /// Locked, because the client keeps its connections to the Sentinels.
+    /// In a mutex, because the client stores its connections to the Sentinels.
     Sentinel(Box<tokio::sync::Mutex<SentinelClient>>),
 }
 
@@ -52,7 +52,7 @@ impl Connector {
         Ok(Self(Arc::new(Inner { server, connection: Mutex::default() })))
     }
 
-    /// The connection for commands. [`discard`](Self::discard) lets the next call open another one.
+    /// The connection for commands. After [`discard`](Self::discard), the next call opens another connection.
     pub fn connection(&self) -> Attempt {
         self.current().get_or_insert_with(|| self.clone().start_connecting()).clone()
     }
@@ -77,7 +77,7 @@ impl Connector {
         self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Connects in a task of its own. Finding the master may take longer than a command waits, when a Sentinel is unavailable.
+    /// Connects in a separate task. If a Sentinel is unavailable, finding the master may take longer than a command waits.
     fn start_connecting(self) -> Attempt {
         let open = async move {
             let opened = timeout(REDIS_CONNECT_DEADLINE, self.open()).await;
@@ -99,7 +99,7 @@ impl Connector {
     }
 }
 
-/// Whether a command that failed may succeed on another connection: this one is lost, or its server is no longer the master.
+/// Whether a failed command may succeed on another connection: its connection is lost, or its server is no longer the master.
 pub(super) fn needs_new_connection(error: &RedisError) -> bool {
     let demoted = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].map(ErrorKind::Server);
     error.is_io_error() || error.is_unrecoverable_error() || demoted.contains(&error.kind())

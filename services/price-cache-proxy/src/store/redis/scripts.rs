@@ -2,10 +2,11 @@
 
 /// Replaces the document at `KEYS[1]` by `ARGV[1]`, unless the stored document is newer and current.
 ///
-/// The stored document is newer if its version is later than `ARGV[2]`. The version is its field `newest_as_of`, or `as_of` if it
-/// has no such field. It is from the future if its version is later than `ARGV[5]`. It has expired if no field `ARGV[6]` is later
-/// than `ARGV[8]`: neither its own, nor one in the entries of its field `ARGV[7]`. Redis deletes the new document after `ARGV[3]`
-/// milliseconds. A new document is published on the channel `ARGV[4]`. Returns the document that is stored afterwards.
+/// The version of the stored document is its field `newest_as_of`, or `as_of` if it has no such field. The stored document is
+/// newer if its version is later than `ARGV[2]`. It is replaced nevertheless if its version is later than `ARGV[5]`, because it
+/// is then from the future. It has expired if no field `ARGV[6]` is later than `ARGV[8]`: neither its own, nor one in the
+/// entries of its field `ARGV[7]`. Redis deletes the new document after `ARGV[3]` milliseconds. The new document is published
+/// on the channel `ARGV[4]`. Returns the document that is stored afterwards.
 ///
 /// Times are compared as text. The text of a `Timestamp` has a fixed width, so the texts have the same order as the times.
 /// A value that is not a document is replaced.

@@ -40,7 +40,7 @@ fn resubscribe_backoff() -> Backoff {
 }
 
 impl RedisStore {
-    /// Keeps the local cache up to date until `stop`. Subscribes again whenever the subscription is lost.
+    /// Keeps the local cache up to date until `stop` is cancelled. Subscribes again whenever the subscription is lost.
     pub(crate) async fn follow_changes(self, stop: CancellationToken) {
         tokio::select! { () = stop.cancelled() => {}, () = self.follow_forever() => {} }
     }
@@ -90,8 +90,8 @@ impl RedisStore {
     async fn listen(&self, mut messages: PubSubStream) -> SubscriptionLost {
         let mut reconcile_ticks = interval(RECONCILE_INTERVAL);
         reconcile_ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Set if the last read found a document that no message had announced. The message may still be in flight. If none
-        // arrives within one more interval, the subscription is dead.
+        // Set if the last read found a document that no message had announced. The message may still be in flight. If no
+        // message arrives within one more interval, the subscription is dead.
         let mut message_overdue = false;
         loop {
             tokio::select! {
@@ -134,12 +134,12 @@ impl RedisStore {
         }
     }
 
-    /// Reads all documents. Returns whether any was newer than the cached one.
+    /// Reads all documents into the local cache. Returns whether one of them was newer than the document cached before.
     async fn refresh_all(&self) -> Result<bool, StoreError> {
         Ok(self.refresh_document::<PriceRecord>().await? | self.refresh_document::<MarketSnapshot>().await?)
     }
 
-    /// Reads one document; `read` also caches it. Returns whether it was newer than the cached one.
+    /// Reads one document into the local cache. Returns whether it was newer than the document cached before.
     async fn refresh_document<T: CachedKind>(&self) -> Result<bool, StoreError> {
         let now = self.0.clock.now();
         let cached = self.0.cache.latest::<T>().current(now);

@@ -65,7 +65,7 @@ async fn document_expires_at_its_exact_time() {
         put(&writer, &market_snapshot, now).await;
         let just_before = |end: Timestamp| end.minus(Duration::from_micros(1));
         for store in [&reader, &writer] {
-            // Stored in the local cache long before the end, because a document also expires by the monotonic clock.
+            // Each store reads the documents now, because a cached document also expires by the monotonic clock.
             assert_eq!(read(store, now).await, Some(price_record.clone()), "{store:?}");
             assert_eq!(read(store, now).await, Some(market_snapshot.clone()), "{store:?}");
             let (record_end, snapshot_end) = (price_record.expires_at, seconds_after(now, SNAPSHOT_TTL.as_secs()));
@@ -79,7 +79,7 @@ async fn document_expires_at_its_exact_time() {
 }
 
 #[tokio::test]
-async fn newer_document_replaces_an_older_one_and_not_vice_versa() {
+async fn store_keeps_the_newer_of_two_documents() {
     for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let (older, newer) = (record(now, "1"), record(seconds_after(now, 1), "2"));
@@ -96,7 +96,7 @@ async fn newer_document_replaces_an_older_one_and_not_vice_versa() {
 }
 
 #[tokio::test]
-async fn record_of_the_same_time_replaces_the_stored_one() {
+async fn record_of_the_same_time_replaces_the_stored_record() {
     for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let fresh = record(now, "84000.12");
@@ -108,7 +108,7 @@ async fn record_of_the_same_time_replaces_the_stored_one() {
 }
 
 #[tokio::test]
-async fn expired_document_is_replaced_by_an_older_one() {
+async fn older_document_replaces_an_expired_document() {
     for (writer, reader) in pairs() {
         let now = Timestamp::now();
         let short = PriceRecord { expires_at: seconds_after(now, 10), ..record(seconds_after(now, 5), "1") };
@@ -151,7 +151,7 @@ async fn record_whose_first_price_has_expired_is_kept_until_its_last_price_expir
     }
 }
 
-/// An instance whose clock was ahead wrote a document. Those with a right clock ignore and replace it.
+/// An instance whose clock was ahead wrote a document. Instances with a correct clock ignore the document and replace it.
 #[tokio::test]
 async fn document_from_the_future_is_not_read_and_is_replaced() {
     for (writer, reader) in pairs() {
@@ -169,7 +169,7 @@ async fn document_from_the_future_is_not_read_and_is_replaced() {
         assert_eq!(put(&reader, &market_snapshot, now).await, market_snapshot, "{writer:?}");
         assert_eq!(read(&writer, now).await, Some(price_record), "{writer:?}");
         assert_eq!(read(&writer, now).await, Some(market_snapshot), "{writer:?}");
-        // A difference that two clocks may have is not the future.
+        // A time that is ahead by at most `MAX_CLOCK_SKEW` does not count as the future.
         let newer = record(now.plus(MAX_CLOCK_SKEW), "3");
         put(&writer, &newer, now).await;
         assert_eq!(put(&reader, &record(now, "4"), now).await, newer, "{writer:?}");

@@ -22,7 +22,7 @@ async fn first_holder_keeps_the_lease_by_renewing_it() {
         let other = acquire(&store, "updater", "b", LONG * 2).await;
         assert_eq!(other.holder, "a", "{store:?}");
         assert!(Duration::ZERO < other.remaining && other.remaining <= LONG, "{other:?}");
-        // A renewal starts a new ttl, which may also be shorter.
+        // A renewal starts a new TTL, which may also be shorter.
         for ttl in [LONG * 2, LONG] {
             assert_eq!(
                 acquire(&store, "updater", "a", ttl).await,
@@ -44,9 +44,9 @@ async fn leases_of_different_names_are_independent() {
 }
 
 #[tokio::test]
-async fn lease_of_a_crashed_holder_is_free_exactly_after_its_ttl() {
+async fn lease_of_a_crashed_holder_is_free_after_its_ttl_and_not_before() {
     for store in stores() {
-        // Taken before the call: the ttl begins later than this.
+        // Measured before the call, so the TTL begins later.
         let start = Instant::now();
         acquire(&store, "updater", "crashed", SHORT).await;
         let mut attempts = 0;

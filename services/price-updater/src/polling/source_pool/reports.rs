@@ -32,7 +32,8 @@ impl SourcePool {
         self.active().map(|poller| report(poller, now)).collect()
     }
 
-    /// An optional component for each active source, and a required one that is ready if any exchange or index works.
+    /// An optional component for each active source, and the required component `sources`, which is ready if any exchange or
+    /// index works.
     pub(crate) fn components(&self) -> Vec<Component> {
         let mut components: Vec<_> = self.active().map(|poller| component(poller)).collect();
         let mut voters = self.active().filter(|poller| poller.source.kind() != CourseKind::Fixing);

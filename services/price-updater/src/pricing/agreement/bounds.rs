@@ -7,8 +7,8 @@
 //! * The lowest correct rate is at or below `sorted[f]`. The highest correct rate is at or above `sorted[n - 1 - f]`.
 //! * If `n > 2f`, everything from `sorted[f]` to `sorted[n - 1 - f]` lies within the range of the correct rates, and so does
 //!   the median.
-//! * If `f < n <= 2f`, `sorted[f]` is the upper bound and `sorted[n - 1 - f]` the lower one. A rate between them can be
-//!   wrong by their distance. So there are bounds only if the two are close.
+//! * If `f < n <= 2f`, `sorted[f]` is the upper bound and `sorted[n - 1 - f]` the lower bound. A rate between the bounds can
+//!   be wrong by their distance. So there are bounds only if the two rates are close.
 //! * If `n <= f`, all rates may be faulty, and there are no bounds.
 
 use common::money::Rate;
@@ -52,9 +52,9 @@ pub(super) struct UsdtRate(Rate);
 impl UsdtRate {
     /// Computes the rate from sorted rates of which at most `max_faulty` are faulty. `None` if the rate is too uncertain.
     ///
-    /// USDT is pegged to the dollar, so a rate far from one is faulty. It is left out, and the number of possibly faulty
-    /// rates decreases by one. This detects an exchange that falsifies all of its numbers by the same factor. If more rates
-    /// are far from one than can be faulty, USDT has lost its peg, and no rate is left out.
+    /// USDT is pegged to the dollar, so a rate far from one is faulty. Such a rate is ignored, and the number of possibly
+    /// faulty rates decreases by one. This detects an exchange that falsifies all of its numbers by the same factor. If more
+    /// rates are far from one than can be faulty, USDT has lost its peg, and no rate is ignored.
     pub(super) fn from_sorted(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
         let peg = Tolerance { center: unit_rate(), per_mille: PEG_TOLERANCE_PER_MILLE };
         let pegged: Vec<_> = sorted.iter().copied().filter(|&rate| peg.contains(rate)).collect();

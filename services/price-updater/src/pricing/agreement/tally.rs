@@ -8,7 +8,7 @@ use super::{
 };
 use crate::pricing::arithmetic::{Tolerance, median};
 
-/// A vote that counts.
+/// A vote whose rate in the pair of the price is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CountedVote {
     pub(super) vote: Vote,
@@ -65,7 +65,7 @@ pub(super) fn tally(
 #[derive(Debug, Clone, Copy)]
 struct Electorate {
     voters: usize,
-    /// The size of the largest minority.
+    /// The largest number of voters that is less than half of all voters.
     max_faulty: usize,
 }
 

@@ -76,7 +76,7 @@ fn one_faulty_source_of_three_is_an_outlier() {
     let price = agree_in_dollars(&votes("BTC-USD", &["84000", "1", "84010"]));
     assert_eq!(rejection(&price, "b", "BTC-USD"), Some(Rejection::Outlier));
     assert_eq!((price.low, price.high), (Some(rate("84000")), Some(rate("84010"))));
-    // With a fourth source, the faulty one does not even move the median.
+    // With a fourth source, the price is the median of the three correct sources.
     assert_eq!(agree_in_euros(&["84000", "1", "84010", "84020"], RULES, None).0, "84010.00");
 }
 

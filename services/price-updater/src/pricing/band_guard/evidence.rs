@@ -15,7 +15,8 @@ use crate::pricing::{
     market::{MarketPrices, exclude_simulated_among_real},
 };
 
-/// How many exchanges must agree on an implausible price if no index reports it. Fewer suffice if fewer trade the pair.
+/// How many exchanges must agree on an implausible price if no index reports the pair. If fewer exchanges report the pair, all
+/// of them must agree.
 const MIN_WITNESSES: usize = 3;
 /// The price of an index counts until it is this old. Indices are refreshed once a minute and polled every 45 s, and a poll can
 /// fail.
@@ -23,7 +24,7 @@ const MAX_INDEX_AGE: Duration = Duration::from_mins(3);
 /// How official rates are named among the sources that contradict a price.
 const OFFICIAL_RATES: &str = "official rates";
 
-/// What the sources say about one price.
+/// The sources for and against one price.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Evidence {
     /// The sources that voted for the price, and the indices that confirm it.
@@ -89,7 +90,7 @@ impl<'a> EvidenceSources<'a> {
         recent.filter(|vote| vote.ineligible.is_none() && !voters.iter().any(|voter| voter == vote.source))
     }
 
-    /// Whether the price is outside the band around most of the prices that follow from other currencies.
+    /// Whether the price is outside the band around most of the prices that follow from other currencies by official rates.
     fn official_rates_contradict(&self, market: &MarketPrices, agreed: &AgreedPrice, price: Rate, band: Band) -> bool {
         let CurrencyPair { base, quote } = agreed.direction;
         let other = |quote: Asset| {
@@ -109,7 +110,7 @@ impl<'a> EvidenceSources<'a> {
 }
 
 impl Evidence {
-    /// Counts the sources that report the pair, and those that contradict the price.
+    /// Counts the sources that report the pair, and adds the outliers that contradict the price.
     fn add_other_voters(&mut self, market: &MarketPrices, agreed: &AgreedPrice, band: Band) {
         let voted = market.voted(agreed);
         let is_other_kind = |why| matches!(why, Rejection::Unlike | Rejection::Simulated);

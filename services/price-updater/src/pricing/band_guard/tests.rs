@@ -147,7 +147,7 @@ fn fall_in_steps_counts_from_its_first_step() {
         market.publish()
     };
     assert_eq!([80_000, 74_000, 68_000, 63_000].map(&mut fall), [None, None, None, Some(63_000)]);
-    // A second jump in the other direction starts the count again.
+    // A second jump in the other direction restarts the count.
     assert_eq!([90_000, 50_000, 50_000, 50_000, 50_000].map(&mut fall), [None, None, None, None, Some(50_000)]);
 }
 
@@ -165,7 +165,7 @@ fn change_within_the_band_is_accepted_at_once() {
 }
 
 #[test]
-fn without_an_index_all_of_at_least_three_exchanges_must_agree() {
+fn without_an_index_all_exchanges_and_at_least_three_must_agree() {
     let mut market = Market::new();
     market.indices = Vec::new();
     market.publish();
@@ -175,13 +175,13 @@ fn without_an_index_all_of_at_least_three_exchanges_must_agree() {
     assert_eq!(market.publish(), Some(36_000), "it has lasted, and nobody contradicts");
     market.faulty = 0;
     assert_eq!(market.publish_times(4), [None, None, None, Some(90_000)]);
-    // A fall in one currency only contradicts the official rates.
+    // A fall in only one currency contradicts the official rates.
     (market.faulty, market.only_euros) = (7, true);
     assert_eq!(market.publish_times(100), vec![None; 100]);
 }
 
 #[test]
-fn drift_within_the_band_is_held_once_more_sources_contradict_than_support_it() {
+fn drift_within_the_band_is_held_as_soon_as_more_sources_contradict_than_support_it() {
     let mut market = Market::new();
     market.publish();
     market.faulty = 4;
@@ -236,7 +236,7 @@ fn each_change_is_reported_once_and_polls_between_publications_do_not_count() {
 }
 
 #[test]
-fn held_price_blames_no_source_and_withdraws_converted_prices() {
+fn held_price_marks_no_vote_as_outlier_and_withdraws_converted_prices() {
     let mut market = Market::new();
     market.publish();
     market.faulty = 4;

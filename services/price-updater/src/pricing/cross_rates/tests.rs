@@ -70,14 +70,14 @@ fn dollar_is_converted_directly_or_through_euros_or_roubles() {
     for unknown in ["USD", "NOK"] {
         assert_eq!(convert(&all, unknown), None, "{unknown}");
     }
-    // Without the euro's rate in dollars, a rate in euros cannot be converted. The rate of another bank is not used for it.
+    // Without the euro's rate in dollars, a rate in euros cannot be converted. The rate of another bank is not used instead.
     assert_eq!(convert(&all[1..], "SEK"), None);
     let known: BTreeSet<_> = OfficialRates::from_votes(&all).currencies().collect();
     assert_eq!(known, ["EUR", "RUB", "CHF", "SEK", "AMD"].map(|code| code.parse().unwrap()).into());
 }
 
 #[test]
-fn official_rates_name_their_legs_in_the_order_of_use_and_how_far_banks_are_apart() {
+fn official_rates_list_their_legs_in_the_order_of_use_and_the_spread_of_the_banks() {
     let official = OfficialRates::from_votes(&banks()).into_wire();
     let shown = |currency: &str| {
         let rate = official.iter().find(|rate| rate.currency.as_str() == currency).unwrap();
@@ -91,7 +91,7 @@ fn official_rates_name_their_legs_in_the_order_of_use_and_how_far_banks_are_apar
     assert_eq!(shown("EUR"), ("/EUR-USD 1.0833 ecb".to_owned(), Some(626)));
     assert_eq!(shown("SEK"), ("/EUR-USD 1.0833 ecb, *EUR-SEK 11.50 ecb".to_owned(), None));
     assert_eq!(shown("AMD"), ("*USD-RUB 90.50 cbr, /AMD-RUB 0.23 cbr".to_owned(), None));
-    // A bank that is far from the others is no measure of the error.
+    // A bank that is far from the others does not count towards the spread.
     let official = OfficialRates::from_votes(&with_wrong_rate("cbr", "EUR-RUB", "1")).into_wire();
     let euro = official.iter().find(|rate| rate.currency.as_str() == "EUR").unwrap();
     assert_eq!(euro.spread_millionths, Some(93));
@@ -112,7 +112,7 @@ fn one_wrong_bank_of_three_has_no_effect() {
 }
 
 #[test]
-fn two_banks_agree_within_the_change_of_a_day_and_contradict_each_other_beyond_it() {
+fn two_banks_agree_only_if_their_rates_differ_by_at_most_two_percent() {
     assert_eq!(convert(&with_wrong_rate("cbr", "USD-RUB", "93"), "RUB"), None);
     assert!(convert(&with_wrong_rate("cbr", "USD-RUB", "92"), "RUB").is_some());
     assert_eq!(convert(&with_wrong_rate("ecb", "EUR-CHF", "2")[..6], "CHF"), None);

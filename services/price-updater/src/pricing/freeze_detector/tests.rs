@@ -72,14 +72,14 @@ fn no_source_is_frozen_in_a_flat_market() {
 }
 
 #[test]
-fn market_that_returns_to_a_frozen_price_does_not_unfreeze_it() {
+fn frozen_source_stays_frozen_when_the_market_returns_to_its_price() {
     let mut market = Market::new();
     let there_and_back = |time: i64| {
         let price = 9_100_000 + (10 - (time - 10).abs()).max(0) * 5_000;
         vec![("a", 9_100_000), ("b", price), ("c", price)]
     };
     assert_eq!(market.observe_times(30, there_and_back), "a");
-    // The others now stay at the same price. They moved less than a minute ago, and later the market is flat.
+    // The other sources now stay at the same price. Source a stays frozen because its numbers do not change.
     assert_eq!(market.observe_times(100, |_| there_and_back(30)), "a");
 }
 

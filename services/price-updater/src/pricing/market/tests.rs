@@ -176,6 +176,6 @@ fn price_that_lags_behind_is_not_used() {
     let euros = vote("a", "BTC-EUR", "84000");
     assert_eq!(priced(&[euros, index("BTC-CHF", "79000", 35)]), "CHF 35, EUR 0");
     assert_eq!(priced(&[euros, index("BTC-CHF", "79000", 36)]), "EUR 0");
-    // A single price has no newer one to lag behind.
+    // A single price cannot lag behind a newer price.
     assert_eq!(priced(&[index("BTC-CHF", "79000", 50)]), "CHF 50");
 }

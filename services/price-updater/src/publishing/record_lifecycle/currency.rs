@@ -4,15 +4,15 @@
 //! Missing ──success──▶ Fresh ──failures──▶ Prolonged ──price too old──▶ Expired
 //!                        ▲ ▲                   │                           │
 //!                        │ └──────success──────┴──────────success──────────┘
-//!                        └──success── Stopped ◀──an implausible price, if orders stop then
+//!                        └──success── Stopped ◀──implausible price, if `stop_while_held` is set
 //! ```
 //!
-//! A price is prolonged after more than [`TOLERATED_FAILURES`] failures in a row, before it would expire, and at once if its
-//! successor is held as implausible. The polls prolong it in time if they end in time. Otherwise
-//! [`prolong`](CurrencyLifecycle::prolong) does, which depends on no poll.
+//! A price is prolonged in three cases: after more than [`TOLERATED_FAILURES`] failures in a row, shortly before it would
+//! expire, and at once if the next agreed price is withheld as implausible. A poll that ends in time prolongs an expiring
+//! price. If no poll ends in time, [`prolong`](CurrencyLifecycle::prolong) does it.
 //!
-//! An agreed price that is older than the published one does not replace it, as in price-cache-proxy. If the exchanges fail, the
-//! last price of an index is older.
+//! An agreed price does not replace a newer published price, because price-cache-proxy would keep the newer price. An agreed
+//! price can be older if the exchanges fail and only indices vote: the prices of indices are observed less often.
 
 use std::{cmp::Ordering, time::Duration};
 
@@ -25,10 +25,10 @@ use common::{
 use super::{CurrencyStatus, RecordLifetimes};
 use crate::pricing::{GoodPrice, PriceOutcome};
 
-/// How many failures in a row are tolerated before the price is prolonged, if it has not expired by then.
+/// The price is prolonged after more failures in a row than this, or earlier if it would expire.
 pub(super) const TOLERATED_FAILURES: u32 = 3;
-/// How long a price that orders must no longer use stays in the record. A price that is left out of a record would stay in the
-/// cache if the record had no other price.
+/// How long a price that orders must no longer use stays in the record. The price is written with an early expiry time
+/// because a record without any price is not written, and the cache would keep the previous record.
 const STOP_AFTER: Duration = Duration::from_secs(1);
 /// Why the published price was not replaced.
 const NO_NEWER_PRICE: &str = "the sources have reported no newer price in time";
@@ -41,7 +41,7 @@ pub(crate) enum PriceAvailability {
     Prolonged,
     /// Orders have no price because the agreed price is implausible.
     Stopped,
-    /// Orders have no price because the last one is too old.
+    /// Orders have no price because the last good price is too old.
     Expired,
     /// There has been no price yet.
     Missing,
@@ -87,7 +87,7 @@ pub(super) struct CurrencyLifecycle {
     failures: u32,
     reason: Option<String>,
     last_good: Option<GoodPrice>,
-    /// When the published price expires. `None` if none is published.
+    /// When the published price expires. `None` if no price is published.
     expires_at: Option<Timestamp>,
 }
 
@@ -114,12 +114,12 @@ impl CurrencyLifecycle {
     }
 
     pub(super) fn resume(&mut self, stored: Option<StoredPrice>, now: Timestamp) {
-        // A price from the future was stamped by a clock that is ahead, or before this one was set back.
+        // The time of a price is in the future if the clock of another instance is ahead, or if this clock was set back.
         self.last_good.take_if(|price| price.as_of.is_beyond_skew(now));
         let stored = stored.filter(|stored| !stored.price.as_of.is_beyond_skew(now));
-        let own = self.last_good.as_ref().map(|price| price.as_of);
+        let own_as_of = self.last_good.as_ref().map(|price| price.as_of);
         if let Some(StoredPrice { price, simulated }) =
-            stored.filter(|stored| own.is_none_or(|own| own < stored.price.as_of))
+            stored.filter(|stored| own_as_of.is_none_or(|own_as_of| own_as_of < stored.price.as_of))
         {
             let CurrencyPrice { price, sources, state, as_of, expires_at, legs } = price;
             self.state = match state {
@@ -130,15 +130,15 @@ impl CurrencyLifecycle {
             self.last_good = Some(GoodPrice { price, sources, legs, as_of, simulated });
         }
         if let Some(price) = &self.last_good {
-            // The interval that begins now does not count: its outcome is still open.
+            // The interval that begins now does not count, because its outcome is not known yet.
             let elapsed = now.since(price.as_of).as_micros().saturating_sub(1);
             let missed = elapsed / self.lifetimes.publish_interval.as_micros().max(1);
             self.failures = u32::try_from(missed).unwrap_or(u32::MAX);
         }
     }
 
-    /// Drops the last good price, unless it is simulated or real as required.
-    pub(super) fn forget_unless(&mut self, simulated: bool) {
+    /// Drops the last good price if its own flag `simulated` differs from the parameter.
+    pub(super) fn forget_other_origin(&mut self, simulated: bool) {
         if self.last_good.as_ref().is_some_and(|price| price.simulated != simulated) {
             *self = Self::new(self.lifetimes);
         }
@@ -159,26 +159,28 @@ impl CurrencyLifecycle {
         expires_at.is_some_and(|expires_at| expires_at <= horizon)
     }
 
-    /// When the published price expires, if it can be prolonged until then.
+    /// When the published price expires. `None` if it can no longer be prolonged: orders do not use it, it has expired, or it
+    /// is already valid until its maximum age.
     pub(super) fn prolongable_until(&self, now: Timestamp) -> Option<Timestamp> {
         let oldest = self.last_good.as_ref()?.as_of.plus(self.lifetimes.max_prolonged_age);
         let is_used = matches!(self.state, PriceAvailability::Fresh | PriceAvailability::Prolonged);
         self.expires_at.filter(|&expires_at| is_used && now < expires_at && expires_at < oldest)
     }
 
-    /// Prolongs the published price. The publish interval is still open, so this is no failure.
+    /// Prolongs the published price. The publish interval has not ended, so this does not count as a failure.
     pub(super) fn prolong(&mut self, now: Timestamp) -> Option<AvailabilityChange> {
         self.reason.get_or_insert_with(|| NO_NEWER_PRICE.to_owned());
         self.fail(false, now)
     }
 
-    /// Replaces or prolongs an expiring price. The publish interval is still open, so this is no failure.
+    /// Replaces or prolongs an expiring price. The publish interval has not ended, so this does not count as a failure.
     pub(super) fn renew(&mut self, outcome: &PriceOutcome, now: Timestamp) -> Option<AvailabilityChange> {
         self.apply(outcome, self.lifetimes.renewal_margin, self.failures, now)
     }
 
-    /// Whether an agreed price is published: it is valid for longer than `margin`, and the published price is not newer. If it is
-    /// the published price, it must be valid until after the next poll. Otherwise it would have to be prolonged before that.
+    /// Whether an agreed price may be published. It must not be older than the published price, and must be valid for longer
+    /// than `margin`. If it is the published price itself, it must be valid until after the next poll, because otherwise it
+    /// would expire before that poll.
     fn accepts(&self, price: &GoodPrice, margin: Duration, now: Timestamp) -> bool {
         let published = self.published(now).map(|published| published.as_of);
         let margin = if published == Some(price.as_of) { self.lifetimes.renewal_margin } else { margin };
@@ -189,7 +191,8 @@ impl CurrencyLifecycle {
         price.as_of.plus(self.lifetimes.ttl) > time
     }
 
-    /// Uses an agreed price that is valid for longer than `margin`. Otherwise `failures` is the new number of failures in a row.
+    /// Publishes an agreed price if [`accepts`](Self::accepts) allows it. Otherwise sets the number of failures in a row to
+    /// `failures`.
     fn apply(
         &mut self,
         outcome: &PriceOutcome,
@@ -209,15 +212,15 @@ impl CurrencyLifecycle {
     }
 
     fn succeed(&mut self, price: &GoodPrice, now: Timestamp) -> Option<AvailabilityChange> {
-        let was_missed = self.state != PriceAvailability::Missing || self.failures > TOLERATED_FAILURES;
+        let is_recovery = self.state != PriceAvailability::Missing || self.failures > TOLERATED_FAILURES;
         self.last_good = Some(price.clone());
         (self.failures, self.reason) = (0, None);
         self.expires_at = Some(price.as_of.plus(self.lifetimes.ttl));
         let changed = self.enter(PriceAvailability::Fresh, now);
-        (changed && was_missed).then_some(AvailabilityChange::Recovered)
+        (changed && is_recovery).then_some(AvailabilityChange::Recovered)
     }
 
-    /// `held`: whether there is a new price, which is implausible.
+    /// `held`: whether a new price was agreed, but is withheld as implausible.
     fn fail(&mut self, held: bool, now: Timestamp) -> Option<AvailabilityChange> {
         let RecordLifetimes { ttl, max_prolonged_age, renewal_margin, stop_while_held, .. } = self.lifetimes;
         let Some(price) = &self.last_good else {
@@ -238,7 +241,7 @@ impl CurrencyLifecycle {
             return self.enter(PriceAvailability::Expired, now).then_some(AvailabilityChange::Expired);
         }
         if must_prolong {
-            // Each failure prolongs the price by a short time only. If this service stops too, the price expires soon.
+            // Each failure prolongs the price by a short time only. If this service fails too, the price expires soon.
             let validity = (Duration::from_secs(age.as_secs() + 1) + ttl).min(max_prolonged_age);
             self.expires_at = Some(as_of.plus(validity));
             return self.enter(PriceAvailability::Prolonged, now).then_some(AvailabilityChange::Prolonged);
@@ -266,11 +269,12 @@ impl CurrencyLifecycle {
             PriceAvailability::Prolonged | PriceAvailability::Stopped => PriceState::Prolonged,
             PriceAvailability::Expired | PriceAvailability::Missing => return None,
         };
-        // A price from the future would be refused by price-cache-proxy, and the whole record with it.
+        // A price from the future is omitted, because price-cache-proxy would refuse the whole record.
         (!as_of.is_beyond_skew(now)).then_some(CurrencyPrice { price, sources, state, as_of, expires_at, legs })
     }
 
-    /// The published price, unless `agreed` is a newer one that is valid, or the published price itself while it is fresh.
+    /// The published price, if orders use it instead of `agreed`. `None` if `agreed` is newer and valid, or if `agreed` is the
+    /// published price itself and is fresh.
     pub(super) fn published_instead_of(&self, agreed: Option<&GoodPrice>, now: Timestamp) -> Option<CurrencyPrice> {
         let published = self.published(now)?;
         let is_shown = |agreed: &GoodPrice| match agreed.as_of.cmp(&published.as_of) {

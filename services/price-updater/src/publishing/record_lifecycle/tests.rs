@@ -61,7 +61,7 @@ fn publish(lifecycle: &mut RecordLifecycle, outcome: PriceOutcome, second: u64) 
     lifecycle.publish(&[(Currency::EUR, outcome)].into(), time_at(second))
 }
 
-/// Fails at each of `seconds` after the start.
+/// Ends a publish interval without a price at each of `seconds` after the start.
 fn fail(lifecycle: &mut RecordLifecycle, seconds: impl IntoIterator<Item = u64>) -> Vec<LifecycleStep> {
     seconds.into_iter().map(|second| publish(lifecycle, missing(), second)).collect()
 }
@@ -107,7 +107,7 @@ fn success_writes_the_price_with_its_ttl() {
 fn three_failures_change_nothing_and_the_fourth_prolongs_the_price() {
     let mut lifecycle = lifecycle();
     let first = publish(&mut lifecycle, good(0), 0);
-    // The same price with the same expiry is written: it does not become younger.
+    // The same price is written again, with the same expiry time.
     assert!(fail(&mut lifecycle, [15, 30, 45]).iter().all(|step| *step == first));
     let steps = fail(&mut lifecycle, [60, 75]);
     assert_eq!(changes(&steps), [AvailabilityChange::Prolonged]);
@@ -119,9 +119,9 @@ fn three_failures_change_nothing_and_the_fourth_prolongs_the_price() {
     }
 }
 
-/// price-cache-proxy would not accept the older price, and the published one would expire.
+/// price-cache-proxy would not accept the older price, and the published price would expire.
 #[test]
-fn older_price_does_not_replace_the_published_one() {
+fn older_price_does_not_replace_the_published_price() {
     let mut lifecycle = lifecycle();
     publish(&mut lifecycle, good(15), 15);
     let steps: Vec<_> = [30, 45].map(|second| publish(&mut lifecycle, good(0), second)).into();
@@ -195,7 +195,7 @@ fn short_failure_is_not_reported() {
     publish(&mut lifecycle, good(0), 0);
     fail(&mut lifecycle, [15, 30, 45]);
     assert_eq!(changes(&[publish(&mut lifecycle, good(60), 60)]), []);
-    // The count starts again.
+    // The number of failures is counted from zero again.
     assert_eq!(written_states(&fail(&mut lifecycle, [75, 90, 105])), [Some(PriceState::Fresh); 3]);
 }
 
@@ -216,12 +216,12 @@ fn new_run_continues_with_the_stored_record() {
     assert_eq!(changes(&fail(&mut fresh, [15, 30, 45])), []);
     assert_eq!(changes(&fail(&mut fresh, [60])), [AvailabilityChange::Prolonged]);
 
-    // Intervals without any instance count as failures: the first own failure prolongs the price.
+    // Intervals without any instance count as failures: the first failure of the new run prolongs the price.
     let mut late = lifecycle();
     late.resume(Some(&stored), time_at(50));
     assert_eq!(changes(&fail(&mut late, [51])), [AvailabilityChange::Prolonged]);
 
-    // Also from a record of version 0.1.0, which has one state for all prices.
+    // A record of version 0.1.0 has one state for all prices. It is resumed too.
     let old = serde_json::json!({
         "base": "BTC", "state": "prolonged", "as_of": start(), "expires_at": time_at(300), "simulated": false,
         "prices": {"EUR": {"price": "84000.12", "sources": ["coinbase"]}},
@@ -232,7 +232,7 @@ fn new_run_continues_with_the_stored_record() {
     assert!(step.changes.is_empty() && step.write.is_some());
     assert_eq!(changes(&[publish(&mut prolonged, good(30), 30)]), [AvailabilityChange::Recovered]);
 
-    // An instance that was the leader before can have a newer price itself.
+    // An instance that was the leader before keeps its own price if that is newer than the stored one.
     let mut again = lifecycle();
     publish(&mut again, good(30), 30);
     again.resume(Some(&stored), time_at(40));
@@ -253,20 +253,20 @@ fn currencies_are_prolonged_and_recover_independently() {
     let only_pounds = [CurrencyChange { currency: Currency::GBP, change: AvailabilityChange::Prolonged }];
     assert_eq!(steps.iter().flat_map(|step| step.changes.clone()).collect::<Vec<_>>(), only_pounds);
     let record = stored(steps.last().unwrap(), time_at(90));
-    let own = |currency| record.price(currency).map(|price| (price.state, price.as_of)).unwrap();
-    assert_eq!(own(Currency::EUR), (PriceState::Fresh, time_at(90)));
-    assert_eq!(own(Currency::GBP), (PriceState::Prolonged, start()));
+    let state_and_time = |currency| record.price(currency).map(|price| (price.state, price.as_of)).unwrap();
+    assert_eq!(state_and_time(Currency::EUR), (PriceState::Fresh, time_at(90)));
+    assert_eq!(state_and_time(Currency::GBP), (PriceState::Prolonged, start()));
     // Everything fails, and one currency recovers. The other stays prolonged.
     let all_failed: Vec<_> = (105..=150).step_by(15).map(|second| both(missing(), missing(), second)).collect();
     assert_eq!(changes(&all_failed), [AvailabilityChange::Prolonged]);
     let record = stored(&both(missing(), good(165), 165), time_at(165));
-    let own = |currency| record.price(currency).map(|price| (price.state, price.as_of)).unwrap();
-    assert_eq!(own(Currency::EUR), (PriceState::Prolonged, time_at(90)));
-    assert_eq!(own(Currency::GBP), (PriceState::Fresh, time_at(165)));
+    let state_and_time = |currency| record.price(currency).map(|price| (price.state, price.as_of)).unwrap();
+    assert_eq!(state_and_time(Currency::EUR), (PriceState::Prolonged, time_at(90)));
+    assert_eq!(state_and_time(Currency::GBP), (PriceState::Fresh, time_at(165)));
 }
 
 #[test]
-fn held_price_prolongs_the_last_one_at_once_or_stops_orders() {
+fn held_price_prolongs_the_last_good_price_at_once_or_stops_orders() {
     let mut prolonging = lifecycle();
     publish(&mut prolonging, good(0), 0);
     let step = publish(&mut prolonging, held(), 15);

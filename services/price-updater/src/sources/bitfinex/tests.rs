@@ -51,7 +51,7 @@ fn errors_of_every_form_are_classified() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_symbol_fails_alone() {
+async fn unknown_symbol_does_not_affect_other_pairs() {
     let bitfinex = scripted_source(&DEFINITION, |path| match path {
         path if path.contains("tBTCGBP") => (500, r#"["error",10020,"symbol: invalid"]"#.to_owned()),
         _ => (200, LIST.to_owned()),

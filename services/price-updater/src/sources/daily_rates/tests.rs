@@ -41,7 +41,7 @@ fn rate_expires_two_weeks_after_its_day() {
 
 /// The Bank of Russia publishes no rate between the last day of the year and the end of the holidays.
 #[test]
-fn rate_outlives_january_holidays() {
+fn rate_stays_in_use_during_the_january_holidays() {
     let cache = DailyRatesCache::default();
     for day in 0..=12 {
         let now = midnight("2025-12-31").plus(Duration::from_hours(24 * day));
@@ -52,7 +52,7 @@ fn rate_outlives_january_holidays() {
 }
 
 #[test]
-fn earlier_rate_far_future_rate_and_failure_keep_the_cached_rate() {
+fn earlier_rate_far_future_rate_and_failure_do_not_replace_the_cached_rate() {
     let (cache, now) = (DailyRatesCache::default(), midnight("2026-01-05"));
     cache.record_fetch("ecb", fetched(&[(USD, "1.08", "2026-01-02"), (GBP, "0.86", "2026-01-02")]), now);
     cache.record_fetch("ecb", fetched(&[(USD, "1.50", "2025-12-31")]), now);

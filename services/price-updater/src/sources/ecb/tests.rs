@@ -44,7 +44,7 @@ fn errors_are_classified() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rates_are_fetched_hourly_and_outlive_an_outage() {
+async fn rates_are_fetched_hourly_and_stay_in_use_during_an_outage() {
     let requests = Arc::new(AtomicUsize::new(0));
     let count = requests.clone();
     let ecb = scripted_source(&DEFINITION, move |path| {

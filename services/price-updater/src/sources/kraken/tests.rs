@@ -98,7 +98,7 @@ async fn delisted_pairs_are_found_and_excluded() {
         tokio::time::advance(DEFINITION.rate_limits.window).await;
     }
     assert_eq!(tickers, pairs.iter().filter(|pair| pair.quote.as_str() != "GBP").count());
-    // The search is over, so that a poll takes one request.
+    // The search is over, so a poll takes one request.
     let before = requests.load(Ordering::SeqCst);
     let request =
         PollRequest { pairs: &pairs, now: Timestamp::now(), deadline: Instant::now() + EXCHANGE_POLL_INTERVAL };

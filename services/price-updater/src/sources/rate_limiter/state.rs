@@ -8,17 +8,17 @@ use tokio::time::Instant;
 const MAX_BACKOFF: Duration = Duration::from_hours(3 * 24);
 /// Shortest backoff, for example after `Retry-After: 0`.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
-/// Longest default backoff, which is used if a source names no time.
+/// Longest default backoff. The default backoff is used if a source specifies no time.
 const MAX_DEFAULT_BACKOFF: Duration = Duration::from_hours(1);
 
 /// What a source permits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimits {
-    /// Most requests within any period of length `window`. Below the documented limit, because requests that are sent
-    /// apart can arrive together.
+    /// Largest number of requests within any period of length `window`. It is below the documented limit, because requests
+    /// that are sent apart can arrive together.
     pub(crate) max_requests: u32,
     pub(crate) window: Duration,
-    /// First backoff after a rejection that names no time. Each further one doubles it.
+    /// The first backoff after a rejection that specifies no time. Each further rejection of this kind doubles the backoff.
     pub(crate) default_backoff: Duration,
 }
 
@@ -37,7 +37,7 @@ impl LimiterState {
         Self { limits, sent: VecDeque::new(), backoff_until: None, default_backoffs: 0 }
     }
 
-    /// Permits one request at `now`, or returns the time until the next one is permitted.
+    /// Permits one request at `now`, or returns the time until the next request is permitted.
     pub(super) fn try_acquire(&mut self, now: Instant) -> Result<(), Duration> {
         if let Some(left) = self.backoff_left(now) {
             return Err(left);
@@ -60,8 +60,8 @@ impl LimiterState {
         self.limits.max_requests.saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX))
     }
 
-    /// Permits no request for `retry_after`, or for the default if that is unknown. Never shortens a backoff. Returns the
-    /// time until the next request is permitted.
+    /// Permits no request for `retry_after`, or for the default backoff if `retry_after` is `None`. Never shortens a backoff.
+    /// Returns the time until the next request is permitted.
     pub(super) fn back_off(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
         let wait = match retry_after {
             Some(wait) => wait,

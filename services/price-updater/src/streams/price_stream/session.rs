@@ -103,7 +103,7 @@ impl PriceStream {
         let text = match message {
             IncomingMessage::Text(text) => text,
             IncomingMessage::Ping | IncomingMessage::Pong => {
-                // At exchanges with heartbeats for each pair, a frame of the connection confirms no pair.
+                // If the exchange sends heartbeats for each pair, a ping or pong frame confirms no pair.
                 if self.protocol.timeouts.book_validity.is_none() {
                     state.cache.confirm_connection(now);
                 }

@@ -87,7 +87,7 @@ async fn only_pairs_without_a_streamed_ticker_are_polled() {
     let okx = running.connection().await;
     okx.send_ticker("84000", 1);
     running.course().await;
-    // The source does not have BTC-RUB, so it is not polled for it.
+    // The source does not have BTC-RUB, so this pair is not polled.
     assert_eq!(poll(&source, &["BTC-USDT", "BTC-RUB"], now).await.unwrap(), ["BTC-USDT 84000.00"]);
     assert_eq!(polls.load(Ordering::SeqCst), 1);
     let both = ["BTC-USDT", "ETH-USDT"];

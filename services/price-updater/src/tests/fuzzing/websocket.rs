@@ -1,7 +1,7 @@
 //! Applies the messages in the input to the ticker cache of one exchange's stream.
 //!
 //! An input is text. The first line is a letter for the exchange in the order of [`PROTOCOLS`]. Each further line is a message.
-//! It begins with the seconds that passed before it, `0` to `9`, or with `~` for a new connection.
+//! The line begins with a digit, the seconds that pass before the message, or with `~` for a new connection.
 //!
 //! ```text
 //! b
@@ -19,7 +19,7 @@ use crate::streams::{
     ticker_cache::{ApplyResult, TickerCache},
 };
 
-/// The same age as in the service.
+/// How long a ticker is reported after its last confirmation, as in the service.
 const MAX_TICKER_AGE: Duration = Duration::from_secs(5);
 
 /// Applies the messages of one input.

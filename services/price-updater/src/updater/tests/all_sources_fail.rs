@@ -1,4 +1,4 @@
-//! Every source fails: the last price is prolonged before it expires, however the sources fail.
+//! Every source fails: the last price is prolonged before it expires, whether the sources send errors or do not answer.
 
 use super::*;
 
@@ -19,7 +19,7 @@ async fn assert_priced_for(upstreams: &FakeUpstreams, period: Duration, case: &s
         sleep(Duration::from_millis(100)).await;
         let is_current = |state| upstreams.currencies(state) == "EUR";
         let priced = is_current(PriceState::Fresh) || is_current(PriceState::Prolonged);
-        assert!(priced, "{case}: no price of an age of {:?}", upstreams.record_age());
+        assert!(priced, "{case}: no current price; the newest price is {:?} old", upstreams.record_age());
     }
 }
 
@@ -44,9 +44,10 @@ async fn price_is_prolonged_before_it_expires_while_a_poll_waits_for_sources() {
     }
 }
 
-/// The last price of the index is older than that of the exchange, and is agreed after both have failed.
+/// After both sources have failed, only the last price of the index counts. It is older than the published price, which comes
+/// from the exchange.
 #[tokio::test(start_paused = true)]
-async fn price_is_prolonged_before_it_expires_while_an_older_one_is_agreed() {
+async fn price_is_prolonged_before_it_expires_while_an_older_price_is_agreed() {
     for seconds in (47..=92).step_by(5) {
         let upstreams = FakeUpstreams::new();
         let instance = upstreams.start_instance("coinbase,blockchain_info", "EUR");
@@ -56,11 +57,12 @@ async fn price_is_prolonged_before_it_expires_while_an_older_one_is_agreed() {
     }
 }
 
-/// rates shows the market snapshot, and create-order uses the record.
+/// The service rates shows the market snapshot, and create-order uses the price record. Both must contain the same price.
 #[tokio::test(start_paused = true)]
 async fn market_snapshot_shows_the_price_that_orders_use() {
     assert_snapshot_shows_the_record("coinbase", 20, "EUR").await;
-    // The price of the index is older than the others, and is agreed after they have failed. It is polled every 45 s.
+    // The index is polled every 45 s, so its price is older than the other prices. It is agreed after the other prices have
+    // become too old.
     for seconds in (47..=92).step_by(10) {
         assert_snapshot_shows_the_record("blockchain_info", seconds, "EUR").await;
         assert_snapshot_shows_the_record("coinbase,blockchain_info", seconds, "EUR").await;
@@ -98,11 +100,14 @@ async fn assert_snapshot_shows_the_record(sources: &str, seconds: u32, currency:
         }
         unpriced += u32::from(shown_price.is_none());
     }
-    assert!(prolonged > 3_500 && unpriced > 50, "{sources}, {pair}, {seconds} s: {prolonged} {unpriced}");
+    assert!(
+        prolonged > 3_500 && unpriced > 50,
+        "{sources}, {pair}, {seconds} s: {prolonged} prolonged, {unpriced} unpriced"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn computed_price_stays_computed_while_it_is_prolonged_and_after_a_restart() {
+async fn converted_price_stays_converted_while_it_is_prolonged_and_after_a_restart() {
     let upstreams = FakeUpstreams::new();
     let first = upstreams.start_instance("coinbase,frankfurter", "EUR,RUB");
     sleep(20 * SECOND).await;

@@ -1,4 +1,4 @@
-//! One currency that has no price, or an implausible one.
+//! Tests in which one currency has no price, or an implausible price.
 
 use super::*;
 
@@ -34,7 +34,7 @@ async fn currency_without_sources_is_prolonged_expires_and_recovers_on_its_own()
     }
     let unready = instance.unready_prices();
     assert!(unready.len() == 1 && unready[0].starts_with("price:EUR the price of 2026-01-02T03:04:"), "{unready:?}");
-    // After an hour the price expires, and the others stay.
+    // After an hour the price expires. The other currencies keep their prices.
     sleep(3 * MINUTE).await;
     assert_eq!(
         (upstreams.fresh_currencies().as_str(), upstreams.currencies(PriceState::Prolonged).as_str()),
@@ -47,7 +47,7 @@ async fn currency_without_sources_is_prolonged_expires_and_recovers_on_its_own()
 }
 
 #[tokio::test(start_paused = true)]
-async fn implausible_price_is_prolonged_or_stops_orders_as_configured() {
+async fn implausible_price_prolongs_the_last_good_price_or_stops_orders_as_configured() {
     for (action, prolonged) in [("prolong", "EUR"), ("stop", "")] {
         let upstreams = FakeUpstreams::new();
         let settings = [("PRICE_BAND_ACTION", action), ("PRICE_BAND_INTERVALS", "8")];

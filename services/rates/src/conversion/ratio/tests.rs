@@ -16,7 +16,7 @@ fn halves_are_rounded_to_the_even_neighbour() {
     for (amount, decimals, result) in [(1, 8, 0), (3, 8, 2), (5, 8, 2), (1_000_000, 2, 0), (3_000_000, 2, 2)] {
         assert_eq!(half.scale_rounded_half_even(amount, decimals), Some(result), "{amount}");
     }
-    // A remainder below the eighth decimal decides a tie, too.
+    // A remainder below the eighth decimal also decides a tie.
     let third = Ratio::ONE.divided_by(rate(300_000_000)).unwrap();
     assert_eq!(third.scale_rounded_half_even(1_500_001, 2), Some(1));
     assert_eq!(third.scale_rounded_half_even(1_500_000, 2), Some(0));

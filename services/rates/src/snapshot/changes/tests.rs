@@ -13,7 +13,7 @@ fn parse_event(event: &Bytes) -> (String, SnapshotChanges) {
     (event_type.strip_prefix("event: ").unwrap().to_owned(), data)
 }
 
-/// Courses are given as exchange, pair and value, prices as pair and value.
+/// Each course is a tuple of exchange, pair and value. Each price is a tuple of pair and value.
 fn view(
     time: u64,
     courses: &[(&str, &str, &str)],
@@ -56,7 +56,7 @@ fn first_event_lists_everything_and_later_events_list_differences() {
 }
 
 #[test]
-fn new_times_and_filtered_courses_are_no_change() {
+fn new_times_and_excluded_courses_are_not_changes() {
     let courses = [("kraken", "BTC-EUR", "84000"), ("okx", "BTC-USDT", "91001")];
     let first = view(0, &courses, &[], None);
     let second = view(5, &courses, &[], Some(&first));

@@ -7,7 +7,7 @@ fn catalogue() -> Catalogue {
     Catalogue::default().extended_by(&snapshot(time_at(0), courses, vec![]))
 }
 
-/// Parses the parameters, where `-` stands for an absent one. Returns the names of the wrong fields.
+/// Parses the parameters, where `-` stands for an absent parameter. Fails with the names of the invalid fields.
 fn parse(exchangers: &str, coins_from: &str, coins_to: &str) -> Result<SnapshotFilter, Vec<String>> {
     let param = |text: &str| (text != "-").then(|| text.to_owned());
     let params =

@@ -1,4 +1,4 @@
-//! Ingestion from a fake price-cache-proxy, in virtual time.
+//! Tests of the ingestion from a fake price-cache-proxy, in virtual time.
 
 use std::sync::{
     Arc, Mutex,

@@ -4,7 +4,7 @@ use super::*;
 use crate::tests::fixtures::time_at;
 
 #[test]
-fn stored_courses_are_observed_when_they_began() {
+fn stored_course_has_its_start_as_time_of_observation() {
     assert_eq!(snapshot_from_courses(vec![]), None);
     let stored = |exchanger: &str, since, simulated| StoredCourse {
         exchanger: exchanger.to_owned(),

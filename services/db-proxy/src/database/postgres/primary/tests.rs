@@ -27,7 +27,7 @@ fn read_only_primary_serves_reads() {
 }
 
 #[test]
-fn server_without_an_acknowledged_commit_is_not_used() {
+fn server_with_a_timeline_before_an_acknowledged_commit_is_not_used() {
     let primary = primary();
     primary.confirm(Timeline { system: 7, number: 4 });
     for access in [Access::Read, Access::Write] {
@@ -43,14 +43,14 @@ fn server_without_an_acknowledged_commit_is_not_used() {
 }
 
 #[test]
-fn promotion_without_an_acknowledged_commit_may_be_undone() {
+fn timeline_without_an_acknowledged_commit_does_not_exclude_an_earlier_one() {
     let primary = primary();
     assert_eq!(primary.judge(&on_timeline(7, 5), Access::Write), Ok(()));
     assert_eq!(primary.judge(&on_timeline(7, 4), Access::Write), Ok(()));
 }
 
 #[test]
-fn restored_database_begins_a_new_history() {
+fn timelines_of_different_databases_are_not_compared() {
     let primary = primary();
     primary.confirm(Timeline { system: 7, number: 9 });
     assert_eq!(primary.judge(&on_timeline(8, 1), Access::Write), Ok(()));
@@ -68,7 +68,7 @@ fn connections_opened_before_a_failure_are_not_trusted() {
 }
 
 #[test]
-fn reason_is_forgotten_when_a_server_is_used() {
+fn rejection_is_cleared_when_a_server_is_used() {
     let primary = primary();
     primary.record(Err(NotPrimary::Standby));
     assert_eq!(primary.rejection(), Some(NotPrimary::Standby));

@@ -1,4 +1,4 @@
-//! Times that were stamped by a wrong clock.
+//! Tests of times from a wrong clock.
 
 use super::*;
 use crate::orders::records::REFUSAL_VALIDITY;
@@ -10,7 +10,7 @@ fn refusal_applies_for_a_bounded_time() {
     let mut tables = Tables::with_reserved(60);
     tables.commit(NOW, &mut [market("1", 50)]);
     tables.totals.reserved = Sats::ZERO;
-    // The clock of its sender is behind, or it asked long ago.
+    // The request was made long ago, or the clock of its sender is behind.
     let request =
         |now: Timestamp| requested_at(market_of("1", "69", Some(price(50, now.plus(MINUTE)))), NOW.minus(MINUTE));
     let last = NOW.plus(REFUSAL_VALIDITY);
@@ -29,7 +29,7 @@ fn refusal_from_the_future_does_not_apply() {
     // The clock is right again, and there is room.
     tables.totals.reserved = Sats::ZERO;
     placed(&tables.decide(100, NOW, &mut [market("1", 50)]).decisions[0]);
-    // The next refusal makes the newest time right, so that later batches need not read refusals.
+    // The next refusal corrects the newest time, so that later batches need not read refusals.
     tables.commit(NOW, &mut [market("2", 101)]);
     assert_eq!(tables.totals.last_refused_at, NOW.plus(MAX_CLOCK_SKEW));
 }

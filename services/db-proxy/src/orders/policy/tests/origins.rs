@@ -1,4 +1,4 @@
-//! Simulated and real orders are never in one database.
+//! Tests that simulated and real orders are never in one database.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn first_order_or_quote_marks_the_database() {
     assert_eq!(mark_of(Tables::empty(), simulated_market("1", 1)), Some(OrderOrigin::Simulated));
     assert_eq!(mark_of(Tables::empty(), quote_at(simulated(1), 30)), Some(OrderOrigin::Simulated));
     assert_eq!(mark_of(marked(OrderOrigin::Real), market("1", 1)), None);
-    // A refused order marks nothing.
+    // A refused order does not mark the database.
     assert_eq!(mark_of(Tables::empty(), market("1", 1001)), None);
 }
 
@@ -70,7 +70,7 @@ fn refusal_of_the_other_origin_is_recorded() {
 }
 
 #[test]
-fn replay_and_quote_of_the_other_origin_from_before_the_mark() {
+fn order_from_before_the_mark_is_replayed_and_quote_of_the_other_origin_is_refused() {
     let mut tables = Tables::empty();
     let decisions = tables.commit(NOW, &mut [simulated_market("1", 1), quote_at(simulated(1), 30)]);
     let Decision::Quoted(quote) = &decisions[1] else { panic!("{decisions:?}") };

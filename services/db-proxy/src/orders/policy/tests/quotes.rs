@@ -1,4 +1,4 @@
-//! Quotes: their terms, the caps on what they reserve, and how they end.
+//! Tests of quotes: their terms, the caps on their reservations, and how they end.
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn all_quotes_reserve_at_most_their_cap_and_orders_use_the_rest() {
 }
 
 #[test]
-fn quote_above_the_limit_names_the_limit() {
+fn quote_above_a_cap_and_the_limit_is_refused_because_of_the_limit() {
     let decided = Tables::with_reserved(60).decide(65, NOW, &mut [capped(Some("a"), 41)]);
     assert_eq!(refused(&decided.decisions[0]), (RefusalReason::LimitExceeded, Some(5)));
 }
@@ -88,14 +88,14 @@ fn taken_quote_makes_room_for_another_of_its_client() {
 }
 
 #[test]
-fn sender_that_does_not_tell_clients_apart_has_no_cap_per_client() {
+fn sender_that_does_not_distinguish_clients_has_no_cap_per_client() {
     let (decisions, _) = decide_first(100, &mut [capped(None, 40), capped(None, 30), capped(None, 1)]);
     quoted(&decisions[1]);
     assert_eq!(exceeded(&decisions[2]), (QuoteCap::AllQuotes, 0));
 }
 
 #[test]
-fn repeated_command_returns_its_quote_whatever_the_caps() {
+fn repeated_command_returns_its_quote_even_if_a_cap_is_reached() {
     let mut tables = Tables::empty();
     let mut commands = [capped(Some("a"), 40), capped(Some("a"), 10)];
     let first = tables.commit(NOW, &mut commands);
@@ -129,7 +129,7 @@ fn quote_found_after_an_unknown_outcome_is_not_created_again() {
     let mut tables = Tables::empty();
     let mut commands = [quote(60, 30)];
     let first = tables.commit(NOW, &mut commands);
-    // This holds even if its price has expired since.
+    // The retry returns the quote even if the price has expired since.
     let retry = tables.decide(100, seconds_later(90), &mut commands);
     assert_eq!((retry.decisions, retry.changes), (first, None));
     // An attempt that did not commit assigns a new id.
@@ -155,7 +155,7 @@ fn quote_reserves_its_share_and_one_order_takes_it() {
     assert_eq!((changes.totals.bitcoin, changes.totals.reserved), (sats(100), Sats::ZERO));
     assert_eq!(changes.taken_quotes, [quote.id]);
     assert_eq!((changes.orders[0].stored.order.quote, changes.orders[0].sources.as_str()), (Some(quote.id), "a,b"));
-    // Later batches see that it is taken.
+    // Later batches see that the quote is taken.
     tables.write(&changes);
     let late = tables.decide(100, NOW, &mut [place("5", OrderTerms::Quote(quote.id))]);
     assert_eq!(refused(&late.decisions[0]), (RefusalReason::QuoteTaken, None));
@@ -173,7 +173,7 @@ fn expired_or_unknown_quote_is_not_taken() {
     assert_eq!(refused(&decisions[0]), (RefusalReason::QuoteExpired, None));
     assert_eq!(refused(&decisions[1]), (RefusalReason::QuoteUnknown, None));
     placed(&tables.decide(100, quote.expires_at.minus(TIME_STEP), &mut commands()).decisions[0]);
-    // It stays expired even if the clock went back after it was marked as expired.
+    // The quote stays expired even if the clock went back after the quote was marked as expired.
     tables.records.quotes.get_mut(&quote.id).unwrap().quote.state = QuoteState::Expired;
     assert_eq!(refused(&tables.decide(100, NOW, &mut commands()).decisions[0]), (RefusalReason::QuoteExpired, None));
 }

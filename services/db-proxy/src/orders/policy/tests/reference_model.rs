@@ -310,8 +310,8 @@ proptest! {
         for (actions, first_attempt, seconds) in batches {
             model.second += seconds;
             model.batch += 1;
-            // Each batch has a time of its own. The milliseconds of all batches add up to less than a second, so they expire no
-            // quote.
+            // Each batch has its own time. The milliseconds of all batches add up to less than a second, so no quote expires
+            // because of them.
             let now = NOW.plus(Duration::from_secs(model.second) + Duration::from_millis(model.batch as u64));
             // An order can only name a quote of an earlier batch, because no caller knows the id of a quote of its own batch.
             let known_quotes = model.quotes.len();
@@ -348,7 +348,8 @@ proptest! {
             tables.assert_consistent();
             let mut expected: Vec<_> = actions.iter().map(|action| model.apply(action)).collect();
             if matches!(first_attempt, FirstAttempt::AnswerLost) {
-                // The refusal of a quote is not recorded. At the retry, the rest of the batch is already stored.
+                // The refusal of a quote is not recorded, so the retry decides it again. The rest of the batch is already
+                // stored.
                 let refused = |(_, outcome): &(&Action, &mut Outcome)| matches!(outcome, Outcome::Refused(..));
                 for (action, outcome) in actions.iter().zip(&mut expected).filter(refused) {
                     *outcome = model.apply(action);

@@ -1,8 +1,9 @@
-//! Which requests with one key are the same order: its terms, the notes of the client, and orders by bitcoin amount.
+//! Tests of which requests with the same key are the same order. The tests compare the terms, the annotations, and orders of a
+//! bitcoin amount.
 
 use super::*;
 
-/// An order for 69 EUR with these notes.
+/// An order for 69 EUR with these annotations.
 fn annotated(key: &str, client_reference: Option<&str>, metadata: Option<Metadata>) -> Command {
     let Command::Place(command) = market(key, 30) else { panic!("not an order") };
     let client_reference = client_reference.map(|reference| reference.parse().unwrap());
@@ -13,7 +14,7 @@ fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Metadata {
     pairs.into_iter().collect()
 }
 
-/// An order for this many satoshi, which cost the amount at the price of the request. `None` if there is no price.
+/// An order for this many satoshi. `amount` is their cost at the price of the request, or `None` if there is no price.
 fn by_bitcoin(key: &str, satoshi: i64, amount: Option<&str>) -> Command {
     let priced =
         amount.map(|amount| PricedOrder { amount: amount.parse().unwrap(), price: price(satoshi, NOW.plus(MINUTE)) });
@@ -35,7 +36,7 @@ fn key_reused_for_a_different_order_is_refused_even_if_the_limit_is_reached() {
 }
 
 #[test]
-fn order_has_the_notes_of_its_command_and_its_replay_has_them_too() {
+fn order_and_its_replay_have_the_annotations_of_the_command() {
     let mut tables = Tables::empty();
     let command = || annotated("1", Some("invoice-42"), Some(pairs([("cart", "7")])));
     let first = tables.commit(NOW, &mut [command()]);
@@ -47,7 +48,7 @@ fn order_has_the_notes_of_its_command_and_its_replay_has_them_too() {
 }
 
 #[test]
-fn request_with_other_notes_is_another_order() {
+fn request_with_other_annotations_is_refused_because_the_key_is_reused() {
     let mut tables = Tables::empty();
     let cart = || Some(pairs([("cart", "7")]));
     tables.commit(NOW, &mut [annotated("1", Some("a"), cart()), annotated("2", None, None)]);
@@ -66,7 +67,7 @@ fn request_with_other_notes_is_another_order() {
 }
 
 #[test]
-fn order_of_bitcoin_is_the_same_at_another_price_and_not_the_same_as_one_of_money() {
+fn order_of_bitcoin_is_replayed_at_any_price_and_differs_from_an_order_of_money() {
     let mut tables = Tables::empty();
     let first = tables.commit(NOW, &mut [by_bitcoin("1", 30, Some("15"))]);
     let order = &placed(&first[0]).order;
@@ -85,7 +86,7 @@ fn order_of_bitcoin_is_the_same_at_another_price_and_not_the_same_as_one_of_mone
     }
 }
 
-/// A delayed duplicate has the cost at the price of its time.
+/// A delayed duplicate contains the cost at an earlier price.
 #[test]
 fn refusal_of_bitcoin_applies_to_a_delayed_duplicate_at_another_price() {
     let mut tables = Tables::empty();
@@ -94,13 +95,13 @@ fn refusal_of_bitcoin_applies_to_a_delayed_duplicate_at_another_price() {
     let duplicate = &mut [by_bitcoin("1", 101, Some("49"))];
     let decided = tables.decide(1000, seconds_later(1), duplicate);
     assert_eq!(refused(&decided.decisions[0]), (RefusalReason::LimitExceeded, Some(100)));
-    // The refusal of other bitcoin, or of money, does not apply.
+    // The refusal does not apply to another amount of bitcoin.
     let others = &mut [by_bitcoin("1", 100, Some("49"))];
     placed(&tables.decide(1000, seconds_later(1), others).decisions[0]);
 }
 
 #[test]
-fn order_from_a_quote_of_bitcoin_states_that_the_bitcoin_was_named() {
+fn order_from_a_quote_of_bitcoin_is_ordered_by_bitcoin_amount() {
     let mut tables = Tables::empty();
     let Command::Quote(command) = quote(30, 30) else { panic!("not a quote") };
     let quotes =

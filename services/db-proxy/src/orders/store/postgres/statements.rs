@@ -6,7 +6,8 @@ pub(super) const TOTALS: &str = "
         clock_timestamp() as database_time
     from order_totals";
 
-/// Also reads the settings on which the durability of the commit depends, and the clock, so that no order needs another statement.
+/// Also reads the settings on which the durability of the commit depends, and the clock, so that a batch needs no other
+/// statement for them.
 ///
 /// The clock is read by the outer query, after the row was locked. A function beside `for update` may be computed before the
 /// wait for the lock.
@@ -137,7 +138,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
     from unnest($1::text[], $2::text[]) as requested (client, key)
     join refusals r on r.client = requested.client and r.key = requested.key";
 
-/// An older program knows no state `released`, so the table has `expired` with the time of the release.
+/// An older program does not know the state `released`, so the table contains the state `expired` and the time of the release.
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,

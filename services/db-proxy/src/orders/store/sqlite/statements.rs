@@ -119,7 +119,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
     from json_each(?1) as requested
     join refusals r on r.client = requested.value ->> 0 and r.key = requested.value ->> 1";
 
-/// An older program knows no state `released`, so the table has `expired` with the time of the release.
+/// An older program does not know the state `released`, so the table contains the state `expired` and the time of the release.
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,

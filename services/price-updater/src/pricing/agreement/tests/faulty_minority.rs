@@ -163,7 +163,7 @@ fn faulty_minority_moves_price_out_of_correct_range_by_at_most_the_conversion_to
         let mut usdt_rates: Vec<_> = sources.iter().filter_map(|source| source.usdt).map(rate).collect();
         usdt_rates.sort_unstable();
         let rules = AgreementRules { min_sources: rng.usize(1..=2), max_spread_percent: 5 };
-        // The reference can be any price, even a wrong one.
+        // The reference can be any price, even a wrong price.
         let first = sources.first().and_then(|source| source.bitcoin).map(|(_, value)| rate(value));
         let reference = first.filter(|_| rng.bool());
 

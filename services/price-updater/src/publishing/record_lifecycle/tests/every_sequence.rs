@@ -15,19 +15,19 @@ use common::{
 use super::super::{LifecycleStep, RecordLifecycle, RecordLifetimes, currency::TOLERATED_FAILURES};
 use crate::pricing::{GoodPrice, PriceOutcome};
 
-/// Publish intervals in a sequence. Four failures prolong the record, and twelve are long enough for it to expire.
+/// Publish intervals in a sequence. After four failures the record is prolonged, and after twelve failures it has expired.
 const INTERVALS: u32 = 12;
 const PUBLISH_INTERVAL: u64 = 15;
 const TTL: u64 = 60;
-/// Shorter than a sequence, so that records expire in it.
+/// Shorter than a sequence, so that records expire within a sequence.
 const MAX_PROLONGED_AGE: u64 = 130;
 /// Seconds between two polls. Between publications, a poll renews a price that would expire before the next poll.
 const POLL_INTERVAL: u64 = 5;
 const RENEWAL_MARGIN: u64 = POLL_INTERVAL + 1;
-/// The last poll before a publication. After [`TOLERATED_FAILURES`] failures, it prolongs the price, which would expire with the
-/// next publication.
+/// Seconds from the start of a publish interval to its last poll. After [`TOLERATED_FAILURES`] failures, this poll prolongs the
+/// price, because the price would expire at the next publication.
 const LAST_POLL: u64 = PUBLISH_INTERVAL - POLL_INTERVAL;
-/// How long a price is valid that this poll has prolonged.
+/// Seconds from the observation of a price to its expiry, if the poll at [`LAST_POLL`] prolonged it.
 const EARLY_LIFETIME: u64 = 3 * PUBLISH_INTERVAL + LAST_POLL + 1 + TTL;
 /// When the record is read, in seconds after each publish interval begins: just after and just before each poll.
 const READ_AFTER: [u64; 6] = [0, 4, 5, 9, 10, PUBLISH_INTERVAL - 1];
@@ -132,7 +132,7 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
     let as_of = u64::from(last_success) * PUBLISH_INTERVAL;
     let start = u64::from(interval) * PUBLISH_INTERVAL;
     let age = start - as_of;
-    // The record is lost if price-updater and the cache lose it together. It is also lost if price-updater restarts after
+    // The record is lost if price-updater and the cache lose it at the same time, or if price-updater restarts after
     // the stored record has expired.
     let lost = incident.is_some_and(|(before, incident)| {
         let is_since = last_success < before && before <= interval;
@@ -148,12 +148,12 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
     } else {
         (PriceState::Fresh, TTL)
     };
-    // A record that is too old is not written, and a record that was written before has expired by then.
+    // A price that has reached its maximum age is not written again, and the record that was written before has expired.
     (!lost && age < MAX_PROLONGED_AGE && start + seconds < as_of + lifetime).then_some((state, as_of))
 }
 
-/// How long a record is valid that was written after `failures` failures. Prolonging adds a second, because ages are
-/// truncated to whole seconds.
+/// How long after its observation a record expires if it was written after `failures` failures. Prolonging adds a second,
+/// because ages are truncated to whole seconds.
 fn stored_lifetime(failures: u32) -> u64 {
     let prolonged = u64::from(failures) * PUBLISH_INTERVAL + 1 + TTL;
     match failures {

@@ -1,8 +1,8 @@
-//! There is no gap between the expiry of a price and its prolonging: while every publish interval since the last success has
-//! failed, the last good price is readable in every second, until it reaches its maximum age.
+//! A price is prolonged before it expires: while every publish interval since the last success fails, the last good price is
+//! readable in every second, until it reaches its maximum age.
 //!
-//! Covers every sequence of successes and failures, prices of different ages at their publication, and sources that stop
-//! answering at any poll, so that this poll waits for them.
+//! Covers every sequence of successes and failures, and prices of different ages at their publication. The sources stop
+//! answering at any of the polls, and that poll waits for them.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use common::{
 use super::super::{RecordLifecycle, RecordLifetimes};
 use crate::pricing::{GoodPrice, PriceOutcome};
 
-const ROUNDS: u64 = 7;
+const INTERVALS: u64 = 7;
 const PUBLISH_INTERVAL: u64 = 15;
 const POLL_INTERVAL: u64 = 5;
 const TTL: u64 = 60;
-/// Shorter than a sequence, so that prices reach it.
+/// Shorter than a sequence, so that prices reach this age.
 const MAX_PROLONGED_AGE: u64 = 100;
 /// How long a poll waits for sources that do not answer.
 const LONGEST_POLL: u64 = 4;
-const POLLS: u64 = ROUNDS * PUBLISH_INTERVAL / POLL_INTERVAL;
-const SECONDS: u64 = ROUNDS * PUBLISH_INTERVAL;
-/// How old a price is at its publication. An index can be nearly as old as the time to live.
+const POLLS: u64 = INTERVALS * PUBLISH_INTERVAL / POLL_INTERVAL;
+const SECONDS: u64 = INTERVALS * PUBLISH_INTERVAL;
+/// How old a price is at its publication. The price of an index can be nearly as old as [`TTL`].
 const AGES: [u64; 4] = [0, 33, 54, 58];
 
 #[derive(Debug, Clone, Copy)]
@@ -43,9 +43,9 @@ fn time_at(second: u64) -> Timestamp {
 }
 
 impl Case {
-    /// The outcome of the publish interval that ends in `second`. `None` if none ends then.
-    fn round_outcome(self, second: u64) -> Option<PriceOutcome> {
-        let round = second.is_multiple_of(PUBLISH_INTERVAL).then_some(second / PUBLISH_INTERVAL)?;
+    /// The outcome of the publish interval that ends in `second`. `None` if no publish interval ends then.
+    fn interval_outcome(self, second: u64) -> Option<PriceOutcome> {
+        let interval = second.is_multiple_of(PUBLISH_INTERVAL).then_some(second / PUBLISH_INTERVAL)?;
         let price = GoodPrice {
             price: "84000.12".parse().unwrap(),
             sources: Vec::new(),
@@ -53,11 +53,11 @@ impl Case {
             as_of: time_at(second).minus(Duration::from_secs(self.age)),
             simulated: false,
         };
-        let succeeds = self.successes >> round & 1 == 1;
+        let succeeds = self.successes >> interval & 1 == 1;
         Some(if succeeds { PriceOutcome::Agreed(price) } else { PriceOutcome::Missing(String::new()) })
     }
 
-    /// When the poll that is due in `second` ends. `None` if none is due then.
+    /// When the poll that is due in `second` ends. `None` if no poll is due then.
     fn end_of_poll(self, second: u64) -> Option<u64> {
         let poll = second.is_multiple_of(POLL_INTERVAL).then_some(second / POLL_INTERVAL)?;
         Some(if poll == self.slow_poll { second + LONGEST_POLL } else { second })
@@ -87,7 +87,7 @@ fn readable(case: Case) -> Vec<Option<(PriceState, u64)>> {
         }
         let mut step = None;
         if let Some((due, _)) = polling.take_if(|(_, end)| *end == second) {
-            step = match case.round_outcome(due) {
+            step = match case.interval_outcome(due) {
                 Some(outcome) => Some(lifecycle.publish(&[(Currency::EUR, outcome)].into(), now)),
                 None => lifecycle.renew_expiring(&[(Currency::EUR, PriceOutcome::Missing(String::new()))].into(), now),
             };
@@ -104,9 +104,9 @@ fn readable(case: Case) -> Vec<Option<(PriceState, u64)>> {
 }
 
 #[test]
-fn price_is_readable_in_every_second_until_its_maximum_age_while_every_round_fails() {
+fn price_is_readable_in_every_second_until_its_maximum_age_while_every_publish_interval_fails() {
     let mut prolonged = 0_u32;
-    for successes in 0..1 << ROUNDS {
+    for successes in 0..1 << INTERVALS {
         for age in AGES {
             for slow_poll in 0..POLLS {
                 let case = Case { successes, age, slow_poll };
@@ -115,8 +115,8 @@ fn price_is_readable_in_every_second_until_its_maximum_age_while_every_round_fai
                 for (second, readable) in (0..SECONDS).zip(readable(case)) {
                     for due in [second, second.saturating_sub(LONGEST_POLL)] {
                         let is_published = case.end_of_poll(due) == Some(second);
-                        if is_published && matches!(case.round_outcome(due), Some(PriceOutcome::Agreed(_))) {
-                            // Seconds are counted from an hour before, because the price can be older than the run.
+                        if is_published && matches!(case.interval_outcome(due), Some(PriceOutcome::Agreed(_))) {
+                            // Seconds are counted from an hour before the run, because a price can be older than the run.
                             let as_of = 3600 + due - age;
                             let is_valid = as_of + TTL > 3600 + second;
                             observed = if is_valid { observed.max(Some(as_of)) } else { observed };
