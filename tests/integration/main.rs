@@ -7,3 +7,4 @@ mod orders;
 mod prices;
 mod resilience;
 mod store;
+mod users;

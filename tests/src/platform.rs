@@ -51,7 +51,7 @@ impl Default for Validity {
     }
 }
 
-/// Running services. exchange-sim, price-updater, health-check and rates are created and not started: most tests put
+/// Running services. exchange-sim, price-updater, health-check, rates and users are created and not started: most tests put
 /// prices into the cache themselves and do not need monitoring.
 pub struct Platform {
     pub client: Client,
@@ -63,6 +63,7 @@ pub struct Platform {
     pub price_updater: Instance,
     pub health_check: Instance,
     pub rates: Instance,
+    pub users: Instance,
     token: String,
     // Declared after the services, so that it is dropped after them.
     pub database: Database,
@@ -84,9 +85,9 @@ impl Platform {
         [&self.db_proxy, &self.price_cache, &self.create_order, &self.fetch_orders]
     }
 
-    pub fn all_services(&self) -> [&Instance; 8] {
+    pub fn all_services(&self) -> [&Instance; 9] {
         let [a, b, c, d] = self.order_services();
-        [a, b, c, d, &self.exchange_sim, &self.price_updater, &self.health_check, &self.rates]
+        [a, b, c, d, &self.exchange_sim, &self.price_updater, &self.health_check, &self.rates, &self.users]
     }
 
     /// Waits until every service that an order needs is ready.
@@ -104,10 +105,10 @@ impl Platform {
         value.unwrap_or_else(|| panic!("db-proxy has no metric {name}"))
     }
 
-    /// Starts exchange-sim, price-updater, health-check and rates, and waits until each is ready. From then on the
+    /// Starts exchange-sim, price-updater, health-check, rates and users, and waits until each is ready. From then on the
     /// simulated exchanges provide the prices.
     pub async fn start_other_services(&self) {
-        for service in [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates] {
+        for service in [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates, &self.users] {
             service.start().await;
             service.wait_until_ready().await;
         }

@@ -5,7 +5,7 @@
 
 use super::{
     Permission,
-    Rule::{self, Customer, Internal, OperatorBeyondLoopback, Public},
+    Rule::{self, Customer, Internal, Operator, OperatorBeyondLoopback, Public, User},
 };
 use crate::api::keys::Scope::{Orders, Read};
 
@@ -62,6 +62,23 @@ pub const POLICY: &[ServicePolicy] = &[
             ("get_price", Public),
             ("price_chart", Public),
             ("convert", Public),
+        ],
+    },
+    ServicePolicy {
+        service: "users",
+        operations: &[
+            ("create_user", Operator),
+            ("list_users", Operator),
+            // A user finds only itself.
+            ("get_user", User(Read)),
+            ("find_user", User(Read)),
+            ("update_user", Operator),
+            ("deactivate_user", Operator),
+            ("activate_user", Operator),
+            ("create_key", Operator),
+            // A user lists only its own keys.
+            ("list_keys", User(Read)),
+            ("revoke_key", Operator),
         ],
     },
     ServicePolicy {

@@ -58,8 +58,8 @@ operators are not limited. `RateLimit-*` headers describe the limit that applies
 
 ## Settings
 
-- `OPERATOR_TOKEN`: at least 16 characters. `buydesk up` makes and prints one if it is not set. create-order and fetch-orders have no
-  default when they are started alone.
+- `OPERATOR_TOKEN`: at least 16 characters. `buydesk up` makes and prints one if it is not set. create-order, fetch-orders and users have
+  no default when they are started alone.
 - `ANONYMOUS`: `on` (default) or `off`. `off` wants credentials everywhere but for prices, documentation and health.
 ";
 

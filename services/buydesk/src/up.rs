@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The number of services, with exchange-sim.
-const SERVICES: u64 = 8;
+const SERVICES: u64 = 9;
 /// How long `buydesk up` waits for readiness before it prints that orders cannot be placed yet.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -41,6 +41,7 @@ struct Listeners {
     db_proxy: Listener,
     health_check: Listener,
     rates: Listener,
+    users: Listener,
     /// With `--demo` only.
     exchange_sim: Option<Listener>,
 }
@@ -164,6 +165,7 @@ fn check_settings(env: &mut Env) -> anyhow::Result<()> {
     check::<db_proxy::App>(env);
     check::<health_check::App>(env);
     check::<rates::App>(env);
+    check::<users::App>(env);
     check::<exchange_sim::App>(env);
     reporting::Config::from_env(env, Caller::BUYDESK);
     ServerConfig::from_env(env);
@@ -193,6 +195,7 @@ impl Binder<'_> {
             db_proxy: self.bind::<db_proxy::App>().await?,
             health_check: self.bind::<health_check::App>().await?,
             rates: self.bind::<rates::App>().await?,
+            users: self.bind::<users::App>().await?,
             exchange_sim: if demo { Some(self.bind::<exchange_sim::App>().await?) } else { None },
         })
     }
@@ -240,6 +243,7 @@ async fn start_all(
     running.push(start_service::<db_proxy::App>(env, listeners.db_proxy, interval, queue).await?);
     running.push(start_service::<price_cache_proxy::App>(env, listeners.price_cache, interval, queue).await?);
     running.push(start_service::<price_updater::App>(env, listeners.price_updater, interval, queue).await?);
+    running.push(start_service::<users::App>(env, listeners.users, interval, queue).await?);
     let trusted_proxies = env.text("TRUSTED_PROXIES").unwrap_or_default().to_owned();
     env.set("TRUSTED_PROXIES", with_own_address(&trusted_proxies, &listeners.create_order)?);
     running.push(start_service::<rates::App>(env, listeners.rates, interval, queue).await?);
@@ -286,6 +290,7 @@ fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
     add_row(create_order::App::NAME, &listeners.create_order, "orders and prices: the address for users")?;
     add_row(fetch_orders::App::NAME, &listeners.fetch_orders, "listing orders")?;
     add_row(rates::App::NAME, &listeners.rates, "courses, conversions, charts")?;
+    add_row(users::App::NAME, &listeners.users, "users and API keys")?;
     add_row(health_check::App::NAME, &listeners.health_check, "status page for operators")?;
     add_row(price_cache_proxy::App::NAME, &listeners.price_cache, "the current price")?;
     add_row(price_updater::App::NAME, &listeners.price_updater, "internal")?;

@@ -29,8 +29,8 @@ use crate::{
 };
 
 /// The services that are listed even before their first heartbeat. Their state is then `unknown`.
-const EXPECTED_SERVICES: [&str; 7] =
-    ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater", "rates"];
+const EXPECTED_SERVICES: [&str; 8] =
+    ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater", "rates", "users"];
 
 pub(crate) struct HealthService {
     state: Mutex<State>,

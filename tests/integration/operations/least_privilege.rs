@@ -191,6 +191,7 @@ fn container_receives_no_secret_of_another_container() {
             ][..],
         ),
         ("fetch-orders", &["FETCH_ORDERS_DB_PROXY_TOKEN", "FETCH_ORDERS_HEALTH_CHECK_TOKEN", "OPERATOR_TOKEN"]),
+        ("users", &["OPERATOR_TOKEN", "USERS_DB_PROXY_TOKEN", "USERS_HEALTH_CHECK_TOKEN"]),
         ("rates", &["RATES_DB_PROXY_TOKEN", "RATES_HEALTH_CHECK_TOKEN", "RATES_PRICE_CACHE_TOKEN"]),
         (
             "price-updater",

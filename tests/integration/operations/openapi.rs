@@ -80,6 +80,7 @@ documents! {
     price_cache_proxy: price_cache_proxy::App;
     price_updater: price_updater::App;
     rates: rates::App;
+    users: users::App;
 }
 
 /// An operation of a document.

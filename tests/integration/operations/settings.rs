@@ -14,9 +14,9 @@ use common::{
     telemetry,
 };
 
-/// Variables that no service reads in this test. The first two are for the command-line client; `NO_COLOR` is read only on a
+/// Variables that no service reads in this test. The first four are for the command-line client; `NO_COLOR` is read only on a
 /// terminal.
-const READ_ELSEWHERE: [&str; 3] = ["BUYDESK_URL", "CREATE_ORDER_URL", "NO_COLOR"];
+const READ_ELSEWHERE: [&str; 5] = ["BUYDESK_API_KEY", "BUYDESK_URL", "CREATE_ORDER_URL", "USERS_URL", "NO_COLOR"];
 /// Variables that containers do not receive. Their log is JSON without colours, and the file of the fault timeline does not
 /// exist in a container. They receive tokens of their own instead of the internal token, and exchange-sim receives none. Ports
 /// are excluded separately, because they are fixed in the compose file.
@@ -49,6 +49,7 @@ fn variables_by_service() -> BTreeMap<&'static str, BTreeSet<String>> {
     collect_variables::<price_cache_proxy::App>(&mut variables);
     collect_variables::<price_updater::App>(&mut variables);
     collect_variables::<rates::App>(&mut variables);
+    collect_variables::<users::App>(&mut variables);
     variables
 }
 

@@ -36,7 +36,7 @@ enum Placement {
 }
 
 /// The names of all services.
-pub const SERVICES: [&str; 8] = [
+pub const SERVICES: [&str; 9] = [
     db_proxy::App::NAME,
     price_cache_proxy::App::NAME,
     create_order::App::NAME,
@@ -45,6 +45,7 @@ pub const SERVICES: [&str; 8] = [
     price_updater::App::NAME,
     health_check::App::NAME,
     rates::App::NAME,
+    users::App::NAME,
 ];
 
 /// Reserves a port for each service, by name.
@@ -174,6 +175,7 @@ impl PlatformBuilder {
             price_updater: factory.create::<price_updater::App>(),
             health_check: factory.create::<health_check::App>(),
             rates: factory.create::<rates::App>(),
+            users: factory.create::<users::App>(),
             token,
             database,
             _folder: folder,
@@ -215,6 +217,7 @@ impl PlatformBuilder {
             ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("FETCH_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("RATES_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+            ("USERS_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -264,14 +267,16 @@ fn own_tokens(internal_token: &Secret, service: Caller) -> Variables {
             ("PRICE_CACHE_TOKEN", "price-cache-proxy"),
             ("HEALTH_CHECK_TOKEN", "health-check"),
         ],
-        Caller::FETCH_ORDERS => &[("DB_PROXY_TOKEN", "db-proxy"), ("HEALTH_CHECK_TOKEN", "health-check")],
+        Caller::FETCH_ORDERS | Caller::USERS => {
+            &[("DB_PROXY_TOKEN", "db-proxy"), ("HEALTH_CHECK_TOKEN", "health-check")]
+        }
         Caller::EXCHANGE_SIM => &[],
         _ => &[("HEALTH_CHECK_TOKEN", "health-check")],
     };
     let token = |server| ServerKey::derive(internal_token, server).token(service).expose().to_owned();
     let mut variables: Variables =
         servers.iter().map(|(variable, server)| ((*variable).to_owned(), token(server))).collect();
-    if !matches!(service, Caller::CREATE_ORDER | Caller::FETCH_ORDERS | Caller::RATES) {
+    if !matches!(service, Caller::CREATE_ORDER | Caller::FETCH_ORDERS | Caller::RATES | Caller::USERS) {
         let key = ServerKey::derive(internal_token, service.as_str());
         variables.insert("SERVER_KEY".to_owned(), key.as_secret().expose().to_owned());
     }

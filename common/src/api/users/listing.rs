@@ -93,15 +93,11 @@ pub struct UserQuery {
 impl UserQuery {
     /// The query string that requests a page of these users.
     pub fn to_query(&self, cursor: Option<UserCursor>, limit: u32) -> String {
-        let state = self.state.map(|state| match state {
-            UserState::Active => "active",
-            UserState::Deactivated => "deactivated",
-        });
         let parts = [
             ("limit", Some(limit.to_string())),
             ("cursor", cursor.map(|cursor| cursor.to_string())),
             ("email", self.email.as_ref().map(ToString::to_string)),
-            ("state", state.map(str::to_owned)),
+            ("state", self.state.map(|state| state.as_str().to_owned())),
         ];
         let present = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish()

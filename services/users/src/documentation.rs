@@ -1,0 +1,44 @@
+//! The descriptions of the operations for the OpenAPI document.
+
+use common::{
+    api::Code,
+    server::{ApiDescription, CountedRequests, Group, OperationDescription},
+};
+use serde_json::json;
+
+const ABOUT: &str = "The customer directory: users and their API keys. Operators manage users. A user may read itself and list its \
+    own keys, with a key in the header `Authorization: Bearer KEY`; other users look as if they did not exist. E-mail addresses are \
+    compared without regard to case, also of letters outside ASCII, and an internationalized domain equals its ASCII form. Requests \
+    from one address, or with one key, are limited: every request counts, also a refused one, except for the documentation, /livez, \
+    /readyz and /metrics. Requests of operators are not limited. The headers RateLimit-Limit and RateLimit-Remaining show the state of \
+    the limit. RateLimit-Reset is the number of seconds until the next request is allowed.";
+
+/// The codes of every operation, because db-proxy executes it.
+const DIRECTORY: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
+
+const USER_ID: &str = "019b7d5a-1f00-7000-8000-000000000003";
+const KEY_ID: &str = "019b7d5a-1f00-7000-8000-000000000004";
+
+pub(crate) fn description() -> ApiDescription {
+    ApiDescription { about: ABOUT, counted: CountedRequests::All, operations: operations() }
+}
+
+fn operations() -> Vec<OperationDescription> {
+    let operation = |id| OperationDescription::new(id, Group::Users).errors(DIRECTORY);
+    let of_user = |id| operation(id).errors(&[Code::NotFound]).parameter("id", USER_ID);
+    let key = json!({ "name": "shop", "scopes": ["orders", "read"], "rate_limit_per_minute": 600 });
+    vec![
+        operation("create_user")
+            .errors(&[Code::EmailTaken])
+            .body(json!({ "email": "grace@example.org", "name": "Grace" })),
+        operation("list_users").parameter("limit", 50),
+        of_user("get_user"),
+        of_user("find_user"),
+        of_user("update_user").errors(&[Code::EmailTaken]).body(json!({ "name": "Grace Hopper" })),
+        of_user("deactivate_user"),
+        of_user("activate_user"),
+        of_user("create_key").errors(&[Code::KeyLimitExceeded]).body(key),
+        of_user("list_keys"),
+        of_user("revoke_key").parameter("key_id", KEY_ID),
+    ]
+}

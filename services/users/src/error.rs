@@ -1,0 +1,135 @@
+//! The errors of users, and the only place where they become HTTP statuses.
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    api::{Code, FieldError, Problem, keys::MAX_KEYS_PER_USER},
+    clients::{CallError, db_proxy::DirectoryError},
+    concurrency::batching::BatchError,
+    ids::{KeyId, UserId},
+};
+
+/// Why a look-up failed. Every request of a batch receives a clone.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LookupError {
+    #[error("too many requests are waiting for users")]
+    Overloaded,
+    #[error("the service is shutting down")]
+    ShuttingDown,
+    #[error(transparent)]
+    Call(Arc<CallError>),
+}
+
+impl From<BatchError> for LookupError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Full => Self::Overloaded,
+            BatchError::Stopped | BatchError::NoResponse => Self::ShuttingDown,
+        }
+    }
+}
+
+/// Why a request for users or keys failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 422, with every wrong field.
+    #[error("the request has invalid fields")]
+    Invalid(Vec<FieldError>),
+    /// 404. Also for a user who asks for another user, so the response does not disclose that the other one exists.
+    #[error("user {0} does not exist")]
+    UserNotFound(UserId),
+    /// 404.
+    #[error("the user has no key {0}")]
+    KeyNotFound(KeyId),
+    /// 409.
+    #[error("another user has this e-mail address")]
+    EmailTaken,
+    /// 409.
+    #[error("the user has as many keys as a user may have")]
+    TooManyKeys,
+    /// 500: prefixes are random, so repeated ones are a fault of the generator.
+    #[error("every generated prefix of a key was taken")]
+    NoFreePrefix,
+    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// 503: db-proxy is unavailable or did not answer. 500 if it reports an internal error.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// 503: it is not known whether the user was created.
+    #[error("it is not known whether the user was created")]
+    CreationUnknown(#[source] CallError),
+    /// 503: it is not known whether the key was stored.
+    #[error("it is not known whether the key was stored")]
+    KeyUnknown(#[source] CallError),
+}
+
+impl Error {
+    /// The error of a request about this user, and about this key if there is one.
+    pub fn from_directory(error: DirectoryError, user: UserId, key: Option<KeyId>) -> Self {
+        match (error, key) {
+            (DirectoryError::KeyNotFound, Some(key)) => Self::KeyNotFound(key),
+            (DirectoryError::UserNotFound | DirectoryError::KeyNotFound, _) => Self::UserNotFound(user),
+            (DirectoryError::EmailTaken, _) => Self::EmailTaken,
+            (DirectoryError::TooManyKeys, _) => Self::TooManyKeys,
+            (DirectoryError::PrefixTaken, _) => Self::NoFreePrefix,
+            (DirectoryError::Call(error), _) => Self::Call(error),
+        }
+    }
+}
+
+/// When a client may send a request again whose outcome is not known.
+const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(5);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(errors) => Self::validation(errors),
+            Error::UserNotFound(id) => Self::new(Code::NotFound, format!("User {id} does not exist.")),
+            Error::KeyNotFound(id) => Self::new(Code::NotFound, format!("The user has no key {id}.")),
+            Error::EmailTaken => Self {
+                errors: vec![FieldError::new("email", "belongs to another user")],
+                ..Self::new(
+                    Code::EmailTaken,
+                    "Another user has this e-mail address. Addresses are compared without regard to case.",
+                )
+            },
+            Error::TooManyKeys => {
+                let detail = format!(
+                    "The user has {MAX_KEYS_PER_USER} keys that are not revoked, which is the maximum. Revoke one that is not used."
+                );
+                Self::new(Code::KeyLimitExceeded, detail)
+            }
+            Error::NoFreePrefix => {
+                tracing::error!("no key could be generated whose prefix is free");
+                Self::internal()
+            }
+            Error::Lookup(LookupError::Call(error)) => call_problem(&error),
+            Error::Lookup(LookupError::Overloaded) => {
+                Self::new(Code::Overloaded, "Too many requests are waiting for users. Try again in a moment.")
+            }
+            Error::Lookup(LookupError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
+            Error::Call(error) => call_problem(&error),
+            Error::CreationUnknown(error) => unknown_problem(
+                &error,
+                "It is not known whether the user was created. Send the request again. If it was created, the answer is then \
+                 email_taken, and the user is found by the address.",
+            ),
+            Error::KeyUnknown(error) => unknown_problem(
+                &error,
+                "It is not known whether the key was stored, and its secret is lost. Create another key. If the list of keys shows \
+                 the lost one, revoke it.",
+            ),
+        }
+    }
+}
+
+fn call_problem(error: &CallError) -> Problem {
+    tracing::warn!(error = %error.chain(), "a call of db-proxy failed");
+    error.to_problem(Code::UpstreamUnavailable)
+}
+
+fn unknown_problem(error: &CallError, detail: &'static str) -> Problem {
+    tracing::warn!(error = %error.chain(), "db-proxy did not answer whether it stored a row");
+    Problem::new(Code::UpstreamUnavailable, detail).retry_after(RETRY_AFTER_UNKNOWN)
+}

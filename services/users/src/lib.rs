@@ -1,0 +1,111 @@
+//! users: the customer directory and its API keys.
+
+mod config;
+mod directory;
+mod documentation;
+mod error;
+mod routes;
+mod user_finder;
+mod user_pages;
+mod user_service;
+mod validation;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use common::{
+    api::{health::Component, users::UserQuery},
+    clients::{ServiceClient, db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator},
+    config::{Caller, Env},
+    metrics::Metrics,
+    server::{AccessControl, Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
+    service::{Service, TaskSupervisor},
+    time::Clock,
+};
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+pub use self::config::Config;
+use self::{directory::Directory, routes::Api, user_finder::UserFinder, user_service::UserService};
+
+/// The users service on a bound listener.
+pub struct App {
+    server: Server,
+    db_proxy: DbProxyClient,
+    keys: Arc<KeyAuthenticator>,
+    /// Sends the requests of [`UserFinder`].
+    finder_task: BoxFuture<'static, ()>,
+}
+
+impl Service for App {
+    const NAME: &'static str = "users";
+    const PORT: u16 = 8060;
+    const CALLER: Caller = Caller::USERS;
+    type Config = Config;
+
+    fn configure(env: &mut Env) -> Config {
+        Config::from_env(env)
+    }
+
+    async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
+        let db_proxy = DbProxyClient(ServiceClient::new(
+            http_client(),
+            DbProxyClient::SERVICE,
+            config.db_proxy,
+            config.db_proxy_token,
+        ));
+        let metrics = Metrics::new(Self::NAME);
+        let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
+        let ops = OpsEndpoints {
+            service: Self::NAME,
+            description: documentation::description(),
+            metrics: metrics.clone(),
+            ready: readiness_check(&db_proxy),
+            accepted_callers: None,
+            access: Some(AccessControl { config: config.access, keys: keys.clone() }),
+            rate_limit: config.rate_limit,
+            value_check: None,
+        };
+        let directory: Arc<dyn Directory> = Arc::new(db_proxy.clone());
+        let (finder, finder_task) = UserFinder::new(directory.clone());
+        let api = Api { users: UserService { directory, finder }, clock: Clock::System };
+        let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
+        Ok(Self { server, db_proxy, keys, finder_task: Box::pin(finder_task) })
+    }
+
+    fn address(&self) -> std::io::Result<SocketAddr> {
+        self.server.address()
+    }
+
+    fn readiness(&self) -> ReadinessCheck {
+        readiness_check(&self.db_proxy)
+    }
+
+    async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut tasks = TaskSupervisor::default();
+        // The server holds the last handle of the finder, so this task ends when the requests in flight are answered.
+        tasks.spawn("user-finder", self.finder_task);
+        tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
+        tasks.run(self.server.run_until(stop.clone()), &stop).await
+    }
+
+    fn openapi() -> String {
+        openapi_document::<Api>(Self::NAME, &documentation::description())
+    }
+}
+
+/// Reads the newest user, so the database is checked too.
+fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
+    let db_proxy = db_proxy.clone();
+    Arc::new(move || {
+        let db_proxy = db_proxy.clone();
+        Box::pin(async move {
+            vec![match db_proxy.list_users(&UserQuery::default(), None, 1).await {
+                Ok(_) => Component::ready(DbProxyClient::SERVICE),
+                Err(error) => Component::not_ready(DbProxyClient::SERVICE, error.to_string()),
+            }]
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

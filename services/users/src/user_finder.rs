@@ -1,0 +1,105 @@
+//! Finds single users. Look-ups that arrive at the same time are sent to db-proxy in one request.
+//!
+//! Only the ids and addresses of the users are parsed. The JSON of db-proxy is returned unchanged.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use common::{
+    api::users::{Email, MAX_USER_LOOKUP, UserLookup},
+    clients::{CallError, db_proxy::DbProxyClient},
+    concurrency::batching::{BatchLimits, Batcher},
+    ids::UserId,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{directory::Directory, error::LookupError};
+
+/// db-proxy accepts [`MAX_USER_LOOKUP`] ids and as many addresses in one request.
+const BATCH_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: MAX_USER_LOOKUP, max_in_flight: 4 };
+
+/// What a user is found by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LookupKey {
+    Id(UserId),
+    Email(Email),
+}
+
+type LookupResult = Result<Option<Bytes>, LookupError>;
+
+/// Looks up single users.
+#[derive(Clone)]
+pub struct UserFinder(Batcher<LookupKey, LookupResult>);
+
+impl UserFinder {
+    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped.
+    pub fn new(directory: Arc<dyn Directory>) -> (Self, impl Future<Output = ()> + Send) {
+        let (batcher, task) = Batcher::new(BATCH_LIMITS, move |keys| look_up_batch(directory.clone(), keys));
+        (Self(batcher), task)
+    }
+
+    /// Returns the JSON of a user, or `None` if there is none.
+    pub async fn find_user(&self, key: LookupKey) -> LookupResult {
+        self.0.submit(key).await?
+    }
+}
+
+/// Returns one result for each key, in the same sequence as `keys`.
+async fn look_up_batch(directory: Arc<dyn Directory>, keys: Vec<LookupKey>) -> Vec<LookupResult> {
+    match fetch_users(&*directory, &keys).await {
+        Ok(found) => keys.iter().map(|key| Ok(found.get(key).cloned())).collect(),
+        Err(error) => vec![Err(LookupError::Call(Arc::new(error))); keys.len()],
+    }
+}
+
+/// The [`FoundUsers`](common::api::users::FoundUsers) of db-proxy, each user as JSON text.
+#[derive(Deserialize)]
+struct RawFoundUsers<'a> {
+    #[serde(borrow)]
+    users: Vec<&'a RawValue>,
+}
+
+/// The id of a user, without the other fields.
+#[derive(Deserialize)]
+struct IdOnly {
+    id: UserId,
+}
+
+/// The address of a user, without the other fields.
+#[derive(Deserialize)]
+struct EmailOnly {
+    email: Email,
+}
+
+/// Returns the users that exist, by each key that finds them.
+async fn fetch_users(directory: &dyn Directory, keys: &[LookupKey]) -> Result<HashMap<LookupKey, Bytes>, CallError> {
+    let mut lookup = UserLookup::default();
+    for key in keys {
+        match key {
+            LookupKey::Id(id) => lookup.ids.push(*id),
+            LookupKey::Email(email) => lookup.emails.push(email.clone()),
+        }
+    }
+    let bytes = directory.find_users_json(&lookup).await?;
+    let RawFoundUsers { users } = parse(&bytes)?;
+    let mut found = HashMap::with_capacity(keys.len());
+    for user in users.iter().map(|user| user.get().as_bytes()) {
+        let json = bytes.slice_ref(user);
+        if !lookup.ids.is_empty() {
+            found.insert(LookupKey::Id(parse::<IdOnly>(user)?.id), json.clone());
+        }
+        if !lookup.emails.is_empty() {
+            found.insert(LookupKey::Email(parse::<EmailOnly>(user)?.email), json);
+        }
+    }
+    Ok(found)
+}
+
+/// Parses a response of db-proxy.
+fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, CallError> {
+    serde_json::from_slice(json).map_err(|error| CallError::InvalidResponse(DbProxyClient::SERVICE, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! What operators and users do with users and keys.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{
+    access::Principal,
+    api::{
+        keys::{IssuedKey, KeyList, KeySecret},
+        users::{CreateUserCommand, UpdateUserCommand, User, UserCursor, UserQuery, UserState},
+    },
+    clients::{
+        CallError,
+        db_proxy::{DbProxyClient, DirectoryError},
+    },
+    ids::{KeyId, UserId},
+};
+
+use crate::{
+    directory::Directory,
+    error::Error,
+    user_finder::{LookupKey, UserFinder},
+    user_pages,
+    validation::KeyTerms,
+};
+
+/// How many keys are generated until one has a prefix that no other key has.
+const MAX_PREFIX_ATTEMPTS: u32 = 4;
+
+/// Manages users and keys in the directory.
+#[derive(Clone)]
+pub struct UserService {
+    pub directory: Arc<dyn Directory>,
+    pub finder: UserFinder,
+}
+
+impl UserService {
+    pub async fn create_user(&self, command: &CreateUserCommand) -> Result<User, Error> {
+        self.directory.create_user(command).await.map_err(|error| match error {
+            DirectoryError::EmailTaken => Error::EmailTaken,
+            DirectoryError::Call(error) if may_have_taken_effect(&error) => Error::CreationUnknown(error),
+            DirectoryError::Call(error) => Error::Call(error),
+            error => Error::Call(unexpected(&error)),
+        })
+    }
+
+    /// The JSON of a user. A user may read only itself.
+    pub async fn find_user(&self, principal: &Principal, id: UserId) -> Result<Bytes, Error> {
+        check_visible(principal, id)?;
+        self.finder.find_user(LookupKey::Id(id)).await?.ok_or(Error::UserNotFound(id))
+    }
+
+    /// The JSON of a page of users, newest first.
+    pub async fn list_users(&self, query: UserQuery, cursor: Option<UserCursor>, limit: u32) -> Result<Bytes, Error> {
+        match query {
+            // At most one user has the address.
+            UserQuery { email: Some(email), state: None } if cursor.is_none() => {
+                let user = self.finder.find_user(LookupKey::Email(email)).await?;
+                Ok(user_pages::page_of_one(user.as_ref()))
+            }
+            query => Ok(user_pages::read_page(&*self.directory, &query, cursor, limit).await?),
+        }
+    }
+
+    pub async fn update_user(&self, id: UserId, command: &UpdateUserCommand) -> Result<User, Error> {
+        let updated = self.directory.update_user(id, command).await;
+        updated.map_err(|error| Error::from_directory(error, id, None))
+    }
+
+    pub async fn set_user_state(&self, id: UserId, state: UserState) -> Result<User, Error> {
+        let updated = self.directory.set_user_state(id, state).await;
+        updated.map_err(|error| Error::from_directory(error, id, None))
+    }
+
+    /// Generates a key. Its secret is returned and not stored.
+    pub async fn create_key(&self, user: UserId, terms: &KeyTerms) -> Result<IssuedKey, Error> {
+        for _ in 0..MAX_PREFIX_ATTEMPTS {
+            let key = KeySecret::generate();
+            match self.directory.store_key(user, &terms.store_command(key.prefix(), key.hash())).await {
+                Ok(details) => return Ok(IssuedKey { key, details }),
+                Err(DirectoryError::PrefixTaken) => {}
+                Err(DirectoryError::Call(error)) if may_have_taken_effect(&error) => {
+                    return Err(Error::KeyUnknown(error));
+                }
+                Err(error) => return Err(Error::from_directory(error, user, None)),
+            }
+        }
+        Err(Error::NoFreePrefix)
+    }
+
+    /// The keys of a user, newest first, without their secrets. A user may list only its own keys.
+    pub async fn list_keys(&self, principal: &Principal, user: UserId) -> Result<KeyList, Error> {
+        check_visible(principal, user)?;
+        self.directory.list_keys(user).await?.ok_or(Error::UserNotFound(user))
+    }
+
+    pub async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<(), Error> {
+        let revoked = self.directory.revoke_key(user, key).await;
+        revoked.map(drop).map_err(|error| Error::from_directory(error, user, Some(key)))
+    }
+}
+
+/// Whether the principal may learn anything about a user. The answer to others is that of an unknown id, without a look-up, so it
+/// does not depend on whether the user exists.
+fn check_visible(principal: &Principal, id: UserId) -> Result<(), Error> {
+    match principal {
+        Principal::Operator => Ok(()),
+        Principal::User(user) if user.user_id == id => Ok(()),
+        Principal::User(_) | Principal::Anonymous => Err(Error::UserNotFound(id)),
+    }
+}
+
+/// Whether db-proxy may have stored the row although the call failed.
+fn may_have_taken_effect(error: &CallError) -> bool {
+    match error {
+        CallError::NoResponse(..) | CallError::InvalidResponse(..) => true,
+        CallError::Unreachable(..) | CallError::TokenRefused(..) | CallError::Problem(..) => false,
+    }
+}
+
+/// The error of a response that db-proxy never sends to a request.
+fn unexpected(error: &DirectoryError) -> CallError {
+    CallError::InvalidResponse(DbProxyClient::SERVICE, error.to_string())
+}

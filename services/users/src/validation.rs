@@ -1,0 +1,103 @@
+//! Converts what clients send to commands, or names every wrong field.
+
+use std::{fmt::Display, str::FromStr};
+
+use common::{
+    api::{
+        FieldError,
+        keys::{KeyHash, KeyPayload, KeyPrefix, MAX_KEY_RATE, Scope, Scopes, StoreKeyCommand},
+        users::{CreateUserCommand, UpdateUserCommand, UserName, UserPatch, UserPayload},
+    },
+    time::Timestamp,
+};
+
+/// Collects the wrong fields of a request.
+#[derive(Default)]
+struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    fn add(&mut self, field: &'static str, reason: impl Display) {
+        self.0.push(FieldError::new(field, reason));
+    }
+
+    fn optional<T: FromStr<Err: Display>>(&mut self, field: &'static str, text: Option<&str>) -> Option<T> {
+        text?.parse().map_err(|error| self.add(field, error)).ok()
+    }
+
+    fn required<T: FromStr<Err: Display>>(&mut self, field: &'static str, text: Option<&str>) -> Option<T> {
+        if text.is_none() {
+            self.0.push(FieldError::missing(field));
+        }
+        self.optional(field, text)
+    }
+
+    /// `value`, which is present if no field is wrong.
+    fn or<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
+        value.filter(|_| self.0.is_empty()).ok_or(self.0)
+    }
+}
+
+/// The command that creates a user.
+pub fn validate_user(payload: &UserPayload) -> Result<CreateUserCommand, Vec<FieldError>> {
+    let mut errors = FieldErrors::default();
+    let email = errors.required("email", payload.email.as_deref());
+    let name = errors.required("name", payload.name.as_deref());
+    errors.or(email.zip(name).map(|(email, name)| CreateUserCommand { email, name }))
+}
+
+/// The command that changes a user.
+pub fn validate_patch(patch: &UserPatch) -> Result<UpdateUserCommand, Vec<FieldError>> {
+    let mut errors = FieldErrors::default();
+    let email = errors.optional("email", patch.email.as_deref());
+    let name = errors.optional("name", patch.name.as_deref());
+    errors.or(Some(UpdateUserCommand { email, name }))
+}
+
+/// A new key without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyTerms {
+    pub name: UserName,
+    pub scopes: Scopes,
+    pub rate_limit_per_minute: Option<u32>,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl KeyTerms {
+    /// The command that stores the key with this prefix and hash.
+    pub fn store_command(&self, prefix: KeyPrefix, hash: KeyHash) -> StoreKeyCommand {
+        let Self { name, scopes, rate_limit_per_minute, expires_at } = self.clone();
+        StoreKeyCommand { prefix, hash, name, scopes, rate_limit_per_minute, expires_at }
+    }
+}
+
+/// The terms of a new key. It must expire after `now`.
+pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Vec<FieldError>> {
+    let KeyPayload { name, scopes, rate_limit_per_minute, expires_at } = payload;
+    let mut errors = FieldErrors::default();
+    let name = errors.required("name", name.as_deref());
+    let scopes = match scopes {
+        None => {
+            errors.0.push(FieldError::missing("scopes"));
+            None
+        }
+        Some(names) => parse_scopes(names).map_err(|error| errors.add("scopes", error)).ok(),
+    };
+    if rate_limit_per_minute.is_some_and(|rate| !(1..=MAX_KEY_RATE).contains(&rate)) {
+        errors.add("rate_limit_per_minute", format_args!("must be a whole number from 1 to {MAX_KEY_RATE}"));
+    }
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        errors.add("expires_at", "must be in the future");
+    }
+    let (rate_limit_per_minute, expires_at) = (*rate_limit_per_minute, *expires_at);
+    errors.or(name.zip(scopes).map(|(name, scopes)| KeyTerms { name, scopes, rate_limit_per_minute, expires_at }))
+}
+
+fn parse_scopes(names: &[String]) -> Result<Scopes, String> {
+    let known = || Scope::ALL.map(Scope::as_str).join(", ");
+    let scopes: Option<Scopes> =
+        names.iter().map(|name| Scope::from_name(name)).collect::<Option<Vec<_>>>().map(Into::into);
+    scopes.filter(|scopes| !scopes.is_empty()).ok_or_else(|| format!("must be a list of one or more of {}", known()))
+}
+
+#[cfg(test)]
+mod tests;

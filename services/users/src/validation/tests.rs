@@ -1,0 +1,62 @@
+use std::time::Duration;
+
+use super::*;
+
+fn key(name: &str, scopes: &[&str]) -> KeyPayload {
+    let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    KeyPayload { name: Some(name.to_owned()), scopes: Some(scopes), ..KeyPayload::default() }
+}
+
+fn fields<T>(result: Result<T, Vec<FieldError>>) -> Vec<String> {
+    result.err().unwrap_or_default().into_iter().map(|error| error.field).collect()
+}
+
+#[test]
+fn user_needs_an_address_and_a_name() {
+    let user = |email: &str, name: &str| UserPayload { email: Some(email.to_owned()), name: Some(name.to_owned()) };
+    let command = validate_user(&user("Ada@example.org", "Ada")).unwrap();
+    assert_eq!((command.email.as_str(), command.name.as_str()), ("Ada@example.org", "Ada"));
+    assert_eq!(fields(validate_user(&UserPayload::default())), ["email", "name"]);
+    assert_eq!(fields(validate_user(&user("ada", "Ada"))), ["email"]);
+    assert_eq!(fields(validate_user(&user("ada", ""))), ["email", "name"]);
+}
+
+#[test]
+fn patch_changes_only_the_fields_that_it_has() {
+    let patch = UserPatch { email: None, name: Some("Ada".to_owned()) };
+    let command = validate_patch(&patch).unwrap();
+    assert_eq!((command.email, command.name.unwrap().as_str()), (None, "Ada"));
+    assert_eq!(validate_patch(&UserPatch::default()).unwrap(), UpdateUserCommand::default());
+    assert_eq!(
+        fields(validate_patch(&UserPatch { email: Some("ada".to_owned()), name: Some("\n".to_owned()) })),
+        ["email", "name"]
+    );
+}
+
+#[test]
+fn scopes_are_a_list_of_known_names_and_not_empty() {
+    let now = Timestamp::now();
+    let terms = validate_key(&key("shop", &["read", "orders", "read"]), now).unwrap();
+    assert_eq!(terms.scopes, [Scope::Orders, Scope::Read].into_iter().collect());
+    for scopes in [&[][..], &["admin"], &["Read"], &["read", ""]] {
+        let errors = validate_key(&key("shop", scopes), now).unwrap_err();
+        assert_eq!(errors, [FieldError::new("scopes", "must be a list of one or more of orders, wallets, read")]);
+    }
+    assert_eq!(fields(validate_key(&KeyPayload::default(), now)), ["name", "scopes"]);
+}
+
+#[test]
+fn rate_of_a_key_has_bounds_and_its_end_is_in_the_future() {
+    let now = Timestamp::now();
+    let with_rate = |rate| KeyPayload { rate_limit_per_minute: Some(rate), ..key("shop", &["read"]) };
+    for rate in [1, MAX_KEY_RATE] {
+        assert_eq!(validate_key(&with_rate(rate), now).unwrap().rate_limit_per_minute, Some(rate));
+    }
+    for rate in [0, MAX_KEY_RATE + 1] {
+        assert_eq!(fields(validate_key(&with_rate(rate), now)), ["rate_limit_per_minute"]);
+    }
+    let until = |expires_at| KeyPayload { expires_at: Some(expires_at), ..key("shop", &["read"]) };
+    let later = now.plus(Duration::from_secs(1));
+    assert_eq!(validate_key(&until(later), now).unwrap().expires_at, Some(later));
+    assert_eq!(fields(validate_key(&until(now), now)), ["expires_at"]);
+}

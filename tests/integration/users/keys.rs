@@ -1,0 +1,168 @@
+//! API keys: issuing, using, listing and revoking them.
+
+use std::time::{Duration, Instant};
+
+use common::time::Timestamp;
+use serde_json::{Value, json};
+use tests::{
+    Platform, Response, Stack, on_both_stacks,
+    platform::{Instance, ORDERS_PATH},
+    wait_until,
+};
+
+use super::{as_operator, create_user, get, get_with_key, id_of, path_of, request, start};
+
+on_both_stacks!(
+    key_is_shown_once_and_accepted_by_every_service,
+    user_sees_only_itself_and_its_keys,
+    revoked_key_is_refused_within_five_seconds_and_its_successor_is_not,
+    keys_of_a_deactivated_user_are_refused_within_five_seconds,
+    key_is_refused_from_its_expiry_on,
+    list_shows_the_last_use,
+);
+
+const REVOCATION_DEADLINE: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(10);
+
+async fn create_key(platform: &Platform, user: &Value, body: Value) -> Value {
+    as_operator(platform, "POST", &format!("{}/keys", path_of(user)), Some(body)).await.json(201)
+}
+
+async fn create_read_key(platform: &Platform, user: &Value) -> Value {
+    create_key(platform, user, json!({ "name": "shop", "scopes": ["read"] })).await
+}
+
+fn secret_of(key: &Value) -> &str {
+    key["key"].as_str().unwrap()
+}
+
+/// The services that accept keys, each with a path that a key may read.
+fn readable(platform: &Platform) -> [(&Instance, &'static str); 3] {
+    [(&platform.users, "/user"), (&platform.fetch_orders, ORDERS_PATH), (&platform.create_order, ORDERS_PATH)]
+}
+
+/// Waits until every service refuses the key. Panics if that takes too long.
+async fn assert_refused_in_time(platform: &Platform, key: &Value) {
+    let since = Instant::now();
+    for (service, path) in readable(platform) {
+        let refused: Response = wait_until("the key is refused", LIMIT, async || {
+            let response = get_with_key(platform, service, path, secret_of(key)).await;
+            (response.status != 200).then_some(response)
+        })
+        .await;
+        refused.problem(401, "unauthorized");
+    }
+    assert!(since.elapsed() < REVOCATION_DEADLINE, "{:?}", since.elapsed());
+}
+
+async fn assert_accepted(platform: &Platform, key: &Value) {
+    for (service, path) in readable(platform) {
+        get_with_key(platform, service, path, secret_of(key)).await.json(200);
+    }
+}
+
+async fn key_is_shown_once_and_accepted_by_every_service(stack: Stack) {
+    let platform = start(stack).await;
+    let user = create_user(&platform, "ada@example.org").await;
+    let body = json!({ "name": "the shop", "scopes": ["read", "orders"], "rate_limit_per_minute": 600 });
+    let key = create_key(&platform, &user, body).await;
+    assert!(secret_of(&key).starts_with(key["prefix"].as_str().unwrap()));
+    assert_eq!((&key["name"], &key["scopes"]), (&"the shop".into(), &json!(["orders", "read"])));
+    assert_eq!(key["rate_limit_per_minute"], 600);
+    assert_accepted(&platform, &key).await;
+
+    let list = get(&platform, &format!("{}/keys", path_of(&user))).await;
+    assert!(!list.text().contains(secret_of(&key)), "{}", list.text());
+    let mut details = key.clone();
+    details.as_object_mut().unwrap().remove("key");
+    assert_eq!(list.json(200), json!({ "data": [details] }));
+}
+
+async fn user_sees_only_itself_and_its_keys(stack: Stack) {
+    let platform = start(stack).await;
+    let [ada, bob] = [create_user(&platform, "ada@example.org").await, create_user(&platform, "bob@example.org").await];
+    let key = create_read_key(&platform, &ada).await;
+    create_read_key(&platform, &bob).await;
+    let read = async |path: &str| get_with_key(&platform, &platform.users, path, secret_of(&key)).await;
+    for path in ["/user".to_owned(), format!("/user?id={}", id_of(&ada)), path_of(&ada)] {
+        assert_eq!(read(&path).await.json(200), ada, "{path}");
+    }
+    let keys = read(&format!("{}/keys", path_of(&ada))).await.json(200);
+    assert_eq!((keys["data"].as_array().unwrap().len(), &keys["data"][0]["id"]), (1, &key["id"]));
+    for path in [path_of(&bob), format!("/user?id={}", id_of(&bob)), format!("{}/keys", path_of(&bob))] {
+        read(&path).await.problem(404, "not_found");
+    }
+    read("/api/v1/users").await.problem(403, "forbidden");
+    read("/api/v1/users?email=bob%40example.org").await.problem(403, "forbidden");
+    tests::client::send(request(&platform, "GET", &path_of(&ada), None)).await.problem(401, "unauthorized");
+    // Reading needs the scope.
+    let orders_only = create_key(&platform, &ada, json!({ "name": "till", "scopes": ["orders"] })).await;
+    get_with_key(&platform, &platform.users, "/user", secret_of(&orders_only)).await.problem(403, "forbidden");
+}
+
+async fn revoked_key_is_refused_within_five_seconds_and_its_successor_is_not(stack: Stack) {
+    let platform = start(stack).await;
+    let user = create_user(&platform, "ada@example.org").await;
+    let [old, new] = [create_read_key(&platform, &user).await, create_read_key(&platform, &user).await];
+    assert_accepted(&platform, &old).await;
+    assert_accepted(&platform, &new).await;
+    let path = format!("{}/keys/{}", path_of(&user), id_of(&old));
+    let revoked = as_operator(&platform, "DELETE", &path, None).await;
+    assert_eq!((revoked.status, revoked.text().as_str()), (204, ""), "{}", revoked.description());
+    assert_refused_in_time(&platform, &old).await;
+    assert_accepted(&platform, &new).await;
+    assert_eq!(as_operator(&platform, "DELETE", &path, None).await.status, 204);
+    let unknown = format!("{}/keys/{}", path_of(&user), id_of(&user));
+    as_operator(&platform, "DELETE", &unknown, None).await.problem(404, "not_found");
+    let keys = get(&platform, &format!("{}/keys", path_of(&user))).await.json(200);
+    let of_state = |is_revoked: bool| {
+        let keys = keys["data"].as_array().unwrap().iter();
+        keys.filter(|key| key.get("revoked_at").is_some() == is_revoked).map(id_of).collect::<Vec<_>>()
+    };
+    assert_eq!((of_state(true), of_state(false)), (vec![id_of(&old)], vec![id_of(&new)]));
+}
+
+async fn keys_of_a_deactivated_user_are_refused_within_five_seconds(stack: Stack) {
+    let platform = start(stack).await;
+    let user = create_user(&platform, "ada@example.org").await;
+    let key = create_read_key(&platform, &user).await;
+    assert_accepted(&platform, &key).await;
+    as_operator(&platform, "POST", &format!("{}/deactivate", path_of(&user)), None).await.json(200);
+    assert_refused_in_time(&platform, &key).await;
+    as_operator(&platform, "POST", &format!("{}/activate", path_of(&user)), None).await.json(200);
+    wait_until("the key is accepted again", LIMIT, async || {
+        let response = get_with_key(&platform, &platform.users, "/user", secret_of(&key)).await;
+        (response.status == 200).then_some(())
+    })
+    .await;
+}
+
+async fn key_is_refused_from_its_expiry_on(stack: Stack) {
+    let platform = start(stack).await;
+    let user = create_user(&platform, "ada@example.org").await;
+    let expires_at = Timestamp::now().plus(Duration::from_secs(3)).to_string();
+    let body = json!({ "name": "shop", "scopes": ["read"], "expires_at": expires_at });
+    let key = create_key(&platform, &user, body).await;
+    assert_eq!(key["expires_at"], expires_at);
+    assert_eq!(get_with_key(&platform, &platform.users, "/user", secret_of(&key)).await.status, 200);
+    let refused = wait_until("the key has expired", LIMIT, async || {
+        let response = get_with_key(&platform, &platform.users, "/user", secret_of(&key)).await;
+        (response.status != 200).then_some(response)
+    })
+    .await;
+    refused.problem(401, "unauthorized");
+    assert!(Timestamp::now().to_string() >= expires_at);
+}
+
+async fn list_shows_the_last_use(stack: Stack) {
+    let platform = start(stack).await;
+    let user = create_user(&platform, "ada@example.org").await;
+    let key = create_read_key(&platform, &user).await;
+    get_with_key(&platform, &platform.users, "/user", secret_of(&key)).await.json(200);
+    // A service that stops stores the last uses.
+    platform.users.stop().await;
+    platform.users.start().await;
+    let keys = get(&platform, &format!("{}/keys", path_of(&user))).await.json(200);
+    let last_use = keys["data"][0]["last_used_at"].as_str().unwrap();
+    assert!(last_use >= key["created_at"].as_str().unwrap() && last_use <= Timestamp::now().to_string().as_str());
+}
