@@ -1,5 +1,6 @@
 //! The users service: the directory of users, and the API keys that it issues.
 
+mod command_line;
 mod directory;
 mod keys;
 

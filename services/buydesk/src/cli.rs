@@ -1,17 +1,23 @@
 //! The commands and options of the command line.
 
+mod users;
+
 use std::{fmt::Display, ops::RangeInclusive, process::ExitCode, str::FromStr};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{NonEmptyStringValueParser, TypedValueParser},
+};
 use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE},
-    config::{HTTP_URL, parse_http_url},
+    config::{HTTP_URL, Secret, parse_http_url},
     ids::{IdempotencyKey, OrderId, QuoteId, UserId},
     money::{Currency, FiatAmount},
     time::Timestamp,
 };
 use url::Url;
 
+pub use self::users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UserCommand, UserReference};
 use crate::program;
 
 /// Lines of the help are not longer, also on a wider terminal.
@@ -30,6 +36,8 @@ pub struct Arguments {
     /// Address of a running platform, such as `https://shop.example`. `BUYDESK_URL` sets it too.
     #[arg(long, global = true, value_name = "URL", value_parser = parse_address)]
     pub server: Option<Url>,
+    #[command(flatten)]
+    pub credentials: CredentialOptions,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -44,6 +52,12 @@ pub enum Command {
     /// Create, show and cancel quotes. A quote is a price that is valid for some seconds.
     #[command(subcommand)]
     Quote(QuoteCommand),
+    /// Create, show, list and change users, as an operator. A user may show itself.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Create, list and revoke API keys, as an operator. A user may list its own keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Show the current price of one bitcoin, and whether orders are accepted at it.
     Price,
     /// Show the current courses of all exchanges.
@@ -92,6 +106,28 @@ pub struct HealthArgs {
     /// Address of health-check. By default, its port on the host of --server. `HEALTH_CHECK_URL` sets it too.
     #[arg(long, value_name = "URL", value_parser = parse_address)]
     pub health_check: Option<Url>,
+}
+
+/// The credentials that the command line names. Other users of the machine may see the command line, so the settings are safer.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CredentialOptions {
+    /// API key to act as a user. `BUYDESK_API_KEY` sets it too, and hides it from other users of this machine.
+    #[arg(long, global = true, value_name = "KEY", value_parser = secret())]
+    pub api_key: Option<Secret>,
+    /// Token to act as an operator. `OPERATOR_TOKEN` sets it too, and hides it from other users of this machine.
+    #[arg(long, global = true, value_name = "TOKEN", value_parser = secret(), conflicts_with = "api_key")]
+    pub operator_token: Option<Secret>,
+}
+
+impl CredentialOptions {
+    pub fn is_empty(&self) -> bool {
+        self.api_key.is_none() && self.operator_token.is_none()
+    }
+}
+
+/// Accepts every text, because an error would show it.
+fn secret() -> impl TypedValueParser<Value = Secret> {
+    NonEmptyStringValueParser::new().map(Secret::new)
 }
 
 /// The addresses that the command line names.

@@ -1,14 +1,17 @@
-//! The client commands. Each sends requests to the public address, or to health-check, and prints the response as a table or as
+//! The client commands. Each sends requests to the public address, to users or to health-check, and prints the response as a table or as
 //! JSON.
 
 mod api_client;
+mod credentials;
 mod endpoint;
 mod error;
 mod health;
+mod keys;
 mod orders;
 mod price;
 mod quotes;
 mod render;
+mod users;
 
 use common::api::rates::{Conversion, ExchangerCourses};
 
@@ -17,9 +20,11 @@ pub use self::{
     api_client::ApiClient,
     error::{error_document, print_warning},
     health::{CANNOT_BE_ASKED, show_health},
+    keys::run_key_command,
     orders::run_order_command,
     price::show_price,
     quotes::run_quote_command,
+    users::run_user_command,
 };
 use crate::cli::{ConvertArgs, RatesArgs};
 

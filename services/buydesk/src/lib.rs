@@ -55,7 +55,7 @@ fn report_error(error: &anyhow::Error, json: bool, exit_code: u8) -> ExitCode {
 
 /// Runs a command in a process that may open `descriptors` files.
 async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<ExitCode> {
-    let Arguments { json, server, command } = arguments;
+    let Arguments { json, server, credentials, command } = arguments;
     let env = Env::from_process()?;
     if !matches!(command, Command::Up(_)) {
         // `buydesk up` logs them.
@@ -67,13 +67,19 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
         server.is_none() || !matches!(command, Command::Up(_) | Command::Seed(_)),
         "--server is the address of a running platform, which this command does not use"
     );
-    let connect = |env, health_check| ApiClient::new(env, Addresses { server, health_check });
+    anyhow::ensure!(
+        credentials.is_empty() || !matches!(command, Command::Up(_) | Command::Seed(_)),
+        "--api-key and --operator-token are for a running platform, which this command does not use"
+    );
+    let connect = |env, health_check| ApiClient::new(env, Addresses { server, health_check }, credentials);
     match command {
         Command::Up(args) => up::run_services(env, &args, descriptors).await?,
         Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args).await?,
         Command::Seed(Seed::Users(args)) => seed::seed_users(env, &args).await?,
         Command::Order(command) => client::run_order_command(&connect(env, None)?, command, json).await?,
         Command::Quote(command) => client::run_quote_command(&connect(env, None)?, command, json).await?,
+        Command::User(command) => client::run_user_command(&connect(env, None)?, command, json).await?,
+        Command::Key(command) => client::run_key_command(&connect(env, None)?, command, json).await?,
         Command::Price => client::show_price(&connect(env, None)?, json).await?,
         Command::Rates(args) => client::show_rates(&connect(env, None)?, args, json).await?,
         Command::Convert(args) => client::show_conversion(&connect(env, None)?, args, json).await?,

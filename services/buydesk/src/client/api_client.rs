@@ -1,4 +1,4 @@
-//! The HTTP client of the command line. It uses the public endpoints. Only health-check receives a token, that of operators.
+//! The HTTP client of the command line. It uses the public endpoints, and sends each service the credentials that it needs.
 
 use std::{
     io::{ErrorKind, Write, stdout},
@@ -8,7 +8,7 @@ use std::{
 use common::{
     api::{Code, Problem, health::Readiness, orders::OrderPayload},
     clients::http_client,
-    config::{Env, Secret, shared},
+    config::Env,
     ids::IdempotencyKey,
 };
 use reqwest::{
@@ -18,11 +18,12 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    credentials::Credentials,
     endpoint::{Endpoint, Endpoints, REQUEST_TIMEOUT},
     error::ClientError,
 };
 use crate::{
-    cli::Addresses,
+    cli::{Addresses, CredentialOptions},
     program::{quote, typed_name},
 };
 
@@ -34,8 +35,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 pub struct ApiClient {
     http: reqwest::Client,
     pub endpoints: Endpoints,
-    /// Without it, health-check beyond loopback shows no host names.
-    operator_token: Option<Secret>,
+    credentials: Credentials,
     /// The beginning of a command for the same platform.
     program: String,
 }
@@ -84,14 +84,14 @@ impl From<RequestError> for ClientError {
 }
 
 impl ApiClient {
-    pub fn new(mut env: Env, addresses: Addresses) -> anyhow::Result<Self> {
+    pub fn new(mut env: Env, addresses: Addresses, credentials: CredentialOptions) -> anyhow::Result<Self> {
         let server =
             addresses.server.as_ref().map(|url| format!(" --server {}", quote(url.as_str().trim_end_matches('/'))));
         let program = typed_name() + &server.unwrap_or_default();
         let endpoints = Endpoints::new(&mut env, addresses);
-        let operator_token = shared::operator_token(&mut env);
+        let credentials = Credentials::new(&mut env, credentials);
         env.finish()?;
-        Ok(Self { http: http_client(), endpoints, operator_token, program })
+        Ok(Self { http: http_client(), endpoints, credentials: credentials?, program })
     }
 
     /// A command of this program for the same platform, for hints.
@@ -110,21 +110,25 @@ impl ApiClient {
         path: &str,
         body: &impl Serialize,
     ) -> anyhow::Result<ServiceResponse> {
-        let request = self.http.post(endpoint.url(path)?).header(CONTENT_TYPE, "application/json");
-        self.send(request.body(serde_json::to_vec(body)?), endpoint).await
+        self.send(json(self.http.post(endpoint.url(path)?), body)?, endpoint).await
+    }
+
+    /// Sends a POST without a body.
+    pub async fn post_empty(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
+        self.send(self.http.post(endpoint.url(path)?), endpoint).await
+    }
+
+    pub async fn patch(
+        &self,
+        endpoint: &Endpoint,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<ServiceResponse> {
+        self.send(json(self.http.patch(endpoint.url(path)?), body)?, endpoint).await
     }
 
     pub async fn delete(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
         self.send(self.http.delete(endpoint.url(path)?), endpoint).await
-    }
-
-    /// Sends the token of the operator, if it is set.
-    pub async fn get_as_operator(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
-        let mut request = self.http.get(endpoint.url(path)?);
-        if let Some(token) = &self.operator_token {
-            request = request.bearer_auth(token.expose());
-        }
-        self.send(request, endpoint).await
     }
 
     /// Whether the service is ready, and its components.
@@ -138,7 +142,15 @@ impl ApiClient {
     }
 
     async fn send(&self, request: RequestBuilder, endpoint: &Endpoint) -> anyhow::Result<ServiceResponse> {
+        let request = self.with_credentials(request, endpoint);
         Ok(send_request(request, endpoint).await.map_err(ClientError::from)?)
+    }
+
+    fn with_credentials(&self, request: RequestBuilder, endpoint: &Endpoint) -> RequestBuilder {
+        match self.credentials.of(endpoint.audience) {
+            Some(secret) => request.bearer_auth(secret.expose()),
+            None => request,
+        }
     }
 
     /// Places an order. Retries with the same key while the outcome is unknown.
@@ -150,6 +162,7 @@ impl ApiClient {
         loop {
             let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
             let request = request.header("idempotency-key", key.as_str()).body(body.clone());
+            let request = self.with_credentials(request, endpoint);
             let error = match send_request(request, endpoint).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
@@ -166,6 +179,10 @@ impl ApiClient {
             tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
+}
+
+fn json(request: RequestBuilder, body: &impl Serialize) -> serde_json::Result<RequestBuilder> {
+    Ok(request.header(CONTENT_TYPE, "application/json").body(serde_json::to_vec(body)?))
 }
 
 async fn send_request(request: RequestBuilder, endpoint: &Endpoint) -> Result<ServiceResponse, RequestError> {

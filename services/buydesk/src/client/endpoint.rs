@@ -15,23 +15,36 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The setting of the public address.
 const SERVER: &str = "BUYDESK_URL";
 
+/// Whose credentials a service needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    Everybody,
+    /// Users, and operators.
+    Customers,
+    /// Operators, and users for what is their own.
+    UserManagers,
+    /// Operators. Without credentials, health-check beyond loopback shows no host names.
+    Operators,
+}
+
 /// A service, and its address.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub service: &'static str,
     /// The settings of its address, for hints.
     pub settings: &'static str,
+    pub audience: Audience,
     /// Ends with a slash, so that paths are appended to it.
     base: Url,
 }
 
 impl Endpoint {
-    fn new(service: &'static str, settings: &'static str, mut base: Url) -> Self {
+    fn new(service: &'static str, settings: &'static str, audience: Audience, mut base: Url) -> Self {
         if !base.path().ends_with('/') {
             let path = format!("{}/", base.path());
             base.set_path(&path);
         }
-        Self { service, settings, base }
+        Self { service, settings, audience, base }
     }
 
     /// The address, without a slash at its end.
@@ -54,6 +67,7 @@ pub struct Endpoints {
     pub orders: Endpoint,
     /// Reads of courses and conversions.
     pub rates: Endpoint,
+    pub users: Endpoint,
     pub health_check: Endpoint,
 }
 
@@ -69,21 +83,33 @@ impl Endpoints {
             (single_service("CREATE_ORDER_URL"), single_service("ORDERS_URL"), single_service("RATES_URL"));
         let public = one_address.or(create_order);
 
-        // An address on the command line says where the platform is, so a setting for another platform does not count.
-        let health_check_setting = if has_server_option { None } else { env.optional_url("HEALTH_CHECK_URL") };
-        let own_health_check = default_address::<health_check::App>(env);
-        let beside_server = public.as_ref().and_then(|public| beside(public, own_health_check.port()));
-        let health_check = health_check.or(health_check_setting).or(beside_server).unwrap_or(own_health_check);
+        let mut other_port = |variable, own: fn(&mut Env) -> Url| {
+            // An address on the command line says where the platform is, so a setting for another platform does not count.
+            let setting = if has_server_option { None } else { env.optional_url(variable) };
+            let own = own(env);
+            let beside_server = public.as_ref().and_then(|public| beside(public, own.port()));
+            setting.or(beside_server).unwrap_or(own)
+        };
+        let users = other_port("USERS_URL", default_address::<users::App>);
+        let beside_or_set = other_port("HEALTH_CHECK_URL", default_address::<health_check::App>);
+        let health_check = health_check.unwrap_or(beside_or_set);
 
         let public = public.unwrap_or_else(|| default_address::<create_order::App>(env));
-        let server = Endpoint::new(create_order::App::NAME, "--server or BUYDESK_URL", public);
-        let own = |service, variable, url: Option<Url>| {
-            url.map_or_else(|| server.clone(), |url| Endpoint::new(service, variable, url))
+        let server = Endpoint::new(create_order::App::NAME, "--server or BUYDESK_URL", Audience::Customers, public);
+        let own = |service, variable, audience, url: Option<Url>| match url {
+            Some(url) => Endpoint::new(service, variable, audience, url),
+            None => Endpoint { audience, ..server.clone() },
         };
         Self {
-            orders: own(fetch_orders::App::NAME, "ORDERS_URL", orders),
-            rates: own(rates::App::NAME, "RATES_URL", rates),
-            health_check: Endpoint::new(health_check::App::NAME, "--health-check or HEALTH_CHECK_URL", health_check),
+            orders: own(fetch_orders::App::NAME, "ORDERS_URL", Audience::Customers, orders),
+            rates: own(rates::App::NAME, "RATES_URL", Audience::Everybody, rates),
+            users: Endpoint::new(users::App::NAME, "--server or USERS_URL", Audience::UserManagers, users),
+            health_check: Endpoint::new(
+                health_check::App::NAME,
+                "--health-check or HEALTH_CHECK_URL",
+                Audience::Operators,
+                health_check,
+            ),
             server,
         }
     }

@@ -55,9 +55,11 @@ impl ClientError {
         let message = format!("{} ({}{request_id})", problem.detail, problem.code);
         let wait = problem.retry_after.map(|wait| wait.as_secs().max(1));
         let next_step = match problem.code {
-            Code::Unauthorized | Code::Forbidden => {
-                Some("Set OPERATOR_TOKEN to the token that `buydesk up` printed.".to_owned())
-            }
+            Code::Unauthorized | Code::Forbidden => Some(
+                "Set BUYDESK_API_KEY to an API key that permits this, or, as an operator, OPERATOR_TOKEN to the token that \
+                 `buydesk up` printed."
+                    .to_owned(),
+            ),
             _ => wait.map(|seconds| format!("Try again in {seconds} s.")),
         };
         document.extend(next_step.clone().map(|next_step| (NEXT_STEP.to_owned(), next_step.into())));

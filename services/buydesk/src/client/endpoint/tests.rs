@@ -8,7 +8,7 @@ fn addresses(server: Option<&str>, health_check: Option<&str>, settings: &[(&str
     let parse = |text: Option<&str>| text.map(|text| parse_http_url(text).unwrap());
     let endpoints = Endpoints::new(&mut env, Addresses { server: parse(server), health_check: parse(health_check) });
     env.finish().unwrap();
-    let Endpoints { server, orders, rates, health_check } = endpoints;
+    let Endpoints { server, orders, rates, health_check, .. } = endpoints;
     [server, orders, rates, health_check].map(|endpoint| endpoint.address().to_owned())
 }
 
@@ -46,9 +46,26 @@ fn address_of_health_check_is_set_or_beside_the_public_one() {
 
 #[test]
 fn paths_are_appended_to_an_address_with_a_path() {
-    let endpoint = |text| Endpoint::new("create-order", "", parse_http_url(text).unwrap());
+    let endpoint = |text| Endpoint::new("create-order", "", Audience::Customers, parse_http_url(text).unwrap());
     for address in ["https://shop/buydesk", "https://shop/buydesk/"] {
         let url = endpoint(address).url("api/v1/orders?limit=1").unwrap();
         assert_eq!(url.as_str(), "https://shop/buydesk/api/v1/orders?limit=1");
     }
+}
+
+#[test]
+fn address_of_users_is_set_or_beside_the_public_one() {
+    let address = |server: Option<&str>, settings: &[(&str, &str)]| {
+        let mut env = Env::from_pairs(settings.iter().copied());
+        let server = server.map(|text| parse_http_url(text).unwrap());
+        let endpoints = Endpoints::new(&mut env, Addresses { server, health_check: None });
+        env.finish().unwrap();
+        endpoints.users.address().to_owned()
+    };
+    assert_eq!(address(None, &[]), "http://127.0.0.1:8060");
+    assert_eq!(address(None, &[("USERS_PORT", "9060")]), "http://127.0.0.1:9060");
+    assert_eq!(address(None, &[("BUYDESK_URL", "http://shop:9001")]), "http://shop:8060");
+    let setting = [("USERS_URL", "http://users:5"), ("BUYDESK_URL", "http://shop:9001")];
+    assert_eq!(address(None, &setting), "http://users:5");
+    assert_eq!(address(Some("https://other/buydesk"), &setting), "https://other:8060");
 }

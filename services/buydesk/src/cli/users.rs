@@ -1,0 +1,160 @@
+//! The commands and options of users and API keys.
+
+use std::{fmt, str::FromStr};
+
+use clap::{Args, Subcommand, ValueEnum};
+use common::{
+    api::users::{Email, MAX_USER_PAGE, UserCursor, UserState},
+    ids::{KeyId, UserId},
+    time::Timestamp,
+};
+
+use super::whole_number;
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Create a user.
+    Create {
+        /// E-mail address of the user. No other user may have it, in upper or lower case.
+        #[arg(short, long)]
+        email: String,
+        /// Name of the user.
+        #[arg(short, long)]
+        name: String,
+    },
+    /// Show a user: one of an operator's choice, or the one of the API key.
+    Get {
+        /// Id or e-mail address of the user. By default, the user of the API key.
+        #[arg(value_parser = UserReference::from_str)]
+        user: Option<UserReference>,
+    },
+    /// Show the user with an e-mail address.
+    Find {
+        /// E-mail address of the user, in upper or lower case.
+        #[arg(value_parser = parse_email)]
+        email: UserReference,
+    },
+    /// List users, newest first.
+    List(ListUsersArgs),
+    /// Change the e-mail address or the name of a user.
+    Update {
+        /// Id or e-mail address of the user.
+        #[arg(value_parser = UserReference::from_str)]
+        user: UserReference,
+        /// New e-mail address.
+        #[arg(short, long, required_unless_present = "name")]
+        email: Option<String>,
+        /// New name.
+        #[arg(short, long)]
+        name: Option<String>,
+    },
+    /// Refuse all keys of a user. Orders remain, and the user can be activated again.
+    Deactivate {
+        /// Id or e-mail address of the user.
+        #[arg(value_parser = UserReference::from_str)]
+        user: UserReference,
+    },
+    /// Accept the keys of a user again.
+    Activate {
+        /// Id or e-mail address of the user.
+        #[arg(value_parser = UserReference::from_str)]
+        user: UserReference,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ListUsersArgs {
+    /// Maximum number of users to show.
+    #[arg(short, long, default_value_t = 20, value_parser = whole_number(1..=MAX_USER_PAGE))]
+    pub limit: u32,
+    /// Continue an earlier list: the cursor that it ended with.
+    #[arg(long)]
+    pub cursor: Option<UserCursor>,
+    /// Users in this state.
+    #[arg(long)]
+    pub state: Option<StateFilter>,
+}
+
+/// The state of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StateFilter {
+    Active,
+    Deactivated,
+}
+
+impl From<StateFilter> for UserState {
+    fn from(state: StateFilter) -> Self {
+        match state {
+            StateFilter::Active => Self::Active,
+            StateFilter::Deactivated => Self::Deactivated,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Create an API key of a user. It is shown only once.
+    Create(CreateKeyArgs),
+    /// List the keys of a user, newest first.
+    List {
+        /// Id or e-mail address of the user. By default, the user of the API key.
+        #[arg(value_parser = UserReference::from_str)]
+        user: Option<UserReference>,
+    },
+    /// Revoke a key: every service refuses it within 5 seconds.
+    Revoke {
+        /// Id or e-mail address of the user.
+        #[arg(value_parser = UserReference::from_str)]
+        user: UserReference,
+        /// Id of the key.
+        key: KeyId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CreateKeyArgs {
+    /// Id or e-mail address of the user.
+    #[arg(value_parser = UserReference::from_str)]
+    pub user: UserReference,
+    /// What the key is for.
+    #[arg(short, long)]
+    pub name: String,
+    /// What the key may do, separated by commas: orders, wallets, read.
+    #[arg(short, long, required = true, value_delimiter = ',')]
+    pub scopes: Vec<String>,
+    /// Requests per minute. By default, the limit of each service.
+    #[arg(long, value_name = "PER_MINUTE")]
+    pub rate_limit: Option<u32>,
+    /// The key is refused from this time on, such as 2027-01-02T03:04:05Z. By default, it does not expire.
+    #[arg(long)]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A user, by id or by e-mail address.
+#[derive(Debug, Clone)]
+pub enum UserReference {
+    Id(UserId),
+    Email(Email),
+}
+
+impl FromStr for UserReference {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let id = text.parse().map(Self::Id).ok();
+        id.or_else(|| text.parse().map(Self::Email).ok()).ok_or("must be the id or the e-mail address of a user")
+    }
+}
+
+impl fmt::Display for UserReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Email(email) => email.fmt(f),
+        }
+    }
+}
+
+fn parse_email(text: &str) -> Result<UserReference, String> {
+    text.parse().map(UserReference::Email).map_err(|error: <Email as FromStr>::Err| error.to_string())
+}

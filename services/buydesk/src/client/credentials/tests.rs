@@ -1,0 +1,53 @@
+use super::*;
+
+const TOKEN: &str = "the token of operators";
+
+fn credentials(options: CredentialOptions, settings: &[(&str, &str)]) -> Result<Credentials, ClientError> {
+    Credentials::new(&mut Env::from_pairs(settings.iter().copied()), options)
+}
+
+fn sent(credentials: &Credentials, audience: Audience) -> Option<&str> {
+    credentials.of(audience).map(Secret::expose)
+}
+
+#[test]
+fn orders_are_placed_with_the_key_and_users_are_managed_with_the_token() {
+    let key = KeySecret::generate();
+    let settings = [("BUYDESK_API_KEY", key.expose()), ("OPERATOR_TOKEN", TOKEN)];
+    let both = credentials(CredentialOptions::default(), &settings).unwrap();
+    assert_eq!(sent(&both, Audience::Customers), Some(key.expose()));
+    assert_eq!(sent(&both, Audience::UserManagers), Some(TOKEN));
+    let key_only = credentials(CredentialOptions::default(), &settings[..1]).unwrap();
+    assert_eq!(sent(&key_only, Audience::UserManagers), Some(key.expose()));
+    let token_only = credentials(CredentialOptions::default(), &settings[1..]).unwrap();
+    assert_eq!(sent(&token_only, Audience::Customers), Some(TOKEN));
+    // A key of a user is of no use to health-check, and prices need no credentials.
+    for credentials in [&both, &key_only, &token_only] {
+        assert_ne!(sent(credentials, Audience::Operators), Some(key.expose()));
+        assert_eq!(sent(credentials, Audience::Everybody), None);
+    }
+}
+
+#[test]
+fn credentials_of_the_command_line_replace_all_settings() {
+    let [named, set] = [KeySecret::generate(), KeySecret::generate()];
+    let settings = [("BUYDESK_API_KEY", set.expose()), ("OPERATOR_TOKEN", TOKEN)];
+    let api_key = Some(Secret::new(named.expose()));
+    let with_key = credentials(CredentialOptions { api_key, operator_token: None }, &settings).unwrap();
+    assert_eq!(sent(&with_key, Audience::UserManagers), Some(named.expose()));
+    let operator_token = Some(Secret::new("another token of operators"));
+    let with_token = credentials(CredentialOptions { api_key: None, operator_token }, &settings).unwrap();
+    assert_eq!(sent(&with_token, Audience::Customers), Some("another token of operators"));
+}
+
+#[test]
+fn mistyped_key_is_refused_and_not_shown() {
+    let key = KeySecret::generate();
+    let mistyped = format!("{}x", key.expose());
+    let from_setting = credentials(CredentialOptions::default(), &[("BUYDESK_API_KEY", &mistyped)]).unwrap_err();
+    let options = CredentialOptions { api_key: Some(Secret::new(&*mistyped)), operator_token: None };
+    for error in [from_setting, credentials(options, &[]).unwrap_err()] {
+        let text = error.to_string();
+        assert!(text.contains("BUYDESK_API_KEY") && !text.contains(&mistyped), "{text}");
+    }
+}

@@ -1,0 +1,40 @@
+use std::time::Duration;
+
+use super::*;
+
+fn key() -> ApiKey {
+    ApiKey {
+        id: "0190a6e2-7c1b-7c3a-9d5e-0123456789ab".parse().unwrap(),
+        prefix: "bdk_Zk3TQ9aw".parse().unwrap(),
+        name: "shop".parse().unwrap(),
+        scopes: [Scope::Read, Scope::Orders].into_iter().collect(),
+        rate_limit_per_minute: None,
+        created_at: Timestamp::now(),
+        expires_at: None,
+        last_used_at: None,
+        revoked_at: None,
+    }
+}
+
+#[test]
+fn state_says_whether_the_key_is_accepted() {
+    let now = Timestamp::now();
+    let (earlier, later) = (now.minus(Duration::from_secs(1)), now.plus(Duration::from_secs(1)));
+    assert_eq!(state(&key(), now), "valid");
+    assert!(state(&ApiKey { expires_at: Some(later), ..key() }, now).starts_with("valid until "));
+    assert!(state(&ApiKey { expires_at: Some(now), ..key() }, now).starts_with("expired "));
+    let revoked = ApiKey { revoked_at: Some(earlier), expires_at: Some(earlier), ..key() };
+    assert!(state(&revoked, now).starts_with("revoked "));
+}
+
+#[test]
+fn columns_that_no_key_fills_are_left_out() {
+    let unused = table([&key()]).to_string();
+    assert!(
+        unused.contains("orders read") && !unused.contains(LAST_USED) && !unused.contains("per minute"),
+        "{unused}"
+    );
+    let limited = ApiKey { rate_limit_per_minute: Some(600), last_used_at: Some(Timestamp::now()), ..key() };
+    let text = table([&limited, &key()]).to_string();
+    assert!(text.contains("600") && text.contains(LAST_USED), "{text}");
+}

@@ -1,0 +1,129 @@
+//! `buydesk user …`, `buydesk key …`, and commands with an API key, against `buydesk up`.
+
+use std::process::Output;
+
+use common::{api::keys::KeySecret, service::Service};
+use serde_json::Value;
+use tests::{buydesk_up::BuydeskUp, environment::run_binary, platform::OPERATOR_TOKEN};
+
+/// The settings of a terminal.
+struct Terminal {
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Terminal {
+    /// A terminal that knows the addresses of a platform, and this setting.
+    fn new(platform: &BuydeskUp, credentials: Option<(&'static str, &str)>) -> Self {
+        let url = |service| format!("http://{}", platform.address(service));
+        let addresses =
+            [("BUYDESK_URL", url(create_order::App::NAME)), ("USERS_URL", url(users::App::NAME))].into_iter();
+        let credentials = credentials.into_iter().map(|(name, value)| (name, value.to_owned()));
+        Self { variables: addresses.chain(credentials).collect() }
+    }
+
+    fn output(&self, command: &str) -> Output {
+        let arguments: Vec<_> = command.split(' ').collect();
+        let variables = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
+        run_binary("buydesk", &arguments, variables, tempfile::tempdir().unwrap().path())
+    }
+
+    #[track_caller]
+    fn run(&self, command: &str) -> String {
+        let output = self.output(command);
+        assert!(output.status.success(), "{command}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn json(&self, command: &str) -> Value {
+        serde_json::from_str(&self.run(&format!("--json {command}"))).unwrap()
+    }
+
+    /// The error text of a command that fails.
+    #[track_caller]
+    fn fail(&self, command: &str) -> String {
+        let output = self.output(command);
+        assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operator_manages_users_and_keys() {
+    let platform = BuydeskUp::start(&[("OPERATOR_TOKEN", OPERATOR_TOKEN)]).await;
+    let operator = Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN)));
+    let created = operator.json("user create --email Ada@example.org --name Ada");
+    let id = created["id"].as_str().unwrap();
+    assert!(operator.run("user create -e bob@example.org -n Bob").contains("bob@example.org"));
+    for command in ["user get", "user find"].map(|command| format!("{command} ada@EXAMPLE.org")) {
+        assert_eq!(operator.json(&command), created, "{command}");
+    }
+    assert_eq!(operator.json(&format!("user get {id}")), created);
+    let first = operator.run("user list --limit 1");
+    let next = first.lines().last().unwrap().strip_prefix("More users: ").unwrap_or_else(|| panic!("{first}"));
+    let (_, next) = next.split_once(' ').unwrap();
+    let second = operator.run(next);
+    assert!(first.contains("bob@") && second.contains("Ada@") && !second.contains("More users"), "{second}");
+    assert_eq!(operator.json("user update ada@example.org --name Lovelace")["name"], "Lovelace");
+    assert_eq!(operator.json(&format!("user deactivate {id}"))["state"], "deactivated");
+    assert!(operator.run("user list --state deactivated").contains("Lovelace"));
+    assert_eq!(operator.json("user activate ada@example.org")["state"], "active");
+
+    let shown = operator.run("key create ada@example.org --name shop --scopes orders,read --rate-limit 600");
+    let secret = shown.split_whitespace().find_map(|word| word.parse::<KeySecret>().ok());
+    let secret = secret.unwrap_or_else(|| panic!("{shown}"));
+    let keys = operator.json(&format!("key list {id}"));
+    assert_eq!(keys["data"][0]["prefix"], secret.prefix().to_string());
+    let key = keys["data"][0]["id"].as_str().unwrap();
+    let revoked = operator.run(&format!("key revoke {id} {key}"));
+    assert!(revoked.contains("is revoked"), "{revoked}");
+    assert!(operator.run(&format!("key list {id}")).contains("revoked "));
+
+    for (command, parts) in [
+        ("user create -e BOB@example.org -n B", &["--email belongs to another user", "email_taken"][..]),
+        ("user create -e bob -n B", &["--email must be an e-mail address"]),
+        ("user find eve@example.org", &["No user has the address eve@example.org."]),
+        ("user get", &["id is required"]),
+        (
+            "key create ada@example.org -n shop -s admin --rate-limit 0",
+            &["--scopes must be a list", "--rate-limit must be"],
+        ),
+    ] {
+        let error = operator.fail(command);
+        for part in parts {
+            assert!(error.contains(part), "{part} is not in: {error}");
+        }
+    }
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn user_acts_with_the_api_key() {
+    let settings = [("OPERATOR_TOKEN", OPERATOR_TOKEN), ("ANONYMOUS", "off")];
+    let platform = BuydeskUp::start(&settings).await;
+    let operator = Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN)));
+    let created = operator.json("user create --email ada@example.org --name Ada");
+    let key = operator.json("key create ada@example.org --name shop --scopes orders,read");
+    let secret = key["key"].as_str().unwrap();
+
+    let anonymous = Terminal::new(&platform, None);
+    let user = Terminal::new(&platform, Some(("BUYDESK_API_KEY", secret)));
+    let refused = anonymous.fail("order place -c EUR -a 69");
+    assert!(refused.contains("unauthorized") && refused.contains("BUYDESK_API_KEY"), "{refused}");
+    let order = user.json("order place -c EUR -a 69");
+    let listed = anonymous.json(&format!("order list --api-key {secret}"));
+    assert_eq!(listed["data"][0]["id"], order["id"]);
+    let quote = user.json("quote create -c EUR -a 5");
+    user.json(&format!("quote get {}", quote["id"].as_str().unwrap()));
+    // Prices need no key.
+    anonymous.json("price");
+    assert_eq!(user.json("user get"), created);
+    assert_eq!(user.json("key list")["data"][0]["id"], key["id"]);
+    for command in ["user list", "user create -e eve@example.org -n Eve", "key create ada@example.org -n x -s read"] {
+        assert!(user.fail(command).contains("forbidden"), "{command}");
+    }
+    // The option replaces the setting.
+    let replaced = user.output(&format!("--operator-token {} user list", OPERATOR_TOKEN.replace(' ', "_")));
+    assert!(String::from_utf8_lossy(&replaced.stderr).contains("unauthorized"), "{replaced:?}");
+    platform.stop().await;
+}
