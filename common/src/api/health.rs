@@ -43,6 +43,11 @@ pub struct Heartbeat {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[oai(default)]
     pub update: bool,
+    /// The next heartbeat, also an early one, arrives within this time. Present if what the instance reports is confirmed more often
+    /// than every `interval_secs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_within_secs: Option<u64>,
 }
 
 impl Heartbeat {
@@ -225,7 +230,8 @@ pub enum ServiceState {
     Alive,
     /// Sends heartbeats, but a component is not ready or one of the instances is missing.
     Degraded,
-    /// Has sent no heartbeat for two and a half heartbeat intervals.
+    /// Has sent no heartbeat for two and a half heartbeat intervals. The interval of create-order is the time within which it
+    /// confirms the order intake.
     Missing,
     /// Reported that it is stopping.
     Stopped,
@@ -273,7 +279,7 @@ pub enum HealthStatus {
     /// A service has stopped, was never seen, or works without something optional. `orders` states whether orders are accepted.
     Degraded,
     /// A service is missing, or orders are not accepted because something that they need is not ready, such as the database or a
-    /// price that is young enough.
+    /// price that is young enough, or because create-order does not report, or was never seen.
     Failing,
 }
 

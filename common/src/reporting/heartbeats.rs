@@ -20,6 +20,9 @@ use crate::{
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often readiness is checked between two heartbeats.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// The order intake is shown as unknown if it has not been confirmed for this time. It is confirmed at each check, and the rest of
+/// the time is for a check that is slow and for the sending.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(8);
 /// How often readiness is checked while a service that has just started is not ready yet.
 const STARTING_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -52,7 +55,8 @@ impl ComponentState {
 
 impl Heartbeats {
     /// Queues a heartbeat at once, then every interval and whenever a component changes: its readiness, why it is not
-    /// ready, its price or its limit.
+    /// ready, its price or its limit. A service that reports the order intake queues one at each check, so that health-check notices
+    /// within seconds if the service does not run any more.
     /// When `stop` is cancelled, queues a last report that the service is stopping, and returns.
     pub async fn send(self, queue: ReportQueue, stop: CancellationToken) {
         let start = Instant::now();
@@ -72,7 +76,7 @@ impl Heartbeats {
             let all_ready = states.iter().all(|state| state.ready);
             let regular =
                 regular_at.is_none_or(|at| at.elapsed() >= self.interval) || is_ready(&states) != is_ready(&last_sent);
-            if regular || states != last_sent {
+            if regular || states != last_sent || reports_order_intake(&parts) {
                 queue.push(self.report(Report::ALIVE, parts.into(), start, !regular));
                 last_sent = states;
             }
@@ -86,6 +90,7 @@ impl Heartbeats {
     }
 
     fn report(&self, status: &str, Readiness { ready, parts }: Readiness, start: Instant, update: bool) -> Report {
+        let next_within_secs = reports_order_intake(&parts).then_some(CONFIRMED_WITHIN.as_secs());
         let heartbeat = Heartbeat {
             instance: instance_name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -95,10 +100,16 @@ impl Heartbeats {
             parts,
             port: self.port,
             update,
+            next_within_secs,
         };
         let data = serde_json::to_value(heartbeat.bounded()).unwrap_or_default();
         Report { level: Level::Info, service: self.service.to_owned(), status: status.to_owned(), data }
     }
+}
+
+/// Whether the components contain the price or the limit of orders.
+fn reports_order_intake(parts: &[Component]) -> bool {
+    parts.iter().any(|part| part.price.is_some() || part.limit.is_some())
 }
 
 #[cfg(test)]

@@ -131,9 +131,11 @@ impl HealthService {
     /// Logs each change of state and stores it as a report.
     fn record_state_changes(&self, state: &mut State, now: Instants) {
         for change in state.registry.update_states(now) {
-            let (from, to) = (change.from.state, change.to.state);
-            tracing::info!(name = change.service, %from, %to, "the state of a service changed");
-            self.add_report(state, state_change_report(change), now);
+            let from = previous_state(&change).map(tracing::field::display);
+            let (name, to) = (change.service.clone(), change.to.state);
+            let report = state_change_report(change);
+            tracing::info!(name, from, %to, "{}", report.status);
+            self.add_report(state, report, now);
         }
     }
 
@@ -163,6 +165,12 @@ impl HealthService {
         let errors: Vec<_> = [unknown, check_period(filter.from, filter.to)].into_iter().flatten().collect();
         if errors.is_empty() { Ok(state.reports.page(filter, cursor, limit)) } else { Err(Error::Invalid(errors)) }
     }
+}
+
+/// The state before the change. `None` if only the readiness has changed, or the service is not starting any more.
+fn previous_state(change: &StateChange) -> Option<ServiceState> {
+    let StateChange { from, to, .. } = change;
+    (from.state != to.state).then_some(from.state)
 }
 
 /// The report of a change of state, stored under the name of the service whose state changed.

@@ -1,9 +1,8 @@
 //! The order intake, which is the summary of the health: whether orders are accepted, at which prices, and what remains of the
 //! limit.
 //!
-//! create-order reports these values in its heartbeats. It sends a heartbeat within two seconds of a change.
-
-use std::time::Duration;
+//! create-order reports these values in its heartbeats. It sends a heartbeat within two seconds of a change, and confirms an
+//! unchanged state as often. Each heartbeat states when the next one arrives. If it does not, the values are unknown.
 
 use common::{
     api::health::{Component, CurrencyIntake, OrderIntake, OrderLimitStatus, OrderPriceStatus, ServiceState},
@@ -11,32 +10,61 @@ use common::{
     time::Timestamp,
 };
 
+use crate::clock::Instants;
+
 /// The service that accepts orders.
 pub(crate) const SERVICE: &str = "create-order";
 
-/// A running instance of create-order.
+/// An instance of create-order that has not stopped normally.
 pub(crate) struct IntakeInstance<'a> {
     /// Whether every component that the instance needs is ready.
     pub(crate) ready: bool,
-    /// When its latest heartbeat arrived, as the time since the start of health-check.
-    pub(crate) last_seen: Duration,
+    /// Whether the instance is running and no heartbeat is overdue.
+    pub(crate) confirmed: bool,
+    /// When its latest heartbeat arrived.
+    pub(crate) last_seen: Instants,
     pub(crate) components: &'a [Component],
+}
+
+impl IntakeInstance<'_> {
+    fn places_orders(&self) -> bool {
+        self.ready && self.confirmed
+    }
+
+    /// Why the instance cannot place orders.
+    fn obstacle(&self) -> String {
+        if self.confirmed {
+            fatal_components(self)
+        } else {
+            format!("it has not reported since {}", self.last_seen.wall)
+        }
+    }
 }
 
 /// The order intake at `now`. `state` is the state of create-order.
 pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: ServiceState, now: Timestamp) -> OrderIntake {
-    // The ready instance with the latest heartbeat comes first, because it reported the most recent prices and limit.
-    instances.sort_by_key(|instance| (!instance.ready, std::cmp::Reverse(instance.last_seen)));
-    let Some(best) = instances.first() else {
-        let reason = Some(format!("no instance of {SERVICE} is running: its state is {state}"));
-        return OrderIntake { accepted: false, reason, prices: Vec::new(), limit: None };
+    // The instance that places orders and has the latest heartbeat comes first, because it reported the most recent prices and
+    // limit.
+    instances.sort_by_key(|instance| {
+        (!instance.places_orders(), !instance.confirmed, std::cmp::Reverse(instance.last_seen.monotonic))
+    });
+    let unknown = |reason| OrderIntake { accepted: false, reason: Some(reason), prices: Vec::new(), limit: None };
+    let Some(best) = instances.first().filter(|_| state != ServiceState::Stopped) else {
+        return unknown(format!("no instance of {SERVICE} is running: its state is {state}"));
     };
+    if !best.confirmed {
+        // The values in its last heartbeat say nothing about the present.
+        let since = best.last_seen.wall;
+        return unknown(format!(
+            "{SERVICE} has not reported since {since}; it has ended, or it cannot reach health-check"
+        ));
+    }
     let limit = best.components.iter().find_map(|component| component.limit.clone());
     let exhausted = limit.as_ref().is_some_and(|limit: &OrderLimitStatus| limit.remaining == Sats::ZERO);
     let prices: Vec<_> = best.components.iter().filter_map(|component| currency_intake(component, now)).collect();
     let has_price = prices.is_empty() || prices.iter().any(|price| price.accepted);
-    let not_ready: Vec<_> = instances.iter().filter(|instance| !instance.ready).collect();
-    let reason = if not_ready.len() == instances.len() {
+    let unable: Vec<_> = instances.iter().filter(|instance| !instance.places_orders()).collect();
+    let reason = if unable.len() == instances.len() {
         Some(fatal_components(best))
     } else if exhausted {
         Some("the limit is reached".to_owned())
@@ -46,8 +74,8 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
         None
     };
     let accepted = reason.is_none();
-    let partial = not_ready.first().map(|instance| {
-        let (count, all, why) = (not_ready.len(), instances.len(), fatal_components(instance));
+    let partial = unable.first().map(|instance| {
+        let (count, all, why) = (unable.len(), instances.len(), instance.obstacle());
         format!("{count} of {all} instances of {SERVICE} cannot place orders: {why}")
     });
     OrderIntake { accepted, reason: reason.or(partial), prices, limit }

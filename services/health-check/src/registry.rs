@@ -84,10 +84,24 @@ impl Instance {
         Duration::from_secs(self.heartbeat.interval_secs)
     }
 
+    /// The time within which the instance stated that its next heartbeat arrives, if it did.
+    fn stated_interval(&self) -> Option<Duration> {
+        self.heartbeat.next_within_secs.map(Duration::from_secs)
+    }
+
+    fn missing_after(&self) -> Duration {
+        missing_after(self.stated_interval().unwrap_or(Duration::MAX).min(self.interval()))
+    }
+
+    /// Whether the instance is running and no heartbeat is overdue, so that its latest heartbeat is its present state.
+    fn is_confirmed(&self, now: Instants) -> bool {
+        self.is_running(now) && self.stated_interval().is_none_or(|stated| now.since(self.last_seen) < stated)
+    }
+
     fn state(&self, now: Instants) -> ServiceState {
         if self.stopped {
             ServiceState::Stopped
-        } else if now.since(self.last_seen) >= missing_after(self.interval()) {
+        } else if now.since(self.last_seen) >= self.missing_after() {
             ServiceState::Missing
         } else if self.heartbeat.ready && self.heartbeat.parts.iter().all(|part| part.ready) {
             ServiceState::Alive
@@ -158,6 +172,15 @@ impl ServiceEntry {
         self.instances.values().max_by_key(|instance| instance.last_seen.monotonic)
     }
 
+    /// Whether an instance of create-order places orders, or may still be starting. An instance that sent nothing yet may be
+    /// starting for as long as health-check itself.
+    fn may_place_orders(&self, now: Instants) -> bool {
+        let may_place =
+            |instance: &Instance| instance.is_confirmed(now) && (instance.is_ready() || instance.is_starting(now));
+        let all_are_starting = self.instances.is_empty() && now.monotonic < STARTUP_GRACE;
+        all_are_starting || self.instances.values().any(may_place)
+    }
+
     /// The components of all running instances.
     fn components(&self, now: Instants) -> Vec<Component> {
         merge_components(self.running(now).flat_map(|instance| &instance.heartbeat.parts))
@@ -172,6 +195,18 @@ impl ServiceEntry {
         }
     }
 
+    /// Removes the instances that `newer` has replaced: they had the same host and port, and have sent nothing since it started. A
+    /// process that was killed reports no end, but a port has one owner.
+    fn remove_replaced(&mut self, newer: &Heartbeat, now: Instants) {
+        let (Some(port), Some(host)) = (newer.port, host_of(&newer.instance)) else { return };
+        let uptime = Duration::from_secs(newer.uptime_secs);
+        self.instances.retain(|name, older| {
+            let is_other = *name != newer.instance;
+            let has_same_address = older.heartbeat.port == Some(port) && host_of(name) == Some(host);
+            !(is_other && has_same_address && now.since(older.last_seen) >= uptime)
+        });
+    }
+
     /// Makes room for one more instance. If the limit is reached, removes the missing or stopped instance with the oldest
     /// heartbeat.
     fn make_room(&mut self, now: Instants) -> Result<(), RegistryError> {
@@ -182,6 +217,12 @@ impl ServiceEntry {
         let oldest = not_running.min_by_key(|(_, instance)| instance.last_seen.monotonic).map(|(name, _)| name.clone());
         oldest.and_then(|name| self.instances.remove(&name)).map(|_| ()).ok_or(RegistryError::TooManyInstances)
     }
+}
+
+/// The host in the name of an instance, which consists of the host and the process id.
+fn host_of(instance: &str) -> Option<&str> {
+    let (host, process) = instance.rsplit_once('-')?;
+    process.parse::<u32>().is_ok().then_some(host)
 }
 
 /// Merges components of the same name into one of them: the first fatal component. If no component is fatal, it is the first
@@ -229,6 +270,7 @@ impl ServiceRegistry {
             return Err(RegistryError::TooManyServices);
         }
         let entry = self.services.entry(service.to_owned()).or_insert_with(|| ServiceEntry::new(false));
+        entry.remove_replaced(&heartbeat, now);
         if !entry.instances.contains_key(&heartbeat.instance) {
             entry.make_room(now)?;
         }
@@ -306,10 +348,11 @@ impl ServiceRegistry {
     /// Whether orders can be placed, as the instances of create-order report it.
     pub(crate) fn order_intake(&self, now: Instants) -> OrderIntake {
         let entry = self.services.get(order_intake::SERVICE);
-        let running = entry.into_iter().flat_map(|entry| entry.running(now));
-        let instances = running.map(|instance| IntakeInstance {
+        let instances = entry.into_iter().flat_map(|entry| entry.instances.values());
+        let instances = instances.filter(|instance| !instance.stopped).map(|instance| IntakeInstance {
             ready: instance.is_ready(),
-            last_seen: instance.last_seen.monotonic,
+            confirmed: instance.is_confirmed(now),
+            last_seen: instance.last_seen,
             components: &instance.heartbeat.parts,
         });
         let state = entry.map_or(ServiceState::Unknown, |entry| entry.state(now));
@@ -318,10 +361,8 @@ impl ServiceRegistry {
 
     pub(crate) fn status(&self, now: Instants) -> HealthStatus {
         let worst = self.services.iter().map(|(name, entry)| match self.state_of(name, entry, now) {
-            // No instance of create-order can place orders.
-            ServiceState::Degraded
-                if name == order_intake::SERVICE
-                    && !entry.running(now).any(|instance| instance.is_ready() || instance.is_starting(now)) =>
+            ServiceState::Alive | ServiceState::Degraded | ServiceState::Unknown
+                if name == order_intake::SERVICE && !entry.may_place_orders(now) =>
             {
                 HealthStatus::Failing
             }

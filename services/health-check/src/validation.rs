@@ -57,6 +57,7 @@ struct HeartbeatData {
     parts: Vec<Component>,
     port: Option<u16>,
     update: bool,
+    next_within_secs: Option<u64>,
 }
 
 impl Default for HeartbeatData {
@@ -70,6 +71,7 @@ impl Default for HeartbeatData {
             parts: Vec::new(),
             port: None,
             update: false,
+            next_within_secs: None,
         }
     }
 }
@@ -79,14 +81,27 @@ impl Default for HeartbeatData {
 pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
     let parsed = if data.is_null() { Ok(HeartbeatData::default()) } else { parse_field("data", data) };
     let parsed = parsed.map_err(|error| Error::Invalid(vec![error]))?;
-    let HeartbeatData { instance, version, interval_secs, uptime_secs, ready, mut parts, port, update } = parsed;
+    let HeartbeatData {
+        instance,
+        version,
+        interval_secs,
+        uptime_secs,
+        ready,
+        mut parts,
+        port,
+        update,
+        next_within_secs,
+    } = parsed;
     let instance: String = instance.chars().take(MAX_NAME).collect();
     if !is_name(&instance) {
         return Err(Error::Invalid(vec![FieldError::new("data.instance", NAME_RULE)]));
     }
     parts.retain(|part| !part.name.is_empty());
     let interval_secs = interval_secs.clamp(1, MAX_INTERVAL_SECS);
-    Ok(Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts, port, update }.bounded())
+    let next_within_secs = next_within_secs.map(|secs| secs.clamp(1, MAX_INTERVAL_SECS));
+    let heartbeat =
+        Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts, port, update, next_within_secs };
+    Ok(heartbeat.bounded())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ fn heartbeat(parts: Vec<Component>) -> Heartbeat {
         parts,
         port: Some(8001),
         update: false,
+        next_within_secs: None,
     }
 }
 

@@ -58,9 +58,9 @@ async fn changed_limit_is_sent_before_the_next_regular_heartbeat() {
     let update = next().await;
     assert!(update.update && start.elapsed() <= CHECK_INTERVAL, "{update:?} after {:?}", start.elapsed());
     assert_eq!(update.parts[0].limit.as_ref().unwrap().remaining, "99.5".parse().unwrap());
-    // The update does not replace the regular heartbeat.
-    let regular = next().await;
-    assert!(!regular.update && start.elapsed() <= interval + CHECK_INTERVAL, "{:?}", start.elapsed());
+    // Updates do not replace the regular heartbeat.
+    while next().await.update {}
+    assert!(start.elapsed() <= interval + CHECK_INTERVAL, "{:?}", start.elapsed());
     stop.cancel();
     task.await.unwrap();
 }
@@ -86,4 +86,33 @@ async fn changed_reason_is_sent_before_the_next_regular_heartbeat() {
     assert_eq!(update.parts[0].detail.as_deref(), Some("PostgreSQL cannot be reached"));
     stop.cancel();
     task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn unchanged_order_intake_is_confirmed_within_the_stated_time_and_other_states_are_not() {
+    /// The first two heartbeats, and the time between them.
+    async fn first_two(component: Component) -> (Heartbeat, Heartbeat, Duration) {
+        let mut receiver = report_queue("x");
+        let ready: ReadinessCheck = Arc::new(move || {
+            let component = component.clone();
+            async { vec![component] }.boxed()
+        });
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(heartbeats(ready, Duration::from_secs(60)).send(receiver.queue(), stop.clone()));
+        let mut next = async || serde_json::from_value::<Heartbeat>(receiver.next().await.data).unwrap();
+        let first = next().await;
+        let start = tokio::time::Instant::now();
+        let second = next().await;
+        let elapsed = start.elapsed();
+        stop.cancel();
+        task.await.unwrap();
+        (first, second, elapsed)
+    }
+    let (first, second, elapsed) = first_two(limit_component("100")).await;
+    let stated = Duration::from_secs(first.next_within_secs.unwrap());
+    assert!(elapsed <= CHECK_INTERVAL && second.update, "{second:?} after {elapsed:?}");
+    assert!(CHECK_INTERVAL + READINESS_TIMEOUT < stated, "a slow check is no silence");
+    let (first, second, elapsed) = first_two(Component::ready("database")).await;
+    assert!(elapsed >= Duration::from_secs(60) && !second.update, "{second:?} after {elapsed:?}");
+    assert_eq!(first.next_within_secs, None);
 }

@@ -159,6 +159,7 @@ async fn refused_heartbeat_is_sent_again_with_fewer_details() {
         parts: vec![Component::not_ready("a", "detail")],
         port: None,
         update: false,
+        next_within_secs: None,
     };
     let data = serde_json::to_value(heartbeat).unwrap();
     sender.pending = Some(Report { status: Report::ALIVE.to_owned(), data, ..warning("") });

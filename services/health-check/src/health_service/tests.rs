@@ -1,7 +1,10 @@
 use common::{api::reports::StoredReport, startup::STARTUP_GRACE};
 
 use super::*;
-use crate::{clock::tests::instants_at, registry::MAX_SERVICES};
+use crate::{
+    clock::tests::instants_at,
+    registry::{Condition, MAX_SERVICES},
+};
 
 fn report(status: &str) -> Report {
     Report { level: Level::Info, service: "db-proxy".to_owned(), status: status.to_owned(), data: ().into() }
@@ -110,4 +113,16 @@ fn update_heartbeat_changes_the_state_and_is_not_stored_as_a_report() {
     service.receive_report(heartbeat(true, true), instants_at(2)).unwrap();
     service.receive_report(heartbeat(false, true), instants_at(4)).unwrap();
     assert_eq!((stored("alive"), stored("it works without limit")), (1, 1));
+}
+
+#[test]
+fn previous_state_of_a_change_is_shown_only_if_it_differs() {
+    let condition = |state, ready| Condition { state, ready, starting: false };
+    let previous = |from, to| {
+        let (service, not_ready) = ("db-proxy".to_owned(), Vec::new());
+        previous_state(&StateChange { service, from, to, not_ready })
+    };
+    let degraded = |ready| condition(ServiceState::Degraded, ready);
+    assert_eq!(previous(degraded(true), degraded(false)), None);
+    assert_eq!(previous(condition(ServiceState::Alive, true), degraded(true)), Some(ServiceState::Alive));
 }

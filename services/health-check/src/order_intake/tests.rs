@@ -25,7 +25,11 @@ fn limit(remaining: &str) -> Component {
 
 fn instance(components: &[Component], last_seen: u64) -> IntakeInstance<'_> {
     let ready = !components.iter().any(Component::is_fatal);
-    IntakeInstance { ready, last_seen: Duration::from_secs(last_seen), components }
+    IntakeInstance { ready, confirmed: true, last_seen: instants_at(last_seen), components }
+}
+
+fn silent(components: &[Component], last_seen: u64) -> IntakeInstance<'_> {
+    IntakeInstance { confirmed: false, ..instance(components, last_seen) }
 }
 
 fn intake(instances: Vec<IntakeInstance<'_>>) -> OrderIntake {
@@ -88,4 +92,27 @@ fn orders_are_accepted_by_one_ready_instance_and_the_reason_describes_the_others
     let OrderIntake { accepted, reason, prices, .. } = intake(vec![instance(&broken, 99), instance(&ready, 90)]);
     assert!(accepted && prices.len() == 1);
     assert_eq!(reason.unwrap(), "1 of 2 instances of create-order cannot place orders: db-proxy: no answer");
+}
+
+#[test]
+fn orders_are_not_accepted_by_silent_instances_and_their_prices_are_not_blamed() {
+    let expired = [priced("EUR", 70, 90), limit("99.5")];
+    let OrderIntake { accepted, reason, prices, limit } = intake(vec![silent(&expired, 60), silent(&expired, 80)]);
+    let since = instants_at(80).wall;
+    let expected =
+        format!("create-order has not reported since {since}; it has ended, or it cannot reach health-check");
+    assert_eq!((accepted, reason, prices.len(), limit), (false, Some(expected), 0, None));
+}
+
+#[test]
+fn silent_instance_is_counted_among_those_that_cannot_place_orders() {
+    let ready = [priced("EUR", 70, 3600)];
+    let OrderIntake { accepted, reason, .. } = intake(vec![silent(&ready, 50), instance(&ready, 99)]);
+    let since = instants_at(50).wall;
+    let expected = format!("1 of 2 instances of create-order cannot place orders: it has not reported since {since}");
+    assert_eq!((accepted, reason), (true, Some(expected)));
+    // The ready instance is the dead one.
+    let broken = [Component::not_ready("db-proxy", "no answer")];
+    let OrderIntake { accepted, reason, .. } = intake(vec![silent(&ready, 50), instance(&broken, 99)]);
+    assert_eq!((accepted, reason.as_deref()), (false, Some("db-proxy: no answer")));
 }

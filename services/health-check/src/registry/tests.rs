@@ -19,6 +19,7 @@ fn heartbeat(instance: &str, parts: Vec<Component>) -> Heartbeat {
         parts,
         port: None,
         update: false,
+        next_within_secs: None,
     }
 }
 
@@ -184,4 +185,54 @@ fn unready_component_degrades_its_service_and_makes_it_unready_unless_optional()
         vec![infrastructure("cache", true), infrastructure("database", false)],
     );
     assert_eq!(record(vec![cache(), Component::not_ready("database", "no answer")]), expected);
+}
+
+/// The heartbeat of a process that has run for `uptime_secs`.
+fn heartbeat_of_process(instance: &str, port: u16, uptime_secs: u64) -> Heartbeat {
+    Heartbeat { port: Some(port), uptime_secs, ..heartbeat(instance, Vec::new()) }
+}
+
+#[test]
+fn silence_of_create_order_is_shown_as_soon_as_its_stated_time_has_passed() {
+    let mut registry = registry();
+    let stated = Heartbeat { next_within_secs: Some(8), ..heartbeat("a", Vec::new()) };
+    registry.record_heartbeat("create-order", stated, false, instants_at(100)).unwrap();
+    assert!(registry.order_intake(instants_at(107)).accepted);
+    assert_eq!(registry.status(instants_at(107)), HealthStatus::Ok);
+    let silent = registry.order_intake(instants_at(108));
+    assert!(!silent.accepted && silent.reason.unwrap().contains("has not reported since"));
+    assert_eq!(registry.status(instants_at(108)), HealthStatus::Failing);
+    assert_eq!(state(&registry, "create-order", 119), Alive);
+    assert_eq!(state(&registry, "create-order", 120), Missing);
+    assert!(registry.order_intake(instants_at(120)).reason.unwrap().contains("has not reported since"));
+    // The last release states no time.
+    record_alive(&mut registry, "create-order", "a", 200);
+    assert!(registry.order_intake(instants_at(349)).accepted);
+}
+
+#[test]
+fn killed_instance_is_removed_when_another_one_starts_at_its_address() {
+    let mut registry = registry();
+    let mut record = |instance: &str, port, uptime, secs| {
+        let heartbeat = heartbeat_of_process(instance, port, uptime);
+        registry.record_heartbeat("create-order", heartbeat, false, instants_at(secs)).unwrap();
+        registry.services["create-order"].instances.keys().cloned().collect::<Vec<_>>()
+    };
+    record("host-1-17", 8000, 500, 100);
+    assert_eq!(record("host-1-20", 8001, 0, 101), ["host-1-17", "host-1-20"], "another port");
+    assert_eq!(record("host-2-20", 8000, 0, 101), ["host-1-17", "host-1-20", "host-2-20"], "another host");
+    assert_eq!(record("host-1-21", 8000, 0, 105), ["host-1-20", "host-1-21", "host-2-20"]);
+    // Two processes that listen on different addresses of one host are both shown.
+    record("host-1-17", 8000, 560, 160);
+    let all = ["host-1-17", "host-1-20", "host-1-21", "host-2-20"];
+    assert_eq!(record("host-1-21", 8000, 60, 165), all);
+}
+
+#[test]
+fn platform_without_create_order_fails_after_the_start() {
+    let mut registry = registry();
+    assert_eq!(registry.status(instants_at(STARTUP_GRACE.as_secs() - 1)), HealthStatus::Degraded);
+    assert_eq!(registry.status(instants_at(STARTUP_GRACE.as_secs())), HealthStatus::Failing);
+    record_alive(&mut registry, "create-order", "a", 20);
+    assert_eq!(registry.status(instants_at(20)), HealthStatus::Ok);
 }
