@@ -26,10 +26,12 @@ pub(super) struct Finding {
 pub(super) enum Advice {
     StartAgain,
     Start,
+    StartPlatform,
     FixComponent,
     RaiseLimit,
     WaitForPrice,
     WatchPrice,
+    ConnectSources,
     WaitForSource,
     SignIn,
 }
@@ -39,12 +41,19 @@ impl Advice {
         match self {
             Self::StartAgain => "Start it again. Its log states why it ended.".to_owned(),
             Self::Start => format!("Start it. If it runs, its HEALTH_CHECK_URL must be {page}."),
+            Self::StartPlatform => format!(
+                "Start them with `buydesk up`, or each as its own process. If they run, their HEALTH_CHECK_URL must be {page}."
+            ),
             Self::FixComponent => "Put the named cause right. The services then recover by themselves.".to_owned(),
             Self::RaiseLimit => "A larger BTC_LIMIT permits further orders.".to_owned(),
             Self::WaitForPrice => "Orders are accepted again when the sources agree on a price.".to_owned(),
             Self::WatchPrice => {
                 "Orders use the last price until the sources agree on a new one or it is too old.".to_owned()
             }
+            Self::ConnectSources => "This machine seems to have no connection to the internet. Check the connection and the \
+                firewall. Behind a proxy, set HTTPS_PROXY. To try the product without the internet, start `buydesk up --demo`. \
+                If prices are simulated, check that exchange-sim runs."
+                .to_owned(),
             Self::WaitForSource => "Orders do not depend on a single source. Each is asked again by itself.".to_owned(),
             Self::SignIn => "Only operators see reasons. Set OPERATOR_TOKEN.".to_owned(),
         }
@@ -70,8 +79,10 @@ fn service_faults(health: &Health) -> Vec<Finding> {
     let is_unknown = |service: &ServiceHealth| service.state == ServiceState::Unknown;
     // health-check itself is alive.
     if health.services.len() > 1 && health.services.iter().filter(|service| !is_unknown(service)).count() <= 1 {
-        let what = "No service was ever seen.".to_owned();
-        return vec![Finding { what, advice: Advice::Start }];
+        let names =
+            health.services.iter().filter(|service| is_unknown(service)).map(|service| service.service.as_str());
+        let what = format!("No other service was ever seen: {}.", names.collect::<Vec<_>>().join(", "));
+        return vec![Finding { what, advice: Advice::StartPlatform }];
     }
     let faulty = health.services.iter().filter(|service| service.state != ServiceState::Alive);
     let faulty: HashSet<&str> = faulty.map(|service| service.service.as_str()).collect();
@@ -113,11 +124,10 @@ fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>) -> Vec<Findi
     let absent = service.instances.iter().filter(|instance| instance.state == ServiceState::Missing).count();
     if absent > 0 {
         let all = service.instances.len();
-        add(format!("{absent} of {all} instances of {name} are missing."), Advice::StartAgain);
+        let verb = if absent == 1 { "is" } else { "are" };
+        add(format!("{absent} of {all} instances of {name} {verb} missing."), Advice::StartAgain);
     }
-    if let Some(what) = failing_sources(&service.parts) {
-        add(what, Advice::WaitForSource);
-    }
+    findings.extend(failing_sources(&service.parts));
     findings
 }
 
@@ -127,7 +137,7 @@ fn is_shown_elsewhere(part: &Component) -> bool {
 }
 
 /// How many price sources fail, and which.
-fn failing_sources(parts: &[Component]) -> Option<String> {
+fn failing_sources(parts: &[Component]) -> Option<Finding> {
     let name = |part: &Component| part.name.strip_prefix(Component::SOURCE).map(str::to_owned);
     let all = parts.iter().filter(|part| name(part).is_some()).count();
     let failing: Vec<_> = parts.iter().filter(|part| !part.ready && name(part).is_some()).collect();
@@ -139,7 +149,8 @@ fn failing_sources(parts: &[Component]) -> Option<String> {
     let names = names.collect::<Vec<_>>().join(", ");
     let count = failing.len();
     let verb = if count == 1 { "fails" } else { "fail" };
-    (count > 0).then(|| format!("{count} of {all} price sources {verb}: {names}."))
+    let advice = if count == all { Advice::ConnectSources } else { Advice::WaitForSource };
+    (count > 0).then(|| Finding { what: format!("{count} of {all} price sources {verb}: {names}."), advice })
 }
 
 fn order_faults(orders: &OrderIntake) -> Vec<Finding> {

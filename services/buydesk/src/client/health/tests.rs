@@ -116,6 +116,9 @@ fn failing_price_sources_are_one_line() {
         ]
     );
     assert!(!is_ok(&degraded) && !report(&degraded, PAGE).contains("status 500"));
+    let all = lines_before_the_table(&health("degraded", &accepted(), &[updater(&sources[..5])]));
+    assert!(all[1].starts_with("5 of 5 price sources fail: "), "{all:?}");
+    assert!(all[2].contains("HTTPS_PROXY") && all[2].contains("`buydesk up --demo`"), "{all:?}");
     let one = health("degraded", &accepted(), &[updater(&sources[4..])]);
     assert_eq!(lines_before_the_table(&one)[1], "1 of 8 price sources fails: exchange-5 (status 500).");
 }
@@ -141,8 +144,15 @@ fn services_that_are_gone_are_named_with_what_to_do() {
         ]
     );
     let unseen = [service("create-order", "unknown", json!({})), service("health-check", "alive", json!({}))];
-    let lines = lines_before_the_table(&health("degraded", &orders, &unseen));
-    assert_eq!(lines[1], "No service was ever seen.");
+    let lines = lines_before_the_table(&health("failing", &orders, &unseen));
+    assert_eq!(
+        lines[1..3],
+        [
+            "No other service was ever seen: create-order.",
+            "  Start them with `buydesk up`, or each as its own process. If they run, their HEALTH_CHECK_URL must be \
+             http://127.0.0.1:8050.",
+        ]
+    );
 }
 
 #[test]
