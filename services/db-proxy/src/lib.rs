@@ -13,6 +13,7 @@ mod documentation;
 mod error;
 pub mod group_commit;
 pub mod orders;
+mod preparation;
 pub mod retention;
 pub mod users;
 mod uuid_v7;
@@ -21,16 +22,15 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use common::{
-    api::{health::Component, orders::OrderOrigin},
+    api::health::Component,
     config::{Caller, Env},
     metrics::Metrics,
-    process,
+    process, reporting,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, Task, TaskSupervisor},
-    startup::{OutageLine, OutageLog},
+    telemetry,
     time::Clock,
 };
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::{Config, Migrations, database_url};
@@ -38,17 +38,15 @@ use self::{
     background::BackgroundTasks,
     clock_check::{ClockCheck, ClockFault, ClockRules},
     courses::CourseRoutes,
-    database::{Database, DatabaseError, DurabilityStatus, FileLock, shown_url},
+    database::{Database, DurabilityStatus, FileLock, shown_url},
     group_commit::WriteHealth,
     orders::OrderRoutes,
+    preparation::Preparation,
     users::UserRoutes,
 };
 
-/// How long the start waits for the preparation of the database. After this time, the preparation continues while the service
-/// runs.
-const PREPARATION_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause between two attempts to prepare the database.
-const PREPARATION_RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// How long `--migrate` waits for a database that is unavailable. A migration that runs is not limited.
+const MIGRATE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The routes of every aggregate.
 type Routes = (OrderRoutes, CourseRoutes, UserRoutes);
@@ -151,7 +149,7 @@ impl Service for App {
         let preparation = async {
             let Some(preparation) = unprepared else { return Ok(()) };
             let result = tokio::select! {
-                result = preparation.run_until_done(&database) => result,
+                result = preparation.run_until_done(&database, None) => result,
                 () = ending.cancelled() => Ok(()),
             };
             if result.is_err() {
@@ -179,7 +177,9 @@ impl Service for App {
 pub fn main() -> ExitCode {
     let run = || {
         process::run(App::NAME, async {
-            migrate(&mut Env::from_process()?).await?;
+            let result = migrate(&mut Env::from_process()?).await;
+            telemetry::flush();
+            result?;
             println!("Every migration is applied.");
             Ok(())
         })
@@ -188,65 +188,26 @@ pub fn main() -> ExitCode {
     common::service::main_with::<App>(Some(Task { flag: "migrate", help, run }))
 }
 
-/// Applies the missing migrations to the configured database. Retries while the database is unavailable. The settings may name
-/// a different database role than the settings of the service.
+/// Applies the missing migrations to the configured database. Retries for at most [`MIGRATE_PATIENCE`] while the database is
+/// unavailable. The settings may name a different database role than the settings of the service.
 async fn migrate(env: &mut Env) -> anyhow::Result<()> {
+    let telemetry = telemetry::Config::from_env(env);
     let database_url = config::database_url(env);
     env.finish()?;
+    // Nothing sends the copies of warnings to health-check.
+    telemetry::init(&telemetry, App::NAME, reporting::warning_sink(reporting::report_queue(App::NAME).queue()))?;
     let database = Database::open(database_url.expose()).await?;
-    let result = Preparation { migrations: Migrations::Apply, origin: None }.run_until_done(&database).await;
+    let preparation = Preparation { migrations: Migrations::Apply, origin: None };
+    let result = preparation.run_until_done(&database, Some(MIGRATE_PATIENCE)).await;
     database.close().await;
-    result.map_err(|error| anyhow::anyhow!(error.chain()))
-}
-
-/// Prepares the database before orders are stored: applies migrations, and claims the database for simulated or for real
-/// orders.
-#[derive(Clone, Copy)]
-struct Preparation {
-    migrations: Migrations,
-    origin: Option<OrderOrigin>,
-}
-
-impl Preparation {
-    async fn run(self, database: &Database) -> Result<(), DatabaseError> {
-        if self.migrations == Migrations::Apply {
-            database.migrate().await?;
+    result.map_err(|error| {
+        let cause = anyhow::anyhow!(error.chain());
+        if error.is_transient() {
+            cause.context(format!("the migrations were not applied within {} s", MIGRATE_PATIENCE.as_secs()))
+        } else {
+            cause
         }
-        database.claim_origin(self.origin).await
-    }
-
-    /// Returns false if the database is unavailable: it may become available while the service runs.
-    async fn run_at_start(self, database: &Database) -> Result<bool, DatabaseError> {
-        let result = timeout(PREPARATION_TIMEOUT, self.run(database)).await;
-        match result.unwrap_or(Err(DatabaseError::TimedOut)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_transient() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Retries until the preparation succeeds. Fails if a retry would fail again.
-    async fn run_until_done(self, database: &Database) -> Result<(), DatabaseError> {
-        let mut outage = OutageLog::default();
-        loop {
-            match self.run(database).await {
-                Err(error) if error.is_transient() => {
-                    let line = if error.is_logged_at_its_cause() { None } else { outage.record_failure() };
-                    match line {
-                        Some(OutageLine::NotYet) => {
-                            tracing::info!(error = %error.chain(), "the database cannot be prepared yet; this is retried");
-                        }
-                        Some(OutageLine::Outage) => {
-                            tracing::warn!(error = %error.chain(), "the database cannot be prepared; this is retried");
-                        }
-                        None => {}
-                    }
-                    tokio::time::sleep(PREPARATION_RETRY_PAUSE).await;
-                }
-                result => return result,
-            }
-        }
-    }
+    })
 }
 
 /// Ready means that orders can be placed: the writer's last commit or probe succeeded, commits are as durable as declared, and

@@ -19,8 +19,11 @@ pub enum DatabaseError {
     /// The database did not answer within the time limit. A later attempt may succeed.
     #[error("the database did not answer in time")]
     TimedOut,
-    /// The schema lacks a migration. The migration runs as soon as the database is available.
-    #[error("the database schema is not migrated yet")]
+    /// The schema lacks a migration, or a table or column of one. A later attempt may succeed, after the migration.
+    #[error(
+        "migrations of the database are missing; with DATABASE_MIGRATIONS=check, db-proxy waits until `db-proxy --migrate` has \
+         applied the migrations"
+    )]
     NotMigrated,
     /// No server accepts the connection as the primary. A later attempt may succeed, after a failover.
     #[error("there is no primary: {0}")]
@@ -125,7 +128,10 @@ impl DatabaseError {
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
         match classify(&error) {
-            Cause::Outage | Cause::SchemaChange => Self::Unavailable(error),
+            // The connection is outdated, and not the schema.
+            Cause::SchemaChange if has_outdated_plan(&error) => Self::Unavailable(error),
+            Cause::SchemaChange => Self::NotMigrated,
+            Cause::Outage => Self::Unavailable(error),
             Cause::Permanent => Self::Rejected(error),
         }
     }
