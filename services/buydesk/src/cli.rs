@@ -2,15 +2,15 @@
 
 mod users;
 
-use std::{fmt::Display, ops::RangeInclusive, process::ExitCode, str::FromStr};
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use clap::{
-    Args, Parser, Subcommand,
+    ArgGroup, Args, Parser, Subcommand,
     builder::{NonEmptyStringValueParser, TypedValueParser},
 };
 use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE},
-    config::{HTTP_URL, Secret, parse_http_url},
+    config::{Secret, parse_http_url},
     ids::{IdempotencyKey, OrderId, QuoteId, UserId},
     money::{Currency, FiatAmount},
     time::Timestamp,
@@ -18,7 +18,6 @@ use common::{
 use url::Url;
 
 pub use self::users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UserCommand, UserReference};
-use crate::program;
 
 /// Lines of the help are not longer, also on a wider terminal.
 const HELP_WIDTH: usize = 80;
@@ -34,7 +33,7 @@ pub struct Arguments {
     #[arg(long, global = true)]
     pub json: bool,
     /// Address of a running platform, such as `https://shop.example`. `BUYDESK_URL` sets it too.
-    #[arg(long, global = true, value_name = "URL", value_parser = parse_address)]
+    #[arg(long, global = true, value_name = "URL", value_parser = address("http://127.0.0.1:8001"))]
     pub server: Option<Url>,
     #[command(flatten)]
     pub credentials: CredentialOptions,
@@ -104,7 +103,7 @@ pub struct UpArgs {
 #[derive(Debug, Args)]
 pub struct HealthArgs {
     /// Address of health-check. By default, its port on the host of --server. `HEALTH_CHECK_URL` sets it too.
-    #[arg(long, value_name = "URL", value_parser = parse_address)]
+    #[arg(long, value_name = "URL", value_parser = address("http://127.0.0.1:8050"))]
     pub health_check: Option<Url>,
 }
 
@@ -175,18 +174,24 @@ pub enum OrderCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "buydesk order place --currency <CURRENCY> --amount <AMOUNT> [OPTIONS]\n       \
+                      buydesk order place --currency <CURRENCY> --bitcoin <BITCOIN> [OPTIONS]\n       \
+                      buydesk order place --quote <QUOTE> [OPTIONS]",
+    group = ArgGroup::new("bought").args(["amount", "bitcoin", "quote"]).required(true)
+)]
 pub struct PlaceArgs {
     /// Currency to pay in, such as EUR.
     #[arg(short, long, required_unless_present = "quote")]
     pub currency: Option<String>,
     /// Amount to pay, at most 4 decimals.
-    #[arg(short, long, allow_hyphen_values = true, required_unless_present_any = ["bitcoin", "quote"])]
+    #[arg(short, long, allow_hyphen_values = true)]
     pub amount: Option<String>,
     /// Bitcoin to buy instead of an amount, at most 8 decimals.
-    #[arg(short, long, allow_hyphen_values = true, conflicts_with = "amount")]
+    #[arg(short, long, allow_hyphen_values = true)]
     pub bitcoin: Option<String>,
     /// Id of the quote to take, instead of currency and amount.
-    #[arg(short, long, conflicts_with_all = ["currency", "amount", "bitcoin"])]
+    #[arg(short, long, conflicts_with = "currency")]
     pub quote: Option<QuoteId>,
     /// Your reference for the order, such as the number of an invoice.
     #[arg(short, long)]
@@ -211,8 +216,13 @@ fn parse_pair(text: &str) -> Result<MetadataPair, String> {
     Ok(MetadataPair { name: name.to_owned(), value: value.to_owned() })
 }
 
-fn parse_address(text: &str) -> Result<Url, String> {
-    parse_http_url(text).ok_or_else(|| format!("must be {HTTP_URL}"))
+/// Parses an address such as `example`.
+fn address(example: &'static str) -> impl Fn(&str) -> Result<Url, String> + Clone {
+    move |text| {
+        parse_http_url(text).ok_or_else(|| {
+            format!("must be an http or https address without user name, query and fragment, such as {example}")
+        })
+    }
 }
 
 /// Parses a whole number of this range.
@@ -243,15 +253,20 @@ pub enum QuoteCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "buydesk quote create --currency <CURRENCY> --amount <AMOUNT> [OPTIONS]\n       \
+                      buydesk quote create --currency <CURRENCY> --bitcoin <BITCOIN> [OPTIONS]",
+    group = ArgGroup::new("bought").args(["amount", "bitcoin"]).required(true)
+)]
 pub struct CreateQuoteArgs {
     /// Currency to pay in, such as EUR.
     #[arg(short, long)]
     pub currency: String,
     /// Amount to pay, at most 4 decimals.
-    #[arg(short, long, allow_hyphen_values = true, required_unless_present = "bitcoin")]
+    #[arg(short, long, allow_hyphen_values = true)]
     pub amount: Option<String>,
     /// Bitcoin to buy instead of an amount, at most 8 decimals.
-    #[arg(short, long, allow_hyphen_values = true, conflicts_with = "amount")]
+    #[arg(short, long, allow_hyphen_values = true)]
     pub bitcoin: Option<String>,
 }
 
@@ -284,25 +299,6 @@ pub struct ListArgs {
     /// Orders of this user. Only an operator may list the orders of others.
     #[arg(long)]
     pub user: Option<UserId>,
-}
-
-/// Prints the help or the version that was requested, or why the command line is invalid: with `--json` as JSON.
-pub fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
-    let is_json = std::env::args().skip(1).any(|argument| argument == "--json");
-    if error.use_stderr() && is_json {
-        let text = error.render().to_string();
-        let detail = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-        let document = serde_json::json!({
-            "code": "invalid_arguments",
-            "detail": detail.trim(),
-            "next_step": format!("`{}` shows the commands and options.", program::command("--help")),
-        });
-        eprintln!("{document}");
-    } else {
-        // A closed pipe is no reason for another error.
-        let _ = error.print();
-    }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
 }
 
 #[cfg(test)]

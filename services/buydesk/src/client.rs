@@ -7,6 +7,7 @@ mod endpoint;
 mod error;
 mod health;
 mod keys;
+mod order_attempts;
 mod orders;
 mod price;
 mod quotes;
@@ -18,7 +19,7 @@ use common::api::rates::{Conversion, ExchangerCourses};
 use self::error::{FieldOption, naming_options};
 pub use self::{
     api_client::ApiClient,
-    error::{error_document, print_warning},
+    error::{ClientError, error_document, print_warning},
     health::{CANNOT_BE_ASKED, show_health},
     keys::run_key_command,
     orders::run_order_command,
@@ -55,7 +56,7 @@ pub async fn show_rates(client: &ApiClient, args: RatesArgs, json: bool) -> anyh
         } else if is_filtered {
             "No course matches the filters.".to_owned()
         } else {
-            let health = client.command("health");
+            let health = client.health_command();
             format!("No exchange has reported a course yet. `{health}` shows what is missing.")
         }
     })

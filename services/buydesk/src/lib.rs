@@ -14,18 +14,20 @@ use common::{config::Env, process};
 
 use self::{
     cli::{Addresses, Arguments, Command, Seed},
-    client::{ApiClient, CANNOT_BE_ASKED, error_document},
+    client::{ApiClient, CANNOT_BE_ASKED, ClientError, error_document},
 };
 
 /// The exit code of a command that failed.
 const FAILED: u8 = 1;
+/// The exit code if an argument is invalid. clap uses it too.
+const INVALID_ARGUMENT: u8 = 2;
 
-/// Runs the command of the command line. An error is printed to standard error, and the exit code is 1, or 2 if the command line
-/// is invalid or health-check cannot be asked.
+/// Runs the command of the command line. An error is printed to standard error, and the exit code is 1, or 2 if an argument is
+/// invalid or health-check cannot be asked.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return cli::report_invalid_arguments(&error),
+        Err(error) => return report_invalid_arguments(&error),
     };
     let json = arguments.json;
     let failed = if matches!(arguments.command, Command::Health(_)) { CANNOT_BE_ASKED } else { FAILED };
@@ -44,13 +46,46 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Prints the help or the version that was requested, or why the command line is invalid: with `--json` as JSON.
+fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
+    let is_json = std::env::args().skip(1).any(|argument| argument == "--json");
+    if error.use_stderr() && is_json {
+        let text = error.render().to_string();
+        let detail = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        // clap lists missing arguments in lines.
+        let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
+        eprintln!("{}", error_document(&ClientError::invalid_arguments(detail).into()));
+    } else {
+        // A closed pipe is no reason for another error.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(INVALID_ARGUMENT))
+}
+
 fn report_error(error: &anyhow::Error, json: bool, exit_code: u8) -> ExitCode {
     if json {
         eprintln!("{}", error_document(error));
     } else {
         process::fail("buydesk", error);
     }
-    ExitCode::from(exit_code)
+    ExitCode::from(exit_code_of(error, exit_code))
+}
+
+/// The exit code of an error. `failed` is that of an error that is not in the arguments.
+fn exit_code_of(error: &anyhow::Error, failed: u8) -> u8 {
+    let is_invalid = error.downcast_ref::<ClientError>().is_some_and(ClientError::is_invalid_argument);
+    if is_invalid { INVALID_ARGUMENT } else { failed }
+}
+
+/// Refuses the options of client commands for a command that runs or fills a platform of its own.
+fn refuse_client_options(has_server: bool, has_credentials: bool) -> Result<(), ClientError> {
+    let options = match (has_server, has_credentials) {
+        (true, _) => "--server is the address of",
+        (false, true) => "--api-key and --operator-token are for",
+        (false, false) => return Ok(()),
+    };
+    let message = format!("{options} a running platform, which this command does not use");
+    Err(ClientError::invalid_arguments(message))
 }
 
 /// Runs a command in a process that may open `descriptors` files.
@@ -63,14 +98,9 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
             client::print_warning("unknown_setting", unknown, json);
         }
     }
-    anyhow::ensure!(
-        server.is_none() || !matches!(command, Command::Up(_) | Command::Seed(_)),
-        "--server is the address of a running platform, which this command does not use"
-    );
-    anyhow::ensure!(
-        credentials.is_empty() || !matches!(command, Command::Up(_) | Command::Seed(_)),
-        "--api-key and --operator-token are for a running platform, which this command does not use"
-    );
+    if matches!(command, Command::Up(_) | Command::Seed(_)) {
+        refuse_client_options(server.is_some(), !credentials.is_empty())?;
+    }
     let connect = |env, health_check| ApiClient::new(env, Addresses { server, health_check }, credentials);
     match command {
         Command::Up(args) => up::run_services(env, &args, descriptors).await?,

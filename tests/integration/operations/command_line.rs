@@ -165,6 +165,31 @@ async fn problem_of_a_service_is_shown_as_sentence_or_as_its_json() {
     assert!(document["request_id"].is_string(), "{document}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn order_is_denied_while_db_proxy_is_stopped() {
+    let platform = Platform::start(Stack::Embedded).await;
+    platform.db_proxy.stop().await;
+    let server = platform.create_order.url("");
+    let place = ["--json", "order", "place", "-c", "EUR", "-a", "1"];
+    let document = error_document(&run_buydesk(&place, &[("BUYDESK_URL", &server)]));
+    assert_eq!((&document["code"], &document["status"]), (&"upstream_unavailable".into(), &503.into()));
+    assert!(document["detail"].as_str().unwrap().starts_with("No order was placed, because "), "{document}");
+    assert!(document["request_id"].is_string(), "{document}");
+    // An earlier command may have used the key of the user.
+    let place = [&place[..], &["--key", "my-key"]].concat();
+    let document = error_document(&run_buydesk(&place, &[("BUYDESK_URL", &server)]));
+    assert_eq!(document["code"], "outcome_unknown");
+}
+
+#[test]
+fn argument_that_the_client_checks_itself_has_the_exit_code_of_an_invalid_command_line() {
+    let repeated = ["order", "place", "-c", "EUR", "-a", "1", "-m", "cart=7", "-m", "cart=8"];
+    for arguments in [&repeated[..], &["--server", "http://127.0.0.1:8001", "up"]] {
+        let output = run_buydesk(arguments, &[]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+    }
+}
+
 #[test]
 fn invalid_arguments_and_settings_are_json_if_json_is_requested() {
     let output = run_buydesk(&["--json", "order", "buy"], &[]);

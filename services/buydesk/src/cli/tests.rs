@@ -33,6 +33,20 @@ fn order_has_a_currency_and_an_amount_or_a_quote() {
 }
 
 #[test]
+fn missing_arguments_are_named_with_their_alternatives() {
+    for (arguments, alternatives) in [
+        (&["order", "place"][..], "<--amount <AMOUNT>|--bitcoin <BITCOIN>|--quote <QUOTE>>"),
+        (&["order", "place", "-c", "EUR"], "<--amount <AMOUNT>|--bitcoin <BITCOIN>|--quote <QUOTE>>"),
+        (&["quote", "create", "-c", "EUR"], "<--amount <AMOUNT>|--bitcoin <BITCOIN>>"),
+    ] {
+        let error = Arguments::try_parse_from(["buydesk"].iter().chain(arguments)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
+        let text = error.to_string();
+        assert!(text.contains(alternatives) && text.contains("--bitcoin <BITCOIN> [OPTIONS]\n"), "{text}");
+    }
+}
+
+#[test]
 fn wrong_value_is_named_with_its_option_and_what_is_allowed() {
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let list = &["order", "list"][..];
@@ -49,8 +63,8 @@ fn wrong_value_is_named_with_its_option_and_what_is_allowed() {
         (&["order", "place", "--quote", id][..], "--metadata", "cart", "must be NAME=VALUE"),
         (&["order", "place"][..], "--quote", "7", "must be a UUID"),
         (&["order", "place", "--quote", id][..], "--key", "a b", "must be 1 to 128 visible ASCII characters"),
-        (&["price"][..], "--server", "shop:8001", "must be an http or https address"),
-        (&["health"][..], "--health-check", "ftp://shop", "must be an http or https address"),
+        (&["price"][..], "--server", "shop:8001", "such as http://127.0.0.1:8001"),
+        (&["health"][..], "--health-check", "ftp://shop", "such as http://127.0.0.1:8050"),
     ] {
         let arguments = ["buydesk"].iter().chain(command).chain([&option, &value]);
         let error = Arguments::try_parse_from(arguments).unwrap_err();

@@ -6,10 +6,13 @@ use std::{
 };
 
 use common::{
-    api::{Code, Problem, health::Readiness, orders::OrderPayload},
+    api::{
+        Code, Problem, RetryAdvice,
+        health::{Component, Readiness},
+        orders::OrderPayload,
+    },
     clients::http_client,
     config::Env,
-    ids::IdempotencyKey,
 };
 use reqwest::{
     RequestBuilder, StatusCode,
@@ -21,15 +24,20 @@ use super::{
     credentials::Credentials,
     endpoint::{Endpoint, Endpoints, REQUEST_TIMEOUT},
     error::ClientError,
+    order_attempts::{Effect, FailedAttempt, FailedAttempts, Failure, OrderKey},
 };
 use crate::{
     cli::{Addresses, CredentialOptions},
     program::{quote, typed_name},
 };
 
-/// Maximum number of attempts to place an order. Retries are safe, because every attempt has the same key.
-const MAX_ATTEMPTS: u32 = 3;
+/// The pause between two attempts to place an order.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// How create-order begins the detail of `outcome_unknown` if only an earlier request with the key may have placed the order. With
+/// any other text, the order counts as one that may have been placed.
+const NO_EFFECT: &str = "This request had no effect";
+/// How every service begins the detail of `not_found` if it has no such path.
+const NO_SUCH_PATH: &str = "This path does not exist";
 
 /// Sends requests to the services.
 pub struct ApiClient {
@@ -59,18 +67,51 @@ pub struct ServiceResponse {
 
 /// Why a request failed.
 enum RequestError {
-    /// The service answered with a problem.
-    Problem { code: Code, error: ClientError },
+    /// The service answered with a problem. `effect` is that of an order.
+    Problem { effect: Effect, error: ClientError },
+    /// There was no connection, so nothing was sent.
+    NotSent(ClientError),
     /// The service sent no response, or one that is not in its format. It is unknown whether it handled the request.
     NoResponse(ClientError),
 }
 
 impl RequestError {
-    /// Whether the service may have handled the request.
-    fn is_outcome_unknown(&self) -> bool {
-        match self {
-            Self::Problem { code, .. } => *code == Code::OutcomeUnknown,
-            Self::NoResponse(_) => true,
+    fn of_transport(endpoint: &Endpoint, error: &reqwest::Error) -> Self {
+        let was_sent = !error.is_connect();
+        let error = ClientError::no_response(endpoint, error);
+        if was_sent { Self::NoResponse(error) } else { Self::NotSent(error) }
+    }
+
+    fn of_problem(endpoint: &Endpoint, problem: &Problem, body: &[u8]) -> Self {
+        let error = if is_of_other_service(problem) {
+            ClientError::not_the_service(endpoint, &format!("status {}", problem.code.status()))
+        } else {
+            ClientError::from_problem(problem, body)
+        };
+        Self::Problem { effect: order_effect(problem), error }
+    }
+}
+
+/// Whether the service does not know the path or the method.
+fn is_of_other_service(problem: &Problem) -> bool {
+    problem.code == Code::MethodNotAllowed || problem.code == Code::NotFound && problem.detail.starts_with(NO_SUCH_PATH)
+}
+
+/// The effect of an order that was answered with this problem.
+fn order_effect(problem: &Problem) -> Effect {
+    match problem.code.retry_advice() {
+        RetryAdvice::WithSameKey if problem.detail.starts_with(NO_EFFECT) => Effect::None,
+        RetryAdvice::WithSameKey => Effect::Unknown,
+        RetryAdvice::AfterChange | RetryAdvice::AtOnce | RetryAdvice::AfterWait => Effect::Refused,
+    }
+}
+
+impl From<RequestError> for FailedAttempt {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Problem { effect, error } => Self { effect, error },
+            RequestError::NotSent(error) => Self { effect: Effect::NotSent, error },
+            RequestError::NoResponse(error) => Self { effect: Effect::Unknown, error },
         }
     }
 }
@@ -78,7 +119,9 @@ impl RequestError {
 impl From<RequestError> for ClientError {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::Problem { error, .. } | RequestError::NoResponse(error) => error,
+            RequestError::Problem { error, .. } | RequestError::NotSent(error) | RequestError::NoResponse(error) => {
+                error
+            }
         }
     }
 }
@@ -97,6 +140,16 @@ impl ApiClient {
     /// A command of this program for the same platform, for hints.
     pub fn command(&self, arguments: &str) -> String {
         format!("{} {arguments}", self.program)
+    }
+
+    /// The command that shows the health of the same platform. It names the address of health-check unless all addresses are the
+    /// defaults, because another platform may run at the default port.
+    pub fn health_command(&self) -> String {
+        let Endpoints { health_check, are_default, .. } = &self.endpoints;
+        if *are_default {
+            return self.command("health");
+        }
+        self.command(&format!("health --health-check {}", quote(health_check.address())))
     }
 
     pub async fn get(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
@@ -154,29 +207,43 @@ impl ApiClient {
     }
 
     /// Places an order. Retries with the same key while the outcome is unknown.
-    pub async fn place_order(&self, payload: &OrderPayload, key: &IdempotencyKey) -> anyhow::Result<ServiceResponse> {
+    pub(super) async fn place_order(&self, payload: &OrderPayload, key: &OrderKey) -> anyhow::Result<ServiceResponse> {
         let endpoint = &self.endpoints.server;
         let url = endpoint.url("api/v1/orders")?;
         let body = serde_json::to_vec(payload)?;
-        let mut attempt = 1;
+        let mut attempts = FailedAttempts::default();
         loop {
             let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
-            let request = request.header("idempotency-key", key.as_str()).body(body.clone());
+            let request = request.header("idempotency-key", key.key().as_str()).body(body.clone());
             let request = self.with_credentials(request, endpoint);
             let error = match send_request(request, endpoint).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            let refused = !error.is_outcome_unknown();
-            if refused && attempt == 1 {
-                return Err(ClientError::from(error).into());
+            if let Some(failure) = attempts.add(error.into(), key) {
+                return Err(self.explain(failure, key).await.into());
             }
-            // After the first attempt, a refusal proves nothing: an earlier attempt may have placed the order.
-            if refused || attempt == MAX_ATTEMPTS {
-                return Err(ClientError::from(error).with_unknown_outcome(key).into());
-            }
-            attempt += 1;
             tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// The error of an order that all attempts failed to place.
+    async fn explain(&self, failure: Failure, key: &OrderKey) -> ClientError {
+        match failure {
+            Failure::Refused(error) => error,
+            Failure::NotSent(error) => error.with_denial(),
+            Failure::NoEffect(error) => {
+                let readiness = self.readiness(&self.endpoints.server).await;
+                let missing = readiness.map(|readiness| readiness.parts).unwrap_or_default();
+                let missing: Vec<_> =
+                    missing.iter().filter(|part| part.is_fatal()).map(Component::name_with_detail).collect();
+                error.into_denial(&missing, &self.health_command())
+            }
+            Failure::Unknown(error) => error.with_unknown_outcome(key.key(), "The order may have been placed."),
+            Failure::UnknownEarlier(error) => error.with_unknown_outcome(
+                key.key(),
+                "This command placed no order, but an earlier request with this key may have placed it.",
+            ),
         }
     }
 }
@@ -190,7 +257,7 @@ async fn send_request(request: RequestBuilder, endpoint: &Endpoint) -> Result<Se
 }
 
 async fn receive(request: RequestBuilder, endpoint: &Endpoint) -> Result<RawResponse, RequestError> {
-    let no_response = |error| RequestError::NoResponse(ClientError::no_response(endpoint, &error));
+    let no_response = |error| RequestError::of_transport(endpoint, &error);
     let response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(no_response)?;
     let (status, headers) = (response.status(), response.headers());
     let replayed = headers.get("idempotency-replayed").is_some_and(|value| value == "true");
@@ -207,9 +274,7 @@ impl RawResponse {
             return Ok(ServiceResponse { body, service: endpoint.service, replayed });
         }
         Err(match Problem::from_json(&body, retry_after) {
-            Some(problem) => {
-                RequestError::Problem { code: problem.code, error: ClientError::from_problem(&problem, &body) }
-            }
+            Some(problem) => RequestError::of_problem(endpoint, &problem, &body),
             None => RequestError::NoResponse(ClientError::not_the_service(endpoint, &format!("status {status}"))),
         })
     }
@@ -242,3 +307,6 @@ pub fn print_line(text: &str) -> anyhow::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,8 @@ pub struct Endpoints {
     pub rates: Endpoint,
     pub users: Endpoint,
     pub health_check: Endpoint,
+    /// Whether the public address and that of health-check are the default ones.
+    pub are_default: bool,
 }
 
 impl Endpoints {
@@ -94,7 +96,9 @@ impl Endpoints {
         let beside_or_set = other_port("HEALTH_CHECK_URL", default_address::<health_check::App>);
         let health_check = health_check.unwrap_or(beside_or_set);
 
-        let public = public.unwrap_or_else(|| default_address::<create_order::App>(env));
+        let default_public = default_address::<create_order::App>(env);
+        let public = public.unwrap_or_else(|| default_public.clone());
+        let are_default = public == default_public && health_check == default_address::<health_check::App>(env);
         let server = Endpoint::new(create_order::App::NAME, "--server or BUYDESK_URL", Audience::Customers, public);
         let own = |service, variable, audience, url: Option<Url>| match url {
             Some(url) => Endpoint::new(service, variable, audience, url),
@@ -111,6 +115,7 @@ impl Endpoints {
                 health_check,
             ),
             server,
+            are_default,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::{error::Error as _, fmt, io};
 
 use common::{
-    api::{Code, Problem},
+    api::{Code, Problem, REFERENCE_PATH},
     config::ConfigError,
     ids::IdempotencyKey,
 };
@@ -15,6 +15,12 @@ use crate::program;
 
 /// The member of the JSON document that says what the user can do.
 const NEXT_STEP: &str = "next_step";
+/// The member of the JSON document that says what happened.
+const DETAIL: &str = "detail";
+/// The member of the JSON document with the key of the order.
+const IDEMPOTENCY_KEY: &str = "idempotency_key";
+/// The code of an invalid command line.
+pub const INVALID_ARGUMENTS: &str = "invalid_arguments";
 /// The member of the JSON document that has the value of the header `Retry-After`.
 const RETRY_AFTER: &str = "retry_after_secs";
 
@@ -40,7 +46,7 @@ impl ClientError {
     /// An error that the client itself found. `code` is for programs.
     pub fn new(code: &str, message: impl Into<String>, next_step: impl Into<String>) -> Self {
         let (message, next_step) = (message.into(), next_step.into());
-        let members = [("code", code), ("detail", message.as_str()), (NEXT_STEP, next_step.as_str())];
+        let members = [("code", code), (DETAIL, message.as_str()), (NEXT_STEP, next_step.as_str())];
         let document = members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         Self { message, next_step: Some(next_step), document }
     }
@@ -48,10 +54,9 @@ impl ClientError {
     /// A problem that a service reported in this body.
     pub fn from_problem(problem: &Problem, body: &[u8]) -> Self {
         let mut document: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
-        let request_id = document.get("request_id").and_then(Value::as_str);
         // Operators find the cause in the logs.
-        let request_id = request_id.filter(|_| problem.code.status().is_server_error());
-        let request_id = request_id.map(|id| format!(", request id {id}")).unwrap_or_default();
+        let is_server_error = problem.code.status().is_server_error();
+        let request_id = if is_server_error { request_note(&document) } else { String::new() };
         let message = format!("{} ({}{request_id})", problem.detail, problem.code);
         let wait = problem.retry_after.map(|wait| wait.as_secs().max(1));
         let next_step = match problem.code {
@@ -83,15 +88,63 @@ impl ClientError {
         Self::new("not_the_service", message, format!("Set {settings} to the address of {service}."))
     }
 
-    /// It is not known whether an order was placed, because its request failed with this error.
+    /// An argument that this program refuses.
+    pub fn invalid_arguments(message: impl Into<String>) -> Self {
+        let next_step = format!("`{}` shows the commands and options.", program::command("--help"));
+        Self::new(INVALID_ARGUMENTS, message, next_step)
+    }
+
+    /// Whether the user has to correct an argument: this program or the service refuses its value.
+    pub fn is_invalid_argument(&self) -> bool {
+        let code = self.document.get("code").and_then(Value::as_str);
+        code.is_some_and(|code| code == INVALID_ARGUMENTS || code == Code::ValidationFailed.as_str())
+    }
+
+    /// The error of an order that was never sent.
     #[must_use]
-    pub fn with_unknown_outcome(self, key: &IdempotencyKey) -> Self {
-        let message = format!("{}\nThe order may have been placed.", self.message);
+    pub fn with_denial(mut self) -> Self {
+        self.message += " No order was placed.";
+        self.document.insert(DETAIL.to_owned(), self.message.clone().into());
+        self
+    }
+
+    /// The error of an order whose requests had no effect. `self` is a problem that says so. `missing` are the components that
+    /// create-order lacks.
+    #[must_use]
+    pub fn into_denial(self, missing: &[String], health_command: &str) -> Self {
+        let code = Code::UpstreamUnavailable;
+        let detail = if missing.is_empty() {
+            "No order was placed, because a part of the platform cannot be used at the moment.".to_owned()
+        } else {
+            format!("No order was placed, because create-order cannot work: {}.", missing.join("; "))
+        };
+        let seconds = self.document.get(RETRY_AFTER).and_then(Value::as_u64).unwrap_or(1);
+        let next_step = format!("Try again in {seconds} s. `{health_command}` shows what is missing.");
+        let mut document = self.document;
+        document.remove(IDEMPOTENCY_KEY);
+        set_code(&mut document, code);
+        document.insert(DETAIL.to_owned(), detail.clone().into());
+        document.insert(NEXT_STEP.to_owned(), next_step.clone().into());
+        let message = format!("{detail} ({code}{})", request_note(&document));
+        Self { message, next_step: Some(next_step), document }
+    }
+
+    /// It is not known whether an order was placed, because its requests failed, the last one with this error. `doubt` says which
+    /// request may have placed it.
+    #[must_use]
+    pub fn with_unknown_outcome(self, key: &IdempotencyKey, doubt: &str) -> Self {
+        let message = format!("{}\n{doubt}", self.message);
         let next_step = format!("To find out, run the command again with --key {key}. It places the order only once.");
-        let mut error = Self::new(Code::OutcomeUnknown.as_str(), message, next_step);
-        error.document.insert("idempotency_key".to_owned(), key.as_str().into());
-        error.document.extend(self.document.into_iter().filter(|(name, _)| name == RETRY_AFTER));
-        error
+        let mut document = self.document;
+        let detail = document.get(DETAIL).and_then(Value::as_str).unwrap_or_default();
+        let detail = format!("{detail} {doubt}");
+        // They belong to the problem of a later attempt.
+        document.remove("errors");
+        set_code(&mut document, Code::OutcomeUnknown);
+        document.insert(DETAIL.to_owned(), detail.into());
+        document.insert(IDEMPOTENCY_KEY.to_owned(), key.as_str().into());
+        document.insert(NEXT_STEP.to_owned(), next_step.clone().into());
+        Self { message, next_step: Some(next_step), document }
     }
 
     /// Names each wrong field by the option that the user wrote. In the JSON document, each error of `errors` has the `option`
@@ -108,6 +161,22 @@ impl ClientError {
     }
 }
 
+/// Sets the members that state the kind of a problem. A document without a status is not a response of a service.
+fn set_code(document: &mut Map<String, Value>, code: Code) {
+    document.insert("type".to_owned(), format!("{REFERENCE_PATH}#{code}").into());
+    document.insert("title".to_owned(), code.title().into());
+    document.insert("code".to_owned(), code.as_str().into());
+    if let Some(status) = document.get_mut("status") {
+        *status = code.status().as_u16().into();
+    }
+}
+
+/// The request id for a message, such as `, request id 7`. Empty if there is none.
+fn request_note(document: &Map<String, Value>) -> String {
+    let id = document.get("request_id").and_then(Value::as_str);
+    id.map(|id| format!(", request id {id}")).unwrap_or_default()
+}
+
 /// Adds the option to one error of a problem. Returns what is wrong with it, such as `--amount must be greater than 0`.
 fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<String> {
     let (field, message) = (error["field"].as_str()?, error["message"].as_str()?);
@@ -115,12 +184,23 @@ fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<String> {
     let (name, part) = field.split_once('.').map_or((field, None), |(name, part)| (name, Some(part)));
     let option = options.iter().find(|option| option.field == name).map(|option| option.option);
     let Some(option) = option else { return Some(format!("{field} {message}")) };
+    let message = name_compared_option(message, options);
     let sentence = match part {
         Some(part) => format!("{option} {part}: {message}"),
         None => format!("{option} {message}"),
     };
     error["option"] = option.into();
     Some(sentence)
+}
+
+/// The message with the option of a field that it ends with, such as `must not be later than --to`.
+fn name_compared_option(message: &str, options: &[FieldOption]) -> String {
+    let compared = message.rsplit_once(" than ");
+    let option = compared.and_then(|(_, last)| options.iter().find(|option| option.field == last));
+    match (compared, option) {
+        (Some((start, _)), Some(option)) => format!("{start} than {}", option.option),
+        _ => message.to_owned(),
+    }
 }
 
 /// The result with its error naming the options of the command line.

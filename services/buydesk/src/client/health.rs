@@ -34,7 +34,7 @@ fn is_ok(health: &Health) -> bool {
 
 /// The report for people. `page` is the address of the status page.
 fn report(health: &Health, page: &str) -> String {
-    let mut text = headline(health);
+    let mut text = format!("{}\nhealth-check at {page} reports this.", headline(health));
     let findings = find_faults(health);
     for same_advice in findings.chunk_by(|a, b| a.advice == b.advice) {
         text.push('\n');

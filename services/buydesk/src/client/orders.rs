@@ -7,14 +7,14 @@ use common::{
         orders::{Cursor, Metadata, Order, OrderFilter, OrderPayload, OrderQuery},
         pages::LinkedOrderPage,
     },
-    ids::IdempotencyKey,
     money::DecimalText,
 };
 
 use super::{
     ApiClient,
     api_client::print_line,
-    error::{FieldOption, naming_options},
+    error::{ClientError, FieldOption, naming_options},
+    order_attempts::OrderKey,
     render,
 };
 use crate::{
@@ -61,7 +61,9 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
     let PlaceArgs { currency, amount, bitcoin, quote, reference, metadata, key } = args;
     let given = metadata.len();
     let metadata: Metadata = metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
-    anyhow::ensure!(metadata.iter().count() == given, "a name of --metadata is repeated");
+    if metadata.iter().count() != given {
+        return Err(ClientError::invalid_arguments("a name of --metadata is repeated").into());
+    }
     let payload = OrderPayload {
         currency,
         amount: amount.map(DecimalText::from),
@@ -71,12 +73,12 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
         metadata: (given > 0).then_some(metadata),
     };
     // The key makes it safe to retry after a failure.
-    let key = key.unwrap_or_else(IdempotencyKey::generate);
+    let key = OrderKey::new(key);
     let response = client.place_order(&payload, &key).await?;
     response.print(json, |order: &Order| {
         let note = if response.replayed { "\nAn earlier request with this key placed the order." } else { "" };
         let order = format!("Order was placed for {}:{}\n{}", order.currency, order.amount, render::order(order));
-        format!("{order}\nIdempotency key: {key}{note}")
+        format!("{order}\nIdempotency key: {}{note}", key.key())
     })
 }
 

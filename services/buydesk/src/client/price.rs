@@ -23,6 +23,9 @@ use super::{
 };
 use crate::table::Table;
 
+/// The component of create-order for the prices in all currencies.
+const ORDER_PRICE: &str = "price";
+
 /// The prices, in the form of the price record of price-cache-proxy, and whether orders are accepted at them.
 #[derive(Debug, Serialize)]
 struct PriceList {
@@ -56,9 +59,9 @@ struct ListedPrice {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     legs: Vec<CurrencyPair>,
     simulated: bool,
-    /// Whether there is a price that orders in this currency may use.
+    /// Whether orders in this currency are accepted.
     orders_accepted: bool,
-    /// Why not.
+    /// Why not, unless no order is accepted in any currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -69,7 +72,11 @@ fn as_map<S: serde::Serializer>(prices: &[ListedPrice], serializer: S) -> Result
 
 /// Runs `buydesk price`.
 pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
-    let readiness = client.readiness(&client.endpoints.server).await?;
+    let server = &client.endpoints.server;
+    let readiness = client.readiness(server).await?;
+    if !is_create_order(&readiness) {
+        return Err(ClientError::not_the_service(server, "the readiness of another service").into());
+    }
     let prices = currency_components(&readiness).map(|(currency, component)| async move {
         let agreed = agreed_price(client, currency).await;
         ListedPrice::new(currency, component, agreed)
@@ -77,10 +84,15 @@ pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     let prices = join_all(prices).await.into_iter().flatten().collect();
     let Some(list) = PriceList::new(&readiness, prices) else {
         let next_step =
-            format!("Orders are refused until there is one. `{}` shows what is missing.", client.command("health"));
+            format!("Orders are refused until there is one. `{}` shows what is missing.", client.health_command());
         return Err(ClientError::new("no_price", "There is no current price.", next_step).into());
     };
     if json { print_line(&serde_json::to_string(&list)?) } else { print_line(&price_table(&list)) }
+}
+
+/// Whether this is the readiness of create-order, which always has the component `price`.
+fn is_create_order(readiness: &Readiness) -> bool {
+    readiness.parts.iter().any(|part| part.name == ORDER_PRICE)
 }
 
 /// The component of create-order for each configured currency.
@@ -138,11 +150,14 @@ fn used_sources(agreed: &AgreedPrice) -> Vec<String> {
 
 impl PriceList {
     /// `None` if there are no prices.
-    fn new(readiness: &Readiness, prices: Vec<ListedPrice>) -> Option<Self> {
+    fn new(readiness: &Readiness, mut prices: Vec<ListedPrice>) -> Option<Self> {
         let missing = readiness.parts.iter().filter(|part| part.is_fatal()).map(Component::name_with_detail);
         let missing: Vec<_> = missing.collect();
         let limit = readiness.parts.iter().find(|part| part.name == Component::LIMIT && !part.ready);
         let reason = if missing.is_empty() { limit.map(Component::name_with_detail) } else { Some(missing.join("; ")) };
+        for price in &mut prices {
+            price.orders_accepted &= reason.is_none();
+        }
         Some(Self {
             base: BASE,
             state: prices.iter().map(|price| price.state).max()?,

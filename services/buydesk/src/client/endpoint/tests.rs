@@ -69,3 +69,16 @@ fn address_of_users_is_set_or_beside_the_public_one() {
     assert_eq!(address(None, &setting), "http://users:5");
     assert_eq!(address(Some("https://other/buydesk"), &setting), "https://other:8060");
 }
+
+#[test]
+fn default_addresses_are_recognised() {
+    let are_default = |settings: &[(&str, &str)]| {
+        let mut env = Env::from_pairs(settings.iter().copied());
+        Endpoints::new(&mut env, Addresses::default()).are_default
+    };
+    assert!(are_default(&[]));
+    assert!(are_default(&[("BUYDESK_URL", "http://127.0.0.1:8001/")]));
+    // A platform at another port of the same host has another health-check.
+    assert!(!are_default(&[("BUYDESK_URL", "http://127.0.0.1:9001")]));
+    assert!(!are_default(&[("HEALTH_CHECK_URL", "http://health:5")]));
+}

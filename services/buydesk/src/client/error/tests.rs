@@ -22,11 +22,77 @@ fn json_of_a_problem_keeps_the_next_step_and_the_seconds_to_wait() {
     assert_eq!((&limited["code"], &limited["status"]), (&json!("too_many_requests"), &json!(429)));
     assert_eq!((&limited[NEXT_STEP], &limited[RETRY_AFTER]), (&json!("Try again in 7 s."), &json!(7)));
 
-    let key = "my-key".parse().unwrap();
-    let unknown = document(client_error(problem()).with_unknown_outcome(&key));
+    let unknown = document(client_error(problem()).with_unknown_outcome(&key(), "It may exist."));
     assert_eq!((&unknown["code"], &unknown[RETRY_AFTER]), (&json!("outcome_unknown"), &json!(7)));
     assert_eq!(unknown["idempotency_key"], "my-key");
     assert!(unknown[NEXT_STEP].as_str().unwrap().contains("--key my-key"), "{unknown}");
+}
+
+fn key() -> IdempotencyKey {
+    "my-key".parse().unwrap()
+}
+
+/// A problem with this code, as a service sends it.
+fn sent_problem(code: Code) -> ClientError {
+    let problem = Problem::new(code, "This is the detail.").retry_after(Duration::from_secs(5));
+    let mut body: Value = serde_json::from_str(&problem.clone().to_json()).unwrap();
+    body["request_id"] = "id-7".into();
+    ClientError::from_problem(&problem, body.to_string().as_bytes())
+}
+
+#[test]
+fn json_of_an_unknown_outcome_is_a_problem_with_one_line() {
+    let expected = document(sent_problem(Code::OutcomeUnknown));
+    for code in [Code::OutcomeUnknown, Code::TooManyRequests] {
+        let unknown = document(sent_problem(code).with_unknown_outcome(&key(), "It may exist."));
+        for member in ["type", "title", "status", "request_id", RETRY_AFTER] {
+            assert!(!unknown[member].is_null(), "{member} is not in {unknown}");
+            assert_eq!(unknown[member], expected[member], "{code}");
+        }
+        assert_eq!(unknown[DETAIL], "This is the detail. It may exist.");
+    }
+    // Without a response there is no status.
+    let unanswered = ClientError::new("no_response", "There is no response.", "Wait.");
+    let unknown = document(unanswered.with_unknown_outcome(&key(), "It may exist."));
+    assert_eq!((&unknown["title"], &unknown["status"]), (&expected["title"], &Value::Null));
+    assert_eq!(unknown[DETAIL], "There is no response. It may exist.");
+}
+
+#[test]
+fn order_whose_requests_had_no_effect_is_denied_with_the_cause() {
+    let denied = sent_problem(Code::OutcomeUnknown).into_denial(&["db-proxy: database".to_owned()], "buydesk health");
+    assert_eq!(
+        denied.to_string(),
+        "No order was placed, because create-order cannot work: db-proxy: database. (upstream_unavailable, request id id-7)\n\
+         Try again in 5 s. `buydesk health` shows what is missing."
+    );
+    let denied = document(denied);
+    assert_eq!((&denied["code"], &denied["status"]), (&json!("upstream_unavailable"), &json!(503)));
+    assert_eq!((&denied["request_id"], &denied[IDEMPOTENCY_KEY]), (&json!("id-7"), &Value::Null));
+}
+
+#[test]
+fn order_that_was_not_sent_is_denied_with_the_next_step() {
+    let denied = ClientError::new("no_response", "There is no response.", "Is it running?").with_denial();
+    assert_eq!(denied.to_string(), "There is no response. No order was placed.\nIs it running?");
+    assert_eq!(document(denied)[DETAIL], "There is no response. No order was placed.");
+}
+
+#[test]
+fn compared_field_is_named_by_its_option() {
+    let options = &[FieldOption { field: "from", option: "--from" }, FieldOption { field: "to", option: "--to" }];
+    let error = FieldError::new("from", "must not be later than to");
+    let error = client_error(Problem::validation(vec![error])).naming_options(options);
+    assert_eq!(error.to_string(), "--from must not be later than --to (validation_failed)");
+}
+
+#[test]
+fn argument_that_this_program_or_the_service_refuses_is_invalid() {
+    assert!(ClientError::invalid_arguments("a name of --metadata is repeated").is_invalid_argument());
+    assert!(client_error(Problem::validation(Vec::new())).is_invalid_argument());
+    for code in [Code::LimitExceeded, Code::PriceUnavailable, Code::OutcomeUnknown] {
+        assert!(!sent_problem(code).is_invalid_argument(), "{code}");
+    }
 }
 
 #[test]

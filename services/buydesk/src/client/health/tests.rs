@@ -40,11 +40,18 @@ fn optional(mut component: Value) -> Value {
     component
 }
 
-/// The lines before the table, without the empty ones.
+/// The lines before the table, without the empty ones and the address.
 fn lines_before_the_table(health: &Health) -> Vec<String> {
     let text = report(health, PAGE);
     let lines = text.lines().take_while(|line| !line.starts_with('┌'));
-    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    lines.filter(|line| !line.is_empty() && !line.starts_with("health-check at ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn address_that_answered_follows_the_headline() {
+    let text = report(&health("ok", &accepted(), &[]), PAGE);
+    let lines: Vec<_> = text.lines().take(2).collect();
+    assert_eq!(lines, ["ok: orders are accepted", "health-check at http://127.0.0.1:8050 reports this."]);
 }
 
 #[test]

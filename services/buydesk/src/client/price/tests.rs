@@ -82,6 +82,28 @@ fn orders_are_not_accepted_while_the_limit_is_reached() {
     assert_eq!((&list["orders_accepted"], &list["reason"]), (&json!(false), &json!("limit: all of the 100 BTC")));
 }
 
+#[test]
+fn no_currency_is_accepted_while_no_orders_are_accepted() {
+    let db_proxy = component(json!({ "name": "db-proxy", "ready": false, "detail": "database" }));
+    let readiness = Readiness { ready: false, parts: vec![accepted(), db_proxy] };
+    let prices = || vec![ListedPrice::new(Currency::EUR, &accepted(), None).unwrap()];
+    let text = price_table(&PriceList::new(&readiness, prices()).unwrap());
+    let row = text.lines().find(|line| line.contains("EUR")).unwrap();
+    assert!(row.contains("refused") && !row.contains("accepted"), "{text}");
+    assert!(text.ends_with("Orders are not accepted: db-proxy: database."), "{text}");
+    assert_eq!(list(&readiness, prices())["prices"]["EUR"]["orders_accepted"], false);
+}
+
+#[test]
+fn readiness_of_another_service_is_recognised() {
+    let readiness = |name: &str| Readiness::from(vec![component(json!({ "name": name, "ready": true }))]);
+    assert!(is_create_order(&readiness("price")));
+    // price-updater has a component for each currency too.
+    for other in ["price:EUR", "db-proxy", "database"] {
+        assert!(!is_create_order(&readiness(other)), "{other}");
+    }
+}
+
 fn listed(currency: &str, state: PriceState, age_secs: u64) -> ListedPrice {
     let as_of = Timestamp::now().minus(Duration::from_secs(age_secs));
     ListedPrice {
