@@ -42,7 +42,8 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 fn restrict_existing(path: &Path) {
     let companions = COMPANIONS.map(|suffix| with_suffix(path, suffix));
     for file in std::iter::once(path).chain(companions.iter().map(PathBuf::as_path)) {
-        let Ok(metadata) = fs::metadata(file) else { continue };
+        // The permissions of a device or a folder concern the whole machine.
+        let Some(metadata) = fs::metadata(file).ok().filter(fs::Metadata::is_file) else { continue };
         let mut permissions = metadata.permissions();
         if permissions.mode() & OTHERS == 0 {
             continue;

@@ -33,3 +33,13 @@ async fn existing_database_loses_the_permissions_of_other_users() {
     assert_eq!(mode(&file), 0o660);
     assert_eq!(mode(folder.path()), 0o755);
 }
+
+#[test]
+fn permissions_of_what_is_not_a_file_do_not_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("folder");
+    fs::create_dir(&inner).unwrap();
+    fs::set_permissions(&inner, PermissionsExt::from_mode(0o755)).unwrap();
+    prepare(&inner).unwrap();
+    assert_eq!(mode(&inner), 0o755);
+}
