@@ -1,5 +1,7 @@
 //! create-order answers reads too, so that users need only one address.
 
+use std::time::Duration;
+
 use common::service::Service;
 use serde_json::Value;
 use tests::{
@@ -8,8 +10,12 @@ use tests::{
     client::send,
     on_both_stacks,
     platform::{Instance, ORDERS_PATH, order},
+    wait_until,
 };
 use url::Url;
+
+/// The time in which rates receives the first price.
+const LIMIT: Duration = Duration::from_secs(20);
 
 on_both_stacks!(new_order_is_read_at_the_address_of_its_location, reads_need_their_service_and_orders_do_not);
 
@@ -117,7 +123,11 @@ async fn buydesk_up_serves_users_at_one_address_and_stops_although_a_stream_is_o
     let location = Url::parse(&base).unwrap().join(placed.header("location").unwrap()).unwrap();
     let read: Value = client.get(location).await.json(200);
     assert_eq!(read, body);
-    assert_eq!(client.get(format!("{base}/api/v1/price?direction=BTC-EUR")).await.json(200)["simulated"], true);
+    let price = wait_until("rates has received a price", LIMIT, async || {
+        let response = client.get(format!("{base}/api/v1/price?direction=BTC-EUR")).await;
+        (response.status == 200).then(|| response.json(200))
+    });
+    assert_eq!(price.await["simulated"], true);
     let mut stream = client.request("GET", format!("{base}/api/v1/courses/stream")).send().await.unwrap();
     assert!(stream.chunk().await.unwrap().is_some());
     assert!(platform.stop().await.success());
