@@ -42,8 +42,12 @@ impl Terminal {
     /// The error text of a command that fails.
     #[track_caller]
     fn fail(&self, command: &str) -> String {
+        self.fail_with(1, command)
+    }
+
+    fn fail_with(&self, code: i32, command: &str) -> String {
         let output = self.output(command);
-        assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
+        assert_eq!(output.status.code(), Some(code), "{command}: {output:?}");
         String::from_utf8(output.stderr).unwrap()
     }
 }
@@ -79,17 +83,19 @@ async fn operator_manages_users_and_keys() {
     assert!(revoked.contains("is revoked"), "{revoked}");
     assert!(operator.run(&format!("key list {id}")).contains("revoked "));
 
-    for (command, parts) in [
-        ("user create -e BOB@example.org -n B", &["--email belongs to another user", "email_taken"][..]),
-        ("user create -e bob -n B", &["--email must be an e-mail address"]),
-        ("user find eve@example.org", &["No user has the address eve@example.org."]),
-        ("user get", &["id is required"]),
+    // The exit code is 2 if the service refuses an argument.
+    for (code, command, parts) in [
+        (1, "user create -e BOB@example.org -n B", &["--email belongs to another user", "email_taken"][..]),
+        (2, "user create -e bob -n B", &["--email must be an e-mail address"]),
+        (1, "user find eve@example.org", &["No user has the address eve@example.org."]),
+        (2, "user get", &["id is required"]),
         (
+            2,
             "key create ada@example.org -n shop -s admin --rate-limit 0",
             &["--scopes must be a list", "--rate-limit must be"],
         ),
     ] {
-        let error = operator.fail(command);
+        let error = operator.fail_with(code, command);
         for part in parts {
             assert!(error.contains(part), "{part} is not in: {error}");
         }
