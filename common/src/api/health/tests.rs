@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::reports::{MAX_REPORT_DATA, json_len};
 
 fn heartbeat(parts: Vec<Component>) -> Heartbeat {
     Heartbeat {

@@ -1,0 +1,220 @@
+//! The heartbeat of an instance, and the readiness of a service with its components.
+
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+
+use super::super::{
+    prices::PriceState,
+    reports::{MAX_REPORT_DATA, json_len},
+};
+use crate::{
+    money::{Rate, Sats},
+    time::Timestamp,
+};
+
+/// Maximum number of characters of a name or a version in a heartbeat.
+pub const MAX_NAME: usize = 64;
+/// Maximum number of characters of the detail of a component.
+pub const MAX_DETAIL: usize = 1024;
+/// Maximum number of components of an instance.
+pub const MAX_COMPONENTS: usize = 64;
+
+/// The data of a heartbeat report of one instance of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "Call")]
+pub struct Heartbeat {
+    /// The name of the instance. Unique within the service.
+    pub instance: String,
+    pub version: String,
+    /// The time until the next heartbeat.
+    pub interval_secs: u64,
+    pub uptime_secs: u64,
+    /// Whether every required component is ready.
+    pub ready: bool,
+    pub parts: Vec<Component>,
+    /// The port on which the service listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub port: Option<u16>,
+    /// Whether the heartbeat was sent early, only because a price, the limit, or why a component is not ready has changed. It is not
+    /// kept as a report.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[oai(default)]
+    pub update: bool,
+    /// The next heartbeat, also an early one, arrives within this time. Present if what the instance reports is confirmed more often
+    /// than every `interval_secs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_within_secs: Option<u64>,
+}
+
+impl Heartbeat {
+    /// Shortens texts and drops components until the heartbeat is within the limits of health-check. Components that are not
+    /// ready are dropped last.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        // The limits are tried in this order. The last limit removes every detail.
+        const DETAIL_LIMITS: [usize; 4] = [MAX_DETAIL, 256, 64, 0];
+        truncate(&mut self.version, MAX_NAME);
+        if self.parts.len() > MAX_COMPONENTS {
+            self.parts.sort_by_key(|component| component.ready);
+            self.parts.truncate(MAX_COMPONENTS);
+        }
+        for limit in DETAIL_LIMITS {
+            for component in &mut self.parts {
+                truncate(&mut component.name, MAX_NAME);
+                component.detail = component.detail.take().filter(|_| limit > 0);
+                component.detail.iter_mut().for_each(|detail| truncate(detail, limit));
+            }
+            if self.is_small() {
+                return self;
+            }
+        }
+        self.parts.sort_by_key(|component| component.ready);
+        while !self.is_small() && self.parts.pop().is_some() {}
+        self
+    }
+
+    fn is_small(&self) -> bool {
+        serde_json::to_value(self).is_ok_and(|data| json_len(&data) <= MAX_REPORT_DATA)
+    }
+
+    /// Returns the heartbeat without the details of its components, or without components if no component has a detail. Returns
+    /// `None` if the heartbeat has no components.
+    pub fn reduced(mut self) -> Option<Self> {
+        let has_details = self.parts.iter().any(|component| component.detail.is_some());
+        if has_details {
+            self.parts.iter_mut().for_each(|component| component.detail = None);
+            return Some(self);
+        }
+        (!std::mem::take(&mut self.parts).is_empty()).then_some(self)
+    }
+}
+
+/// Cuts a text to `max` characters. The last character of a cut text is an ellipsis.
+fn truncate(text: &mut String, max: usize) {
+    if text.chars().count() > max {
+        *text = text.chars().take(max.saturating_sub(1)).chain(['…']).collect();
+    }
+}
+
+/// A dependency or a part of a service, such as its database or a price.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "Part")]
+pub struct Component {
+    pub name: String,
+    pub ready: bool,
+    /// Why the component is not ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub detail: Option<String>,
+    /// Whether the service works without the component, such as one of several price sources.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[oai(default)]
+    pub optional: bool,
+    /// When `ready` last changed, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub since: Option<Timestamp>,
+    /// When the newest data of the component, such as the price of a source, was observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub observed_at: Option<Timestamp>,
+    /// Words that mark the component wherever it is shown, such as `simulated` and `prolonged` of a price. Absent if there are
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub marks: Vec<String>,
+    /// The price that an order gets. Present for a component of create-order that is the price in one currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub price: Option<OrderPriceStatus>,
+    /// The limit over all orders. Present for the component `limit` of create-order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub limit: Option<OrderLimitStatus>,
+}
+
+/// The price that an order in one currency gets now.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderPriceStatus {
+    /// The price of one bitcoin.
+    pub price: Rate,
+    pub state: PriceState,
+    /// Whether the price comes from simulated exchanges.
+    pub simulated: bool,
+    /// When the price was observed.
+    pub as_of: Timestamp,
+    /// From this time on the price is not used.
+    pub expires_at: Timestamp,
+}
+
+/// The limit over all orders, and what remains of it.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OrderLimitStatus {
+    /// The maximum bitcoin amount of all orders and open quotes together.
+    pub limit: Sats,
+    /// The part that no order and no open quote uses.
+    pub remaining: Sats,
+    /// The part that open quotes reserve.
+    pub reserved: Sats,
+}
+
+impl Component {
+    /// The prefix of the name of a component that is a price source.
+    pub const SOURCE: &'static str = "source:";
+    /// The prefix of the name of a component that is the price of bitcoin in one currency.
+    pub const PRICE: &'static str = "price:";
+    /// The name of the component that is the limit over all orders.
+    pub const LIMIT: &'static str = "limit";
+
+    pub fn ready(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ready: true,
+            detail: None,
+            optional: false,
+            since: None,
+            observed_at: None,
+            marks: Vec::new(),
+            price: None,
+            limit: None,
+        }
+    }
+
+    pub fn not_ready(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { ready: false, detail: Some(detail.into()), ..Self::ready(name) }
+    }
+
+    /// The name, and the detail if there is one.
+    pub fn name_with_detail(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{}: {detail}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Whether the service cannot work because of this component.
+    pub fn is_fatal(&self) -> bool {
+        !self.ready && !self.optional
+    }
+
+    /// Marks the component as optional.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+}
+
+/// Whether a service is ready, and the state of its components.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Readiness {
+    pub ready: bool,
+    pub parts: Vec<Component>,
+}
+
+impl From<Vec<Component>> for Readiness {
+    fn from(parts: Vec<Component>) -> Self {
+        Self { ready: !parts.iter().any(Component::is_fatal), parts }
+    }
+}
