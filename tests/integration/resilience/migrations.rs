@@ -32,7 +32,7 @@ async fn db_proxy_is_not_ready_while_the_newest_migration_is_missing(stack: Stac
     };
     execute(&url, &FORGET).await;
     let reason = readiness(503).await;
-    assert!(reason.contains("the database schema is not migrated yet"), "{reason}");
+    assert!(reason.contains("migrations of the database are missing"), "{reason}");
     execute(&url, &RESTORE).await;
     readiness(200).await;
 }
