@@ -307,6 +307,14 @@ impl CallError {
         }
     }
 
+    /// Whether the request may have taken effect although it failed.
+    pub fn may_have_taken_effect(&self) -> bool {
+        match self {
+            Self::NoResponse(..) | Self::InvalidResponse(..) => true,
+            Self::Unreachable(..) | Self::TokenRefused(..) | Self::Problem(..) => false,
+        }
+    }
+
     /// The problem for the client of the calling service. It does not disclose the cause. `unavailable_code` is the code for
     /// a service that is unavailable.
     pub fn to_problem(&self, unavailable_code: Code) -> Problem {

@@ -128,7 +128,7 @@ async fn send_batch(
         }
         Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
         // Some attempt got no valid response, so it may have placed the orders. `error` is only the error of the last attempt.
-        Err(error) if unanswered || may_have_taken_effect(&error) => {
+        Err(error) if unanswered || error.may_have_taken_effect() => {
             tracing::error!(error = %error.chain(), orders = size, "it is unknown whether orders were placed");
             vec![Err(DispatchError::OutcomeUnknown); size]
         }
@@ -141,11 +141,6 @@ async fn send_batch(
             vec![Err(DispatchError::Call(Arc::new(error))); size]
         }
     }
-}
-
-/// Whether a failed request may have taken effect.
-pub fn may_have_taken_effect(error: &CallError) -> bool {
-    matches!(error, CallError::NoResponse(..) | CallError::InvalidResponse(..))
 }
 
 /// Interprets a decision if an earlier attempt got no response.

@@ -13,10 +13,7 @@ use common::{
     money::Sats,
 };
 
-use crate::{
-    dispatcher::{DispatchError, may_have_taken_effect},
-    price_reader::PriceError,
-};
+use crate::{dispatcher::DispatchError, price_reader::PriceError};
 
 /// `Retry-After` when there is no price: price-updater publishes a price every 15 s by default.
 const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);
@@ -279,7 +276,7 @@ fn dispatch_problem(error: DispatchError) -> Problem {
 /// The problem for a failed request about a quote. `unknown` is the detail if the request may have taken effect.
 fn quote_problem(error: &CallError, unknown: &'static str) -> Problem {
     match error.to_problem(Code::UpstreamUnavailable) {
-        problem if problem.code == Code::OutcomeUnknown || may_have_taken_effect(error) => unknown_outcome(unknown),
+        problem if problem.code == Code::OutcomeUnknown || error.may_have_taken_effect() => unknown_outcome(unknown),
         problem => problem,
     }
 }

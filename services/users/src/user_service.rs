@@ -38,7 +38,7 @@ impl UserService {
     pub async fn create_user(&self, command: &CreateUserCommand) -> Result<User, Error> {
         self.directory.create_user(command).await.map_err(|error| match error {
             DirectoryError::EmailTaken => Error::EmailTaken,
-            DirectoryError::Call(error) if may_have_taken_effect(&error) => Error::CreationUnknown(error),
+            DirectoryError::Call(error) if error.may_have_taken_effect() => Error::CreationUnknown(error),
             DirectoryError::Call(error) => Error::Call(error),
             error => Error::Call(unexpected(&error)),
         })
@@ -79,7 +79,7 @@ impl UserService {
             match self.directory.store_key(user, &terms.store_command(key.prefix(), key.hash())).await {
                 Ok(details) => return Ok(IssuedKey { key, details }),
                 Err(DirectoryError::PrefixTaken) => {}
-                Err(DirectoryError::Call(error)) if may_have_taken_effect(&error) => {
+                Err(DirectoryError::Call(error)) if error.may_have_taken_effect() => {
                     return Err(Error::KeyUnknown(error));
                 }
                 Err(error) => return Err(Error::from_directory(error, user, None)),
@@ -107,14 +107,6 @@ fn check_visible(principal: &Principal, id: UserId) -> Result<(), Error> {
         Principal::Operator => Ok(()),
         Principal::User(user) if user.user_id == id => Ok(()),
         Principal::User(_) | Principal::Anonymous => Err(Error::UserNotFound(id)),
-    }
-}
-
-/// Whether db-proxy may have stored the row although the call failed.
-fn may_have_taken_effect(error: &CallError) -> bool {
-    match error {
-        CallError::NoResponse(..) | CallError::InvalidResponse(..) => true,
-        CallError::Unreachable(..) | CallError::TokenRefused(..) | CallError::Problem(..) => false,
     }
 }
 
