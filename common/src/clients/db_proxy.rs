@@ -6,6 +6,7 @@ mod users;
 use std::time::Duration;
 
 use poem::http::Method;
+use url::Url;
 
 pub use self::{
     order_reader::{OrderReader, OrdersJson},
@@ -23,6 +24,7 @@ use crate::{
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
     concurrency::batching::BatchLimits,
+    config::CallerToken,
     ids::QuoteId,
 };
 
@@ -49,6 +51,11 @@ pub struct PlaceOrdersOutcome {
 
 impl DbProxyClient {
     pub const SERVICE: &'static str = "db-proxy";
+
+    /// Calls the instance at `base`.
+    pub fn new(http: reqwest::Client, base: Url, token: impl Into<CallerToken>) -> Self {
+        Self(ServiceClient::new(http, Self::SERVICE, base, token))
+    }
 
     /// Places a batch of orders. Retries are safe, because every order has a key.
     pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {

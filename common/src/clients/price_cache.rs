@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use poem::http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use super::{CallError, Retry, ServiceClient};
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
         prices::{NewPriceRecord, PriceRecord},
     },
     concurrency::backoff::Backoff,
+    config::CallerToken,
     time::Timestamp,
 };
 
@@ -33,6 +35,11 @@ pub struct PriceCacheClient(pub ServiceClient);
 
 impl PriceCacheClient {
     pub const SERVICE: &'static str = "price-cache-proxy";
+
+    /// Calls the instance at `base`.
+    pub fn new(http: reqwest::Client, base: Url, token: impl Into<CallerToken>) -> Self {
+        Self(ServiceClient::new(http, Self::SERVICE, base, token))
+    }
 
     /// The current price record, if there is one.
     pub async fn price_record(&self) -> Result<Option<PriceRecord>, CallError> {

@@ -19,8 +19,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     clients::{
-        ForwardingClient, ServiceClient, db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator,
-        price_cache::PriceCacheClient,
+        ForwardingClient, db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator, price_cache::PriceCacheClient,
     },
     config::Caller,
     metrics::Metrics,
@@ -83,14 +82,8 @@ impl Service for App {
             price_max_age,
         } = config;
         let http = http_client();
-        let db_proxy =
-            DbProxyClient(ServiceClient::new(http.clone(), DbProxyClient::SERVICE, db_proxy, db_proxy_token));
-        let cache = PriceCacheClient(ServiceClient::new(
-            http.clone(),
-            PriceCacheClient::SERVICE,
-            price_cache,
-            price_cache_token,
-        ));
+        let db_proxy = DbProxyClient::new(http.clone(), db_proxy, db_proxy_token);
+        let cache = PriceCacheClient::new(http.clone(), price_cache, price_cache_token);
         let prices = PriceReader::new(cache.clone(), price_max_age);
         let ready = readiness::check(&currencies, &prices, &cache, &db_proxy);
         let (dispatcher, dispatcher_task) =

@@ -16,7 +16,6 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     api::{filters::check_order_filter, health::Component, orders::OrderFilter},
     clients::{
-        ServiceClient,
         db_proxy::{DbProxyClient, OrderReader},
         http_client,
         keys::KeyAuthenticator,
@@ -56,12 +55,7 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
-        let db_proxy = DbProxyClient(ServiceClient::new(
-            http_client(),
-            DbProxyClient::SERVICE,
-            config.db_proxy,
-            config.db_proxy_token,
-        ));
+        let db_proxy = DbProxyClient::new(http_client(), config.db_proxy, config.db_proxy_token);
         let metrics = Metrics::new(Self::NAME);
         let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
         let ops = OpsEndpoints {

@@ -13,7 +13,7 @@ use common::{
         Code,
         prices::{NewPriceRecord, PriceRecord},
     },
-    clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
+    clients::{CallError, http_client, price_cache::PriceCacheClient},
     config::{AcceptedCallers, Env, Secret, TokenRefusal},
     service::Service,
     time::{Clock, Timestamp},
@@ -67,7 +67,7 @@ impl Running {
 
 fn client(address: SocketAddr, token: &str) -> PriceCacheClient {
     let base = format!("http://{address}").parse().unwrap();
-    PriceCacheClient(ServiceClient::new(http_client(), PriceCacheClient::SERVICE, base, Secret::new(token)))
+    PriceCacheClient::new(http_client(), base, Secret::new(token))
 }
 
 fn new_record(as_of: Timestamp) -> NewPriceRecord {

@@ -9,7 +9,7 @@ use common::{
         leases::Lease,
         prices::{NewPriceRecord, PriceRecord},
     },
-    clients::{CallError, ServiceClient, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
+    clients::{CallError, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
 };
 
 use crate::config::Config;
@@ -51,10 +51,10 @@ impl HttpUpstreams {
     pub(crate) fn new(config: &Config) -> Self {
         let http = http_client();
         let (cache_token, db_proxy_token) = (config.price_cache_token.clone(), config.db_proxy_token.clone());
-        let cache =
-            ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, config.price_cache_url.clone(), cache_token);
-        let db_proxy = ServiceClient::new(http, DbProxyClient::SERVICE, config.db_proxy_url.clone(), db_proxy_token);
-        Self { cache: PriceCacheClient(cache), db_proxy: DbProxyClient(db_proxy) }
+        Self {
+            cache: PriceCacheClient::new(http.clone(), config.price_cache_url.clone(), cache_token),
+            db_proxy: DbProxyClient::new(http, config.db_proxy_url.clone(), db_proxy_token),
+        }
     }
 }
 

@@ -21,7 +21,6 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     api::{events::Topic, health::Component},
     clients::{
-        ServiceClient,
         db_proxy::DbProxyClient,
         http_client,
         price_cache::{PriceCacheClient, PriceCacheWatch},
@@ -73,9 +72,9 @@ impl Service for App {
             refresh_interval,
         } = config;
         let http = http_client();
-        let price_cache = ServiceClient::new(http.clone(), PriceCacheClient::SERVICE, price_cache, price_cache_token);
-        let watch = PriceCacheClient(price_cache).watch(&[Topic::MarketSnapshot]);
-        let db_proxy = DbProxyClient(ServiceClient::new(http, DbProxyClient::SERVICE, db_proxy, db_proxy_token));
+        let price_cache = PriceCacheClient::new(http.clone(), price_cache, price_cache_token);
+        let watch = price_cache.watch(&[Topic::MarketSnapshot]);
+        let db_proxy = DbProxyClient::new(http, db_proxy, db_proxy_token);
         let metrics = Metrics::new(Self::NAME);
         let snapshots = Arc::new(SnapshotStore::new(Clock::System, &metrics));
         let streams = CourseStreams::new(&metrics);

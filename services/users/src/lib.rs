@@ -14,7 +14,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     api::{health::Component, users::UserQuery},
-    clients::{ServiceClient, db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator},
+    clients::{db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator},
     config::{Caller, Env},
     metrics::Metrics,
     server::{AccessControl, Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
@@ -47,12 +47,7 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
-        let db_proxy = DbProxyClient(ServiceClient::new(
-            http_client(),
-            DbProxyClient::SERVICE,
-            config.db_proxy,
-            config.db_proxy_token,
-        ));
+        let db_proxy = DbProxyClient::new(http_client(), config.db_proxy, config.db_proxy_token);
         let metrics = Metrics::new(Self::NAME);
         let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
         let ops = OpsEndpoints {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use common::{
     api::courses::{CourseFilter, NewCourses, Resolution},
-    clients::{ServiceClient, db_proxy::DbProxyClient, http_client},
+    clients::{db_proxy::DbProxyClient, http_client},
     time::Timestamp,
 };
 use serde_json::json;
@@ -252,7 +252,7 @@ async fn client_reads_written_courses(stack: Stack) {
     let token = common::config::Secret::random();
     let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).without_prices().start().await;
     let base = platform.db_proxy.url("/").parse().unwrap();
-    let client = DbProxyClient(ServiceClient::new(http_client(), DbProxyClient::SERVICE, base, token));
+    let client = DbProxyClient::new(http_client(), base, token);
     let courses =
         vec![course("kraken", "BTC-USD", "91000.5", time_at(0)), course("binance", "BTC-USD", "91001", time_at(0))];
     assert_eq!(client.write_courses(&NewCourses { courses: courses.clone() }).await.unwrap().changed, 2);

@@ -3,7 +3,7 @@
 use common::{
     api::users::{FoundUsers, UpdateUserCommand, UserCursor, UserLookup, UserPage, UserQuery, UserState},
     clients::{
-        CallError, ServiceClient,
+        CallError,
         db_proxy::{DbProxyClient, DirectoryError},
         http_client,
     },
@@ -27,7 +27,7 @@ on_both_stacks!(
 fn client_of(platform: &Platform, caller: Caller) -> DbProxyClient {
     let token = Secret::new(platform.token_of(caller, DbProxyClient::SERVICE));
     let url = Url::parse(&platform.db_proxy.url("/")).unwrap();
-    DbProxyClient(ServiceClient::new(http_client(), DbProxyClient::SERVICE, url, token))
+    DbProxyClient::new(http_client(), url, token)
 }
 
 async fn users_service_manages_users_and_keys(stack: Stack) {

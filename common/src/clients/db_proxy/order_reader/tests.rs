@@ -6,11 +6,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{
-    clients::{ServiceClient, http_client},
-    config::Secret,
-    ids::UserId,
-};
+use crate::{clients::http_client, config::Secret, ids::UserId};
 
 const ADA: OwnerFilter = OwnerFilter::User(UserId(uuid::Uuid::from_u128(1)));
 
@@ -29,8 +25,7 @@ impl FakeDbProxy {
         let fake = Self::default();
         tokio::spawn(fake.clone().answer(listener));
         let token = Secret::new("a-token-of-some-length".to_owned());
-        let client = ServiceClient::new(http_client(), DbProxyClient::SERVICE, base, token);
-        (fake, OrderReader::new(DbProxyClient(client)))
+        (fake, OrderReader::new(DbProxyClient::new(http_client(), base, token)))
     }
 
     async fn answer(self, listener: TcpListener) {
