@@ -219,10 +219,7 @@ fn readiness_check(
     clock_check: ClockCheck,
 ) -> ReadinessCheck {
     Arc::new(move || {
-        let component = match health.check() {
-            Ok(()) => Component::ready("database"),
-            Err(error) => Component::not_ready("database", format!("{engine}: {error}")),
-        };
+        let component = Component::of_check("database", health.check().map_err(|error| format!("{engine}: {error}")));
         // While the database has never answered, nothing is known about its clock and its settings, and its component states why.
         let has_answered = component.ready || clock_check.fault() != Some(ClockFault::Unchecked);
         let clock = has_answered.then(|| clock_check.component());

@@ -118,11 +118,6 @@ fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();
     Arc::new(move || {
         let db_proxy = db_proxy.clone();
-        Box::pin(async move {
-            vec![match db_proxy.order_summary().await {
-                Ok(_) => Component::ready("db-proxy"),
-                Err(error) => Component::not_ready("db-proxy", error.to_string()),
-            }]
-        })
+        Box::pin(async move { vec![Component::of_check(DbProxyClient::SERVICE, db_proxy.order_summary().await)] })
     })
 }

@@ -112,11 +112,6 @@ impl Service for App {
 fn readiness(store: Store) -> ReadinessCheck {
     Arc::new(move || {
         let store = store.clone();
-        Box::pin(async move {
-            vec![match store.probe_write().await {
-                Ok(()) => Component::ready("cache"),
-                Err(error) => Component::not_ready("cache", error.to_string()),
-            }]
-        })
+        Box::pin(async move { vec![Component::of_check("cache", store.probe_write().await)] })
     })
 }

@@ -139,14 +139,8 @@ fn readiness(snapshots: &Arc<SnapshotStore>, db_proxy: &DbProxyClient) -> Readin
     Arc::new(move || {
         let (snapshots, db_proxy) = (snapshots.clone(), db_proxy.clone());
         Box::pin(async move {
-            let courses = match snapshots.newest() {
-                Ok(_) => Component::ready("courses"),
-                Err(error) => Component::not_ready("courses", error.to_string()),
-            };
-            let history = match db_proxy.order_summary().await {
-                Ok(_) => Component::ready("db-proxy"),
-                Err(error) => Component::not_ready("db-proxy", error.to_string()),
-            };
+            let courses = Component::of_check("courses", snapshots.newest());
+            let history = Component::of_check(DbProxyClient::SERVICE, db_proxy.order_summary().await);
             // Courses, prices and conversions come from memory. Only past courses and charts need db-proxy.
             vec![courses, history.optional()]
         })

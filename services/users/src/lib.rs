@@ -94,10 +94,8 @@ fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
     Arc::new(move || {
         let db_proxy = db_proxy.clone();
         Box::pin(async move {
-            vec![match db_proxy.list_users(&UserQuery::default(), None, 1).await {
-                Ok(_) => Component::ready(DbProxyClient::SERVICE),
-                Err(error) => Component::not_ready(DbProxyClient::SERVICE, error.to_string()),
-            }]
+            let newest = db_proxy.list_users(&UserQuery::default(), None, 1).await;
+            vec![Component::of_check(DbProxyClient::SERVICE, newest)]
         })
     })
 }

@@ -1,5 +1,7 @@
 //! The heartbeat of an instance, and the readiness of a service with its components.
 
+use std::fmt;
+
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
@@ -184,6 +186,14 @@ impl Component {
 
     pub fn not_ready(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { ready: false, detail: Some(detail.into()), ..Self::ready(name) }
+    }
+
+    /// A component that is ready if a check of it succeeded. Otherwise the error is its detail.
+    pub fn of_check<T>(name: impl Into<String>, result: Result<T, impl fmt::Display>) -> Self {
+        match result {
+            Ok(_) => Self::ready(name),
+            Err(error) => Self::not_ready(name, error.to_string()),
+        }
     }
 
     /// The name, and the detail if there is one.
