@@ -3,7 +3,7 @@
 mod order_reader;
 mod users;
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use poem::http::Method;
 use url::Url;
@@ -55,6 +55,11 @@ impl DbProxyClient {
     /// Calls the instance at `base`.
     pub fn new(http: reqwest::Client, base: Url, token: impl Into<CallerToken>) -> Self {
         Self(ServiceClient::new(http, Self::SERVICE, base, token))
+    }
+
+    /// The error of a response that does not conform to the API of db-proxy.
+    pub fn invalid_response(reason: impl Display) -> CallError {
+        CallError::InvalidResponse(Self::SERVICE, reason.to_string())
     }
 
     /// Places a batch of orders. Retries are safe, because every order has a key.

@@ -12,7 +12,7 @@ use common::{
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteRequest},
     },
-    clients::{CallError, db_proxy::DbProxyClient},
+    clients::db_proxy::DbProxyClient,
     ids::{IdempotencyKey, QuoteId, UserId},
     money::{Currency, FiatAmount},
 };
@@ -192,8 +192,8 @@ impl OrderService {
             }
             QuoteOutcome { refused: Some(_), .. } => Err(Error::QuoteNotFound(id)),
             QuoteOutcome { quote: None, refused: None, .. } => {
-                let reason = "an outcome that is neither a quote nor a refusal".to_owned();
-                Err(Error::ReleaseQuote(CallError::InvalidResponse(DbProxyClient::SERVICE, reason)))
+                let reason = "an outcome that is neither a quote nor a refusal";
+                Err(Error::ReleaseQuote(DbProxyClient::invalid_response(reason)))
             }
         }
     }

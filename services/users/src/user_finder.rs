@@ -98,7 +98,7 @@ async fn fetch_users(directory: &dyn Directory, keys: &[LookupKey]) -> Result<Ha
 
 /// Parses a response of db-proxy.
 fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, CallError> {
-    serde_json::from_slice(json).map_err(|error| CallError::InvalidResponse(DbProxyClient::SERVICE, error.to_string()))
+    serde_json::from_slice(json).map_err(DbProxyClient::invalid_response)
 }
 
 #[cfg(test)]

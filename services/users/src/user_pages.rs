@@ -42,10 +42,9 @@ pub async fn read_page(
     limit: u32,
 ) -> Result<Bytes, CallError> {
     let bytes = directory.list_users_json(query, cursor, limit).await?;
-    let invalid = |error: serde_json::Error| CallError::InvalidResponse(DbProxyClient::SERVICE, error.to_string());
-    let DbProxyPage { data, next_cursor } = serde_json::from_slice(&bytes).map_err(invalid)?;
+    let DbProxyPage { data, next_cursor } = serde_json::from_slice(&bytes).map_err(DbProxyClient::invalid_response)?;
     let next = next_cursor.map(|cursor| format!("/api/v1/users?{}", query.to_query(Some(cursor), limit)));
-    to_json(&RawUserPage { data, links: PageLinks { next }, next_cursor }).map_err(invalid)
+    to_json(&RawUserPage { data, links: PageLinks { next }, next_cursor }).map_err(DbProxyClient::invalid_response)
 }
 
 /// The JSON of the page with only this user, or of an empty page.

@@ -9,10 +9,7 @@ use common::{
         keys::{IssuedKey, KeyList, KeySecret},
         users::{CreateUserCommand, UpdateUserCommand, User, UserCursor, UserQuery, UserState},
     },
-    clients::{
-        CallError,
-        db_proxy::{DbProxyClient, DirectoryError},
-    },
+    clients::db_proxy::{DbProxyClient, DirectoryError},
     ids::{KeyId, UserId},
 };
 
@@ -40,7 +37,8 @@ impl UserService {
             DirectoryError::EmailTaken => Error::EmailTaken,
             DirectoryError::Call(error) if error.may_have_taken_effect() => Error::CreationUnknown(error),
             DirectoryError::Call(error) => Error::Call(error),
-            error => Error::Call(unexpected(&error)),
+            // db-proxy never sends another refusal of a new user.
+            error => Error::Call(DbProxyClient::invalid_response(error)),
         })
     }
 
@@ -108,9 +106,4 @@ fn check_visible(principal: &Principal, id: UserId) -> Result<(), Error> {
         Principal::User(user) if user.user_id == id => Ok(()),
         Principal::User(_) | Principal::Anonymous => Err(Error::UserNotFound(id)),
     }
-}
-
-/// The error of a response that db-proxy never sends to a request.
-fn unexpected(error: &DirectoryError) -> CallError {
-    CallError::InvalidResponse(DbProxyClient::SERVICE, error.to_string())
 }

@@ -178,7 +178,7 @@ fn none_if_absent<T>(result: Result<T, CallError>) -> Result<Option<T>, CallErro
         Err(DirectoryError::UserNotFound | DirectoryError::KeyNotFound) => Ok(None),
         Err(DirectoryError::Call(error)) => Err(error),
         // A read is never refused for these reasons.
-        Err(error) => Err(CallError::InvalidResponse(DbProxyClient::SERVICE, error.to_string())),
+        Err(error) => Err(DbProxyClient::invalid_response(error)),
     }
 }
 
