@@ -8,12 +8,15 @@ use bytes::Bytes;
 use common::{
     api::{
         orders::{Cursor, OrderQuery, OwnerFilter},
-        pages::PageLinks,
+        pages::{PageLinks, RawLinkedPage, link_page},
     },
-    clients::{CallError, db_proxy::OrderReader},
+    clients::{
+        CallError,
+        db_proxy::{DbProxyClient, OrderReader},
+    },
     concurrency::single_flight::{JoinPolicy, SingleFlight},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ReadError;
@@ -58,25 +61,12 @@ impl OrderPages {
     }
 }
 
-/// A page as db-proxy sends it. Offset pages contain `more`, cursor pages contain `next_cursor`.
+/// An [`OffsetPage`](common::api::orders::OffsetPage) of db-proxy, whose orders are JSON text.
 #[derive(Deserialize)]
-struct DbProxyPage<'a> {
+struct RawOffsetPage<'a> {
     #[serde(borrow)]
     data: &'a RawValue,
-    #[serde(default)]
     more: bool,
-    #[serde(default)]
-    next_cursor: Option<Cursor>,
-}
-
-/// A [`LinkedOrderPage`](common::api::pages::LinkedOrderPage) whose orders are JSON text.
-#[derive(Serialize)]
-struct RawOrderPage<'a> {
-    data: &'a RawValue,
-    #[serde(rename = "_links")]
-    links: PageLinks,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<Cursor>,
 }
 
 async fn read_page(reader: &OrderReader, PageKey { owner, position }: PageKey) -> Result<Bytes, CallError> {
@@ -84,18 +74,17 @@ async fn read_page(reader: &OrderReader, PageKey { owner, position }: PageKey) -
     match position {
         PagePosition::ByOffset { start, page_size } => {
             let bytes = reader.page_by_offset_json(owner, start, page_size).await?;
-            let DbProxyPage { data, more, .. } = service.parse_response(&bytes)?;
+            let RawOffsetPage { data, more } = service.parse_response(&bytes)?;
             let next = more.then(|| {
                 let start = start.saturating_add(u64::from(page_size));
                 format!("/get_orders/?start={start}&page_size={page_size}")
             });
-            service.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor: None })
+            service.to_json(&RawLinkedPage { data, links: PageLinks { next }, next_cursor: None::<Cursor> })
         }
         PagePosition::ByCursor { query, cursor, limit } => {
-            let bytes = reader.page_json(&query, owner, cursor, limit).await?;
-            let DbProxyPage { data, next_cursor, .. } = service.parse_response(&bytes)?;
-            let next = next_cursor.map(|cursor| format!("/api/v1/orders?{}", query.to_query(Some(cursor), limit)));
-            service.to_json(&RawOrderPage { data, links: PageLinks { next }, next_cursor })
+            let page = reader.page_json(&query, owner, cursor, limit).await?;
+            let next_url = |cursor| format!("/api/v1/orders?{}", query.to_query(Some(cursor), limit));
+            link_page(&page, next_url).map_err(DbProxyClient::invalid_response)
         }
     }
 }
