@@ -12,6 +12,7 @@ pub mod pages;
 pub mod parameters;
 pub mod prices;
 mod problem;
+mod query_string;
 pub mod quotes;
 pub mod rates;
 pub mod reports;

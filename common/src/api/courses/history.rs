@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::StoredCourse;
 use crate::{
-    api::cursor::{CursorError, parse_cursor, parse_hex},
+    api::{
+        cursor::{CursorError, parse_cursor, parse_hex},
+        query_string::query_string,
+    },
     money::{CurrencyPair, Rate},
     time::Timestamp,
 };
@@ -170,7 +173,7 @@ impl CourseFilter {
         cursor: Option<HistoryCursor>,
         limit: u32,
     ) -> String {
-        let parts = [
+        query_string([
             ("resolution", Some(resolution.to_string())),
             ("limit", Some(limit.to_string())),
             ("cursor", cursor.map(|cursor| cursor.to_string())),
@@ -178,9 +181,7 @@ impl CourseFilter {
             ("direction", self.direction.map(|direction| direction.to_string())),
             ("from", self.from.map(|time| time.to_string())),
             ("to", self.to.map(|time| time.to_string())),
-        ];
-        let set = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(set).finish()
+        ])
     }
 }
 

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientReference, Order, OwnerFilter};
 use crate::{
-    api::cursor::{CursorError, parse_cursor, parse_hex},
+    api::{
+        cursor::{CursorError, parse_cursor, parse_hex},
+        query_string::query_string,
+    },
     ids::{OrderId, UserId},
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
@@ -107,7 +110,7 @@ impl OrderQuery {
 
     fn to_query_with(&self, owner: (&'static str, Option<String>), cursor: Option<Cursor>, limit: u32) -> String {
         let Self { filter, client_reference, user: _ } = self;
-        let parts = [
+        query_string([
             ("limit", Some(limit.to_string())),
             ("cursor", cursor.map(|cursor| cursor.to_string())),
             owner,
@@ -117,9 +120,7 @@ impl OrderQuery {
             ("to", filter.to.map(|time| time.to_string())),
             ("min_amount", filter.min_amount.map(|amount| amount.to_string())),
             ("max_amount", filter.max_amount.map(|amount| amount.to_string())),
-        ];
-        let present = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish()
+        ])
     }
 }
 

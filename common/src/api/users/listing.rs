@@ -11,6 +11,7 @@ use crate::{
     api::{
         cursor::{CursorError, parse_cursor},
         pages::PageLinks,
+        query_string::query_string,
     },
     ids::UserId,
 };
@@ -93,13 +94,11 @@ pub struct UserQuery {
 impl UserQuery {
     /// The query string that requests a page of these users.
     pub fn to_query(&self, cursor: Option<UserCursor>, limit: u32) -> String {
-        let parts = [
+        query_string([
             ("limit", Some(limit.to_string())),
             ("cursor", cursor.map(|cursor| cursor.to_string())),
             ("email", self.email.as_ref().map(ToString::to_string)),
             ("state", self.state.map(|state| state.as_str().to_owned())),
-        ];
-        let present = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish()
+        ])
     }
 }
