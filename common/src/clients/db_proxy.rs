@@ -62,6 +62,12 @@ impl DbProxyClient {
         CallError::InvalidResponse(Self::SERVICE, reason.to_string())
     }
 
+    /// The error of a request that a db-proxy of an older release cannot answer. Such a db-proxy is about to be replaced.
+    pub fn being_upgraded() -> CallError {
+        let detail = "The service db-proxy is being upgraded. Try again in a moment.";
+        CallError::Problem(Self::SERVICE, Box::new(Problem::new(Code::UpstreamUnavailable, detail)))
+    }
+
     /// Places a batch of orders. Retries are safe, because every order has a key.
     pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
         // An older db-proxy would place such orders without the fields that it does not know. It does not have the path
@@ -128,14 +134,10 @@ impl DbProxyClient {
     }
 }
 
-/// Converts the 404 of a db-proxy of an older release, which does not have the endpoint, to a 503. Such a db-proxy is about to
-/// be replaced.
+/// Converts the 404 of a db-proxy of an older release, which does not have the endpoint, to a 503.
 fn unavailable_if_older(error: CallError) -> CallError {
     match error {
-        CallError::Problem(service, problem) if problem.code == Code::NotFound => {
-            let detail = "The service db-proxy is being upgraded. Try again in a moment.";
-            CallError::Problem(service, Box::new(Problem::new(Code::UpstreamUnavailable, detail)))
-        }
+        CallError::Problem(_, problem) if problem.code == Code::NotFound => DbProxyClient::being_upgraded(),
         error => error,
     }
 }

@@ -16,9 +16,6 @@ pub enum ReadError {
     Overloaded,
     #[error("the service is shutting down")]
     ShuttingDown,
-    /// A db-proxy of the last release was asked for what only one of this release knows.
-    #[error("db-proxy is being upgraded")]
-    Upgrading,
     #[error(transparent)]
     Call(Arc<CallError>),
 }
@@ -92,10 +89,6 @@ impl From<Error> for Problem {
             Error::Read(ReadError::Call(error)) => read_problem(&error),
             Error::Read(ReadError::Overloaded) => {
                 Self::new(Code::Overloaded, "Too many requests are waiting for orders. Try again in a moment.")
-            }
-            Error::Read(ReadError::Upgrading) => {
-                let detail = "The service db-proxy is being upgraded. Try again in a moment.";
-                Self::new(Code::UpstreamUnavailable, detail)
             }
             Error::Read(ReadError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
         }

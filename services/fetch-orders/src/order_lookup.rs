@@ -9,7 +9,7 @@ use common::{
     api::orders::{OrderIds, OwnerFilter},
     clients::{
         CallError,
-        db_proxy::{BATCH_LIMITS, OrderReader, OrdersJson},
+        db_proxy::{BATCH_LIMITS, DbProxyClient, OrderReader, OrdersJson},
     },
     concurrency::batching::Batcher,
     ids::{OrderId, UserId},
@@ -52,7 +52,7 @@ impl OrderLookup {
             Found::Order { user, json } => Ok(owner.selects(user).then_some(json)),
             Found::Nothing => Ok(None),
             Found::NothingAnonymous if owner == OwnerFilter::Anonymous => Ok(None),
-            Found::NothingAnonymous => Err(ReadError::Upgrading),
+            Found::NothingAnonymous => Err(ReadError::Call(Arc::new(DbProxyClient::being_upgraded()))),
         }
     }
 }
