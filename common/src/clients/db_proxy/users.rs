@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{DbProxyClient, READ_DEADLINE, unavailable_if_older};
 use crate::{
     api::{
-        Code, Problem,
+        Code,
         keys::{
             ApiKey, KEY_ID_FIELD, KeyList, KeyPrefix, KeyRecord, KeyUses, MAX_KEYS_PER_USER, PREFIX_FIELD,
             StoreKeyCommand,
@@ -47,25 +47,15 @@ pub enum DirectoryError {
 /// A 404 of a db-proxy without the endpoint becomes a 503, because such a db-proxy is about to be replaced.
 impl From<CallError> for DirectoryError {
     fn from(error: CallError) -> Self {
-        let names = |problem: &Problem, field: &str| problem.errors.iter().any(|error| error.field == field);
-        match error {
-            CallError::Problem(_, problem) if problem.code == Code::EmailTaken => Self::EmailTaken,
-            CallError::Problem(_, problem) if problem.code == Code::KeyLimitExceeded => Self::TooManyKeys,
-            CallError::Problem(_, problem) if problem.code == Code::NotFound && names(&problem, USER_ID_FIELD) => {
-                Self::UserNotFound
-            }
-            CallError::Problem(_, problem)
-                if problem.code == Code::NotFound
-                    && (names(&problem, KEY_ID_FIELD) || names(&problem, PREFIX_FIELD)) =>
-            {
-                Self::KeyNotFound
-            }
-            CallError::Problem(_, problem)
-                if problem.code == Code::ValidationFailed && names(&problem, PREFIX_FIELD) =>
-            {
-                Self::PrefixTaken
-            }
-            error => Self::Call(unavailable_if_older(error)),
+        let CallError::Problem(_, problem) = &error else { return Self::Call(error) };
+        let names = |field: &str| problem.errors.iter().any(|error| error.field == field);
+        match problem.code {
+            Code::EmailTaken => Self::EmailTaken,
+            Code::KeyLimitExceeded => Self::TooManyKeys,
+            Code::NotFound if names(USER_ID_FIELD) => Self::UserNotFound,
+            Code::NotFound if names(KEY_ID_FIELD) || names(PREFIX_FIELD) => Self::KeyNotFound,
+            Code::ValidationFailed if names(PREFIX_FIELD) => Self::PrefixTaken,
+            _ => Self::Call(unavailable_if_older(error)),
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::FieldError;
+use crate::api::{FieldError, Problem};
 
 fn problem(code: Code, fields: &[&str]) -> CallError {
     let errors = fields.iter().map(|field| FieldError::new(*field, "the reason")).collect();
