@@ -1,4 +1,9 @@
-//! A macro that implements the JSON and OpenAPI forms of types that are text on the wire.
+//! Types that are text on the wire: a macro that implements their JSON and OpenAPI forms, and a check of free text.
+
+/// Whether a text has at most `max_chars` characters and no control characters.
+pub(crate) fn is_text(text: &str, max_chars: usize) -> bool {
+    text.chars().count() <= max_chars && !text.contains(char::is_control)
+}
 
 /// Implements the traits of serde and poem-openapi for a type that is a JSON string on the wire.
 ///

@@ -9,7 +9,7 @@ use poem_openapi::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::api::FieldError;
+use crate::{api::FieldError, text::is_text};
 
 /// Maximum length of a reference in characters.
 pub const MAX_REFERENCE_CHARS: usize = 200;
@@ -82,11 +82,6 @@ crate::text_type!(
     "invoice-2026-0042",
     pattern: r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"
 );
-
-/// Whether a text has at most `max_chars` characters and no control characters.
-fn is_text(text: &str, max_chars: usize) -> bool {
-    text.chars().count() <= max_chars && !text.contains(char::is_control)
-}
 
 /// Further notes of a client on its order: names and values, sorted by name. Parsing checks only the structure;
 /// [`Annotations::validate`] checks the lengths.

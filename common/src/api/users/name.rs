@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::text::is_text;
+
 /// Maximum length of a name in characters.
 const MAX_CHARS: usize = 200;
 
@@ -24,8 +26,7 @@ impl std::str::FromStr for UserName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let is_name = !text.trim().is_empty() && text.chars().count() <= MAX_CHARS && !text.contains(char::is_control);
-        if is_name { Ok(Self(text.into())) } else { Err(NameError) }
+        if !text.trim().is_empty() && is_text(text, MAX_CHARS) { Ok(Self(text.into())) } else { Err(NameError) }
     }
 }
 
