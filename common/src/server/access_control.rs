@@ -131,7 +131,7 @@ fn bearer_credentials(headers: &HeaderMap) -> Result<&str, Problem> {
 
 /// The problem of credentials that are neither the token of operators nor in the form of a key.
 fn malformed_key(credentials: &str) -> Problem {
-    if credentials.starts_with("bdk_") {
+    if KeySecret::resembles(credentials) {
         return Problem::new(Code::Unauthorized, "The API key is incomplete or mistyped: its checksum is wrong.");
     }
     KeyError::from(InvalidKey::Unknown).into()

@@ -38,6 +38,11 @@ impl KeySecret {
         Self(format!("{text}{checksum}").into())
     }
 
+    /// Whether a text is meant to be a key: it begins like one.
+    pub fn resembles(text: &str) -> bool {
+        text.starts_with(BEGINNING)
+    }
+
     /// The text of the key.
     pub fn expose(&self) -> &str {
         &self.0
