@@ -1,5 +1,8 @@
 //! Conversions between rows and values that all stores share.
 
+pub mod postgres;
+pub mod sqlite;
+
 use super::DatabaseError;
 
 /// The value of a column. Fails with [`DatabaseError::InvalidRow`] if the value violates a constraint of the table.

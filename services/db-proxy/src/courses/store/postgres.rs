@@ -4,7 +4,6 @@ mod statements;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
 use common::{
     api::courses::{Candle, Course, StoredCourse},
     money::Rate,
@@ -21,7 +20,10 @@ use crate::{
     courses::policy::{CourseChange, CurrentCourse, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
     database::{
         DatabaseError, PostgresDatabase,
-        rows::{column_of, decode},
+        rows::{
+            column_of, decode,
+            postgres::{invalid_row, optional_time, time},
+        },
     },
 };
 
@@ -245,19 +247,10 @@ async fn fold_progress(connection: &mut PgConnection, width: i32) -> Result<Vec<
             series: row.try_get("id")?,
             folded_until: time(row, "folded")?,
             settled_until: time(row, "settled")?,
-            first_unfolded: row.try_get::<Option<DateTime<Utc>>, _>("first")?.map(Timestamp::from),
+            first_unfolded: optional_time(row, "first")?,
         })
     };
     rows.iter().map(read).collect::<Result<_, DatabaseError>>().map_err(invalid_row)
-}
-
-/// Wraps an invalid row as an error of the driver, for [`PostgresDatabase::run_repeatable`].
-fn invalid_row(error: DatabaseError) -> sqlx::Error {
-    sqlx::Error::Decode(error.into())
-}
-
-fn time(row: &PgRow, name: &str) -> Result<Timestamp, DatabaseError> {
-    Ok(row.try_get::<DateTime<Utc>, _>(name)?.into())
 }
 
 fn rate(row: &PgRow, name: &str) -> Result<Rate, DatabaseError> {
@@ -280,8 +273,7 @@ fn course_of(row: &PgRow) -> Result<(i32, StoredCourse), DatabaseError> {
 
 fn stored_course_of(row: &PgRow) -> Result<(i32, StoredCourse), DatabaseError> {
     let (series, course) = course_of(row)?;
-    let until = row.try_get::<Option<DateTime<Utc>>, _>("until")?.map(Timestamp::from);
-    Ok((series, StoredCourse { until, ..course }))
+    Ok((series, StoredCourse { until: optional_time(row, "until")?, ..course }))
 }
 
 fn candle_of(row: &PgRow) -> Result<(i32, Candle), DatabaseError> {

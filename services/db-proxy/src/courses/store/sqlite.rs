@@ -21,7 +21,10 @@ use crate::{
     courses::policy::{CourseChange, CurrentCourse, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
-        rows::{column_of, decode},
+        rows::{
+            column_of, decode,
+            sqlite::{optional_time, time},
+        },
     },
 };
 
@@ -158,20 +161,14 @@ async fn insert_changes(connection: &mut SqliteConnection, changes: &[CourseChan
 async fn fold_progress(connection: &mut SqliteConnection, width: i32) -> Result<Vec<FoldProgress>, DatabaseError> {
     let rows = sqlx::query(FOLD_PROGRESS).bind(width).bind(finer_width(width)).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
-        let first = row.try_get::<Option<i64>, _>("first")?;
-        let first = first.map(|micros| decode("first", Timestamp::from_micros(micros))).transpose()?;
         Ok(FoldProgress {
             series: row.try_get("id")?,
             folded_until: time(row, "folded")?,
             settled_until: time(row, "settled")?,
-            first_unfolded: first,
+            first_unfolded: optional_time(row, "first")?,
         })
     };
     rows.iter().map(read).collect()
-}
-
-fn time(row: &SqliteRow, name: &str) -> Result<Timestamp, DatabaseError> {
-    decode(name, Timestamp::from_micros(row.try_get(name)?))
 }
 
 fn rate(row: &SqliteRow, name: &str) -> Result<Rate, DatabaseError> {
@@ -194,9 +191,7 @@ fn course_of(row: &SqliteRow) -> Result<(i32, StoredCourse), DatabaseError> {
 
 fn stored_course_of(row: &SqliteRow) -> Result<(i32, StoredCourse), DatabaseError> {
     let (series, course) = course_of(row)?;
-    let until = row.try_get::<Option<i64>, _>("until")?;
-    let until = until.map(|micros| decode("until", Timestamp::from_micros(micros))).transpose()?;
-    Ok((series, StoredCourse { until, ..course }))
+    Ok((series, StoredCourse { until: optional_time(row, "until")?, ..course }))
 }
 
 fn candle_of(row: &SqliteRow) -> Result<(i32, Candle), DatabaseError> {

@@ -3,7 +3,6 @@
 mod statements;
 mod transaction;
 
-use chrono::{DateTime, Utc};
 use common::{
     api::orders::{Order, OwnerFilter, client_name},
     ids::{OrderId, QuoteId, UserId},
@@ -27,7 +26,7 @@ use crate::{
     database::{
         DatabaseError,
         postgres::{ANSWER_TIMEOUT, PostgresDatabase},
-        rows::{column_of, decode},
+        rows::{column_of, decode, postgres::time},
     },
     group_commit::{self, Attempt},
     orders::{
@@ -228,8 +227,4 @@ fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {
 
 fn sats(row: &PgRow, column: &str) -> Result<Sats, DatabaseError> {
     decode(column, Sats::new(row.try_get(column)?))
-}
-
-fn time(row: &PgRow, column: &str) -> Result<Timestamp, DatabaseError> {
-    Ok(row.try_get::<DateTime<Utc>, _>(column)?.into())
 }

@@ -26,7 +26,10 @@ use super::{
 use crate::{
     database::{
         DatabaseError, TransactionConnection,
-        rows::{column_of, decode},
+        rows::{
+            column_of, decode,
+            sqlite::{time, to_hex},
+        },
         sqlite::SqliteDatabase,
     },
     group_commit::{self, Attempt},
@@ -161,11 +164,6 @@ impl SqliteOrders {
     }
 }
 
-/// An id as hexadecimal text for JSON. Statements convert it to a blob with `unhex`.
-fn to_hex(id: &Uuid) -> String {
-    id.simple().to_string()
-}
-
 fn timed_totals_of(row: &SqliteRow) -> Result<TimedTotals, DatabaseError> {
     let totals = Totals {
         orders: row.try_get("orders")?,
@@ -201,8 +199,4 @@ fn stored_order_of(row: &SqliteRow) -> Result<StoredOrder, DatabaseError> {
 
 fn sats(row: &SqliteRow, column: &str) -> Result<Sats, DatabaseError> {
     decode(column, Sats::new(row.try_get(column)?))
-}
-
-fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, DatabaseError> {
-    decode(column, Timestamp::from_micros(row.try_get(column)?))
 }

@@ -4,7 +4,6 @@ mod keys;
 mod seeding;
 mod statements;
 
-use chrono::{DateTime, Utc};
 use common::{
     api::users::{Email, UpdateUserCommand, User, UserName, UserState},
     ids::UserId,
@@ -21,7 +20,10 @@ use super::{
     columns::{UserColumns, state_to_text},
 };
 use crate::{
-    database::{DatabaseError, PostgresDatabase, rows::column_of},
+    database::{
+        DatabaseError, PostgresDatabase,
+        rows::{column_of, postgres::time},
+    },
     error::{DirectoryRefusal, Error},
 };
 
@@ -120,14 +122,6 @@ async fn insert_user(connection: &mut PgConnection, NewUser(user): NewUser) -> R
 
 fn is_email_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.constraint()) == Some(EMAIL_IS_UNIQUE)
-}
-
-fn time(row: &PgRow, name: &str) -> Result<Timestamp, DatabaseError> {
-    Ok(row.try_get::<DateTime<Utc>, _>(name)?.into())
-}
-
-fn optional_time(row: &PgRow, name: &str) -> Result<Option<Timestamp>, DatabaseError> {
-    Ok(row.try_get::<Option<DateTime<Utc>>, _>(name)?.map(Timestamp::from))
 }
 
 fn user_of(row: &PgRow) -> Result<User, DatabaseError> {

@@ -25,7 +25,10 @@ use super::{
 use crate::{
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
-        rows::{column_of, decode},
+        rows::{
+            column_of,
+            sqlite::{time, to_hex},
+        },
     },
     error::{DirectoryRefusal, Error},
 };
@@ -68,7 +71,7 @@ impl SqliteUsers {
     }
 
     pub(super) async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<User>, DatabaseError> {
-        let ids = json!(column_of(ids, |id| id.0.simple().to_string())).to_string();
+        let ids = json!(column_of(ids, |id| to_hex(&id.0))).to_string();
         let rows = sqlx::query(USERS_BY_ID).bind(ids).fetch_all(&self.database.readers).await?;
         rows.iter().map(user_of).collect()
     }
@@ -127,15 +130,6 @@ impl SqliteUsers {
         let guard = guard.map_err(|_| DatabaseError::TimedOut)?;
         Ok(WriteConnection { connection: TransactionConnection::acquire(&self.database.writer).await?, _guard: guard })
     }
-}
-
-fn time(row: &SqliteRow, name: &str) -> Result<Timestamp, DatabaseError> {
-    decode(name, Timestamp::from_micros(row.try_get(name)?))
-}
-
-fn optional_time(row: &SqliteRow, name: &str) -> Result<Option<Timestamp>, DatabaseError> {
-    let micros = row.try_get::<Option<i64>, _>(name)?;
-    micros.map(|micros| decode(name, Timestamp::from_micros(micros))).transpose()
 }
 
 fn user_of(row: &SqliteRow) -> Result<User, DatabaseError> {

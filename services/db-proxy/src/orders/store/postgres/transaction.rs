@@ -20,13 +20,13 @@ use super::{
         INSERT_ORDERS, INSERT_ORIGIN, INSERT_QUOTES, INSERT_REFUSALS, LOCK_TOTALS, ORDERS_BY_KEY, QUOTES_BY_ID,
         REFUSALS_BY_KEY, RELEASE_EXPIRED_QUOTES, RELEASE_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES,
     },
-    stored_order_of, time, timed_totals_of,
+    stored_order_of, timed_totals_of,
 };
 use crate::{
     database::{
         DatabaseError, Durability, READ_ORIGIN,
         durability::CommitSettings,
-        rows::{column_of, decode},
+        rows::{column_of, decode, postgres::time},
     },
     orders::{
         command::ClientKey,

@@ -22,12 +22,15 @@ use super::{
         REFUSALS_BY_KEY, RELEASE_EXPIRED_QUOTES, RELEASE_QUOTES, RESERVED_BY_CLIENT, TAKE_QUOTES, TOTALS,
         UPDATE_TOTALS,
     },
-    stored_order_of, time, timed_totals_of, to_hex,
+    stored_order_of, timed_totals_of,
 };
 use crate::{
     database::{
         DatabaseError, READ_ORIGIN,
-        rows::{column_of, decode},
+        rows::{
+            column_of, decode,
+            sqlite::{time, to_hex},
+        },
     },
     orders::{
         command::ClientKey,

@@ -9,15 +9,20 @@ use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
-    PostgresUsers, optional_time,
+    PostgresUsers,
     statements::{
         COUNT_VALID_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_RECORD, KEYS_OF_USER, LOCK_USER, RECORD_USES,
         REVOKE_KEY, USER_EXISTS,
     },
-    time,
 };
 use crate::{
-    database::{DatabaseError, rows::column_of},
+    database::{
+        DatabaseError,
+        rows::{
+            column_of,
+            postgres::{invalid_row, optional_time, time},
+        },
+    },
     error::{DirectoryRefusal, Error},
     users::{
         policy::{NewKeyDecision, SamePrefix, decide_new_key},
@@ -98,7 +103,7 @@ async fn insert_key(
     }
     let query = sqlx::query(KEY_BY_PREFIX).bind(key.prefix.as_str());
     let same_prefix = query.fetch_optional(&mut *transaction).await?.as_ref().map(same_prefix_of).transpose();
-    let same_prefix = same_prefix.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let same_prefix = same_prefix.map_err(invalid_row)?;
     let valid = sqlx::query_scalar(COUNT_VALID_KEYS).bind(user_id.0).fetch_one(&mut *transaction).await?;
     let row = match decide_new_key(user_id, hash, same_prefix, valid) {
         Err(refusal) => return Ok(Err(refusal)),

@@ -10,15 +10,20 @@ use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    SqliteUsers, optional_time,
+    SqliteUsers,
     statements::{
         COUNT_VALID_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_RECORD, KEYS_OF_USER, RECORD_USES, REVOKE_KEY,
         USER_EXISTS,
     },
-    time,
 };
 use crate::{
-    database::{DatabaseError, rows::column_of},
+    database::{
+        DatabaseError,
+        rows::{
+            column_of,
+            sqlite::{optional_time, time, to_hex},
+        },
+    },
     error::{DirectoryRefusal, Error},
     users::{
         policy::{NewKeyDecision, SamePrefix, decide_new_key},
@@ -66,7 +71,7 @@ impl SqliteUsers {
     }
 
     pub(in super::super) async fn record_uses(&self, uses: &[KeyUse]) -> Result<(), DatabaseError> {
-        let uses = json!(column_of(uses, |used| (used.id.0.simple().to_string(), used.used_at.micros()))).to_string();
+        let uses = json!(column_of(uses, |used| (to_hex(&used.id.0), used.used_at.micros()))).to_string();
         let mut writer = self.writer().await?;
         sqlx::query(RECORD_USES).bind(uses).execute(&mut *writer.connection).await?;
         writer.connection.release();

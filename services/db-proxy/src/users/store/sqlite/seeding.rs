@@ -9,7 +9,7 @@ use super::{
     statements::{INSERT_SEEDED, LAST_SEEDED},
 };
 use crate::{
-    database::DatabaseError,
+    database::{DatabaseError, rows::sqlite::to_hex},
     users::seeding::{AFTER_LAST_ADDRESS, DOMAIN, FIRST_ADDRESS, generate, next_numbers, number_of},
 };
 
@@ -29,7 +29,7 @@ impl SqliteUsers {
         }
         let last = *numbers.end();
         let users: Vec<_> = generate(numbers, Timestamp::now())
-            .map(|user| (user.id.0.simple().to_string(), user.email, user.name, user.created_at.micros()))
+            .map(|user| (to_hex(&user.id.0), user.email, user.name, user.created_at.micros()))
             .collect();
         sqlx::query(INSERT_SEEDED).bind(json!(users).to_string()).execute(&mut *transaction).await?;
         transaction.commit().await?;
