@@ -105,20 +105,9 @@ fn rate_limit(column: Option<i32>) -> Result<Option<u32>, DatabaseError> {
     column.map(|rate| decode("api_keys.rate_limit_per_minute", u32::try_from(rate))).transpose()
 }
 
-/// The value of the column `state`.
-pub(super) fn state_to_text(state: UserState) -> &'static str {
-    match state {
-        UserState::Active => "active",
-        UserState::Deactivated => "deactivated",
-    }
-}
-
 fn state_from_text(text: &str) -> Result<UserState, DatabaseError> {
-    match text {
-        "active" => Ok(UserState::Active),
-        "deactivated" => Ok(UserState::Deactivated),
-        other => Err(DatabaseError::InvalidRow(format!("users.state {other}"))),
-    }
+    let state = [UserState::Active, UserState::Deactivated].into_iter().find(|state| state.as_str() == text);
+    state.ok_or_else(|| DatabaseError::InvalidRow(format!("users.state {text}")))
 }
 
 /// The value of the column `scopes`.

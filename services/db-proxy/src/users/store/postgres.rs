@@ -15,10 +15,7 @@ use uuid::Uuid;
 use self::statements::{
     ID_BY_EMAIL, INSERT_USER, LIST_USERS, LIST_USERS_IN_STATE, SET_STATE, UPDATE_USER, USERS_BY_EMAIL, USERS_BY_ID,
 };
-use super::{
-    NewUser, UserScan,
-    columns::{UserColumns, state_to_text},
-};
+use super::{NewUser, UserScan, columns::UserColumns};
 use crate::{
     database::{
         DatabaseError, PostgresDatabase,
@@ -61,7 +58,7 @@ impl PostgresUsers {
             let statement = if state.is_some() { LIST_USERS_IN_STATE } else { LIST_USERS };
             let mut query = sqlx::query(statement).bind(before.0).bind(i64::from(limit));
             if let Some(state) = state {
-                query = query.bind(state_to_text(state));
+                query = query.bind(state.as_str());
             }
             Box::pin(query.fetch_all(connection))
         });
@@ -93,7 +90,7 @@ impl PostgresUsers {
 
     pub(super) async fn set_state(&self, id: UserId, state: UserState, now: Timestamp) -> Result<User, Error> {
         let row = self.0.run_small_write(|connection| {
-            let query = sqlx::query(SET_STATE).bind(id.0).bind(state_to_text(state)).bind(now.to_datetime());
+            let query = sqlx::query(SET_STATE).bind(id.0).bind(state.as_str()).bind(now.to_datetime());
             Box::pin(query.fetch_optional(connection))
         });
         Ok(user_of(&row.await?.ok_or(DirectoryRefusal::UserNotFound)?)?)
@@ -107,7 +104,7 @@ async fn insert_user(connection: &mut PgConnection, NewUser(user): NewUser) -> R
         .bind(user.email.as_str())
         .bind(user.email.comparison_key())
         .bind(user.name.as_str())
-        .bind(state_to_text(user.state))
+        .bind(user.state.as_str())
         .bind(user.created_at.to_datetime())
         .execute(&mut *connection)
         .await?;

@@ -18,10 +18,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use self::statements::{
     INSERT_USER, LIST_USERS, LIST_USERS_IN_STATE, SET_STATE, UPDATE_USER, USERS_BY_EMAIL, USERS_BY_ID,
 };
-use super::{
-    NewUser, UserScan,
-    columns::{UserColumns, state_to_text},
-};
+use super::{NewUser, UserScan, columns::UserColumns};
 use crate::{
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
@@ -61,7 +58,7 @@ impl SqliteUsers {
             .bind(user.email.as_str())
             .bind(user.email.comparison_key())
             .bind(user.name.as_str())
-            .bind(state_to_text(user.state))
+            .bind(user.state.as_str())
             .bind(user.created_at.micros())
             .execute(&mut *writer.connection)
             .await
@@ -87,7 +84,7 @@ impl SqliteUsers {
         let statement = if state.is_some() { LIST_USERS_IN_STATE } else { LIST_USERS };
         let mut query = sqlx::query(statement).bind(before.0).bind(limit);
         if let Some(state) = state {
-            query = query.bind(state_to_text(state));
+            query = query.bind(state.as_str());
         }
         query.fetch_all(&self.database.readers).await?.iter().map(user_of).collect()
     }
@@ -119,7 +116,7 @@ impl SqliteUsers {
 
     pub(super) async fn set_state(&self, id: UserId, state: UserState, now: Timestamp) -> Result<User, Error> {
         let mut writer = self.writer().await?;
-        let query = sqlx::query(SET_STATE).bind(id.0).bind(state_to_text(state)).bind(now.micros());
+        let query = sqlx::query(SET_STATE).bind(id.0).bind(state.as_str()).bind(now.micros());
         let row = query.fetch_optional(&mut *writer.connection).await.map_err(DatabaseError::from)?;
         writer.connection.release();
         Ok(user_of(&row.ok_or(DirectoryRefusal::UserNotFound)?)?)

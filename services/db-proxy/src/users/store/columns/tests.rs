@@ -12,7 +12,7 @@ fn scopes_have_one_text_form_and_unknown_ones_are_left_out() {
 #[test]
 fn states_have_one_text_form() {
     for state in [UserState::Active, UserState::Deactivated] {
-        assert_eq!(state_from_text(state_to_text(state)).ok(), Some(state));
+        assert_eq!(state_from_text(state.as_str()).ok(), Some(state));
     }
     assert!(matches!(state_from_text("Active"), Err(DatabaseError::InvalidRow(_))));
 }

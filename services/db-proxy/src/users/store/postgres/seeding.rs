@@ -11,10 +11,7 @@ use super::{
 };
 use crate::{
     database::DatabaseError,
-    users::{
-        seeding::{AFTER_LAST_ADDRESS, DOMAIN, FIRST_ADDRESS, generate, next_numbers, number_of},
-        store::columns::state_to_text,
-    },
+    users::seeding::{AFTER_LAST_ADDRESS, DOMAIN, FIRST_ADDRESS, generate, next_numbers, number_of},
 };
 
 /// The key of the advisory lock of processes that add generated users. It is `seeding` in ASCII.
@@ -73,7 +70,7 @@ async fn last_seeded(connection: &mut PgConnection) -> Result<Option<String>, sq
 fn copy_lines(users: impl Iterator<Item = User>) -> String {
     let mut lines = String::new();
     for User { id, email, name, state, created_at, updated_at } in users {
-        let (key, state) = (email.comparison_key(), state_to_text(state));
+        let (key, state) = (email.comparison_key(), state.as_str());
         // Writing to a string does not fail.
         let _ = writeln!(lines, "{id}\t{email}\t{key}\t{name}\t{state}\t{created_at}\t{updated_at}");
     }
