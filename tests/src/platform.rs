@@ -8,7 +8,7 @@ mod users;
 use std::time::Duration;
 
 use common::{
-    access::POLICY,
+    access::{POLICY, ServicePolicy},
     api::prices::{NewPriceRecord, Price, PriceRecord, PriceState},
     clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
     config::{Caller, CallerToken, Secret, ServerKey},
@@ -197,7 +197,7 @@ impl Platform {
     /// Adds the credentials of an operator at this service.
     pub fn as_operator(&self, service: &Instance, request: RequestBuilder) -> RequestBuilder {
         let rules = POLICY.iter().find(|policy| policy.service == service.name).into_iter();
-        let is_for_customers = rules.flat_map(|policy| policy.operations).any(|(_, rule)| rule.wants_credentials());
+        let is_for_customers = rules.flat_map(ServicePolicy::operations).any(|(_, rule)| rule.wants_credentials());
         request.bearer_auth(if is_for_customers { OPERATOR_TOKEN } else { &self.token })
     }
 

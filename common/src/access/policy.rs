@@ -9,64 +9,66 @@ use super::{
 };
 use crate::api::keys::Scope::{Orders, Read};
 
+/// Operations with their rules.
+type Operations = &'static [(&'static str, Rule)];
+
 /// The rules of one service.
 #[derive(Debug, Clone, Copy)]
 pub struct ServicePolicy {
     pub service: &'static str,
-    pub operations: &'static [(&'static str, Rule)],
+    /// In parts, because a service that forwards requests has the rules of the service that answers them.
+    operations: &'static [Operations],
+}
+
+impl ServicePolicy {
+    /// The operations with their rules.
+    pub fn operations(&self) -> impl Iterator<Item = (&'static str, Rule)> {
+        self.operations.iter().copied().flatten().copied()
+    }
 }
 
 /// The operations endpoints of every service.
-pub(super) const COMMON: &[(&str, Rule)] = &[("livez", Public), ("readyz", Public), ("metrics", Public)];
+pub(super) const COMMON: Operations = &[("livez", Public), ("readyz", Public), ("metrics", Public)];
+
+/// The reads of orders, which create-order forwards to fetch-orders.
+const ORDER_READS: Operations = &[
+    ("get_orders", Customer(Read)),
+    ("list_orders", Customer(Read)),
+    ("export_orders", Customer(Read)),
+    ("order_summary", Customer(Read)),
+    ("get_order", Customer(Read)),
+];
+
+/// The reads of prices, which create-order forwards to rates.
+const PRICE_READS: Operations = &[
+    ("list_courses", Public),
+    ("stream_courses", Public),
+    ("course_history", Public),
+    ("get_price", Public),
+    ("price_chart", Public),
+    ("convert", Public),
+];
 
 pub const POLICY: &[ServicePolicy] = &[
     ServicePolicy {
         service: "create-order",
         operations: &[
-            ("place_order", Customer(Orders)),
-            ("create_order", Customer(Orders)),
-            ("create_quote", Customer(Orders)),
-            ("get_quote", Customer(Read)),
-            ("release_quote", Customer(Orders)),
-            // Handed on to fetch-orders.
-            ("get_orders", Customer(Read)),
-            ("list_orders", Customer(Read)),
-            ("export_orders", Customer(Read)),
-            ("order_summary", Customer(Read)),
-            ("get_order", Customer(Read)),
-            // Handed on to rates.
-            ("list_courses", Public),
-            ("stream_courses", Public),
-            ("course_history", Public),
-            ("get_price", Public),
-            ("price_chart", Public),
-            ("convert", Public),
+            &[
+                ("place_order", Customer(Orders)),
+                ("create_order", Customer(Orders)),
+                ("create_quote", Customer(Orders)),
+                ("get_quote", Customer(Read)),
+                ("release_quote", Customer(Orders)),
+            ],
+            ORDER_READS,
+            PRICE_READS,
         ],
     },
-    ServicePolicy {
-        service: "fetch-orders",
-        operations: &[
-            ("get_orders", Customer(Read)),
-            ("list_orders", Customer(Read)),
-            ("export_orders", Customer(Read)),
-            ("order_summary", Customer(Read)),
-            ("get_order", Customer(Read)),
-        ],
-    },
-    ServicePolicy {
-        service: "rates",
-        operations: &[
-            ("list_courses", Public),
-            ("stream_courses", Public),
-            ("course_history", Public),
-            ("get_price", Public),
-            ("price_chart", Public),
-            ("convert", Public),
-        ],
-    },
+    ServicePolicy { service: "fetch-orders", operations: &[ORDER_READS] },
+    ServicePolicy { service: "rates", operations: &[PRICE_READS] },
     ServicePolicy {
         service: "users",
-        operations: &[
+        operations: &[&[
             ("create_user", Operator),
             ("list_users", Operator),
             // A user finds only itself.
@@ -79,22 +81,22 @@ pub const POLICY: &[ServicePolicy] = &[
             // A user lists only its own keys.
             ("list_keys", User(Read)),
             ("revoke_key", Operator),
-        ],
+        ]],
     },
     ServicePolicy {
         service: "health-check",
-        operations: &[
+        operations: &[&[
             // Without host names and details for everybody but operators; see `services/health-check/src/operator.rs`.
             ("status_page", Public),
             ("health", Public),
             ("reports", OperatorBeyondLoopback),
             ("sign_in", OperatorBeyondLoopback),
             ("report", Internal(Permission::Reporter)),
-        ],
+        ]],
     },
     ServicePolicy {
         service: "db-proxy",
-        operations: &[
+        operations: &[&[
             ("add_order", Internal(Permission::OrderWriter)),
             ("place_orders", Internal(Permission::OrderWriter)),
             ("place_orders_v2", Internal(Permission::OrderWriter)),
@@ -126,30 +128,30 @@ pub const POLICY: &[ServicePolicy] = &[
             ("revoke_key", Internal(Permission::UserAdmin)),
             ("get_key", Internal(Permission::KeyReader)),
             ("record_key_uses", Internal(Permission::KeyReader)),
-        ],
+        ]],
     },
     ServicePolicy {
         service: "price-cache-proxy",
-        operations: &[
+        operations: &[&[
             ("current_record", Public),
             ("current_board", Internal(Permission::PriceReader)),
             ("events", Internal(Permission::PriceReader)),
             ("add_record", Internal(Permission::PriceWriter)),
             ("put_board", Internal(Permission::PriceWriter)),
             ("ask_lease", Internal(Permission::PriceWriter)),
-        ],
+        ]],
     },
     ServicePolicy {
         service: "price-updater",
-        operations: &[
+        operations: &[&[
             ("list_sources", Internal(Permission::Operator)),
             ("sources_order", Internal(Permission::Operator)),
             ("set_sources_order", Internal(Permission::Operator)),
-        ],
+        ]],
     },
     ServicePolicy {
         service: "exchange-sim",
-        operations: &[
+        operations: &[&[
             ("list_calls", Internal(Permission::Operator)),
             ("list_faults", Internal(Permission::Operator)),
             ("set_fault", Internal(Permission::Operator)),
@@ -178,12 +180,12 @@ pub const POLICY: &[ServicePolicy] = &[
             ("kraken_ticker", Public),
             ("okx_ticker", Public),
             ("okx_tickers", Public),
-        ],
+        ]],
     },
 ];
 
 /// The rule of an operation. `None` if the policy has none.
 pub fn rule_of(service: &str, operation: &str) -> Option<Rule> {
-    let own = POLICY.iter().find(|policy| policy.service == service).map_or(&[][..], |policy| policy.operations);
-    own.iter().chain(COMMON).find(|(id, _)| *id == operation).map(|(_, rule)| *rule)
+    let own = POLICY.iter().find(|policy| policy.service == service).into_iter().flat_map(ServicePolicy::operations);
+    own.chain(COMMON.iter().copied()).find(|(id, _)| *id == operation).map(|(_, rule)| rule)
 }

@@ -67,8 +67,9 @@ operators are not limited. `RateLimit-*` headers describe the limit that applies
 pub fn reference_markdown() -> String {
     let mut table = "| service | operations | who may use them |\n|---|---|---|\n".to_owned();
     for policy in POLICY {
-        for rule in distinct_rules(policy.operations) {
-            add_row(&mut table, policy.service, policy.operations, rule);
+        let operations: Vec<_> = policy.operations().collect();
+        for rule in distinct_rules(&operations) {
+            add_row(&mut table, policy.service, &operations, rule);
         }
     }
     add_row(&mut table, "every service", COMMON, Rule::Public);

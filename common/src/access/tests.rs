@@ -82,7 +82,7 @@ fn policy_lists_each_operation_once() {
     for policy in POLICY {
         assert!(services.insert(policy.service), "{} has two policies", policy.service);
         let mut ids = HashSet::new();
-        for (id, _) in policy.operations.iter().chain(policy::COMMON) {
+        for (id, _) in policy.operations().chain(policy::COMMON.iter().copied()) {
             assert!(ids.insert(id), "{}: {id} has two rules", policy.service);
         }
     }
@@ -99,9 +99,9 @@ fn operation_without_a_rule_has_none() {
 #[test]
 fn prices_are_open_to_everybody_and_orders_are_not() {
     for policy in POLICY {
-        for (id, rule) in policy.operations {
-            let is_of_orders = id.contains("order") && !id.starts_with("sources") && *id != "set_sources_order";
-            assert!(!is_of_orders || *rule != Rule::Public, "{}: {id}", policy.service);
+        for (id, rule) in policy.operations() {
+            let is_of_orders = id.contains("order") && !id.starts_with("sources") && id != "set_sources_order";
+            assert!(!is_of_orders || rule != Rule::Public, "{}: {id}", policy.service);
         }
     }
 }
