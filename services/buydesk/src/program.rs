@@ -1,6 +1,6 @@
 //! The command with which this program was started, for hints that work as they are printed.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 const NAME: &str = "buydesk";
 
@@ -27,13 +27,18 @@ pub fn command(arguments: &str) -> String {
 }
 
 /// A word as a shell reads it.
-pub fn quote(word: &str) -> String {
+fn quote(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// An option of a command with its value, such as ` --limit 20`. Empty without a value.
+pub fn option(name: &str, value: Option<impl Display>) -> String {
+    value.map(|value| format!(" --{name} {}", quote(&value.to_string()))).unwrap_or_default()
 }
 
 #[cfg(test)]

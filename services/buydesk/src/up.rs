@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 use crate::{
     cli::UpArgs,
-    program::{self, quote},
+    program,
     table::Table,
 };
 
@@ -332,13 +332,13 @@ struct CommandHints {
 
 impl CommandHints {
     fn new(env: &mut Env, listeners: &Listeners) -> anyhow::Result<Self> {
-        fn option<S: Service>(name: &str, listener: &Listener) -> anyhow::Result<String> {
+        fn address_option<S: Service>(name: &str, listener: &Listener) -> anyhow::Result<String> {
             let address = base_url(listener)?;
             let is_default = address == format!("http://127.0.0.1:{}", S::PORT);
-            Ok(if is_default { String::new() } else { format!(" --{name} {}", quote(&address)) })
+            Ok(program::option(name, (!is_default).then_some(address)))
         }
-        let server = option::<create_order::App>("server", &listeners.create_order)?;
-        let health_check = option::<health_check::App>("health-check", &listeners.health_check)?;
+        let server = address_option::<create_order::App>("server", &listeners.create_order)?;
+        let health_check = address_option::<health_check::App>("health-check", &listeners.health_check)?;
         let program = program::path();
         let currency = shared::currencies(env)[0];
         Ok(Self {

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     cli::{Addresses, CredentialOptions},
-    program::{quote, typed_name},
+    program::{option, typed_name},
 };
 
 /// The pause between two attempts to place an order.
@@ -128,9 +128,8 @@ impl From<RequestError> for ClientError {
 
 impl ApiClient {
     pub fn new(mut env: Env, addresses: Addresses, credentials: CredentialOptions) -> anyhow::Result<Self> {
-        let server =
-            addresses.server.as_ref().map(|url| format!(" --server {}", quote(url.as_str().trim_end_matches('/'))));
-        let program = typed_name() + &server.unwrap_or_default();
+        let server = addresses.server.as_ref().map(|url| url.as_str().trim_end_matches('/'));
+        let program = typed_name() + &option("server", server);
         let endpoints = Endpoints::new(&mut env, addresses);
         let credentials = Credentials::new(&mut env, credentials);
         env.finish()?;
@@ -146,10 +145,8 @@ impl ApiClient {
     /// defaults, because another platform may run at the default port.
     pub fn health_command(&self) -> String {
         let Endpoints { health_check, are_default, .. } = &self.endpoints;
-        if *are_default {
-            return self.command("health");
-        }
-        self.command(&format!("health --health-check {}", quote(health_check.address())))
+        let address = (!are_default).then(|| health_check.address());
+        self.command(&format!("health{}", option("health-check", address)))
     }
 
     pub async fn get(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {

@@ -1,7 +1,5 @@
 //! `buydesk order …`.
 
-use std::fmt::Display;
-
 use common::{
     api::{
         orders::{Cursor, Metadata, Order, OrderFilter, OrderPayload, OrderQuery},
@@ -19,7 +17,7 @@ use super::{
 };
 use crate::{
     cli::{ListArgs, OrderCommand, PlaceArgs},
-    program::quote as quote_word,
+    program::option,
 };
 
 /// The options of orders and of quotes.
@@ -126,13 +124,10 @@ impl OrderList {
 
     /// The command that shows the same list from `cursor` on.
     fn command(&self, cursor: Cursor) -> String {
-        fn option(name: &str, value: Option<&impl Display>) -> String {
-            value.map(|value| format!(" --{name} {}", quote_word(&value.to_string()))).unwrap_or_default()
-        }
         let OrderQuery { filter, client_reference, user } = &self.query;
         [
             "order list".to_owned(),
-            option("limit", Some(&self.limit)),
+            option("limit", Some(self.limit)),
             option("currency", filter.currency.as_ref()),
             option("from", filter.from.as_ref()),
             option("to", filter.to.as_ref()),
@@ -140,7 +135,7 @@ impl OrderList {
             option("max-amount", filter.max_amount.as_ref()),
             option("reference", client_reference.as_ref()),
             option("user", user.as_ref()),
-            option("cursor", Some(&cursor)),
+            option("cursor", Some(cursor)),
         ]
         .concat()
     }

@@ -1,7 +1,5 @@
 //! `buydesk user …`.
 
-use std::fmt::Display;
-
 use common::{
     api::users::{LinkedUserPage, User, UserCursor, UserPatch, UserPayload, UserQuery, UserState},
     ids::UserId,
@@ -16,7 +14,7 @@ use super::{
 };
 use crate::{
     cli::{ListUsersArgs, UserCommand, UserReference},
-    program::quote as quote_word,
+    program::option,
     table::Table,
 };
 
@@ -123,11 +121,8 @@ async fn list_users(client: &ApiClient, args: ListUsersArgs, json: bool) -> anyh
 
 /// The command that shows the same list from `cursor` on.
 fn list_command(limit: u32, query: &UserQuery, cursor: UserCursor) -> String {
-    fn option(name: &str, value: &impl Display) -> String {
-        format!(" --{name} {}", quote_word(&value.to_string()))
-    }
-    let state = query.state.map(|state| option("state", &state.as_str())).unwrap_or_default();
-    format!("user list{}{state}{}", option("limit", &limit), option("cursor", &cursor))
+    let state = option("state", query.state.map(UserState::as_str));
+    format!("user list{}{state}{}", option("limit", Some(limit)), option("cursor", Some(cursor)))
 }
 
 fn table<'a>(users: impl IntoIterator<Item = &'a User>) -> Table {
