@@ -1,6 +1,6 @@
 //! The commands and options of users and API keys.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use common::{
@@ -25,21 +25,18 @@ pub enum UserCommand {
     /// Show a user: one of an operator's choice, or the one of the API key.
     Get {
         /// Id or e-mail address of the user. By default, the user of the API key.
-        #[arg(value_parser = UserReference::from_str)]
         user: Option<UserReference>,
     },
     /// Show the user with an e-mail address.
     Find {
         /// E-mail address of the user, in upper or lower case.
-        #[arg(value_parser = parse_email)]
-        email: UserReference,
+        email: Email,
     },
     /// List users, newest first.
     List(ListUsersArgs),
     /// Change the e-mail address or the name of a user.
     Update {
         /// Id or e-mail address of the user.
-        #[arg(value_parser = UserReference::from_str)]
         user: UserReference,
         /// New e-mail address.
         #[arg(short, long, required_unless_present = "name")]
@@ -51,13 +48,11 @@ pub enum UserCommand {
     /// Refuse all keys of a user. Orders remain, and the user can be activated again.
     Deactivate {
         /// Id or e-mail address of the user.
-        #[arg(value_parser = UserReference::from_str)]
         user: UserReference,
     },
     /// Accept the keys of a user again.
     Activate {
         /// Id or e-mail address of the user.
-        #[arg(value_parser = UserReference::from_str)]
         user: UserReference,
     },
 }
@@ -98,13 +93,11 @@ pub enum KeyCommand {
     /// List the keys of a user, newest first.
     List {
         /// Id or e-mail address of the user. By default, the user of the API key.
-        #[arg(value_parser = UserReference::from_str)]
         user: Option<UserReference>,
     },
     /// Revoke a key: every service refuses it within 5 seconds.
     Revoke {
         /// Id or e-mail address of the user.
-        #[arg(value_parser = UserReference::from_str)]
         user: UserReference,
         /// Id of the key.
         key: KeyId,
@@ -114,7 +107,6 @@ pub enum KeyCommand {
 #[derive(Debug, Args)]
 pub struct CreateKeyArgs {
     /// Id or e-mail address of the user.
-    #[arg(value_parser = UserReference::from_str)]
     pub user: UserReference,
     /// What the key is for.
     #[arg(short, long)]
@@ -144,17 +136,4 @@ impl FromStr for UserReference {
         let id = text.parse().map(Self::Id).ok();
         id.or_else(|| text.parse().map(Self::Email).ok()).ok_or("must be the id or the e-mail address of a user")
     }
-}
-
-impl fmt::Display for UserReference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => id.fmt(f),
-            Self::Email(email) => email.fmt(f),
-        }
-    }
-}
-
-fn parse_email(text: &str) -> Result<UserReference, String> {
-    text.parse().map(UserReference::Email).map_err(|error: <Email as FromStr>::Err| error.to_string())
 }

@@ -1,13 +1,13 @@
 //! `buydesk user …`.
 
 use common::{
-    api::users::{LinkedUserPage, User, UserCursor, UserPatch, UserPayload, UserQuery, UserState},
+    api::users::{Email, LinkedUserPage, User, UserCursor, UserPatch, UserPayload, UserQuery, UserState},
     ids::UserId,
 };
 
 use super::{
     ApiClient,
-    api_client::print_line,
+    api_client::{ServiceResponse, print_line},
     encode_query,
     error::{ClientError, FieldOption, naming_options},
     render::format_time,
@@ -41,8 +41,8 @@ async fn run(client: &ApiClient, command: UserCommand, json: bool) -> anyhow::Re
         }
         UserCommand::Get { user: None } => client.get(users, "user").await?,
         UserCommand::Get { user: Some(UserReference::Id(id)) } => client.get(users, &format!("{PATH}/{id}")).await?,
-        UserCommand::Get { user: Some(reference) } | UserCommand::Find { email: reference } => {
-            return print_found(client, &reference, json).await;
+        UserCommand::Get { user: Some(UserReference::Email(email)) } | UserCommand::Find { email } => {
+            return print_found(client, &email, json).await;
         }
         UserCommand::List(args) => return list_users(client, args, json).await,
         UserCommand::Update { user, email, name } => {
@@ -59,7 +59,7 @@ async fn change_state(
     client: &ApiClient,
     user: &UserReference,
     action: &str,
-) -> anyhow::Result<super::api_client::ServiceResponse> {
+) -> anyhow::Result<ServiceResponse> {
     let path = format!("{PATH}/{}/{action}", find_id(client, user).await?);
     client.post_empty(&client.endpoints.users, &path).await
 }
@@ -68,7 +68,7 @@ async fn change_state(
 pub(super) async fn find_id(client: &ApiClient, reference: &UserReference) -> anyhow::Result<UserId> {
     match reference {
         UserReference::Id(id) => Ok(*id),
-        UserReference::Email(_) => Ok(find_user(client, reference).await?.id),
+        UserReference::Email(email) => Ok(find_user(client, email).await?.id),
     }
 }
 
@@ -77,28 +77,23 @@ pub(super) async fn own_id(client: &ApiClient) -> anyhow::Result<UserId> {
     Ok(client.get(&client.endpoints.users, "user").await?.parse::<User>()?.id)
 }
 
-async fn find_user(client: &ApiClient, reference: &UserReference) -> anyhow::Result<User> {
-    let path = match reference {
-        UserReference::Id(id) => {
-            return client.get(&client.endpoints.users, &format!("{PATH}/{id}")).await?.parse();
-        }
-        UserReference::Email(email) => format!("{PATH}?{}", encode_query([("email", email.to_string())])),
-    };
+async fn find_user(client: &ApiClient, email: &Email) -> anyhow::Result<User> {
+    let path = format!("{PATH}?{}", encode_query([("email", email.to_string())]));
     let page: LinkedUserPage = client.get(&client.endpoints.users, &path).await?.parse()?;
     let found = page.data.into_iter().next();
     Ok(found.ok_or_else(|| {
         let list = client.command("user list");
         ClientError::new(
             "not_found",
-            format!("No user has the address {reference}."),
+            format!("No user has the address {email}."),
             format!("`{list}` lists the users. Addresses are compared without regard to case."),
         )
     })?)
 }
 
 /// Prints a user, as JSON in the form of `user get`.
-async fn print_found(client: &ApiClient, reference: &UserReference, json: bool) -> anyhow::Result<()> {
-    let user = find_user(client, reference).await?;
+async fn print_found(client: &ApiClient, email: &Email, json: bool) -> anyhow::Result<()> {
+    let user = find_user(client, email).await?;
     print_line(&if json { serde_json::to_string(&user)? } else { table([&user]).to_string() })
 }
 
