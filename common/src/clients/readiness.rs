@@ -15,7 +15,7 @@ impl ServiceClient {
     pub async fn readiness_component(&self) -> Component {
         match self.readiness().await {
             Ok(readiness) if readiness.ready => Component::ready(self.service),
-            Ok(readiness) => Component::not_ready(self.service, not_ready_components(&readiness)),
+            Ok(readiness) => Component::not_ready(self.service, Component::fatal_reasons(&readiness.parts).join("; ")),
             Err(error) => Component::not_ready(self.service, error.to_string()),
         }
     }
@@ -30,12 +30,3 @@ impl ServiceClient {
         }
     }
 }
-
-/// The required components that are not ready, with their reasons.
-fn not_ready_components(readiness: &Readiness) -> String {
-    let not_ready = readiness.parts.iter().filter(|component| component.is_fatal());
-    not_ready.map(Component::name_with_detail).collect::<Vec<_>>().join("; ")
-}
-
-#[cfg(test)]
-mod tests;

@@ -56,8 +56,7 @@ pub async fn show_rates(client: &ApiClient, args: RatesArgs, json: bool) -> anyh
         } else if is_filtered {
             "No course matches the filters.".to_owned()
         } else {
-            let health = client.health_command();
-            format!("No exchange has reported a course yet. `{health}` shows what is missing.")
+            format!("No exchange has reported a course yet. {}", client.health_hint())
         }
     })
 }

@@ -318,12 +318,6 @@ fn price_note(env: &mut Env, demo: bool) -> String {
     )
 }
 
-/// Why orders cannot be placed, one line for each component that is needed.
-fn missing_components(components: &[Component]) -> String {
-    let fatal = components.iter().filter(|component| component.is_fatal());
-    fatal.map(Component::name_with_detail).collect::<Vec<_>>().join("\n  ")
-}
-
 /// Commands for another terminal. They name the addresses that are not the default ones.
 struct CommandHints {
     place_order: String,
@@ -360,7 +354,7 @@ async fn announce_readiness(readiness: Option<ReadinessCheck>, hints: CommandHin
     if is_ready {
         return println!("Ready. Try, in another terminal:\n  {}", hints.place_order);
     }
-    let missing = missing_components(&readiness().await);
+    let missing = Component::fatal_reasons(&readiness().await).join("\n  ");
     println!(
         "Not ready yet; still trying. What is missing:\n  {missing}\nThis command shows more:\n  {}",
         hints.health

@@ -83,8 +83,7 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
 
 /// The names and details of the components that prevent the instance from placing orders.
 fn fatal_components(instance: &IntakeInstance<'_>) -> String {
-    let fatal = instance.components.iter().filter(|component| component.is_fatal());
-    fatal.map(Component::name_with_detail).collect::<Vec<_>>().join("; ")
+    Component::fatal_reasons(instance.components).join("; ")
 }
 
 /// Why no currency has a price that orders may use.

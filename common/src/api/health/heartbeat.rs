@@ -209,6 +209,11 @@ impl Component {
         !self.ready && !self.optional
     }
 
+    /// The components without which the service cannot work, with their details.
+    pub fn fatal_reasons(components: &[Self]) -> Vec<String> {
+        components.iter().filter(|component| component.is_fatal()).map(Self::name_with_detail).collect()
+    }
+
     /// Marks the component as optional.
     #[must_use]
     pub fn optional(self) -> Self {

@@ -51,3 +51,14 @@ fn reduced_heartbeat_loses_details_before_components() {
     assert!(twice.parts.is_empty() && !twice.ready);
     assert_eq!(twice.reduced(), None);
 }
+
+#[test]
+fn only_required_components_that_are_not_ready_are_named() {
+    let parts = vec![
+        Component::not_ready("database", "sqlite: the disk is full"),
+        Component::ready("price"),
+        Component::not_ready("source:alpha", "no answer").optional(),
+        Component { detail: None, ..Component::not_ready("clock", "") },
+    ];
+    assert_eq!(Component::fatal_reasons(&parts).join("; "), "database: sqlite: the disk is full; clock");
+}

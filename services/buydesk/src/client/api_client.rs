@@ -143,10 +143,15 @@ impl ApiClient {
 
     /// The command that shows the health of the same platform. It names the address of health-check unless all addresses are the
     /// defaults, because another platform may run at the default port.
-    pub fn health_command(&self) -> String {
+    fn health_command(&self) -> String {
         let Endpoints { health_check, are_default, .. } = &self.endpoints;
         let address = (!are_default).then(|| health_check.address());
         self.command(&format!("health{}", option("health-check", address)))
+    }
+
+    /// The hint how to find out what the same platform lacks.
+    pub fn health_hint(&self) -> String {
+        format!("`{}` shows what is missing.", self.health_command())
     }
 
     pub async fn get(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
@@ -231,10 +236,8 @@ impl ApiClient {
             Failure::NotSent(error) => error.with_denial(),
             Failure::NoEffect(error) => {
                 let readiness = self.readiness(&self.endpoints.server).await;
-                let missing = readiness.map(|readiness| readiness.parts).unwrap_or_default();
-                let missing: Vec<_> =
-                    missing.iter().filter(|part| part.is_fatal()).map(Component::name_with_detail).collect();
-                error.into_denial(&missing, &self.health_command())
+                let missing = readiness.map(|readiness| Component::fatal_reasons(&readiness.parts));
+                error.into_denial(&missing.unwrap_or_default(), &self.health_hint())
             }
             Failure::Unknown(error) => error.with_unknown_outcome(key.key(), "The order may have been placed."),
             Failure::UnknownEarlier(error) => error.with_unknown_outcome(

@@ -65,7 +65,7 @@ impl ClientError {
                  `buydesk up` printed."
                     .to_owned(),
             ),
-            _ => wait.map(|seconds| format!("Try again in {seconds} s.")),
+            _ => wait.map(retry_hint),
         };
         document.extend(next_step.clone().map(|next_step| (NEXT_STEP.to_owned(), next_step.into())));
         document.extend(wait.map(|seconds| (RETRY_AFTER.to_owned(), seconds.into())));
@@ -109,9 +109,9 @@ impl ClientError {
     }
 
     /// The error of an order whose requests had no effect. `self` is a problem that says so. `missing` are the components that
-    /// create-order lacks.
+    /// create-order lacks, and `health_hint` how to find out more.
     #[must_use]
-    pub fn into_denial(self, missing: &[String], health_command: &str) -> Self {
+    pub fn into_denial(self, missing: &[String], health_hint: &str) -> Self {
         let code = Code::UpstreamUnavailable;
         let detail = if missing.is_empty() {
             "No order was placed, because a part of the platform cannot be used at the moment.".to_owned()
@@ -119,7 +119,7 @@ impl ClientError {
             format!("No order was placed, because create-order cannot work: {}.", missing.join("; "))
         };
         let seconds = self.document.get(RETRY_AFTER).and_then(Value::as_u64).unwrap_or(1);
-        let next_step = format!("Try again in {seconds} s. `{health_command}` shows what is missing.");
+        let next_step = format!("{} {health_hint}", retry_hint(seconds));
         let mut document = self.document;
         document.remove(IDEMPOTENCY_KEY);
         set_code(&mut document, code);
@@ -169,6 +169,10 @@ fn set_code(document: &mut Map<String, Value>, code: Code) {
     if let Some(status) = document.get_mut("status") {
         *status = code.status().as_u16().into();
     }
+}
+
+fn retry_hint(seconds: u64) -> String {
+    format!("Try again in {seconds} s.")
 }
 
 /// The request id for a message, such as `, request id 7`. Empty if there is none.

@@ -83,8 +83,7 @@ pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     });
     let prices = join_all(prices).await.into_iter().flatten().collect();
     let Some(list) = PriceList::new(&readiness, prices) else {
-        let next_step =
-            format!("Orders are refused until there is one. `{}` shows what is missing.", client.health_command());
+        let next_step = format!("Orders are refused until there is one. {}", client.health_hint());
         return Err(ClientError::new("no_price", "There is no current price.", next_step).into());
     };
     if json { print_line(&serde_json::to_string(&list)?) } else { print_line(&price_table(&list)) }
@@ -151,8 +150,7 @@ fn used_sources(agreed: &AgreedPrice) -> Vec<String> {
 impl PriceList {
     /// `None` if there are no prices.
     fn new(readiness: &Readiness, mut prices: Vec<ListedPrice>) -> Option<Self> {
-        let missing = readiness.parts.iter().filter(|part| part.is_fatal()).map(Component::name_with_detail);
-        let missing: Vec<_> = missing.collect();
+        let missing = Component::fatal_reasons(&readiness.parts);
         let limit = readiness.parts.iter().find(|part| part.name == Component::LIMIT && !part.ready);
         let reason = if missing.is_empty() { limit.map(Component::name_with_detail) } else { Some(missing.join("; ")) };
         for price in &mut prices {

@@ -58,9 +58,11 @@ fn json_of_an_unknown_outcome_is_a_problem_with_one_line() {
     assert_eq!(unknown[DETAIL], "There is no response. It may exist.");
 }
 
+const HEALTH_HINT: &str = "`buydesk health` shows what is missing.";
+
 #[test]
 fn order_whose_requests_had_no_effect_is_denied_with_the_cause() {
-    let denied = sent_problem(Code::OutcomeUnknown).into_denial(&["db-proxy: database".to_owned()], "buydesk health");
+    let denied = sent_problem(Code::OutcomeUnknown).into_denial(&["db-proxy: database".to_owned()], HEALTH_HINT);
     assert_eq!(
         denied.to_string(),
         "No order was placed, because create-order cannot work: db-proxy: database. (upstream_unavailable, request id id-7)\n\
