@@ -10,6 +10,7 @@ use common::{
     money::Sats,
     time::{Timestamp, format_age},
 };
+use price_updater::CONNECT_OR_SIMULATE;
 
 /// Up to this many failing price sources are named with their reasons.
 const MAX_REASONS: usize = 3;
@@ -50,10 +51,9 @@ impl Advice {
             Self::WatchPrice => {
                 "Orders use the last price until the sources agree on a new one or it is too old.".to_owned()
             }
-            Self::ConnectSources => "This machine seems to have no connection to the internet. Check the connection and the \
-                firewall. Behind a proxy, set HTTPS_PROXY. To try the product without the internet, start `buydesk up --demo`. \
-                If prices are simulated, check that exchange-sim runs."
-                .to_owned(),
+            Self::ConnectSources => {
+                format!("{CONNECT_OR_SIMULATE} If prices are simulated, check that exchange-sim runs.")
+            }
             Self::WaitForSource => "Orders do not depend on a single source. Each is asked again by itself.".to_owned(),
             Self::SignIn => "Only operators see reasons. Set OPERATOR_TOKEN.".to_owned(),
         }

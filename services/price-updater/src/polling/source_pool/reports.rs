@@ -19,9 +19,8 @@ use super::{
 use crate::pricing::MarketPrices;
 
 /// What to do if no source can be reached.
-const CONNECT_OR_SIMULATE: &str = "This machine seems to have no connection to the internet. Check the connection and the firewall. \
-    Behind a proxy, set HTTPS_PROXY. To try the product without the internet, start `buydesk up --demo`. PRICE_SOURCES selects the \
-    sources";
+pub const CONNECT_OR_SIMULATE: &str = "This machine seems to have no connection to the internet. Check the connection and the \
+    firewall. Behind a proxy, set HTTPS_PROXY. To try the product without the internet, start `buydesk up --demo`.";
 /// The same for simulated sources.
 const START_SIMULATION: &str = "Prices are simulated, and exchange-sim does not answer. Check that it runs, and the addresses of \
     the sources, such as KRAKEN_URL";
@@ -96,7 +95,11 @@ impl SourcePool {
             }
             first = first.or_else(|| Some(format!("{} {}", poller.source.name(), state.problem()?)));
         }
-        let remedy = if self.config.simulated { START_SIMULATION } else { CONNECT_OR_SIMULATE };
+        let remedy = if self.config.simulated {
+            START_SIMULATION.to_owned()
+        } else {
+            format!("{CONNECT_OR_SIMULATE} PRICE_SOURCES selects the sources")
+        };
         first.map(|first| format!("no price source can be reached; the first of them, {first}. {remedy}"))
     }
 
