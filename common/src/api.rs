@@ -21,7 +21,9 @@ pub mod sources;
 pub mod users;
 
 pub use cursor::CursorError;
-pub use problem::{Code, FieldError, Problem, REFERENCE_PATH, RetryAdvice, reference_html, reference_markdown};
+pub use problem::{
+    Code, FieldError, Problem, REFERENCE_PATH, RetryAdvice, Subcode, reference_html, reference_markdown,
+};
 
 #[cfg(test)]
 mod tests;

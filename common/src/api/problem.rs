@@ -3,6 +3,7 @@
 mod codes;
 mod examples;
 mod reference;
+mod subcode;
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     codes::{Code, RetryAdvice},
     reference::{REFERENCE_PATH, reference_html, reference_markdown},
+    subcode::Subcode,
 };
 use crate::spelling;
 
@@ -97,6 +99,10 @@ struct ProblemBody {
     status: u16,
     /// The kind of problem, for programs. Stable.
     code: String,
+    /// Distinguishes problems of one code, for programs. Stable. Absent if the code suffices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    subcode: Option<String>,
     /// What happened, and what the client can do about it.
     detail: String,
     /// The invalid fields. Absent if no field is invalid.
@@ -130,6 +136,7 @@ impl ProblemBody {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub code: Code,
+    pub subcode: Option<Subcode>,
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
     pub remaining_bitcoin: Option<String>,
@@ -148,6 +155,7 @@ impl Problem {
         let retry = matches!(code.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         Self {
             code,
+            subcode: None,
             detail: detail.into(),
             errors: Vec::new(),
             remaining_bitcoin: None,
@@ -177,6 +185,7 @@ impl Problem {
         let body: ProblemBody = serde_json::from_slice(body).ok()?;
         Some(Self {
             code: Code::from_text(&body.code)?,
+            subcode: body.subcode.as_deref().and_then(Subcode::from_text),
             detail: body.detail.into(),
             errors: body.errors,
             remaining_bitcoin: body.remaining_bitcoin,
@@ -196,6 +205,7 @@ impl Problem {
             title: self.code.title().to_owned(),
             status: self.code.status().as_u16(),
             code: self.code.to_string(),
+            subcode: self.subcode.map(|subcode| subcode.as_str().to_owned()),
             detail: self.detail.into_owned(),
             errors: self.errors,
             remaining_bitcoin: self.remaining_bitcoin,

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    api::{Code, FieldError, Problem},
+    api::{Code, FieldError, Problem, Subcode},
     config::AcceptedCallers,
     error_chain::format_chain,
     ids::RequestId,
@@ -277,7 +277,10 @@ fn to_problem(error: &Error, method: &Method) -> Problem {
         );
     }
     if error.is::<NotFoundError>() {
-        return Problem::new(Code::NotFound, "This path does not exist. /docs lists all paths.");
+        return Problem {
+            subcode: Some(Subcode::UnknownPath),
+            ..Problem::new(Code::NotFound, "This path does not exist. /docs lists all paths.")
+        };
     }
     if error.is::<MethodNotAllowedError>() {
         return Problem::new(

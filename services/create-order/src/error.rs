@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::{
     api::{
-        Code, FieldError, Problem,
+        Code, FieldError, Problem, Subcode,
         orders::{OrderOrigin, RefusalReason, Refused},
         quotes::QuoteCap,
     },
@@ -259,12 +259,12 @@ fn dispatch_problem(error: DispatchError) -> Problem {
         DispatchError::KeyNotLookedUp(error) => {
             let cause = dispatch_problem(*error);
             // Its own code would state that no order exists.
-            let detail = match cause.code {
-                Code::OutcomeUnknown => cause.detail,
-                _ => KEY_NOT_LOOKED_UP.into(),
+            let (subcode, detail) = match cause.code {
+                Code::OutcomeUnknown => (None, cause.detail),
+                _ => (Some(Subcode::NoEffect), KEY_NOT_LOOKED_UP.into()),
             };
             let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
-            Problem::new(Code::OutcomeUnknown, detail).retry_after(wait)
+            Problem { subcode, ..Problem::new(Code::OutcomeUnknown, detail) }.retry_after(wait)
         }
         DispatchError::OutcomeUnknown => unknown_outcome(
             "It is not known whether the order was placed. Send the order again with this idempotency_key in the \

@@ -7,7 +7,7 @@
 mod fake_db_proxy;
 mod fake_prices;
 mod faults;
-mod refused_token;
+mod no_effect;
 
 use std::{
     collections::{BTreeMap, HashMap},

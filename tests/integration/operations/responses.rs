@@ -56,7 +56,7 @@ async fn json_ends_with_line_break() {
     }
     for service in platform.all_services() {
         let problem = platform.client.get(service.url("/nothing")).await;
-        problem.problem(404, "not_found");
+        assert_eq!(problem.problem(404, "not_found")["subcode"], "unknown_path", "{}", service.name);
         assert_ends_with_line_break(&problem, service.name);
     }
     for (path, body) in

@@ -90,7 +90,7 @@ codes! {
     /// The token or the API key does not permit the request: a key has only some scopes.
     Forbidden = "forbidden", FORBIDDEN, "The credentials do not permit this request",
         AfterChange, "Use a key with the scope that the detail names, or a token with the permission.";
-    /// The path does not exist, or nothing has this id or name.
+    /// The path does not exist, or nothing has this id or name. If the path does not exist, `subcode` is `unknown_path`.
     NotFound = "not_found", NOT_FOUND, "The resource does not exist",
         AfterChange, "Check the path and the id. `/docs` lists all paths.";
     /// The path exists, but not with this method.
@@ -161,7 +161,8 @@ codes! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
         AfterWait, "Wait, longer after each attempt, and send fewer requests at once.";
     /// It is unknown whether the order was placed: the connection or the database failed while the order was being stored.
-    /// `idempotency_key` is the key of the order.
+    /// `idempotency_key` is the key of the order. If `subcode` is `no_effect`, this request had no effect, and only an earlier
+    /// request with the key may have placed the order.
     OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the order was placed",
         WithSameKey,
         "Send the same body again with the header `Idempotency-Key` set to `idempotency_key`, until the response has another code. \

@@ -4,6 +4,7 @@ use super::*;
 async fn problem_is_parsed_from_its_response() {
     let problem = Problem {
         remaining_bitcoin: Some("0.5".to_owned()),
+        subcode: Some(Subcode::NoEffect),
         ..Problem::validation(vec![FieldError::new("amount", "must be greater than 0")])
     };
     let response = problem.clone().respond(Some("r-1"));
@@ -11,6 +12,15 @@ async fn problem_is_parsed_from_its_response() {
     assert_eq!(response.content_type(), Some(Problem::CONTENT_TYPE));
     let body = response.into_body().into_vec().await.unwrap();
     assert_eq!(Problem::from_json(&body, None), Some(problem));
+}
+
+#[test]
+fn unknown_subcode_of_a_newer_service_is_ignored() {
+    let sent = Problem { subcode: Some(Subcode::UnknownPath), ..Problem::new(Code::NotFound, "x") }.to_json();
+    let parsed = |body: &str| Problem::from_json(body.as_bytes(), None).unwrap().subcode;
+    assert_eq!(parsed(&sent), Some(Subcode::UnknownPath));
+    assert_eq!(parsed(&sent.replace("unknown_path", "newer")), None);
+    assert!(!Problem::new(Code::NotFound, "x").to_json().contains("subcode"));
 }
 
 #[test]

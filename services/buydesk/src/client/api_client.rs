@@ -7,7 +7,7 @@ use std::{
 
 use common::{
     api::{
-        Code, Problem, RetryAdvice,
+        Code, Problem, RetryAdvice, Subcode,
         health::{Component, Readiness},
         orders::OrderPayload,
     },
@@ -33,11 +33,6 @@ use crate::{
 
 /// The pause between two attempts to place an order.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How create-order begins the detail of `outcome_unknown` if only an earlier request with the key may have placed the order. With
-/// any other text, the order counts as one that may have been placed.
-const NO_EFFECT: &str = "This request had no effect";
-/// How every service begins the detail of `not_found` if it has no such path.
-const NO_SUCH_PATH: &str = "This path does not exist";
 
 /// Sends requests to the services.
 pub struct ApiClient {
@@ -94,13 +89,13 @@ impl RequestError {
 
 /// Whether the service does not know the path or the method.
 fn is_of_other_service(problem: &Problem) -> bool {
-    problem.code == Code::MethodNotAllowed || problem.code == Code::NotFound && problem.detail.starts_with(NO_SUCH_PATH)
+    problem.code == Code::MethodNotAllowed || problem.subcode == Some(Subcode::UnknownPath)
 }
 
 /// The effect of an order that was answered with this problem.
 fn order_effect(problem: &Problem) -> Effect {
     match problem.code.retry_advice() {
-        RetryAdvice::WithSameKey if problem.detail.starts_with(NO_EFFECT) => Effect::None,
+        RetryAdvice::WithSameKey if problem.subcode == Some(Subcode::NoEffect) => Effect::None,
         RetryAdvice::WithSameKey => Effect::Unknown,
         RetryAdvice::AfterChange | RetryAdvice::AtOnce | RetryAdvice::AfterWait => Effect::Refused,
     }

@@ -50,6 +50,10 @@ fn problem(code: Code, detail: &'static str) -> String {
     Problem::new(code, detail).to_json()
 }
 
+fn problem_with(subcode: Subcode, code: Code, detail: &'static str) -> String {
+    Problem { subcode: Some(subcode), ..Problem::new(code, detail) }.to_json()
+}
+
 /// The JSON document of the error of an order.
 async fn place(address: &str, chosen: Option<&str>) -> serde_json::Value {
     let key = OrderKey::new(chosen.map(|key| key.parse().unwrap()));
@@ -58,7 +62,7 @@ async fn place(address: &str, chosen: Option<&str>) -> serde_json::Value {
 }
 
 fn no_effect() -> String {
-    problem(Code::OutcomeUnknown, "This request had no effect, because a part cannot be used.")
+    problem_with(Subcode::NoEffect, Code::OutcomeUnknown, "This request had no effect, because a part cannot be used.")
 }
 
 #[tokio::test]
@@ -91,7 +95,7 @@ async fn order_of_a_request_without_response_may_be_placed() {
 
 #[tokio::test]
 async fn service_without_the_path_is_not_the_service() {
-    let address = serve(vec![problem(Code::NotFound, "This path does not exist. /docs lists all paths.")]);
+    let address = serve(vec![problem_with(Subcode::UnknownPath, Code::NotFound, "This path does not exist.")]);
     let client = client(&address);
     let error = client.get(&client.endpoints.orders, "api/v1/orders").await.err().unwrap().to_string();
     assert!(error.starts_with(&format!("{address} is not create-order of Buydesk")), "{error}");

@@ -1,0 +1,26 @@
+//! What distinguishes problems of one code.
+
+/// Distinguishes problems of one code, where a program can act on the difference. Subcodes are stable, as codes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subcode {
+    /// Of `outcome_unknown`: this request had no effect. Only an earlier request with the same key may have placed the order.
+    NoEffect,
+    /// Of `not_found`: the service has no such path.
+    UnknownPath,
+}
+
+impl Subcode {
+    const ALL: [Self; 2] = [Self::NoEffect, Self::UnknownPath];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoEffect => "no_effect",
+            Self::UnknownPath => "unknown_path",
+        }
+    }
+
+    /// `None` if the subcode is not known. A newer service may send others.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|subcode| subcode.as_str() == text)
+    }
+}
