@@ -85,10 +85,8 @@ impl ChartRenderer {
             return Ok(svg);
         }
         let candles = self.load_candles(key, now).await?;
-        if candles.is_empty() && view.is_some_and(|view| is_unknown(view, pair)) {
-            let is_inverted = view.is_some_and(|view| !is_unknown(view, pair.inverted()));
-            let inverted = || PriceError::InvertedPair(pair, pair.inverted());
-            return Err(if is_inverted { inverted().into() } else { Error::UnknownPair(pair) });
+        if let Some(view) = view.filter(|view| candles.is_empty() && !view.snapshot.contains(pair)) {
+            return Err(PriceError::of_unreported(pair, &view.snapshot).into());
         }
         let period = Period { end: now, hours, candle_width: candle_width(hours) };
         let series = Series::from_candles(&comparable_candles(candles, view, pair), period);
@@ -158,10 +156,6 @@ fn resolution(hours: u32) -> Resolution {
 
 fn candle_width(hours: u32) -> Duration {
     resolution(hours).width().unwrap_or(Duration::from_mins(1))
-}
-
-fn is_unknown(view: &MarketSnapshotView, pair: CurrencyPair) -> bool {
-    view.snapshot.price(pair).is_none() && view.snapshot.courses_of(pair).next().is_none()
 }
 
 /// Excludes index and fixing courses of pairs that are traded, because only courses of one kind are comparable.

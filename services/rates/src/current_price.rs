@@ -8,7 +8,7 @@ use common::{
     time::Timestamp,
 };
 
-use crate::snapshot::{MarketSnapshotView, SnapshotOrigin};
+use crate::snapshot::{MarketSnapshotView, SnapshotOrigin, SortedSnapshot};
 
 /// The prices of a snapshot that may be used at a point in time.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,12 @@ pub(crate) enum PriceError {
 }
 
 impl PriceError {
+    /// The error of a pair of which the snapshot has neither a price nor a course.
+    pub(crate) fn of_unreported(pair: CurrencyPair, snapshot: &SortedSnapshot) -> Self {
+        let inverted = pair.inverted();
+        if snapshot.contains(inverted) { Self::InvertedPair(pair, inverted) } else { Self::UnknownPair(pair) }
+    }
+
     /// Whether the pair itself has no price, so that waiting does not help.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
@@ -65,13 +71,8 @@ impl<'a> CurrentPrices<'a> {
         let Some(agreed) = view.snapshot.price(pair) else {
             return Err(match view.origin {
                 SnapshotOrigin::Database => PriceError::NotLoaded,
-                SnapshotOrigin::PriceCache if view.snapshot.courses_of(pair).next().is_some() => {
-                    PriceError::NotAgreed(pair)
-                }
-                SnapshotOrigin::PriceCache if self.is_reported(pair.inverted()) => {
-                    PriceError::InvertedPair(pair, pair.inverted())
-                }
-                SnapshotOrigin::PriceCache => PriceError::UnknownPair(pair),
+                SnapshotOrigin::PriceCache if view.snapshot.contains(pair) => PriceError::NotAgreed(pair),
+                SnapshotOrigin::PriceCache => PriceError::of_unreported(pair, &view.snapshot),
             });
         };
         let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
@@ -84,13 +85,6 @@ impl<'a> CurrentPrices<'a> {
         } else {
             Err(PriceError::Expired { pair, as_of })
         }
-    }
-}
-
-impl CurrentPrices<'_> {
-    fn is_reported(&self, pair: CurrencyPair) -> bool {
-        let snapshot = &self.view.snapshot;
-        snapshot.price(pair).is_some() || snapshot.courses_of(pair).next().is_some()
     }
 }
 

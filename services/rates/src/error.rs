@@ -3,7 +3,6 @@
 use common::{
     api::{Code, FieldError, Problem},
     clients::CallError,
-    money::CurrencyPair,
 };
 
 use crate::{
@@ -30,9 +29,6 @@ pub(crate) enum Error {
     /// 503: another client has to disconnect first.
     #[error("all {MAX_STREAM_READERS} streams are in use")]
     StreamsFull,
-    /// 404: there is no history and no price to draw.
-    #[error("no exchange reports {0}")]
-    UnknownPair(CurrencyPair),
     /// 503: drawing takes a fraction of a second.
     #[error("{MAX_CONCURRENT_CHARTS} charts are being drawn already")]
     ChartsBusy,
@@ -71,7 +67,6 @@ impl From<Error> for Problem {
             error @ Error::StreamsFull => {
                 Self::new(Code::Overloaded, format!("{} Try again later.", to_sentence(&error.to_string())))
             }
-            error @ Error::UnknownPair(_) => Self::new(Code::NotFound, to_sentence(&error.to_string())),
             error @ Error::ChartsBusy => {
                 Self::new(Code::Overloaded, format!("{} Try again in a few seconds.", to_sentence(&error.to_string())))
             }

@@ -38,6 +38,11 @@ impl SortedSnapshot {
         self.price_index(pair).map(|index| &self.prices[index])
     }
 
+    /// Whether the snapshot has a price or a course of the pair.
+    pub(crate) fn contains(&self, pair: CurrencyPair) -> bool {
+        self.price(pair).is_some() || self.courses_of(pair).next().is_some()
+    }
+
     /// The price with the votes that led to `price`. For a computed price, it is the price of the first leg.
     pub(crate) fn voted<'a>(&'a self, price: &'a AgreedPrice) -> Option<&'a AgreedPrice> {
         price.legs.first().map_or(Some(price), |leg| self.price(*leg))
