@@ -32,16 +32,12 @@ impl KnownNames {
         }
         // Without a market snapshot, no name is known, and the response is an error of another kind.
         view.as_ref()?;
-        let text = || Some(value.to_owned());
+        let text = Some(value.to_owned());
+        let in_filter = |params: FilterParams| params.parse(catalogue).err()?.pop();
         match name {
-            "exchangers" | "coins_from" | "coins_to" => {
-                let params = FilterParams {
-                    exchangers: (name == "exchangers").then(text).flatten(),
-                    coins_from: (name == "coins_from").then(text).flatten(),
-                    coins_to: (name == "coins_to").then(text).flatten(),
-                };
-                params.parse(catalogue).err()?.pop()
-            }
+            "exchangers" => in_filter(FilterParams { exchangers: text, ..FilterParams::default() }),
+            "coins_from" => in_filter(FilterParams { coins_from: text, ..FilterParams::default() }),
+            "coins_to" => in_filter(FilterParams { coins_to: text, ..FilterParams::default() }),
             "direction" if operation == "get_price" => catalogue.check_pair(name, value.parse().ok()?).err(),
             "from" | "to" => catalogue.check_asset(name, value.parse().ok()?).err(),
             "amount" => check_amount(value).err(),
