@@ -56,6 +56,18 @@ impl Client {
     }
 }
 
+/// Follows `_links.next` from `path` to the last page. Returns the elements of `data` in the order shown. `get` returns the page of a
+/// path.
+pub async fn all_pages(path: &str, mut get: impl AsyncFnMut(String) -> Value) -> Vec<Value> {
+    let (mut elements, mut next) = (Vec::new(), Some(path.to_owned()));
+    while let Some(path) = next {
+        let page = get(path).await;
+        elements.extend(page["data"].as_array().unwrap().iter().cloned());
+        next = page["_links"]["next"].as_str().map(str::to_owned);
+    }
+    elements
+}
+
 /// Sends a request. Panics when no response arrives.
 pub async fn send(request: RequestBuilder) -> Response {
     try_send(request).await.unwrap_or_else(|error| panic!("no response: {error:?}"))

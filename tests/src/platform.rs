@@ -23,7 +23,7 @@ pub use self::{
     instance::{Instance, Variables},
 };
 use crate::{
-    client::{Client, Response, send},
+    client::{Client, Response, all_pages, send},
     servers::Database,
     stack::Stack,
 };
@@ -228,13 +228,7 @@ impl Platform {
 
     /// Follows `_links.next` from `path` of fetch-orders to the last page, and returns the orders in the order shown.
     pub async fn all_pages(&self, path: &str) -> Vec<Value> {
-        let (mut orders, mut next) = (Vec::new(), Some(path.to_owned()));
-        while let Some(path) = next {
-            let page = self.fetch(&path).await.json(200);
-            orders.extend(page["data"].as_array().unwrap().iter().cloned());
-            next = page["_links"]["next"].as_str().map(str::to_owned);
-        }
-        orders
+        all_pages(path, async |path| self.fetch(&path).await.json(200)).await
     }
 
     /// The count and the sum of all orders, and the limit.

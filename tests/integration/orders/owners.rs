@@ -6,7 +6,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tests::{
     Platform, Response, Stack,
-    client::send,
+    client::{all_pages, send},
     on_both_stacks,
     platform::{Instance, OPERATOR_TOKEN, ORDERS_PATH, order},
 };
@@ -70,13 +70,7 @@ impl Actor {
 
     /// Follows the links from `path` to the last page.
     async fn all_pages(&self, platform: &Platform, service: &Instance, path: &str) -> Vec<Value> {
-        let (mut orders, mut next) = (Vec::new(), Some(path.to_owned()));
-        while let Some(path) = next {
-            let page = self.get(platform, service, &path).await.json(200);
-            orders.extend(page["data"].as_array().unwrap().iter().cloned());
-            next = page["_links"]["next"].as_str().map(str::to_owned);
-        }
-        orders
+        all_pages(path, async |path| self.get(platform, service, &path).await.json(200)).await
     }
 }
 
