@@ -6,11 +6,7 @@ mod keys;
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use tests::{
-    Platform, Response, Stack,
-    client::send,
-    platform::{Instance, OPERATOR_TOKEN},
-};
+use tests::{Platform, Response, Stack, client::send, platform::OPERATOR_TOKEN};
 use uuid::Uuid;
 
 const USERS_PATH: &str = "/api/v1/users";
@@ -37,11 +33,6 @@ async fn as_operator(platform: &Platform, method: &str, path: &str, body: Option
 
 async fn get(platform: &Platform, path: &str) -> Response {
     as_operator(platform, "GET", path, None).await
-}
-
-/// A GET at a service with an API key.
-async fn get_with_key(platform: &Platform, service: &Instance, path: &str, key: &str) -> Response {
-    send(platform.client.request("GET", service.url(path)).bearer_auth(key)).await
 }
 
 async fn create_user(platform: &Platform, email: &str) -> Value {

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use common::time::Timestamp;
 use serde_json::{Value, json};
 use tests::{
-    Platform, Response, Stack, on_both_stacks,
+    Platform, Stack, on_both_stacks,
     platform::{Instance, ORDERS_PATH},
     wait_until,
 };
 
-use super::{as_operator, create_user, get, get_with_key, id_of, path_of, request, start};
+use super::{as_operator, create_user, get, id_of, path_of, request, start};
 
 on_both_stacks!(
     key_is_shown_once_and_accepted_by_every_service,
@@ -45,19 +45,14 @@ fn readable(platform: &Platform) -> [(&Instance, &'static str); 3] {
 async fn assert_refused_in_time(platform: &Platform, key: &Value) {
     let since = Instant::now();
     for (service, path) in readable(platform) {
-        let refused: Response = wait_until("the key is refused", LIMIT, async || {
-            let response = get_with_key(platform, service, path, secret_of(key)).await;
-            (response.status != 200).then_some(response)
-        })
-        .await;
-        refused.problem(401, "unauthorized");
+        platform.wait_for_refusal(service, path, secret_of(key)).await.problem(401, "unauthorized");
     }
     assert!(since.elapsed() < REVOCATION_DEADLINE, "{:?}", since.elapsed());
 }
 
 async fn assert_accepted(platform: &Platform, key: &Value) {
     for (service, path) in readable(platform) {
-        get_with_key(platform, service, path, secret_of(key)).await.json(200);
+        platform.get_with_api_key(service, path, secret_of(key)).await.json(200);
     }
 }
 
@@ -83,7 +78,7 @@ async fn user_sees_only_itself_and_its_keys(stack: Stack) {
     let [ada, bob] = [create_user(&platform, "ada@example.org").await, create_user(&platform, "bob@example.org").await];
     let key = create_read_key(&platform, &ada).await;
     create_read_key(&platform, &bob).await;
-    let read = async |path: &str| get_with_key(&platform, &platform.users, path, secret_of(&key)).await;
+    let read = async |path: &str| platform.get_with_api_key(&platform.users, path, secret_of(&key)).await;
     for path in ["/user".to_owned(), format!("/user?id={}", id_of(&ada)), path_of(&ada)] {
         assert_eq!(read(&path).await.json(200), ada, "{path}");
     }
@@ -97,7 +92,7 @@ async fn user_sees_only_itself_and_its_keys(stack: Stack) {
     tests::client::send(request(&platform, "GET", &path_of(&ada), None)).await.problem(401, "unauthorized");
     // Reading needs the scope.
     let orders_only = create_key(&platform, &ada, json!({ "name": "till", "scopes": ["orders"] })).await;
-    get_with_key(&platform, &platform.users, "/user", secret_of(&orders_only)).await.problem(403, "forbidden");
+    platform.get_with_api_key(&platform.users, "/user", secret_of(&orders_only)).await.problem(403, "forbidden");
 }
 
 async fn revoked_key_is_refused_within_five_seconds_and_its_successor_is_not(stack: Stack) {
@@ -131,7 +126,7 @@ async fn keys_of_a_deactivated_user_are_refused_within_five_seconds(stack: Stack
     assert_refused_in_time(&platform, &key).await;
     as_operator(&platform, "POST", &format!("{}/activate", path_of(&user)), None).await.json(200);
     wait_until("the key is accepted again", LIMIT, async || {
-        let response = get_with_key(&platform, &platform.users, "/user", secret_of(&key)).await;
+        let response = platform.get_with_api_key(&platform.users, "/user", secret_of(&key)).await;
         (response.status == 200).then_some(())
     })
     .await;
@@ -144,12 +139,8 @@ async fn key_is_refused_from_its_expiry_on(stack: Stack) {
     let body = json!({ "name": "shop", "scopes": ["read"], "expires_at": expires_at });
     let key = create_key(&platform, &user, body).await;
     assert_eq!(key["expires_at"], expires_at);
-    assert_eq!(get_with_key(&platform, &platform.users, "/user", secret_of(&key)).await.status, 200);
-    let refused = wait_until("the key has expired", LIMIT, async || {
-        let response = get_with_key(&platform, &platform.users, "/user", secret_of(&key)).await;
-        (response.status != 200).then_some(response)
-    })
-    .await;
+    assert_eq!(platform.get_with_api_key(&platform.users, "/user", secret_of(&key)).await.status, 200);
+    let refused = platform.wait_for_refusal(&platform.users, "/user", secret_of(&key)).await;
     refused.problem(401, "unauthorized");
     assert!(Timestamp::now().to_string() >= expires_at);
 }
@@ -158,7 +149,7 @@ async fn list_shows_the_last_use(stack: Stack) {
     let platform = start(stack).await;
     let user = create_user(&platform, "ada@example.org").await;
     let key = create_read_key(&platform, &user).await;
-    get_with_key(&platform, &platform.users, "/user", secret_of(&key)).await.json(200);
+    platform.get_with_api_key(&platform.users, "/user", secret_of(&key)).await.json(200);
     // A service that stops stores the last uses.
     platform.users.stop().await;
     platform.users.start().await;

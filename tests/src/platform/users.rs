@@ -1,5 +1,7 @@
 //! Users and their keys, created at db-proxy as the users service creates them.
 
+use std::time::Duration;
+
 use common::{
     api::{
         keys::{IssuedKey, KeySecret, Scope, StoreKeyCommand},
@@ -9,7 +11,14 @@ use common::{
     ids::UserId,
 };
 
-use super::Platform;
+use super::{Instance, Platform};
+use crate::{
+    client::{Response, send},
+    wait_until,
+};
+
+/// The time after which a revoked or expired key is refused certainly.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(10);
 
 impl Platform {
     /// The client of db-proxy, with the token of an operator.
@@ -29,6 +38,20 @@ impl Platform {
 
     pub async fn issue_limited_key(&self, user: UserId, scopes: &[Scope], per_minute: u32) -> IssuedKey {
         self.store_key(user, scopes, Some(per_minute)).await
+    }
+
+    /// A GET at a service with an API key.
+    pub async fn get_with_api_key(&self, service: &Instance, path: &str, key: &str) -> Response {
+        send(self.client.request("GET", service.url(path)).bearer_auth(key)).await
+    }
+
+    /// Waits until a GET with an API key does not succeed any more. Returns the response.
+    pub async fn wait_for_refusal(&self, service: &Instance, path: &str, key: &str) -> Response {
+        wait_until("the key is refused", REFUSAL_LIMIT, async || {
+            let response = self.get_with_api_key(service, path, key).await;
+            (response.status != 200).then_some(response)
+        })
+        .await
     }
 
     async fn store_key(&self, user: UserId, scopes: &[Scope], rate_limit_per_minute: Option<u32>) -> IssuedKey {

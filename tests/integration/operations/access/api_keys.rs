@@ -3,13 +3,11 @@
 use std::time::{Duration, Instant};
 
 use common::api::keys::{KeySecret, Scope};
-use reqwest::RequestBuilder;
 use tests::{
     Platform, Response, Stack,
     client::send,
     on_both_stacks,
     platform::{Instance, OPERATOR_TOKEN, ORDERS_PATH, order},
-    wait_until,
 };
 
 on_both_stacks!(
@@ -18,15 +16,10 @@ on_both_stacks!(
     last_use_of_a_key_is_recorded,
 );
 
-const LIMIT: Duration = Duration::from_secs(10);
 const REVOCATION_DEADLINE: Duration = Duration::from_secs(5);
 
-fn read(platform: &Platform, service: &Instance) -> RequestBuilder {
-    platform.client.request("GET", service.url(ORDERS_PATH))
-}
-
 async fn read_with(platform: &Platform, service: &Instance, key: &KeySecret) -> Response {
-    send(read(platform, service).bearer_auth(key.expose())).await
+    platform.get_with_api_key(service, ORDERS_PATH, key.expose()).await
 }
 
 async fn place_with(platform: &Platform, key: &KeySecret) -> Response {
@@ -47,11 +40,7 @@ async fn revoked_key_is_refused_by_every_service_within_five_seconds(stack: Stac
     platform.db_proxy_client().revoke_key(user.id, revoked.details.id).await.unwrap();
     let revocation = Instant::now();
     for service in services {
-        let refused = wait_until("the revoked key is refused", LIMIT, async || {
-            let response = read_with(&platform, service, &revoked.key).await;
-            (response.status != 200).then_some(response)
-        })
-        .await;
+        let refused = platform.wait_for_refusal(service, ORDERS_PATH, revoked.key.expose()).await;
         let problem = refused.problem(401, "unauthorized");
         assert!(problem["detail"].as_str().unwrap().contains("revoked"), "{problem}");
         assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
@@ -99,8 +88,9 @@ async fn unknown_keys_do_not_flood_db_proxy() {
     }
     assert_eq!((unknown, too_many), (30, 170));
     // Mistyped keys cause no look-up, and a key that was valid is accepted.
-    let mistyped = send(read(&platform, &platform.fetch_orders).bearer_auth(format!("{}0", known.expose()))).await;
-    mistyped.problem(401, "unauthorized");
+    let mistyped = format!("{}0", known.expose());
+    let refused = platform.get_with_api_key(&platform.fetch_orders, ORDERS_PATH, &mistyped).await;
+    refused.problem(401, "unauthorized");
     read_with(&platform, &platform.fetch_orders, &known).await.json(200);
     let metrics = platform.client.get(platform.fetch_orders.url("/metrics")).await.text();
     let look_ups =
@@ -118,8 +108,7 @@ async fn keys_that_cannot_be_checked_are_refused_with_503() {
     let problem = refused.problem(503, "upstream_unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("API key"), "{problem}");
     // Prices, documentation and health need no key, so a key changes nothing.
-    let livez = platform.client.request("GET", platform.create_order.url("/livez"));
-    assert_eq!(send(livez.bearer_auth(key.expose())).await.status, 200);
+    assert_eq!(platform.get_with_api_key(&platform.create_order, "/livez", key.expose()).await.status, 200);
     platform.db_proxy.start().await;
     platform.db_proxy.wait_until_ready().await;
     read_with(&platform, &platform.create_order, &key).await.json(200);
