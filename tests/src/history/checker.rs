@@ -100,6 +100,12 @@ struct ClientKey<'a> {
     key: &'a str,
 }
 
+impl<'a> ClientKey<'a> {
+    fn of(stored: &'a StoredOrder) -> Self {
+        Self { user: stored.order.user_id, key: &stored.idempotency_key }
+    }
+}
+
 /// The attempts and the stored orders with one idempotency key of a client.
 #[derive(Default)]
 struct KeyHistory<'a> {
@@ -127,8 +133,7 @@ impl Checker<'_> {
             keys.entry(key).or_default().attempts.push(attempt);
         }
         for stored in &self.stored.orders {
-            let key = ClientKey { user: stored.order.user_id, key: &stored.idempotency_key };
-            keys.entry(key).or_default().orders.push(stored);
+            keys.entry(ClientKey::of(stored)).or_default().orders.push(stored);
         }
         let by_id = self.stored.orders.iter().map(|stored| (stored.order.id.to_string(), stored)).collect();
         for (key, KeyHistory { attempts, orders }) in &keys {
@@ -283,9 +288,7 @@ impl Checker<'_> {
                     is_same.then_some("the order of the key is the requested one")
                 }
                 (Code::QuoteTaken, RequestedOrder::FromQuote(id)) => {
-                    let key_of = |taken: &'_ StoredOrder| (taken.order.user_id, taken.idempotency_key.clone());
-                    let own_key = (client_key.user, client_key.key.to_owned());
-                    let not_taken = taking_order(id).is_none_or(|taken| key_of(taken) == own_key);
+                    let not_taken = taking_order(id).is_none_or(|taken| ClientKey::of(taken) == client_key);
                     not_taken.then_some("no other order took the quote")
                 }
                 (Code::QuoteExpired, RequestedOrder::FromQuote(id)) => {
