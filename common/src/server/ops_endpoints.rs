@@ -71,7 +71,7 @@ struct OpsApi {
 }
 
 impl OpsApi {
-    /// The component of a token that this service does not accept. It tells the caller why its calls fail.
+    /// The component for a token that this service does not accept. It states to the caller why its calls fail.
     fn refused_token(&self, request: &Request) -> Option<Component> {
         let accepted = self.accepted_callers.as_ref()?;
         let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;

@@ -58,7 +58,7 @@ impl From<Option<IdempotencyKey>> for OrderKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteClient {
     User(UserId),
-    /// Without a key, the address tells clients apart.
+    /// A client without a key, identified by its address.
     Anonymous(IpAddr),
 }
 
