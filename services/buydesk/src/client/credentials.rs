@@ -23,7 +23,7 @@ impl Credentials {
     pub fn new(env: &mut Env, options: CredentialOptions) -> Result<Self, ClientError> {
         let settings = Self { api_key: env.optional_secret(API_KEY), operator_token: shared::operator_token(env) };
         let credentials = match options {
-            // Whoever names one of them does not mean the other one of the settings.
+            // One of the options replaces both settings.
             CredentialOptions { api_key: None, operator_token: None } => settings,
             CredentialOptions { api_key, operator_token } => Self { api_key, operator_token },
         };

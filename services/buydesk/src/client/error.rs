@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use super::endpoint::{Endpoint, REQUEST_TIMEOUT};
 use crate::program;
 
-/// The member of the JSON document that says what the user can do.
+/// The member of the JSON document that states what the user can do.
 const NEXT_STEP: &str = "next_step";
-/// The member of the JSON document that says what happened.
+/// The member of the JSON document that states what happened.
 const DETAIL: &str = "detail";
 /// The member of the JSON document with the key of the order.
 const IDEMPOTENCY_KEY: &str = "idempotency_key";
@@ -108,7 +108,7 @@ impl ClientError {
         self
     }
 
-    /// The error of an order whose requests had no effect. `self` is a problem that says so. `missing` are the components that
+    /// The error of an order whose requests had no effect. `self` is a problem that states this. `missing` are the components that
     /// create-order lacks, and `health_hint` how to find out more.
     #[must_use]
     pub fn into_denial(self, missing: &[String], health_hint: &str) -> Self {
@@ -129,7 +129,7 @@ impl ClientError {
         Self { message, next_step: Some(next_step), document }
     }
 
-    /// It is not known whether an order was placed, because its requests failed, the last one with this error. `doubt` says which
+    /// It is not known whether an order was placed, because its requests failed, the last one with this error. `doubt` states which
     /// request may have placed it.
     #[must_use]
     pub fn with_unknown_outcome(self, key: &IdempotencyKey, doubt: &str) -> Self {

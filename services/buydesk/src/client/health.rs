@@ -95,7 +95,7 @@ fn without_zeros(bitcoin: &impl ToString) -> String {
 fn service_table(health: &Health) -> Table {
     let mut table = Table::new(["service", "state", "last seen", "version"], &[]).optional(["version"]);
     for service in &health.services {
-        // The status page says it in the same words.
+        // The status page uses the same words.
         let state = if service.ready == Some(false) { "not ready".to_owned() } else { service.state.to_string() };
         let age = |time| format!("{} ago", format_age(health.at.since(time)));
         table.add_row([

@@ -97,7 +97,7 @@ fn refused_orders_are_the_headline_with_the_reason() {
         ]
     );
     assert!(!is_ok(&failing));
-    // The table says it in the words of the page.
+    // The table uses the words of the page.
     let table = report(&failing, PAGE);
     let row = |name: &str| table.lines().find(|line| line.starts_with(&format!("│ {name}"))).unwrap();
     assert!(row("db-proxy").contains("not ready") && !row("db-proxy").contains("degraded"), "{table}");
