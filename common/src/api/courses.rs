@@ -5,7 +5,7 @@
 
 mod history;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -257,6 +257,14 @@ pub struct AgreedPrice {
     pub votes: Vec<CastVote>,
     /// The pairs whose prices are multiplied for a cross price. Empty otherwise.
     pub legs: Vec<CurrencyPair>,
+}
+
+impl AgreedPrice {
+    /// The sources whose votes were used, each once and sorted. A computed price has no votes.
+    pub fn used_sources(&self) -> Vec<String> {
+        let used = self.votes.iter().filter(|vote| vote.used);
+        used.map(|vote| vote.exchanger.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
 }
 
 /// The vote of one source for a price.

@@ -111,7 +111,7 @@ impl ListedPrice {
     fn new(currency: Currency, component: &Component, agreed: Option<AgreedPrice>) -> Option<Self> {
         let shown = component.price.clone().map(ShownPrice::from);
         let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?))?;
-        let (sources, legs) = agreed.map_or_else(Default::default, |agreed| (used_sources(&agreed), agreed.legs));
+        let (sources, legs) = agreed.map_or_else(Default::default, |agreed| (agreed.used_sources(), agreed.legs));
         let ShownPrice { price, state, as_of, expires_at, simulated } = shown;
         let (orders_accepted, reason) = (component.ready, component.detail.clone());
         Some(Self { currency, price, sources, state, as_of, expires_at, legs, simulated, orders_accepted, reason })
@@ -139,12 +139,6 @@ impl ShownPrice {
         let (state, simulated) = (agreed.state.unwrap_or_default(), agreed.simulated);
         Some(Self { price: agreed.price?, state, as_of: agreed.as_of?, expires_at: agreed.expires_at, simulated })
     }
-}
-
-fn used_sources(agreed: &AgreedPrice) -> Vec<String> {
-    let mut sources: Vec<_> = agreed.votes.iter().filter(|vote| vote.used).map(|vote| vote.exchanger.clone()).collect();
-    sources.sort_unstable();
-    sources
 }
 
 impl PriceList {

@@ -284,10 +284,7 @@ impl MarketPrices {
 
     /// The sources whose votes were used in a price.
     pub(super) fn sources(&self, agreed: &AgreedPrice) -> Vec<String> {
-        let used = self.voted(agreed).votes.iter().filter(|vote| vote.used);
-        let mut sources: Vec<_> = used.map(|vote| vote.exchanger.clone()).collect();
-        sources.sort_unstable();
-        sources
+        self.voted(agreed).used_sources()
     }
 }
 

@@ -1,7 +1,5 @@
 //! The prices that lead from one asset to another.
 
-use std::collections::BTreeSet;
-
 use common::{
     api::{
         courses::{AgreedPrice, Method, OfficialLeg},
@@ -98,7 +96,7 @@ impl Candidate {
 
     fn of_price(prices: &CurrentPrices<'_>, price: &CurrentPrice<'_>, inverse: bool) -> Self {
         let (snapshot, agreed) = (&prices.view.snapshot, price.agreed);
-        let sources = snapshot.voted(agreed).map(used_sources).unwrap_or_default();
+        let sources = snapshot.voted(agreed).map(AgreedPrice::used_sources).unwrap_or_default();
         let kind = match agreed.method {
             Method::Median => StepKind::Agreed,
             Method::Cross => StepKind::Computed,
@@ -194,12 +192,6 @@ impl Candidate {
     }
 }
 
-/// The sources whose votes led to a price.
-fn used_sources(voted: &AgreedPrice) -> Vec<String> {
-    let used = voted.votes.iter().filter(|vote| vote.used);
-    used.map(|vote| vote.exchanger.clone()).collect::<BTreeSet<_>>().into_iter().collect()
-}
-
 /// The prices that a computed price comes from: an agreed price in dollars, and the official rates of the dollar. `None` if the
 /// snapshot does not contain all of them.
 fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<ConversionLeg>> {
@@ -215,7 +207,7 @@ fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<C
         inverse: false,
         as_of: agreed.as_of?,
         kind: StepKind::Agreed,
-        sources: used_sources(agreed),
+        sources: agreed.used_sources(),
     };
     let official = official.legs.iter().map(|leg| ConversionLeg {
         direction: leg.direction,
