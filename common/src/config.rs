@@ -164,20 +164,19 @@ impl Env {
 
     /// An `http` or `https` URL, which may have a path.
     pub fn url(&mut self, name: &str, default: &str) -> Url {
-        self.optional_url(name).unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
+        self.optional_url(name).unwrap_or_else(|| default_url(default))
     }
 
     /// An `http` or `https` URL, which may have a path. `None` if the variable is not set.
     pub fn optional_url(&mut self, name: &str) -> Option<Url> {
-        self.url_with(name, HTTP_URL, |_| true)
+        self.url_with(name, &format!("{HTTP_URL}, such as http://127.0.0.1:8010"), |_| true)
     }
 
     /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would replace it.
     pub fn service_url(&mut self, name: &str, default: &str) -> Url {
         let allowed =
             "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:8010";
-        let url = self.url_with(name, allowed, |url| url.path() == "/");
-        url.unwrap_or_else(|| Url::parse(default).expect("the default address is valid"))
+        self.url_with(name, allowed, |url| url.path() == "/").unwrap_or_else(|| default_url(default))
     }
 
     fn url_with(&mut self, name: &str, allowed: &str, check: impl Fn(&Url) -> bool) -> Option<Url> {
@@ -218,9 +217,12 @@ impl Env {
     }
 }
 
-/// The description of the addresses that [`parse_http_url`] accepts.
-pub const HTTP_URL: &str =
-    "an http or https address without user name, query and fragment, such as http://127.0.0.1:8010";
+fn default_url(default: &str) -> Url {
+    Url::parse(default).expect("the default address is valid")
+}
+
+/// The description of the addresses that [`parse_http_url`] accepts. An example follows it.
+pub const HTTP_URL: &str = "an http or https address without user name, query and fragment";
 
 /// Parses an `http` or `https` URL, which may have a path. See [`HTTP_URL`].
 pub fn parse_http_url(text: &str) -> Option<Url> {

@@ -11,6 +11,8 @@ const INTERNAL_TOKEN: &str = "INTERNAL_TOKEN";
 const OPERATOR_TOKEN: &str = "OPERATOR_TOKEN";
 const HEALTH_CHECK_TOKEN: &str = "HEALTH_CHECK_TOKEN";
 const SERVER_KEY: &str = "SERVER_KEY";
+/// What to do about a missing secret of all services.
+const SHARED_SECRET: &str = "set it to a long random text, the same for every service";
 /// Default of `PRICE_TTL_SECS`, in seconds.
 pub const DEFAULT_PRICE_TTL_SECS: u64 = 60;
 /// Default of `COURSE_REFRESH_SECS`, in seconds. A smaller `PRICE_REFRESH_SECS` takes precedence.
@@ -18,7 +20,7 @@ const DEFAULT_COURSE_REFRESH_SECS: u64 = 5;
 
 /// Reads `INTERNAL_TOKEN`, which is required because the setting `alternative` is not set.
 pub(super) fn internal_token(env: &mut Env, alternative: &str) -> Secret {
-    let secret = env.secret(INTERNAL_TOKEN, "set it to a long random text, the same for every service");
+    let secret = env.secret(INTERNAL_TOKEN, SHARED_SECRET);
     env.add_alternative(INTERNAL_TOKEN, alternative);
     secret
 }
@@ -72,7 +74,7 @@ pub fn operator_token(env: &mut Env) -> Option<Secret> {
 
 /// As [`operator_token`], for a service that has operations for operators.
 pub fn required_operator_token(env: &mut Env) -> Secret {
-    env.secret(OPERATOR_TOKEN, "set it to a long random text, the same for every service")
+    env.secret(OPERATOR_TOKEN, SHARED_SECRET)
 }
 
 /// `ANONYMOUS`: whether customers may use services without a key.

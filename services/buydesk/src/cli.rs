@@ -10,7 +10,7 @@ use clap::{
 };
 use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE},
-    config::{Secret, parse_http_url},
+    config::{HTTP_URL, Secret, parse_http_url},
     ids::{IdempotencyKey, OrderId, QuoteId, UserId},
     money::{Currency, FiatAmount},
     time::Timestamp,
@@ -218,11 +218,7 @@ fn parse_pair(text: &str) -> Result<MetadataPair, String> {
 
 /// Parses an address such as `example`.
 fn address(example: &'static str) -> impl Fn(&str) -> Result<Url, String> + Clone {
-    move |text| {
-        parse_http_url(text).ok_or_else(|| {
-            format!("must be an http or https address without user name, query and fragment, such as {example}")
-        })
-    }
+    move |text| parse_http_url(text).ok_or_else(|| format!("must be {HTTP_URL}, such as {example}"))
 }
 
 /// Parses a whole number of this range.
