@@ -39,8 +39,10 @@ use db_proxy::{
         ClientKey, Command, Decision, DecisionClock, DecisionContext, MarketTerms, OrderStore, OrderTerms, PlaceCommand,
     },
 };
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
-use tests::{Stack, servers::Database};
+use tests::{
+    Stack,
+    servers::{Database, query_text},
+};
 
 /// A limit that no test reaches: the total supply of bitcoin.
 fn no_limit() -> Sats {
@@ -102,21 +104,7 @@ impl Fixture {
 
     /// Runs any SQL statement. Every column of its result must be text.
     async fn query_text(&self, sql: &str) -> Vec<Vec<String>> {
-        fn texts<R: Row>(row: &R) -> Vec<String>
-        where
-            for<'a> String: sqlx::Decode<'a, R::Database> + sqlx::Type<R::Database>,
-            usize: sqlx::ColumnIndex<R>,
-        {
-            (0..row.len()).map(|column| row.get(column)).collect()
-        }
-        let (url, sql) = (self.database.url(), AssertSqlSafe(sql.to_owned()));
-        if url.starts_with("sqlite:") {
-            let mut connection = SqliteConnection::connect(&url).await.unwrap();
-            sqlx::query(sql).fetch_all(&mut connection).await.unwrap().iter().map(texts).collect()
-        } else {
-            let mut connection = PgConnection::connect(&url).await.unwrap();
-            sqlx::query(sql).fetch_all(&mut connection).await.unwrap().iter().map(texts).collect()
-        }
+        query_text(&self.database.url(), sql).await
     }
 
     /// Asserts the invariants of the tables: sequence numbers without a gap, increasing times, ids in the same order, one

@@ -8,7 +8,7 @@ mod private_server;
 mod process;
 
 pub use self::{
-    database::Database,
+    database::{Database, query_text},
     link::Link,
     machine::Machine,
     port::Port,

@@ -10,14 +10,14 @@ use std::{
 
 use common::config::{Caller, Secret, ServerKey};
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tests::{
     Platform, Response, Stack,
     client::send,
     environment::binary_path,
     on_both_stacks,
     platform::{Instance, ORDERS_PATH, internal_order, order},
-    servers::{PrivateServer, Process},
+    servers::{PrivateServer, Process, query_text},
     wait_until,
 };
 
@@ -35,15 +35,7 @@ fn deployment(path: &str) -> PathBuf {
 
 /// The column `written_by` of each order, oldest first.
 async fn writers_of_orders(platform: &Platform) -> Vec<String> {
-    const WRITERS: &str = "select written_by from orders order by seq";
-    let url = platform.database.url();
-    if url.starts_with("sqlite:") {
-        let mut connection = SqliteConnection::connect(&url).await.unwrap();
-        sqlx::query(WRITERS).fetch_all(&mut connection).await.unwrap().iter().map(|row| row.get(0)).collect()
-    } else {
-        let mut connection = PgConnection::connect(&url).await.unwrap();
-        sqlx::query(WRITERS).fetch_all(&mut connection).await.unwrap().iter().map(|row| row.get(0)).collect()
-    }
+    query_text(&platform.database.url(), "select written_by from orders order by seq").await.concat()
 }
 
 async fn services_work_with_only_their_own_tokens(stack: Stack) {

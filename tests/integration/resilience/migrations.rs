@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use common::{api::orders::OrderOrigin, config::Env, service::Service};
 use db_proxy::database::Database;
-use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
-use tests::{Platform, Stack, on_both_stacks, servers::PrivateServer, wait_until};
+use sqlx::{Connection, Executor, PgConnection};
+use tests::{
+    Platform, Stack, on_both_stacks,
+    servers::{PrivateServer, query_text},
+    wait_until,
+};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +24,7 @@ async fn db_proxy_is_not_ready_while_the_newest_migration_is_missing(stack: Stac
         "create table newest as select * from _sqlx_migrations order by version desc limit 1",
         "delete from _sqlx_migrations where version in (select version from newest)",
     ];
-    const RESTORE: [&str; 1] = ["insert into _sqlx_migrations select * from newest"];
+    const RESTORE: &str = "insert into _sqlx_migrations select * from newest";
     let platform = Platform::start(stack).await;
     let url = platform.database.url();
     let readiness = async |status: u16| {
@@ -30,21 +34,13 @@ async fn db_proxy_is_not_ready_while_the_newest_migration_is_missing(stack: Stac
         })
         .await
     };
-    execute(&url, &FORGET).await;
+    for statement in FORGET {
+        query_text(&url, statement).await;
+    }
     let reason = readiness(503).await;
     assert!(reason.contains("migrations of the database are missing"), "{reason}");
-    execute(&url, &RESTORE).await;
+    query_text(&url, RESTORE).await;
     readiness(200).await;
-}
-
-async fn execute(url: &str, statements: &[&'static str]) {
-    for statement in statements {
-        if url.starts_with("sqlite:") {
-            SqliteConnection::connect(url).await.unwrap().execute(*statement).await.unwrap();
-        } else {
-            PgConnection::connect(url).await.unwrap().execute(*statement).await.unwrap();
-        }
-    }
 }
 
 /// PostgreSQL becomes available after db-proxy started, and its schema cannot be migrated.

@@ -6,13 +6,13 @@ use common::{
     money::{Currency, Sats},
     time::Timestamp,
 };
-use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tests::{
     Platform, Stack,
     client::try_send,
     history::{Attempt, History, Outcome, RequestedOrder, StoredState, Violation, check_history},
     on_both_stacks,
     process_kills::{self, Faults, Plan},
+    servers::query_text,
 };
 
 on_both_stacks!(process_kills_violate_no_invariant, checker_detects_changed_database_rows);
@@ -48,9 +48,9 @@ async fn checker_detects_changed_database_rows(stack: Stack) {
     let limit = Sats::new(60).unwrap();
     assert_eq!(check_history(&history, &StoredState::read(&url).await.unwrap(), limit), []);
 
-    execute(&url, "delete from orders where seq = 2").await;
-    execute(&url, "update orders set price_sources = 'nobody', exchange_rate_e8 = 7 where seq = 3").await;
-    execute(&url, "update order_totals set bitcoin_sats = 61").await;
+    query_text(&url, "delete from orders where seq = 2").await;
+    query_text(&url, "update orders set price_sources = 'nobody', exchange_rate_e8 = 7 where seq = 3").await;
+    query_text(&url, "update order_totals set bitcoin_sats = 61").await;
     let id = |number: usize| match &history.attempts[number].outcome {
         Outcome::Placed { body, .. } => serde_json::from_slice::<Order>(body).unwrap().id,
         other => panic!("not placed: {other:?}"),
@@ -70,11 +70,4 @@ async fn checker_detects_changed_database_rows(stack: Stack) {
         Violation::LimitNotFilled { left: 20 },
     ];
     assert_eq!(check_history(&history, &StoredState::read(&url).await.unwrap(), limit), expected);
-}
-
-async fn execute(url: &str, statement: &'static str) {
-    match url.strip_prefix("sqlite:") {
-        Some(_) => drop(SqliteConnection::connect(url).await.unwrap().execute(statement).await.unwrap()),
-        None => drop(PgConnection::connect(url).await.unwrap().execute(statement).await.unwrap()),
-    }
 }

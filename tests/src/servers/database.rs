@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -93,5 +93,24 @@ impl Drop for Database {
             Ok(Err(error)) => eprintln!("the test database {name} was not dropped: {error}"),
             Err(_) => eprintln!("the test database {name} was not dropped"),
         }
+    }
+}
+
+/// Runs any SQL statement in the database with this URL. Every column of its result must be text.
+pub async fn query_text(url: &str, sql: &str) -> Vec<Vec<String>> {
+    fn texts<R: Row>(row: &R) -> Vec<String>
+    where
+        for<'a> String: sqlx::Decode<'a, R::Database> + sqlx::Type<R::Database>,
+        usize: sqlx::ColumnIndex<R>,
+    {
+        (0..row.len()).map(|column| row.get(column)).collect()
+    }
+    let sql = AssertSqlSafe(sql.to_owned());
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.unwrap();
+        sqlx::query(sql).fetch_all(&mut connection).await.unwrap().iter().map(texts).collect()
+    } else {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::query(sql).fetch_all(&mut connection).await.unwrap().iter().map(texts).collect()
     }
 }
