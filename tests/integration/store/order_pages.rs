@@ -9,7 +9,7 @@ use common::{
 };
 use tests::{Stack, on_both_stacks};
 
-use super::{Fixture, expect_placed, market_order, no_limit, with_amount};
+use super::{Fixture, expect_placed, market_order, no_limit, owners, with_amount};
 
 on_both_stacks!(
     offset_pages_have_no_gap_or_repeat,
@@ -36,19 +36,9 @@ fn last_page(data: Vec<Order>) -> OrderPage {
     OrderPage { data, next_cursor: None }
 }
 
-/// Reads all pages and returns their orders.
+/// Reads all pages of the orders of everybody.
 async fn all_pages(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order> {
-    let (mut orders, mut cursor) = (Vec::new(), None);
-    loop {
-        let OrderPage { data: page, next_cursor: next } =
-            fixture.store.page_by_cursor(OwnerFilter::Everybody, filter, cursor, limit).await.unwrap();
-        assert!(page.len() <= limit as usize);
-        orders.extend(page);
-        match next {
-            Some(next) => assert!(cursor.replace(next).is_none_or(|last| next < last), "the cursor does not advance"),
-            None => return orders,
-        }
-    }
+    owners::all_pages(fixture, OwnerFilter::Everybody, filter, false, limit).await
 }
 
 async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {

@@ -141,7 +141,7 @@ async fn check_offset_pages(fixture: &Fixture, owner: OwnerFilter, own: &[Order]
 
 /// Reads all pages. A page without a filter on values is full unless it is the last one, and the last one is not empty unless
 /// there are no orders at all.
-async fn all_pages(
+pub(super) async fn all_pages(
     fixture: &Fixture,
     owner: OwnerFilter,
     filter: &OrderFilter,
@@ -156,6 +156,7 @@ async fn all_pages(
         } else {
             fixture.store.page_by_cursor(owner, filter, cursor, limit).await.unwrap()
         };
+        assert!(page.data.len() <= limit as usize);
         if !with_reference && !filter.selects_by_value() {
             assert!(page.next_cursor.is_none() || page.data.len() == limit as usize, "{owner}: {page:?}");
             assert!(!page.data.is_empty() || cursor.is_none(), "{owner}: an empty page follows");
