@@ -32,7 +32,8 @@ Credentials that are not valid are refused with 401, also where an anonymous req
 act as a user is never answered as anonymous. Only operations for everybody ignore credentials.
 
 A user sees only what is the user's own: orders, quotes, lists, exports and totals. Something of another user has the same 404 as
-something that does not exist. An anonymous request sees only what was made without a key. An operator sees everything.
+something that does not exist. An anonymous request sees only what was made without a key. An operator sees everything. An order or a
+quote of an operator belongs to no user, like those of anonymous requests, which see it too.
 
 ## Operations
 
@@ -42,25 +43,26 @@ const KEYS: &str = "
 ## How keys are checked
 
 A service looks up a key in db-proxy by its prefix, compares its SHA-256 in constant time, and keeps the result for 3 s. A look-up
-takes at most 1.5 s. So a revoked key is refused everywhere within 5 s. Concurrent requests with one key share one look-up. While db-proxy is
-unavailable, keys whose result is not kept are refused with 503: a key that cannot be checked is never accepted.
+takes at most 1.5 s. So a revoked key is refused everywhere within 5 s. Concurrent requests with one key share one look-up. While
+db-proxy is unavailable, keys whose result is not kept are refused with 503: a key that cannot be checked is never accepted.
 
 A mistyped key is refused by its checksum, without a look-up. An address that sends more than 30 unknown keys in a minute receives
 429 for every key that was not valid at this service within the last hour. A service has at most 32 look-ups in progress.
 
-The last use of a key is recorded about once a minute.
+The last use of a key is stored once a minute.
 
 ## Rate limits
 
-A request with a key counts against the limit of the key, at each instance: its `rate_limit_per_minute`, or the limit of the
-service. Other requests count against the limit of the address that sent them, also requests with invalid credentials. Requests of
+A request with a key counts against the limit of the key: its `rate_limit_per_minute`, or the limit of the service. Each instance of
+each service counts on its own, and create-order counts reads of quotes apart from orders and quotes. Other requests count against the
+limit of the address that sent them, also requests with invalid credentials and requests for prices, which ignore keys. Requests of
 operators are not limited. `RateLimit-*` headers describe the limit that applies.
 
 ## Settings
 
-- `OPERATOR_TOKEN`: at least 16 characters. `buydesk up` makes and prints one if it is not set. create-order, fetch-orders and users have
-  no default when they are started alone.
-- `ANONYMOUS`: `on` (default) or `off`. `off` wants credentials everywhere but for prices, documentation and health.
+- `OPERATOR_TOKEN`: at least 16 characters. `buydesk up` creates and prints one if it is not set. create-order, fetch-orders and users
+  have no default when they are started alone.
+- `ANONYMOUS`: `on` (default) or `off`. With `off`, everything except prices, documentation and health requires credentials.
 ";
 
 /// The document.

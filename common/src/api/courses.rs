@@ -287,7 +287,10 @@ pub struct CastVote {
     pub rejected: Option<Rejection>,
 }
 
-/// Why a vote was not used.
+/// Why a vote was not used. `stale`: observed too long ago. `frozen`: unchanged while the prices of other exchanges move.
+/// `outlier`: too far from the other votes. `no_conversion`: there is no agreed rate for the conversion. `unlike`: of another
+/// kind than the votes used, such as an official rate, or an index while exchanges reported prices; or the price shown is the
+/// last good one. `simulated`: simulated, while other votes are real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
@@ -300,7 +303,8 @@ pub enum Rejection {
     Outlier,
     /// There is no agreed rate for the conversion.
     NoConversion,
-    /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices.
+    /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices. Also every vote that did
+    /// not lead to the last good price, while that price is shown.
     Unlike,
     /// Simulated, while other votes are real.
     Simulated,
