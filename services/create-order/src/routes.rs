@@ -113,7 +113,7 @@ impl Api {
         /// A reference of the client: 1 to 200 characters without control characters.
         #[oai(name = "client_reference")]
         _client_reference: Query<Option<String>>,
-        /// Requests with the same key place one order.
+        /// Requests of one user with the same key place one order. Requests without an API key count as those of one user.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         request: &Request,
@@ -144,7 +144,7 @@ impl Api {
     async fn create_order(
         &self,
         principal: Principal,
-        /// Requests with the same key place one order.
+        /// Requests of one user with the same key place one order. Requests without an API key count as those of one user.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,
@@ -159,9 +159,8 @@ impl Api {
 
     /// Creates a quote: reserves the current price and a share of the limit until the quote expires.
     ///
-    /// One order can use the quote, by its id. Only the user who requested it can; a quote without a key is used without one. The
-    /// bitcoin that one quote, the open quotes of one client, and all open quotes
-    /// reserve is limited.
+    /// One order can use the quote, by its id. Only the user who requested it can; a quote without an API key is used without one.
+    /// The bitcoin that one quote, the open quotes of one client, and all open quotes reserve is limited.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
     async fn create_quote(
         &self,
