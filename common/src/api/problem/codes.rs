@@ -154,10 +154,10 @@ codes! {
     /// The price cache cannot be reached.
     CacheUnavailable = "cache_unavailable", SERVICE_UNAVAILABLE, "The price cache cannot be reached",
         AfterWait, "Wait. An operator finds the cause at `/readyz` of price-cache-proxy.";
-    /// A service that the request needs did not respond. No order was placed.
+    /// A service that the request needs did not respond. This request placed no order.
     UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A required service cannot be reached",
         AfterWait, "Wait. An operator finds the missing service on the page of health-check.";
-    /// Too many requests are waiting in the service, so it refused this request. No order was placed.
+    /// Too many requests are waiting in the service, so it refused this request. This request placed no order.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
         AfterWait, "Wait, longer after each attempt, and send fewer requests at once.";
     /// It is unknown whether the order was placed: the connection or the database failed while the order was being stored.
