@@ -110,13 +110,13 @@ pub(super) const ORDERS_BY_KEY: &str = "
         k.client, k.key, o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats,
         o.price_as_of, o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata,
         o.user_id
-    from json_each(?1) as requested
+    from jsonb_each(?1) as requested
     join idempotency_keys k on k.client = requested.value ->> 0 and k.key = requested.value ->> 1
     join orders o on o.seq = k.order_seq";
 
 pub(super) const REFUSALS_BY_KEY: &str = "
     select r.client, r.key, r.currency, r.amount_e4, r.remaining_sats, r.refused_at
-    from json_each(?1) as requested
+    from jsonb_each(?1) as requested
     join refusals r on r.client = requested.value ->> 0 and r.key = requested.value ->> 1";
 
 /// An older program does not know the state `released`, so the table contains the state `expired` and the time of the release.
@@ -158,7 +158,7 @@ pub(super) const INSERT_QUOTES: &str = "
     select
         unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
         value ->> 8, value ->> 9, value ->> 10, 'held', value ->> 11, value ->> 12, value ->> 13, unhex(value ->> 14)
-    from json_each(?1)";
+    from jsonb_each(?1)";
 
 pub(super) const INSERT_ORDERS: &str = "
     insert into orders (
@@ -169,16 +169,16 @@ pub(super) const INSERT_ORDERS: &str = "
         value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
         value ->> 8, value ->> 9, unhex(value ->> 10), value ->> 11, value ->> 12, value ->> 13, value ->> 14,
         value ->> 15, unhex(value ->> 16), value ->> 17
-    from json_each(?1)";
+    from jsonb_each(?1)";
 
 pub(super) const INSERT_KEYS: &str = "
     insert into idempotency_keys (client, key, order_seq, created_at)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1)";
+    select value ->> 18, value ->> 19, value ->> 0, value ->> 2 from jsonb_each(?1)";
 
 /// `where true` separates the join from `on conflict`, which the parser would otherwise read as a join condition.
 pub(super) const INSERT_REFUSALS: &str = "
     insert into refusals (client, key, currency, amount_e4, remaining_sats, refused_at)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1) where true
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from jsonb_each(?1) where true
     on conflict (client, key, currency, amount_e4)
     do update set remaining_sats = excluded.remaining_sats, refused_at = excluded.refused_at";
 

@@ -103,11 +103,9 @@ impl OrderTransaction for SqliteTransaction<'_> {
             sqlx::query(RELEASE_QUOTES).bind(ids).bind(decided_at.micros()).execute(&mut **self).await?;
         }
         if !orders.is_empty() {
-            // SQLite renders each row again for each statement that reads it, so the keys are a document of their own.
-            let keys = json!(column_of(orders, key_as_json)).to_string();
             let orders = json!(column_of(orders, order_as_json)).to_string();
-            sqlx::query(INSERT_ORDERS).bind(orders).execute(&mut **self).await?;
-            sqlx::query(INSERT_KEYS).bind(keys).execute(&mut **self).await?;
+            sqlx::query(INSERT_ORDERS).bind(&orders).execute(&mut **self).await?;
+            sqlx::query(INSERT_KEYS).bind(&orders).execute(&mut **self).await?;
         }
         if !refusals.is_empty() {
             let refusals = json!(column_of(refusals, refusal_as_json)).to_string();
@@ -140,13 +138,7 @@ fn keys_as_json(keys: &[&ClientKey]) -> String {
     json!(column_of(keys, |key| (&key.client, &key.key))).to_string()
 }
 
-/// A row of [`INSERT_KEYS`], which refers to its elements by index.
-fn key_as_json(row: &NewOrderRow) -> Value {
-    let StoredOrder { seq, order } = &row.stored;
-    json!([row.key.client, row.key.key, seq, order.created_at.micros()])
-}
-
-/// A row of [`INSERT_ORDERS`], which refers to its elements by index.
+/// A row of [`INSERT_ORDERS`] and [`INSERT_KEYS`], which refer to its elements by index.
 fn order_as_json(row: &NewOrderRow) -> Value {
     let StoredOrder { seq, order } = &row.stored;
     json!([
@@ -168,6 +160,8 @@ fn order_as_json(row: &NewOrderRow) -> Value {
         order.metadata.as_ref().map(Metadata::to_text),
         order.user_id.map(|id| to_hex(&id.0)),
         row.anonymous_before,
+        row.key.client,
+        row.key.key,
     ])
 }
 
