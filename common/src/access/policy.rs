@@ -16,7 +16,7 @@ type Operations = &'static [(&'static str, Rule)];
 #[derive(Debug, Clone, Copy)]
 pub struct ServicePolicy {
     pub service: &'static str,
-    /// In parts, because a service that forwards requests has the rules of the service that answers them.
+    /// Several lists, because a service that forwards requests has the rules of the service that answers them.
     operations: &'static [Operations],
 }
 

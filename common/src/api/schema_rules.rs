@@ -2,9 +2,23 @@
 
 use serde_json::{Map, Value, json};
 
+use super::keys::MAX_KEY_RATE;
+
 /// Schemas that do not allow unknown fields.
-const WITHOUT_UNKNOWN_FIELDS: &[&str] =
-    &["PlaceOrder", "AskQuote", "SourcesOrder", "NewFault", "TimedFault", "Timeline"];
+const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
+    "PlaceOrder",
+    "AskQuote",
+    "SourcesOrder",
+    "NewFault",
+    "TimedFault",
+    "Timeline",
+    "NewUser",
+    "ChangeUser",
+    "NewKey",
+];
+
+/// Properties that a request must contain although its type reads them as optional, so that one error can name all of them.
+const REQUIRED: &[(&str, &[&str])] = &[("NewUser", &["email", "name"]), ("NewKey", &["name", "scopes"])];
 
 /// Optional properties of requests. For these, `null` means the same as the absence of the property.
 const NULLABLE: &[(&str, &str)] = &[
@@ -17,6 +31,21 @@ const NULLABLE: &[(&str, &str)] = &[
     ("AskQuote", "amount"),
     ("AskQuote", "bitcoin_amount"),
     ("NewQuote", "client"),
+    ("ChangeUser", "email"),
+    ("ChangeUser", "name"),
+    ("NewKey", "rate_limit_per_minute"),
+    ("NewKey", "expires_at"),
+];
+
+/// Properties of requests with the format and the pattern of the same property of a response: the schema of the request, the
+/// schema of the response, the property.
+const SAME_FORMAT: &[(&str, &str, &str)] = &[
+    ("NewUser", "User", "email"),
+    ("NewUser", "User", "name"),
+    ("ChangeUser", "User", "email"),
+    ("ChangeUser", "User", "name"),
+    ("NewKey", "ApiKey", "name"),
+    ("NewKey", "ApiKey", "scopes"),
 ];
 
 /// The pattern of an amount of fiat money that a request contains as a string. A JSON number is allowed as well.
@@ -30,6 +59,9 @@ pub fn add_to(document: &mut Value) {
     let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
     for name in WITHOUT_UNKNOWN_FIELDS {
         set(schemas, name, "additionalProperties", json!(false));
+    }
+    for (name, properties) in REQUIRED {
+        set(schemas, name, "required", json!(properties));
     }
     let amounts =
         [json!({ "required": ["currency", "amount"] }), json!({ "required": ["currency", "bitcoin_amount"] })];
@@ -58,6 +90,28 @@ pub fn add_to(document: &mut Value) {
     for (schema, property) in NULLABLE {
         if let Some(properties) = schemas.get_mut(*schema).and_then(|schema| schema.get_mut("properties")) {
             properties[*property]["nullable"] = json!(true);
+        }
+    }
+    if let Some(key) = schemas.get_mut("NewKey") {
+        key["properties"]["scopes"]["minItems"] = json!(1);
+        key["properties"]["rate_limit_per_minute"]["minimum"] = json!(1);
+        key["properties"]["rate_limit_per_minute"]["maximum"] = json!(MAX_KEY_RATE);
+    }
+    for (request, response, property) in SAME_FORMAT {
+        copy_format(schemas, request, response, property);
+    }
+}
+
+fn copy_format(schemas: &mut Map<String, Value>, request: &str, response: &str, property: &str) {
+    let Some(source) = schemas.get(response).and_then(|schema| schema["properties"].get(property)).cloned() else {
+        return;
+    };
+    let Some(target) = schemas.get_mut(request).and_then(|schema| schema["properties"].get_mut(property)) else {
+        return;
+    };
+    for keyword in ["format", "pattern", "items"] {
+        if let Some(value) = source.get(keyword) {
+            target[keyword] = value.clone();
         }
     }
 }

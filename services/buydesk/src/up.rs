@@ -20,11 +20,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{
-    cli::UpArgs,
-    program,
-    table::Table,
-};
+use crate::{cli::UpArgs, program, table::Table};
 
 /// The number of services, with exchange-sim.
 const SERVICES: u64 = 9;

@@ -23,3 +23,20 @@ fn document_without_schemas_is_unchanged() {
     add_to(&mut document);
     assert_eq!(document, json!({ "openapi": "3.0.0" }));
 }
+
+#[test]
+fn request_has_the_format_of_the_property_in_the_response() {
+    let mut document = json!({ "components": { "schemas": {
+        "NewUser": { "properties": { "email": { "type": "string" }, "name": { "description": "kept" } } },
+        "ChangeUser": { "properties": { "email": {}, "name": {} } },
+        "User": { "properties": { "email": { "format": "email" }, "name": { "pattern": "^.+$", "description": "not taken" } } },
+    } } });
+    add_to(&mut document);
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["NewUser"]["required"], json!(["email", "name"]));
+    assert_eq!(schemas["NewUser"]["properties"]["email"], json!({ "type": "string", "format": "email" }));
+    assert_eq!(schemas["NewUser"]["properties"]["name"], json!({ "description": "kept", "pattern": "^.+$" }));
+    assert_eq!(schemas["ChangeUser"]["properties"]["name"], json!({ "nullable": true, "pattern": "^.+$" }));
+    assert_eq!(schemas["ChangeUser"]["required"], Value::Null);
+    assert_eq!(schemas["NewKey"], Value::Null);
+}

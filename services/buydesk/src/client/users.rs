@@ -55,11 +55,7 @@ async fn run(client: &ApiClient, command: UserCommand, json: bool) -> anyhow::Re
     response.print(json, |user: &User| table([user]).to_string())
 }
 
-async fn change_state(
-    client: &ApiClient,
-    user: &UserReference,
-    action: &str,
-) -> anyhow::Result<ServiceResponse> {
+async fn change_state(client: &ApiClient, user: &UserReference, action: &str) -> anyhow::Result<ServiceResponse> {
     let path = format!("{PATH}/{}/{action}", find_id(client, user).await?);
     client.post_empty(&client.endpoints.users, &path).await
 }
