@@ -16,15 +16,16 @@ fn command_for_the_next_page_has_the_same_filter() {
 
 #[test]
 fn user_is_named_by_id_or_address() {
-    let get = |user: &str| -> Result<String, String> {
+    let get = |user: &str| -> Result<UserReference, String> {
         let arguments = Arguments::try_parse_from(["buydesk", "user", "get", user]);
         match arguments.map_err(|error| error.to_string())?.command {
-            Command::User(UserCommand::Get { user: Some(user) }) => Ok(user.to_string()),
+            Command::User(UserCommand::Get { user: Some(user) }) => Ok(user),
             command => panic!("{command:?}"),
         }
     };
-    for user in ["0190a6e2-7c1b-7c3a-9d5e-0123456789ab", "Ada@example.org"] {
-        assert_eq!(get(user), Ok(user.to_owned()));
-    }
+    let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+    assert!(matches!(get(id), Ok(UserReference::Id(read)) if read == id.parse().unwrap()));
+    let email = "Ada@example.org";
+    assert!(matches!(get(email), Ok(UserReference::Email(read)) if read.as_str() == email));
     assert!(get("ada").unwrap_err().contains("must be the id or the e-mail address of a user"));
 }
