@@ -1,10 +1,14 @@
 //! Orders and quotes.
 //!
-//! An order passes through these types: [`OrderPayload`](common::api::orders::OrderPayload), as the user sends it;
-//! [`OrderSource`](common::api::orders::OrderSource), validated;
-//! [`PlaceOrderCommand`](common::api::orders::PlaceOrderCommand), as create-order sends it; [`PlaceCommand`], in the queue of
-//! the writer; [`NewOrderRow`](records::NewOrderRow), to be inserted; [`StoredOrder`](records::StoredOrder), a row;
-//! [`Order`](common::api::orders::Order), as responses contain it.
+//! An order passes through these types:
+//!
+//! - [`OrderPayload`](common::api::orders::OrderPayload): the body of the client's request
+//! - [`OrderSource`](common::api::orders::OrderSource): the validated request
+//! - [`PlaceOrderCommand`](common::api::orders::PlaceOrderCommand): the request of create-order to db-proxy
+//! - [`PlaceCommand`]: the command in the queue of the writer
+//! - [`NewOrderRow`](records::NewOrderRow): the row to insert
+//! - [`StoredOrder`](records::StoredOrder): the row as it is read
+//! - [`Order`](common::api::orders::Order): the order in responses
 
 pub mod command;
 mod metrics;
@@ -38,18 +42,18 @@ use crate::{
     group_commit::{Attempt, BatchStore, WriteHealth, Writer, WriterMetrics},
 };
 
-/// Settings of the aggregate.
+/// Settings of the order aggregate.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderSettings {
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,
-    /// How much bitcoin open quotes may reserve.
+    /// The maximum amounts of bitcoin that open quotes may reserve.
     pub quote_caps: QuoteCaps,
-    /// How long an idempotency key is kept.
+    /// How long idempotency keys and closed quotes are kept.
     pub key_retention: Duration,
 }
 
-/// Builds the routes and adds the background work of the aggregate.
+/// Builds the routes of orders and quotes, and adds their background work to `tasks`.
 pub fn build(
     database: &Database,
     settings: OrderSettings,
@@ -110,7 +114,7 @@ impl BatchStore for OrderBatchStore {
 
     /// Releases the reservations of expired quotes.
     async fn run_idle_work(&self) -> Result<(), DatabaseError> {
-        // The check of the clock logs its own result.
+        // While the clock is wrong, nothing is written. The clock check has logged the fault.
         if self.clock_check.fault().is_some() {
             return Ok(());
         }

@@ -20,7 +20,7 @@ pub struct ClientKey {
     pub key: IdempotencyKey,
 }
 
-/// A change that the writer decides and commits.
+/// A requested change. The writer decides whether to accept it, and commits it.
 #[derive(Debug, Clone)]
 pub enum Command {
     Place(PlaceCommand),
@@ -32,25 +32,25 @@ pub enum Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReleaseQuoteCommand {
     pub id: QuoteId,
-    /// Whose quotes may be released.
+    /// The quote is released only if it belongs to this owner.
     pub owner: OwnerFilter,
 }
 
 /// Places an order.
 #[derive(Debug, Clone)]
 pub struct PlaceCommand {
-    /// The client of the key is that of `user`, so the order of a key always has the same user.
+    /// `key.client` is the client name of `user`, so a user cannot use the idempotency keys of another user.
     pub key: ClientKey,
-    /// `None` if the order is placed without a key of a user.
+    /// `None` if the order is placed without an API key.
     pub user: Option<UserId>,
     pub terms: OrderTerms,
     pub annotations: Annotations,
     /// When the client requested the order. It is not later than the time at which db-proxy received the request.
     pub requested_at: Timestamp,
-    /// Who sent the order to db-proxy.
+    /// The service that sent the order to db-proxy.
     pub written_by: Caller,
     /// The ids that earlier attempts to commit this command assigned. A stored order with one of these ids was placed by this
-    /// command and is not a replay.
+    /// command, so a decision that returns it is not a replay.
     pub attempted_ids: Vec<OrderId>,
 }
 
@@ -80,18 +80,18 @@ pub struct QuoteCommand {
     pub ordered_by: OrderedBy,
     pub price: OrderPrice,
     pub duration: Duration,
-    /// Who requested the quote. `None` if the sender does not distinguish clients.
+    /// The client that requested the quote. `None` if the sender does not distinguish clients.
     pub client: Option<String>,
-    /// Only this user can take the quote. `None` if it was requested without a key of a user.
+    /// The user that requested the quote. Only this user can take it. `None` if it was requested without an API key.
     pub user: Option<UserId>,
     pub caps: QuoteCaps,
-    /// Who sent the request to db-proxy.
+    /// The service that sent the request to db-proxy.
     pub written_by: Caller,
     /// The ids that earlier attempts to commit this command assigned.
     pub attempted_ids: Vec<QuoteId>,
 }
 
-/// How much bitcoin quotes may reserve.
+/// The maximum amounts of bitcoin that open quotes may reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuoteCaps {
     /// Maximum for one quote.
@@ -102,11 +102,11 @@ pub struct QuoteCaps {
     pub all_quotes: Sats,
 }
 
-/// A quote that was refused because of a cap.
+/// The cap because of which a quote was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CapExceeded {
     pub cap: QuoteCap,
-    /// What a quote of the client may reserve now.
+    /// The maximum that a new quote of the client may reserve now.
     pub remaining: Sats,
 }
 
@@ -115,7 +115,7 @@ pub struct CapExceeded {
 pub enum Decision {
     Placed(Placed),
     Quoted(Quote),
-    /// The quote reserves nothing: it was released by this command or an earlier one, or it has expired.
+    /// The quote reserves nothing any more. This command or an earlier command released it, or it has expired.
     QuoteReleased(Quote),
     Refused(Refused),
     QuoteCapExceeded(CapExceeded),

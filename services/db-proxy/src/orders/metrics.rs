@@ -19,7 +19,7 @@ struct CurrencyLabel {
     currency: String,
 }
 
-/// The orders that this process placed, by currency, and the limit of all orders.
+/// The orders that this process placed, by currency; the limit, what remains of it, and the part that open quotes reserve.
 #[derive(Clone)]
 pub struct OrderMetrics {
     limit: Sats,
@@ -53,7 +53,11 @@ impl OrderMetrics {
         metrics.register("orders_placed", "Orders placed by this process", new.orders.clone());
         metrics.register("orders_amount", "Amount of the placed orders, in their currency", new.amounts.clone());
         metrics.register("orders_bitcoin", "Bitcoin sold by the placed orders", new.bitcoin.clone());
-        metrics.register("limit_bitcoin", "The maximum of all orders and open quotes together", limit_gauge);
+        metrics.register(
+            "limit_bitcoin",
+            "The maximum bitcoin amount of all orders and open quotes together",
+            limit_gauge,
+        );
         metrics.register("limit_remaining_bitcoin", "What remains of the limit", new.remaining.clone());
         metrics.register(
             "limit_reserved_bitcoin",

@@ -34,7 +34,7 @@ const TIME_STEP: Duration = Duration::from_micros(1);
 
 /// Decides a batch. `limit` is the maximum bitcoin amount of all orders and open quotes together.
 ///
-/// Records in each command the id that it assigns.
+/// Adds the id that it assigns to the `attempted_ids` of the command.
 pub fn decide_batch(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
     let mut state = DecisionState::new(limit, snapshot, commands.len());
     let decisions = commands.iter_mut().map(|command| state.decide_command(command)).collect();
@@ -46,13 +46,13 @@ pub fn remaining(limit: Sats, totals: &Totals) -> Sats {
     limit.saturating_sub(totals.bitcoin).saturating_sub(totals.reserved)
 }
 
-/// The state while a batch is decided: the snapshot, and what earlier commands of the batch changed.
+/// The state while a batch is decided: the snapshot, and the changes of the commands that are decided so far.
 struct DecisionState {
     limit: Sats,
     snapshot: Snapshot,
     /// The totals including the changes of the batch. [`Snapshot::totals`] contains the stored totals.
     totals: Totals,
-    /// The mark of the database, including a mark that this batch sets. [`Snapshot::origin`] contains the stored mark.
+    /// The origin that marks the database, including a mark that this batch sets. [`Snapshot::origin`] contains the stored mark.
     origin: Option<OrderOrigin>,
     orders: Vec<NewOrderRow>,
     quotes: Vec<NewQuoteRow>,
@@ -78,8 +78,8 @@ impl DecisionState {
     }
 
     fn into_changes(self) -> Option<ChangeSet> {
-        // An order always changes the totals. Quotes and refusals may leave the totals unchanged: a quote may reserve the
-        // amount that an expired quote released, and if the clock went back, a refusal is not the newest.
+        // An order always changes the totals. A quote leaves them unchanged if it reserves exactly the amount that an expired
+        // quote released. A refusal leaves them unchanged if the clock went back, because the refusal is then not the newest.
         let unchanged = self.quotes.is_empty()
             && self.released_quotes.is_empty()
             && self.refusals.is_empty()
@@ -137,7 +137,7 @@ impl DecisionState {
             }
             &OrderTerms::Quote(id) => {
                 let owner = OwnerFilter::of(command.user);
-                // A db-proxy of an earlier release may have stored the quote.
+                // A db-proxy of an earlier release did not check the origin, so the stored quote may have the other origin.
                 let simulated = self.find_quote(id, owner)?.quote.simulated;
                 if let Some(decision) = self.refuse_origin(simulated) {
                     return Ok(decision);
@@ -162,8 +162,8 @@ impl DecisionState {
     }
 
     fn create_quote(&mut self, command: &mut QuoteCommand) -> Result<Decision, RefusalReason> {
-        // An earlier attempt with an unknown outcome has committed.
         let quotes = &self.snapshot.records.quotes;
+        // If an attempt with an unknown outcome has committed, its quote is stored.
         if let Some(stored) = command.attempted_ids.iter().find_map(|id| quotes.get(id)) {
             return Ok(Decision::Quoted(stored.quote.clone()));
         }
@@ -211,7 +211,7 @@ impl DecisionState {
         Ok(Decision::Quoted(quote))
     }
 
-    /// A quote of the owner. The quote of somebody else is unknown, as one that does not exist.
+    /// The quote, if it belongs to the owner. A quote of another owner is refused like a quote that does not exist.
     fn find_quote(&mut self, id: QuoteId, owner: OwnerFilter) -> Result<&mut StoredQuote, RefusalReason> {
         let stored = self.snapshot.records.quotes.get_mut(&id);
         stored.filter(|stored| owner.selects(stored.quote.user_id)).ok_or(RefusalReason::QuoteUnknown)
@@ -223,7 +223,7 @@ impl DecisionState {
         let stored = self.find_quote(id, owner)?;
         match stored.quote.state {
             QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
-            // An older create-order does not know a reason for a released quote.
+            // A released quote is refused as expired, because an older create-order knows no reason for a released quote.
             QuoteState::Expired | QuoteState::Released => return Err(RefusalReason::QuoteExpired),
             QuoteState::Open if stored.has_expired(now) => return Err(RefusalReason::QuoteExpired),
             QuoteState::Open => stored.quote.state = QuoteState::Taken,
@@ -262,15 +262,15 @@ impl DecisionState {
     fn exceeded_cap(&self, command: &QuoteCommand) -> Option<CapExceeded> {
         let QuoteCommand { caps, client, price, .. } = command;
         let reserved_by = |client| self.snapshot.records.reserved_by_client.get(client).copied().unwrap_or(Sats::ZERO);
-        let rooms = [
+        let remaining_by_cap = [
             (QuoteCap::Quote, Some(caps.quote)),
             (QuoteCap::Client, client.as_ref().map(|client| caps.client.saturating_sub(reserved_by(client)))),
             (QuoteCap::AllQuotes, Some(caps.all_quotes.saturating_sub(self.totals.reserved))),
         ];
-        let rooms = rooms.into_iter().filter_map(|(cap, room)| Some((cap, room?)));
-        let (cap, _) = rooms.clone().find(|(_, room)| price.bitcoin_amount > *room)?;
-        // The remaining limit is not smaller, because the quote exceeds a cap but fits under the limit.
-        let remaining = rooms.map(|(_, room)| room).min()?;
+        let remaining_by_cap = remaining_by_cap.into_iter().filter_map(|(cap, remaining)| Some((cap, remaining?)));
+        let (cap, _) = remaining_by_cap.clone().find(|(_, remaining)| price.bitcoin_amount > *remaining)?;
+        // What remains of the limit is larger than this minimum, because the quote fits under the limit and exceeds a cap.
+        let remaining = remaining_by_cap.map(|(_, remaining)| remaining).min()?;
         Some(CapExceeded { cap, remaining })
     }
 
@@ -281,15 +281,15 @@ impl DecisionState {
         total.is_ok_and(|total| total <= self.limit)
     }
 
-    /// Adds an order to the batch.
+    /// Adds an accepted order to the changes of the batch.
     fn accept_order(
         &mut self,
         command: &PlaceCommand,
         AcceptedTerms { currency, ordered_by, priced, quote }: AcceptedTerms<'_>,
     ) -> Order {
         let &PricedOrder { amount, ref price } = priced;
-        // Later than the previous order even if the clock went back, so that times, ids and sequence numbers have the same
-        // order.
+        // The time is later than that of the previous order even if the clock went back, so that times, ids and sequence
+        // numbers sort alike.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         self.origin.get_or_insert(OrderOrigin::of(price.simulated));
         let seq = self.totals.orders + 1;
@@ -384,7 +384,8 @@ fn is_current(price: &OrderPrice, now: Timestamp) -> bool {
     now < price.expires_at && !price.as_of.is_beyond_skew(now)
 }
 
-/// The sum of two amounts that fit under the limit. The limit is at most the supply of bitcoin.
+/// The sum of two amounts that fit under the limit. The limit is at most the supply of bitcoin, so the addition
+/// cannot fail.
 fn add_within_limit(a: Sats, b: Sats) -> Sats {
     a.checked_add(b).expect("amounts that fit under the limit can be added")
 }

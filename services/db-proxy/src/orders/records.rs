@@ -23,22 +23,22 @@ pub struct Totals {
     pub orders: i64,
     /// The bitcoin amount of all orders.
     pub bitcoin: Sats,
-    /// The number of orders of users. The others are anonymous.
+    /// The number of orders that have a user. All other orders are anonymous.
     pub user_orders: i64,
-    /// The bitcoin amount of the orders of users.
+    /// The bitcoin amount of the orders that have a user.
     pub user_bitcoin: Sats,
     /// The bitcoin amount that open quotes reserve.
     pub reserved: Sats,
     /// `created_at` of the newest order.
     pub last_created_at: Timestamp,
-    /// `refused_at` of the newest recorded refusal.
+    /// `refused_at` of the newest recorded refusal. After a clock was ahead, it may be later by up to `MAX_CLOCK_SKEW`.
     pub last_refused_at: Timestamp,
 }
 
 impl Totals {
     /// The number of orders without a user.
     ///
-    /// It is not counted itself: a db-proxy of the last release places anonymous orders, and counts only all orders.
+    /// It is computed and not stored, because a db-proxy of the last release places anonymous orders and updates only `orders`.
     pub fn anonymous_orders(&self) -> i64 {
         self.orders - self.user_orders
     }
@@ -82,25 +82,25 @@ pub struct NewOrderRow {
     /// The sources of the price, comma-separated.
     pub sources: String,
     pub key: ClientKey,
-    /// For an order of a user: how many orders without a user precede it.
+    /// The number of anonymous orders before an order of a user. `None` if this order is anonymous.
     pub anonymous_before: Option<i64>,
-    /// Who sent the order to db-proxy.
+    /// The service that sent the order to db-proxy.
     pub written_by: Caller,
 }
 
-/// A row of the table of quotes, without the column that is never read back.
+/// A row of the table of quotes, without the column `written_by`, which is never read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredQuote {
     pub quote: Quote,
     /// The sources of the price, comma-separated.
     pub sources: String,
-    /// Who requested the quote. It is the common name of anonymous clients if the sender did not distinguish clients.
+    /// The client that requested the quote, or `anonymous` if the sender did not distinguish clients.
     pub client: String,
 }
 
 impl StoredQuote {
-    /// Whether no order can take the quote at `now`. A quote from the future counts as expired: it was stamped by a clock that
-    /// was ahead, and would otherwise keep its reservation for as long as the clock was ahead.
+    /// Whether the quote has expired at `now`, so that no order can take it. A quote with a creation time in the future counts
+    /// as expired. A clock that was ahead created it, and its reservation would otherwise last too long.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.quote.expires_at || self.quote.created_at.is_beyond_skew(now)
     }
@@ -110,7 +110,7 @@ impl StoredQuote {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewQuoteRow {
     pub stored: StoredQuote,
-    /// Who sent the request to db-proxy.
+    /// The service that sent the request to db-proxy.
     pub written_by: Caller,
 }
 
@@ -143,11 +143,11 @@ impl RefusalKey {
 /// A refusal that is recorded for some minutes.
 ///
 /// After a client received a refusal, an earlier copy of its request must not be accepted. Such a copy may still wait in the
-/// queue of another db-proxy after its sender died. A request that was made before the refusal therefore receives the same
-/// refusal. A later request is decided anew.
+/// queue of another db-proxy after the create-order that sent it has ended. A request that was made before the refusal
+/// therefore receives the same refusal. A later request is decided anew.
 ///
 /// Only refusals because of the limit or the price are recorded, because the remaining limit and the price change. A quote
-/// that is taken or expired does not change any more, so a later request for it is refused without a record.
+/// that is taken or expired does not change any more, so a delayed copy of a request for it is refused without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
     /// What remained of the limit, if the limit was the reason. `None` if there was no usable price.
@@ -162,8 +162,8 @@ pub const REFUSAL_VALIDITY: Duration = Duration::from_secs(300);
 impl RecordedRefusal {
     /// Whether a request that was made at `requested_at` receives this refusal at `now`.
     ///
-    /// All three times are by the clock of the database. A refusal from the future does not apply: it was stamped by a clock
-    /// that was ahead, and would otherwise apply for as long as the clock was ahead.
+    /// All three times are by the clock of the database. A refusal with a time in the future does not apply. A clock that was
+    /// ahead recorded it, and it would otherwise apply for too long.
     pub fn applies_to(self, requested_at: Timestamp, now: Timestamp) -> bool {
         requested_at <= self.refused_at
             && now.since(self.refused_at) <= REFUSAL_VALIDITY
@@ -179,14 +179,15 @@ impl RecordedRefusal {
     }
 }
 
-/// The rows that concern the keys and quotes of a batch.
+/// The stored rows to which the commands of a batch refer.
 #[derive(Debug, Clone, Default)]
 pub struct StoredRecords {
     /// The orders that were placed under the keys.
     pub orders: HashMap<ClientKey, StoredOrder>,
     pub quotes: HashMap<QuoteId, StoredQuote>,
     pub refusals: HashMap<RefusalKey, RecordedRefusal>,
-    /// The reservations of the open quotes of each client that requests a quote. Clients without open quotes are absent.
+    /// For each client that requests a quote in the batch, the sum of the reservations of its open quotes. Clients without open
+    /// quotes are absent.
     pub reserved_by_client: HashMap<String, Sats>,
 }
 
@@ -200,7 +201,7 @@ pub struct Snapshot {
     /// The time of the decision. It is read after the lock was taken, so that a price that expired while the batch waited for
     /// the lock is not used.
     pub now: Timestamp,
-    /// The mark of the database. `None` if it is not marked.
+    /// The origin that marks the database. `None` if the database is not marked.
     pub origin: Option<OrderOrigin>,
     pub records: StoredRecords,
 }

@@ -35,7 +35,7 @@ pub fn place_command(
             return Err(FieldError::new("quote", "must be present if market is absent, and absent otherwise"));
         }
     };
-    // The clock of the sender may be ahead.
+    // The clock of the sender may be ahead, so a later time is not accepted.
     let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
     let key = ClientKey { client, key };
     let annotations = Annotations { client_reference, metadata };
@@ -43,8 +43,8 @@ pub fn place_command(
     Ok(Command::Place(PlaceCommand { key, user, terms, annotations, requested_at, written_by, attempted_ids }))
 }
 
-/// The amount that the client requested and the price. Checks the amounts that create-order computed. They are not checked
-/// again before they are stored.
+/// The amount that the client requested, and the price. Checks the amounts that create-order computed, because no later step
+/// checks them before they are stored.
 fn market_terms(
     MarketOrder { currency, amount, bitcoin_amount, price }: MarketOrder,
 ) -> Result<MarketTerms, FieldError> {
@@ -87,8 +87,8 @@ pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps, written_by: Cal
     }))
 }
 
-/// The name of a client has the form of a key. Exactly the orders and quotes of a user have the client of that user, so no other
-/// client reaches its keys.
+/// Checks that the name of a client has the form of an idempotency key. The name must be that of the user if the request has a
+/// user, and must not be the name of any user otherwise. No other client can therefore use the idempotency keys of a user.
 fn check_client(client: &str, user: Option<UserId>) -> Result<(), FieldError> {
     if client.parse::<IdempotencyKey>().is_err() {
         return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));
@@ -98,7 +98,7 @@ fn check_client(client: &str, user: Option<UserId>) -> Result<(), FieldError> {
         None if !names_a_user(client) => Ok(()),
         _ => Err(FieldError::new(
             "client",
-            "must be user: and user_id if user_id is present, and another name otherwise",
+            "must be user: followed by user_id if user_id is present, and must not start with user: otherwise",
         )),
     }
 }

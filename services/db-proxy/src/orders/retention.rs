@@ -19,7 +19,7 @@ pub struct OrderRetention {
     pub key_retention: Duration,
 }
 
-/// Deletes rows from before a time.
+/// Deletes rows of one table that are older than `before`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderStep {
     Keys { before: Timestamp },
@@ -40,8 +40,8 @@ impl Retention for OrderRetention {
     }
 
     async fn steps(&self, now: Timestamp) -> Result<Vec<OrderStep>, DatabaseError> {
-        // If the database has no clock, the age of a key is counted from the newest order. The clock of the machine alone then
-        // cannot make a key old.
+        // If the database has no clock, the age of a key is counted from the newest order, if that order is earlier than `now`.
+        // A clock of the machine that is ahead then deletes no recent key.
         let TimedTotals { totals, database_time } = self.store.timed_totals().await?;
         let key_time = if database_time.is_some() { now } else { now.min(totals.last_created_at) };
         Ok(vec![

@@ -1,5 +1,5 @@
-//! The HTTP endpoints of orders and quotes. Each requires the token of a caller with its permission; see
-//! `common/src/server/internal_caller.rs`.
+//! The HTTP endpoints of orders and quotes. Each endpoint requires the token of an internal caller that has the permission for
+//! this endpoint; see `common/src/server/internal_caller.rs`.
 
 use common::{
     api::{
@@ -61,8 +61,8 @@ impl OrderRoutes {
         Ok(Json(Outcomes { outcomes, decided_at: Some(self.clock_check.database_time()) }))
     }
 
-    /// Like `/orders`, for orders of a user, with a reference, with metadata, or of a bitcoin amount. A db-proxy of an older release
-    /// would ignore these fields; it does not have this path.
+    /// Like `/orders`. Callers use this path for orders that have a user, a reference, metadata or a bitcoin amount. A db-proxy of
+    /// an older release would ignore these fields, and does not have this path.
     #[oai(path = "/v2/orders", method = "post", operation_id = "place_orders_v2")]
     async fn place_orders_v2(
         &self,
@@ -90,7 +90,8 @@ impl OrderRoutes {
         self.decide_quote(command).await
     }
 
-    /// Like `/quotes`, for quotes of a user or of a bitcoin amount. A db-proxy of an older release does not have this path.
+    /// Like `/quotes`. Callers use this path for quotes of a user or of a bitcoin amount. A db-proxy of an older release does not
+    /// have this path.
     #[oai(path = "/v2/quotes", method = "post", operation_id = "hold_quote_v2")]
     async fn create_quote_v2(
         &self,
@@ -100,7 +101,7 @@ impl OrderRoutes {
         self.create_quote(caller, body).await
     }
 
-    /// Returns a quote of the owner and what became of it.
+    /// Returns a quote of the owner, with its current state.
     #[oai(path = "/quotes/:id", method = "get", operation_id = "get_quote")]
     async fn get_quote(
         &self,
@@ -110,7 +111,7 @@ impl OrderRoutes {
     ) -> Result<Json<QuoteOutcome>, Problem> {
         let stored = self.store.quote_by_id(id.0).await.map_err(Error::from)?;
         let decision = match stored.filter(|stored| owner.0.selects(stored.quote.user_id)) {
-            // Not refused with a 404, which an older db-proxy returns for every quote.
+            // The response has no status 404, because a db-proxy of an older release returns 404 for every quote.
             None => Decision::Refused(Refused::because(RefusalReason::QuoteUnknown)),
             Some(stored)
                 if stored.quote.state == QuoteState::Open && stored.has_expired(self.clock_check.database_time()) =>
@@ -133,7 +134,8 @@ impl OrderRoutes {
         self.decide_quote(Command::ReleaseQuote(ReleaseQuoteCommand { id: id.0, owner: owner.0 })).await
     }
 
-    /// Returns anonymous orders, newest first. Skips the newest `start` of them. A fetch-orders of the last release reads it.
+    /// Returns anonymous orders, newest first. Skips the newest `start` of them. A fetch-orders of the last release uses
+    /// this path.
     #[oai(path = "/get", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,
@@ -158,7 +160,7 @@ impl OrderRoutes {
         Ok(Json(self.store.page_by_offset(owner.0, start.0, page_size.0).await.map_err(Error::from)?))
     }
 
-    /// Returns the anonymous orders that pass all filters, newest first. A fetch-orders of the last release reads it.
+    /// Returns the anonymous orders that pass all filters, newest first. A fetch-orders of the last release uses this path.
     #[oai(path = "/orders", method = "get", operation_id = "list_orders")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_orders(
@@ -177,8 +179,8 @@ impl OrderRoutes {
         Ok(Json(page.map_err(Error::from)?))
     }
 
-    /// Returns the orders of the owner that have the reference, if there is one, and pass all filters, newest first. A db-proxy of
-    /// an older release does not have this path.
+    /// Returns the orders of the owner that pass all filters, newest first. If `client_reference` is present, returns only orders
+    /// with this reference. A db-proxy of an older release does not have this path.
     #[oai(path = "/v2/orders", method = "get", operation_id = "list_orders_v2")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_orders_v2(
@@ -203,7 +205,7 @@ impl OrderRoutes {
         Ok(Json(page.map_err(Error::from)?))
     }
 
-    /// Returns the anonymous orders that have one of these ids. A fetch-orders of the last release reads it.
+    /// Returns the anonymous orders that have one of these ids. A fetch-orders of the last release uses this path.
     #[oai(path = "/orders/lookup", method = "post", operation_id = "lookup_orders")]
     async fn lookup_orders(&self, caller: HistoryReader, body: Json<OrderIds>) -> Result<Json<FoundOrders>, Problem> {
         let mut found = self.lookup_orders_v2(caller, body).await?;
@@ -211,7 +213,7 @@ impl OrderRoutes {
         Ok(found)
     }
 
-    /// Returns the orders of everybody that have one of these ids. The caller selects those that its clients may see.
+    /// Returns the orders of all owners that have one of these ids. The caller must select the orders that its clients may see.
     #[oai(path = "/v2/orders/lookup", method = "post", operation_id = "lookup_orders_v2")]
     async fn lookup_orders_v2(
         &self,
@@ -235,13 +237,14 @@ impl OrderRoutes {
         Ok(Json(order.filter(|order| owner.0.selects(order.user_id)).ok_or(Error::OrderNotFound)?))
     }
 
-    /// Returns the totals over the orders of everybody and what remains of the limit.
+    /// Returns the totals over the orders and quotes of all owners, and what remains of the limit.
     #[oai(path = "/summary", method = "get", operation_id = "summary")]
     async fn summary(&self, caller: HistoryReader) -> Result<Json<OrderSummary>, Problem> {
         self.summary_v2(caller, Query(OwnerFilter::Everybody)).await
     }
 
-    /// Returns the totals over the orders and quotes of the owner, and what remains of the limit, which is one for everybody.
+    /// Returns the totals over the orders and quotes of the owner, and what remains of the limit. All owners share
+    /// the limit.
     #[oai(path = "/v2/summary", method = "get", operation_id = "summary_v2")]
     async fn summary_v2(
         &self,

@@ -37,7 +37,7 @@ pub struct DecisionContext<'a> {
     pub clock: DecisionClock<'a>,
 }
 
-/// The clock at which a batch is decided. It is read after the lock was taken.
+/// The clock that supplies the time at which a batch is decided. That time is read after the lock was taken.
 #[derive(Clone, Copy)]
 pub enum DecisionClock<'a> {
     /// The clock of the database, or of the machine if the database has no clock. If the check finds a fault, the batch fails.
@@ -47,7 +47,7 @@ pub enum DecisionClock<'a> {
 }
 
 impl DecisionClock<'_> {
-    /// Reads the clocks before the statement that takes the lock.
+    /// Reads the clocks. Called before the statement that takes the lock.
     fn read(&self) -> ClockReading {
         match self {
             Self::Checked(check) => check.read(),
@@ -72,7 +72,7 @@ struct Scan<'a> {
     /// The inclusive upper bound.
     up_to: i64,
     owner: OwnerFilter,
-    /// Only its currency and amounts are applied. The range already reflects its times.
+    /// Only the currency and the amounts are applied. The range is already restricted to the times of the filter.
     filter: &'a OrderFilter,
     /// Maximum number of rows to return.
     limit: i64,
@@ -142,8 +142,8 @@ impl OrderStore {
         Ok(on_engine!(self, store => store.timed_totals())?.totals)
     }
 
-    /// The totals over the orders and quotes of an owner. `totals` are those of everybody. Those of a user take time in proportion
-    /// to its orders.
+    /// The totals over the orders and quotes of an owner. `totals` are the totals over all owners. The totals of a user take time
+    /// in proportion to the number of its orders.
     pub async fn totals_of(&self, owner: OwnerFilter, totals: &Totals) -> Result<OwnerTotals, DatabaseError> {
         let &Totals { orders, bitcoin, user_bitcoin, reserved, .. } = totals;
         match owner {
@@ -162,7 +162,8 @@ impl OrderStore {
         on_engine!(self, store => store.anonymous_reserved())
     }
 
-    /// The totals, and the time of the database when it read them. Slow reads of users do not delay this one.
+    /// The totals, and the time of the database when it read them. Uses a connection for background work, so that slow
+    /// requests do not delay it.
     pub async fn timed_totals(&self) -> Result<TimedTotals, DatabaseError> {
         on_engine!(self, store => store.timed_totals_in_background())
     }
@@ -197,17 +198,19 @@ impl OrderStore {
         on_engine!(self, store => store.scan(scan))
     }
 
-    /// The anonymous orders in a range, newest first. Ignores the owner and the filter. An order must have the upper bound.
+    /// The anonymous orders in a range, newest first. Ignores the owner and the filter. There must be an order with the
+    /// sequence number `up_to`.
     async fn walk_anonymous(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
         on_engine!(self, store => store.walk_anonymous(scan))
     }
 
-    /// How many orders of users precede the anonymous order with this number. The oldest has the number 1.
+    /// The number of orders of users before an anonymous order. `number` counts anonymous orders; the oldest has the number 1.
     async fn user_orders_before_anonymous(&self, number: i64) -> Result<i64, DatabaseError> {
         on_engine!(self, store => store.user_orders_before_anonymous(number))
     }
 
-    /// The sequence number of an order of a user, after the newest `skipped` in the range. `None` if there are no more.
+    /// Skips the newest `skipped` orders of a user in a range, and returns the sequence number of the next older one. `None` if
+    /// the range contains no further order of the user.
     async fn seq_of_user(&self, range: UserRange, skipped: i64) -> Result<Option<i64>, DatabaseError> {
         on_engine!(self, store => store.seq_of_user(range, skipped))
     }
@@ -223,7 +226,7 @@ impl OrderStore {
     }
 }
 
-/// Parses `state` of a quote. The statements return `released` for an expired quote with a time of release.
+/// Parses the column `state` of a quote. The statements return `released` for an expired quote that has a time of release.
 fn parse_quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
     match text {
         "held" => Ok(QuoteState::Open),

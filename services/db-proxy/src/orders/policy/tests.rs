@@ -1,5 +1,6 @@
-//! Tests of each rule. [`clocks`] has those about times from the future, and [`quotes`] those about quotes alone.
-//! [`users`] has those about users. [`reference_model`] compares sequences of batches with a simple model.
+//! Tests of the rules about orders. [`quotes`] tests the rules about quotes, [`users`] the rules about users, [`origins`] the
+//! separation of simulated and real orders, [`same_request`] the idempotency, and [`clocks`] times from a wrong clock.
+//! [`reference_model`] compares sequences of batches with a simple model.
 
 mod clocks;
 mod origins;
@@ -40,7 +41,7 @@ const NO_TOTALS: Totals = match Timestamp::from_micros(0) {
         last_created_at: epoch,
         last_refused_at: epoch,
     },
-    Err(_) => panic!("a time inside the calendar"),
+    Err(_) => panic!("the time is valid"),
 };
 
 fn sats(satoshi: i64) -> Sats {
@@ -193,7 +194,7 @@ fn refused(decision: &Decision) -> (RefusalReason, Option<i64>) {
 }
 
 #[test]
-fn limit_is_reached_to_the_satoshi_and_a_smaller_order_still_fits() {
+fn order_above_the_remaining_limit_is_refused_and_a_smaller_order_is_placed() {
     let (decisions, changes) =
         decide_first(100, &mut [market("1", 60), market("2", 41), market("3", 40), market("4", 1)]);
     assert_eq!(refused(&decisions[1]), (RefusalReason::LimitExceeded, Some(40)));
@@ -203,7 +204,7 @@ fn limit_is_reached_to_the_satoshi_and_a_smaller_order_still_fits() {
 }
 
 #[test]
-fn remaining_is_the_limit_without_orders_and_reservations() {
+fn remaining_is_the_limit_minus_orders_and_reservations() {
     let totals = Totals { bitcoin: sats(60), reserved: sats(15), ..NO_TOTALS };
     assert_eq!(remaining(sats(100), &totals), sats(25));
     // The limit may be lowered below what was already ordered.
@@ -267,7 +268,7 @@ fn request_from_before_a_refusal_is_refused_and_a_later_one_is_decided_anew() {
     assert_eq!(refused(&refusal[0]), (RefusalReason::LimitExceeded, Some(40)));
     assert_eq!(tables.totals.last_refused_at, seconds_later(2));
     assert_eq!(tables.records.refusals.len(), 1);
-    // The reservation ends, so there is room again.
+    // The reservation ends, so the order would fit under the limit.
     tables.totals.reserved = Sats::ZERO;
     for time in [NOW, seconds_later(2)] {
         let earlier = tables.decide(100, seconds_later(3), &mut [requested_at(market("1", 50), time)]);
@@ -309,7 +310,7 @@ fn order_found_after_an_unknown_outcome_is_not_a_replay() {
 }
 
 #[test]
-fn time_id_and_sequence_grow_together_even_if_the_clock_goes_back() {
+fn times_ids_and_sequence_numbers_increase_even_if_the_clock_goes_back() {
     let mut commands: Vec<_> = (0..500).map(|n| market(&n.to_string(), 1)).collect();
     let mut tables = Tables::empty();
     tables.totals.last_created_at = seconds_later(3);

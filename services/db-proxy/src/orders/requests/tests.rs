@@ -60,7 +60,7 @@ fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String>
     let cap = Sats::new(1).unwrap();
     match quote_command(request, QuoteCaps { quote: cap, client: cap, all_quotes: cap }, Caller::CREATE_ORDER) {
         Ok(Command::Quote(command)) => Ok(command),
-        Ok(Command::Place(_) | Command::ReleaseQuote(_)) => panic!("a quote became an order"),
+        Ok(Command::Place(_) | Command::ReleaseQuote(_)) => panic!("not the command of a quote"),
         Err(error) => Err(error.field),
     }
 }
@@ -68,13 +68,13 @@ fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String>
 fn place_command_of(request: PlaceOrderCommand) -> Result<PlaceCommand, String> {
     match place_command(request, now(), Caller::CREATE_ORDER) {
         Ok(Command::Place(command)) => Ok(command),
-        Ok(Command::Quote(_) | Command::ReleaseQuote(_)) => panic!("an order became a quote"),
+        Ok(Command::Quote(_) | Command::ReleaseQuote(_)) => panic!("not the command of an order"),
         Err(error) => Err(error.field),
     }
 }
 
 #[test]
-fn order_has_a_price_or_a_quote_and_not_both() {
+fn order_requires_either_market_or_quote() {
     let quote = Some(QuoteId(uuid::Uuid::from_u128(7)));
     assert!(matches!(place_command_of(request()).unwrap().terms, OrderTerms::Market(_)));
     let quoted = PlaceOrderCommand { market: None, quote, ..request() };
@@ -93,12 +93,12 @@ fn conversion_is_checked_to_the_satoshi() {
         let wrong = CreateQuoteCommand { price: price(bitcoin_amount), ..quote_request(1) };
         assert_eq!(quote_command_of(wrong).unwrap_err(), "price.bitcoin_amount");
     }
-    // An order without a price may be a replay of an earlier order.
+    // An order without a price is valid, because it may be a replay of an earlier order.
     assert!(place_command_of(PlaceOrderCommand { market: Some(market(None)), ..request() }).is_ok());
 }
 
 #[test]
-fn name_of_a_client_has_the_form_of_a_key() {
+fn client_name_must_have_the_form_of_a_key() {
     for client in ["", "two words", &"a".repeat(129)] {
         let request = PlaceOrderCommand { client: client.to_owned(), ..request() };
         assert_eq!(place_command_of(request).unwrap_err(), "client");
@@ -183,7 +183,7 @@ fn cost_of_ordered_bitcoin_is_checked_to_the_ten_thousandth() {
     let command = order(Some("50.0006"), Some(priced("0.00100001"))).unwrap();
     let OrderTerms::Market(MarketTerms { order: ordered, priced: Some(_) }) = command.terms else { panic!("no price") };
     assert_eq!(ordered.amount, OrderedAmount::Bitcoin(bitcoin));
-    // The price of a repetition may be missing.
+    // An order without a price is valid, because it may be a replay of an earlier order.
     assert!(order(None, None).is_ok());
     assert_eq!(order(None, Some(priced("0.00100001"))).unwrap_err(), "market.amount");
     for (amount, bought) in [("50.0005", "0.00100001"), ("50.0007", "0.00100001"), ("50.0006", "0.00100002")] {
@@ -203,9 +203,9 @@ fn order_without_an_amount_is_refused() {
     assert_eq!(place_command_of(PlaceOrderCommand { market: Some(market), ..request() }).unwrap_err(), "market.amount");
 }
 
-/// Otherwise one client could use the idempotency keys of another.
+/// Otherwise one client could use the idempotency keys of another client.
 #[test]
-fn client_is_that_of_the_user() {
+fn client_must_be_the_name_of_the_user() {
     let (ada, bob) = (UserId(uuid::Uuid::from_u128(1)), UserId(uuid::Uuid::from_u128(2)));
     let place_as = |client: String, user_id| place_command_of(PlaceOrderCommand { client, user_id, ..request() });
     let quote_as = |client: String, user_id| {

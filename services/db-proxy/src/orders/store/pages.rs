@@ -1,9 +1,9 @@
-//! Pages of orders, newest first, by offset and by cursor. Each selects the orders of an owner.
+//! Pages of the orders of an owner, newest first, by offset and by cursor.
 //!
-//! The orders of everybody are a range of sequence numbers. Those of a user have an index. The anonymous orders have none,
-//! because it would slow every order down. Instead, each order of a user stores how many anonymous orders precede it. Orders of
-//! users between the same two anonymous orders store the same number, so an index of these numbers leads past them, and also finds
-//! an anonymous order by its position among the others.
+//! All orders are a range of sequence numbers. The orders of a user have an index. The anonymous orders have no index, because
+//! it would slow down the insertion of every order. Instead, each order of a user stores how many anonymous orders precede it,
+//! and these numbers have an index. Orders of users between the same two anonymous orders store the same number, so the index
+//! finds the first of them, and a scan skips them all. The index also finds the n-th anonymous order.
 
 use common::{
     api::orders::{ClientReference, Cursor, OffsetPage, OrderFilter, OrderPage, OwnerFilter},
@@ -21,7 +21,7 @@ const MAX_WINDOWS: usize = 10;
 /// An upper bound above every sequence number. A scan from here starts at the newest order.
 const NEWEST: i64 = i64::MAX;
 
-/// The orders of a page, newest first, and whether there are older ones.
+/// The orders of a page, newest first, and whether older orders follow.
 struct PageRows {
     rows: Vec<StoredOrder>,
     more: bool,
@@ -52,7 +52,7 @@ impl OrderStore {
     ) -> Result<OrderPage, DatabaseError> {
         let newest = match (filter.to, owner) {
             (Some(to), _) => self.last_seq_before(to).await?,
-            // Only a page in windows of sequence numbers needs the newest one.
+            // Only a page that is read in windows of sequence numbers needs the newest sequence number.
             (None, OwnerFilter::Everybody | OwnerFilter::Anonymous) if filter.selects_by_value() => {
                 self.totals().await?.orders
             }
@@ -71,8 +71,8 @@ impl OrderStore {
 
     /// A page of the orders of the owner that have the reference and pass `filter`, after `cursor`.
     ///
-    /// Reads as many orders with the reference as the page may have, and returns those that pass the filter. Its cost therefore
-    /// does not depend on the filter.
+    /// Reads at most `limit` orders with the reference, and returns the orders among them that pass the filter. The number of
+    /// orders that it reads therefore does not depend on the filter.
     pub async fn page_by_reference(
         &self,
         owner: OwnerFilter,
@@ -96,7 +96,8 @@ impl OrderStore {
         Ok(page_of(rows, next))
     }
 
-    /// The sequence number at which a page starts that skips the newest `start` orders of the owner. `None` if there are no more.
+    /// The sequence number at which a page starts that skips the newest `start` orders of the owner. `None` if the owner has no
+    /// further orders.
     async fn seq_at_offset(&self, owner: OwnerFilter, start: u64) -> Result<Option<i64>, DatabaseError> {
         // The first page needs no totals.
         if start == 0 {
@@ -123,7 +124,7 @@ impl OrderStore {
         }
     }
 
-    /// The sequence number below all orders that pass the filter.
+    /// The exclusive lower bound of the sequence numbers that the times of the filter select.
     async fn seq_before(&self, filter: &OrderFilter) -> Result<i64, DatabaseError> {
         match filter.from {
             Some(from) => self.last_seq_before(from).await,
@@ -131,7 +132,7 @@ impl OrderStore {
         }
     }
 
-    /// A page of a range in which every order of the owner passes the filter: the first rows of an index.
+    /// A page of a range in which every order of the owner passes the filter. The page is the first rows of an index.
     async fn page_of_all(&self, scan: Scan<'_>) -> Result<PageRows, DatabaseError> {
         if scan.up_to <= scan.above {
             return Ok(PageRows { rows: Vec::new(), more: false });
@@ -141,7 +142,7 @@ impl OrderStore {
             let more = row_count(&rows) == scan.limit && rows.last().is_some_and(|row| row.seq > scan.above + 1);
             return Ok(PageRows { rows, more });
         }
-        // Older sequence numbers may all be those of others, so only a further order shows that there are more.
+        // All older orders in the range may belong to other owners. The scan therefore reads one order more than the page may have.
         let scan = Scan { limit: scan.limit + 1, ..scan };
         let mut rows = match scan.owner {
             OwnerFilter::Anonymous => self.scan_anonymous(scan).await?,
@@ -154,7 +155,8 @@ impl OrderStore {
         Ok(PageRows { rows, more })
     }
 
-    /// The newest anonymous orders in a range. Reads at most three rows for each, however many orders of users are between them.
+    /// The newest anonymous orders in a range. The number of rows that it reads is in proportion to the limit of the scan, however
+    /// many orders of users are between the anonymous orders.
     async fn scan_anonymous(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
         // Usually most orders are anonymous, and this range is enough.
         let mut rows = self.scan(Scan { owner: OwnerFilter::Everybody, ..scan }).await?;
@@ -200,7 +202,7 @@ fn first_seq(newest: i64, cursor: Option<Cursor>) -> i64 {
     cursor.map_or(newest, |Cursor(last_seen)| newest.min(last_seen - 1))
 }
 
-/// A page of these rows. The next page starts below the sequence number `next`.
+/// A page of these rows. The next page starts below the sequence number `next`. `None` if this is the last page.
 fn page_of(rows: Vec<StoredOrder>, next: Option<i64>) -> OrderPage {
     OrderPage { data: rows.into_iter().map(|row| row.order).collect(), next_cursor: next.map(Cursor) }
 }

@@ -1,4 +1,5 @@
-//! The unit of work of orders and quotes. Each engine implements the statements, and this module defines their order.
+//! The unit of work of orders and quotes. Each engine implements the statements, and this module defines their
+//! sequence.
 
 use std::collections::HashMap;
 
@@ -23,7 +24,7 @@ pub(super) trait OrderTransaction: Send + Sized {
     /// Reads the totals. Until the transaction ends, no other transaction can lock or change them.
     fn lock_totals(&mut self) -> impl Future<Output = Result<TimedTotals, DatabaseError>> + Send;
 
-    /// The mark of the database. `None` if it is not marked.
+    /// The origin that marks the database. `None` if the database is not marked.
     fn order_origin(&mut self) -> impl Future<Output = Result<Option<OrderOrigin>, DatabaseError>> + Send;
 
     /// Marks open quotes as expired if they expired by `now` or were created in the future. Returns the sum of their
@@ -62,7 +63,7 @@ pub(super) trait OrderTransaction: Send + Sized {
 pub(super) struct OrderUnit<'a, T> {
     pub transaction: T,
     pub context: DecisionContext<'a>,
-    /// The mark of the database, which is read only until it is known.
+    /// The origin that marks the database, once this process has read it.
     pub origin: &'a KnownOrigin,
 }
 
@@ -102,13 +103,13 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
 }
 
 impl<T: OrderTransaction> OrderUnit<'_, T> {
-    /// The mark of the database. It never changes, so it is read only until it is known.
+    /// The origin that marks the database. It never changes, so it is not read again once it is known.
     async fn load_origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
         if let Some(origin) = self.origin.get() {
             return Ok(Some(origin));
         }
         let origin = self.transaction.order_origin().await?;
-        // The mark is committed, because no batch reads the mark after it has written one.
+        // A mark that a batch reads is committed, because a batch writes a mark only after it has read that there is none.
         if let Some(origin) = origin {
             self.origin.set(origin);
         }
@@ -148,7 +149,7 @@ struct References<'a> {
     quotes: Vec<Uuid>,
     /// The clients that request quotes.
     clients: Vec<&'a str>,
-    /// When the oldest of the orders was requested.
+    /// The earliest time at which an order of the batch was requested.
     oldest_request: Option<Timestamp>,
 }
 

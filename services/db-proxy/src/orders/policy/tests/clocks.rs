@@ -26,10 +26,10 @@ fn refusal_from_the_future_does_not_apply() {
     let too_large = market_of("1", "69", Some(price(50, ahead.plus(MINUTE))));
     let refusal = tables.commit(ahead, &mut [requested_at(too_large, NOW)]);
     assert_eq!(refused(&refusal[0]), (RefusalReason::LimitExceeded, Some(40)));
-    // The clock is right again, and there is room.
+    // The clock is right again, and the order fits under the limit.
     tables.totals.reserved = Sats::ZERO;
     placed(&tables.decide(100, NOW, &mut [market("1", 50)]).decisions[0]);
-    // The next refusal corrects the newest time, so that later batches need not read refusals.
+    // The next refusal corrects `last_refused_at`, so that later batches need not read refusals.
     tables.commit(NOW, &mut [market("2", 101)]);
     assert_eq!(tables.totals.last_refused_at, NOW.plus(MAX_CLOCK_SKEW));
 }

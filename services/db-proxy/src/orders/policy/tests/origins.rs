@@ -52,14 +52,14 @@ fn price_of_the_other_origin_is_refused() {
 }
 
 #[test]
-fn first_of_two_origins_in_a_batch_is_accepted() {
+fn first_order_of_a_batch_marks_the_database_and_the_other_origin_is_refused() {
     let mut commands = [market("1", 1), simulated_market("2", 1)];
     let Decided { decisions, changes } = Tables::empty().decide(1000, NOW, &mut commands);
     assert_eq!(decisions[1], other_origin(OrderOrigin::Real));
     assert_eq!(changes.unwrap().mark, Some(OrderOrigin::Real));
 }
 
-/// A copy of the request that still waits at another db-proxy must not place the order.
+/// A delayed copy of the request, which waits at another db-proxy, must not place the order.
 #[test]
 fn refusal_of_the_other_origin_is_recorded() {
     let mut tables = marked(OrderOrigin::Real);

@@ -54,7 +54,7 @@ fn one_client_reserves_at_most_its_cap_with_any_number_of_quotes() {
     quoted(&decisions[2]);
     let mut tables = Tables::empty();
     tables.write(&changes);
-    // The quotes are stored, and another client is not affected.
+    // The stored quotes count towards the cap of their client, and not towards the cap of another client.
     let decided =
         tables.with_reservations_of_clients().decide(100, NOW, &mut [capped(Some("a"), 1), capped(Some("b"), 20)]);
     assert_eq!(exceeded(&decided.decisions[0]), (QuoteCap::Client, 0));
@@ -77,7 +77,7 @@ fn quote_above_a_cap_and_the_limit_is_refused_because_of_the_limit() {
 }
 
 #[test]
-fn taken_quote_makes_room_for_another_of_its_client() {
+fn taken_quote_no_longer_counts_towards_the_cap_of_its_client() {
     let mut tables = Tables::empty();
     let decisions = tables.commit(NOW, &mut [capped(Some("a"), 40)]);
     let id = quoted(&decisions[0]).id;
@@ -88,7 +88,7 @@ fn taken_quote_makes_room_for_another_of_its_client() {
 }
 
 #[test]
-fn sender_that_does_not_distinguish_clients_has_no_cap_per_client() {
+fn quote_without_a_client_has_no_client_cap() {
     let (decisions, _) = decide_first(100, &mut [capped(None, 40), capped(None, 30), capped(None, 1)]);
     quoted(&decisions[1]);
     assert_eq!(exceeded(&decisions[2]), (QuoteCap::AllQuotes, 0));
@@ -138,7 +138,7 @@ fn quote_found_after_an_unknown_outcome_is_not_created_again() {
 }
 
 #[test]
-fn quote_reserves_its_share_and_one_order_takes_it() {
+fn quote_reserves_its_amount_and_only_one_order_takes_it() {
     let mut tables = Tables::empty();
     let decisions = tables.commit(NOW, &mut [quote(60, 30), market("1", 41)]);
     assert_eq!(refused(&decisions[1]), (RefusalReason::LimitExceeded, Some(40)));
@@ -200,7 +200,7 @@ fn key_of_a_quoted_order_replays_only_for_the_same_quote() {
 }
 
 #[test]
-fn released_reservations_are_free_and_are_written_without_a_command() {
+fn batch_uses_released_reservations_and_writes_them_even_without_commands() {
     let snapshot = |released| Snapshot {
         totals: Totals { reserved: sats(60), ..NO_TOTALS },
         released: sats(released),
@@ -217,7 +217,7 @@ fn released_reservations_are_free_and_are_written_without_a_command() {
     assert_eq!((changes.quotes.len(), changes.totals.reserved), (1, sats(60)));
 }
 
-/// The state of the quote that a command released, or that no longer reserved anything.
+/// The state of a quote after a release, also of a quote that reserved nothing before it.
 #[track_caller]
 fn released(decision: &Decision) -> QuoteState {
     let Decision::QuoteReleased(quote) = decision else { panic!("not released: {decision:?}") };
@@ -229,7 +229,7 @@ fn released_quote_returns_its_reservation_once_and_cannot_be_taken() {
     let mut tables = Tables::empty();
     let id = quoted(&tables.commit(NOW, &mut [quote(60, 30)])[0]).id;
     let release = || release(id);
-    // The order after it uses the reservation, and the repetition returns nothing more.
+    // The first order uses the released reservation. The second release returns no further amount.
     let decisions = tables.commit(NOW, &mut [release(), market("1", 70), release(), market("2", 31)]);
     assert_eq!([0, 2].map(|index| released(&decisions[index])), [QuoteState::Released; 2]);
     placed(&decisions[1]);
@@ -241,7 +241,7 @@ fn released_quote_returns_its_reservation_once_and_cannot_be_taken() {
 }
 
 #[test]
-fn release_makes_room_for_another_quote_of_the_client() {
+fn released_quote_no_longer_counts_towards_the_cap_of_its_client() {
     let mut tables = Tables::empty();
     let id = quoted(&tables.commit(NOW, &mut [capped(Some("a"), 40)])[0]).id;
     let mut tables = tables.with_reservations_of_clients();

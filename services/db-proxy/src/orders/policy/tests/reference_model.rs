@@ -1,7 +1,7 @@
 //! Compares sequences of batches with a simple model that handles one command at a time and never fails.
 //!
-//! The commands are new, repeated, conflicting or over the limit. Quotes are taken, released or expire. The commands are split
-//! into random batches. Attempts to commit a batch may fail before or after the commit.
+//! Commands are new, repeated, in conflict with earlier commands, or over the limit. Quotes are taken, released, or expire. The
+//! commands are split into random batches. The first attempt to commit a batch may fail before or after the commit.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -17,7 +17,7 @@ enum Action {
         amount: u8,
         satoshi: i64,
         has_price: bool,
-        /// Requested before all other actions.
+        /// Whether the order was requested at the start, before all other actions.
         delayed: bool,
     },
     Quote {
@@ -39,8 +39,8 @@ enum FirstAttempt {
     Committed,
     /// It fails before the commit and is retried.
     FailedBeforeCommit,
-    /// It commits, its answer is lost, and it is retried.
-    AnswerLost,
+    /// It commits, the response to the commit is lost, and it is retried.
+    ResponseLost,
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -54,7 +54,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// The number of a quote, which may not exist.
+/// The number of a quote. A quote with this number may not exist.
 fn quote_number() -> impl Strategy<Value = usize> {
     prop_oneof![5 => 0..6_usize, 1 => 900..901_usize]
 }
@@ -63,7 +63,7 @@ fn first_attempt() -> impl Strategy<Value = FirstAttempt> {
     prop_oneof![
         3 => Just(FirstAttempt::Committed),
         1 => Just(FirstAttempt::FailedBeforeCommit),
-        1 => Just(FirstAttempt::AnswerLost),
+        1 => Just(FirstAttempt::ResponseLost),
     ]
 }
 
@@ -106,7 +106,7 @@ struct ModelRefusal {
     outcome: Outcome,
 }
 
-/// The model. It handles one command at a time and has no failures.
+/// Handles one command at a time and has no failures.
 #[derive(Default)]
 struct Model {
     orders: Vec<ModelOrder>,
@@ -206,7 +206,7 @@ impl Model {
     }
 }
 
-/// Tables that check each change. Orders and quotes are also listed in the order in which they were inserted.
+/// Tables that check each change. `orders` and `quotes` list the rows in the sequence of their insertion.
 struct CheckedTables {
     tables: Tables,
     orders: Vec<Order>,
@@ -280,7 +280,7 @@ impl CheckedTables {
         self.quotes.get(quote).copied().unwrap_or_else(unknown)
     }
 
-    /// The command of an action. An action may name a quote that does not exist.
+    /// The command for an action. The quote of the action may not exist.
     fn command_of(&self, action: &Action, now: Timestamp) -> Command {
         let expires_at = now.plus(MINUTE);
         match *action {
@@ -324,7 +324,7 @@ proptest! {
 
             let attempts = match first_attempt {
                 FirstAttempt::Committed => 1,
-                FirstAttempt::FailedBeforeCommit | FirstAttempt::AnswerLost => 2,
+                FirstAttempt::FailedBeforeCommit | FirstAttempt::ResponseLost => 2,
             };
             let mut decisions = Vec::new();
             for attempt in 0..attempts {
@@ -347,7 +347,7 @@ proptest! {
             }
             tables.assert_consistent();
             let mut expected: Vec<_> = actions.iter().map(|action| model.apply(action)).collect();
-            if matches!(first_attempt, FirstAttempt::AnswerLost) {
+            if matches!(first_attempt, FirstAttempt::ResponseLost) {
                 // The refusal of a quote is not recorded, so the retry decides it again. The rest of the batch is already
                 // stored.
                 let refused = |(_, outcome): &(&Action, &mut Outcome)| matches!(outcome, Outcome::Refused(..));

@@ -1,5 +1,5 @@
-//! Tests of which requests with the same key are the same order. The tests compare the terms, the annotations, and orders of a
-//! bitcoin amount.
+//! Tests of idempotency. A request with a used key is a replay if it has the same terms and annotations as the first request.
+//! Some of the orders are for an amount of bitcoin.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn key_reused_for_a_different_order_is_refused_even_if_the_limit_is_reached() {
     let different_amount = market_of("1", "70", Some(price(1, NOW.plus(MINUTE))));
     let mut different_currency = market("1", 1);
     let Command::Place(PlaceCommand { terms: OrderTerms::Market(order), .. }) = &mut different_currency else {
-        panic!()
+        panic!("not a market order")
     };
     order.order.currency = Currency::USD;
     let (decisions, _) = decide_first(100, &mut [market("1", 100), different_amount, different_currency]);
@@ -48,7 +48,7 @@ fn order_and_its_replay_have_the_annotations_of_the_command() {
 }
 
 #[test]
-fn request_with_other_annotations_is_refused_because_the_key_is_reused() {
+fn request_with_a_used_key_and_other_annotations_is_refused() {
     let mut tables = Tables::empty();
     let cart = || Some(pairs([("cart", "7")]));
     tables.commit(NOW, &mut [annotated("1", Some("a"), cart()), annotated("2", None, None)]);
@@ -67,7 +67,7 @@ fn request_with_other_annotations_is_refused_because_the_key_is_reused() {
 }
 
 #[test]
-fn order_of_bitcoin_is_replayed_at_any_price_and_differs_from_an_order_of_money() {
+fn order_of_a_bitcoin_amount_is_replayed_at_any_price_and_differs_from_a_fiat_order() {
     let mut tables = Tables::empty();
     let first = tables.commit(NOW, &mut [by_bitcoin("1", 30, Some("15"))]);
     let order = &placed(&first[0]).order;

@@ -1,4 +1,5 @@
-//! Orders and quotes of users: who may take a quote, whose key it is, and what the rows of users count.
+//! Tests of the orders and quotes of users: which user may take a quote, which user an idempotency key belongs to, and how the
+//! orders of users are counted.
 
 use common::{api::orders::client_name, ids::UserId};
 
@@ -7,7 +8,7 @@ use super::*;
 const ADA: Option<UserId> = Some(UserId(uuid::Uuid::from_u128(1)));
 const BOB: Option<UserId> = Some(UserId(uuid::Uuid::from_u128(2)));
 
-/// The same command of a user.
+/// The same command, sent by this user.
 fn of(user: Option<UserId>, command: Command) -> Command {
     let client = client_name(user);
     match command {
@@ -37,7 +38,7 @@ fn order_has_the_user_who_placed_it() {
 }
 
 #[test]
-fn one_key_of_two_users_is_two_orders() {
+fn same_key_of_different_users_places_different_orders() {
     let mut tables = Tables::empty();
     let decisions = tables.commit(NOW, &mut [market("1", 10), of(ADA, market("1", 10)), of(BOB, market("1", 10))]);
     let ids: Vec<_> = decisions.iter().map(|decision| placed(decision).order.id).collect();
@@ -65,15 +66,15 @@ fn order_of_a_user_counts_the_anonymous_orders_before_it() {
     tables.write(&changes);
     let counts = |changes: &ChangeSet| changes.orders.iter().map(|row| row.anonymous_before).collect::<Vec<_>>();
     assert_eq!(counts(&changes), [Some(0), None, None, Some(2), Some(2), None, Some(3)]);
-    // A db-proxy of the last release places two anonymous orders, and counts only all orders.
+    // A db-proxy of the last release places two anonymous orders, and updates only the number of all orders.
     tables.totals.orders += 2;
     let changes = tables.decide(100, NOW, &mut [of(BOB, market("8", 1))]).changes.unwrap();
     assert_eq!((counts(&changes), changes.orders[0].stored.seq), (vec![Some(5)], 10));
 }
 
-/// The answers do not differ from those for a quote that does not exist.
+/// The decisions are the same as for a quote that does not exist.
 #[test]
-fn quote_of_somebody_else_is_unknown() {
+fn quote_of_another_owner_is_unknown() {
     let unknown = QuoteId(uuid::Uuid::from_u128(7));
     for (owner, others) in [(ADA, [BOB, None]), (None, [ADA, BOB])] {
         let mut tables = Tables::empty();
@@ -94,9 +95,9 @@ fn quote_of_somebody_else_is_unknown() {
     }
 }
 
-/// Also once the quote is taken, which its own user learns.
+/// Only its own user receives the reason that the quote is taken.
 #[test]
-fn closed_quote_of_somebody_else_stays_unknown() {
+fn taken_quote_of_another_owner_is_unknown() {
     let mut tables = Tables::empty();
     let id = quoted(&tables.commit(NOW, &mut [of(ADA, quote(60, 30))])[0]).id;
     tables.commit(NOW, &mut [of(ADA, place("1", OrderTerms::Quote(id)))]);

@@ -9,8 +9,8 @@ pub(super) const TOTALS: &str = "
 /// Also reads the settings on which the durability of the commit depends, and the clock, so that a batch needs no other
 /// statement for them.
 ///
-/// The clock is read by the outer query, after the row was locked. A function beside `for update` may be computed before the
-/// wait for the lock.
+/// The outer query reads the clock, after the row was locked. If the query with `for update` read the clock, it could do so
+/// before it waits for the lock.
 pub(super) const LOCK_TOTALS: &str = "
     with locked as materialized (
         select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats
@@ -41,7 +41,7 @@ pub(super) const SCAN: &str = "
         and (not $7 or user_id is null)
     order by seq desc limit $3";
 
-/// Orders of one user. A separate statement, so that its plan always uses the index of the user.
+/// Selects orders of one user. This is a separate statement, so that its plan always uses the index of the users.
 pub(super) const SCAN_USER: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
@@ -53,14 +53,15 @@ pub(super) const SCAN_USER: &str = "
         and ($6::bigint is null or amount_e4 <= $6)
     order by seq desc limit $3";
 
-/// The position of an order of a user, read from the index alone.
+/// Selects the sequence number of an order of a user. Reads only the index.
 pub(super) const SEQ_OF_USER: &str = "
     select seq from orders
     where user_id = $1 and seq <= $2 and seq > $3
     order by seq desc limit 1 offset $4";
 
-/// Anonymous orders. Below an order of a user, continues at the newest anonymous order before it: all orders of users after that
-/// one, and only those, store the same number in `anonymous_before`.
+/// Selects anonymous orders, newest first. At an order of a user, the walk skips to the newest anonymous order before it. All
+/// orders of users between two successive anonymous orders, and no others, store the same number in `anonymous_before`. The
+/// anonymous order directly precedes the oldest of them.
 pub(super) const WALK_ANONYMOUS: &str = "
     with recursive walk (seq, steps) as (
         select
@@ -87,13 +88,14 @@ pub(super) const WALK_ANONYMOUS: &str = "
     where walk.seq > $2
     order by o.seq desc";
 
-/// Counts the orders of users before an anonymous order, by the newest of them.
+/// Returns the number of orders of users before the anonymous order with the number `$1`. For the newest of these orders,
+/// `seq - anonymous_before` is that number.
 pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
     select seq - anonymous_before from orders
     where anonymous_before < $1
     order by anonymous_before desc, seq desc limit 1";
 
-/// Orders with one reference. A separate statement, so that its plan always uses the index of the references.
+/// Selects orders with one reference. This is a separate statement, so that its plan always uses the index of the references.
 pub(super) const SCAN_REFERENCE: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
@@ -121,7 +123,7 @@ pub(super) const TOTALS_OF_USER: &str = "
 pub(super) const ANONYMOUS_RESERVED: &str = "
     select coalesce(sum(bitcoin_sats), 0)::bigint from quotes where state = 'held' and user_id is null";
 
-/// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
+/// Ids sort by time, as sequence numbers do, so the unique index of the ids finds the last order before a time.
 pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < $1 order by id desc limit 1";
 
 pub(super) const ORDERS_BY_KEY: &str = "
@@ -138,7 +140,8 @@ pub(super) const REFUSALS_BY_KEY: &str = "
     from unnest($1::text[], $2::text[]) as requested (client, key)
     join refusals r on r.client = requested.client and r.key = requested.key";
 
-/// An older program does not know the state `released`, so the table contains the state `expired` and the time of the release.
+/// A db-proxy of an older release does not know the state `released`. The table therefore stores a released quote with the state
+/// `expired` and the time of its release.
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
@@ -151,7 +154,7 @@ pub(super) const RESERVED_BY_CLIENT: &str = "
     select client, sum(bitcoin_sats)::bigint as bitcoin_sats
     from quotes where state = 'held' and client = any($1) group by client";
 
-/// `$2` is the latest time of creation that is not in the future.
+/// `$1` is the time of the decision. `$2` is the latest creation time that does not count as in the future.
 pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
     with
         due as (

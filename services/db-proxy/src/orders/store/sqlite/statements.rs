@@ -22,7 +22,7 @@ pub(super) const SCAN: &str = "
         and (not ?7 or user_id is null)
     order by seq desc limit ?3";
 
-/// Orders of one user. A separate statement, so that its plan always uses the index of the user.
+/// Selects orders of one user. This is a separate statement, so that its plan always uses the index of the users.
 pub(super) const SCAN_USER: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
@@ -34,14 +34,15 @@ pub(super) const SCAN_USER: &str = "
         and (?6 is null or amount_e4 <= ?6)
     order by seq desc limit ?3";
 
-/// The position of an order of a user, read from the index alone.
+/// Selects the sequence number of an order of a user. Reads only the index.
 pub(super) const SEQ_OF_USER: &str = "
     select seq from orders
     where user_id = ?1 and seq <= ?2 and seq > ?3
     order by seq desc limit 1 offset ?4";
 
-/// Anonymous orders. Below an order of a user, continues at the newest anonymous order before it: all orders of users after that
-/// one, and only those, store the same number in `anonymous_before`.
+/// Selects anonymous orders, newest first. At an order of a user, the walk skips to the newest anonymous order before it. All
+/// orders of users between two successive anonymous orders, and no others, store the same number in `anonymous_before`. The
+/// anonymous order directly precedes the oldest of them.
 pub(super) const WALK_ANONYMOUS: &str = "
     with recursive walk (seq, steps) as (
         select
@@ -68,13 +69,14 @@ pub(super) const WALK_ANONYMOUS: &str = "
     where walk.seq > ?2
     order by o.seq desc";
 
-/// Counts the orders of users before an anonymous order, by the newest of them.
+/// Returns the number of orders of users before the anonymous order with the number `?1`. For the newest of these orders,
+/// `seq - anonymous_before` is that number.
 pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
     select seq - anonymous_before from orders
     where anonymous_before < ?1
     order by anonymous_before desc, seq desc limit 1";
 
-/// Orders with one reference. A separate statement, so that its plan always uses the index of the references.
+/// Selects orders with one reference. This is a separate statement, so that its plan always uses the index of the references.
 pub(super) const SCAN_REFERENCE: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
@@ -102,7 +104,7 @@ pub(super) const TOTALS_OF_USER: &str = "
 pub(super) const ANONYMOUS_RESERVED: &str = "
     select coalesce(sum(bitcoin_sats), 0) from quotes where state = 'held' and user_id is null";
 
-/// Ids and sequence numbers have the same order, so the unique index of the ids finds a position in time.
+/// Ids sort by time, as sequence numbers do, so the unique index of the ids finds the last order before a time.
 pub(super) const LAST_SEQ_BEFORE: &str = "select seq from orders where id < ?1 order by id desc limit 1";
 
 pub(super) const ORDERS_BY_KEY: &str = "
@@ -119,7 +121,8 @@ pub(super) const REFUSALS_BY_KEY: &str = "
     from jsonb_each(?1) as requested
     join refusals r on r.client = requested.value ->> 0 and r.key = requested.value ->> 1";
 
-/// An older program does not know the state `released`, so the table contains the state `expired` and the time of the release.
+/// A db-proxy of an older release does not know the state `released`. The table therefore stores a released quote with the state
+/// `expired` and the time of its release.
 pub(super) const QUOTES_BY_ID: &str = "
     select
         id, created_at, expires_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
@@ -132,7 +135,7 @@ pub(super) const RESERVED_BY_CLIENT: &str = "
     select client, sum(bitcoin_sats) as bitcoin_sats
     from quotes where state = 'held' and client in (select value from json_each(?1)) group by client";
 
-/// `?2` is the latest time of creation that is not in the future.
+/// `?1` is the time of the decision. `?2` is the latest creation time that does not count as in the future.
 pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
     update quotes set state = 'expired'
     where id in (
@@ -175,7 +178,7 @@ pub(super) const INSERT_KEYS: &str = "
     insert into idempotency_keys (client, key, order_seq, created_at)
     select value ->> 18, value ->> 19, value ->> 0, value ->> 2 from jsonb_each(?1)";
 
-/// `where true` separates the join from `on conflict`, which the parser would otherwise read as a join condition.
+/// Without `where true`, SQLite would parse the `on` of `on conflict` as the start of a join condition.
 pub(super) const INSERT_REFUSALS: &str = "
     insert into refusals (client, key, currency, amount_e4, remaining_sats, refused_at)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from jsonb_each(?1) where true

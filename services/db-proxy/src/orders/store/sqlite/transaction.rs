@@ -43,7 +43,7 @@ use crate::{
     },
 };
 
-/// The transaction must have begun with the write lock.
+/// The transaction must hold the write lock from its beginning.
 impl OrderTransaction for SqliteTransaction<'_> {
     async fn lock_totals(&mut self) -> Result<TimedTotals, DatabaseError> {
         timed_totals_of(&sqlx::query(TOTALS).fetch_one(&mut **self).await?)
