@@ -100,7 +100,7 @@ pub struct StoredQuote {
 
 impl StoredQuote {
     /// Whether the quote has expired at `now`, so that no order can take it. A quote with a creation time in the future counts
-    /// as expired. A clock that was ahead created it, and its reservation would otherwise last too long.
+    /// as expired. Its time comes from a clock that was ahead, and its reservation would otherwise last too long.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.quote.expires_at || self.quote.created_at.is_beyond_skew(now)
     }
@@ -162,8 +162,8 @@ pub const REFUSAL_VALIDITY: Duration = Duration::from_secs(300);
 impl RecordedRefusal {
     /// Whether a request that was made at `requested_at` receives this refusal at `now`.
     ///
-    /// All three times are by the clock of the database. A refusal with a time in the future does not apply. A clock that was
-    /// ahead recorded it, and it would otherwise apply for too long.
+    /// All three times are by the clock of the database. A refusal with a time in the future does not apply. This time
+    /// comes from a clock that was ahead, and the refusal would otherwise apply for too long.
     pub fn applies_to(self, requested_at: Timestamp, now: Timestamp) -> bool {
         requested_at <= self.refused_at
             && now.since(self.refused_at) <= REFUSAL_VALIDITY

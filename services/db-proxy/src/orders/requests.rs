@@ -35,7 +35,7 @@ pub fn place_command(
             return Err(FieldError::new("quote", "must be present if market is absent, and absent otherwise"));
         }
     };
-    // The clock of the sender may be ahead, so a later time is not accepted.
+    // The clock of the sender may be ahead, so a later time is replaced by the time of receipt.
     let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
     let key = ClientKey { client, key };
     let annotations = Annotations { client_reference, metadata };

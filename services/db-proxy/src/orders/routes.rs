@@ -123,7 +123,7 @@ impl OrderRoutes {
         Ok(Json(QuoteOutcome::try_from(decision).map_err(Error::from)?))
     }
 
-    /// Releases the reservation of an open quote of the owner. Repeating it has no effect.
+    /// Releases the reservation of an open quote of the owner. Repeating the request has no effect.
     #[oai(path = "/quotes/:id", method = "delete", operation_id = "release_quote")]
     async fn release_quote(
         &self,

@@ -162,9 +162,9 @@ impl OrderStore {
         let mut rows = self.scan(Scan { owner: OwnerFilter::Everybody, ..scan }).await?;
         let oldest = rows.last().filter(|_| row_count(&rows) == scan.limit).map(|row| row.seq);
         rows.retain(|row| row.order.user_id.is_none());
-        let missing = scan.limit - row_count(&rows);
-        if let Some(oldest) = oldest.filter(|oldest| missing > 0 && *oldest > scan.above + 1) {
-            rows.extend(self.walk_anonymous(Scan { up_to: oldest - 1, limit: missing, ..scan }).await?);
+        let still_needed = scan.limit - row_count(&rows);
+        if let Some(oldest) = oldest.filter(|oldest| still_needed > 0 && *oldest > scan.above + 1) {
+            rows.extend(self.walk_anonymous(Scan { up_to: oldest - 1, limit: still_needed, ..scan }).await?);
         }
         Ok(rows)
     }

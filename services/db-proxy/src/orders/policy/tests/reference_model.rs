@@ -54,7 +54,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// The number of a quote. A quote with this number may not exist.
+/// The number of a quote. A quote with this number need not exist.
 fn quote_number() -> impl Strategy<Value = usize> {
     prop_oneof![5 => 0..6_usize, 1 => 900..901_usize]
 }
@@ -280,7 +280,7 @@ impl CheckedTables {
         self.quotes.get(quote).copied().unwrap_or_else(unknown)
     }
 
-    /// The command for an action. The quote of the action may not exist.
+    /// The command for an action. The quote of the action need not exist.
     fn command_of(&self, action: &Action, now: Timestamp) -> Command {
         let expires_at = now.plus(MINUTE);
         match *action {

@@ -89,7 +89,7 @@ pub(super) const WALK_ANONYMOUS: &str = "
     order by o.seq desc";
 
 /// Returns the number of orders of users before the anonymous order with the number `$1`. For the newest of these orders,
-/// `seq - anonymous_before` is that number.
+/// `seq - anonymous_before` is this count.
 pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
     select seq - anonymous_before from orders
     where anonymous_before < $1
