@@ -50,7 +50,7 @@ pub struct AuthenticatedUser {
 }
 
 impl Principal {
-    /// The user, if the request acts as one.
+    /// The id of the user, if the request acts as a user.
     pub fn user_id(&self) -> Option<UserId> {
         match self {
             Self::User(user) => Some(user.user_id),
@@ -72,7 +72,8 @@ impl Principal {
     }
 }
 
-/// The principal of the request, as a parameter of a handler. Anonymous, which may see the least, if the middleware has stored none.
+/// Makes the principal of the request a parameter of handlers. If the middleware has stored no principal, the request is
+/// anonymous, which permits the least.
 impl<'a> FromRequest<'a> for Principal {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         Ok(request.data::<Self>().cloned().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! The port by which the server checks API keys.
+//! The interface through which the server checks API keys.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::api::{Code, Problem, keys::KeySecret};
 /// Finds the user of an API key.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
-    /// `client` is the address that sent the key. The look-ups of unknown keys are limited for each address.
+    /// `client` is the address that sent the key. The number of unknown keys that are looked up is limited for each address.
     async fn authenticate(&self, key: &KeySecret, client: IpAddr) -> Result<Arc<AuthenticatedUser>, KeyError>;
 }
 
@@ -23,7 +23,7 @@ pub enum KeyError {
     /// 429: the address has sent many unknown keys.
     #[error("the address has sent too many unknown keys")]
     TooManyUnknownKeys { retry_after: Duration },
-    /// 503: db-proxy cannot be asked, so it is not known whether the key is valid.
+    /// 503: db-proxy is unavailable, so it is not known whether the key is valid.
     #[error("the key cannot be checked")]
     Unavailable,
 }

@@ -1,8 +1,9 @@
-//! What services may do at each other.
+//! The permissions of services for the internal endpoints of other services.
 
 use crate::config::Caller;
 
-/// What an internal endpoint requires. Callers authenticate by tokens; see [`AcceptedCallers`](crate::config::AcceptedCallers).
+/// The permission that an internal endpoint requires. Callers authenticate by tokens; see
+/// [`AcceptedCallers`](crate::config::AcceptedCallers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// Placing orders and creating quotes.
@@ -11,7 +12,7 @@ pub enum Permission {
     HistoryReader,
     /// Publishing prices and storing courses.
     PriceWriter,
-    /// Reading prices beyond the public record.
+    /// Reading the market snapshot and the stream of price changes.
     PriceReader,
     /// Creating, changing, reading and listing users and their keys.
     UserAdmin,

@@ -1,7 +1,7 @@
 //! The policy: one rule for each operation of each service, by the id of the operation in the OpenAPI document.
 //!
-//! `docs/access.md` is made from it. An operation without a rule, and a rule without an operation, fail a test. A service that
-//! checks credentials does not start with an operation without a rule.
+//! `docs/access.md` is generated from the policy. A test fails if an operation has no rule, or if a rule has no operation. A
+//! service that checks credentials does not start if one of its operations has no rule.
 
 use super::{
     Permission,
@@ -16,7 +16,7 @@ type Operations = &'static [(&'static str, Rule)];
 #[derive(Debug, Clone, Copy)]
 pub struct ServicePolicy {
     pub service: &'static str,
-    /// Several lists, because a service that forwards requests has the rules of the service that answers them.
+    /// Several lists, because a service that forwards requests also has the rules of the service that receives them.
     operations: &'static [Operations],
 }
 
@@ -27,7 +27,7 @@ impl ServicePolicy {
     }
 }
 
-/// The operations endpoints of every service.
+/// The endpoints for monitoring, which every service has.
 pub(super) const COMMON: Operations = &[("livez", Public), ("readyz", Public), ("metrics", Public)];
 
 /// The reads of orders, which create-order forwards to fetch-orders.
@@ -86,7 +86,7 @@ pub const POLICY: &[ServicePolicy] = &[
     ServicePolicy {
         service: "health-check",
         operations: &[&[
-            // Without host names and details for everybody but operators; see `services/health-check/src/operator.rs`.
+            // Only operators see host names and details; see `services/health-check/src/operator.rs`.
             ("status_page", Public),
             ("health", Public),
             ("reports", OperatorBeyondLoopback),
@@ -184,7 +184,7 @@ pub const POLICY: &[ServicePolicy] = &[
     },
 ];
 
-/// The rule of an operation. `None` if the policy has none.
+/// The rule of an operation. `None` if the policy has no rule for it.
 pub fn rule_of(service: &str, operation: &str) -> Option<Rule> {
     let own = POLICY.iter().find(|policy| policy.service == service).into_iter().flat_map(ServicePolicy::operations);
     own.chain(COMMON.iter().copied()).find(|(id, _)| *id == operation).map(|(_, rule)| rule)

@@ -1,4 +1,4 @@
-//! The rules, and the decision about a request.
+//! The rules, and the decision whether a request is permitted.
 
 use super::{Permission, Principal};
 use crate::api::{Code, Problem, keys::Scope};
@@ -61,7 +61,7 @@ impl Rule {
                 }
             }
             (Self::Operator | Self::OperatorBeyondLoopback, Principal::User(_)) => Err(Denied::OperatorsOnly),
-            // Credentials of customers and operators are not internal tokens.
+            // An internal endpoint accepts neither API keys nor `OPERATOR_TOKEN`.
             (_, Principal::Anonymous) | (Self::Internal(_), _) => Err(Denied::CredentialsRequired),
         }
     }

@@ -6,7 +6,7 @@ use crate::api::{
     keys::{Scope, Scopes},
 };
 
-/// Each kind of principal: with every set of scopes.
+/// The anonymous principal, users with different scopes, and the operator, each with a name.
 fn principals() -> Vec<(&'static str, Principal)> {
     let user = |scopes: &[Scope]| {
         let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
@@ -29,7 +29,8 @@ fn principals() -> Vec<(&'static str, Principal)> {
     ]
 }
 
-/// The principals that a rule permits, and the statuses of the others.
+/// Returns the names of the principals that a rule permits. For each denied principal, the set contains whether it is
+/// anonymous, and the status of the response.
 fn outcomes(rule: Rule, anonymous: AnonymousAccess) -> (Vec<&'static str>, HashSet<(bool, u16)>) {
     let (mut permitted, mut statuses) = (Vec::new(), HashSet::new());
     for (name, principal) in principals() {
@@ -70,7 +71,7 @@ fn each_rule_permits_exactly_its_principals() {
         for rule in [Rule::Operator, Rule::OperatorBeyondLoopback] {
             assert_eq!(outcomes(rule, anonymous), (vec!["operator"], HashSet::from([(true, 401), (false, 403)])));
         }
-        // No credentials of customers and operators open an internal endpoint.
+        // An internal endpoint accepts neither API keys nor `OPERATOR_TOKEN`.
         let internal = outcomes(Rule::Internal(Permission::Reporter), anonymous);
         assert_eq!(internal, (vec![], HashSet::from([(true, 401), (false, 401)])));
     }
@@ -89,7 +90,7 @@ fn policy_lists_each_operation_once() {
 }
 
 #[test]
-fn operation_without_a_rule_has_none() {
+fn rule_of_unknown_operation_is_none() {
     assert_eq!(rule_of("create-order", "create_order"), Some(Rule::Customer(Scope::Orders)));
     assert_eq!(rule_of("create-order", "livez"), Some(Rule::Public));
     assert_eq!(rule_of("rates", "create_order"), None);
@@ -97,7 +98,7 @@ fn operation_without_a_rule_has_none() {
 }
 
 #[test]
-fn prices_are_open_to_everybody_and_orders_are_not() {
+fn no_operation_on_orders_is_public() {
     for policy in POLICY {
         for (id, rule) in policy.operations() {
             let is_of_orders = id.contains("order") && !id.starts_with("sources") && id != "set_sources_order";
@@ -107,7 +108,7 @@ fn prices_are_open_to_everybody_and_orders_are_not() {
 }
 
 #[test]
-fn refusals_do_not_differ_by_reason_for_unknown_keys() {
+fn unknown_key_is_unauthorized_and_failed_check_is_unavailable() {
     let problem = Problem::from(KeyError::from(InvalidKey::Unknown));
     assert_eq!(problem.code, Code::Unauthorized);
     assert_eq!(Problem::from(KeyError::Unavailable).code, Code::UpstreamUnavailable);

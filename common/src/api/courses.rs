@@ -74,7 +74,7 @@ pub struct NewCourses {
 /// The result of storing courses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CoursesWritten {
-    /// The number of courses that differ from the stored ones.
+    /// The number of courses that differed from the stored course of their exchange and pair.
     pub changed: u64,
 }
 

@@ -35,7 +35,8 @@ pub fn must_be_one_of(known: impl IntoIterator<Item = impl Display>) -> String {
     }
 }
 
-/// The reason of unknown names in a comma-separated list. Suggests the names that are probably meant, and lists the known ones.
+/// The message for unknown names in a comma-separated list. It suggests the names that are probably meant, and lists the known
+/// names.
 pub fn must_each_be_one_of(unknown: &[&str], known: impl IntoIterator<Item = impl Display>) -> String {
     let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
     let shown = unknown.iter().take(MAX_SHOWN_NAMES).map(|name| {

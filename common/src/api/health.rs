@@ -68,10 +68,11 @@ impl fmt::Display for HealthStatus {
 pub enum HealthStatus {
     /// Every service is alive.
     Ok,
-    /// A service has stopped, was never seen, or works without something optional. `orders` states whether orders are accepted.
+    /// A service has stopped, has sent no heartbeat yet, or works although one of its components is not ready. `orders` states
+    /// whether orders are accepted.
     Degraded,
-    /// A service is missing, or orders are not accepted because something that they need is not ready, such as the database or a
-    /// price that is young enough, or because create-order does not report, or was never seen.
+    /// A service is missing, or orders are not accepted. Orders are not accepted if a component that they need is not ready, such
+    /// as the database or a current price, or if create-order sends no heartbeats.
     Failing,
 }
 
@@ -93,8 +94,8 @@ pub struct InstanceHealth {
 pub struct ServiceHealth {
     pub service: String,
     pub state: ServiceState,
-    /// Whether every required component of at least one running instance is ready. A service that is degraded and ready works,
-    /// but an optional component is not ready, or an instance is not. Absent if no instance is running.
+    /// Whether every required component of at least one running instance is ready. If a degraded service is ready, it
+    /// works, but an optional component or one of the instances is not ready. Absent if no instance is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub ready: Option<bool>,

@@ -1,7 +1,8 @@
 //! Wire types of API keys.
 //!
 //! The users service generates a [`KeySecret`], shows it once in an [`IssuedKey`], and sends only its hash to db-proxy, in a
-//! [`StoreKeyCommand`]. A service that receives a key asks db-proxy for the [`KeyRecord`] with its prefix, and compares the hash.
+//! [`StoreKeyCommand`]. A service that receives a key reads the [`KeyRecord`] with the prefix from db-proxy, and compares the
+//! hash.
 
 mod scope;
 mod secret;
@@ -25,11 +26,12 @@ pub const MAX_KEYS_PER_USER: usize = 100;
 pub const MAX_KEY_RATE: u32 = 1_000_000;
 /// Maximum number of uses that one request to db-proxy may record.
 pub const MAX_KEY_USES: usize = 1000;
-/// Maximum number of keys in a list. Keys that are not revoked come before the newest of the revoked ones.
+/// Maximum number of keys in a list. If a user has more keys, the oldest revoked keys are omitted.
 pub const MAX_KEY_LIST: u32 = 1000;
-/// The fields that a 404 of db-proxy names if there is no key with the id or the prefix. A 404 without them is of a db-proxy
-/// without the endpoint.
+/// The field that a 404 of db-proxy names if the user has no key with the id. A 404 that names no field means that db-proxy
+/// does not have the endpoint.
 pub const KEY_ID_FIELD: &str = "key_id";
+/// The field that a 404 of db-proxy names if no key has the prefix.
 pub const PREFIX_FIELD: &str = "prefix";
 
 /// A new key as it is sent to the users service. No field is validated yet.
@@ -73,7 +75,7 @@ pub struct ApiKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub last_used_at: Option<Timestamp>,
-    /// When the key was revoked. Absent if it is valid.
+    /// When the key was revoked. Absent if the key is not revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub revoked_at: Option<Timestamp>,
@@ -113,7 +115,8 @@ pub struct StoreKeyCommand {
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a service needs to accept or refuse a key. Includes keys that are revoked or expired, and keys of deactivated users.
+/// The data with which a service accepts or refuses a key. Revoked keys, expired keys and keys of deactivated users have a record
+/// too.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct KeyRecord {
     pub id: KeyId,
@@ -139,7 +142,7 @@ pub struct KeyUse {
     pub used_at: Timestamp,
 }
 
-/// The last uses of keys since the previous request, of at most [`MAX_KEY_USES`] keys.
+/// The last uses of at most [`MAX_KEY_USES`] keys since the previous request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct KeyUses {
     pub uses: Vec<KeyUse>,

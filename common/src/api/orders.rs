@@ -236,7 +236,7 @@ pub struct OrderPrice {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "NewOrder")]
 pub struct PlaceOrderCommand {
-    /// The owner of the key: see [`client_name`].
+    /// The name of the client whose idempotency key this is; see [`client_name`].
     pub client: String,
     /// The idempotency key. create-order generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
@@ -302,7 +302,7 @@ pub struct Placed {
     pub replayed: bool,
 }
 
-/// A group of orders. Each is decided on its own.
+/// A group of orders. Each order is decided on its own.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "NewOrders")]
 pub struct PlaceOrderCommands {

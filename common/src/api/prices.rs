@@ -95,7 +95,7 @@ impl PriceState {
         }
     }
 
-    /// Whether this is the default, which is omitted from JSON.
+    /// Whether the state is the default, which is omitted from JSON.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
     pub(super) fn is_fresh(&self) -> bool {
         *self == Self::Fresh
@@ -219,7 +219,7 @@ impl PriceRecord {
         }
     }
 
-    /// Whether any price has not expired at `now`, and none is from the future.
+    /// Whether at least one price has not expired at `now`, and no price is from the future.
     pub fn is_current(&self, now: Timestamp) -> bool {
         Expiring::is_current(self, now)
     }

@@ -113,7 +113,8 @@ pub struct CreateQuoteCommand {
 }
 
 impl CreateQuoteCommand {
-    /// Whether a db-proxy of an older release would ignore a part of the request. It converts every amount to bitcoin.
+    /// Whether a db-proxy of an older release would ignore a part of the request. Such a db-proxy
+    /// always computes the bitcoin amount from `amount`.
     pub fn needs_version_2(&self) -> bool {
         !self.ordered_by.is_amount() || self.user_id.is_some()
     }

@@ -118,7 +118,8 @@ pub enum PathKind {
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum StepKind {
-    /// The exchanges and indices have agreed on it, at `as_of`. If its `state` is `prolonged`, they agree on no newer one.
+    /// The exchanges and indices agreed on the price at `as_of`. If its `state` is `prolonged`, they have agreed on no newer
+    /// price.
     #[default]
     Agreed,
     /// Computed from an agreed price and official rates. `legs` names their pairs.
@@ -133,7 +134,8 @@ pub enum StepKind {
 #[oai(rename_all = "snake_case")]
 #[oai(rename = "Rounding")]
 pub enum RoundingMode {
-    /// To the nearest value. A value halfway between two neighbours is rounded to the even one. Applied once, to the result.
+    /// To the nearest value. A value halfway between two neighbours is rounded to the even neighbour. Applied once, to the
+    /// result.
     HalfEven,
 }
 

@@ -17,7 +17,8 @@ const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
     "NewKey",
 ];
 
-/// Properties that a request must contain although its type reads them as optional, so that one error can name all of them.
+/// Properties that a request must contain although its type reads them as optional, so that one error can name all that are
+/// missing.
 const REQUIRED: &[(&str, &[&str])] = &[("NewUser", &["email", "name"]), ("NewKey", &["name", "scopes"])];
 
 /// Optional properties of requests. For these, `null` means the same as the absence of the property.

@@ -121,7 +121,7 @@ fn unknown_fields_of_reports_are_ignored() {
     }));
 }
 
-/// An older db-proxy receives such orders and quotes exactly as the last release sends them.
+/// An older db-proxy must receive orders and quotes without new fields exactly as the last release sends them.
 #[test]
 fn order_without_new_fields_is_serialized_as_by_the_last_release() {
     let price = json!({

@@ -1,7 +1,7 @@
 //! Wire types of users.
 //!
-//! Customers and operators send a [`UserPayload`] or a [`UserPatch`] to the users service. It validates them into a
-//! [`CreateUserCommand`] or an [`UpdateUserCommand`] and sends these to db-proxy, which answers with a [`User`].
+//! Customers and operators send a [`UserPayload`] or a [`UserPatch`] to the users service. The service validates
+//! it, and sends a [`CreateUserCommand`] or an [`UpdateUserCommand`] to db-proxy, which responds with a [`User`].
 
 mod email;
 mod listing;
@@ -19,9 +19,10 @@ use crate::{ids::UserId, time::Timestamp};
 
 /// Maximum number of users on a page.
 pub const MAX_USER_PAGE: u32 = 1000;
-/// Maximum number of ids, and of addresses, that one request to db-proxy may look up.
+/// Maximum number of ids, and maximum number of addresses, that one request to db-proxy may look up.
 pub const MAX_USER_LOOKUP: usize = 256;
-/// The field that a 404 of db-proxy names if no user has the id. A 404 without it is of a db-proxy without the endpoint.
+/// The field that a 404 of db-proxy names if no user has the id. A 404 that does not name it means that db-proxy does not have
+/// the endpoint.
 pub const USER_ID_FIELD: &str = "id";
 
 /// Whether a user may act.

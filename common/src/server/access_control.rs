@@ -17,7 +17,7 @@ use crate::{
     config::{Env, Secret, shared},
 };
 
-/// Who may use a service, as the settings say.
+/// The settings that control who may use a service.
 #[derive(Debug, Clone)]
 pub struct AccessConfig {
     pub operator_token: Secret,
@@ -46,7 +46,7 @@ pub struct AccessControl {
 pub(super) struct AccessCheck {
     control: AccessControl,
     rules: OperationRules,
-    /// Whether a request without credentials may use every operation. Such a request then needs no look-up of its rule.
+    /// Whether requests without credentials may use every operation. If so, the rule of such a request is not looked up.
     is_open: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// A request without credentials is permitted.
+    /// The admission of a permitted request without credentials.
     pub(super) fn anonymous() -> Self {
         Self { principal: Principal::Anonymous, decision: Ok(()) }
     }
@@ -105,7 +105,7 @@ impl AccessCheck {
         Admission { principal, decision: decision.map_err(with_id) }
     }
 
-    /// The principal of the credentials. Credentials that are not valid are refused, also where none are needed.
+    /// Returns the principal of the credentials. Invalid credentials are refused even if the operation requires none.
     async fn authenticate(&self, headers: &HeaderMap, client: IpAddr) -> Result<Principal, Problem> {
         let credentials = bearer_credentials(headers)?;
         if self.control.config.operator_token.matches(credentials) {
@@ -129,7 +129,7 @@ fn bearer_credentials(headers: &HeaderMap) -> Result<&str, Problem> {
     }
 }
 
-/// The problem of credentials that are neither the token of operators nor in the form of a key.
+/// The problem for credentials that are neither `OPERATOR_TOKEN` nor a well-formed key.
 fn malformed_key(credentials: &str) -> Problem {
     if KeySecret::resembles(credentials) {
         return Problem::new(Code::Unauthorized, "The API key is incomplete or mistyped: its checksum is wrong.");

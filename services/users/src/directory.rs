@@ -1,4 +1,4 @@
-//! What users needs from db-proxy.
+//! The operations of db-proxy that users calls.
 
 use async_trait::async_trait;
 use bytes::Bytes;

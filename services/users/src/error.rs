@@ -35,7 +35,7 @@ pub enum Error {
     /// 422, with every wrong field.
     #[error("the request has invalid fields")]
     Invalid(Vec<FieldError>),
-    /// 404. Also for a user who asks for another user, so the response does not disclose that the other one exists.
+    /// 404. Also returned if a user requests another user, so the response does not disclose that the other user exists.
     #[error("user {0} does not exist")]
     UserNotFound(UserId),
     /// 404.
@@ -45,10 +45,10 @@ pub enum Error {
     #[error("another user has this e-mail address")]
     EmailTaken,
     /// 409.
-    #[error("the user has as many keys as a user may have")]
+    #[error("the user has the maximum number of keys")]
     TooManyKeys,
-    /// 500: prefixes are random, so repeated ones are a fault of the generator.
-    #[error("every generated prefix of a key was taken")]
+    /// 500. Prefixes are random, so several taken prefixes in a row mean that the generator is faulty.
+    #[error("every generated prefix belongs to another key")]
     NoFreePrefix,
     /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
     #[error(transparent)]
@@ -65,7 +65,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of a request about this user, and about this key if there is one.
+    /// Converts the error of a request about a user, and about a key of the user if `key` is not `None`.
     pub fn from_directory(error: DirectoryError, user: UserId, key: Option<KeyId>) -> Self {
         match (error, key) {
             (DirectoryError::KeyNotFound, Some(key)) => Self::KeyNotFound(key),
@@ -78,7 +78,7 @@ impl Error {
     }
 }
 
-/// When a client may send a request again whose outcome is not known.
+/// How long a client should wait before it repeats a request whose outcome is not known.
 const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(5);
 
 impl From<Error> for Problem {
@@ -101,7 +101,7 @@ impl From<Error> for Problem {
                 Self::new(Code::KeyLimitExceeded, detail)
             }
             Error::NoFreePrefix => {
-                tracing::error!("no key could be generated whose prefix is free");
+                tracing::error!("every generated prefix belongs to another key; no key was created");
                 Self::internal()
             }
             Error::Lookup(LookupError::Call(error)) => call_problem(&error),
@@ -112,13 +112,13 @@ impl From<Error> for Problem {
             Error::Call(error) => call_problem(&error),
             Error::CreationUnknown(error) => unknown_problem(
                 &error,
-                "It is not known whether the user was created. Send the request again. If it was created, the answer is then \
-                 email_taken, and the user is found by the address.",
+                "It is not known whether the user was created. Send the request again. If the response is email_taken, find the \
+                 user by its address.",
             ),
             Error::KeyUnknown(error) => unknown_problem(
                 &error,
-                "It is not known whether the key was stored, and its secret is lost. Create another key. If the list of keys shows \
-                 the lost one, revoke it.",
+                "It is not known whether the key was stored, and its secret is lost. Create another key. If the list of keys \
+                 contains the key whose secret is lost, revoke it.",
             ),
         }
     }
@@ -130,6 +130,6 @@ fn call_problem(error: &CallError) -> Problem {
 }
 
 fn unknown_problem(error: &CallError, detail: &'static str) -> Problem {
-    tracing::warn!(error = %error.chain(), "db-proxy did not answer whether it stored a row");
+    tracing::warn!(error = %error.chain(), "it is not known whether db-proxy stored the user or the key");
     Problem::new(Code::UpstreamUnavailable, detail).retry_after(RETRY_AFTER_UNKNOWN)
 }

@@ -77,7 +77,7 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = TaskSupervisor::default();
-        // The server holds the last handle of the finder, so this task ends when the requests in flight are answered.
+        // The server holds the last clone of the finder, so this task ends after the last response of the server.
         tasks.spawn("user-finder", self.finder_task);
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
         tasks.run(self.server.run_until(stop.clone()), &stop).await
@@ -88,7 +88,7 @@ impl Service for App {
     }
 }
 
-/// Reads the newest user, so the database is checked too.
+/// Reads the newest user from db-proxy, so the check includes the database.
 fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();
     Arc::new(move || {

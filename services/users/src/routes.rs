@@ -27,7 +27,7 @@ pub struct Api {
     pub clock: Clock,
 }
 
-/// The response to a new user.
+/// The response to a request that creates a user.
 #[derive(ApiResponse)]
 enum CreateUserResponse {
     /// The user is stored durably.
@@ -40,14 +40,14 @@ enum CreateUserResponse {
     ),
 }
 
-/// The response to a new key.
+/// The response to a request that creates a key.
 #[derive(ApiResponse)]
 enum CreateKeyResponse {
     /// The key is stored durably. Its secret is shown only here.
     #[oai(status = 201)]
     Created(
         Json<IssuedKey>,
-        /// `no-store`, because the response has a secret.
+        /// `no-store`, because the response contains a secret.
         #[oai(header = "Cache-Control")]
         String,
     ),
@@ -65,7 +65,7 @@ enum RevokeKeyResponse {
 impl Api {
     /// Creates a user.
     ///
-    /// If the response is lost, the same request is refused with `email_taken`, and the user is found by its address.
+    /// If the response is lost, send the request again. If it is refused with `email_taken`, find the user by its address.
     #[oai(path = "/api/v1/users", method = "post", operation_id = "create_user")]
     async fn create_user(&self, body: UncheckedBody<UserPayload>) -> Result<CreateUserResponse, Problem> {
         let payload = body.or_problem(|parsed| errors_of(validate_user(parsed)))?;
@@ -153,8 +153,8 @@ impl Api {
         Ok(CreateKeyResponse::Created(Json(issued), "no-store".to_owned()))
     }
 
-    /// Lists the keys of a user, newest first, without their secrets: every key that is not revoked, and the newest of the others. A
-    /// user may list only its own keys.
+    /// Lists the keys of a user, newest first, without their secrets: every key that is not revoked, and the newest revoked keys.
+    /// A user may list only its own keys.
     #[oai(path = "/api/v1/users/:id/keys", method = "get", operation_id = "list_keys")]
     async fn list_keys(&self, principal: Principal, id: Path<UserId>) -> Result<Json<KeyList>, Problem> {
         Ok(Json(self.users.list_keys(&principal, id.0).await?))

@@ -1,4 +1,4 @@
-//! The endpoints of users, against a directory in memory.
+//! Tests of the endpoints of users with a directory in memory.
 
 pub mod fake_directory;
 
@@ -155,7 +155,7 @@ async fn created_user_is_found_at_its_location() {
 }
 
 #[tokio::test]
-async fn page_links_to_the_next_one_with_its_filters() {
+async fn link_to_the_next_page_keeps_the_filters() {
     let fixture = Fixture::new();
     let page = fixture.get("/api/v1/users?limit=1&state=active").await;
     assert_eq!((page.status, &page.body["data"][0]["name"]), (200, &"Bob".into()));
@@ -168,7 +168,7 @@ async fn page_links_to_the_next_one_with_its_filters() {
 }
 
 #[tokio::test]
-async fn user_sees_only_itself_and_others_look_unknown() {
+async fn user_sees_only_itself_and_receives_not_found_for_others() {
     let fixture = Fixture::new();
     let own = format!("/api/v1/users/{}", fixture.ada);
     assert_eq!(fixture.get_as_ada(&own).await.body["name"], "Ada");
@@ -189,7 +189,7 @@ async fn user_sees_only_itself_and_others_look_unknown() {
         }
         assert_eq!(answers[0], answers[1], "{path}");
     }
-    // Also the time of the answer does not depend on the other user.
+    // No look-up was sent, so the time of the response does not disclose whether the other user exists.
     assert_eq!(fixture.directory.calls(), calls);
 
     for (method, path) in [
@@ -207,7 +207,7 @@ async fn user_sees_only_itself_and_others_look_unknown() {
         assert_eq!((anonymous.status, anonymous.code()), (401, "unauthorized"), "{method} {path}");
     }
     assert_eq!(fixture.send(Method::GET, &own, None, None).await.status, 401);
-    assert_eq!(fixture.get("/user").await.invalid_fields(), ["id"], "an operator is no user");
+    assert_eq!(fixture.get("/user").await.invalid_fields(), ["id"], "an operator has no user id");
 }
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn key_is_shown_once_and_stored_as_its_hash() {
 }
 
 #[tokio::test]
-async fn key_with_a_taken_prefix_is_replaced() {
+async fn key_is_generated_again_if_its_prefix_is_taken() {
     let fixture = Fixture::new();
     let keys = format!("/api/v1/users/{}/keys", fixture.ada);
     let body = json!({ "name": "shop", "scopes": ["read"] });
@@ -250,7 +250,7 @@ async fn key_with_a_taken_prefix_is_replaced() {
 }
 
 #[tokio::test]
-async fn failures_of_db_proxy_are_answered_with_what_to_do() {
+async fn error_of_failed_call_states_how_to_proceed() {
     let fixture = Fixture::new();
     let keys = format!("/api/v1/users/{}/keys", fixture.ada);
     let (new_user, new_key) =

@@ -16,10 +16,10 @@ use serde_json::value::RawValue;
 
 use crate::{directory::Directory, error::LookupError};
 
-/// db-proxy accepts [`MAX_USER_LOOKUP`] ids and as many addresses in one request.
+/// db-proxy accepts [`MAX_USER_LOOKUP`] ids and [`MAX_USER_LOOKUP`] addresses in one request.
 const BATCH_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: MAX_USER_LOOKUP, max_in_flight: 4 };
 
-/// What a user is found by.
+/// Identifies the user of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LookupKey {
     Id(UserId),
@@ -39,7 +39,7 @@ impl UserFinder {
         (Self(batcher), task)
     }
 
-    /// Returns the JSON of a user, or `None` if there is none.
+    /// Returns the JSON of a user, or `None` if no user has the id or the address.
     pub async fn find_user(&self, key: LookupKey) -> LookupResult {
         self.0.submit(key).await?
     }
@@ -72,7 +72,8 @@ struct EmailOnly {
     email: Email,
 }
 
-/// Returns the users that exist, by each key that finds them.
+/// Returns the JSON of the users that exist. The key of an entry is the id or the address of the user. If `keys` contains ids and
+/// addresses, each user has two entries.
 async fn fetch_users(directory: &dyn Directory, keys: &[LookupKey]) -> Result<HashMap<LookupKey, Bytes>, CallError> {
     let mut lookup = UserLookup::default();
     for key in keys {

@@ -11,7 +11,7 @@ use common::{
 
 use crate::directory::Directory;
 
-/// The JSON of the page of users that match `query`, newest first. Begins after the user of `cursor`.
+/// Returns the JSON of a page of the users that match `query`, newest first. The page begins after the user of `cursor`.
 pub async fn read_page(
     directory: &dyn Directory,
     query: &UserQuery,
@@ -23,7 +23,7 @@ pub async fn read_page(
     link_page(&page, next_url).map_err(DbProxyClient::invalid_response)
 }
 
-/// The JSON of the page with only this user, or of an empty page.
+/// Returns the JSON of a page with only this user, or of an empty page if `user` is `None`.
 pub fn page_of_one(user: Option<&Bytes>) -> Bytes {
     let user = user.map(|user| String::from_utf8_lossy(user)).unwrap_or_default();
     format!("{{\"data\":[{user}],\"_links\":{{}}}}").into()

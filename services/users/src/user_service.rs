@@ -1,4 +1,4 @@
-//! What operators and users do with users and keys.
+//! The operations on users and keys that operators and users may request.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
     validation::KeyTerms,
 };
 
-/// How many keys are generated until one has a prefix that no other key has.
+/// Maximum number of keys that are generated to find one whose prefix belongs to no other key.
 const MAX_PREFIX_ATTEMPTS: u32 = 4;
 
 /// Manages users and keys in the directory.
@@ -37,7 +37,7 @@ impl UserService {
             DirectoryError::EmailTaken => Error::EmailTaken,
             DirectoryError::Call(error) if error.may_have_taken_effect() => Error::CreationUnknown(error),
             DirectoryError::Call(error) => Error::Call(error),
-            // db-proxy never sends another refusal of a new user.
+            // db-proxy refuses a new user for no other reason, so another refusal is an invalid response.
             error => Error::Call(DbProxyClient::invalid_response(error)),
         })
     }
@@ -98,8 +98,8 @@ impl UserService {
     }
 }
 
-/// Whether the principal may learn anything about a user. The answer to others is that of an unknown id, without a look-up, so it
-/// does not depend on whether the user exists.
+/// Checks that the principal may read a user. Other principals receive the error for an unknown id. No look-up precedes the
+/// error, so neither its text nor its time discloses whether the user exists.
 fn check_visible(principal: &Principal, id: UserId) -> Result<(), Error> {
     match principal {
         Principal::Operator => Ok(()),

@@ -1,4 +1,4 @@
-//! Converts what clients send to commands, or names every wrong field.
+//! Converts the payloads of clients to commands, or reports every wrong field.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -31,8 +31,8 @@ impl FieldErrors {
         self.optional(field, text)
     }
 
-    /// `value`, which is present if no field is wrong.
-    fn or<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
+    /// Returns `value` if no field is wrong. `value` is `None` only if a field is wrong.
+    fn into_result<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
         value.filter(|_| self.0.is_empty()).ok_or(self.0)
     }
 }
@@ -42,7 +42,7 @@ pub fn validate_user(payload: &UserPayload) -> Result<CreateUserCommand, Vec<Fie
     let mut errors = FieldErrors::default();
     let email = errors.required("email", payload.email.as_deref());
     let name = errors.required("name", payload.name.as_deref());
-    errors.or(email.zip(name).map(|(email, name)| CreateUserCommand { email, name }))
+    errors.into_result(email.zip(name).map(|(email, name)| CreateUserCommand { email, name }))
 }
 
 /// The command that changes a user.
@@ -50,7 +50,7 @@ pub fn validate_patch(patch: &UserPatch) -> Result<UpdateUserCommand, Vec<FieldE
     let mut errors = FieldErrors::default();
     let email = errors.optional("email", patch.email.as_deref());
     let name = errors.optional("name", patch.name.as_deref());
-    errors.or(Some(UpdateUserCommand { email, name }))
+    errors.into_result(Some(UpdateUserCommand { email, name }))
 }
 
 /// A new key without its secret.
@@ -70,7 +70,7 @@ impl KeyTerms {
     }
 }
 
-/// The terms of a new key. It must expire after `now`.
+/// Validates the terms of a new key. If the key expires, it must expire after `now`.
 pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Vec<FieldError>> {
     let KeyPayload { name, scopes, rate_limit_per_minute, expires_at } = payload;
     let mut errors = FieldErrors::default();
@@ -89,7 +89,12 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
         errors.add("expires_at", "must be in the future");
     }
     let (rate_limit_per_minute, expires_at) = (*rate_limit_per_minute, *expires_at);
-    errors.or(name.zip(scopes).map(|(name, scopes)| KeyTerms { name, scopes, rate_limit_per_minute, expires_at }))
+    errors.into_result(name.zip(scopes).map(|(name, scopes)| KeyTerms {
+        name,
+        scopes,
+        rate_limit_per_minute,
+        expires_at,
+    }))
 }
 
 fn parse_scopes(names: &[String]) -> Result<Scopes, String> {

@@ -147,8 +147,8 @@ crate::text_type!(HistoryCursor, "cursor", "An opaque cursor from a previous pag
 
 /// The query parameter of the public API that lists the selected exchanges.
 pub const EXCHANGERS: &str = "exchangers";
-/// The query parameter of db-proxy that lists the selected exchanges. The name is that of the previous release, because
-/// services of both releases call each other during an upgrade.
+/// The query parameter of db-proxy that lists the selected exchanges. The previous release uses this name, and services of
+/// both releases call each other during an upgrade.
 pub const INTERNAL_EXCHANGERS: &str = "exchanger";
 
 /// Selects a part of the history. An absent field excludes nothing.

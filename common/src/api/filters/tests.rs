@@ -37,7 +37,7 @@ fn every_invalid_parameter_of_an_order_filter_is_listed() {
 }
 
 #[test]
-fn unknown_name_of_a_list_is_shown_with_the_known_ones() {
+fn unknown_name_of_a_list_is_shown_with_the_known_names() {
     let reason = must_each_be_one_of(&["bitmex"], ["binance", "kraken"]);
     assert_eq!(reason, "contains the unknown name \"bitmex\"; each name must be one of binance, kraken");
     let many = must_be_one_of(0..MAX_LISTED_NAMES + 5);
@@ -49,7 +49,7 @@ fn unknown_name_of_a_list_is_shown_with_the_known_ones() {
 }
 
 #[test]
-fn every_unknown_name_of_a_list_is_shown_up_to_a_limit_with_the_name_that_was_meant() {
+fn unknown_names_of_a_list_are_shown_up_to_a_limit_with_suggestions() {
     let reason = must_each_be_one_of(&["krakn", "bitmex"], ["binance", "kraken"]);
     let expected = "contains the unknown names \"krakn\" (did you mean kraken?), \"bitmex\"; each name must be one of binance, \
                     kraken";

@@ -38,13 +38,13 @@ pub struct Heartbeat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub port: Option<u16>,
-    /// Whether the heartbeat was sent early, only because a price, the limit, or why a component is not ready has changed. It is not
-    /// kept as a report.
+    /// Whether the heartbeat was sent early, only because a price, the limit, or the detail of a component has changed. Such a
+    /// heartbeat is not stored as a report.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[oai(default)]
     pub update: bool,
-    /// The next heartbeat, also an early one, arrives within this time. Present if what the instance reports is confirmed more often
-    /// than every `interval_secs`.
+    /// The next heartbeat, early or not, is sent within this time. Present if the instance confirms its state more often than
+    /// every `interval_secs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub next_within_secs: Option<u64>,

@@ -1,8 +1,9 @@
 //! The text of an API key, its prefix and its hash.
 //!
-//! A key is `bdk_PPPPPPPP_SSS…SCCCCCC`: a prefix of 8 characters that finds the key in the database, a secret of 43 characters,
-//! and a checksum of 6 characters, all of them letters and digits. 43 random characters of 62 are 256 bits. The fixed beginning
-//! and the checksum let scanners recognize a leaked key, and a mistyped key is refused without a look-up.
+//! A key is `bdk_PPPPPPPP_SSS…SCCCCCC`: a prefix of 8 characters, a secret of 43 characters, and a checksum of 6 characters,
+//! all of them letters and digits. The key is found in the database by its prefix. The secret has 256 bits of entropy: 43
+//! random characters of an alphabet of 62. The fixed beginning and the checksum let scanners recognize a leaked key. The
+//! checksum also reveals a mistyped key without a look-up.
 
 use std::{fmt, sync::Arc};
 
@@ -19,7 +20,7 @@ const CHECKSUM_LEN: usize = 6;
 const KEY_LEN: usize = PREFIX_LEN + 1 + SECRET_LEN + CHECKSUM_LEN;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// An API key as its owner sends it. It does not print itself in logs.
+/// An API key as its owner sends it. Its `Debug` form hides the key from logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeySecret(Arc<str>);
 
@@ -38,7 +39,7 @@ impl KeySecret {
         Self(format!("{text}{checksum}").into())
     }
 
-    /// Whether a text is meant to be a key: it begins like one.
+    /// Whether a text begins as keys do, and is therefore probably meant to be a key.
     pub fn resembles(text: &str) -> bool {
         text.starts_with(BEGINNING)
     }
@@ -97,7 +98,7 @@ impl fmt::Debug for KeySecret {
     }
 }
 
-/// Writes the key itself: a response shows it once.
+/// Writes the whole key. Used for the only response that shows it.
 impl fmt::Display for KeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -144,7 +145,7 @@ crate::text_type!(
     pattern: r"^bdk_[0-9A-Za-z]{8}$"
 );
 
-/// The SHA-256 of an API key. A key has 256 random bits, so a slow hash would add nothing.
+/// The SHA-256 of an API key. A key has 256 random bits, so a slow hash would add no security.
 #[derive(Clone, Copy)]
 pub struct KeyHash([u8; 32]);
 

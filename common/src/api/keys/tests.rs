@@ -27,7 +27,7 @@ fn every_mistyped_character_is_refused_without_a_look_up() {
 }
 
 #[test]
-fn keys_and_hashes_do_not_print_themselves() {
+fn debug_form_hides_keys_and_hashes() {
     let key = KeySecret::generate();
     assert_eq!(format!("{key:?} {:?}", key.hash()), "*** ***");
 }

@@ -35,8 +35,8 @@ pub struct OffsetPage {
 /// The position of a page: the sequence number of the last order of the previous page.
 ///
 /// A cursor is opaque to clients. Sequence numbers have no gap and grow in the order of commit. Reading page after page
-/// therefore returns each order once, even while new orders arrive. A cursor selects no orders: the owner of every request
-/// does, so the cursor of another client shows nothing.
+/// therefore returns each order once, even while new orders arrive. A cursor permits nothing: every request selects only
+/// orders of its owner, so the cursor of another client discloses no orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub i64);
 
@@ -98,12 +98,12 @@ impl OrderQuery {
         self.to_query_with(("user", self.user.map(|id| id.to_string())), cursor, limit)
     }
 
-    /// The query string that requests a page of those orders from db-proxy that `owner` selects. It replaces the user.
+    /// The query string that requests a page of these orders from db-proxy. `owner` replaces the field `user`.
     pub fn to_query_of_owner(&self, owner: OwnerFilter, cursor: Option<Cursor>, limit: u32) -> String {
         self.to_query_with(("owner", Some(owner.to_string())), cursor, limit)
     }
 
-    /// The query string that requests a page from a db-proxy of the last release, which knows no owners.
+    /// The query string that requests a page from a db-proxy of the last release, which does not support owners.
     pub fn to_query_without_owner(&self, cursor: Option<Cursor>, limit: u32) -> String {
         self.to_query_with(("owner", None), cursor, limit)
     }
@@ -144,9 +144,9 @@ pub struct OrderSummary {
     pub count: i64,
     /// The bitcoin amount of these orders.
     pub bitcoin_amount: Sats,
-    /// The bitcoin amount that the open quotes of their owner reserve.
+    /// The bitcoin amount that open quotes of the same owner reserve.
     pub reserved: Sats,
-    /// What remains of the limit, which is one for the orders and quotes of everybody.
+    /// What remains of the limit. One limit applies to the orders and quotes of everybody together.
     pub remaining: Sats,
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,

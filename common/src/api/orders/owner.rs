@@ -8,7 +8,7 @@ use crate::ids::UserId;
 pub const ANONYMOUS: &str = "anonymous";
 /// All orders, in the text form of [`OwnerFilter`].
 const EVERYBODY: &str = "everybody";
-/// Begins the name of a user.
+/// The prefix of the name of a user.
 const USER_PREFIX: &str = "user:";
 
 /// The name of a client, which separates its idempotency keys from those of other clients. `None` is a client without a key.
@@ -16,25 +16,26 @@ pub fn client_name(user: Option<UserId>) -> String {
     user.map_or_else(|| ANONYMOUS.to_owned(), |id| format!("{USER_PREFIX}{id}"))
 }
 
-/// Whether the text begins as the name of a user does.
+/// Whether the name of a client is the name of a user.
 pub fn names_a_user(client: &str) -> bool {
     client.starts_with(USER_PREFIX)
 }
 
-/// Selects orders and quotes by their owner. What it does not select is treated as if it did not exist.
+/// Selects orders and quotes by their owner. Other orders and quotes are treated as if they did not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum OwnerFilter {
-    /// Selects all.
+    /// Selects all orders and quotes.
     Everybody,
-    /// Selects those without a user. Services of the last release send no filter, and have no users.
+    /// Selects orders and quotes without a user. The default, because services of the last release send no filter and have no
+    /// users.
     #[default]
     Anonymous,
-    /// Selects those of one user.
+    /// Selects orders and quotes of one user.
     User(UserId),
 }
 
 impl OwnerFilter {
-    /// Selects what has the same owner.
+    /// Selects orders and quotes of this user, or without a user if `user` is `None`.
     pub fn of(user: Option<UserId>) -> Self {
         user.map_or(Self::Anonymous, Self::User)
     }

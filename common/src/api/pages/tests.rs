@@ -6,7 +6,7 @@ fn linked(page: &str) -> String {
 }
 
 #[test]
-fn link_of_a_page_leads_behind_its_cursor_and_rows_are_unchanged() {
+fn link_to_the_next_page_contains_the_cursor_and_rows_are_unchanged() {
     assert_eq!(
         linked(r#"{"data":[{"amount":1.10, "new":{}}],"next_cursor":"o1f"}"#),
         r#"{"data":[{"amount":1.10, "new":{}}],"_links":{"next":"/orders?cursor=o1f"},"next_cursor":"o1f"}"#

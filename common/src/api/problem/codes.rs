@@ -90,7 +90,7 @@ codes! {
     /// The token or the API key does not permit the request: a key has only some scopes.
     Forbidden = "forbidden", FORBIDDEN, "The credentials do not permit this request",
         AfterChange, "Use a key with the scope that the detail names, or a token with the permission.";
-    /// The path does not exist, or nothing has this id or name. If the path does not exist, `subcode` is `unknown_path`.
+    /// The path does not exist, or no resource has this id or name. If the path does not exist, `subcode` is `unknown_path`.
     NotFound = "not_found", NOT_FOUND, "The resource does not exist",
         AfterChange, "Check the path and the id. `/docs` lists all paths.";
     /// The path exists, but not with this method.
@@ -111,7 +111,7 @@ codes! {
         AfterChange,
         "Send another address, or find the user with the address. If an earlier request got no response, it may have created this \
          user.";
-    /// The user has as many keys that are not revoked as a user may have.
+    /// The user has the maximum number of keys that are not revoked.
     KeyLimitExceeded = "key_limit_exceeded", CONFLICT, "The user has too many keys",
         AfterChange, "Revoke a key that is not used any more.";
     /// The body of the request is larger than the service accepts.

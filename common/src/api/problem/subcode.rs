@@ -1,4 +1,4 @@
-//! What distinguishes problems of one code.
+//! Subcodes, which distinguish problems of one code.
 
 /// Distinguishes problems of one code, where a program can act on the difference. Subcodes are stable, as codes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ impl Subcode {
         }
     }
 
-    /// `None` if the subcode is not known. A newer service may send others.
+    /// `None` if the subcode is not known. A newer service may send other subcodes.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|subcode| subcode.as_str() == text)
     }

@@ -29,7 +29,7 @@ pub struct Email {
 pub struct EmailError;
 
 impl Email {
-    /// An address that was validated and whose key was computed before, such as that of a stored user.
+    /// An address that was validated before, with its comparison key, such as the address of a stored user.
     pub fn from_parts(address: &str, comparison_key: &str) -> Self {
         Self { address: address.into(), comparison_key: comparison_key.into() }
     }
@@ -39,7 +39,7 @@ impl Email {
         &self.address
     }
 
-    /// The form by which addresses are compared. No two users have the same one.
+    /// The form by which addresses are compared. No two users have the same comparison key.
     ///
     /// The local part is normalized (Unicode NFC of its lower case). The domain is in its ASCII form (UTS #46), which ignores
     /// case. Dots and `+` in the local part are significant, because their meaning depends on the mail server.

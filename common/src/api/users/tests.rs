@@ -1,7 +1,7 @@
 use super::*;
 
 fn email(text: &str) -> Email {
-    text.parse().unwrap_or_else(|_| panic!("{text} is an address"))
+    text.parse().unwrap_or_else(|_| panic!("{text} is not accepted as an address"))
 }
 
 #[test]

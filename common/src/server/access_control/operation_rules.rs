@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct OperationRules {
     /// The operations of paths without parameters, by path.
     by_path: HashMap<String, Vec<OperationRule>>,
-    /// All operations. Used for paths with parameters, and for unusual forms of other paths, such as one with a doubled slash.
+    /// All operations. Used for paths with parameters, and for unusual forms of other paths, such as a path with a doubled slash.
     by_pattern: Vec<(PathPattern, Vec<OperationRule>)>,
 }
 
@@ -61,8 +61,8 @@ impl OperationRules {
         self.by_pattern.iter().flat_map(|(_, rules)| rules).map(|operation| operation.rule)
     }
 
-    /// The operation of a request. If there is none, the error is the one of the router. So a request that the router would route
-    /// to an operation that is not found here is not answered.
+    /// Returns the operation of a request. If there is none, returns the error that the router would return. A request without an
+    /// operation is therefore refused even if the router has a handler for it.
     pub(super) fn find(&self, method: &Method, path: &str) -> Result<&OperationRule, Error> {
         let rules = self.by_path.get(path).or_else(|| PathPattern::most_specific(&self.by_pattern, path));
         let method = if method == Method::HEAD { &Method::GET } else { method };

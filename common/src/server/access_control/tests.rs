@@ -46,17 +46,17 @@ impl Api {
     }
 }
 
-/// Accepts one key, and counts the keys that it is asked for.
+/// Accepts one key, and counts the keys that it checks.
 struct OneKey {
     key: KeySecret,
     user: Arc<AuthenticatedUser>,
-    asked: AtomicUsize,
+    checks: AtomicUsize,
 }
 
 #[async_trait]
 impl Authenticator for OneKey {
     async fn authenticate(&self, key: &KeySecret, _: IpAddr) -> Result<Arc<AuthenticatedUser>, KeyError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.checks.fetch_add(1, Ordering::Relaxed);
         if *key == self.key { Ok(self.user.clone()) } else { Err(InvalidKey::Unknown.into()) }
     }
 }
@@ -74,7 +74,7 @@ impl TestSetup {
             scopes: scopes.iter().copied().collect(),
             rate_limit_per_minute: None,
         });
-        let keys = Arc::new(OneKey { key: KeySecret::generate(), user, asked: AtomicUsize::new(0) });
+        let keys = Arc::new(OneKey { key: KeySecret::generate(), user, checks: AtomicUsize::new(0) });
         let config = AccessConfig { operator_token: Secret::new(OPERATOR_TOKEN), anonymous };
         let control = AccessControl { config, keys: keys.clone() };
         Self { check: AccessCheck::new(control, "create-order", Api::meta()), keys }
@@ -112,7 +112,7 @@ async fn request_acts_as_the_principal_of_its_credentials() {
 }
 
 #[tokio::test]
-async fn invalid_credentials_are_refused_where_none_are_needed() {
+async fn invalid_credentials_are_refused_even_if_none_are_required() {
     let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
     let unknown = format!("Bearer {}", KeySecret::generate().expose());
     let mistyped = setup.key().replace("bdk_", "bdk_x");
@@ -130,21 +130,21 @@ async fn invalid_credentials_are_refused_where_none_are_needed() {
         &[&key, &key],
     ] {
         assert_eq!(setup.admit("GET /orders", invalid).await, Err(StatusCode::UNAUTHORIZED), "{invalid:?}");
-        // They are ignored where everybody may read.
+        // A public operation ignores credentials.
         assert_eq!(setup.admit("GET /price", invalid).await, Ok(Principal::Anonymous), "{invalid:?}");
     }
     // Only a key with a valid checksum is looked up.
-    assert_eq!(setup.keys.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(setup.keys.checks.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
-async fn key_is_ignored_and_not_looked_up_where_everybody_may_read() {
+async fn public_operation_ignores_the_key_and_does_not_look_it_up() {
     let setup = TestSetup::new(AnonymousAccess::Off, &[]);
     for path in ["GET /price", "GET /docs", "GET /openapi.json", "GET /errors", "GET /"] {
         assert_eq!(setup.admit(path, &[&setup.key()]).await, Ok(Principal::Anonymous), "{path}");
         assert_eq!(setup.admit(path, &[]).await, Ok(Principal::Anonymous), "{path}");
     }
-    assert_eq!(setup.keys.asked.load(Ordering::Relaxed), 0);
+    assert_eq!(setup.keys.checks.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn anonymous_access_can_be_turned_off() {
 }
 
 #[tokio::test]
-async fn request_without_an_operation_is_not_routed() {
+async fn request_without_an_operation_receives_the_error_of_the_router() {
     let setup = TestSetup::new(AnonymousAccess::Off, &Scope::ALL);
     let error = async |method: &str, path: &'static str| {
         let request = Request::builder().method(method.parse().unwrap()).uri_str(path).finish();

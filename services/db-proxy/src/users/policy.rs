@@ -14,7 +14,7 @@ use common::{
 
 use crate::error::DirectoryRefusal;
 
-/// A key that is stored with the prefix of a new one.
+/// A stored key that has the same prefix as a new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SamePrefix {
     pub id: KeyId,
@@ -22,7 +22,7 @@ pub struct SamePrefix {
     pub hash: KeyHash,
 }
 
-/// How a key is stored.
+/// How a new key that is not refused is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewKeyDecision {
     Insert,
@@ -45,7 +45,7 @@ pub fn decide_new_key(
     }
 }
 
-/// Checks the fields that the types do not check.
+/// Checks the limits that the types of the fields do not check.
 pub fn validate_key(command: &StoreKeyCommand) -> Result<(), Vec<FieldError>> {
     let mut errors = Vec::new();
     if command.scopes.is_empty() {
@@ -66,7 +66,7 @@ pub fn validate_lookup(lookup: &UserLookup) -> Result<(), Vec<FieldError>> {
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-/// The last use of each key, sorted by the ids. A use in the future, of a service whose clock is ahead, counts as one of now.
+/// The last use of each key, sorted by key id. The clock of a service may be ahead, so a use in the future is recorded as `now`.
 pub fn last_uses(uses: &[KeyUse], now: Timestamp) -> Result<Vec<KeyUse>, Vec<FieldError>> {
     if uses.len() > MAX_KEY_USES {
         return Err(vec![FieldError::new("uses", format!("must contain at most {MAX_KEY_USES} elements"))]);

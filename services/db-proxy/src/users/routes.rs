@@ -1,4 +1,4 @@
-//! The HTTP endpoints of users and keys. Each requires the token of a caller with its permission; see
+//! The HTTP endpoints of users and keys. Each endpoint requires the token of a service that has the permission for it; see
 //! `common/src/server/internal_caller.rs`.
 
 use common::{
@@ -22,7 +22,7 @@ use super::UserService;
 
 pub struct UserRoutes(pub UserService);
 
-/// The response to a new user.
+/// The response to a request that creates a user.
 #[derive(ApiResponse)]
 enum CreateUserResponse {
     /// The user is stored durably.
@@ -30,7 +30,7 @@ enum CreateUserResponse {
     Created(Json<User>),
 }
 
-/// The response to a new key.
+/// The response to a request that stores a key.
 #[derive(ApiResponse)]
 enum StoreKeyResponse {
     /// The key is stored durably.
@@ -38,7 +38,7 @@ enum StoreKeyResponse {
     Stored(Json<ApiKey>),
 }
 
-/// The response to uses of keys.
+/// The response to a request that records uses of keys.
 #[derive(ApiResponse)]
 enum KeyUsesResponse {
     /// The uses are recorded.
@@ -50,7 +50,7 @@ enum KeyUsesResponse {
 impl UserRoutes {
     /// Creates a user.
     ///
-    /// If the response of a request that created the user is lost, the same request is refused with `email_taken`.
+    /// If the response of a request that created the user is lost, a repetition of the request is refused with `email_taken`.
     #[oai(path = "/users", method = "post", operation_id = "create_user")]
     async fn create_user(
         &self,
@@ -86,7 +86,7 @@ impl UserRoutes {
         Ok(Json(self.0.user(id.0).await?))
     }
 
-    /// Changes the address or the name of a user. Repeating it has no effect.
+    /// Changes the address or the name of a user. Repeating the request has no effect.
     #[oai(path = "/users/:id", method = "patch", operation_id = "update_user")]
     async fn update_user(
         &self,
@@ -97,19 +97,19 @@ impl UserRoutes {
         Ok(Json(self.0.update_user(id.0, &body.0).await?))
     }
 
-    /// Deactivates a user: no key of the user is accepted. Repeating it has no effect.
+    /// Deactivates a user: no key of the user is accepted. Repeating the request has no effect.
     #[oai(path = "/users/:id/deactivate", method = "post", operation_id = "deactivate_user")]
     async fn deactivate_user(&self, _caller: UserAdmin, id: Path<UserId>) -> Result<Json<User>, Problem> {
         Ok(Json(self.0.set_state(id.0, UserState::Deactivated).await?))
     }
 
-    /// Activates a user: the keys of the user are accepted again. Repeating it has no effect.
+    /// Activates a user: the keys of the user are accepted again. Repeating the request has no effect.
     #[oai(path = "/users/:id/activate", method = "post", operation_id = "activate_user")]
     async fn activate_user(&self, _caller: UserAdmin, id: Path<UserId>) -> Result<Json<User>, Problem> {
         Ok(Json(self.0.set_state(id.0, UserState::Active).await?))
     }
 
-    /// Stores a key of a user. Repeating it has no effect: the prefix and the hash identify the key.
+    /// Stores a key of a user. Repeating the request has no effect: the prefix and the hash identify the key.
     #[oai(path = "/users/:id/keys", method = "post", operation_id = "store_key")]
     async fn store_key(
         &self,
@@ -120,13 +120,13 @@ impl UserRoutes {
         Ok(StoreKeyResponse::Stored(Json(self.0.store_key(id.0, body.0).await?)))
     }
 
-    /// Returns the keys of a user, newest first: every key that is not revoked, and the newest of the others.
+    /// Returns the keys of a user, newest first: every key that is not revoked, and the newest revoked keys.
     #[oai(path = "/users/:id/keys", method = "get", operation_id = "list_keys")]
     async fn list_keys(&self, _caller: UserAdmin, id: Path<UserId>) -> Result<Json<KeyList>, Problem> {
         Ok(Json(self.0.keys_of(id.0).await?))
     }
 
-    /// Revokes a key of a user. Repeating it has no effect.
+    /// Revokes a key of a user. Repeating the request has no effect.
     #[oai(path = "/users/:id/keys/:key_id", method = "delete", operation_id = "revoke_key")]
     async fn revoke_key(
         &self,
@@ -137,13 +137,13 @@ impl UserRoutes {
         Ok(Json(self.0.revoke_key(id.0, key_id.0).await?))
     }
 
-    /// Returns the record of a key, also if the key is revoked or expired, or its user is deactivated.
+    /// Returns the record of a key, even if the key is revoked or expired or its user is deactivated.
     #[oai(path = "/keys/:prefix", method = "get", operation_id = "get_key")]
     async fn get_key(&self, _caller: KeyReader, prefix: Path<KeyPrefix>) -> Result<Json<KeyRecord>, Problem> {
         Ok(Json(self.0.key_record(&prefix.0).await?))
     }
 
-    /// Records the last uses of keys. Unknown keys and uses before the recorded one are ignored.
+    /// Records the last uses of keys. Ignores unknown keys, and uses that are not later than the recorded use.
     #[oai(path = "/keys/uses", method = "post", operation_id = "record_key_uses")]
     async fn record_key_uses(&self, _caller: KeyReader, body: Json<KeyUses>) -> Result<KeyUsesResponse, Problem> {
         self.0.record_uses(&body.0).await?;

@@ -1,7 +1,7 @@
 //! Generated users, for tests and measurements with many users.
 //!
-//! They are numbered from 1. The address contains the number, and each transaction adds the numbers after the highest one, so an
-//! interrupted run leaves no gap and the next one continues there.
+//! The users are numbered from 1, and the address of each user contains its number. Each transaction adds the numbers after the
+//! highest stored number. An interrupted run therefore leaves no gap, and the next run continues after the highest number.
 
 use std::time::Duration;
 
@@ -13,11 +13,13 @@ use common::{
 
 use crate::{database::DatabaseError, uuid_v7::new_uuid_at};
 
-/// The largest number of a generated user. Addresses have as many digits, so they sort by their numbers.
+/// The largest number of a generated user. Every address contains this many digits, so the addresses sort by number.
 pub const MAX_SEEDED: u64 = 999_999_999;
-/// The addresses of generated users are between these texts.
+/// Sorts before the address of every generated user.
 pub(super) const FIRST_ADDRESS: &str = "generated000000000";
+/// Sorts after the address of every generated user, because `:` follows `9` in ASCII.
 pub(super) const AFTER_LAST_ADDRESS: &str = "generated:";
+/// The end of the address of every generated user.
 pub(super) const DOMAIN: &str = "@seed.example";
 const BEGINNING: &str = "generated";
 
@@ -30,7 +32,7 @@ pub fn seeded_email(number: u64) -> String {
 pub(super) fn number_of(email: &str) -> Result<u64, DatabaseError> {
     let digits = email.strip_prefix(BEGINNING).and_then(|rest| rest.strip_suffix(DOMAIN));
     let number = digits.and_then(|digits| digits.parse().ok());
-    number.ok_or_else(|| DatabaseError::InvalidRow(format!("users.email_key {email} is of no generated user")))
+    number.ok_or_else(|| DatabaseError::InvalidRow(format!("users.email_key {email} belongs to no generated user")))
 }
 
 /// The next numbers after `highest`: at most `batch`, and none above `target`.
@@ -38,7 +40,7 @@ pub(super) fn next_numbers(highest: u64, target: u64, batch: u64) -> std::ops::R
     highest + 1..=target.min(highest.saturating_add(batch))
 }
 
-/// The users with these numbers, as if each had been created a microsecond after the one before, the last one at `now`.
+/// The users with these numbers. Their times of creation are one microsecond apart, and the last time is `now`.
 pub(super) fn generate(numbers: std::ops::RangeInclusive<u64>, now: Timestamp) -> impl Iterator<Item = User> {
     let last = *numbers.end();
     numbers.map(move |number| {

@@ -85,7 +85,7 @@ impl UserStore {
         }
     }
 
-    /// Inserts a user, unless the address belongs to another one.
+    /// Inserts a user, unless the address belongs to another user.
     pub async fn create_user(&self, user: NewUser) -> Result<User, Error> {
         on_engine!(self, store => store.create_user(&user))?;
         Ok(Arc::unwrap_or_clone(user.0))
@@ -119,13 +119,14 @@ impl UserStore {
         on_engine!(self, store => store.set_state(id, state, now))
     }
 
-    /// Inserts a key in one transaction with the decision about it. Returns the stored key if it is a repetition.
+    /// Decides about a key and inserts it, in one transaction. If the request is a repetition, returns the key that is already
+    /// stored.
     pub async fn store_key(&self, key: NewKey) -> Result<ApiKey, Error> {
         on_engine!(self, store => store.store_key(key))
     }
 
-    /// The keys of a user, newest first: at most [`MAX_KEY_LIST`](common::api::keys::MAX_KEY_LIST), of which those that are not
-    /// revoked come before the others.
+    /// The keys of a user, newest first: at most [`MAX_KEY_LIST`](common::api::keys::MAX_KEY_LIST). If the user has more keys,
+    /// the oldest revoked keys are omitted.
     pub async fn keys_of(&self, user: UserId) -> Result<Vec<ApiKey>, Error> {
         let mut keys = on_engine!(self, store => store.keys_of(user))?;
         keys.sort_unstable_by_key(|key| std::cmp::Reverse(key.id));
@@ -146,13 +147,14 @@ impl UserStore {
         on_engine!(self, store => store.seeded_users())
     }
 
-    /// Adds at most `batch` generated users in one transaction, until there are `target`. Returns their number afterwards.
-    /// Concurrent calls wait for each other.
+    /// Adds at most `batch` generated users in one transaction, and none above the number `target`. Returns the number of
+    /// generated users after the transaction. Concurrent calls run one after another.
     pub async fn seed_users(&self, target: u64, batch: u64) -> Result<u64, DatabaseError> {
         on_engine!(self, store => store.seed_users(target, batch))
     }
 
-    /// Records uses that are later than the recorded ones. Each key must be present at most once, in the order of the ids.
+    /// Records uses that are later than the recorded uses. Each key must occur at most once, and the uses must be sorted by key
+    /// id.
     pub async fn record_uses(&self, uses: &[KeyUse]) -> Result<(), DatabaseError> {
         if uses.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A directory in memory, some of whose calls fail.
+//! A directory in memory. Tests can make its calls fail.
 
 use std::sync::{
     Mutex, MutexGuard,
@@ -95,7 +95,7 @@ impl FakeDirectory {
         user
     }
 
-    /// Lets the next calls fail.
+    /// Makes the next `count` calls fail.
     pub fn fail_next(&self, count: usize, fault: Fault) {
         self.state.lock().unwrap().faults = vec![fault; count];
     }
@@ -109,7 +109,7 @@ impl FakeDirectory {
         state.keys.iter().find(|stored| stored.key.prefix == *prefix).map(|stored| stored.hash)
     }
 
-    /// Begins a call, which may fail.
+    /// Counts a call. Fails if a fault is set for this call.
     fn begin<E: From<Fault>>(&self) -> Result<MutexGuard<'_, State>, E> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock().unwrap();

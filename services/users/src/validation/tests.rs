@@ -22,7 +22,7 @@ fn user_needs_an_address_and_a_name() {
 }
 
 #[test]
-fn patch_changes_only_the_fields_that_it_has() {
+fn patch_changes_only_fields_that_are_present() {
     let patch = UserPatch { email: None, name: Some("Ada".to_owned()) };
     let command = validate_patch(&patch).unwrap();
     assert_eq!((command.email, command.name.unwrap().as_str()), (None, "Ada"));
@@ -34,7 +34,7 @@ fn patch_changes_only_the_fields_that_it_has() {
 }
 
 #[test]
-fn scopes_are_a_list_of_known_names_and_not_empty() {
+fn key_requires_at_least_one_known_scope() {
     let now = Timestamp::now();
     let terms = validate_key(&key("shop", &["read", "orders", "read"]), now).unwrap();
     assert_eq!(terms.scopes, [Scope::Orders, Scope::Read].into_iter().collect());
@@ -46,7 +46,7 @@ fn scopes_are_a_list_of_known_names_and_not_empty() {
 }
 
 #[test]
-fn rate_of_a_key_has_bounds_and_its_end_is_in_the_future() {
+fn key_with_invalid_rate_or_past_expiry_is_refused() {
     let now = Timestamp::now();
     let with_rate = |rate| KeyPayload { rate_limit_per_minute: Some(rate), ..key("shop", &["read"]) };
     for rate in [1, MAX_KEY_RATE] {
@@ -55,8 +55,8 @@ fn rate_of_a_key_has_bounds_and_its_end_is_in_the_future() {
     for rate in [0, MAX_KEY_RATE + 1] {
         assert_eq!(fields(validate_key(&with_rate(rate), now)), ["rate_limit_per_minute"]);
     }
-    let until = |expires_at| KeyPayload { expires_at: Some(expires_at), ..key("shop", &["read"]) };
+    let expiring_at = |expires_at| KeyPayload { expires_at: Some(expires_at), ..key("shop", &["read"]) };
     let later = now.plus(Duration::from_secs(1));
-    assert_eq!(validate_key(&until(later), now).unwrap().expires_at, Some(later));
-    assert_eq!(fields(validate_key(&until(now), now)), ["expires_at"]);
+    assert_eq!(validate_key(&expiring_at(later), now).unwrap().expires_at, Some(later));
+    assert_eq!(fields(validate_key(&expiring_at(now), now)), ["expires_at"]);
 }

@@ -4,7 +4,7 @@ const ADA: UserId = UserId(uuid::Uuid::from_u128(1));
 const BOB: UserId = UserId(uuid::Uuid::from_u128(2));
 
 #[test]
-fn owners_select_their_own_and_only_everybody_selects_all() {
+fn filter_selects_by_owner_and_only_everybody_selects_all() {
     let filters = [OwnerFilter::Everybody, OwnerFilter::Anonymous, OwnerFilter::User(ADA)];
     let selected = |owner: Option<UserId>| filters.map(|filter| filter.selects(owner));
     assert_eq!(selected(None), [true, true, false]);
@@ -23,7 +23,7 @@ fn owner_filter_is_the_same_after_a_round_trip() {
     }
 }
 
-/// The namespaces of idempotency keys differ.
+/// Therefore two users can use the same idempotency key for different orders.
 #[test]
 fn every_user_has_a_client_name_of_its_own() {
     let names = [client_name(None), client_name(Some(ADA)), client_name(Some(BOB))];

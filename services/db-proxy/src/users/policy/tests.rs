@@ -14,10 +14,10 @@ fn user_id(number: u128) -> UserId {
 }
 
 #[test]
-fn repeated_key_is_known_by_its_user_and_its_hash() {
+fn repeated_key_is_identified_by_its_user_and_hash() {
     let (hash, other) = (KeySecret::generate().hash(), KeySecret::generate().hash());
     let stored = SamePrefix { id: key_id(7), user_id: user_id(1), hash };
-    // Also if the user has as many keys as it may have.
+    // A repetition succeeds even if the user has the maximum number of keys.
     for valid in [1, 100] {
         let decision = decide_new_key(user_id(1), hash, Some(stored), valid);
         assert_eq!(decision, Ok(NewKeyDecision::Repeat(key_id(7))));
@@ -59,7 +59,7 @@ fn invalid_fields_of_a_key_are_named() {
 }
 
 #[test]
-fn only_the_last_use_of_each_key_is_recorded_and_none_in_the_future() {
+fn last_uses_returns_the_latest_use_of_each_key_and_no_future_time() {
     let now = Timestamp::from_micros(1_767_323_045_678_000).unwrap();
     let at = |id, seconds: u64| KeyUse { id: key_id(id), used_at: now.minus(Duration::from_secs(seconds)) };
     let future = KeyUse { id: key_id(1), used_at: now.plus(Duration::from_secs(60)) };

@@ -1,4 +1,4 @@
-//! The values of columns, which are the same on both engines but for ids and times.
+//! Conversion of column values. Both engines store the same values, except for ids and times.
 
 use common::{
     api::{
@@ -96,7 +96,7 @@ pub(super) fn hash_of(bytes: &[u8]) -> Result<KeyHash, DatabaseError> {
     decode("api_keys.hash", bytes.try_into().map(KeyHash::from_bytes))
 }
 
-/// The value of the column `rate_limit_per_minute`. The policy limits it.
+/// The value of the column `rate_limit_per_minute`. The policy refuses values above `MAX_KEY_RATE`, so every value fits.
 pub(super) fn rate_limit_column(rate: Option<u32>) -> Option<i32> {
     rate.map(|rate| i32::try_from(rate).unwrap_or(i32::MAX))
 }
@@ -115,7 +115,7 @@ pub(super) fn scopes_to_text(scopes: &Scopes) -> String {
     scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(",")
 }
 
-/// A scope of a newer release is left out: this release has no operation that needs it.
+/// Ignores the scopes of newer releases: no operation of this release requires them.
 fn scopes_from_text(text: &str) -> Scopes {
     text.split(',').filter_map(Scope::from_name).collect()
 }

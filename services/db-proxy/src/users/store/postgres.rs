@@ -111,7 +111,7 @@ async fn insert_user(connection: &mut PgConnection, NewUser(user): NewUser) -> R
     if inserted.rows_affected() == 1 {
         return Ok(true);
     }
-    // An earlier attempt may have inserted the user on a connection that broke before its answer.
+    // An earlier attempt may have inserted the user on a connection that broke before it returned the result.
     let query = sqlx::query_scalar(ID_BY_EMAIL).bind(user.email.comparison_key());
     let owner: Option<Uuid> = query.fetch_optional(connection).await?;
     Ok(owner == Some(user.id.0))

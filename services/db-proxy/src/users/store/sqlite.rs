@@ -36,11 +36,12 @@ const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct SqliteUsers {
     database: SqliteDatabase,
-    /// Held by the write that uses or awaits the only connection for writes, so that orders wait for at most one such write.
+    /// Held by the write of users or keys that uses the only connection for writes, or waits for it. A write of orders therefore
+    /// waits for at most one write of users or keys.
     write_lock: Arc<Mutex<()>>,
 }
 
-/// The connection for writes. No other write of users and keys uses or awaits it.
+/// The connection for writes. No other write of users and keys uses it or waits for it.
 struct WriteConnection<'a> {
     connection: TransactionConnection<Sqlite>,
     _guard: MutexGuard<'a, ()>,
@@ -109,7 +110,7 @@ impl SqliteUsers {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(DirectoryRefusal::EmailTaken),
             row => row.map_err(DatabaseError::from)?.ok_or(DirectoryRefusal::UserNotFound),
         };
-        // After a violation too: the statement ran outside a transaction and changed nothing.
+        // The connection can be reused after a violation too: the statement ran outside a transaction and changed nothing.
         writer.connection.release();
         Ok(user_of(&row?)?)
     }

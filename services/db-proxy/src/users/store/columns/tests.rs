@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn scopes_have_one_text_form_and_unknown_ones_are_left_out() {
+fn scopes_have_one_text_form_and_unknown_scopes_are_ignored() {
     let scopes: Scopes = [Scope::Read, Scope::Orders].into_iter().collect();
     assert_eq!(scopes_to_text(&scopes), "orders,read");
     assert_eq!(scopes_from_text("orders,read"), scopes);

@@ -14,9 +14,9 @@ use crate::{
     users::seeding::{AFTER_LAST_ADDRESS, DOMAIN, FIRST_ADDRESS, generate, next_numbers, number_of},
 };
 
-/// The key of the advisory lock of processes that add generated users. It is `seeding` in ASCII.
+/// The key of the advisory lock that processes hold while they add generated users. It is `seeding` in ASCII.
 const SEED_LOCK: i64 = 0x73_6565_6469_6e67;
-/// The transaction may take longer than other ones, and may wait for that of another process.
+/// The transaction may take longer than other transactions, and may wait for the seeding transaction of another process.
 const WITHOUT_TIME_LIMITS: [&str; 2] = ["set local statement_timeout = 0", "set local lock_timeout = 0"];
 /// How many bytes are sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;

@@ -1,6 +1,6 @@
 //! The statements of users and keys on PostgreSQL.
 
-/// Does nothing if the address belongs to another user. A concurrent insertion of the address is awaited.
+/// Does nothing if the address belongs to another user. Waits for a concurrent transaction that inserts the same address.
 pub(super) const INSERT_USER: &str = "
     insert into users (id, email, email_key, name, state, created_at, updated_at)
     values ($1, $2, $3, $4, $5, $6, $6)
@@ -64,7 +64,7 @@ pub(super) const KEY_BY_ID: &str = "
     select id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at
     from api_keys where id = $1";
 
-/// Keys that are not revoked first.
+/// Keys that are not revoked come before revoked keys.
 pub(super) const KEYS_OF_USER: &str = "
     select id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at
     from api_keys where user_id = $1
@@ -82,7 +82,7 @@ pub(super) const KEY_RECORD: &str = "
     join users u on u.id = k.user_id
     where k.prefix = $1";
 
-/// Locks the rows in the order of the ids, so that concurrent requests do not wait for each other in a circle.
+/// Locks the rows in the order of the ids, so that concurrent requests cannot deadlock.
 pub(super) const RECORD_USES: &str = "
     with
         locked as materialized (
@@ -96,14 +96,14 @@ pub(super) const RECORD_USES: &str = "
     from locked
     where api_keys.id = locked.id and (api_keys.last_used_at is null or api_keys.last_used_at < locked.used_at)";
 
-/// `$1` and `$2` limit the range of the index, and `$3` is the end of the addresses. Runs after [`READ_ONE_INDEX_ENTRY`].
+/// `$1` and `$2` limit the range of the index, and `$3` is the domain of the addresses. Runs with [`READ_ONE_INDEX_ENTRY`].
 pub(super) const LAST_SEEDED: &str = "
     select email_key from users
     where email_key >= $1 and email_key < $2 and right(email_key, length($3)) = $3
     order by email_key desc limit 1";
 
-/// Settings with which [`LAST_SEEDED`] reads the end of its index. The statistics of a table that grows by millions of rows are
-/// always old, and the planner would take the range for empty, read all of it, and sort it.
+/// Settings with which [`LAST_SEEDED`] reads only the last entry of its index. While the table grows by millions of rows, its
+/// statistics are out of date. Without the settings, the planner would estimate an empty range, read all of it, and sort it.
 pub(super) const READ_ONE_INDEX_ENTRY: [&str; 2] = ["set local enable_sort = off", "set local enable_bitmapscan = off"];
 
 /// The fields of a line are separated by tabs, as in the text format of PostgreSQL.

@@ -56,7 +56,7 @@ pub(super) const KEY_BY_ID: &str = "
     select id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at
     from api_keys where id = ?1";
 
-/// Keys that are not revoked first.
+/// Keys that are not revoked come before revoked keys.
 pub(super) const KEYS_OF_USER: &str = "
     select id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at
     from api_keys where user_id = ?1
@@ -79,7 +79,7 @@ pub(super) const RECORD_USES: &str = "
     from json_each(?1) as used
     where api_keys.id = unhex(used.value ->> 0) and coalesce(api_keys.last_used_at, 0) < used.value ->> 1";
 
-/// `?1` and `?2` limit the range of the index, and `?3` is the end of the addresses.
+/// `?1` and `?2` limit the range of the index, and `?3` is the domain of the addresses.
 pub(super) const LAST_SEEDED: &str = "
     select email_key from users
     where email_key >= ?1 and email_key < ?2 and substr(email_key, -length(?3)) = ?3
