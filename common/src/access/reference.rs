@@ -10,7 +10,7 @@ use super::{
 const INTRODUCTION: &str = "\
 # Who may do what
 
-<!-- Made from common/src/access/policy.rs by the test `openapi`. -->
+<!-- Generated from common/src/access/policy.rs by the test `openapi`. -->
 
 A request without credentials is anonymous. With credentials, it has the header `Authorization: Bearer CREDENTIALS`:
 
@@ -28,12 +28,13 @@ A request without credentials is anonymous. With credentials, it has the header 
 | operators; on loopback everybody | on loopback, otherwise 401 | on loopback, otherwise 401 | yes |
 | services | 401 | 401 | 401; `INTERNAL_TOKEN` permits everything |
 
-Credentials that are not valid are refused with 401, also where an anonymous request would be answered: a request that was meant to
-act as a user is never answered as anonymous. Only operations for everybody ignore credentials.
+Credentials that are not valid are refused with 401, even if an anonymous request would be permitted: a request that was meant to
+act as a user is never handled as anonymous. Only operations for everybody ignore credentials.
 
-A user sees only what is the user's own: orders, quotes, lists, exports and totals. Something of another user has the same 404 as
-something that does not exist. An anonymous request sees only what was made without a key. An operator sees everything. An order or a
-quote of an operator belongs to no user, like those of anonymous requests, which see it too.
+A user sees only the user's own orders and quotes, also in lists, exports and totals. A request for an object that
+belongs to another user receives the same 404 as a request for one that does not exist. An anonymous request sees only orders and
+quotes that were made without a key. An operator sees everything. An order or a quote of an operator belongs to no user, so anonymous
+requests see it too.
 
 ## Operations
 
@@ -42,9 +43,9 @@ quote of an operator belongs to no user, like those of anonymous requests, which
 const KEYS: &str = "
 ## How keys are checked
 
-A service looks up a key in db-proxy by its prefix, compares its SHA-256 in constant time, and keeps the result for 3 s. A look-up
+A service looks up a key in db-proxy by its prefix, compares its SHA-256 in constant time, and caches the result for 3 s. A look-up
 takes at most 1.5 s. So a revoked key is refused everywhere within 5 s. Concurrent requests with one key share one look-up. While
-db-proxy is unavailable, keys whose result is not kept are refused with 503: a key that cannot be checked is never accepted.
+db-proxy is unavailable, keys whose result is not cached are refused with 503: a key that cannot be checked is never accepted.
 
 A mistyped key is refused by its checksum, without a look-up. An address that sends more than 30 unknown keys in a minute receives
 429 for every key that was not valid at this service within the last hour. A service has at most 32 look-ups in progress.

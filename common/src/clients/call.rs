@@ -26,7 +26,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. The restart of a service takes less time.
 const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
-/// When a client may retry while a setting is wrong. It stays wrong for minutes.
+/// How long a client should wait before a retry while a setting is wrong. Correcting a setting takes minutes.
 const MISCONFIGURED_RETRY_AFTER: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one connection, and concurrent reads use a few.
@@ -41,7 +41,7 @@ pub enum CallError {
     /// The request may have been received, but no response arrived. Its effect is unknown.
     #[error("{0} did not respond")]
     NoResponse(&'static str, #[source] reqwest::Error),
-    /// The service does not accept the token of this one. The request had no effect.
+    /// The service does not accept the token of the calling service. The request had no effect.
     #[error("{0} refuses the token of {1}: {2}")]
     TokenRefused(&'static str, &'static str, TokenRefusal),
     /// The service responded with a problem.
@@ -89,8 +89,8 @@ fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Du
     }
 }
 
-/// Makes attempts for at most `deadline`, until one succeeds or `retry` does not permit another. Each attempt receives the time
-/// that remains.
+/// Makes attempts for at most `deadline`, until an attempt succeeds or `retry` does not permit another attempt. The argument of
+/// `attempt` is the time that remains.
 pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>>>(
     retry: Retry,
     deadline: Duration,
@@ -119,7 +119,7 @@ pub fn http_client() -> reqwest::Client {
     http_client_with_proxy(None)
 }
 
-/// As [`http_client`], for servers outside the platform: HTTPS requests go through the proxy, if there is one.
+/// Like [`http_client`], but for servers outside the platform: HTTPS requests go through `proxy`, if there is one.
 pub fn http_client_with_proxy(proxy: Option<reqwest::Proxy>) -> reqwest::Client {
     // Fails if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -288,7 +288,7 @@ impl ServiceClient {
             return Ok(bytes);
         }
         match Problem::from_json(&bytes, retry_after.map(Duration::from_secs)) {
-            // Whatever refuses a request for its token has not processed it.
+            // A server that refuses the token of a request has not processed the request.
             _ if status == StatusCode::UNAUTHORIZED => Err(self.token_refused(TokenRefusal::Unknown)),
             Some(Problem { code: Code::Forbidden, .. }) => Err(self.token_refused(TokenRefusal::NotPermitted)),
             Some(problem) => Err(CallError::Problem(self.service, Box::new(problem))),

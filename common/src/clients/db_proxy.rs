@@ -70,8 +70,8 @@ impl DbProxyClient {
 
     /// Places a batch of orders. Retries are safe, because every order has a key.
     pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
-        // An older db-proxy would place such orders without the fields that it does not know. It does not have the path
-        // `/v2/orders`, so it places none of them.
+        // An older db-proxy would place orders without the fields that it does not know. Orders with such fields are sent to
+        // `/v2/orders`, a path that an older db-proxy does not have, so it places none of them.
         let is_version_2 = orders.orders.iter().any(PlaceOrderCommand::needs_version_2);
         let path = if is_version_2 { "/v2/orders" } else { "/orders" };
         let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, PLACE_DEADLINE).await;
@@ -89,7 +89,8 @@ impl DbProxyClient {
         outcome.map_err(unavailable_if_older)
     }
 
-    /// The quote with this id, with what became of it. An unknown id is a refusal, and so is a quote that `owner` does not select.
+    /// The quote with this id and its state. If the id is unknown, or `owner` does not select the quote, the outcome is a
+    /// refusal.
     pub async fn find_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError> {
         let path = format!("/quotes/{id}?owner={owner}");
         let outcome = self.0.call_json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await;
@@ -121,7 +122,8 @@ impl DbProxyClient {
         response.map(|CurrentCourses { courses }| courses)
     }
 
-    /// The course history that matches `filter`, oldest first for each exchange and pair. Begins after the row of `cursor`.
+    /// A page of the course history that matches `filter`, oldest first for each exchange and pair. The page begins after the row of
+    /// `cursor`.
     pub async fn course_history(
         &self,
         filter: &CourseFilter,

@@ -39,7 +39,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Why a request could not be forwarded.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardingError {
-    /// No response has begun.
+    /// The call failed before the response began.
     #[error(transparent)]
     Call(#[from] CallError),
     /// [`MAX_IN_PROGRESS`] requests are in progress.
@@ -85,21 +85,21 @@ pub struct ForwardingClient {
     http: reqwest::Client,
     service: &'static str,
     base: Url,
-    /// Whether the other service receives the credentials of requests.
-    hands_on_credentials: bool,
+    /// Whether the credentials of requests are forwarded.
+    forwards_credentials: bool,
     permits: Arc<Semaphore>,
 }
 
 impl ForwardingClient {
     pub fn new(http: reqwest::Client, service: &'static str, base: Url) -> Self {
         let permits = Arc::new(Semaphore::new(MAX_IN_PROGRESS));
-        Self { http, service, base, hands_on_credentials: false, permits }
+        Self { http, service, base, forwards_credentials: false, permits }
     }
 
-    /// Hands on the credentials of requests too. For a service that decides by them.
+    /// Forwards the credentials of requests too, for a service that checks them.
     #[must_use]
     pub fn with_credentials(self) -> Self {
-        Self { hands_on_credentials: true, ..self }
+        Self { forwards_credentials: true, ..self }
     }
 
     /// Sends a GET, and returns when the response begins. While the service cannot be reached, the request is retried for a
@@ -123,7 +123,7 @@ impl ForwardingClient {
         url.set_path(read.path);
         url.set_query(read.query);
         let mut headers = request_headers(read);
-        if self.hands_on_credentials {
+        if self.forwards_credentials {
             for value in read.headers.get_all(header::AUTHORIZATION) {
                 headers.append(header::AUTHORIZATION, value.clone());
             }

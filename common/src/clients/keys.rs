@@ -1,4 +1,4 @@
-//! Checks API keys: looks them up in db-proxy, and keeps the results for a few seconds.
+//! Checks API keys: looks them up in db-proxy, and caches the results for a few seconds.
 
 mod directory;
 mod last_uses;
@@ -33,36 +33,37 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
-/// How long the result of a look-up is kept.
+/// How long the result of a look-up is cached.
 const RESULT_TTL: Duration = Duration::from_secs(3);
-/// Deadline of a look-up, with the wait for its turn.
+/// Deadline of a look-up, including the wait for other look-ups.
 const LOOK_UP_DEADLINE: Duration = Duration::from_millis(1500);
 /// A revoked key is refused everywhere within this time.
 const REVOCATION_DEADLINE: Duration = Duration::from_secs(5);
 const _: () = assert!(RESULT_TTL.as_millis() + LOOK_UP_DEADLINE.as_millis() < REVOCATION_DEADLINE.as_millis());
-/// Maximum number of results that are kept, in about 10 MB.
+/// Maximum number of cached results. They take about 10 MB.
 const MAX_RESULTS: u64 = 50_000;
-/// Maximum number of look-ups in progress. Further ones wait.
+/// Maximum number of look-ups in progress. Further look-ups wait.
 const MAX_LOOK_UPS: usize = 32;
 /// Maximum number of unknown keys that are looked up for one address within [`UNKNOWN_KEYS_PERIOD`].
 const MAX_UNKNOWN_KEYS: u32 = 30;
 const UNKNOWN_KEYS_PERIOD: Duration = Duration::from_secs(60);
-/// For how many addresses unknown keys are counted. The addresses without recent ones are forgotten first.
+/// Maximum number of addresses whose unknown keys are counted. Above the maximum, the least recently used count is removed.
 const MAX_ADDRESSES: u64 = 50_000;
-/// How long a key counts as known after its last successful look-up. Known keys are looked up for every address.
+/// How long a key counts as known after its last successful look-up. A known key is looked up even if the address has
+/// sent too many unknown keys.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
-/// Where keys are stored.
+/// The storage of keys: [`DbProxyClient`](super::db_proxy::DbProxyClient), or a fake in tests.
 #[async_trait]
 pub trait KeyDirectory: Send + Sync {
-    /// The key with this prefix, also if it is revoked or expired.
+    /// The key with this prefix, even if it is revoked or expired.
     async fn find_key(&self, prefix: &KeyPrefix) -> Result<Option<KeyRecord>, CallError>;
 
     /// Stores when keys were last used, at most [`MAX_KEY_USES`](crate::api::keys::MAX_KEY_USES) at once.
     async fn record_uses(&self, uses: &KeyUses) -> Result<(), CallError>;
 }
 
-/// Checks the keys of requests. A check of a key whose result is kept costs a hash and a look-up in memory.
+/// Checks the keys of requests. A check with a cached result needs only a hash and a look-up in memory.
 pub struct KeyAuthenticator {
     directory: Arc<dyn KeyDirectory>,
     clock: Clock,
@@ -70,7 +71,7 @@ pub struct KeyAuthenticator {
     results: moka::future::Cache<[u8; 32], LookUpResult>,
     /// The hashes of keys that were valid recently.
     known: moka::sync::Cache<[u8; 32], ()>,
-    /// The number of unknown keys of each address in the current period, which starts with the first one.
+    /// The number of unknown keys of each address in its current period. A period starts with its first unknown key.
     unknown_keys: moka::sync::Cache<IpAddr, Arc<AtomicU32>>,
     look_ups: Semaphore,
     last_uses: LastUses,
@@ -123,7 +124,7 @@ impl KeyAuthenticator {
         self.last_uses.send_until(stop, &*self.directory).await;
     }
 
-    /// Looks up a key. A failure is not kept, so the next request tries again.
+    /// Looks up a key. A failure is not cached, so the next request with the key causes a new look-up.
     async fn look_up(&self, key: &KeySecret, hash: KeyHash, client: IpAddr) -> Result<LookUpResult, KeyError> {
         let is_known = self.known.contains_key(hash.as_bytes());
         if !is_known && self.unknown_key_count(client) >= MAX_UNKNOWN_KEYS {

@@ -120,7 +120,7 @@ fn server_that_may_have_received_the_request_is_called_until_the_deadline() {
 }
 
 #[test]
-fn client_sees_only_that_a_service_is_unavailable() {
+fn problem_for_the_client_does_not_disclose_the_cause() {
     let problem_of = |code: Code| {
         let problem = Problem::new(code, "the detail of the service");
         CallError::Problem("db-proxy", Box::new(problem)).to_problem(Code::UpstreamUnavailable)

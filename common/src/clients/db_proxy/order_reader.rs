@@ -1,4 +1,4 @@
-//! Reads of orders. Each selects the orders of an owner.
+//! Reads orders from db-proxies of this release and of the last release.
 
 use std::sync::{
     Arc,
@@ -15,22 +15,23 @@ use crate::api::{
     orders::{Cursor, OrderIds, OrderPage, OrderQuery, OrderSummary, OwnerFilter},
 };
 
-/// Reads orders from db-proxy. Clones share what they know about its release.
+/// Reads orders from db-proxy. Clones share the knowledge whether a db-proxy of this release has responded.
 ///
-/// A db-proxy of the last release knows no owners, and its database has no orders of users. While it is the only one, it is
-/// asked for the orders of everybody, which are then the anonymous ones. As soon as a db-proxy of this release has responded,
-/// users may have placed orders. From then on an older one is not asked any more, because it would show them to everybody.
+/// A db-proxy of the last release does not support owners and returns the orders of everybody. Before a db-proxy of this release
+/// has run, all orders are anonymous, so the paths of the last release may be used, except for the orders of a user. As soon as
+/// a db-proxy of this release has responded, users may have placed orders, and the paths of the last release would disclose them.
+/// From then on these paths are not used.
 #[derive(Debug, Clone)]
 pub struct OrderReader {
     pub db_proxy: DbProxyClient,
     knows_owners: Arc<AtomicBool>,
 }
 
-/// JSON of db-proxy.
+/// Orders as JSON of db-proxy.
 #[derive(Debug, Clone)]
 pub struct OrdersJson {
     pub json: Bytes,
-    /// Whether it states the users of orders. Otherwise a db-proxy of the last release sent it.
+    /// Whether the JSON contains the users of the orders. It does not if a db-proxy of the last release sent it.
     pub has_owners: bool,
 }
 
@@ -39,7 +40,8 @@ impl OrderReader {
         Self { db_proxy, knows_owners: Arc::default() }
     }
 
-    /// The orders after the newest `start`, newest first, as the JSON of an [`OffsetPage`](crate::api::orders::OffsetPage).
+    /// The orders after the `start` newest orders, newest first, as the JSON of an
+    /// [`OffsetPage`](crate::api::orders::OffsetPage).
     pub async fn page_by_offset_json(
         &self,
         owner: OwnerFilter,
@@ -51,7 +53,7 @@ impl OrderReader {
         self.get(format!("/v2/get?owner={owner}&{range}"), last_release).await
     }
 
-    /// The orders that match `query`, newest first. Begins after the order of `cursor`.
+    /// A page of the orders that match `query`, newest first. The page begins after the order of `cursor`.
     pub async fn page(
         &self,
         query: &OrderQuery,
@@ -70,14 +72,14 @@ impl OrderReader {
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<Bytes, CallError> {
-        // An older db-proxy ignores the reference.
-        let is_older = has_no_user(owner) && query.client_reference.is_none();
-        let last_release = is_older.then(|| format!("/orders?{}", query.to_query_without_owner(cursor, limit)));
+        // An older db-proxy ignores the reference, and would return all orders.
+        let is_supported = has_no_user(owner) && query.client_reference.is_none();
+        let last_release = is_supported.then(|| format!("/orders?{}", query.to_query_without_owner(cursor, limit)));
         self.get(format!("/v2/orders?{}", query.to_query_of_owner(owner, cursor, limit)), last_release).await
     }
 
     /// The orders of everybody with these ids, as the JSON of [`FoundOrders`](crate::api::orders::FoundOrders). The caller selects
-    /// those that its clients may see.
+    /// the orders that its clients may see.
     pub async fn find_json(&self, ids: &OrderIds) -> Result<OrdersJson, CallError> {
         self.read(Method::POST, "/v2/orders/lookup", Some("/orders/lookup"), Some(ids)).await
     }
@@ -92,7 +94,8 @@ impl OrderReader {
         Ok(self.read(Method::GET, &path, last_release.as_deref(), None::<&()>).await?.json)
     }
 
-    /// Reads from `path`, or from the path that a db-proxy of the last release has.
+    /// Reads from `path`. If db-proxy does not have this path, reads from `last_release`, the path of the last release, if it may
+    /// be used.
     async fn read<B: Serialize + Sync>(
         &self,
         method: Method,
@@ -116,7 +119,7 @@ impl OrderReader {
     }
 }
 
-/// Whether a db-proxy that knows no users can select the orders of this owner.
+/// Whether a db-proxy that does not support users can select the orders of this owner.
 fn has_no_user(owner: OwnerFilter) -> bool {
     !matches!(owner, OwnerFilter::User(_))
 }

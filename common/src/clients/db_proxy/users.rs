@@ -80,7 +80,7 @@ impl DbProxyClient {
         found.map_err(unavailable_if_older)
     }
 
-    /// The users that match `query`, newest first. Begins after the user of `cursor`.
+    /// A page of the users that match `query`, newest first. The page begins after the user of `cursor`.
     pub async fn list_users(
         &self,
         query: &UserQuery,
@@ -134,7 +134,7 @@ impl DbProxyClient {
         self.write(Method::DELETE, &format!("/users/{user}/keys/{key}"), None::<&()>).await
     }
 
-    /// The record of the key with this prefix, also if the key is not valid any more.
+    /// The record of the key with this prefix, even if the key is not valid any more.
     pub async fn find_key(&self, prefix: &KeyPrefix) -> Result<Option<KeyRecord>, CallError> {
         let path = format!("/keys/{prefix}");
         none_if_absent(self.0.call_json(Method::GET, &path, None::<&()>, Retry::Safe, KEY_DEADLINE).await)

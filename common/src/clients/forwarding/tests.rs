@@ -73,13 +73,13 @@ async fn request_and_response_are_forwarded_without_the_headers_of_the_connectio
 }
 
 #[tokio::test]
-async fn credentials_are_handed_on_only_to_a_service_that_decides_by_them() {
+async fn credentials_are_forwarded_only_by_a_client_with_credentials() {
     let (client, listener) = client_of_listener().await;
     let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("Bearer bdk_1"))]);
-    for (client, handed_on) in [(client.clone(), false), (client.with_credentials(), true)] {
+    for (client, forwards) in [(client.clone(), false), (client.with_credentials(), true)] {
         let response = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
         let (_, (_stream, sent)) = tokio::join!(get(&client, &headers), answer(&listener, response));
-        assert_eq!(sent.contains("authorization: Bearer bdk_1\r\n"), handed_on, "{sent}");
+        assert_eq!(sent.contains("authorization: Bearer bdk_1\r\n"), forwards, "{sent}");
     }
 }
 

@@ -21,13 +21,13 @@ use crate::{
 
 /// How often the last uses are stored.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Deadline for storing them when the service stops.
+/// Deadline for storing the remaining uses when the service stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 /// Maximum number of keys with a use that is not stored. The uses of further keys are not recorded.
 const MAX_PENDING: usize = 100 * MAX_KEY_USES;
 
-/// Collects the last uses of keys, and stores them in batches. A key in use is looked up every few seconds and recorded then, so a
-/// request with a key costs nothing here.
+/// Collects the last uses of keys, and stores them in batches. A use is recorded only when the key is looked up, which happens at
+/// most every few seconds for each key.
 #[derive(Default)]
 pub(super) struct LastUses {
     pending: Mutex<HashMap<KeyId, Timestamp>>,
@@ -48,7 +48,7 @@ impl LastUses {
         }
     }
 
-    /// Stores the uses in intervals until `stop` is cancelled, and then the remaining ones.
+    /// Stores the uses in intervals until `stop` is cancelled. Then stores the remaining uses.
     pub(super) async fn send_until(&self, stop: CancellationToken, directory: &dyn KeyDirectory) {
         loop {
             tokio::select! {
@@ -63,7 +63,7 @@ impl LastUses {
         }
     }
 
-    /// Stores all pending uses. Those of a batch that fails are stored with the next ones.
+    /// Stores all pending uses. If a batch fails, its uses become pending again.
     async fn send_all(&self, directory: &dyn KeyDirectory) {
         loop {
             let batch = self.take_batch();

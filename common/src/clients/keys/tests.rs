@@ -89,7 +89,7 @@ impl KeyDirectory for FakeDirectory {
 }
 
 fn unavailable() -> CallError {
-    CallError::InvalidResponse("db-proxy", "a proxy in front of it is confused".to_owned())
+    CallError::InvalidResponse("db-proxy", "status 502 without a problem".to_owned())
 }
 
 struct TestSetup {
@@ -107,7 +107,7 @@ impl TestSetup {
         Self { directory, keys: Arc::new(keys), clock }
     }
 
-    /// Results are kept for the whole test.
+    /// The cached results do not expire during the test.
     fn new() -> Self {
         Self::with_result_ttl(Duration::from_secs(600))
     }
@@ -179,7 +179,7 @@ async fn revoked_and_expired_keys_and_keys_of_deactivated_users_are_refused() {
     assert_eq!(setup.reason(&expired).await, InvalidKey::Expired);
     assert_eq!(setup.reason(&deactivated).await, InvalidKey::UserDeactivated);
     assert!(setup.check(&expiring).await.is_ok());
-    // The expiry applies to a kept result too.
+    // The expiry applies to a cached result too.
     setup.clock.set(now.plus(Duration::from_secs(100)));
     assert_eq!(setup.reason(&expiring).await, InvalidKey::Expired);
     assert_eq!(setup.directory.look_ups(), 4);
@@ -212,7 +212,7 @@ async fn concurrent_checks_of_one_key_share_one_look_up() {
         })
         .collect();
     setup.directory.began.notified().await;
-    // A caller that leaves does not take the look-up with it.
+    // If this caller began the look-up, another caller begins it again.
     checks[0].abort();
     setup.directory.set(State::Available);
     setup.directory.release.notify_one();
@@ -223,7 +223,7 @@ async fn concurrent_checks_of_one_key_share_one_look_up() {
 }
 
 #[tokio::test]
-async fn key_is_not_accepted_and_not_forgotten_while_db_proxy_is_unavailable() {
+async fn key_is_neither_accepted_nor_invalid_while_db_proxy_is_unavailable() {
     let setup = TestSetup::with_result_ttl(Duration::from_millis(20));
     let key = setup.directory.issue();
     setup.directory.set(State::Unavailable);
@@ -243,7 +243,7 @@ async fn key_is_not_accepted_and_not_forgotten_while_db_proxy_is_unavailable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn look_up_without_an_answer_is_given_up() {
+async fn look_up_without_a_response_ends_at_its_deadline() {
     let setup = TestSetup::new();
     setup.directory.set(State::Waiting);
     let start = tokio::time::Instant::now();

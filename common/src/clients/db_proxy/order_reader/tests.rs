@@ -104,7 +104,7 @@ async fn anonymous_orders_are_read_from_a_db_proxy_of_the_last_release() {
 
 /// A db-proxy of the last release would show the orders of users, which may exist now, to everybody.
 #[tokio::test]
-async fn older_db_proxy_is_not_read_after_a_current_one_has_answered() {
+async fn older_db_proxy_is_not_read_after_a_current_db_proxy_has_responded() {
     let (db_proxy, reader) = FakeDbProxy::start().await;
     db_proxy.is_current.store(true, Ordering::Relaxed);
     read_page(&reader, OwnerFilter::Anonymous).await.unwrap();

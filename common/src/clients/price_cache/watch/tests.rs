@@ -278,7 +278,7 @@ async fn invalid_event_ends_the_stream_and_keeps_the_record() {
     assert_eq!(fixture.price().as_deref(), Some("1.00"));
 }
 
-/// A response ends with a line break, and an event does not.
+/// A response ends with a line break, and an event does not. The same document is recognized although its bytes differ.
 #[tokio::test(start_paused = true)]
 async fn pushed_document_is_kept_if_it_is_fetched_while_the_clock_is_ahead() {
     let mut fixture = Fixture::start();
