@@ -197,7 +197,7 @@ impl Platform {
     /// Adds the credentials of an operator at this service.
     pub fn as_operator(&self, service: &Instance, request: RequestBuilder) -> RequestBuilder {
         let rules = POLICY.iter().find(|policy| policy.service == service.name).into_iter();
-        let is_for_customers = rules.flat_map(ServicePolicy::operations).any(|(_, rule)| rule.wants_credentials());
+        let is_for_customers = rules.flat_map(ServicePolicy::operations).any(|(_, rule)| rule.checks_credentials());
         request.bearer_auth(if is_for_customers { OPERATOR_TOKEN } else { &self.token })
     }
 

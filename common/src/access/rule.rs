@@ -67,7 +67,7 @@ impl Rule {
     }
 
     /// Whether the server's middleware checks credentials for operations with this rule.
-    pub fn wants_credentials(self) -> bool {
+    pub fn checks_credentials(self) -> bool {
         match self {
             Self::Customer(_) | Self::User(_) | Self::Operator => true,
             Self::Public | Self::OperatorBeyondLoopback | Self::Internal(_) => false,

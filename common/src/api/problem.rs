@@ -74,7 +74,7 @@ impl FieldError {
         self.message.strip_prefix(IS_UNKNOWN)?.strip_prefix(DID_YOU_MEAN)?.strip_suffix('?')
     }
 
-    /// Whether the field is missing only because its name is misspelt, as one of `errors` states.
+    /// Whether the field is missing only because its name is misspelt: one of `errors` suggests this name for an unknown field.
     pub fn is_misspelt_in(&self, errors: &[Self]) -> bool {
         self.is_missing() && errors.iter().any(|error| error.meant_name() == Some(&self.field))
     }

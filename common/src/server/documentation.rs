@@ -131,7 +131,7 @@ pub(super) fn describe(document: &mut Value, service: &str, description: &ApiDes
             let method = method.to_uppercase().parse().expect("each key of a path is a method");
             let is_counted = description.counted.contain(&method, path);
             let mut own_codes = described.errors.clone();
-            if let Some(rule) = rule_of(service, described.id).filter(|rule| rule.wants_credentials()) {
+            if let Some(rule) = rule_of(service, described.id).filter(|rule| rule.checks_credentials()) {
                 access::describe_access(operation, rule);
                 own_codes.extend(access::CODES);
                 wants_credentials = true;

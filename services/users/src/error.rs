@@ -53,7 +53,7 @@ pub enum Error {
     /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// 503: db-proxy is unavailable or did not answer. 500 if it reports an internal error.
+    /// 503: db-proxy is unavailable or did not respond. 500 if it reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
     /// 503: it is not known whether the user was created.

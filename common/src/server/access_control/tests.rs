@@ -175,7 +175,7 @@ async fn request_without_an_operation_receives_the_error_of_the_router() {
     for method in ["DELETE", "OPTIONS"] {
         assert!(error(method, "/orders").await.is::<MethodNotAllowedError>(), "{method}");
     }
-    // The refusal of an operation names the operation, for metrics.
+    // The error contains the id of the refused operation, for metrics.
     assert_eq!(error("GET", "/orders").await.data::<OperationId>().map(|id| id.0), Some("list_orders"));
 }
 

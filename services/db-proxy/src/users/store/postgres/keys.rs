@@ -96,7 +96,7 @@ async fn insert_key(
     new: NewKey,
 ) -> Result<Result<PgRow, DirectoryRefusal>, sqlx::Error> {
     let NewKey { user_id, hash, key } = new;
-    // Each statement after the wait for the lock must see what the previous holder of the lock committed.
+    // The statements after the wait for the lock must see the rows that the previous holder of the lock committed.
     let mut transaction = connection.begin_with("begin isolation level read committed").await?;
     if sqlx::query(LOCK_USER).bind(user_id.0).fetch_optional(&mut *transaction).await?.is_none() {
         return Ok(Err(DirectoryRefusal::UserNotFound));
