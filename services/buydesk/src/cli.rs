@@ -19,7 +19,7 @@ use url::Url;
 
 pub use self::users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UserCommand, UserReference};
 
-/// Lines of the help are not longer, also on a wider terminal.
+/// Maximum width of the help, also on a wider terminal.
 const HELP_WIDTH: usize = 80;
 
 /// Places, stores and shows orders to buy bitcoin for fiat money.
@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Print the JSON of the service instead of a table. Errors are JSON on standard error.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Address of a running platform, such as `https://shop.example`. `BUYDESK_URL` sets it too.
+    /// Address of a running platform, such as `https://shop.example`. The default is the setting `BUYDESK_URL`.
     #[arg(long, global = true, value_name = "URL", value_parser = address("http://127.0.0.1:8001"))]
     pub server: Option<Url>,
     #[command(flatten)]
@@ -51,21 +51,22 @@ pub enum Command {
     /// Create, show and cancel quotes. A quote is a price that is valid for some seconds.
     #[command(subcommand)]
     Quote(QuoteCommand),
-    /// Create, show, list and change users, as an operator. A user may show itself.
+    /// Create, show, list and change users, as an operator. A user with an API key may show itself.
     #[command(subcommand)]
     User(UserCommand),
-    /// Create, list and revoke API keys, as an operator. A user may list its own keys.
+    /// Create, list and revoke API keys, as an operator. A user with an API key may list its own keys.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Show the current price of one bitcoin, and whether orders are accepted at it.
+    /// Show the current price of one bitcoin in each currency, and whether orders are accepted.
     Price,
-    /// Show the current courses of all exchanges.
+    /// Show the current courses. A course is the last price of one pair at one exchange.
     Rates(RatesArgs),
     /// Convert an amount from one currency or coin to another.
     Convert(ConvertArgs),
     /// Show whether orders are accepted, what is wrong, and the state of all services.
     ///
-    /// The exit code is 0 if the status is ok and orders are accepted, 1 if not, and 2 if health-check cannot be asked.
+    /// The exit code is 0 if the status is ok and orders are accepted, and otherwise 1. It is 2 if the command cannot get the
+    /// status from health-check.
     Health(HealthArgs),
     /// Fill a database with generated orders or users, for tests and measurements.
     #[command(subcommand)]
@@ -74,17 +75,17 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum Seed {
-    /// Add simulated orders to the database of `DATABASE_URL`, by default to that of `buydesk up --demo`. A database of real
-    /// orders is refused.
+    /// Add simulated orders to the database of `DATABASE_URL`. The default is the database of `buydesk up --demo`. A database
+    /// of real orders is refused.
     Orders(SeedOptions),
-    /// Add generated users to the same database until there are as many as requested. An interrupted command continues when it is
-    /// repeated. A database of real orders is refused.
+    /// Add generated users to the database of `DATABASE_URL` until it has `COUNT` of them. The default is the database of
+    /// `buydesk up --demo`. A database of real orders is refused. To continue an interrupted command, run it again.
     Users(SeedOptions),
 }
 
 #[derive(Debug, Args)]
 pub struct SeedOptions {
-    /// Number of orders to add, or number of generated users that the database has afterwards.
+    /// Number of orders to add. For users: number of generated users in the database after the command.
     #[arg(long, value_parser = whole_number(1..=100_000_000_u64))]
     pub count: u64,
     /// Do not ask for confirmation.
@@ -94,26 +95,29 @@ pub struct SeedOptions {
 
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Add simulated exchanges. They need no internet, and their prices are marked as simulated. Orders are stored in a database
-    /// of their own, database/data/demo.db, unless `DATABASE_URL` is set.
+    /// Use simulated exchanges. They need no internet, and their prices are marked as simulated. Orders are stored in a
+    /// separate database, database/data/demo.db, unless `DATABASE_URL` is set.
     #[arg(long)]
     pub demo: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct HealthArgs {
-    /// Address of health-check. By default, its port on the host of --server. `HEALTH_CHECK_URL` sets it too.
+    /// Address of health-check. The default is the port of health-check on the host of --server or `BUYDESK_URL`.
+    /// Without --server, the setting `HEALTH_CHECK_URL` replaces this default.
     #[arg(long, value_name = "URL", value_parser = address("http://127.0.0.1:8050"))]
     pub health_check: Option<Url>,
 }
 
-/// The credentials that the command line names. Other users of the machine may see the command line, so the settings are safer.
+/// The credentials on the command line. Other users of the machine may see the command line, so the settings are safer.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CredentialOptions {
-    /// API key to act as a user. `BUYDESK_API_KEY` sets it too, and hides it from other users of this machine.
+    /// API key to act as a user. The setting `BUYDESK_API_KEY` is safer: other users of this machine may see the options of a
+    /// command.
     #[arg(long, global = true, value_name = "KEY", value_parser = secret())]
     pub api_key: Option<Secret>,
-    /// Token to act as an operator. `OPERATOR_TOKEN` sets it too, and hides it from other users of this machine.
+    /// Token to act as an operator. The setting `OPERATOR_TOKEN` is safer: other users of this machine may see the options of a
+    /// command.
     #[arg(long, global = true, value_name = "TOKEN", value_parser = secret(), conflicts_with = "api_key")]
     pub operator_token: Option<Secret>,
 }
@@ -124,12 +128,12 @@ impl CredentialOptions {
     }
 }
 
-/// Accepts every text, because an error would show it.
+/// Parses a secret. Every text except an empty one is accepted, because an error of clap would print the secret.
 fn secret() -> impl TypedValueParser<Value = Secret> {
     NonEmptyStringValueParser::new().map(Secret::new)
 }
 
-/// The addresses that the command line names.
+/// The addresses on the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
     pub server: Option<Url>,
@@ -151,7 +155,7 @@ pub struct RatesArgs {
 
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// Amount to convert, at most 8 decimals.
+    /// Amount to convert, with at most 8 decimals.
     #[arg(allow_hyphen_values = true)]
     pub amount: String,
     /// Currency or coin of the amount, such as BTC.
@@ -184,22 +188,22 @@ pub struct PlaceArgs {
     /// Currency to pay in, such as EUR.
     #[arg(short, long, required_unless_present = "quote")]
     pub currency: Option<String>,
-    /// Amount to pay, at most 4 decimals.
+    /// Amount to pay, with at most 4 decimals.
     #[arg(short, long, allow_hyphen_values = true)]
     pub amount: Option<String>,
-    /// Bitcoin to buy instead of an amount, at most 8 decimals.
+    /// Bitcoin to buy, instead of an amount to pay, with at most 8 decimals.
     #[arg(short, long, allow_hyphen_values = true)]
     pub bitcoin: Option<String>,
-    /// Id of the quote to take, instead of currency and amount.
+    /// Id of the quote whose price and amount the order takes, instead of a currency and an amount.
     #[arg(short, long, conflicts_with = "currency")]
     pub quote: Option<QuoteId>,
     /// Your reference for the order, such as the number of an invoice.
     #[arg(short, long)]
     pub reference: Option<String>,
-    /// A note on the order as NAME=VALUE. May be repeated.
+    /// A note on the order as NAME=VALUE. The option may be repeated with other names.
     #[arg(short, long, value_parser = parse_pair)]
     pub metadata: Vec<MetadataPair>,
-    /// Idempotency key. Commands with the same key place one order. Generated if omitted.
+    /// Idempotency key. Commands with the same key place only one order. By default, the command generates a key.
     #[arg(short, long)]
     pub key: Option<IdempotencyKey>,
 }
@@ -216,7 +220,7 @@ fn parse_pair(text: &str) -> Result<MetadataPair, String> {
     Ok(MetadataPair { name: name.to_owned(), value: value.to_owned() })
 }
 
-/// Parses an address such as `example`.
+/// Parses an HTTP address. An error names `example`.
 fn address(example: &'static str) -> impl Fn(&str) -> Result<Url, String> + Clone {
     move |text| parse_http_url(text).ok_or_else(|| format!("must be {HTTP_URL}, such as {example}"))
 }
@@ -234,14 +238,14 @@ where
 
 #[derive(Debug, Subcommand)]
 pub enum QuoteCommand {
-    /// Create a quote: reserve the current price.
+    /// Create a quote: reserve the current price for an amount.
     Create(CreateQuoteArgs),
     /// Show a quote, and whether it is open, taken, expired or released.
     Get {
         /// Id of the quote.
         id: QuoteId,
     },
-    /// Release the reservation of a quote that is not needed any more.
+    /// Cancel a quote: release its reservation.
     Cancel {
         /// Id of the quote.
         id: QuoteId,
@@ -258,10 +262,10 @@ pub struct CreateQuoteArgs {
     /// Currency to pay in, such as EUR.
     #[arg(short, long)]
     pub currency: String,
-    /// Amount to pay, at most 4 decimals.
+    /// Amount to pay, with at most 4 decimals.
     #[arg(short, long, allow_hyphen_values = true)]
     pub amount: Option<String>,
-    /// Bitcoin to buy instead of an amount, at most 8 decimals.
+    /// Bitcoin to buy, instead of an amount to pay, with at most 8 decimals.
     #[arg(short, long, allow_hyphen_values = true)]
     pub bitcoin: Option<String>,
 }
@@ -271,28 +275,28 @@ pub struct ListArgs {
     /// Maximum number of orders to show.
     #[arg(short, long, default_value_t = 20, value_parser = whole_number(1..=MAX_PAGE))]
     pub limit: u32,
-    /// Continue an earlier list: the cursor that it ended with.
+    /// Cursor at which the list continues. The previous list ends with a command that contains it.
     #[arg(long)]
     pub cursor: Option<Cursor>,
-    /// Orders in this currency.
+    /// Show orders in this currency.
     #[arg(long)]
     pub currency: Option<Currency>,
-    /// Orders accepted at this time or later, such as 2026-01-02T03:04:05Z.
+    /// Show orders that were accepted at this time or later, such as 2026-01-02T03:04:05Z.
     #[arg(long)]
     pub from: Option<Timestamp>,
-    /// Orders accepted before this time.
+    /// Show orders that were accepted before this time.
     #[arg(long)]
     pub to: Option<Timestamp>,
-    /// Orders of this amount or more.
+    /// Show orders of this amount or more.
     #[arg(long)]
     pub min_amount: Option<FiatAmount>,
-    /// Orders of this amount or less.
+    /// Show orders of this amount or less.
     #[arg(long)]
     pub max_amount: Option<FiatAmount>,
-    /// Orders with exactly this reference.
+    /// Show orders with exactly this reference.
     #[arg(long)]
     pub reference: Option<ClientReference>,
-    /// Orders of this user. Only an operator may list the orders of others.
+    /// Show orders of this user. Only an operator may list the orders of other users.
     #[arg(long)]
     pub user: Option<UserId>,
 }

@@ -1,5 +1,5 @@
-//! The client commands. Each sends requests to the public address, to users or to health-check, and prints the response as a table or as
-//! JSON.
+//! The client commands. Each command sends requests to the public address, to the service users or to health-check. It prints
+//! the response as a table or as JSON.
 
 mod api_client;
 mod credentials;
@@ -20,7 +20,7 @@ use self::error::{FieldOption, naming_options};
 pub use self::{
     api_client::ApiClient,
     error::{ClientError, error_document, print_warning},
-    health::{CANNOT_BE_ASKED, show_health},
+    health::{STATUS_UNAVAILABLE, show_health},
     keys::run_key_command,
     orders::run_order_command,
     price::show_price,

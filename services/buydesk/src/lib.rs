@@ -1,4 +1,4 @@
-//! buydesk: all services in one process, and the command-line client.
+//! The program `buydesk`: runs all services in one process, and is the command-line client.
 
 mod cli;
 mod client;
@@ -14,23 +14,23 @@ use common::{config::Env, process};
 
 use self::{
     cli::{Addresses, Arguments, Command, Seed},
-    client::{ApiClient, CANNOT_BE_ASKED, ClientError, error_document},
+    client::{ApiClient, ClientError, STATUS_UNAVAILABLE, error_document},
 };
 
 /// The exit code of a command that failed.
 const FAILED: u8 = 1;
-/// The exit code if an argument is invalid. clap uses it too.
+/// The exit code if an argument is invalid. clap exits with the same code.
 const INVALID_ARGUMENT: u8 = 2;
 
-/// Runs the command of the command line. An error is printed to standard error, and the exit code is 1, or 2 if an argument is
-/// invalid or health-check cannot be asked.
+/// Runs the command of the command line. An error is printed to standard error. The exit code is then 2 if an argument is
+/// invalid or if `buydesk health` cannot get the status from health-check, and otherwise 1.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return report_invalid_arguments(&error),
     };
     let json = arguments.json;
-    let failed = if matches!(arguments.command, Command::Health(_)) { CANNOT_BE_ASKED } else { FAILED };
+    let failed = if matches!(arguments.command, Command::Health(_)) { STATUS_UNAVAILABLE } else { FAILED };
     // Checked before the runtime starts, because the runtime opens files.
     let descriptors = match arguments.command {
         Command::Up(_) => up::check_descriptors(),
@@ -46,17 +46,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints the help or the version that was requested, or why the command line is invalid: with `--json` as JSON.
+/// Prints the help or the version if the user requested it. Otherwise prints why the command line is invalid, with `--json` as
+/// JSON.
 fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
     let is_json = std::env::args().skip(1).any(|argument| argument == "--json");
     if error.use_stderr() && is_json {
         let text = error.render().to_string();
         let detail = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-        // clap lists missing arguments in lines.
+        // clap prints each missing argument on a line of its own.
         let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
         eprintln!("{}", error_document(&ClientError::invalid_arguments(detail).into()));
     } else {
-        // A closed pipe is no reason for another error.
+        // The text cannot be printed if the reader has closed the pipe. This is not reported.
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(INVALID_ARGUMENT))
@@ -71,13 +72,13 @@ fn report_error(error: &anyhow::Error, json: bool, exit_code: u8) -> ExitCode {
     ExitCode::from(exit_code_of(error, exit_code))
 }
 
-/// The exit code of an error. `failed` is that of an error that is not in the arguments.
+/// The exit code of an error: 2 if an argument is invalid, and otherwise `failed`.
 fn exit_code_of(error: &anyhow::Error, failed: u8) -> u8 {
     let is_invalid = error.downcast_ref::<ClientError>().is_some_and(ClientError::is_invalid_argument);
     if is_invalid { INVALID_ARGUMENT } else { failed }
 }
 
-/// Refuses the options of client commands for a command that runs or fills a platform of its own.
+/// Refuses the options of client commands. For `buydesk up` and `buydesk seed`, which use no running platform.
 fn refuse_client_options(has_server: bool, has_credentials: bool) -> Result<(), ClientError> {
     let options = match (has_server, has_credentials) {
         (true, _) => "--server is the address of",
@@ -93,7 +94,7 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
     let Arguments { json, server, credentials, command } = arguments;
     let env = Env::from_process()?;
     if !matches!(command, Command::Up(_)) {
-        // `buydesk up` logs them.
+        // `buydesk up` logs the unknown settings itself.
         for unknown in env.unknown_settings() {
             client::print_warning("unknown_setting", unknown, json);
         }

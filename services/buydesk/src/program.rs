@@ -1,17 +1,18 @@
-//! The command with which this program was started, for hints that work as they are printed.
+//! The name or path with which this program was started. Hints contain it, so that the user can copy and run the printed
+//! commands.
 
 use std::{fmt::Display, path::Path};
 
 const NAME: &str = "buydesk";
 
-/// The program as the user typed it, such as `target/release/buydesk`. It works in the same terminal.
+/// The program as the user typed it, such as `target/release/buydesk`. For commands that the user runs in the same terminal.
 pub fn typed_name() -> String {
     let typed = std::env::args_os().next();
     typed.map_or_else(|| NAME.to_owned(), |typed| quote(&typed.to_string_lossy()))
 }
 
-/// The program for another terminal, which may be in another folder: a plain name if it was found in PATH, and otherwise the path
-/// of the file.
+/// The program for commands that the user runs in another terminal, perhaps in another folder. It is the plain name if the
+/// shell found the program in PATH, and otherwise the path of the file.
 pub fn path() -> String {
     let typed = typed_name();
     let is_in_path = Path::new(&typed).components().count() == 1 && !typed.contains('\'');
@@ -21,12 +22,12 @@ pub fn path() -> String {
     }
 }
 
-/// A command of this program that works in the same terminal.
+/// A command of this program with these arguments, for the same terminal.
 pub fn command(arguments: &str) -> String {
     format!("{} {arguments}", typed_name())
 }
 
-/// A word as a shell reads it.
+/// Quotes a word for a shell if it contains special characters.
 fn quote(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
@@ -36,7 +37,7 @@ fn quote(word: &str) -> String {
     }
 }
 
-/// An option of a command with its value, such as ` --limit 20`. Empty without a value.
+/// An option of a command and its value, such as ` --limit 20`. An empty text if there is no value.
 pub fn option(name: &str, value: Option<impl Display>) -> String {
     value.map(|value| format!(" --{name} {}", quote(&value.to_string()))).unwrap_or_default()
 }

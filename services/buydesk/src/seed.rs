@@ -1,6 +1,6 @@
 //! `buydesk seed`: fills a database with generated rows, for tests and measurements with a large database.
 //!
-//! The database is marked as one of simulated orders, and a database of real orders is refused.
+//! The command marks the database as a database of simulated orders. It refuses a database of real orders.
 
 mod orders;
 mod users;
@@ -18,14 +18,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub use self::{orders::seed_orders, users::seed_users};
 use crate::cli::SeedOptions;
 
-/// A database to which rows may be added.
+/// An open database to which the command may add rows.
 struct Prepared {
     config: Config,
     database: Database,
 }
 
-/// Opens and migrates the database of `DATABASE_URL` after the user has agreed. `None` if the user refuses. `rows` names what is
-/// added.
+/// Opens and migrates the database of `DATABASE_URL` after the user has confirmed. Returns `None` if the user declines. `rows`
+/// names the rows to add, such as `generated users`.
 async fn prepare(mut env: Env, options: &SeedOptions, rows: &str) -> anyhow::Result<Option<Prepared>> {
     env.set_default("INTERNAL_TOKEN", "required by the settings, but not used here");
     env.set("SIMULATED", "true");
@@ -41,8 +41,8 @@ async fn prepare(mut env: Env, options: &SeedOptions, rows: &str) -> anyhow::Res
     let claimed = database.claim_origin(Some(OrderOrigin::Simulated)).await;
     claimed.map_err(|error| match error {
         DatabaseError::OtherOrigin { .. } => anyhow!(
-            "{url} is a database of real orders. Generated rows are simulated, and the two never meet. Nothing was added. Set \
-             DATABASE_URL to another database"
+            "{url} is a database of real orders. Generated rows cannot be added to it, because they are simulated. Nothing was \
+             added. Set DATABASE_URL to another database"
         ),
         error => anyhow!(error.chain()),
     })?;
@@ -58,7 +58,7 @@ fn progress_bar(count: u64, rows: &str) -> anyhow::Result<ProgressBar> {
 fn confirm(count: u64, rows: &str, database: &str) -> anyhow::Result<bool> {
     ensure!(
         stdin().is_terminal() && stdout().is_terminal(),
-        "this adds {count} {rows} to {database}, and they cannot be removed; repeat the command with --yes to confirm"
+        "this command adds {count} {rows} to {database}, and they cannot be removed; run the command with --yes to confirm"
     );
     print!("Add {count} {rows} to {database}? They cannot be removed. [y/N] ");
     stdout().flush()?;

@@ -4,17 +4,18 @@ use std::{fmt, io::stdout};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets::UTF8_FULL_CONDENSED};
 
-/// The least width of a column whose text is wrapped.
+/// The minimum width to which the text of a column is wrapped.
 const MIN_WRAPPED_WIDTH: usize = 16;
-/// The width that the frame adds for each column, and the one that it adds once.
+/// The width that the frame adds to each column: a space on both sides and a line on the left.
 const FRAME_OF_COLUMN: usize = 3;
+/// The width of the line on the right of the table.
 const FRAME: usize = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
-    /// Its values are never broken.
+    /// The values of the column are never wrapped.
     Whole,
-    /// Its text may be wrapped.
+    /// The text of the column may be wrapped.
     Wrapped,
 }
 
@@ -25,18 +26,18 @@ struct Column {
     fit: Fit,
 }
 
-/// A table. [`fmt::Display`] fits it to the terminal: a table that is too wide is wrapped, then loses optional columns one by
-/// one, and then becomes a list of records.
+/// A table. [`fmt::Display`] fits it to the width of the terminal. If the table is too wide, its text is wrapped. If it is
+/// still too wide, optional columns are omitted one by one. If that does not suffice, it is printed as a list of records.
 #[derive(Debug, Clone)]
 pub struct Table {
     columns: Vec<Column>,
-    /// The names of the columns that may be left out, the least important first.
+    /// The names of the columns that may be omitted, the least important first.
     optional: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with these columns. Those in `numeric` are aligned to the right.
+    /// A table with these columns. `numeric` contains the indexes of the columns that are aligned to the right.
     pub fn new<const N: usize>(names: [&'static str; N], numeric: &[usize]) -> Self {
         let columns = names.into_iter().enumerate().map(|(index, name)| {
             let alignment = if numeric.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
@@ -54,7 +55,7 @@ impl Table {
         self
     }
 
-    /// Permits leaving columns out, the least important first.
+    /// Permits omitting these columns, the least important first.
     #[must_use]
     pub fn optional<const N: usize>(mut self, names: [&'static str; N]) -> Self {
         self.optional.extend(names);
@@ -87,7 +88,7 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// The text for a terminal of this width. Without a width, nothing is wrapped or left out.
+    /// The text for a terminal of this width. Without a width, nothing is wrapped or omitted.
     pub fn fit(&self, width: Option<usize>) -> String {
         let Some(width) = width else { return self.render(&self.columns_without(&[]), None) };
         for count in 0..=self.optional.len() {
@@ -104,19 +105,19 @@ impl Table {
         (0..self.columns.len()).filter(|&index| !omitted.contains(&self.columns[index].name)).collect()
     }
 
-    /// The table of these columns, if it fits.
+    /// The table of these columns. `None` if the table does not fit into the width, even with wrapped text.
     fn render_within(&self, columns: &[usize], width: usize) -> Option<String> {
         let frame = FRAME + FRAME_OF_COLUMN * columns.len();
         let natural: usize = columns.iter().map(|&column| self.content_width(column)).sum();
         if frame + natural <= width {
             return Some(self.render(columns, None));
         }
-        let least = |&column: &usize| match self.columns[column].fit {
+        let min_width = |&column: &usize| match self.columns[column].fit {
             Fit::Wrapped => self.content_width(column).min(MIN_WRAPPED_WIDTH),
             Fit::Whole => self.content_width(column),
         };
-        let least: usize = columns.iter().map(least).sum();
-        (frame + least <= width).then(|| self.render(columns, Some(width)))
+        let min_content: usize = columns.iter().map(min_width).sum();
+        (frame + min_content <= width).then(|| self.render(columns, Some(width)))
     }
 
     fn content_width(&self, column: usize) -> usize {
@@ -148,7 +149,7 @@ impl Table {
         table.to_string()
     }
 
-    /// Each row as a block of lines, one for each column.
+    /// Each row as a record. A record has one line for each column whose cell is not empty.
     fn records(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
         let record = |row: &Vec<String>| {
@@ -169,7 +170,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// The width of the terminal on standard output. `None` if it is a file or a pipe.
+/// The width of the terminal. `None` if standard output is a file or a pipe.
 fn terminal_width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)

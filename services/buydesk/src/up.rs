@@ -1,4 +1,5 @@
-//! `buydesk up`: all services in this process. Each has its own port and the addresses of the others.
+//! `buydesk up`: runs all services in this process. Each service listens on its own port and calls the others by their
+//! addresses.
 
 use std::time::Duration;
 
@@ -22,10 +23,11 @@ use tracing::Instrument;
 
 use crate::{cli::UpArgs, program, table::Table};
 
-/// The number of services, with exchange-sim.
+/// The number of services, including exchange-sim.
 const SERVICES: u64 = 9;
-/// How long `buydesk up` waits for readiness before it prints that orders cannot be placed yet.
+/// The time after which `buydesk up` prints that orders cannot be placed yet.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time between two checks of readiness.
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The listeners of all services. They are bound before any service starts, so that the addresses of all services are known.
@@ -38,7 +40,7 @@ struct Listeners {
     health_check: Listener,
     rates: Listener,
     users: Listener,
-    /// With `--demo` only.
+    /// `None` without `--demo`.
     exchange_sim: Option<Listener>,
 }
 
@@ -50,7 +52,7 @@ struct RunningService {
     readiness: ReadinessCheck,
 }
 
-/// Checks that the process may open enough files for all services. Returns how many it may open.
+/// Checks that the process may open enough files for all services. Returns the number of files that the process may open.
 pub fn check_descriptors() -> anyhow::Result<u64> {
     process::require_descriptors("buydesk up", required_descriptors(SERVICES))
 }
@@ -62,7 +64,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     if args.demo {
         env.set("SIMULATED", "true");
     } else {
-        // Declares the orders of the database as real.
+        // Declares that the orders of the database are real.
         env.set_default("SIMULATED", "false");
     }
     let telemetry_config = telemetry::Config::from_env(&mut env);
@@ -87,12 +89,12 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let mut running = start_all(&mut env, listeners, reporting_config.heartbeat_interval, &queue).await?;
     let send_reports = tokio::spawn(reporting::send_reports(reporting_config, reports, flush.clone()));
 
-    println!("{table}\nEach service has its documentation at /docs of its address.\n{price_note}");
+    println!("{table}\nThe documentation of each service is at /docs of its address.\n{price_note}");
     println!("Orders are stored in {database}.");
     if let Some(token) = operator_token {
-        println!("OPERATOR_TOKEN of this run, for operators: {}", token.expose());
+        println!("OPERATOR_TOKEN for operators, valid until this command ends: {}", token.expose());
     }
-    // create-order starts last and is ready when everything that it needs is ready.
+    // create-order is the last service that starts. It is ready when all services that it needs are ready.
     let readiness = running.last().map(|create_order| create_order.readiness.clone());
     let announcement = tokio::spawn(announce_readiness(readiness, hints));
     let ended = tokio::select! {
@@ -103,13 +105,13 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     };
     announcement.abort();
     println!("Stopping. Accepted requests are being completed.");
-    // The services stop one after the other. Requests in flight have one deadline for all of them.
+    // The services stop one after the other. The requests in flight of all services have the same deadline.
     tokio::spawn(async move {
         tokio::time::sleep(DRAIN_TIMEOUT).await;
         drain_end.cancel();
     });
     let stop_all = async {
-        // In reverse order of start: a service ends before the services that it needs.
+        // The services stop in the reverse order of their start: each stops before the services that it needs.
         for RunningService { name, task, heartbeats, stop, .. } in running.into_iter().rev() {
             stop.cancel();
             if let Err(error) = flatten_result(task.await).and(Ok(heartbeats.await?)) {
@@ -121,12 +123,12 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     };
     tokio::time::timeout(STOP_TIMEOUT, stop_all)
         .await
-        .with_context(|| format!("not every service ended within {} s", STOP_TIMEOUT.as_secs()))??;
+        .with_context(|| format!("not every service stopped within {} s", STOP_TIMEOUT.as_secs()))??;
     println!("Stopped.");
     ended
 }
 
-/// Makes a token of operators if none is set.
+/// Sets `OPERATOR_TOKEN` to a random token if it is not set. Returns the random token.
 fn make_operator_token(env: &mut Env) -> Option<Secret> {
     if env.text("OPERATOR_TOKEN").is_some() {
         return None;
@@ -140,7 +142,7 @@ fn flatten_result(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Resu
     result.context("the service panicked")?
 }
 
-/// The error of a service that ended before the platform was stopped.
+/// The error of a service that ended although nothing stopped it.
 fn early_end_error(name: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
     match flatten_result(result) {
         Ok(()) => anyhow::anyhow!("{name} ended unexpectedly"),
@@ -148,7 +150,7 @@ fn early_end_error(name: &str, result: Result<anyhow::Result<()>, JoinError>) ->
     }
 }
 
-/// Reads the settings of all services, so that all invalid settings are reported together and before a port is bound.
+/// Reads the settings of all services. All invalid settings are reported together, before a port is bound.
 fn check_settings(env: &mut Env) -> anyhow::Result<()> {
     fn check<S: Service>(env: &mut Env) {
         Bind::from_env(env, S::NAME, S::PORT);
@@ -241,7 +243,7 @@ async fn start_all(
     running.push(start_service::<price_updater::App>(env, listeners.price_updater, interval, queue).await?);
     running.push(start_service::<users::App>(env, listeners.users, interval, queue).await?);
     let trusted_proxies = env.text("TRUSTED_PROXIES").unwrap_or_default().to_owned();
-    env.set("TRUSTED_PROXIES", with_own_address(&trusted_proxies, &listeners.create_order)?);
+    env.set("TRUSTED_PROXIES", with_forwarding_address(&trusted_proxies, &listeners.create_order)?);
     running.push(start_service::<rates::App>(env, listeners.rates, interval, queue).await?);
     running.push(start_service::<fetch_orders::App>(env, listeners.fetch_orders, interval, queue).await?);
     env.set("TRUSTED_PROXIES", trusted_proxies);
@@ -249,14 +251,14 @@ async fn start_all(
     Ok(running)
 }
 
-/// Adds the address from which create-order hands on reads. So the rate limits of rates and fetch-orders count each read for the
-/// client that sent it.
-fn with_own_address(trusted_proxies: &str, create_order: &Listener) -> std::io::Result<String> {
-    let own = connect_address(create_order.address()?).ip();
-    Ok(if trusted_proxies.is_empty() { own.to_string() } else { format!("{trusted_proxies},{own}") })
+/// Adds the address from which create-order forwards reads to `trusted_proxies`. The rate limits of rates and fetch-orders
+/// then count each read for the client that sent it to create-order.
+fn with_forwarding_address(trusted_proxies: &str, create_order: &Listener) -> std::io::Result<String> {
+    let forwarding = connect_address(create_order.address()?).ip();
+    Ok(if trusted_proxies.is_empty() { forwarding.to_string() } else { format!("{trusted_proxies},{forwarding}") })
 }
 
-/// Starts one service, and its heartbeats at `interval`.
+/// Starts one service. Its heartbeats have this interval.
 async fn start_service<S: Service + 'static>(
     env: &mut Env,
     listener: Listener,
@@ -265,7 +267,7 @@ async fn start_service<S: Service + 'static>(
 ) -> anyhow::Result<RunningService> {
     let config = S::configure(env);
     env.finish()?;
-    // The span names the service in log events outside of requests.
+    // The span adds the name of the service to log events that belong to no request.
     let span = tracing::info_span!("service", service = S::NAME);
     let build = S::build(config, listener).instrument(span.clone());
     let service = build.await.with_context(|| format!("{} could not start", S::NAME))?;
@@ -297,7 +299,7 @@ fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// Where prices come from, and what happens to orders without them. The settings were checked before.
+/// States where prices come from, and how long orders use the last price. The settings must be valid.
 fn price_note(env: &mut Env, demo: bool) -> String {
     if demo {
         return "Prices are SIMULATED: they come from exchanges in this process and have no value. Ctrl-C stops all services."
@@ -305,16 +307,16 @@ fn price_note(env: &mut Env, demo: bool) -> String {
     }
     let updater = price_updater::App::configure(env);
     let max_age = create_order::App::configure(env).price_max_age.unwrap_or(updater.max_prolonged_age);
-    // A fresh price is used until it expires, whatever the maximum age of a prolonged one.
+    // Both maximum ages apply to prolonged prices. A fresh price is used until it expires.
     let longest = max_age.min(updater.max_prolonged_age).max(updater.record_ttl);
     format!(
-        "Prices come from real exchanges. While these agree on no newer price, orders use the last one until it is {} old. Then \
-         they are refused. Ctrl-C stops all services.",
+        "Prices come from real exchanges. While the exchanges agree on no newer price, orders use the last price until it is \
+         {} old. Then orders are refused. Ctrl-C stops all services.",
         format_age(longest)
     )
 }
 
-/// Commands for another terminal. They name the addresses that are not the default ones.
+/// Commands that the user can run in another terminal. They contain the addresses that differ from the default addresses.
 struct CommandHints {
     place_order: String,
     health: String,
@@ -338,7 +340,7 @@ impl CommandHints {
     }
 }
 
-/// Prints a message when orders can be placed, or after [`READY_TIMEOUT`] that they cannot be placed yet.
+/// Prints a message when orders can be placed. If they cannot be placed within [`READY_TIMEOUT`], prints why.
 async fn announce_readiness(readiness: Option<ReadinessCheck>, hints: CommandHints) {
     let Some(readiness) = readiness else { return };
     let becomes_ready = async {
@@ -352,7 +354,7 @@ async fn announce_readiness(readiness: Option<ReadinessCheck>, hints: CommandHin
     }
     let missing = Component::fatal_reasons(&readiness().await).join("\n  ");
     println!(
-        "Not ready yet; still trying. What is missing:\n  {missing}\nThis command shows more:\n  {}",
+        "Orders cannot be placed yet. create-order waits for:\n  {missing}\nThis command shows more:\n  {}",
         hints.health
     );
 }

@@ -231,7 +231,7 @@ async fn one_address_suffices_for_every_command() {
     assert!(!prices["prices"]["EUR"]["sources"].as_array().unwrap().is_empty(), "{prices}");
     assert!(run("rates --exchangers kraken").contains("kraken"));
     assert!(run("convert 1 BTC EUR").contains("1 BTC = "));
-    assert!(run("quote create -c EUR -a 5").contains("To take it: "));
+    assert!(run("quote create -c EUR -a 5").contains("To take the quote: "));
 
     let health_check = format!("http://{}", platform.address(health_check::App::NAME));
     wait_until("health reports that orders are accepted", HEARTBEAT_LIMIT, async || {

@@ -87,7 +87,7 @@ async fn operator_manages_users_and_keys() {
     for (code, command, parts) in [
         (1, "user create -e BOB@example.org -n B", &["--email belongs to another user", "email_taken"][..]),
         (2, "user create -e bob -n B", &["--email must be an e-mail address"]),
-        (1, "user find eve@example.org", &["No user has the address eve@example.org."]),
+        (1, "user find eve@example.org", &["No user has the e-mail address eve@example.org."]),
         (2, "user get", &["id is required"]),
         (
             2,

@@ -15,7 +15,7 @@ fn negative_amount_is_parsed_so_that_the_service_can_refuse_it() {
 }
 
 #[test]
-fn order_has_a_currency_and_an_amount_or_a_quote() {
+fn order_requires_a_currency_with_one_amount_or_a_quote() {
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let parse =
         |options: &[&str]| Arguments::try_parse_from([&["buydesk", "order", "place"], options].concat()).is_ok();
@@ -33,7 +33,7 @@ fn order_has_a_currency_and_an_amount_or_a_quote() {
 }
 
 #[test]
-fn missing_arguments_are_named_with_their_alternatives() {
+fn error_of_missing_arguments_names_their_alternatives() {
     for (arguments, alternatives) in [
         (&["order", "place"][..], "<--amount <AMOUNT>|--bitcoin <BITCOIN>|--quote <QUOTE>>"),
         (&["order", "place", "-c", "EUR"], "<--amount <AMOUNT>|--bitcoin <BITCOIN>|--quote <QUOTE>>"),
@@ -47,7 +47,7 @@ fn missing_arguments_are_named_with_their_alternatives() {
 }
 
 #[test]
-fn wrong_value_is_named_with_its_option_and_what_is_allowed() {
+fn error_of_invalid_value_names_option_value_and_allowed_values() {
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let list = &["order", "list"][..];
     for (command, option, value, allowed) in [
@@ -76,20 +76,20 @@ fn wrong_value_is_named_with_its_option_and_what_is_allowed() {
     }
 }
 
-/// The help of a command and of all its subcommands.
-fn helps(command: &mut clap::Command) -> Vec<String> {
+/// The help texts of a command and of all its subcommands.
+fn help_texts(command: &mut clap::Command) -> Vec<String> {
     let own = [command.render_help().to_string(), command.render_long_help().to_string()];
-    let subcommands: Vec<_> = command.get_subcommands_mut().flat_map(helps).collect();
+    let subcommands: Vec<_> = command.get_subcommands_mut().flat_map(help_texts).collect();
     own.into_iter().chain(subcommands).collect()
 }
 
 #[test]
-fn help_fits_a_terminal_of_eighty_columns() {
+fn help_texts_fit_a_terminal_of_eighty_columns() {
     let mut command = Arguments::command();
     command.build();
-    let helps = helps(&mut command);
-    assert!(helps.len() > 20, "{}", helps.len());
-    for help in helps {
+    let texts = help_texts(&mut command);
+    assert!(texts.len() > 20, "{}", texts.len());
+    for help in texts {
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }

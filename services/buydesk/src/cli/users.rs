@@ -15,21 +15,21 @@ use super::whole_number;
 pub enum UserCommand {
     /// Create a user.
     Create {
-        /// E-mail address of the user. No other user may have it, in upper or lower case.
+        /// E-mail address of the user. No other user may have the same address. Upper and lower case are not distinguished.
         #[arg(short, long)]
         email: String,
         /// Name of the user.
         #[arg(short, long)]
         name: String,
     },
-    /// Show a user: one of an operator's choice, or the one of the API key.
+    /// Show a user. An operator may show every user. A user with an API key may show only itself.
     Get {
-        /// Id or e-mail address of the user. By default, the user of the API key.
+        /// Id or e-mail address of the user. The default is the user of the API key.
         user: Option<UserReference>,
     },
     /// Show the user with an e-mail address.
     Find {
-        /// E-mail address of the user, in upper or lower case.
+        /// E-mail address of the user. Upper and lower case are not distinguished.
         email: Email,
     },
     /// List users, newest first.
@@ -45,12 +45,12 @@ pub enum UserCommand {
         #[arg(short, long)]
         name: Option<String>,
     },
-    /// Refuse all keys of a user. Orders remain, and the user can be activated again.
+    /// Deactivate a user: all of its keys are refused. Its orders remain, and it can be activated again.
     Deactivate {
         /// Id or e-mail address of the user.
         user: UserReference,
     },
-    /// Accept the keys of a user again.
+    /// Activate a user: its keys are accepted again.
     Activate {
         /// Id or e-mail address of the user.
         user: UserReference,
@@ -62,10 +62,10 @@ pub struct ListUsersArgs {
     /// Maximum number of users to show.
     #[arg(short, long, default_value_t = 20, value_parser = whole_number(1..=MAX_USER_PAGE))]
     pub limit: u32,
-    /// Continue an earlier list: the cursor that it ended with.
+    /// Cursor at which the list continues. The previous list ends with a command that contains it.
     #[arg(long)]
     pub cursor: Option<UserCursor>,
-    /// Users in this state.
+    /// Show users in this state.
     #[arg(long)]
     pub state: Option<StateFilter>,
 }
@@ -88,14 +88,14 @@ impl From<StateFilter> for UserState {
 
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Create an API key of a user. It is shown only once.
+    /// Create an API key for a user. The key is shown only once.
     Create(CreateKeyArgs),
     /// List the keys of a user, newest first.
     List {
-        /// Id or e-mail address of the user. By default, the user of the API key.
+        /// Id or e-mail address of the user. The default is the user of the API key.
         user: Option<UserReference>,
     },
-    /// Revoke a key: every service refuses it within 5 seconds.
+    /// Revoke a key. Every service refuses the key within 5 seconds.
     Revoke {
         /// Id or e-mail address of the user.
         user: UserReference,
@@ -108,21 +108,21 @@ pub enum KeyCommand {
 pub struct CreateKeyArgs {
     /// Id or e-mail address of the user.
     pub user: UserReference,
-    /// What the key is for.
+    /// Name of the key, such as the program that uses it.
     #[arg(short, long)]
     pub name: String,
-    /// What the key may do, separated by commas: orders, wallets, read.
+    /// Scopes that the key permits, separated by commas: orders, wallets, read.
     #[arg(short, long, required = true, value_delimiter = ',')]
     pub scopes: Vec<String>,
-    /// Requests per minute. By default, the limit of each service.
+    /// Maximum number of requests per minute. The default is the limit of each service.
     #[arg(long, value_name = "PER_MINUTE")]
     pub rate_limit: Option<u32>,
-    /// The key is refused from this time on, such as 2027-01-02T03:04:05Z. By default, it does not expire.
+    /// Time from which the key is refused, such as 2027-01-02T03:04:05Z. By default, the key does not expire.
     #[arg(long)]
     pub expires_at: Option<Timestamp>,
 }
 
-/// A user, by id or by e-mail address.
+/// The id or the e-mail address of a user.
 #[derive(Debug, Clone)]
 pub enum UserReference {
     Id(UserId),

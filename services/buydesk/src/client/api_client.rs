@@ -1,4 +1,4 @@
-//! The HTTP client of the command line. It uses the public endpoints, and sends each service the credentials that it needs.
+//! The HTTP client of the command line. It sends each service the credentials that the service needs.
 
 use std::{
     io::{ErrorKind, Write, stdout},
@@ -39,7 +39,7 @@ pub struct ApiClient {
     http: reqwest::Client,
     pub endpoints: Endpoints,
     credentials: Credentials,
-    /// The beginning of a command for the same platform.
+    /// The program with the option `--server`, if the user set it: the beginning of a command for the same platform.
     program: String,
 }
 
@@ -62,11 +62,11 @@ pub struct ServiceResponse {
 
 /// Why a request failed.
 enum RequestError {
-    /// The service answered with a problem. `effect` is that of an order.
+    /// The service responded with a problem. `effect` is the effect of the request if it is a request for an order.
     Problem { effect: Effect, error: ClientError },
     /// There was no connection, so nothing was sent.
     NotSent(ClientError),
-    /// The service sent no response, or one that is not in its format. It is unknown whether it handled the request.
+    /// There is no response, or a response that is no problem document. It is unknown whether the service handled the request.
     NoResponse(ClientError),
 }
 
@@ -87,12 +87,12 @@ impl RequestError {
     }
 }
 
-/// Whether the service does not know the path or the method.
+/// Whether the problem shows that another service is at the address: the path or the method is unknown there.
 fn is_of_other_service(problem: &Problem) -> bool {
     problem.code == Code::MethodNotAllowed || problem.subcode == Some(Subcode::UnknownPath)
 }
 
-/// The effect of an order that was answered with this problem.
+/// The effect of a request for an order to which the service responded with this problem.
 fn order_effect(problem: &Problem) -> Effect {
     match problem.code.retry_advice() {
         RetryAdvice::WithSameKey if problem.subcode == Some(Subcode::NoEffect) => Effect::None,
@@ -136,15 +136,15 @@ impl ApiClient {
         format!("{} {arguments}", self.program)
     }
 
-    /// The command that shows the health of the same platform. It names the address of health-check unless all addresses are the
-    /// defaults, because another platform may run at the default port.
+    /// The command that shows the health of the same platform. It names the address of health-check unless all addresses are
+    /// the defaults, because another platform may run at the default port.
     fn health_command(&self) -> String {
         let Endpoints { health_check, are_default, .. } = &self.endpoints;
         let address = (!are_default).then(|| health_check.address());
         self.command(&format!("health{}", option("health-check", address)))
     }
 
-    /// The hint how to find out what the same platform lacks.
+    /// A sentence with the command that shows the health of the same platform.
     pub fn health_hint(&self) -> String {
         format!("`{}` shows what is missing.", self.health_command())
     }
@@ -153,7 +153,7 @@ impl ApiClient {
         self.send(self.http.get(endpoint.url(path)?), endpoint).await
     }
 
-    /// Sends a POST once. Its outcome is unknown if there is no response.
+    /// Sends a POST request once, without retries. Its outcome is unknown if there is no response.
     pub async fn post(
         &self,
         endpoint: &Endpoint,
@@ -163,7 +163,7 @@ impl ApiClient {
         self.send(json(self.http.post(endpoint.url(path)?), body)?, endpoint).await
     }
 
-    /// Sends a POST without a body.
+    /// Sends a POST request without a body.
     pub async fn post_empty(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
         self.send(self.http.post(endpoint.url(path)?), endpoint).await
     }
@@ -185,7 +185,7 @@ impl ApiClient {
     pub async fn readiness(&self, endpoint: &Endpoint) -> anyhow::Result<Readiness> {
         let response = receive(self.http.get(endpoint.url("readyz")?), endpoint).await.map_err(ClientError::from)?;
         match serde_json::from_slice(&response.body) {
-            // The status of a service that is not ready is 503.
+            // The status is not checked, because a service that is not ready responds with 503.
             Ok(readiness) => Ok(readiness),
             Err(_) => response.success(endpoint).map_err(ClientError::from)?.parse(),
         }
@@ -203,7 +203,8 @@ impl ApiClient {
         }
     }
 
-    /// Places an order. Retries with the same key while the outcome is unknown.
+    /// Places an order. A failed request is sent again with the same key, unless the service refused it or all attempts are
+    /// used.
     pub(super) async fn place_order(&self, payload: &OrderPayload, key: &OrderKey) -> anyhow::Result<ServiceResponse> {
         let endpoint = &self.endpoints.server;
         let url = endpoint.url("api/v1/orders")?;
@@ -224,7 +225,7 @@ impl ApiClient {
         }
     }
 
-    /// The error of an order that all attempts failed to place.
+    /// The error for the user if all attempts to place an order failed.
     async fn explain(&self, failure: Failure, key: &OrderKey) -> ClientError {
         match failure {
             Failure::Refused(error) => error,
@@ -262,7 +263,7 @@ async fn receive(request: RequestBuilder, endpoint: &Endpoint) -> Result<RawResp
 }
 
 impl RawResponse {
-    /// The response, if its status is a success.
+    /// The response if its status is a success, and otherwise the error.
     fn success(self, endpoint: &Endpoint) -> Result<ServiceResponse, RequestError> {
         let Self { status, retry_after, replayed, body } = self;
         if status.is_success() {
@@ -289,13 +290,13 @@ impl ServiceResponse {
         print_line(String::from_utf8_lossy(&self.body).trim_end())
     }
 
-    /// Prints the JSON of the response unchanged, or the text that `render` returns for it.
+    /// Prints the JSON of the response unchanged if `json` is set. Otherwise prints the text that `render` returns for it.
     pub fn print<T: DeserializeOwned>(&self, json: bool, render: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         if json { self.print_json() } else { print_line(&render(&self.parse()?)) }
     }
 }
 
-/// Prints a text and a line break. A reader that has closed the pipe, such as `head`, is no error.
+/// Prints a text and a line break. It is no error if the reader, such as `head`, has closed the pipe.
 pub fn print_line(text: &str) -> anyhow::Result<()> {
     match writeln!(stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,4 +1,4 @@
-//! The credentials of the user of the command line.
+//! The credentials that the command line sends to each service.
 
 use common::{
     api::keys::KeySecret,
@@ -19,11 +19,12 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The credentials of the command line, or otherwise those of the settings. A key that is mistyped is an error.
+    /// The credentials of the command line. If it has none, the credentials of the settings. An API key that is incomplete or
+    /// mistyped is an error.
     pub fn new(env: &mut Env, options: CredentialOptions) -> Result<Self, ClientError> {
         let settings = Self { api_key: env.optional_secret(API_KEY), operator_token: shared::operator_token(env) };
         let credentials = match options {
-            // One of the options replaces both settings.
+            // Each of the two options replaces both settings.
             CredentialOptions { api_key: None, operator_token: None } => settings,
             CredentialOptions { api_key, operator_token } => Self { api_key, operator_token },
         };
@@ -37,7 +38,7 @@ impl Credentials {
         }
     }
 
-    /// The credentials for a service.
+    /// The credentials for a service with this audience.
     pub fn of(&self, audience: Audience) -> Option<&Secret> {
         match audience {
             Audience::Everybody => None,

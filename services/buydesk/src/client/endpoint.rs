@@ -10,28 +10,29 @@ use url::Url;
 
 use crate::cli::Addresses;
 
-/// How long a service may take to answer.
+/// The maximum time from a request to its response.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The setting of the public address.
 const SERVER: &str = "BUYDESK_URL";
 
-/// Whose credentials a service needs.
+/// Who uses a service. Determines the credentials that the client sends to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
+    /// Everybody, without credentials.
     Everybody,
-    /// Users, and operators.
+    /// Users and operators. An API key is preferred.
     Customers,
-    /// Operators, and users for what is their own.
+    /// Operators, and users who read their own data. The token of operators is preferred.
     UserManagers,
-    /// Operators. Without credentials, health-check beyond loopback shows no host names.
+    /// Operators. health-check also responds without credentials, but then shows no reasons unless it listens on loopback.
     Operators,
 }
 
-/// A service, and its address.
+/// A service and its address.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub service: &'static str,
-    /// The settings of its address, for hints.
+    /// The options and settings that set the address, for hints.
     pub settings: &'static str,
     pub audience: Audience,
     /// Ends with a slash, so that paths are appended to it.
@@ -58,7 +59,7 @@ impl Endpoint {
     }
 }
 
-/// The services that the client calls. create-order hands on reads of orders and prices, so one public address suffices.
+/// The services that the client calls. create-order forwards reads of orders and prices, so one public address suffices.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     /// create-order: the public address.
@@ -69,13 +70,13 @@ pub struct Endpoints {
     pub rates: Endpoint,
     pub users: Endpoint,
     pub health_check: Endpoint,
-    /// Whether the public address and that of health-check are the default ones.
+    /// Whether the public address and the address of health-check are the default addresses.
     pub are_default: bool,
 }
 
 impl Endpoints {
-    /// The addresses of the command line come first, then those of the settings. `CREATE_ORDER_URL`, `ORDERS_URL` and `RATES_URL`
-    /// apply only without `BUYDESK_URL`, which names one address for everything public.
+    /// An address of the command line takes precedence over a setting. `CREATE_ORDER_URL`, `ORDERS_URL` and `RATES_URL` apply
+    /// only without `--server` and `BUYDESK_URL`, which set one address for all public services.
     pub fn new(env: &mut Env, addresses: Addresses) -> Self {
         let Addresses { server, health_check } = addresses;
         let has_server_option = server.is_some();
@@ -85,28 +86,28 @@ impl Endpoints {
             (single_service("CREATE_ORDER_URL"), single_service("ORDERS_URL"), single_service("RATES_URL"));
         let public = one_address.or(create_order);
 
-        let mut other_port = |variable, own: fn(&mut Env) -> Url| {
-            // An address on the command line says where the platform is, so a setting for another platform does not count.
+        let mut other_port = |variable, default: fn(&mut Env) -> Url| {
+            // `--server` may be the address of another platform than that of the settings, so the setting is ignored.
             let setting = if has_server_option { None } else { env.optional_url(variable) };
-            let own = own(env);
-            let beside_server = public.as_ref().and_then(|public| beside(public, own.port()));
-            setting.or(beside_server).unwrap_or(own)
+            let default = default(env);
+            let beside_server = public.as_ref().and_then(|public| beside(public, default.port()));
+            setting.or(beside_server).unwrap_or(default)
         };
         let users = other_port("USERS_URL", default_address::<users::App>);
-        let beside_or_set = other_port("HEALTH_CHECK_URL", default_address::<health_check::App>);
-        let health_check = health_check.unwrap_or(beside_or_set);
+        let set_or_beside = other_port("HEALTH_CHECK_URL", default_address::<health_check::App>);
+        let health_check = health_check.unwrap_or(set_or_beside);
 
         let default_public = default_address::<create_order::App>(env);
         let public = public.unwrap_or_else(|| default_public.clone());
         let are_default = public == default_public && health_check == default_address::<health_check::App>(env);
         let server = Endpoint::new(create_order::App::NAME, "--server or BUYDESK_URL", Audience::Customers, public);
-        let own = |service, variable, audience, url: Option<Url>| match url {
+        let set_or_public = |service, variable, audience, url: Option<Url>| match url {
             Some(url) => Endpoint::new(service, variable, audience, url),
             None => Endpoint { audience, ..server.clone() },
         };
         Self {
-            orders: own(fetch_orders::App::NAME, "ORDERS_URL", Audience::Customers, orders),
-            rates: own(rates::App::NAME, "RATES_URL", Audience::Everybody, rates),
+            orders: set_or_public(fetch_orders::App::NAME, "ORDERS_URL", Audience::Customers, orders),
+            rates: set_or_public(rates::App::NAME, "RATES_URL", Audience::Everybody, rates),
             users: Endpoint::new(users::App::NAME, "--server or USERS_URL", Audience::UserManagers, users),
             health_check: Endpoint::new(
                 health_check::App::NAME,
@@ -120,14 +121,14 @@ impl Endpoints {
     }
 }
 
-/// The port of the service on the bound host.
+/// The address of the service on this machine, from the settings of its host and port.
 fn default_address<S: Service>(env: &mut Env) -> Url {
     let bind = Bind::from_env(env, S::NAME, S::PORT);
     let address = connect_address(SocketAddr::new(bind.host, bind.port));
     Url::parse(&format!("http://{address}")).expect("an address with a port is a URL")
 }
 
-/// Another port of the host of `url`.
+/// The address of another port on the host of `url`, without a path.
 fn beside(url: &Url, port: Option<u16>) -> Option<Url> {
     let mut url = url.clone();
     url.set_port(port).ok()?;

@@ -1,5 +1,5 @@
-//! The errors of client commands: what happened, and what the user can do about it. For people they are sentences, and with
-//! `--json` a JSON document.
+//! The errors of client commands. An error states what happened and what the user can do. It is printed as sentences, or with
+//! `--json` as a JSON document.
 
 use std::{error::Error as _, fmt, io};
 
@@ -17,21 +17,21 @@ use crate::program;
 const NEXT_STEP: &str = "next_step";
 /// The member of the JSON document that states what happened.
 const DETAIL: &str = "detail";
-/// The member of the JSON document with the key of the order.
+/// The member of the JSON document that contains the idempotency key of the order.
 const IDEMPOTENCY_KEY: &str = "idempotency_key";
 /// The code of an invalid command line.
 pub const INVALID_ARGUMENTS: &str = "invalid_arguments";
-/// The member of the JSON document that has the value of the header `Retry-After`.
+/// The member of the JSON document that contains the value of the header `Retry-After`.
 const RETRY_AFTER: &str = "retry_after_secs";
 
-/// Why a command failed.
+/// The error of a command that failed.
 #[derive(Debug)]
 pub struct ClientError {
     /// What happened.
     message: String,
     /// What the user can do.
     next_step: Option<String>,
-    /// The error for programs: the problem document of the service if it sent one.
+    /// The JSON document of the error. If a service sent a problem document, it is this document with further members.
     document: Map<String, Value>,
 }
 
@@ -43,7 +43,7 @@ pub struct FieldOption {
 }
 
 impl ClientError {
-    /// An error that the client itself found. `code` is for programs.
+    /// An error that the client itself found. The JSON document contains `code`.
     pub fn new(code: &str, message: impl Into<String>, next_step: impl Into<String>) -> Self {
         let (message, next_step) = (message.into(), next_step.into());
         let members = [("code", code), (DETAIL, message.as_str()), (NEXT_STEP, next_step.as_str())];
@@ -51,10 +51,10 @@ impl ClientError {
         Self { message, next_step: Some(next_step), document }
     }
 
-    /// A problem that a service reported in this body.
+    /// The error of a problem that a service sent. `body` is its problem document.
     pub fn from_problem(problem: &Problem, body: &[u8]) -> Self {
         let mut document: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
-        // Operators find the cause in the logs.
+        // Operators find the cause of a server error in the logs, by the request id.
         let is_server_error = problem.code.status().is_server_error();
         let request_id = if is_server_error { request_note(&document) } else { String::new() };
         let message = format!("{} ({}{request_id})", problem.detail, problem.code);
@@ -81,14 +81,14 @@ impl ClientError {
         Self::new("no_response", message, next_step)
     }
 
-    /// Something else than the service responded.
-    pub fn not_the_service(endpoint: &Endpoint, answer: &str) -> Self {
+    /// A server that is not the service responded. `response` describes the response.
+    pub fn not_the_service(endpoint: &Endpoint, response: &str) -> Self {
         let Endpoint { service, settings, .. } = endpoint;
-        let message = format!("{} is not {service} of Buydesk: it answered with {answer}.", endpoint.address());
+        let message = format!("{} is not {service} of Buydesk: it responded with {response}.", endpoint.address());
         Self::new("not_the_service", message, format!("Set {settings} to the address of {service}."))
     }
 
-    /// An argument that this program refuses.
+    /// The error of an argument that this program refuses.
     pub fn invalid_arguments(message: impl Into<String>) -> Self {
         let next_step = format!("`{}` shows the commands and options.", program::command("--help"));
         Self::new(INVALID_ARGUMENTS, message, next_step)
@@ -100,7 +100,7 @@ impl ClientError {
         code.is_some_and(|code| code == INVALID_ARGUMENTS || code == Code::ValidationFailed.as_str())
     }
 
-    /// The error of an order that was never sent.
+    /// Adds that no order was placed, because no request was sent.
     #[must_use]
     pub fn with_denial(mut self) -> Self {
         self.message += " No order was placed.";
@@ -108,8 +108,8 @@ impl ClientError {
         self
     }
 
-    /// The error of an order whose requests had no effect. `self` is a problem that states this. `missing` are the components that
-    /// create-order lacks, and `health_hint` how to find out more.
+    /// The error of an order whose requests had no effect. `self` is the problem in which the service reported this.
+    /// `missing` are the components without which create-order cannot work. `health_hint` names the command that shows more.
     #[must_use]
     pub fn into_denial(self, missing: &[String], health_hint: &str) -> Self {
         let code = Code::UpstreamUnavailable;
@@ -129,16 +129,16 @@ impl ClientError {
         Self { message, next_step: Some(next_step), document }
     }
 
-    /// It is not known whether an order was placed, because its requests failed, the last one with this error. `doubt` states which
-    /// request may have placed it.
+    /// The error of an order that may have been placed. `self` is the error of a failed attempt. `doubt` states which request
+    /// may have placed the order.
     #[must_use]
     pub fn with_unknown_outcome(self, key: &IdempotencyKey, doubt: &str) -> Self {
         let message = format!("{}\n{doubt}", self.message);
-        let next_step = format!("To find out, run the command again with --key {key}. It places the order only once.");
+        let next_step = format!("To find out, run the command again with --key {key}. The order is placed only once.");
         let mut document = self.document;
         let detail = document.get(DETAIL).and_then(Value::as_str).unwrap_or_default();
         let detail = format!("{detail} {doubt}");
-        // They belong to the problem of a later attempt.
+        // The invalid fields belong to the refusal of one attempt, not to the unknown outcome.
         document.remove("errors");
         set_code(&mut document, Code::OutcomeUnknown);
         document.insert(DETAIL.to_owned(), detail.into());
@@ -147,8 +147,8 @@ impl ClientError {
         Self { message, next_step: Some(next_step), document }
     }
 
-    /// Names each wrong field by the option that the user wrote. In the JSON document, each error of `errors` has the `option`
-    /// beside the `field`.
+    /// Replaces the name of each invalid field by the option that sets it. In the JSON document, each element of `errors`
+    /// gets the member `option`.
     #[must_use]
     pub fn naming_options(mut self, options: &[FieldOption]) -> Self {
         let errors = self.document.get_mut("errors").and_then(Value::as_array_mut);
@@ -161,7 +161,8 @@ impl ClientError {
     }
 }
 
-/// Sets the members that state the kind of a problem. A document without a status is not a response of a service.
+/// Sets the code of the document and the members that depend on it. A document without the member `status` gets none, because
+/// no service sent it.
 fn set_code(document: &mut Map<String, Value>, code: Code) {
     document.insert("type".to_owned(), format!("{REFERENCE_PATH}#{code}").into());
     document.insert("title".to_owned(), code.title().into());
@@ -181,7 +182,7 @@ fn request_note(document: &Map<String, Value>) -> String {
     id.map(|id| format!(", request id {id}")).unwrap_or_default()
 }
 
-/// Adds the option to one error of a problem. Returns what is wrong with it, such as `--amount must be greater than 0`.
+/// Adds the option to one element of `errors`. Returns the error as a sentence, such as `--amount must be greater than 0`.
 fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<String> {
     let (field, message) = (error["field"].as_str()?, error["message"].as_str()?);
     // `metadata.cart` is the part `cart` of the field `metadata`.
@@ -197,7 +198,7 @@ fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<String> {
     Some(sentence)
 }
 
-/// The message with the option of a field that it ends with, such as `must not be later than --to`.
+/// Replaces a field at the end of the message by its option, such as in `must not be later than --to`.
 fn name_compared_option(message: &str, options: &[FieldOption]) -> String {
     let compared = message.rsplit_once(" than ");
     let option = compared.and_then(|(_, last)| options.iter().find(|option| option.field == last));
@@ -207,7 +208,7 @@ fn name_compared_option(message: &str, options: &[FieldOption]) -> String {
     }
 }
 
-/// The result with its error naming the options of the command line.
+/// Replaces the names of fields in the error by the options of the command line. See [`ClientError::naming_options`].
 pub fn naming_options<T>(result: anyhow::Result<T>, options: &[FieldOption]) -> anyhow::Result<T> {
     result.map_err(|error| match error.downcast::<ClientError>() {
         Ok(error) => error.naming_options(options).into(),
@@ -242,7 +243,7 @@ fn describe_failure(error: &reqwest::Error) -> String {
     let io_error = causes.clone().find_map(|cause| cause.downcast_ref::<io::Error>());
     match io_error.map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "the connection was refused".to_owned(),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => "the connection broke".to_owned(),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
         _ if error.is_connect() && causes.clone().any(|cause| cause.to_string().starts_with("dns error")) => {
             "its host name is unknown".to_owned()
         }

@@ -1,4 +1,4 @@
-//! `buydesk health`: the headline of the status page, then what is wrong and what to do, then a table of the services.
+//! `buydesk health`: prints the headline of the status page, the faults with advice, and a table of the services.
 
 mod findings;
 
@@ -13,10 +13,10 @@ use self::findings::{Finding, find_faults};
 use super::{ApiClient, render::format_time};
 use crate::table::Table;
 
-/// The exit code if something is wrong.
+/// The exit code if the status is not ok or orders are not accepted.
 const NOT_OK: u8 = 1;
-/// The exit code if health-check cannot be asked.
-pub const CANNOT_BE_ASKED: u8 = 2;
+/// The exit code if the command cannot get the status from health-check.
+pub const STATUS_UNAVAILABLE: u8 = 2;
 
 /// Runs `buydesk health`. The exit code is 0 if the status is ok and orders are accepted, and 1 if not.
 pub async fn show_health(client: &ApiClient, json: bool) -> anyhow::Result<ExitCode> {
@@ -28,7 +28,7 @@ pub async fn show_health(client: &ApiClient, json: bool) -> anyhow::Result<ExitC
 }
 
 fn is_ok(health: &Health) -> bool {
-    // An old health-check reports nothing about orders.
+    // A health-check of an old version does not report whether orders are accepted.
     health.status == HealthStatus::Ok && health.orders.as_ref().is_none_or(|orders| orders.accepted)
 }
 
@@ -59,7 +59,8 @@ fn report(health: &Health, page: &str) -> String {
     text
 }
 
-/// The verdict in the words of the status page, such as `failing: orders are not accepted: database: the disk is full`.
+/// The status, and whether orders are accepted. The words are those of the status page, such as `failing: orders are not
+/// accepted: database: the disk is full`.
 fn headline(health: &Health) -> String {
     let status = health.status;
     match &health.orders {
@@ -70,7 +71,7 @@ fn headline(health: &Health) -> String {
     }
 }
 
-/// The prices of orders, and what is left of the limit.
+/// The prices that orders use, and the remaining part of the limit.
 fn order_terms(orders: &OrderIntake) -> String {
     let prices = orders.prices.iter().map(|price| {
         let value = price.price.as_ref().map_or_else(|| "none".to_owned(), |status| status.price.to_string());
@@ -84,7 +85,7 @@ fn order_terms(orders: &OrderIntake) -> String {
         |limit| format!("{} of {} BTC are left", without_zeros(&limit.remaining), without_zeros(&limit.limit)),
     );
     let prices = if prices.is_empty() { "not known" } else { &prices };
-    format!("Prices of one bitcoin: {prices}{mark}\nLimit of all orders: {limit}")
+    format!("Prices of one bitcoin: {prices}{mark}\nTotal limit of all orders: {limit}")
 }
 
 fn without_zeros(bitcoin: &impl ToString) -> String {

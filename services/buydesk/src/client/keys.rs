@@ -64,7 +64,7 @@ async fn create_key(client: &ApiClient, args: CreateKeyArgs, json: bool) -> anyh
         let IssuedKey { key, details } = issued;
         let secret = key.expose();
         format!(
-            "{}\nThe key is shown only now:\n  {secret}\nTo use it: BUYDESK_API_KEY={secret} {}",
+            "{}\nThe key is shown only once:\n  {secret}\nTo use the key: BUYDESK_API_KEY={secret} {}",
             table([details]),
             client.command("order list")
         )
@@ -94,7 +94,7 @@ fn table<'a>(keys: impl IntoIterator<Item = &'a ApiKey>) -> Table {
     table.without_empty("per minute").without_empty(LAST_USED)
 }
 
-/// Whether services accept the key, unless its user is deactivated.
+/// The state of the key: valid, revoked or expired. A valid key of a deactivated user is refused all the same.
 fn state(key: &ApiKey, now: Timestamp) -> String {
     match (key.revoked_at, key.expires_at) {
         (Some(revoked_at), _) => format!("revoked {}", format_time(revoked_at)),

@@ -1,4 +1,4 @@
-//! What the failed attempts to place one order show: the order was certainly not placed, or it may have been placed.
+//! Concludes from the failed attempts to place one order whether the order was certainly not placed or may have been placed.
 
 use common::ids::IdempotencyKey;
 
@@ -10,9 +10,9 @@ const MAX_ATTEMPTS: usize = 3;
 /// The idempotency key of an order.
 #[derive(Debug, Clone)]
 pub(super) enum OrderKey {
-    /// The user chose it, so an earlier command may have placed an order with it.
+    /// The user chose the key, so an earlier command may have placed an order with it.
     Chosen(IdempotencyKey),
-    /// This command generated it, so no earlier request has it.
+    /// This command generated the key, so no earlier command used it.
     Generated(IdempotencyKey),
 }
 
@@ -28,14 +28,14 @@ impl OrderKey {
     }
 }
 
-/// The effect of a failed attempt.
+/// The effect of a failed attempt on the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// None: the service refused the request, and states why. It is not sent again.
+    /// The service refused the request and stated why. The request is not sent again.
     Refused,
-    /// None, but the service did not look up the key.
+    /// The request had no effect. The service did not look up the key, so an earlier request may have placed the order.
     None,
-    /// None: there was no connection, so nothing was sent.
+    /// The request was not sent, because there was no connection.
     NotSent,
     /// The request may have placed the order.
     Unknown,
@@ -48,18 +48,18 @@ pub(super) struct FailedAttempt {
     pub(super) error: ClientError,
 }
 
-/// What all attempts show.
+/// The conclusion from all attempts.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The service refused the order, and this error states why.
     Refused(ClientError),
-    /// No order was placed: the service reported that a request had no effect, and none had any.
+    /// No order was placed. The service reported that at least one request had no effect, and the other requests were not sent.
     NoEffect(ClientError),
-    /// No order was placed: no request was sent.
+    /// No order was placed, because no request was sent.
     NotSent(ClientError),
     /// A request of this command may have placed the order.
     Unknown(ClientError),
-    /// No request of this command placed the order, but an earlier one with the key may have.
+    /// No request of this command placed the order, but an earlier request with the same key may have placed it.
     UnknownEarlier(ClientError),
 }
 
@@ -68,7 +68,7 @@ pub(super) enum Failure {
 pub(super) struct FailedAttempts(Vec<FailedAttempt>);
 
 impl FailedAttempts {
-    /// Adds a failed attempt. Returns what the attempts show, or `None` if the order is to be sent again.
+    /// Adds a failed attempt. Returns the conclusion, or `None` if the request must be sent again.
     pub(super) fn add(&mut self, attempt: FailedAttempt, key: &OrderKey) -> Option<Failure> {
         let is_last = attempt.effect == Effect::Refused || self.0.len() + 1 >= MAX_ATTEMPTS;
         self.0.push(attempt);
@@ -76,16 +76,16 @@ impl FailedAttempts {
     }
 }
 
-/// What these attempts show. There is at least one.
+/// The conclusion from these attempts. There must be at least one attempt.
 fn conclude(mut attempts: Vec<FailedAttempt>, key: &OrderKey) -> Failure {
     let last = attempts.len() - 1;
-    // After an attempt that may have placed the order, a refusal proves nothing.
+    // An attempt may have placed the order even if a later attempt is refused.
     if attempts.iter().any(|attempt| attempt.effect == Effect::Unknown) {
         return Failure::Unknown(attempts.swap_remove(last).error);
     }
-    // A response says more than a connection that was refused.
-    let answered = attempts.iter().position(|attempt| attempt.effect == Effect::None);
-    let shown = if attempts[last].effect == Effect::Refused { last } else { answered.unwrap_or(last) };
+    // The error of a response has more information for the user than the error of a failed connection.
+    let responded = attempts.iter().position(|attempt| attempt.effect == Effect::None);
+    let shown = if attempts[last].effect == Effect::Refused { last } else { responded.unwrap_or(last) };
     let FailedAttempt { effect, error } = attempts.swap_remove(shown);
     match (effect, key) {
         (Effect::Refused, _) => Failure::Refused(error),

@@ -20,7 +20,7 @@ use crate::{
     program::option,
 };
 
-/// The options of orders and of quotes.
+/// The options of `buydesk order place` and `buydesk quote create`.
 pub(super) const AMOUNT_OPTIONS: &[FieldOption] = &[
     FieldOption { field: "currency", option: "--currency" },
     FieldOption { field: "amount", option: "--amount" },
@@ -57,10 +57,10 @@ pub async fn run_order_command(client: &ApiClient, command: OrderCommand, json: 
 
 async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow::Result<()> {
     let PlaceArgs { currency, amount, bitcoin, quote, reference, metadata, key } = args;
-    let given = metadata.len();
+    let pairs = metadata.len();
     let metadata: Metadata = metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
-    if metadata.iter().count() != given {
-        return Err(ClientError::invalid_arguments("a name of --metadata is repeated").into());
+    if metadata.iter().count() != pairs {
+        return Err(ClientError::invalid_arguments("--metadata must not have the same name twice").into());
     }
     let payload = OrderPayload {
         currency,
@@ -68,9 +68,9 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
         bitcoin_amount: bitcoin.map(DecimalText::from),
         quote: quote.map(|id| id.to_string()),
         client_reference: reference,
-        metadata: (given > 0).then_some(metadata),
+        metadata: (pairs > 0).then_some(metadata),
     };
-    // The key makes it safe to retry after a failure.
+    // The same key in all attempts makes retries safe.
     let key = OrderKey::new(key);
     let response = client.place_order(&payload, &key).await?;
     response.print(json, |order: &Order| {
@@ -94,12 +94,12 @@ async fn list_orders(client: &ApiClient, args: ListArgs, json: bool) -> anyhow::
     print_line(&render::page(&page, next.as_deref()))
 }
 
-/// Whether the list goes on after `cursor`. A full page has a cursor also if no further order passes the filter.
+/// Whether the list continues after `cursor`. A full page has a cursor even if no further order matches the filter.
 async fn has_orders_after(client: &ApiClient, list: &OrderList, cursor: Cursor) -> bool {
     let next = client.get(&client.endpoints.orders, &list.path(Some(cursor), 1)).await;
     match next.and_then(|response| response.parse::<LinkedOrderPage>()) {
         Ok(page) => !page.data.is_empty() || page.next_cursor.is_some(),
-        // The user finds out.
+        // The command for the next page is shown. If it fails too, it prints the error.
         Err(_) => true,
     }
 }

@@ -1,7 +1,7 @@
-//! `buydesk price`: the price of bitcoin in each currency, and whether orders are accepted at it.
+//! `buydesk price`: prints the price of bitcoin in each currency, and whether orders are accepted at this price.
 //!
-//! create-order knows the price of an order, and whether there is one. The sources are those of the agreed prices of rates, which
-//! create-order hands on.
+//! The readiness of create-order contains the prices that orders use. rates reports the agreed prices with their sources.
+//! create-order forwards these requests to rates.
 
 use common::{
     api::{
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::table::Table;
 
-/// The component of create-order for the prices in all currencies.
+/// The component of create-order that is ready if there is a price that orders can use.
 const ORDER_PRICE: &str = "price";
 
 /// The prices, in the form of the price record of price-cache-proxy, and whether orders are accepted at them.
@@ -37,7 +37,7 @@ struct PriceList {
     simulated: bool,
     /// Whether orders in any currency are accepted.
     orders_accepted: bool,
-    /// Why not.
+    /// Why no order is accepted in any currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(serialize_with = "as_map")]
@@ -55,13 +55,13 @@ struct ListedPrice {
     as_of: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
-    /// The pairs that the price is computed from.
+    /// The pairs from whose prices the price is computed. Empty for a price that is not computed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     legs: Vec<CurrencyPair>,
     simulated: bool,
     /// Whether orders in this currency are accepted.
     orders_accepted: bool,
-    /// Why not, unless no order is accepted in any currency.
+    /// Why orders in this currency are not accepted. Absent if the cause concerns all currencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -83,7 +83,7 @@ pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     });
     let prices = join_all(prices).await.into_iter().flatten().collect();
     let Some(list) = PriceList::new(&readiness, prices) else {
-        let next_step = format!("Orders are refused until there is one. {}", client.health_hint());
+        let next_step = format!("Orders are refused until there is a price. {}", client.health_hint());
         return Err(ClientError::new("no_price", "There is no current price.", next_step).into());
     };
     if json { print_line(&serde_json::to_string(&list)?) } else { print_line(&price_table(&list)) }
@@ -94,20 +94,21 @@ fn is_create_order(readiness: &Readiness) -> bool {
     readiness.parts.iter().any(|part| part.name == ORDER_PRICE)
 }
 
-/// The component of create-order for each configured currency.
+/// The components of create-order that report the price in each configured currency.
 fn currency_components(readiness: &Readiness) -> impl Iterator<Item = (Currency, &Component)> {
     readiness.parts.iter().filter_map(|part| Some((part.name.strip_prefix(Component::PRICE)?.parse().ok()?, part)))
 }
 
-/// The agreed price. `None` if there is none, and if rates does not respond.
+/// The agreed price in this currency. `None` if there is no such price or rates does not respond.
 async fn agreed_price(client: &ApiClient, currency: Currency) -> Option<AgreedPrice> {
     let path = format!("api/v1/price?direction={BASE}-{currency}");
     client.get(&client.endpoints.rates, &path).await.ok()?.parse().ok()
 }
 
 impl ListedPrice {
-    /// The price that orders use, or without one the agreed price. `None` if there is neither. The sources are those that agree now,
-    /// up to a publish interval after the price that orders use.
+    /// Lists the price that orders use. If orders have no price, lists the agreed price. Returns `None` if there is neither.
+    /// The sources are those of the agreed price, which may be newer than the price that orders use by up to one publish
+    /// interval.
     fn new(currency: Currency, component: &Component, agreed: Option<AgreedPrice>) -> Option<Self> {
         let shown = component.price.clone().map(ShownPrice::from);
         let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?))?;
@@ -118,7 +119,7 @@ impl ListedPrice {
     }
 }
 
-/// A price and its times.
+/// A price with its state and times.
 struct ShownPrice {
     price: Rate,
     state: PriceState,
@@ -162,7 +163,7 @@ impl PriceList {
     }
 }
 
-/// The table for people, and what its marks mean.
+/// The table of the prices, with an explanation of the marks.
 fn price_table(list: &PriceList) -> String {
     let header = ["currency", "price of one bitcoin", "state", "as of", "valid until", "orders", "sources"];
     let table = Table::new(header, &[1]).wrapped("state").wrapped("orders").wrapped("sources");
@@ -184,7 +185,7 @@ fn price_table(list: &PriceList) -> String {
     format!("{table}{}{}", marks_note(list.simulated, list.state), reason.collect::<String>())
 }
 
-/// Whether orders use the price, and why not.
+/// Whether orders are accepted at the price. If they are refused, why.
 fn order_use(price: &ListedPrice) -> String {
     match (price.orders_accepted, &price.reason) {
         (true, _) => "accepted".to_owned(),
@@ -193,7 +194,7 @@ fn order_use(price: &ListedPrice) -> String {
     }
 }
 
-/// The exchanges, and the pairs that a computed price comes from.
+/// The exchanges, and the pairs from whose prices a computed price comes.
 fn price_sources(price: &ListedPrice) -> String {
     let legs = (!price.legs.is_empty()).then(|| format!("computed from {}", join_pairs(&price.legs)));
     let sources = (!price.sources.is_empty()).then(|| price.sources.join(", "));

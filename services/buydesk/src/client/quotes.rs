@@ -21,7 +21,7 @@ pub async fn run_quote_command(client: &ApiClient, command: QuoteCommand, json: 
         QuoteCommand::Cancel { id } => {
             let path = format!("api/v1/quotes/{id}");
             client.delete(server, &path).await?;
-            // The response is empty. The quote shows whether it was released or had expired before.
+            // The response is empty. The quote is read to show whether it was released or had expired before.
             client.get(server, &path).await?
         }
     };

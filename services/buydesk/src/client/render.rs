@@ -16,7 +16,7 @@ use common::{
 
 use crate::table::Table;
 
-/// The column of the references of orders.
+/// The column with the references of orders.
 const REFERENCE: &str = "reference";
 
 /// Formats a time to the second.
@@ -24,7 +24,7 @@ pub(super) fn format_time(time: Timestamp) -> String {
     time.to_datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// The origin of a price, and its age if it is prolonged, such as `SIMULATED, PROLONGED, 5 min old`.
+/// The marks of a price, and its age if it is prolonged, such as `SIMULATED, PROLONGED, 5 min old`.
 pub(super) fn price_origin(simulated: bool, state: PriceState, age: Duration) -> String {
     let mut marks: Vec<_> = price_marks(simulated, state).iter().map(|mark| mark.to_uppercase()).collect();
     if !simulated {
@@ -36,11 +36,11 @@ pub(super) fn price_origin(simulated: bool, state: PriceState, age: Duration) ->
     marks.join(", ")
 }
 
-/// Explains the marks of the prices above it. create-order decides whether orders use a prolonged price.
+/// Explains the marks of the prices. Does not state whether orders use a prolonged price, because create-order decides this.
 pub(super) fn marks_note(simulated: bool, state: PriceState) -> String {
     let simulated = simulated.then_some("\nThese prices are SIMULATED and worth nothing.");
     let prolonged = (state == PriceState::Prolonged)
-        .then_some("\nPROLONGED: the sources agree on no newer price, so this is the last one.");
+        .then_some("\nPROLONGED: the sources agree on no newer price, so this is the last price.");
     simulated.into_iter().chain(prolonged).collect()
 }
 
@@ -70,7 +70,7 @@ pub fn order(order: &Order) -> String {
     format!("{}{notes}", order_table([order]).without(REFERENCE))
 }
 
-/// `order_command` places an order that takes the quote.
+/// Formats a quote. `order_command` is the command that takes the quote.
 pub fn quote(quote: &Quote, order_command: &str) -> String {
     let mut table = Table::new(["quote", "state", "valid until", "amount", "rate", "bitcoin", "price"], &[3, 4, 5]);
     table.add_row([
@@ -83,19 +83,19 @@ pub fn quote(quote: &Quote, order_command: &str) -> String {
         price_origin(quote.simulated, quote.price_state, quote.created_at.since(quote.price_as_of)),
     ]);
     let note = match (quote.state, quote.order_id) {
-        (QuoteState::Open, _) => format!("\nTo take it: {order_command}"),
-        (_, Some(order)) => format!("\nOrder {order} took it."),
+        (QuoteState::Open, _) => format!("\nTo take the quote: {order_command}"),
+        (_, Some(order)) => format!("\nOrder {order} took the quote."),
         (_, None) => String::new(),
     };
     format!("{table}{note}")
 }
 
-/// `next_command` shows the next page, if there is one.
+/// Formats a page of orders. `next_command` is the command that shows the next page. `None` if there is no next page.
 pub fn page(page: &LinkedOrderPage, next_command: Option<&str>) -> String {
     let next = next_command.map(|command| format!("\nMore orders: {command}")).unwrap_or_default();
     match (page.data.as_slice(), next_command) {
         ([], None) => "No orders.".to_owned(),
-        // The service ends a page after a number of orders that the filters exclude.
+        // The service ends a page early if the filters exclude many orders.
         ([], Some(_)) => format!("No order was found yet.{next}"),
         (orders, _) => format!("{}{next}", order_table(orders)),
     }
@@ -126,7 +126,7 @@ pub fn courses(exchangers: &[ExchangerCourses]) -> String {
     table.to_string()
 }
 
-/// `price_command` shows whether orders use a price.
+/// Formats a conversion. `price_command` is the command that shows whether orders use a price.
 pub fn conversion(conversion: &Conversion, price_command: &str) -> String {
     let Conversion { from, to, amount, result, rate, steps, as_of, simulated, state, .. } = conversion;
     let steps = steps.iter().map(conversion_step).collect::<Vec<_>>().join("\n");

@@ -60,7 +60,7 @@ async fn change_state(client: &ApiClient, user: &UserReference, action: &str) ->
     client.post_empty(&client.endpoints.users, &path).await
 }
 
-/// The id of a user. An address is looked up.
+/// The id of a user. Finds the user if the reference is an e-mail address.
 pub(super) async fn find_id(client: &ApiClient, reference: &UserReference) -> anyhow::Result<UserId> {
     match reference {
         UserReference::Id(id) => Ok(*id),
@@ -81,13 +81,13 @@ async fn find_user(client: &ApiClient, email: &Email) -> anyhow::Result<User> {
         let list = client.command("user list");
         ClientError::new(
             "not_found",
-            format!("No user has the address {email}."),
-            format!("`{list}` lists the users. Addresses are compared without regard to case."),
+            format!("No user has the e-mail address {email}."),
+            format!("`{list}` lists the users. Upper and lower case of an e-mail address are not distinguished."),
         )
     })?)
 }
 
-/// Prints a user, as JSON in the form of `user get`.
+/// Prints the user with this e-mail address. With `json`, in the same form as `user get` with an id.
 async fn print_found(client: &ApiClient, email: &Email, json: bool) -> anyhow::Result<()> {
     let user = find_user(client, email).await?;
     print_line(&if json { serde_json::to_string(&user)? } else { table([&user]).to_string() })

@@ -3,7 +3,7 @@ use std::process::Command;
 use super::*;
 
 #[test]
-fn quoted_word_is_one_word_for_a_shell() {
+fn shell_reads_quoted_word_as_one_unchanged_word() {
     for word in ["invoice-42", "two words", "it's", "", "$HOME", "a\"b", "*", "https://a.example:1/x", "a;b"] {
         let output = Command::new("sh").args(["-c", &format!("printf %s {}", quote(word))]).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), word);

@@ -26,16 +26,16 @@ use db_proxy::{
 use super::{Prepared, prepare, progress_bar};
 use crate::cli::SeedOptions;
 
-/// Maximum number of orders in one transaction. It is large enough that the commit costs little per order, and small enough
-/// that the progress bar moves often.
+/// Maximum number of orders in one transaction. A larger number lowers the cost of the commit for each order. A smaller number
+/// updates the progress bar more often.
 const MAX_BATCH: u64 = 4000;
-/// The exchange rates, in hundred-millionths.
+/// The exchange rates of the orders, in hundred-millionths.
 const RATES: [(Currency, i64); 3] =
     [(Currency::EUR, 8_400_012_000_000), (Currency::GBP, 7_200_034_000_000), (Currency::USD, 9_100_056_000_000)];
-/// Amounts cycle from 0.01 to this many hundredths. Ten million orders come to about 30 bitcoin.
+/// The amounts of the orders repeat from 0.01 to this number of hundredths. Ten million orders are about 30 bitcoin in total.
 const MAX_HUNDREDTHS: u64 = 50;
 
-/// Adds orders to the database of `DATABASE_URL`.
+/// Adds simulated orders to the database of `DATABASE_URL`.
 pub async fn seed_orders(env: Env, options: &SeedOptions) -> anyhow::Result<()> {
     let Some(Prepared { config, database }) = prepare(env, options, "simulated orders").await? else { return Ok(()) };
     let store = OrderStore::new(&database);
@@ -58,7 +58,7 @@ pub async fn seed_orders(env: Env, options: &SeedOptions) -> anyhow::Result<()> 
     }
     bar.finish();
     let totals = store.totals().await.map_err(|error| anyhow!(error.chain()))?;
-    println!("The database now holds {} orders of {} BTC.", totals.orders, totals.bitcoin);
+    println!("The database now contains {} orders of {} BTC in total.", totals.orders, totals.bitcoin);
     database.close().await;
     Ok(())
 }

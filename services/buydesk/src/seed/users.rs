@@ -1,7 +1,7 @@
-//! `buydesk seed users`: fills the directory with users.
+//! `buydesk seed users`: fills the customer directory with generated users.
 //!
-//! Each batch is a transaction, which continues after the highest number of a generated user. A command that was interrupted
-//! continues when it is repeated.
+//! The generated users are numbered. Each transaction adds a batch of users after the highest stored number, so that an
+//! interrupted command can be run again to continue.
 
 use anyhow::{Context, anyhow};
 use common::config::Env;
@@ -18,23 +18,23 @@ pub async fn seed_users(env: Env, options: &SeedOptions) -> anyhow::Result<()> {
     let mut stored = before;
     let bar = progress_bar(options.count.max(before), "users")?;
     bar.set_position(before);
-    // The rate is that of this run.
+    // The speed must not count the users that an earlier command stored.
     bar.reset_eta();
     while stored < options.count {
         let seeded = store.seed_users(options.count, max_batch(&database)).await;
         stored = seeded
             .map_err(|error| anyhow!(error.chain()))
-            .context("the users were not stored; repeat the command to continue")?;
+            .context("not all users were stored; run the command again to continue")?;
         bar.set_position(stored);
     }
     bar.finish();
-    println!("The database now holds {stored} generated users, {} of them new.", stored - before);
+    println!("The database now contains {stored} generated users. This command added {}.", stored - before);
     database.close().await;
     Ok(())
 }
 
-/// Maximum number of users in one transaction. PostgreSQL copies rows in a stream. SQLite receives them as one JSON text, and a
-/// larger transaction would need a larger write-ahead log.
+/// Maximum number of users in one transaction. PostgreSQL copies rows in a stream. SQLite receives the rows as one JSON text,
+/// and a larger transaction would need a larger write-ahead log.
 fn max_batch(database: &Database) -> u64 {
     match database {
         Database::Postgres(_) => 50_000,

@@ -14,7 +14,7 @@ fn orders() -> Table {
 }
 
 #[test]
-fn table_that_fits_is_shown_whole() {
+fn table_that_fits_is_not_wrapped() {
     let whole = orders().fit(None);
     assert!(whole.contains("a note that is much longer than the other columns of the table"), "{whole}");
     assert_eq!(orders().fit(Some(widest(&whole))), whole);
@@ -23,11 +23,11 @@ fn table_that_fits_is_shown_whole() {
 }
 
 #[test]
-fn every_width_is_kept_and_no_value_is_broken() {
+fn table_never_exceeds_the_width_and_never_breaks_a_value() {
     let whole = widest(&orders().fit(None));
     for width in 60..=whole {
         let text = orders().fit(Some(width));
-        // The terminal itself breaks the long lines of records.
+        // Lines of records may be longer: the terminal wraps them.
         assert!(widest(&text) <= width || !text.contains('│'), "{width}:\n{text}");
         assert_eq!(text.matches(ID).count(), 2, "{width}:\n{text}");
         assert!(text.contains("69.00 EUR"), "{width}:\n{text}");
@@ -38,7 +38,7 @@ fn every_width_is_kept_and_no_value_is_broken() {
 }
 
 #[test]
-fn narrower_table_is_wrapped_then_loses_optional_columns_then_becomes_records() {
+fn too_wide_table_is_wrapped_then_omits_optional_columns_then_becomes_records() {
     let frame = FRAME + 4 * FRAME_OF_COLUMN;
     let least = frame + ID.len() + "69.00 EUR".len() + MIN_WRAPPED_WIDTH + "SIMULATED".len();
     let wrapped = orders().fit(Some(least));
@@ -52,12 +52,12 @@ fn narrower_table_is_wrapped_then_loses_optional_columns_then_becomes_records() 
     let lines: Vec<_> = records.lines().collect();
     assert_eq!(lines[..2], [&format!("id      {ID}"), "amount  69.00 EUR"]);
     assert_eq!(lines[3..6], ["origin  SIMULATED", "", &format!("id      {ID}")]);
-    // An empty cell has no line.
+    // A record has no line for an empty cell.
     assert!(!lines[6..].iter().any(|line| line.starts_with("note")), "{records}");
 }
 
 #[test]
-fn least_important_column_is_left_out_first() {
+fn table_omits_the_least_important_column_first() {
     let mut table = Table::new(["a", "b", "c"], &[]).optional(["c", "a"]);
     table.add_row(["aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"]);
     let shown = |width| {
@@ -67,12 +67,12 @@ fn least_important_column_is_left_out_first() {
     assert_eq!(shown(FRAME + 3 * (FRAME_OF_COLUMN + 10)), [true, true, true]);
     assert_eq!(shown(FRAME + 2 * (FRAME_OF_COLUMN + 10)), [true, true, false]);
     assert_eq!(shown(FRAME + FRAME_OF_COLUMN + 10), [false, true, false]);
-    // Records show everything again.
+    // Records have all columns.
     assert_eq!(shown(FRAME + FRAME_OF_COLUMN + 9), [true, true, true]);
 }
 
 #[test]
-fn column_of_empty_cells_is_left_out() {
+fn without_empty_removes_a_column_of_empty_cells() {
     let mut table = Table::new(["a", "b", "c"], &[2]).optional(["b"]);
     table.add_row(["1", "", "3"]);
     table.add_row(["4", "", "6"]);

@@ -15,6 +15,6 @@ fn price_note_states_how_long_the_last_price_is_used() {
         (&[("PRICE_MAX_AGE_SECS", "10")], "60 s"),
     ] {
         let note = note(settings);
-        assert!(note.contains(&format!("until it is {age} old. Then they are refused.")), "{note}");
+        assert!(note.contains(&format!("until it is {age} old. Then orders are refused.")), "{note}");
     }
 }

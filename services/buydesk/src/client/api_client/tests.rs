@@ -10,8 +10,8 @@ use serde_json::json;
 use super::*;
 use crate::client::error::error_document;
 
-/// A fake create-order: sends these responses one after the other, and none to a request whose response is empty. Returns its
-/// address. It answers `/readyz` with a missing database.
+/// Starts a fake create-order and returns its address. It sends these responses one after the other. For an empty text, it
+/// closes the connection without a response. Its response to `/readyz` reports that db-proxy is not ready.
 fn serve(responses: Vec<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -54,7 +54,7 @@ fn problem_with(subcode: Subcode, code: Code, detail: &'static str) -> String {
     Problem { subcode: Some(subcode), ..Problem::new(code, detail) }.to_json()
 }
 
-/// The JSON document of the error of an order.
+/// Places an order that fails. Returns the JSON document of the error.
 async fn place(address: &str, chosen: Option<&str>) -> serde_json::Value {
     let key = OrderKey::new(chosen.map(|key| key.parse().unwrap()));
     let error = client(address).place_order(&OrderPayload::default(), &key).await.err().unwrap();
@@ -66,7 +66,7 @@ fn no_effect() -> String {
 }
 
 #[tokio::test]
-async fn order_that_reaches_no_service_is_not_placed() {
+async fn order_without_a_connection_is_reported_as_not_placed() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = place(&format!("http://{free}"), None).await;
     assert_eq!(error["code"], "no_response");
@@ -75,17 +75,17 @@ async fn order_that_reaches_no_service_is_not_placed() {
 }
 
 #[tokio::test]
-async fn order_whose_requests_had_no_effect_is_not_placed() {
+async fn order_whose_requests_had_no_effect_is_reported_as_not_placed() {
     let error = place(&serve(vec![no_effect(); 3]), None).await;
     assert_eq!(error["code"], "upstream_unavailable");
     assert_eq!(error["detail"], "No order was placed, because create-order cannot work: db-proxy: database.");
-    // An earlier command may have used the key of the user.
+    // An earlier command may have placed an order with a key that the user chose.
     let error = place(&serve(vec![no_effect(); 3]), Some("my-key")).await;
     assert_eq!((&error["code"], &error["idempotency_key"]), (&json!("outcome_unknown"), &json!("my-key")));
 }
 
 #[tokio::test]
-async fn order_of_a_request_without_response_may_be_placed() {
+async fn order_of_a_request_without_a_response_has_an_unknown_outcome() {
     let error = place(&serve(vec![String::new(), no_effect(), no_effect()]), None).await;
     assert_eq!(error["code"], "outcome_unknown");
     let unknown = problem(Code::OutcomeUnknown, "It is not known whether the order was placed.");
@@ -94,7 +94,7 @@ async fn order_of_a_request_without_response_may_be_placed() {
 }
 
 #[tokio::test]
-async fn service_without_the_path_is_not_the_service() {
+async fn error_of_an_unknown_path_states_that_another_service_responded() {
     let address = serve(vec![problem_with(Subcode::UnknownPath, Code::NotFound, "This path does not exist.")]);
     let client = client(&address);
     let error = client.get(&client.endpoints.orders, "api/v1/orders").await.err().unwrap().to_string();
@@ -106,7 +106,7 @@ async fn service_without_the_path_is_not_the_service() {
 }
 
 #[test]
-fn health_command_names_the_address_unless_it_is_the_default() {
+fn health_command_names_the_address_of_health_check_unless_all_addresses_are_defaults() {
     let command = client("http://127.0.0.1:9001").health_command();
     assert!(
         command.ends_with(" --server http://127.0.0.1:9001 health --health-check http://127.0.0.1:8050"),

@@ -11,7 +11,7 @@ fn sent(credentials: &Credentials, audience: Audience) -> Option<&str> {
 }
 
 #[test]
-fn orders_are_placed_with_the_key_and_users_are_managed_with_the_token() {
+fn key_is_preferred_for_orders_and_operator_token_for_users() {
     let key = KeySecret::generate();
     let settings = [("BUYDESK_API_KEY", key.expose()), ("OPERATOR_TOKEN", TOKEN)];
     let both = credentials(CredentialOptions::default(), &settings).unwrap();
@@ -21,7 +21,7 @@ fn orders_are_placed_with_the_key_and_users_are_managed_with_the_token() {
     assert_eq!(sent(&key_only, Audience::UserManagers), Some(key.expose()));
     let token_only = credentials(CredentialOptions::default(), &settings[1..]).unwrap();
     assert_eq!(sent(&token_only, Audience::Customers), Some(TOKEN));
-    // A key of a user is of no use to health-check, and prices need no credentials.
+    // health-check accepts no API key, and prices need no credentials.
     for credentials in [&both, &key_only, &token_only] {
         assert_ne!(sent(credentials, Audience::Operators), Some(key.expose()));
         assert_eq!(sent(credentials, Audience::Everybody), None);

@@ -2,7 +2,7 @@ use common::config::parse_http_url;
 
 use super::*;
 
-/// The addresses of the public address, of reads of orders, of rates and of health-check.
+/// The public address, and the addresses for reads of orders, of rates and of health-check.
 fn addresses(server: Option<&str>, health_check: Option<&str>, settings: &[(&str, &str)]) -> [String; 4] {
     let mut env = Env::from_pairs(settings.iter().copied());
     let parse = |text: Option<&str>| text.map(|text| parse_http_url(text).unwrap());
@@ -13,7 +13,7 @@ fn addresses(server: Option<&str>, health_check: Option<&str>, settings: &[(&str
 }
 
 #[test]
-fn one_address_suffices_for_everything_public() {
+fn one_address_is_used_for_all_public_services_and_for_the_host_of_health_check() {
     let local = "http://127.0.0.1:8001";
     assert_eq!(addresses(None, None, &[]), [local, local, local, "http://127.0.0.1:8050"]);
     let shop = "http://shop:9001";
@@ -27,7 +27,7 @@ fn one_address_suffices_for_everything_public() {
 }
 
 #[test]
-fn addresses_of_single_services_apply_only_without_the_public_address() {
+fn public_address_replaces_addresses_of_single_services() {
     let single = [("ORDERS_URL", "http://orders:1"), ("RATES_URL", "http://rates:2")];
     assert_eq!(addresses(None, None, &single)[..3], ["http://127.0.0.1:8001", "http://orders:1", "http://rates:2"]);
     let with_one = [single[0], single[1], ("CREATE_ORDER_URL", "http://old:3"), ("BUYDESK_URL", "http://shop")];
@@ -36,10 +36,10 @@ fn addresses_of_single_services_apply_only_without_the_public_address() {
 }
 
 #[test]
-fn address_of_health_check_is_set_or_beside_the_public_one() {
+fn health_check_is_on_the_host_of_the_public_address_unless_its_address_is_set() {
     let setting = [("HEALTH_CHECK_URL", "http://health:5"), ("BUYDESK_URL", "http://shop:9001")];
     assert_eq!(addresses(None, None, &setting)[3], "http://health:5");
-    // The setting belongs to the platform of the settings.
+    // The setting HEALTH_CHECK_URL is ignored, because --server may be the address of another platform.
     assert_eq!(addresses(Some("https://other/buydesk"), None, &setting)[3], "https://other:8050");
     assert_eq!(addresses(Some("http://other"), Some("http://page:6"), &setting)[3], "http://page:6");
 }
@@ -54,7 +54,7 @@ fn paths_are_appended_to_an_address_with_a_path() {
 }
 
 #[test]
-fn address_of_users_is_set_or_beside_the_public_one() {
+fn users_is_on_the_host_of_the_public_address_unless_its_address_is_set() {
     let address = |server: Option<&str>, settings: &[(&str, &str)]| {
         let mut env = Env::from_pairs(settings.iter().copied());
         let server = server.map(|text| parse_http_url(text).unwrap());
@@ -78,7 +78,7 @@ fn default_addresses_are_recognised() {
     };
     assert!(are_default(&[]));
     assert!(are_default(&[("BUYDESK_URL", "http://127.0.0.1:8001/")]));
-    // A platform at another port of the same host has another health-check.
+    // This is another platform on the same host. Another health-check may belong to it.
     assert!(!are_default(&[("BUYDESK_URL", "http://127.0.0.1:9001")]));
     assert!(!are_default(&[("HEALTH_CHECK_URL", "http://health:5")]));
 }

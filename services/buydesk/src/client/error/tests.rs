@@ -16,7 +16,7 @@ fn document(error: ClientError) -> Value {
 }
 
 #[test]
-fn json_of_a_problem_keeps_the_next_step_and_the_seconds_to_wait() {
+fn json_of_a_problem_contains_the_next_step_and_the_seconds_to_wait() {
     let problem = || Problem::new(Code::TooManyRequests, "Too many requests.").retry_after(Duration::from_secs(7));
     let limited = document(client_error(problem()));
     assert_eq!((&limited["code"], &limited["status"]), (&json!("too_many_requests"), &json!(429)));
@@ -41,7 +41,7 @@ fn sent_problem(code: Code) -> ClientError {
 }
 
 #[test]
-fn json_of_an_unknown_outcome_is_a_problem_with_one_line() {
+fn json_of_an_unknown_outcome_has_the_members_of_that_problem() {
     let expected = document(sent_problem(Code::OutcomeUnknown));
     for code in [Code::OutcomeUnknown, Code::TooManyRequests] {
         let unknown = document(sent_problem(code).with_unknown_outcome(&key(), "It may exist."));
@@ -52,8 +52,8 @@ fn json_of_an_unknown_outcome_is_a_problem_with_one_line() {
         assert_eq!(unknown[DETAIL], "This is the detail. It may exist.");
     }
     // Without a response there is no status.
-    let unanswered = ClientError::new("no_response", "There is no response.", "Wait.");
-    let unknown = document(unanswered.with_unknown_outcome(&key(), "It may exist."));
+    let no_response = ClientError::new("no_response", "There is no response.", "Wait.");
+    let unknown = document(no_response.with_unknown_outcome(&key(), "It may exist."));
     assert_eq!((&unknown["title"], &unknown["status"]), (&expected["title"], &Value::Null));
     assert_eq!(unknown[DETAIL], "There is no response. It may exist.");
 }
@@ -61,7 +61,7 @@ fn json_of_an_unknown_outcome_is_a_problem_with_one_line() {
 const HEALTH_HINT: &str = "`buydesk health` shows what is missing.";
 
 #[test]
-fn order_whose_requests_had_no_effect_is_denied_with_the_cause() {
+fn denial_of_an_order_without_effect_states_the_cause() {
     let denied = sent_problem(Code::OutcomeUnknown).into_denial(&["db-proxy: database".to_owned()], HEALTH_HINT);
     assert_eq!(
         denied.to_string(),
@@ -74,14 +74,14 @@ fn order_whose_requests_had_no_effect_is_denied_with_the_cause() {
 }
 
 #[test]
-fn order_that_was_not_sent_is_denied_with_the_next_step() {
+fn denial_of_an_order_that_was_not_sent_keeps_the_next_step() {
     let denied = ClientError::new("no_response", "There is no response.", "Is it running?").with_denial();
     assert_eq!(denied.to_string(), "There is no response. No order was placed.\nIs it running?");
     assert_eq!(document(denied)[DETAIL], "There is no response. No order was placed.");
 }
 
 #[test]
-fn compared_field_is_named_by_its_option() {
+fn field_at_the_end_of_a_message_is_replaced_by_its_option() {
     let options = &[FieldOption { field: "from", option: "--from" }, FieldOption { field: "to", option: "--to" }];
     let error = FieldError::new("from", "must not be later than to");
     let error = client_error(Problem::validation(vec![error])).naming_options(options);
@@ -89,8 +89,8 @@ fn compared_field_is_named_by_its_option() {
 }
 
 #[test]
-fn argument_that_this_program_or_the_service_refuses_is_invalid() {
-    assert!(ClientError::invalid_arguments("a name of --metadata is repeated").is_invalid_argument());
+fn refusal_of_an_argument_by_program_or_service_is_an_invalid_argument() {
+    assert!(ClientError::invalid_arguments("--metadata must not have the same name twice").is_invalid_argument());
     assert!(client_error(Problem::validation(Vec::new())).is_invalid_argument());
     for code in [Code::LimitExceeded, Code::PriceUnavailable, Code::OutcomeUnknown] {
         assert!(!sent_problem(code).is_invalid_argument(), "{code}");
@@ -98,7 +98,7 @@ fn argument_that_this_program_or_the_service_refuses_is_invalid() {
 }
 
 #[test]
-fn wrong_field_is_named_by_the_option_that_sets_it() {
+fn invalid_field_is_replaced_by_the_option_that_sets_it() {
     let errors = [("amount", "must be greater than 0"), ("metadata.cart", "must be short"), ("other", "is unknown")];
     let errors = errors.map(|(field, message)| FieldError::new(field, message));
     let error = client_error(Problem::validation(errors.into())).naming_options(OPTIONS);
@@ -110,12 +110,12 @@ fn wrong_field_is_named_by_the_option_that_sets_it() {
     let amount = json!({ "field": "amount", "message": "must be greater than 0", "option": "--amount" });
     assert_eq!(document["errors"][0], amount);
     assert_eq!(document["errors"][2]["option"], Value::Null);
-    // The detail is that of the service.
+    // The detail is unchanged: it names the field, as the service sent it.
     assert!(document["detail"].as_str().unwrap().starts_with("amount: "), "{document}");
 }
 
 #[test]
-fn problem_without_fields_keeps_its_text() {
+fn problem_without_invalid_fields_keeps_its_text() {
     let problem = Problem::new(Code::LimitExceeded, "Only 0.5 BTC are left.");
     assert_eq!(client_error(problem).naming_options(OPTIONS).to_string(), "Only 0.5 BTC are left. (limit_exceeded)");
 }

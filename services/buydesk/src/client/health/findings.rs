@@ -1,4 +1,4 @@
-//! What is wrong with a platform, and what an operator can do about it.
+//! The faults of a platform, each with advice for an operator.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ use common::{
 };
 use price_updater::CONNECT_OR_SIMULATE;
 
-/// Up to this many failing price sources are named with their reasons.
+/// Maximum number of failing price sources that are named with their reasons. If more sources fail, only their names are shown.
 const MAX_REASONS: usize = 3;
 
-/// One fault.
+/// One fault of the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) what: String,
     pub(super) advice: Advice,
 }
 
-/// What to do.
+/// What an operator can do about a fault. The most important advice comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Advice {
     StartAgain,
@@ -41,26 +41,30 @@ impl Advice {
     pub(super) fn text(self, page: &str) -> String {
         match self {
             Self::StartAgain => "Start it again. Its log states why it ended.".to_owned(),
-            Self::Start => format!("Start it. If it runs, its HEALTH_CHECK_URL must be {page}."),
+            Self::Start => format!("Start it. If it is already running, set its HEALTH_CHECK_URL to {page}."),
             Self::StartPlatform => format!(
-                "Start them with `buydesk up`, or each as its own process. If they run, their HEALTH_CHECK_URL must be {page}."
+                "Start them with `buydesk up`, or each as its own process. If they are already running, set their \
+                 HEALTH_CHECK_URL to {page}."
             ),
-            Self::FixComponent => "Put the named cause right. The services then recover by themselves.".to_owned(),
+            Self::FixComponent => "Correct the named cause. The services then recover by themselves.".to_owned(),
             Self::RaiseLimit => "A larger BTC_LIMIT permits further orders.".to_owned(),
             Self::WaitForPrice => "Orders are accepted again when the sources agree on a price.".to_owned(),
             Self::WatchPrice => {
-                "Orders use the last price until the sources agree on a new one or it is too old.".to_owned()
+                "Orders use the last price until the sources agree on a new price or the last price is too old."
+                    .to_owned()
             }
             Self::ConnectSources => {
                 format!("{CONNECT_OR_SIMULATE} If prices are simulated, check that exchange-sim runs.")
             }
-            Self::WaitForSource => "Orders do not depend on a single source. Each is asked again by itself.".to_owned(),
-            Self::SignIn => "Only operators see reasons. Set OPERATOR_TOKEN.".to_owned(),
+            Self::WaitForSource => {
+                "Orders do not depend on a single source. Failing sources are polled again automatically.".to_owned()
+            }
+            Self::SignIn => "Only operators see the reasons. Set OPERATOR_TOKEN to the token of operators.".to_owned(),
         }
     }
 }
 
-/// Everything that is wrong, the most important advice first.
+/// All faults, sorted by advice.
 pub(super) fn find_faults(health: &Health) -> Vec<Finding> {
     let mut findings = service_faults(health);
     if let Some(orders) = &health.orders {
@@ -77,11 +81,11 @@ pub(super) fn find_faults(health: &Health) -> Vec<Finding> {
 
 fn service_faults(health: &Health) -> Vec<Finding> {
     let is_unknown = |service: &ServiceHealth| service.state == ServiceState::Unknown;
-    // health-check itself is alive.
+    // health-check itself is always seen. If it is the only one, all other services share one finding.
     if health.services.len() > 1 && health.services.iter().filter(|service| !is_unknown(service)).count() <= 1 {
         let names =
             health.services.iter().filter(|service| is_unknown(service)).map(|service| service.service.as_str());
-        let what = format!("No other service was ever seen: {}.", names.collect::<Vec<_>>().join(", "));
+        let what = format!("health-check has never seen these services: {}.", names.collect::<Vec<_>>().join(", "));
         return vec![Finding { what, advice: Advice::StartPlatform }];
     }
     let faulty = health.services.iter().filter(|service| service.state != ServiceState::Alive);
@@ -89,18 +93,18 @@ fn service_faults(health: &Health) -> Vec<Finding> {
     health.services.iter().flat_map(|service| faults_of(service, &faulty, health.at)).collect()
 }
 
-/// The faults of one service. `faulty` are the services that have some.
+/// The faults of one service. `faulty` contains the names of all services that are not alive.
 fn faults_of(service: &ServiceHealth, faulty: &HashSet<&str>, now: Timestamp) -> Vec<Finding> {
     let name = &service.service;
-    let gone = |what: &str, advice| vec![Finding { what: format!("{name} {what}."), advice }];
+    let fault = |what: &str, advice| vec![Finding { what: format!("{name} {what}."), advice }];
     match service.state {
         ServiceState::Alive => Vec::new(),
         ServiceState::Missing => {
             let age = service.last_seen.map(|time| format!(" for {}", format_age(now.since(time))));
-            gone(&format!("is missing: it was not seen{}", age.unwrap_or_default()), Advice::StartAgain)
+            fault(&format!("is missing: it was not seen{}", age.unwrap_or_default()), Advice::StartAgain)
         }
-        ServiceState::Stopped => gone("has stopped", Advice::StartAgain),
-        ServiceState::Unknown => gone("was never seen", Advice::Start),
+        ServiceState::Stopped => fault("has stopped", Advice::StartAgain),
+        ServiceState::Unknown => fault("was never seen", Advice::Start),
         ServiceState::Degraded => degraded_faults(service, faulty),
     }
 }
@@ -108,7 +112,7 @@ fn faults_of(service: &ServiceHealth, faulty: &HashSet<&str>, now: Timestamp) ->
 fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>) -> Vec<Finding> {
     let name = &service.service;
     let missing = service.parts.iter().filter(|part| !part.ready && !is_shown_elsewhere(part));
-    // A service that is faulty itself has its own finding with the reason.
+    // If the component is a faulty service, the finding of this service contains the reason.
     let describe = |part: &Component| {
         if faulty.contains(part.name.as_str()) { part.name.clone() } else { part.name_with_detail() }
     };
@@ -136,7 +140,7 @@ fn is_shown_elsewhere(part: &Component) -> bool {
     part.name.starts_with(Component::SOURCE) || part.name.starts_with(Component::PRICE) || part.name == Component::LIMIT
 }
 
-/// How many price sources fail, and which.
+/// The finding that names the price sources that fail. `None` if no source fails.
 fn failing_sources(parts: &[Component]) -> Option<Finding> {
     let name = |part: &Component| part.name.strip_prefix(Component::SOURCE).map(str::to_owned);
     let all = parts.iter().filter(|part| name(part).is_some()).count();
@@ -160,7 +164,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
             let what = format!("Orders and quotes take all of the {} BTC.", limit.limit);
             findings.push(Finding { what, advice: Advice::RaiseLimit });
         }
-        // The headline has no reason while some instances accept orders.
+        // The headline does not contain the reason if orders are accepted, such as by only some instances.
         (_, Some(reason)) if orders.accepted => {
             findings.push(Finding { what: format!("{reason}."), advice: Advice::FixComponent });
         }

@@ -17,7 +17,7 @@ fn health(status: &str, orders: &Value, services: &[Value]) -> Health {
 
 fn service(name: &str, state: &str, further: Value) -> Value {
     let mut service = json!({ "service": name, "state": state, "last_seen": EARLIER, "parts": [], "instances": [] });
-    let Value::Object(further) = further else { panic!("{further} is no object") };
+    let Value::Object(further) = further else { panic!("{further} is not an object") };
     service.as_object_mut().unwrap().extend(further);
     service
 }
@@ -40,7 +40,7 @@ fn optional(mut component: Value) -> Value {
     component
 }
 
-/// The lines before the table, without the empty ones and the address.
+/// The lines before the table, without empty lines and without the line that names the address of health-check.
 fn lines_before_the_table(health: &Health) -> Vec<String> {
     let text = report(health, PAGE);
     let lines = text.lines().take_while(|line| !line.starts_with('┌'));
@@ -48,21 +48,21 @@ fn lines_before_the_table(health: &Health) -> Vec<String> {
 }
 
 #[test]
-fn address_that_answered_follows_the_headline() {
+fn second_line_names_the_address_of_health_check() {
     let text = report(&health("ok", &accepted(), &[]), PAGE);
     let lines: Vec<_> = text.lines().take(2).collect();
     assert_eq!(lines, ["ok: orders are accepted", "health-check at http://127.0.0.1:8050 reports this."]);
 }
 
 #[test]
-fn healthy_platform_is_one_line_and_its_prices_and_limit() {
+fn healthy_platform_has_a_headline_prices_and_limit_but_no_findings() {
     let healthy = health("ok", &accepted(), &[service("create-order", "alive", json!({}))]);
     assert_eq!(
         lines_before_the_table(&healthy),
         [
             "ok: orders are accepted",
             "Prices of one bitcoin: EUR 84000.12, GBP 72000.34 (SIMULATED)",
-            "Limit of all orders: 99.5 of 100 BTC are left",
+            "Total limit of all orders: 99.5 of 100 BTC are left",
         ]
     );
     assert!(is_ok(&healthy));
@@ -72,7 +72,7 @@ fn healthy_platform_is_one_line_and_its_prices_and_limit() {
 }
 
 #[test]
-fn refused_orders_are_the_headline_with_the_reason() {
+fn headline_states_why_orders_are_refused() {
     let orders = json!({ "accepted": false, "reason": "db-proxy: database: the disk is full", "prices": [] });
     let services = [
         service("create-order", "degraded", json!({ "ready": false, "parts": [not_ready("db-proxy", "database")] })),
@@ -89,15 +89,15 @@ fn refused_orders_are_the_headline_with_the_reason() {
         lines_before_the_table(&failing)[..5],
         [
             "failing: orders are not accepted: db-proxy: database: the disk is full",
-            // The cause is named once.
+            // Only the headline and the line of db-proxy contain the cause.
             "create-order is not ready: db-proxy.",
             "db-proxy is not ready: database: the disk is full.",
             "rates works without db-proxy.",
-            "  Put the named cause right. The services then recover by themselves.",
+            "  Correct the named cause. The services then recover by themselves.",
         ]
     );
     assert!(!is_ok(&failing));
-    // The table uses the words of the page.
+    // The table uses the words of the status page.
     let table = report(&failing, PAGE);
     let row = |name: &str| table.lines().find(|line| line.starts_with(&format!("│ {name}"))).unwrap();
     assert!(row("db-proxy").contains("not ready") && !row("db-proxy").contains("degraded"), "{table}");
@@ -105,7 +105,7 @@ fn refused_orders_are_the_headline_with_the_reason() {
 }
 
 #[test]
-fn failing_price_sources_are_one_line() {
+fn failing_price_sources_are_named_in_one_line() {
     let sources: Vec<_> = (1..=12)
         .map(|number| {
             let name = format!("source:exchange-{number}");
@@ -119,7 +119,7 @@ fn failing_price_sources_are_one_line() {
         [
             "degraded: orders are accepted",
             "5 of 12 price sources fail: exchange-1, exchange-2, exchange-3, exchange-4, exchange-5.",
-            "  Orders do not depend on a single source. Each is asked again by itself.",
+            "  Orders do not depend on a single source. Failing sources are polled again automatically.",
         ]
     );
     assert!(!is_ok(&degraded) && !report(&degraded, PAGE).contains("status 500"));
@@ -131,7 +131,7 @@ fn failing_price_sources_are_one_line() {
 }
 
 #[test]
-fn services_that_are_gone_are_named_with_what_to_do() {
+fn services_without_heartbeats_are_named_with_advice() {
     let services = [
         service("create-order", "unknown", json!({ "last_seen": null })),
         service("fetch-orders", "stopped", json!({})),
@@ -147,7 +147,7 @@ fn services_that_are_gone_are_named_with_what_to_do() {
             "rates is missing: it was not seen for 10 s.",
             "  Start it again. Its log states why it ended.",
             "create-order was never seen.",
-            "  Start it. If it runs, its HEALTH_CHECK_URL must be http://127.0.0.1:8050.",
+            "  Start it. If it is already running, set its HEALTH_CHECK_URL to http://127.0.0.1:8050.",
         ]
     );
     let unseen = [service("create-order", "unknown", json!({})), service("health-check", "alive", json!({}))];
@@ -155,15 +155,15 @@ fn services_that_are_gone_are_named_with_what_to_do() {
     assert_eq!(
         lines[1..3],
         [
-            "No other service was ever seen: create-order.",
-            "  Start them with `buydesk up`, or each as its own process. If they run, their HEALTH_CHECK_URL must be \
-             http://127.0.0.1:8050.",
+            "health-check has never seen these services: create-order.",
+            "  Start them with `buydesk up`, or each as its own process. If they are already running, set their \
+             HEALTH_CHECK_URL to http://127.0.0.1:8050.",
         ]
     );
 }
 
 #[test]
-fn price_and_limit_that_refuse_orders_are_named() {
+fn findings_name_the_price_or_the_limit_that_prevents_orders() {
     let mut orders = accepted();
     orders["prices"][0]["price"]["state"] = "prolonged".into();
     orders["prices"][0]["age_secs"] = 300.into();
@@ -175,7 +175,7 @@ fn price_and_limit_that_refuse_orders_are_named() {
             "Orders in GBP are refused: the current price is 400 s old; at most 300 s are allowed.",
             "  Orders are accepted again when the sources agree on a price.",
             "The price in EUR is prolonged: 84000.12, 5 min old.",
-            "  Orders use the last price until the sources agree on a new one or it is too old.",
+            "  Orders use the last price until the sources agree on a new price or the last price is too old.",
         ]
     );
     let mut orders = accepted();
@@ -185,12 +185,12 @@ fn price_and_limit_that_refuse_orders_are_named() {
     let lines = lines_before_the_table(&full);
     assert_eq!(lines[0], "ok: orders are not accepted: the limit is reached");
     assert_eq!(lines[1], "Orders and quotes take all of the 100.00000000 BTC.");
-    // Nothing is broken, but a monitor has to notice.
+    // The exit code reports this, although no service has a fault.
     assert!(!is_ok(&full));
 }
 
 #[test]
-fn reader_without_the_token_learns_how_to_see_reasons() {
+fn finding_names_the_operator_token_if_reasons_are_hidden() {
     let part = json!({ "name": "database", "ready": false });
     let services = [service("db-proxy", "degraded", json!({ "ready": false, "parts": [part] }))];
     let lines = lines_before_the_table(&health("failing", &json!({ "accepted": false, "prices": [] }), &services));

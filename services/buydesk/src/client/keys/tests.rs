@@ -17,7 +17,7 @@ fn key() -> ApiKey {
 }
 
 #[test]
-fn state_says_whether_the_key_is_accepted() {
+fn state_is_valid_revoked_or_expired() {
     let now = Timestamp::now();
     let (earlier, later) = (now.minus(Duration::from_secs(1)), now.plus(Duration::from_secs(1)));
     assert_eq!(state(&key(), now), "valid");
@@ -28,7 +28,7 @@ fn state_says_whether_the_key_is_accepted() {
 }
 
 #[test]
-fn columns_that_no_key_fills_are_left_out() {
+fn table_omits_columns_that_are_empty_for_all_keys() {
     let unused = table([&key()]).to_string();
     assert!(
         unused.contains("orders read") && !unused.contains(LAST_USED) && !unused.contains("per minute"),

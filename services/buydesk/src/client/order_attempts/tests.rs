@@ -8,7 +8,7 @@ fn chosen() -> OrderKey {
     OrderKey::new(Some("my-key".parse().unwrap()))
 }
 
-/// What these attempts show, and the number of the attempt whose error is shown.
+/// The conclusion from attempts with these effects, and the number of the attempt whose error is shown.
 fn outcome(effects: &[Effect], key: &OrderKey) -> (&'static str, usize) {
     let mut attempts = FailedAttempts::default();
     for (index, &effect) in effects.iter().enumerate() {
@@ -26,11 +26,11 @@ fn outcome(effects: &[Effect], key: &OrderKey) -> (&'static str, usize) {
         };
         return (name, error.to_string().trim().parse().unwrap());
     }
-    panic!("no attempt was made");
+    panic!("the effects are empty");
 }
 
 #[test]
-fn attempts_without_effect_and_a_generated_key_placed_no_order() {
+fn attempts_without_effect_and_with_a_generated_key_placed_no_order() {
     use Effect::{None, NotSent};
     assert_eq!(outcome(&[NotSent; 3], &generated()), ("not sent", 3));
     assert_eq!(outcome(&[None; 3], &generated()), ("no effect", 1));
@@ -38,7 +38,7 @@ fn attempts_without_effect_and_a_generated_key_placed_no_order() {
 }
 
 #[test]
-fn key_of_the_user_may_have_placed_an_order_earlier() {
+fn attempts_without_effect_and_with_a_chosen_key_leave_the_outcome_unknown() {
     use Effect::{None, NotSent};
     assert_eq!(outcome(&[NotSent; 3], &chosen()), ("unknown earlier", 3));
     assert_eq!(outcome(&[None; 3], &chosen()), ("unknown earlier", 1));
@@ -55,7 +55,7 @@ fn refusal_is_final_unless_an_earlier_attempt_may_have_placed_the_order() {
 }
 
 #[test]
-fn attempt_without_response_leaves_the_outcome_unknown() {
+fn attempt_with_unknown_effect_leaves_the_outcome_unknown() {
     use Effect::{None, NotSent, Unknown};
     for effects in [[Unknown, NotSent, NotSent], [None, Unknown, None], [NotSent, None, Unknown]] {
         for key in [generated(), chosen()] {

@@ -11,13 +11,13 @@ fn list(arguments: &str) -> OrderList {
 
 #[test]
 fn command_for_the_next_page_has_the_same_filters() {
-    let given = "--limit 2 --currency EUR --from 2026-01-02T03:04:05.000000Z --to 2026-02-02T03:04:05.000000Z \
+    let options = "--limit 2 --currency EUR --from 2026-01-02T03:04:05.000000Z --to 2026-02-02T03:04:05.000000Z \
                  --min-amount 1.00 --max-amount 70.00 --reference invoice-42 \
                  --user 019b7d5a-1f00-7000-8000-000000000001";
-    assert_eq!(list(given).command(Cursor(31)), format!("order list {given} --cursor o1f"));
+    assert_eq!(list(options).command(Cursor(31)), format!("order list {options} --cursor o1f"));
     let next = list("--limit 3 --cursor o1f");
     assert_eq!(next.command(Cursor(7)), "order list --limit 3 --cursor o7");
-    // A reference may have spaces.
+    // A reference may contain spaces.
     let reference = Some("two words".parse().unwrap());
     let query = OrderQuery { client_reference: reference, ..OrderQuery::default() };
     let spaced = OrderList { query, cursor: None, limit: 1 };

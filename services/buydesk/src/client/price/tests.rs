@@ -56,7 +56,7 @@ fn agreed_price_is_listed_with_its_sources_and_whether_orders_use_it() {
 }
 
 #[test]
-fn listed_price_is_that_of_orders_although_a_newer_one_is_agreed() {
+fn price_that_orders_use_is_listed_instead_of_a_newer_agreed_price() {
     let newer = agreed("84001.00", "fresh", json!({}));
     let price = ListedPrice::new(Currency::EUR, &accepted(), Some(newer)).unwrap();
     assert_eq!((price.price.to_string(), price.expires_at.is_some()), ("84000.12".to_owned(), true));
@@ -64,7 +64,7 @@ fn listed_price_is_that_of_orders_although_a_newer_one_is_agreed() {
 }
 
 #[test]
-fn price_of_orders_is_listed_while_rates_does_not_respond() {
+fn price_that_orders_use_is_listed_while_rates_does_not_respond() {
     let readiness = Readiness::from(vec![accepted()]);
     let listed = |component: &Component| ListedPrice::new(Currency::EUR, component, None);
     let list = list(&readiness, listed(&accepted()).into_iter().collect());
@@ -83,7 +83,7 @@ fn orders_are_not_accepted_while_the_limit_is_reached() {
 }
 
 #[test]
-fn no_currency_is_accepted_while_no_orders_are_accepted() {
+fn every_currency_is_refused_while_no_orders_are_accepted() {
     let db_proxy = component(json!({ "name": "db-proxy", "ready": false, "detail": "database" }));
     let readiness = Readiness { ready: false, parts: vec![accepted(), db_proxy] };
     let prices = || vec![ListedPrice::new(Currency::EUR, &accepted(), None).unwrap()];
@@ -98,7 +98,7 @@ fn no_currency_is_accepted_while_no_orders_are_accepted() {
 fn readiness_of_another_service_is_recognised() {
     let readiness = |name: &str| Readiness::from(vec![component(json!({ "name": name, "ready": true }))]);
     assert!(is_create_order(&readiness("price")));
-    // price-updater has a component for each currency too.
+    // price-updater also has a component for each currency.
     for other in ["price:EUR", "db-proxy", "database"] {
         assert!(!is_create_order(&readiness(other)), "{other}");
     }
@@ -121,7 +121,7 @@ fn listed(currency: &str, state: PriceState, age_secs: u64) -> ListedPrice {
 }
 
 #[test]
-fn price_table_marks_each_currency_and_says_whether_orders_use_the_price() {
+fn price_table_shows_marks_and_order_acceptance_of_each_currency() {
     let mut pounds = listed("GBP", PriceState::Prolonged, 750);
     (pounds.orders_accepted, pounds.reason) = (false, Some("it is 750 s old".to_owned()));
     pounds.legs = vec!["BTC-USD".parse().unwrap(), "USD-GBP".parse().unwrap()];
@@ -136,7 +136,7 @@ fn price_table_marks_each_currency_and_says_whether_orders_use_the_price() {
     assert!(row("EUR").contains("SIMULATED") && row("EUR").contains("accepted"), "{text}");
     assert!(!row("EUR").contains("PROLONGED") && !row("EUR").contains("refused"), "{text}");
     assert!(text.contains("These prices are SIMULATED") && text.contains("PROLONGED: the sources agree"), "{text}");
-    // create-order decides that, and a setting may limit the age.
+    // The table does not state this, because create-order may refuse orders at a prolonged price.
     assert!(!text.contains("orders use the last one"), "{text}");
     let fresh = price_table(&list_of(vec![listed("EUR", PriceState::Fresh, 1)]));
     assert!(!fresh.contains("PROLONGED") && !fresh.contains("valid until"), "{fresh}");

@@ -15,7 +15,7 @@ fn order_json(simulated: bool, price_state: &str, price_as_of: &str) -> Order {
 }
 
 #[test]
-fn order_table_marks_simulated_and_prolonged_prices_alike() {
+fn order_table_marks_simulated_and_prolonged_prices() {
     let earlier = "2026-01-02T02:59:00Z";
     for (simulated, state, expected) in [
         (false, "fresh", "real"),
@@ -48,7 +48,7 @@ fn list_of_orders_shows_references_and_the_command_for_more() {
 }
 
 #[test]
-fn conversion_names_the_legs_of_a_computed_price_and_never_calls_it_direct() {
+fn conversion_names_the_legs_of_a_computed_price() {
     let step = json!({ "direction": "BTC-RUB", "price": "8190045.00", "inverse": false, "as_of": NOW, "kind": "computed",
                        "legs": ["BTC-USD", "USD-RUB"], "sources": ["kraken"], "state": "prolonged" });
     let value = json!({

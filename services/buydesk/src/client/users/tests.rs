@@ -15,7 +15,7 @@ fn command_for_the_next_page_has_the_same_filter() {
 }
 
 #[test]
-fn user_is_named_by_id_or_address() {
+fn user_reference_is_an_id_or_an_email_address() {
     let get = |user: &str| -> Result<UserReference, String> {
         let arguments = Arguments::try_parse_from(["buydesk", "user", "get", user]);
         match arguments.map_err(|error| error.to_string())?.command {
