@@ -49,7 +49,7 @@ fn no_limit() -> Sats {
     sats(21_000_000 * 100_000_000)
 }
 
-/// The stores of a database.
+/// A database and its stores.
 struct Fixture {
     store: OrderStore,
     course_store: CourseStore,
@@ -138,7 +138,8 @@ impl Fixture {
 }
 
 impl Fixture {
-    /// Asserts that the totals count the orders of users, and that each of these counts the anonymous orders before it.
+    /// Asserts that the totals count the orders of users, and that each order of a user stores the number of anonymous orders
+    /// before it.
     async fn check_owners(&self, orders: i64, satoshi: i64) {
         let sums = "
             select cast(count(*) as text), cast(coalesce(sum(bitcoin_sats), 0) as text)
@@ -155,7 +156,7 @@ impl Fixture {
     }
 }
 
-/// The check of a clock that is not compared with that of the database.
+/// A clock check that does not compare the clock with the clock of the database.
 fn unchecked_clock() -> ClockCheck {
     ClockCheck::new(Clock::System, ClockRules { database_has_clock: false, max_order_ahead: MAX_CLOCK_SKEW })
 }
@@ -229,7 +230,7 @@ fn market_order(key: impl std::fmt::Display, satoshi: i64) -> TestOrder {
     }
 }
 
-/// The same order of a user.
+/// The same order, placed by this user or, with `None`, without a key.
 fn of(user: Option<UserId>, order: TestOrder) -> TestOrder {
     TestOrder { user, key: ClientKey { client: client_name(user), ..order.key }, ..order }
 }

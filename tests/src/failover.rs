@@ -36,7 +36,7 @@ const LIMIT: i64 = 100_000_000;
 /// Writes succeed again within this time after a promotion.
 const WRITES_BACK_LIMIT: Duration = Duration::from_secs(15);
 const RECOVERY_LIMIT: Duration = Duration::from_secs(90);
-/// Maximum number of decided orders between two failovers.
+/// Maximum number of orders with a final outcome between two failovers.
 const ORDERS_BETWEEN_FAILOVERS: usize = 200;
 /// Maximum of the random time between the first successful writes after a promotion and the end of the fault.
 const MAX_HEAL_DELAY_MILLIS: u64 = 2_000;
@@ -120,7 +120,8 @@ pub async fn run(plan: Plan) -> Report {
     let services = Services::start(&postgres, &redis).await;
     let platform = &services.platform;
 
-    // Each failover ends with an order, so the clients must leave some of the limit. They order half of it by the last one.
+    // The probes place orders after each failover, so the clients must leave a part of the limit. They have ordered half of the
+    // limit after the last failover.
     let progress = Arc::new(Progress::new(2 * faults.len(), LIMIT));
     let urls = services.create_order_urls();
     let client = |number: u64, urls: [String; 2]| {

@@ -32,7 +32,7 @@ const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 const LIMIT: &str = "20000000";
 /// The load was sustained if at least this share of the planned requests was sent.
 const SUSTAINED_PERCENT: u64 = 95;
-/// One request in this many may be answered with 503 or not at all. It is sent again.
+/// At most one request in this many may be answered with 503 or not at all.
 const MIN_REQUESTS_PER_FAILURE: u64 = 10_000;
 
 /// The result of a run on one stack.
@@ -41,7 +41,7 @@ pub struct Report {
     pub violations: Vec<String>,
 }
 
-/// Sustains half of the full load for this time on a new database. Passes each line of progress to `print`.
+/// Sustains half of the full load for `duration` on a new database. Passes each line of progress to `print`.
 pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Report {
     let postgres = start_server(stack).await;
     let database = create_database(postgres.as_ref()).await;

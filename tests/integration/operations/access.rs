@@ -1,4 +1,4 @@
-//! Who may do what: every operation as every caller, and API keys over their life.
+//! Access: every operation as every kind of caller, and API keys from creation to revocation.
 
 mod api_keys;
 mod every_operation;

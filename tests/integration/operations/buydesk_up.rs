@@ -17,7 +17,7 @@ use tests::{
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-/// `buydesk up` prints a message when create-order is ready.
+/// How long `buydesk up` may take to print that create-order is ready.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Opens a connection that the server has accepted, and sends the beginning of a second request.
@@ -107,7 +107,7 @@ async fn create_database(folder: &Path, origin: OrderOrigin) -> String {
 }
 
 #[tokio::test]
-async fn demo_keeps_a_database_of_its_own() {
+async fn demo_uses_its_own_database() {
     let platform = BuydeskUp::start(&[]).await;
     let data = platform.folder().join("database/data");
     assert!(data.join("demo.db").is_file());
@@ -162,7 +162,7 @@ async fn seed_needs_consent_and_refuses_real_orders() {
     let seeded = run_buydesk(&["seed", "orders", "--count", "3", "--yes"], folder.path(), &url);
     let output = String::from_utf8_lossy(&seeded.stdout);
     assert!(seeded.status.success() && output.contains("3 orders"), "{seeded:?}");
-    // The number of users is that after the command.
+    // `--count` is the number of generated users after the command.
     for (count, expected) in [("3", "3 generated users, 3 of them new"), ("5", "5 generated users, 2 of them new")] {
         let seeded = run_buydesk(&["seed", "users", "--count", count, "--yes"], folder.path(), &url);
         let output = String::from_utf8_lossy(&seeded.stdout);

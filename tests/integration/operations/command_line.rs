@@ -48,7 +48,7 @@ fn error_document(output: &Output) -> Value {
     serde_json::from_str(&error).unwrap_or_else(|_| panic!("not one JSON document: {error}"))
 }
 
-/// Answers every request with this JSON. Returns the address.
+/// Starts a server that answers every request with this JSON, and returns its address.
 fn serve_json(body: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -90,7 +90,7 @@ fn every_service_has_help_and_version_and_refuses_unknown_options() {
 }
 
 #[test]
-fn exit_code_of_health_is_0_if_ok_1_if_not_and_2_if_it_cannot_be_reached() {
+fn health_exits_with_0_if_ok_1_if_not_and_2_if_unreachable() {
     for (status, code) in [(HealthStatus::Ok, 0), (HealthStatus::Degraded, 1), (HealthStatus::Failing, 1)] {
         let address = serve_json(health_of(status));
         for arguments in [&["health"][..], &["health", "--json"], &["health", "--health-check", &address]] {
@@ -151,7 +151,7 @@ async fn problem_of_a_service_is_shown_as_sentence_or_as_its_json() {
     let get = ["order", "get", "019ab1c2-0000-7000-8000-000000000001"];
     let error = stderr_of(&run_buydesk(&get, &variables));
     assert!(error.starts_with("buydesk: ") && error.contains("does not exist. (not_found)"), "{error}");
-    // The error names what the user wrote.
+    // The error names the options, as the user wrote them.
     let place = ["order", "place", "-c", "XXX", "--bitcoin", "0"];
     let error = stderr_of(&run_buydesk(&place, &variables));
     assert!(error.starts_with("buydesk: --currency must be one of EUR, GBP, USD; --bitcoin must be"), "{error}");
@@ -182,7 +182,7 @@ async fn order_is_denied_while_db_proxy_is_stopped() {
 }
 
 #[test]
-fn argument_that_the_client_checks_itself_has_the_exit_code_of_an_invalid_command_line() {
+fn argument_that_the_client_refuses_exits_with_2() {
     let repeated = ["order", "place", "-c", "EUR", "-a", "1", "-m", "cart=7", "-m", "cart=8"];
     for arguments in [&repeated[..], &["--server", "http://127.0.0.1:8001", "up"]] {
         let output = run_buydesk(arguments, &[]);
@@ -191,7 +191,7 @@ fn argument_that_the_client_checks_itself_has_the_exit_code_of_an_invalid_comman
 }
 
 #[test]
-fn invalid_arguments_and_settings_are_json_if_json_is_requested() {
+fn errors_of_arguments_and_settings_are_json_if_requested() {
     let output = run_buydesk(&["--json", "order", "buy"], &[]);
     let document = error_document(&output);
     assert_eq!((output.status.code(), &document["code"]), (Some(2), &"invalid_arguments".into()));

@@ -54,7 +54,7 @@ async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
     );
     let bought = order.await.json(201)["bitcoin_amount"].as_str().unwrap().to_owned();
     let remaining = format!("99.{:08}", 100_000_000 - bought.strip_prefix("0.").unwrap().parse::<u64>().unwrap());
-    wait_until("health shows what remains after the order", REPORT_LIMIT, async || {
+    wait_until("health shows the remaining limit after the order", REPORT_LIMIT, async || {
         let health = get_json(&platform, health_check::App::NAME, "/api/v1/health").await;
         (health["orders"]["limit"]["remaining"] == remaining.as_str()).then_some(())
     })

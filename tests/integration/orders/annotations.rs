@@ -59,7 +59,7 @@ async fn annotations_are_shown_in_every_response_and_found_by_reference(stack: S
     let exported: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(exported, [second, order]);
     let csv = platform.fetch(&by_reference("/api/v1/orders/export?format=csv&", REFERENCE)).await.text();
-    // The last column is the user, whom an anonymous order does not have.
+    // The last column is the user. It is empty for an anonymous order.
     let last = r#","Rechnung № 42, ""Zoë""","{""a"":"""",""cart"":""7""}","#;
     assert!(csv.lines().count() == 3 && csv.trim_end().ends_with(last), "{csv}");
 }
@@ -75,7 +75,7 @@ async fn key_with_other_annotations_is_refused(stack: Stack) {
     for other in others {
         platform.place_with_key("a-key", other.to_string()).await.problem(422, "idempotency_key_reused");
     }
-    // The order of the names does not matter.
+    // The order of the names in the metadata does not matter.
     let same = annotated().to_string().replace(r#""a":"","cart":"7""#, r#""cart":"7","a":"""#);
     assert_ne!(same, annotated().to_string());
     let again = platform.place_with_key("a-key", same).await;

@@ -60,7 +60,7 @@ async fn concurrent_orders_fill_limit_exactly(stack: Stack) {
     let second_create_order = platform.start_second_create_order(second_db_proxy).await;
     let services = [&platform.create_order, &second_create_order];
 
-    // One dollar buys one satoshi: 5 to 54 satoshi each, 5900 in total.
+    // One dollar buys one satoshi. An order buys 5 to 54 satoshi, and all orders together would buy 5900.
     let amounts = (0..CONCURRENT_ORDERS).map(|n| n * 37 % 50 + 5).collect();
     let responses = place_concurrently(&platform, services, amounts).await;
     let (placed, refused): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == 201);

@@ -1,4 +1,5 @@
-//! Orders and quotes of users: everyone sees and uses exactly the own ones, at every service and in every form.
+//! Orders and quotes of users: each client sees and uses exactly its own orders and quotes, at every service and in every
+//! format.
 
 use common::api::keys::{KeySecret, Scope};
 use futures_util::future::join_all;
@@ -12,13 +13,13 @@ use tests::{
 };
 
 on_both_stacks!(
-    everyone_reads_exactly_the_own_orders,
-    order_of_somebody_else_looks_like_one_that_does_not_exist,
-    quote_of_somebody_else_looks_like_one_that_does_not_exist,
-    idempotency_key_of_two_users_is_two_orders,
-    operator_reads_all_orders_and_those_of_one_user,
+    client_reads_exactly_its_own_orders,
+    order_of_another_owner_is_reported_as_unknown,
+    quote_of_another_owner_is_reported_as_unknown,
+    same_idempotency_key_of_two_users_places_two_orders,
+    operator_reads_all_orders_and_filters_by_user,
     concurrent_reads_of_the_same_page_do_not_mix_owners,
-    quotes_of_each_user_have_a_cap_of_their_own,
+    quote_cap_applies_to_each_user_separately,
 );
 
 const UNKNOWN: &str = "019b7d5a-1f00-7000-8000-000000000001";
@@ -79,7 +80,7 @@ async fn actors(platform: &Platform) -> [Actor; 3] {
     [Actor::user(platform, "ada").await, Actor::user(platform, "bob").await, Actor::Anonymous]
 }
 
-/// Places orders of all actors in turn. Returns those of each, newest first.
+/// Places orders of all actors in turn. Returns the orders of each actor, newest first.
 async fn place_in_turn(platform: &Platform, actors: &[Actor], rounds: usize) -> Vec<Vec<Value>> {
     let mut placed = vec![Vec::new(); actors.len()];
     for round in 0..rounds {
@@ -93,7 +94,7 @@ async fn place_in_turn(platform: &Platform, actors: &[Actor], rounds: usize) -> 
     placed
 }
 
-async fn everyone_reads_exactly_the_own_orders(stack: Stack) {
+async fn client_reads_exactly_its_own_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
     let placed = place_in_turn(&platform, &actors, 5).await;
@@ -123,14 +124,14 @@ async fn everyone_reads_exactly_the_own_orders(stack: Stack) {
             assert_eq!(summary["remaining"], "99.99999955");
         }
     }
-    // The cursor of another user skips own orders, and shows none of the other user.
+    // A page that continues at the cursor of another user contains only own orders.
     let page = actors[0].get(&platform, &platform.fetch_orders, "/api/v1/orders?limit=2").await.json(200);
     let path = format!("/api/v1/orders?cursor={}", page["next_cursor"].as_str().unwrap());
     let continued = actors[1].all_pages(&platform, &platform.fetch_orders, &path).await;
     assert!(continued.iter().all(|order| placed[1].contains(order)), "{continued:?}");
 }
 
-/// The response without what differs in every response, and with a placeholder for the id.
+/// The status and the body, without the fields that differ in every response, and with a placeholder for the id.
 fn comparable(response: &Response, id: &str) -> (u16, String) {
     let mut problem: Value = serde_json::from_slice(&response.body).unwrap();
     problem["request_id"] = Value::Null;
@@ -138,7 +139,7 @@ fn comparable(response: &Response, id: &str) -> (u16, String) {
     (response.status, problem.to_string().replace(id, "ID"))
 }
 
-async fn order_of_somebody_else_looks_like_one_that_does_not_exist(stack: Stack) {
+async fn order_of_another_owner_is_reported_as_unknown(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
     let placed = place_in_turn(&platform, &actors, 1).await;
@@ -160,7 +161,7 @@ async fn order_of_somebody_else_looks_like_one_that_does_not_exist(stack: Stack)
     }
 }
 
-async fn quote_of_somebody_else_looks_like_one_that_does_not_exist(stack: Stack) {
+async fn quote_of_another_owner_is_reported_as_unknown(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
     for owner in &actors {
@@ -187,7 +188,7 @@ async fn quote_of_somebody_else_looks_like_one_that_does_not_exist(stack: Stack)
     }
 }
 
-async fn idempotency_key_of_two_users_is_two_orders(stack: Stack) {
+async fn same_idempotency_key_of_two_users_places_two_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
     let place = async |actor: &Actor, body: String| {
@@ -206,7 +207,7 @@ async fn idempotency_key_of_two_users_is_two_orders(stack: Stack) {
     }
 }
 
-async fn operator_reads_all_orders_and_those_of_one_user(stack: Stack) {
+async fn operator_reads_all_orders_and_filters_by_user(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
     let placed = place_in_turn(&platform, &actors, 3).await;
@@ -226,7 +227,7 @@ async fn operator_reads_all_orders_and_those_of_one_user(stack: Stack) {
             let path = format!("{ORDERS_PATH}/{}", order["id"].as_str().unwrap());
             assert_eq!(&Actor::Operator.get(&platform, service, &path).await.json(200), order);
         }
-        // Others may name only themselves.
+        // A user may filter only by itself, and a client without a key may not filter by a user.
         assert_eq!(ada.all_pages(&platform, service, &path_of(ada)).await, placed[0]);
         for (actor, path) in [(bob, path_of(ada)), (&Actor::Anonymous, path_of(ada)), (bob, path.clone())] {
             actor.get(&platform, service, &path).await.problem(403, "forbidden");
@@ -255,7 +256,7 @@ async fn concurrent_reads_of_the_same_page_do_not_mix_owners(stack: Stack) {
     join_all(reads).await;
 }
 
-async fn quotes_of_each_user_have_a_cap_of_their_own(stack: Stack) {
+async fn quote_cap_applies_to_each_user_separately(stack: Stack) {
     let builder = Platform::builder(stack).set("QUOTE_MAX_BTC", "0.001").set("QUOTE_MAX_BTC_PER_CLIENT", "0.001");
     let platform = builder.start().await;
     let actors = actors(&platform).await;

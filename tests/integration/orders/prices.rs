@@ -33,7 +33,7 @@ async fn order_without_price_is_refused(stack: Stack) {
     assert!(not_ready.text().contains("price"), "{}", not_ready.text());
     assert_price_unavailable(&platform.place(order("EUR", "69")).await);
     assert_price_unavailable(&platform.place_with_key("a-key", order("EUR", "69")).await);
-    // Validation comes first: waiting for a price does not make the order valid.
+    // An invalid order is refused as invalid even without a price.
     platform.place(order("EUR", "-1")).await.invalid_fields(&["amount"]);
     assert_eq!(platform.summary().await["count"], 0);
     platform.put_default_prices().await;

@@ -147,7 +147,7 @@ async fn quote_from(platform: &Platform, address: &str, body: String) -> tests::
 }
 
 async fn quotes_of_one_client_cannot_exhaust_the_limit(stack: Stack) {
-    // One US dollar buys one satoshi, so the limit is 10 million dollars, and a tenth of it is a million.
+    // One US dollar buys one satoshi, so the limit is 10 million dollars. The quotes of one client may reserve a tenth of it.
     let builder = Platform::builder(stack).set("BTC_LIMIT", "0.1").set("TRUSTED_PROXIES", "127.0.0.1");
     let platform = builder.start().await;
     let refused = quote_from(&platform, "192.0.2.1", order("USD", "1000001")).await;
@@ -178,7 +178,7 @@ async fn all_quotes_leave_room_for_orders(stack: Stack) {
     assert_eq!(platform.summary().await["remaining"], "0.00000000");
 }
 
-/// A request about one quote.
+/// Sends a request to the path of one quote.
 async fn request_quote(platform: &Platform, method: &str, id: &str) -> tests::Response {
     send(platform.client.request(method, platform.create_order.url(&format!("/api/v1/quotes/{id}")))).await
 }

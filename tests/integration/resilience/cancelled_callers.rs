@@ -1,4 +1,4 @@
-//! Callers that leave before their commands are decided.
+//! Callers that close their connection before their commands are executed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-on_both_stacks!(command_of_a_caller_that_left_is_not_executed);
+on_both_stacks!(command_of_disconnected_caller_is_not_executed);
 
 /// How long db-proxy may take to notice a change.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ async fn wait_for_commands(platform: &Platform, count: usize) {
     wait_until("the commands wait in db-proxy", LIMIT, reached).await;
 }
 
-/// Sends a request to place an order of one satoshi to db-proxy.
+/// Sends db-proxy the command to place an order of one satoshi.
 async fn send_to_db_proxy(platform: &Platform, key: &str) -> TcpStream {
     let body = internal_order(&platform.put_default_prices().await, key).to_string();
     let request = platform.with_internal_token(platform.client.json(platform.db_proxy.url("/add"), body.clone()));
@@ -66,7 +66,7 @@ async fn send_to_db_proxy(platform: &Platform, key: &str) -> TcpStream {
     stream
 }
 
-async fn command_of_a_caller_that_left_is_not_executed(stack: Stack) {
+async fn command_of_disconnected_caller_is_not_executed(stack: Stack) {
     let platform = Platform::start(stack).await;
     let lock = WriteLock::acquire(&platform, stack).await;
     let mut stays = send_to_db_proxy(&platform, "stays").await;
@@ -77,7 +77,7 @@ async fn command_of_a_caller_that_left_is_not_executed(stack: Stack) {
     leaves.shutdown().await.unwrap();
     let mut received = Vec::new();
     let end = timeout(LIMIT, leaves.read_to_end(&mut received)).await;
-    end.expect("db-proxy closes the connection of a caller that left").unwrap();
+    end.expect("db-proxy closes the connection of the disconnected caller").unwrap();
     assert_eq!(String::from_utf8_lossy(&received), "");
     lock.release().await;
 

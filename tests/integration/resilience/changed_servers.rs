@@ -1,5 +1,5 @@
-//! The database or Redis is at another address than before, or is less durable than declared. The cluster tests in `failovers`
-//! let real clusters fail over.
+//! The address of the database or of Redis changes, or the database is less durable than declared. The tests in `failovers` use
+//! real clusters.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn orders_continue_on_another_host_of_the_database_url() {
     let platform = Platform::builder(Stack::Servers).database(database.url_at(&hosts)).start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Fails);
     load.wait_for_orders(ORDERS).await;
-    // More orders than clients, so some of them begin after the cut. They may succeed without a failed request.
+    // The test waits for more orders than there are clients, so some of the orders begin after the cut. No request has to fail.
     first.cut();
     second.restore();
     load.wait_for_orders(ORDERS).await;
@@ -61,7 +61,7 @@ async fn order_is_refused_while_its_commit_would_be_less_durable_than_declared()
     change("alter system set synchronous_commit = off").await;
     assert!(wait_for_durability(&platform, false).await.contains("synchronous_commit"));
     assert_eq!(platform.client.get(platform.db_proxy.url("/readyz")).await.status, 503);
-    // db-proxy does not look the key up, so an earlier request with it might have placed the order.
+    // db-proxy does not look the key up, so an earlier request with this key might have placed the order.
     platform.place_with_key("refused", order("USD", "1")).await.problem(503, "outcome_unknown");
     platform.place(order("USD", "1")).await.problem(503, "database_unavailable");
     change("alter system reset synchronous_commit").await;

@@ -22,16 +22,16 @@ on_both_stacks!(
     clock_jumps_violate_no_invariant,
     db_proxy_writes_nothing_while_its_clock_is_wrong,
     price_from_the_future_is_replaced_by_the_next_price,
-    refusals_by_a_clock_that_was_ahead_do_not_apply_later,
+    refusals_by_clock_that_was_ahead_do_not_apply_later,
     create_order_whose_clock_is_behind_returns_no_outdated_refusal,
-    services_recover_after_every_clock_was_set,
+    services_recover_after_clock_is_corrected,
 );
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
-/// How long a service may take to notice that its clock is wrong, or correct again.
+/// How long a service may take to detect that its clock is wrong, or correct again.
 const NOTICE_LIMIT: Duration = Duration::from_secs(10);
-/// On SQLite, with four services, the clock of each service is set four times. Then some clocks are set while their service
+/// Enough jumps on SQLite to set the clocks of the four services four times each, and to set some clocks while their service
 /// restarts.
 const CLOCK_JUMPS: usize = 24;
 
@@ -58,7 +58,7 @@ async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
     let mut orders = vec![platform.place(order("USD", "1")).await.json(201)];
     for (number, offset) in [HOUR, -HOUR, DAY, -DAY].into_iter().enumerate() {
         platform.db_proxy.set_clock_offset(offset);
-        // Every write is checked, so the first order after the change is refused already.
+        // Every write checks the clock, so even the first order after the change is refused.
         let key = format!("key-{number}");
         let response = platform.place_with_key(&key, order("USD", "2")).await;
         assert_eq!(response.status, 503, "{offset}: {}", response.text());
@@ -76,7 +76,8 @@ async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
     assert_reconciled(&platform, &orders).await;
 }
 
-/// A machine whose clock is an hour ahead stamps a price. When its clock is correct again, the next price is used at once.
+/// A price has a time that is an hour ahead, because the clock of its machine was wrong. When the clock is correct again, the
+/// next price is used at once.
 async fn price_from_the_future_is_replaced_by_the_next_price(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().without_prices().start().await;
     platform.price_cache.set_clock_offset(HOUR);
@@ -100,9 +101,9 @@ async fn price_from_the_future_is_replaced_by_the_next_price(stack: Stack) {
     assert_reconciled(&platform, &[placed]).await;
 }
 
-/// db-proxy starts with a clock that is two hours ahead, and refuses orders. With the correct clock, the same keys are decided
-/// anew.
-async fn refusals_by_a_clock_that_was_ahead_do_not_apply_later(stack: Stack) {
+/// db-proxy starts with a clock that is two hours ahead, and refuses orders. With a correct clock, it places the orders of the
+/// same keys.
+async fn refusals_by_clock_that_was_ahead_do_not_apply_later(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
     platform.db_proxy.kill().await;
     platform.db_proxy.set_clock_offset(2 * HOUR);
@@ -122,8 +123,8 @@ async fn refusals_by_a_clock_that_was_ahead_do_not_apply_later(stack: Stack) {
     assert_reconciled(&platform, &orders).await;
 }
 
-/// The clock of create-order is behind by less than the allowed skew. An order that was refused because a quote reserved the
-/// limit is decided anew as soon as the quote has expired.
+/// The clock of create-order is behind by less than the allowed skew. An order is refused because a quote reserved the limit. A
+/// retry of the order after the quote expired is placed.
 async fn create_order_whose_clock_is_behind_returns_no_outdated_refusal(stack: Stack) {
     let platform = Platform::builder(stack)
         .set("BTC_LIMIT", "0.00000100")
@@ -142,8 +143,8 @@ async fn create_order_whose_clock_is_behind_returns_no_outdated_refusal(stack: S
     assert_reconciled(&platform, &[placed]).await;
 }
 
-/// All services run, with simulated exchanges. After the clock of one of them was wrong, orders are placed at a new price.
-async fn services_recover_after_every_clock_was_set(stack: Stack) {
+/// All services run, with simulated exchanges. When the clock of a service is correct again, orders are placed at a new price.
+async fn services_recover_after_clock_is_corrected(stack: Stack) {
     let platform = Platform::builder(stack)
         .set("PRICE_REFRESH_SECS", "1")
         .set("COURSE_REFRESH_SECS", "1")

@@ -1,4 +1,4 @@
-//! Services as real processes that are killed or shut down: acknowledged orders survive, each once.
+//! Services as real processes that are killed or shut down: each acknowledged order is stored exactly once.
 
 use tests::{
     Platform, Stack,
@@ -66,7 +66,7 @@ async fn orders_survive_create_order_kills(stack: Stack) {
 
 async fn graceful_shutdown_loses_no_order(stack: Stack) {
     let platform = Platform::builder(stack).in_processes().start().await;
-    // Without health-check, each service would wait a second for it to accept its last reports.
+    // Without health-check, each service would try for a second to send its last reports.
     platform.health_check.start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
     for _ in 0..2 {

@@ -18,7 +18,7 @@ use tests::{
 
 on_both_stacks!(documented_program_places_its_order_once);
 
-/// The program waits a second before it sends an order again, then longer.
+/// The program waits one second before its first retry, and longer before later retries.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running program. It is killed when the test fails.
@@ -66,7 +66,7 @@ async fn documented_program_places_its_order_once(stack: Stack) {
     let proxy = TcpProxy::start(platform.create_order.address()).await;
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
 
-    // The order is placed, and the answer is lost.
+    // The order is placed, and the response is lost.
     proxy.cut_at(ORDERS_PATH.as_bytes(), Lost::Response);
     let mut program = Program::start(folders[0].path(), &proxy.url());
     let first = program.order().await;

@@ -1,4 +1,4 @@
-//! Connections that break while an order is in flight, before or after it was processed.
+//! Connections that break while a request is in flight, before or after the request was processed.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ on_both_stacks!(lost_db_proxy_response_places_no_second_order, lost_db_proxy_req
 
 const CUT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Places orders without an idempotency key. For each, the connection to db-proxy is cut once.
+/// Places orders without an idempotency key. The connection to db-proxy is cut once for each order.
 async fn place_with_cut_connections(stack: Stack, lost: Lost) {
     let builder = Platform::builder(stack);
     let proxy = TcpProxy::start(builder.address_of("db-proxy")).await;
@@ -40,7 +40,8 @@ async fn lost_db_proxy_request_is_retried(stack: Stack) {
     place_with_cut_connections(stack, Lost::Request).await;
 }
 
-/// Runs on one stack only: it waits for create-order's deadline, and the store behind db-proxy makes no difference.
+/// The test runs on one stack only, because it waits for create-order's deadline, and the store of db-proxy makes no
+/// difference.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unconfirmed_order_is_reported_as_outcome_unknown() {
     let builder = Platform::builder(Stack::Embedded);
@@ -50,7 +51,7 @@ async fn unconfirmed_order_is_reported_as_outcome_unknown() {
     create_order.start().await;
 
     proxy.cut_at_and_block(b"POST /orders");
-    // The client sends no key. The problem contains the generated one.
+    // The client sends no key. The problem contains the key that create-order generated.
     let response = platform.client.post(create_order.url(ORDERS_PATH), order("EUR", "69")).await;
     let problem = response.problem(503, "outcome_unknown");
     let stored = platform.all_pages("/get_orders").await;

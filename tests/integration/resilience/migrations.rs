@@ -1,4 +1,4 @@
-//! A database whose schema is not, or not yet, the one that db-proxy needs.
+//! A database whose schema db-proxy cannot use, or cannot use yet.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use tests::{
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-on_both_stacks!(db_proxy_is_not_ready_while_the_newest_migration_is_missing);
+on_both_stacks!(db_proxy_is_not_ready_without_newest_migration);
 
 /// The write that checks the schema runs every few seconds.
 const READINESS_LIMIT: Duration = Duration::from_secs(30);
 const END_LIMIT: Duration = Duration::from_secs(20);
 
-async fn db_proxy_is_not_ready_while_the_newest_migration_is_missing(stack: Stack) {
+async fn db_proxy_is_not_ready_without_newest_migration(stack: Stack) {
     const FORGET: [&str; 2] = [
         "create table newest as select * from _sqlx_migrations order by version desc limit 1",
         "delete from _sqlx_migrations where version in (select version from newest)",

@@ -21,7 +21,7 @@ on_both_stacks!(
 
 /// Orders to wait for before and after an outage.
 const ORDERS: usize = 20;
-/// Failed requests after which every client has seen the outage of db-proxy.
+/// The number of failed requests to wait for, so that every client was affected by the outage of db-proxy.
 const FAILURES: usize = 8;
 const PRICE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -35,7 +35,7 @@ async fn run_outage(platform: &Platform, begin: impl AsyncFnOnce(&LoadGenerator)
     retry_and_reconcile(platform, load.stop().await).await;
 }
 
-/// Asserts that the service reports a component as not ready, and is alive itself.
+/// Asserts that `/readyz` of the service reports a component as not ready, and `/livez` succeeds.
 async fn assert_not_ready(platform: &Platform, service: &Instance) {
     let readiness = platform.client.get(service.url("/readyz")).await;
     let parts = readiness.json(503)["parts"].clone();
@@ -99,7 +99,7 @@ async fn orders_recover_after_postgres_crash() {
     assert_not_ready(&platform, &platform.db_proxy).await;
     platform.fetch("/get_orders").await.problem(503, "database_unavailable");
     postgres.start().await;
-    // A second crash, with a restart so fast that no order may be refused.
+    // After the second crash, PostgreSQL restarts so fast that no order has to be refused.
     load.wait_for_orders(ORDERS).await;
     postgres.stop().await;
     postgres.start().await;
@@ -129,7 +129,7 @@ async fn services_become_ready_when_postgres_starts_late() {
     let platform = builder.without_readiness_check().start().await;
     assert_not_ready(&platform, &platform.db_proxy).await;
     platform.place(order("USD", "1")).await.problem(503, "database_unavailable");
-    // The cause is the database, with its address and without its password. Nothing is said about a clock.
+    // The reason names the database, with its address and without its password. It does not mention the clock.
     let readiness = wait_until("the cause is known", PRICE_LIMIT, async || {
         let readiness = platform.client.get(platform.db_proxy.url("/readyz")).await.json(503);
         readiness.to_string().contains("cannot be reached").then_some(readiness)
@@ -153,7 +153,7 @@ async fn orders_continue_during_redis_crash() {
     load.wait_for_orders(ORDERS).await;
     assert_record_unavailable_to_new_instances(&platform).await;
     redis.start().await;
-    // The restart emptied Redis. Only the next price record fills it again.
+    // Redis is empty after its restart. The next price record fills it again.
     wait_until("the cache accepts prices", PRICE_LIMIT, async || {
         platform.try_put_prices(&PRICES, Validity::default()).await.ok()
     })

@@ -6,10 +6,10 @@ use sqlx::{Connection, Executor, PgConnection};
 use tests::{Platform, Stack, client::try_send, platform::order, reconciliation::assert_reconciled, wait_until};
 use tokio::task::JoinSet;
 
-/// More than db-proxy has connections for reads.
+/// More readers than db-proxy has connections for reads.
 const READERS: usize = 24;
 const ORDERS: usize = 20;
-/// How long a request may take. A read that waits for a connection takes longer.
+/// Maximum duration of an order, a quote and two readiness checks. A read that waits for a connection takes longer.
 const LIMIT: Duration = Duration::from_secs(1);
 const START_LIMIT: Duration = Duration::from_secs(10);
 

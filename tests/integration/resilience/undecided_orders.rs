@@ -1,4 +1,4 @@
-//! Orders that are sent again while their key cannot be looked up, and commits whose outcome is unknown.
+//! Retries of orders while their key cannot be looked up, and commits whose outcome is unknown.
 
 use sqlx::{Connection, PgConnection};
 use tests::{
@@ -13,7 +13,7 @@ use tests::{
 
 on_both_stacks!(resent_order_is_not_denied_while_db_proxy_is_unavailable, resent_order_in_removed_currency_is_found,);
 
-/// Orders that were placed, one for each form of the request, and are sent again.
+/// Placed orders, one for each form of the request. The tests send their requests again.
 struct Resent {
     orders: Vec<ResentOrder>,
 }
@@ -36,7 +36,7 @@ impl ResentOrder {
         send(request.header("idempotency-key", &self.key)).await
     }
 
-    /// The order in a 201, whichever endpoint sent it.
+    /// The order in a 201 of any endpoint.
     #[track_caller]
     fn placed_order(response: &Response) -> serde_json::Value {
         let body = response.json(201);
@@ -105,7 +105,7 @@ async fn resent_order_is_not_denied_while_db_proxy_is_unavailable(stack: Stack) 
     let resent = Resent::place(&platform).await;
     platform.db_proxy.stop().await;
     resent.assert_unknown(&platform, &instances).await;
-    // Without a client's key, no earlier request can have placed the order. It is certain that it was not placed.
+    // Without a client's key, no earlier request can have placed the order, so it is certain that the order was not placed.
     platform.place(order("EUR", "69")).await.problem(503, "upstream_unavailable");
     platform.db_proxy.start().await;
     platform.db_proxy.wait_until_ready().await;

@@ -1,4 +1,4 @@
-//! Stores that refuse writes but still serve reads. Readiness reports it, and orders recover without intervention.
+//! Stores that refuse writes but still serve reads. `/readyz` reports the fault, and orders recover without intervention.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn wait_until_not_ready(service: &Instance, name: &str) -> String {
 }
 
 /// Waits until db-proxy reports that the database accepts no writes, and create-order reports the same.
-async fn wait_until_orders_are_reported_impossible(platform: &Platform) {
+async fn wait_until_write_outage_is_reported(platform: &Platform) {
     wait_until_not_ready(&platform.db_proxy, "database").await;
     let reason = wait_until_not_ready(&platform.create_order, "db-proxy").await;
     assert!(reason.contains("database"), "{reason}");
@@ -56,26 +56,26 @@ async fn orders_recover_after_full_disk_of_sqlite() {
         load.wait_for_orders(ORDERS).await;
         let filler = disk.fill(platform.db_proxy.process_id().await);
         load.wait_for_failures(1).await;
-        wait_until_orders_are_reported_impossible(&platform).await;
+        wait_until_write_outage_is_reported(&platform).await;
         drop(filler);
     }
     assert_orders_recover(&platform, load).await;
 }
 
-/// The disk fills while no order is placed, so only the probe can notice it.
+/// The disk fills while no order is placed, so only the probe of db-proxy can detect it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_disk_is_reported_without_orders() {
     let disk = SmallDisk::new(8);
     let builder = Platform::builder(Stack::Embedded).database(sqlite_url(&disk));
     let platform = builder.launch_db_proxy_through(disk.launcher()).start().await;
     let filler = disk.fill(platform.db_proxy.process_id().await);
-    wait_until_orders_are_reported_impossible(&platform).await;
+    wait_until_write_outage_is_reported(&platform).await;
     drop(filler);
     platform.wait_until_orders_are_ready().await;
 }
 
-/// SQLite writes and synchronizes when it commits. Each error affects another one of these calls. Opening the file makes up to
-/// nine writes, for its shared memory.
+/// SQLite calls `pwrite64` and `fsync` when it commits. Each error affects a different one of these calls. The first nine
+/// writes at most are made when the file is opened, for the shared memory of SQLite.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_recover_after_io_errors_of_sqlite() {
     let errors = [
@@ -88,7 +88,7 @@ async fn orders_recover_after_io_errors_of_sqlite() {
         SystemCallErrors { call: "fsync", error: "EIO", nth: 6 },
     ];
     for errors in errors {
-        // The first start creates the tables. Opening them again writes nothing.
+        // The first start creates the tables, so the second start does not write to them.
         let mut platform = Platform::builder(Stack::Embedded).in_processes().start().await;
         platform.db_proxy.stop().await;
         platform.db_proxy.set_launcher(errors.launcher());
@@ -112,7 +112,7 @@ async fn orders_recover_after_lock_by_another_process_on_sqlite() {
     other.execute("pragma busy_timeout = 10000").await.unwrap();
     other.execute("begin immediate").await.unwrap();
     load.wait_for_failures(1).await;
-    wait_until_orders_are_reported_impossible(&platform).await;
+    wait_until_write_outage_is_reported(&platform).await;
     other.execute("rollback").await.unwrap();
     assert_orders_recover(&platform, load).await;
 }
@@ -125,7 +125,7 @@ async fn orders_recover_after_lock_by_another_client_of_postgres() {
     let mut other = PgConnection::connect(&platform.database.url()).await.unwrap();
     other.execute("begin; lock table order_totals in access exclusive mode").await.unwrap();
     load.wait_for_failures(1).await;
-    wait_until_orders_are_reported_impossible(&platform).await;
+    wait_until_write_outage_is_reported(&platform).await;
     other.execute("rollback").await.unwrap();
     assert_orders_recover(&platform, load).await;
 }
@@ -147,7 +147,7 @@ async fn orders_recover_after_postgres_was_read_only() {
     let mut other = PgConnection::connect(server_url).await.unwrap();
     sqlx::query(end).bind(name).execute(&mut other).await.unwrap();
     load.wait_for_failures(1).await;
-    wait_until_orders_are_reported_impossible(&platform).await;
+    wait_until_write_outage_is_reported(&platform).await;
     // Reads continue.
     platform.fetch("/get_orders").await.json(200);
     set_read_only("off").await;
@@ -163,13 +163,13 @@ async fn orders_recover_after_full_disk_of_postgres() {
     load.wait_for_orders(ORDERS).await;
     let filler = disk.fill(postgres.process_id());
     load.wait_for_failures(1).await;
-    wait_until_orders_are_reported_impossible(&platform).await;
+    wait_until_write_outage_is_reported(&platform).await;
     drop(filler);
     assert_orders_recover(&platform, load).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_that_refuses_writes_is_reported() {
+async fn redis_write_refusal_is_reported() {
     let redis = PrivateServer::redis().await;
     let platform = Platform::builder(Stack::Servers).set("REDIS_URL", redis.url()).start().await;
     // Redis refuses writes like a primary that lost its replicas.

@@ -15,9 +15,9 @@ use super::{
 
 on_both_stacks!(
     annotations_are_stored_exactly_and_replayed,
-    pages_of_a_reference_have_exactly_its_orders,
+    pages_of_a_reference_contain_exactly_its_orders,
     order_by_bitcoin_is_stored_and_replayed_at_another_price,
-    refusal_of_bitcoin_applies_at_another_price,
+    refusal_by_bitcoin_amount_applies_at_another_price,
 );
 
 fn reference(text: &str) -> ClientReference {
@@ -70,7 +70,7 @@ async fn pages_of(fixture: &Fixture, text: &str, filter: &OrderFilter, limit: u3
     }
 }
 
-async fn pages_of_a_reference_have_exactly_its_orders(stack: Stack) {
+async fn pages_of_a_reference_contain_exactly_its_orders(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut newest_first = Vec::new();
     for number in 0..12 {
@@ -115,7 +115,7 @@ async fn pages_of_a_reference_have_exactly_its_orders(stack: Stack) {
     }
 }
 
-/// An order that specifies the number of satoshi. They cost the amount.
+/// An order that specifies the number of satoshi. `amount` is their cost.
 fn by_bitcoin(key: &str, satoshi: i64, amount: &str) -> TestOrder {
     TestOrder { names_bitcoin: true, ..with_amount("EUR", amount, market_order(key, satoshi)) }
 }
@@ -136,8 +136,8 @@ async fn order_by_bitcoin_is_stored_and_replayed_at_another_price(stack: Stack) 
     assert_eq!([1, 2].map(|index| expect_refused(&decisions[index]).0), [KeyReused, KeyReused]);
 }
 
-/// The duplicate waited in another db-proxy and got its price earlier.
-async fn refusal_of_bitcoin_applies_at_another_price(stack: Stack) {
+/// A delayed duplicate of a refused order has an earlier price, because it waited in another db-proxy. It is refused too.
+async fn refusal_by_bitcoin_amount_applies_at_another_price(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let duplicate = by_bitcoin("a", 101, "0.0850");
     let refused = fixture.place(&[by_bitcoin("a", 101, "0.0851")], sats(100)).await;

@@ -15,10 +15,10 @@ use super::{Fixture, commands, commit, market_order, no_limit, quotes::quote_com
 
 on_both_stacks!(busy_readers_delay_neither_the_writer_nor_readiness);
 
-/// Shorter than any wait for a connection.
+/// Shorter than the time for which a read waits for a connection.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Every connection for reads, acquired until it is dropped.
+/// Acquires every connection for reads. The connections are released when the result is dropped.
 async fn occupy_readers(database: &Database) -> Box<dyn std::any::Any> {
     match database {
         Database::Postgres(database) => {

@@ -1,4 +1,4 @@
-//! Several writers on one database, like those of several processes of db-proxy.
+//! Several writers on one database, as in several processes of db-proxy.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -180,7 +180,7 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
         }
     }
     assert_eq!(fixture.check_tables().await, (0, 0));
-    // A request that was sent after the refusal is decided anew.
+    // A request that was sent after the refusal is not affected by it.
     assert!(!expect_placed(&commit(&first_store, &mut commands(&[order_at("a", 3)]), limit, at(6)).await[0]).1);
     assert_eq!(
         expect_refused(

@@ -1,4 +1,5 @@
-//! Courses: only changes are stored, history is read in pages, and old rows are folded into candles.
+//! Courses, the last prices of pairs at exchanges: only changes are stored, history is read in pages, and old rows are folded
+//! into candles.
 
 mod expected_courses;
 mod history;

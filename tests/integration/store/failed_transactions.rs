@@ -1,4 +1,4 @@
-//! Transactions that fail leave nothing behind for the next one.
+//! A failed transaction does not affect the transactions after it.
 
 use common::{money::Sats, time::Timestamp};
 use db_proxy::{
@@ -55,8 +55,8 @@ async fn failed_transaction_does_not_affect_later_ones(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (2, 2));
 }
 
-/// A statement with an outdated plan succeeds on a new connection. Other errors with the same code, and other errors of a
-/// statement, would occur again.
+/// A retry helps against an outdated plan, because the statement succeeds on a new connection. Every other error of a statement
+/// is permanent, even if it has the same code.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_that_a_retry_would_repeat_are_permanent() {
     let mut connection = PgConnection::connect(&required_variable("TEST_POSTGRES_URL")).await.unwrap();
@@ -69,7 +69,7 @@ async fn errors_that_a_retry_would_repeat_are_permanent() {
     connection.close().await.unwrap();
 }
 
-/// A transaction may be aborted at each point where it waits.
+/// The test aborts a transaction at each point where it waits.
 async fn aborted_transaction_does_not_affect_later_ones(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut placed = 0;

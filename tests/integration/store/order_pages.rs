@@ -198,7 +198,7 @@ async fn order_is_found_by_id(stack: Stack) {
     }
 }
 
-/// One call reads a bounded number of rows. A page without an order has a cursor that leads to the page with the match.
+/// One call reads a bounded number of rows. A page without a matching order therefore has a cursor for the next rows.
 async fn rare_order_is_found_among_many(stack: Stack) {
     const COUNT: i64 = 520_000;
     let fixture = Fixture::new(stack).await;

@@ -52,7 +52,7 @@ async fn key_returns_same_order_after_restart(stack: Stack) {
     // A replay ignores the current price and the limit.
     let again = fixture.place(&[market_order("a", 99)], sats(10)).await;
     assert_eq!(expect_placed(&again[0]), (&order, true));
-    // A second store has no state of the first.
+    // The second store shares no memory with the first store.
     fixture.connections.close().await;
     let store = fixture.another_store().await;
     let again = commit(&store, &mut commands(&[market_order("a", 10)]), sats(10), Timestamp::now()).await;

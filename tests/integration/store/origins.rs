@@ -1,4 +1,4 @@
-//! A database is marked as one of simulated or of real orders, and never holds both.
+//! A database is marked as a database of simulated orders or of real orders, and never contains both.
 
 use common::{
     api::orders::{OrderOrigin, RefusalReason, Refused},
@@ -28,7 +28,7 @@ fn simulated_order(key: &str) -> TestOrder {
     order
 }
 
-/// The origin that refuses a claim of the other one. `None` if the claim succeeds.
+/// The origin of the database if it differs from `declared`. `None` if the claim succeeds.
 async fn refusal_of_claim(connections: &database::Database, declared: OrderOrigin) -> Option<OrderOrigin> {
     match connections.claim_origin(Some(declared)).await {
         Ok(()) => None,
@@ -56,7 +56,7 @@ fn refusing_origin(decision: &Decision) -> OrderOrigin {
 async fn first_start_marks_the_database_and_the_other_origin_is_refused(stack: Stack) {
     for origin in [OrderOrigin::Simulated, OrderOrigin::Real] {
         let fixture = Fixture::new(stack).await;
-        // Neither a start that declares nothing nor a refused order marks the database.
+        // Neither a start that declares no origin nor a refused order marks the database.
         fixture.connections.claim_origin(None).await.unwrap();
         fixture.place(&[market_order("too-large", 2)], super::sats(1)).await;
         assert_eq!(marks(&fixture).await, [[""; 0]; 0]);
@@ -110,7 +110,7 @@ async fn orders_of_the_last_release_mark_the_database(stack: Stack) {
     }
 }
 
-/// The last release runs for a while after this one has migrated the database.
+/// A process of the last release still runs after this release has migrated the database.
 async fn order_of_the_last_release_after_the_migration_marks_the_database(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut last_release = LastRelease::connect(&fixture.database.url()).await;

@@ -1,4 +1,4 @@
-//! Orders and quotes of users: each owner finds exactly its own, in every page, and whoever placed the orders between them.
+//! Orders and quotes of users: the pages of each owner contain exactly its own orders, even between orders of other owners.
 
 use std::{
     collections::BTreeMap,
@@ -23,10 +23,10 @@ use super::{
 
 on_both_stacks!(
     user_is_stored_with_orders_and_quotes,
-    pages_of_each_owner_have_exactly_its_orders,
-    anonymous_orders_of_the_last_release_are_listed_between_those_of_users,
-    page_costs_the_same_however_many_orders_of_others_are_between,
-    totals_of_each_owner_are_those_of_its_orders_and_quotes,
+    pages_of_each_owner_contain_exactly_its_orders,
+    anonymous_orders_of_last_release_are_listed_between_orders_of_users,
+    page_cost_does_not_depend_on_orders_of_other_owners,
+    totals_of_each_owner_count_its_orders_and_quotes,
 );
 
 const ADA: Option<UserId> = Some(UserId(uuid::Uuid::from_u128(0xada)));
@@ -60,7 +60,7 @@ async fn user_is_stored_with_orders_and_quotes(stack: Stack) {
     fixture.check_tables().await;
 }
 
-/// Places orders in runs of one owner each, some longer than a page. Returns them newest first.
+/// Places orders in runs. Each run has one owner, and some runs are longer than a page. Returns the orders newest first.
 async fn place_runs(fixture: &Fixture, seed: u64) -> Vec<Order> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut orders = Vec::new();
@@ -83,7 +83,7 @@ async fn place_runs(fixture: &Fixture, seed: u64) -> Vec<Order> {
     orders
 }
 
-async fn pages_of_each_owner_have_exactly_its_orders(stack: Stack) {
+async fn pages_of_each_owner_contain_exactly_its_orders(stack: Stack) {
     for seed in 0..2 {
         let fixture = Fixture::new(stack).await;
         let orders = place_runs(&fixture, seed).await;
@@ -127,7 +127,7 @@ async fn pages_of_each_owner_have_exactly_its_orders(stack: Stack) {
     }
 }
 
-/// Every start and some sizes. There are more orders exactly when the page is not the last one.
+/// Checks pages with every start and some sizes. `more` is true exactly when orders follow the page.
 async fn check_offset_pages(fixture: &Fixture, owner: OwnerFilter, own: &[Order]) {
     for start in 0..own.len() + 2 {
         for size in [1_u32, 3, 1000] {
@@ -139,8 +139,8 @@ async fn check_offset_pages(fixture: &Fixture, owner: OwnerFilter, own: &[Order]
     }
 }
 
-/// Reads all pages. A page without a filter on values is full unless it is the last one, and the last one is not empty unless
-/// there are no orders at all.
+/// Reads all pages. Without a filter on values, checks that every page except the last is full, and that the last page is empty
+/// only if there are no orders at all.
 pub(super) async fn all_pages(
     fixture: &Fixture,
     owner: OwnerFilter,
@@ -169,7 +169,7 @@ pub(super) async fn all_pages(
     }
 }
 
-async fn anonymous_orders_of_the_last_release_are_listed_between_those_of_users(stack: Stack) {
+async fn anonymous_orders_of_last_release_are_listed_between_orders_of_users(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut last_release = LastRelease::connect(&fixture.database.url()).await;
     let mut expected = BTreeMap::from([(None, 0), (ADA, 0), (BOB, 0)]);
@@ -195,8 +195,8 @@ async fn anonymous_orders_of_the_last_release_are_listed_between_those_of_users(
     fixture.check_tables().await;
 }
 
-/// Few anonymous orders and few orders of a user among very many of another user.
-async fn page_costs_the_same_however_many_orders_of_others_are_between(stack: Stack) {
+/// Few anonymous orders and few orders of one user among very many orders of another user.
+async fn page_cost_does_not_depend_on_orders_of_other_owners(stack: Stack) {
     const RUN: i64 = 150_000;
     let fixture = Fixture::new(stack).await;
     let mut seq = 0;
@@ -225,7 +225,7 @@ async fn page_costs_the_same_however_many_orders_of_others_are_between(stack: St
             let none = fixture.store.page_by_cursor(owner, &usd, None, 3).await.unwrap();
             assert!(none.data.is_empty() && none.next_cursor.is_none(), "a filter reads the orders of others");
         }
-        // A statement that read the rows of the other user would take a multiple of this.
+        // A statement that read the rows of the other user would take a multiple of this time.
         assert!(start.elapsed() < Duration::from_millis(500), "{owner}: {:?}", start.elapsed());
     }
 }
@@ -259,7 +259,7 @@ async fn insert_orders_of_bob(fixture: &Fixture, stack: Stack, seq: i64, count: 
     fixture.query_text(&totals.replace("$count", &count.to_string())).await;
 }
 
-async fn totals_of_each_owner_are_those_of_its_orders_and_quotes(stack: Stack) {
+async fn totals_of_each_owner_count_its_orders_and_quotes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let batch = [
         of(ADA, market_order("1", 10)),

@@ -29,7 +29,7 @@ on_both_stacks!(
     user_is_stored_exactly_and_found_without_regard_to_case,
     concurrent_creations_of_one_address_create_one_user,
     address_of_another_user_is_refused,
-    repeated_change_keeps_the_time_of_the_first,
+    repeated_change_keeps_updated_at,
     concurrent_changes_to_one_address_change_one_user,
     readable_views_show_users_and_keys_without_hashes,
     nothing_is_written_while_the_clock_is_wrong,
@@ -68,7 +68,7 @@ where
     result.err().map(|error| Problem::from(error).code)
 }
 
-/// Every column, so that a user whose address differs only in case is another one.
+/// Every field of a user as text. Users whose addresses differ only in case have different texts.
 fn text_of(user: &User) -> String {
     serde_json::to_string(user).unwrap()
 }
@@ -107,7 +107,7 @@ async fn concurrent_creations_of_one_address_create_one_user(stack: Stack) {
         let barrier = Arc::new(tokio::sync::Barrier::new(WRITERS));
         let mut creations = JoinSet::new();
         for (number, service) in services.iter().cloned().enumerate() {
-            // Each in another spelling.
+            // The services use two spellings of the address.
             let email =
                 if number % 2 == 0 { format!("ada{round}@example.org") } else { format!("ADA{round}@Example.ORG") };
             let barrier = Arc::clone(&barrier);
@@ -136,14 +136,14 @@ async fn address_of_another_user_is_refused(stack: Stack) {
     let renamed = users.update_user(ada.id, &change("Ada@Example.org")).await.unwrap();
     assert_eq!((renamed.email.as_str(), &renamed.name), ("Ada@Example.org", &ada.name));
     assert!(renamed.updated_at > ada.updated_at);
-    // An address that its owner gave up is free.
+    // An address that its owner has replaced can be used again.
     users.update_user(ada.id, &change("lovelace@example.org")).await.unwrap();
     fixture.create_user("ada@example.org").await;
     assert_eq!(code(users.update_user(unknown_user(), &change("new@example.org")).await), Some(Code::NotFound));
     assert_eq!(code(users.set_state(unknown_user(), UserState::Active).await), Some(Code::NotFound));
 }
 
-async fn repeated_change_keeps_the_time_of_the_first(stack: Stack) {
+async fn repeated_change_keeps_updated_at(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let users = fixture.users();
     let user = fixture.create_user("ada@example.org").await;
@@ -201,7 +201,7 @@ async fn nothing_is_written_while_the_clock_is_wrong(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let user = fixture.create_user("ada@example.org").await;
     let key = fixture.users().store_key(user.id, keys::new_key(&keys::secret())).await.unwrap();
-    // A clock that was never compared with that of the database.
+    // This clock check has never compared its clock with the clock of the database.
     let rules = ClockRules { database_has_clock: true, max_order_ahead: MAX_CLOCK_SKEW };
     let wrong = UserService { clock_check: ClockCheck::new(Clock::System, rules), ..fixture.users() };
     let change = UpdateUserCommand { email: None, name: Some("Bob".parse().unwrap()) };

@@ -38,7 +38,7 @@ const BOUNDARIES: [BoundaryValues; 7] = [
     boundary("600", "84000", 714_286),
 ];
 
-/// An order with the boundary values of this number. Its bitcoin is at most the total supply.
+/// An order with the boundary values at index `n`. Its bitcoin amount is at most the total supply.
 fn boundary_order(n: usize) -> TestOrder {
     let BoundaryValues { amount, exchange_rate, satoshi } = BOUNDARIES[n];
     let satoshi = satoshi.min(2_100_000_000_000_000);
@@ -106,7 +106,7 @@ async fn readable_view_matches_api_values(stack: Stack) {
     }
 }
 
-/// Parses a time in the form in which an engine shows it. PostgreSQL shows `2009-01-03 18:15:05.000001+00`.
+/// Parses a time as SQLite or PostgreSQL shows it. PostgreSQL shows `2009-01-03 18:15:05.000001+00`.
 fn parse_time(shown: &str) -> Timestamp {
     let text = shown.replace(' ', "T");
     let text = text.strip_suffix("+00").map_or(text.clone(), |text| format!("{text}Z"));

@@ -1,5 +1,5 @@
-//! An in-process replacement of price-cache-proxy and db-proxy for price-updater and create-order, in virtual time. Records and
-//! snapshots are in the real store of price-cache-proxy. Of courses, only the observation times are stored.
+//! An in-process replacement of price-cache-proxy and db-proxy for price-updater and create-order, in virtual time. Price
+//! records and market snapshots use the real store of price-cache-proxy. Only the observation times of courses are stored.
 
 use std::{
     collections::BTreeMap,

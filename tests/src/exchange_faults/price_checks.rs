@@ -1,4 +1,4 @@
-//! The invariants of prices: current, complete, and close to the simulated market.
+//! Checks that prices are current, complete, and close to the simulated market.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,7 +19,7 @@ const CURRENCIES: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a poll waits for sources that do not answer.
 const POLL_TIMEOUT: Duration = Duration::from_secs(4);
-/// The oldest acceptable record while enough exchanges work: a publish interval of 15 s, and up to two polls for its input.
+/// Maximum age of a fresh price while enough exchanges work: a publish interval of 15 s, and up to two polls for its input.
 const MAX_FRESH_AGE: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(60);
 const PROLONG_LIMIT: Duration = Duration::from_hours(1);
@@ -28,7 +28,8 @@ const TOLERANCE: i128 = 1_000;
 /// The allowed deviation of a price that contains an official daily rate, in millionths. Such rates differ by up to 2 % and may
 /// be of an earlier day.
 const DAILY_RATE_TOLERANCE: i128 = 30_000;
-/// How much older than `as_of` the observation of a price may be: a websocket confirms an unchanged price for this long.
+/// The observation of a price may be older than `as_of` by at most this duration. A WebSocket stream confirms an unchanged
+/// price for this long.
 const MAX_OBSERVATION_LAG: Duration = Duration::from_secs(30);
 
 /// A price, and the data to compare it with the market.
@@ -82,7 +83,9 @@ impl PriceChecks {
             report.max_age = report.max_age.max(age);
             let max_age = if state == PriceState::Fresh { TTL } else { PROLONG_LIMIT };
             if price.as_of > now || age >= max_age {
-                report.record_violation(now, || format!("an order uses a {state:?} price in {currency} of {age:?}"));
+                report.record_violation(now, || {
+                    format!("an order uses a {state:?} price in {currency} that is {age:?} old")
+                });
             }
             let pair = CurrencyPair::new(Asset::BTC, (*currency).into());
             let (price, as_of) = (price.price, price.as_of);
@@ -144,7 +147,7 @@ impl PriceChecks {
         let pair = agreed.direction;
         let is_used_by_orders =
             CURRENCIES.iter().any(|&currency| pair == CurrencyPair::new(Asset::BTC, currency.into()));
-        // A price that was agreed earlier has an expiry of its own.
+        // A price with its own expiry was agreed earlier.
         if is_used_by_orders && agreed.expires_at.is_none() {
             self.last_priced.insert(pair, snapshot_at);
         }

@@ -37,7 +37,7 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// Schedules the fault at an exchange. It starts `start_second` seconds after the start of the run.
+    /// Schedules the fault at an exchange. The fault starts `start_second` seconds after the start of the run.
     pub fn scheduled_at(&self, exchange: &str, start_second: u64, duration: Duration) -> TimedFault {
         let mut fault = self.parameters.clone();
         for (name, value) in [
@@ -83,7 +83,7 @@ pub struct Scenario {
     pub length: Duration,
 }
 
-/// Every fault in sequence, at all of these exchanges at once, each as long as its detection takes.
+/// Every fault in sequence, at all of these exchanges at once. Each fault lasts as long as its detection takes.
 pub fn every_fault_in_sequence(exchanges: &[&str]) -> Scenario {
     const PAUSE: Duration = Duration::from_secs(10);
     let mut length = super::WARM_UP;

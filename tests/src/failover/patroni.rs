@@ -1,7 +1,7 @@
 //! A PostgreSQL cluster: three machines under Patroni in synchronous mode, etcd, and `HAProxy` in front of them.
 //!
-//! Everything from or to a machine passes a [`Link`], so that it can be cut off from the network: its connections to etcd, and
-//! the connections of clients, of `HAProxy` and of the other machines to its PostgreSQL and its Patroni.
+//! All traffic of a machine passes a [`Link`], so that the machine can be cut off from the network: its connections to etcd,
+//! and the connections of clients, of `HAProxy` and of the other machines to its PostgreSQL and its Patroni.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -20,7 +20,7 @@ const MACHINES: usize = 3;
 /// How long the cluster may take to start, to elect a primary, and to become redundant again.
 const CLUSTER_LIMIT: Duration = Duration::from_secs(90);
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1000);
-/// The lease of the primary in seconds. Another machine is promoted after this time at the earliest.
+/// Duration of the lease of the primary in seconds. Another machine is promoted when the lease of a failed primary expires.
 const LEASE_SECS: u32 = 5;
 
 /// A fault of the primary.
@@ -88,12 +88,12 @@ impl PatroniCluster {
         cluster
     }
 
-    /// The address of `HAProxy`, which forwards to the primary.
+    /// The database URL of `HAProxy`, which forwards to the primary.
     pub fn haproxy_url(&self) -> String {
         format!("postgres://postgres@{}/postgres", self.haproxy_port.address())
     }
 
-    /// The addresses of all machines.
+    /// A database URL with the addresses of all machines.
     pub fn hosts_url(&self) -> String {
         let hosts: Vec<_> = self.nodes.iter().map(|node| node.postgres_link.address()).collect();
         format!("postgres://postgres@{}/postgres", hosts.join(","))
@@ -199,7 +199,7 @@ fn node_name(index: usize) -> String {
     format!("node{index}")
 }
 
-/// The primary according to a response of `/cluster`, if all members work and one standby is synchronous.
+/// The index of the primary in a response of `/cluster`. `None` unless all members work and one standby is synchronous.
 fn primary_of_redundant(cluster: &Value) -> Option<usize> {
     let members = cluster["members"].as_array()?;
     let works = |member: &Value| member["state"] == "running" || member["state"] == "streaming";
@@ -220,8 +220,8 @@ fn start_etcd(port: &Port) -> Machine {
     let (url, peer_url) = (port.url(), peer_port.url());
     let data = machine.path().join("data");
     let cluster = format!("witness={peer_url}");
-    // Patroni 3.0 renews its lease without a comparison in version 3 of the API. A machine that was frozen would take the lease
-    // back from its successor.
+    // With version 3 of etcd's API, Patroni 3.0 renews a lease without a comparison of its holder. A machine that was frozen
+    // would take the lease back from the new primary.
     let arguments =
         ["--enable-v2", "--name", "witness", "--data-dir", data.to_str().unwrap(), "--listen-client-urls", &url];
     let more =
@@ -238,7 +238,7 @@ fn patroni_settings(index: usize, node: &Node) -> Value {
         "scope": "buydesk",
         "name": node_name(index),
         "restapi": { "listen": node.api.address(), "connect_address": node.api_link.address() },
-        // Without discovery, which would find the address of etcd behind the link.
+        // `use_proxies` disables discovery, which would find the address of etcd behind the link.
         "etcd": { "hosts": [node.etcd_link.address()], "use_proxies": true },
         "bootstrap": {
             "dcs": {

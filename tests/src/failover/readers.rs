@@ -59,7 +59,7 @@ impl Reader {
                 self.report(format!("{} shows {count} orders after {seen} were seen", self.base_url));
             }
         } else if response.status != 503 {
-            self.report(format!("the summary is answered with {}: {}", response.status, response.text()));
+            self.report(format!("a read of the summary is answered with {}: {}", response.status, response.text()));
         }
     }
 
@@ -77,7 +77,7 @@ impl Reader {
                 }
             }
             503 => {}
-            status => self.report(format!("the acknowledged order {} is answered with {status}", order.id)),
+            status => self.report(format!("a read of the acknowledged order {} is answered with {status}", order.id)),
         }
     }
 

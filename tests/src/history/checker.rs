@@ -16,8 +16,8 @@ use super::{
     stored_state::{StoredOrder, StoredTotals, Terms},
 };
 
-/// How much later than the end of its request the creation time of an order may be. Orders of one batch get increasing times,
-/// and some of these times are ahead of the clock.
+/// The creation time of an order may be later than the end of its request by at most this duration: the orders of one batch get
+/// increasing times, and some of these times are ahead of the clock.
 const CREATED_AT_TOLERANCE: Duration = Duration::from_millis(10);
 
 /// Returns every violation once, sorted by kind.
@@ -63,7 +63,7 @@ impl SequenceChecker {
         Self { limit: limit.get(), orders: 0, sum: 0, previous: None, violations: Vec::new() }
     }
 
-    /// The orders must come in the order of their sequence numbers.
+    /// Checks the next order. The caller passes the orders in the order of their sequence numbers.
     pub fn check_next(&mut self, StoredOrder { seq, order, .. }: &StoredOrder) {
         let (seq, after) = (*seq, self.previous.map_or(0, |previous| previous.seq));
         if seq != after + 1 {
@@ -195,7 +195,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that an order of one satoshi was refused at the end of the run, and that no refused order would have fitted.
+    /// Checks that an order of one satoshi was refused at the end of the run, and that every refused order is larger than the
+    /// remaining bitcoin.
     fn check_limit_is_filled(&mut self, history: &History) {
         let is_over_limit =
             |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Refused { code: Code::LimitExceeded, .. });
@@ -246,7 +247,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that a key has at most one order, that a client requested this order, and that no response denied it afterwards.
+    /// Checks that a key has at most one order, that a client requested this order, and that no later response stated that the
+    /// order was not placed.
     fn check_orders_of_key(&mut self, key: &str, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for pair in orders.windows(2) {
             let (first, second) = (pair[0].seq, pair[1].seq);
@@ -259,7 +261,7 @@ impl Checker<'_> {
             if earlier.is_empty() {
                 self.violations.push(Violation::OrderNotRequested { seq: stored.seq, key: key.to_owned() });
             } else if !earlier.iter().any(|attempt| may_have_placed(attempt, created_at)) {
-                // A denied request placed the order.
+                // The order was placed by a request whose response denied it.
                 let denial = earlier.iter().filter_map(|attempt| attempt.outcome.denial()).next_back();
                 self.violations.extend(denial.map(|code| Violation::denied_but_placed(key, stored.seq, code)));
             }
@@ -272,7 +274,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The reason of every refusal was true.
+    /// Checks that the reason of every refusal was true.
     fn check_refusals(&mut self, client_key: ClientKey<'_>, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for attempt in attempts {
             let Outcome::Refused { code, remaining } = &attempt.outcome else { continue };
@@ -285,7 +287,7 @@ impl Checker<'_> {
                 (Code::KeyReused, _) if orders.is_empty() => Some("the key has no order"),
                 (Code::KeyReused, _) => {
                     let is_same = orders.iter().any(|order| requests_order(attempt, order));
-                    is_same.then_some("the order of the key is the requested one")
+                    is_same.then_some("the key has exactly the requested order")
                 }
                 (Code::QuoteTaken, RequestedOrder::FromQuote(id)) => {
                     let not_taken = taking_order(id).is_none_or(|taken| ClientKey::of(taken) == client_key);
@@ -327,7 +329,7 @@ fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
 fn may_have_placed(attempt: &Attempt, created_at: Timestamp) -> bool {
     match attempt.outcome {
         Outcome::Placed { .. } => created_at <= attempt.end.plus(CREATED_AT_TOLERANCE),
-        // The request may have been delayed for any time.
+        // The request may have arrived at any time after it was sent.
         Outcome::NoResponse | Outcome::Unexpected { .. } | Outcome::Unavailable(Code::OutcomeUnknown) => true,
         Outcome::Refused { .. } | Outcome::Unavailable(_) => false,
     }

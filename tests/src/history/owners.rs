@@ -1,4 +1,4 @@
-//! What clients saw of orders, and the check that each saw exactly those of its own user.
+//! The orders that clients saw, and the check that each client saw exactly the orders of its own user.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use super::{History, StoredState, Violation};
 /// Whom a client acts as. `None` is a client without a key.
 pub type Viewer = Option<UserId>;
 
-/// In which response a client saw an order.
+/// The kind of response in which a client saw an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReadKind {
     /// The response to a request that places an order.
@@ -53,12 +53,12 @@ pub struct CompleteList {
     pub orders: Vec<OrderId>,
 }
 
-/// A viewer, as messages name it.
+/// The name of a viewer in messages.
 pub(super) fn name_of(viewer: Viewer) -> String {
     viewer.map_or_else(|| "a client without a key".to_owned(), |user| format!("user {user}"))
 }
 
-/// No client saw an order of somebody else, and a complete list contains each order of its client once.
+/// Checks that no client saw an order of another owner, and that a complete list contains each order of its client once.
 pub(super) fn check_owners(history: &History, stored: &StoredState) -> Vec<Violation> {
     let owners: BTreeMap<_, _> = stored.orders.iter().map(|stored| (stored.order.id, stored.order.user_id)).collect();
     let foreign = |viewer: Viewer, read, id: OrderId| match owners.get(&id) {

@@ -65,7 +65,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The idempotency key that the violation concerns, whose attempts give the context.
+    /// The idempotency key that the violation concerns. The attempts with this key explain the violation.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::OrderMissing { key, .. }

@@ -1,4 +1,4 @@
-//! Clients that place orders, take quotes and read, as fast as they can or at a fixed rate.
+//! Clients that place orders, request quotes, and read orders and courses, as fast as they can or at a fixed rate.
 
 use std::{
     sync::{
@@ -28,10 +28,11 @@ use crate::{
 };
 
 const CLIENTS: u64 = 64;
-/// How long a client sends an order again until it is acknowledged.
+/// A client retries an order for at most this time until its outcome is final.
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// Amounts in ten-thousandths. Small, so that the limit is never reached, and above one satoshi at every price.
+/// The amounts of orders in ten-thousandths. They are so small that the limit is never reached, and buy more than one satoshi
+/// at every price.
 const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
 
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +70,7 @@ impl Generator {
         Self { stop, clients }
     }
 
-    /// Stops the clients. Returns when every request is answered, and every order is acknowledged.
+    /// Stops the clients. Returns when each client has finished its last request and the retries of that request.
     pub async fn stop(self) {
         self.stop.cancel();
         self.clients.join_all().await;
@@ -91,7 +92,7 @@ impl Schedule {
     /// Waits until the next request is due, and returns that time.
     async fn wait(&self) -> Instant {
         let Rate::PerSecond(rate) = self.rate else { return Instant::now() };
-        let number = u32::try_from(self.next.fetch_add(1, Relaxed)).expect("a run has fewer requests");
+        let number = u32::try_from(self.next.fetch_add(1, Relaxed)).expect("a run has fewer than 2^32 requests");
         let due =
             self.start + Duration::from_secs(1) * number / u32::try_from(rate).expect("a rate that machines reach");
         tokio::time::sleep_until(due.into()).await;
@@ -111,7 +112,7 @@ struct SoakClient {
     urls: Arc<Urls>,
     ledger: Arc<Ledger>,
     rng: Rng,
-    /// A quote that the next request takes.
+    /// The quote that the next order takes.
     open_quote: Option<QuoteId>,
 }
 
@@ -178,7 +179,7 @@ impl SoakClient {
 
     async fn request_quote(&mut self) -> Option<QuoteId> {
         let request = self.random_order().quote_body();
-        let response = self.answered(self.http.json(&self.urls.quotes, request), 201).await?;
+        let response = self.response_with_status(self.http.json(&self.urls.quotes, request), 201).await?;
         Some(serde_json::from_slice::<Quote>(&response.body).expect("the body of a 201 is a quote").id)
     }
 
@@ -186,7 +187,7 @@ impl SoakClient {
     async fn read_recent_order(&mut self) {
         let Some(order) = self.ledger.recent_order(&mut self.rng) else { return };
         let url = format!("{}/{}", self.urls.stored_orders, order.id);
-        let Some(response) = self.answered(self.http.request("GET", url), 200).await else { return };
+        let Some(response) = self.response_with_status(self.http.request("GET", url), 200).await else { return };
         let read = serde_json::from_slice::<Order>(&response.body);
         if read.as_ref().ok() != Some(&order) {
             self.ledger.record_violation(format!("CHANGED ORDER: acknowledged {order:?}, read {read:?}"));
@@ -194,11 +195,12 @@ impl SoakClient {
     }
 
     async fn read(&self, url: String) {
-        self.answered(self.http.request("GET", url), 200).await;
+        self.response_with_status(self.http.request("GET", url), 200).await;
     }
 
-    /// The response if it has the expected status. 503 and a missing response are failures, every other status is a violation.
-    async fn answered(&self, request: RequestBuilder, status: u16) -> Option<Response> {
+    /// The response if it has the expected status. Records a 503 and a missing response as a failure, and every other status as
+    /// a violation.
+    async fn response_with_status(&self, request: RequestBuilder, status: u16) -> Option<Response> {
         match try_send(request).await {
             Ok(response) if response.status == status => return Some(response),
             Ok(response) if response.status != 503 => {

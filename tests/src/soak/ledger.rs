@@ -32,8 +32,8 @@ const SAMPLE_RATIO: u64 = 256;
 const MAX_CONSPICUOUS_KEYS: usize = 10_000;
 /// Readers choose from this many of the newest orders.
 const RECENT_ORDERS: usize = 4_096;
-/// Maximum number of violations of each kind that are recorded.
-const MAX_READ_VIOLATIONS: usize = 20;
+/// Maximum number of recorded violations of responses, and of reported violations of each other kind.
+const MAX_VIOLATIONS: usize = 20;
 const KEY_PREFIX: &str = "soak-";
 
 #[derive(Debug, Default)]
@@ -90,7 +90,7 @@ impl Ledger {
 
     pub fn record_violation(&self, violation: String) {
         let mut records = self.records();
-        if records.violations.len() < MAX_READ_VIOLATIONS {
+        if records.violations.len() < MAX_VIOLATIONS {
             records.violations.push(violation);
         }
     }
@@ -112,7 +112,7 @@ impl Ledger {
                     records.recent.pop_front();
                 }
             }
-            None if records.violations.len() < MAX_READ_VIOLATIONS => {
+            None if records.violations.len() < MAX_VIOLATIONS => {
                 let (key, requested, outcome) = (key.text(), last.requested.body(), &last.outcome);
                 records.violations.push(format!("NOT ACKNOWLEDGED: {key} requested {requested}: {outcome:?}"));
             }
@@ -190,7 +190,7 @@ impl StoredOrdersCheck {
         self.sequence.check_next(&order);
         match Key::parse(&order.idempotency_key).filter(|key| self.keys.insert(*key)) {
             Some(key) => self.stored.add(key, &order.order),
-            None if self.unrequested.len() < MAX_READ_VIOLATIONS => {
+            None if self.unrequested.len() < MAX_VIOLATIONS => {
                 let (seq, key) = (order.seq, &order.idempotency_key);
                 self.unrequested.push(format!(
                     "UNREQUESTED ORDER: order {seq} has the key {key:?}, which is not used or used twice"
@@ -209,7 +209,7 @@ impl StoredOrdersCheck {
             violations.push(format!("RESERVATION NOT RELEASED: {} satoshi are reserved", totals.reserved));
         }
         violations.extend(self.sequence.finish(totals).iter().map(ToString::to_string));
-        let missing = self.keys.missing().take(MAX_READ_VIOLATIONS);
+        let missing = self.keys.missing().take(MAX_VIOLATIONS);
         violations.extend(missing.map(|key| format!("MISSING ORDER: no order with the key {} is stored", key.text())));
         if self.stored != acknowledged {
             violations.push(format!("CHANGED ORDERS: acknowledged {acknowledged:?}, stored {:?}", self.stored));

@@ -12,7 +12,7 @@ use crate::{Platform, Stack};
 const MEMORY_MARGIN_PERCENT: u64 = 10;
 /// See [`MEMORY_MARGIN_PERCENT`].
 const MEMORY_MARGIN_KIB: u64 = 4 * 1024;
-/// The page caches of db-proxy on SQLite: seven connections with 2 MiB each. They fill slowly where reads are rare.
+/// The page caches of db-proxy on SQLite: seven connections with 2 MiB each. They fill slowly when reads are rare.
 const PAGE_CACHES_KIB: u64 = 7 * 2 * 1024;
 /// Pools of connections may grow while requests come in bursts.
 const DESCRIPTOR_MARGIN: u64 = 8;

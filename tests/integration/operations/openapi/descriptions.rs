@@ -75,7 +75,7 @@ fn every_operation_lists_its_errors_with_examples() {
 }
 
 #[test]
-fn errors_of_an_absent_body_token_or_id_are_not_listed() {
+fn errors_of_absent_body_token_or_id_are_not_listed() {
     for_each_operation(|operation, name| {
         if imitates_exchange(operation) {
             return;
@@ -150,7 +150,7 @@ fn references(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn every_reference_leads_to_a_part_of_the_document() {
+fn every_reference_has_a_target_in_the_document() {
     for (service, document) in all_documents() {
         for reference in references(&document) {
             let pointer = reference.strip_prefix('#').unwrap();
@@ -160,7 +160,7 @@ fn every_reference_leads_to_a_part_of_the_document() {
 }
 
 #[test]
-fn operations_of_two_apis_with_one_path_are_listed() {
+fn operations_of_two_apis_on_one_path_are_listed() {
     let documents: BTreeMap<_, _> = all_documents().into_iter().collect();
     let methods: Vec<_> = documents["create-order"]["paths"]["/api/v1/orders"].as_object().unwrap().keys().collect();
     assert_eq!(methods, ["get", "post"]);

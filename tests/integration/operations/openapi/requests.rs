@@ -11,7 +11,7 @@ use url::form_urlencoded;
 
 use super::{Operation, operations};
 
-/// Operations whose example names something that does not exist, or that has expired.
+/// Operations whose example names an object that does not exist or has expired.
 const EXPECTED_PROBLEMS: &[&str] = &[
     "get_order",
     "get_quote",
@@ -61,7 +61,7 @@ fn request(platform: &Platform, service: &Instance, operation: &Operation<'_>) -
     if operation.value.get("security").is_some() { platform.as_operator(service, request) } else { request }
 }
 
-/// The request with each of its bodies, or without one.
+/// The requests of an operation: one for each documented body, or one without a body.
 fn requests(platform: &Platform, service: &Instance, operation: &Operation<'_>) -> Vec<RequestBuilder> {
     let Some(bodies) = operation.value["requestBody"]["content"].as_object() else {
         return vec![request(platform, service, operation)];
@@ -105,7 +105,7 @@ async fn assert_works(request: RequestBuilder, operation: &Operation<'_>, is_str
 }
 
 #[tokio::test]
-async fn examples_of_requests_work_without_a_change() {
+async fn documented_examples_are_valid_requests() {
     let platform = Platform::start(Stack::Embedded).await;
     platform.start_other_services().await;
     platform.place(order("EUR", "1")).await.json(201);

@@ -10,7 +10,7 @@ use super::{Attempt, Key, Ledger, Order, Outcome, SAMPLE_RATIO, StoredOrder, Sto
 use crate::history::RequestedOrder;
 
 const ORDERS: u64 = 3 * SAMPLE_RATIO;
-/// In the middle of the keys whose history is not kept.
+/// A key whose history is not kept.
 const NOT_SAMPLED: u64 = SAMPLE_RATIO + 77;
 
 /// A service that acknowledges each order and stores it, until a test changes what it stores.
