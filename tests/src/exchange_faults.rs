@@ -41,7 +41,7 @@ pub const WARM_UP: Duration = Duration::from_secs(30);
 /// How many violations a report contains in full.
 const MAX_REPORTED: usize = 20;
 
-/// What happens in a run.
+/// The faults and the settings of a run.
 pub struct Plan {
     pub seed: u64,
     pub timeline: Vec<TimedFault>,
@@ -269,7 +269,7 @@ impl Run {
     }
 }
 
-/// The default settings, with every source at its simulated exchange.
+/// The default settings, with the URLs of the simulated exchanges.
 fn updater_config(websockets: bool) -> price_updater::Config {
     let polled = price_updater::url_variables()
         .map(|(name, variable)| (variable.to_owned(), format!("http://exchanges/{name}")));

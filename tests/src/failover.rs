@@ -120,8 +120,8 @@ pub async fn run(plan: Plan) -> Report {
     let services = Services::start(&postgres, &redis).await;
     let platform = &services.platform;
 
-    // The probes place orders after each failover, so the clients must leave a part of the limit. They have ordered half of the
-    // limit after the last failover.
+    // The probes place orders after each failover, so the clients must leave a part of the limit. They have ordered about half
+    // of the limit after the last failover.
     let progress = Arc::new(Progress::new(2 * faults.len(), LIMIT));
     let urls = services.create_order_urls();
     let client = |number: u64, urls: [String; 2]| {

@@ -60,7 +60,7 @@ impl RequestedOrder {
         }
     }
 
-    /// The reference in the body. The amount determines whether a request has a reference, and which.
+    /// The reference in the body. The amount determines whether a request has a reference, and the text of the reference.
     pub fn client_reference(&self) -> Option<ClientReference> {
         let Self::AtMarketPrice { amount, .. } = self else { return None };
         let has_reference = amount.ten_thousandths() / 10_000 % 3 == 0;

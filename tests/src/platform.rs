@@ -177,7 +177,7 @@ impl Platform {
             .await
     }
 
-    /// The client on which the typed clients are built. It sends the token of an operator to this instance.
+    /// A client for one instance, from which the typed clients are built. It sends the token of an operator.
     pub fn internal_client(&self, service: &'static str, instance: &Instance) -> ServiceClient {
         let base = instance.url("/").parse().unwrap();
         let token = CallerToken::derive(Secret::new(self.token.clone()), Caller::OPERATOR, service);

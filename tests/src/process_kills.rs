@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub(crate) const CLIENTS: u64 = 64;
-/// How many identities the clients share: no key, and users.
+/// The number of identities that the clients share: one without a key, and users.
 const IDENTITIES: usize = 4;
 /// The limit over all orders of a run, in satoshi.
 const LIMIT: i64 = 1_000_000;
@@ -95,7 +95,7 @@ pub async fn start_server(stack: Stack) -> Option<PrivateServer> {
     }
 }
 
-/// A new database on the server from [`start_server`], or a file.
+/// A new database: on the server from [`start_server`], or a SQLite file.
 pub(crate) async fn create_database(postgres: Option<&PrivateServer>) -> Database {
     match postgres {
         None => Database::sqlite(),
@@ -180,7 +180,7 @@ pub(crate) async fn fill_limit(url: &str, progress: &Progress, client: impl Fn(u
     join_clients((0..CLIENTS).map(|number| client(CLIENTS + number).fill_limit()).collect()).await;
 }
 
-/// The history of the run, and what is stored.
+/// The history of the run, and the stored state.
 pub(crate) async fn take_history(url: &str, progress: &Progress) -> (History, StoredState) {
     let stored =
         wait_until("the database can be read", RECOVERY_LIMIT, async || StoredState::read(url).await.ok()).await;

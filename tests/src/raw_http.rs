@@ -23,8 +23,8 @@ pub async fn open_connection(address: &str) -> TcpStream {
     client
 }
 
-/// Sends the pieces in sequence while it reads, and returns everything received until the server closes the connection. The
-/// request should therefore contain `connection: close`.
+/// Sends the pieces in sequence, and reads at the same time. Returns everything received until the server closes the
+/// connection, so the request should contain `connection: close`.
 pub async fn send_raw(address: &str, pieces: &[&[u8]]) -> String {
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     let send = async {

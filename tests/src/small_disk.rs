@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// The folder where the process mounts the disk.
+/// A disk of this size, and the folder where the process mounts it.
 pub struct SmallDisk {
     mount_point: TempDir,
     mib: u32,
@@ -39,7 +39,7 @@ impl SmallDisk {
         filler
     }
 
-    /// The mount exists only in the namespace of the process.
+    /// The path of the disk for other processes. The mount itself exists only in the namespace of the process.
     fn path_seen_from_outside(&self, process: u32) -> PathBuf {
         Path::new(&format!("/proc/{process}/root")).join(self.path().strip_prefix("/").unwrap())
     }

@@ -52,7 +52,7 @@ impl TcpProxy {
         let state = Arc::<Mutex<State>>::default();
         let shared = state.clone();
         let accept_task = tokio::spawn(async move {
-            // Dropped with the task, which closes every connection.
+            // Every connection is closed when the task is dropped.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 // When the target is unavailable, the client's connection is closed.

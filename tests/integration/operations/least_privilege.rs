@@ -51,7 +51,7 @@ async fn services_work_with_only_their_own_tokens(stack: Stack) {
         (courses.status == 200 && courses.json(200).as_array().is_some_and(|list| !list.is_empty())).then_some(())
     })
     .await;
-    // db-proxy knows who placed the orders.
+    // db-proxy stores which service placed each order.
     assert_eq!(writers_of_orders(&platform).await, ["create-order"; 2]);
 }
 
@@ -73,7 +73,8 @@ async fn send_as(
     .await
 }
 
-/// A service with another `INTERNAL_TOKEN` is not ready, and says why. Its clients learn that nothing was placed.
+/// A service with another `INTERNAL_TOKEN` is not ready, and `/readyz` states the reason. Clients of the service receive
+/// `upstream_unavailable` without this reason.
 async fn service_with_another_token_names_the_setting_to_operators_only(stack: Stack) {
     let platform = Platform::start(stack).await;
     let other = [("INTERNAL_TOKEN", "another-internal-token")];
@@ -107,8 +108,8 @@ async fn token_permits_only_what_its_caller_does(stack: Stack) {
     let new_quote = json!({ "currency": "USD", "amount": "1", "price": price, "hold_secs": 1 });
     let new_record = json!({ "as_of": record.as_of, "prices": { "USD": { "price": "1", "sources": ["x"] } } });
     let (db_proxy, cache) = (&platform.db_proxy, &platform.price_cache);
-    // Readers and price-updater cannot place orders, only price-updater can publish prices and store courses, and
-    // exchange-sim can do neither.
+    // Services that only read and price-updater cannot place orders. Only price-updater can publish prices and store courses.
+    // exchange-sim has none of these permissions.
     let denied: [(&[Caller], &Instance, &str, serde_json::Value); 5] = [
         (
             &[Caller::FETCH_ORDERS, Caller::RATES, Caller::PRICE_UPDATER, Caller::EXCHANGE_SIM],
@@ -207,7 +208,7 @@ fn container_receives_no_secret_of_another_container() {
     let expected: BTreeMap<_, BTreeSet<String>> =
         expected.into_iter().map(|(name, secrets)| (name, secrets.iter().map(|&s| s.to_owned()).collect())).collect();
     assert_eq!(found, expected);
-    // Anchors are merged into several services, so they contain no secret.
+    // Anchors are merged into several services, so they must contain no secret.
     let anchors: Vec<_> = text.lines().take_while(|line| *line != "services:").collect();
     assert_eq!(secrets_of(&anchors), BTreeSet::new());
     for (name, lines) in services {

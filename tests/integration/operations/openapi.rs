@@ -1,5 +1,6 @@
-//! The documents in `docs/openapi` equal the OpenAPI documents of the services, `docs/errors.md` the table of error codes, and `docs/access.md`
-//! the policy.
+//! The generated files in `docs` are current: the OpenAPI documents of the services in `docs/openapi`, the table of error codes
+//! in
+//! `docs/errors.md`, and the access policy in `docs/access.md`.
 
 mod access;
 mod descriptions;
@@ -45,7 +46,7 @@ fn assert_file_is_current(path: &Path, document: &str) {
 }
 
 #[test]
-fn error_reference() {
+fn error_reference_is_current() {
     assert_file_is_current(&docs().join("errors.md"), &reference_markdown());
     for code in Code::ALL {
         for text in [code.meaning(), code.action()] {
@@ -56,7 +57,7 @@ fn error_reference() {
 }
 
 #[test]
-fn access_reference() {
+fn access_reference_is_current() {
     assert_file_is_current(&docs().join("access.md"), &access_markdown());
 }
 
@@ -86,7 +87,7 @@ documents! {
 /// An operation of a document.
 pub(super) struct Operation<'a> {
     pub(super) path: &'a str,
-    /// In lower case.
+    /// The HTTP method in lower case.
     pub(super) method: &'a str,
     pub(super) value: &'a Value,
 }

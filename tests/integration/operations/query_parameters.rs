@@ -26,8 +26,8 @@ struct CheckedOperation {
     query: Vec<Value>,
 }
 
-/// The operations of a service that check their query. The pages, which its document does not list, are among them. The
-/// operations that imitate an exchange are not.
+/// The operations of a service that check their query: the documented operations except those that imitate an exchange, and the
+/// pages, which the document does not list.
 async fn checked_operations(platform: &Platform, service: &Instance) -> Vec<CheckedOperation> {
     let document = platform.client.get(service.url("/openapi.json")).await.json(200);
     let documented = operations(&document).filter(|operation| !imitates_exchange(operation.path)).map(|operation| {
@@ -41,7 +41,7 @@ async fn checked_operations(platform: &Platform, service: &Instance) -> Vec<Chec
     documented.chain(pages).collect()
 }
 
-/// Whether exchange-sim imitates an exchange at the path. Such an operation refuses only what the exchange refuses.
+/// Whether exchange-sim imitates an exchange at the path. Such an operation refuses only requests that the exchange refuses.
 fn imitates_exchange(path: &str) -> bool {
     exchange_sim::EXCHANGES.iter().any(|name| path.starts_with(&format!("/{name}/")))
 }

@@ -139,7 +139,7 @@ async fn head_has_the_headers_of_get_without_the_body() {
         for name in ["content-type", "content-disposition", "location", "allow", "x-request-id"] {
             assert_eq!(head.header(name), get.header(name), "{path} {name}");
         }
-        // A body that is a stream has no length, and an empty body needs none.
+        // A streamed body has no `content-length`, and an empty body needs none.
         let length = get.header("content-length").filter(|length| *length != "0");
         assert_eq!(head.header("content-length"), length, "{path}");
     }

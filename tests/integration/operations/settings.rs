@@ -17,8 +17,8 @@ use common::{
 /// Variables that no service reads in this test. The first four are for the command-line client; `NO_COLOR` is read only on a
 /// terminal.
 const READ_ELSEWHERE: [&str; 5] = ["BUYDESK_API_KEY", "BUYDESK_URL", "CREATE_ORDER_URL", "USERS_URL", "NO_COLOR"];
-/// Variables that containers do not receive. Their log is JSON without colours, and the file of the fault timeline does not
-/// exist in a container. They receive tokens of their own instead of the internal token, and exchange-sim receives none. Ports
+/// Variables that containers do not receive. Containers log JSON without colours, and do not contain a file with a fault
+/// timeline. They receive their own tokens instead of the internal token, except exchange-sim, which receives no token. Ports
 /// are excluded separately, because they are fixed in the compose file.
 const NOT_IN_CONTAINERS: [&str; 3] = ["NO_COLOR", "SIM_TIMELINE", "INTERNAL_TOKEN"];
 

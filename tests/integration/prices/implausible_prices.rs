@@ -76,7 +76,7 @@ async fn real_crash_is_used_within_three_minutes() {
             // A bitcoin costs about 91,000 dollars before and 64,000 after the crash.
             let used = first_fresh_below(&report, 120, Currency::USD, 66_000).expect("the crash is used");
             assert!(used <= reached + 180, "used {used} s after the start, and reached after {reached} s");
-            // An order always has a price, and a fresh price from then on.
+            // From the first record on, an order always has a price. It has a fresh price again soon after the crash is used.
             assert_eq!(
                 report.unpriced_seconds,
                 report.records.iter().take_while(|record| record.is_none()).count() as u64

@@ -193,7 +193,7 @@ async fn out_of_order_messages_change_no_price() {
         let clock = test_clock();
         let (ordered, shuffled) =
             (RunningStream::without_socket(exchange, clock), RunningStream::without_socket(exchange, clock));
-        // Both connect at the same moment, so that both receive messages at the same times.
+        // Both streams connect at the same moment, so that both receive messages at the same times.
         assert_eq!((ordered.course(), shuffled.course()), (None, None));
         ordered.wait_for_course(true).await;
         shuffled.wait_for_course(true).await;

@@ -51,7 +51,7 @@ pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
     })
 }
 
-/// A quote of a client, whose open quotes may reserve 50 satoshi.
+/// A command that creates a quote for a client. The open quotes of the client may reserve 50 satoshi.
 fn quote_of_client(client: &str, satoshi: i64, duration: Duration) -> Command {
     let Command::Quote(command) = quote_command(satoshi, duration) else { panic!("not a quote") };
     let caps = QuoteCaps { client: sats(50), ..command.caps };
@@ -247,7 +247,7 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     // The database contains only states that the last release knows.
     let states = fixture.query_text("select state from quotes order by bitcoin_sats").await;
     assert_eq!(states, [["expired"], ["taken"], ["expired"], ["held"]]);
-    // A repetition has no effect, and a closed quote is deleted like an expired one.
+    // A repeated release has no effect. Retention deletes a released quote like an expired quote.
     let released_at = "select cast(released_at as text) from quotes where released_at is not null";
     let before = fixture.query_text(released_at).await;
     commit(&fixture.store, &mut [release_command(released)], limit, now.plus(seconds(11))).await;

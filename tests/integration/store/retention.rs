@@ -1,4 +1,4 @@
-//! Retention of idempotency keys: no clock makes a key older than it is.
+//! Retention of idempotency keys: a wrong clock of the machine does not delete a key too early.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tests::{Stack, on_both_stacks};
 
 use super::{Fixture, expect_placed, market_order, no_limit};
 
-on_both_stacks!(clock_of_the_machine_does_not_make_a_key_old, keys_are_deleted_when_they_are_old);
+on_both_stacks!(wrong_clock_of_the_machine_deletes_no_key, keys_are_deleted_when_they_are_old);
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -37,7 +37,7 @@ impl Fixture {
 }
 
 /// The clock of the machine is set two days forward. A retry with the key still returns the order.
-async fn clock_of_the_machine_does_not_make_a_key_old(stack: Stack) {
+async fn wrong_clock_of_the_machine_deletes_no_key(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_new(market_order("a", 1)).await;
     let retention = fixture.order_retention();

@@ -1,4 +1,4 @@
-//! The last release and this one use one database at the same time, and a schema may be newer than the program.
+//! The last release and this release use one database at the same time, and a program runs on a newer schema.
 //!
 //! `tests/last-release` contains the statements of the last release, unchanged.
 
@@ -94,7 +94,7 @@ async fn migration_under_a_running_program_fails_no_request() {
     };
     pages().await;
     let connection = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect(&platform.database.url()).await;
-    // The view for people would prevent the change of the type.
+    // The readable view would prevent the change of the type.
     let migration = "drop view orders_readable; alter table orders alter column price_state type varchar(40)";
     sqlx::raw_sql(migration).execute(&connection.unwrap()).await.unwrap();
 

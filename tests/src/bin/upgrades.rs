@@ -1,5 +1,5 @@
-//! The run of `tests/load/upgrade`: services of the last release and of this one work together while each is replaced by the
-//! other release, in any order, under load.
+//! The run of `tests/load/upgrade`: services of the last release and of this release work together under load, while each
+//! service is replaced by its other release, in random order.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{
@@ -59,7 +59,7 @@ struct Report {
 }
 
 /// Replaces each service by this release and then, except for db-proxy, by the last release again. Panics if an order is lost,
-/// changed or doubled, or if a service does not work after its replacement.
+/// changed or stored twice, or if a service does not work after its replacement.
 async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl Fn(&str)) -> Report {
     // The last release creates the database.
     let builder = Platform::builder(stack).programs_of(last_release.to_owned()).without_prices();

@@ -105,7 +105,7 @@ impl PlatformBuilder {
         self
     }
 
-    /// Runs each service in its own process, with the binary in this folder, of another release.
+    /// Runs each service in its own process. The folder contains the binaries of another release.
     #[must_use]
     pub fn programs_of(mut self, folder: PathBuf) -> Self {
         self.programs = Some(folder);
@@ -226,7 +226,7 @@ impl PlatformBuilder {
             variables.insert(variable.to_owned(), url_of(exchange_sim::App::NAME, &format!("/{source}")));
         }
         if self.stack == Stack::Servers {
-            // A test that sets its own Redis may run without the shared one.
+            // A test that sets its own Redis may run without the shared server.
             if !self.variables.contains_key("REDIS_URL") {
                 variables.insert("REDIS_URL".to_owned(), required_variable("TEST_REDIS_URL"));
             }

@@ -44,7 +44,7 @@ enum State {
     Process(Process),
 }
 
-/// An instance of a service. It keeps its port over a restart.
+/// An instance of a service. It keeps its port when it restarts.
 pub struct Instance {
     pub name: &'static str,
     port: Port,
@@ -70,7 +70,8 @@ impl Instance {
         Self { name, port, variables, start_in_process, process_folder, programs, launcher, clock: None, state }
     }
 
-    /// Gives the instance a clock that [`Instance::set_clock_offset`] sets. It must have a process folder and not run yet.
+    /// Gives the instance a clock that [`Instance::set_clock_offset`] sets. The instance must have a process folder, and must
+    /// not run yet.
     #[must_use]
     pub fn with_own_clock(mut self) -> Self {
         let folder = self.process_folder.as_ref().expect("an instance with its own clock runs as a process");
@@ -92,7 +93,7 @@ impl Instance {
         self.launcher = launcher;
     }
 
-    /// Uses the binary in this folder, of another release, from the next start on. `None` means the binary of this build.
+    /// From the next start on, uses the binary of another release in this folder. `None` means the binary of this build.
     pub fn use_programs_of(&self, folder: Option<PathBuf>) {
         *self.programs.lock().unwrap() = folder;
     }

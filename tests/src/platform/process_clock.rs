@@ -22,7 +22,7 @@ impl ProcessClock {
 
     /// Sets the clock this many seconds ahead of the real time, or behind it.
     pub fn set_offset(&self, seconds: i64) {
-        // Replaced at once, so that the process never reads a part of the file.
+        // The file is replaced atomically, so that the process never reads a part of it.
         let new_file = self.file.with_extension("new");
         std::fs::write(&new_file, format!("{seconds:+}\n")).unwrap();
         std::fs::rename(new_file, &self.file).unwrap();

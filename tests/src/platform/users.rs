@@ -17,7 +17,7 @@ use crate::{
     wait_until,
 };
 
-/// The time after which a revoked or expired key is refused certainly.
+/// A revoked or expired key must be refused within this time.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(10);
 
 impl Platform {

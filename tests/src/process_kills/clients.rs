@@ -24,7 +24,7 @@ use crate::{
 
 /// How long a client pauses before a retry. `Retry-After` of the services is longer, which would make the load light.
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
-/// How long a client retries. Longer than any process is down.
+/// A client retries for at most this time, which is longer than any process is down.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
 /// An order is at most the difference between the target and the acknowledged bitcoin, divided by this number. So the clients
 /// together do not exceed the target by much.
@@ -117,7 +117,7 @@ impl Client {
                             );
                         }
                         18 => self.place_concurrently(&key, &[from_quote[0], from_quote[0]]).await,
-                        // Perhaps the quote of another client, which may act as somebody else.
+                        // This may be the quote of another client, which may act as another user.
                         19 => {
                             let quote = self.progress.choose_quote(&mut self.rng).unwrap_or(quote);
                             self.place_concurrently(&key, &[RequestedOrder::FromQuote(quote)]).await;
@@ -258,7 +258,7 @@ impl Client {
     }
 }
 
-/// An order in dollars, of which one buys one satoshi.
+/// An order in dollars. One dollar buys one satoshi.
 pub fn dollar_order(satoshi: i64) -> RequestedOrder {
     RequestedOrder::AtMarketPrice {
         currency: Currency::USD,

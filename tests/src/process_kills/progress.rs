@@ -30,7 +30,7 @@ pub struct Progress {
     is_finished: AtomicBool,
     acknowledged_orders: AtomicUsize,
     acknowledged_sats: AtomicI64,
-    /// Outcomes of every kind.
+    /// The number of outcomes of every kind.
     outcomes: AtomicUsize,
     /// Every acknowledged order, in the order of their responses.
     acknowledged: Mutex<Vec<Order>>,
@@ -106,7 +106,7 @@ impl Progress {
         self.history.record_quote(quote);
     }
 
-    /// Sometimes the quote that any client received last, which may be taken already.
+    /// Returns, at random, either the newest quote of any client or `None`. The quote may be taken already.
     pub fn choose_quote(&self, rng: &mut Rng) -> Option<QuoteId> {
         self.newest_quote.lock().unwrap_or_else(PoisonError::into_inner).filter(|_| rng.bool())
     }

@@ -16,15 +16,15 @@ use crate::{
     platform::ORDERS_PATH,
 };
 
-/// How many of the newest acknowledged orders a client chooses from, whoever placed them.
+/// A client chooses from this many of the newest acknowledged orders of all clients.
 const NEWEST: usize = 200;
 
 impl Client {
-    /// Reads orders in one of the ways in which a client may. A failed read is not repeated.
+    /// Reads pages, an export or a single order, at random. Does not retry a failed read.
     pub(super) async fn read_orders(&mut self) {
         let limit = self.rng.u32(1..20);
         match self.rng.u32(0..6) {
-            // The cursor is perhaps of somebody else.
+            // The cursor may be the position of an order of another owner.
             0..=1 => {
                 let cursor = Cursor(self.rng.i64(1..2_000));
                 self.read_page(&format!("{ORDERS_PATH}?limit={limit}&cursor={cursor}"), ReadKind::Page).await;
@@ -50,7 +50,7 @@ impl Client {
         }
     }
 
-    /// Reads all pages and an export after the last order, when nothing fails any more.
+    /// Reads all pages and an export, after the last order was placed and the last fault has ended.
     pub(super) async fn list_all(mut self) {
         let viewer = self.connection.identity.user;
         let (mut orders, mut next) = (Vec::new(), Some(format!("{ORDERS_PATH}?limit=1000")));

@@ -1,4 +1,4 @@
-//! API keys at the services that accept them: their life, their limits, and outages of db-proxy.
+//! API keys at the services that accept them: revocation, rate limits, and outages of db-proxy.
 
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ async fn unknown_keys_do_not_flood_db_proxy() {
         }
     }
     assert_eq!((unknown, too_many), (30, 170));
-    // Mistyped keys cause no look-up, and a key that was valid is accepted.
+    // A mistyped key causes no look-up. A key that was valid before is accepted.
     let mistyped = format!("{}0", known.expose());
     let refused = platform.get_with_api_key(&platform.fetch_orders, ORDERS_PATH, &mistyped).await;
     refused.problem(401, "unauthorized");
@@ -107,7 +107,7 @@ async fn keys_that_cannot_be_checked_are_refused_with_503() {
     let refused = read_with(&platform, &platform.create_order, &key).await;
     let problem = refused.problem(503, "upstream_unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("API key"), "{problem}");
-    // Prices, documentation and health need no key, so a key changes nothing.
+    // An operation that needs no key does not check the key.
     assert_eq!(platform.get_with_api_key(&platform.create_order, "/livez", key.expose()).await.status, 200);
     platform.db_proxy.start().await;
     platform.db_proxy.wait_until_ready().await;
@@ -137,7 +137,7 @@ async fn each_key_has_its_own_rate_limit() {
         statuses.map(move |status| (status, limit(&allowed.to_string()))).collect::<Vec<_>>()
     });
     assert_eq!(statuses(6, Some(&limited)).await, four);
-    // A key without a limit of its own has the one of the service, and anonymous requests count by themselves.
+    // A key without its own limit has the limit of the service. Anonymous requests are counted separately.
     assert_eq!(statuses(6, Some(&unlimited)).await, two);
     assert_eq!(statuses(6, None).await, two);
 }
@@ -154,7 +154,7 @@ async fn last_use_of_a_key_is_recorded(stack: Stack) {
         (of(active.details.id), of(idle.details.id))
     };
     assert_eq!(last_uses().await, (None, None), "a request causes no write");
-    // A service that stops records what it knows.
+    // A service records the last uses when it stops.
     platform.create_order.stop().await;
     let (active, idle) = last_uses().await;
     assert!(active.is_some() && idle.is_none(), "{active:?} {idle:?}");

@@ -1,4 +1,5 @@
-//! A reference implementation of the rules of courses, which the tests compare with the store, and random requests.
+//! A reference implementation of the rules for storing courses, and random requests. The tests compare the reference
+//! implementation with the store.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -91,8 +92,8 @@ impl ExpectedCourses {
     }
 }
 
-/// Random requests. Series change often or rarely, are missing from requests or occur twice in one, and some courses are
-/// late. There are long times without a request.
+/// Random requests. A request lacks some series, and has two courses of other series. Some courses arrive late, and some
+/// requests follow a long pause.
 pub fn random_requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let names = ["binance", "kraken", "ecb"];

@@ -215,7 +215,7 @@ async fn retention_keeps_resolution_by_age(stack: Stack) {
     let day = Duration::from_hours(24);
     let settings = CourseRetentionSettings { raw: day, minutes: day * 2, hours: day * 30, days: None };
     retention::run_round(&retention_of(&fixture, settings), time_at(3 * 86_400)).await.unwrap();
-    // The courses of one day, and the one that was valid at its start.
+    // The courses of the last day remain.
     assert_eq!(fixture.stored_courses().await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 2 * 72);
     assert_eq!(candles(&fixture, Resolution::Hour).await.len(), 72);

@@ -1,4 +1,4 @@
-//! A database program of the last release: its migrations and its statements, without its code.
+//! The migrations and the statements of the last release, without its other code.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::store::TestOrder;
 
 /// The newest migration of the last release.
 const LATEST_MIGRATION: i64 = 5;
-/// The files of `tests/last-release`, without their folder.
+/// The text of each file of `tests/last-release` for an engine.
 macro_rules! statement_files {
     ($engine:literal) => {
         [
@@ -43,7 +43,7 @@ pub struct LastReleaseOrder {
 }
 
 impl LastReleaseOrder {
-    /// The bitcoin amount of each order.
+    /// The bitcoin amount of each order in satoshi.
     pub const SATS: i64 = 7;
 
     /// The request of the order with this key, in the form of this release.
@@ -74,7 +74,7 @@ impl LastRelease {
         last_release
     }
 
-    /// Lets the engine parse every statement. Returns the number of statements.
+    /// Prepares every statement on the current schema. Returns the number of statements.
     pub async fn prepare_every_statement(&mut self) -> usize {
         let files = match self {
             Self::Postgres(_) => POSTGRES,

@@ -21,9 +21,9 @@ on_both_stacks!(
     key_is_found_by_its_prefix_with_its_hash_and_its_user,
     repeated_key_is_stored_once,
     prefix_of_another_key_is_refused,
-    keys_of_one_user_are_limited_also_under_concurrency,
+    key_limit_of_a_user_holds_under_concurrency,
     key_is_revoked_once_and_only_by_its_user,
-    lists_have_every_valid_key_and_the_newest_revoked_ones,
+    lists_contain_every_valid_key_and_the_newest_revoked_keys,
     last_use_never_goes_back_and_is_never_in_the_future,
     concurrent_uses_of_the_same_keys_are_recorded,
 );
@@ -76,7 +76,7 @@ async fn key_is_found_by_its_prefix_with_its_hash_and_its_user(stack: Stack) {
     assert!(record.hash == key_secret.hash());
     assert_eq!((record.scopes, record.rate_limit_per_minute), (key.scopes.clone(), Some(600)));
     assert_eq!((record.expires_at, record.revoked_at), (Some(expires_at), None));
-    // The record follows the user and the key.
+    // The record shows changes to the user and to the key.
     users.set_state(user.id, UserState::Deactivated).await.unwrap();
     let revoked = users.revoke_key(user.id, key.id).await.unwrap();
     let record = other_process.key_record(&key_secret.prefix()).await.unwrap();
@@ -84,7 +84,7 @@ async fn key_is_found_by_its_prefix_with_its_hash_and_its_user(stack: Stack) {
     assert_eq!(code(other_process.key_record(&secret().prefix()).await), Some(Code::NotFound));
 }
 
-/// The response of a request may be lost, and the request repeated.
+/// A client repeats a request whose response was lost.
 async fn repeated_key_is_stored_once(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let user = fixture.create_user("ada@example.org").await;
@@ -107,7 +107,7 @@ async fn prefix_of_another_key_is_refused(stack: Stack) {
     let key = users.store_key(ada.id, new_key(&stored)).await.unwrap();
     let same_prefix = StoreKeyCommand { prefix: stored.prefix(), ..new_key(&other) };
     assert_eq!(code(users.store_key(ada.id, same_prefix).await), Some(Code::ValidationFailed));
-    // Nobody receives the key of another user.
+    // The key of another user is not returned.
     assert_eq!(code(users.store_key(bob.id, new_key(&stored)).await), Some(Code::ValidationFailed));
     assert_eq!(users.keys_of(bob.id).await.unwrap().data, []);
     assert_eq!(users.keys_of(ada.id).await.unwrap().data, [key]);
@@ -115,7 +115,7 @@ async fn prefix_of_another_key_is_refused(stack: Stack) {
     assert_eq!(code(users.keys_of(unknown_user()).await), Some(Code::NotFound));
 }
 
-async fn keys_of_one_user_are_limited_also_under_concurrency(stack: Stack) {
+async fn key_limit_of_a_user_holds_under_concurrency(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let user = fixture.create_user("ada@example.org").await;
     for _ in 0..MAX_KEYS_PER_USER - 2 {
@@ -129,7 +129,7 @@ async fn keys_of_one_user_are_limited_also_under_concurrency(stack: Stack) {
     let codes = requests.join_all().await;
     let (stored, refused) = (codes.iter().filter(|code| code.is_none()), codes.iter().flatten());
     assert_eq!((stored.count(), refused.filter(|code| **code == Code::KeyLimitExceeded).count()), (2, 4), "{codes:?}");
-    // A revoked key makes room.
+    // A revoked key does not count.
     let keys = fixture.users().keys_of(user.id).await.unwrap().data;
     assert_eq!(keys.len(), MAX_KEYS_PER_USER);
     fixture.users().revoke_key(user.id, keys[0].id).await.unwrap();
@@ -150,7 +150,7 @@ async fn key_is_revoked_once_and_only_by_its_user(stack: Stack) {
     assert_eq!(users.revoke_key(ada.id, key.id).await.unwrap(), revoked);
 }
 
-async fn lists_have_every_valid_key_and_the_newest_revoked_ones(stack: Stack) {
+async fn lists_contain_every_valid_key_and_the_newest_revoked_keys(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let users = fixture.users();
     let user = fixture.create_user("ada@example.org").await;
@@ -164,7 +164,7 @@ async fn lists_have_every_valid_key_and_the_newest_revoked_ones(stack: Stack) {
     let listed = users.keys_of(user.id).await.unwrap().data;
     assert_eq!(listed.iter().map(|key| key.id).collect::<Vec<_>>(), stored);
 
-    // More revoked keys than a list has, all newer than the valid ones.
+    // More revoked keys than a list contains, all newer than the valid keys.
     let (id, prefix) = match stack {
         Stack::Embedded => ("unhex('ff' || substr(hex(randomblob(16)), 3))", "printf('bdk_%08d', n)"),
         Stack::Servers => {
@@ -192,7 +192,7 @@ async fn last_use_never_goes_back_and_is_never_in_the_future(stack: Stack) {
     let (key, unused) = (fixture.store_key(user.id).await.id, fixture.store_key(user.id).await.id);
     let start = Timestamp::now();
     let earlier = start.minus(Duration::from_secs(60));
-    // Unknown keys are ignored, and of several uses of a key the last one counts.
+    // Uses of unknown keys are ignored. The latest of several uses of a key is stored.
     let recorded = users.record_uses(&uses(&[(KeyId(Uuid::now_v7()), start), (key, earlier), (key, start)])).await;
     recorded.unwrap();
     assert_eq!(fixture.last_use(user.id, key).await, Some(start));
@@ -205,7 +205,7 @@ async fn last_use_never_goes_back_and_is_never_in_the_future(stack: Stack) {
     users.record_uses(&KeyUses::default()).await.unwrap();
 }
 
-/// The requests of several services have the same keys, each in an order of its own.
+/// Several services record uses of the same keys. Each service sends the keys in a different order.
 async fn concurrent_uses_of_the_same_keys_are_recorded(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let user = fixture.create_user("ada@example.org").await;

@@ -12,16 +12,16 @@ use tests::{Stack, on_both_stacks};
 use super::{Fixture, new_user};
 
 on_both_stacks!(
-    walk_sees_every_user_once_while_users_are_created,
-    pages_of_a_state_have_exactly_its_users,
-    address_and_state_are_combined,
+    pages_return_every_user_once_while_users_are_created,
+    pages_of_a_state_contain_exactly_its_users,
+    address_and_state_filters_are_combined,
 );
 
 fn in_state(state: UserState) -> UserQuery {
     UserQuery { email: None, state: Some(state) }
 }
 
-/// Reads all pages. Calls `between` after each.
+/// Reads all pages. Calls `between` after each page.
 async fn walk(users: &UserService, query: &UserQuery, limit: u32, between: impl AsyncFn()) -> Vec<User> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
@@ -42,7 +42,7 @@ fn ids(users: &[User]) -> Vec<UserId> {
     users.iter().map(|user| user.id).collect()
 }
 
-async fn walk_sees_every_user_once_while_users_are_created(stack: Stack) {
+async fn pages_return_every_user_once_while_users_are_created(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let users = fixture.users();
     let mut created = Vec::new();
@@ -64,7 +64,7 @@ async fn walk_sees_every_user_once_while_users_are_created(stack: Stack) {
     }
 }
 
-async fn pages_of_a_state_have_exactly_its_users(stack: Stack) {
+async fn pages_of_a_state_contain_exactly_its_users(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let users = fixture.users();
     let (mut active, mut deactivated) = (Vec::new(), Vec::new());
@@ -86,14 +86,14 @@ async fn pages_of_a_state_have_exactly_its_users(stack: Stack) {
     assert_eq!(users.list_users(&UserQuery::default(), None, u32::MAX).await.unwrap().data.len(), 12);
 }
 
-async fn address_and_state_are_combined(stack: Stack) {
+async fn address_and_state_filters_are_combined(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let users = fixture.users();
     let user = fixture.create_user("ada@example.org").await;
     for (state, count) in [(None, 1), (Some(UserState::Active), 1), (Some(UserState::Deactivated), 0)] {
         let query = UserQuery { email: Some("ADA@example.org".parse().unwrap()), state };
         assert_eq!(users.list_users(&query, None, 10).await.unwrap().data.len(), count, "{state:?}");
-        // After its only user.
+        // The page after the only user is empty.
         assert_eq!(users.list_users(&query, Some(UserCursor(user.id)), 10).await.unwrap().data, []);
     }
 }

@@ -12,7 +12,7 @@ use super::Fixture;
 on_both_stacks!(
     seeding_continues_where_it_was_interrupted,
     concurrent_seeding_adds_each_user_once,
-    generated_users_are_users,
+    generated_users_are_listed_like_other_users,
 );
 
 impl Fixture {
@@ -34,7 +34,7 @@ async fn seeding_continues_where_it_was_interrupted(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let store = fixture.users().store;
     assert_eq!(store.seeded_users().await.unwrap(), 0);
-    // Not generated, although the address is in the range.
+    // This user is not generated, although its address looks like a generated address.
     fixture.create_user("generated000000900@example.org").await;
     assert_eq!(seed(&store, 1000, 300).await, 300);
     let process = fixture.another_user_service().await.store;
@@ -46,7 +46,7 @@ async fn seeding_continues_where_it_was_interrupted(stack: Stack) {
         assert_eq!(fixture.generated_users().await % 300, 0);
     }
     assert!(interruptions > 0, "no run was interrupted");
-    // Waits until the interrupted transactions have ended.
+    // This call waits until the interrupted transactions have ended.
     let stored = seed(&store, 1_000_000, 300).await;
     assert_eq!(fixture.generated_users().await, stored);
     assert_eq!(seed(&store, stored + 50, 300).await, stored + 50);
@@ -66,7 +66,7 @@ async fn concurrent_seeding_adds_each_user_once(stack: Stack) {
     assert_eq!(fixture.generated_users().await, 1000);
 }
 
-async fn generated_users_are_users(stack: Stack) {
+async fn generated_users_are_listed_like_other_users(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let users = fixture.users();
     seed(&users.store, 25, 10).await;

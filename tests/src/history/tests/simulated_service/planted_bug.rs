@@ -29,11 +29,11 @@ pub enum PlantedBug {
     ReplayReportedAsNew,
     FalseKeyReuse,
     InternalError,
-    /// Users share their keys, so one receives the order of another.
+    /// Users share idempotency keys, so a user receives the order of another user.
     SharedKeys,
     /// An order takes the quote of another user.
     TakesQuoteOfAnother,
-    /// A page contains an order of somebody else.
+    /// A page contains an order of another owner.
     ShowsOrderOfAnother,
     /// A complete list lacks an order.
     OrderNotListed,
