@@ -207,7 +207,7 @@ cleanup() {
       if [[ $(readlink "$cwd" 2>/dev/null || true) == "$work"/* ]]; then
         pid=${cwd#/proc/}
         pid=${pid%/cwd}
-        say "ending process $pid ($(cat "/proc/$pid/comm" 2>/dev/null || echo gone)), left running by a test"
+        say "ending process $pid ($(cat "/proc/$pid/comm" 2>/dev/null || echo unknown)), left running by a test"
         end_process "$pid" KILL 1
       fi
     done

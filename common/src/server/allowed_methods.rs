@@ -1,4 +1,4 @@
-//! The `Allow` header of a response to OPTIONS, or with status 405.
+//! The `Allow` header of responses to OPTIONS, and of responses with status 405.
 
 use std::fmt;
 

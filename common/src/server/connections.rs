@@ -1,8 +1,8 @@
 //! Accepting and serving connections.
 //!
-//! This module serves hyper's HTTP/1.1 connections itself, because poem's own server lacks limits (ADR 0010). It does not close
-//! a connection whose client sends only a part of a request head or reads its response slowly. It has no maximum number of
-//! connections, and it repeats a failed accept without a pause.
+//! This module serves hyper's HTTP/1.1 connections itself, because poem's own server lacks limits (ADR 0010). poem's server
+//! does not close a connection whose client sends only a part of a request head or reads its response slowly. poem's server has
+//! no maximum number of connections, and repeats a failed accept without a pause.
 
 mod activity;
 mod connection;
@@ -78,7 +78,7 @@ impl Server {
     }
 }
 
-/// Accepts connections. Tests replace it.
+/// Accepts connections. Tests use an implementation without sockets.
 trait Accept {
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 

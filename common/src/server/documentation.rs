@@ -72,8 +72,8 @@ impl OperationDescription {
         Self { id, group, errors: Vec::new(), body: None, parameters: Vec::new() }
     }
 
-    /// Adds the codes that the operation itself can return. The codes that depend on whether the operation has a body, needs a
-    /// token or counts against the rate limit need not be listed, and neither do the codes of the server.
+    /// Adds the codes that the operation itself can return. The other codes are added automatically: the codes of the server,
+    /// and the codes of an operation that has a body, needs a token, or counts against the rate limit.
     #[must_use]
     pub fn errors(mut self, codes: &[Code]) -> Self {
         self.errors.extend(codes);

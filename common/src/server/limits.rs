@@ -1,4 +1,4 @@
-//! The limits of the HTTP side.
+//! The limits of the HTTP server.
 
 use std::time::Duration;
 

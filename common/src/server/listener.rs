@@ -39,8 +39,8 @@ impl Listener {
         }
     }
 
-    /// Sets the token whose cancellation ends the wait of the stopping server for requests in flight. Several services that
-    /// stop one after another can in this way share one deadline.
+    /// Sets the token whose cancellation ends the wait of the stopping server for requests in flight. With one token, several
+    /// services that stop one after another share one deadline.
     #[must_use]
     pub fn with_drain_end(self, drain_end: CancellationToken) -> Self {
         Self { drain_end, ..self }

@@ -197,8 +197,8 @@ impl RequestMiddleware {
         is_root.then(|| Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs").finish())
     }
 
-    /// The framework stops at the first parameter of the wrong type. Converts its error to one that names all wrong parameters.
-    /// Other errors are not changed.
+    /// The framework stops at the first parameter of the wrong type. Converts its error to an error that names all wrong
+    /// parameters. Returns other errors unchanged.
     async fn name_every_parameter(&self, error: Error, method: &Method, uri: &Uri) -> Error {
         let Some(first) = invalid_parameter(&error, uri.path(), &self.methods) else { return error };
         let mut errors = self.query_parameters.errors(method, uri.path(), uri.query().unwrap_or_default()).await;

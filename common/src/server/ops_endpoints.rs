@@ -51,12 +51,12 @@ pub struct OpsEndpoints {
     pub ready: ReadinessCheck,
     /// The callers of internal endpoints. `None` if the service accepts none.
     pub accepted_callers: Option<AcceptedCallers>,
-    /// Who may use a service of customers. `None` for a service whose operations are internal or for everybody.
+    /// The access control of a service for customers. `None` for a service whose operations are internal or public.
     pub access: Option<AccessControl>,
     /// Applies to each client of a public service. `description` states which requests it counts.
     pub rate_limit: RateLimit,
-    /// Finds the wrong parameters of a request that has another one of the wrong type. `None` if the types of the parameters
-    /// suffice.
+    /// Checks the other parameters of a request with a parameter of the wrong type. `None` if the types of the parameters are
+    /// the only check.
     pub value_check: Option<Arc<dyn ValueCheck>>,
 }
 
@@ -65,13 +65,14 @@ struct OpsApi {
     accepted_callers: Option<AcceptedCallers>,
     metrics: Metrics,
     ready: ReadinessCheck,
-    /// The OpenAPI document and the page that displays it.
+    /// The OpenAPI document.
     document: Bytes,
+    /// The page that displays the OpenAPI document.
     page: String,
 }
 
 impl OpsApi {
-    /// The component for a token that this service does not accept. It states to the caller why its calls fail.
+    /// The component for a token that this service does not accept. Its detail states to the caller why calls fail.
     fn refused_token(&self, request: &Request) -> Option<Component> {
         let accepted = self.accepted_callers.as_ref()?;
         let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;
@@ -220,7 +221,7 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
     A::register(&mut types);
     let documentation = documentation_service::<A>(service, description.about);
     let document = finished_document(service, &documentation, &description);
-    // The middleware compares them with each error, but not in a release.
+    // In a debug build, the middleware compares each error with the documented codes.
     let documented = if cfg!(debug_assertions) { DocumentedCodes::of(&document) } else { DocumentedCodes::default() };
     let document = document.to_string();
     let page = documentation::render_page(&documentation, service, &document);

@@ -36,8 +36,8 @@ pub struct ParameterValue<'a> {
 
 /// The checks of single parameters that depend on the state of the service, such as whether a name is known.
 ///
-/// The handler of an operation checks its parameters itself. It does not run if a parameter has the wrong type, so this finds the
-/// other wrong parameters of such a request.
+/// The handler of an operation checks its parameters itself. The handler does not run if a parameter has the wrong type. This
+/// check then finds the other wrong parameters.
 pub trait ValueCheck: Send + Sync {
     fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a>;
 }

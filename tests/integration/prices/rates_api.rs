@@ -263,7 +263,7 @@ async fn filters_of_the_history_are_lists_of_known_names(stack: Stack) {
     };
     assert_eq!(exchangers("exchangers=okx,Kraken").await.len(), 2);
     assert_eq!(exchangers("exchangers=mtgox").await, ["mtgox"]);
-    // The earlier name of the parameter.
+    // `exchanger` is the earlier name of the parameter.
     assert_eq!(exchangers("exchanger=kraken").await, ["kraken"]);
     assert_eq!(exchangers("").await.len(), 3);
     assert_eq!(exchangers("exchangers=okx&direction=BTC-EUR").await, [""; 0]);

@@ -6,13 +6,13 @@ use common::{api::keys::KeySecret, service::Service};
 use serde_json::Value;
 use tests::{buydesk_up::BuydeskUp, environment::run_binary, platform::OPERATOR_TOKEN};
 
-/// The settings of a terminal.
+/// A terminal: the environment variables of its commands.
 struct Terminal {
     variables: Vec<(&'static str, String)>,
 }
 
 impl Terminal {
-    /// A terminal that knows the addresses of a platform, and this setting.
+    /// A terminal with the addresses of a platform and with these credentials.
     fn new(platform: &BuydeskUp, credentials: Option<(&'static str, &str)>) -> Self {
         let url = |service| format!("http://{}", platform.address(service));
         let addresses =

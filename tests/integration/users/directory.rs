@@ -10,10 +10,10 @@ on_both_stacks!(
     created_user_is_found_by_id_and_by_address,
     address_belongs_to_one_user,
     concurrent_creations_of_one_address_create_one_user,
-    walk_over_pages_sees_every_user_once,
+    pages_return_every_user_once,
     user_is_changed_deactivated_and_activated,
     invalid_requests_name_every_wrong_field,
-    outage_of_db_proxy_is_answered_with_503_and_ends,
+    outage_of_db_proxy_causes_503_until_it_ends,
 );
 
 async fn created_user_is_found_by_id_and_by_address(stack: Stack) {
@@ -47,7 +47,7 @@ async fn address_belongs_to_one_user(stack: Stack) {
         let body = json!({ "email": email, "name": "Another user" });
         let refused = as_operator(&platform, "POST", USERS_PATH, Some(body)).await;
         assert_eq!(refused.problem(409, "email_taken")["errors"][0]["field"], "email", "{email}");
-        // The address of another user cannot be taken by a change either, but the own one can be written in another way.
+        // A change to the address of another user is refused. A change to another spelling of the own address succeeds.
         let patched = as_operator(&platform, "PATCH", &path_of(&ada), Some(json!({ "email": email }))).await;
         if email.starts_with('B') {
             patched.problem(409, "email_taken");
@@ -88,7 +88,7 @@ async fn walk(platform: &Platform, path: &str, mut between: impl AsyncFnMut()) -
     .await
 }
 
-async fn walk_over_pages_sees_every_user_once(stack: Stack) {
+async fn pages_return_every_user_once(stack: Stack) {
     let platform = start(stack).await;
     let mut created = Vec::new();
     for number in 0..7 {
@@ -117,7 +117,7 @@ async fn user_is_changed_deactivated_and_activated(stack: Stack) {
     assert_eq!((&changed["email"], &changed["name"]), (&"lovelace@example.org".into(), &user["name"]));
     assert!(changed["updated_at"].as_str() > user["updated_at"].as_str());
     assert_eq!(changed["created_at"], user["created_at"]);
-    // The former address is free.
+    // The former address can be used again.
     create_user(&platform, "ADA@example.org").await;
 
     for (action, state) in [("deactivate", "deactivated"), ("activate", "active")] {
@@ -167,7 +167,7 @@ async fn invalid_requests_name_every_wrong_field(stack: Stack) {
     assert_eq!(get(&platform, USERS_PATH).await.json(200)["data"], json!([user]));
 }
 
-async fn outage_of_db_proxy_is_answered_with_503_and_ends(stack: Stack) {
+async fn outage_of_db_proxy_causes_503_until_it_ends(stack: Stack) {
     let platform = start(stack).await;
     let user = create_user(&platform, "ada@example.org").await;
     platform.db_proxy.stop().await;

@@ -15,7 +15,7 @@ use super::{as_operator, create_user, get, id_of, path_of, request, start};
 on_both_stacks!(
     key_is_shown_once_and_accepted_by_every_service,
     user_sees_only_itself_and_its_keys,
-    revoked_key_is_refused_within_five_seconds_and_its_successor_is_not,
+    revoked_key_is_refused_within_five_seconds_and_new_key_is_accepted,
     keys_of_a_deactivated_user_are_refused_within_five_seconds,
     key_is_refused_from_its_expiry_on,
     list_shows_the_last_use,
@@ -90,12 +90,12 @@ async fn user_sees_only_itself_and_its_keys(stack: Stack) {
     read("/api/v1/users").await.problem(403, "forbidden");
     read("/api/v1/users?email=bob%40example.org").await.problem(403, "forbidden");
     tests::client::send(request(&platform, "GET", &path_of(&ada), None)).await.problem(401, "unauthorized");
-    // Reading needs the scope.
+    // Reading requires the scope `read`.
     let orders_only = create_key(&platform, &ada, json!({ "name": "till", "scopes": ["orders"] })).await;
     platform.get_with_api_key(&platform.users, "/user", secret_of(&orders_only)).await.problem(403, "forbidden");
 }
 
-async fn revoked_key_is_refused_within_five_seconds_and_its_successor_is_not(stack: Stack) {
+async fn revoked_key_is_refused_within_five_seconds_and_new_key_is_accepted(stack: Stack) {
     let platform = start(stack).await;
     let user = create_user(&platform, "ada@example.org").await;
     let [old, new] = [create_read_key(&platform, &user).await, create_read_key(&platform, &user).await];

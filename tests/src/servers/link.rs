@@ -31,7 +31,7 @@ impl Link {
         let target = Arc::new(Mutex::new(target));
         let current = target.clone();
         let accept_task = tokio::spawn(async move {
-            // Dropped with the task, which closes every connection.
+            // Every connection is closed when the task is dropped.
             let mut connections = JoinSet::new();
             loop {
                 tokio::select! {

@@ -64,7 +64,7 @@ impl Machine {
         self.started.clear();
     }
 
-    /// Suspends every process. Connections stay open, and nothing answers until [`Machine::thaw`].
+    /// Suspends every process. Connections stay open, and no process responds until [`Machine::thaw`].
     pub fn freeze(&self) {
         // A process may start another process before it is suspended.
         for _ in 0..3 {

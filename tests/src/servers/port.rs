@@ -13,7 +13,7 @@ const MAX_ATTEMPTS: usize = 1000;
 #[derive(Debug)]
 pub struct Port {
     pub number: u16,
-    /// Locked, so that test processes exclude each other.
+    /// This file is locked, so that no other test process reserves the port.
     _lock: File,
 }
 

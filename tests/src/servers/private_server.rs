@@ -20,7 +20,7 @@ use crate::{environment::required_variable, small_disk::SmallDisk, wait_until};
 const START_LIMIT: Duration = Duration::from_secs(30);
 const ENVIRONMENT: [(&str, &str); 1] = [("LC_ALL", "C")];
 
-/// A server of one test. It keeps its port and its folder over a restart.
+/// A server of one test. It keeps its port and its folder when it restarts.
 pub struct PrivateServer {
     kind: Kind,
     /// The program and its arguments.
@@ -49,7 +49,7 @@ impl PrivateServer {
     pub async fn postgres_with_disk(disk: &SmallDisk) -> Self {
         const DATABASE: &str = "on_small_disk";
         let mut launcher = disk.launcher();
-        // PostgreSQL refuses to run as root, which the process is in its namespace.
+        // PostgreSQL refuses to run as root. In its namespace, the process is root until this program changes its user.
         launcher.extend(["/usr/bin/unshare", "--user", "--map-user=1000", "--map-group=1000", "--"].map(str::to_owned));
         let mut server = Self::new_postgres(launcher).started().await;
         let mut connection = PgConnection::connect(&server.url()).await.unwrap();
@@ -151,7 +151,7 @@ impl PrivateServer {
         redis_command(&self.address(), words).await.unwrap()
     }
 
-    /// Suspends the server: its connections stay open, and it answers nothing until [`PrivateServer::thaw`].
+    /// Suspends the server. Its connections stay open, and it does not respond until [`PrivateServer::thaw`].
     pub fn freeze(&self) {
         self.process.as_ref().expect("the private server is running").signal_all("STOP");
     }
@@ -165,7 +165,8 @@ async fn ping_redis(address: &str) -> std::io::Result<bool> {
     Ok(redis_command(address, &["PING"]).await? == "+PONG")
 }
 
-/// Sends a command on a new connection. Returns the first line of the reply, or the text if it is a text of several lines.
+/// Sends a command on a new connection. Returns the text of the reply if the reply is a bulk string, and its first line
+/// otherwise.
 pub async fn redis_command(address: &str, words: &[&str]) -> std::io::Result<String> {
     let mut stream = tokio::net::TcpStream::connect(address).await?;
     let count = words.len();

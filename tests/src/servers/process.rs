@@ -127,7 +127,7 @@ fn send_signal(signal: &str, processes: &[u32]) {
 
 fn try_send_signal(signal: &str, processes: &[u32]) -> bool {
     let ids = processes.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
-    // The shell's builtin: not every machine has the program `kill`.
+    // `kill` is a builtin of the shell. Not every machine has a program of this name.
     let script = format!("kill -{signal} {ids} 2>/dev/null");
     Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
 }

@@ -65,7 +65,7 @@ pub(super) fn parse_fields<T: Type + DeserializeOwned>(json: &[u8]) -> Option<Pa
     Some(ParsedFields { errors, valid_part: valid_part.ok() })
 }
 
-/// The error of one field. `None` if the field is valid, also if other fields are missing.
+/// The error of one field. `None` if the field is valid, even if other fields are missing.
 fn field_error<T: DeserializeOwned>(name: &str, value: &RawValue, names: &FieldNames) -> Option<FieldError> {
     let json = object_text(&[(name, value)]);
     let error = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(&json)).err()?;

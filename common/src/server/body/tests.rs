@@ -146,7 +146,7 @@ fn handler_adds_errors_of_the_valid_fields() {
         read(json).or_problem(found).unwrap_err().errors.into_iter().map(|error| error.field).collect()
     };
     assert_eq!(fields(r#"{"currency":7,"amount":"x"}"#), ["currency", "amount"]);
-    // The misspelt field is the missing one, and others are missing nevertheless.
+    // A misspelt field is not reported as missing too. Other missing fields are reported.
     assert_eq!(fields(r#"{"curency":"EUR","amount":"x"}"#), ["curency", "amount"]);
     assert_eq!(fields(r#"{"quotes":"7"}"#), ["quotes", "currency"]);
     assert_eq!(fields(r#"{"quote":7}"#), ["quote", "currency"]);

@@ -1,4 +1,4 @@
-//! What a connection is doing, and when it must be closed.
+//! The activity of a connection, and the deadlines after which it is closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Who may use each operation, in an OpenAPI document.
+//! The credentials of operations in an OpenAPI document.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,12 @@ use crate::{access::Rule, api::Code};
 const API_KEY: &str = "ApiKey";
 const OPERATOR_TOKEN: &str = "OperatorToken";
 
-/// The codes with which the server refuses credentials, besides those of every operation with credentials.
+/// The codes with which the server refuses the credentials of customers and operators, besides the codes of every operation
+/// with credentials.
 pub(super) const CODES: &[Code] = &[Code::TooManyRequests, Code::UpstreamUnavailable];
 
-/// Adds the credentials that an operation accepts, and a sentence about them. Does nothing for an operation for everybody.
+/// Adds the credentials that an operation for customers or operators accepts, and a sentence about them. Does nothing for other
+/// operations.
 pub(super) fn describe_access(operation: &mut Value, rule: Rule) {
     let (schemes, sentence): (&[&str], _) = match rule {
         Rule::Customer(scope) => (

@@ -22,14 +22,14 @@ async fn accepted_callers<F: Future<Output = Result<Caller>>>(
         request.set_data(AcceptedCallers::of_key(&key));
         match checker(request, Bearer { token: key.token(caller).expose().to_owned() }).await {
             Ok(found) if found == caller => accepted.push(caller.as_str()),
-            Ok(found) => panic!("{caller:?} was taken for {found:?}"),
+            Ok(found) => panic!("{caller:?} was identified as {found:?}"),
             Err(error) => statuses.push(error.status()),
         }
     }
     (accepted, statuses)
 }
 
-/// Readers cannot write, only price-updater publishes prices, and exchange-sim can only send reports.
+/// Callers that only read cannot write. Only price-updater publishes prices. exchange-sim can only send reports.
 #[tokio::test]
 async fn each_permission_belongs_to_its_callers_and_to_operators() {
     macro_rules! callers_of {

@@ -50,7 +50,7 @@ pub struct SimulatedService {
     quotes: Vec<QuoteEntry>,
     stored: StoredState,
     history: History,
-    /// Each user generates the same keys.
+    /// The number of keys that each user has generated. All users generate the same keys.
     generated_keys: BTreeMap<Viewer, u32>,
 }
 
@@ -136,7 +136,7 @@ impl SimulatedService {
                     self.place_order(&RequestedOrder::FromQuote(id));
                     self.place_order(&RequestedOrder::FromQuote(id));
                 }
-                // The other quotes expire.
+                // Otherwise, no order takes the quote, and the quote expires.
             }
         }
     }
@@ -151,7 +151,7 @@ impl SimulatedService {
         VIEWERS[self.rng.usize(0..VIEWERS.len())]
     }
 
-    /// Sends the order as somebody else.
+    /// Sends the order as another user.
     fn place_as_another(&mut self, requested: &RequestedOrder) {
         let viewer = self.viewer;
         self.viewer = VIEWERS.into_iter().find(|other| *other != viewer).unwrap();
