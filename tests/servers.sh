@@ -202,7 +202,7 @@ cleanup() {
     wait "$pid" 2>/dev/null || true
   done
   if [[ -n $work ]]; then
-    # A killed test may leave a server running. Its working directory lies below the folder of this run.
+    # A killed test may leave a server running. Its working directory is below the folder of this run.
     for cwd in /proc/[0-9]*/cwd; do
       if [[ $(readlink "$cwd" 2>/dev/null || true) == "$work"/* ]]; then
         pid=${cwd#/proc/}

@@ -1,4 +1,4 @@
-//! The HTTP side of a service: listener, middleware, access, limits, bodies, and the operations endpoints. Every failure is
+//! The HTTP server of a service: listener, middleware, access, limits, bodies, and the operations endpoints. Every failure is
 //! converted to a problem response here.
 
 mod access_control;

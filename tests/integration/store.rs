@@ -58,14 +58,14 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// The stores of a new, migrated database.
+    /// Creates and migrates a database, and opens its stores.
     async fn new(stack: Stack) -> Self {
         let fixture = Self::open(Database::create(stack).await).await;
         fixture.connections.migrate().await.unwrap();
         fixture
     }
 
-    /// The stores of a database as it is, without a migration.
+    /// Opens the stores of a database without migrating it.
     async fn open(database: Database) -> Self {
         let connections = database::Database::open(&database.url()).await.unwrap();
         Self {

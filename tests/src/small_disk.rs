@@ -1,4 +1,4 @@
-//! A disk that a test fills and frees: a tmpfs that one process mounts in a namespace of its own. This needs no privileges.
+//! A disk that a test fills and frees: a tmpfs that one process mounts in its own namespace. The mount needs no privileges.
 
 use std::{
     os::unix::{fs::MetadataExt, process::CommandExt},

@@ -201,7 +201,7 @@ impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(mut json) => {
-                // With the line break, a terminal shows its prompt on a line of its own.
+                // With the line break, a terminal shows its prompt on a new line.
                 json.push(b'\n');
                 Response::builder().header(CONTENT_TYPE, JSON).body(json)
             }

@@ -186,7 +186,7 @@ impl RequestMiddleware {
         }
     }
 
-    /// The response to OPTIONS, and to GET of `/` in a service without a page of its own. `None` for every other request.
+    /// The response to OPTIONS, and to GET of `/` in a service without its own page. `None` for every other request.
     fn unrouted_response(&self, method: &Method, path: &str) -> Option<Response> {
         if *method == Method::OPTIONS {
             let allowed = self.methods.for_path(path)?.clone();

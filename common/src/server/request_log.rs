@@ -1,7 +1,7 @@
 //! The request log: one line for each answered request.
 //!
 //! A line per request would cost a busy service more than the request itself. So the lines at level info are limited, for
-//! successes and failures separately. A line states how many lines were left out since the previous line. At log level debug,
+//! successes and failures separately. A line states how many lines were omitted since the previous line. At log level debug,
 //! every request has a line.
 
 use std::{
@@ -19,7 +19,7 @@ use crate::{
     telemetry::{self, LineLimit},
 };
 
-/// Failures are rarer and more interesting than successes, so more of their lines are written.
+/// Failures are rarer and more important than successes, so more lines are written for failures.
 const FAILURE_FACTOR: u32 = 5;
 /// Maximum length of a path that belongs to no operation, in bytes.
 const MAX_PATH: usize = 200;
@@ -55,7 +55,7 @@ pub(super) struct AnsweredRequest<'a> {
     /// `None` if the request belongs to no operation.
     pub(super) operation: Option<OperationId>,
     pub(super) client: IpAddr,
-    /// The user of its API key.
+    /// The user of the API key in the request.
     pub(super) user: Option<UserId>,
     pub(super) status: u16,
     /// Whether the response carries [`ImitatedResponse`].

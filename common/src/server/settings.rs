@@ -116,12 +116,12 @@ fn parse_origin(text: &str) -> Option<HeaderValue> {
     is_origin.then(|| HeaderValue::from_str(&url.origin().ascii_serialization()).ok()).flatten()
 }
 
-/// The file descriptors that a process with this number of services needs at least.
+/// The minimum number of file descriptors of a process with this number of services.
 pub fn required_descriptors(services: u64) -> u64 {
     services * (RESERVED_DESCRIPTORS + DESCRIPTORS_PER_CONNECTION * MIN_CONNECTIONS)
 }
 
-/// A service may need a connection to another service to answer a request.
+/// A connection of a client, and the connection to another service that its request may need.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
 /// A warning is logged if the file descriptors of the process suffice for fewer connections of each service than this number.

@@ -1,5 +1,5 @@
-//! Each service has only the privileges that it needs: tokens of its own, a database role without DDL, and containers that
-//! receive no secret of another container.
+//! Each service has only the privileges that it needs: its own tokens, a database role without DDL, and a container that
+//! receives no secret of another container.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -94,7 +94,7 @@ async fn response_to_a_forwarded_read_equals_the_response_of_its_service() {
 }
 
 #[tokio::test]
-async fn forwarded_reads_count_for_the_client_that_sent_them() {
+async fn forwarded_read_counts_against_the_limit_of_its_client() {
     let platform = Platform::builder(Stack::Embedded).start().await;
     let fetch_orders =
         platform.fetch_orders.another(&[("FETCH_RATE_LIMIT_PER_MINUTE", "1"), ("TRUSTED_PROXIES", "127.0.0.1")]);

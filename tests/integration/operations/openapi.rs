@@ -1,6 +1,5 @@
 //! The generated files in `docs` are current: the OpenAPI documents of the services in `docs/openapi`, the table of error codes
-//! in
-//! `docs/errors.md`, and the access policy in `docs/access.md`.
+//! in `docs/errors.md`, and the access policy in `docs/access.md`.
 
 mod access;
 mod descriptions;

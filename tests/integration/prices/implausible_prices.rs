@@ -114,9 +114,9 @@ async fn currency_without_sources_is_prolonged_and_other_currencies_stay_fresh()
 }
 
 #[tokio::test(start_paused = true)]
-async fn currencies_that_recover_later_are_prolonged_until_then() {
-    // All exchanges fail. Then two of them are available again, but each reports no price in one currency. The others are
-    // available again last.
+async fn currency_is_prolonged_until_its_sources_recover() {
+    // All exchanges fail. Then two of them are available again, but each of the two reports no price in one currency. The other
+    // exchanges are available again later.
     let down = |name: &&str| fault(name, 120, 300, FaultKind::Down, None);
     let mut timeline: Vec<_> = exchange_sim::EXCHANGES.iter().map(down).collect();
     let prices = ["BTC-EUR", "BTC-GBP"];

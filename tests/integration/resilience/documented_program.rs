@@ -1,4 +1,4 @@
-//! The program of `docs/outcome-unknown.md` places its order exactly once, whatever fails at first.
+//! The program of `docs/outcome-unknown.md` places its order exactly once, even if its first request fails.
 
 use std::{
     fs::File,

@@ -58,7 +58,7 @@ async fn failed_transaction_does_not_affect_later_ones(stack: Stack) {
 /// A retry helps against an outdated plan, because the statement succeeds on a new connection. Every other error of a statement
 /// is permanent, even if it has the same code.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn errors_that_a_retry_would_repeat_are_permanent() {
+async fn errors_that_recur_on_retry_are_permanent() {
     let mut connection = PgConnection::connect(&required_variable("TEST_POSTGRES_URL")).await.unwrap();
     for (statement, code) in [("select 1 / 0", "22012"), ("select count(*) from pg_class for update", "0A000")] {
         let error = sqlx::query(statement).execute(&mut connection).await.unwrap_err();

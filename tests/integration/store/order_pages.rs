@@ -147,7 +147,7 @@ async fn filter_without_match_returns_empty_last_page(stack: Stack) {
         OrderFilter { from: Some(after_newest), ..none },
         OrderFilter { to: Some(past), ..none },
         OrderFilter { to: Some(orders[4].created_at), ..none },
-        // The end of the range lies before its start.
+        // The end of the range is before its start.
         OrderFilter { from: Some(newest), to: Some(orders[4].created_at), ..none },
     ] {
         assert_eq!(
@@ -161,7 +161,7 @@ async fn filter_without_match_returns_empty_last_page(stack: Stack) {
         fixture.store.page_by_cursor(OwnerFilter::Everybody, &all, None, 5).await.unwrap(),
         last_page(orders.clone())
     );
-    // A cursor of the oldest order gives an empty last page. A cursor beyond the newest order starts at the newest.
+    // A cursor of the oldest order gives an empty last page. A cursor beyond the newest order starts at the newest order.
     assert_eq!(
         fixture.store.page_by_cursor(OwnerFilter::Everybody, &none, Some(Cursor(1)), 5).await.unwrap(),
         OrderPage::default()

@@ -237,7 +237,7 @@ async fn insert_orders_of_bob(fixture: &Fixture, stack: Stack, seq: i64, count: 
     let columns = "seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources, simulated,
          price_state, user_id, anonymous_before";
     let rest = "'EUR', 10000, 8400000000000, 1";
-    // Ids grow with the sequence numbers, and are lower than those of orders that were placed.
+    // The ids grow with the sequence numbers, and are lower than the ids of placed orders.
     fixture
         .query_text(&match stack {
             Stack::Embedded => format!(

@@ -244,7 +244,7 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     }
     assert_eq!(second_store.quote_by_id(QuoteId(unknown_id())).await.unwrap(), None);
     assert_eq!(second_store.totals().await.unwrap().reserved, sats(40));
-    // The database contains only states that the last release knows.
+    // The database contains only the states of the last release.
     let states = fixture.query_text("select state from quotes order by bitcoin_sats").await;
     assert_eq!(states, [["expired"], ["taken"], ["expired"], ["held"]]);
     // A repeated release has no effect. Retention deletes a released quote like an expired quote.

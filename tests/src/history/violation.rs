@@ -9,7 +9,7 @@ use common::{
 
 use super::ReadKind;
 
-/// One violated invariant. Sequence numbers are those of `orders.seq`, amounts are in satoshi.
+/// One violated invariant. Sequence numbers are values of `orders.seq`. Amounts are in satoshi.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Violation {
     /// An order was acknowledged with 201 and is not stored.

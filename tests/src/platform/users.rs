@@ -31,7 +31,7 @@ impl Platform {
         self.db_proxy_client().create_user(&command).await.unwrap()
     }
 
-    /// A new key without a rate limit of its own.
+    /// A new key without its own rate limit.
     pub async fn issue_key(&self, user: UserId, scopes: &[Scope]) -> IssuedKey {
         self.store_key(user, scopes, None).await
     }

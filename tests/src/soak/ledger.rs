@@ -26,9 +26,9 @@ use crate::history::{
     Attempt, History, Outcome, SequenceChecker, StoredOrder, StoredState, check_keys, stored_state::StoredTotals,
 };
 
-/// The history of one in this many keys is kept.
+/// The history of one in this many keys is recorded.
 const SAMPLE_RATIO: u64 = 256;
-/// The history of a key whose order was not acknowledged at once is also kept, for at most this many keys.
+/// The history of a key whose first request was not acknowledged is also recorded, for at most this many keys.
 const MAX_CONSPICUOUS_KEYS: usize = 10_000;
 /// Readers choose from this many of the newest orders.
 const RECENT_ORDERS: usize = 4_096;
@@ -149,7 +149,7 @@ impl Ledger {
         self.latencies.take()
     }
 
-    /// Compares all acknowledged orders with the database, and the kept histories in every detail. Returns the violations.
+    /// Compares all acknowledged orders with the database, and the recorded histories in every detail. Returns the violations.
     pub async fn check(&self, database_url: &str, limit: Sats) -> Vec<String> {
         let mut check = StoredOrdersCheck::new(&self.records().history, self.next_key.load(Relaxed), limit);
         let rest = StoredState::visit_orders(database_url, |order| check.visit(order)).await.unwrap();
@@ -169,8 +169,8 @@ struct StoredOrdersCheck {
     sequence: SequenceChecker,
     stored: OrderDigest,
     keys: KeySet,
-    kept_keys: BTreeSet<String>,
-    kept_orders: Vec<StoredOrder>,
+    recorded_keys: BTreeSet<String>,
+    recorded_orders: Vec<StoredOrder>,
     unrequested: Vec<String>,
 }
 
@@ -180,8 +180,8 @@ impl StoredOrdersCheck {
             sequence: SequenceChecker::new(limit),
             stored: OrderDigest::default(),
             keys: KeySet::new(used_keys),
-            kept_keys: history.attempts.iter().map(|attempt| attempt.idempotency_key.clone()).collect(),
-            kept_orders: Vec::new(),
+            recorded_keys: history.attempts.iter().map(|attempt| attempt.idempotency_key.clone()).collect(),
+            recorded_orders: Vec::new(),
             unrequested: Vec::new(),
         }
     }
@@ -198,8 +198,8 @@ impl StoredOrdersCheck {
             }
             None => {}
         }
-        if self.kept_keys.contains(&order.idempotency_key) {
-            self.kept_orders.push(order);
+        if self.recorded_keys.contains(&order.idempotency_key) {
+            self.recorded_orders.push(order);
         }
     }
 
@@ -214,8 +214,8 @@ impl StoredOrdersCheck {
         if self.stored != acknowledged {
             violations.push(format!("CHANGED ORDERS: acknowledged {acknowledged:?}, stored {:?}", self.stored));
         }
-        let kept = StoredState { orders: self.kept_orders, ..StoredState::default() };
-        violations.extend(check_keys(history, &kept).iter().map(|violation| history.describe(violation)));
+        let recorded = StoredState { orders: self.recorded_orders, ..StoredState::default() };
+        violations.extend(check_keys(history, &recorded).iter().map(|violation| history.describe(violation)));
         violations
     }
 }

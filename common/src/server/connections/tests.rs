@@ -221,7 +221,7 @@ async fn slow_reader_is_served_above_minimum_rate_and_disconnected_below() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn response_that_is_silent_for_long_is_not_closed() {
+async fn silent_response_is_not_closed() {
     let server = TestServer::with_defaults();
     let mut client = server.connect(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     let mut received = Vec::new();
@@ -232,7 +232,7 @@ async fn response_that_is_silent_for_long_is_not_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_above_maximum_is_refused_until_one_is_closed() {
+async fn connection_above_maximum_is_refused_until_another_is_closed() {
     let server = TestServer::start(2, Vec::new());
     let mut first = server.connect(GET).await;
     let mut second = server.connect(GET).await;

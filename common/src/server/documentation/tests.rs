@@ -117,7 +117,7 @@ fn only_described_examples_of_parameters_remain() {
 }
 
 #[test]
-fn every_code_has_an_example_of_its_own() {
+fn every_code_has_its_own_example() {
     for &code in Code::ALL {
         let example = Problem::example(code);
         assert_eq!((&example["code"], &example["status"]), (&code.as_str().into(), &code.status().as_u16().into()));

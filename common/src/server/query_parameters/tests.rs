@@ -122,7 +122,7 @@ fn every_invalid_parameter_is_named_at_once() {
 }
 
 #[test]
-fn value_that_only_the_service_can_check_is_named_beside_the_other_errors() {
+fn value_refused_by_the_service_is_named_with_the_other_errors() {
     assert_refused(
         "GET /orders?limits=5&from=1&currency=JPY",
         &[("limits", "is unknown; did you mean limit?"), ("currency", "must be one of EUR, USD")],

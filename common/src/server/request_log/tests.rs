@@ -128,7 +128,7 @@ fn line_names_the_user_of_a_request_with_a_key() {
 }
 
 #[test]
-fn lines_above_the_limit_are_left_out_and_counted_by_the_next_one() {
+fn lines_above_the_limit_are_omitted_and_counted_by_the_next_line() {
     let mut requests = [FOUND; 6];
     requests[5].secs = 1;
     let lines = lines_of(&requests);

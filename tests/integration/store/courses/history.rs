@@ -78,7 +78,7 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
         };
         let before = keys(&expected);
         let (mut seen, mut cursor) = (Vec::new(), None);
-        // While the pages are read, new courses arrive and older ones are folded.
+        // While the pages are read, new courses arrive and older courses are folded.
         for (n, request) in random_requests(11, 2_000).into_iter().skip(40).enumerate() {
             let page = fixture.page(&CourseFilter::default(), resolution, cursor, 13).await;
             seen.extend(page.courses.iter().map(|row| key(&row.exchanger, row.direction, row.since)));

@@ -10,7 +10,7 @@ use super::{Attempt, Key, Ledger, Order, Outcome, SAMPLE_RATIO, StoredOrder, Sto
 use crate::history::RequestedOrder;
 
 const ORDERS: u64 = 3 * SAMPLE_RATIO;
-/// A key whose history is not kept.
+/// A key whose history is not recorded.
 const NOT_SAMPLED: u64 = SAMPLE_RATIO + 77;
 
 /// A service that acknowledges each order and stores it, until a test changes what it stores.
@@ -84,7 +84,7 @@ fn correct_service_has_no_violation() {
 }
 
 #[test]
-fn lost_order_is_found_although_its_history_was_not_kept() {
+fn lost_order_outside_the_sample_is_found() {
     let mut run = SimulatedRun::new();
     run.stored.remove(usize::try_from(NOT_SAMPLED).unwrap());
     let violations = run.violations();
@@ -95,7 +95,7 @@ fn lost_order_is_found_although_its_history_was_not_kept() {
 }
 
 #[test]
-fn changed_order_is_found_although_its_history_was_not_kept() {
+fn changed_order_outside_the_sample_is_found() {
     let mut run = SimulatedRun::new();
     run.stored[usize::try_from(NOT_SAMPLED).unwrap()].order.exchange_rate = Rate::from_hundred_millionths(1).unwrap();
     let violations = run.violations();
@@ -124,7 +124,7 @@ fn second_order_with_a_key_and_an_unknown_key_are_found() {
 }
 
 #[test]
-fn history_of_a_key_that_was_sent_again_is_kept() {
+fn history_of_a_retried_key_is_recorded() {
     let ledger = Ledger::default();
     let keys: Vec<_> = (0..3).map(|_| ledger.new_key()).collect();
     let order = order(1);
@@ -132,6 +132,6 @@ fn history_of_a_key_that_was_sent_again_is_kept() {
     ledger.record_order(keys[1], vec![unanswered, attempt(keys[1], &order)]);
     ledger.record_order(keys[2], vec![attempt(keys[2], &order)]);
     let records = ledger.records();
-    let kept: Vec<_> = records.history.attempts.iter().map(|attempt| attempt.idempotency_key.as_str()).collect();
-    assert_eq!(kept, ["soak-1", "soak-1"]);
+    let recorded: Vec<_> = records.history.attempts.iter().map(|attempt| attempt.idempotency_key.as_str()).collect();
+    assert_eq!(recorded, ["soak-1", "soak-1"]);
 }
