@@ -46,7 +46,7 @@ use self::{
 };
 
 /// How long `--migrate` waits for a database that is unavailable. A migration that runs is not limited.
-const MIGRATE_PATIENCE: Duration = Duration::from_secs(60);
+const MIGRATE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The routes of every aggregate.
 type Routes = (OrderRoutes, CourseRoutes, UserRoutes);
@@ -188,7 +188,7 @@ pub fn main() -> ExitCode {
     common::service::main_with::<App>(Some(Task { flag: "migrate", help, run }))
 }
 
-/// Applies the missing migrations to the configured database. Retries for at most [`MIGRATE_PATIENCE`] while the database is
+/// Applies the missing migrations to the configured database. Retries for at most [`MIGRATE_TIMEOUT`] while the database is
 /// unavailable. The settings may name a different database role than the settings of the service.
 async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     let telemetry = telemetry::Config::from_env(env);
@@ -198,12 +198,12 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     telemetry::init(&telemetry, App::NAME, reporting::warning_sink(reporting::report_queue(App::NAME).queue()))?;
     let database = Database::open(database_url.expose()).await?;
     let preparation = Preparation { migrations: Migrations::Apply, origin: None };
-    let result = preparation.run_until_done(&database, Some(MIGRATE_PATIENCE)).await;
+    let result = preparation.run_until_done(&database, Some(MIGRATE_TIMEOUT)).await;
     database.close().await;
     result.map_err(|error| {
         let cause = anyhow::anyhow!(error.chain());
         if error.is_transient() {
-            cause.context(format!("the migrations were not applied within {} s", MIGRATE_PATIENCE.as_secs()))
+            cause.context(format!("the migrations were not applied within {} s", MIGRATE_TIMEOUT.as_secs()))
         } else {
             cause
         }

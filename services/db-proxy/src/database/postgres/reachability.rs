@@ -25,7 +25,7 @@ use super::{
 
 /// How long a connection may take before the cause is searched. With [`HOST_TIMEOUT`] it is shorter than the wait for a
 /// connection, so that the error can name the cause.
-const PATIENCE: Duration = Duration::from_millis(300);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// What is known about the way to the servers of a database.
 pub(super) struct Reachability {
@@ -53,7 +53,7 @@ impl Reachability {
     /// Awaits a connection, and searches the cause if that takes long.
     pub(super) async fn watch<T>(self: &Arc<Self>, connecting: impl Future<Output = T>) -> T {
         let mut connecting = pin!(connecting);
-        if let Ok(result) = timeout(PATIENCE, &mut connecting).await {
+        if let Ok(result) = timeout(CONNECT_TIMEOUT, &mut connecting).await {
             return result;
         }
         self.start_check();

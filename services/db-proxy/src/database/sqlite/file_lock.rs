@@ -21,7 +21,7 @@ use super::super::{
 };
 
 /// How long a start waits for the lock. A process that was killed may still be ending.
-const PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The lock of this process. Dropping it releases the lock. The file stays, because removing it would let two processes lock two
@@ -41,7 +41,7 @@ impl FileLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY_FILE);
         let mut file = options.open(&lock_path).map_err(|error| OpenError::of_file(&lock_path, &error))?;
-        let give_up_at = Instant::now() + PATIENCE;
+        let give_up_at = Instant::now() + LOCK_TIMEOUT;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
