@@ -45,19 +45,19 @@ impl Preparation {
         }
     }
 
-    /// Retries until the preparation succeeds. Fails if a retry would fail again. If `patience` is set, also fails if the database
+    /// Retries until the preparation succeeds. Fails if a retry would fail again. If `time_limit` is set, also fails if the database
     /// is still unavailable after this time.
     pub(crate) async fn run_until_done(
         self,
         database: &Database,
-        patience: Option<Duration>,
+        time_limit: Option<Duration>,
     ) -> Result<(), DatabaseError> {
         let start = Instant::now();
         let mut outage = OutageLog::default();
         loop {
             match self.run(database).await {
                 Err(error) if error.is_transient() => {
-                    if patience.is_some_and(|patience| start.elapsed() >= patience) {
+                    if time_limit.is_some_and(|time_limit| start.elapsed() >= time_limit) {
                         return Err(error);
                     }
                     let line = if error.is_logged_at_its_cause() { None } else { outage.record_failure() };
