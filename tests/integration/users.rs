@@ -2,6 +2,7 @@
 
 mod command_line;
 mod directory;
+mod enumeration;
 mod keys;
 
 use reqwest::RequestBuilder;

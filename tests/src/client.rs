@@ -110,6 +110,15 @@ impl Response {
     }
 
     /// The JSON body. Panics unless the response has this status and a JSON body.
+    /// Status and problem, to be compared with those of a request for another id. What differs in every response is removed, and `id`
+    /// is replaced by a placeholder.
+    pub fn comparable(&self, id: &str) -> (u16, String) {
+        let mut problem: Value = serde_json::from_slice(&self.body).unwrap();
+        problem["request_id"] = Value::Null;
+        problem["instance"] = Value::Null;
+        (self.status, problem.to_string().replace(id, "ID"))
+    }
+
     #[track_caller]
     pub fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.description());

@@ -131,14 +131,6 @@ async fn client_reads_exactly_its_own_orders(stack: Stack) {
     assert!(continued.iter().all(|order| placed[1].contains(order)), "{continued:?}");
 }
 
-/// The status and the body, without the fields that differ in every response, and with a placeholder for the id.
-fn comparable(response: &Response, id: &str) -> (u16, String) {
-    let mut problem: Value = serde_json::from_slice(&response.body).unwrap();
-    problem["request_id"] = Value::Null;
-    problem["instance"] = Value::Null;
-    (response.status, problem.to_string().replace(id, "ID"))
-}
-
 async fn order_of_another_owner_is_reported_as_unknown(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
@@ -154,7 +146,7 @@ async fn order_of_another_owner_is_reported_as_unknown(stack: Stack) {
                 if order["user_id"] == actor.user_id() {
                     assert_eq!(&response.json(200), order);
                 } else {
-                    assert_eq!(comparable(&response, id), comparable(&unknown, UNKNOWN));
+                    assert_eq!(response.comparable(id), unknown.comparable(UNKNOWN));
                 }
             }
         }
@@ -177,11 +169,11 @@ async fn quote_of_another_owner_is_reported_as_unknown(stack: Stack) {
             for method in ["GET", "DELETE"] {
                 let (foreign, unknown) = (of_quote(method, id).await, of_quote(method, UNKNOWN).await);
                 unknown.problem(404, "not_found");
-                assert_eq!(comparable(&foreign, id), comparable(&unknown, UNKNOWN), "{method}");
+                assert_eq!(foreign.comparable(id), unknown.comparable(UNKNOWN), "{method}");
             }
             let (foreign, unknown) = (take(id).await, take(UNKNOWN).await);
             unknown.problem(422, "quote_unknown");
-            assert_eq!(comparable(&foreign, id), comparable(&unknown, UNKNOWN));
+            assert_eq!(foreign.comparable(id), unknown.comparable(UNKNOWN));
         }
         let order = owner.place(&platform, json!({ "quote": id }).to_string()).await;
         assert_eq!((&order["quote"], &order["user_id"]), (&quote["id"], &quote["user_id"]));

@@ -37,7 +37,7 @@ fn secret_of(key: &Value) -> &str {
 }
 
 /// The services that accept keys, each with a path that a key may read.
-fn readable(platform: &Platform) -> [(&Instance, &'static str); 3] {
+pub(super) fn readable(platform: &Platform) -> [(&Instance, &'static str); 3] {
     [(&platform.users, "/user"), (&platform.fetch_orders, ORDERS_PATH), (&platform.create_order, ORDERS_PATH)]
 }
 
