@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use common::access::{POLICY, Rule, rule_of};
+use common::access::{POLICY, Rule, ServicePolicy, rule_of};
 
 use super::{all_documents, operations};
 
@@ -17,8 +17,7 @@ fn every_operation_has_a_rule_and_every_rule_an_operation() {
         let documented: BTreeSet<_> =
             operations(&document).map(|operation| operation.id()).filter(|id| !COMMON.contains(id)).collect();
         let policy = POLICY.iter().find(|policy| policy.service == service);
-        let with_rule: BTreeSet<_> =
-            policy.into_iter().flat_map(|policy| policy.operations()).map(|(id, _)| id).collect();
+        let with_rule: BTreeSet<_> = policy.into_iter().flat_map(ServicePolicy::operations).map(|(id, _)| id).collect();
         let differing: Vec<_> = documented.symmetric_difference(&with_rule).collect();
         assert!(
             differing.is_empty(),
