@@ -34,11 +34,11 @@ pub struct Config {
     pub(crate) inactive_sources: Vec<LocatedSource>,
     /// Replaces the network for HTTP requests to sources. `None` uses the network.
     pub transport: Option<Arc<dyn Transport>>,
-    /// The WebSocket base URL of each source that has one. Other sources are only polled.
+    /// The WebSocket base URLs of the active sources that have one. Other sources are only polled.
     pub(crate) streams: BTreeMap<&'static str, Url>,
     /// Replaces the network for WebSocket connections to exchanges. `None` uses the network.
     pub connector: Option<Arc<dyn Connector>>,
-    /// HTTPS requests to sources go through it.
+    /// The proxy for HTTPS requests to sources. `None` connects directly.
     pub(crate) https_proxy: Option<Proxy>,
     /// Whether every price is marked as simulated, regardless of its source.
     pub simulated: bool,
@@ -46,9 +46,9 @@ pub struct Config {
     pub poll_interval: Duration,
     /// Time from one publication of the price record to the next.
     pub publish_interval: Duration,
-    /// How long after its observation a record is valid.
+    /// How long a record is valid, counted from its `as_of` time.
     pub record_ttl: Duration,
-    /// Longest time that a record stays valid after its observation while the sources agree on no price.
+    /// Longest time from the observation of a price to its expiry, while no newer price can be published.
     pub max_prolonged_age: Duration,
     /// How long one source may take to answer.
     pub source_timeout: Duration,
@@ -58,9 +58,9 @@ pub struct Config {
     pub min_sources: Option<usize>,
     /// How far a vote may be from the median, in percent of the median.
     pub max_spread_percent: i128,
-    /// Which changes of a price are implausible, and how long they must last.
+    /// Which changes of a price are implausible, and how long such a change must last before the new price is used.
     pub(crate) band: BandConfig,
-    /// Whether orders stop while the agreed price is implausible. Otherwise the last good price is prolonged.
+    /// Whether orders stop while the agreed price is withheld as implausible. If not, the last good price is prolonged.
     pub stop_while_held: bool,
 }
 
@@ -86,7 +86,7 @@ impl Config {
     /// | `COURSE_REFRESH_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | poll interval |
     /// | `PRICE_REFRESH_SECS` | 15 | publish interval |
     /// | `PRICE_TTL_SECS` | 60 | how long a price record is valid; more than `PRICE_REFRESH_SECS` |
-    /// | `PRICE_PROLONG_SECS` | 3600 | longest validity of a record while no price is agreed; at least `PRICE_TTL_SECS` |
+    /// | `PRICE_PROLONG_SECS` | 3600 | longest validity of a price while no newer price can be published; at least `PRICE_TTL_SECS` |
     /// | `SOURCE_TIMEOUT_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | how long a source may take to answer |
     /// | `FROZEN_AFTER_SECS` | 60 | how long the prices of a source may stay the same while the market moves |
     /// | `MIN_SOURCES` | 2, or 1 if fewer than 3 exchanges are active | how many sources must agree on a price |
@@ -178,7 +178,8 @@ impl Config {
 
 const DEFAULT_BAND_PERCENT: i128 = 10;
 
-/// Reads the default percentage, followed by the percentages of single currencies.
+/// Reads the settings of the plausible band. `PRICE_BAND_PERCENT` has a default percentage, followed by the percentages of
+/// single currencies.
 fn read_band(env: &mut Env, currencies: &[Currency]) -> BandConfig {
     let allowed = "a whole number from 1 to 100, and optionally a number for each of some currencies of CURRENCIES, such as \
                    10,RUB=20";
@@ -199,6 +200,7 @@ fn read_band(env: &mut Env, currencies: &[Currency]) -> BandConfig {
     BandConfig { percent, percent_by_currency, intervals }
 }
 
+/// Reads `PRICE_BAND_ACTION`. Returns whether orders stop while the agreed price is withheld as implausible.
 fn read_band_action(env: &mut Env) -> bool {
     let parse = |text: &str| match text {
         "prolong" => Some(false),

@@ -12,16 +12,17 @@ pub(crate) const LEASE_NAME: &str = "price-updater";
 /// The leader renews the lease in each poll interval.
 const MIN_LEASE_TTL: Duration = Duration::from_secs(10);
 
-/// Whether this instance is the leader.
+/// Tracks which instance is the leader.
 #[derive(Debug)]
 pub(crate) struct Leadership {
     /// Unique for each process, so that a restart creates a new id.
     pub(crate) instance_id: String,
     renew_interval: Duration,
-    /// When the lease of this instance expires, by the clock of this instance. The TTL is counted from the time before the
-    /// request was sent. `None` for a follower.
+    /// When the lease of this instance expires, by the monotonic clock of this instance. The TTL is counted from the moment
+    /// before the request was sent. `None` for a follower.
     held_until: Option<Instant>,
-    /// The holder of the lease in the last answer.
+    /// The holder of the lease according to the last answer. `None` before the first answer, and after this instance has
+    /// lost the lease without an answer.
     holder: Option<String>,
 }
 
@@ -30,7 +31,7 @@ impl Leadership {
         Self { instance_id, renew_interval, held_until: None, holder: None }
     }
 
-    /// The TTL of the lease. It covers two renewals, so that one renewal may fail.
+    /// The TTL of the lease. It is at least two renewal intervals, so that one renewal may fail.
     pub(crate) fn ttl(&self) -> Duration {
         MIN_LEASE_TTL.max(self.renew_interval * 2)
     }
@@ -47,10 +48,10 @@ impl Leadership {
     /// Applies the answer to a request for the lease that was sent at `requested`. Returns whether this instance has just
     /// become the leader.
     ///
-    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops if at most
-    /// half an interval is left of its lease, because another instance may acquire the lease when it expires. If no instance
-    /// receives an answer for longer than that, there is no leader. Orders are not affected: they read records only from
-    /// price-cache-proxy, and use the last record until it expires. Only the price history has a gap. As soon as
+    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops if at
+    /// most half an interval is left of its lease, because another instance may acquire the lease when it expires. If no
+    /// instance receives an answer for longer than the TTL, there is no leader. Orders are not affected: they read records
+    /// only from price-cache-proxy, and use the last record until it expires. Only the price history has a gap. As soon as
     /// price-cache-proxy answers, an instance acquires the lease and publishes a record in the same interval.
     pub(crate) fn apply_answer(&mut self, answer: Option<Lease>, requested: Instant) -> bool {
         let was_leader = self.is_leader();

@@ -34,7 +34,7 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// How long this instance waits for an answer from price-cache-proxy.
+/// How long this instance waits for price-cache-proxy when it requests a lease or reads the current record.
 const PRICE_CACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct Updater {
@@ -57,7 +57,8 @@ struct Status {
     term: u64,
     /// The leader, if it is another instance.
     other_leader: Option<String>,
-    /// The state of the price of each currency. Empty before the first publish interval.
+    /// The state of the price of each currency. Empty until this instance has read the stored record or ended a publish
+    /// interval.
     currencies: Vec<CurrencyStatus>,
 }
 
@@ -96,7 +97,8 @@ impl Updater {
         }
     }
 
-    /// Runs until `stop` is cancelled. A poll in progress is cancelled too; it has no side effects.
+    /// Runs until `stop` is cancelled. A poll in progress is cancelled too. This is safe, because a poll changes nothing
+    /// outside this instance.
     pub async fn run(&self, stop: &CancellationToken) {
         let instance_id = format!("{}-{}", instance_name(), uuid::Uuid::new_v4().simple());
         let work = async {
@@ -158,13 +160,15 @@ impl Updater {
         [cache, history.optional()].into_iter().chain(prices).chain(self.pool.components()).collect()
     }
 
-    /// Removes the gauges of sources and prices, while another instance exports them.
+    /// Removes the gauges of sources and prices. Called while this instance does not poll, because only the leader exports
+    /// these gauges.
     fn clear_metrics(&self) {
         self.pool.clear_metrics();
         self.config.currencies.iter().for_each(|&currency| self.price_metrics.remove_currency(currency));
     }
 
-    /// Ignores a poisoned lock: the fields are independent, so a panic cannot leave the status inconsistent.
+    /// Locks the status. A poisoned lock is accepted: the fields are independent, so a panic cannot leave the status
+    /// inconsistent.
     fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }

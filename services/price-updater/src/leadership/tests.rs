@@ -9,7 +9,7 @@ fn held_by(holder: &str) -> Lease {
 }
 
 #[test]
-fn holder_of_the_lease_leads_until_another_instance_can_take_it() {
+fn holder_of_the_lease_leads_until_another_instance_can_acquire_it() {
     let (mut leadership, start) = (Leadership::new("a".to_owned(), RENEW_INTERVAL), Instant::now());
     let mut apply = |holder: Option<&str>, intervals: u32| {
         let became_leader = leadership.apply_answer(holder.map(held_by), start + RENEW_INTERVAL * intervals);
@@ -23,7 +23,7 @@ fn holder_of_the_lease_leads_until_another_instance_can_take_it() {
     assert_eq!(apply(None, 5), (false, true, None));
     assert_eq!(apply(Some("a"), 6), (false, true, None));
     assert_eq!(apply(None, 7), (false, true, None));
-    assert_eq!(apply(None, 8), (false, false, None), "another instance may have taken the lease");
+    assert_eq!(apply(None, 8), (false, false, None), "another instance may have acquired the lease");
     assert_eq!(apply(None, 9), (false, false, None));
     assert_eq!(apply(Some("a"), 10), (true, true, None));
     assert_eq!(apply(Some("b"), 11), (false, false, Some("b".to_owned())));

@@ -1,7 +1,7 @@
 //! The sources that are polled, and their order. Both can be changed at run time.
 //!
-//! The API lists courses in this order. The official rate of a currency comes from the first bank in this order that agrees
-//! with the majority of the banks.
+//! The API lists courses in this order. (A *course* is the last price of one pair at one source.) The official rate of a
+//! currency comes from the first bank in this order that agrees with the majority of the banks.
 
 use std::sync::Arc;
 

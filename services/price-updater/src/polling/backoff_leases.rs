@@ -17,6 +17,7 @@ const RENEW_INTERVAL: Duration = Duration::from_mins(10);
 /// Largest difference between the ends that two instances compute for the same backoff. Each instance rounds the end to
 /// whole seconds.
 const ROUNDING_TOLERANCE: Duration = Duration::from_secs(2);
+/// The start of the holder field of a backoff. The end of the backoff follows, in seconds since 1970.
 const HOLDER_PREFIX: &str = "paused-until-";
 
 /// The end of a source's backoff, by the monotonic clock of this process.
@@ -58,8 +59,8 @@ impl BackoffLeases {
             let holder = stored.map_or_else(|| holder(end), |stored| stored.holder.clone());
             let ttl = Duration::from_secs(remaining.as_secs().clamp(1, MAX_LEASE_SECS));
             match upstreams.acquire_lease(&lease_name(source), &holder, ttl).await {
-                // An earlier instance may have stored the same end, rounded to another second. Its holder field is then
-                // used for renewals.
+                // The stored end is later, or it is the same and another instance rounded it to another second. The stored
+                // holder field is used for renewals.
                 Ok(lease) if end_of(&lease.holder).is_some_and(|stored| end.since(stored) <= ROUNDING_TOLERANCE) => {
                     let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
                     self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });
@@ -75,15 +76,16 @@ impl BackoffLeases {
     }
 }
 
-/// The stored backoffs of `sources` that have not ended. `None` if a backoff cannot be read now.
+/// Returns the stored backoffs of `sources` that have not ended. Returns `None` if price-cache-proxy does not answer for
+/// one of the sources.
 pub(crate) async fn fetch_backoffs(
     sources: &[&'static str],
     upstreams: &dyn Upstreams,
     instance_id: &str,
     now: Timestamp,
 ) -> Option<Vec<RemainingBackoff>> {
-    // Reading a lease requires an attempt to acquire it. A free lease is acquired for one second only, which delays no
-    // backoff noticeably.
+    // Reading a lease requires an attempt to acquire it. A free lease is acquired for one second only, so a new backoff can
+    // be stored after that second.
     let fetch = async |source: &'static str| {
         let lease = upstreams.acquire_lease(&lease_name(source), instance_id, Duration::from_secs(1)).await.ok()?;
         let remaining = end_of(&lease.holder).map(|end| end.since(now)).filter(|remaining| !remaining.is_zero());

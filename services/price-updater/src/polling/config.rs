@@ -11,7 +11,7 @@ pub(crate) struct PollConfig {
     pub(crate) poll_interval: Duration,
     /// How long one source may take to answer.
     pub(crate) timeout: Duration,
-    /// Oldest ticker of an exchange that may vote.
+    /// Largest age of a ticker of an exchange that may vote.
     pub(crate) max_trade_age: Duration,
     /// How long the prices of a source may stay the same while the market moves, before the source counts as frozen.
     pub(crate) frozen_after: Duration,
@@ -22,7 +22,8 @@ pub(crate) struct PollConfig {
 }
 
 impl PollConfig {
-    /// How long a poll waits for answers. The rest of the interval is reserved for pricing and publishing.
+    /// How long a poll waits for answers: at most four fifths of the poll interval. The rest is reserved for pricing and
+    /// publishing.
     pub(super) fn max_wait(&self) -> Duration {
         self.timeout.min(self.poll_interval * 4 / 5)
     }

@@ -31,6 +31,7 @@ pub(super) struct LatestTicker {
     pub(super) simulated: bool,
     /// When the ticker was observed, by a monotonic clock, so that a change of the machine's clock does not affect its age.
     pub(super) observed: Instant,
+    /// When the poll that returned the ticker started.
     pub(super) requested: Instant,
 }
 
@@ -53,14 +54,14 @@ pub(super) struct PollOutcome {
     pub(super) errors: Vec<PollError>,
 }
 
-/// Whether a poll of a source was started.
+/// Whether a poll of a source was started, and whether the pool waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PollStart {
     /// The source is not due, or its last poll has not ended.
     NotStarted,
     /// The source is polled, and the pool waits for its answer.
     Awaited,
-    /// The source is polled. Its last answer came too late, so the pool does not wait for the next answer.
+    /// The source is polled. Its last poll took too long, so the pool does not wait for this poll.
     NotAwaited,
 }
 
@@ -70,7 +71,7 @@ pub(super) struct PollerState {
     /// When the source may be polled again.
     due: Option<Instant>,
     in_progress: bool,
-    /// Whether the last answer took longer than the pool waits.
+    /// Whether the last poll took at least as long as the pool waits.
     exceeded_wait: bool,
     pub(super) polled_at: Option<Timestamp>,
     pub(super) latency: Option<Duration>,
@@ -80,7 +81,7 @@ pub(super) struct PollerState {
     pub(super) status: SourceState,
     /// When the source entered `status`.
     pub(super) since: Timestamp,
-    /// The status before the changes that are not logged yet.
+    /// The status at the last call of [`PollerState::log_change`].
     logged_status: SourceState,
     /// How many votes of the source were used in the last poll interval.
     pub(super) used_votes: u64,
@@ -107,7 +108,7 @@ impl Poller {
         Self { source, state: Mutex::new(state) }
     }
 
-    /// Starts the poll that is due at `due`, unless the source is still being polled or may not be polled yet.
+    /// Marks the poll that is due at `due` as started, unless the source is still being polled or may not be polled yet.
     pub(super) fn try_start(&self, due: Instant) -> PollStart {
         let mut state = self.state();
         if state.in_progress || state.due.is_some_and(|next| due < next) {
@@ -118,7 +119,7 @@ impl Poller {
         if state.exceeded_wait { PollStart::NotAwaited } else { PollStart::Awaited }
     }
 
-    /// Polls the source and stores the answer.
+    /// Polls the source and stores the answer. Returns the latency and the errors of the poll.
     pub(super) async fn poll(&self, request: PollRequest<'_>, config: &PollConfig) -> PollOutcome {
         let _guard = InProgressGuard(self);
         let started = Instant::now();
@@ -139,7 +140,8 @@ impl Poller {
         state.exceeded_wait |= state.in_progress;
     }
 
-    /// Every field is valid on its own, so the state is valid after a panic too.
+    /// Locks the state. A poisoned lock is accepted: every field is valid on its own, so the state is valid after a panic
+    /// too.
     pub(super) fn state(&self) -> MutexGuard<'_, PollerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -207,15 +209,15 @@ impl PollerState {
         }
     }
 
-    /// Whether the last poll did not reach the source.
+    /// Whether the last poll returned no ticker, and its first error is a failed connection or a timeout.
     pub(super) fn is_unreachable(&self) -> bool {
         let cannot_connect =
             |first: &PollError| matches!(first.error, SourceError::Unreachable(_) | SourceError::Timeout);
         self.status == SourceState::Failing && self.errors.first().is_some_and(cannot_connect)
     }
 
-    /// Logs a change of the status once, because an exchange can be unavailable for days. If `quiet`, the cause of a failure is
-    /// one of all sources, and is logged as such.
+    /// Logs a change of the status once, because an exchange can be unavailable for days. `quiet` means that no source can
+    /// be reached: the pool logs that as one error, so the failure of this source is only a debug message.
     pub(super) fn log_change(&mut self, quiet: bool) {
         let before = std::mem::replace(&mut self.logged_status, self.status);
         if before == self.status {

@@ -1,4 +1,5 @@
-//! All sources. They are polled concurrently, each at its own interval, and a slow source does not delay the others.
+//! The pool of all sources. Active sources are polled concurrently, each at its own interval. The poll of one source does
+//! not wait for other sources.
 
 mod reports;
 #[cfg(test)]
@@ -41,7 +42,7 @@ pub(crate) struct SourcePool {
     pairs: Arc<[CurrencyPair]>,
     config: PollConfig,
     freeze_detector: Mutex<FreezeDetector>,
-    /// Whether no source can be reached, as it was logged last.
+    /// Whether the pool has logged that no source can be reached, and has not logged the end of that outage.
     outage_logged: AtomicBool,
     metrics: UpdaterMetrics,
 }
@@ -83,7 +84,8 @@ impl SourcePool {
     /// Polls each source that is due at `due`, and waits for the answers.
     ///
     /// The wait is at most [`PollConfig::max_wait`]. The pool does not wait for a source that exceeded this limit in its
-    /// last poll. The answer of such a source counts in the next poll. `polls` holds the polls in progress.
+    /// last poll. If the answer of such a source comes later, it counts in the next poll. `polls` holds the polls in
+    /// progress.
     pub(crate) async fn poll(&self, polls: &mut JoinSet<&'static str>, due: Instant) {
         while polls.try_join_next().is_some() {}
         let now = self.config.clock.now();
@@ -141,7 +143,8 @@ impl SourcePool {
         candidates.iter().map(vote).collect()
     }
 
-    /// The newest course of each pair at each active source, if it is recent enough to be shown.
+    /// The newest course of each pair at each active source, if it is recent enough to be shown. A *course* is the last
+    /// price of one pair at one source.
     pub(crate) fn courses(&self, due: Instant) -> Vec<Course> {
         let candidates = self.active().flat_map(|poller| {
             let max_age = SNAPSHOT_TTL.max(poller.source.poll_interval() * 2);
@@ -165,7 +168,7 @@ impl SourcePool {
         self.active_exchanges().count()
     }
 
-    /// The sources that can request a backoff.
+    /// The sources with a rate limiter. Only these sources can have a backoff.
     pub(crate) fn rate_limited_sources(&self) -> Vec<&'static str> {
         let rate_limited = self.pollers.iter().filter(|poller| poller.source.rate_limiter().is_some());
         rate_limited.map(|poller| poller.source.name()).collect()
@@ -180,7 +183,7 @@ impl SourcePool {
         self.pollers.iter().filter_map(backoff).collect()
     }
 
-    /// Applies a backoff that the source requested from another instance or from an earlier run.
+    /// Applies a backoff that another instance or an earlier run of this service has stored.
     pub(crate) fn back_off(&self, backoff: RemainingBackoff) {
         let RemainingBackoff { source, remaining } = backoff;
         let pollers = self.pollers.iter().filter(|poller| poller.source.name() == source);
@@ -189,7 +192,7 @@ impl SourcePool {
             tracing::info!(
                 source,
                 ?backoff,
-                "source is not polled: a backoff from another instance or an earlier run is in effect"
+                "source is not polled: a backoff that another instance or an earlier run stored is in effect"
             );
         }
     }

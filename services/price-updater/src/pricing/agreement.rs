@@ -119,7 +119,8 @@ fn median_side(used: &[CountedVote], side: fn(BidAsk) -> Rate) -> Option<Rate> {
     median(&rates)
 }
 
-/// `converted` is the vote's value converted to the pair of the agreed price; `None` if it was not converted.
+/// The vote as the result lists it. `converted` is the value in the pair of the agreed price. `None` if the vote was
+/// excluded or could not be converted.
 fn cast_vote(vote: &Vote, converted: Option<Rate>, rejected: Option<Rejection>) -> CastVote {
     CastVote {
         exchanger: vote.source.to_owned(),

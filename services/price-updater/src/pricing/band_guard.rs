@@ -1,19 +1,23 @@
 //! Holds back implausible prices.
 //!
-//! The agreement of a majority does not prove a price: most exchanges can be wrong in the same way, for example if they share
-//! a market maker, or if an attacker controls them. A price is implausible in two cases:
+//! The agreement of a majority does not prove a price: most exchanges can be wrong in the same way, for example if they
+//! share a market maker, or if an attacker controls them. A price is implausible in three cases:
 //!
 //! * It differs from the last accepted price of its pair by more than the band.
-//! * More sources contradict it than support it. A source contradicts a price if it reports a price outside the band.
-//!   The sources are the exchanges, the indices, and the price that follows from another currency by official rates.
+//! * More sources contradict it than support it. A source contradicts a price if it reports a price outside the band. The
+//!   sources are the exchanges, the indices, and the price that follows from another currency by official rates.
 //!
-//! An implausible price is held, which means that it is not used. It is accepted when both conditions hold:
+//! * It is converted from a price that is held.
+//!
+//! An implausible price is held, which means that it is not used. It is accepted when all of these conditions hold:
 //!
 //! * It has lasted for the configured number of publish intervals. It lasts as long as each price is within the band around the
 //!   previous price. So a fall in several steps counts from its first step.
 //! * Independent sources confirm it. If indices that did not vote on the price report the pair, one of them must confirm the
 //!   price. If no such index reports the pair, at least three exchanges must agree (all of them, if fewer than three report the
 //!   pair), and no exchange and no official rate may contradict them.
+//!
+//! * No more sources contradict it than support it, and it is not converted from a price that is held.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.
 
@@ -57,7 +61,7 @@ impl BandConfig {
     }
 }
 
-/// The largest plausible change of one pair.
+/// The largest plausible change of the price of one pair.
 #[derive(Debug, Clone, Copy)]
 struct Band {
     per_mille: i128,
@@ -72,7 +76,7 @@ impl Band {
 /// What happened to the price of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GuardChange {
-    /// The price is implausible from now on.
+    /// The price has become implausible and is not used.
     Held,
     /// The implausible price has lasted, and independent sources confirm it.
     Accepted,
@@ -80,7 +84,7 @@ pub(crate) enum GuardChange {
     Returned,
 }
 
-/// A change of the price of one pair.
+/// A [`GuardChange`] of the price of one pair, with the sources for and against the price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GuardEvent {
     pub(crate) pair: CurrencyPair,
@@ -97,7 +101,7 @@ pub(crate) struct GuardEvent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GuardPoll {
     pub(crate) now: Timestamp,
-    /// Accepted prices that were observed before this time are not compared.
+    /// An accepted price that was not observed after this time is not compared, unless a price of the pair is held.
     pub(crate) since: Timestamp,
     /// Whether a price is published after this poll. Only such polls count towards [`BandConfig::intervals`].
     pub(crate) publishes: bool,
@@ -115,7 +119,7 @@ struct GuardState {
 
 #[derive(Debug, Clone, Copy)]
 struct HeldPrice {
-    /// The newest of the implausible prices that lasted.
+    /// The newest implausible price.
     newest: ObservedPrice,
     /// How many publish intervals the implausible price has lasted.
     intervals: u64,
@@ -163,7 +167,8 @@ impl GuardState {
 }
 
 impl BandGuard {
-    /// Continues with the prices that another instance or an earlier run has published.
+    /// Continues with the prices that another instance or an earlier run has published, if they are newer than the accepted
+    /// prices.
     pub(crate) fn resume_from<'a>(&mut self, prices: impl IntoIterator<Item = (Currency, &'a GoodPrice)>) {
         for (currency, price) in prices {
             let state = self.0.entry(CurrencyPair::new(Asset::BTC, currency.into())).or_default();

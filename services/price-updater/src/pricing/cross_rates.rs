@@ -1,8 +1,8 @@
 //! Prices in currencies that no exchange trades: the price in dollars, converted by the official rate of the dollar.
 //!
 //! Each bank publishes its rates in its own currency. The European Central Bank publishes the price of a euro, Frankfurter
-//! the price of a dollar, and the Bank of Russia the price of each currency in roubles. No two banks publish the same
-//! pairs. Therefore the rate of the dollar is computed from the pairs of each bank, and these rates are compared.
+//! the price of a dollar, and the Bank of Russia the price of each currency in roubles. The banks publish different pairs.
+//! Therefore the rate of the dollar is computed from the pairs of each bank, and these rates are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 

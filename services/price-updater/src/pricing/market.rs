@@ -112,7 +112,7 @@ impl GoodPrice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PriceOutcome {
     Agreed(GoodPrice),
-    /// The sources agree on no price.
+    /// There is no price: the sources agree on none, or the newest price is too old.
     Missing(String),
     /// The sources agree on a price that is implausible; see [`BandGuard`](super::BandGuard).
     Held(String),
@@ -138,7 +138,8 @@ pub(crate) struct MarketPrices {
 }
 
 impl MarketPrices {
-    /// Prices in `history` are used as references if they were observed after `since`.
+    /// Computes the price of every pair from the votes. The last price of a pair in `history` is its reference if it was
+    /// observed after `since`.
     pub(crate) fn compute(votes: &[Vote], config: &PricingConfig, history: &PriceHistory, since: Timestamp) -> Self {
         let votes = exclude_simulated_among_real(votes);
         let mut market = Self::agreed(&votes, config, history, since);
@@ -300,6 +301,7 @@ fn uses_index(agreed: &AgreedPrice, votes: &[Vote]) -> bool {
     agreed.votes.iter().any(|cast| cast.used && is_index(cast))
 }
 
+/// The votes, marked as unused. A vote without a reason for its rejection gets the reason `Unlike`.
 fn as_unused(votes: &[CastVote]) -> Vec<CastVote> {
     let as_unused = |cast: &CastVote| {
         let rejected = cast.rejected.or(Some(Rejection::Unlike));

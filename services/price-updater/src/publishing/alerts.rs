@@ -1,4 +1,5 @@
-//! Alerts for operators: each unusual condition is logged once when it begins and once when it ends.
+//! Alerts for operators. An unusual condition is logged once when it begins. Its end is logged too, unless the condition is
+//! a mixture of simulated and real sources.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +15,7 @@ use common::{
 use super::record_lifecycle::{AvailabilityChange, CurrencyChange, CurrencyStatus};
 use crate::pricing::{GuardChange, GuardEvent, MarketPrices, percent_change};
 
-/// The conditions that were logged and have not ended.
+/// The conditions in the last poll interval. A condition that lasts is not logged again.
 #[derive(Debug, Default)]
 pub(crate) struct AlertState {
     /// Whether simulated and real sources report prices at the same time.
@@ -24,7 +25,7 @@ pub(crate) struct AlertState {
 }
 
 impl AlertState {
-    /// `currencies` are the currencies of the price record.
+    /// Logs the conditions that begin or end with these prices. `currencies` are the currencies of the price record.
     pub(crate) fn update(&mut self, market: &MarketPrices, currencies: &[Currency]) {
         let simulated: BTreeSet<_> =
             rejected_votes(market, currencies, Rejection::Simulated).map(|(_, vote)| vote.exchanger.clone()).collect();

@@ -1,4 +1,5 @@
-//! Sends records, market snapshots and courses in the background, so that a slow receiver does not delay the next poll.
+//! Sends records, market snapshots and courses in the background, so that a slow receiver does not delay the next poll. A
+//! *course* is the last price of one pair at one source.
 
 use std::{sync::Arc, time::Duration};
 
@@ -68,7 +69,8 @@ impl Deliveries {
         self.courses_status.last()
     }
 
-    /// Retries each write for at most one publish interval: after that, there is a newer record.
+    /// Writes the queued records. A failed write is retried for at most one publish interval, because a newer record
+    /// follows then.
     async fn write_records(&self) {
         let mut records = self.records.reader();
         while let Some(write) = records.next().await {

@@ -44,7 +44,8 @@ impl PriceMetrics {
         let help = "1 for the state of the price in a currency, and 0 for the other states: fresh, prolonged, stopped (the \
             agreed price is implausible), expired, missing";
         metrics.register("price_currency_state", help, new.states.clone());
-        let help = "Implausible prices, by pair and event: held, accepted (it has lasted and is confirmed), returned";
+        let help =
+            "Implausible prices, by pair and event: held, accepted (the price has lasted and is confirmed), returned";
         metrics.register("price_guard_events", help, new.guard_events.clone());
         new
     }
@@ -60,7 +61,8 @@ impl PriceMetrics {
         }
     }
 
-    /// Removes the gauges of a currency. Used while another instance publishes the prices.
+    /// Removes the gauges of a currency. Called while this instance does not poll, because only the leader exports these
+    /// gauges.
     pub(crate) fn remove_currency(&self, currency: Currency) {
         let currency = currency.to_string();
         self.as_of.remove(&CurrencyLabels { currency: currency.clone() });

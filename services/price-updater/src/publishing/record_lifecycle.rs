@@ -34,7 +34,7 @@ pub(crate) struct RecordLifetimes {
     /// A price that would expire within this duration is prolonged without waiting for a poll. The write of the record may take
     /// this long.
     pub(crate) write_margin: Duration,
-    /// How long after its observation a fresh price is valid.
+    /// How long a fresh price is valid, counted from its observation.
     pub(crate) ttl: Duration,
     /// Longest time that a price stays valid after its observation while no newer price is published.
     pub(crate) max_prolonged_age: Duration,
@@ -61,7 +61,7 @@ pub(crate) struct LifecycleStep {
 pub(crate) struct CurrencyStatus {
     pub(crate) currency: Currency,
     pub(crate) availability: PriceAvailability,
-    /// When the price entered this state. `None` before the first publish interval.
+    /// When the price entered this state. `None` before the first price and the first failure.
     pub(crate) since: Option<Timestamp>,
     /// The time of the last good price.
     pub(crate) as_of: Option<Timestamp>,
@@ -69,7 +69,7 @@ pub(crate) struct CurrencyStatus {
     pub(crate) simulated: bool,
     /// How many publish intervals in a row have brought no price.
     pub(crate) failures: u32,
-    /// Why the last publish interval brought no price.
+    /// Why the last attempt to publish a newer price failed. `None` after a success.
     pub(crate) reason: Option<String>,
 }
 

@@ -49,8 +49,8 @@ pub(super) struct PollLoop<'a> {
 impl<'a> PollLoop<'a> {
     pub(super) fn new(updater: &'a Updater, instance_id: String) -> Self {
         let config = &updater.config;
-        // At most half of the time between the next publication and the expiry, so that the publication comes before the
-        // margin begins.
+        // The margin is at most half of the time between the next publication and the expiry, so that the publication comes
+        // before the margin begins.
         let write_margin = MAX_WRITE_MARGIN.min(config.record_ttl.saturating_sub(config.publish_interval) / 2);
         let lifetimes = RecordLifetimes {
             publish_interval: config.publish_interval,
@@ -168,7 +168,8 @@ impl<'a> PollLoop<'a> {
         }
     }
 
-    /// `due` is when this poll was due. The poll starts at that time or slightly later.
+    /// Polls the sources, agrees on prices, publishes a record if one is due, and sends the market snapshot. `due` is when
+    /// this poll was due. The poll starts at that time or slightly later.
     async fn poll_and_publish(&mut self, due: Instant) {
         let Updater { pool, config, deliveries, backoffs, .. } = self.updater;
         prolong_prices_during(pool.poll(&mut self.polls, due), self.updater, &mut self.lifecycle).await;
@@ -217,7 +218,7 @@ impl<'a> PollLoop<'a> {
         }
     }
 
-    /// How much older than the newest price a price may be.
+    /// The largest accepted difference between the time of the newest price and the time of another price.
     ///
     /// A price expires one TTL after it was observed. Half a TTL must be left when it is written, because writes can fail. This
     /// permits an index that is polled in every third publish interval: its price is at most two intervals old. One poll

@@ -279,7 +279,7 @@ async fn converted_price_is_always_available_and_does_not_age_the_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leader_that_cannot_renew_its_lease_stops_before_another_instance_takes_it() {
+async fn leader_that_cannot_renew_its_lease_stops_before_another_instance_leads() {
     let upstreams = FakeUpstreams::new();
     let first = upstreams.start_instance("coinbase", "EUR");
     sleep(12 * SECOND).await;

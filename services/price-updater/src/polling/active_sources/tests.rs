@@ -30,7 +30,7 @@ fn invalid_selection_changes_nothing() {
 }
 
 #[test]
-fn selection_needs_as_many_voters_as_must_agree() {
+fn selection_with_too_few_voters_is_rejected() {
     let sources = ActiveSources::new(ALL.to_vec(), 4, 2);
     let message = select(&sources, &["kraken", "ecb", "cbr"]).unwrap_err();
     assert!(message.contains("at least 2") && message.ends_with("has 1"), "{message}");

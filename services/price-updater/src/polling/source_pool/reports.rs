@@ -21,7 +21,7 @@ use crate::pricing::MarketPrices;
 /// What to do if no source can be reached.
 pub const CONNECT_OR_SIMULATE: &str = "This machine seems to have no connection to the internet. Check the connection and the \
     firewall. Behind a proxy, set HTTPS_PROXY. To try the product without the internet, start `buydesk up --demo`.";
-/// The same for simulated sources.
+/// What to do if no simulated source can be reached.
 const START_SIMULATION: &str = "Prices are simulated, and exchange-sim does not answer. Check that it runs, and the addresses of \
     the sources, such as KRAKEN_URL";
 
@@ -46,8 +46,8 @@ impl SourcePool {
         components
     }
 
-    /// Stores the outcome of each vote, and updates the metrics of the active sources. The gauges of inactive sources are
-    /// removed, because they would show ages that only grow.
+    /// Stores how many votes of each active source were used and rejected, and updates the metrics of these sources. The
+    /// gauges of inactive sources are removed, because they would show ages that only grow.
     pub(crate) fn record_votes(&self, market: &MarketPrices, now: Timestamp) {
         let active = self.active_sources.order();
         for (_, poller) in self.pollers.iter().enumerate().filter(|(index, _)| !active.contains(index)) {
@@ -71,7 +71,8 @@ impl SourcePool {
         self.log_changes();
     }
 
-    /// Logs the sources that fail or work again. If none can be reached, that is one fault and not one of each source.
+    /// Logs the sources that fail or work again. If no source can be reached, one error is logged instead of one warning
+    /// for each source.
     fn log_changes(&self) {
         let outage = self.outage();
         for poller in self.active() {
@@ -85,7 +86,8 @@ impl SourcePool {
         self.outage_logged.fetch_not(Relaxed);
     }
 
-    /// That no source can be reached, and what to do. `None` if any was reached in its last poll, or has not been polled.
+    /// The message that no source can be reached, with a remedy. `None` if at least one source was reached in its last poll
+    /// or has not been polled.
     fn outage(&self) -> Option<String> {
         let mut first = None;
         for poller in self.active() {
@@ -100,10 +102,11 @@ impl SourcePool {
         } else {
             format!("{CONNECT_OR_SIMULATE} PRICE_SOURCES selects the sources")
         };
-        first.map(|first| format!("no price source can be reached; the first of them, {first}. {remedy}"))
+        first.map(|first| format!("no price source can be reached; for example, {first}. {remedy}"))
     }
 
-    /// Removes the gauges of all sources. Used while another instance polls the sources and exports their gauges.
+    /// Removes the gauges of all sources. Called while this instance does not poll, because only the leader exports these
+    /// gauges.
     pub(crate) fn clear_metrics(&self) {
         self.pollers.iter().for_each(|poller| self.metrics.remove_source(poller.source.name()));
     }

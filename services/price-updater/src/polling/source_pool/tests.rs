@@ -145,15 +145,15 @@ impl TestPool {
     }
 }
 
-fn voters(names: &str, millis: u128) -> (String, u128) {
+fn voters_and_millis(names: &str, millis: u128) -> (String, u128) {
     (names.to_owned(), millis)
 }
 
 #[tokio::test(start_paused = true)]
 async fn stalled_source_delays_one_poll_and_no_other_source() {
     let mut test = TestPool::of_exchanges(&[("slow", 1000), ("slower", 2000), ("stalled", -1)]);
-    assert_eq!(test.poll().await, voters("slow,slower", 4000));
-    assert_eq!(test.poll().await, voters("slow,slower", 2000));
+    assert_eq!(test.poll().await, voters_and_millis("slow,slower", 4000));
+    assert_eq!(test.poll().await, voters_and_millis("slow,slower", 2000));
     let components = test.pool.components();
     let ready: Vec<_> =
         components.iter().filter(|component| component.ready).map(|component| component.name.as_str()).collect();
@@ -163,14 +163,14 @@ async fn stalled_source_delays_one_poll_and_no_other_source() {
     test.behaviors[2].latency.store(100, Ordering::SeqCst);
     test.poll().await;
     test.poll().await;
-    assert_eq!(test.poll().await, voters("slow,slower,stalled", 2000));
+    assert_eq!(test.poll().await, voters_and_millis("slow,slower,stalled", 2000));
 }
 
 #[tokio::test(start_paused = true)]
 async fn late_answer_counts_in_the_next_poll() {
     let mut test = TestPool::of_exchanges(&[("quick", 10), ("late", 4500)]);
-    assert_eq!(test.poll().await, voters("quick", 4000));
-    assert_eq!(test.poll().await, voters("quick,late", 10));
+    assert_eq!(test.poll().await, voters_and_millis("quick", 4000));
+    assert_eq!(test.poll().await, voters_and_millis("quick,late", 10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,19 +229,19 @@ async fn failing_source_loses_its_vote_and_keeps_its_course() {
     assert_eq!(test.state(0), SourceState::Working);
 }
 
-/// The component without which the service cannot work.
+/// The required component `sources`.
 fn sources_component(test: &TestPool) -> Component {
     test.pool.components().into_iter().find(|component| component.name == "sources").unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn sources_that_cannot_be_reached_are_one_fault_with_a_remedy() {
+async fn outage_of_all_sources_is_one_fault_with_a_remedy() {
     let mut test = TestPool::of_exchanges(&[("a", 10), ("b", 10)]);
     test.set_error(0, Some(SourceError::Unreachable("it refuses connections".to_owned())));
     test.set_error(1, Some(SourceError::Timeout));
     test.poll().await;
     let detail = sources_component(&test).detail.unwrap();
-    let start = "no price source can be reached; the first of them, a cannot be reached: it refuses connections. ";
+    let start = "no price source can be reached; for example, a cannot be reached: it refuses connections. ";
     assert!(detail.starts_with(start), "{detail}");
     for remedy in ["--demo", "PRICE_SOURCES", "HTTPS_PROXY"] {
         assert!(detail.contains(remedy), "{detail}");

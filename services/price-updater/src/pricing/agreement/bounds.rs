@@ -1,8 +1,8 @@
 //! Bounds of the correct price if a minority of the sources is faulty.
 //!
-//! Take `n` sorted rates of which at most `f` are faulty. At least `f + 1` rates are not above the rate at index `f`, and one
-//! of these is correct. At least `f + 1` rates are not below the rate at index `n - 1 - f`, and one of these is correct.
-//! Therefore:
+//! Take `n` sorted rates of which at most `f` are faulty. At least `f + 1` rates are not above the rate at index `f`, so at
+//! least one of them is correct. At least `f + 1` rates are not below the rate at index `n - 1 - f`, so at least one of
+//! them is correct. Therefore:
 //!
 //! * The lowest correct rate is at or below `sorted[f]`. The highest correct rate is at or above `sorted[n - 1 - f]`.
 //! * If `n > 2f`, everything from `sorted[f]` to `sorted[n - 1 - f]` lies within the range of the correct rates, and so does

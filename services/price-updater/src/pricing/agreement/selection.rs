@@ -20,8 +20,8 @@ pub(super) struct ExcludedVote {
     pub(super) why: Rejection,
 }
 
-/// Selects the vote of each source in `pair`. If that vote is missing or ineligible, the source's vote in USDT replaces it.
-/// A source never has two votes.
+/// Selects the vote of each source in `pair`. If the price is in dollars and that vote is missing or ineligible, the
+/// source's vote in USDT replaces it. A source never has two votes.
 pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: AgreementRules) -> VoterSelection {
     let usdt_pair = CurrencyPair::new(pair.base, Asset::USDT);
     let accepts_usdt = pair.quote == Asset::USD && pair.base != Asset::USDT;
@@ -44,14 +44,15 @@ pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: Agreement
             None => drop(selected.insert(vote.source, vote)),
         }
     }
-    // Exchanges and indices never vote together: their numbers mean different things.
+    // Exchanges and indices never vote together: an exchange reports its own market, and an index is computed from several
+    // markets.
     let exchanges_suffice = indices.is_empty() || trades.len() >= rules.min_sources.max(1);
     let (selected, others) = if exchanges_suffice { (trades, indices) } else { (indices, trades) };
     excluded.extend(others.into_values().map(|vote| ExcludedVote { vote, why: Rejection::Unlike }));
     VoterSelection { voters: selected.into_values().collect(), excluded }
 }
 
-/// The price of one USDT in dollars at each exchange that trades that pair, sorted.
+/// The price of one USDT in dollars at each exchange with an eligible vote on that pair, sorted.
 pub(super) fn usdt_rates(votes: &[Vote]) -> Vec<Rate> {
     let pair = CurrencyPair::new(Asset::USDT, Asset::USD);
     let counts = |vote: &&Vote| vote.kind == CourseKind::Trade && vote.pair == pair && vote.ineligible.is_none();

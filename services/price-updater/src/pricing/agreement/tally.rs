@@ -25,7 +25,7 @@ pub(super) struct Agreement {
 }
 
 pub(super) struct Tally {
-    /// The votes in the pair of the price, sorted by rate.
+    /// The votes whose rate in the pair of the price is known, sorted by rate.
     pub(super) counted: Vec<CountedVote>,
     /// The votes in USDT that could not be converted.
     pub(super) unconverted: Vec<Vote>,

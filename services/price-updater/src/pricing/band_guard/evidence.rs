@@ -32,7 +32,7 @@ pub(super) struct Evidence {
     pub(super) contradicting: Vec<String>,
     /// How many sources voted for the price.
     voters: usize,
-    /// How many sources report the pair, even if their votes do not count at the moment.
+    /// How many sources of the kind that voted report the pair, even if their votes do not count at the moment.
     reporters: usize,
     /// How many indices that did not vote report the pair.
     indices: usize,

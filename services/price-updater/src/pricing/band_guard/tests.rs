@@ -20,8 +20,9 @@ struct Market {
     seconds: u64,
     /// How many of the seven exchanges report a wrong price.
     faulty: usize,
-    /// Prices in dollars.
+    /// The correct price in dollars.
     correct: i64,
+    /// The price that faulty exchanges report, in dollars.
     wrong: i64,
     indices: Vec<i64>,
     /// Whether only prices in euros are wrong.
@@ -172,7 +173,7 @@ fn without_an_index_all_exchanges_and_at_least_three_must_agree() {
     market.faulty = 4;
     assert_eq!(market.publish_times(100), vec![None; 100], "three exchanges contradict");
     market.faulty = 7;
-    assert_eq!(market.publish(), Some(36_000), "it has lasted, and nobody contradicts");
+    assert_eq!(market.publish(), Some(36_000), "the price has lasted, and no source contradicts it");
     market.faulty = 0;
     assert_eq!(market.publish_times(4), [None, None, None, Some(90_000)]);
     // A fall in only one currency contradicts the official rates.

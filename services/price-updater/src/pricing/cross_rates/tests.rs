@@ -45,7 +45,7 @@ fn banks() -> Vec<Vote> {
     ]
 }
 
-/// The same rates, except for one that is wrong.
+/// The rates of [`banks`], with one wrong rate.
 fn with_wrong_rate(source: &str, pair: &str, value: &str) -> Vec<Vote> {
     let mut all = banks();
     let wrong = all.iter_mut().find(|vote| vote.source == source && vote.pair.to_string() == pair).unwrap();
@@ -123,7 +123,7 @@ fn two_banks_agree_only_if_their_rates_differ_by_at_most_two_percent() {
 #[test]
 fn sole_rate_is_rejected_if_its_bank_contradicts_the_others() {
     assert!(convert(&banks(), "AMD").is_some());
-    // A wrong rate of the dollar falsifies all rates of a bank, also those that no other bank publishes.
+    // A wrong rate of the dollar falsifies all rates of a bank, including the rates that no other bank publishes.
     assert_eq!(convert(&with_wrong_rate("cbr", "USD-RUB", "14074"), "AMD"), None);
     // One wrong rate of many does not discredit the bank.
     assert!(convert(&with_wrong_rate("cbr", "CHF-RUB", "0.7"), "AMD").is_some());

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A price is prolonged in three cases: after more than [`TOLERATED_FAILURES`] failures in a row, shortly before it would
-//! expire, and at once if the next agreed price is withheld as implausible. A poll that ends in time prolongs an expiring
-//! price. If no poll ends in time, [`prolong`](CurrencyLifecycle::prolong) does it.
+//! expire, and at once if the next agreed price is withheld as implausible and `stop_while_held` is not set. A poll that
+//! ends in time prolongs an expiring price. If no poll ends in time, [`prolong`](CurrencyLifecycle::prolong) does it.
 //!
 //! An agreed price does not replace a newer published price, because price-cache-proxy would keep the newer price. An agreed
 //! price can be older if the exchanges fail and only indices vote: the prices of indices are observed less often.
@@ -137,7 +137,7 @@ impl CurrencyLifecycle {
         }
     }
 
-    /// Drops the last good price if its own flag `simulated` differs from the parameter.
+    /// Forgets the last good price and the state if the price's own flag `simulated` differs from the parameter.
     pub(super) fn forget_other_origin(&mut self, simulated: bool) {
         if self.last_good.as_ref().is_some_and(|price| price.simulated != simulated) {
             *self = Self::new(self.lifetimes);
@@ -192,7 +192,7 @@ impl CurrencyLifecycle {
     }
 
     /// Publishes an agreed price if [`accepts`](Self::accepts) allows it. Otherwise sets the number of failures in a row to
-    /// `failures`.
+    /// `failures`, and keeps, prolongs, stops or expires the last good price.
     fn apply(
         &mut self,
         outcome: &PriceOutcome,
@@ -220,7 +220,8 @@ impl CurrencyLifecycle {
         (changed && is_recovery).then_some(AvailabilityChange::Recovered)
     }
 
-    /// `held`: whether a new price was agreed, but is withheld as implausible.
+    /// Keeps, prolongs, stops or expires the last good price after an attempt without a newer price. `held` is set if a
+    /// newer price was agreed and is withheld as implausible.
     fn fail(&mut self, held: bool, now: Timestamp) -> Option<AvailabilityChange> {
         let RecordLifetimes { ttl, max_prolonged_age, renewal_margin, stop_while_held, .. } = self.lifetimes;
         let Some(price) = &self.last_good else {
@@ -260,7 +261,7 @@ impl CurrencyLifecycle {
         changed
     }
 
-    /// The price to write now.
+    /// The price in a record that is written now. `None` if the record has no price in this currency.
     pub(super) fn published(&self, now: Timestamp) -> Option<CurrencyPrice> {
         let GoodPrice { price, sources, legs, as_of, .. } = self.last_good.clone()?;
         let expires_at = self.expires_at.filter(|expires_at| now < *expires_at)?;
@@ -273,8 +274,8 @@ impl CurrencyLifecycle {
         (!as_of.is_beyond_skew(now)).then_some(CurrencyPrice { price, sources, state, as_of, expires_at, legs })
     }
 
-    /// The published price, if orders use it instead of `agreed`. `None` if `agreed` is newer and valid, or if `agreed` is the
-    /// published price itself and is fresh.
+    /// The published price, if orders use it instead of `agreed`. `None` if no price is published, if `agreed` is newer and
+    /// valid, or if `agreed` is the published price itself and is fresh.
     pub(super) fn published_instead_of(&self, agreed: Option<&GoodPrice>, now: Timestamp) -> Option<CurrencyPrice> {
         let published = self.published(now)?;
         let is_shown = |agreed: &GoodPrice| match agreed.as_of.cmp(&published.as_of) {

@@ -211,10 +211,10 @@ fn nothing_is_prolonged_before_the_first_price() {
 #[test]
 fn new_run_continues_with_the_stored_record() {
     let stored = stored(&publish(&mut lifecycle(), good(0), 0), start());
-    let mut fresh = lifecycle();
-    fresh.resume(Some(&stored), time_at(10));
-    assert_eq!(changes(&fail(&mut fresh, [15, 30, 45])), []);
-    assert_eq!(changes(&fail(&mut fresh, [60])), [AvailabilityChange::Prolonged]);
+    let mut early = lifecycle();
+    early.resume(Some(&stored), time_at(10));
+    assert_eq!(changes(&fail(&mut early, [15, 30, 45])), []);
+    assert_eq!(changes(&fail(&mut early, [60])), [AvailabilityChange::Prolonged]);
 
     // Intervals without any instance count as failures: the first failure of the new run prolongs the price.
     let mut late = lifecycle();
@@ -232,7 +232,7 @@ fn new_run_continues_with_the_stored_record() {
     assert!(step.changes.is_empty() && step.write.is_some());
     assert_eq!(changes(&[publish(&mut prolonged, good(30), 30)]), [AvailabilityChange::Recovered]);
 
-    // An instance that was the leader before keeps its own price if that is newer than the stored one.
+    // An instance that was the leader before keeps its own price if that price is newer than the stored price.
     let mut again = lifecycle();
     publish(&mut again, good(30), 30);
     again.resume(Some(&stored), time_at(40));
@@ -278,7 +278,7 @@ fn held_price_prolongs_the_last_good_price_at_once_or_stops_orders() {
     let step = publish(&mut stopping, held(), 15);
     assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Stopped]);
     assert_eq!(stored(&step, time_at(15)).expires_at, time_at(16));
-    // Orders stay stopped while the exchanges agree on no price, and start with the next plausible one.
+    // Orders stay stopped while the exchanges agree on no price. The next plausible price ends the stop.
     for (outcome, second) in [(held(), 30), (missing(), 45), (held(), 60)] {
         assert_eq!(publish(&mut stopping, outcome, second), LifecycleStep::default());
     }

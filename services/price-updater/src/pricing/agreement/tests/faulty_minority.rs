@@ -38,8 +38,8 @@ fn random_market(rng: &mut Rng) -> Vec<Source> {
     let noise_millionths = [1, 30, 300, 6_000][rng.usize(..4)];
     let near =
         |rng: &mut Rng, center: i64, millionths: i64| center + center / 1_000_000 * rng.i64(-millionths..=millionths);
-    // At most 1.5 % off one dollar. Exchanges then deviate by another 0.2 %, so that every correct source is within the 2 %
-    // that the agreement tolerates.
+    // The price of USDT is at most 1.5 % off one dollar. Each exchange deviates from it by at most 0.2 %, so that every
+    // correct source is within the 2 % that the agreement tolerates.
     let usdt_price = near(rng, UNIT, 15_000);
     let percent_in_dollars = rng.u32(0..=100);
     let percent_with_usdt = rng.u32(0..=100);

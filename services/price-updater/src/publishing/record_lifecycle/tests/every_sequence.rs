@@ -15,7 +15,7 @@ use common::{
 use super::super::{LifecycleStep, RecordLifecycle, RecordLifetimes, currency::TOLERATED_FAILURES};
 use crate::pricing::{GoodPrice, PriceOutcome};
 
-/// Publish intervals in a sequence. After four failures the record is prolonged, and after twelve failures it has expired.
+/// Publish intervals in a sequence: enough for a record to be prolonged and to expire.
 const INTERVALS: u32 = 12;
 const PUBLISH_INTERVAL: u64 = 15;
 const TTL: u64 = 60;
@@ -62,7 +62,7 @@ fn agreed(second: u64) -> PriceOutcome {
     })
 }
 
-/// Whether the interval succeeds in the sequence.
+/// Whether `interval` succeeds. Each bit of `sequence` is one interval, with the first interval in the lowest bit.
 fn succeeds(sequence: u32, interval: u32) -> bool {
     sequence & (1 << interval) != 0
 }
@@ -173,7 +173,10 @@ fn readable_record_matches_the_calculation_in_every_sequence_with_every_incident
             let readable = drive(sequence, incident);
             for (interval, readable) in (0..INTERVALS).zip(readable.chunks(READ_AFTER.len())) {
                 let expected = READ_AFTER.map(|seconds| expected(sequence, incident, interval, seconds));
-                assert_eq!(readable, expected, "{sequence:012b} from the right, {incident:?}, interval {interval}");
+                assert_eq!(
+                    readable, expected,
+                    "sequence {sequence:012b} (first interval on the right), {incident:?}, interval {interval}"
+                );
             }
         }
     }
