@@ -14,7 +14,7 @@ use crate::faults::{Fault, FaultKind, MAX_RETRY_AFTER_SECS};
 
 /// Number of calls that an exchange with the fault `throttled` serves before it refuses calls.
 const MAX_THROTTLED_CALLS: u32 = 5;
-/// The first ban under [`Penalty::Growing`].
+/// Duration of the first ban under [`Penalty::Growing`].
 const FIRST_BAN_SECS: u64 = 120;
 
 /// An exchange's rate limit. All callers share it, as clients behind one gateway share an IP address.
@@ -53,7 +53,7 @@ pub(crate) struct IncomingCall<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallDecision {
     Served {
-        /// The weight used within this window, this call included.
+        /// The weight used within the current window, this call included.
         used_weight: u32,
         /// Calls since the fault `throttled` began, this call included. Zero without that fault.
         throttled_calls: u32,
@@ -103,7 +103,7 @@ struct Ban {
 
 #[derive(Debug, Default)]
 struct Window {
-    /// Windows since 1970.
+    /// The number of the current window, counted from 1970.
     number: i64,
     used_weight: u32,
 }
@@ -120,7 +120,8 @@ struct CallState {
     counters: CallCounters,
     window: Window,
     ban: Option<Ban>,
-    /// Calls during the current ban.
+    /// How many calls have come during the current ban under [`Penalty::Growing`]. It determines the length of the next
+    /// ban.
     ignored_refusals: u32,
     throttling: Option<Throttling>,
 }
@@ -156,7 +157,7 @@ impl CallLimiter {
         exchanges.iter().map(counters).collect()
     }
 
-    /// Ignores poisoning: the counters stay usable after a panic.
+    /// Locks the states. A poisoned lock is accepted, because the counters stay usable after a panic.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, CallState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -207,7 +208,7 @@ impl CallState {
         self.refuse(ban, true, call.time)
     }
 
-    /// Returns the ban that follows a call during `ban`.
+    /// Returns the ban that applies after a call during `ban`.
     fn extend_ban(&mut self, ban: Ban, limit: &CallLimit, now: Timestamp) -> Ban {
         let extended_by = |seconds| Ban { until: ban.until.max(Ban::announced(seconds, now).until), ..ban };
         match limit.penalty {

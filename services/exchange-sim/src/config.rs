@@ -30,7 +30,7 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens for `/admin/…`, which is closed without one |
+    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens for `/admin/…`; without a key, no caller may use `/admin/…` |
     /// | `SIM_SEED` | 1 | the seed of the prices |
     /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults and moves of the market |
     /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |

@@ -30,6 +30,7 @@ pub(crate) struct Ticker {
     pub(crate) time: Timestamp,
 }
 
+/// What one exchange shows at one moment. Its methods apply the active fault.
 #[derive(Clone, Copy)]
 pub(crate) struct ExchangeView<'a> {
     pub(crate) market: &'a Market,
@@ -66,7 +67,8 @@ impl<'a> ExchangeView<'a> {
         self.fault.is_some_and(|fault| fault.kind == kind && fault.applies_to(pair))
     }
 
-    /// The time of the market prices that are shown for a pair. It is before `now` for delayed and frozen prices.
+    /// The time of the market prices that are shown for a pair. It is before `now` for delayed, cached, frozen and halted
+    /// prices.
     pub(crate) fn price_time(&self, pair: CurrencyPair) -> Timestamp {
         let frozen = self.has_fault_on(FaultKind::Frozen, pair) || self.has_fault_on(FaultKind::Halted, pair);
         let time = self.fault.filter(|_| frozen).map_or(self.now, |fault| fault.since.min(self.now));
@@ -85,6 +87,7 @@ impl<'a> ExchangeView<'a> {
         Some((listed, self.listed_ticker(listed)?))
     }
 
+    /// The ticker of a listed pair. `None` if a fault unlists the pair.
     pub(crate) fn listed_ticker(&self, listed: &ListedPair) -> Option<Ticker> {
         self.ticker(listed.pair, listed.tick)
     }
@@ -107,8 +110,8 @@ impl<'a> ExchangeView<'a> {
         Some(Ticker { last, bid, ask, time })
     }
 
-    /// The ticker of a pair that was delisted in 2023 and is still served: a constant last price at two fifths of the
-    /// market, and an empty book.
+    /// The ticker of a pair that was delisted in 2023 and is still served: a constant last price, which is two fifths of
+    /// the market price of its last day, and an empty book.
     pub(crate) fn delisted_ticker(&self, listed: &ListedPair) -> Option<Ticker> {
         let ListedPair { pair, tick, .. } = *listed;
         let last_traded = "2023-05-19T09:00:00Z".parse().ok()?;
@@ -118,7 +121,8 @@ impl<'a> ExchangeView<'a> {
         Some(Ticker { last: price, bid: none, ask: none, time: last_traded })
     }
 
-    /// The fixing of a pair on a day, rounded to a multiple of `tick`.
+    /// The fixing of a pair on a day, rounded to a multiple of `tick`. `None` for an unknown asset and for a pair that a
+    /// fault unlists.
     pub(crate) fn fixing(&self, day: NaiveDate, pair: CurrencyPair, tick: Units) -> Option<Price> {
         let units = self.market.fixing(self.market_pair(pair)?, day)?;
         let rounded = (units + tick / 2) / tick * tick;

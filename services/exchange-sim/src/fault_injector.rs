@@ -12,12 +12,15 @@ use crate::{
 
 /// An exchange's errors, in its own format.
 pub(crate) struct ErrorFormats {
-    /// "Too many requests". The injector adds the header `Retry-After` if the refusal announces one.
+    /// The reply to a refused call: too many requests. The injector adds the header `Retry-After` if the refusal announces
+    /// a waiting time.
     pub(crate) rate_limited: fn(Refusal) -> Reply,
+    /// The reply of the fault `error_500`.
     pub(crate) error_500: fn() -> Reply,
+    /// The reply of the fault `error_in_200`: an error with status 200.
     pub(crate) error_in_200: fn() -> Reply,
-    /// An error in an unusual format.
-    pub(crate) odd_error: fn() -> Reply,
+    /// The reply of the fault `odd_error`: an error whose format differs from the exchange's other errors.
+    pub(crate) unusual_error: fn() -> Reply,
     /// The replacements of the fault `renamed`: old text, new text.
     pub(crate) renamed_keys: &'static [(&'static str, &'static str)],
     /// The header that reports the used weight, if the exchange has one.
@@ -96,7 +99,7 @@ impl FaultInjector {
             FaultKind::Html520 => Reply::html(fault.status()),
             FaultKind::Error500 => (self.formats.error_500)(),
             FaultKind::ErrorIn200 => (self.formats.error_in_200)(),
-            FaultKind::OddError => (self.formats.odd_error)(),
+            FaultKind::OddError => (self.formats.unusual_error)(),
             FaultKind::Renamed => usual_reply().renamed(self.formats.renamed_keys),
             _ => usual_reply(),
         }

@@ -62,7 +62,7 @@ pub(crate) struct Fault {
     request: NewFault,
 }
 
-/// Why a fault was refused. The text states the allowed values and the rejected value.
+/// Why a fault was refused. The text states what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct FaultError {
@@ -96,7 +96,7 @@ impl Fault {
         Ok(Self { kind, since, until, factor, request: request.clone() })
     }
 
-    /// Whether the fault changes prices of this pair.
+    /// Whether the fault applies to this pair: to its own pair if it has one, and to every pair otherwise.
     pub(crate) fn applies_to(&self, pair: CurrencyPair) -> bool {
         self.request.direction.is_none_or(|only| only == pair)
     }
@@ -158,7 +158,7 @@ fn price_factor(request: &NewFault) -> Result<Decimal, FaultError> {
     })
 }
 
-/// Accepts an absent value.
+/// Checks that a value is within `allowed`. An absent value is valid.
 fn check_range<T: PartialOrd + Display>(
     field: &'static str,
     value: Option<T>,

@@ -85,7 +85,7 @@ impl Service for App {
     }
 }
 
-/// exchange-sim as an endpoint that needs no socket, and a handle to its simulation. The timeline of the settings begins
+/// Returns exchange-sim as an endpoint that needs no socket, and a handle to its simulation. The configured timeline begins
 /// now.
 pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
     let simulation = simulation(config);

@@ -27,8 +27,8 @@ const fn oscillation(period_secs: i64, amplitude_ppm: i64) -> Oscillation {
     Oscillation { period_secs, amplitude_ppm }
 }
 
-/// A coin in dollars. The sum stays within 1.3 %. In any two minutes the price almost always moves by more than 0.1 %, so that
-/// a client can distinguish a frozen exchange from a quiet market.
+/// The oscillations of a coin's price in dollars. Their sum stays within 1.3 %. In any two minutes the price almost always
+/// moves by more than 0.1 %, so that a client can distinguish a frozen exchange from a quiet market.
 const COIN_OSCILLATIONS: &[Oscillation] = &[
     oscillation(2, 40),
     oscillation(8, 80),
@@ -38,13 +38,14 @@ const COIN_OSCILLATIONS: &[Oscillation] = &[
     oscillation(2048, 1_280),
     oscillation(8192, 8_000),
 ];
-/// A coin that is pegged to the dollar. The sum stays within 0.07 %; with [`EXCHANGE_OSCILLATIONS`], within 0.1 %.
+/// The oscillations of the price of a coin that is pegged to the dollar. Their sum stays within 0.07 %; with
+/// [`EXCHANGE_OSCILLATIONS`], within 0.1 %.
 const PEGGED_COIN_OSCILLATIONS: &[Oscillation] =
     &[oscillation(32, 20), oscillation(512, 60), oscillation(8192, 200), oscillation(86_400, 420)];
-/// A currency against the dollar. The sum stays within 0.08 % and moves slowly.
+/// The oscillations of a currency against the dollar. Their sum stays within 0.08 % and moves slowly.
 const FIAT_OSCILLATIONS: &[Oscillation] =
     &[oscillation(3_600, 60), oscillation(86_400, 240), oscillation(604_800, 500)];
-/// One exchange against the mid price of the market. The sum stays within 0.02 %.
+/// The oscillations of one exchange's price around the mid price of the market. Their sum stays within 0.02 %.
 const EXCHANGE_OSCILLATIONS: &[Oscillation] = &[oscillation(5, 80), oscillation(60, 120)];
 /// Half of the distance between bid and ask, in millionths of the price.
 const HALF_SPREAD_PPM: i64 = 20;
@@ -103,7 +104,7 @@ impl Market {
         Some(MarketTicker { last: if bought { ask } else { bid }, bid, ask, time })
     }
 
-    /// The fixing of a pair on a day: its mid price at 14:15 UTC.
+    /// The fixing of a pair on a day: its mid price at 14:15 UTC. `None` for an unknown asset.
     pub(crate) fn fixing(&self, pair: CurrencyPair, day: NaiveDate) -> Option<Units> {
         let days = day.signed_duration_since(NaiveDate::default()).num_days();
         self.mid_price(pair, Timestamp::from_micros(days * MICROS_PER_DAY + FIXING_MICROS).ok()?)

@@ -1,4 +1,4 @@
-//! Tests of the exchanges from the view of a client. Most run without a socket, on a clock that the test advances.
+//! Tests of the exchanges as a client sees them. Most run without a socket, on a clock that the test advances.
 
 mod admin_api;
 mod fault_effects;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{App, CallCounters, Config, MarketMove, NewFault, Simulation, endpoint};
 
 pub(crate) const TOKEN: &str = "a token of the tests";
-/// A Friday without a holiday nearby.
+/// When a simulation starts: on a Friday without a holiday nearby.
 const START: &str = "2026-01-16T16:00:00.678901Z";
 
 /// exchange-sim in the process of the test, on a clock that only [`Sim::advance`] moves.
@@ -101,7 +101,7 @@ pub(crate) fn config(clock: Clock) -> Config {
     Config { clock, ..config }
 }
 
-/// The price in whole cents.
+/// Converts the text of a price to whole cents.
 pub(crate) fn cents(text: &Value) -> i64 {
     let text = text.as_str().unwrap();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "00"));

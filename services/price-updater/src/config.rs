@@ -72,7 +72,7 @@ const DEFAULT_SOURCE_TIMEOUT_SECS: u64 = 5;
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `INTERNAL_TOKEN` | none, required | the following three are derived from it |
+    /// | `INTERNAL_TOKEN` | none; required unless the following three are set | the following three are derived from it |
     /// | `SERVER_KEY` | derived | the key of the tokens of callers |
     /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived | tokens for calls of these services |
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |

@@ -11,11 +11,11 @@ use prometheus_client::{
 /// The outcome of a publish interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublishResult {
-    /// Every configured currency has a price.
+    /// A new price was agreed in every configured currency.
     Good,
-    /// Some currencies have a price.
+    /// A new price was agreed in some currencies.
     Partial,
-    /// No currency has a price.
+    /// No new price was agreed in any currency.
     Failed,
 }
 

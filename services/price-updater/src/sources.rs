@@ -48,7 +48,8 @@ pub(crate) use ticker::{BidAsk, MAX_FIXING_AGE, Ticker, TradedPrices};
 pub use transport::{InProcess, RawResponse, Transport, TransportError};
 pub(crate) use transport::{Network, innermost_cause};
 
-/// Shortest time between two polls of an exchange. The polling interval of the service may be longer.
+/// Shortest time between two polls of an exchange that permits one request a second. The poll interval of the service may
+/// be longer.
 const EXCHANGE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two polls of an index. By default the record that orders use is written every 15 s, and a price is valid
 /// for 60 s. With 45 s between polls, a new price arrives one write before the old price expires. The indices permit three
@@ -60,8 +61,8 @@ const INDEX_POLL_INTERVAL: Duration = Duration::from_secs(45);
 pub(crate) struct PollRequest<'a> {
     /// Pairs that the source does not have are ignored.
     pub(crate) pairs: &'a [CurrencyPair],
-    /// The time before the first request is sent. It is the time of observation of each ticker, unless the source reports an
-    /// earlier time.
+    /// The time when the poll starts. It is the time of observation of each ticker, unless the source reports an earlier
+    /// time.
     pub(crate) now: Timestamp,
     /// When unfinished requests are abandoned.
     pub(crate) deadline: Instant,
@@ -113,8 +114,8 @@ pub(crate) trait Source: Send + Sync {
     async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError>;
 }
 
-/// Every source, in the default order. The API lists courses in this order. If the official rates of several banks agree,
-/// the first bank in this order is used.
+/// Every source, in the default order. The API lists courses in the order of the active sources. If the official rates of
+/// several banks agree, the rate of the first active bank is used.
 pub(crate) const SOURCES: &[SourceDefinition] = &[
     binance::DEFINITION,
     coinbase::DEFINITION,

@@ -43,8 +43,8 @@ use streamed_source::StreamedSource;
 /// The exchanges with a price stream.
 pub(crate) const PROTOCOLS: &[Protocol] = &[binance::PROTOCOL, coinbase::PROTOCOL, kraken::PROTOCOL, okx::PROTOCOL];
 
-/// The name of every source with a price stream, and the environment variable with its base URL. Used to run against
-/// simulated exchanges.
+/// The name of every source with a price stream, and the environment variable with the base URL of the stream. Used to run
+/// against simulated exchanges.
 pub fn websocket_variables() -> impl Iterator<Item = (&'static str, &'static str)> {
     PROTOCOLS.iter().map(|protocol| (protocol.name, protocol.url_variable))
 }

@@ -136,7 +136,8 @@ impl Updater {
         SourcesReport { leads: status.is_leader, failed_rounds, last_good, sources }
     }
 
-    /// The readiness of the services and sources that this instance depends on.
+    /// The readiness of the services and sources that this instance depends on, and of the prices. A follower reports only
+    /// price-cache-proxy.
     pub fn components(&self) -> Vec<Component> {
         let (is_leader, follows_another) = {
             let status = self.status();

@@ -1,6 +1,7 @@
 //! Binance (spot), as documented at
-//! <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. A call requests one pair or
-//! a list of pairs. Each call has a weight, and the weight per minute is limited. Some delisted pairs are still served.
+//! <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. A call requests one pair, a
+//! list of pairs, or all pairs. Each call has a weight, and the weight per minute is limited. Some delisted pairs are still
+//! served.
 
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
@@ -45,7 +46,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     error_in_200: || {
         error_reply(StatusCode::OK, -1001, "Internal error; unable to process your request. Please try again.")
     },
-    odd_error: || {
+    unusual_error: || {
         let body = r#"{"code":"000002","message":"Forbidden","success":false,"data":null}"#;
         Reply::raw_json(StatusCode::FORBIDDEN, body)
     },
@@ -193,7 +194,7 @@ struct StatusTicker {
     status: &'static str,
 }
 
-/// Finds a pair by its symbol. `None` if the symbol is unknown.
+/// Finds a pair by its symbol. `None` if the symbol is unknown or if a fault unlists the pair.
 fn find_ticker(view: &ExchangeView<'_>, symbol: &str) -> Option<StatusTicker> {
     if let Some(listed) = find_listed_pair(DELISTED, symbol) {
         return Some(StatusTicker { listed, ticker: view.delisted_ticker(listed)?, status: "BREAK" });

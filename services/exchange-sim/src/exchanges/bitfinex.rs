@@ -1,5 +1,5 @@
 //! Bitfinex, version 2, as documented at <https://docs.bitfinex.com/reference/rest-public-ticker>. Answers and errors are
-//! lists. The position of a value defines its meaning.
+//! JSON arrays. The position of a value in its array defines its meaning.
 
 use poem::http::StatusCode;
 use poem_openapi::{
@@ -39,18 +39,19 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| Reply::raw_json(StatusCode::TOO_MANY_REQUESTS, r#"["error",11010,"ratelimit: error"]"#),
     error_500: || Reply::raw_json(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",10000,"unknown error"]"#),
     error_in_200: || Reply::raw_json(StatusCode::OK, r#"["error",20060,"maintenance"]"#),
-    odd_error: || Reply::raw_json(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",null,"ERR_RATE_LIMIT"]"#),
-    // Values have no keys, so only the symbols of pairs are renamed.
+    unusual_error: || Reply::raw_json(StatusCode::INTERNAL_SERVER_ERROR, r#"["error",null,"ERR_RATE_LIMIT"]"#),
+    // Rows are arrays without keys, so the fault `renamed` renames the symbols of pairs instead.
     renamed_keys: &[("\"tBTC", "\"tXBT"), ("\"tUST", "\"tUSDT:")],
     usage_header: None,
 };
-/// The ban lasts a minute and is not announced.
+/// A client that exceeds the limit is refused for 60 s. The response does not say how long.
 pub(super) const LIMIT: CallLimit =
     CallLimit { max_weight: 90, window_secs: 60, penalty: Penalty::Silent { seconds: 60 } };
 
 pub(crate) struct Bitfinex(pub(super) FaultInjector);
 
-/// Bid, bid size, ask, ask size, daily change, daily change as a fraction, last price, volume, high, low.
+/// The values of a ticker: bid, bid size, ask, ask size, daily change, daily change as a fraction, last price, volume,
+/// high, low.
 type TickerRow = [JsonValue; 10];
 
 #[OpenApi]
@@ -79,7 +80,8 @@ fn single_ticker(view: &ExchangeView<'_>, name: &str) -> Reply {
     }
 }
 
-/// Replies with a list of the known pairs among `names`.
+/// Replies with the tickers of the requested pairs. Unknown pairs are omitted. `ALL` requests every pair. Without any
+/// parameter the call fails.
 fn several_tickers(view: &ExchangeView<'_>, names: Option<&str>) -> Reply {
     let Some(names) = names else { return invalid_symbol() };
     let requested = |listed: &&ListedPair| names == "ALL" || names.split(',').any(|name| name == listed.symbol);

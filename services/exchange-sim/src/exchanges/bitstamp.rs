@@ -42,7 +42,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
         let body = r#"{"status":"error","reason":"Service unavailable","code":"API0004"}"#;
         Reply::raw_json(StatusCode::OK, body)
     },
-    odd_error: || {
+    unusual_error: || {
         let body = r#"{"status":"error","reason":{"__all__":["Something went wrong."]}}"#;
         Reply::raw_json(StatusCode::OK, body)
     },

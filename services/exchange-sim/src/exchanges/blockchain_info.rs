@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(super) const NAME: &str = "blockchain_info";
-/// The age of the price under `15m`.
+/// The age of the price with the key `15m`.
 const DELAY: Duration = Duration::from_mins(15);
 const DECIMALS: u32 = 2;
 const TICK: Units = tick_size(DECIMALS);
@@ -37,7 +37,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     error_in_200: || {
         Reply::raw_json(StatusCode::OK, r#"{"error":"not-available","message":"Ticker is not available"}"#)
     },
-    odd_error: || Reply::raw_json(StatusCode::OK, "[]"),
+    unusual_error: || Reply::raw_json(StatusCode::OK, "[]"),
     renamed_keys: &[("\"last\"", "\"price\"")],
     usage_header: None,
 };

@@ -85,7 +85,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| Reply::html(429),
     error_500: || Reply::html(500),
     error_in_200: invalid_parameters,
-    odd_error: || Reply::html(403),
+    unusual_error: || Reply::html(403),
     renamed_keys: &[("CharCode", "Code"), ("VunitRate", "UnitRate"), ("Value>", "Rate>")],
     usage_header: None,
 };
@@ -134,7 +134,7 @@ fn daily(view: &ExchangeView<'_>, requested_day: Option<&str>) -> Reply {
     in_windows_1251(&xml)
 }
 
-/// Rates are valid on the day after their fixing. The attribute is empty if a fault omits times.
+/// The attribute `Date` with the day after the fixing, on which the rates are valid. Empty if a fault omits times.
 fn date_attribute(view: &ExchangeView<'_>, fixing_day: NaiveDate) -> String {
     let valid_day = fixing_day.checked_add_days(Days::new(1)).unwrap_or(fixing_day);
     let date = if view.has_fault(FaultKind::OddTimes) || view.has_fault(FaultKind::ClockSkew) {
@@ -175,7 +175,8 @@ fn nominal(fixing: Units) -> i64 {
     [10, 100, 1_000].into_iter().find(|nominal| fixing * nominal >= 10 * UNIT).unwrap_or(10_000)
 }
 
-/// The bank's usual form has a decimal comma, so the odd form `decimal_comma` becomes a decimal point here.
+/// Formats a price with a decimal comma, which is the bank's usual form. The form `decimal_comma` of the fault
+/// `odd_numbers` therefore becomes a decimal point.
 fn with_comma(price: Price, decimals: u32) -> String {
     let form = match price.form {
         PriceForm::Plain => PriceForm::Odd(NumberForm::DecimalComma),

@@ -33,7 +33,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| message_reply(StatusCode::TOO_MANY_REQUESTS, "Public rate limit exceeded"),
     error_500: || message_reply(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     error_in_200: || message_reply(StatusCode::OK, "Service is temporarily unavailable"),
-    odd_error: || {
+    unusual_error: || {
         let body = r#"{"errors":[{"id":"internal_server_error","message":"Something went wrong"}]}"#;
         Reply::raw_json(StatusCode::SERVICE_UNAVAILABLE, body)
     },

@@ -42,7 +42,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| status_reply(StatusCode::TOO_MANY_REQUESTS, 429, "You've exceeded the Rate Limit."),
     error_500: || status_reply(StatusCode::INTERNAL_SERVER_ERROR, 500, "Internal Server Error"),
     error_in_200: || status_reply(StatusCode::OK, 10005, "This request is limited to subscribers."),
-    odd_error: || Reply::raw_json(StatusCode::NOT_FOUND, r#"{"error":"coin not found"}"#),
+    unusual_error: || Reply::raw_json(StatusCode::NOT_FOUND, r#"{"error":"coin not found"}"#),
     renamed_keys: &[("\"bitcoin\"", "\"wrapped-bitcoin\""), ("\"current_price\"", "\"price\"")],
     usage_header: None,
 };
@@ -126,7 +126,7 @@ impl Coin {
     }
 }
 
-/// The price of a coin. `None` if the currency is unknown.
+/// The price of a coin. `None` if the currency is unknown or if a fault unlists the pair.
 fn price(view: &ExchangeView<'_>, coin: Asset, currency: &str, decimals: Option<u32>) -> Option<JsonValue> {
     let pair = CurrencyPair::new(coin, currency.parse().ok()?);
     let ticker = view.cached(REFRESH_INTERVAL).ticker(pair, 1)?;
@@ -137,7 +137,7 @@ fn updated_at(view: &ExchangeView<'_>, coin: Asset) -> Timestamp {
     view.cached(REFRESH_INTERVAL).price_time(CurrencyPair::new(coin, Asset::USD))
 }
 
-/// Prices of 1000 and more are whole numbers.
+/// The number of decimals if the request has no `precision`. Prices of 1000 and more are whole numbers.
 fn usual_decimals(units: Units) -> u32 {
     if units.abs() >= 1_000 * UNIT { 0 } else { 6 }
 }

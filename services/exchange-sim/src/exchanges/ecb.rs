@@ -31,7 +31,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| Reply::html(429),
     error_500: || Reply::html(500),
     error_in_200: || Reply::html(503).with_status(StatusCode::OK),
-    odd_error: || Reply::raw_json(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#),
+    unusual_error: || Reply::raw_json(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#),
     renamed_keys: &[("currency=", "code="), ("rate=", "value=")],
     usage_header: None,
 };

@@ -33,7 +33,9 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| v1_error(StatusCode::TOO_MANY_REQUESTS, "too many requests"),
     error_500: || v1_error(StatusCode::INTERNAL_SERVER_ERROR, "internal server error"),
     error_in_200: || v1_error(StatusCode::OK, "not found"),
-    odd_error: || Reply::raw_json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":503,"message":"deadline exceeded"}"#),
+    unusual_error: || {
+        Reply::raw_json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":503,"message":"deadline exceeded"}"#)
+    },
     renamed_keys: &[("\"rates\"", "\"quotes\""), ("\"rate\"", "\"value\"")],
     usage_header: None,
 };
@@ -194,7 +196,8 @@ fn v2_currencies() -> impl Iterator<Item = &'static str> {
     v1_currencies().chain(NON_ECB_CURRENCIES)
 }
 
-/// The newest rate of a pair. `None` if the pair is unknown.
+/// The newest rate of a pair. `None` if a currency is unknown, if both currencies are the same, or if a fault unlists the
+/// pair.
 fn v2_row(view: &ExchangeView<'_>, base: &str, quote: &str) -> Option<V2Row> {
     let known = |code: &str| v2_currencies().any(|known| known == code);
     if base == quote || !known(base) || !known(quote) {

@@ -39,7 +39,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     },
     error_500: || error_reply(StatusCode::INTERNAL_SERVER_ERROR, "System", "We are experiencing technical issues"),
     error_in_200: || error_reply(StatusCode::OK, "Maintenance", "The system is down for maintenance"),
-    odd_error: || {
+    unusual_error: || {
         let body = r#"{"result":"error","reason":null,"message":["down"]}"#;
         Reply::raw_json(StatusCode::SERVICE_UNAVAILABLE, body)
     },

@@ -61,8 +61,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| error_reply("EGeneral:Too many requests"),
     error_500: || Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/html", "<h1>Internal Server Error</h1>"),
     error_in_200: || error_reply("EService:Unavailable"),
-    odd_error: || Reply::raw_json(StatusCode::OK, r#"{"error":"EService:Busy","result":[]}"#),
-    // With this fault, the answer uses the names of the request.
+    unusual_error: || Reply::raw_json(StatusCode::OK, r#"{"error":"EService:Busy","result":[]}"#),
+    // With the fault `renamed`, the answer uses the names of the request.
     renamed_keys: &[("XXBTZ", "XBT"), ("XETHZ", "ETH"), ("USDTZ", "USDT")],
     usage_header: None,
 };
@@ -151,7 +151,7 @@ fn by_pair<T: Serialize>(
     Reply::ok(&Answer { error: warnings, result: Some(result) })
 }
 
-/// Finds a pair by any of its names.
+/// Finds a pair by any of its names. `None` if the name is unknown or if a fault unlists the pair.
 fn find_ticker(view: &ExchangeView<'_>, name: &str) -> Option<(&'static KrakenPair, Ticker)> {
     let pair = PAIRS.iter().find(|pair| [pair.listed.symbol, pair.key, pair.ws_name].contains(&name))?;
     Some((pair, view.listed_ticker(&pair.listed)?))

@@ -31,7 +31,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     rate_limited: |_| Reply::raw_json(StatusCode::TOO_MANY_REQUESTS, r#"{"msg":"Too Many Requests","code":"50011"}"#),
     error_500: || failure(StatusCode::INTERNAL_SERVER_ERROR, "50026", "System error. Try again later"),
     error_in_200: || failure(StatusCode::OK, "50001", "Service temporarily unavailable. Try again later"),
-    odd_error: || {
+    unusual_error: || {
         let body = concat!(
             r#"{"code":404,"data":{},"detailMsg":"","error_code":"404","#,
             r#""error_message":"Not Found","msg":"Not Found"}"#

@@ -39,14 +39,15 @@ kinds! {
     /// An HTML page with status 520, as Cloudflare sends for an overloaded exchange, or with another status.
     Html520 = "html_520", &["status"];
     /// "Too many requests" in the exchange's own format, with a `Retry-After` if the exchange sends one or the fault sets
-    /// one. Further calls lengthen the ban.
+    /// one. Further calls lengthen the exchange's usual ban.
     RateLimited = "rate_limited", &["retry_after"];
-    /// "Too many requests" in the exchange's own format, without a `Retry-After`. Every call is refused until the fault ends.
+    /// "Too many requests" in the exchange's own format, without a `Retry-After`. Every call is refused at least until the
+    /// fault ends.
     RateLimitedSilently = "rate_limited_silently", &[];
-    /// An immediate ban. Usually an exchange bans only a caller that has ignored refusals. The status is 418 at Binance;
-    /// other exchanges answer with 429 or in their own format.
+    /// An immediate ban. Usually an exchange bans only a caller that has ignored refusals. The status is 418 at Binance and
+    /// 429 at other exchanges.
     IpBanned = "ip_banned", &["retry_after"];
-    /// Each answer takes longer than the previous answer. The sixth call is refused.
+    /// Each answer takes longer than the previous answer. The sixth call and later calls are refused.
     Throttled = "throttled", &["latency_millis"];
     /// The answer takes 20 seconds, or `latency_millis`.
     Slow = "slow", &["latency_millis"];
@@ -60,8 +61,8 @@ kinds! {
     Empty = "empty", &[];
     /// Status 200 and a valid answer, but prices and times do not change. A bank publishes no new fixing.
     Frozen = "frozen", PRICE_PARAMETERS;
-    /// The pair is halted: its last price does not change and its book is empty. Binance reports the status if a client asks
-    /// for it.
+    /// The pair is halted: its last price does not change and its book is empty. Binance and Kraken report the status if a
+    /// client asks for it.
     Halted = "halted", PRICE_PARAMETERS;
     /// Status 200 and a valid answer, but every price is multiplied by a factor.
     LieFactor = "lie_factor", &["direction", "factor"];
@@ -75,7 +76,7 @@ kinds! {
     Warning = "warning", &[];
     /// The pair is unknown. As at the real exchange, the whole batch fails or the pair is missing from the answer.
     Unlisted = "unlisted", PRICE_PARAMETERS;
-    /// The keys of prices have other names.
+    /// Some keys have other names, for example the keys of prices.
     Renamed = "renamed", &[];
     /// Numbers have another form.
     OddNumbers = "odd_numbers", &["direction", "number_form"];

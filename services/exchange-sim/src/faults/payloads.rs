@@ -88,7 +88,7 @@ fault_forms! {
     /// For faults of prices: the only pair that the fault applies to, such as `BTC-USD`. The default is every pair.
     direction: CurrencyPair,
     /// For `rate_limited` and `ip_banned`: the `Retry-After` in seconds, 1 to 259200. The default is the exchange's usual
-    /// value.
+    /// value for `rate_limited`, and 120 for `ip_banned`.
     retry_after: u64,
     /// For `slow` and `throttled`: the delay of an answer in milliseconds, 1 to 25000. The defaults are 20000 and 1000.
     latency_millis: u64,

@@ -16,10 +16,10 @@ pub(crate) struct FaultStore(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// By exchange: its manual fault.
+    /// The manual fault of each exchange.
     manual: BTreeMap<String, Fault>,
     timeline: Vec<ScheduledFault>,
-    /// By exchange: when its running faults were ended over the admin API.
+    /// When the running faults of each exchange were last ended over the admin API.
     ended_at: BTreeMap<String, Timestamp>,
 }
 
@@ -74,7 +74,7 @@ impl FaultStore {
         exchanges.iter().filter_map(|name| Some(state.active(name, now)?.to_fault_info(name))).collect()
     }
 
-    /// Ignores poisoning: no code between two changes of the maps can panic.
+    /// Locks the state. A poisoned lock is accepted, because no code between two changes of the maps can panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -38,7 +38,7 @@ pub(crate) enum PriceForm {
 }
 
 impl Price {
-    /// The price as a JSON string with `decimals` decimals, at most 8.
+    /// The price as a JSON string with `decimals` decimals, at most 8. The form can change the decimals, or require `null`.
     pub(crate) fn text(self, decimals: u32) -> JsonValue {
         match self.form {
             PriceForm::Plain => JsonValue::Text(format_price(self.units, decimals)),
@@ -47,7 +47,8 @@ impl Price {
         }
     }
 
-    /// The price as a JSON number with at most `decimals` decimals, without trailing zeros.
+    /// The price as a JSON number with at most `decimals` decimals, without trailing zeros. The form can require a string
+    /// or `null` instead.
     pub(crate) fn number(self, decimals: u32) -> JsonValue {
         match self.form {
             PriceForm::Plain => JsonValue::Number(without_trailing_zeros(&format_price(self.units, decimals))),

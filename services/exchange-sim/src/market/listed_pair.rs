@@ -1,4 +1,4 @@
-//! Pairs under the symbols that an exchange gives them.
+//! The pairs that an exchange lists, with its own symbols.
 
 use common::money::{Asset, CurrencyPair};
 

@@ -21,6 +21,8 @@ const PATHS: [(&str, &str); 12] = [
     ("kraken", "/kraken/0/public/Ticker?pair=XBTUSD"),
     ("okx", "/okx/api/v5/market/ticker?instId=BTC-USDT"),
 ];
+const COINBASE: (&str, &str) = PATHS[5];
+const OKX: (&str, &str) = PATHS[11];
 const BANKS: [&str; 3] = ["cbr", "ecb", "frankfurter"];
 
 async fn get_with_fault(name: &str, path: &str, fault: &str) -> (u16, String) {
@@ -40,7 +42,7 @@ async fn error_faults_have_the_status_of_each_exchange() {
         assert!(html.0 == 520 && html.1.starts_with("<!DOCTYPE html>"), "{name}: {html:?}");
         for kind in ["error_in_200", "odd_error", "renamed"] {
             let answer = get(kind).await;
-            // Bitfinex's values have no names.
+            // A single ticker of Bitfinex has neither keys nor a symbol, so the fault `renamed` does not change it.
             assert!(answer.1 != usual.1 || (name, kind) == ("bitfinex", "renamed"), "{name}: {kind}");
             assert!(kind == "odd_error" || answer.0 == 200, "{name}: {kind} {answer:?}");
         }
@@ -56,7 +58,7 @@ async fn error_faults_have_the_status_of_each_exchange() {
             assert_eq!(get(kind).await, usual, "{name}: {kind} affects only WebSockets");
         }
     }
-    assert_eq!(get_with_fault("okx", PATHS[11].1, r#"{"fault":"html_520","status":403}"#).await.0, 403);
+    assert_eq!(get_with_fault("okx", OKX.1, r#"{"fault":"html_520","status":403}"#).await.0, 403);
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +157,7 @@ async fn fault_of_one_pair_does_not_affect_other_pairs() {
 #[tokio::test(start_paused = true)]
 async fn slow_answers_take_the_configured_time() {
     let sim = Sim::new();
-    let (name, path) = PATHS[5];
+    let (name, path) = COINBASE;
     for (fault, seconds) in [(r#"{"fault":"slow"}"#, 20), (r#"{"fault":"slow","latency_millis":3000}"#, 3)] {
         sim.start_fault(name, fault);
         let start = Instant::now();
@@ -171,7 +173,7 @@ async fn slow_answers_take_the_configured_time() {
 #[tokio::test(start_paused = true)]
 async fn endless_answer_is_valid_json_of_64_mib() {
     let sim = Sim::new();
-    let (name, path) = PATHS[5];
+    let (name, path) = COINBASE;
     sim.start_fault(name, r#"{"fault":"endless"}"#);
     let (status, body) = sim.get(path).await;
     assert_eq!((status, body.len() >> 20), (200, 64));
@@ -181,7 +183,7 @@ async fn endless_answer_is_valid_json_of_64_mib() {
 #[tokio::test(start_paused = true)]
 async fn exchange_that_is_down_sends_no_answer() {
     let sim = Sim::new();
-    let (name, path) = PATHS[5];
+    let (name, path) = COINBASE;
     sim.start_fault(name, r#"{"fault":"down"}"#);
     assert!(sim.response(path).await.into_body().into_bytes().await.is_err());
 }
@@ -208,7 +210,7 @@ async fn calls_above_the_limit_are_refused_only_with_enforced_limits() {
         let sim = Sim { endpoint, simulation };
         let mut refused = 0;
         for _ in 0..40 {
-            refused += u32::from(sim.get(PATHS[11].1).await.0 == 429);
+            refused += u32::from(sim.get(OKX.1).await.0 == 429);
         }
         assert_eq!(refused > 0, enforce_call_limits);
     }

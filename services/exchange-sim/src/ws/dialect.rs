@@ -22,7 +22,7 @@ pub(super) struct WsEndpoint {
     pub(super) new_dialect: fn(query: Option<&str>) -> Box<dyn WsDialect>,
 }
 
-/// The messages of one exchange on one connection. Every method returns texts in the order in which they are sent.
+/// The messages of one exchange on one connection. Methods return texts in the order in which they are sent.
 pub(super) trait WsDialect: Send {
     fn rules(&self) -> ConnectionRules;
 
@@ -36,10 +36,12 @@ pub(super) trait WsDialect: Send {
 
     fn is_subscribed(&self) -> bool;
 
-    /// The prices that have changed since they were last sent, or that were last sent [`RESEND_INTERVAL`] ago.
+    /// The price messages that are due. Usually a price is due if it has changed since it was last sent, or if it was last
+    /// sent [`RESEND_INTERVAL`] ago.
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String>;
 
-    /// The heartbeats, once a second. `idle` is set if the exchange has sent nothing since the last heartbeat.
+    /// The heartbeats that are due. Called once a second. `idle` is set if the exchange has sent nothing since the last
+    /// call.
     fn heartbeats(&mut self, _view: &ExchangeView<'_>, _idle: bool) -> Vec<String> {
         Vec::new()
     }

@@ -35,13 +35,13 @@ struct Session {
     simulation: Simulation,
     to_client: mpsc::Sender<FromExchange>,
     opened_at: Instant,
-    /// The last message of either side.
+    /// When either side last sent a message. A ping of the exchange does not count.
     last_message_at: Instant,
     last_heartbeat_at: Instant,
     last_ping_at: Instant,
     unanswered_ping_at: Option<Instant>,
     restart_announced_at: Option<Instant>,
-    /// Whether the exchange has sent nothing since the last heartbeat.
+    /// Whether the exchange has sent nothing since the heartbeats were last due.
     idle: bool,
     last_price_message: Option<String>,
     received: ReceivedMessages,

@@ -166,9 +166,9 @@ impl MarketPrices {
     /// Adds prices that are converted from dollars by official rates.
     ///
     /// Orders never use a converted price in a pair that enough exchanges trade, even if these exchanges contradict each
-    /// other. In other pairs, a converted price replaces the price of an index, because exchanges report dollars every few
-    /// seconds and an index can be a minute old. The converted price is used even if the index is newer. Otherwise the price
-    /// would alternate between the two.
+    /// other. In other pairs, a price that is converted from the price of exchanges replaces the price of an index, because
+    /// exchanges report dollars every few seconds and an index can be a minute old. The converted price is used even if the
+    /// index is newer. Otherwise the price would alternate between the two.
     fn add_cross_prices(&mut self, votes: &[Vote], config: &PricingConfig) {
         let order_currencies = config.assets();
         let rates = OfficialRates::from_votes(votes);

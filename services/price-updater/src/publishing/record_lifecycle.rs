@@ -1,10 +1,11 @@
-//! Decides after each publish interval which price record is written. It uses no clock and no network.
+//! Decides which price record is written: at the end of each publish interval, and in between if a price would expire. The
+//! code uses no clock and no network.
 //!
 //! Each currency has its own state machine; see [`CurrencyLifecycle`]. A currency that loses its price does not affect the
 //! other currencies: its last good price is prolonged, and the other prices stay fresh.
 //!
-//! A record is written in every publish interval, even if nothing has changed. So a cache that has lost the record receives
-//! it again in the next interval. A repeated price keeps its `as_of` and its expiry time.
+//! If there is a price, a record is written in every publish interval, even if nothing has changed. So a cache that has
+//! lost the record receives it again in the next interval. A repeated price keeps its `as_of` and its expiry time.
 
 mod currency;
 #[cfg(test)]

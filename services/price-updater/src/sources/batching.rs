@@ -15,8 +15,8 @@ use super::{
 /// Splits the pairs of a source into requests. Normally one request has all pairs.
 ///
 /// If a request is rejected because of an unknown pair, it is halved until the pair is found. The rate limiter may stop
-/// that search; the next poll continues it. Meanwhile the other pairs have prices. After the search, the unknown pair is not
-/// requested for a while.
+/// that search; the next poll continues it. Meanwhile the pairs of answered requests have prices. After the search, the
+/// unknown pair is not requested for a while.
 #[derive(Default)]
 pub(super) struct Batching {
     delisted: DelistedPairs,
@@ -35,6 +35,7 @@ pub(super) struct BatchedPoll<'a, T> {
 }
 
 impl Batching {
+    /// Starts a poll of the requested pairs, without the delisted pairs.
     pub(super) fn start<T: Copy>(&self, request: &PollRequest<'_>, table: &[(CurrencyPair, T)]) -> BatchedPoll<'_, T> {
         let mut reply = PollReply::default();
         let mut pairs = self.delisted.exclude(requested_rows(request, table), &mut reply);
@@ -48,18 +49,21 @@ impl Batching {
         BatchedPoll { batching: self, queue, answered: Vec::new(), unanswered: Vec::new(), last_error: None, reply }
     }
 
-    /// Ignores poisoning: each change is complete in one call.
+    /// Locks the groups. A poisoned lock is accepted, because each change is complete in one call.
     fn next_groups(&self) -> MutexGuard<'_, Vec<Vec<CurrencyPair>>> {
         self.next_groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Copy> BatchedPoll<'_, T> {
-    /// The pairs of the next request. The caller passes the result of the request to [`Self::record_result`].
+    /// The pairs of the next request. `None` if the poll has no further request. The caller passes the result of the
+    /// request to [`Self::record_result`].
     pub(super) fn next_group(&mut self) -> Option<Vec<(CurrencyPair, T)>> {
         self.queue.pop_front()
     }
 
+    /// Stores the result of the request for `group`. A group of several pairs that was rejected because of an unknown pair
+    /// is split into two further requests.
     pub(super) fn record_result(
         &mut self,
         mut group: Vec<(CurrencyPair, T)>,

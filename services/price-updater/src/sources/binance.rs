@@ -125,7 +125,7 @@ fn parse_error(response: &HttpResponse, ErrorBody { code, msg }: &ErrorBody, now
     }
 }
 
-/// The rest of a ban. The message is `… IP(1.2.3.4) banned until 1700000000123. …`.
+/// The remaining time of a ban, from a message such as `… IP(1.2.3.4) banned until 1700000000123. …`.
 fn ban_left(message: &str, now: Timestamp) -> Option<Duration> {
     let (_, until) = message.split_once("banned until ")?;
     let milliseconds = until.split(|c: char| !c.is_ascii_digit()).next()?;

@@ -89,7 +89,7 @@ struct CacheState {
     /// Errors of single pairs in the last successful fetch.
     errors: BTreeMap<CurrencyPair, SourceError>,
     simulated: bool,
-    /// Why the last fetch failed.
+    /// Why the last fetch failed. `None` if it succeeded.
     failure: Option<SourceError>,
     next_fetch: Option<Instant>,
 }
@@ -153,7 +153,7 @@ impl DailyRatesCache {
         Ok(reply)
     }
 
-    /// Ignores poisoning: the fields do not depend on each other.
+    /// Locks the state. A poisoned lock is accepted, because the fields do not depend on each other.
     fn lock(&self) -> MutexGuard<'_, CacheState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -19,7 +19,7 @@ const RECHECK_AFTER: Duration = Duration::from_hours(1);
 pub(super) struct DelistedPairs(Mutex<BTreeMap<CurrencyPair, Instant>>);
 
 impl DelistedPairs {
-    /// Removes the delisted pairs, and adds an error for each of them to `reply`.
+    /// Returns `pairs` without the delisted pairs. Adds an error to `reply` for each delisted pair.
     pub(super) fn exclude<T>(
         &self,
         mut pairs: Vec<(CurrencyPair, T)>,
@@ -56,7 +56,7 @@ impl DelistedPairs {
         contained
     }
 
-    /// Ignores poisoning: each change is complete in one call.
+    /// Locks the map. A poisoned lock is accepted, because each change is complete in one call.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<CurrencyPair, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -59,8 +59,9 @@ impl SourceHttpClient {
     /// Sends a GET request for `path` and parses the response. `path` starts with a slash and may have a query.
     ///
     /// # Errors
-    /// [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent. If the status or `parse`
-    /// reports a rate limit, the client backs off and the error of `parse` is returned.
+    /// [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent.
+    /// [`SourceError::Timeout`] if the response is not complete at `deadline`. Otherwise the error of the transport or of
+    /// `parse`. If the status or `parse` reports a rate limit, the client also backs off.
     pub(crate) async fn get<T>(
         &self,
         path: &str,
@@ -80,7 +81,7 @@ impl SourceHttpClient {
         &self.rate_limiter
     }
 
-    /// Backs off if the response asks for it. Resets the backoff after a valid response.
+    /// Backs off if the response reports a rate limit or asks to wait. Resets the default backoff after a valid response.
     fn apply_backoff(&self, response: &HttpResponse, error: Option<&SourceError>) {
         let backoff = match error {
             Some(SourceError::RateLimited { retry_after }) => Some(retry_after.or(response.retry_after)),

@@ -18,7 +18,8 @@ impl<'a> NamedRows<'a> {
     /// Parses the row of this name.
     ///
     /// # Errors
-    /// [`SourceError::UnknownPair`] if there is no such row.
+    /// [`SourceError::UnknownPair`] if there is no such row, and [`SourceError::InvalidResponse`] if the row
+    /// cannot be parsed.
     pub(super) fn parse<T: Deserialize<'a>>(&self, name: &str) -> Result<T, SourceError> {
         let (_, row) = self.0.iter().find(|(other, _)| other == name).ok_or(SourceError::UnknownPair)?;
         serde_json::from_str(row.get()).map_err(SourceError::invalid_response)

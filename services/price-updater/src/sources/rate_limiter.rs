@@ -39,12 +39,13 @@ impl RateLimiter {
         self.lock().available(Instant::now())
     }
 
-    /// Permits no request for `retry_after`, or for the default backoff if `retry_after` is `None`. Returns the wait.
+    /// Permits no request for `retry_after`, or for the default backoff if `retry_after` is `None`. Returns the time until
+    /// the next request is permitted.
     pub(crate) fn back_off(&self, retry_after: Option<Duration>) -> Duration {
         self.lock().back_off(Instant::now(), retry_after)
     }
 
-    /// The end of the current backoff.
+    /// The end of the current backoff. `None` if there is none.
     pub(crate) fn backoff_until(&self) -> Option<Instant> {
         self.lock().backoff_until(Instant::now())
     }
@@ -54,7 +55,7 @@ impl RateLimiter {
         self.lock().record_success();
     }
 
-    /// Ignores poisoning: each change of the state is complete in one call.
+    /// Locks the state. A poisoned lock is accepted, because each change of the state is complete in one call.
     fn lock(&self) -> MutexGuard<'_, LimiterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,5 @@
-//! The ticker that a source reports for a pair at a moment, in one form for all sources.
+//! The ticker that a source reports for a pair at a moment, in one form for all sources. A ticker becomes a *course*, the
+//! last price of one pair at one source.
 
 use std::time::Duration;
 
@@ -53,8 +54,9 @@ impl Ticker {
     /// The ticker of an exchange, with the last trade, both sides of the book, or all three.
     ///
     /// # Errors
-    /// [`SourceError::Implausible`] if a price is not positive, or if the book has one side, is crossed or is too wide.
-    /// The last trade is then rejected too, because the exchange cannot be trusted.
+    /// [`SourceError::InvalidResponse`] if there is no price at all. [`SourceError::Implausible`] if a price is
+    /// not a valid rate, or if the book has only one side, is crossed or is too wide. The last trade is then rejected too,
+    /// because the exchange cannot be trusted.
     pub(crate) fn traded(prices: &TradedPrices<'_>, now: Timestamp) -> Result<Self, SourceError> {
         let last = prices.last.map(|last| parse_exact("last", last)).transpose()?;
         let bid = prices.bid.map(|bid| parse_exact("bid", bid)).transpose()?;
@@ -81,7 +83,7 @@ impl Ticker {
         Self { kind: CourseKind::Fixing, last: Some(value), bid_ask: None, observed_at: now }
     }
 
-    /// The price that is shown: the last trade, or the mean of bid and ask if there is no last trade.
+    /// The course: the price of the last trade, or the mean of bid and ask if there is no last trade.
     pub(crate) fn course(&self) -> Rate {
         self.last.or_else(|| self.mid_price()).unwrap_or_else(Self::no_price)
     }

@@ -67,7 +67,7 @@ fn unreachable(error: &reqwest::Error) -> TransportError {
     TransportError::Unreachable(innermost_cause(error))
 }
 
-/// The innermost cause of a failed connection, in words of this house where it is a usual one.
+/// The innermost cause of a failed connection. Usual causes have a text of this service; other causes keep their own text.
 pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
     use io::ErrorKind as Kind;
     let mut cause = error;
@@ -80,10 +80,10 @@ pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
         Some(Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof) => {
             "it closed the connection"
         }
-        Some(Kind::HostUnreachable | Kind::NetworkUnreachable) => "the network has no way to it",
+        Some(Kind::HostUnreachable | Kind::NetworkUnreachable) => "the network has no route to it",
         Some(Kind::TimedOut) => "it does not answer",
-        // The standard library has no kind for this.
-        _ if text.starts_with("failed to lookup address information") => "the address of its name cannot be found",
+        // The standard library has no kind for a failed name lookup.
+        _ if text.starts_with("failed to lookup address information") => "its host name cannot be resolved",
         _ => return text,
     };
     usual.to_owned()

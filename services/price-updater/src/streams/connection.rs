@@ -78,7 +78,7 @@ impl fmt::Debug for Connection {
 /// Connects to exchanges: over the network, or in tests to an exchange in the same process.
 #[async_trait]
 pub trait Connector: Send + Sync {
-    /// Can be cancelled. The caller limits the time with `CONNECT_TIMEOUT`.
+    /// Connects to `url`. The call can be cancelled. The caller limits its time with `CONNECT_TIMEOUT`.
     async fn connect(&self, url: &Url) -> Result<Connection, ConnectionError>;
 }
 
@@ -94,7 +94,7 @@ pub struct WebSocketConnector(());
 
 impl WebSocketConnector {
     pub fn new() -> Self {
-        // Fails if a provider is already installed. In that case, the installed provider is used.
+        // Installs a TLS provider. This fails if a provider is already installed; that provider is then used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self(())
     }

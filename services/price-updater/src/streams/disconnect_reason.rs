@@ -26,7 +26,7 @@ pub(super) enum DisconnectReason {
     ShutdownAnnounced,
     #[error("reached the maximum age of a connection")]
     MaxAgeReached,
-    #[error("was not used any more")]
+    #[error("was idle")]
     Idle,
 }
 

@@ -48,7 +48,7 @@ const TICKERS: &str = "tickers";
 #[derive(Deserialize)]
 struct Message {
     event: Option<String>,
-    /// A string, or in some errors a number.
+    /// A string, or in some messages a number.
     code: Option<DecimalText>,
     msg: Option<String>,
     arg: Option<Channel>,

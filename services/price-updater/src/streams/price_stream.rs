@@ -1,4 +1,5 @@
-//! The price stream of one exchange. It reconnects for as long as its prices are requested.
+//! The price stream of one exchange. It reconnects for as long as its prices are requested. A *course* is the last price of
+//! one pair at one exchange.
 
 mod session;
 
@@ -189,7 +190,7 @@ impl PriceStream {
         }
     }
 
-    /// Backs off if the exchange rejected the connection because of too many requests.
+    /// Backs off if the exchange rejected the connection with a wait, or with a status that means too many requests.
     ///
     /// If the exchange specifies the wait, the backoff applies to HTTP requests too. The default backoff applies to
     /// connections only, because some exchanges reject WebSocket connections and still answer HTTP requests.
@@ -210,7 +211,8 @@ impl PriceStream {
         self.context.metrics.set_connected(self.protocol.name, false);
     }
 
-    /// Counts the end of a connection and logs it. Only the first failure in a row is a warning.
+    /// Counts the end of a connection and logs it. Only the first failure in a row is a warning, and an exchange that
+    /// cannot be reached is no warning.
     fn report(&self, reason: &DisconnectReason, failure_reported: &mut bool) {
         let source = self.protocol.name;
         self.context.metrics.record_end(source, reason.kind());
@@ -223,14 +225,14 @@ impl PriceStream {
             reason,
             DisconnectReason::ConnectFailed(ConnectionError::Unreachable(_) | ConnectionError::Timeout)
         ) {
-            // Polls of the source report this too, unless they work.
+            // If the polls of the source fail too, their failure is the warning.
             tracing::info!(source, %reason, "a price stream cannot connect; the source is polled until it does");
         } else {
             tracing::warn!(source, %reason, "a price stream failed; the source is polled until it reconnects");
         }
     }
 
-    /// Ignores poisoning: the fields do not depend on each other.
+    /// Locks the state. A poisoned lock is accepted, because the fields do not depend on each other.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

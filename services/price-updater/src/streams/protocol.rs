@@ -1,4 +1,4 @@
-//! How to use the WebSocket API of one exchange.
+//! The description of an exchange's WebSocket API: its address, its messages and its timeouts.
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ const OFF: &str = "off";
 ///
 /// | variable | default | meaning |
 /// |---|---|---|
-/// | `BINANCE_WS_URL`, `COINBASE_WS_URL`, `KRAKEN_WS_URL`, `OKX_WS_URL` | the exchange's own URL, or `off` if `BINANCE_URL` and so on is not the exchange's own | WebSocket base URL, or `off` |
+/// | `BINANCE_WS_URL`, `COINBASE_WS_URL`, `KRAKEN_WS_URL`, `OKX_WS_URL` | the exchange's own URL, or `off` if the HTTP base URL (`BINANCE_URL` and so on) is not the exchange's own | WebSocket base URL, or `off` |
 ///
 /// A source with another base URL has no stream by default, so that prices of a simulated and of a real exchange are not
 /// mixed.

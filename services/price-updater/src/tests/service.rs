@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{App, sources::SOURCES};
 
 const TOKEN: &str = "a token of the tests";
-/// How long a test waits for a condition at most.
+/// Longest time that a test waits for a record.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The behaviour of the fake exchanges and the fake cache, and the data that they received.
@@ -49,7 +49,7 @@ struct Fakes {
     coinbase_down: AtomicBool,
     kraken_down: AtomicBool,
     simulated: AtomicBool,
-    /// How many more writes the fake cache refuses.
+    /// How many further writes of a record the fake cache refuses.
     refusals: AtomicUsize,
     /// The record in the cache before the service starts.
     stored_record: Mutex<Option<PriceRecord>>,

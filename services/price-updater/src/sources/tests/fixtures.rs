@@ -9,7 +9,8 @@ use crate::sources::{
     SourceDefinition, SourceError, TickerResults, Timestamp, http_client::HttpResponse,
 };
 
-/// A source whose requests for `path?query` are answered with the status and the body that `respond` returns.
+/// A source whose requests are all answered by `respond`. `respond` receives the path and the query of a request, and
+/// returns the status and the body of the response.
 pub(in crate::sources) fn scripted_source(
     definition: &'static SourceDefinition,
     respond: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
@@ -36,9 +37,9 @@ pub(in crate::sources) fn now() -> Timestamp {
     "2026-01-03T12:00:00Z".parse().unwrap()
 }
 
-/// The course of one pair.
+/// The price that is shown for one pair, or the error of the pair.
 pub(in crate::sources) fn course(results: &TickerResults, pair: &str) -> Result<String, SourceError> {
-    let is_requested = |(other, _): &&(CurrencyPair, _)| other.to_string() == pair;
-    let (_, result) = results.iter().find(is_requested).unwrap_or_else(|| panic!("{pair} has no result"));
+    let is_of_pair = |(other, _): &&(CurrencyPair, _)| other.to_string() == pair;
+    let (_, result) = results.iter().find(is_of_pair).unwrap_or_else(|| panic!("{pair} has no result"));
     result.as_ref().map(|ticker| ticker.course().to_string()).map_err(Clone::clone)
 }

@@ -79,8 +79,8 @@ impl PriceStream {
         }
     }
 
-    /// The first timeout of the connection, and the reason with which it ends the connection. A message or a use of the
-    /// stream can postpone it.
+    /// The first timeout of the connection, and the reason with which it ends the connection. A message or a request for
+    /// tickers can postpone it.
     fn next_timeout(&self, activity: Activity) -> (Instant, DisconnectReason) {
         let timeouts = self.protocol.timeouts;
         let idle_at = self.requested_at.borrow().map_or_else(Instant::now, |at| at + IDLE_TIMEOUT);
@@ -94,7 +94,7 @@ impl PriceStream {
         others.into_iter().flatten().fold(first, |first, next| if next.0 < first.0 { next } else { first })
     }
 
-    /// Applies a message to the cache. Returns whether it contained a ticker.
+    /// Applies a message to the cache. Returns whether the message updated a ticker, or why the connection must end.
     fn handle_message(&self, message: IncomingMessage) -> Result<bool, DisconnectReason> {
         let (source, now) = (self.protocol.name, self.context.clock.now());
         let metrics = &self.context.metrics;
