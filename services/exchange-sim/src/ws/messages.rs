@@ -1,4 +1,4 @@
-//! The two ends of a WebSocket without a socket.
+//! The messages of a WebSocket, and the client's end of a WebSocket without a socket.
 
 use tokio::sync::mpsc;
 

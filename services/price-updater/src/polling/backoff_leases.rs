@@ -59,8 +59,8 @@ impl BackoffLeases {
             let holder = stored.map_or_else(|| holder(end), |stored| stored.holder.clone());
             let ttl = Duration::from_secs(remaining.as_secs().clamp(1, MAX_LEASE_SECS));
             match upstreams.acquire_lease(&lease_name(source), &holder, ttl).await {
-                // The stored end is later, or it is the same and another instance rounded it to another second. The stored
-                // holder field is used for renewals.
+                // The lease contains this end or a later end. Another instance may have rounded the same end to another
+                // second. Renewals use the holder field of the lease.
                 Ok(lease) if end_of(&lease.holder).is_some_and(|stored| end.since(stored) <= ROUNDING_TOLERANCE) => {
                     let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
                     self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });

@@ -19,8 +19,8 @@ use super::{
     arithmetic::{Ratio, Tolerance, unit_rate},
 };
 
-/// How far apart the official rates of two banks may be, in thousandths of the lower rate. The rates are of the same day or of
-/// two consecutive days. If they are farther apart, one of them is wrong.
+/// How far apart the official rates of two banks may be, in thousandths of the lower rate. The rates are of the same day or
+/// of two consecutive days. If they differ by more, one of them is wrong.
 const MAX_SPREAD: i128 = 20;
 
 /// The official rate of the dollar in each currency.

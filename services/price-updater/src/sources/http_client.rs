@@ -1,4 +1,5 @@
-//! The HTTP client of one source. It enforces the rate limits of the source and obeys its backoff requests.
+//! The HTTP client of one source. It enforces the rate limits of the source, and backs off if the source reports a limit or
+//! asks to wait.
 
 use std::{sync::Arc, time::Duration};
 

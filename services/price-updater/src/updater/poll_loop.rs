@@ -220,10 +220,10 @@ impl<'a> PollLoop<'a> {
 
     /// The largest accepted difference between the time of the newest price and the time of another price.
     ///
-    /// A price expires one TTL after it was observed. Half a TTL must be left when it is written, because writes can fail. This
-    /// permits an index that is polled in every third publish interval: its price is at most two intervals old. One poll
-    /// interval is added because polls are not exactly on time. Without it, the price of the index would be used only
-    /// sometimes.
+    /// A price expires one TTL after it was observed. Half a TTL must be left when it is written, because writes can fail.
+    /// This permits an index that is polled in every third publish interval: its price is at most two intervals old. One
+    /// poll interval is added because polls are not exactly on time. Without this addition, the price of the index would be
+    /// used only sometimes.
     fn max_lag(&self) -> Duration {
         let config = &self.updater.config;
         config.record_ttl / 2 + config.poll_interval

@@ -1,8 +1,8 @@
 //! Compares the record that can be read with an independent calculation. Covers every sequence of successes and failures,
 //! without an incident and with each incident before each publish interval.
 //!
-//! The calculation uses neither states nor counters. It always starts from the whole past: the last success, the number of
-//! failures since then, and whether the written record was lost.
+//! The calculation uses neither states nor counters. It derives each result from the whole past: the last success, the
+//! number of failures since then, and whether the written record was lost.
 
 use std::time::Duration;
 
