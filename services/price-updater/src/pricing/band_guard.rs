@@ -1,4 +1,4 @@
-//! Holds back implausible prices.
+//! Withholds implausible prices.
 //!
 //! The agreement of a majority does not prove a price: most exchanges can be wrong in the same way, for example if they
 //! share a market maker, or if an attacker controls them. A price is implausible in three cases:
@@ -6,7 +6,6 @@
 //! * It differs from the last accepted price of its pair by more than the band.
 //! * More sources contradict it than support it. A source contradicts a price if it reports a price outside the band. The
 //!   sources are the exchanges, the indices, and the price that follows from another currency by official rates.
-//!
 //! * It is converted from a price that is held.
 //!
 //! An implausible price is held, which means that it is not used. It is accepted when all of these conditions hold:
@@ -16,7 +15,6 @@
 //! * Independent sources confirm it. If indices that did not vote on the price report the pair, one of them must confirm the
 //!   price. If no such index reports the pair, at least three exchanges must agree (all of them, if fewer than three report the
 //!   pair), and no exchange and no official rate may contradict them.
-//!
 //! * No more sources contradict it than support it, and it is not converted from a price that is held.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.
