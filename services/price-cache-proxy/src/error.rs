@@ -12,7 +12,7 @@ pub(crate) enum Error {
     /// 503: another reader has to disconnect first.
     #[error("all {MAX_EVENT_READERS} event streams are in use")]
     TooManyReaders,
-    /// 503: every operation of the store may be retried.
+    /// 503: the client may retry, because every operation of the store is idempotent.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -25,7 +25,7 @@ impl From<Error> for Problem {
                 Code::Overloaded,
                 format!("All {MAX_EVENT_READERS} event streams are in use. Poll /record and /board instead."),
             ),
-            // The store logs an outage once, and not for each request that fails.
+            // The store logs the outage. Failed requests are not logged here.
             Error::Store(StoreError::Unavailable(_) | StoreError::Timeout | StoreError::Unreadable(_)) => {
                 Self::new(Code::CacheUnavailable, "The price cache is unavailable. Try again in a few seconds.")
             }

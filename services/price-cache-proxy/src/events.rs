@@ -59,7 +59,8 @@ impl Events {
     }
 }
 
-/// An event with the current document, and an event for each later document.
+/// Sends the current document, if there is one, and then the newest document after each change. Omits documents that have
+/// expired.
 fn document_events<T: CachedKind>(topic: Topic, latest: &Latest<T>, clock: Clock) -> BoxStream<'static, Event> {
     let events = unfold(latest.subscribe(), move |mut documents| async move {
         loop {
@@ -83,7 +84,7 @@ fn with_permit(permit: OwnedSemaphorePermit, events: impl Stream<Item = Event>) 
     })
 }
 
-/// A response of server-sent events that does not end by itself.
+/// A response of server-sent events. It stays open until the client disconnects or the service shuts down.
 pub(crate) struct EventStream(BoxStream<'static, Event>);
 
 impl Payload for EventStream {

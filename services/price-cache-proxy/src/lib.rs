@@ -100,7 +100,7 @@ impl Service for App {
             ending.cancelled().await;
             self.close_streams.cancel();
         };
-        let (result, (), ()) = tokio::join!(serve, close, self.store.follow_changes(ending.clone()));
+        let (result, (), ()) = tokio::join!(serve, close, self.store.subscribe_to_changes(ending.clone()));
         result
     }
 

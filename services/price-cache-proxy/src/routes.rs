@@ -90,15 +90,15 @@ impl Routes {
         })
     }
 
-    /// Replaces the price record, unless the stored record is newer.
+    /// Replaces the price record, unless the stored record is newer and has not expired.
     ///
-    /// `ttl` counts from `as_of`, the time at which the prices were observed. Sending a record again does not extend its
-    /// validity.
+    /// A price without `expires_at` expires `ttl` seconds after its `as_of`, the time at which it was observed. A price without
+    /// `as_of` was observed at the `as_of` of the record. Sending a record again does not extend its validity.
     #[oai(path = "/add", method = "post", operation_id = "add_record")]
     async fn put_record(
         &self,
         _caller: PriceWriter,
-        /// How long after `as_of` the record may be used, in seconds.
+        /// How long after its `as_of` a price without `expires_at` may be used, in seconds.
         #[oai(default = "default_ttl", validator(minimum(value = "1"), maximum(value = "3600")))]
         ttl: Query<u64>,
         record: Json<NewPriceRecord>,
@@ -117,7 +117,8 @@ impl Routes {
         })
     }
 
-    /// Replaces the market snapshot, unless the stored snapshot is newer. A snapshot expires one hour after its `as_of`.
+    /// Replaces the market snapshot, unless the stored snapshot is newer and has not expired. A snapshot expires one hour after
+    /// its `as_of`.
     #[oai(path = "/board", method = "post", operation_id = "put_board")]
     async fn put_snapshot(
         &self,
@@ -128,7 +129,7 @@ impl Routes {
         Ok(PutSnapshotResponse::Stored(Json(SnapshotStored { as_of: stored.value().as_of })))
     }
 
-    /// Streams server-sent events: the current documents at once, and then each change, until the client disconnects.
+    /// Streams server-sent events until the client disconnects: the current documents at once, and then each change.
     ///
     /// An event is named after its topic, and its data is the whole document. Between changes a comment is sent every second.
     /// A slow reader receives the newest document of each topic and skips the documents in between.

@@ -55,8 +55,8 @@ impl Store {
         }
     }
 
-    /// The document, unless it has expired at `now`. The engine is read only if the local cache has no current document, so
-    /// that reads succeed during an outage of Redis until the cached document expires.
+    /// Returns the document of the local cache if that document is current at `now`. Otherwise, reads the document from the
+    /// engine. During an outage of Redis, this operation succeeds until the cached document expires.
     pub async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         match self.cache().latest::<T>().current(now) {
             Some(cached) => Ok(Some(cached)),
@@ -64,7 +64,8 @@ impl Store {
         }
     }
 
-    /// Reads the document from the engine into the local cache, unless it has expired at `now`.
+    /// Reads the document from the engine and updates the local cache with it. The local cache is the engine of the store in
+    /// memory. Returns the document that is cached afterwards, or `None` if that document is not current at `now`.
     pub async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         let document = match self {
             Self::Memory(store) => store.cache().latest().current(now),
@@ -74,8 +75,8 @@ impl Store {
         Ok(document.filter(|document| document.is_current(now)))
     }
 
-    /// Stores `document`, unless the store already has a later document that is still current at `now`. Returns the document
-    /// that the store has afterwards. The operation is atomic: after concurrent writes, the store has the latest document.
+    /// Stores `document`, unless the store already has a newer document that is still current at `now`. Returns the document
+    /// that the store has afterwards. The operation is atomic: after concurrent writes, the store has the newest document.
     pub async fn replace<T: CachedKind>(
         &self,
         document: Document<T>,
@@ -87,8 +88,9 @@ impl Store {
         }
     }
 
-    /// Grants the lease to `holder` for `ttl` if it is free, and renews it if `holder` has it. Returns the current
-    /// lease. The operation is atomic: concurrent callers get the same result.
+    /// Grants the lease to `holder` for `ttl` if the lease is free, and renews it if `holder` already has it. Returns the current
+    /// lease. The operation is atomic: of several concurrent callers, one receives the lease, and the others see that caller as
+    /// the holder.
     pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseState, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.acquire_lease(name, holder, ttl)),
@@ -96,15 +98,16 @@ impl Store {
         }
     }
 
-    /// Updates the local cache with the writes of other instances, until `stop` is cancelled.
-    pub(crate) async fn follow_changes(self, stop: CancellationToken) {
+    /// Updates the local cache with the writes of other instances, until `stop` is cancelled. Returns at once for the store in
+    /// memory, which no other instance uses.
+    pub(crate) async fn subscribe_to_changes(self, stop: CancellationToken) {
         match self {
             Self::Memory(_) => {}
-            Self::Redis(store) => store.follow_changes(stop).await,
+            Self::Redis(store) => store.subscribe_to_changes(stop).await,
         }
     }
 
-    /// Checks that the engine accepts writes.
+    /// Checks that the engine accepts writes. Always succeeds for the store in memory.
     pub async fn probe_write(&self) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),

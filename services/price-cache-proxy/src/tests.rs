@@ -146,7 +146,7 @@ async fn lease_has_one_holder() {
 }
 
 #[tokio::test]
-async fn invalid_documents_are_refused_with_the_name_of_the_field() {
+async fn invalid_requests_are_refused_with_the_name_of_the_field() {
     let service = Running::start(StoreConfig::Memory).await;
     let now = Timestamp::now();
     let valid = serde_json::to_string(&new_record(now)).unwrap();
@@ -199,6 +199,7 @@ impl RedisProxy {
         Self { address, task }
     }
 
+    /// Closes every connection. Returns the address, at which another proxy may start.
     async fn stop(self) -> SocketAddr {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
@@ -222,7 +223,7 @@ async fn requests_fail_with_503_within_seconds_during_a_redis_outage_and_succeed
     let mut stored = None;
     for _ in 0..2 {
         let (new, start) = (new_record(Timestamp::now()), Instant::now());
-        // A cached record is served until it expires. Before the first read there is no cached record.
+        // A cached record is served until it expires. Before the first write, no record is cached.
         match &stored {
             None => assert_eq!(code(service.cache.price_record().await.unwrap_err()), Code::CacheUnavailable),
             stored => assert_eq!(&service.cache.price_record().await.unwrap(), stored),
@@ -242,7 +243,7 @@ async fn requests_fail_with_503_within_seconds_during_a_redis_outage_and_succeed
 }
 
 #[tokio::test]
-async fn read_from_unresponsive_redis_fails_after_the_command_deadline() {
+async fn read_from_unresponsive_redis_fails_after_the_command_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("redis://{}", listener.local_addr().unwrap());
     let service = Running::start(StoreConfig::Redis(RedisConfig::new(&address, "test:").unwrap())).await;

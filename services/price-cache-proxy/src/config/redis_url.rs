@@ -18,7 +18,7 @@ pub enum RedisServer {
         sentinels: Vec<ConnectionInfo>,
         /// The name of the master at the Sentinels.
         master: String,
-        /// The user and the database at the master.
+        /// The user, the password and the database at the master.
         settings: RedisConnectionInfo,
     },
 }

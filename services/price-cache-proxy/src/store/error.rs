@@ -7,7 +7,7 @@ pub enum StoreError {
     Unavailable(#[source] redis::RedisError),
     #[error("Redis did not respond in time")]
     Timeout,
-    /// Another program wrote the key.
-    #[error("the document in Redis cannot be parsed")]
+    /// Another program wrote an invalid document to the key, or the new document cannot be serialized.
+    #[error("the document cannot be parsed or serialized")]
     Unreadable(#[source] serde_json::Error),
 }

@@ -18,14 +18,14 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
     /// The same rule as [`Expiring::expires_at`], for an engine that can read only the JSON of a document.
     fn expiry_rule(now: Timestamp) -> ExpiryRule;
 
-    /// The entry of this kind in the cache.
+    /// The place for documents of this kind in the cache.
     fn latest_in(cache: &LocalCache) -> &Latest<Self>
     where
         Self: Sized;
 }
 
-/// A document has expired unless a time is later than `expired_until`: the time in its field `field`, or the time in that field
-/// of one of its entries.
+/// A document has expired if none of its times is later than `expired_until`. Its times are in the field `field` of the document
+/// and of each of its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiryRule {
     /// The field with the time, in the document and in its entries.

@@ -23,7 +23,7 @@ use super::{
     lease::LeaseState,
     local_cache::{CachedKind, LocalCache},
 };
-use crate::{config::RedisConfig, limits::REDIS_COMMAND_DEADLINE};
+use crate::{config::RedisConfig, limits::REDIS_COMMAND_TIMEOUT};
 
 /// Time after which Redis deletes the key of the write probe.
 const PROBE_EXPIRY: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ struct Inner {
     key_prefix: String,
     cache: LocalCache,
     clock: Clock,
-    /// An outage is logged once and not for each command.
+    /// Decides which failures are logged, so that an outage is not logged for each command.
     outage: Mutex<OutageLog>,
 }
 
@@ -147,7 +147,7 @@ impl RedisStore {
                 result => result,
             }
         };
-        let result = match tokio::time::timeout(REDIS_COMMAND_DEADLINE, attempts).await {
+        let result = match tokio::time::timeout(REDIS_COMMAND_TIMEOUT, attempts).await {
             Ok(result) => result.map_err(StoreError::Unavailable),
             Err(_) => Err(StoreError::Timeout),
         };
@@ -172,7 +172,7 @@ impl RedisStore {
         result
     }
 
-    /// Logs the first failure of an outage, and the first success after it.
+    /// Logs the failures that the [`OutageLog`] selects, and the first success after them.
     fn log_availability<T>(&self, result: &Result<T, StoreError>) {
         let mut outage = self.0.outage.lock().unwrap_or_else(PoisonError::into_inner);
         let Err(error) = result else {

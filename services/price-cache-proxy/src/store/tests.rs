@@ -12,9 +12,9 @@ fn stores() -> [Store; 2] {
     [Store::memory(), Store::redis(&test_redis(), Clock::System).unwrap()]
 }
 
-/// Each engine with two stores, a writer and a reader, as two instances of the service have them. The local cache of the
-/// reader is empty, so that its reads reach the engine.
-fn pairs() -> [(Store, Store); 2] {
+/// A writer and a reader for each engine. In memory, both are the same store. In Redis, they are two stores, as in two instances
+/// of the service: the local cache of the reader is empty, so that its reads reach Redis.
+fn writers_and_readers() -> [(Store, Store); 2] {
     let (memory, redis) = (Store::memory(), test_redis());
     let redis_store = || Store::redis(&redis, Clock::System).unwrap();
     [(memory.clone(), memory), (redis_store(), redis_store())]

@@ -15,7 +15,7 @@ use super::*;
 /// pushed change arrives in time.
 const PUSH_LIMIT: Duration = Duration::from_secs(3);
 
-/// A watch that runs until it is dropped.
+/// A watch of the service. Its task runs until the reader is dropped.
 struct Reader {
     watch: PriceCacheWatch,
     run: JoinHandle<()>,

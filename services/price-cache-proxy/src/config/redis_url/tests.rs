@@ -46,7 +46,7 @@ fn sentinel_password_is_used_for_sentinels_only() {
 }
 
 #[test]
-fn single_server_is_parsed_by_its_client() {
+fn single_server_url_sets_the_address_and_the_database() {
     let server = RedisServer::parse("redis://:secret@cache:6380/2").unwrap();
     assert_eq!(server.database(), 2);
     assert!(matches!(server, RedisServer::Single(server) if server.addr().to_string() == "cache:6380"));

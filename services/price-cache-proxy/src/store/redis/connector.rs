@@ -16,10 +16,10 @@ use tracing::Instrument;
 
 use crate::{
     config::RedisServer,
-    limits::{REDIS_CONNECT_DEADLINE, REDIS_STEP_TIMEOUT},
+    limits::{REDIS_CONNECT_TIMEOUT, REDIS_STEP_TIMEOUT},
 };
 
-/// An attempt to connect, and its result. All commands share the attempt, which continues if a command stops waiting for it.
+/// An attempt to connect, and its result. All commands share the attempt. It continues if a command stops waiting for it.
 pub(super) type Attempt = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
 
 /// Opens connections. Clones share the connection.
@@ -38,7 +38,7 @@ enum Server {
 }
 
 impl Connector {
-    /// Connects when the first command is sent.
+    /// Fails if the settings are invalid. The connection is opened when the first command is sent.
     pub fn new(server: &RedisServer) -> RedisResult<Self> {
         let server = match server {
             RedisServer::Single(server) => Server::Single(Client::open(server.clone())?),
@@ -65,7 +65,7 @@ impl Connector {
         }
     }
 
-    /// A client of the server that is the master now.
+    /// A client of the single server, or of the server that the Sentinels report as the master now.
     pub async fn master(&self) -> RedisResult<Client> {
         match &self.0.server {
             Server::Single(client) => Ok(client.clone()),
@@ -77,10 +77,11 @@ impl Connector {
         self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Connects in a separate task. If a Sentinel is unavailable, finding the master may take longer than a command waits.
+    /// Connects in a separate task, so that the attempt continues when a command stops waiting. If a Sentinel is unavailable,
+    /// finding the master may take longer than a command waits.
     fn start_connecting(self) -> Attempt {
         let open = async move {
-            let opened = timeout(REDIS_CONNECT_DEADLINE, self.open()).await;
+            let opened = timeout(REDIS_CONNECT_TIMEOUT, self.open()).await;
             opened.unwrap_or_else(|_| Err(RedisError::from((ErrorKind::Io, "the connection was not opened in time"))))
         };
         let connecting = tokio::spawn(open.in_current_span());

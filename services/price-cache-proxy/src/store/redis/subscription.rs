@@ -1,4 +1,4 @@
-//! Follows the writes of other instances. Each write publishes the document, and every instance subscribes.
+//! Receives the writes of other instances. Each write publishes the document, and every instance subscribes.
 
 use common::{
     api::{courses::MarketSnapshot, prices::PriceRecord},
@@ -14,18 +14,18 @@ use tokio_util::sync::CancellationToken;
 use super::RedisStore;
 use crate::{
     limits::{
-        MAX_RESUBSCRIBE_DELAY, MIN_RESUBSCRIBE_DELAY, RECONCILE_INTERVAL, REDIS_CONNECT_DEADLINE, SUBSCRIBE_TIMEOUT,
+        MAX_RESUBSCRIBE_DELAY, MIN_RESUBSCRIBE_DELAY, RECONCILE_INTERVAL, REDIS_CONNECT_TIMEOUT, SUBSCRIBE_TIMEOUT,
     },
     store::{error::StoreError, local_cache::CachedKind},
 };
 
-/// Why a subscription ended.
+/// Why a subscription was not established, or why it ended.
 #[derive(Debug, thiserror::Error)]
 enum SubscriptionLost {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("Redis refused the subscription")]
-    Refused(#[source] redis::RedisError),
+    #[error("the subscription was not established")]
+    NotEstablished(#[source] redis::RedisError),
     #[error("the subscription was not established in time")]
     Timeout,
     #[error("the subscription ended")]
@@ -41,11 +41,11 @@ fn resubscribe_backoff() -> Backoff {
 
 impl RedisStore {
     /// Keeps the local cache up to date until `stop` is cancelled. Subscribes again whenever the subscription is lost.
-    pub(crate) async fn follow_changes(self, stop: CancellationToken) {
-        tokio::select! { () = stop.cancelled() => {}, () = self.follow_forever() => {} }
+    pub(crate) async fn subscribe_to_changes(self, stop: CancellationToken) {
+        tokio::select! { () = stop.cancelled() => {}, () = self.subscribe_forever() => {} }
     }
 
-    async fn follow_forever(&self) {
+    async fn subscribe_forever(&self) {
         let (mut backoff, mut outage) = (resubscribe_backoff(), OutageLog::default());
         loop {
             let lost = match self.subscribe().await {
@@ -74,15 +74,15 @@ impl RedisStore {
 
     /// Subscribes, and then reads all documents, because writes before the subscription are not delivered.
     async fn subscribe(&self) -> Result<PubSubStream, SubscriptionLost> {
-        let master = timeout(REDIS_CONNECT_DEADLINE, self.0.connector.master()).await;
-        let master = master.map_err(|_| SubscriptionLost::Timeout)?.map_err(SubscriptionLost::Refused)?;
+        let master = timeout(REDIS_CONNECT_TIMEOUT, self.0.connector.master()).await;
+        let master = master.map_err(|_| SubscriptionLost::Timeout)?.map_err(SubscriptionLost::NotEstablished)?;
         let subscribing = async {
             let mut pubsub = master.get_async_pubsub().await?;
             pubsub.subscribe(&[self.channel::<PriceRecord>(), self.channel::<MarketSnapshot>()]).await?;
             Ok(pubsub.into_on_message())
         };
         let messages = timeout(SUBSCRIBE_TIMEOUT, subscribing).await.map_err(|_| SubscriptionLost::Timeout)?;
-        let messages = messages.map_err(SubscriptionLost::Refused)?;
+        let messages = messages.map_err(SubscriptionLost::NotEstablished)?;
         self.refresh_all().await?;
         Ok(messages)
     }
@@ -90,8 +90,8 @@ impl RedisStore {
     async fn listen(&self, mut messages: PubSubStream) -> SubscriptionLost {
         let mut reconcile_ticks = interval(RECONCILE_INTERVAL);
         reconcile_ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Set if the last read found a document that no message had announced. The message may still be in flight. If no
-        // message arrives within one more interval, the subscription is dead.
+        // Whether the last read found a document that no message had announced. The message may still be in flight. If no
+        // message arrives within one more interval, the subscription counts as lost.
         let mut message_overdue = false;
         loop {
             tokio::select! {
@@ -134,12 +134,14 @@ impl RedisStore {
         }
     }
 
-    /// Reads all documents into the local cache. Returns whether one of them was newer than the document cached before.
+    /// Reads all documents into the local cache. Returns whether one of them was missing there or is newer than the document
+    /// that was cached before.
     async fn refresh_all(&self) -> Result<bool, StoreError> {
         Ok(self.refresh_document::<PriceRecord>().await? | self.refresh_document::<MarketSnapshot>().await?)
     }
 
-    /// Reads one document into the local cache. Returns whether it was newer than the document cached before.
+    /// Reads one document into the local cache. Returns whether it was missing there or is newer than the document that was
+    /// cached before.
     async fn refresh_document<T: CachedKind>(&self) -> Result<bool, StoreError> {
         let now = self.0.clock.now();
         let cached = self.0.cache.latest::<T>().current(now);

@@ -13,7 +13,7 @@ use common::{
 };
 use futures_util::future::join_all;
 
-use super::{pairs, stores};
+use super::{stores, writers_and_readers};
 use crate::{
     store::{CachedKind, Store},
     tests::fixtures::{record, snapshot, test_redis},
@@ -44,7 +44,7 @@ async fn empty_store_returns_no_document() {
 
 #[tokio::test]
 async fn stored_document_is_read_back_unchanged() {
-    for (writer, reader) in pairs() {
+    for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let (price_record, market_snapshot) = (record(now, "84000.12345678"), snapshot(now));
         assert_eq!(put(&writer, &price_record, now).await, price_record, "{writer:?}");
@@ -58,7 +58,7 @@ async fn stored_document_is_read_back_unchanged() {
 
 #[tokio::test]
 async fn document_expires_at_its_exact_time() {
-    for (writer, reader) in pairs() {
+    for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let (price_record, market_snapshot) = (record(now, "84000.12"), snapshot(now));
         put(&writer, &price_record, now).await;
@@ -80,7 +80,7 @@ async fn document_expires_at_its_exact_time() {
 
 #[tokio::test]
 async fn store_keeps_the_newer_of_two_documents() {
-    for (writer, reader) in pairs() {
+    for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let (older, newer) = (record(now, "1"), record(seconds_after(now, 1), "2"));
         put(&writer, &older, now).await;
@@ -97,7 +97,7 @@ async fn store_keeps_the_newer_of_two_documents() {
 
 #[tokio::test]
 async fn record_of_the_same_time_replaces_the_stored_record() {
-    for (writer, reader) in pairs() {
+    for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let fresh = record(now, "84000.12");
         put(&writer, &fresh, now).await;
@@ -109,7 +109,7 @@ async fn record_of_the_same_time_replaces_the_stored_record() {
 
 #[tokio::test]
 async fn older_document_replaces_an_expired_document() {
-    for (writer, reader) in pairs() {
+    for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let short = PriceRecord { expires_at: seconds_after(now, 10), ..record(seconds_after(now, 5), "1") };
         let long = record(now, "2");
@@ -127,7 +127,7 @@ async fn older_document_replaces_an_expired_document() {
 
 #[tokio::test]
 async fn record_whose_first_price_has_expired_is_kept_until_its_last_price_expires() {
-    for (writer, reader) in pairs() {
+    for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let (newest, last_expiry) = (seconds_after(now, 5), seconds_after(now, 60));
         let price = |expires_at| CurrencyPrice {
@@ -154,7 +154,7 @@ async fn record_whose_first_price_has_expired_is_kept_until_its_last_price_expir
 /// An instance whose clock was ahead wrote a document. Instances with a correct clock ignore the document and replace it.
 #[tokio::test]
 async fn document_from_the_future_is_not_read_and_is_replaced() {
-    for (writer, reader) in pairs() {
+    for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let ahead = now.plus(Duration::from_hours(1));
         put(&writer, &record(ahead, "1"), ahead).await;
@@ -178,7 +178,7 @@ async fn document_from_the_future_is_not_read_and_is_replaced() {
 
 #[tokio::test]
 async fn newest_of_many_concurrent_writes_remains() {
-    for (writer, reader) in pairs() {
+    for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let start = now.minus(Duration::from_secs(50));
         let records: Vec<_> =
