@@ -15,7 +15,7 @@ pub struct Config {
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,
     pub rate_limit: RateLimit,
-    /// How long after its `as_of` an agreed price counts as current.
+    /// How long after its `as_of` an agreed price without an expiry time may be used.
     pub price_ttl: Duration,
     /// Interval between market snapshots. Clients may cache a response for this long.
     pub refresh_interval: Duration,
@@ -24,10 +24,10 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived from `INTERNAL_TOKEN` | tokens for calls of these services |
+    /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived from `INTERNAL_TOKEN` | tokens for calls to these services |
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
-    /// | `PRICE_TTL_SECS` | 60 | how long after its `as_of` an agreed price counts as current |
+    /// | `PRICE_TTL_SECS` | 60 | how long after its `as_of` an agreed price without an expiry time may be used |
     /// | `COURSE_REFRESH_SECS` | the smaller of 5 and `PRICE_REFRESH_SECS` | interval between market snapshots; clients may cache a response for this long |
     /// | `RATES_RATE_LIMIT_PER_MINUTE` | 6000 | requests per minute and client address; 0: no limit |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |

@@ -1,4 +1,4 @@
-//! Converts an amount of one asset into another at the current agreed prices.
+//! Converts an amount of one asset into another at the current agreed prices and official rates.
 
 mod known_error;
 mod path;
@@ -23,7 +23,7 @@ use self::{
 };
 use crate::current_price::{CurrentPrices, PriceError};
 
-/// Decimals of the displayed rate. An inverse rate, such as the rate from a yen to bitcoin, has many leading zeros.
+/// Maximum number of decimals of the displayed rate. An inverse rate, such as the rate from yen to bitcoin, has many leading zeros.
 const RATE_DECIMALS: u32 = 16;
 
 /// Why an amount was not converted.
@@ -31,7 +31,7 @@ const RATE_DECIMALS: u32 = 16;
 pub(crate) enum ConversionError {
     #[error("a field has a value that is not allowed")]
     InvalidFields(Vec<FieldError>),
-    /// A path exists, but one of its prices is missing at the moment.
+    /// There is no path, and a price that a path could contain is missing only at the moment.
     #[error(transparent)]
     NoPrice(PriceError),
     #[error("no agreed prices connect {from} to {to}")]

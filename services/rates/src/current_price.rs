@@ -1,4 +1,4 @@
-//! Agreed prices that are fresh enough to be used.
+//! Agreed prices that may be used at a point in time.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -38,7 +38,7 @@ pub(crate) enum PriceError {
     NotLoaded,
     #[error("no exchange reports {0}")]
     UnknownPair(CurrencyPair),
-    /// The exchanges report the pair the other way around.
+    /// The exchanges report only the inverse of the pair.
     #[error("no exchange reports {0}; its price is that of {1}, inverted")]
     InvertedPair(CurrencyPair, CurrencyPair),
     #[error("no price is agreed for {0}; /api/v1/courses lists the courses of the exchanges")]
@@ -56,7 +56,7 @@ impl PriceError {
         if snapshot.contains(inverted) { Self::InvertedPair(pair, inverted) } else { Self::UnknownPair(pair) }
     }
 
-    /// Whether the pair itself has no price, so that waiting does not help.
+    /// Whether the pair never has a price, so that waiting does not help.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::UnknownPair(_) | Self::InvertedPair(..) | Self::NotAgreed(_) => true,

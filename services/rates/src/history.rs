@@ -32,8 +32,8 @@ pub(crate) struct HistoryParams {
 }
 
 impl HistoryParams {
-    /// Checks the parameters. Names in `catalogue` are valid. If a name is not in it, the names of all stored courses are read
-    /// from db-proxy, and they are valid too.
+    /// Checks the parameters. Names in `catalogue` are valid. If a parameter is invalid, the names of all stored courses are read
+    /// from db-proxy. These names are valid, too.
     pub(crate) async fn validate(
         &self,
         db_proxy: &DbProxyClient,
@@ -42,7 +42,7 @@ impl HistoryParams {
         if let Ok(filter) = self.parse(catalogue) {
             return Ok(filter);
         }
-        // An exchange that is no longer polled has courses too.
+        // An exchange that is no longer polled still has past courses.
         let stored = db_proxy.current_courses().await?;
         self.parse(&catalogue.clone().extended_by_stored(&stored)).map_err(Error::InvalidFields)
     }

@@ -1,4 +1,5 @@
-//! Checks of single parameters for requests that another parameter makes invalid, so that one response names every wrong one.
+//! Checks the parameters of a request that is refused because another parameter is malformed, so that one response names every
+//! invalid parameter.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::{
     snapshot::{Catalogue, FilterParams, SnapshotStore},
 };
 
-/// The names that filters, pairs and conversions may have.
+/// The names that filters, pairs and conversions may contain.
 pub(crate) struct KnownNames {
     pub(crate) snapshots: Arc<SnapshotStore>,
     pub(crate) db_proxy: DbProxyClient,
@@ -30,7 +31,7 @@ impl KnownNames {
         if operation == "course_history" {
             return self.error_in_history(name, value, catalogue).await;
         }
-        // Without a market snapshot, no name is known, and the response is an error of another kind.
+        // Without a market snapshot, no name is known, and the request fails for this reason.
         view.as_ref()?;
         let text = Some(value.to_owned());
         let in_filter = |params: FilterParams| params.parse(catalogue).err()?.pop();
@@ -45,7 +46,7 @@ impl KnownNames {
         }
     }
 
-    /// The history also knows the names of stored courses.
+    /// The error of a parameter of the course history. The names of stored courses are valid, too.
     async fn error_in_history(&self, name: &str, value: &str, catalogue: &Catalogue) -> Option<FieldError> {
         let mut params = HistoryParams::default();
         match name {
@@ -56,7 +57,7 @@ impl KnownNames {
         }
         match params.validate(&self.db_proxy, catalogue).await {
             Err(Error::InvalidFields(mut errors)) => errors.pop(),
-            // Whether the name is known cannot be found out now.
+            // The parameter is valid, or db-proxy is unavailable and the names of stored courses are unknown.
             Ok(_) | Err(_) => None,
         }
     }

@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-/// Filtered responses cached with a snapshot. Further filters are evaluated for each request.
+/// Maximum number of filtered responses that are cached with a snapshot. Other filters are evaluated for each request.
 pub(crate) const MAX_FILTERED_RESPONSES: usize = 256;
-/// Names in each list of the catalogue, which lists exchanges and assets.
+/// Maximum number of names in each list of the catalogue. The lists contain exchanges, base assets and quote assets.
 pub(crate) const MAX_CATALOGUE_NAMES: usize = 4096;
-/// Concurrent readers of the stream.
+/// Maximum number of concurrent readers of the stream.
 pub(crate) const MAX_STREAM_READERS: usize = 1024;
 /// Interval between keep-alive comments on a stream without events.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Converted amounts must be less than this, in whole units.
+/// The amount of a conversion must be less than this, in whole units.
 pub(crate) const MAX_AMOUNT: u64 = 1_000_000_000_000;
-/// Snapshots kept for slow readers of the stream. A reader that is further behind receives all courses again.
+/// Number of snapshots that are kept for slow readers of the stream. A reader that is further behind receives all courses again.
 pub(crate) const MAX_RECENT_SNAPSHOTS: usize = 4;
 /// Longest period that a chart shows, in hours.
 pub(crate) const MAX_CHART_HOURS: u32 = 168;
-/// Pages of candles read for a chart. A day of twelve exchanges has eighteen pages.
+/// Maximum number of pages of candles that are read for a chart. A day of twelve exchanges has eighteen pages.
 pub(crate) const MAX_CHART_PAGES: u32 = 20;
-/// Charts drawn concurrently. Each needs several requests to db-proxy and a few milliseconds of processor time.
+/// Maximum number of charts that are drawn concurrently. Each needs several requests to db-proxy and a few milliseconds of
+/// processor time.
 pub(crate) const MAX_CONCURRENT_CHARTS: usize = 2;
 /// Longest wait of a request until its chart can be drawn.
 pub(crate) const CHART_QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Cached charts. Each expires after the refresh interval.
+/// Maximum number of cached charts. Each chart expires after the refresh interval.
 pub(crate) const MAX_CACHED_CHARTS: usize = 64;

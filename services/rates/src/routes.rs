@@ -100,7 +100,7 @@ impl Api {
 
     /// Lists the courses of a period, unaggregated (`raw`) or as candles of a minute, an hour or a day.
     ///
-    /// Each exchange and pair is listed oldest first. Follow `_links.next` until it is absent.
+    /// The courses of each exchange and pair are listed oldest first. Follow `_links.next` until it is absent.
     #[oai(path = "/api/v1/courses/history", method = "get", operation_id = "course_history")]
     #[expect(clippy::too_many_arguments, reason = "each argument is a query parameter")]
     async fn history(
@@ -159,8 +159,8 @@ impl Api {
     ///
     /// While the exchanges agree on no newer price, the response is the last good price until it expires. Its `state` is `fresh`
     /// for the normal lifetime of a price and then `prolonged`, with its age. create-order may be configured to refuse a prolonged
-    /// price earlier (`PRICE_MAX_AGE_SECS`). After that, or in a pair that orders do not use, the response is a 503. An expired
-    /// price is never returned.
+    /// price earlier (`PRICE_MAX_AGE_SECS`). After the price has expired, the response is a 503. An expired price is never
+    /// returned. The price of a pair that orders do not use is not prolonged: while no price is agreed, the response is a 503.
     #[oai(path = "/api/v1/price", method = "get", operation_id = "get_price")]
     async fn price(
         &self,

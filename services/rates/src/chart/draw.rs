@@ -59,7 +59,7 @@ pub(super) struct Chart {
     /// The age of the current price, if it is prolonged.
     pub(super) prolonged_age: Option<Duration>,
     pub(super) series: Series,
-    /// False if no exchange reports the pair. Its price is then computed from two reported pairs.
+    /// False if the market snapshot contains no course of the pair. A price of the pair is then computed from other pairs.
     pub(super) reported: bool,
     pub(super) simulated: bool,
 }
@@ -114,8 +114,8 @@ impl Chart {
         }
     }
 
-    /// Shortens the period if there is data for less than half of it, as after the first start of the service. The chart would
-    /// otherwise show a dot at its right edge.
+    /// The period on the time axis. If there is data for less than half of the requested period, as after the first start of the
+    /// service, the axis is shortened to the data. On the full axis, the line would be a dot at the right edge.
     fn span(&self) -> Span {
         let (now, requested) = (self.now_secs(), i64::from(self.hours) * 3600);
         let available = self.series.points().next().map_or(requested, |first| now - first.time);
@@ -199,8 +199,8 @@ impl Chart {
         draw_text(area, &marks.join("; "), (RIGHT, 24), &style)
     }
 
-    /// The scale of prices and the step between its labels. The scale spans the medians with a margin, and the band as far as
-    /// it lies within that margin. A wide band is cut off, so that it does not flatten the line.
+    /// The scale of prices and the step between its labels. The scale spans the medians with a margin, and the part of the band
+    /// that lies within this margin. A wide band is cut off, so that it does not flatten the line. `None` if there are no points.
     fn price_axis(&self) -> Option<(Scale, i64)> {
         let lowest = self.series.points().map(|point| point.median).min()?;
         let highest = self.series.points().map(|point| point.median).max()?;
@@ -258,7 +258,7 @@ fn draw_time_axis(area: &Area<'_>, scale: &Scale) -> DrawResult {
     draw_line(area, vec![(LEFT, BOTTOM), (RIGHT, BOTTOM)], GREY, 1)
 }
 
-/// Shades a time without data, and names it where there is room.
+/// Shades a period without data, and labels it if it is wide enough.
 fn draw_gap(area: &Area<'_>, left: i32, right: i32) -> DrawResult {
     const LABEL_WIDTH: i32 = 56;
     let corners = [(left, TOP), (right, BOTTOM)];
@@ -270,7 +270,7 @@ fn draw_gap(area: &Area<'_>, left: i32, right: i32) -> DrawResult {
     draw_text(area, "no data", (i32::midpoint(left, right), TOP + 6), &style)
 }
 
-/// Draws the band and the line. A single point becomes a dot on a vertical line.
+/// Draws the band and the line of a segment. A segment of one point becomes a dot on a vertical line.
 fn draw_segment(area: &Area<'_>, segment: &[Point], times: &Scale, prices: &Scale) -> DrawResult {
     let position = |point: &Point, value: i64| (times.pixel(point.time), prices.pixel(value));
     if let [point] = segment {

@@ -7,20 +7,21 @@ use std::{
 
 use common::{api::courses::Candle, money::Rate, time::Timestamp};
 
-/// For how many candles the last course of an exchange is carried forward. A course may stay the same for a while, but an
-/// exchange that no longer reports must not count forever.
+/// Maximum number of candles over which the last course of an exchange is carried forward. A course may stay the same for a while,
+/// but an exchange that no longer reports must not count forever.
 const MAX_CARRIED_CANDLES: i64 = 10;
-/// For how many times the usual time between two courses no exchange may report one, before that is shown as a gap.
+/// A gap is shown if no exchange reports a course for the usual spacing of courses times this factor. The spacing of courses is the
+/// time between two successive buckets with a course.
 const SILENCE_FACTOR: i64 = 2;
-/// How many times between courses are needed to know the usual one.
+/// Minimum number of spacings from which the usual spacing is computed.
 const MIN_SPACINGS: usize = 10;
-/// Courses that are farther from the median than the median divided by this number are left out of the band, as they are
-/// left out of the agreed price. A single wrong course would otherwise flatten the line.
+/// The band excludes a course whose distance from the median exceeds the median divided by this number. The agreement on prices
+/// excludes such a course, too. A single wrong course would otherwise flatten the line.
 const BAND_DIVISOR: i64 = 20;
 /// Maximum number of points of the line. A chart has too few columns of pixels for more.
 const MAX_POINTS: i64 = 400;
 
-/// The courses of all exchanges at one time, in hundred-millionths.
+/// The median and the band of the courses of all exchanges at one time, in hundred-millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Point {
     /// Seconds since 1970.
@@ -34,12 +35,12 @@ pub(super) struct Point {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Series {
     pub(super) segments: Vec<Vec<Point>>,
-    /// Number of exchanges that have a candle before the end of the period.
+    /// Number of exchanges that have a candle up to the end of the period.
     pub(super) exchangers: usize,
     pub(super) simulated: bool,
 }
 
-/// The time that a chart shows.
+/// The period that a chart shows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Period {
     pub(super) end: Timestamp,
@@ -50,7 +51,7 @@ pub(super) struct Period {
 /// The range and the last course of one exchange in the buckets of one point.
 #[derive(Debug, Clone, Copy)]
 struct ExchangeRange {
-    /// The bucket of the last course.
+    /// The bucket of the last course. It precedes the buckets of the point if the course is carried forward.
     last_bucket: i64,
     low: i64,
     high: i64,
@@ -62,10 +63,10 @@ impl Series {
         self.segments.last().and_then(|segment| segment.last()).copied()
     }
 
-    /// The end of each segment and the beginning of the next one.
+    /// The last point before each gap, and the first point after it.
     pub(super) fn gaps(&self) -> impl Iterator<Item = (Point, Point)> {
-        let pairs = self.segments.iter().zip(self.segments.iter().skip(1));
-        pairs.filter_map(|(before, after)| Some((*before.last()?, *after.first()?)))
+        let neighbours = self.segments.iter().zip(self.segments.iter().skip(1));
+        neighbours.filter_map(|(before, after)| Some((*before.last()?, *after.first()?)))
     }
 
     pub(super) fn points(&self) -> impl Iterator<Item = &Point> {
@@ -79,7 +80,7 @@ impl Series {
         let bucket_of = |time: Timestamp| time.micros() / 1_000_000 / width;
         let last = bucket_of(end);
         let first = bucket_of(end.minus(Duration::from_hours(hours.into())));
-        // One point spans several buckets if there are more buckets than points.
+        // One point spans several buckets if there are more than `MAX_POINTS` buckets.
         let step = (last - first).div_euclid(MAX_POINTS) + 1;
 
         let mut exchangers: BTreeMap<&str, BTreeMap<i64, &Candle>> = BTreeMap::new();
@@ -121,8 +122,9 @@ impl Series {
     }
 }
 
-/// How many buckets may pass without a course of any exchange before the line has a gap. The courses of a pair that is traded all the
-/// time change in each bucket, so a few buckets without one are an outage. Those of other pairs may stay the same for longer.
+/// Maximum number of successive buckets without a course of any exchange that do not count as a gap. The courses of a frequently
+/// traded pair change in each bucket, so even two buckets without a course are an outage. The courses of other pairs may stay the
+/// same for longer.
 fn max_silence(buckets: &BTreeSet<i64>) -> i64 {
     let mut spacings: Vec<_> =
         buckets.iter().zip(buckets.iter().skip(1)).map(|(earlier, later)| later - earlier).collect();
@@ -130,14 +132,15 @@ fn max_silence(buckets: &BTreeSet<i64>) -> i64 {
         return MAX_CARRIED_CANDLES;
     }
     spacings.sort_unstable();
-    // Nine of ten are shorter. An outage is a single long one.
+    // Nine of ten spacings are not longer than this one. A single long spacing, such as an outage, therefore has no influence.
     let usual = spacings[spacings.len() * 9 / 10];
     (usual * SILENCE_FACTOR - 1).min(MAX_CARRIED_CANDLES)
 }
 
 impl ExchangeRange {
-    /// The range in the buckets from `first` to `last`. If the exchange has no candle there, its last course before `first` is
-    /// carried forward.
+    /// The range in the buckets from `first` to `last`. If the exchange has no candle in these buckets, its last course before
+    /// `first` is carried forward. `None` if the last candle is more than [`MAX_CARRIED_CANDLES`] buckets before `last`, or if
+    /// there is no candle.
     fn of_buckets(candles: &BTreeMap<i64, &Candle>, first: i64, last: i64) -> Option<Self> {
         let mut range: Option<Self> = None;
         for (&last_bucket, candle) in candles.range(first..=last) {

@@ -21,7 +21,7 @@ fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
     }
 }
 
-/// Varying courses of five exchanges. One of them reports wrong values.
+/// Candles of five exchanges with varying courses. One of the exchanges reports wrong values.
 fn varied_candles(minutes: u64) -> Vec<Candle> {
     let names = ["binance", "coinbase", "kraken", "okx", "wrong"];
     let moments = (0..minutes).flat_map(|minute| names.iter().enumerate().map(move |(n, name)| (minute, n, *name)));
@@ -73,7 +73,7 @@ fn checked_texts(svg: &str) -> String {
     texts.join("|")
 }
 
-/// Writes the chart to the folder in the variable `SHOW_CHARTS`, if that is set, so that a person can look at it.
+/// If the variable `SHOW_CHARTS` is set, writes the chart to the folder that it names, so that a person can look at the chart.
 fn save_for_review(name: &str, svg: &str) {
     if let Some(folder) = std::env::var_os("SHOW_CHARTS") {
         std::fs::write(std::path::Path::new(&folder).join(name), svg).unwrap();
@@ -100,7 +100,7 @@ fn chart_is_well_formed_and_labelled() {
 }
 
 #[test]
-fn empty_chart_explains_why() {
+fn empty_chart_states_why_it_is_empty() {
     let mut empty = chart(&[], 6, 0);
     empty.current_price = None;
     let svg = empty.to_svg().unwrap();
@@ -113,7 +113,7 @@ fn empty_chart_explains_why() {
 }
 
 #[test]
-fn real_data_is_not_marked_and_a_single_point_is_drawn() {
+fn real_data_is_not_marked_as_simulated_and_a_single_point_is_drawn() {
     let real = Candle { simulated: false, ..candle("kraken", 5, "0.99981") };
     let svg = chart(&[real], 1, 5).to_svg().unwrap();
     save_for_review("point.svg", &svg);
@@ -203,7 +203,7 @@ fn index_courses_of_a_traded_pair_are_excluded() {
     assert_eq!(comparable_candles(varied_candles(1), None, pair).len(), 5);
 }
 
-/// Minutes in which no exchange reported a course.
+/// An outage is a period in which no exchange reports a course.
 #[test]
 fn outage_is_shown_as_a_gap() {
     let without = |minutes: std::ops::Range<u64>| {
@@ -217,16 +217,16 @@ fn outage_is_shown_as_a_gap() {
     save_for_review("gap.svg", &svg);
     let texts = checked_texts(&svg);
     assert!(texts.contains("with one gap without data") && texts.contains("no data"), "{texts}");
-    // An outage of two minutes is seen too. One minute without a change is none.
+    // An outage of two minutes is shown, too. A single minute without a course is not a gap.
     assert_eq!(chart(&without(20..22), 1, 59).series.segments.len(), 2);
     let quiet = chart(&without(20..21), 1, 59);
     assert_eq!(quiet.series.segments.len(), 1);
     assert!(!checked_texts(&quiet.to_svg().unwrap()).contains("gap"));
 }
 
-/// A course that seldom changes is no outage.
+/// The courses change only every fifth minute.
 #[test]
-fn seldom_change_is_no_gap() {
+fn time_between_rare_changes_is_not_shown_as_a_gap() {
     let every_fifth: Vec<_> =
         varied_candles(60).into_iter().enumerate().filter(|(n, _)| n / 5 % 5 == 0).map(|(_, candle)| candle).collect();
     assert_eq!(chart(&every_fifth, 1, 59).series.segments.len(), 1);

@@ -8,7 +8,7 @@ const ZERO_DECIMAL_CURRENCIES: [&str; 15] =
 /// Currencies whose smallest unit is a thousandth (ISO 4217, list one).
 const THREE_DECIMAL_CURRENCIES: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
-/// Decimals of an amount of the asset. Three-letter codes other than BTC and ETH are currencies.
+/// Decimals of an amount of the asset. Three-letter codes other than BTC and ETH count as currencies.
 pub(super) fn result_decimals(asset: Asset) -> u32 {
     match asset.as_str() {
         "BTC" | "ETH" => 8,

@@ -134,7 +134,7 @@ fn official(currency: &str, legs: &[(&str, &str, bool)], spread_millionths: Opti
     OfficialRate { currency: currency.parse().unwrap(), legs, spread_millionths, simulated: false }
 }
 
-/// A market in which USDT is traded in both currencies, and the official rates of the euro and the pound.
+/// A market in which USDT is traded in euros and dollars, with official rates of the euro and the pound.
 fn market_with_official_rates(usdt_error: i64, official_error: Option<u32>) -> MarketSnapshotView {
     let prices =
         vec![price_with_votes("USDT-EUR", "0.9231", usdt_error), price_with_votes("USDT-USD", "1.0002", usdt_error)];
@@ -148,7 +148,7 @@ fn market_with_official_rates(usdt_error: i64, official_error: Option<u32>) -> M
     MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None)
 }
 
-/// The steps of a conversion, with their operations.
+/// The steps of a conversion as text: `*` before the pair of a multiplication, `/` before the pair of a division.
 fn steps(conversion: &Conversion) -> String {
     let step = |step: &ConversionStep| format!("{}{}", if step.inverse { '/' } else { '*' }, step.direction);
     conversion.steps.iter().map(step).collect::<Vec<_>>().join(" ")
@@ -244,7 +244,7 @@ fn unconnected_assets_have_no_path() {
 }
 
 proptest! {
-    /// The difference of a round trip is at most half a cent and, at the rate, half a satoshi.
+    /// A round trip changes the amount by at most half a cent plus the value of half a satoshi.
     #[test]
     fn round_trip_differs_by_rounding_only(cents in 1..10_000_000_000_u64, rate in 100_000_000..10_000_000_000_000_i64) {
         let rate = Rate::from_hundred_millionths(rate).unwrap();

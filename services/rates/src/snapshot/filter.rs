@@ -13,8 +13,8 @@ use common::{
 
 use super::catalogue::Catalogue;
 
-/// A validated filter. `None` matches everything. Filters with the same names are equal, regardless of the order and case
-/// of the names in the request.
+/// A validated filter. A list that is `None` matches everything. Filters with the same names are equal, regardless of the order
+/// and case of the names in the request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SnapshotFilter {
     exchangers: Option<BTreeSet<String>>,
@@ -48,8 +48,8 @@ impl FilterParams {
     }
 }
 
-/// Parses a comma-separated list of known names. A blank list is no filter, because an HTML form sends an empty value for an
-/// empty field.
+/// Parses a comma-separated list of known names. Passes an error with all unknown names to `add_error`. Returns `None` in case of
+/// an error, and also for a blank list, because an HTML form sends an empty value for an empty field.
 pub(crate) fn parse_names<T: Ord + Display>(
     field: &str,
     names: Option<&str>,

@@ -58,7 +58,7 @@ impl SortedSnapshot {
         self.prices.binary_search_by_key(&pair, |price| price.direction).ok()
     }
 
-    /// The courses of one pair, by exchange.
+    /// The courses of one pair, in the order of their exchanges.
     pub(crate) fn courses_of(&self, pair: CurrencyPair) -> impl Iterator<Item = &Course> {
         self.courses.iter().filter(move |course| course.direction == pair)
     }

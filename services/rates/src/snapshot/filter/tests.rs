@@ -42,7 +42,7 @@ fn unknown_names_are_reported_by_field() {
 }
 
 #[test]
-fn every_unknown_name_is_reported_with_the_name_that_was_meant() {
+fn every_unknown_name_is_reported_with_a_similar_known_name() {
     let params = FilterParams { exchangers: Some("krakn,kraken,bitmex,krakn".to_owned()), ..FilterParams::default() };
     let errors = params.parse(&catalogue()).unwrap_err();
     let start = "contains the unknown names \"krakn\" (did you mean kraken?), \"bitmex\"; each name must be one of ";
