@@ -7,8 +7,8 @@ pub(crate) const MAX_EVENT_READERS: usize = 256;
 
 /// Longest wait for one step: opening a connection to Redis, or receiving one response.
 pub(crate) const REDIS_STEP_TIMEOUT: Duration = Duration::from_millis(400);
-/// Longest duration of an attempt to connect. It is longer than [`REDIS_STEP_TIMEOUT`], because finding the master takes several
-/// steps if a Sentinel is unavailable.
+/// Longest duration of an attempt to connect. It is longer than [`REDIS_STEP_TIMEOUT`], because finding the master takes
+/// several steps if a Sentinel is unavailable.
 pub(crate) const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for the result of a Redis command, including its second attempt.
 pub(crate) const REDIS_COMMAND_TIMEOUT: Duration = Duration::from_millis(900);

@@ -88,9 +88,9 @@ impl Store {
         }
     }
 
-    /// Grants the lease to `holder` for `ttl` if the lease is free, and renews it if `holder` already has it. Returns the current
-    /// lease. The operation is atomic: of several concurrent callers, one receives the lease, and the others see that caller as
-    /// the holder.
+    /// Grants the lease to `holder` for `ttl` if the lease is free, and renews it if `holder` already has it. Returns the
+    /// current lease. The operation is atomic: of several concurrent callers, one receives the lease, and the others see that
+    /// caller as the holder.
     pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseState, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.acquire_lease(name, holder, ttl)),

@@ -37,8 +37,8 @@ use crate::{
 /// Longest period with a resolution of one minute, in hours. Longer periods have a resolution of one hour.
 const MAX_MINUTE_RESOLUTION_HOURS: u32 = 24;
 
-/// Draws at most [`MAX_CONCURRENT_CHARTS`] charts at once, and caches up to [`MAX_CACHED_CHARTS`] charts for the refresh interval.
-/// Clones share the cache.
+/// Draws at most [`MAX_CONCURRENT_CHARTS`] charts at once, and caches up to [`MAX_CACHED_CHARTS`] charts for the refresh
+/// interval. Clones share the cache.
 #[derive(Clone)]
 pub(crate) struct ChartRenderer {
     db_proxy: DbProxyClient,
@@ -67,8 +67,8 @@ impl ChartRenderer {
         Self { db_proxy, permits, cache: Arc::default(), refresh_interval, price_ttl }
     }
 
-    /// Returns the chart of the `hours` before `now` as SVG, from the cache or newly drawn. If there is no view, the chart shows
-    /// only the history.
+    /// Returns the chart of the `hours` before `now` as SVG, from the cache or newly drawn. If there is no view, the chart
+    /// shows only the history.
     pub(crate) async fn render(
         &self,
         view: Option<&MarketSnapshotView>,
@@ -159,8 +159,8 @@ fn candle_width(hours: u32) -> Duration {
     resolution(hours).width().unwrap_or(Duration::from_mins(1))
 }
 
-/// If an exchange trades the pair, excludes the candles of sources that report an index or a fixing, because only courses of one
-/// kind are comparable.
+/// If an exchange trades the pair, excludes the candles of sources that report an index or a fixing, because only courses of
+/// one kind are comparable.
 fn comparable_candles(candles: Vec<Candle>, view: Option<&MarketSnapshotView>, pair: CurrencyPair) -> Vec<Candle> {
     let courses: Vec<_> = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).collect();
     let not_traded: Vec<_> = courses.iter().filter(|course| course.kind != CourseKind::Trade).collect();

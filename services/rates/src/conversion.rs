@@ -23,7 +23,8 @@ use self::{
 };
 use crate::current_price::{CurrentPrices, PriceError};
 
-/// Maximum number of decimals of the displayed rate. An inverse rate, such as the rate from yen to bitcoin, has many leading zeros.
+/// Maximum number of decimals of the displayed rate. An inverse rate, such as the rate from yen to bitcoin, has many leading
+/// zeros.
 const RATE_DECIMALS: u32 = 16;
 
 /// Why an amount was not converted.

@@ -32,8 +32,8 @@ pub(crate) struct HistoryParams {
 }
 
 impl HistoryParams {
-    /// Checks the parameters. Names in `catalogue` are valid. If a parameter is invalid, the names of all stored courses are read
-    /// from db-proxy. These names are valid, too.
+    /// Checks the parameters. Names in `catalogue` are valid. If a parameter is invalid, the names of all stored courses are
+    /// read from db-proxy. These names are valid, too.
     pub(crate) async fn validate(
         &self,
         db_proxy: &DbProxyClient,

@@ -12,7 +12,8 @@ pub(crate) const MAX_STREAM_READERS: usize = 1024;
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The amount of a conversion must be less than this, in whole units.
 pub(crate) const MAX_AMOUNT: u64 = 1_000_000_000_000;
-/// Number of snapshots that are kept for slow readers of the stream. A reader that is further behind receives all courses again.
+/// Number of snapshots that are kept for slow readers of the stream. A reader that is further behind receives all courses
+/// again.
 pub(crate) const MAX_RECENT_SNAPSHOTS: usize = 4;
 /// Longest period that a chart shows, in hours.
 pub(crate) const MAX_CHART_HOURS: u32 = 168;

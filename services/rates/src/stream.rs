@@ -67,8 +67,8 @@ impl CourseStreams {
         self.stop.cancel();
     }
 
-    /// Streams everything that matches the filter, and then its changes. Events are not queued for a slow reader. Its next event
-    /// contains all changes up to the newest snapshot, or everything again if the reader is too far behind.
+    /// Streams everything that matches the filter, and then its changes. Events are not queued for a slow reader. Its next
+    /// event contains all changes up to the newest snapshot, or everything again if the reader is too far behind.
     pub(crate) fn open(
         &self,
         store: &Arc<SnapshotStore>,
@@ -118,8 +118,8 @@ impl Subscription {
         }
     }
 
-    /// The event with the changes from the last snapshot of this reader to the newest snapshot. `None` if nothing that matches the
-    /// filter has changed, or if there is no current snapshot.
+    /// The event with the changes from the last snapshot of this reader to the newest snapshot. `None` if nothing that matches
+    /// the filter has changed, or if there is no current snapshot.
     fn next_event(&mut self) -> Option<Bytes> {
         let newest = self.store.newest().ok()?;
         let last = self.last_sequence.replace(newest.sequence);

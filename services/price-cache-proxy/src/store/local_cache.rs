@@ -24,8 +24,8 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
         Self: Sized;
 }
 
-/// A document has expired if none of its times is later than `expired_until`. Its times are in the field `field` of the document
-/// and of each of its entries.
+/// A document has expired if none of its times is later than `expired_until`. Its times are in the field `field` of the
+/// document and of each of its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiryRule {
     /// The field with the time, in the document and in its entries.

@@ -114,8 +114,8 @@ impl Chart {
         }
     }
 
-    /// The period on the time axis. If there is data for less than half of the requested period, as after the first start of the
-    /// service, the axis is shortened to the data. On the full axis, the line would be a dot at the right edge.
+    /// The period on the time axis. If there is data for less than half of the requested period, as after the first start of
+    /// the service, the axis is shortened to the data. On the full axis, the line would be a dot at the right edge.
     fn span(&self) -> Span {
         let (now, requested) = (self.now_secs(), i64::from(self.hours) * 3600);
         let available = self.series.points().next().map_or(requested, |first| now - first.time);
@@ -200,7 +200,8 @@ impl Chart {
     }
 
     /// The scale of prices and the step between its labels. The scale spans the medians with a margin, and the part of the band
-    /// that lies within this margin. A wide band is cut off, so that it does not flatten the line. `None` if there are no points.
+    /// that lies within this margin. A wide band is cut off, so that it does not flatten the line. `None` if there are no
+    /// points.
     fn price_axis(&self) -> Option<(Scale, i64)> {
         let lowest = self.series.points().map(|point| point.median).min()?;
         let highest = self.series.points().map(|point| point.median).max()?;

@@ -7,11 +7,11 @@ use std::{
 
 use common::{api::courses::Candle, money::Rate, time::Timestamp};
 
-/// Maximum number of candles over which the last course of an exchange is carried forward. A course may stay the same for a while,
-/// but an exchange that no longer reports must not count forever.
+/// Maximum number of candles over which the last course of an exchange is carried forward. A course may stay the same for a
+/// while, but an exchange that no longer reports must not count forever.
 const MAX_CARRIED_CANDLES: i64 = 10;
-/// A gap is shown if no exchange reports a course for the usual spacing of courses times this factor. The spacing of courses is the
-/// time between two successive buckets with a course.
+/// A gap is shown if no exchange reports a course for the usual spacing of courses times this factor. The spacing of courses is
+/// the time between two successive buckets with a course.
 const SILENCE_FACTOR: i64 = 2;
 /// Minimum number of spacings from which the usual spacing is computed.
 const MIN_SPACINGS: usize = 10;
@@ -122,9 +122,9 @@ impl Series {
     }
 }
 
-/// Maximum number of successive buckets without a course of any exchange that do not count as a gap. The courses of a frequently
-/// traded pair change in each bucket, so even two buckets without a course are an outage. The courses of other pairs may stay the
-/// same for longer.
+/// Maximum number of successive buckets without a course of any exchange that do not count as a gap. The courses of a
+/// frequently traded pair change in each bucket, so even two buckets without a course are an outage. The courses of other pairs
+/// may stay the same for longer.
 fn max_silence(buckets: &BTreeSet<i64>) -> i64 {
     let mut spacings: Vec<_> =
         buckets.iter().zip(buckets.iter().skip(1)).map(|(earlier, later)| later - earlier).collect();

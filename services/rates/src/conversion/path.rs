@@ -40,10 +40,10 @@ impl ConversionPath {
     /// Chooses a path from the base to the quote asset.
     ///
     /// If the pair or its inverse has a price, that price is used, so that a conversion agrees with `/api/v1/price` and with
-    /// orders. Otherwise, the candidates are the official rate of the pair and paths of two prices through a third asset. One of
-    /// the two prices may be an official rate. A candidate without a prolonged price is preferred. Then the smallest known error
-    /// decides, then the smallest number of prices. An unknown error counts as the largest error that the agreement on prices
-    /// tolerates.
+    /// orders. Otherwise, the candidates are the official rate of the pair and paths of two prices through a third asset. One
+    /// of the two prices may be an official rate. A candidate without a prolonged price is preferred. Then the smallest known
+    /// error decides, then the smallest number of prices. An unknown error counts as the largest error that the agreement on
+    /// prices tolerates.
     ///
     /// If there is no path, the error describes the first price that is temporarily missing, if any.
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
@@ -89,8 +89,8 @@ impl Candidate {
             Ok(price) => Ok(Self::of_price(prices, &price, false)),
             Err(error) => match prices.price(pair.inverted()) {
                 Ok(price) => Ok(Self::of_price(prices, &price, true)),
-                // Either pair may lack a price only at the moment. Such an error is more useful to the client than the error of a
-                // pair that never has a price.
+                // Either pair may lack a price only at the moment. Such an error is more useful to the client than the error of
+                // a pair that never has a price.
                 Err(inverse_error) => Err(if error.is_permanent() { inverse_error } else { error }),
             },
         }

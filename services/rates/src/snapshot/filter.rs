@@ -48,8 +48,8 @@ impl FilterParams {
     }
 }
 
-/// Parses a comma-separated list of known names. Passes an error with all unknown names to `add_error`. Returns `None` in case of
-/// an error, and also for a blank list, because an HTML form sends an empty value for an empty field.
+/// Parses a comma-separated list of known names. Passes an error with all unknown names to `add_error`. Returns `None` in case
+/// of an error, and also for a blank list, because an HTML form sends an empty value for an empty field.
 pub(crate) fn parse_names<T: Ord + Display>(
     field: &str,
     names: Option<&str>,

@@ -45,9 +45,9 @@ impl SnapshotStore {
         Self { clock, newest, recent, newest_sequence: watch::Sender::new(0), accepted, as_of }
     }
 
-    /// Replaces the newest snapshot, unless `snapshot` is older. After a reconnection, an older snapshot may arrive. A snapshot of
-    /// price-cache-proxy counts as newer than a snapshot of the database, whatever their times are. Returns whether the newest
-    /// snapshot was replaced.
+    /// Replaces the newest snapshot, unless `snapshot` is older. After a reconnection, an older snapshot may arrive. A snapshot
+    /// of price-cache-proxy counts as newer than a snapshot of the database, whatever their times are. Returns whether the
+    /// newest snapshot was replaced.
     pub(crate) fn replace_if_newer(&self, snapshot: MarketSnapshot, origin: SnapshotOrigin) -> bool {
         // The queue is consistent even after a panic: each change is a single push or pop.
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);

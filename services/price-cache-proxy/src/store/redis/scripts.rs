@@ -4,8 +4,8 @@
 ///
 /// The version of the stored document is its field `newest_as_of`, or `as_of` if it has no such field. The stored document is
 /// newer if its version is later than `ARGV[2]`. A stored document from the future is replaced, too: its version is later than
-/// `ARGV[5]`. The stored document has expired if none of its times is later than `ARGV[8]`. Its times are in the field `ARGV[6]`
-/// of the document, and in the same field of each entry of its field `ARGV[7]`.
+/// `ARGV[5]`. The stored document has expired if none of its times is later than `ARGV[8]`. Its times are in the field
+/// `ARGV[6]` of the document, and in the same field of each entry of its field `ARGV[7]`.
 ///
 /// Redis deletes the new document after `ARGV[3]` milliseconds. The new document is published on the channel `ARGV[4]`. Returns
 /// the document that is stored afterwards.
