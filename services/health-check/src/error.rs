@@ -13,7 +13,7 @@ pub(crate) enum Error {
     /// 401: the caller is not an operator.
     #[error("only operators may read reports")]
     OperatorsOnly,
-    /// 401: the browser has not sent the token of operators.
+    /// 401: the browser has not sent the token of operators, or has sent a wrong one.
     #[error("the password of the operator is needed")]
     PasswordNeeded,
     /// 413: the data exceeds [`MAX_REPORT_DATA`].
@@ -25,7 +25,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The names of the invalid fields.
+    /// The names of the fields of [`Error::Invalid`]. Empty for other errors.
     pub(crate) fn fields(&self) -> Vec<&str> {
         match self {
             Self::Invalid(errors) => errors.iter().map(|error| error.field.as_str()).collect(),

@@ -37,15 +37,15 @@ pub(crate) struct HealthService {
     metrics: HealthMetrics,
 }
 
-/// One lock protects both fields, so that the state of a service and the reports about it are consistent. No I/O happens
-/// under the lock.
+/// One lock protects both fields, so that the state of a service and the reports about the service are consistent. The lock is
+/// never held while the code waits for something else.
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,
 }
 
 impl State {
-    /// The error of a service that neither is expected nor has reported.
+    /// The error of a name that is neither an expected service nor a service that has sent a report or a heartbeat.
     fn unknown_service(&self, name: &str) -> Option<FieldError> {
         if self.registry.contains(name) {
             return None;
@@ -77,8 +77,8 @@ impl HealthService {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores a report. A heartbeat also updates the state of its instance. A refused heartbeat is reported, because the state of
-    /// its instance is outdated from then on.
+    /// Stores a report. A heartbeat also updates the state of its instance. A heartbeat with the mark `update` is not stored:
+    /// it only updates the state. A refused heartbeat is reported, because the state of its instance is outdated from then on.
     pub(crate) fn receive_report(&self, report: Report, now: Instants) -> Result<(), Error> {
         let refused = report.is_heartbeat().then(|| report.service.clone());
         let result = self.store_report(report, now);
@@ -167,7 +167,7 @@ impl HealthService {
     }
 }
 
-/// The state before the change. `None` if only the readiness has changed, or the service is not starting any more.
+/// The state before the change. `None` if the state is the same as before: only `ready` or `starting` has changed.
 fn previous_state(change: &StateChange) -> Option<ServiceState> {
     let StateChange { from, to, .. } = change;
     (from.state != to.state).then_some(from.state)

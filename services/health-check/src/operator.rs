@@ -39,7 +39,8 @@ impl OperatorAccess {
     }
 }
 
-/// Removes the names of instances, which contain host names, and the details of components, which may contain addresses.
+/// Replaces the names of instances by numbers, because the names contain host names. Removes the details of components and the
+/// reasons in the order intake, because they may contain addresses.
 pub(crate) fn without_details(mut health: Health) -> Health {
     let remove_details = |components: &mut Vec<Component>| {
         for component in components {

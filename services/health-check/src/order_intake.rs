@@ -1,8 +1,9 @@
 //! The order intake, which is the summary of the health: whether orders are accepted, at which prices, and what remains of the
 //! limit.
 //!
-//! create-order reports these values in its heartbeats. It sends a heartbeat within two seconds of a change, and confirms an
-//! unchanged state as often. Each heartbeat states when the next one arrives. If it does not, the values are unknown.
+//! create-order reports these values in its heartbeats. It checks the values every two seconds and sends a heartbeat after each
+//! check, even if nothing has changed. Each heartbeat states the time within which the next heartbeat arrives. If no heartbeat
+//! arrives within this time, the values are unknown.
 
 use common::{
     api::health::{Component, CurrencyIntake, OrderIntake, OrderLimitStatus, OrderPriceStatus, ServiceState},
@@ -41,7 +42,8 @@ impl IntakeInstance<'_> {
     }
 }
 
-/// The order intake at `now`. `state` is the state of create-order.
+/// The order intake at `now`. `state` is the state of create-order. If orders are accepted, `reason` names the instances that
+/// cannot place orders, if there are any.
 pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: ServiceState, now: Timestamp) -> OrderIntake {
     // The instance that places orders and has the latest heartbeat comes first, because it reported the most recent prices and
     // limit.
@@ -53,7 +55,7 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
         return unknown(format!("no instance of {SERVICE} is running: its state is {state}"));
     };
     if !best.confirmed {
-        // The values in its last heartbeat say nothing about the present.
+        // The values in the last heartbeat are outdated.
         let since = best.last_seen.wall;
         return unknown(format!(
             "{SERVICE} has not reported since {since}; it has ended, or it cannot reach health-check"
@@ -93,7 +95,7 @@ fn no_price_reason(prices: &[CurrencyIntake]) -> String {
     format!("there is no price that orders may use in any currency: {}", reasons.join("; "))
 }
 
-/// The price of a component that is the price in one currency.
+/// Whether orders in one currency are accepted, and at which price. `None` if the component is not the price in a currency.
 fn currency_intake(component: &Component, now: Timestamp) -> Option<CurrencyIntake> {
     let currency: Currency = component.name.strip_prefix(Component::PRICE)?.parse().ok()?;
     // The price may have expired since the heartbeat that reported it, because later heartbeats may be lost.

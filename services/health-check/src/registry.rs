@@ -60,7 +60,7 @@ pub(crate) struct StateChange {
 
 /// The expected services and all other services that sent a heartbeat.
 pub(crate) struct ServiceRegistry {
-    /// The name of health-check itself. health-check is alive whenever it can answer.
+    /// The name of health-check itself. health-check is alive whenever it can respond.
     own_name: &'static str,
     services: BTreeMap<String, ServiceEntry>,
 }
@@ -84,7 +84,7 @@ impl Instance {
         Duration::from_secs(self.heartbeat.interval_secs)
     }
 
-    /// The time within which the instance stated that its next heartbeat arrives, if it did.
+    /// The time within which the next heartbeat arrives, if the latest heartbeat states this time.
     fn stated_interval(&self) -> Option<Duration> {
         self.heartbeat.next_within_secs.map(Duration::from_secs)
     }
@@ -93,7 +93,7 @@ impl Instance {
         missing_after(self.stated_interval().unwrap_or(Duration::MAX).min(self.interval()))
     }
 
-    /// Whether the instance is running and no heartbeat is overdue, so that its latest heartbeat is its present state.
+    /// Whether the instance is running and no heartbeat is overdue, so that its latest heartbeat describes its present state.
     fn is_confirmed(&self, now: Instants) -> bool {
         self.is_running(now) && self.stated_interval().is_none_or(|stated| now.since(self.last_seen) < stated)
     }
@@ -162,8 +162,8 @@ impl ServiceEntry {
         } else if alive {
             ServiceState::Alive
         } else {
-            // No instance is running, so the instance with the latest heartbeat decides. If every instance counted, one that
-            // went missing long ago would turn a normal stop into `Missing`.
+            // No instance is running, so the instance with the latest heartbeat decides. If every instance counted, an instance
+            // that became missing long ago would turn a normal stop into `Missing`.
             self.latest_instance().map_or(ServiceState::Unknown, |latest| latest.state(now))
         }
     }
@@ -172,8 +172,8 @@ impl ServiceEntry {
         self.instances.values().max_by_key(|instance| instance.last_seen.monotonic)
     }
 
-    /// Whether an instance of create-order places orders, or may still be starting. An instance that sent nothing yet may be
-    /// starting for as long as health-check itself.
+    /// Whether an instance of create-order places orders, or may still be starting. Without any heartbeat, an instance may be
+    /// starting until health-check itself has run for [`STARTUP_GRACE`].
     fn may_place_orders(&self, now: Instants) -> bool {
         let may_place =
             |instance: &Instance| instance.is_confirmed(now) && (instance.is_ready() || instance.is_starting(now));
@@ -195,8 +195,8 @@ impl ServiceEntry {
         }
     }
 
-    /// Removes the instances that `newer` has replaced: they had the same host and port, and have sent nothing since it started. A
-    /// process that was killed reports no end, but a port has one owner.
+    /// Removes the instances that `newer` has replaced: they had the same host and port, and have sent nothing since `newer`
+    /// started. A killed process does not report its end, but only one process can listen on a port.
     fn remove_replaced(&mut self, newer: &Heartbeat, now: Instants) {
         let (Some(port), Some(host)) = (newer.port, host_of(&newer.instance)) else { return };
         let uptime = Duration::from_secs(newer.uptime_secs);
@@ -219,7 +219,7 @@ impl ServiceEntry {
     }
 }
 
-/// The host in the name of an instance, which consists of the host and the process id.
+/// The host in the name of an instance. `None` if the name does not consist of a host and a process id.
 fn host_of(instance: &str) -> Option<&str> {
     let (host, process) = instance.rsplit_once('-')?;
     process.parse::<u32>().is_ok().then_some(host)

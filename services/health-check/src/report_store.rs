@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::clock::Instants;
 
-/// Retention of reports of level warning or worse. It is separate, so that heartbeats and other routine reports do not
-/// displace them.
+/// Retention of reports of level warning or worse. Heartbeats and other routine reports have a retention of their own, so that
+/// they do not displace these reports.
 const IMPORTANT_RETENTION: Retention = Retention { reports: 10_000, bytes: 32 * 1024 * 1024 };
 /// Retention of all other reports.
 const ROUTINE_RETENTION: Retention = Retention { reports: 2_000, bytes: 4 * 1024 * 1024 };

@@ -44,7 +44,7 @@ pub(crate) struct Api {
 
 #[derive(ApiResponse)]
 enum ReportResponse {
-    /// The report is stored.
+    /// The report is accepted.
     #[oai(status = 202)]
     Accepted(PlainText<&'static str>),
 }
@@ -68,11 +68,12 @@ enum SignInResponse {
 
 #[OpenApi]
 impl Api {
-    /// Stores one report of a service.
+    /// Receives one report of a service, and stores it.
     ///
-    /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`,
-    /// `version`, `interval_secs`, `uptime_secs`, `ready`, `parts`, `port` and `update`. Omitted fields get default values, and
-    /// fields beyond their limits are cut. Any other report with more than 16384 bytes of data is refused with the status 413.
+    /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`, `version`,
+    /// `interval_secs`, `uptime_secs`, `ready`, `parts`, `port`, `update` and `next_within_secs`. Omitted fields get default
+    /// values, and fields beyond their limits are cut. A heartbeat in which `update` is true updates the state of the instance
+    /// and is not stored. A report that is no heartbeat and has more than 16384 bytes of data is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: Reporter, report: Json<Report>) -> Result<ReportResponse, Problem> {
         self.health_service.receive_report(report.0, self.clock.now())?;

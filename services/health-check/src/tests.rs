@@ -213,7 +213,7 @@ async fn invalid_filters_are_refused() {
 }
 
 #[tokio::test]
-async fn service_is_shown_from_its_first_heartbeat_to_its_last() {
+async fn state_of_a_service_follows_its_heartbeats() {
     let app = TestService::start().await;
     assert_eq!(app.health().await.status, HealthStatus::Degraded);
     assert_eq!(app.service("create-order").await.state, ServiceState::Unknown);

@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// One day. At a longer interval, a missing instance would be detected too late.
+/// Maximum interval of heartbeats: one day. At a longer interval, a missing instance would be detected too late.
 const MAX_INTERVAL_SECS: u64 = 86_400;
 /// The instance name of a heartbeat that contains none.
 const DEFAULT_INSTANCE: &str = "default";
 const DEFAULT_INTERVAL_SECS: u64 = 60;
 
-/// Checks every field. The error lists each invalid field.
+/// Checks a report. The error lists each invalid field, or states that the data is too large.
 pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     let mut errors = Vec::new();
     if !is_name(&report.service) {
@@ -76,8 +76,8 @@ impl Default for HeartbeatData {
     }
 }
 
-/// Parses the data of a heartbeat. Missing data counts as an empty object. Texts, components and intervals beyond their limits
-/// are cut.
+/// Parses the data of a heartbeat. Missing data counts as an empty object. Components without a name are omitted. Texts,
+/// components and intervals beyond their limits are cut.
 pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
     let parsed = if data.is_null() { Ok(HeartbeatData::default()) } else { parse_field("data", data) };
     let parsed = parsed.map_err(|error| Error::Invalid(vec![error]))?;

@@ -70,7 +70,7 @@ fn orders_are_not_accepted_without_a_needed_component_a_price_or_a_remaining_lim
     let price = priced("EUR", 70, 3600);
     assert_eq!(reason(&[price.clone(), Component::not_ready("db-proxy", "no answer")]), "db-proxy: no answer");
     assert_eq!(reason(&[price, limit("0")]), "the limit is reached");
-    // A price that orders may not use exists nevertheless.
+    // There is a price, but orders may not use it.
     let too_old = Component::not_ready("price:EUR", "the price is too old for orders").optional();
     let expected = "there is no price that orders may use in any currency: EUR: the price is too old for orders";
     assert_eq!(reason(&[too_old]), expected);
@@ -95,7 +95,7 @@ fn orders_are_accepted_by_one_ready_instance_and_the_reason_describes_the_others
 }
 
 #[test]
-fn orders_are_not_accepted_by_silent_instances_and_their_prices_are_not_blamed() {
+fn intake_of_silent_instances_is_unknown_whatever_their_prices_are() {
     let expired = [priced("EUR", 70, 90), limit("99.5")];
     let OrderIntake { accepted, reason, prices, limit } = intake(vec![silent(&expired, 60), silent(&expired, 80)]);
     let since = instants_at(80).wall;
@@ -111,7 +111,7 @@ fn silent_instance_is_counted_among_those_that_cannot_place_orders() {
     let since = instants_at(50).wall;
     let expected = format!("1 of 2 instances of create-order cannot place orders: it has not reported since {since}");
     assert_eq!((accepted, reason), (true, Some(expected)));
-    // The ready instance is the dead one.
+    // The only ready instance is the silent one.
     let broken = [Component::not_ready("db-proxy", "no answer")];
     let OrderIntake { accepted, reason, .. } = intake(vec![silent(&ready, 50), instance(&broken, 99)]);
     assert_eq!((accepted, reason.as_deref()), (false, Some("db-proxy: no answer")));

@@ -205,7 +205,7 @@ fn silence_of_create_order_is_shown_as_soon_as_its_stated_time_has_passed() {
     assert_eq!(state(&registry, "create-order", 119), Alive);
     assert_eq!(state(&registry, "create-order", 120), Missing);
     assert!(registry.order_intake(instants_at(120)).reason.unwrap().contains("has not reported since"));
-    // The last release states no time.
+    // A heartbeat of the previous release states no time.
     record_alive(&mut registry, "create-order", "a", 200);
     assert!(registry.order_intake(instants_at(349)).accepted);
 }
