@@ -30,9 +30,9 @@ pub struct Config {
     /// The public URL of this service or of fetch-orders. The `Location` of an order starts with it. If it is `None`,
     /// `Location` is a path, which the client resolves against the address that it used.
     pub orders_url: Option<Url>,
-    /// The service that answers the reads of orders that create-order receives.
+    /// The address of fetch-orders, which answers the reads of orders that create-order receives.
     pub fetch_orders: Url,
-    /// The service that answers the reads of prices that create-order receives.
+    /// The address of rates, which answers the reads of prices that create-order receives.
     pub rates: Url,
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,

@@ -2,8 +2,8 @@
 //!
 //! An order contains the time at which it was requested, so that db-proxy recognizes a delayed duplicate of a request that it
 //! has refused. If this time is later than the time of the database, a duplicate is treated as a new request. If it is much
-//! earlier, a new request receives an outdated refusal. Therefore the time is not read from the clock of this machine, which
-//! can be wrong.
+//! earlier, a new request receives an outdated refusal. The clock of this machine can be wrong. It is therefore used only until
+//! db-proxy has sent its first response.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -24,8 +24,8 @@ pub enum DispatchError {
     /// The request failed, and the order was certainly not placed.
     #[error(transparent)]
     Call(Arc<CallError>),
-    /// This request placed no order, and the key of the client was not looked up. An earlier request with the key may have placed
-    /// one.
+    /// This request placed no order, and the key of the client was not looked up. An earlier request with the key may have
+    /// placed an order.
     #[error("the idempotency key was not looked up: {0}")]
     KeyNotLookedUp(#[source] Box<DispatchError>),
     /// A request that contained the order got no response. The order may have been placed.
@@ -66,7 +66,7 @@ impl TryFrom<Outcome> for Decision {
 
 type DispatchResult = Result<Decision, DispatchError>;
 
-/// The queue of orders on their way to db-proxy.
+/// Sends orders to db-proxy in batches. Clones share the queue of waiting orders.
 #[derive(Clone)]
 pub struct OrderDispatcher {
     batcher: Batcher<PlaceOrderCommand, DispatchResult>,

@@ -41,7 +41,7 @@ const QUOTING: &[Code] = &[
 /// The error codes of a read of a quote.
 const READING_QUOTE: &[Code] =
     &[Code::NotFound, Code::TooManyRequests, Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
-/// The codes of releasing a quote.
+/// The error codes of a release of a quote.
 const RELEASING: &[Code] = &[
     Code::NotFound,
     Code::QuoteTaken,

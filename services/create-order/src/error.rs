@@ -86,7 +86,7 @@ impl From<Refused> for Error {
     }
 }
 
-/// The detail if a request placed no order, but its key was not looked up either.
+/// The detail if a request placed no order and its key was not looked up.
 const KEY_NOT_LOOKED_UP: &str = "This request had no effect, because a part of the platform cannot be used at the moment. It is not \
     known whether an earlier request with this idempotency_key placed the order. Send the order again with the same key. The \
     order is placed only once.";
@@ -97,7 +97,7 @@ const UNKNOWN_RESERVATION: &str = "It is not known whether the price was reserve
 const UNKNOWN_RELEASE: &str = "It is not known whether the reservation was released. Send the request again; a repetition has \
     no effect.";
 
-/// What a request asked for, in its error texts.
+/// What was requested. Error texts name it.
 #[derive(Debug, Clone, Copy)]
 enum Requested {
     Order,
@@ -121,7 +121,7 @@ impl Requested {
 }
 
 impl Error {
-    /// The problem of a request for a quote. Its text does not speak of an order.
+    /// The problem of a request for a quote. Its text reports the failure of a quote, and not of an order.
     pub fn into_quote_problem(self) -> Problem {
         match self {
             Self::Price(error) => price_problem(error, Requested::Quote),
@@ -258,7 +258,7 @@ fn dispatch_problem(error: DispatchError) -> Problem {
         }
         DispatchError::KeyNotLookedUp(error) => {
             let cause = dispatch_problem(*error);
-            // Its own code would state that no order exists.
+            // The code of the cause would state that no order exists.
             let (subcode, detail) = match cause.code {
                 Code::OutcomeUnknown => (None, cause.detail),
                 _ => (Some(Subcode::NoEffect), KEY_NOT_LOOKED_UP.into()),

@@ -7,8 +7,8 @@ use common::{
     telemetry::{self, LineLimit},
 };
 
-/// Logs placed orders. The maximum number of lines per second is that of the request log. The field `left_out` of a line is the
-/// number of orders that were not logged since the previous line.
+/// Logs placed orders. The number of lines per second has the same limit as in the request log. The field `left_out` of a line
+/// is the number of orders that were not logged since the previous line.
 pub struct OrderLog(LineLimit);
 
 impl Default for OrderLog {

@@ -91,12 +91,12 @@ pub struct OrderService {
 }
 
 impl OrderService {
-    /// Places an order of a user, or an anonymous one. Calls of one user with the same key place it once. The returned order is
-    /// durable.
+    /// Places an order of a user, or an anonymous order. Repeated calls of one user with the same key place one order. The
+    /// returned order is durable.
     ///
-    /// An earlier request with a client-supplied key may have placed the order. Therefore an order with such a key is sent to
-    /// db-proxy even if it cannot be placed now, and db-proxy returns the order that exists. If db-proxy does not look the key
-    /// up, the outcome is unknown, whatever the cause.
+    /// A payload that can never have been valid is refused at once. An earlier request with a client-supplied key may have
+    /// placed the order. Therefore an order with such a key is sent to db-proxy even if no new order can be placed now, and
+    /// db-proxy returns the existing order. If db-proxy does not look up the key, the outcome is unknown, whatever the cause.
     pub async fn place_order(
         &self,
         payload: &OrderPayload,
@@ -152,7 +152,7 @@ impl OrderService {
         }
     }
 
-    /// Creates a quote for a client: reserves the current price and the order's share of the limit.
+    /// Creates a quote for a client: reserves the current price and, under the limit, the bitcoin amount of the order.
     pub async fn create_quote(&self, request: &QuoteRequest, client: QuoteClient) -> Result<Quote, Error> {
         let order = ValidatedOrder::from_payload(&quote_payload(request), &self.currencies).map_err(Error::Invalid)?;
         let PricedOrder { amount, price } = self.price_order(&order).await?;
@@ -183,7 +183,7 @@ impl OrderService {
         }
     }
 
-    /// Releases the reservation of a quote that `owner` selects. Succeeds if the quote no longer reserves anything.
+    /// Releases the reservation of a quote that `owner` selects. Also succeeds if the quote has expired or was released before.
     pub async fn release_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<(), Error> {
         match self.backend.release_quote(id, owner).await.map_err(Error::ReleaseQuote)? {
             QuoteOutcome { quote: Some(_), .. } => Ok(()),

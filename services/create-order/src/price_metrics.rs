@@ -14,7 +14,7 @@ use prometheus_client::{
 
 use crate::price_reader::PriceReader;
 
-/// Reads the prices when the metrics are read. A currency whose orders have no price is absent.
+/// Reads the prices when the metrics are read. A currency without a price that orders may use is absent.
 struct PriceCollector {
     currencies: Vec<Currency>,
     prices: PriceReader,

@@ -1,4 +1,5 @@
-//! The current price record. price-cache-proxy pushes it, so an order is priced from memory, without a call.
+//! The current price record. price-cache-proxy pushes each new record, so an order is normally priced from memory, without a
+//! call.
 //!
 //! Each price contains its expiry time. An expired price is therefore never used, even if price-cache-proxy is unavailable.
 
@@ -33,8 +34,8 @@ pub enum PriceError {
     NotPriced(Currency),
     #[error("the price record could not be read from price-cache-proxy")]
     Call(#[source] Arc<CallError>),
-    /// The price is prolonged because the exchanges agreed on no newer one, and it is older than the maximum age. The text has no
-    /// age, because health shows it for a while.
+    /// The price is prolonged and older than the maximum age. The text does not contain the age, because health shows the text
+    /// for a while.
     #[error(
         "the exchanges have agreed on no price since {as_of}, and orders accept a prolonged price of at most {} s \
          (PRICE_MAX_AGE_SECS)",
@@ -57,8 +58,8 @@ pub struct PriceReader {
     clock: Clock,
     /// Maximum age of a prolonged price. If it is `None`, a prolonged price is used until it expires.
     max_age: Option<Duration>,
-    /// Fetches the record into `watch`. The result is the error of the fetch, if it failed. Orders that find no record share
-    /// one fetch.
+    /// Fetches the record into `watch`. Returns the error if the fetch fails. Callers that find no record in memory at the same
+    /// time share one fetch.
     fetch: SingleFlight<(), Option<Arc<CallError>>>,
 }
 
@@ -130,7 +131,7 @@ impl PriceReader {
     }
 
     /// The component `price`, which is ready if orders in any currency have a price, and an optional component for each
-    /// currency.
+    /// currency. Without a record, only the component `price`, which is not ready.
     pub async fn components(&self, currencies: &[Currency]) -> Vec<Component> {
         let record = match self.current_record().await {
             Ok(record) => record,

@@ -11,14 +11,14 @@ use common::{
 
 use crate::price_reader::PriceReader;
 
-/// Deadline for reading the limit. Many other reads can delay this read in db-proxy, but must not delay the readiness check.
-const LIMIT_DEADLINE: Duration = Duration::from_millis(300);
+/// Longest wait for the limit. Many other reads can delay this read in db-proxy, but must not delay the readiness check.
+const LIMIT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Ready means that orders can be placed: there is a current price in some currency, and db-proxy is ready.
 ///
 /// price-cache-proxy is optional, because orders use the prices in memory until they expire. The price of each currency is
-/// optional, because orders in the other currencies do not depend on it. The limit is optional, because an instance that
-/// reached the limit still answers: it refuses an order and states the reason, as every other instance would.
+/// optional, because orders in the other currencies do not depend on it. The limit is optional, because create-order still
+/// responds when the limit is reached: every instance refuses an order and states the reason.
 pub fn check(
     currencies: &[Currency],
     prices: &PriceReader,
@@ -44,9 +44,10 @@ pub fn check(
     })
 }
 
-/// The limit of all orders. `None` if it cannot be read in time. If db-proxy is not ready, its own component states why.
+/// The component for the limit of all orders. `None` if the limit cannot be read in time. If db-proxy is not ready, the
+/// component of db-proxy states the reason.
 async fn limit_component(db_proxy: &DbProxyClient) -> Option<Component> {
-    let summary = tokio::time::timeout(LIMIT_DEADLINE, db_proxy.order_summary()).await.ok()?.ok()?;
+    let summary = tokio::time::timeout(LIMIT_TIMEOUT, db_proxy.order_summary()).await.ok()?.ok()?;
     let component = if summary.remaining > Sats::ZERO {
         Component::ready(Component::LIMIT)
     } else {

@@ -1,6 +1,6 @@
 //! Tests of what a response states about an order, for every state of its key, every fault and every endpoint.
 //!
-//! The rules do not depend on the code. A response may deny an order only if no order exists, none can be placed later, and
+//! These tests check two rules. A response may deny an order only if no order exists, none can be placed later, and
 //! db-proxy has looked up the key that the client sent. A response may state that the outcome is unknown only if db-proxy did
 //! not decide about the order.
 

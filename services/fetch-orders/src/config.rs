@@ -25,9 +25,9 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls of db-proxy |
+    /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls to db-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
-    /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the filter: those of create-order, and earlier ones that have orders |
+    /// | `CURRENCIES` | `EUR,GBP,USD` | currencies that the filter accepts: the currencies of create-order, and earlier currencies that have orders |
     /// | `OPERATOR_TOKEN` | none; required | the token of operators |
     /// | `ANONYMOUS` | on | whether orders may be read without a key |
     /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address; 0: no limit |

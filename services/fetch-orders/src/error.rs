@@ -56,10 +56,11 @@ pub enum Error {
     /// 404. Also for the order of somebody else.
     #[error("order {0} does not exist")]
     OrderNotFound(OrderId),
-    /// 503: db-proxy is unavailable or did not answer.
+    /// 503: db-proxy is unavailable or did not respond. 500 if db-proxy reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
+    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down. 500 if db-proxy reports an
+    /// internal error.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -81,9 +82,10 @@ impl From<Error> for Problem {
                 );
                 Self::new(Code::TooManyRequests, detail).retry_after(EXPORT_RETRY_AFTER)
             }
-            Error::OrdersOfAnother => {
-                Self::new(Code::Forbidden, "Only the user and operators can see the orders of a user. Leave user out.")
-            }
+            Error::OrdersOfAnother => Self::new(
+                Code::Forbidden,
+                "Only the user and operators can see the orders of a user. Omit the parameter user.",
+            ),
             Error::OrderNotFound(id) => Self::new(Code::NotFound, format!("Order {id} does not exist.")),
             Error::Call(error) => read_problem(&error),
             Error::Read(ReadError::Call(error)) => read_problem(&error),

@@ -70,7 +70,7 @@ fn page_error(error: CallError) -> io::Error {
     io::Error::other(error)
 }
 
-/// Appends one line. Of the values of an order, only its reference and its metadata can contain a comma or a quote.
+/// Appends one line. Of the values of an order, only its reference and its metadata can contain a comma or a quotation mark.
 fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::Result<()> {
     match format {
         ExportFormat::Csv => {
@@ -97,10 +97,10 @@ fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::
     }
 }
 
-/// Text of a client as a CSV value.
+/// Formats a text that a client has sent as a CSV value.
 ///
-/// A spreadsheet would execute a value that begins like a formula, so such a value is preceded by an apostrophe, which marks
-/// text.
+/// A spreadsheet would execute a value that begins like a formula. Such a value is therefore preceded by an apostrophe, which
+/// marks text.
 fn csv_text(text: &str) -> Cow<'_, str> {
     let is_formula = text.starts_with(['=', '+', '-', '@']);
     if !is_formula && !text.contains(['"', ',']) {

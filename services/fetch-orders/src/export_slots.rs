@@ -1,5 +1,5 @@
-//! Limits how many exports run at once. An export can take as long as its client reads, so a few clients could otherwise occupy
-//! db-proxy with exports.
+//! Limits how many exports run at once. An export lasts until its client has read the file. Without this limit, a few clients
+//! could occupy db-proxy with exports.
 
 use std::{
     collections::HashMap,
@@ -46,7 +46,7 @@ impl ExportSlots {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts an export of a client.
+    /// Registers an export of a client. Fails if too many exports are running, in total or of this client.
     pub fn acquire(&self, client: ExportClient) -> Result<ExportSlot, Error> {
         let mut running = self.running();
         if running.values().sum::<usize>() >= self.max {

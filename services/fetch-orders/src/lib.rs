@@ -103,7 +103,7 @@ impl Service for App {
     }
 }
 
-/// The currencies that orders may have.
+/// The currencies that the filter of orders accepts.
 struct KnownCurrencies(Vec<Currency>);
 
 impl ValueCheck for KnownCurrencies {

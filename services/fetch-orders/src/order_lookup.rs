@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ReadError;
 
-/// What db-proxy knows of an id.
+/// The result of looking up an id in db-proxy.
 #[derive(Debug, Clone)]
 enum Found {
     Order {
@@ -27,13 +27,14 @@ enum Found {
         json: Bytes,
     },
     Nothing,
-    /// A db-proxy of the last release has no anonymous order with the id. It cannot say whether a user has one.
+    /// A db-proxy of the previous release has no anonymous order with the id. It does not report whether a user has an order
+    /// with the id.
     NothingAnonymous,
 }
 
 type LookupResult = Result<Found, ReadError>;
 
-/// Looks up single orders. Lookups of several clients share a request, so each is compared with its owner afterwards.
+/// Looks up single orders. Lookups of several clients share a request, so the owner of each order is checked after the request.
 #[derive(Clone)]
 pub struct OrderLookup(Batcher<OrderId, LookupResult>);
 
@@ -45,8 +46,8 @@ impl OrderLookup {
         (Self(batcher), task)
     }
 
-    /// Returns the JSON of an order, or `None` if no order of the owner has this id. So an order of somebody else looks like one
-    /// that does not exist.
+    /// Returns the JSON of an order, or `None` if `owner` selects no order with this id. The result for an order of somebody
+    /// else is therefore the same as for an order that does not exist.
     pub async fn find_order(&self, id: OrderId, owner: OwnerFilter) -> Result<Option<Bytes>, ReadError> {
         match self.0.submit(id).await?? {
             Found::Order { user, json } => Ok(owner.selects(user).then_some(json)),
@@ -82,7 +83,7 @@ struct IdAndUser {
     user_id: Option<UserId>,
 }
 
-/// The orders that exist, and what is known of the other ids.
+/// The orders that exist, and the result for each other id.
 struct FoundById {
     orders: HashMap<OrderId, Found>,
     absent: Found,

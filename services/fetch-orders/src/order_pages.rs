@@ -48,7 +48,7 @@ pub struct OrderPages(SingleFlight<PageKey, PageResult>);
 
 impl OrderPages {
     pub fn new(reader: OrderReader) -> Self {
-        // A page is read after its request arrived, so a client that placed an order sees it in the list.
+        // A page is read after its request has arrived, so a client that has placed an order sees the order in the list.
         Self(SingleFlight::new(JoinPolicy::Next, MAX_WAITING, move |key| {
             let reader = reader.clone();
             async move { read_page(&reader, key).await.map_err(|error| ReadError::Call(Arc::new(error))) }

@@ -37,13 +37,16 @@ pub struct Api {
     pub pages: OrderPages,
     pub export_slots: ExportSlots,
     pub trusted_proxies: TrustedProxies,
-    /// The currencies that orders may have.
+    /// The currencies that the filter of orders accepts.
     pub currencies: Vec<Currency>,
 }
 
 #[OpenApi]
 impl Api {
-    /// Lists orders by offset, newest first: those of the user of the key, or without a key those that were placed without one.
+    /// Lists the orders that the caller may see, by offset, newest first.
+    ///
+    /// A user sees its own orders. A client without an API key sees the orders that were placed without a key. An operator sees
+    /// all orders.
     #[oai(path = "/get_orders", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,
@@ -58,8 +61,10 @@ impl Api {
         self.page(PagePosition::ByOffset { start, page_size }, principal.owner_filter()).await
     }
 
-    /// Lists the orders that pass all filters, newest first: those of the user of the key, or without a key those that were placed
-    /// without one.
+    /// Lists the orders that the caller may see and that pass all filters, newest first.
+    ///
+    /// A user sees its own orders. A client without an API key sees the orders that were placed without a key. An operator sees
+    /// all orders.
     ///
     /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters. On the last page,
     /// neither is present. Every order appears once, even while new orders arrive. A page before the last page may contain
@@ -95,11 +100,14 @@ impl Api {
         self.page(PagePosition::ByCursor { query, cursor, limit }, owner).await
     }
 
-    /// Exports all orders that pass all filters, newest first, as one file: those of the user of the key, or without a key those
-    /// that were placed without one.
+    /// Exports all orders that the caller may see and that pass all filters, newest first, as one file.
     ///
-    /// The file is sent while the orders are read. If the connection closes early, the file is incomplete. Only some exports may run
-    /// at once: a further one is refused with 503, or with 429 if the others are of the same user or address.
+    /// A user sees its own orders. A client without an API key sees the orders that were placed without a key. An operator sees
+    /// all orders.
+    ///
+    /// The file is sent while the orders are read. If the connection closes early, the file is incomplete. The number of
+    /// concurrent exports is limited. An export is refused with 503 if too many exports are running, and with 429 if the user
+    /// or the address itself runs too many exports.
     #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn export(

@@ -8,8 +8,8 @@ fn time() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
 }
 
-/// A create-order whose clock shows `wall`.
-fn create_order(wall: Timestamp) -> (DatabaseTime, Clock) {
+/// The database time of an instance whose clock shows `wall`, and this clock.
+fn database_time_and_clock(wall: Timestamp) -> (DatabaseTime, Clock) {
     let clock = Clock::starting_at(wall);
     (DatabaseTime::new(clock), clock)
 }
@@ -17,7 +17,7 @@ fn create_order(wall: Timestamp) -> (DatabaseTime, Clock) {
 #[tokio::test(start_paused = true)]
 async fn clock_of_the_machine_does_not_matter_after_the_first_response() {
     for wall in [time(), time().minus(MINUTE), time().plus(HOUR)] {
-        let (database_time, clock) = create_order(wall);
+        let (database_time, clock) = database_time_and_clock(wall);
         assert_eq!(database_time.now(), wall.minus(MAX_CLOCK_SKEW), "no response yet");
         database_time.record(time());
         assert_eq!(database_time.now(), time());
@@ -34,7 +34,7 @@ async fn clock_of_the_machine_does_not_matter_after_the_first_response() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_response_does_not_move_the_time_back() {
-    let (database_time, _) = create_order(time());
+    let (database_time, _) = database_time_and_clock(time());
     database_time.record(time().plus(SECOND));
     database_time.record(time());
     assert_eq!(database_time.now(), time().plus(SECOND));
@@ -44,7 +44,7 @@ async fn slow_response_does_not_move_the_time_back() {
 
 #[tokio::test(start_paused = true)]
 async fn time_follows_the_clock_of_the_database_after_it_was_set() {
-    let (database_time, _) = create_order(time());
+    let (database_time, _) = database_time_and_clock(time());
     for set_to in [time().plus(HOUR), time(), time().plus(HOUR * 24)] {
         database_time.record(set_to);
         assert_eq!(database_time.now(), set_to);
@@ -53,7 +53,7 @@ async fn time_follows_the_clock_of_the_database_after_it_was_set() {
 
 #[tokio::test(start_paused = true)]
 async fn elapsed_time_is_reduced_for_the_drift_of_two_clocks() {
-    let (database_time, _) = create_order(time());
+    let (database_time, _) = database_time_and_clock(time());
     database_time.record(time());
     tokio::time::advance(HOUR).await;
     assert_eq!(database_time.now(), time().plus(HOUR).minus(HOUR / DRIFT_DIVISOR));

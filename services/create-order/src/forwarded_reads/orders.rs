@@ -24,7 +24,7 @@ pub struct ForwardedOrders(pub Forwarder);
 
 #[OpenApi]
 impl ForwardedOrders {
-    /// Lists the orders that the caller sees by offset, newest first. Answered by fetch-orders.
+    /// Lists the orders that the caller may see, by offset, newest first. Answered by fetch-orders.
     #[oai(path = "/get_orders", method = "get", operation_id = "get_orders")]
     async fn get_orders(
         &self,

@@ -130,7 +130,7 @@ async fn expired_record_is_never_used() {
     let record = price_record(PriceState::Fresh, clock.now(), TTL);
     price_cache.set_record(&record);
     prices.current_record().await.unwrap();
-    // The record is valid until one millisecond before its expiry. price-cache-proxy still sends it after that.
+    // One millisecond before its expiry, the record is still valid. price-cache-proxy still sends the record after its expiry.
     tokio::time::advance(record.expires_at.since(clock.now()).saturating_sub(Duration::from_millis(1))).await;
     assert!(prices.current_record().await.is_ok());
     tokio::time::advance(Duration::from_millis(1)).await;
@@ -195,7 +195,7 @@ async fn each_currency_has_its_own_state_and_expiry() {
     let marks = prices.components(&all).await.into_iter().map(|component| component.marks.join(" "));
     assert_eq!(marks.collect::<Vec<_>>(), ["", "", "prolonged", ""]);
 
-    // The price in euros expires first. The others are not affected.
+    // The price in euros expires first. The other prices are not affected.
     tokio::time::advance(TTL).await;
     assert!(matches!(prices.current_price(Currency::EUR).await, Err(PriceError::NotPriced(Currency::EUR))));
     assert!(prices.current_price(Currency::GBP).await.is_ok());

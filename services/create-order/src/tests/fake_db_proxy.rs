@@ -68,7 +68,7 @@ fn amount(text: &str) -> FiatAmount {
     text.parse().unwrap()
 }
 
-/// Whether two commands are the same order.
+/// Whether two commands request the same order.
 fn is_same_order(a: &PlaceOrderCommand, b: &PlaceOrderCommand) -> bool {
     let terms = |command: &PlaceOrderCommand| {
         (command.market.as_ref().map(|market| (market.currency, market.amount)), command.quote)
@@ -193,7 +193,7 @@ impl FakeDbProxy {
         };
         let fault = self.state().fault;
         match fault {
-            // These faults affect only orders.
+            // There is no fault, or the fault affects only orders.
             RemoteFault::None
             | RemoteFault::QueueFull
             | RemoteFault::Stopping

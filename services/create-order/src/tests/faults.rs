@@ -97,7 +97,7 @@ impl RemoteFault {
         all
     }
 
-    /// Whether the fault is a defect of the program, which is a 500.
+    /// Whether the fault is a defect of the program, so that the response may be a 500.
     pub fn is_defect(self) -> bool {
         matches!(self, Self::Problem(Code::ValidationFailed | Code::Internal) | Self::Panics)
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Only an earlier request can have placed the order if a response states that its own request had no effect.
+/// If a response states that its request had no effect, only an earlier request can have placed the order.
 #[tokio::test(start_paused = true)]
 async fn request_that_is_said_to_have_no_effect_placed_no_order() {
     let (mut create_orders, mut checked) = (CreateOrders::default(), 0);
@@ -28,9 +28,10 @@ async fn request_that_is_said_to_have_no_effect_placed_no_order() {
     assert!(checked > 0);
 }
 
-/// A refused token is a fault of the platform. Its clients learn that nothing was placed, and no detail of the fault.
+/// db-proxy refuses the token of create-order, which is a fault of the platform. The response states that the request placed no
+/// order, and no detail of the fault.
 #[tokio::test(start_paused = true)]
-async fn refused_token_is_a_definite_answer_without_details() {
+async fn refused_token_is_reported_without_details() {
     let remote = RemoteFault::Problem(Code::Unauthorized);
     let mut create_orders = CreateOrders::default();
     for (key, expected, subcode) in [

@@ -23,7 +23,7 @@ fn line_contains_every_field_in_the_order_of_the_header() {
 }
 
 #[test]
-fn text_of_a_client_stays_in_its_cell_and_is_no_formula() {
+fn text_of_a_client_becomes_one_cell_and_no_formula() {
     for (text, cell) in [
         ("invoice 42", "invoice 42"),
         ("", ""),

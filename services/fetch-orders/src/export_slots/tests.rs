@@ -25,7 +25,7 @@ fn ended_exports_are_no_longer_counted() {
     assert!(slots.running().is_empty());
 }
 
-/// Users behind one address do not share a limit, and the addresses of one user do.
+/// Each user has a limit of its own, even if several users share an address.
 #[test]
 fn exports_of_a_user_are_counted_together() {
     let slots = ExportSlots::new(10);
