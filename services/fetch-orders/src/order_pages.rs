@@ -24,7 +24,7 @@ use crate::error::ReadError;
 /// Maximum number of requests that wait for pages at the same time.
 const MAX_WAITING: usize = 4096;
 
-/// Identifies a page: whose orders it has, the path of the request and all its parameters.
+/// Identifies a page: the owner of its orders, the path of the request, and all parameters of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageKey {
     pub owner: OwnerFilter,

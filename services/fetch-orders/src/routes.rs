@@ -143,8 +143,8 @@ impl Api {
         Ok(ExportFile { format, body: Body::from_bytes_stream(pages.inspect(move |_| _ = &slot)) })
     }
 
-    /// Returns the number and the bitcoin total of the orders that the caller sees, and what remains of the limit, which everybody
-    /// shares.
+    /// Returns the number and the bitcoin total of the orders that the caller may see, and what remains of the limit over all
+    /// orders.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
     async fn summary(
         &self,

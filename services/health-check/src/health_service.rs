@@ -37,8 +37,8 @@ pub(crate) struct HealthService {
     metrics: HealthMetrics,
 }
 
-/// One lock protects both fields, so that the state of a service and the reports about the service are consistent. The lock is
-/// never held while the code waits for something else.
+/// One lock protects both fields, so that the state of a service and the reports about the service are consistent. No network
+/// I/O happens under the lock.
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,

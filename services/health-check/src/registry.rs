@@ -225,8 +225,8 @@ fn host_of(instance: &str) -> Option<&str> {
     process.parse::<u32>().is_ok().then_some(host)
 }
 
-/// Merges components of the same name into one of them: the first fatal component. If no component is fatal, it is the first
-/// that is not ready. If all are ready, it is the first of all.
+/// Keeps one of the components with the same name: the first fatal component. If no component is fatal, keeps the first
+/// component that is not ready. If all components are ready, keeps the first component.
 fn merge_components<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<Component> {
     let mut merged: BTreeMap<&str, &Component> = BTreeMap::new();
     for component in components {

@@ -27,7 +27,7 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// Fails if `url` has none of the forms in [`ALLOWED_URLS`].
+    /// Fails if `url` is not one of the URLs in [`ALLOWED_URLS`].
     pub fn new(url: &str, key_prefix: impl Into<String>) -> Result<Self, redis::RedisError> {
         Ok(Self { server: RedisServer::parse(url)?, key_prefix: key_prefix.into() })
     }

@@ -25,7 +25,7 @@ impl From<Error> for Problem {
                 Code::Overloaded,
                 format!("All {MAX_EVENT_READERS} event streams are in use. Poll /record and /board instead."),
             ),
-            // The store logs the outage. Failed requests are not logged here.
+            // The store logs outages. Failed requests are not logged here.
             Error::Store(StoreError::Unavailable(_) | StoreError::Timeout | StoreError::Unreadable(_)) => {
                 Self::new(Code::CacheUnavailable, "The price cache is unavailable. Try again in a few seconds.")
             }

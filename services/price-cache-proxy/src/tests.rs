@@ -30,14 +30,15 @@ use crate::{App, Config, StoreConfig, config::RedisConfig};
 const TOKEN: &str = "a token of the tests";
 const TTL: Duration = Duration::from_mins(1);
 
-struct Running {
+/// A running price-cache-proxy.
+struct TestService {
     address: SocketAddr,
     cache: PriceCacheClient,
     stop: CancellationToken,
     served: JoinHandle<anyhow::Result<()>>,
 }
 
-impl Running {
+impl TestService {
     async fn start(store: StoreConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let accepted_callers = AcceptedCallers::of_internal_token(Secret::new(TOKEN), App::NAME);
@@ -85,7 +86,7 @@ fn code(error: CallError) -> Code {
 
 #[tokio::test]
 async fn stored_record_is_readable_without_a_token() {
-    let service = Running::start(StoreConfig::Memory).await;
+    let service = TestService::start(StoreConfig::Memory).await;
     assert_eq!(service.status("/record").await, 204);
     assert_eq!(service.cache.price_record().await.unwrap(), None);
 
@@ -102,7 +103,7 @@ async fn stored_record_is_readable_without_a_token() {
 
 #[tokio::test]
 async fn writes_and_snapshots_need_the_internal_token() {
-    let service = Running::start(StoreConfig::Memory).await;
+    let service = TestService::start(StoreConfig::Memory).await;
     let stranger = client(service.address, "another token");
     assert_eq!(
         code(stranger.put_price_record(&new_record(Timestamp::now()), TTL).await.unwrap_err()),
@@ -119,7 +120,7 @@ async fn writes_and_snapshots_need_the_internal_token() {
 #[tokio::test]
 async fn newest_snapshot_is_stored() {
     for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
-        let service = Running::start(store).await;
+        let service = TestService::start(store).await;
         let now = Timestamp::now();
         let (older, newer) = (snapshot(now.minus(Duration::from_secs(5))), snapshot(now));
         assert_eq!(service.cache.market_snapshot().await.unwrap(), None);
@@ -135,7 +136,7 @@ async fn newest_snapshot_is_stored() {
 #[tokio::test]
 async fn lease_has_one_holder() {
     for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
-        let service = Running::start(store).await;
+        let service = TestService::start(store).await;
         let now = Timestamp::now();
         let first = service.cache.acquire_lease("updater", "a", TTL).await.unwrap();
         assert_eq!((first.name.as_str(), first.holder.as_str()), ("updater", "a"));
@@ -147,7 +148,7 @@ async fn lease_has_one_holder() {
 
 #[tokio::test]
 async fn invalid_requests_are_refused_with_the_name_of_the_field() {
-    let service = Running::start(StoreConfig::Memory).await;
+    let service = TestService::start(StoreConfig::Memory).await;
     let now = Timestamp::now();
     let valid = serde_json::to_string(&new_record(now)).unwrap();
     let json = |new: NewPriceRecord| serde_json::to_string(&new).unwrap();
@@ -218,7 +219,7 @@ async fn requests_fail_with_503_within_seconds_during_a_redis_outage_and_succeed
     let through_proxy = RedisConfig::new(&format!("redis://{}", proxy.address), real.key_prefix.clone()).unwrap();
     // The service starts during the outage.
     let proxy_address = proxy.stop().await;
-    let service = Running::start(StoreConfig::Redis(through_proxy)).await;
+    let service = TestService::start(StoreConfig::Redis(through_proxy)).await;
 
     let mut stored = None;
     for _ in 0..2 {
@@ -246,7 +247,7 @@ async fn requests_fail_with_503_within_seconds_during_a_redis_outage_and_succeed
 async fn read_from_unresponsive_redis_fails_after_the_command_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("redis://{}", listener.local_addr().unwrap());
-    let service = Running::start(StoreConfig::Redis(RedisConfig::new(&address, "test:").unwrap())).await;
+    let service = TestService::start(StoreConfig::Redis(RedisConfig::new(&address, "test:").unwrap())).await;
     let start = Instant::now();
     assert_eq!(code(service.cache.price_record().await.unwrap_err()), Code::CacheUnavailable);
     assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());

@@ -39,7 +39,7 @@ pub(crate) enum PriceError {
     #[error("no exchange reports {0}")]
     UnknownPair(CurrencyPair),
     /// The exchanges report only the inverse of the pair.
-    #[error("no exchange reports {0}; its price is that of {1}, inverted")]
+    #[error("no exchange reports {0}; its price is the inverse of the price of {1}")]
     InvertedPair(CurrencyPair, CurrencyPair),
     #[error("no price is agreed for {0}; /api/v1/courses lists the courses of the exchanges")]
     NotAgreed(CurrencyPair),

@@ -200,12 +200,14 @@ impl Api {
     /// Converts an amount of one coin or currency into another at the current agreed prices.
     ///
     /// If the pair or its inverse has an agreed price, the conversion uses the newest one, as `/api/v1/price` does. Orders use
-    /// the price that was published last, which may be some seconds older. Without an agreed price, the conversion uses the official
-    /// rate of the two currencies, or two prices through USD, EUR, USDT, BTC, GBP or ETH, one of which may be an official rate.
-    /// Of these paths, the one with the smallest known error is chosen (`known_error_percent`): how far the votes, bid and ask
-    /// of exchanges, or the rates of banks, are apart. An unknown error counts as 5 % for a price and as 2 % for an official
-    /// rate. Of paths with equal errors, the path with the fewest prices is chosen, and then the path through the most traded
-    /// asset. A path with a prolonged price is chosen only if there is no other path.
+    /// the price that was published last, which may be some seconds older. Without an agreed price, the conversion uses the
+    /// official rate of the two currencies, or two prices through a third asset: USD, EUR, USDT, BTC, GBP or ETH. One of these
+    /// two prices may be an official rate.
+    ///
+    /// Of these paths, the path with the smallest known error (`known_error_percent`) is chosen. The known error is how far the
+    /// votes, bid and ask of exchanges, or the rates of banks, are apart. An unknown error counts as 5 % for a price and as 2 %
+    /// for an official rate. Of paths with equal errors, the path with the fewest prices is chosen, and then the path through
+    /// the most traded asset. A path with a prolonged price is chosen only if there is no other path.
     ///
     /// `steps` lists each price with its sources. A price that is itself computed from several prices, such as BTC-RUB from
     /// BTC-USD and USD-RUB, lists their pairs in `legs`, and the `path` is then `cross`.

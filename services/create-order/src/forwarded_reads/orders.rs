@@ -39,7 +39,7 @@ impl ForwardedOrders {
         self.0.forward(request).await
     }
 
-    /// Lists the orders that the caller sees and that pass all filters, newest first. Answered by fetch-orders.
+    /// Lists the orders that the caller may see and that pass all filters, newest first. Answered by fetch-orders.
     ///
     /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters.
     #[oai(path = "/api/v1/orders", method = "get", operation_id = "list_orders")]
@@ -78,7 +78,8 @@ impl ForwardedOrders {
         self.0.forward(request).await
     }
 
-    /// Exports all orders that the caller sees and that pass all filters, newest first, as one file. Answered by fetch-orders.
+    /// Exports all orders that the caller may see and that pass all filters, newest first, as one file. Answered by
+    /// fetch-orders.
     #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn export_orders(
@@ -112,8 +113,8 @@ impl ForwardedOrders {
         self.0.forward(request).await
     }
 
-    /// Returns the number and the bitcoin total of the orders that the caller sees, and what remains of the limit. Answered by
-    /// fetch-orders.
+    /// Returns the number and the bitcoin total of the orders that the caller may see, and what remains of the limit. Answered
+    /// by fetch-orders.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
     async fn order_summary(
         &self,

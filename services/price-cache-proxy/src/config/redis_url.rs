@@ -2,10 +2,10 @@
 
 use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult};
 
-/// The forms of `REDIS_URL`.
+/// The allowed values of `REDIS_URL`, as in an error message.
 pub const ALLOWED_URLS: &str = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or \
                                 redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/MASTER[/DATABASE], \
-                                or empty to store prices in memory";
+                                or empty to store documents and leases in memory";
 const SENTINEL_SCHEME: &str = "redis+sentinel://";
 const SENTINEL_PORT: u16 = 26379;
 
@@ -24,7 +24,7 @@ pub enum RedisServer {
 }
 
 impl RedisServer {
-    /// Parses one of the forms in [`ALLOWED_URLS`]. `?sentinel_password=` is the password of the Sentinels, if they have one.
+    /// Parses one of the URLs in [`ALLOWED_URLS`]. `?sentinel_password=` is the password of the Sentinels, if they have one.
     pub fn parse(url: &str) -> RedisResult<Self> {
         match url.strip_prefix(SENTINEL_SCHEME) {
             Some(rest) => parse_sentinel(rest),

@@ -23,7 +23,7 @@ struct Reader {
 
 impl Reader {
     /// Returns when the event stream is open.
-    async fn connect(service: &Running) -> Self {
+    async fn connect(service: &TestService) -> Self {
         let watch = service.cache.watch(Topic::ALL);
         let run = tokio::spawn(watch.clone().run(CancellationToken::new()));
         timeout(PUSH_LIMIT, watch.subscribe_connected().wait_for(|connected| *connected))
@@ -54,7 +54,7 @@ async fn expect_document<T: PartialEq + std::fmt::Debug>(mut documents: Receiver
 }
 
 /// Polls until the service returns the record.
-async fn wait_until_served(service: &Running, record: &PriceRecord, limit: Duration) {
+async fn wait_until_served(service: &TestService, record: &PriceRecord, limit: Duration) {
     let start = Instant::now();
     while service.cache.price_record().await.ok().flatten().as_ref() != Some(record) {
         assert!(start.elapsed() < limit, "{record:?} is not served");
@@ -65,7 +65,7 @@ async fn wait_until_served(service: &Running, record: &PriceRecord, limit: Durat
 #[tokio::test]
 async fn readers_receive_current_documents_and_changes() {
     for store in [StoreConfig::Memory, StoreConfig::Redis(test_redis())] {
-        let service = Running::start(store).await;
+        let service = TestService::start(store).await;
         let early = Reader::connect(&service).await;
         let now = Timestamp::now();
         let first = service.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
@@ -92,7 +92,7 @@ async fn readers_receive_current_documents_and_changes() {
 
 #[tokio::test]
 async fn events_need_the_internal_token_and_known_topics() {
-    let service = Running::start(StoreConfig::Memory).await;
+    let service = TestService::start(StoreConfig::Memory).await;
     assert_eq!(service.status("/events").await, 401);
     let events = |topics: &str| {
         let url = format!("http://{}/events?topics={topics}", service.address);
@@ -109,7 +109,7 @@ async fn events_need_the_internal_token_and_known_topics() {
 #[tokio::test]
 async fn write_at_one_instance_is_served_and_pushed_by_another() {
     let redis = StoreConfig::Redis(test_redis());
-    let (writer, other) = (Running::start(redis.clone()).await, Running::start(redis).await);
+    let (writer, other) = (TestService::start(redis.clone()).await, TestService::start(redis).await);
     let (now, reader) = (Timestamp::now(), Reader::connect(&other).await);
     for age in (0..5).rev() {
         let stored =
@@ -133,8 +133,8 @@ async fn write_during_a_lost_subscription_is_read_after_resubscribing() {
     let redis = format!("{host}:{port}");
     let proxy = RedisProxy::start(None, redis.clone()).await;
     let through_proxy = RedisConfig::new(&format!("redis://{}", proxy.address), real.key_prefix.clone()).unwrap();
-    let writer = Running::start(StoreConfig::Redis(real)).await;
-    let other = Running::start(StoreConfig::Redis(through_proxy)).await;
+    let writer = TestService::start(StoreConfig::Redis(real)).await;
+    let other = TestService::start(StoreConfig::Redis(through_proxy)).await;
     let (now, reader) = (Timestamp::now(), Reader::connect(&other).await);
     let first = writer.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
     reader.expect_record(&first).await;
@@ -154,7 +154,7 @@ async fn write_during_a_lost_subscription_is_read_after_resubscribing() {
 #[tokio::test]
 async fn write_without_a_message_is_found_by_reading() {
     let config = test_redis();
-    let service = Running::start(StoreConfig::Redis(config.clone())).await;
+    let service = TestService::start(StoreConfig::Redis(config.clone())).await;
     let now = Timestamp::now();
     let first = service.cache.put_price_record(&new_record(now.minus(Duration::from_secs(1))), TTL).await.unwrap();
     wait_until_served(&service, &first, PUSH_LIMIT).await;

@@ -45,7 +45,7 @@ impl ConversionPath {
     /// error decides, then the smallest number of prices. An unknown error counts as the largest error that the agreement on
     /// prices tolerates.
     ///
-    /// If there is no path, the error describes the first price that is temporarily missing, if any.
+    /// If there is no path, the error describes the first price that is missing only at the moment, if there is one.
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
         let CurrencyPair { base: from, quote: to } = pair;
         let mut errors = Vec::new();

@@ -77,7 +77,8 @@ fn refusal_lists_the_reason_and_each_rejected_vote() {
     assert_eq!(error("BTC-JPY"), "no exchange reports BTC-JPY");
     for inverted in ["USD-BTC", "CHF-BTC"] {
         let (base, quote) = inverted.split_once('-').unwrap();
-        let expected = format!("no exchange reports {inverted}; its price is that of {quote}-{base}, inverted");
+        let expected =
+            format!("no exchange reports {inverted}; its price is the inverse of the price of {quote}-{base}");
         assert_eq!(error(inverted), expected);
     }
 }

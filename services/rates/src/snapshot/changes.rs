@@ -13,7 +13,7 @@ use super::{
     sorted::{SortedSnapshot, course_key, group_by_exchange},
 };
 
-/// Encodes the event for a client. `previous` is the last snapshot that the client received, or `None` if it has received none.
+/// Encodes the event for a client. `previous` is the last snapshot that the client received, or `None` before the first event.
 /// Returns `None` if nothing that matches the filter has changed.
 ///
 /// A new time alone is not a change of a course or price, because price-updater observes every course again at every poll.

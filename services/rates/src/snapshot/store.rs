@@ -25,7 +25,7 @@ use crate::limits::MAX_RECENT_SNAPSHOTS;
 #[error("no courses are available")]
 pub(crate) struct NoSnapshotError;
 
-/// Replaces and serves the newest snapshot. A reader loads one pointer and takes no lock.
+/// Replaces and serves the newest snapshot. A reader of the newest snapshot loads one pointer and takes no lock.
 pub(crate) struct SnapshotStore {
     pub(crate) clock: Clock,
     newest: ArcSwapOption<MarketSnapshotView>,
