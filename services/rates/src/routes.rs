@@ -1,4 +1,5 @@
-//! The HTTP endpoints of rates.
+//! The HTTP endpoints of rates. A course is the last price of one pair at one exchange. The API calls the pair `direction` and
+//! the exchange `exchanger`.
 
 mod conditional_json;
 

@@ -1,4 +1,5 @@
-//! Combines the candles of all exchanges into one line and one band.
+//! Combines the candles of all exchanges into one line and one band. A candle aggregates the courses of one pair at one
+//! exchange in a period, which is called a bucket here. A course is the last price of one pair at one exchange.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +19,7 @@ const MIN_SPACINGS: usize = 10;
 /// The band excludes a course whose distance from the median exceeds the median divided by this number. The agreement on prices
 /// excludes such a course, too. A single wrong course would otherwise flatten the line.
 const BAND_DIVISOR: i64 = 20;
-/// Maximum number of points of the line. A chart has too few columns of pixels for more.
+/// Maximum number of points of the line. A chart has too few columns of pixels for more points.
 const MAX_POINTS: i64 = 400;
 
 /// The median and the band of the courses of all exchanges at one time, in hundred-millionths.
@@ -31,7 +32,7 @@ pub(super) struct Point {
     pub(super) high: i64,
 }
 
-/// The line of a chart. It is split where no exchange reported a course.
+/// The line of a chart. The line is split where no exchange reports a course for too long.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Series {
     pub(super) segments: Vec<Vec<Point>>,
@@ -73,7 +74,7 @@ impl Series {
         self.segments.iter().flatten()
     }
 
-    /// Combines candles, which may come in any order. A bucket is the period of one candle.
+    /// Combines candles, which may come in any order.
     pub(super) fn from_candles(candles: &[Candle], period: Period) -> Self {
         let Period { end, hours, candle_width } = period;
         let width = i64::try_from(candle_width.as_secs()).unwrap_or(60).max(1);

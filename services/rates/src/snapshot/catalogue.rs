@@ -1,4 +1,5 @@
-//! The names of exchanges and assets, to validate filters and conversions.
+//! The names of exchanges and assets, to validate filters and conversions. The API calls an exchange `exchanger` and a pair
+//! `direction`.
 
 use std::collections::BTreeSet;
 

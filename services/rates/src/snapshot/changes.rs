@@ -1,4 +1,5 @@
-//! The difference between two snapshots, encoded as an event of the course stream.
+//! The difference between two snapshots, encoded as an event of the course stream. A course is the last price of one pair at
+//! one exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
 use std::{cmp::Ordering, fmt::Write as _};
 

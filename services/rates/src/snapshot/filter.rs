@@ -1,4 +1,5 @@
-//! Filters of courses and prices.
+//! Filters of courses and prices. A course is the last price of one pair at one exchange. The API calls the pair `direction`
+//! and the exchange `exchanger`.
 
 use std::{collections::BTreeSet, fmt::Display};
 

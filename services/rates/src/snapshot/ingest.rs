@@ -1,5 +1,5 @@
 //! Ingests the market snapshots that price-cache-proxy pushes. Until the first snapshot arrives, the courses in db-proxy
-//! are used.
+//! are used. A course is the last price of one pair at one exchange.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! A market snapshot with its courses and prices in a fixed order.
+//! A market snapshot with its courses and prices in a fixed order. A course is the last price of one pair at one exchange. The
+//! API calls the pair `direction` and the exchange `exchanger`.
 
 use common::{
     api::{

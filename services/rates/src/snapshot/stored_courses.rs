@@ -1,4 +1,5 @@
-//! Builds a snapshot from the current courses in db-proxy, for a start without price-cache-proxy.
+//! Builds a snapshot from the current courses in db-proxy, for a start without price-cache-proxy. A course is the last price of
+//! one pair at one exchange.
 
 use common::{
     api::courses::{Course, MarketSnapshot, StoredCourse},

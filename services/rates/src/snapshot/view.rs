@@ -1,4 +1,5 @@
-//! A market snapshot together with the responses prepared from it.
+//! A market snapshot together with the responses prepared from it. A market snapshot contains all courses and agreed prices at
+//! one moment. A course is the last price of one pair at one exchange.
 
 use std::{
     collections::HashMap,

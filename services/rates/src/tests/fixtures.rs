@@ -1,4 +1,4 @@
-//! Market snapshots, courses and prices for tests.
+//! Market snapshots, courses and prices for tests. A course is the last price of one pair at one exchange.
 
 use std::time::Duration;
 
