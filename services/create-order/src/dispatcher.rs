@@ -28,7 +28,7 @@ pub enum DispatchError {
     /// placed an order.
     #[error("the idempotency key was not looked up: {0}")]
     KeyNotLookedUp(#[source] Box<DispatchError>),
-    /// A request that contained the order got no response. The order may have been placed.
+    /// A request that contained the order got no valid response. The order may have been placed.
     #[error("it is unknown whether the order was placed")]
     OutcomeUnknown,
 }

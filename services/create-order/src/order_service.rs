@@ -58,7 +58,7 @@ impl From<Option<IdempotencyKey>> for OrderKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteClient {
     User(UserId),
-    /// A client without a key, identified by its address.
+    /// A client without the API key of a user, identified by its address.
     Anonymous(IpAddr),
 }
 

@@ -18,7 +18,7 @@ const MAX_PER_CLIENT: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExportClient {
     User(UserId),
-    /// A client without a key of a user.
+    /// A client without the API key of a user, identified by its address.
     Address(IpAddr),
 }
 

@@ -78,7 +78,8 @@ impl HealthService {
     }
 
     /// Stores a report. A heartbeat also updates the state of its instance. A heartbeat with the mark `update` is not stored:
-    /// it only updates the state. A refused heartbeat is reported, because the state of its instance is outdated from then on.
+    /// it only updates the state. A refused heartbeat is reported under the name of its service if this name is valid, because
+    /// the state of the instance is outdated from then on.
     pub(crate) fn receive_report(&self, report: Report, now: Instants) -> Result<(), Error> {
         let refused = report.is_heartbeat().then(|| report.service.clone());
         let result = self.store_report(report, now);

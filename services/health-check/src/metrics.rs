@@ -37,7 +37,7 @@ pub(crate) struct HealthMetrics {
 impl HealthMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
         let new = Self { reports: Family::default(), states: Family::default(), services: Mutex::default() };
-        metrics.register("reports", "Number of received reports", new.reports.clone());
+        metrics.register("reports", "Number of stored reports", new.reports.clone());
         metrics.register(
             "service_state",
             "1 for the current state of a service, 0 for other states",

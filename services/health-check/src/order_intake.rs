@@ -42,8 +42,8 @@ impl IntakeInstance<'_> {
     }
 }
 
-/// The order intake at `now`. `state` is the state of create-order. If orders are accepted, `reason` names the instances that
-/// cannot place orders, if there are any.
+/// The order intake at `now`. `state` is the state of create-order. If orders are accepted but some instances cannot place
+/// orders, `reason` states their number and why the first of them cannot.
 pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: ServiceState, now: Timestamp) -> OrderIntake {
     // The instance that places orders and has the latest heartbeat comes first, because it reported the most recent prices and
     // limit.

@@ -208,7 +208,7 @@ impl ServiceEntry {
     }
 
     /// Makes room for one more instance. If the limit is reached, removes the missing or stopped instance with the oldest
-    /// heartbeat.
+    /// heartbeat. Fails if every instance is running.
     fn make_room(&mut self, now: Instants) -> Result<(), RegistryError> {
         if self.instances.len() < MAX_INSTANCES {
             return Ok(());

@@ -15,7 +15,8 @@ use crate::snapshot::{MarketSnapshotView, SnapshotOrigin, SortedSnapshot};
 pub(crate) struct CurrentPrices<'a> {
     pub(crate) view: &'a MarketSnapshotView,
     pub(crate) now: Timestamp,
-    /// How long after its `as_of` a price without an expiry time may be used. A price that orders use has an expiry time.
+    /// How long after its `as_of` a price without an expiry time may be used. If no newer price was agreed, the snapshot
+    /// contains the last good price, and only such a price has an expiry time.
     pub(crate) ttl: Duration,
 }
 

@@ -36,7 +36,7 @@ proptest! {
 }
 
 #[test]
-fn price_that_orders_use_is_current_until_its_own_expiry() {
+fn price_with_an_expiry_time_is_current_until_this_time() {
     for state in [PriceState::Fresh, PriceState::Prolonged] {
         let (state, expires_at) = (Some(state), Some(time_at(661)));
         let price = AgreedPrice { state, expires_at, ..agreed_price("BTC-USD", "91000") };
