@@ -160,8 +160,8 @@ impl Api {
     /// Creates a quote: reserves the current price and a share of the limit until the quote expires.
     ///
     /// One order can use the quote, by the id of the quote. Only the user who requested the quote can use it. A quote that was
-    /// requested without an API key is used without an API key.
-    /// The bitcoin that one quote, the open quotes of one client, and all open quotes reserve is limited.
+    /// requested without an API key is used without an API key. The bitcoin that one quote, the open quotes of one client, and
+    /// all open quotes reserve is limited.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
     async fn create_quote(
         &self,

@@ -29,7 +29,7 @@ pub struct ExportSlots {
     running: Arc<Mutex<HashMap<ExportClient, usize>>>,
 }
 
-/// A running export. It ends when this value is dropped.
+/// A running export. The export is no longer counted after this value is dropped.
 #[derive(Debug)]
 pub struct ExportSlot {
     slots: ExportSlots,

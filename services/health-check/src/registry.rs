@@ -54,7 +54,7 @@ pub(crate) struct StateChange {
     pub(crate) service: String,
     pub(crate) from: Condition,
     pub(crate) to: Condition,
-    /// The components that are not ready.
+    /// The components of running instances that are not ready.
     pub(crate) not_ready: Vec<Component>,
 }
 
@@ -141,7 +141,7 @@ impl ServiceEntry {
         self.instances.values().filter(move |instance| instance.is_running(now))
     }
 
-    /// The condition of a service in this state.
+    /// The condition of the service. `state` is the state of the service.
     fn condition(&self, state: ServiceState, now: Instants) -> Condition {
         let is_degraded = |instance: &Instance| instance.state(now) == ServiceState::Degraded;
         Condition {
@@ -172,7 +172,7 @@ impl ServiceEntry {
         self.instances.values().max_by_key(|instance| instance.last_seen.monotonic)
     }
 
-    /// Whether an instance of create-order places orders, or may still be starting. Without any heartbeat, an instance may be
+    /// Whether an instance of create-order can place orders, or may still be starting. Without any heartbeat, an instance may be
     /// starting until health-check itself has run for [`STARTUP_GRACE`].
     fn may_place_orders(&self, now: Instants) -> bool {
         let may_place =

@@ -67,8 +67,8 @@ impl ChartRenderer {
         Self { db_proxy, permits, cache: Arc::default(), refresh_interval, price_ttl }
     }
 
-    /// Returns the chart of the `hours` before `now` as SVG, from the cache or newly drawn. If there is no view, the chart
-    /// shows only the history.
+    /// Returns the chart of the `hours` before `now` as SVG, from the cache or newly drawn. Without a market snapshot
+    /// (`view`), the chart shows only the history.
     pub(crate) async fn render(
         &self,
         view: Option<&MarketSnapshotView>,
@@ -131,7 +131,7 @@ impl ChartRenderer {
     }
 
     fn lock_cache(&self) -> MutexGuard<'_, HashMap<ChartKey, CachedChart>> {
-        // Each change is a single insertion or removal, so the map is consistent even after a panic.
+        // Each change is a single operation on the map, so the map is consistent even after a panic.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
