@@ -56,6 +56,9 @@ pub struct KeyError;
 const MAX_KEY_LEN: usize = 128;
 
 impl IdempotencyKey {
+    /// The header that carries the key.
+    pub const HEADER: &'static str = "Idempotency-Key";
+
     /// Generates a unique key for an order that was sent without one.
     pub fn generate() -> Self {
         Self(Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).to_string().into())

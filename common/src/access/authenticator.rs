@@ -5,7 +5,10 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::AuthenticatedUser;
-use crate::api::{Code, Problem, keys::KeySecret};
+use crate::{
+    api::{Code, Problem, Subcode, keys::KeySecret},
+    ids::IdempotencyKey,
+};
 
 /// Finds the user of an API key.
 #[async_trait]
@@ -41,17 +44,32 @@ pub enum InvalidKey {
     UserDeactivated,
 }
 
-impl From<KeyError> for Problem {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::Invalid(reason) => Self::new(Code::Unauthorized, reason.to_string()),
-            KeyError::TooManyUnknownKeys { retry_after } => {
-                Self::new(Code::TooManyRequests, "Too many unknown API keys were sent from this address.")
+/// `Retry-After` if it is not known whether an earlier request placed the order.
+const RETRY_AFTER_UNKNOWN_OUTCOME: Duration = Duration::from_secs(5);
+/// The detail if the idempotency key of a request was not looked up, because its API key could not be checked.
+const IDEMPOTENCY_KEY_NOT_LOOKED_UP: &str = "The API key cannot be checked now, so this request had no effect. It is not known \
+    whether an earlier request with this idempotency_key placed the order. Send the order again with the same key. The order is \
+    placed only once.";
+
+impl KeyError {
+    /// The problem of the refused request. `idempotency_key` is the key of an order that an earlier request may have placed. As long
+    /// as db-proxy cannot look up either key, the response must not deny that order.
+    pub fn into_problem(self, idempotency_key: Option<&IdempotencyKey>) -> Problem {
+        match (self, idempotency_key) {
+            (Self::Invalid(reason), _) => Problem::new(Code::Unauthorized, reason.to_string()),
+            (Self::TooManyUnknownKeys { retry_after }, _) => {
+                Problem::new(Code::TooManyRequests, "Too many unknown API keys were sent from this address.")
                     .retry_after(retry_after)
             }
-            KeyError::Unavailable => {
-                Self::new(Code::UpstreamUnavailable, "The API key cannot be checked now. Try again in a moment.")
+            (Self::Unavailable, None) => {
+                Problem::new(Code::UpstreamUnavailable, "The API key cannot be checked now. Try again in a moment.")
             }
+            (Self::Unavailable, Some(key)) => Problem {
+                subcode: Some(Subcode::NoEffect),
+                idempotency_key: Some(key.to_string()),
+                ..Problem::new(Code::OutcomeUnknown, IDEMPOTENCY_KEY_NOT_LOOKED_UP)
+            }
+            .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
         }
     }
 }

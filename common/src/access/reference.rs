@@ -45,7 +45,8 @@ const KEYS: &str = "
 
 A service looks up a key in db-proxy by its prefix, compares its SHA-256 in constant time, and caches the result for 3 s. A look-up
 takes at most 1.5 s. So a revoked key is refused everywhere within 5 s. Concurrent requests with one key share one look-up. While
-db-proxy is unavailable, keys whose result is not cached are refused with 503: a key that cannot be checked is never accepted.
+db-proxy is unavailable, keys whose result is not cached are refused with 503: a key that cannot be checked is never accepted. The code
+is `upstream_unavailable`, or `outcome_unknown` for an order with an `Idempotency-Key`, which an earlier request may have placed.
 
 A mistyped key is refused by its checksum, without a look-up. An address that sends more than 30 unknown keys in a minute receives
 429 for every key that was not valid at this service within the last hour. A service has at most 32 look-ups in progress.

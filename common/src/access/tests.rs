@@ -109,9 +109,9 @@ fn no_operation_on_orders_is_public() {
 
 #[test]
 fn unknown_key_is_unauthorized_and_failed_check_is_unavailable() {
-    let problem = Problem::from(KeyError::from(InvalidKey::Unknown));
+    let problem = KeyError::from(InvalidKey::Unknown).into_problem(None);
     assert_eq!(problem.code, Code::Unauthorized);
-    assert_eq!(Problem::from(KeyError::Unavailable).code, Code::UpstreamUnavailable);
+    assert_eq!(KeyError::Unavailable.into_problem(None).code, Code::UpstreamUnavailable);
 }
 
 #[tokio::test]

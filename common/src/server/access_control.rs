@@ -10,11 +10,12 @@ use poem::{
 };
 use poem_openapi::registry::MetaApi;
 
-use self::operation_rules::OperationRules;
+use self::operation_rules::{OperationRule, OperationRules};
 use crate::{
     access::{AnonymousAccess, Authenticator, InvalidKey, KeyError, Principal, Rule},
     api::{Code, Problem, keys::KeySecret},
     config::{Env, Secret, shared},
+    ids::IdempotencyKey,
 };
 
 /// The settings that control who may use a service.
@@ -84,7 +85,7 @@ impl AccessCheck {
             Err(error) => return Admission { principal: Principal::Anonymous, decision: Err(error) },
         };
         let authenticated = if has_credentials && operation.rule != Rule::Public {
-            self.authenticate(request.headers(), client).await
+            self.authenticate(request.headers(), operation, client).await
         } else {
             Ok(Principal::Anonymous)
         };
@@ -106,14 +107,31 @@ impl AccessCheck {
     }
 
     /// Returns the principal of the credentials. Invalid credentials are refused even if the operation requires none.
-    async fn authenticate(&self, headers: &HeaderMap, client: IpAddr) -> Result<Principal, Problem> {
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        operation: &OperationRule,
+        client: IpAddr,
+    ) -> Result<Principal, Problem> {
         let credentials = bearer_credentials(headers)?;
         if self.control.config.operator_token.matches(credentials) {
             return Ok(Principal::Operator);
         }
         let key: KeySecret = credentials.parse().map_err(|_| malformed_key(credentials))?;
-        Ok(Principal::User(self.control.keys.authenticate(&key, client).await?))
+        let authenticated = self.control.keys.authenticate(&key, client).await;
+        let user = authenticated.map_err(|error| {
+            let idempotency_key = operation.takes_idempotency_key.then(|| idempotency_key(headers)).flatten();
+            error.into_problem(idempotency_key.as_ref())
+        })?;
+        Ok(Principal::User(user))
     }
+}
+
+/// The idempotency key of a request. `None` if the request has none, or none that an earlier request can have had.
+fn idempotency_key(headers: &HeaderMap) -> Option<IdempotencyKey> {
+    let mut values = headers.get_all(IdempotencyKey::HEADER).iter();
+    let key = values.next()?.to_str().ok()?.parse().ok()?;
+    values.next().is_none().then_some(key)
 }
 
 /// The credentials of the only `Authorization` header.
@@ -134,7 +152,7 @@ fn malformed_key(credentials: &str) -> Problem {
     if KeySecret::resembles(credentials) {
         return Problem::new(Code::Unauthorized, "The API key is incomplete or mistyped: its checksum is wrong.");
     }
-    KeyError::from(InvalidKey::Unknown).into()
+    KeyError::from(InvalidKey::Unknown).into_problem(None)
 }
 
 #[cfg(test)]

@@ -25,10 +25,10 @@ use crate::{
     order_service::{OrderKey, OrderService, QuoteClient},
 };
 
-/// Maximum time that an order waits for its decision. Together with the time for reading the body, it is shorter than the
-/// request timeout of the server, because the error of that timeout does not state that the outcome is unknown.
+/// Maximum time that an order waits for its decision. Together with the times for checking the API key and for reading the body,
+/// it is shorter than the request timeout of the server, because the error of that timeout does not state that the outcome is
+/// unknown.
 const PLACE_DEADLINE: Duration = Duration::from_secs(18);
-const KEY_HEADER: &str = "Idempotency-Key";
 
 pub struct Api {
     pub order_service: OrderService,
@@ -224,12 +224,12 @@ impl Api {
 /// The framework ignores a header that is not ASCII, and parses only the first of several headers. Without this check, such
 /// an order would be placed without its key, or with only one of its keys.
 fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
-    let sent = headers.get_all(KEY_HEADER).iter().count();
+    let sent = headers.get_all(IdempotencyKey::HEADER).iter().count();
     if sent == usize::from(parsed.is_some()) {
         return Ok(parsed);
     }
     let reason = if sent > 1 { "must be sent once".to_owned() } else { KeyError.to_string() };
-    Err(Problem::validation(vec![FieldError::new(KEY_HEADER, reason)]))
+    Err(Problem::validation(vec![FieldError::new(IdempotencyKey::HEADER, reason)]))
 }
 
 /// Adds the key to a problem whose outcome is unknown, so that the client can send the order again with the same key. The

@@ -4,10 +4,12 @@
 //! db-proxy has looked up the key that the client sent. A response may state that the outcome is unknown only if db-proxy did
 //! not decide about the order.
 
+mod api_keys;
 mod fake_db_proxy;
 mod fake_prices;
 mod faults;
 mod no_effect;
+mod request_forms;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -25,56 +27,25 @@ use common::{
     time::Clock,
 };
 use futures_util::FutureExt;
-use poem::{Endpoint, Request, endpoint::BoxEndpoint, http::Method};
+use poem::{
+    Endpoint, Request,
+    endpoint::BoxEndpoint,
+    http::{Method, header::AUTHORIZATION},
+};
 use serde_json::{Value, json};
 
 use self::{
+    api_keys::{API_KEY, unchecked_keys},
     fake_db_proxy::{FakeDbProxy, OTHER_AMOUNT, QUOTE, market_command},
     fake_prices::{LocalFault, prices_with},
     faults::{KeyState, RemoteFault},
+    request_forms::Form,
 };
 use crate::{
     App, amount_bounds::AmountBounds, database_time::DatabaseTime, dispatcher::OrderDispatcher,
     order_service::OrderService, routes::Api,
 };
 use common::service::Service;
-
-/// How the client sends the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Versioned,
-    Json,
-    Query,
-    VersionedFromQuote,
-    QueryFromQuote,
-}
-
-impl Form {
-    const ALL: [Self; 5] = [Self::Versioned, Self::Json, Self::Query, Self::VersionedFromQuote, Self::QueryFromQuote];
-
-    fn takes_quote(self) -> bool {
-        matches!(self, Self::VersionedFromQuote | Self::QueryFromQuote)
-    }
-
-    fn request(self, key: Option<&str>) -> Request {
-        let (market, quoted) = (json!({"currency": "EUR", "amount": "69"}), json!({ "quote": QUOTE }));
-        let (uri, body) = match self {
-            Self::Versioned => ("/api/v1/orders".to_owned(), Some(market)),
-            Self::Json => ("/place_order".to_owned(), Some(market)),
-            Self::Query => ("/place_order?currency=eur&amount=69".to_owned(), None),
-            Self::VersionedFromQuote => ("/api/v1/orders".to_owned(), Some(quoted)),
-            Self::QueryFromQuote => (format!("/place_order?quote={QUOTE}"), None),
-        };
-        let mut request = Request::builder().method(Method::POST).uri_str(uri);
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
-        }
-        match body {
-            Some(body) => request.content_type("application/json").body(body.to_string()),
-            None => request.finish(),
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -164,7 +135,7 @@ impl CreateOrder {
             metrics: Metrics::new(App::NAME),
             ready: Arc::new(|| Box::pin(async { Vec::<Component>::new() })),
             accepted_callers: None,
-            access: None,
+            access: Some(unchecked_keys()),
             rate_limit: RateLimit::default(),
             value_check: None,
         };
@@ -173,7 +144,10 @@ impl CreateOrder {
     }
 
     /// Sends a request, and returns the status and the body of the response.
-    async fn send(&self, request: Request) -> (u16, Value) {
+    async fn send(&self, mut request: Request) -> (u16, Value) {
+        if self.db_proxy.fault() == RemoteFault::ApiKeyUnchecked {
+            request.headers_mut().insert(AUTHORIZATION, API_KEY.clone());
+        }
         let response = self.endpoint.get_response(request).await;
         let status = response.status().as_u16();
         let body = response.into_body().into_vec().await.unwrap();
@@ -311,6 +285,9 @@ async fn responses_name_the_cause_if_the_outcome_is_certain() {
         (KeyState::PlacedBefore, Local::None, Remote::Problem(Code::Internal), 503, "outcome_unknown"),
         (KeyState::PlacedBefore, Local::None, Remote::QueueFull, 503, "outcome_unknown"),
         (KeyState::PlacedBefore, Local::None, Remote::Stopping, 503, "outcome_unknown"),
+        (KeyState::Generated, Local::None, Remote::ApiKeyUnchecked, 503, "upstream_unavailable"),
+        (KeyState::Unused, Local::None, Remote::ApiKeyUnchecked, 503, "outcome_unknown"),
+        (KeyState::PlacedBefore, Local::CurrencyRemoved, Remote::ApiKeyUnchecked, 503, "outcome_unknown"),
         (KeyState::PlacedForOtherOrder, Local::None, Remote::None, 422, "idempotency_key_reused"),
         (KeyState::PlacedForOtherOrder, Local::NoRecord, Remote::None, 422, "idempotency_key_reused"),
     ];

@@ -1,5 +1,6 @@
 //! Retries of orders while their key cannot be looked up, and commits whose outcome is unknown.
 
+use common::api::keys::{KeySecret, Scope};
 use sqlx::{Connection, PgConnection};
 use tests::{
     Platform, Response, Stack,
@@ -127,6 +128,33 @@ async fn resent_order_is_not_denied_while_postgres_is_unavailable() {
     platform.db_proxy.wait_until_ready().await;
     resent.assert_replayed(&platform, &instances).await;
     assert_reconciled(&platform, &resent.placed()).await;
+}
+
+#[tokio::test]
+async fn resent_order_is_not_denied_while_its_api_key_cannot_be_checked() {
+    let platform = Platform::start(Stack::Embedded).await;
+    let user = platform.create_user("ada@example.org").await;
+    // No service has checked the second key before db-proxy stops.
+    let [first, second] =
+        [platform.issue_key(user.id, &Scope::ALL).await.key, platform.issue_key(user.id, &Scope::ALL).await.key];
+    let place = async |api_key: &KeySecret, idempotency_key: Option<&str>| {
+        let request = platform.order_request(order("EUR", "69")).bearer_auth(api_key.expose());
+        send(match idempotency_key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        })
+        .await
+    };
+    let placed = place(&first, Some("a-key")).await.json(201);
+    platform.db_proxy.stop().await;
+    let problem = place(&second, Some("a-key")).await.problem(503, "outcome_unknown");
+    assert_eq!((&problem["idempotency_key"], &problem["subcode"]), (&"a-key".into(), &"no_effect".into()));
+    place(&second, None).await.problem(503, "upstream_unavailable");
+    platform.db_proxy.start().await;
+    platform.db_proxy.wait_until_ready().await;
+    let again = place(&second, Some("a-key")).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.json(201), placed);
 }
 
 async fn resent_order_in_removed_currency_is_found(stack: Stack) {

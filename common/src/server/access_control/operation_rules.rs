@@ -9,11 +9,12 @@ use poem::{
 };
 use poem_openapi::{
     OperationId,
-    registry::{MetaApi, MetaOperation},
+    registry::{MetaApi, MetaOperation, MetaParamIn},
 };
 
 use crate::{
     access::{Rule, rule_of},
+    ids::IdempotencyKey,
     server::{allowed_methods::PathPattern, common_paths::DOCUMENTATION_PATHS},
 };
 
@@ -31,6 +32,8 @@ pub(super) struct OperationRule {
     /// `None` for the documentation.
     pub(super) id: Option<OperationId>,
     pub(super) rule: Rule,
+    /// Whether an earlier request with the same idempotency key may have had the effect of this one.
+    pub(super) takes_idempotency_key: bool,
 }
 
 impl OperationRules {
@@ -42,14 +45,21 @@ impl OperationRules {
             let rule = rule_of(service, id).unwrap_or_else(|| {
                 panic!("the operation {id:?} of {service} has no rule; add it to common/src/access/policy.rs")
             });
-            OperationRule { method: operation.method, id: Some(OperationId(id)), rule }
+            let is_idempotency_key = |name: &str| name.eq_ignore_ascii_case(IdempotencyKey::HEADER);
+            let takes_idempotency_key = operation
+                .params
+                .iter()
+                .any(|parameter| parameter.in_type == MetaParamIn::Header && is_idempotency_key(&parameter.name));
+            OperationRule { method: operation.method, id: Some(OperationId(id)), rule, takes_idempotency_key }
         };
         let documented = apis.into_iter().flat_map(|api| api.paths).map(|path| {
             let rules: Vec<_> = path.operations.into_iter().map(of_operation).collect();
             (PathPattern::new(&path.path), rules)
         });
         let documentation = DOCUMENTATION_PATHS.iter().map(|path| {
-            (PathPattern::new(path), vec![OperationRule { method: Method::GET, id: None, rule: Rule::Public }])
+            let rule =
+                OperationRule { method: Method::GET, id: None, rule: Rule::Public, takes_idempotency_key: false };
+            (PathPattern::new(path), vec![rule])
         });
         let by_pattern = PathPattern::merge(documented.chain(documentation));
         let without_parameters = by_pattern.iter().filter(|(pattern, _)| !pattern.has_parameters());

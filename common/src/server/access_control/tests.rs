@@ -1,6 +1,6 @@
 use std::{
     net::Ipv4Addr,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -8,12 +8,12 @@ use poem::{
     error::{MethodNotAllowedError, NotFoundError},
     http::{HeaderValue, StatusCode},
 };
-use poem_openapi::{OpenApi, OperationId, payload::PlainText};
+use poem_openapi::{OpenApi, OperationId, param::Header, payload::PlainText};
 
 use super::*;
 use crate::{
     access::AuthenticatedUser,
-    api::keys::Scope,
+    api::{Subcode, keys::Scope},
     ids::{KeyId, UserId},
 };
 
@@ -31,12 +31,20 @@ impl Api {
     }
 
     #[oai(path = "/orders", method = "post", operation_id = "create_order")]
-    async fn create_order(&self) -> PlainText<&'static str> {
+    async fn create_order(
+        &self,
+        #[oai(name = "Idempotency-Key")] _key: Header<Option<String>>,
+    ) -> PlainText<&'static str> {
         PlainText("")
     }
 
     #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(&self) -> PlainText<&'static str> {
+        PlainText("")
+    }
+
+    #[oai(path = "/quotes", method = "post", operation_id = "create_quote")]
+    async fn create_quote(&self) -> PlainText<&'static str> {
         PlainText("")
     }
 
@@ -51,12 +59,16 @@ struct OneKey {
     key: KeySecret,
     user: Arc<AuthenticatedUser>,
     checks: AtomicUsize,
+    is_unavailable: AtomicBool,
 }
 
 #[async_trait]
 impl Authenticator for OneKey {
     async fn authenticate(&self, key: &KeySecret, _: IpAddr) -> Result<Arc<AuthenticatedUser>, KeyError> {
         self.checks.fetch_add(1, Ordering::Relaxed);
+        if self.is_unavailable.load(Ordering::Relaxed) {
+            return Err(KeyError::Unavailable);
+        }
         if *key == self.key { Ok(self.user.clone()) } else { Err(InvalidKey::Unknown.into()) }
     }
 }
@@ -74,7 +86,8 @@ impl TestSetup {
             scopes: scopes.iter().copied().collect(),
             rate_limit_per_minute: None,
         });
-        let keys = Arc::new(OneKey { key: KeySecret::generate(), user, checks: AtomicUsize::new(0) });
+        let (checks, is_unavailable) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let keys = Arc::new(OneKey { key: KeySecret::generate(), user, checks, is_unavailable });
         let config = AccessConfig { operator_token: Secret::new(OPERATOR_TOKEN), anonymous };
         let control = AccessControl { config, keys: keys.clone() };
         Self { check: AccessCheck::new(control, "create-order", Api::meta()), keys }
@@ -160,6 +173,44 @@ async fn anonymous_access_can_be_turned_off() {
     for request in ["GET /orders", "POST /orders", "GET /orders/7", "GET //orders/", "POST /orders/"] {
         assert_eq!(setup.admit(request, &[]).await, Err(StatusCode::UNAUTHORIZED), "{request}");
         assert!(setup.admit(request, &[&setup.key()]).await.is_ok(), "{request}");
+    }
+}
+
+/// An earlier request with the idempotency key may have placed the order, and nothing has looked up the key.
+#[tokio::test]
+async fn order_whose_api_key_cannot_be_checked_is_not_denied() {
+    let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
+    setup.keys.is_unavailable.store(true, Ordering::Relaxed);
+    let problem_of = async |request: &'static str, idempotency_keys: &[&str]| {
+        let (method, path) = request.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method.parse().unwrap()).uri_str(path).finish();
+        request.headers_mut().append(AUTHORIZATION, HeaderValue::from_str(&setup.key()).unwrap());
+        for key in idempotency_keys {
+            request.headers_mut().append("idempotency-key", HeaderValue::from_str(key).unwrap());
+        }
+        let error = setup.check.admit(&request, CLIENT).await.decision.unwrap_err();
+        error.downcast_ref::<Problem>().unwrap().clone()
+    };
+    for request in ["POST /orders", "POST //orders/"] {
+        let problem = problem_of(request, &["a-key"]).await;
+        assert_eq!((problem.code, problem.subcode), (Code::OutcomeUnknown, Some(Subcode::NoEffect)), "{problem}");
+        assert_eq!(problem.idempotency_key.as_deref(), Some("a-key"));
+        assert!(problem.retry_after.is_some());
+    }
+    // No earlier request can have placed an order without a key, with an invalid key, or by another operation.
+    let too_long = "k".repeat(129);
+    for (request, idempotency_keys) in [
+        ("POST /orders", &[][..]),
+        ("POST /orders", &[""]),
+        ("POST /orders", &["a key"]),
+        ("POST /orders", &[&too_long]),
+        ("POST /orders", &["a-key", "a-key"]),
+        ("POST /quotes", &["a-key"]),
+        ("GET /orders", &["a-key"]),
+    ] {
+        let problem = problem_of(request, idempotency_keys).await;
+        assert_eq!(problem.code, Code::UpstreamUnavailable, "{request} {idempotency_keys:?}");
+        assert_eq!((problem.subcode, problem.idempotency_key), (None, None));
     }
 }
 

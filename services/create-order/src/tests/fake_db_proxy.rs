@@ -124,6 +124,10 @@ impl FakeDbProxy {
         }
     }
 
+    pub fn fault(&self) -> RemoteFault {
+        self.state().fault
+    }
+
     pub fn is_decided(&self) -> bool {
         self.state().is_decided
     }
@@ -191,7 +195,7 @@ impl FakeDbProxy {
                 apply(&mut state);
             }
         };
-        let fault = self.state().fault;
+        let fault = self.fault();
         match fault {
             // There is no fault, or the fault affects only orders.
             RemoteFault::None
@@ -209,6 +213,7 @@ impl FakeDbProxy {
                 Ok(QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: None })
             }
             RemoteFault::Unreachable => Err(unreachable()),
+            RemoteFault::ApiKeyUnchecked => panic!("the request was sent"),
             RemoteFault::Problem(code) => {
                 self.state().is_indeterminate = code == Code::OutcomeUnknown;
                 Err(problem(code))
@@ -244,9 +249,11 @@ impl OrderBackend for FakeDbProxy {
             }
         };
         let outcomes = |outcomes: Vec<Outcome>| Ok(Outcomes { outcomes, decided_at: None });
-        let fault = self.state().fault;
+        let fault = self.fault();
         match fault {
-            RemoteFault::QueueFull | RemoteFault::Stopping => panic!("the order was sent"),
+            RemoteFault::QueueFull | RemoteFault::Stopping | RemoteFault::ApiKeyUnchecked => {
+                panic!("the order was sent")
+            }
             RemoteFault::None | RemoteFault::LimitReached => {
                 PlaceOrdersOutcome { result: outcomes(vec![self.decide_finally(command)]), unanswered: false }
             }

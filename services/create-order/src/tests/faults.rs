@@ -38,6 +38,8 @@ pub enum RemoteFault {
     Stopping,
     /// No connection can be opened.
     Unreachable,
+    /// The request has an API key, which cannot be checked.
+    ApiKeyUnchecked,
     Problem(Code),
     /// Every attempt is received, and no response arrives.
     LostResponse {
@@ -79,6 +81,7 @@ impl RemoteFault {
             Self::QueueFull,
             Self::Stopping,
             Self::Unreachable,
+            Self::ApiKeyUnchecked,
             Self::LostThenRefused,
             Self::InvalidResponse,
             Self::WrongCount,
