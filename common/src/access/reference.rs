@@ -60,6 +60,8 @@ each service counts on its own, and create-order counts reads of quotes apart fr
 limit of the address that sent them, also requests with invalid credentials and requests for prices, which ignore keys. Requests of
 operators are not limited. `RateLimit-*` headers describe the limit that applies.
 
+A changed limit of a key applies within 5 s. The requests that counted against the earlier limit count against the new one.
+
 ## Settings
 
 - `OPERATOR_TOKEN`: at least 16 characters. `buydesk up` creates and prints one if it is not set. create-order, fetch-orders and users

@@ -93,13 +93,19 @@ fn each_key_has_its_own_limit_and_counts_neither_for_its_address_nor_for_other_k
 }
 
 #[test]
-fn changed_limit_of_a_key_applies_at_once() {
+fn changed_limit_of_a_key_applies_at_once_and_keeps_what_was_used() {
     let limit = RateLimit::per_minute(2, TrustedProxies::default());
-    let before = user(Some(3));
-    assert_eq!(allowed_of_ten(&limit, &before), (3, Some(3)));
-    let Principal::User(before) = before else { unreachable!() };
-    let after = AuthenticatedUser { rate_limit_per_minute: Some(6), ..(*before).clone() };
-    assert_eq!(allowed_of_ten(&limit, &Principal::User(Arc::new(after))), (6, Some(6)));
+    let Principal::User(key) = user(None) else { unreachable!() };
+    let with_limit = |rate_limit_per_minute| {
+        Principal::User(Arc::new(AuthenticatedUser { rate_limit_per_minute, ..(*key).clone() }))
+    };
+    assert_eq!(allowed_of_ten(&limit, &with_limit(Some(3))), (3, Some(3)));
+    // Three of the six are used already.
+    assert_eq!(allowed_of_ten(&limit, &with_limit(Some(6))), (3, Some(6)));
+    // More than the lower limits is used.
+    assert_eq!(allowed_of_ten(&limit, &with_limit(Some(5))), (0, Some(5)));
+    assert_eq!(allowed_of_ten(&limit, &with_limit(None)), (0, Some(2)));
+    assert_eq!(allowed_of_ten(&limit, &with_limit(Some(4))), (2, Some(4)));
 }
 
 #[test]
