@@ -80,6 +80,7 @@ pub const POLICY: &[ServicePolicy] = &[
             ("create_key", Operator),
             // A user lists only its own keys.
             ("list_keys", User(Read)),
+            ("update_key", Operator),
             ("revoke_key", Operator),
         ]],
     },
@@ -125,6 +126,7 @@ pub const POLICY: &[ServicePolicy] = &[
             ("activate_user", Internal(Permission::UserAdmin)),
             ("store_key", Internal(Permission::UserAdmin)),
             ("list_keys", Internal(Permission::UserAdmin)),
+            ("update_key", Internal(Permission::UserAdmin)),
             ("revoke_key", Internal(Permission::UserAdmin)),
             ("get_key", Internal(Permission::KeyReader)),
             ("record_key_uses", Internal(Permission::KeyReader)),

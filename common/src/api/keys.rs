@@ -4,6 +4,7 @@
 //! [`StoreKeyCommand`]. A service that receives a key reads the [`KeyRecord`] with the prefix from db-proxy, and compares the
 //! hash.
 
+mod changes;
 mod scope;
 mod secret;
 
@@ -11,6 +12,7 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    changes::{KeyPatch, RateLimitChange, UpdateKeyCommand},
     scope::{Scope, Scopes},
     secret::{KeyHash, KeyHashError, KeyPrefix, KeySecret, KeySecretError},
 };

@@ -15,6 +15,7 @@ const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
     "NewUser",
     "ChangeUser",
     "NewKey",
+    "ChangeKey",
 ];
 
 /// Properties that a request must contain although its type reads them as optional, so that one error can name all that are
@@ -36,6 +37,7 @@ const NULLABLE: &[(&str, &str)] = &[
     ("ChangeUser", "name"),
     ("NewKey", "rate_limit_per_minute"),
     ("NewKey", "expires_at"),
+    ("ChangeKey", "name"),
 ];
 
 /// Properties of requests with the format and the pattern of the same property of a response: the schema of the request, the
@@ -47,6 +49,7 @@ const SAME_FORMAT: &[(&str, &str, &str)] = &[
     ("ChangeUser", "User", "name"),
     ("NewKey", "ApiKey", "name"),
     ("NewKey", "ApiKey", "scopes"),
+    ("ChangeKey", "ApiKey", "name"),
 ];
 
 /// The pattern of an amount of fiat money that a request contains as a string. A JSON number is allowed as well.
@@ -95,8 +98,12 @@ pub fn add_to(document: &mut Value) {
     }
     if let Some(key) = schemas.get_mut("NewKey") {
         key["properties"]["scopes"]["minItems"] = json!(1);
-        key["properties"]["rate_limit_per_minute"]["minimum"] = json!(1);
-        key["properties"]["rate_limit_per_minute"]["maximum"] = json!(MAX_KEY_RATE);
+    }
+    for name in ["NewKey", "ChangeKey"] {
+        if let Some(key) = schemas.get_mut(name) {
+            key["properties"]["rate_limit_per_minute"]["minimum"] = json!(1);
+            key["properties"]["rate_limit_per_minute"]["maximum"] = json!(MAX_KEY_RATE);
+        }
     }
     for (request, response, property) in SAME_FORMAT {
         copy_format(schemas, request, response, property);

@@ -17,7 +17,7 @@ use common::{
 };
 use url::Url;
 
-pub use self::users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UserCommand, UserReference};
+pub use self::users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UserCommand, UserReference};
 
 /// Maximum width of the help, also on a wider terminal.
 const HELP_WIDTH: usize = 80;

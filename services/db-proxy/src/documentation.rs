@@ -105,6 +105,10 @@ fn user_operations() -> Vec<OperationDescription> {
         of_user("activate_user"),
         of_user("store_key").errors(&[Code::KeyLimitExceeded]).body(key),
         of_user("list_keys"),
+        of_user("update_key")
+            .errors(&[Code::KeyRevoked])
+            .parameter("key_id", KEY_ID)
+            .body(json!({ "rate_limit_per_minute": 1200 })),
         of_user("revoke_key").parameter("key_id", KEY_ID),
         operation("get_key").errors(&[Code::NotFound]).parameter("prefix", "bdk_Zk3TQ9aw"),
         operation("record_key_uses").body(json!({ "uses": [{ "id": KEY_ID, "used_at": TIME }] })),

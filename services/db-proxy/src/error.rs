@@ -61,6 +61,9 @@ pub enum DirectoryRefusal {
     /// 409, because the request is valid after a key was revoked.
     #[error("the user has {MAX_KEYS_PER_USER} keys that are not revoked")]
     TooManyKeys,
+    /// 409: a revocation is final, and nothing uses the terms of the key any more.
+    #[error("the key is revoked")]
+    KeyRevoked,
     /// 422. The users service generates another key.
     #[error("another key has this prefix")]
     PrefixTaken,
@@ -148,6 +151,9 @@ impl From<DirectoryRefusal> for Problem {
                 Code::KeyLimitExceeded,
                 format!("The user has {MAX_KEYS_PER_USER} keys that are not revoked. Revoke a key first."),
             ),
+            DirectoryRefusal::KeyRevoked => {
+                Self::new(Code::KeyRevoked, "The key is revoked, so it cannot be changed. Create another key.")
+            }
             DirectoryRefusal::PrefixTaken => {
                 Self::validation(vec![FieldError::new(PREFIX_FIELD, "belongs to another key")])
             }

@@ -10,7 +10,7 @@ pub mod store;
 
 use common::{
     api::{
-        keys::{ApiKey, KeyList, KeyPrefix, KeyRecord, KeyUses, StoreKeyCommand},
+        keys::{ApiKey, KeyList, KeyPrefix, KeyRecord, KeyUses, StoreKeyCommand, UpdateKeyCommand},
         users::{
             CreateUserCommand, FoundUsers, MAX_USER_PAGE, UpdateUserCommand, User, UserCursor, UserLookup, UserPage,
             UserQuery, UserState,
@@ -104,6 +104,12 @@ impl UserService {
 
     pub async fn keys_of(&self, user: UserId) -> Result<KeyList, Error> {
         Ok(KeyList { data: self.store.keys_of(user).await? })
+    }
+
+    pub async fn update_key(&self, user: UserId, key: KeyId, change: &UpdateKeyCommand) -> Result<ApiKey, Error> {
+        policy::validate_key_change(change).map_err(Error::Invalid)?;
+        self.write_time()?;
+        self.store.update_key(user, key, change).await
     }
 
     pub async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<ApiKey, Error> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{
     api::{
-        keys::{ApiKey, KeyList, StoreKeyCommand},
+        keys::{ApiKey, KeyList, StoreKeyCommand, UpdateKeyCommand},
         users::{CreateUserCommand, UpdateUserCommand, User, UserCursor, UserLookup, UserQuery, UserState},
     },
     clients::{
@@ -38,6 +38,8 @@ pub trait Directory: Send + Sync {
 
     /// `None` if no user has this id.
     async fn list_keys(&self, user: UserId) -> Result<Option<KeyList>, CallError>;
+
+    async fn update_key(&self, user: UserId, key: KeyId, command: &UpdateKeyCommand) -> Result<ApiKey, DirectoryError>;
 
     async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<ApiKey, DirectoryError>;
 }
@@ -78,6 +80,10 @@ impl Directory for DbProxyClient {
 
     async fn list_keys(&self, user: UserId) -> Result<Option<KeyList>, CallError> {
         Self::list_keys(self, user).await
+    }
+
+    async fn update_key(&self, user: UserId, key: KeyId, command: &UpdateKeyCommand) -> Result<ApiKey, DirectoryError> {
+        Self::update_key(self, user, key, command).await
     }
 
     async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<ApiKey, DirectoryError> {

@@ -40,6 +40,10 @@ fn operations() -> Vec<OperationDescription> {
         of_user("activate_user"),
         of_user("create_key").errors(&[Code::KeyLimitExceeded]).body(key),
         of_user("list_keys"),
+        of_user("update_key")
+            .errors(&[Code::KeyRevoked])
+            .parameter("key_id", KEY_ID)
+            .body(json!({ "rate_limit_per_minute": 1200 })),
         of_user("revoke_key").parameter("key_id", KEY_ID),
     ]
 }

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     api::{Code, FieldError, Problem, keys::MAX_KEYS_PER_USER},
-    clients::{CallError, db_proxy::DirectoryError},
+    clients::{
+        CallError,
+        db_proxy::{DbProxyClient, DirectoryError},
+    },
     concurrency::batching::BatchError,
     ids::{KeyId, UserId},
 };
@@ -47,6 +50,9 @@ pub enum Error {
     /// 409.
     #[error("the user has the maximum number of keys")]
     TooManyKeys,
+    /// 409: a revoked key does not change any more.
+    #[error("the key {0} is revoked")]
+    KeyRevoked(KeyId),
     /// 500. Prefixes are random, so several taken prefixes in a row mean that the generator is faulty.
     #[error("every generated prefix belongs to another key")]
     NoFreePrefix,
@@ -69,7 +75,10 @@ impl Error {
     pub fn from_directory(error: DirectoryError, user: UserId, key: Option<KeyId>) -> Self {
         match (error, key) {
             (DirectoryError::KeyNotFound, Some(key)) => Self::KeyNotFound(key),
+            (DirectoryError::KeyRevoked, Some(key)) => Self::KeyRevoked(key),
             (DirectoryError::UserNotFound | DirectoryError::KeyNotFound, _) => Self::UserNotFound(user),
+            // db-proxy sends this refusal only about a key of the request.
+            (error @ DirectoryError::KeyRevoked, None) => Self::Call(DbProxyClient::invalid_response(error)),
             (DirectoryError::EmailTaken, _) => Self::EmailTaken,
             (DirectoryError::TooManyKeys, _) => Self::TooManyKeys,
             (DirectoryError::PrefixTaken, _) => Self::NoFreePrefix,
@@ -99,6 +108,10 @@ impl From<Error> for Problem {
                     "The user has {MAX_KEYS_PER_USER} keys that are not revoked, which is the maximum. Revoke one that is not used."
                 );
                 Self::new(Code::KeyLimitExceeded, detail)
+            }
+            Error::KeyRevoked(id) => {
+                let detail = format!("The key {id} is revoked, so it cannot be changed. Create another key.");
+                Self::new(Code::KeyRevoked, detail)
             }
             Error::NoFreePrefix => {
                 tracing::error!("every generated prefix belongs to another key; no key was created");

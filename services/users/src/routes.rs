@@ -4,7 +4,7 @@ use common::{
     access::Principal,
     api::{
         FieldError, Problem,
-        keys::{IssuedKey, KeyList, KeyPayload},
+        keys::{ApiKey, IssuedKey, KeyList, KeyPatch, KeyPayload},
         users::{Email, LinkedUserPage, User, UserCursor, UserPatch, UserPayload, UserQuery, UserState},
     },
     ids::{KeyId, UserId},
@@ -19,7 +19,7 @@ use poem_openapi::{
 use crate::{
     error::Error,
     user_service::UserService,
-    validation::{validate_key, validate_patch, validate_user},
+    validation::{validate_key, validate_key_patch, validate_patch, validate_user},
 };
 
 pub struct Api {
@@ -158,6 +158,23 @@ impl Api {
     #[oai(path = "/api/v1/users/:id/keys", method = "get", operation_id = "list_keys")]
     async fn list_keys(&self, principal: Principal, id: Path<UserId>) -> Result<Json<KeyList>, Problem> {
         Ok(Json(self.users.list_keys(&principal, id.0).await?))
+    }
+
+    /// Changes the name or the rate limit of a key. A field that is absent does not change.
+    ///
+    /// Every service applies a new limit within 5 seconds, and what was used of the earlier limit counts against it.
+    /// `"rate_limit_per_minute":null` removes the limit of the key, so that the limit of each service applies. The scopes and the
+    /// expiry of a key never change. A revoked key is not changed: 409 `key_revoked`.
+    #[oai(path = "/api/v1/users/:id/keys/:key_id", method = "patch", operation_id = "update_key")]
+    async fn update_key(
+        &self,
+        id: Path<UserId>,
+        key_id: Path<KeyId>,
+        body: UncheckedBody<KeyPatch>,
+    ) -> Result<Json<ApiKey>, Problem> {
+        let patch = body.or_problem(|parsed| errors_of(validate_key_patch(parsed)))?;
+        let command = validate_key_patch(&patch).map_err(Error::Invalid)?;
+        Ok(Json(self.users.update_key(id.0, key_id.0, &command).await?))
     }
 
     /// Revokes a key: every service refuses it within 5 seconds. Repeating the request has no effect.

@@ -1,6 +1,7 @@
 //! Tests of the endpoints of users with a directory in memory.
 
 pub mod fake_directory;
+mod key_changes;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -199,6 +200,7 @@ async fn user_sees_only_itself_and_receives_not_found_for_others() {
         (Method::POST, format!("{own}/deactivate")),
         (Method::POST, format!("{own}/activate")),
         (Method::POST, format!("{own}/keys")),
+        (Method::PATCH, format!("{own}/keys/{}", unknown_id())),
         (Method::DELETE, format!("{own}/keys/{}", unknown_id())),
     ] {
         let with_key = fixture.send(method.clone(), &path, Some(fixture.key.expose()), None).await;
@@ -330,6 +332,7 @@ async fn changes_of_unknown_users_are_refused() {
         (Method::POST, format!("{path}/deactivate"), None),
         (Method::POST, format!("{path}/activate"), None),
         (Method::POST, format!("{path}/keys"), Some(key)),
+        (Method::PATCH, format!("{path}/keys/{}", unknown_id()), Some(json!({ "name": "till" }))),
         (Method::DELETE, format!("{path}/keys/{}", unknown_id()), None),
     ] {
         let refused = fixture.send(method.clone(), &path, Some(OPERATOR_TOKEN), body).await;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::{
     access::Principal,
     api::{
-        keys::{IssuedKey, KeyList, KeySecret},
+        keys::{ApiKey, IssuedKey, KeyList, KeySecret, UpdateKeyCommand},
         users::{CreateUserCommand, UpdateUserCommand, User, UserCursor, UserQuery, UserState},
     },
     clients::db_proxy::{DbProxyClient, DirectoryError},
@@ -90,6 +90,11 @@ impl UserService {
     pub async fn list_keys(&self, principal: &Principal, user: UserId) -> Result<KeyList, Error> {
         check_visible(principal, user)?;
         self.directory.list_keys(user).await?.ok_or(Error::UserNotFound(user))
+    }
+
+    pub async fn update_key(&self, user: UserId, key: KeyId, command: &UpdateKeyCommand) -> Result<ApiKey, Error> {
+        let updated = self.directory.update_key(user, key, command).await;
+        updated.map_err(|error| Error::from_directory(error, user, Some(key)))
     }
 
     pub async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<(), Error> {

@@ -5,7 +5,10 @@ use std::{fmt::Display, str::FromStr};
 use common::{
     api::{
         FieldError,
-        keys::{KeyHash, KeyPayload, KeyPrefix, MAX_KEY_RATE, Scope, Scopes, StoreKeyCommand},
+        keys::{
+            KeyHash, KeyPatch, KeyPayload, KeyPrefix, MAX_KEY_RATE, RateLimitChange, Scope, Scopes, StoreKeyCommand,
+            UpdateKeyCommand,
+        },
         users::{CreateUserCommand, UpdateUserCommand, UserName, UserPatch, UserPayload},
     },
     time::Timestamp,
@@ -82,7 +85,7 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
         }
         Some(names) => parse_scopes(names).map_err(|error| errors.add("scopes", error)).ok(),
     };
-    if rate_limit_per_minute.is_some_and(|rate| !(1..=MAX_KEY_RATE).contains(&rate)) {
+    if !RateLimitChange::from(*rate_limit_per_minute).is_in_range() {
         errors.add("rate_limit_per_minute", format_args!("must be a whole number from 1 to {MAX_KEY_RATE}"));
     }
     if expires_at.is_some_and(|expires_at| expires_at <= now) {
@@ -95,6 +98,19 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
         rate_limit_per_minute,
         expires_at,
     }))
+}
+
+/// The command that changes a key.
+pub fn validate_key_patch(patch: &KeyPatch) -> Result<UpdateKeyCommand, Vec<FieldError>> {
+    let KeyPatch { name, rate_limit_per_minute } = patch;
+    let mut errors = FieldErrors::default();
+    let name = errors.optional("name", name.as_deref());
+    if !rate_limit_per_minute.is_in_range() {
+        let reason =
+            format_args!("must be a whole number from 1 to {MAX_KEY_RATE}, or null for the limit of the service");
+        errors.add("rate_limit_per_minute", reason);
+    }
+    errors.into_result(Some(UpdateKeyCommand { name, rate_limit_per_minute: *rate_limit_per_minute }))
 }
 
 fn parse_scopes(names: &[String]) -> Result<Scopes, String> {

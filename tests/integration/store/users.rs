@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 use common::{
     api::{
         Code, Problem,
+        keys::RateLimitChange,
         users::{CreateUserCommand, UpdateUserCommand, User, UserLookup, UserQuery, UserState},
     },
     ids::UserId,
@@ -210,10 +211,11 @@ async fn nothing_is_written_while_the_clock_is_wrong(stack: Stack) {
         code(wrong.update_user(user.id, &change).await),
         code(wrong.set_state(user.id, UserState::Deactivated).await),
         code(wrong.store_key(user.id, keys::new_key(&keys::secret())).await),
+        code(wrong.update_key(user.id, key.id, &keys::new_limit(RateLimitChange::LimitOfService)).await),
         code(wrong.revoke_key(user.id, key.id).await),
         code(wrong.record_uses(&keys::uses(&[(key.id, user.created_at)])).await),
     ];
-    assert_eq!(codes, [Some(Code::DatabaseUnavailable); 6]);
+    assert_eq!(codes, [Some(Code::DatabaseUnavailable); 7]);
     assert_eq!(wrong.user(user.id).await.unwrap(), user);
     assert_eq!(wrong.keys_of(user.id).await.unwrap().data, [key]);
 }

@@ -79,9 +79,20 @@ async fn operator_manages_users_and_keys() {
     let keys = operator.json(&format!("key list {id}"));
     assert_eq!(keys["data"][0]["prefix"], secret.prefix().to_string());
     let key = keys["data"][0]["id"].as_str().unwrap();
+    let changed = operator.run(&format!("key update {id} {key} --rate-limit 1200"));
+    assert!(changed.contains("1200") && changed.contains("within 5 s"), "{changed}");
+    let changed = operator.json(&format!("key update ada@example.org {key} --name till --rate-limit default"));
+    assert_eq!((&changed["name"], changed.get("rate_limit_per_minute")), (&"till".into(), None));
+    let renamed = operator.run(&format!("key update {id} {key} --name kiosk"));
+    assert!(renamed.contains("kiosk") && !renamed.contains("within 5 s"), "{renamed}");
     let revoked = operator.run(&format!("key revoke {id} {key}"));
     assert!(revoked.contains("is revoked"), "{revoked}");
     assert!(operator.run(&format!("key list {id}")).contains("revoked "));
+
+    let of_revoked = operator.fail_with(1, &format!("key update {id} {key} --name shop"));
+    assert!(of_revoked.contains("is revoked") && of_revoked.contains("key_revoked"), "{of_revoked}");
+    let too_long = operator.fail_with(2, &format!("key update {id} {key} --name {}", "x".repeat(201)));
+    assert!(too_long.contains("--name must be"), "{too_long}");
 
     // The exit code is 2 if the service refuses an argument.
     for (code, command, parts) in [

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use common::time::Timestamp;
 use serde_json::{Value, json};
 use tests::{
-    Platform, Stack, on_both_stacks,
-    platform::{Instance, ORDERS_PATH},
+    Platform, Response, Stack,
+    client::send,
+    on_both_stacks,
+    platform::{Instance, ORDERS_PATH, order},
     wait_until,
 };
 
@@ -16,6 +18,7 @@ on_both_stacks!(
     key_is_shown_once_and_accepted_by_every_service,
     user_sees_only_itself_and_its_keys,
     revoked_key_is_refused_within_five_seconds_and_new_key_is_accepted,
+    every_service_applies_a_changed_limit_within_five_seconds_and_keeps_what_was_used,
     keys_of_a_deactivated_user_are_refused_within_five_seconds,
     key_is_refused_from_its_expiry_on,
     list_shows_the_last_use,
@@ -89,7 +92,7 @@ async fn user_sees_only_itself_and_its_keys(stack: Stack) {
     }
     read("/api/v1/users").await.problem(403, "forbidden");
     read("/api/v1/users?email=bob%40example.org").await.problem(403, "forbidden");
-    tests::client::send(request(&platform, "GET", &path_of(&ada), None)).await.problem(401, "unauthorized");
+    send(request(&platform, "GET", &path_of(&ada), None)).await.problem(401, "unauthorized");
     // Reading requires the scope `read`.
     let orders_only = create_key(&platform, &ada, json!({ "name": "till", "scopes": ["orders"] })).await;
     platform.get_with_api_key(&platform.users, "/user", secret_of(&orders_only)).await.problem(403, "forbidden");
@@ -115,6 +118,67 @@ async fn revoked_key_is_refused_within_five_seconds_and_new_key_is_accepted(stac
         keys.filter(|key| key.get("revoked_at").is_some() == is_revoked).map(id_of).collect::<Vec<_>>()
     };
     assert_eq!((of_state(true), of_state(false)), (vec![id_of(&old)], vec![id_of(&new)]));
+}
+
+async fn change_key(platform: &Platform, user: &Value, key: &Value, body: Value) -> Response {
+    let path = format!("{}/keys/{}", path_of(user), id_of(key));
+    as_operator(platform, "PATCH", &path, Some(body)).await
+}
+
+/// The limit, and how much of it remains, as the headers of a response state them.
+fn limit_and_remaining(response: &Response) -> (u32, u32) {
+    let number = |header| response.header(header).unwrap().parse().unwrap();
+    (number("ratelimit-limit"), number("ratelimit-remaining"))
+}
+
+async fn every_service_applies_a_changed_limit_within_five_seconds_and_keeps_what_was_used(stack: Stack) {
+    let limits = ["RATE_LIMIT_PER_MINUTE", "FETCH_RATE_LIMIT_PER_MINUTE", "USERS_RATE_LIMIT_PER_MINUTE"];
+    let builder = limits.into_iter().fold(Platform::builder(stack), |builder, limit| builder.set(limit, "100"));
+    let platform = builder.start().await;
+    platform.users.start().await;
+    platform.users.wait_until_ready().await;
+    let user = create_user(&platform, "ada@example.org").await;
+    let body = json!({ "name": "shop", "scopes": ["orders", "read"], "rate_limit_per_minute": 3 });
+    let key = create_key(&platform, &user, body).await;
+    let send_to = async |service: &Instance| {
+        let request = if service.address() == platform.create_order.address() {
+            platform.order_request(order("USD", "1"))
+        } else {
+            let path = if service.address() == platform.users.address() { "/user" } else { ORDERS_PATH };
+            platform.client.request("GET", service.url(path))
+        };
+        send(request.bearer_auth(secret_of(&key))).await
+    };
+    let services = [&platform.users, &platform.fetch_orders, &platform.create_order];
+    for service in services {
+        for _ in 0..3 {
+            let accepted = send_to(service).await;
+            assert!(matches!(accepted.status, 200 | 201), "{}", accepted.description());
+        }
+        send_to(service).await.problem(429, "too_many_requests");
+    }
+    let changed = change_key(&platform, &user, &key, json!({ "rate_limit_per_minute": 6 })).await.json(200);
+    assert_eq!((&changed["rate_limit_per_minute"], &changed["name"]), (&6.into(), &"shop".into()));
+    let since = Instant::now();
+    for service in services {
+        let (remaining, elapsed) = wait_until("the new limit applies", LIMIT, async || {
+            let (limit, remaining) = limit_and_remaining(&send_to(service).await);
+            (limit == 6).then(|| (remaining, since.elapsed()))
+        })
+        .await;
+        assert!(elapsed < REVOCATION_DEADLINE, "{elapsed:?}");
+        // Three requests were counted before the change, and one after it. The limit refills by one in ten seconds.
+        assert!(remaining <= 3, "{remaining} remain");
+    }
+    // The limit of each service.
+    let changed = change_key(&platform, &user, &key, json!({ "rate_limit_per_minute": null })).await.json(200);
+    assert_eq!(changed.get("rate_limit_per_minute"), None);
+    for service in services {
+        wait_until("the limit of the service applies", LIMIT, async || {
+            (limit_and_remaining(&send_to(service).await).0 == 100).then_some(())
+        })
+        .await;
+    }
 }
 
 async fn keys_of_a_deactivated_user_are_refused_within_five_seconds(stack: Stack) {

@@ -51,3 +51,22 @@ fn scopes_are_a_sorted_set() {
     assert_eq!(Scope::from_name("wallets"), Some(Scope::Wallets));
     assert_eq!(Scope::from_name("Wallets"), None);
 }
+
+#[test]
+fn absent_rate_limit_of_a_change_differs_from_null() {
+    for (json, change) in [
+        ("{}", RateLimitChange::Unchanged),
+        (r#"{"rate_limit_per_minute":null}"#, RateLimitChange::LimitOfService),
+        (r#"{"rate_limit_per_minute":600}"#, RateLimitChange::PerMinute(600)),
+    ] {
+        let patch: KeyPatch = serde_json::from_str(json).expect("a patch");
+        assert_eq!(patch.rate_limit_per_minute, change);
+        let command = UpdateKeyCommand { name: None, rate_limit_per_minute: change };
+        assert_eq!(serde_json::to_string(&patch).expect("JSON"), json);
+        assert_eq!(serde_json::to_string(&command).expect("JSON"), json);
+        assert_eq!(serde_json::from_str::<UpdateKeyCommand>(json).expect("a command"), command);
+    }
+    for json in [r#"{"rate_limit_per_minute":-1}"#, r#"{"rate_limit_per_minute":"600"}"#, r#"{"scopes":["read"]}"#] {
+        assert!(serde_json::from_str::<KeyPatch>(json).is_err(), "{json}");
+    }
+}

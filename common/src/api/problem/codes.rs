@@ -114,6 +114,9 @@ codes! {
     /// The user has the maximum number of keys that are not revoked.
     KeyLimitExceeded = "key_limit_exceeded", CONFLICT, "The user has too many keys",
         AfterChange, "Revoke a key that is not used any more.";
+    /// The API key is revoked, so its terms cannot be changed.
+    KeyRevoked = "key_revoked", CONFLICT, "The API key is revoked",
+        AfterChange, "Create another key. A revocation cannot be undone.";
     /// The body of the request is larger than the service accepts.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         AfterChange, "Send a smaller body.";

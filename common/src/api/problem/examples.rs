@@ -44,6 +44,7 @@ fn example_problem(code: Code) -> Problem {
             ..problem("Another user has this e-mail address.")
         },
         Code::KeyLimitExceeded => problem("The user has 100 keys that are not revoked. Revoke a key first."),
+        Code::KeyRevoked => problem("The key is revoked, so it cannot be changed. Create another key."),
         Code::PayloadTooLarge => problem("The body must have at most 1048576 bytes."),
         Code::MisdirectedRequest => problem(
             "The host name of the request does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",

@@ -12,7 +12,7 @@ use crate::{
         Code,
         keys::{
             ApiKey, KEY_ID_FIELD, KeyList, KeyPrefix, KeyRecord, KeyUses, MAX_KEYS_PER_USER, PREFIX_FIELD,
-            StoreKeyCommand,
+            StoreKeyCommand, UpdateKeyCommand,
         },
         users::{
             CreateUserCommand, USER_ID_FIELD, UpdateUserCommand, User, UserCursor, UserLookup, UserPage, UserQuery,
@@ -40,11 +40,13 @@ pub enum DirectoryError {
     PrefixTaken,
     #[error("the user has {MAX_KEYS_PER_USER} keys that are not revoked")]
     TooManyKeys,
+    #[error("the key is revoked")]
+    KeyRevoked,
     #[error(transparent)]
     Call(CallError),
 }
 
-/// A 404 of a db-proxy without the endpoint becomes a 503, because such a db-proxy is about to be replaced.
+/// A 404 or a 405 of a db-proxy without the endpoint becomes a 503, because such a db-proxy is about to be replaced.
 impl From<CallError> for DirectoryError {
     fn from(error: CallError) -> Self {
         let CallError::Problem(_, problem) = &error else { return Self::Call(error) };
@@ -52,6 +54,9 @@ impl From<CallError> for DirectoryError {
         match problem.code {
             Code::EmailTaken => Self::EmailTaken,
             Code::KeyLimitExceeded => Self::TooManyKeys,
+            Code::KeyRevoked => Self::KeyRevoked,
+            // A db-proxy of an earlier release has the path of keys without this method.
+            Code::MethodNotAllowed => Self::Call(DbProxyClient::being_upgraded()),
             Code::NotFound if names(USER_ID_FIELD) => Self::UserNotFound,
             Code::NotFound if names(KEY_ID_FIELD) || names(PREFIX_FIELD) => Self::KeyNotFound,
             Code::ValidationFailed if names(PREFIX_FIELD) => Self::PrefixTaken,
@@ -127,6 +132,16 @@ impl DbProxyClient {
     /// The keys of a user, newest first. `None` if no user has this id.
     pub async fn list_keys(&self, user: UserId) -> Result<Option<KeyList>, CallError> {
         none_if_absent(self.read(&format!("/users/{user}/keys")).await)
+    }
+
+    /// Changes the name or the rate limit of a key of a user. Retries are safe, because a repetition has no effect.
+    pub async fn update_key(
+        &self,
+        user: UserId,
+        key: KeyId,
+        command: &UpdateKeyCommand,
+    ) -> Result<ApiKey, DirectoryError> {
+        self.write(Method::PATCH, &format!("/users/{user}/keys/{key}"), Some(command)).await
     }
 
     /// Revokes a key of a user. Retries are safe: a key that is already revoked keeps the time of its revocation.

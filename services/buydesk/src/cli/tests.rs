@@ -1,4 +1,5 @@
 use clap::{CommandFactory, error::ErrorKind};
+use common::api::keys::RateLimitChange;
 
 use super::*;
 
@@ -63,6 +64,12 @@ fn error_of_invalid_value_names_option_value_and_allowed_values() {
         (&["order", "place", "--quote", id][..], "--metadata", "cart", "must be NAME=VALUE"),
         (&["order", "place"][..], "--quote", "7", "must be a UUID"),
         (&["order", "place", "--quote", id][..], "--key", "a b", "must be 1 to 128 visible ASCII characters"),
+        (
+            &["key", "update", "ada@example.org", id][..],
+            "--rate-limit",
+            "0",
+            "must be a whole number from 1 to 1000000, or default",
+        ),
         (&["price"][..], "--server", "shop:8001", "such as http://127.0.0.1:8001"),
         (&["health"][..], "--health-check", "ftp://shop", "such as http://127.0.0.1:8050"),
     ] {
@@ -74,6 +81,23 @@ fn error_of_invalid_value_names_option_value_and_allowed_values() {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }
+}
+
+#[test]
+fn key_update_needs_a_change() {
+    let key = ["key", "update", "ada@example.org", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab"];
+    let parse = |options: &[&str]| {
+        let arguments = ["buydesk"].iter().chain(&key).chain(options);
+        match Arguments::try_parse_from(arguments).map(|arguments| arguments.command) {
+            Ok(Command::Key(KeyCommand::Update(args))) => Ok((args.name, args.rate_limit)),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.kind()),
+        }
+    };
+    assert_eq!(parse(&[]), Err(ErrorKind::MissingRequiredArgument));
+    assert_eq!(parse(&["--name", "till"]), Ok((Some("till".to_owned()), None)));
+    assert_eq!(parse(&["--rate-limit", "5"]), Ok((None, Some(RateLimitChange::PerMinute(5)))));
+    assert_eq!(parse(&["--rate-limit", "default"]), Ok((None, Some(RateLimitChange::LimitOfService))));
 }
 
 /// The help texts of a command and of all its subcommands.

@@ -4,7 +4,10 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use common::{
-    api::users::{Email, MAX_USER_PAGE, UserCursor, UserState},
+    api::{
+        keys::{MAX_KEY_RATE, RateLimitChange},
+        users::{Email, MAX_USER_PAGE, UserCursor, UserState},
+    },
     ids::{KeyId, UserId},
     time::Timestamp,
 };
@@ -95,6 +98,8 @@ pub enum KeyCommand {
         /// Id or e-mail address of the user. The default is the user of the API key.
         user: Option<UserReference>,
     },
+    /// Change the name or the rate limit of a key. Its scopes and its expiry never change.
+    Update(UpdateKeyArgs),
     /// Revoke a key. Every service refuses the key within 5 seconds.
     Revoke {
         /// Id or e-mail address of the user.
@@ -120,6 +125,29 @@ pub struct CreateKeyArgs {
     /// Time from which the key is refused, such as 2027-01-02T03:04:05Z. By default, the key does not expire.
     #[arg(long)]
     pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub struct UpdateKeyArgs {
+    /// Id or e-mail address of the user.
+    pub user: UserReference,
+    /// Id of the key.
+    pub key: KeyId,
+    /// What the key is for.
+    #[arg(short, long, required_unless_present = "rate_limit")]
+    pub name: Option<String>,
+    /// Requests per minute, or `default` for the limit of each service.
+    #[arg(long, value_name = "PER_MINUTE", value_parser = parse_rate_limit)]
+    pub rate_limit: Option<RateLimitChange>,
+}
+
+fn parse_rate_limit(text: &str) -> Result<RateLimitChange, String> {
+    let limit = match text {
+        "default" => Some(RateLimitChange::LimitOfService),
+        number => number.parse().ok().map(RateLimitChange::PerMinute),
+    };
+    let is_allowed = |limit: &RateLimitChange| limit.is_in_range();
+    limit.filter(is_allowed).ok_or_else(|| format!("must be a whole number from 1 to {MAX_KEY_RATE}, or default"))
 }
 
 /// The id or the e-mail address of a user.

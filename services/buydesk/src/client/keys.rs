@@ -1,7 +1,7 @@
 //! `buydesk key …`.
 
 use common::{
-    api::keys::{ApiKey, IssuedKey, KeyList, KeyPayload, Scope},
+    api::keys::{ApiKey, IssuedKey, KeyList, KeyPatch, KeyPayload, Scope},
     ids::UserId,
     time::Timestamp,
 };
@@ -14,11 +14,11 @@ use super::{
     users::{find_id, own_id},
 };
 use crate::{
-    cli::{CreateKeyArgs, KeyCommand},
+    cli::{CreateKeyArgs, KeyCommand, UpdateKeyArgs},
     table::Table,
 };
 
-/// The options of `buydesk key create`.
+/// The options of `buydesk key create` and `buydesk key update`.
 const OPTIONS: &[FieldOption] = &[
     FieldOption { field: "name", option: "--name" },
     FieldOption { field: "scopes", option: "--scopes" },
@@ -42,6 +42,7 @@ pub async fn run_key_command(client: &ApiClient, command: KeyCommand, json: bool
                 keys => table(keys).to_string(),
             })
         }
+        KeyCommand::Update(args) => naming_options(update_key(client, args, json).await, OPTIONS),
         KeyCommand::Revoke { user, key } => {
             let user = find_id(client, &user).await?;
             client.delete(&client.endpoints.users, &format!("{}/{key}", path(user))).await?;
@@ -68,6 +69,17 @@ async fn create_key(client: &ApiClient, args: CreateKeyArgs, json: bool) -> anyh
             table([details]),
             client.command("order list")
         )
+    })
+}
+
+async fn update_key(client: &ApiClient, args: UpdateKeyArgs, json: bool) -> anyhow::Result<()> {
+    let UpdateKeyArgs { user, key, name, rate_limit } = args;
+    let path = format!("{}/{key}", path(find_id(client, &user).await?));
+    let change = KeyPatch { name, rate_limit_per_minute: rate_limit.unwrap_or_default() };
+    let response = client.patch(&client.endpoints.users, &path, &change).await?;
+    response.print(json, |key: &ApiKey| match rate_limit {
+        Some(_) => format!("{}\nEvery service applies the limit within 5 s.", table([key])),
+        None => table([key]).to_string(),
     })
 }
 

@@ -52,6 +52,7 @@ fn refusals_of_the_directory_name_their_field() {
         (DirectoryRefusal::PrefixNotFound, Code::NotFound, Some("prefix")),
         (DirectoryRefusal::EmailTaken, Code::EmailTaken, Some("email")),
         (DirectoryRefusal::TooManyKeys, Code::KeyLimitExceeded, None),
+        (DirectoryRefusal::KeyRevoked, Code::KeyRevoked, None),
         (DirectoryRefusal::PrefixTaken, Code::ValidationFailed, Some("prefix")),
     ];
     for (refusal, code, field) in expected {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use common::{
     api::{
         FieldError,
-        keys::{KeyHash, KeyUse, MAX_KEY_RATE, MAX_KEY_USES, MAX_KEYS_PER_USER, StoreKeyCommand},
+        keys::{
+            KeyHash, KeyUse, MAX_KEY_RATE, MAX_KEY_USES, MAX_KEYS_PER_USER, RateLimitChange, StoreKeyCommand,
+            UpdateKeyCommand,
+        },
         users::{MAX_USER_LOOKUP, UserLookup},
     },
     ids::{KeyId, UserId},
@@ -51,10 +54,21 @@ pub fn validate_key(command: &StoreKeyCommand) -> Result<(), Vec<FieldError>> {
     if command.scopes.is_empty() {
         errors.push(FieldError::new("scopes", "must contain at least one scope"));
     }
-    if command.rate_limit_per_minute.is_some_and(|rate| !(1..=MAX_KEY_RATE).contains(&rate)) {
-        errors.push(FieldError::new("rate_limit_per_minute", format!("must be 1 to {MAX_KEY_RATE}")));
-    }
+    errors.extend(check_rate_limit(command.rate_limit_per_minute.into()).err());
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Checks the fields of a change that the types do not check.
+pub fn validate_key_change(command: &UpdateKeyCommand) -> Result<(), Vec<FieldError>> {
+    check_rate_limit(command.rate_limit_per_minute).map_err(|error| vec![error])
+}
+
+fn check_rate_limit(limit: RateLimitChange) -> Result<(), FieldError> {
+    if limit.is_in_range() {
+        Ok(())
+    } else {
+        Err(FieldError::new("rate_limit_per_minute", format!("must be 1 to {MAX_KEY_RATE}")))
+    }
 }
 
 pub fn validate_lookup(lookup: &UserLookup) -> Result<(), Vec<FieldError>> {

@@ -4,7 +4,7 @@
 use common::{
     api::{
         Problem,
-        keys::{ApiKey, KeyList, KeyPrefix, KeyRecord, KeyUses, StoreKeyCommand},
+        keys::{ApiKey, KeyList, KeyPrefix, KeyRecord, KeyUses, StoreKeyCommand, UpdateKeyCommand},
         users::{
             CreateUserCommand, Email, FoundUsers, UpdateUserCommand, User, UserCursor, UserLookup, UserPage, UserQuery,
             UserState,
@@ -124,6 +124,18 @@ impl UserRoutes {
     #[oai(path = "/users/:id/keys", method = "get", operation_id = "list_keys")]
     async fn list_keys(&self, _caller: UserAdmin, id: Path<UserId>) -> Result<Json<KeyList>, Problem> {
         Ok(Json(self.0.keys_of(id.0).await?))
+    }
+
+    /// Changes the name or the rate limit of a key of a user. Repeating it has no effect. A revoked key is not changed.
+    #[oai(path = "/users/:id/keys/:key_id", method = "patch", operation_id = "update_key")]
+    async fn update_key(
+        &self,
+        _caller: UserAdmin,
+        id: Path<UserId>,
+        key_id: Path<KeyId>,
+        body: Json<UpdateKeyCommand>,
+    ) -> Result<Json<ApiKey>, Problem> {
+        Ok(Json(self.0.update_key(id.0, key_id.0, &body.0).await?))
     }
 
     /// Revokes a key of a user. Repeating the request has no effect.

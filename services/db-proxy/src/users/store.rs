@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::{
     api::{
-        keys::{ApiKey, KeyHash, KeyPrefix, KeyRecord, KeyUse, StoreKeyCommand},
+        keys::{ApiKey, KeyHash, KeyPrefix, KeyRecord, KeyUse, StoreKeyCommand, UpdateKeyCommand},
         users::{CreateUserCommand, Email, UpdateUserCommand, User, UserState},
     },
     ids::{KeyId, UserId},
@@ -131,6 +131,11 @@ impl UserStore {
         let mut keys = on_engine!(self, store => store.keys_of(user))?;
         keys.sort_unstable_by_key(|key| std::cmp::Reverse(key.id));
         Ok(keys)
+    }
+
+    /// Changes the name or the rate limit of a key that is not revoked. A repetition changes nothing.
+    pub async fn update_key(&self, user: UserId, key: KeyId, change: &UpdateKeyCommand) -> Result<ApiKey, Error> {
+        on_engine!(self, store => store.update_key(user, key, change))
     }
 
     /// Revokes a key of a user. A repetition changes nothing.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use common::{
     api::{
         Code, Problem,
-        keys::{ApiKey, KeyHash, KeyList, KeyPrefix, StoreKeyCommand},
+        keys::{ApiKey, KeyHash, KeyList, KeyPrefix, StoreKeyCommand, UpdateKeyCommand},
         users::{
             CreateUserCommand, FoundUsers, UpdateUserCommand, User, UserCursor, UserLookup, UserPage, UserQuery,
             UserState,
@@ -200,6 +200,19 @@ impl Directory for FakeDirectory {
         let keys = state.keys.iter().rev().filter(|stored| stored.user == user);
         let list = KeyList { data: keys.map(|stored| stored.key.clone()).collect() };
         Ok(state.users.iter().any(|stored| stored.id == user).then_some(list))
+    }
+
+    async fn update_key(&self, user: UserId, key: KeyId, command: &UpdateKeyCommand) -> Result<ApiKey, DirectoryError> {
+        self.change_user(user, |_| {})?;
+        let mut state = self.state.lock().unwrap();
+        let stored = state.keys.iter_mut().find(|stored| stored.user == user && stored.key.id == key);
+        let key = &mut stored.ok_or(DirectoryError::KeyNotFound)?.key;
+        if key.revoked_at.is_some() {
+            return Err(DirectoryError::KeyRevoked);
+        }
+        key.name = command.name.clone().unwrap_or_else(|| key.name.clone());
+        key.rate_limit_per_minute = command.rate_limit_per_minute.apply(key.rate_limit_per_minute);
+        Ok(key.clone())
     }
 
     async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<ApiKey, DirectoryError> {

@@ -22,6 +22,7 @@ const EXPECTED_PROBLEMS: &[&str] = &[
     "activate_user",
     "store_key",
     "list_keys",
+    "update_key",
     "revoke_key",
     "find_user",
     "create_key",

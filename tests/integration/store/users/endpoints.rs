@@ -1,7 +1,10 @@
 //! The endpoints of users and keys, called by the client of db-proxy.
 
 use common::{
-    api::users::{FoundUsers, UpdateUserCommand, UserCursor, UserLookup, UserPage, UserQuery, UserState},
+    api::{
+        keys::{RateLimitChange, UpdateKeyCommand},
+        users::{FoundUsers, UpdateUserCommand, UserCursor, UserLookup, UserPage, UserQuery, UserState},
+    },
     clients::{
         CallError,
         db_proxy::{DbProxyClient, DirectoryError},
@@ -73,7 +76,17 @@ async fn users_service_manages_users_and_keys(stack: Stack) {
     assert_eq!(client.find_key(&other.prefix()).await.unwrap(), None);
     client.record_key_uses(&keys::uses(&[(key.id, Timestamp::now())])).await.unwrap();
     assert!(client.list_keys(ada.id).await.unwrap().unwrap().data[0].last_used_at.is_some());
+    let change = UpdateKeyCommand {
+        name: Some("the till".parse().unwrap()),
+        rate_limit_per_minute: RateLimitChange::LimitOfService,
+    };
+    let changed = client.update_key(ada.id, key.id, &change).await.unwrap();
+    assert_eq!((changed.name.as_str(), changed.rate_limit_per_minute), ("the till", None));
+    let unknown = client.update_key(bob.id, key.id, &change).await.unwrap_err();
+    assert!(matches!(unknown, DirectoryError::KeyNotFound), "{unknown:?}");
     assert!(client.revoke_key(ada.id, key.id).await.unwrap().revoked_at.is_some());
+    let revoked = client.update_key(ada.id, key.id, &change).await.unwrap_err();
+    assert!(matches!(revoked, DirectoryError::KeyRevoked), "{revoked:?}");
     assert!(client.find_key(&secret.prefix()).await.unwrap().unwrap().revoked_at.is_some());
     let unknown = client.revoke_key(ada.id, KeyId(Uuid::now_v7())).await.unwrap_err();
     assert!(matches!(unknown, DirectoryError::KeyNotFound), "{unknown:?}");
@@ -128,5 +141,8 @@ async fn invalid_requests_name_the_field(stack: Stack) {
     client.get_internal(url("/keys/bdk_1")).await.invalid_fields(&["prefix"]);
     let delete = platform.with_internal_token(client.request("DELETE", format!("{keys}/1")));
     send(delete).await.invalid_fields(&["key_id"]);
+    let change = client.request("PATCH", format!("{keys}/{}", user["id"].as_str().unwrap()));
+    let change = change.header("content-type", "application/json").body(r#"{"name":"","rate_limit_per_minute":0}"#);
+    send(platform.with_internal_token(change)).await.invalid_fields(&["name"]);
     send(client.request("GET", url("/users"))).await.problem(401, "unauthorized");
 }

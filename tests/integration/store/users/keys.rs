@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use common::{
     api::{
         Code,
-        keys::{ApiKey, KeySecret, KeyUse, KeyUses, MAX_KEYS_PER_USER, Scope, StoreKeyCommand},
+        keys::{
+            ApiKey, KeySecret, KeyUse, KeyUses, MAX_KEY_RATE, MAX_KEYS_PER_USER, RateLimitChange, Scope,
+            StoreKeyCommand, UpdateKeyCommand,
+        },
         users::UserState,
     },
     ids::{KeyId, UserId},
@@ -22,6 +25,8 @@ on_both_stacks!(
     repeated_key_is_stored_once,
     prefix_of_another_key_is_refused,
     key_limit_of_a_user_holds_under_concurrency,
+    terms_of_a_key_change_one_by_one,
+    only_keys_of_the_user_that_are_not_revoked_change,
     key_is_revoked_once_and_only_by_its_user,
     lists_contain_every_valid_key_and_the_newest_revoked_keys,
     last_use_never_goes_back_and_is_never_in_the_future,
@@ -134,6 +139,63 @@ async fn key_limit_of_a_user_holds_under_concurrency(stack: Stack) {
     assert_eq!(keys.len(), MAX_KEYS_PER_USER);
     fixture.users().revoke_key(user.id, keys[0].id).await.unwrap();
     fixture.store_key(user.id).await;
+}
+
+pub(super) fn new_limit(rate_limit_per_minute: RateLimitChange) -> UpdateKeyCommand {
+    UpdateKeyCommand { name: None, rate_limit_per_minute }
+}
+
+async fn terms_of_a_key_change_one_by_one(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let users = fixture.users();
+    let user = fixture.create_user("ada@example.org").await;
+    let key_secret = secret();
+    let command = StoreKeyCommand { expires_at: Some(soon()), ..new_key(&key_secret) };
+    let mut key = users.store_key(user.id, command).await.unwrap();
+    users.record_uses(&uses(&[(key.id, key.created_at)])).await.unwrap();
+    key.last_used_at = Some(key.created_at);
+    let other = fixture.store_key(user.id).await;
+    for change in [
+        UpdateKeyCommand::default(),
+        UpdateKeyCommand { name: Some("the till".parse().unwrap()), ..UpdateKeyCommand::default() },
+        new_limit(RateLimitChange::PerMinute(1)),
+        new_limit(RateLimitChange::LimitOfService),
+        UpdateKeyCommand { name: Some("both".parse().unwrap()), ..new_limit(RateLimitChange::PerMinute(MAX_KEY_RATE)) },
+    ] {
+        key.name = change.name.clone().unwrap_or(key.name);
+        key.rate_limit_per_minute = change.rate_limit_per_minute.apply(key.rate_limit_per_minute);
+        for _ in 0..2 {
+            assert_eq!(users.update_key(user.id, key.id, &change).await.unwrap(), key, "{change:?}");
+        }
+        assert_eq!(users.keys_of(user.id).await.unwrap().data, [other.clone(), key.clone()], "{change:?}");
+        let record = fixture.another_user_service().await.key_record(&key_secret.prefix()).await.unwrap();
+        assert_eq!(record.rate_limit_per_minute, key.rate_limit_per_minute, "{change:?}");
+        assert_eq!((record.scopes, record.expires_at), (key.scopes.clone(), key.expires_at));
+    }
+    for rate in [0, MAX_KEY_RATE + 1] {
+        let refused = users.update_key(user.id, key.id, &new_limit(RateLimitChange::PerMinute(rate))).await;
+        assert_eq!(code(refused), Some(Code::ValidationFailed));
+    }
+}
+
+async fn only_keys_of_the_user_that_are_not_revoked_change(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let users = fixture.users();
+    let (ada, bob) = (fixture.create_user("ada@example.org").await, fixture.create_user("bob@example.org").await);
+    let key = fixture.store_key(ada.id).await;
+    let change = new_limit(RateLimitChange::PerMinute(5));
+    for (user, key) in [(bob.id, key.id), (ada.id, KeyId(Uuid::now_v7())), (unknown_user(), key.id)] {
+        assert_eq!(code(users.update_key(user, key, &change).await), Some(Code::NotFound));
+    }
+    // The keys of a deactivated user have terms too, because the user may be activated again.
+    users.set_state(ada.id, UserState::Deactivated).await.unwrap();
+    assert_eq!(users.update_key(ada.id, key.id, &change).await.unwrap().rate_limit_per_minute, Some(5));
+    let revoked = users.revoke_key(ada.id, key.id).await.unwrap();
+    for change in [new_limit(RateLimitChange::PerMinute(6)), UpdateKeyCommand::default()] {
+        assert_eq!(code(users.update_key(ada.id, key.id, &change).await), Some(Code::KeyRevoked));
+    }
+    assert_eq!(code(users.update_key(bob.id, key.id, &change).await), Some(Code::NotFound));
+    assert_eq!(users.keys_of(ada.id).await.unwrap().data, [revoked]);
 }
 
 async fn key_is_revoked_once_and_only_by_its_user(stack: Stack) {

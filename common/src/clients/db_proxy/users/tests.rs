@@ -24,9 +24,18 @@ fn not_found_response_without_a_field_means_unavailable() {
 }
 
 #[test]
+fn db_proxy_without_the_method_means_unavailable() {
+    let DirectoryError::Call(error) = problem(Code::MethodNotAllowed, &[]).into() else {
+        panic!("an error of the call")
+    };
+    assert!(matches!(&error, CallError::Problem(_, problem) if problem.code == Code::UpstreamUnavailable), "{error:?}");
+}
+
+#[test]
 fn conflicts_are_distinguished_by_their_codes() {
     assert!(matches!(problem(Code::EmailTaken, &["email"]).into(), DirectoryError::EmailTaken));
     assert!(matches!(problem(Code::KeyLimitExceeded, &[]).into(), DirectoryError::TooManyKeys));
+    assert!(matches!(problem(Code::KeyRevoked, &[]).into(), DirectoryError::KeyRevoked));
     assert!(matches!(problem(Code::ValidationFailed, &[PREFIX_FIELD]).into(), DirectoryError::PrefixTaken));
     for other in [problem(Code::ValidationFailed, &["name"]), problem(Code::DatabaseUnavailable, &[])] {
         let text = other.to_string();

@@ -1,7 +1,7 @@
 //! API keys in PostgreSQL.
 
 use common::{
-    api::keys::{ApiKey, KeyPrefix, KeyRecord, KeyUse, MAX_KEY_LIST},
+    api::keys::{ApiKey, KeyPrefix, KeyRecord, KeyUse, MAX_KEY_LIST, UpdateKeyCommand},
     ids::{KeyId, UserId},
     time::Timestamp,
 };
@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::{
     PostgresUsers,
     statements::{
-        COUNT_VALID_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_RECORD, KEYS_OF_USER, LOCK_USER, RECORD_USES,
-        REVOKE_KEY, USER_EXISTS,
+        COUNT_VALID_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_OF_USER_EXISTS, KEY_RECORD, KEYS_OF_USER,
+        LOCK_USER, RECORD_USES, REVOKE_KEY, UPDATE_KEY, USER_EXISTS,
     },
 };
 use crate::{
@@ -50,6 +50,35 @@ impl PostgresUsers {
             self.require_user(user).await?;
         }
         Ok(rows.iter().map(key_of).collect::<Result<_, _>>()?)
+    }
+
+    pub(in super::super) async fn update_key(
+        &self,
+        user: UserId,
+        key: KeyId,
+        change: &UpdateKeyCommand,
+    ) -> Result<ApiKey, Error> {
+        let limit = change.rate_limit_per_minute;
+        let row = self.0.run_small_write(|connection| {
+            let query = sqlx::query(UPDATE_KEY)
+                .bind(user.0)
+                .bind(key.0)
+                .bind(change.name.as_ref().map(|name| name.as_str().to_owned()))
+                .bind(!limit.is_unchanged())
+                .bind(rate_limit_column(limit.apply(None)));
+            Box::pin(query.fetch_optional(connection))
+        });
+        let Some(row) = row.await? else {
+            let exists = self.0.run_repeatable(|connection| {
+                Box::pin(sqlx::query_scalar(KEY_OF_USER_EXISTS).bind(user.0).bind(key.0).fetch_one(connection))
+            });
+            if exists.await? {
+                return Err(DirectoryRefusal::KeyRevoked.into());
+            }
+            self.require_user(user).await?;
+            return Err(DirectoryRefusal::KeyNotFound.into());
+        };
+        Ok(key_of(&row)?)
     }
 
     pub(in super::super) async fn revoke_key(&self, user: UserId, key: KeyId, now: Timestamp) -> Result<ApiKey, Error> {

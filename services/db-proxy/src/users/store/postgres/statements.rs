@@ -70,6 +70,16 @@ pub(super) const KEYS_OF_USER: &str = "
     from api_keys where user_id = $1
     order by revoked_at is not null, id desc limit $2";
 
+/// Does nothing if the key is revoked. `$4` states whether the limit changes, because a limit that is removed is null.
+pub(super) const UPDATE_KEY: &str = "
+    update api_keys set
+        name = coalesce($3, name),
+        rate_limit_per_minute = case when $4 then $5 else rate_limit_per_minute end
+    where id = $2 and user_id = $1 and revoked_at is null
+    returning id, prefix, name, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at, revoked_at";
+
+pub(super) const KEY_OF_USER_EXISTS: &str = "select exists (select 1 from api_keys where id = $2 and user_id = $1)";
+
 pub(super) const REVOKE_KEY: &str = "
     update api_keys set revoked_at = coalesce(revoked_at, $3)
     where id = $2 and user_id = $1

@@ -1,7 +1,10 @@
 //! API keys in an SQLite file.
 
 use common::{
-    api::keys::{ApiKey, KeyPrefix, KeyRecord, KeyUse, MAX_KEY_LIST},
+    api::{
+        keys::{ApiKey, KeyPrefix, KeyRecord, KeyUse, MAX_KEY_LIST, UpdateKeyCommand},
+        users::UserName,
+    },
     ids::{KeyId, UserId},
     time::Timestamp,
 };
@@ -12,8 +15,8 @@ use uuid::Uuid;
 use super::{
     SqliteUsers,
     statements::{
-        COUNT_VALID_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_RECORD, KEYS_OF_USER, RECORD_USES, REVOKE_KEY,
-        USER_EXISTS,
+        COUNT_VALID_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_OF_USER_EXISTS, KEY_RECORD, KEYS_OF_USER,
+        RECORD_USES, REVOKE_KEY, UPDATE_KEY, USER_EXISTS,
     },
 };
 use crate::{
@@ -51,6 +54,33 @@ impl SqliteUsers {
             self.require_user(user).await?;
         }
         Ok(rows.iter().map(key_of).collect::<Result<_, _>>()?)
+    }
+
+    pub(in super::super) async fn update_key(
+        &self,
+        user: UserId,
+        key: KeyId,
+        change: &UpdateKeyCommand,
+    ) -> Result<ApiKey, Error> {
+        let limit = change.rate_limit_per_minute;
+        let mut writer = self.writer().await?;
+        let query = sqlx::query(UPDATE_KEY)
+            .bind(user.0)
+            .bind(key.0)
+            .bind(change.name.as_ref().map(UserName::as_str))
+            .bind(!limit.is_unchanged())
+            .bind(rate_limit_column(limit.apply(None)));
+        let row = query.fetch_optional(&mut *writer.connection).await.map_err(DatabaseError::from)?;
+        writer.connection.release();
+        let Some(row) = row else {
+            let query = sqlx::query_scalar(KEY_OF_USER_EXISTS).bind(user.0).bind(key.0);
+            if query.fetch_one(&self.database.readers).await.map_err(DatabaseError::from)? {
+                return Err(DirectoryRefusal::KeyRevoked.into());
+            }
+            self.require_user(user).await?;
+            return Err(DirectoryRefusal::KeyNotFound.into());
+        };
+        Ok(key_of(&row)?)
     }
 
     pub(in super::super) async fn revoke_key(&self, user: UserId, key: KeyId, now: Timestamp) -> Result<ApiKey, Error> {

@@ -1,0 +1,134 @@
+//! Changes of the terms of a key.
+
+use std::borrow::Cow;
+
+use poem_openapi::{
+    Object,
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use super::MAX_KEY_RATE;
+use crate::api::users::UserName;
+
+/// The changes of a key as they are sent to the users service. No field is validated yet. An absent field does not change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, rename = "ChangeKey")]
+pub struct KeyPatch {
+    /// What the key is for: 1 to 200 characters without control characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Requests per minute, 1 to 1000000. `null` removes the limit of the key: the limit of the service applies.
+    #[serde(default, skip_serializing_if = "RateLimitChange::is_unchanged")]
+    pub rate_limit_per_minute: RateLimitChange,
+}
+
+/// A request of users to db-proxy to change a key. An absent field does not change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(rename = "UpdateKey")]
+pub struct UpdateKeyCommand {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub name: Option<UserName>,
+    #[serde(default, skip_serializing_if = "RateLimitChange::is_unchanged")]
+    #[oai(skip_serializing_if_is_none)]
+    pub rate_limit_per_minute: RateLimitChange,
+}
+
+/// A change of the rate limit of a key: in JSON a number, `null`, or no field at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RateLimitChange {
+    /// The field is absent.
+    #[default]
+    Unchanged,
+    /// `null`: the limit of each service applies.
+    LimitOfService,
+    /// Requests per minute.
+    PerMinute(u32),
+}
+
+impl RateLimitChange {
+    pub fn is_unchanged(&self) -> bool {
+        *self == Self::Unchanged
+    }
+
+    /// Whether a key may have this limit.
+    pub fn is_in_range(self) -> bool {
+        match self {
+            Self::Unchanged | Self::LimitOfService => true,
+            Self::PerMinute(rate) => (1..=MAX_KEY_RATE).contains(&rate),
+        }
+    }
+
+    /// The limit of a key after the change.
+    pub fn apply(self, current: Option<u32>) -> Option<u32> {
+        match self {
+            Self::Unchanged => current,
+            Self::LimitOfService => None,
+            Self::PerMinute(rate) => Some(rate),
+        }
+    }
+}
+
+impl From<Option<u32>> for RateLimitChange {
+    fn from(limit: Option<u32>) -> Self {
+        limit.map_or(Self::LimitOfService, Self::PerMinute)
+    }
+}
+
+impl Serialize for RateLimitChange {
+    /// The field of [`RateLimitChange::Unchanged`] is not serialized at all.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.apply(None).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RateLimitChange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl Type for RateLimitChange {
+    const IS_REQUIRED: bool = false;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "rate_limit_change".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema {
+            nullable: true,
+            ..MetaSchema::new_with_format("integer", "uint32")
+        }))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+
+    fn is_none(&self) -> bool {
+        self.is_unchanged()
+    }
+}
+
+impl ParseFromJSON for RateLimitChange {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        value.map_or(Ok(Self::Unchanged), |value| Self::deserialize(value).map_err(ParseError::custom))
+    }
+}
+
+impl ToJSON for RateLimitChange {
+    fn to_json(&self) -> Option<Value> {
+        if self.is_unchanged() { None } else { Some(self.apply(None).into()) }
+    }
+}

@@ -1,0 +1,87 @@
+//! Changes of the terms of a key.
+
+use super::*;
+
+impl Fixture {
+    /// Creates a key of Bob with a limit, and returns its path and the key without its secret.
+    async fn create_key(&self) -> (String, Value) {
+        let keys = format!("/api/v1/users/{}/keys", self.bob);
+        let body = json!({ "name": "shop", "scopes": ["read"], "rate_limit_per_minute": 600, "expires_at": "2100-01-02T03:04:05Z" });
+        let mut key = self.post(&keys, body).await.body;
+        key.as_object_mut().unwrap().remove("key");
+        (format!("{keys}/{}", key["id"].as_str().unwrap()), key)
+    }
+
+    async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, path, Some(OPERATOR_TOKEN), Some(body)).await
+    }
+}
+
+#[tokio::test]
+async fn change_of_a_key_leaves_absent_fields_and_removes_a_null_limit() {
+    let fixture = Fixture::new();
+    let (path, mut key) = fixture.create_key().await;
+    for (patch, name, limit) in [
+        (json!({}), "shop", Some(600)),
+        (json!({ "name": "till" }), "till", Some(600)),
+        (json!({ "name": null }), "till", Some(600)),
+        (json!({ "rate_limit_per_minute": 1 }), "till", Some(1)),
+        (json!({ "rate_limit_per_minute": null }), "till", None),
+        (json!({ "rate_limit_per_minute": MAX_KEY_RATE, "name": "kiosk" }), "kiosk", Some(MAX_KEY_RATE)),
+    ] {
+        let changed = fixture.patch(&path, patch.clone()).await;
+        let fields = key.as_object_mut().unwrap();
+        fields.insert("name".to_owned(), name.into());
+        fields.remove("rate_limit_per_minute");
+        fields.extend(limit.map(|limit| ("rate_limit_per_minute".to_owned(), limit.into())));
+        assert_eq!((changed.status, &changed.body), (200, &key), "{patch}");
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_field_of_a_change_is_named() {
+    let fixture = Fixture::new();
+    let (path, key) = fixture.create_key().await;
+    for (patch, fields) in [
+        (json!({ "name": "", "rate_limit_per_minute": 0 }), &["name", "rate_limit_per_minute"][..]),
+        (json!({ "rate_limit_per_minute": MAX_KEY_RATE + 1 }), &["rate_limit_per_minute"]),
+        (json!({ "rate_limit_per_minute": "default", "name": "a\nb" }), &["rate_limit_per_minute", "name"]),
+        (json!({ "rate_limit_per_minute": -1 }), &["rate_limit_per_minute"]),
+        (json!({ "rate_limit_per_minute": 1.5 }), &["rate_limit_per_minute"]),
+        (json!({ "scopes": ["orders"], "expires_at": null, "rate_limit": 5 }), &["scopes", "expires_at", "rate_limit"]),
+    ] {
+        let refused = fixture.patch(&path, patch.clone()).await;
+        let mut named = refused.invalid_fields();
+        named.sort_unstable();
+        let mut expected = fields.to_vec();
+        expected.sort_unstable();
+        assert_eq!((refused.status, named), (422, expected), "{patch}: {}", refused.body);
+    }
+    assert_eq!(fixture.patch(&path, json!({})).await.body, key, "nothing has changed");
+}
+
+#[tokio::test]
+async fn revoked_key_and_key_of_another_user_are_not_changed() {
+    let fixture = Fixture::new();
+    let (path, _) = fixture.create_key().await;
+    let of_ada = path.replace(&fixture.bob.to_string(), &fixture.ada.to_string());
+    let refused = fixture.patch(&of_ada, json!({ "name": "till" })).await;
+    assert_eq!((refused.status, refused.code()), (404, "not_found"));
+    fixture.send(Method::DELETE, &path, Some(OPERATOR_TOKEN), None).await;
+    let refused = fixture.patch(&path, json!({ "name": "till" })).await;
+    assert_eq!((refused.status, refused.code()), (409, "key_revoked"));
+    assert_eq!(fixture.get(&format!("/api/v1/users/{}/keys", fixture.bob)).await.body["data"][0]["name"], "shop");
+}
+
+#[tokio::test]
+async fn failed_change_of_a_key_may_be_repeated() {
+    let fixture = Fixture::new();
+    let (path, _) = fixture.create_key().await;
+    for (fault, code) in
+        [(Fault::InvalidResponse, "upstream_unavailable"), (Fault::DatabaseUnavailable, "database_unavailable")]
+    {
+        fixture.directory.fail_next(1, fault);
+        let failed = fixture.patch(&path, json!({ "name": "till" })).await;
+        assert_eq!((failed.status, failed.code()), (503, code));
+    }
+}
