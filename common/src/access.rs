@@ -1,6 +1,6 @@
 //! Who may do what: the principals of requests, the rules, and the policy, which has one rule for each operation of each service.
 //!
-//! A request of a customer or an operator acts as a [`Principal`]. The server's middleware determines it from the header
+//! A request of a customer or an operator acts as a [`Principal`]. The server's middleware determines the principal from the header
 //! `Authorization`, looks up the [`Rule`] of the operation in the policy ([`rule_of`]), and decides with [`Rule::check`]. Handlers
 //! take the principal as a parameter, and show a user only what belongs to that user. Calls between services have tokens of their
 //! own; see [`Permission`].
@@ -27,7 +27,7 @@ use crate::{
     ids::{KeyId, UserId},
 };
 
-/// Whom a request acts as.
+/// The identity of the sender of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Principal {
     /// The request has no credentials, or they are ignored.

@@ -65,7 +65,7 @@ pub struct Report {
     pub prolonged_seconds: u64,
     /// Seconds without a price.
     pub unpriced_seconds: u64,
-    /// The age of the oldest record that priced an order.
+    /// The greatest age of a price that an order used.
     pub max_age: Duration,
     /// Calls to the exchanges.
     pub calls: u64,
@@ -221,7 +221,7 @@ impl Run {
         self.updater = Some(RunningUpdater::start(&self.config, &self.upstreams));
     }
 
-    /// Prices an order, and checks the price, the market snapshot and the writes since the last call.
+    /// Checks the price record that an order would use now, the market snapshot, and the writes since the last call.
     async fn check(&mut self, is_warm: bool) {
         let now = self.clock.now();
         let record = self.prices.current_record().await;

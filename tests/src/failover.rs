@@ -62,7 +62,7 @@ pub struct Report {
     /// Attempts without a final outcome.
     pub not_final: usize,
     pub reads: usize,
-    /// The longest time from a promotion until every path of writes worked again.
+    /// The longest time from a promotion until writes succeeded again.
     pub slowest: Duration,
     pub violations: Vec<String>,
 }
@@ -245,7 +245,7 @@ impl FaultRun<'_> {
     }
 }
 
-/// Places an order of one satoshi with one client. Returns when the order was acknowledged.
+/// Places an order of one satoshi with one client. Returns the time of the acknowledgement, or `None` if the order was not placed.
 async fn place_until_acknowledged(client: &mut Client) -> Option<Instant> {
     let key = client.new_key();
     match client.retry_until_final(&key, dollar_order(1)).await {

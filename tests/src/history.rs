@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     checker::{SequenceChecker, check_history, check_keys},
-    owners::{CompleteList, ReadKind, Sighting, Viewer},
+    owners::{ClientUser, CompleteList, ReadKind, Sighting},
     stored_state::{StoredOrder, StoredState},
     violation::Violation,
 };
@@ -71,8 +71,8 @@ impl RequestedOrder {
 /// One request and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Whom the client acted as.
-    pub user: Viewer,
+    /// The user of the client.
+    pub user: ClientUser,
     pub idempotency_key: String,
     pub requested: RequestedOrder,
     /// The bitcoin amount of the order, when the client can compute it.
@@ -166,8 +166,8 @@ impl HistoryRecorder {
     }
 
     /// Records the orders that a response showed.
-    pub fn record_sightings(&self, viewer: Viewer, read: ReadKind, orders: &[OrderId]) {
-        let sightings = orders.iter().map(|order| Sighting { viewer, read, order: *order });
+    pub fn record_sightings(&self, user: ClientUser, read: ReadKind, orders: &[OrderId]) {
+        let sightings = orders.iter().map(|order| Sighting { user, read, order: *order });
         self.with_history(|history| history.sightings.extend(sightings));
     }
 

@@ -162,7 +162,7 @@ pub(crate) async fn join_clients(clients: JoinSet<()>) {
     tokio::time::timeout(RECOVERY_LIMIT, clients.join_all()).await.expect("every client finishes within the limit");
 }
 
-/// A client without a key, and users.
+/// Creates users with a key each. The first identity has no key.
 async fn create_identities(platform: &Platform) -> Vec<Identity> {
     let mut identities = vec![Identity::default()];
     for number in 1..IDENTITIES {

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A disk of this size, and the folder where the process mounts it.
+/// A disk of `mib` MiB, and the folder where the process mounts it.
 pub struct SmallDisk {
     mount_point: TempDir,
     mib: u32,

@@ -55,7 +55,7 @@ impl TcpProxy {
             // Every connection is closed when the task is dropped.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                // When the target is unavailable, the client's connection is closed.
+                // While the proxy is blocked or the target is unavailable, the client's connection is closed.
                 let is_blocked = lock(&shared).is_blocked;
                 if !is_blocked && let Ok(server) = TcpStream::connect(&target).await {
                     connections.spawn(forward_connection(client, server, shared.clone()));

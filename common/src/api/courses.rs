@@ -260,7 +260,7 @@ pub struct AgreedPrice {
 }
 
 impl AgreedPrice {
-    /// The sources whose votes were used, each once and sorted. A computed price has no votes.
+    /// The sources whose votes were used, each once and sorted. A cross price has no votes.
     pub fn used_sources(&self) -> Vec<String> {
         let used = self.votes.iter().filter(|vote| vote.used);
         used.map(|vote| vote.exchanger.clone()).collect::<BTreeSet<_>>().into_iter().collect()

@@ -13,7 +13,7 @@ use crate::{
 
 /// The base asset of every price in a record.
 pub const BASE: &str = "BTC";
-/// Maximum validity of a record in seconds, counted from its `as_of`.
+/// Maximum validity of a price in seconds, counted from its observation.
 pub const MAX_TTL_SECS: u64 = 3600;
 
 /// The price of one bitcoin in one currency.

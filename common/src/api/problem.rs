@@ -141,7 +141,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     pub remaining_bitcoin: Option<String>,
     pub idempotency_key: Option<String>,
-    /// How long the client should wait before a retry. Every 429 and 503 has a value.
+    /// How long the client should wait before a retry. [`Problem::new`] sets a value for every 429 and 503.
     pub retry_after: Option<Duration>,
 }
 

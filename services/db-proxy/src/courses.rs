@@ -1,5 +1,6 @@
-//! Courses: only changes are stored, current courses and their history are returned, and old courses are folded into candles. A
-//! course is the last price of one pair at one exchange.
+//! Courses: only changes are stored, current courses and their history are returned, and old courses are aggregated into candles.
+//!
+//! A course is the last price of one pair at one exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
 pub mod policy;
 mod retention;

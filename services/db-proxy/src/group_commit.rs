@@ -1,5 +1,5 @@
-//! Group commit: the waiting commands are decided together and committed in one transaction. A caller is answered only after
-//! that commit.
+//! Group commit: the waiting commands are decided together and committed in one transaction. A caller receives the decision about
+//! its command only after the transaction has ended.
 //!
 //! The writer never delays a command to make a batch larger. While one batch commits, new commands wait and form the next
 //! batch. Batches therefore grow with the load.
@@ -68,7 +68,8 @@ pub trait BatchStore: Send + Sync + 'static {
         attempt: &mut Attempt,
     ) -> impl Future<Output = Result<Vec<Self::Decision>, DatabaseError>> + Send;
 
-    /// Does the part of the work of a batch that must not wait for the next command. Called regularly while no command arrives.
+    /// Does work that otherwise a batch does, but that must not wait for the next command. The writer calls this regularly while no
+    /// command arrives.
     fn run_idle_work(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
     /// Commits a write that changes no data of the aggregate, on the connection that commits batches.
@@ -84,7 +85,8 @@ pub enum WriteError {
     /// The database was unavailable for [`MAX_UNAVAILABLE`]. Nothing was written.
     #[error("the database is unavailable; nothing was written")]
     Unavailable,
-    /// The database became unavailable during a commit, and remained so for [`MAX_INDETERMINATE`].
+    /// The database became unavailable during a commit, and remained so for [`MAX_INDETERMINATE`]. Also if the writer's task
+    /// panicked or was aborted.
     #[error("the database became unavailable during the commit; the outcome is unknown")]
     Indeterminate,
     /// The clock is wrong. Nothing was written.

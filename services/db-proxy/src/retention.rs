@@ -1,4 +1,4 @@
-//! Retention: old rows are deleted or folded into candles in small steps, in the background.
+//! Retention: old rows are deleted or aggregated into candles in small steps, in the background.
 
 mod retention_clock;
 

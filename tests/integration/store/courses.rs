@@ -1,4 +1,4 @@
-//! Courses, the last prices of pairs at exchanges: only changes are stored, history is read in pages, and old rows are folded
+//! Courses, the last prices of pairs at exchanges: only changes are stored, history is read in pages, and old rows are aggregated
 //! into candles.
 
 mod expected_courses;
@@ -95,10 +95,10 @@ impl Fixture {
         self.all_pages(&CourseFilter::default(), Resolution::Raw, 1000).await.0
     }
 
-    /// Folds everything that can be folded.
-    async fn fold_all(&self) {
+    /// Aggregates all rows that can be aggregated.
+    async fn aggregate_all(&self) {
         for resolution in [Resolution::Minute, Resolution::Hour, Resolution::Day] {
-            while self.course_store.fold_courses(resolution).await.unwrap() > 0 {}
+            while self.course_store.aggregate_courses(resolution).await.unwrap() > 0 {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! The long run of `tests/load/soak`: hours of load on both stacks, with flat memory and file descriptors.
+//! The long run of `tests/load/soak`: hours of load on both stacks, during which memory and open file descriptors must not grow.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{

@@ -1,5 +1,5 @@
-//! The run of `tests/load/upgrade`: services of the last release and of this release work together under load, while each
-//! service is replaced by its other release, in random order.
+//! The run of `tests/load/upgrade`: services of the last release and of this release work together under load, while one service
+//! after the other is replaced by this release, and later by the last release again, in random order.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{

@@ -182,7 +182,7 @@ impl Node {
         serde_json::from_slice(&response.bytes().await.ok()?).ok()
     }
 
-    /// Whether PostgreSQL on this machine accepts writes. Queries it directly, not through the link.
+    /// Whether PostgreSQL on this machine is a primary. The query goes directly to PostgreSQL, not through the link.
     async fn is_primary(&self) -> bool {
         let url = format!("postgres://postgres@{}/postgres", self.postgres.address());
         let query = async {

@@ -11,7 +11,7 @@ use common::{
 use serde_json::Value;
 
 use super::{
-    Attempt, History, Outcome, ReadKind, RequestedOrder, StoredState, Viewer, Violation,
+    Attempt, ClientUser, History, Outcome, ReadKind, RequestedOrder, StoredState, Violation,
     owners::{check_owners, name_of},
     stored_state::{StoredOrder, StoredTotals, Terms},
 };
@@ -93,10 +93,10 @@ impl SequenceChecker {
     }
 }
 
-/// An idempotency key of a client. The same key of two users is two keys.
+/// An idempotency key and the user of the client that sent it. Equal keys of two users are independent of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct ClientKey<'a> {
-    user: Viewer,
+    user: ClientUser,
     key: &'a str,
 }
 
@@ -212,8 +212,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that every acknowledged order is stored as acknowledged, that all acknowledgements with one key are the same, and
-    /// that the last attempt with a key has a final outcome.
+    /// Checks the responses to the attempts with one key: every acknowledged order is stored as acknowledged, all acknowledgements
+    /// are the same, at most one of them reports a new order, and the last attempt has a final outcome.
     fn check_responses(&mut self, key: &str, attempts: &[&Attempt], by_id: &BTreeMap<String, &StoredOrder>) {
         let key = || key.to_owned();
         let (mut first_body, mut created) = (None, 0);
@@ -325,7 +325,8 @@ fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
     }
 }
 
-/// Whether an attempt that started before `created_at` may have placed an order at that time without a denial.
+/// Whether an attempt that started before `created_at` may have placed an order at that time, and its response did not state the
+/// contrary.
 fn may_have_placed(attempt: &Attempt, created_at: Timestamp) -> bool {
     match attempt.outcome {
         Outcome::Placed { .. } => created_at <= attempt.end.plus(CREATED_AT_TOLERANCE),
@@ -335,7 +336,7 @@ fn may_have_placed(attempt: &Attempt, created_at: Timestamp) -> bool {
     }
 }
 
-/// The fields whose stored and acknowledged values differ.
+/// The differences between an acknowledged order and the stored order.
 fn differences(attempt: &Attempt, acknowledged: &Value, stored: &StoredOrder) -> Vec<Violation> {
     let differs = |field: &str, acknowledged: String, stored_as: String| Violation::OrderDiffers {
         key: attempt.idempotency_key.clone(),
@@ -349,9 +350,9 @@ fn differences(attempt: &Attempt, acknowledged: &Value, stored: &StoredOrder) ->
         found.push(differs("key", attempt.idempotency_key.clone(), stored.idempotency_key.clone()));
     }
     if attempt.user != stored.order.user_id {
-        let (viewer, owner) = (name_of(attempt.user), name_of(stored.order.user_id));
+        let (client, owner) = (name_of(attempt.user), name_of(stored.order.user_id));
         let (read, id) = (ReadKind::Placement, stored.order.id);
-        found.push(Violation::SeenByAnother { viewer, read, id, owner });
+        found.push(Violation::SeenByAnother { client, read, id, owner });
     } else if !requests_order(attempt, stored) {
         let Order { currency, amount, .. } = stored.order;
         let stored_as = RequestedOrder::AtMarketPrice { currency, amount }.body();

@@ -9,8 +9,8 @@ use common::ids::{OrderId, UserId};
 
 use super::{History, StoredState, Violation};
 
-/// Whom a client acts as. `None` is a client without a key.
-pub type Viewer = Option<UserId>;
+/// The user whose API key a client sends. `None` is a client without a key.
+pub type ClientUser = Option<UserId>;
 
 /// The kind of response in which a client saw an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +40,7 @@ impl fmt::Display for ReadKind {
 /// An order that a response showed to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sighting {
-    pub viewer: Viewer,
+    pub user: ClientUser,
     pub read: ReadKind,
     pub order: OrderId,
 }
@@ -48,39 +48,39 @@ pub struct Sighting {
 /// A complete list or export after the last order was placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompleteList {
-    pub viewer: Viewer,
+    pub user: ClientUser,
     pub read: ReadKind,
     pub orders: Vec<OrderId>,
 }
 
-/// The name of a viewer in messages.
-pub(super) fn name_of(viewer: Viewer) -> String {
-    viewer.map_or_else(|| "a client without a key".to_owned(), |user| format!("user {user}"))
+/// The name of a client in messages.
+pub(super) fn name_of(user: ClientUser) -> String {
+    user.map_or_else(|| "a client without a key".to_owned(), |id| format!("user {id}"))
 }
 
-/// Checks that no client saw an order of another owner, and that a complete list contains each order of its client once.
+/// Checks that no client saw an order of another owner, and that a complete list contains each order of its user once.
 pub(super) fn check_owners(history: &History, stored: &StoredState) -> Vec<Violation> {
     let owners: BTreeMap<_, _> = stored.orders.iter().map(|stored| (stored.order.id, stored.order.user_id)).collect();
-    let foreign = |viewer: Viewer, read, id: OrderId| match owners.get(&id) {
-        Some(owner) if *owner == viewer => None,
+    let foreign = |user: ClientUser, read, id: OrderId| match owners.get(&id) {
+        Some(owner) if *owner == user => None,
         owner => {
             let owner = owner.copied().map_or_else(|| "nobody, because it is not stored".to_owned(), name_of);
-            Some(Violation::SeenByAnother { viewer: name_of(viewer), read, id, owner })
+            Some(Violation::SeenByAnother { client: name_of(user), read, id, owner })
         }
     };
     let mut found: Vec<_> =
-        history.sightings.iter().filter_map(|seen| foreign(seen.viewer, seen.read, seen.order)).collect();
-    for CompleteList { viewer, read, orders } in &history.lists {
+        history.sightings.iter().filter_map(|seen| foreign(seen.user, seen.read, seen.order)).collect();
+    for CompleteList { user, read, orders } in &history.lists {
         let mut listed = BTreeSet::new();
         for id in orders {
-            found.extend(foreign(*viewer, *read, *id));
+            found.extend(foreign(*user, *read, *id));
             if !listed.insert(*id) {
-                found.push(Violation::ListedTwice { viewer: name_of(*viewer), read: *read, id: *id });
+                found.push(Violation::ListedTwice { client: name_of(*user), read: *read, id: *id });
             }
         }
-        let own = owners.iter().filter(|(_, owner)| *owner == viewer).map(|(id, _)| *id);
+        let own = owners.iter().filter(|(_, owner)| *owner == user).map(|(id, _)| *id);
         let missing = own.filter(|id| !listed.contains(id));
-        found.extend(missing.map(|id| Violation::NotListed { viewer: name_of(*viewer), read: *read, id }));
+        found.extend(missing.map(|id| Violation::NotListed { client: name_of(*user), read: *read, id }));
     }
     found
 }

@@ -46,16 +46,16 @@ pub enum Violation {
     QuoteTakenTwice { quote: QuoteId, first: i64, second: i64 },
     /// A client received a quote that is not stored, or was stored differently.
     QuoteDiffers { quote: QuoteId, field: String },
-    /// An order has other terms than its quote, or its quote is not marked as taken.
+    /// An order and its quote differ in their terms or their user, or the quote is not stored or not marked as taken.
     OrderDiffersFromQuote { quote: QuoteId, seq: i64, field: String },
     /// A quote is marked as taken, and no order took it.
     QuoteTakenWithoutOrder { quote: QuoteId },
     /// A client saw an order that its user did not place.
-    SeenByAnother { viewer: String, read: ReadKind, id: OrderId, owner: String },
+    SeenByAnother { client: String, read: ReadKind, id: OrderId, owner: String },
     /// A complete list of a client contains an order twice.
-    ListedTwice { viewer: String, read: ReadKind, id: OrderId },
+    ListedTwice { client: String, read: ReadKind, id: OrderId },
     /// A complete list of a client lacks an order of its user.
-    NotListed { viewer: String, read: ReadKind, id: OrderId },
+    NotListed { client: String, read: ReadKind, id: OrderId },
     /// A reservation of a quote was not released.
     ReservationNotReleased { satoshi: i64 },
     /// An order was refused although it fits under the limit.
@@ -146,14 +146,14 @@ impl fmt::Display for Violation {
             Self::QuoteTakenWithoutOrder { quote } => {
                 write!(f, "QUOTE WITHOUT ORDER: quote {quote} is marked as taken, and no order took it")
             }
-            Self::SeenByAnother { viewer, read, id, owner } => {
-                write!(f, "SEEN BY ANOTHER: {viewer} saw order {id} in {read}, and it belongs to {owner}")
+            Self::SeenByAnother { client, read, id, owner } => {
+                write!(f, "SEEN BY ANOTHER: {client} saw order {id} in {read}, and it belongs to {owner}")
             }
-            Self::ListedTwice { viewer, read, id } => {
-                write!(f, "LISTED TWICE: {read} of {viewer} contains order {id} twice")
+            Self::ListedTwice { client, read, id } => {
+                write!(f, "LISTED TWICE: {read} of {client} contains order {id} twice")
             }
-            Self::NotListed { viewer, read, id } => {
-                write!(f, "NOT LISTED: {read} of {viewer} lacks order {id}")
+            Self::NotListed { client, read, id } => {
+                write!(f, "NOT LISTED: {read} of {client} lacks order {id}")
             }
             Self::ReservationNotReleased { satoshi } => {
                 write!(

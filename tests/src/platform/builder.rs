@@ -241,7 +241,7 @@ struct InstanceFactory {
     ports: BTreeMap<&'static str, Port>,
     variables: Variables,
     process_folder: Option<PathBuf>,
-    /// The internal token, if each service receives only the tokens that are derived from it for this service.
+    /// The internal token, from which the tokens of each service are derived. `None` if every service receives the internal token.
     own_tokens: Option<Secret>,
     own_clocks: bool,
 }

@@ -18,7 +18,7 @@ use reqwest::RequestBuilder;
 use super::progress::Progress;
 use crate::{
     client::try_send,
-    history::{Attempt, Outcome, RequestedOrder, Viewer},
+    history::{Attempt, ClientUser, Outcome, RequestedOrder},
     platform::ORDERS_PATH,
 };
 
@@ -38,7 +38,7 @@ pub struct Client {
     keys: u32,
 }
 
-/// Where a client sends its requests, and whom it acts as.
+/// The services to which a client sends requests, and the identity of the client.
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub http: crate::Client,
@@ -48,10 +48,10 @@ pub struct Connection {
     pub identity: Identity,
 }
 
-/// Whom a client acts as. By default it has no key.
+/// The user of a client and the API key. By default, the client has no key.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
-    pub user: Viewer,
+    pub user: ClientUser,
     pub api_key: Option<KeySecret>,
 }
 

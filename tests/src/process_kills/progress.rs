@@ -32,9 +32,9 @@ pub struct Progress {
     acknowledged_sats: AtomicI64,
     /// The number of outcomes of every kind.
     outcomes: AtomicUsize,
-    /// Every acknowledged order, in the order of their responses.
+    /// Every acknowledged order, in the order of the responses.
     acknowledged: Mutex<Vec<Order>>,
-    /// The quote that a client received last.
+    /// The quote that any client received last.
     newest_quote: Mutex<Option<QuoteId>>,
     final_outcomes: AtomicUsize,
     /// Responses with the code `database_unavailable`.

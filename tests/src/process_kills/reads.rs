@@ -52,17 +52,17 @@ impl Client {
 
     /// Reads all pages and an export, after the last order was placed and the last fault has ended.
     pub(super) async fn list_all(mut self) {
-        let viewer = self.connection.identity.user;
+        let user = self.connection.identity.user;
         let (mut orders, mut next) = (Vec::new(), Some(format!("{ORDERS_PATH}?limit=1000")));
         while let Some(path) = next {
             let page = page_of(&self.get(&path).await);
             orders.extend(page.data.iter().map(|order| order.id));
             next = page.links.next;
         }
-        self.progress.history.record_list(CompleteList { viewer, read: ReadKind::Page, orders });
+        self.progress.history.record_list(CompleteList { user, read: ReadKind::Page, orders });
         let export = self.get(&format!("{ORDERS_PATH}/export?format=jsonl")).await;
         let orders = exported_orders(&export);
-        self.progress.history.record_list(CompleteList { viewer, read: ReadKind::Export, orders });
+        self.progress.history.record_list(CompleteList { user, read: ReadKind::Export, orders });
     }
 
     async fn read_page(&mut self, path: &str, read: ReadKind) {

@@ -18,7 +18,8 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 const MAX_OUTCOMES_BETWEEN_KILLS: usize = 400;
 /// Maximum random delay of a kill. The delay makes kills happen at every step of an order.
 const MAX_DELAY_MICROS: u64 = 8_000;
-/// One in this many kills of the second task is a kill of PostgreSQL. The others are kills of db-proxy.
+/// One in this many kills by [`kill_db_proxy_and_postgres`] is a kill of PostgreSQL, if there is a PostgreSQL server. The others
+/// are kills of db-proxy.
 const POSTGRES_KILL_RATIO: u32 = 5;
 /// One in this many outages of PostgreSQL is long: PostgreSQL starts again only when a request has been answered with
 /// `database_unavailable`.
@@ -164,8 +165,8 @@ async fn wait_for_random_moment(progress: &Progress, rng: &mut Rng) {
     tokio::time::sleep(Duration::from_micros(rng.u64(0..MAX_DELAY_MICROS))).await;
 }
 
-/// Puts prices into a cache that has lost them. The dollar price stays the same, because the clients compute bitcoin amounts
-/// from it. The other prices change, so that a replay that is computed again differs from the first response.
+/// Puts prices into the cache, which may have lost its prices. The dollar price stays the same, because the clients compute bitcoin
+/// amounts from it. The other prices change, so that a replay that is computed again differs from the first response.
 pub async fn put_changed_prices(platform: &Platform, rng: &mut Rng) {
     let (eur, gbp) = (format!("84000.{:02}", rng.u32(0..100)), format!("72345.{:08}", rng.u32(0..100_000_000)));
     let prices = [("EUR", eur.as_str()), ("GBP", gbp.as_str()), ("USD", "100000000")];

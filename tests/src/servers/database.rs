@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{environment::required_variable, stack::Stack};
 
-/// An empty database that is deleted when this value is dropped.
+/// The database of a test. Unless it is external, it is empty at first, and it is deleted when this value is dropped.
 pub enum Database {
     /// A file in a temporary folder.
     Sqlite(TempDir),

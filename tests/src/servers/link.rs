@@ -75,7 +75,7 @@ impl Drop for Link {
     }
 }
 
-/// Forwards until both sides have closed, or one has failed.
+/// Forwards in both directions, until each direction has ended.
 async fn forward(client: TcpStream, target: Arc<Mutex<String>>, state: watch::Receiver<bool>) {
     wait_until_up(state.clone()).await;
     let target = target.lock().unwrap_or_else(PoisonError::into_inner).clone();

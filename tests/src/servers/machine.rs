@@ -29,7 +29,7 @@ impl Machine {
         self.folder.path()
     }
 
-    /// Writes a file that belongs to the processes, and returns its path.
+    /// Writes a file that the user of the processes owns, and returns its path.
     pub fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path().join(name);
         std::fs::write(&path, content).unwrap();

@@ -146,7 +146,7 @@ impl PrivateServer {
         process.end(if self.kind == Kind::Postgres { "QUIT" } else { "KILL" }).await;
     }
 
-    /// Sends a command to Redis, and returns the first line of its reply.
+    /// Sends a command to this Redis server; see [`redis_command`].
     pub async fn redis_command(&self, words: &[&str]) -> String {
         redis_command(&self.address(), words).await.unwrap()
     }

@@ -150,7 +150,7 @@ impl SoakClient {
         RequestedOrder::AtMarketPrice { currency, amount }
     }
 
-    /// Sends the order until the outcome is final.
+    /// Sends the order until the outcome is final or [`RETRY_LIMIT`] has passed.
     async fn place_order(&self, requested: RequestedOrder) {
         let (key, first_start, mut attempts) = (self.ledger.new_key(), Instant::now(), Vec::with_capacity(1));
         loop {

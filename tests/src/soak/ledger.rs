@@ -32,7 +32,7 @@ const SAMPLE_RATIO: u64 = 256;
 const MAX_CONSPICUOUS_KEYS: usize = 10_000;
 /// Readers choose from this many of the newest orders.
 const RECENT_ORDERS: usize = 4_096;
-/// Maximum number of recorded violations of responses, and of reported violations of each other kind.
+/// Maximum number of recorded violations in responses, of reported unrequested orders, and of reported missing orders.
 const MAX_VIOLATIONS: usize = 20;
 const KEY_PREFIX: &str = "soak-";
 

@@ -1,8 +1,9 @@
 //! The decisions about courses, without I/O: which courses are valid, which have changed, and which parts of a series are
-//! folded into candles.
+//! aggregated into candles.
 //!
-//! A course is the last price of one pair at one exchange. A series consists of the courses of one pair at one exchange. In the
-//! API, a pair is called a direction. To fold rows is to compute one candle from the courses or finer candles of its period.
+//! A course is the last price of one pair at one exchange. The API calls the pair `direction` and the exchange `exchanger`. A
+//! series consists of the courses of one pair at one exchange. A candle is computed from the courses of a minute, or from the
+//! finer candles of an hour or a day.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -19,9 +20,9 @@ use common::{
 const MAX_ERRORS: usize = 20;
 /// Maximum number of candles of one series that one step creates. It limits the rows that a step reads if many rows have
 /// accumulated.
-pub const MAX_FOLD_CANDLES: u32 = 60;
-/// Maximum number of series that one step folds.
-pub const MAX_FOLD_SERIES: usize = 64;
+pub const MAX_STEP_CANDLES: u32 = 60;
+/// Maximum number of series that one step aggregates.
+pub const MAX_STEP_SERIES: usize = 64;
 
 /// Identifies a series.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,37 +135,38 @@ pub fn next_bucket_start(time: Timestamp, width: Duration) -> Timestamp {
     if start == time { start } else { start.plus(width) }
 }
 
-/// How far a series is folded into candles of one width.
+/// How far a series is aggregated into candles of one width. The rows of a series are its courses or its finer candles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FoldProgress {
+pub struct AggregationProgress {
     /// The id of the series.
     pub series: i32,
-    /// Every row that began before this time is folded.
-    pub folded_until: Timestamp,
+    /// Every row that began before this time is aggregated.
+    pub aggregated_until: Timestamp,
     /// No row that begins before this time will be added.
     pub settled_until: Timestamp,
-    /// The start of the first row that is not folded.
-    pub first_unfolded: Option<Timestamp>,
+    /// The start of the first row that is not aggregated.
+    pub first_unaggregated: Option<Timestamp>,
 }
 
-/// A part of a series that one step folds.
+/// A part of a series that one step aggregates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FoldRange {
+pub struct AggregationRange {
     pub series: i32,
     pub from: Timestamp,
     pub until: Timestamp,
 }
 
-/// The parts to fold next into candles of `width`. They contain only complete buckets: no row will be added to them.
-pub fn due_folds(progress: &[FoldProgress], width: Duration) -> Vec<FoldRange> {
-    let fold_of = |progress: &FoldProgress| {
+/// The parts to aggregate next into candles of `width`. They contain only complete buckets, to which no row will be added.
+pub fn due_aggregations(progress: &[AggregationProgress], width: Duration) -> Vec<AggregationRange> {
+    let range_of = |progress: &AggregationProgress| {
         let complete = bucket_start(progress.settled_until, width);
-        let step_end =
-            progress.first_unfolded.map_or(complete, |first| bucket_start(first, width).plus(width * MAX_FOLD_CANDLES));
-        let (from, until) = (progress.folded_until, complete.min(step_end));
-        (until > from).then_some(FoldRange { series: progress.series, from, until })
+        let step_end = progress
+            .first_unaggregated
+            .map_or(complete, |first| bucket_start(first, width).plus(width * MAX_STEP_CANDLES));
+        let (from, until) = (progress.aggregated_until, complete.min(step_end));
+        (until > from).then_some(AggregationRange { series: progress.series, from, until })
     };
-    progress.iter().filter_map(fold_of).take(MAX_FOLD_SERIES).collect()
+    progress.iter().filter_map(range_of).take(MAX_STEP_SERIES).collect()
 }
 
 #[cfg(test)]

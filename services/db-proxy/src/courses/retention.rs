@@ -1,9 +1,9 @@
-//! Retention of courses. Courses are folded into candles of a minute, an hour and a day. Folded rows are deleted when their
-//! retention time has passed.
+//! Retention of courses, the last prices of pairs at exchanges. Courses are aggregated into candles of a minute, an hour and a day.
+//! Aggregated rows are deleted when their retention time has passed.
 //!
-//! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also marks
-//! the rows as folded, and only marked rows are deleted. If a step runs twice, or in two processes at once, the second run
-//! does nothing.
+//! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also records how
+//! far the rows are aggregated, and only aggregated rows are deleted. A row is therefore aggregated only once, even if a step runs
+//! twice or in two processes at once.
 
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ const CANDLE_WIDTHS: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Re
 /// How long courses and candles are kept after their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CourseRetentionSettings {
+    /// For courses.
     pub raw: Duration,
     pub minutes: Duration,
     pub hours: Duration,
@@ -64,7 +65,7 @@ impl CourseRetentionSettings {
     }
 }
 
-/// Folds and deletes old courses.
+/// Aggregates and deletes old courses.
 pub struct CourseRetention {
     pub store: CourseStore,
     pub settings: CourseRetentionSettings,
@@ -73,9 +74,10 @@ pub struct CourseRetention {
 /// A kind of work on old courses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CourseStep {
-    /// Folds courses or finer candles into candles of this resolution.
-    Fold(Resolution),
-    /// Deletes courses or candles of this resolution that ended at `before` or earlier.
+    /// Aggregates courses or finer candles into candles of this resolution.
+    AggregateInto(Resolution),
+    /// Deletes courses or candles of this resolution that ended at `before` or earlier, except those that are still to be
+    /// aggregated.
     Delete { resolution: Resolution, before: Timestamp },
 }
 
@@ -102,12 +104,12 @@ impl Retention for CourseRetention {
         let deletions = limits
             .into_iter()
             .filter_map(|(resolution, limit)| Some(CourseStep::Delete { resolution, before: now.minus(limit?) }));
-        Ok(CANDLE_WIDTHS.into_iter().map(CourseStep::Fold).chain(deletions).collect())
+        Ok(CANDLE_WIDTHS.into_iter().map(CourseStep::AggregateInto).chain(deletions).collect())
     }
 
     async fn run_step(&self, step: CourseStep) -> Result<u64, DatabaseError> {
         match step {
-            CourseStep::Fold(resolution) => self.store.fold_courses(resolution).await,
+            CourseStep::AggregateInto(resolution) => self.store.aggregate_courses(resolution).await,
             CourseStep::Delete { resolution, before } => {
                 self.store.delete_courses(resolution, before, MAX_STEP_ROWS).await
             }

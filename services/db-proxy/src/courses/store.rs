@@ -1,4 +1,5 @@
-//! The store of courses: the code that both engines share. The statements of each engine are in a separate file.
+//! The store of courses, the last prices of pairs at exchanges: the code that both engines share. The statements of each engine are
+//! in a separate file.
 
 mod postgres;
 mod sqlite;
@@ -46,7 +47,7 @@ impl CourseStore {
         }
     }
 
-    /// The time of the database. `None` if it has no clock.
+    /// The time of the database. `None` for SQLite, which has no clock of its own.
     pub async fn database_time(&self) -> Result<Option<Timestamp>, DatabaseError> {
         match self {
             Self::Postgres(PostgresCourses(database)) => database.time().await.map(Some),
@@ -56,7 +57,8 @@ impl CourseStore {
 
     /// Stores the courses that changed, and returns how many changed. Each of `courses` must belong to a different series.
     ///
-    /// Runs in one transaction, which excludes other writers of courses. It is idempotent.
+    /// The courses are written in one transaction, which excludes other writers of courses. A second call with the same courses
+    /// changes nothing.
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
         on_engine!(self, store => store.write_courses(courses))
     }
@@ -90,7 +92,7 @@ impl CourseStore {
     }
 
     /// Candles of `width` with the id of their series, sorted by series and time. They include stored candles and candles
-    /// computed from rows that are not folded yet.
+    /// computed from rows that are not aggregated yet.
     pub async fn candles(
         &self,
         filter: &CourseFilter,
@@ -129,17 +131,17 @@ impl CourseStore {
         Ok(SeriesChunks { remaining: series.into_iter(), chunk_size: FIRST_SERIES_CHUNK })
     }
 
-    /// Folds some complete buckets into candles and marks the buckets as folded. Returns the number of series that it folded.
-    /// Candles of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
-    pub async fn fold_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
+    /// Aggregates some complete buckets into candles, and records how far each series is aggregated. Returns the number of these
+    /// series. Candles of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
+    pub async fn aggregate_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
         match into.width() {
-            Some(width) => on_engine!(self, store => store.fold_courses(width)),
+            Some(width) => on_engine!(self, store => store.aggregate_courses(width)),
             None => Ok(0),
         }
     }
 
-    /// Deletes up to `limit` courses or candles that ended at `before` or earlier and are folded into coarser candles. Returns
-    /// the number of deleted rows. Never deletes the current course.
+    /// Deletes up to `limit` courses or candles that ended at `before` or earlier. Does not delete current courses, or rows that
+    /// are still to be aggregated into coarser candles. Returns the number of deleted rows.
     pub async fn delete_courses(
         &self,
         resolution: Resolution,
@@ -149,8 +151,8 @@ impl CourseStore {
         match resolution.width() {
             None => on_engine!(self, store => store.delete_ended_courses(before, limit)),
             Some(width) => {
-                let started_before = before.minus(width);
-                on_engine!(self, store => store.delete_candles(seconds(width), started_before, limit))
+                let latest_start = before.minus(width);
+                on_engine!(self, store => store.delete_candles(seconds(width), latest_start, limit))
             }
         }
     }
@@ -192,7 +194,7 @@ struct HistoryQuery {
     series: Vec<i32>,
     from: Timestamp,
     to: Timestamp,
-    /// The series of the last row of the previous page.
+    /// The series of the last row of the previous page. Zero for the first page.
     resumed_series: i32,
     /// The earliest start of a row of the resumed series that the page may contain.
     resume_at: Timestamp,

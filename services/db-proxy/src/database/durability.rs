@@ -85,11 +85,11 @@ pub struct Standbys {
 }
 
 impl Standbys {
-    /// Why commits do not wait for a standby. `None` if a standby is synchronous or may be.
+    /// Why no standby confirms commits. `None` if a standby is synchronous, or if the state of a standby is hidden.
     pub fn violation(self) -> Option<String> {
         let Self { connected, synchronous, hidden } = self;
-        // A standby whose state is hidden may be synchronous, so it is no violation. If it is not synchronous, commits wait, and
-        // no order is acknowledged.
+        // A standby whose state is hidden may be synchronous. If it is not, no order is acknowledged either, because
+        // `synchronous_standby_names` is not empty here, and commits wait for a synchronous standby.
         (synchronous == 0 && hidden == 0).then(|| {
             format!(
                 "DURABILITY=remote needs a synchronous standby; of {connected} connected standbys none is synchronous"
@@ -133,8 +133,8 @@ impl DurabilityStatus {
         self.last_check.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Records a result, and reports a change. An unavailable database does not change the status, because the readiness check
-    /// reports it as another component.
+    /// Records a result. Logs each new violation, and the end of a violation. Any other error does not change the status, because
+    /// the readiness check reports an unavailable database as another component.
     fn record(&self, result: Result<(), DatabaseError>) {
         let check = match result {
             Ok(()) => LastCheck::AsDeclared,
@@ -153,7 +153,7 @@ impl DurabilityStatus {
         *self.last_check.lock().unwrap_or_else(PoisonError::into_inner) = check;
     }
 
-    /// Checks the settings now and regularly. Does not end.
+    /// Checks the settings at once and then regularly. Does not end.
     pub async fn keep_current(self, database: PostgresDatabase) {
         let mut ticks = interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

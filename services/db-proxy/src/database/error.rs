@@ -10,7 +10,7 @@ use crate::clock_check::ClockFault;
 /// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The database is unreachable, or the connection broke. A later attempt may succeed.
+    /// The database or its connection failed, or another transaction blocked the statement. A later attempt may succeed.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
     /// No server of the database can be reached. A later attempt may succeed. The outage is logged where it is detected.
@@ -28,7 +28,7 @@ pub enum DatabaseError {
     /// No server accepts the connection as the primary. A later attempt may succeed, after a failover.
     #[error("there is no primary: {0}")]
     NotPrimary(NotPrimary),
-    /// A commit would be acknowledged before it is as durable as declared.
+    /// The server does not make commits as durable as declared. A later attempt may succeed.
     #[error("commits are not durable: {0}")]
     NotDurable(String),
     /// The clock is wrong, so nothing may be written. A later attempt may succeed.
@@ -128,7 +128,7 @@ impl DatabaseError {
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
         match classify(&error) {
-            // The connection is outdated, and not the schema.
+            // The schema is up to date. Only the statement that this connection prepared is outdated.
             Cause::SchemaChange if has_outdated_plan(&error) => Self::Unavailable(error),
             Cause::SchemaChange => Self::NotMigrated,
             Cause::Outage => Self::Unavailable(error),

@@ -26,7 +26,7 @@ pub enum OpenError {
         path.display()
     )]
     Damaged { path: PathBuf },
-    /// A cause that the file system does not show.
+    /// SQLite cannot open the file, although the file system permits it.
     #[error("the database file {} cannot be opened", path.display())]
     Sqlite { path: PathBuf, source: sqlx::Error },
 }
@@ -43,7 +43,7 @@ impl fmt::Display for FileFault<'_> {
                 "Change the owner or the permissions, or set DATABASE_URL to a file in another folder",
             ),
             io::ErrorKind::ReadOnlyFilesystem => {
-                ("the file system is read-only", "Set DATABASE_URL to a file on another one")
+                ("the file system is read-only", "Set DATABASE_URL to a file on another file system")
             }
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
                 ("a part of the path is a file and not a folder", "Correct the path in DATABASE_URL")
@@ -68,7 +68,8 @@ impl OpenError {
         Self::File { path: path.to_owned(), kind: error.kind(), text: error.to_string() }
     }
 
-    /// The error of SQLite for a file that exists. SQLite does not name the cause in the file system, so it is searched there.
+    /// The error of SQLite for a file that exists. SQLite does not report the error of the file system, so the file is opened again to
+    /// find that error.
     pub fn of_sqlite(path: &Path, error: sqlx::Error) -> Self {
         const DAMAGED: u32 = 11;
         const NOT_A_DATABASE: u32 = 26;

@@ -1,4 +1,5 @@
-//! The origin of a database: whether its orders are simulated or real. The mark in the table `order_origin` never changes.
+//! The origin of a database: whether its orders are simulated or real. A row of the table `order_origin` marks the database with its
+//! origin. The mark never changes.
 
 use std::sync::{Arc, OnceLock};
 

@@ -34,19 +34,19 @@ use super::{
 const READERS: u32 = 8;
 /// Number of connections for the writes of courses, for retention, and for the checks of the clock and of durability.
 const BACKGROUND: u32 = 2;
-/// Number of connections for writes of single rows that are not orders, such as users and keys. Each writes a transaction of its
-/// own, and the database commits concurrent ones together.
+/// Number of connections for writes of single rows that are not orders, such as users and keys. Each write is its own transaction,
+/// and the database commits concurrent transactions together.
 const SMALL_WRITES: u32 = 4;
-/// How long a statement or a transaction may take. It is longer than the limits in [`SESSION`], so the database cancels
-/// first.
+/// How long a statement or a transaction may take. It is longer than the statement timeout and the lock timeout in [`SESSION`], so
+/// the database cancels a slow statement first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The SQLSTATE of a write on a read-only server.
 const READ_ONLY: &str = "25006";
 /// Settings of each connection.
 ///
-/// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for a transaction whose
-/// client sends nothing, such as a frozen machine.
+/// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for an open transaction whose
+/// client sends nothing, for example because its machine is frozen.
 ///
 /// The planner settings make statements use their indexes, with which every statement here is fastest. Otherwise a generic
 /// plan that was cached while the tables were small would scan them even after they have grown. With these settings, the
@@ -79,7 +79,7 @@ pub struct PostgresDatabase {
     /// Which failure an acknowledged order survives.
     pub durability: Durability,
     pub origin: KnownOrigin,
-    /// Options of each host without the limits of [`SESSION`], for migrations.
+    /// Options of each host without the settings of [`SESSION`], for migrations.
     unlimited: Arc<[PgConnectOptions]>,
 }
 
@@ -162,7 +162,7 @@ impl PostgresDatabase {
     }
 
     /// Runs a query on a connection of the pool. If the connection is dead, its plans are outdated or its server is not the
-    /// primary, runs the query again on another connection. A restart of the database or a migration makes every idle
+    /// primary, runs the query again on another connection. A restart of the database or a migration may make every idle
     /// connection unusable, so each of them may be tried once.
     async fn run_on<T>(&self, pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
         let mut retries_left = pool.options().get_max_connections();
@@ -213,7 +213,7 @@ impl PostgresDatabase {
         self.primary.confirm_writer();
     }
 
-    /// Reports that a statement or a transaction failed. If the cause is the connection, none of the connections that are open
+    /// Reports that a statement or a transaction failed. If the connection may be the cause, none of the connections that are open
     /// now is used again. Returns the error.
     pub fn record_failure(&self, error: DatabaseError) -> DatabaseError {
         match &error {

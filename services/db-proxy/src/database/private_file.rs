@@ -1,4 +1,4 @@
-//! The permissions of the SQLite file. Other users of the machine must not read orders.
+//! The permissions of the SQLite files. Other users of the machine must not read orders.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -13,11 +13,12 @@ const OWNER_ONLY_FOLDER: u32 = 0o700;
 pub(super) const OWNER_ONLY_FILE: u32 = 0o600;
 /// The permissions of users who neither own the file nor belong to its group.
 const OTHERS: u32 = 0o007;
-/// The files that SQLite creates beside the database, with the permissions of the database.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// The suffixes of the files that SQLite creates beside the database file, with the permissions of the database file.
+const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Creates the file and its folder if they do not exist, so that only the user of the process can read them. From existing
-/// files, takes the permissions of other users. The group keeps its own, for example for backups.
+/// Creates the database file and its folder if they do not exist, with permissions for the user of the process only. If the
+/// database file, or a file that SQLite creates beside it, exists already, removes the permissions of other users from the file.
+/// The permissions of its group stay, for example for backups.
 pub fn prepare(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let created = DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder);
@@ -26,35 +27,38 @@ pub fn prepare(path: &Path) -> Result<(), OpenError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY_FILE).open(path);
     match created {
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => restrict_existing(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => restrict(path),
         Err(error) => return Err(OpenError::of_file(path, &error)),
+    }
+    // Even beside a new database file, files of an earlier database may be left over.
+    for suffix in SUFFIXES {
+        restrict(&with_suffix(path, suffix));
     }
     Ok(())
 }
 
-/// The path of a file beside another one.
+/// Appends a suffix to a path, for the path of a file beside another file.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut companion = path.as_os_str().to_owned();
-    companion.push(suffix);
-    PathBuf::from(companion)
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
 }
 
-fn restrict_existing(path: &Path) {
-    let companions = COMPANIONS.map(|suffix| with_suffix(path, suffix));
-    for file in std::iter::once(path).chain(companions.iter().map(PathBuf::as_path)) {
-        // The permissions of a device or a folder concern the whole machine.
-        let Some(metadata) = fs::metadata(file).ok().filter(fs::Metadata::is_file) else { continue };
-        let mut permissions = metadata.permissions();
-        if permissions.mode() & OTHERS == 0 {
-            continue;
-        }
-        permissions.set_mode(permissions.mode() & !OTHERS);
-        match fs::set_permissions(file, permissions) {
-            Ok(()) => tracing::info!(file = %file.display(), "other users of this machine can no longer read the file"),
-            Err(error) => {
-                let file = file.display();
-                tracing::warn!(%file, %error, "every user of this machine can read the file; run chmod o= on it");
-            }
+/// Removes the permissions of users who neither own the file nor belong to its group. Does nothing if the file does not exist.
+fn restrict(path: &Path) {
+    // The path may also lead to a device or a folder. Their permissions concern other programs, so they do not change.
+    let Some(metadata) = fs::metadata(path).ok().filter(fs::Metadata::is_file) else { return };
+    let mut permissions = metadata.permissions();
+    if permissions.mode() & OTHERS == 0 {
+        return;
+    }
+    permissions.set_mode(permissions.mode() & !OTHERS);
+    let result = fs::set_permissions(path, permissions);
+    let file = path.display();
+    match result {
+        Ok(()) => tracing::info!(%file, "only the owner and the group of the file have access to it from now on"),
+        Err(error) => {
+            tracing::warn!(%file, %error, "users outside the group of the file have access to it; run chmod o= on it");
         }
     }
 }

@@ -35,7 +35,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 pub struct SqliteDatabase {
     pub writer: SqlitePool,
     pub readers: SqlitePool,
-    /// For the reads that precede a write of courses or a fold, and for the totals that the clock check and retention read.
+    /// For the reads that precede a write or an aggregation of courses, and for the totals that the clock check and retention read.
     pub background: SqlitePool,
     pub origin: KnownOrigin,
     path: Arc<Path>,
@@ -70,7 +70,7 @@ impl SqliteDatabase {
     }
 
     pub(super) async fn migrate(&self) -> Result<(), DatabaseError> {
-        // On a connection of their own: a migration that fails may leave its transaction open.
+        // Migrations run on a separate connection, because a migration that fails may leave its transaction open.
         let options = SqliteConnectOptions::clone(&self.writer.connect_options());
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
         let result = MIGRATIONS.run(&pool).await;

@@ -51,7 +51,7 @@ pub enum NotWritable {
 }
 
 impl WriteHealth {
-    /// Whether the last commit or probe succeeded, and no later attempt is blocked.
+    /// Fails if the current attempt is blocked, if the last commit or probe failed, or if its result is too old.
     pub fn check(&self) -> Result<(), NotWritable> {
         let state = self.state();
         if let Some(waited) = state.attempt_since.map(|since| since.elapsed()).filter(|waited| *waited > MAX_ATTEMPT) {
@@ -81,12 +81,12 @@ impl WriteHealth {
         }
     }
 
-    /// Whether the last result is too old.
+    /// Whether there is no result yet, or the last result is so old that a probe must be committed.
     pub(super) fn is_probe_due(&self) -> bool {
         self.state().last.as_ref().is_none_or(|last| last.at.elapsed() >= PROBE_INTERVAL)
     }
 
-    /// Whether the last attempt failed.
+    /// Whether the last result is a failure.
     pub(super) fn has_failed(&self) -> bool {
         self.state().last.as_ref().is_some_and(|last| last.error.is_some())
     }

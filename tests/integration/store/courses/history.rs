@@ -41,7 +41,7 @@ async fn fixture_with_random_courses(stack: Stack, seed: u64, count: usize) -> (
 async fn pages_return_each_course_and_candle_once(stack: Stack) {
     let (fixture, expected) = fixture_with_random_courses(stack, 7, 80).await;
     let all = CourseFilter::default();
-    // The first pass reads unfolded courses. The second pass reads folded courses.
+    // The first pass reads candles computed from courses. The second pass reads stored candles.
     for _ in 0..2 {
         for limit in [1, 7, 1000] {
             assert_eq!(fixture.all_pages(&all, Resolution::Raw, limit).await, (expected.courses(), vec![]));
@@ -54,7 +54,7 @@ async fn pages_return_each_course_and_candle_once(stack: Stack) {
                 );
             }
         }
-        fixture.fold_all().await;
+        fixture.aggregate_all().await;
     }
     let empty = CourseFilter { exchangers: vec!["nobody".to_owned()], ..all };
     for resolution in Resolution::ALL {
@@ -78,7 +78,7 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
         };
         let before = keys(&expected);
         let (mut seen, mut cursor) = (Vec::new(), None);
-        // While the pages are read, new courses arrive and older courses are folded.
+        // While the pages are read, new courses arrive and older courses are aggregated.
         for (n, request) in random_requests(11, 2_000).into_iter().skip(40).enumerate() {
             let page = fixture.page(&CourseFilter::default(), resolution, cursor, 13).await;
             seen.extend(page.courses.iter().map(|row| key(&row.exchanger, row.direction, row.since)));
@@ -91,7 +91,7 @@ async fn cursor_pages_have_no_gap_or_repeat_while_courses_arrive(stack: Stack) {
                 expected.write(&request);
                 fixture.write_courses(&request).await;
             }
-            fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
+            fixture.course_store.aggregate_courses(CANDLES[n % 3]).await.unwrap();
         }
         assert_eq!(cursor, None, "the pages do not end");
         let distinct: BTreeSet<_> = seen.iter().cloned().collect();
@@ -118,9 +118,9 @@ async fn filters_return_exactly_matching_courses(stack: Stack) {
             to: Some(middle),
         },
     ];
-    for folded in [false, true] {
-        if folded {
-            fixture.fold_all().await;
+    for aggregated in [false, true] {
+        if aggregated {
+            fixture.aggregate_all().await;
         }
         for filter in &filters {
             let is_selected = |exchanger: &str, direction| {
@@ -188,12 +188,12 @@ async fn candles_start_at_whole_minutes(stack: Stack) {
         fixture.write_courses(&[course("kraken", "BTC-USD", value, time_at(when))]).await;
     }
     let filter = CourseFilter { from: Some(time_at(100)), to: Some(time_at(101)), ..CourseFilter::default() };
-    for folded in [false, true] {
+    for aggregated in [false, true] {
         let candle = fixture.all_pages(&filter, Resolution::Minute, 10).await.1.pop().unwrap();
         let shown = [candle.open, candle.high, candle.low, candle.close].map(|rate| rate.to_string());
         assert_eq!((candle.start, shown.join(" ").as_str(), candle.changes), (time_at(60), "5.00 7.00 4.00 4.00", 3));
-        if !folded {
-            fixture.fold_all().await;
+        if !aggregated {
+            fixture.aggregate_all().await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Folding of courses into candles, and deletion of old rows.
+//! Aggregation of courses, the last prices of pairs at exchanges, into candles, and deletion of old rows.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use super::{
 };
 
 on_both_stacks!(
-    candles_are_equal_before_and_after_folding,
-    only_folded_rows_are_deleted,
+    candles_are_equal_before_and_after_aggregation,
+    only_aggregated_rows_are_deleted,
     current_course_is_never_deleted,
-    concurrent_folding_gives_the_same_candles,
-    aborted_folding_leaves_no_partial_rows,
+    concurrent_aggregation_gives_the_same_candles,
+    aborted_aggregation_leaves_no_partial_rows,
     retention_keeps_resolution_by_age,
     retention_task_stops_on_cancellation,
 );
@@ -47,16 +47,16 @@ fn assert_same(left: &[Candle], right: &[Candle], context: &str) {
     }
 }
 
-async fn candles_are_equal_before_and_after_folding(stack: Stack) {
+async fn candles_are_equal_before_and_after_aggregation(stack: Stack) {
     for seed in 20..23 {
         let fixture = Fixture::new(stack).await;
         let mut expected = ExpectedCourses::default();
         for (n, request) in random_requests(seed, 90).into_iter().enumerate() {
             expected.write(&request);
             fixture.write_courses(&request).await;
-            // Courses are folded at any time within minutes, hours and days.
+            // Courses are aggregated at any time within minutes, hours and days.
             if n % 7 == 0 {
-                fixture.course_store.fold_courses(CANDLES[n % 3]).await.unwrap();
+                fixture.course_store.aggregate_courses(CANDLES[n % 3]).await.unwrap();
             }
             if n % 15 == 0 {
                 for resolution in CANDLES {
@@ -69,15 +69,15 @@ async fn candles_are_equal_before_and_after_folding(stack: Stack) {
                 }
             }
         }
-        fixture.fold_all().await;
-        // Folding again changes nothing.
-        assert_eq!(fixture.course_store.fold_courses(Resolution::Minute).await.unwrap(), 0);
+        fixture.aggregate_all().await;
+        // Another aggregation changes nothing.
+        assert_eq!(fixture.course_store.aggregate_courses(Resolution::Minute).await.unwrap(), 0);
         for resolution in CANDLES {
             let expected_candles = expected.candles(resolution.width().unwrap());
             assert_same(
                 &candles(&fixture, resolution).await,
                 &expected_candles,
-                &format!("seed {seed}, {resolution}, folded"),
+                &format!("seed {seed}, {resolution}, aggregated"),
             );
         }
         assert_eq!(fixture.stored_courses().await, expected.courses());
@@ -111,20 +111,20 @@ async fn fixture_with_three_days(stack: Stack) -> Fixture {
     fixture
 }
 
-async fn only_folded_rows_are_deleted(stack: Stack) {
+async fn only_aggregated_rows_are_deleted(stack: Stack) {
     let fixture = fixture_with_three_days(stack).await;
     let end = time_at(30 * 86_400);
     for resolution in Resolution::ALL {
         assert_eq!(fixture.delete_before(resolution, end).await, 0, "{resolution}");
     }
-    while fixture.course_store.fold_courses(Resolution::Minute).await.unwrap() > 0 {}
-    // The minutes have not been folded into hours yet.
+    while fixture.course_store.aggregate_courses(Resolution::Minute).await.unwrap() > 0 {}
+    // The candles of a minute have not been aggregated into candles of an hour yet.
     assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 0);
     // Only courses that ended at the given time or earlier are deleted.
     assert_eq!(fixture.delete_before(Resolution::Raw, time_at(1200).plus(Duration::from_micros(1))).await, 1);
     assert_eq!(fixture.delete_before(Resolution::Raw, time_at(2400)).await, 1);
     assert_eq!(fixture.delete_before(Resolution::Raw, end).await, 3 * 72 - 3);
-    fixture.fold_all().await;
+    fixture.aggregate_all().await;
     // 71 hours and two days are complete. The last hour is not, because the current course began in it.
     assert_eq!(fixture.delete_before(Resolution::Minute, time_at(3600)).await, 3);
     assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 71 * 3 - 3);
@@ -152,7 +152,7 @@ async fn current_course_is_never_deleted(stack: Stack) {
     assert_eq!(fixture.check_courses().await, 2);
 }
 
-async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
+async fn concurrent_aggregation_gives_the_same_candles(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut expected = ExpectedCourses::default();
     let mut tasks = tokio::task::JoinSet::new();
@@ -162,7 +162,7 @@ async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
         tasks.spawn(async move {
             let mut round = n;
             while !stop.is_cancelled() {
-                store.fold_courses(CANDLES[round % 3]).await.unwrap();
+                store.aggregate_courses(CANDLES[round % 3]).await.unwrap();
                 store.delete_courses(Resolution::Raw, time_at(100 * 86_400), 50).await.unwrap();
                 round += 1;
             }
@@ -173,18 +173,22 @@ async fn concurrent_folding_gives_the_same_candles(stack: Stack) {
     }
     stop.cancel();
     tasks.join_all().await;
-    for folded in [false, true] {
-        if folded {
-            fixture.fold_all().await;
+    for aggregated in [false, true] {
+        if aggregated {
+            fixture.aggregate_all().await;
         }
         for resolution in CANDLES {
             let expected_candles = expected.candles(resolution.width().unwrap());
-            assert_same(&candles(&fixture, resolution).await, &expected_candles, &format!("{resolution}, {folded}"));
+            assert_same(
+                &candles(&fixture, resolution).await,
+                &expected_candles,
+                &format!("{resolution}, {aggregated}"),
+            );
         }
     }
 }
 
-async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
+async fn aborted_aggregation_leaves_no_partial_rows(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut expected = ExpectedCourses::default();
     for request in random_requests(41, 200) {
@@ -194,7 +198,7 @@ async fn aborted_folding_leaves_no_partial_rows(stack: Stack) {
     for n in 0..60_u64 {
         let store = fixture.another_course_store().await;
         let step = tokio::spawn(async move {
-            store.fold_courses(CANDLES[usize::try_from(n % 3).unwrap()]).await.unwrap();
+            store.aggregate_courses(CANDLES[usize::try_from(n % 3).unwrap()]).await.unwrap();
             store.delete_courses(Resolution::Raw, time_at(100 * 86_400), 20).await.unwrap();
         });
         // The task is aborted at a different point each time.

@@ -23,40 +23,42 @@ use uuid::Uuid;
 
 pub use self::planted_bug::PlantedBug;
 use crate::history::{
-    Attempt, History, Outcome, RequestedOrder, StoredState, Viewer,
+    Attempt, ClientUser, History, Outcome, RequestedOrder, StoredState,
     stored_state::{StoredOrder, StoredQuote, Terms},
     tests::{acknowledgement, market_order},
 };
 
 pub const LIMIT: i64 = 2_000;
 const ROUNDS: usize = 250;
-/// The opportunities at which the bug has its effect. There are several, because a response with the effect may be lost.
-const EFFECTIVE_OPPORTUNITIES: std::ops::Range<u32> = 3..10;
+/// The planted bug could occur at many points of a run. It occurs at the points with these numbers, counted from one. There are
+/// several, because the response that shows the bug may be lost.
+const BUG_POINTS: std::ops::Range<u32> = 3..10;
 const QUOTE_DURATION: Duration = Duration::from_secs(2);
 /// One dollar buys one satoshi.
 const RATE_E8: i64 = 100_000_000 * 100_000_000;
-/// Whom the clients act as.
-const VIEWERS: [Viewer; 3] = [None, Some(UserId(Uuid::from_u128(1))), Some(UserId(Uuid::from_u128(2)))];
+/// The users of the clients. `None` is a client without a key.
+const CLIENT_USERS: [ClientUser; 3] = [None, Some(UserId(Uuid::from_u128(1))), Some(UserId(Uuid::from_u128(2)))];
 
 pub struct SimulatedService {
     bug: PlantedBug,
-    opportunities: u32,
+    /// The number of points so far at which the planted bug could have occurred.
+    points_reached: u32,
     rng: Rng,
     now: Timestamp,
-    /// Whom the current client acts as.
-    viewer: Viewer,
-    /// The index of the order of each key. Each user has its own keys.
-    keys: BTreeMap<(Viewer, String), usize>,
+    /// The user of the client that acts now.
+    user: ClientUser,
+    /// For each user and key: the index of the order in `stored.orders`.
+    keys: BTreeMap<(ClientUser, String), usize>,
     quotes: Vec<QuoteEntry>,
     stored: StoredState,
     history: History,
-    /// The number of keys that each user has generated. All users generate the same keys.
-    generated_keys: BTreeMap<Viewer, u32>,
+    /// The number of keys that each user has generated. Different users generate equal keys, so that the checker meets them.
+    generated_keys: BTreeMap<ClientUser, u32>,
 }
 
-/// A quote and its state: `held`, `taken` or `expired`.
 struct QuoteEntry {
     quote: Quote,
+    /// The value of the column `state`: `held` until an order takes the quote or the quote expires, then `taken` or `expired`.
     state: &'static str,
 }
 
@@ -64,21 +66,22 @@ struct QuoteEntry {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Transmission {
     Answered,
-    /// The service is unreachable, and the client receives `upstream_unavailable`.
+    /// create-order cannot reach db-proxy, and the client receives `upstream_unavailable`.
     Unreachable,
     RequestLost,
     ResponseLost,
 }
 
 impl SimulatedService {
-    /// Runs clients against the service until the limit is filled. Returns their history and the stored state.
+    /// Performs [`ROUNDS`] random actions of clients, and then places orders of one satoshi until an order is not placed. Returns
+    /// the history of the clients and the stored state.
     pub fn run(bug: PlantedBug, seed: u64) -> (History, StoredState) {
         let mut service = Self {
             bug,
-            opportunities: 0,
+            points_reached: 0,
             rng: Rng::with_seed(seed),
             now: Timestamp::from_micros(1_700_000_000_000_000).unwrap(),
-            viewer: None,
+            user: None,
             keys: BTreeMap::new(),
             quotes: Vec::new(),
             stored: StoredState::default(),
@@ -86,7 +89,7 @@ impl SimulatedService {
             generated_keys: BTreeMap::new(),
         };
         for _ in 0..ROUNDS {
-            service.viewer = service.random_viewer();
+            service.user = service.random_user();
             service.run_client();
         }
         service.now = service.now.plus(QUOTE_DURATION);
@@ -132,7 +135,7 @@ impl SimulatedService {
                 let satoshi = self.rng.i64(1..=20);
                 let Some(id) = self.create_quote(satoshi) else { return };
                 if kind == 8 {
-                    self.place_as_another(&RequestedOrder::FromQuote(id));
+                    self.place_as_another_user(&RequestedOrder::FromQuote(id));
                     self.place_order(&RequestedOrder::FromQuote(id));
                     self.place_order(&RequestedOrder::FromQuote(id));
                 }
@@ -142,21 +145,22 @@ impl SimulatedService {
     }
 
     fn new_key(&mut self) -> String {
-        let number = self.generated_keys.entry(self.viewer).or_default();
+        let number = self.generated_keys.entry(self.user).or_default();
         *number += 1;
         format!("key-{number:04}")
     }
 
-    fn random_viewer(&mut self) -> Viewer {
-        VIEWERS[self.rng.usize(0..VIEWERS.len())]
+    fn random_user(&mut self) -> ClientUser {
+        CLIENT_USERS[self.rng.usize(0..CLIENT_USERS.len())]
     }
 
-    /// Sends the order as another user.
-    fn place_as_another(&mut self, requested: &RequestedOrder) {
-        let viewer = self.viewer;
-        self.viewer = VIEWERS.into_iter().find(|other| *other != viewer).unwrap();
+    /// Sends the order as a random other user.
+    fn place_as_another_user(&mut self, requested: &RequestedOrder) {
+        let user = self.user;
+        let others: Vec<_> = CLIENT_USERS.into_iter().filter(|other| *other != user).collect();
+        self.user = self.rng.choice(others).unwrap();
         self.place_order(requested);
-        self.viewer = viewer;
+        self.user = user;
     }
 
     fn advance_clock(&mut self) {
@@ -168,7 +172,7 @@ impl SimulatedService {
         self.place_order_with_key(&key, requested)
     }
 
-    /// Sends the order until its outcome is final.
+    /// Sends the order until its outcome is final or unexpected, and records each attempt.
     fn place_order_with_key(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         loop {
             let start = self.now;
@@ -179,7 +183,7 @@ impl SimulatedService {
                 RequestedOrder::FromQuote(_) => None,
             };
             let attempt = Attempt {
-                user: self.viewer,
+                user: self.user,
                 idempotency_key: key.to_owned(),
                 requested: *requested,
                 bitcoin_amount,
@@ -194,12 +198,13 @@ impl SimulatedService {
         }
     }
 
-    /// Whether the planted bug is `bug` and has its effect at this opportunity.
-    fn has_effect(&mut self, bug: PlantedBug) -> bool {
-        if self.bug == bug {
-            self.opportunities += 1;
+    /// Called at a point where `bug` could occur. Counts the point if `bug` is the planted bug, and returns whether the bug occurs.
+    fn triggers(&mut self, bug: PlantedBug) -> bool {
+        if self.bug != bug {
+            return false;
         }
-        self.bug == bug && EFFECTIVE_OPPORTUNITIES.contains(&self.opportunities)
+        self.points_reached += 1;
+        BUG_POINTS.contains(&self.points_reached)
     }
 
     fn send_request(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
@@ -215,25 +220,25 @@ impl SimulatedService {
             Transmission::RequestLost => return Outcome::NoResponse,
             Transmission::Answered | Transmission::ResponseLost => {}
         }
-        if self.has_effect(PlantedBug::InternalError) {
+        if self.triggers(PlantedBug::InternalError) {
             return Outcome::Unexpected { status: 500, body: "internal error".to_owned() };
         }
-        let known = self.keys.contains_key(&(self.viewer, key.to_owned()));
+        let known = self.keys.contains_key(&(self.user, key.to_owned()));
         if !known
             && matches!(requested, RequestedOrder::AtMarketPrice { .. })
-            && self.has_effect(PlantedBug::AcknowledgedBeforeCommit)
+            && self.triggers(PlantedBug::AcknowledgedBeforeCommit)
         {
             return acknowledgement(&self.build_order(requested, None), false);
         }
         let outcome = self.decide_order(key, requested);
         let placed = matches!(outcome, Outcome::Placed { .. });
         if transmission == Transmission::ResponseLost {
-            if placed && self.has_effect(PlantedBug::RetryWithoutKey) {
+            if placed && self.triggers(PlantedBug::RetryWithoutKey) {
                 self.decide_order("generated-key", requested);
             }
             return Outcome::NoResponse;
         }
-        if placed && !known && self.has_effect(PlantedBug::DeniedAfterPlacing) {
+        if placed && !known && self.triggers(PlantedBug::DeniedAfterPlacing) {
             return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok() };
         }
         outcome
@@ -241,18 +246,18 @@ impl SimulatedService {
 
     fn decide_order(&mut self, key: &str, requested: &RequestedOrder) -> Outcome {
         self.expire_quotes();
-        if let Some(&index) = self.keys.get(&(self.viewer, key.to_owned())) {
-            if self.has_effect(PlantedBug::LostKey) {
-                self.keys.remove(&(self.viewer, key.to_owned()));
+        if let Some(&index) = self.keys.get(&(self.user, key.to_owned())) {
+            if self.triggers(PlantedBug::LostKey) {
+                self.keys.remove(&(self.user, key.to_owned()));
                 return self.decide_order(key, requested);
             }
             return self.replay_order(index, requested);
         }
-        let of_another = self.keys.iter().find(|((_, other), _)| other == key).map(|(_, index)| *index);
-        if let Some(index) = of_another.filter(|_| self.bug == PlantedBug::SharedKeys) {
+        let order_of_another = self.keys.iter().find(|((_, other), _)| other == key).map(|(_, index)| *index);
+        if let Some(index) = order_of_another.filter(|_| self.bug == PlantedBug::SharedKeys) {
             return self.replay_order(index, requested);
         }
-        if self.has_effect(PlantedBug::FalseKeyReuse) {
+        if self.triggers(PlantedBug::FalseKeyReuse) {
             return Outcome::Refused { code: Code::KeyReused, remaining: None };
         }
         let quote = match *requested {
@@ -266,13 +271,13 @@ impl SimulatedService {
             }
             RequestedOrder::FromQuote(id) => {
                 let index = self.quotes.iter().position(|entry| entry.quote.id == id).unwrap();
-                let is_own = self.quotes[index].quote.user_id == self.viewer;
-                if !is_own && !self.has_effect(PlantedBug::TakesQuoteOfAnother) {
+                let is_own = self.quotes[index].quote.user_id == self.user;
+                if !is_own && !self.triggers(PlantedBug::TakesQuoteOfAnother) {
                     return Outcome::Refused { code: Code::QuoteUnknown, remaining: None };
                 }
                 let state = self.quotes[index].state;
                 match state {
-                    "taken" if !self.has_effect(PlantedBug::QuoteTakenTwice) => {
+                    "taken" if !self.triggers(PlantedBug::QuoteTakenTwice) => {
                         return Outcome::Refused { code: Code::QuoteTaken, remaining: None };
                     }
                     "expired" => return Outcome::Refused { code: Code::QuoteExpired, remaining: None },
@@ -298,11 +303,11 @@ impl SimulatedService {
         if !same {
             return Outcome::Refused { code: Code::KeyReused, remaining: None };
         }
-        if self.has_effect(PlantedBug::RecomputedReplay) {
+        if self.triggers(PlantedBug::RecomputedReplay) {
             let recomputed = Order { price_as_of: self.now, ..order };
             return acknowledgement(&recomputed, true);
         }
-        let replayed = !self.has_effect(PlantedBug::ReplayReportedAsNew);
+        let replayed = !self.triggers(PlantedBug::ReplayReportedAsNew);
         acknowledgement(&order, replayed)
     }
 
@@ -310,23 +315,23 @@ impl SimulatedService {
         let mut order = self.build_order(requested, quote.as_ref());
         let last = self.stored.orders.last();
         let (mut seq, before) = last.map_or((1, None), |last| (last.seq + 1, Some(last.order.created_at)));
-        if self.has_effect(PlantedBug::SequenceGap) {
+        if self.triggers(PlantedBug::SequenceGap) {
             seq += 1;
         }
-        if let Some(before) = before.filter(|_| self.has_effect(PlantedBug::ClockMovesBackwards)) {
-            order.created_at = before;
+        if let Some(before) = before.filter(|_| self.triggers(PlantedBug::ClockMovesBackwards)) {
+            order.created_at = before.minus(Duration::from_micros(1));
         }
         self.stored.totals.orders += 1;
-        if !self.has_effect(PlantedBug::SumNotUpdated) {
+        if !self.triggers(PlantedBug::SumNotUpdated) {
             self.stored.totals.bitcoin += order.bitcoin_amount.get();
         }
         let mut stored_order = order.clone();
-        if quote.is_none() && self.has_effect(PlantedBug::StoredDifferently) {
+        if quote.is_none() && self.triggers(PlantedBug::StoredDifferently) {
             stored_order.price_as_of = self.now;
         }
         let quote = quote.map(|quote| quote.id);
         self.stored.orders.push(StoredOrder { seq, idempotency_key: key.to_owned(), order: stored_order, quote });
-        self.keys.insert((self.viewer, key.to_owned()), self.stored.orders.len() - 1);
+        self.keys.insert((self.user, key.to_owned()), self.stored.orders.len() - 1);
         acknowledgement(&order, false)
     }
 
@@ -349,7 +354,7 @@ impl SimulatedService {
             quote: quote.map(|quote| quote.id),
             client_reference: requested.client_reference(),
             metadata: None,
-            user_id: self.viewer,
+            user_id: self.user,
         }
     }
 

@@ -29,7 +29,7 @@ impl OrderDigest {
     }
 }
 
-/// Which of the keys that a run used have an order. One bit per key.
+/// The keys that have an order, among all keys that a run used. One bit per key.
 #[derive(Debug, Clone)]
 pub struct KeySet {
     used: u64,

@@ -23,7 +23,7 @@ fn owner_filter_is_the_same_after_a_round_trip() {
     }
 }
 
-/// Therefore two users can use the same idempotency key for different orders.
+/// With different client names, two users can use the same idempotency key for different orders.
 #[test]
 fn every_user_has_a_client_name_of_its_own() {
     let names = [client_name(None), client_name(Some(ADA)), client_name(Some(BOB))];

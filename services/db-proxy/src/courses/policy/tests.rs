@@ -22,7 +22,7 @@ fn course(exchanger: &str, value: &str, observed_at: i64) -> Course {
 }
 
 #[test]
-fn newest_course_of_each_series_is_selected_and_the_last_of_simultaneous_courses() {
+fn newest_course_of_each_series_is_selected_and_of_simultaneous_courses_the_last() {
     let sent =
         vec![course("b", "1", 5), course("a", "1", 7), course("a", "2", 9), course("a", "3", 9), course("a", "4", 8)];
     assert_eq!(newest_per_series(sent), [course("a", "3", 9), course("b", "1", 5)]);
@@ -96,15 +96,15 @@ fn buckets_start_at_whole_minutes() {
 }
 
 #[test]
-fn only_complete_buckets_are_folded_in_steps_of_limited_size() {
+fn only_complete_buckets_are_aggregated_in_steps_of_limited_size() {
     let minutes = |n: i64| at(n * 60_000_000);
-    let progress = |folded_until, settled_until, first_unfolded| FoldProgress {
+    let progress = |aggregated_until, settled_until, first_unaggregated| AggregationProgress {
         series: 1,
-        folded_until,
+        aggregated_until,
         settled_until,
-        first_unfolded,
+        first_unaggregated,
     };
-    let until = |progress| due_folds(&[progress], MINUTE).pop().map(|fold| fold.until);
+    let until = |progress| due_aggregations(&[progress], MINUTE).pop().map(|range| range.until);
     // The minute of the newest course is not complete.
     assert_eq!(until(progress(minutes(5), at(minutes(5).micros() + 1), Some(minutes(5)))), None);
     assert_eq!(until(progress(minutes(5), minutes(7), Some(minutes(5)))), Some(minutes(7)));
@@ -113,5 +113,5 @@ fn only_complete_buckets_are_folded_in_steps_of_limited_size() {
     assert_eq!(until(progress(at(0), minutes(29_000_007), Some(first))), Some(minutes(29_000_007)));
     assert_eq!(until(progress(at(0), minutes(29_900_000), Some(first))), Some(minutes(29_000_060)));
     assert_eq!(until(progress(at(0), minutes(7), None)), Some(minutes(7)));
-    assert_eq!(due_folds(&vec![progress(at(0), minutes(7), None); 100], MINUTE).len(), MAX_FOLD_SERIES);
+    assert_eq!(due_aggregations(&vec![progress(at(0), minutes(7), None); 100], MINUTE).len(), MAX_STEP_SERIES);
 }

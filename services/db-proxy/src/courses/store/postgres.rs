@@ -1,4 +1,4 @@
-//! Courses in PostgreSQL.
+//! Courses, the last prices of pairs at exchanges, in PostgreSQL.
 
 mod statements;
 
@@ -12,12 +12,14 @@ use common::{
 use sqlx::{Connection, PgConnection, PgTransaction, Row, postgres::PgRow};
 
 use self::statements::{
-    CANDLES, CURRENT_COURSES, CURRENT_COURSES_BY_KEY, DELETE_CANDLES, DELETE_ENDED_COURSES, END_COURSES, FOLD_PROGRESS,
-    INSERT_CANDLES, INSERT_COURSES, INSERT_SERIES, MARK_FOLDED, SERIES_BY_NAME, STORED_COURSES,
+    AGGREGATION_PROGRESS, CANDLES, CURRENT_COURSES, CURRENT_COURSES_BY_KEY, DELETE_CANDLES, DELETE_ENDED_COURSES,
+    END_COURSES, INSERT_CANDLES, INSERT_COURSES, INSERT_SERIES, MARK_AGGREGATED, SERIES_BY_NAME, STORED_COURSES,
 };
 use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text, seconds};
 use crate::{
-    courses::policy::{CourseChange, CurrentCourse, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
+    courses::policy::{
+        AggregationProgress, AggregationRange, CourseChange, CurrentCourse, SeriesKey, due_aggregations, select_changes,
+    },
     database::{
         DatabaseError, PostgresDatabase,
         rows::{
@@ -30,7 +32,8 @@ use crate::{
 /// The key of the advisory lock of course writers. The lock applies to all processes. The key is `courses` in ASCII. It is
 /// arbitrary but must not be used elsewhere.
 const WRITE_LOCK: i64 = 0x63_6f75_7273_6573;
-/// The key of the advisory lock of retention. The key is `folding` in ASCII.
+/// The key of the advisory lock of retention. The key is `folding` in ASCII. It does not change, because processes of other
+/// releases use it.
 const RETENTION_LOCK: i64 = 0x66_6f6c_6469_6e67;
 
 /// Gives each statement its own snapshot, independently of the default of the database. A statement after the wait for a lock
@@ -91,8 +94,8 @@ impl PostgresCourses {
         rows.await?.iter().map(candle_of).collect()
     }
 
-    pub async fn fold_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
-        self.0.run_in_background(|connection| Box::pin(fold_once(connection, width))).await
+    pub async fn aggregate_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
+        self.0.run_in_background(|connection| Box::pin(aggregate_once(connection, width))).await
     }
 
     pub async fn delete_ended_courses(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
@@ -103,10 +106,10 @@ impl PostgresCourses {
             .await
     }
 
-    pub async fn delete_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+    pub async fn delete_candles(&self, width: i32, latest_start: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         self.0
             .run_in_background(|connection| {
-                Box::pin(delete_rows(connection, DELETE_CANDLES, Some(width), before, limit))
+                Box::pin(delete_rows(connection, DELETE_CANDLES, Some(width), latest_start, limit))
             })
             .await
     }
@@ -121,7 +124,7 @@ async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) ->
     }
     let mut transaction = connection.begin_with(BEGIN).await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITE_LOCK).execute(&mut *transaction).await?;
-    // A separate statement, because the snapshot of the locking statement is older than the wait for the lock.
+    // The courses are read in another statement, because the snapshot of the locking statement is older than the wait for the lock.
     let changes = select_changes(courses, &current_by_key(&mut transaction, &keys).await?);
     if !changes.is_empty() {
         insert_changes(&mut transaction, &changes).await?;
@@ -202,22 +205,22 @@ async fn begin_exclusive(connection: &mut PgConnection) -> Result<Option<PgTrans
     Ok(acquired.then_some(transaction))
 }
 
-async fn fold_once(connection: &mut PgConnection, width: Duration) -> Result<u64, sqlx::Error> {
+async fn aggregate_once(connection: &mut PgConnection, width: Duration) -> Result<u64, sqlx::Error> {
     let Some(mut transaction) = begin_exclusive(connection).await? else { return Ok(0) };
     let width_secs = seconds(width);
-    let due = due_folds(&fold_progress(&mut transaction, width_secs).await?, width);
+    let due = due_aggregations(&aggregation_progress(&mut transaction, width_secs).await?, width);
     if !due.is_empty() {
-        let series = column_of(&due, |fold: &FoldRange| fold.series);
-        let until = column_of(&due, |fold| fold.until.to_datetime());
+        let series = column_of(&due, |range: &AggregationRange| range.series);
+        let until = column_of(&due, |range| range.until.to_datetime());
         sqlx::query(INSERT_CANDLES)
             .bind(&series)
-            .bind(column_of(&due, |fold| fold.from.to_datetime()))
+            .bind(column_of(&due, |range| range.from.to_datetime()))
             .bind(&until)
             .bind(width_secs)
             .bind(finer_width(width_secs))
             .execute(&mut *transaction)
             .await?;
-        sqlx::query(MARK_FOLDED).bind(&series).bind(&until).bind(width_secs).execute(&mut *transaction).await?;
+        sqlx::query(MARK_AGGREGATED).bind(&series).bind(&until).bind(width_secs).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     Ok(due.len() as u64)
@@ -240,14 +243,17 @@ async fn delete_rows(
     Ok(done.rows_affected())
 }
 
-async fn fold_progress(connection: &mut PgConnection, width: i32) -> Result<Vec<FoldProgress>, sqlx::Error> {
-    let rows = sqlx::query(FOLD_PROGRESS).bind(width).bind(finer_width(width)).fetch_all(connection).await?;
+async fn aggregation_progress(
+    connection: &mut PgConnection,
+    width: i32,
+) -> Result<Vec<AggregationProgress>, sqlx::Error> {
+    let rows = sqlx::query(AGGREGATION_PROGRESS).bind(width).bind(finer_width(width)).fetch_all(connection).await?;
     let read = |row: &PgRow| {
-        Ok(FoldProgress {
+        Ok(AggregationProgress {
             series: row.try_get("id")?,
-            folded_until: time(row, "folded")?,
+            aggregated_until: time(row, "aggregated")?,
             settled_until: time(row, "settled")?,
-            first_unfolded: optional_time(row, "first")?,
+            first_unaggregated: optional_time(row, "first")?,
         })
     };
     rows.iter().map(read).collect::<Result<_, DatabaseError>>().map_err(invalid_row)

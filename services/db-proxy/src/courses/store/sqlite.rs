@@ -1,4 +1,4 @@
-//! Courses in an SQLite file.
+//! Courses, the last prices of pairs at exchanges, in an SQLite file.
 
 mod statements;
 
@@ -13,12 +13,14 @@ use serde_json::json;
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
 use self::statements::{
-    CANDLES, CURRENT_COURSES, CURRENT_COURSES_BY_KEY, DELETE_CANDLES, DELETE_ENDED_COURSES, END_COURSES, FOLD_PROGRESS,
-    INSERT_CANDLES, INSERT_COURSES, INSERT_SERIES, MARK_FOLDED, SERIES_BY_NAME, STORED_COURSES,
+    AGGREGATION_PROGRESS, CANDLES, CURRENT_COURSES, CURRENT_COURSES_BY_KEY, DELETE_CANDLES, DELETE_ENDED_COURSES,
+    END_COURSES, INSERT_CANDLES, INSERT_COURSES, INSERT_SERIES, MARK_AGGREGATED, SERIES_BY_NAME, STORED_COURSES,
 };
 use super::{HistoryQuery, SeriesQuery, finer_width, kind_from_text, kind_to_text, seconds};
 use crate::{
-    courses::policy::{CourseChange, CurrentCourse, FoldProgress, FoldRange, SeriesKey, due_folds, select_changes},
+    courses::policy::{
+        AggregationProgress, AggregationRange, CourseChange, CurrentCourse, SeriesKey, due_aggregations, select_changes,
+    },
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
         rows::{
@@ -89,22 +91,27 @@ impl SqliteCourses {
         rows.iter().map(candle_of).collect()
     }
 
-    pub async fn fold_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
+    pub async fn aggregate_courses(&self, width: Duration) -> Result<u64, DatabaseError> {
         // Candles of hours and days are rarely due. A read connection checks this first, because orders need the only write
         // connection.
-        if due_folds(&fold_progress(&mut *self.0.background.acquire().await?, seconds(width)).await?, width).is_empty()
+        if due_aggregations(
+            &aggregation_progress(&mut *self.0.background.acquire().await?, seconds(width)).await?,
+            width,
+        )
+        .is_empty()
         {
             return Ok(0);
         }
         let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
         let mut transaction = connection.begin_with("begin immediate").await?;
         let width_secs = seconds(width);
-        let due = due_folds(&fold_progress(&mut transaction, width_secs).await?, width);
-        let folds = json!(column_of(&due, |FoldRange { series, from, until }| (series, from.micros(), until.micros())))
-            .to_string();
-        let query = sqlx::query(INSERT_CANDLES).bind(&folds).bind(width_secs).bind(finer_width(width_secs));
+        let due = due_aggregations(&aggregation_progress(&mut transaction, width_secs).await?, width);
+        let ranges =
+            json!(column_of(&due, |AggregationRange { series, from, until }| (series, from.micros(), until.micros())))
+                .to_string();
+        let query = sqlx::query(INSERT_CANDLES).bind(&ranges).bind(width_secs).bind(finer_width(width_secs));
         query.execute(&mut *transaction).await?;
-        sqlx::query(MARK_FOLDED).bind(&folds).bind(width_secs).execute(&mut *transaction).await?;
+        sqlx::query(MARK_AGGREGATED).bind(&ranges).bind(width_secs).execute(&mut *transaction).await?;
         transaction.commit().await?;
         connection.release();
         Ok(due.len() as u64)
@@ -115,8 +122,8 @@ impl SqliteCourses {
         Ok(done.rows_affected())
     }
 
-    pub async fn delete_candles(&self, width: i32, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        let query = sqlx::query(DELETE_CANDLES).bind(width).bind(before.micros()).bind(limit);
+    pub async fn delete_candles(&self, width: i32, latest_start: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let query = sqlx::query(DELETE_CANDLES).bind(width).bind(latest_start.micros()).bind(limit);
         Ok(query.execute(&self.0.writer).await?.rows_affected())
     }
 }
@@ -158,14 +165,17 @@ async fn insert_changes(connection: &mut SqliteConnection, changes: &[CourseChan
     Ok(())
 }
 
-async fn fold_progress(connection: &mut SqliteConnection, width: i32) -> Result<Vec<FoldProgress>, DatabaseError> {
-    let rows = sqlx::query(FOLD_PROGRESS).bind(width).bind(finer_width(width)).fetch_all(connection).await?;
+async fn aggregation_progress(
+    connection: &mut SqliteConnection,
+    width: i32,
+) -> Result<Vec<AggregationProgress>, DatabaseError> {
+    let rows = sqlx::query(AGGREGATION_PROGRESS).bind(width).bind(finer_width(width)).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
-        Ok(FoldProgress {
+        Ok(AggregationProgress {
             series: row.try_get("id")?,
-            folded_until: time(row, "folded")?,
+            aggregated_until: time(row, "aggregated")?,
             settled_until: time(row, "settled")?,
-            first_unfolded: optional_time(row, "first")?,
+            first_unaggregated: optional_time(row, "first")?,
         })
     };
     rows.iter().map(read).collect()

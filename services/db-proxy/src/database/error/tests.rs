@@ -44,7 +44,7 @@ fn driver_errors_are_classified() {
 }
 
 #[test]
-fn only_outages_and_pending_migrations_are_transient() {
+fn outages_and_pending_migrations_are_transient() {
     assert!(DatabaseError::TimedOut.is_transient());
     assert!(DatabaseError::NotMigrated.is_transient());
     assert!(DatabaseError::Unavailable(sqlx::Error::PoolTimedOut).is_transient());

@@ -32,7 +32,7 @@ async fn file_that_is_no_database_is_named_as_such() {
 }
 
 #[test]
-fn reasons_name_no_text_of_a_library_but_for_unknown_causes() {
+fn known_causes_have_their_own_text() {
     for (kind, reason) in [
         (io::ErrorKind::PermissionDenied, "the user of this process may not do that. Change the owner"),
         (io::ErrorKind::ReadOnlyFilesystem, "the file system is read-only. Set DATABASE_URL"),

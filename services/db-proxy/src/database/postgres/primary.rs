@@ -86,7 +86,7 @@ impl ServerState {
 pub struct Primary {
     hosts: Vec<PgConnectOptions>,
     pools: Mutex<Vec<PgPool>>,
-    /// The timeline of the connection that the writer uses.
+    /// The timeline of the server to which a connection for writes was opened last.
     writer: Mutex<Option<Timeline>>,
     /// The newest timeline on which a commit was acknowledged, as far as this process knows.
     confirmed: Mutex<Option<Timeline>>,
@@ -206,8 +206,8 @@ impl Primary {
         }
     }
 
-    /// Queries all hosts at once. Returns the index of the primary. If several servers consider themselves primary, the server
-    /// with the latest timeline is the primary.
+    /// Queries all hosts at once. Returns the index of the primary, or `None` if there is none. If several servers consider
+    /// themselves primary, a server that accepts writes is preferred, and then the server with the latest timeline.
     async fn find_host(&self) -> Option<usize> {
         let states = join_all(self.hosts.iter().map(async |host| {
             let state = async {
@@ -238,7 +238,7 @@ impl Primary {
     }
 }
 
-/// Checks a new connection. If the server is not the primary, the pool closes the connection and tries again.
+/// Checks a new connection. If its server must not be used, the pool closes the connection and tries again.
 async fn check_server(
     primary: Weak<Primary>,
     connection: &mut PgConnection,

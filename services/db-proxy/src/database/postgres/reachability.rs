@@ -1,7 +1,8 @@
 //! Whether a PostgreSQL server can be reached.
 //!
-//! A pool that has no connection reports only that time has passed: it retries a refused connection until its own limit. So the
-//! cause is found by a connection beside the pool. It is logged here, once for each outage, and not by what fails because of it.
+//! A pool that cannot connect reports only a timeout, because it retries a refused connection until its own time limit. A separate
+//! connection therefore finds the cause. The cause is logged here, once for each outage, and not by the operations that fail
+//! because of it.
 
 use std::{
     pin::pin,
@@ -23,11 +24,11 @@ use super::{
     primary::HOST_TIMEOUT,
 };
 
-/// How long a connection may take before the cause is searched. With [`HOST_TIMEOUT`] it is shorter than the wait for a
-/// connection, so that the error can name the cause.
+/// How long the wait for a connection may take before the hosts are checked. The sum of this time and [`HOST_TIMEOUT`] is shorter
+/// than the time limit of the wait, so that the error can name the cause.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What is known about the way to the servers of a database.
+/// Whether the servers of a database can be reached, as far as this process knows.
 pub(super) struct Reachability {
     hosts: Vec<PgConnectOptions>,
     /// The URL of the database without its password.
@@ -38,7 +39,7 @@ pub(super) struct Reachability {
 
 #[derive(Default)]
 struct State {
-    /// Why no server can be reached. `None` if one can, or if it is not known.
+    /// Why no server can be reached. `None` if a server can be reached, or if nothing is known yet.
     reason: Option<Arc<str>>,
     log: OutageLog,
 }
@@ -50,7 +51,7 @@ impl Reachability {
         Arc::new(Self { hosts, address, is_checking: AtomicBool::default(), state: Mutex::default() })
     }
 
-    /// Awaits a connection, and searches the cause if that takes long.
+    /// Awaits a connection. Starts a check of all hosts if that takes longer than [`CONNECT_TIMEOUT`].
     pub(super) async fn watch<T>(self: &Arc<Self>, connecting: impl Future<Output = T>) -> T {
         let mut connecting = pin!(connecting);
         if let Ok(result) = timeout(CONNECT_TIMEOUT, &mut connecting).await {
@@ -64,7 +65,7 @@ impl Reachability {
     pub(super) fn explain(&self, error: Error) -> DatabaseError {
         match error {
             Error::PoolTimedOut => {}
-            // The attempt itself has found the cause.
+            // This error already names the cause.
             Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => self.record_outage(&reason_of(&error)),
             error => return error.into(),
         }
@@ -73,7 +74,7 @@ impl Reachability {
                 let (address, reason) = (self.address.clone(), reason.clone());
                 DatabaseError::Unreachable(Unreachable { address, reason })
             }
-            // Every connection is in use.
+            // No outage is known. Usually every connection of the pool is in use.
             None => error.into(),
         }
     }

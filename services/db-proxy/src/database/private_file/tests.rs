@@ -35,7 +35,23 @@ async fn existing_database_loses_the_permissions_of_other_users() {
 }
 
 #[test]
-fn permissions_of_what_is_not_a_file_do_not_change() {
+fn files_left_over_beside_a_new_database_lose_the_permissions_of_other_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("buydesk.db");
+    let left_over = SUFFIXES.map(|suffix| with_suffix(&file, suffix));
+    for path in &left_over {
+        fs::write(path, "").unwrap();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o644)).unwrap();
+    }
+    prepare(&file).unwrap();
+    assert_eq!(mode(&file), 0o600);
+    for path in left_over {
+        assert_eq!(mode(&path), 0o640, "{}", path.display());
+    }
+}
+
+#[test]
+fn permissions_of_a_folder_do_not_change() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("folder");
     fs::create_dir(&inner).unwrap();

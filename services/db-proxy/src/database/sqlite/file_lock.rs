@@ -28,14 +28,14 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// files of the same name.
 #[derive(Debug)]
 pub struct FileLock {
-    /// `None` if the file system knows no locks.
+    /// `None` if the file system does not support locks.
     _file: Option<File>,
 }
 
 impl FileLock {
     /// Locks the database file at `path`. Fails if another process has locked it.
     pub async fn acquire(path: &Path) -> Result<Self, OpenError> {
-        // The same file may be named in several ways.
+        // Several paths may lead to the same file, for example through a link.
         let path = &path.canonicalize().map_err(|error| OpenError::of_file(path, &error))?;
         let lock_path = with_suffix(path, ".lock");
         let mut options = OpenOptions::new();
@@ -66,7 +66,7 @@ fn write_process(file: &mut File) -> io::Result<()> {
     file.write_all(format!("{}\n", std::process::id()).as_bytes())
 }
 
-/// The id of the process that holds the lock. `None` if it has not written it yet.
+/// The id of the process that holds the lock. `None` if the process has not written its id yet.
 fn read_process(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.rewind().ok()?;

@@ -20,6 +20,7 @@ pub enum PlantedBug {
     /// A placed order is answered with a refusal.
     DeniedAfterPlacing,
     SumNotUpdated,
+    /// An order is created one microsecond before the previous order.
     ClockMovesBackwards,
     QuoteTakenTwice,
     UnreleasedReservation,

@@ -34,7 +34,7 @@ impl SimulatedService {
             state: QuoteState::Open,
             order_id: None,
             ordered_by: OrderedBy::Amount,
-            user_id: self.viewer,
+            user_id: self.user,
         };
         self.stored.totals.reserved += satoshi;
         self.history.quotes.push(quote.clone());
@@ -49,7 +49,7 @@ impl SimulatedService {
             if *state == "held" && quote.expires_at <= self.now {
                 let bitcoin = quote.bitcoin_amount.get();
                 self.quotes[index].state = "expired";
-                if !self.has_effect(PlantedBug::UnreleasedReservation) {
+                if !self.triggers(PlantedBug::UnreleasedReservation) {
                     self.stored.totals.reserved -= bitcoin;
                 }
             }

@@ -2,38 +2,38 @@
 
 use common::ids::OrderId;
 
-use super::{PlantedBug, SimulatedService, VIEWERS};
-use crate::history::{CompleteList, ReadKind, Sighting, Viewer};
+use super::{CLIENT_USERS, PlantedBug, SimulatedService};
+use crate::history::{ClientUser, CompleteList, ReadKind, Sighting};
 
 impl SimulatedService {
     /// A client reads a page of its orders.
     pub(super) fn read_orders(&mut self) {
-        let mut orders = self.orders_of(self.viewer);
-        let of_another = self.stored.orders.iter().find(|stored| stored.order.user_id != self.viewer);
+        let mut orders = self.orders_of(self.user);
+        let of_another = self.stored.orders.iter().find(|stored| stored.order.user_id != self.user);
         if let Some(id) = of_another.map(|stored| stored.order.id)
-            && self.has_effect(PlantedBug::ShowsOrderOfAnother)
+            && self.triggers(PlantedBug::ShowsOrderOfAnother)
         {
             orders.push(id);
         }
-        let sightings = orders.into_iter().map(|order| Sighting { viewer: self.viewer, read: ReadKind::Page, order });
+        let sightings = orders.into_iter().map(|order| Sighting { user: self.user, read: ReadKind::Page, order });
         self.history.sightings.extend(sightings);
     }
 
     /// After the last order, every client reads all its orders.
     pub(super) fn list_orders_of_everybody(&mut self) {
-        for viewer in VIEWERS {
-            let mut orders = self.orders_of(viewer);
+        for user in CLIENT_USERS {
+            let mut orders = self.orders_of(user);
             match self.bug {
                 PlantedBug::OrderNotListed => drop(orders.pop()),
                 PlantedBug::OrderListedTwice => orders.extend(orders.last().copied()),
                 _ => {}
             }
-            self.history.lists.push(CompleteList { viewer, read: ReadKind::Export, orders });
+            self.history.lists.push(CompleteList { user, read: ReadKind::Export, orders });
         }
     }
 
-    fn orders_of(&self, viewer: Viewer) -> Vec<OrderId> {
-        let own = self.stored.orders.iter().filter(|stored| stored.order.user_id == viewer);
+    fn orders_of(&self, user: ClientUser) -> Vec<OrderId> {
+        let own = self.stored.orders.iter().filter(|stored| stored.order.user_id == user);
         own.map(|stored| stored.order.id).collect()
     }
 }

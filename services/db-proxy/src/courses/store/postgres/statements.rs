@@ -43,7 +43,7 @@ pub(super) const STORED_COURSES: &str = "
         select c.since, c.until, c.value_e8, c.kind, c.simulated from courses c
         where c.series_id = s.id
             and c.since >= greatest(
-                -- The course in effect at the start began before it.
+                -- The course that was in effect at $2 may have begun earlier.
                 coalesce((select max(since) from courses where series_id = s.id and since <= $2), $2),
                 case s.id when $4 then $5 else 'epoch' end
             )
@@ -56,7 +56,7 @@ pub(super) const STORED_COURSES: &str = "
     order by s.id, c.since
     limit $6";
 
-/// Combines the stored candles of the page with candles computed from rows that are not folded yet: the hours of the current
+/// Combines the stored candles of the page with candles computed from rows that are not aggregated yet: the hours of the current
 /// day, the minutes of the current hour, and the courses of the current minute.
 pub(super) const CANDLES: &str = "
     select
@@ -108,12 +108,13 @@ pub(super) const CANDLES: &str = "
     order by s.id, c.start
     limit $6";
 
-/// How far each series is folded into candles of a width, and where its unfolded rows begin.
-pub(super) const FOLD_PROGRESS: &str = "
+/// For each series with a complete bucket that is not aggregated into candles of a width: how far it is aggregated, and where its
+/// other rows begin.
+pub(super) const AGGREGATION_PROGRESS: &str = "
     with progress as (
         select
             id,
-            case $1 when 60 then minutes_until when 3600 then hours_until else days_until end as folded,
+            case $1 when 60 then minutes_until when 3600 then hours_until else days_until end as aggregated,
             case $1
                 when 60 then (select max(since) from courses where series_id = id)
                 when 3600 then minutes_until
@@ -123,16 +124,16 @@ pub(super) const FOLD_PROGRESS: &str = "
     )
     select
         id,
-        folded,
+        aggregated,
         settled,
         case $1
-            when 60 then (select min(since) from courses where series_id = id and since >= folded)
+            when 60 then (select min(since) from courses where series_id = id and since >= aggregated)
             else (
-                select min(start) from course_candles where width_secs = $2 and series_id = id and start >= folded
+                select min(start) from course_candles where width_secs = $2 and series_id = id and start >= aggregated
             )
         end as first
     from progress
-    where date_bin(make_interval(secs => $1), settled, 'epoch') > folded
+    where date_bin(make_interval(secs => $1), settled, 'epoch') > aggregated
     order by id";
 
 pub(super) const INSERT_CANDLES: &str = "
@@ -149,28 +150,28 @@ pub(super) const INSERT_CANDLES: &str = "
         (array_agg(close_e8 order by at desc))[1],
         sum(changes),
         bool_or(simulated)
-    from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as fold (series_id, lower, upper)
+    from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as due (series_id, lower, upper)
     cross join lateral (
         select
             since as at, value_e8 as open_e8, value_e8 as high_e8, value_e8 as low_e8, value_e8 as close_e8,
             1 as changes, simulated
         from courses
-        where $5 = 0 and series_id = fold.series_id and since >= fold.lower and since < fold.upper
+        where $5 = 0 and series_id = due.series_id and since >= due.lower and since < due.upper
         union all
         select start, open_e8, high_e8, low_e8, close_e8, changes, simulated
         from course_candles
-        where $5 > 0 and width_secs = $5 and series_id = fold.series_id and start >= fold.lower and start < fold.upper
+        where $5 > 0 and width_secs = $5 and series_id = due.series_id and start >= due.lower and start < due.upper
     ) parts
     group by 2, 3";
 
-pub(super) const MARK_FOLDED: &str = "
+pub(super) const MARK_AGGREGATED: &str = "
     update course_series s
     set
-        minutes_until = case $3 when 60 then fold.upper else minutes_until end,
-        hours_until = case $3 when 3600 then fold.upper else hours_until end,
-        days_until = case $3 when 86400 then fold.upper else days_until end
-    from unnest($1::integer[], $2::timestamptz[]) as fold (series_id, upper)
-    where s.id = fold.series_id";
+        minutes_until = case $3 when 60 then due.upper else minutes_until end,
+        hours_until = case $3 when 3600 then due.upper else hours_until end,
+        days_until = case $3 when 86400 then due.upper else days_until end
+    from unnest($1::integer[], $2::timestamptz[]) as due (series_id, upper)
+    where s.id = due.series_id";
 
 pub(super) const DELETE_ENDED_COURSES: &str = "
     delete from courses where ctid = any(array(
@@ -186,7 +187,7 @@ pub(super) const DELETE_CANDLES: &str = "
         from course_series s
         join course_candles k on k.width_secs = $3 and k.series_id = s.id
             and k.start <= $1
-            -- Days are not folded further.
+            -- Candles of a day are not aggregated further.
             and k.start < case $3 when 60 then s.hours_until when 3600 then s.days_until else 'infinity' end
         limit $2
     ))";

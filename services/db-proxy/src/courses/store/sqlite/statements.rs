@@ -44,7 +44,7 @@ pub(super) const STORED_COURSES: &str = "
     where s.id in (select value from json_each(?1))
         and c.series_id = s.id
         and c.since >= max(
-            -- The course in effect at the start began before it.
+            -- The course that was in effect at ?2 may have begun earlier.
             coalesce((select max(since) from courses where series_id = s.id and since <= ?2), ?2),
             iif(s.id = ?4, ?5, 0)
         )
@@ -53,7 +53,7 @@ pub(super) const STORED_COURSES: &str = "
     order by s.id, c.since
     limit ?6";
 
-/// Combines the stored candles of the page with candles computed from rows that are not folded yet: the hours of the current
+/// Combines the stored candles of the page with candles computed from rows that are not aggregated yet: the hours of the current
 /// day, the minutes of the current hour, and the courses of the current minute.
 pub(super) const CANDLES: &str = "
     with
@@ -112,12 +112,13 @@ pub(super) const CANDLES: &str = "
     cross join course_series s on s.id = c.series_id
     order by c.series_id, c.start";
 
-/// How far each series is folded into candles of a width, and where its unfolded rows begin.
-pub(super) const FOLD_PROGRESS: &str = "
+/// For each series with a complete bucket that is not aggregated into candles of a width: how far it is aggregated, and where its
+/// other rows begin.
+pub(super) const AGGREGATION_PROGRESS: &str = "
     with progress as (
         select
             id,
-            case ?1 when 60 then minutes_until when 3600 then hours_until else days_until end as folded,
+            case ?1 when 60 then minutes_until when 3600 then hours_until else days_until end as aggregated,
             case ?1
                 when 60 then (select max(since) from courses where series_id = id)
                 when 3600 then minutes_until
@@ -127,16 +128,16 @@ pub(super) const FOLD_PROGRESS: &str = "
     )
     select
         id,
-        folded,
+        aggregated,
         settled,
         case ?1
-            when 60 then (select min(since) from courses where series_id = id and since >= folded)
+            when 60 then (select min(since) from courses where series_id = id and since >= aggregated)
             else (
-                select min(start) from course_candles where width_secs = ?2 and series_id = id and start >= folded
+                select min(start) from course_candles where width_secs = ?2 and series_id = id and start >= aggregated
             )
         end as first
     from progress
-    where settled - settled % (?1 * 1000000) > folded
+    where settled - settled % (?1 * 1000000) > aggregated
     order by id";
 
 pub(super) const INSERT_CANDLES: &str = "
@@ -157,27 +158,27 @@ pub(super) const INSERT_CANDLES: &str = "
         select
             c.series_id, c.since as at, c.value_e8 as open_e8, c.value_e8 as high_e8, c.value_e8 as low_e8,
             c.value_e8 as close_e8, 1 as changes, c.simulated
-        from json_each(?1) as fold
+        from json_each(?1) as due
         cross join courses c
-        where ?3 = 0 and c.series_id = fold.value ->> 0
-            and c.since >= fold.value ->> 1 and c.since < fold.value ->> 2
+        where ?3 = 0 and c.series_id = due.value ->> 0
+            and c.since >= due.value ->> 1 and c.since < due.value ->> 2
         union all
         select k.series_id, k.start, k.open_e8, k.high_e8, k.low_e8, k.close_e8, k.changes, k.simulated
-        from json_each(?1) as fold
+        from json_each(?1) as due
         cross join course_candles k
-        where ?3 > 0 and k.width_secs = ?3 and k.series_id = fold.value ->> 0
-            and k.start >= fold.value ->> 1 and k.start < fold.value ->> 2
+        where ?3 > 0 and k.width_secs = ?3 and k.series_id = due.value ->> 0
+            and k.start >= due.value ->> 1 and k.start < due.value ->> 2
     )
     group by 2, 3";
 
-pub(super) const MARK_FOLDED: &str = "
+pub(super) const MARK_AGGREGATED: &str = "
     update course_series
     set
-        minutes_until = iif(?2 = 60, fold.value ->> 2, minutes_until),
-        hours_until = iif(?2 = 3600, fold.value ->> 2, hours_until),
-        days_until = iif(?2 = 86400, fold.value ->> 2, days_until)
-    from json_each(?1) as fold
-    where course_series.id = fold.value ->> 0";
+        minutes_until = iif(?2 = 60, due.value ->> 2, minutes_until),
+        hours_until = iif(?2 = 3600, due.value ->> 2, hours_until),
+        days_until = iif(?2 = 86400, due.value ->> 2, days_until)
+    from json_each(?1) as due
+    where course_series.id = due.value ->> 0";
 
 pub(super) const DELETE_ENDED_COURSES: &str = "
     delete from courses where (series_id, since) in (
@@ -195,7 +196,7 @@ pub(super) const DELETE_CANDLES: &str = "
         cross join course_candles k
         where k.width_secs = ?1 and k.series_id = s.id
             and k.start <= ?2
-            -- Days are not folded further.
+            -- Candles of a day are not aggregated further.
             and k.start < case ?1 when 60 then s.hours_until when 3600 then s.days_until else ?2 + 1 end
         limit ?3
     )";
