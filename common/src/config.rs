@@ -198,7 +198,7 @@ impl Env {
         })
     }
 
-    /// A secret that may be missing.
+    /// A secret that may be missing. If the secret is too short, adds an error and returns an empty secret.
     pub fn optional_secret(&mut self, name: &str) -> Option<Secret> {
         let text = self.text(name)?.to_owned();
         if text.len() >= Secret::MIN_LEN {
@@ -221,7 +221,7 @@ fn default_url(default: &str) -> Url {
     Url::parse(default).expect("the default address is valid")
 }
 
-/// The description of the addresses that [`parse_http_url`] accepts. An example follows it.
+/// The description of the addresses that [`parse_http_url`] accepts. In messages, an example follows the description.
 pub const HTTP_URL: &str = "an http or https address without user name, query and fragment";
 
 /// Parses an `http` or `https` URL, which may have a path. See [`HTTP_URL`].

@@ -59,7 +59,7 @@ impl IdempotencyKey {
     /// The header that carries the key.
     pub const HEADER: &'static str = "Idempotency-Key";
 
-    /// Generates a unique key for an order that was sent without one.
+    /// Generates a unique key for an order that was sent without a key.
     pub fn generate() -> Self {
         Self(Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).to_string().into())
     }

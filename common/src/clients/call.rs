@@ -38,7 +38,7 @@ pub enum CallError {
     /// The request was not sent, so it had no effect.
     #[error("{0} cannot be reached")]
     Unreachable(&'static str, #[source] reqwest::Error),
-    /// The request may have been received, but no response arrived. Its effect is unknown.
+    /// The request may have been received, but no complete response arrived. The effect of the request is unknown.
     #[error("{0} did not respond")]
     NoResponse(&'static str, #[source] reqwest::Error),
     /// The service does not accept the token of the calling service. The request had no effect.

@@ -19,7 +19,7 @@ const TOKEN_PURPOSE: &str = "buydesk caller token: ";
 /// Separates the name of the caller from the hash in a token.
 const SEPARATOR: char = '.';
 
-/// Who calls an internal endpoint: a service, or an operator.
+/// A caller of internal endpoints: a service, or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Caller(&'static str);
 
@@ -58,7 +58,7 @@ impl Caller {
         self.0
     }
 
-    /// The caller that a token claims to be of. The claim is not checked.
+    /// The caller whose name a token contains. Does not check whether the token is valid.
     pub fn named_by(token: &str) -> Option<Self> {
         let (name, _) = token.split_once(SEPARATOR)?;
         Self::ALL.into_iter().find(|caller| caller.0 == name)

@@ -67,12 +67,12 @@ pub fn optional_accepted_callers(env: &mut Env, server: &str) -> Option<Accepted
     is_set.then(|| accepted_callers(env, server))
 }
 
-/// `OPERATOR_TOKEN`: the secret that operators send.
+/// `OPERATOR_TOKEN`: the secret that operators send. `None` if the variable is not set.
 pub fn operator_token(env: &mut Env) -> Option<Secret> {
     env.optional_secret(OPERATOR_TOKEN)
 }
 
-/// As [`operator_token`], for a service that has operations for operators.
+/// Like [`operator_token`], but required, for a service that has operations for operators.
 pub fn required_operator_token(env: &mut Env) -> Secret {
     env.secret(OPERATOR_TOKEN, SHARED_SECRET)
 }

@@ -15,7 +15,8 @@ pub type ExactCounter<const DECIMALS: u32> = counter::Counter<Units<DECIMALS>, A
 /// An amount with `DECIMALS` decimals.
 pub type ExactGauge<const DECIMALS: u32> = gauge::Gauge<Units<DECIMALS>, AtomicI64>;
 
-/// A number of units, each a power of ten below one: `Units::<8>(1)` is 0.00000001. Amounts are not negative.
+/// An amount as a number of units. One unit is ten to the power of `-DECIMALS`: `Units::<8>(1)` is 0.00000001. Amounts are not
+/// negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Units<const DECIMALS: u32>(pub i64);
 

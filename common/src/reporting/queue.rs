@@ -9,14 +9,15 @@ use tokio::sync::Notify;
 
 use crate::api::reports::Report;
 
-/// Maximum number of queued heartbeats. A heartbeat replaces the queued heartbeat of the same instance, so at most one
-/// heartbeat per service of the process is queued.
+/// Maximum number of queued heartbeats. A heartbeat replaces a queued heartbeat of the same service, so at most one heartbeat of
+/// each service of the process is queued.
 const MAX_HEARTBEATS: usize = 64;
-/// Maximum number of other queued reports. If the queue is full, a new report replaces the oldest report, because current
-/// reports matter more. The logs contain all of them.
+/// Maximum number of other queued reports. If this number is reached, a new report replaces the oldest queued report. The replaced
+/// report is only in the logs.
 const MAX_REPORTS: usize = 1024;
 
-/// Creates a queue. Reports about the queue itself, such as the number of dropped reports, are sent under the name `service`.
+/// Creates a queue, and returns its receiving end. Reports about the queue itself, such as the number of dropped reports, are sent
+/// under the name `service`.
 pub fn report_queue(service: &'static str) -> ReportReceiver {
     ReportReceiver { service, shared: Arc::default() }
 }
@@ -96,7 +97,7 @@ impl ReportReceiver {
         }
     }
 
-    /// Returns the number of reports that were dropped since the last call, and resets it.
+    /// Returns the number of reports that were dropped since the last call.
     pub(super) fn take_dropped(&mut self) -> u64 {
         std::mem::take(&mut self.shared.queued().dropped)
     }

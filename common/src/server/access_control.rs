@@ -51,7 +51,7 @@ pub(super) struct AccessCheck {
     is_open: bool,
 }
 
-/// Whom a request acts as, and whether it is permitted.
+/// The principal of a request, and whether the request is permitted.
 pub(super) struct Admission {
     pub(super) principal: Principal,
     pub(super) decision: Result<(), Error>,

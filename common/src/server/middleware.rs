@@ -186,7 +186,8 @@ impl RequestMiddleware {
         }
     }
 
-    /// The response to OPTIONS, and to GET of `/` in a service without its own page. `None` for every other request.
+    /// The response to OPTIONS of an existing path, and to GET or HEAD of `/` in a service without its own page. `None` for every
+    /// other request.
     fn unrouted_response(&self, method: &Method, path: &str) -> Option<Response> {
         if *method == Method::OPTIONS {
             let allowed = self.methods.for_path(path)?.clone();
@@ -197,8 +198,8 @@ impl RequestMiddleware {
         is_root.then(|| Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs").finish())
     }
 
-    /// The framework stops at the first parameter of the wrong type. Converts its error to an error that names all wrong
-    /// parameters. Returns other errors unchanged.
+    /// Converts the framework's error about a parameter of the wrong type to an error that names all wrong parameters, because the
+    /// framework stops at the first of them. Returns other errors unchanged.
     async fn name_every_parameter(&self, error: Error, method: &Method, uri: &Uri) -> Error {
         let Some(first) = invalid_parameter(&error, uri.path(), &self.methods) else { return error };
         let mut errors = self.query_parameters.errors(method, uri.path(), uri.query().unwrap_or_default()).await;

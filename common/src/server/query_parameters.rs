@@ -88,7 +88,8 @@ impl QueryParameters {
         Self { operations: PathPattern::merge(documented.chain(get_only)), value_check }
     }
 
-    /// Refuses a query with an unknown or a repeated parameter. The problem names every wrong parameter of the query.
+    /// Refuses a query with an unknown or a repeated parameter. The problem names every wrong parameter of the query. Does not check
+    /// an operation whose query may replace the body, because its handler does so.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
         if operation.is_form || operation.unexpected(query).is_empty() {

@@ -31,7 +31,7 @@ pub struct OrderReader {
 #[derive(Debug, Clone)]
 pub struct OrdersJson {
     pub json: Bytes,
-    /// Whether the JSON contains the users of the orders. It does not if a db-proxy of the last release sent it.
+    /// Whether the JSON contains the users of the orders. False if a db-proxy of the last release sent the JSON.
     pub has_owners: bool,
 }
 
@@ -49,7 +49,7 @@ impl OrderReader {
         page_size: u32,
     ) -> Result<Bytes, CallError> {
         let range = format!("start={start}&page_size={page_size}");
-        let last_release = has_no_user(owner).then(|| format!("/get?{range}"));
+        let last_release = last_release_can_select(owner).then(|| format!("/get?{range}"));
         self.get(format!("/v2/get?owner={owner}&{range}"), last_release).await
     }
 
@@ -73,7 +73,7 @@ impl OrderReader {
         limit: u32,
     ) -> Result<Bytes, CallError> {
         // An older db-proxy ignores the reference, and would return all orders.
-        let is_supported = has_no_user(owner) && query.client_reference.is_none();
+        let is_supported = last_release_can_select(owner) && query.client_reference.is_none();
         let last_release = is_supported.then(|| format!("/orders?{}", query.to_query_without_owner(cursor, limit)));
         self.get(format!("/v2/orders?{}", query.to_query_of_owner(owner, cursor, limit)), last_release).await
     }
@@ -86,7 +86,7 @@ impl OrderReader {
 
     /// The totals over the orders of the owner.
     pub async fn summary(&self, owner: OwnerFilter) -> Result<OrderSummary, CallError> {
-        let last_release = has_no_user(owner).then(|| "/summary".to_owned());
+        let last_release = last_release_can_select(owner).then(|| "/summary".to_owned());
         self.db_proxy.0.parse_response(&self.get(format!("/v2/summary?owner={owner}"), last_release).await?)
     }
 
@@ -120,7 +120,7 @@ impl OrderReader {
 }
 
 /// Whether a db-proxy that does not support users can select the orders of this owner.
-fn has_no_user(owner: OwnerFilter) -> bool {
+fn last_release_can_select(owner: OwnerFilter) -> bool {
     !matches!(owner, OwnerFilter::User(_))
 }
 

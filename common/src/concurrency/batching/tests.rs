@@ -52,7 +52,7 @@ async fn batch_gathers_until_it_is_as_large_as_the_batches_in_flight() {
     assert_eq!(first, [0, 1], "simultaneous requests are sent at once");
     submissions.push(submit(2));
     tokio::time::sleep(MAX_LINGER / 2).await;
-    assert!(seen.try_recv().is_err(), "the batch has one request and the one in flight has two");
+    assert!(seen.try_recv().is_err(), "the batch has one request, and the batch in flight has two");
     submissions.push(submit(3));
     let (second, answer_second) = seen.recv().await.unwrap();
     assert_eq!(second, [2, 3]);
@@ -75,7 +75,7 @@ async fn batch_gathers_until_it_is_as_large_as_the_batches_in_flight() {
 }
 
 #[tokio::test]
-async fn panicked_batch_frees_its_slot() {
+async fn panicked_batch_does_not_block_later_batches() {
     let (batcher, task) = Batcher::new(LIMITS, |batch: Vec<u32>| async {
         assert_ne!(batch, [13]);
         batch

@@ -25,7 +25,7 @@ async fn heartbeats_repeat_and_the_last_one_reports_stopping() {
     }
     stop.cancel();
     task.await.unwrap();
-    // The last heartbeat replaces a queued one.
+    // The last heartbeat replaces a queued heartbeat.
     assert_eq!(receiver.try_next().unwrap().status, Report::STOPPING);
     assert_eq!(receiver.try_next(), None);
 }

@@ -13,7 +13,7 @@ const ADA: OwnerFilter = OwnerFilter::User(UserId(uuid::Uuid::from_u128(1)));
 /// A db-proxy that records the paths of its requests.
 #[derive(Clone, Default)]
 struct FakeDbProxy {
-    /// Whether it is of this release.
+    /// Whether the fake has the paths of this release, and not only the paths of the last release.
     is_current: Arc<AtomicBool>,
     paths: Arc<Mutex<Vec<String>>>,
 }
