@@ -1,7 +1,7 @@
 //! Logs: one line per event on standard output, and a copy of each warning, error and critical event for a sink.
 //!
-//! Log lines go to standard output so that collectors read them in one order. Standard error carries only messages from
-//! before the logs are set up, such as invalid settings.
+//! Log lines go to standard output so that collectors read them in one order. Standard error carries only messages that are
+//! no log lines, such as the error with which a process ends.
 
 mod format;
 mod layers;

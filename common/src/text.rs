@@ -7,7 +7,9 @@ pub(crate) fn is_text(text: &str, max_chars: usize) -> bool {
 
 /// Implements the traits of serde and poem-openapi for a type that is a JSON string on the wire.
 ///
-/// Both use `FromStr` and `Display` of the type, so a client with serde and a server with poem-openapi use the same text.
+/// The implementations use `FromStr` and `Display` of the type, so a client with serde and a server with poem-openapi use the
+/// same text.
+///
 /// Arguments: the type, the OpenAPI format, a description, an example, and optionally the pattern of the text. Every text that
 /// `Display` writes must match the pattern.
 #[macro_export]

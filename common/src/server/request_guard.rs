@@ -63,7 +63,8 @@ struct HostCheck {
 
 /// The result of [`RequestGuard::check`].
 enum Admission {
-    /// The request is handled. The value is the origin of a permitted page.
+    /// The request is handled. The value is the origin of the permitted page that sent the request, or `None` if no such page
+    /// sent it.
     Admitted(Option<HeaderValue>),
     /// The request is answered with this response.
     Answered(Response),
@@ -122,7 +123,7 @@ impl RequestGuard {
             return;
         }
         let headers = response.headers_mut();
-        // A cache must not return the response for one origin to another.
+        // A cache must not return the response for a page of one origin to a page of another.
         headers.append(header::VARY, HeaderValue::from_static("origin"));
         if let Some(origin) = origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -41,10 +41,10 @@ struct LoggedOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lines {
     All,
-    /// Calls between services and requests to simulated exchanges are routine. If a request of a user caused a call, the
+    /// Only failures. Calls between services and requests to simulated exchanges are routine. If a request of a user caused a call, the
     /// request of the user has a line. Health and prices are read every few seconds by the status page and monitors.
     Failures,
-    /// Probes and collectors of metrics send requests for the operation at regular intervals.
+    /// No request. Probes and collectors of metrics send requests for the operation at regular intervals.
     None,
 }
 

@@ -5,8 +5,8 @@ use std::{
     time::Instant,
 };
 
-/// Permits at most `per_second` lines in each second, and counts the lines that are left out. An event whose line is left out
-/// costs two atomic operations.
+/// Permits at most `per_second` lines in each second, and counts the omitted lines. An event whose line is omitted costs
+/// two atomic operations.
 #[derive(Debug)]
 pub struct LineLimit {
     per_second: u64,
@@ -30,7 +30,7 @@ impl LineLimit {
         }
     }
 
-    /// Returns `None` if no line may be written for an event at `now`. Otherwise, returns how many lines were left out since
+    /// Returns `None` if no line may be written for an event at `now`. Otherwise, returns how many lines were omitted since
     /// the previous line.
     pub fn admit(&self, now: Instant) -> Option<u64> {
         let second = now.saturating_duration_since(self.start).as_secs();

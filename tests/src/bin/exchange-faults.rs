@@ -1,5 +1,5 @@
-//! The long run of `tests/load/exchange-faults`: every exchange has every fault, each in a run of its own and by default for an hour
-//! of virtual time.
+//! The long run of `tests/load/exchange-faults`: every exchange has every fault, each in a run of its own and by default for
+//! an hour of virtual time.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{

@@ -68,8 +68,8 @@ impl OpenError {
         Self::File { path: path.to_owned(), kind: error.kind(), text: error.to_string() }
     }
 
-    /// The error of SQLite for a file that exists. SQLite does not report the error of the file system, so the file is opened again to
-    /// find that error.
+    /// The error of SQLite for a file that exists. SQLite does not report the error of the file system, so the file is opened
+    /// again to find that error.
     pub fn of_sqlite(path: &Path, error: sqlx::Error) -> Self {
         const DAMAGED: u32 = 11;
         const NOT_A_DATABASE: u32 = 26;

@@ -1,5 +1,5 @@
-//! The origin of a database: whether its orders are simulated or real. A row of the table `order_origin` marks the database with its
-//! origin. The mark never changes.
+//! The origin of a database: whether its orders are simulated or real. A row of the table `order_origin` marks the database
+//! with its origin. The mark never changes.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,5 @@
-//! The statements of the course store on PostgreSQL.
+//! The statements of the course store on PostgreSQL. A course is the last price of one pair (`direction`) at one exchange
+//! (`exchanger`).
 
 /// The newest row of a series is its current course.
 pub(super) const CURRENT_COURSES: &str = "

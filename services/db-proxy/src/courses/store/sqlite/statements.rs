@@ -1,4 +1,5 @@
-//! The statements of the course store on SQLite. Several rows are passed to a statement as one JSON array.
+//! The statements of the course store on SQLite. A course is the last price of one pair (`direction`) at one exchange
+//! (`exchanger`). Several rows are passed to a statement as one JSON array.
 //!
 //! A cross join fixes the order in which tables are read. Without it, the planner may choose to read every course.
 
