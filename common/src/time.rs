@@ -87,7 +87,8 @@ pub trait Expiring {
     /// The first moment at which the value must no longer be used.
     fn expires_at(&self) -> Timestamp;
 
-    /// Whether the value may be used at `now`: it has not expired, and it is not from the future.
+    /// Whether the value may be used at `now`: it has not expired, and its version is not in the future by more than
+    /// [`MAX_CLOCK_SKEW`].
     fn is_current(&self, now: Timestamp) -> bool {
         !self.version().is_beyond_skew(now) && now < self.expires_at()
     }

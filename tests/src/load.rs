@@ -29,7 +29,7 @@ const CLIENTS: usize = 8;
 /// How long the platform may take to recover after the failed component is available again.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(20);
 /// How long a client pauses after a failure. `Retry-After` of the services is longer, which would make the tests slow.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
+const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether create-order itself may be unavailable during the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl LoadClient {
             };
             self.counters.failed.fetch_add(1, Ordering::Relaxed);
             sent.unresolved.insert(key, UnresolvedOrder { body, denied });
-            tokio::time::sleep(RETRY_PAUSE).await;
+            tokio::time::sleep(FAILURE_PAUSE).await;
         }
         sent
     }

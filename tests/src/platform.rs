@@ -237,7 +237,8 @@ impl Platform {
     }
 }
 
-/// The JSON of an order of one satoshi at the price of this record, as create-order sends it to `/add` of db-proxy.
+/// The JSON of an order of one satoshi for one US dollar, as create-order sends it to `/add` of db-proxy. Its price has the
+/// default value and the times of this record.
 pub fn internal_order(record: &PriceRecord, key: &str) -> Value {
     let price = json!({
         "exchange_rate": "100000000", "bitcoin_amount": "0.00000001", "as_of": record.as_of,

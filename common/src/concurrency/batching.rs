@@ -39,7 +39,7 @@ pub enum BatchError {
     /// The batcher has stopped. The request was not sent.
     #[error("the service is shutting down")]
     Stopped,
-    /// The request was sent, but its call ended without a response.
+    /// The request may have been sent: its call ended without a response, or the batcher stopped before it sent the request.
     #[error("no response was received")]
     NoResponse,
 }
@@ -67,7 +67,8 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// all requests are answered.
     ///
     /// `call` receives a batch and returns one response per request, in the same order. It runs in the context of the first
-    /// request of the batch. For each other request, a log line contains the id of the first request.
+    /// request of the batch. For each other request, a log line at level debug contains its own id and that of the
+    /// first request.
     pub fn new<F, Fut>(limits: BatchLimits, call: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,

@@ -88,11 +88,12 @@ impl<T> Default for Latest<T> {
 
 impl<T: Expiring> Latest<T> {
     /// Stores `new`, with two exceptions. An older version does not replace a stored document that is current at `now`. A
-    /// document from the future is not stored, because it would hide every later document until its time comes. Returns the
-    /// document that is current after the call, or `new` if no document is current.
+    /// document from the future, beyond the accepted clock skew, is not stored, because it would hide every later document
+    /// until its time comes. Returns the document that is current after the call, or one equal to `new` if no document is
+    /// current.
     ///
-    /// A document with the same version replaces the stored document, because a price record is prolonged in this way.
-    /// Subscribers are not notified if the JSON is identical.
+    /// A document with the same version replaces the stored document, because a price record is prolonged in this way. A
+    /// document with the JSON of the stored document does not extend its lifetime, and subscribers are not notified of it.
     pub fn replace_if_newer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
         let mut stored = Arc::clone(&new);
         let from_future = new.value.version().is_beyond_skew(now);

@@ -24,7 +24,8 @@ pub const UNLIMITED: usize = Semaphore::MAX_PERMITS;
 /// Which call answers a caller that arrives while a call for its key runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinPolicy {
-    /// The running call. It started before the caller arrived, so its result may be out of date for the caller.
+    /// The running call, or the next call if every other caller of the running call has left. The running call started before
+    /// the caller arrived, so its result may be out of date for the caller.
     Running,
     /// The next call, which starts when the running call ends. It always starts after the caller arrived.
     Next,

@@ -68,7 +68,7 @@ struct ReportSender {
     client: ServiceClient,
     receiver: ReportReceiver,
     backoff: BackoffLimits,
-    /// The report that was taken from the queue and is not delivered yet.
+    /// The report that is sent next: a report from the queue, or a loss report.
     pending: Option<Report>,
     /// Failed attempts to send the pending report.
     attempts: u32,

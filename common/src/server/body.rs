@@ -30,7 +30,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A JSON body with the schema of poem-openapi and the codec of serde.
 ///
-/// The JSON body of poem-openapi is parsed through `serde_json::Value`, which turns numbers into floats. This type parses the
+/// The JSON body of poem-openapi is parsed through `serde_json::Value`, which turns decimal fractions into floats. This type parses the
 /// text directly, so [`crate::money::DecimalText`] receives the original digits, and errors name the field.
 #[derive(Debug, Clone)]
 pub struct Json<T>(pub T);
@@ -93,13 +93,14 @@ pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 #[derive(Debug, Clone)]
 struct InvalidBody<T> {
     problem: Problem,
-    /// The object with only the valid fields. `None` if a required field is not valid.
+    /// The object with only the valid fields. `None` if a required field is missing or not valid.
     valid_part: Option<T>,
 }
 
 impl<T> UncheckedBody<T> {
-    /// Returns the body if every field can be parsed. Otherwise, the problem names the fields that cannot be parsed, and the
-    /// fields that `check` rejects among the remaining fields.
+    /// Returns the body if it can be parsed. Otherwise, returns a problem. If the body is an object, the problem names the fields
+    /// that cannot be parsed, and the fields that `check` rejects among the valid fields. `check` is called only if every
+    /// required field is valid.
     pub fn or_problem(self, check: impl FnOnce(&T) -> Vec<FieldError>) -> Result<T, Problem> {
         let InvalidBody { problem, valid_part } = match self.0 {
             Ok(body) => return Ok(body),

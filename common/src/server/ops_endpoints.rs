@@ -72,7 +72,8 @@ struct OpsApi {
 }
 
 impl OpsApi {
-    /// The component for a token that this service does not accept. Its detail states to the caller why calls fail.
+    /// The component for a token that this service does not accept. Its detail states to the caller why calls fail. `None` if
+    /// the request contains no such token, or if the service accepts no callers at all.
     fn refused_token(&self, request: &Request) -> Option<Component> {
         let accepted = self.accepted_callers.as_ref()?;
         let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;

@@ -124,7 +124,8 @@ pub fn required_descriptors(services: u64) -> u64 {
 /// A connection of a client, and the connection to another service that its request may need.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
-/// A warning is logged if the file descriptors of the process suffice for fewer connections of each service than this number.
+/// A warning is logged if the file descriptors of the process suffice for fewer connections of each service than this number,
+/// or than `MAX_CONNECTIONS`.
 const FEW_CONNECTIONS: usize = 256;
 
 impl ServerConfig {

@@ -154,7 +154,7 @@ pub struct LogRecord {
     pub target: &'static str,
 }
 
-/// A warning that `count` lines were dropped. It is logged as soon as the output accepts lines again.
+/// A warning that `count` lines were dropped. It is written before the next line that the output accepts.
 pub(super) fn dropped_lines(service: &'static str, count: u64) -> LogRecord {
     LogRecord {
         at: Timestamp::now(),

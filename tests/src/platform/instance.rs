@@ -79,8 +79,8 @@ impl Instance {
         self
     }
 
-    /// Sets the wall clock of the process this many seconds ahead of the real time, or behind it. Its monotonic clock does
-    /// not change. Panics unless the instance has its own clock.
+    /// Sets the wall clock of the process this many seconds ahead of the real time, or behind it if the number is negative. The
+    /// monotonic clock of the process does not change. Panics unless the instance has its own clock.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.clock.as_ref().expect("the instance has its own clock").set_offset(seconds);
     }
@@ -113,7 +113,8 @@ impl Instance {
         }
     }
 
-    /// A second instance of the same service on its own port, with some variables changed. It is not started.
+    /// A second instance of the same service on its own port, with some variables changed. It is not started, and
+    /// has no launcher.
     #[must_use]
     pub fn another(&self, changed_variables: &[(&str, &str)]) -> Self {
         let mut variables = self.variables.clone();

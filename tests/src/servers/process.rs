@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::{environment::required_variable, wait_until};
 
 const LOG_TAIL_BYTES: usize = 4000;
-/// A service drains connections for up to 6 s and sends its last reports for up to 1 s.
+/// How long a process may take to end. A service drains connections for up to 6 s and sends its last reports for up to 1 s.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// The user that a process runs as.
@@ -64,7 +64,7 @@ impl Process {
         String::from_utf8_lossy(&text[text.len().saturating_sub(LOG_TAIL_BYTES)..]).into_owned()
     }
 
-    /// The exit status, when the process has ended.
+    /// The exit status. `None` while the process runs.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
@@ -107,14 +107,14 @@ pub(super) fn send_signal_to_all(signal: &str, processes: &[u32]) {
     }
 }
 
-/// A temporary folder that the server's user owns.
+/// A temporary folder that `user` owns. `None` means the user of the tests.
 pub(super) fn folder_for(user: Option<ProcessUser>) -> TempDir {
     let folder = TempDir::new().unwrap();
     change_owner(folder.path(), user);
     folder
 }
 
-/// Gives a file or folder to the server's user.
+/// Makes `user` the owner of a file or folder. `None` does not change the owner.
 pub(super) fn change_owner(path: &Path, user: Option<ProcessUser>) {
     if let Some(ProcessUser { uid, gid }) = user {
         chown(path, Some(uid), Some(gid)).unwrap();
@@ -144,7 +144,8 @@ fn child_processes(parent: u32) -> Vec<u32> {
     ids.filter(is_child).collect()
 }
 
-/// The user that private servers run as. `None` if the tests do not run as root: the servers then run as the user of the tests.
+/// The user that private servers run as. `None` if `TEST_SERVER_USER` is empty, as it is if the tests do not run as root. The
+/// servers then run as the user of the tests.
 pub fn server_user() -> Option<ProcessUser> {
     let user = required_variable("TEST_SERVER_USER");
     let id = |flag: &str| {

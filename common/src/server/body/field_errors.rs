@@ -19,9 +19,9 @@ use crate::{api::FieldError, server::limits::MAX_FIELD_ERRORS};
 
 /// The result of parsing each field of a JSON object on its own.
 pub(super) struct ParsedFields<T> {
-    /// Every invalid field, in the order of the body, and then the missing fields.
+    /// The invalid fields, in the order of the body, and then the missing fields. At most [`MAX_FIELD_ERRORS`].
     pub(super) errors: Vec<FieldError>,
-    /// The object with only the valid fields. `None` if a required field is not valid.
+    /// The object with only the valid fields. `None` if a required field is missing or not valid.
     pub(super) valid_part: Option<T>,
 }
 

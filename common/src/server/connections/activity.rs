@@ -13,7 +13,7 @@ pub(super) struct Activity(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// `Some` while bytes wait to be sent.
+    /// Set when the socket accepts no more bytes. Removed when it has then accepted [`MIN_WRITE_PROGRESS`] bytes, or all bytes.
     blocked_write: Option<BlockedWrite>,
 }
 
@@ -23,7 +23,7 @@ enum Phase {
     ReceivingHead { since: Instant },
     /// Waiting for the next request.
     Idle { since: Instant },
-    /// Handling a request or sending its response.
+    /// Handling a request or producing its response.
     Responding,
 }
 
