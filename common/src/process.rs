@@ -24,7 +24,7 @@ pub fn run<T: Termination>(program: &str, work: impl Future<Output = anyhow::Res
     }
 }
 
-/// Prints an error to standard error, and returns the exit code.
+/// Prints an error to standard error, and returns the exit code 1.
 pub fn fail(program: &str, error: &anyhow::Error) -> ExitCode {
     eprintln!("{program}: {error:#}");
     ExitCode::FAILURE

@@ -126,7 +126,8 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The problem document. Panics unless the response is a problem with this status and code and a complete envelope.
+    /// The problem document. Panics unless the response is a problem with this status, this code, and every field and header
+    /// that a problem has.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         let text = self.description();

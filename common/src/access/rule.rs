@@ -32,7 +32,7 @@ pub enum AnonymousAccess {
 /// Why a principal may not use an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// 401: the request has no credentials.
+    /// 401: the request has no credentials that the operation accepts.
     #[error("credentials are required")]
     CredentialsRequired,
     /// 403: the key does not have the scope.

@@ -179,7 +179,8 @@ impl OrderSource {
     }
 }
 
-/// An order needs no amount if it takes a quote.
+/// Names the quote as an alternative in the error of a missing amount, because an order that takes a quote needs no amount.
+/// Returns other errors unchanged.
 fn with_quote_as_alternative(error: FieldError) -> FieldError {
     match error.field.as_str() {
         "amount" if error.is_missing() => FieldError::missing_unless("amount", "bitcoin_amount or quote"),

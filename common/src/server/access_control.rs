@@ -106,7 +106,8 @@ impl AccessCheck {
         Admission { principal, decision: decision.map_err(with_id) }
     }
 
-    /// Returns the principal of the credentials. Invalid credentials are refused even if the operation requires none.
+    /// Returns the principal of the credentials. Invalid credentials are refused even if the operation permits requests without
+    /// credentials.
     async fn authenticate(
         &self,
         headers: &HeaderMap,

@@ -195,8 +195,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that an order of one satoshi was refused at the end of the run, and that every refused order is larger than the
-    /// remaining bitcoin.
+    /// Checks the end of the run, when the clients fill the limit: an order of one satoshi was refused, and every order that was
+    /// refused because of the limit is larger than the remaining bitcoin.
     fn check_limit_is_filled(&mut self, history: &History) {
         let is_over_limit =
             |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Refused { code: Code::LimitExceeded, .. });

@@ -1,4 +1,4 @@
-//! The orders that clients saw, and the check that each client saw exactly the orders of its own user.
+//! The orders that clients saw, and the check that no client saw an order of another owner, and that complete lists are complete.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -105,7 +105,7 @@ impl PlatformBuilder {
         self
     }
 
-    /// Runs each service in its own process. The folder contains the binaries of another release.
+    /// Runs each service in its own process, with the binary of another release in this folder.
     #[must_use]
     pub fn programs_of(mut self, folder: PathBuf) -> Self {
         self.programs = Some(folder);
@@ -152,7 +152,8 @@ impl PlatformBuilder {
         self.ports[service].address()
     }
 
-    /// Starts the services that an order needs, and waits until they are ready.
+    /// Starts the services that an order needs, as [`Platform::start_order_services`] does, and puts the default prices into the
+    /// cache, unless other methods of the builder have changed this.
     pub async fn start(mut self) -> Platform {
         let database = match self.external_database.take() {
             Some(url) => Database::External { url },

@@ -20,7 +20,7 @@ impl ProcessClock {
         clock
     }
 
-    /// Sets the clock this many seconds ahead of the real time, or behind it.
+    /// Sets the clock this many seconds ahead of the real time, or behind it if the number is negative.
     pub fn set_offset(&self, seconds: i64) {
         // The file is replaced atomically, so that the process never reads a part of it.
         let new_file = self.file.with_extension("new");

@@ -26,8 +26,8 @@ use crate::{
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
 /// A client retries for at most this time, which is longer than any process is down.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
-/// An order is at most the difference between the target and the acknowledged bitcoin, divided by this number. So the clients
-/// together do not exceed the target by much.
+/// A random order is at most the difference between the target and the acknowledged bitcoin, divided by this number, but may
+/// always be three satoshi. So the clients together do not exceed the target by much.
 const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {
@@ -106,7 +106,7 @@ impl Client {
                     let Some(quote) = self.request_quote(requested).await else { continue };
                     let from_quote = &[RequestedOrder::FromQuote(quote)];
                     match kind {
-                        // The quote expires.
+                        // The quote expires, unless another client takes it.
                         16 => {}
                         // Two keys contend for the quote.
                         17 => {

@@ -111,7 +111,7 @@ impl Progress {
         self.newest_quote.lock().unwrap_or_else(PoisonError::into_inner).filter(|_| rng.bool())
     }
 
-    /// One of the `newest` orders that were acknowledged last.
+    /// One of the `newest` orders that were acknowledged last. `None` if no order was acknowledged yet.
     pub fn choose_acknowledged(&self, newest: usize, rng: &mut Rng) -> Option<Order> {
         let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         rng.choice(&acknowledged[acknowledged.len().saturating_sub(newest)..]).cloned()

@@ -22,7 +22,7 @@ const MAX_DELAY_MICROS: u64 = 8_000;
 /// are kills of db-proxy.
 const POSTGRES_KILL_RATIO: u32 = 5;
 /// One in this many outages of PostgreSQL is long: PostgreSQL starts again only when a request has been answered with
-/// `database_unavailable`.
+/// `database_unavailable`, or after [`LONG_OUTAGE_LIMIT`].
 const LONG_OUTAGE_RATIO: u32 = 4;
 /// The longest outage of PostgreSQL. A commit with an unknown outcome may block for longer than this, and then no request
 /// is answered in time.

@@ -43,7 +43,7 @@ impl Machine {
         self.started.push(Process::start(program, arguments, env, self.folder.path(), self.user));
     }
 
-    /// Panics with the log of the first program that has ended.
+    /// Asserts that every program that was started is running. Panics with the log of a program that has ended.
     pub fn assert_running(&mut self) {
         for process in &mut self.started {
             if let Some(status) = process.exit_status() {

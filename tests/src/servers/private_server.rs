@@ -1,4 +1,4 @@
-//! PostgreSQL and Redis servers for one test, which may stop, freeze and restart them.
+//! PostgreSQL and Redis servers that belong to one test. The test may stop, freeze and restart them.
 
 use std::{
     os::unix::process::CommandExt,

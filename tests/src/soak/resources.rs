@@ -14,7 +14,7 @@ const MEMORY_MARGIN_PERCENT: u64 = 10;
 const MEMORY_MARGIN_KIB: u64 = 4 * 1024;
 /// The page caches of db-proxy on SQLite: seven connections with 2 MiB each. They fill slowly when reads are rare.
 const PAGE_CACHES_KIB: u64 = 7 * 2 * 1024;
-/// Pools of connections may grow while requests come in bursts.
+/// The number of file descriptors may grow by this number, because pools of connections grow while requests come in bursts.
 const DESCRIPTOR_MARGIN: u64 = 8;
 const MIN_SAMPLES: usize = 8;
 

@@ -16,7 +16,7 @@ use common::{
     time::{MAX_CLOCK_SKEW, Timestamp},
 };
 
-/// Maximum number of errors that are listed for one request.
+/// After this many errors, the further courses of a request are not checked.
 const MAX_ERRORS: usize = 20;
 /// Maximum number of candles of one series that one step creates. It limits the rows that a step reads if many rows have
 /// accumulated.
@@ -56,7 +56,7 @@ pub struct CourseChange {
     pub replaces: Option<CurrentCourse>,
 }
 
-/// Checks a request. Lists each invalid field, up to [`MAX_ERRORS`].
+/// Checks a request. Lists each invalid field of the courses, until [`MAX_ERRORS`] are found.
 pub fn validate_courses(courses: &[Course], now: Timestamp) -> Result<(), Vec<FieldError>> {
     if courses.len() > MAX_COURSES {
         return Err(vec![FieldError::new("courses", format!("must contain at most {MAX_COURSES} courses"))]);

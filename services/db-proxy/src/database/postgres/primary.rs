@@ -198,8 +198,8 @@ impl Primary {
         }
     }
 
-    /// Starts a search for the primary in the background, which ends when the primary is found. Does nothing if there is only
-    /// one host or a search is running.
+    /// Starts a search for the primary in the background, which ends when the primary is found or a pool is closed. Does nothing
+    /// if there is only one host or a search is running.
     pub(super) fn start_search(self: &Arc<Self>) {
         if self.hosts.len() > 1 && !self.is_searching.swap(true, Relaxed) {
             tokio::spawn(search(Arc::downgrade(self)).in_current_span());
