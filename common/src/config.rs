@@ -268,6 +268,7 @@ impl fmt::Debug for Secret {
 }
 
 /// The address with `***` instead of its password and its query, for logs and error messages. A query may contain a password.
+/// An address that cannot be parsed is not shown at all.
 pub fn redact_password(address: &str) -> String {
     let Ok(mut url) = Url::parse(address) else { return "(an invalid address)".to_owned() };
     if url.password().is_some() {

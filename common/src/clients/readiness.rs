@@ -7,7 +7,7 @@ use poem::http::{Method, StatusCode};
 use super::{CallError, ServiceClient};
 use crate::api::health::{Component, Readiness};
 
-/// Deadline of the request. It is shorter than the deadline of a caller that checks the readiness of this service.
+/// Deadline of the request. It is shorter than the deadlines with which the readiness of the calling service is checked.
 const DEADLINE: Duration = Duration::from_millis(1500);
 
 impl ServiceClient {

@@ -1,9 +1,9 @@
 //! The tokens of calls between services.
 //!
 //! Each server has a key, and each caller of a server has a token, which names the caller and is derived from the key. A caller
-//! cannot derive the token of another caller, and a server cannot derive a token for another server. Keys are derived from
-//! `INTERNAL_TOKEN`, so this one setting suffices. `INTERNAL_TOKEN` is also itself the token of an operator, who may do
-//! everything.
+//! that has only its token cannot derive the token of another caller. A server that has only its key cannot derive a token for
+//! another server. Keys are derived from `INTERNAL_TOKEN`, so this one setting suffices. `INTERNAL_TOKEN` is also itself the
+//! token of an operator, who may do everything.
 
 use std::{fmt::Write as _, sync::Arc};
 

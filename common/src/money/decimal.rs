@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
-/// Maximum length of a number in characters. The longest valid amount has 14 characters.
+/// Maximum length of a number in characters. An amount or a rate needs at most 19 characters.
 const MAX_LEN: usize = 64;
 
 /// Why a text is not a number that can be represented exactly.

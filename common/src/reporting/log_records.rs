@@ -11,7 +11,7 @@ use crate::{
 /// The crates that send reports over HTTP.
 const TRANSPORT_CRATES: [&str; 5] = ["h2", "hyper", "hyper_util", "reqwest", "rustls"];
 
-/// A sink for [`telemetry::init`](crate::telemetry::init) that queues each warning as a report.
+/// A sink for [`telemetry::init`](crate::telemetry::init) that queues each event of level warning or worse as a report.
 pub fn warning_sink(queue: ReportQueue) -> WarningSink {
     WarningSink {
         receive: Box::new(move |record| queue.push(into_report(record))),

@@ -77,7 +77,7 @@ impl Ledger {
         Key(self.next_key.fetch_add(1, Relaxed))
     }
 
-    /// Records a response to any request, and how long it took from the time at which the request was due.
+    /// Records that a request of any kind has ended, and how long that took from the time at which the request was due.
     pub fn record_response(&self, latency: Duration) {
         self.requests.fetch_add(1, Relaxed);
         self.latencies.record(latency);
@@ -126,7 +126,7 @@ impl Ledger {
         }
     }
 
-    /// One of the newest acknowledged orders.
+    /// One of the newest acknowledged orders, at random. `None` if no order was acknowledged yet.
     pub fn recent_order(&self, rng: &mut Rng) -> Option<Order> {
         let records = self.records();
         (!records.recent.is_empty()).then(|| records.recent[rng.usize(0..records.recent.len())].clone())

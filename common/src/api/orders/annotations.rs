@@ -32,7 +32,7 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// Validates a reference and metadata. The error lists every invalid field.
+    /// Validates a reference and metadata. The error lists an invalid reference, and the first fault of the metadata.
     pub fn validate(client_reference: Option<&str>, metadata: Option<&Metadata>) -> Result<Self, Vec<FieldError>> {
         let reference = client_reference
             .map(|text| text.parse::<ClientReference>().map_err(|error| FieldError::new("client_reference", error)));
@@ -84,7 +84,7 @@ crate::text_type!(
 );
 
 /// Further notes of a client on its order: names and values, sorted by name. Parsing checks only the structure;
-/// [`Annotations::validate`] checks the lengths.
+/// [`Annotations::validate`] checks the lengths and the characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata(Arc<BTreeMap<String, String>>);
 

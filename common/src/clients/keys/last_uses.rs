@@ -48,7 +48,7 @@ impl LastUses {
         }
     }
 
-    /// Stores the uses in intervals until `stop` is cancelled. Then stores the remaining uses.
+    /// Stores the uses in intervals, and whenever a batch is full, until `stop` is cancelled. Then stores the remaining uses.
     pub(super) async fn send_until(&self, stop: CancellationToken, directory: &dyn KeyDirectory) {
         loop {
             tokio::select! {
