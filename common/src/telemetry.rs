@@ -60,7 +60,8 @@ pub struct Config {
     pub format: Format,
     /// Whether lines contain terminal colours.
     pub colours: bool,
-    /// Maximum number of lines per second about successful requests of one service. Zero turns the request log off.
+    /// Maximum number of lines per second about successful requests of one service. Zero turns the request log off at log
+    /// level info.
     pub request_lines_per_second: u32,
 }
 
@@ -137,7 +138,7 @@ pub fn level() -> Option<Level> {
     INSTALLED.get()?.levels.with_current(Levels::get).ok()
 }
 
-/// How many lines per second the request log of one service may write. Returns the default if no logs are set up.
+/// How many lines per second the request log of one service may write about successful requests. Returns the default if no logs are set up.
 pub fn request_lines_per_second() -> u32 {
     INSTALLED.get().map_or(DEFAULT_REQUEST_LINES, |installed| installed.request_lines_per_second)
 }

@@ -155,7 +155,7 @@ impl Connections {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
 
         self.metrics.accept_errors.inc();
-        // The client closed its connection before it was accepted.
+        // The client closed its connection before it was accepted, or a signal interrupted the call.
         if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
             return None;
         }
