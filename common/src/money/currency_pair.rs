@@ -144,8 +144,8 @@ impl fmt::Debug for CurrencyPair {
     }
 }
 
-crate::text_type!(Asset, "asset", "The code of a coin or a fiat currency.", "BTC", pattern: r"^[A-Za-z0-9]{2,10}$");
-crate::text_type!(CurrencyPair, "direction", "A base asset and the quote asset that it is priced in.", "BTC-USD", pattern: r"^[A-Za-z0-9]{2,10}-[A-Za-z0-9]{2,10}$");
+crate::text_type!(Asset, "asset", "The code of a coin or a fiat currency.", "BTC", pattern: r"^[A-Za-z0-9]{2,8}$");
+crate::text_type!(CurrencyPair, "direction", "A base asset and the quote asset that it is priced in.", "BTC-USD", pattern: r"^[A-Za-z0-9]{2,8}-[A-Za-z0-9]{2,8}$");
 
 #[cfg(test)]
 mod tests;
