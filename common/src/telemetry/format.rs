@@ -77,7 +77,23 @@ fn json(record: &LogRecord) -> String {
     let LogRecord { at, level, service, request_id, message, fields, target } = record;
     let request_id = request_id.as_deref();
     let line = JsonLine { timestamp: *at, level: level_name(*level), service, request_id, message, fields, target };
-    serde_json::to_string(&line).unwrap_or_default()
+    escape_rest(serde_json::to_string(&line).unwrap_or_default())
+}
+
+/// Escapes the control characters from U+007F on. serde_json escapes only those below U+0020.
+fn escape_rest(json: String) -> String {
+    if !json.contains(char::is_control) {
+        return json;
+    }
+    let mut line = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() {
+            let _ = write!(line, "\\u{:04x}", u32::from(c));
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 fn level_name(level: Level) -> &'static str {

@@ -124,6 +124,11 @@ fn logged_text_cannot_inject_lines_or_terminal_sequences() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(!lines[0].contains('\x1b'));
     assert!(lines[0].contains("hello\\nworld") && lines[0].contains("word=a/b") && lines[0].contains("empty=\"\""));
+
+    let message = "hello\nworld \u{1b}[31m \u{9b}31m \u{7f}";
+    let (lines, _) = logged(Level::Info, Format::Json, |_| tracing::info!("{message}"));
+    assert!(lines.len() == 1 && !lines[0].contains(char::is_control), "{lines:?}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&lines[0]).unwrap()["message"], message);
 }
 
 #[test]
