@@ -80,7 +80,7 @@ fn json(record: &LogRecord) -> String {
     escape_rest(serde_json::to_string(&line).unwrap_or_default())
 }
 
-/// Escapes the control characters from U+007F on. serde_json escapes only those below U+0020.
+/// Escapes the control characters from U+007F on. `serde_json` escapes only those below U+0020.
 fn escape_rest(json: String) -> String {
     if !json.contains(char::is_control) {
         return json;
