@@ -19,6 +19,7 @@ pub mod reports;
 pub mod schema_rules;
 pub mod sources;
 pub mod users;
+pub mod wallets;
 
 pub use cursor::CursorError;
 pub use problem::{

@@ -4,8 +4,11 @@
 //! |---|---|---|
 //! | [`FiatAmount`] | a ten-thousandth of the currency unit | `"69.00"`, `"0.0001"` |
 //! | [`Rate`] | a hundred-millionth of a unit of the quote asset, per unit of the base asset | `"84000.12"` |
+//! | [`OperationAmount`] | a hundred-millionth of a unit of the currency of the wallet | `"1000.00"` |
+//! | [`Money`] | the smallest unit of its currency: a satoshi, or a ten-thousandth of a fiat unit | `"1000.00"`, `"0.00082143"` |
 //! | [`Sats`] | a hundred-millionth of a bitcoin | `"0.00082143"` |
 
+mod account;
 mod currency;
 mod currency_pair;
 mod decimal;
@@ -14,6 +17,7 @@ mod rate;
 mod rounding;
 mod sats;
 
+pub use account::{Money, MoneyError, OperationAmount, OperationAmountError};
 pub use currency::{Currency, CurrencyError};
 pub use currency_pair::{Asset, AssetError, CurrencyPair, CurrencyPairError};
 pub use decimal::{DecimalText, NumberError, parse_decimal};

@@ -26,7 +26,7 @@ pub use body::{Json, OptionalBody, UncheckedBody, parse_field, parse_form};
 pub use connections::Server;
 pub use documentation::{ApiDescription, Group, OperationDescription};
 pub use internal_caller::{
-    HistoryReader, KeyReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter, UserAdmin,
+    HistoryReader, KeyReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter, UserAdmin, WalletWriter,
 };
 pub use listener::Listener;
 pub use ops_endpoints::{

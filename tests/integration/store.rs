@@ -14,6 +14,7 @@ mod retention;
 mod upgrades;
 mod users;
 mod value_ranges;
+mod wallets;
 
 use std::time::Duration;
 

@@ -16,6 +16,8 @@ pub enum Permission {
     PriceReader,
     /// Creating, changing, reading and listing users and their keys.
     UserAdmin,
+    /// Creating and reading wallets, and moving money.
+    WalletWriter,
     /// Authenticating API keys: reading the record of a key, and recording the last uses of keys.
     KeyReader,
     /// Sending reports.
@@ -33,6 +35,7 @@ impl Permission {
             Self::PriceWriter => &[Caller::PRICE_UPDATER],
             Self::PriceReader => &[Caller::CREATE_ORDER, Caller::RATES, Caller::PRICE_UPDATER],
             Self::UserAdmin => &[Caller::USERS],
+            Self::WalletWriter => &[Caller::WALLETS],
             Self::KeyReader => {
                 &[Caller::CREATE_ORDER, Caller::FETCH_ORDERS, Caller::RATES, Caller::USERS, Caller::WALLETS]
             }

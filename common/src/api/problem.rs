@@ -24,7 +24,10 @@ pub use self::{
     reference::{REFERENCE_PATH, reference_html, reference_markdown},
     subcode::Subcode,
 };
-use crate::spelling;
+use crate::{
+    money::{Money, Sats},
+    spelling,
+};
 
 /// A field with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
@@ -114,6 +117,10 @@ struct ProblemBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     remaining_bitcoin: Option<String>,
+    /// The balance of the wallet. Present if the operation needs more money, or would exceed the highest balance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    balance: Option<String>,
     /// The key with which the order should be sent again. Present if the outcome of the order is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -139,7 +146,9 @@ pub struct Problem {
     pub subcode: Option<Subcode>,
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
-    pub remaining_bitcoin: Option<String>,
+    pub remaining_bitcoin: Option<Sats>,
+    /// Boxed, because every function that may fail returns space for it.
+    pub balance: Option<Box<Money>>,
     pub idempotency_key: Option<String>,
     /// How long the client should wait before a retry. [`Problem::new`] sets a value for every 429 and 503.
     pub retry_after: Option<Duration>,
@@ -159,6 +168,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             remaining_bitcoin: None,
+            balance: None,
             idempotency_key: None,
             retry_after: retry.then_some(DEFAULT_RETRY_AFTER),
         }
@@ -188,7 +198,8 @@ impl Problem {
             subcode: body.subcode.as_deref().and_then(Subcode::from_text),
             detail: body.detail.into(),
             errors: body.errors,
-            remaining_bitcoin: body.remaining_bitcoin,
+            remaining_bitcoin: body.remaining_bitcoin.and_then(|text| text.parse().ok()),
+            balance: body.balance.and_then(|text| text.parse().ok()).map(Box::new),
             idempotency_key: body.idempotency_key,
             retry_after,
         })
@@ -208,7 +219,8 @@ impl Problem {
             subcode: self.subcode.map(|subcode| subcode.as_str().to_owned()),
             detail: self.detail.into_owned(),
             errors: self.errors,
-            remaining_bitcoin: self.remaining_bitcoin,
+            remaining_bitcoin: self.remaining_bitcoin.map(|bitcoin| bitcoin.to_string()),
+            balance: self.balance.map(|balance| balance.to_string()),
             idempotency_key: self.idempotency_key,
             request_id: request_id.map(str::to_owned),
         }

@@ -2,7 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-/// A three-letter currency code in upper case, such as `EUR`. The setting `CURRENCIES` lists the codes that orders may use.
+/// A three-letter currency code in upper case, such as `EUR`. The setting `CURRENCIES` lists the codes that orders may use. The
+/// currency of a wallet may also be `BTC`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
@@ -12,9 +13,20 @@ pub struct Currency([u8; 3]);
 pub struct CurrencyError;
 
 impl Currency {
+    pub const BTC: Self = Self(*b"BTC");
     pub const EUR: Self = Self(*b"EUR");
     pub const GBP: Self = Self(*b"GBP");
     pub const USD: Self = Self(*b"USD");
+
+    /// The decimals of every currency but bitcoin.
+    pub const FIAT_DECIMALS: u32 = 4;
+    /// The decimals of bitcoin.
+    const BITCOIN_DECIMALS: u32 = 8;
+
+    /// The number of decimals in which amounts on account are counted.
+    pub fn decimals(self) -> u32 {
+        if self == Self::BTC { Self::BITCOIN_DECIMALS } else { Self::FIAT_DECIMALS }
+    }
 
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a currency holds ASCII letters only")

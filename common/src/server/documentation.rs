@@ -29,11 +29,12 @@ pub enum Group {
     Quotes,
     Prices,
     Users,
+    Wallets,
     Operations,
 }
 
 impl Group {
-    const ALL: [Self; 5] = [Self::Orders, Self::Quotes, Self::Prices, Self::Users, Self::Operations];
+    const ALL: [Self; 6] = [Self::Orders, Self::Quotes, Self::Prices, Self::Users, Self::Wallets, Self::Operations];
 
     fn name(self) -> &'static str {
         match self {
@@ -41,6 +42,7 @@ impl Group {
             Self::Quotes => "quotes",
             Self::Prices => "prices",
             Self::Users => "users",
+            Self::Wallets => "wallets",
             Self::Operations => "operations",
         }
     }
@@ -51,6 +53,7 @@ impl Group {
             Self::Quotes => "Prices that are offered to one client for a time.",
             Self::Prices => "Prices, courses of exchanges, and conversions.",
             Self::Users => "Users and their API keys.",
+            Self::Wallets => "Money on account: wallets, operations and transfers.",
             Self::Operations => "State of the service, for operators and monitoring.",
         }
     }

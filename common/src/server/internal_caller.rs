@@ -35,6 +35,8 @@ permissions! {
     PriceReader, check_price_reader;
     /// A caller that may create, change, read and list users and their keys.
     UserAdmin, check_user_admin;
+    /// A caller that may create and read wallets, and move money.
+    WalletWriter, check_wallet_writer;
     /// A caller that authenticates API keys: it may read the record of a key and record the last uses of keys.
     KeyReader, check_key_reader;
     /// A caller that may send reports.

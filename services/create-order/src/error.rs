@@ -196,7 +196,7 @@ fn limit_problem(remaining: Option<Sats>, requested: Requested) -> Problem {
     let name = requested.name();
     let hint = remaining.map(|left| format!(" {left} BTC remain; a smaller {name} may still fit."));
     let detail = format!("The {name} exceeds the limit of all orders.{}", hint.unwrap_or_default());
-    Problem { remaining_bitcoin: remaining.map(|left| left.to_string()), ..Problem::new(Code::LimitExceeded, detail) }
+    Problem { remaining_bitcoin: remaining, ..Problem::new(Code::LimitExceeded, detail) }
 }
 
 fn unknown_outcome(detail: &'static str) -> Problem {
@@ -211,10 +211,7 @@ fn quote_cap_problem(cap: QuoteCap, remaining: Option<Sats>) -> Problem {
     };
     let hint = remaining.map(|left| format!(" A quote may reserve {left} BTC now.")).unwrap_or_default();
     let detail = format!("{reserved}{hint} An order at the current price has no such cap.");
-    Problem {
-        remaining_bitcoin: remaining.map(|left| left.to_string()),
-        ..Problem::new(Code::QuoteLimitExceeded, detail)
-    }
+    Problem { remaining_bitcoin: remaining, ..Problem::new(Code::QuoteLimitExceeded, detail) }
 }
 
 fn price_problem(error: PriceError, requested: Requested) -> Problem {

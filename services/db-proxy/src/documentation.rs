@@ -6,7 +6,7 @@ use common::{
 };
 use serde_json::{Value, json};
 
-const ABOUT: &str = "The only owner of the database: orders, their limit, idempotency keys, courses, users and their keys. Only for other services.";
+const ABOUT: &str = "The only owner of the database: orders, their limit, idempotency keys, courses, users and their keys, wallets and their journal. Only for other services.";
 
 const READING: &[Code] = &[Code::DatabaseUnavailable];
 const WRITING: &[Code] = &[Code::DatabaseUnavailable, Code::OutcomeUnknown, Code::ShuttingDown];
@@ -16,6 +16,7 @@ const ORDER_ID: &str = "019b7d5a-1f00-7000-8000-000000000001";
 const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
 const USER_ID: &str = "019b7d5a-1f00-7000-8000-000000000003";
 const KEY_ID: &str = "019b7d5a-1f00-7000-8000-000000000004";
+const WALLET_ID: &str = "019b7d5a-1f00-7000-8000-000000000005";
 const EMAIL: &str = "ada@example.org";
 
 /// The price of an order of 69 EUR. The price has expired, so that the examples of orders are refused.
@@ -27,7 +28,12 @@ fn price() -> Value {
 }
 
 pub(crate) fn description() -> ApiDescription {
-    let operations = order_operations().into_iter().chain(course_operations()).chain(user_operations()).collect();
+    let operations = order_operations()
+        .into_iter()
+        .chain(course_operations())
+        .chain(user_operations())
+        .chain(wallet_operations())
+        .collect();
     ApiDescription { about: ABOUT, counted: CountedRequests::None, operations }
 }
 
@@ -112,5 +118,24 @@ fn user_operations() -> Vec<OperationDescription> {
         of_user("revoke_key").parameter("key_id", KEY_ID),
         operation("get_key").errors(&[Code::NotFound]).parameter("prefix", "bdk_Zk3TQ9aw"),
         operation("record_key_uses").body(json!({ "uses": [{ "id": KEY_ID, "used_at": TIME }] })),
+    ]
+}
+
+fn wallet_operations() -> Vec<OperationDescription> {
+    let operation = |id| OperationDescription::new(id, Group::Wallets).errors(READING);
+    let of_wallet =
+        |id| operation(id).errors(&[Code::NotFound]).parameter("id", WALLET_ID).parameter("owner", "anonymous");
+    let deposit = json!({
+        "client": "anonymous", "key": "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c12", "owner": "anonymous",
+        "operation": { "wallet_id": WALLET_ID, "operation_type": "DEPOSIT", "amount": "1000.00" },
+    });
+    vec![
+        operation("create_wallet").body(json!({ "currency": "USD" })),
+        operation("list_wallets").parameter("owner", "anonymous").parameter("limit", 50),
+        operation("lookup_wallets").body(json!({ "ids": [WALLET_ID] })),
+        of_wallet("get_wallet"),
+        of_wallet("list_operations").parameter("limit", 50),
+        operation("move_money").errors(WRITING).body(json!({ "movements": [deposit] })),
+        operation("verify_journal").parameter("limit", 1000),
     ]
 }

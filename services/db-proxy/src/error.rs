@@ -6,6 +6,7 @@ use common::api::{
     Code, FieldError, Problem,
     keys::{KEY_ID_FIELD, MAX_KEYS_PER_USER, PREFIX_FIELD},
     users::USER_ID_FIELD,
+    wallets::WALLET_ID_FIELD,
 };
 
 use crate::{
@@ -32,6 +33,9 @@ pub enum Error {
     /// 404.
     #[error("no order has this id")]
     OrderNotFound,
+    /// 404. The response names the field, by which the client of db-proxy recognizes it.
+    #[error("no wallet of the owner has this id")]
+    WalletNotFound,
     /// 404, 409 or 422; see [`DirectoryRefusal`].
     #[error(transparent)]
     Directory(#[from] DirectoryRefusal),
@@ -73,7 +77,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Write(WriteError::QueueFull) => {
-                Self::new(Code::Overloaded, "The queue of orders is full. This request stored nothing.")
+                Self::new(Code::Overloaded, "The queue of the writer is full. This request stored nothing.")
             }
             Error::Write(WriteError::Unavailable) => {
                 Self::new(Code::DatabaseUnavailable, "The database is unavailable. This request stored nothing.")
@@ -92,8 +96,8 @@ impl From<Error> for Problem {
             .retry_after(RETRY_AFTER_CLOCK_FAULT),
             Error::Write(WriteError::Indeterminate) => Self::new(
                 Code::OutcomeUnknown,
-                "The database became unavailable while the order was being stored. Send the order again with the same \
-                 Idempotency-Key. The order is placed only once, even if it was stored now.",
+                "The database became unavailable while the request was being stored. Send it again with the same \
+                 Idempotency-Key. It takes effect only once, even if it was stored now.",
             )
             .retry_after(INDETERMINATE_RETRY_AFTER),
             Error::Write(WriteError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
@@ -108,6 +112,10 @@ impl From<Error> for Problem {
                 Self::internal()
             }
             Error::OrderNotFound => Self::new(Code::NotFound, "No order has this id."),
+            Error::WalletNotFound => Self {
+                errors: vec![FieldError::new(WALLET_ID_FIELD, "belongs to no wallet of the owner")],
+                ..Self::new(Code::NotFound, "No wallet of the owner has this id.")
+            },
             Error::Directory(refusal) => Self::from(refusal),
             Error::UserCreationUnknown(error) => {
                 log_outage(&error);

@@ -1,10 +1,11 @@
-//! db-proxy: the only owner of the database. It stores orders, quotes, idempotency keys, the history of courses, and users with
-//! their API keys.
+//! db-proxy: the only owner of the database. It stores orders, quotes, idempotency keys, the history of courses, users with their
+//! API keys, and wallets with their journal.
 //!
 //! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one file per engine). To add an
 //! aggregate, write its folder and its migrations, and add it to [`Routes`] and [`build_routes`].
 
 mod background;
+mod client_key;
 pub mod clock_check;
 mod config;
 pub mod courses;
@@ -17,6 +18,7 @@ mod preparation;
 pub mod retention;
 pub mod users;
 mod uuid_v7;
+pub mod wallets;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
@@ -43,13 +45,14 @@ use self::{
     orders::OrderRoutes,
     preparation::Preparation,
     users::UserRoutes,
+    wallets::WalletRoutes,
 };
 
 /// How long `--migrate` waits for a database that is unavailable. A migration that runs is not limited.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The routes of every aggregate.
-type Routes = (OrderRoutes, CourseRoutes, UserRoutes);
+type Routes = (OrderRoutes, CourseRoutes, UserRoutes, WalletRoutes);
 
 fn build_routes(
     config: &Config,
@@ -63,6 +66,7 @@ fn build_routes(
         orders::build(database, config.orders, clock_check, metrics, health, tasks),
         courses::build(database, config.courses, clock_check, tasks),
         users::build(database, clock_check),
+        wallets::build(database, config.orders.key_retention, clock_check, metrics, tasks),
     )
 }
 

@@ -300,6 +300,15 @@ async fn db_proxy_works_without_the_privilege_to_change_the_schema() {
     let quote = platform.quote(order("USD", "2")).await.json(201);
     platform.place(json!({ "quote": quote["id"] }).to_string()).await.json(201);
     assert_eq!(platform.all_pages("/get_orders").await.len(), 2);
+    let wallet =
+        platform.client.post_internal(platform.db_proxy.url("/wallets"), r#"{"currency":"USD"}"#).await.json(201);
+    let deposit = json!({
+        "client": "anonymous", "key": "deposit", "owner": "anonymous",
+        "operation": { "wallet_id": wallet["id"], "operation_type": "DEPOSIT", "amount": "5" },
+    });
+    let movements = json!({ "movements": [deposit] }).to_string();
+    let outcomes = platform.client.post_internal(platform.db_proxy.url("/movements"), movements).await.json(200);
+    assert_eq!(outcomes["outcomes"][0]["operation"]["balance"], "5.00");
     platform.start_other_services().await;
     let courses = platform.db_proxy.url("/courses");
     wait_until("courses are stored", LIMIT, async || {
@@ -314,6 +323,7 @@ async fn db_proxy_works_without_the_privilege_to_change_the_schema() {
         "drop table orders",
         "alter table orders add column mine integer",
         "truncate orders",
+        "alter table entries disable trigger all",
     ] {
         let error = app.execute(statement).await.unwrap_err();
         assert_eq!(

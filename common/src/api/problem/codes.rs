@@ -106,6 +106,13 @@ codes! {
     QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve",
         AfterChange,
         "Request a quote of at most `remaining_bitcoin`, wait until an open quote is used or expires, or place an order without a quote.";
+    /// The wallet has less money than the operation takes from it. `balance` is what it has.
+    InsufficientFunds = "insufficient_funds", CONFLICT, "The wallet has not enough money",
+        AfterChange, "Send a smaller amount, or deposit money first.";
+    /// The wallet would have more money than a wallet may have: 18 digits, of which 4 are decimals, or 8 for bitcoin. `balance` is
+    /// what it has.
+    BalanceOutOfRange = "balance_out_of_range", CONFLICT, "The balance of the wallet would be too high",
+        AfterChange, "Send a smaller amount, or use another wallet.";
     /// Another user has the e-mail address. Addresses are compared without regard to case.
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is taken",
         AfterChange,
@@ -130,9 +137,9 @@ codes! {
     /// `errors` names each of them.
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has an invalid value",
         AfterChange, "Correct every field that `errors` names.";
-    /// The idempotency key was used for another order.
-    KeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another order",
-        AfterChange, "Use a new key for a new order. To send the same order again, send exactly the same body.";
+    /// The idempotency key was used for another order, or for another operation of a wallet.
+    KeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
+        AfterChange, "Use a new key for a new request. To send the same request again, send exactly the same body.";
     /// The quote does not exist. Quotes are deleted some time after they expire.
     QuoteUnknown = "quote_unknown", UNPROCESSABLE_ENTITY, "The quote does not exist",
         AfterChange, "Request a new quote.";

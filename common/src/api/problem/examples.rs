@@ -27,17 +27,25 @@ fn example_problem(code: Code) -> Problem {
         Code::MethodNotAllowed => problem("This path does not support PUT. /docs lists the methods of each path."),
         Code::RequestTimeout => problem("The body was not received in time."),
         Code::LimitExceeded => Problem {
-            remaining_bitcoin: Some("0.25000000".to_owned()),
+            remaining_bitcoin: "0.25".parse().ok(),
             ..problem(
                 "The order exceeds the limit over all orders. 0.25000000 BTC remain; a smaller order may still fit.",
             )
         },
         Code::QuoteLimitExceeded => Problem {
-            remaining_bitcoin: Some("10.00000000".to_owned()),
+            remaining_bitcoin: "10".parse().ok(),
             ..problem(
                 "The amount exceeds what one quote may reserve. A quote may reserve 10.00000000 BTC now. An order at the current \
                  price has no such cap.",
             )
+        },
+        Code::InsufficientFunds => Problem {
+            balance: "25.00".parse().ok().map(Box::new),
+            ..problem("The wallet has 25.00 USD, which is less than the amount.")
+        },
+        Code::BalanceOutOfRange => Problem {
+            balance: "99999999999999.00".parse().ok().map(Box::new),
+            ..problem("The balance of the wallet would have more than 18 digits. It has 99999999999999.00 USD.")
         },
         Code::EmailTaken => Problem {
             errors: vec![FieldError::new("email", "belongs to another user")],

@@ -3,7 +3,8 @@ use super::*;
 #[tokio::test]
 async fn problem_is_parsed_from_its_response() {
     let problem = Problem {
-        remaining_bitcoin: Some("0.5".to_owned()),
+        remaining_bitcoin: Some("0.5".parse().unwrap()),
+        balance: Some(Box::new("1.50".parse().unwrap())),
         subcode: Some(Subcode::NoEffect),
         ..Problem::validation(vec![FieldError::new("amount", "must be greater than 0")])
     };

@@ -43,15 +43,17 @@ async fn each_permission_belongs_to_its_callers_and_to_operators() {
         ("PriceWriter", callers_of!(check_price_writer)),
         ("PriceReader", callers_of!(check_price_reader)),
         ("UserAdmin", callers_of!(check_user_admin)),
+        ("WalletWriter", callers_of!(check_wallet_writer)),
         ("KeyReader", callers_of!(check_key_reader)),
         ("Operator", callers_of!(check_operator)),
     ]);
-    let expected: [(&str, &[&str]); 7] = [
+    let expected: [(&str, &[&str]); 8] = [
         ("OrderWriter", &["create-order", "operator"]),
         ("HistoryReader", &["create-order", "fetch-orders", "rates", "operator"]),
         ("PriceWriter", &["price-updater", "operator"]),
         ("PriceReader", &["create-order", "rates", "price-updater", "operator"]),
         ("UserAdmin", &["users", "operator"]),
+        ("WalletWriter", &["wallets", "operator"]),
         ("KeyReader", &["create-order", "fetch-orders", "rates", "users", "wallets", "operator"]),
         ("Operator", &["operator"]),
     ];

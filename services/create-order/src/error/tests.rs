@@ -12,7 +12,7 @@ fn refusal_states_the_remaining_amount() {
     let remaining = Some(Sats::new(1_234).unwrap());
     for error in [Error::LimitExceeded { remaining }, Error::QuoteCapExceeded { cap: QuoteCap::Client, remaining }] {
         let problem = Problem::from(error);
-        assert_eq!(problem.remaining_bitcoin.as_deref(), Some("0.00001234"));
+        assert_eq!(problem.remaining_bitcoin, remaining);
         assert!(problem.detail.contains("0.00001234 BTC"), "{}", problem.detail);
     }
     assert_eq!(Problem::from(Error::LimitExceeded { remaining: None }).remaining_bitcoin, None);

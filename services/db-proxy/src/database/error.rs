@@ -19,6 +19,9 @@ pub enum DatabaseError {
     /// The database did not answer within the time limit. A later attempt may succeed.
     #[error("the database did not answer in time")]
     TimedOut,
+    /// Another transaction used one of the idempotency keys at the same time. A later attempt reads what it stored.
+    #[error("another transaction used the idempotency key at the same time")]
+    KeyConflict,
     /// The schema lacks a migration, or a table or column of one. A later attempt may succeed, after the migration.
     #[error(
         "migrations of the database are missing; with DATABASE_MIGRATIONS=check, db-proxy waits until `db-proxy --migrate` has \
@@ -88,6 +91,7 @@ impl DatabaseError {
             Self::Unavailable(_)
             | Self::Unreachable(_)
             | Self::TimedOut
+            | Self::KeyConflict
             | Self::NotMigrated
             | Self::NotPrimary(_)
             | Self::NotDurable(_)

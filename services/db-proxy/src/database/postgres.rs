@@ -69,6 +69,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 #[derive(Clone)]
 pub struct PostgresDatabase {
     pub writer: PgPool,
+    /// For the writer of wallets, which commits beside the writer of orders.
+    pub wallet_writer: PgPool,
     pub readers: PgPool,
     /// For the writes of courses, for retention, and for the checks of the clock and of durability.
     pub background: PgPool,
@@ -90,6 +92,7 @@ impl PostgresDatabase {
         let primary = Primary::new(unlimited.iter().map(|host| host.clone().options(SESSION)).collect());
         Ok(Self {
             writer: primary.connect_lazy(1, Access::Write),
+            wallet_writer: primary.connect_lazy(1, Access::Write),
             readers: primary.connect_lazy(READERS, Access::Read),
             background: primary.connect_lazy(BACKGROUND, Access::Write),
             small_writes: primary.connect_lazy(SMALL_WRITES, Access::Write),
@@ -136,7 +139,7 @@ impl PostgresDatabase {
     }
 
     pub(super) async fn close(&self) {
-        for pool in [&self.writer, &self.readers, &self.background, &self.small_writes] {
+        for pool in [&self.writer, &self.wallet_writer, &self.readers, &self.background, &self.small_writes] {
             pool.close().await;
         }
     }
@@ -188,6 +191,11 @@ impl PostgresDatabase {
     /// The connection for writes. Its server was the primary and writable when it was opened.
     pub async fn acquire_writer(&self) -> Result<TransactionConnection<Postgres>, DatabaseError> {
         self.acquire(&self.writer).await
+    }
+
+    /// The connection for movements of money; see [`acquire_writer`](Self::acquire_writer).
+    pub async fn acquire_wallet_writer(&self) -> Result<TransactionConnection<Postgres>, DatabaseError> {
+        self.acquire(&self.wallet_writer).await
     }
 
     async fn acquire(&self, pool: &PgPool) -> Result<TransactionConnection<Postgres>, DatabaseError> {

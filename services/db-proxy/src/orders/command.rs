@@ -8,17 +8,12 @@ use common::{
         quotes::{Quote, QuoteCap},
     },
     config::Caller,
-    ids::{IdempotencyKey, OrderId, QuoteId, UserId},
+    ids::{OrderId, QuoteId, UserId},
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
 };
 
-/// An idempotency key and the client that it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientKey {
-    pub client: String,
-    pub key: IdempotencyKey,
-}
+pub use crate::client_key::ClientKey;
 
 /// A requested change. The writer decides whether to accept it, and commits it.
 #[derive(Debug, Clone)]

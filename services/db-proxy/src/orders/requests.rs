@@ -7,18 +7,18 @@ use common::{
         FieldError,
         orders::{
             Annotations, MAX_GROUP, MarketOrder, OrderedAmount, Outcome, PlaceOrderCommand, PricedOrder, RefusalReason,
-            Refused, ValidatedOrder, client_name, names_a_user,
+            Refused, ValidatedOrder,
         },
         quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
     },
     config::Caller,
-    ids::{IdempotencyKey, UserId},
     time::Timestamp,
 };
 
 use super::command::{
     CapExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
 };
+use crate::client_key::check_client;
 
 /// The command for an order that was received at `received_at` by the clock of the database.
 pub fn place_command(
@@ -85,22 +85,6 @@ pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps, written_by: Cal
         written_by,
         attempted_ids: Vec::new(),
     }))
-}
-
-/// Checks that the name of a client has the form of an idempotency key. The name must be that of the user if the request has a
-/// user, and must not be the name of any user otherwise. No other client can therefore use the idempotency keys of a user.
-fn check_client(client: &str, user: Option<UserId>) -> Result<(), FieldError> {
-    if client.parse::<IdempotencyKey>().is_err() {
-        return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));
-    }
-    match user {
-        Some(_) if client == client_name(user) => Ok(()),
-        None if !names_a_user(client) => Ok(()),
-        _ => Err(FieldError::new(
-            "client",
-            "must be user: followed by user_id if user_id is present, and must not start with user: otherwise",
-        )),
-    }
 }
 
 /// Checks the number of orders or ids in a request.

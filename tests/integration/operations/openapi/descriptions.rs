@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Operation, all_documents, operations};
 
-const GROUPS: [&str; 5] = ["operations", "orders", "prices", "quotes", "users"];
+const GROUPS: [&str; 6] = ["operations", "orders", "prices", "quotes", "users", "wallets"];
 
 /// Calls `check` with every operation of every document and its name for messages.
 fn for_each_operation(check: impl Fn(&Operation<'_>, &str)) {

@@ -27,6 +27,8 @@ const EXPECTED_PROBLEMS: &[&str] = &[
     "find_user",
     "create_key",
     "get_key",
+    "get_wallet",
+    "list_operations",
     "add_record",
     "put_board",
 ];

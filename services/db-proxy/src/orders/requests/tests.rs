@@ -1,10 +1,10 @@
 use common::{
     api::{
-        orders::{MarketOrder, OrderPrice, OrderedBy, Placed, RefusalReason, Refused},
+        orders::{MarketOrder, OrderPrice, OrderedBy, Placed, RefusalReason, Refused, client_name},
         prices::PriceState,
         quotes::QuoteCap,
     },
-    ids::QuoteId,
+    ids::{QuoteId, UserId},
     money::{Currency, Sats},
 };
 

@@ -1,0 +1,228 @@
+//! Wire types of wallets.
+//!
+//! The service wallets validates requests of customers and sends them to db-proxy as a [`MoveCommand`] each, many in one request.
+//! db-proxy answers with a [`MoveOutcome`] for each. [`VerificationPage`] is the result of a check of the journal.
+
+mod listing;
+mod verification;
+
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    listing::{FoundWallets, OperationCursor, OperationPage, WalletCursor, WalletLookup, WalletPage},
+    verification::{CheckedRows, VerificationCursor, VerificationPage, Violation, ViolationKind},
+};
+use crate::{
+    api::orders::OwnerFilter,
+    ids::{IdempotencyKey, MovementId, UserId, WalletId},
+    money::{Currency, Money, OperationAmount},
+    time::Timestamp,
+};
+
+/// Maximum number of wallets, or of operations, on a page.
+pub const MAX_WALLET_PAGE: u32 = 1000;
+/// Maximum number of wallets that one request to db-proxy may look up.
+pub const MAX_WALLET_LOOKUP: usize = 256;
+/// Maximum number of operations and transfers in one request to db-proxy.
+pub const MAX_MOVE_GROUP: usize = 256;
+/// Maximum number of rows that one request for a verification checks.
+pub const MAX_VERIFIED_ROWS: u32 = 10_000;
+/// The field that a 404 of db-proxy names if no wallet of the owner has the id. A 404 without it is of a db-proxy without the
+/// endpoint.
+pub const WALLET_ID_FIELD: &str = "id";
+
+/// Money of one currency on account.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Wallet {
+    pub id: WalletId,
+    /// A fiat currency, or `BTC`.
+    pub currency: Currency,
+    /// Never negative.
+    pub balance: Money,
+    /// The user who owns the wallet; `null` if it was created without a key.
+    #[serde(default)]
+    pub user_id: Option<UserId>,
+    pub created_at: Timestamp,
+}
+
+/// What a customer may do with one wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[oai(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OperationType {
+    /// Money enters the wallet from outside.
+    Deposit,
+    /// Money leaves the wallet to the outside.
+    Withdraw,
+}
+
+/// How a movement changed one wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[oai(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EntryType {
+    Deposit,
+    Withdraw,
+    /// Money from another wallet.
+    TransferIn,
+    /// Money to another wallet.
+    TransferOut,
+    /// Money that an order spent.
+    OrderOut,
+    /// Bitcoin that an order bought.
+    OrderIn,
+}
+
+/// A change of one wallet. It never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Operation {
+    /// The id of the movement. The two sides of a transfer have the same id.
+    pub id: MovementId,
+    pub wallet_id: WalletId,
+    pub operation_type: EntryType,
+    /// Greater than zero; the type states the direction.
+    pub amount: Money,
+    /// The balance of the wallet after the operation.
+    pub balance: Money,
+    pub created_at: Timestamp,
+}
+
+/// Money that moved from one wallet to another. It never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Transfer {
+    pub id: MovementId,
+    pub from: WalletId,
+    pub to: WalletId,
+    pub currency: Currency,
+    pub amount: Money,
+    /// The balance of `from` after the transfer.
+    pub from_balance: Money,
+    /// The balance of `to` after the transfer.
+    pub to_balance: Money,
+    pub created_at: Timestamp,
+}
+
+/// A request of wallets to db-proxy to create a wallet.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct CreateWalletCommand {
+    pub currency: Currency,
+    /// The user who owns the wallet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub user_id: Option<UserId>,
+}
+
+/// A request of wallets to db-proxy to move money. Exactly one of `operation` and `transfer` is present.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct MoveCommand {
+    /// The owner of the key: `user:` and the id for a user, and another name otherwise.
+    pub client: String,
+    /// The idempotency key. wallets generates one if the client sent none, so that its own retries are safe.
+    pub key: IdempotencyKey,
+    /// When the client sent the request, by the clock of the database. The value may be earlier than the request, but never later.
+    /// It identifies a delayed duplicate of a request that was already refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub asked_at: Option<Timestamp>,
+    /// Whose wallets may change.
+    pub owner: OwnerFilter,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub operation: Option<OperationCommand>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub transfer: Option<TransferCommand>,
+}
+
+/// Deposits to or withdraws from one wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OperationCommand {
+    pub wallet_id: WalletId,
+    pub operation_type: OperationType,
+    pub amount: OperationAmount,
+}
+
+/// Moves money between two wallets of one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct TransferCommand {
+    pub from: WalletId,
+    pub to: WalletId,
+    pub amount: OperationAmount,
+}
+
+/// A group of requests to move money. Each is decided on its own, in this sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct MoveCommands {
+    #[oai(validator(min_items = 1, max_items = 256))]
+    pub movements: Vec<MoveCommand>,
+}
+
+/// The outcome of a request to move money. Exactly one of `operation`, `transfer` and `refused` is present.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct MoveOutcome {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub operation: Option<Operation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub transfer: Option<Transfer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub refused: Option<MoveRefused>,
+    /// Whether an earlier request with the same key moved the money.
+    #[serde(default)]
+    pub replayed: bool,
+}
+
+/// Why no money moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct MoveRefused {
+    pub reason: MoveRefusalReason,
+    /// The wallet that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub wallet_id: Option<WalletId>,
+    /// The balance of that wallet. Present if it is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub balance: Option<Money>,
+    /// The currency of that wallet. Present if it is the reason, or if the balance is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub currency: Option<Currency>,
+}
+
+/// Why no money moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+pub enum MoveRefusalReason {
+    /// The key was used for a different operation or transfer.
+    KeyReused,
+    /// The owner has no wallet with this id.
+    WalletNotFound,
+    /// Both wallets of the transfer are the same one.
+    SameWallet,
+    /// The wallets of the transfer have different currencies. `currency` is that of the wallet that pays.
+    CurrencyMismatch,
+    /// The amount has more decimals than the currency of the wallet.
+    TooManyDecimals,
+    /// The balance of the wallet is less than the amount.
+    InsufficientFunds,
+    /// The balance would become too high.
+    BalanceOutOfRange,
+}
+
+/// The outcomes of a group, in the order of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct MoveOutcomes {
+    pub outcomes: Vec<MoveOutcome>,
+    /// The time of the database after the requests were decided. wallets derives `asked_at` of later requests from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub decided_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests;

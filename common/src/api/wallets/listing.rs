@@ -1,0 +1,93 @@
+//! Selecting and paging wallets and their operations.
+
+use std::{fmt, str::FromStr};
+
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Operation, Wallet};
+use crate::{
+    api::cursor::{CursorError, parse_cursor, parse_hex},
+    ids::WalletId,
+};
+
+/// A request of wallets to db-proxy to find wallets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct WalletLookup {
+    #[oai(validator(max_items = 256))]
+    pub ids: Vec<WalletId>,
+}
+
+/// The wallets that have one of the ids, in no particular order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct FoundWallets {
+    pub wallets: Vec<Wallet>,
+}
+
+/// A page of wallets from db-proxy, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct WalletPage {
+    pub data: Vec<Wallet>,
+    /// The cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<WalletCursor>,
+}
+
+/// A page of the operations of one wallet from db-proxy, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct OperationPage {
+    pub data: Vec<Operation>,
+    /// The cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<OperationCursor>,
+}
+
+/// The position of a page of wallets: the id of the last wallet of the previous page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WalletCursor(pub WalletId);
+
+impl fmt::Display for WalletCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "w{}", self.0.0.simple())
+    }
+}
+
+impl FromStr for WalletCursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        parse_cursor(text, 'w', |digits| Uuid::try_parse(digits).ok().map(|id| Self(WalletId(id))))
+    }
+}
+
+crate::text_type!(
+    WalletCursor,
+    "cursor",
+    "The opaque position of a page.",
+    "w0190a6e27c1b7c3a9d5e0123456789ab",
+    pattern: r"^w[0-9a-f]{32}$"
+);
+
+/// The position of a page of operations: the number of the last operation of the previous page. The operations of a wallet are
+/// numbered without a gap, so that a page costs the same however many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationCursor(pub i64);
+
+impl fmt::Display for OperationCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{:x}", self.0)
+    }
+}
+
+impl FromStr for OperationCursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        parse_cursor(text, 'n', |digits| parse_hex(digits).filter(|&number| number > 0).map(Self))
+    }
+}
+
+crate::text_type!(OperationCursor, "cursor", "The opaque position of a page.", "n1f", pattern: r"^n[1-9a-f][0-9a-f]{0,15}$");

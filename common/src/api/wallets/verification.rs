@@ -1,0 +1,119 @@
+//! The check of the journal, in pages of bounded size.
+
+use std::{fmt, str::FromStr};
+
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    api::cursor::{CursorError, parse_hex},
+    ids::{MovementId, WalletId},
+};
+
+/// The result of a check of some rows of the journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct VerificationPage {
+    /// How many rows were checked. The sums over all pages are the rows of the journal.
+    pub checked: CheckedRows,
+    /// Empty if the rows are correct.
+    pub violations: Vec<Violation>,
+    /// The cursor of the rows that are checked next; absent after the last rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<VerificationCursor>,
+}
+
+/// The number of rows that were checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct CheckedRows {
+    pub wallets: u64,
+    pub entries: u64,
+    pub movements: u64,
+}
+
+/// A row that contradicts the rules of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Violation {
+    pub kind: ViolationKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub wallet_id: Option<WalletId>,
+    /// The number of the entry within the wallet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub number: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub movement_id: Option<MovementId>,
+}
+
+/// The rule that a row contradicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+pub enum ViolationKind {
+    /// The balance of a wallet is not that after its last entry.
+    BalanceDiffers,
+    /// The number of entries of a wallet is not that of its last entry.
+    EntryCountDiffers,
+    /// The numbers of the entries of a wallet have a gap.
+    GapInNumbers,
+    /// The balance after an entry is not the balance before it plus its amount.
+    WrongBalanceAfter,
+    /// An entry belongs to no wallet, or has another currency than its wallet.
+    WrongWallet,
+    /// An entry belongs to no movement.
+    NoMovement,
+    /// A movement has less than two entries.
+    TooFewEntries,
+    /// The entries of a movement in one currency do not add up to zero.
+    NotBalanced,
+}
+
+/// The position in a verification: wallets first, then entries, then movements. Each position is that of the last row that was
+/// checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VerificationCursor {
+    Wallets(WalletId),
+    Entries { wallet: WalletId, number: i64 },
+    Movements(MovementId),
+}
+
+impl fmt::Display for VerificationCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wallets(id) => write!(f, "w{}", id.0.simple()),
+            Self::Entries { wallet, number } => write!(f, "e{}{number:x}", wallet.0.simple()),
+            Self::Movements(id) => write!(f, "m{}", id.0.simple()),
+        }
+    }
+}
+
+/// The digits of an id.
+const ID_LENGTH: usize = 32;
+
+impl FromStr for VerificationCursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let (kind, rest) = text.split_at_checked(1).ok_or(CursorError)?;
+        let (id, number) = rest.split_at_checked(ID_LENGTH).ok_or(CursorError)?;
+        let id = Uuid::try_parse(id).map_err(|_| CursorError)?;
+        let cursor = match kind {
+            "w" => Self::Wallets(WalletId(id)),
+            "e" => Self::Entries { wallet: WalletId(id), number: parse_hex(number).ok_or(CursorError)? },
+            "m" => Self::Movements(MovementId(id)),
+            _ => return Err(CursorError),
+        };
+        if cursor.to_string() == text { Ok(cursor) } else { Err(CursorError) }
+    }
+}
+
+crate::text_type!(
+    VerificationCursor,
+    "cursor",
+    "The opaque position in a verification.",
+    "w0190a6e27c1b7c3a9d5e0123456789ab",
+    pattern: r"^([wm][0-9a-f]{32}|e[0-9a-f]{32}(0|[1-9a-f][0-9a-f]{0,15}))$"
+);

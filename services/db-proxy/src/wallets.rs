@@ -1,0 +1,233 @@
+//! Wallets and their journal.
+//!
+//! A movement of money passes through these types: [`MoveCommand`](common::api::wallets::MoveCommand), as the service wallets sends
+//! it; [`MoveMoneyCommand`], in the queue of the writer; [`Movement`](records::Movement) with its entries, as it is stored;
+//! [`MoveOutcome`](common::api::wallets::MoveOutcome), as responses contain it.
+//!
+//! Money that a wallet receives comes from another account: another wallet, or the outside world. So the entries of each movement add
+//! up to zero, and every balance follows from the entries of its wallet.
+
+pub mod command;
+pub mod policy;
+pub mod records;
+mod requests;
+mod retention;
+mod routes;
+pub mod store;
+pub mod verification;
+
+use std::time::Duration;
+
+use common::{
+    api::{
+        orders::OwnerFilter,
+        wallets::{
+            CheckedRows, CreateWalletCommand, FoundWallets, MAX_VERIFIED_ROWS, MAX_WALLET_PAGE, OperationCursor,
+            OperationPage, VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletLookup, WalletPage,
+        },
+    },
+    ids::{MovementId, WalletId},
+    metrics::Metrics,
+    time::{Clock, Timestamp},
+};
+use uuid::Uuid;
+
+use self::store::{EntryPosition, OperationScan};
+pub use self::{
+    command::{Decision, MoveMoneyCommand, MoveTerms},
+    requests::{move_money_command, outcome_of},
+    retention::WalletRetention,
+    routes::WalletRoutes,
+    store::{WalletScan, WalletStore},
+};
+pub use crate::client_key::ClientKey;
+use crate::{
+    background::BackgroundTasks,
+    clock_check::ClockCheck,
+    database::{Database, DatabaseError},
+    error::Error,
+    group_commit::{Attempt, BatchStore, WriteHealth, Writer, WriterMetrics},
+};
+
+/// Builds the routes and adds the background work of the aggregate. `key_retention` is how long an idempotency key is kept.
+pub fn build(
+    database: &Database,
+    key_retention: Duration,
+    clock_check: &ClockCheck,
+    metrics: &Metrics,
+    tasks: &mut BackgroundTasks,
+) -> WalletRoutes {
+    let store = WalletStore::new(database);
+    let batches = WalletBatchStore { store: store.clone(), clock_check: clock_check.clone() };
+    // The writer of orders shows whether the database accepts writes, so the health of this writer is not read.
+    let (writer, writer_task) =
+        Writer::new(batches, WriterMetrics::register(metrics, "movement"), WriteHealth::default());
+    tasks.add_writer(writer_task);
+    tasks.add_retention(WalletRetention { store: store.clone(), key_retention }, Clock::System);
+    WalletRoutes { service: WalletService { store, clock_check: clock_check.clone() }, writer }
+}
+
+/// Commits batches of movements.
+pub struct WalletBatchStore {
+    pub store: WalletStore,
+    pub clock_check: ClockCheck,
+}
+
+impl BatchStore for WalletBatchStore {
+    type Command = MoveMoneyCommand;
+    type Decision = Decision;
+
+    async fn commit_batch(
+        &self,
+        commands: &mut [MoveMoneyCommand],
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, DatabaseError> {
+        self.store.commit_batch(&self.clock_check, commands, attempt).await
+    }
+
+    async fn run_idle_work(&self) -> Result<(), DatabaseError> {
+        Ok(())
+    }
+
+    /// The writer of orders probes the same database.
+    async fn probe_write(&self) -> Result<(), DatabaseError> {
+        Ok(())
+    }
+}
+
+/// Creates, reads and verifies wallets. Movements of money go through the writer.
+#[derive(Clone)]
+pub struct WalletService {
+    pub store: WalletStore,
+    pub clock_check: ClockCheck,
+}
+
+impl WalletService {
+    pub async fn create_wallet(&self, command: CreateWalletCommand) -> Result<Wallet, Error> {
+        Ok(self.store.create_wallet(command, self.write_time()?).await?.into())
+    }
+
+    /// The wallet with this id, if it is one of the owner.
+    pub async fn wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<Wallet, Error> {
+        let wallet = self.store.wallets_by_id(&[id]).await?.pop().filter(|wallet| owner.selects(wallet.user_id));
+        Ok(wallet.ok_or(Error::WalletNotFound)?.into())
+    }
+
+    /// The wallets of everybody that have one of the ids.
+    pub async fn find_wallets(&self, lookup: &WalletLookup) -> Result<FoundWallets, Error> {
+        requests::check_lookup_size(lookup.ids.len())?;
+        let wallets = self.store.wallets_by_id(&lookup.ids).await?;
+        Ok(FoundWallets { wallets: wallets.into_iter().map(Wallet::from).collect() })
+    }
+
+    /// A page of the wallets of the owner, newest first. `limit` is reduced to [`MAX_WALLET_PAGE`].
+    pub async fn list_wallets(
+        &self,
+        owner: OwnerFilter,
+        cursor: Option<WalletCursor>,
+        limit: u32,
+    ) -> Result<WalletPage, Error> {
+        // No id is higher.
+        let before = cursor.map_or(WalletId(Uuid::max()), |WalletCursor(id)| id);
+        let limit = limit.min(MAX_WALLET_PAGE);
+        // One wallet more than the page is read, to find out whether there is a next page.
+        let mut wallets = self.store.list_wallets(WalletScan { owner, before, limit: limit + 1 }).await?;
+        let has_more = wallets.len() > page_len(limit);
+        wallets.truncate(page_len(limit));
+        let next_cursor = wallets.last().filter(|_| has_more).map(|last| WalletCursor(last.id));
+        Ok(WalletPage { data: wallets.into_iter().map(Wallet::from).collect(), next_cursor })
+    }
+
+    /// A page of the operations of a wallet, newest first. `limit` is reduced to [`MAX_WALLET_PAGE`].
+    pub async fn list_operations(
+        &self,
+        wallet: WalletId,
+        owner: OwnerFilter,
+        cursor: Option<OperationCursor>,
+        limit: u32,
+    ) -> Result<OperationPage, Error> {
+        self.wallet(wallet, owner).await?;
+        let before = cursor.map_or(i64::MAX, |OperationCursor(number)| number);
+        let limit = limit.min(MAX_WALLET_PAGE);
+        let rows = self.store.list_operations(OperationScan { wallet, before, limit }).await?;
+        // Operations are numbered without a gap from 1.
+        let next = rows.last().map(|row| row.number).filter(|number| rows.len() == page_len(limit) && *number > 1);
+        let data = rows.into_iter().map(|row| row.operation).collect();
+        Ok(OperationPage { data, next_cursor: next.map(OperationCursor) })
+    }
+
+    /// Checks the rows after the cursor. `limit` is the number of rows, and is reduced to [`MAX_VERIFIED_ROWS`].
+    pub async fn verify_journal(
+        &self,
+        cursor: Option<VerificationCursor>,
+        limit: u32,
+    ) -> Result<VerificationPage, DatabaseError> {
+        let limit = limit.clamp(1, MAX_VERIFIED_ROWS);
+        match cursor.unwrap_or(VerificationCursor::Wallets(WalletId(Uuid::nil()))) {
+            VerificationCursor::Wallets(after) => self.verify_wallets(after, limit).await,
+            VerificationCursor::Entries { wallet, number } => {
+                self.verify_entries(EntryPosition { wallet, number }, limit).await
+            }
+            VerificationCursor::Movements(after) => self.verify_movements(after, limit).await,
+        }
+    }
+
+    async fn verify_wallets(&self, after: WalletId, limit: u32) -> Result<VerificationPage, DatabaseError> {
+        let wallets = self.store.wallet_balances(after, limit).await?;
+        let is_full = wallets.len() == page_len(limit);
+        let next_cursor = match wallets.last().filter(|_| is_full) {
+            Some(last) => VerificationCursor::Wallets(last.id),
+            None => VerificationCursor::Entries { wallet: WalletId(Uuid::nil()), number: 0 },
+        };
+        Ok(VerificationPage {
+            checked: CheckedRows { wallets: row_count(wallets.len()), ..CheckedRows::default() },
+            violations: verification::check_wallets(&wallets),
+            next_cursor: Some(next_cursor),
+        })
+    }
+
+    async fn verify_entries(&self, from: EntryPosition, limit: u32) -> Result<VerificationPage, DatabaseError> {
+        // The entry at the position was checked before, and is read again for its balance.
+        let entries = self.store.journal_entries(from, limit + 1).await?;
+        let is_full = entries.len() > page_len(limit);
+        let is_checked =
+            entries.first().is_some_and(|first| (first.wallet, first.number) == (from.wallet, from.number));
+        let (previous, unchecked) = entries.split_at(usize::from(is_checked));
+        let next_cursor = match entries.last().filter(|_| is_full) {
+            Some(last) => VerificationCursor::Entries { wallet: last.wallet, number: last.number },
+            None => VerificationCursor::Movements(MovementId(Uuid::nil())),
+        };
+        Ok(VerificationPage {
+            checked: CheckedRows { entries: row_count(unchecked.len()), ..CheckedRows::default() },
+            violations: verification::check_entries(previous.first(), unchecked),
+            next_cursor: Some(next_cursor),
+        })
+    }
+
+    async fn verify_movements(&self, after: MovementId, limit: u32) -> Result<VerificationPage, DatabaseError> {
+        let lines = self.store.movement_lines(after, limit).await?;
+        let movements = lines.chunk_by(|a, b| a.movement == b.movement).count();
+        let next = lines.last().filter(|_| movements == page_len(limit)).map(|last| last.movement);
+        Ok(VerificationPage {
+            checked: CheckedRows { movements: row_count(movements), ..CheckedRows::default() },
+            violations: verification::check_movements(&lines),
+            next_cursor: next.map(VerificationCursor::Movements),
+        })
+    }
+
+    /// The time of a write. The writer of orders checks the clock all the time, so its newest result is enough here.
+    fn write_time(&self) -> Result<Timestamp, DatabaseError> {
+        match self.clock_check.fault() {
+            Some(fault) => Err(fault.into()),
+            None => Ok(self.clock_check.database_time()),
+        }
+    }
+}
+
+fn page_len(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+fn row_count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

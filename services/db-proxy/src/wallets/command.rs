@@ -1,0 +1,97 @@
+//! Commands of the wallet aggregate, and the decisions about them.
+
+use common::{
+    api::{
+        orders::OwnerFilter,
+        wallets::{MoveRefused, OperationType},
+    },
+    config::Caller,
+    ids::{MovementId, WalletId},
+    money::OperationAmount,
+    time::Timestamp,
+};
+
+use super::records::{Movement, RefusalKey};
+use crate::client_key::ClientKey;
+
+/// A movement of money that the writer decides and commits.
+#[derive(Debug, Clone)]
+pub struct MoveMoneyCommand {
+    pub key: ClientKey,
+    /// Whose wallets may change.
+    pub owner: OwnerFilter,
+    pub terms: MoveTerms,
+    /// When the client sent the request. It is not later than the time at which db-proxy received the request.
+    pub requested_at: Timestamp,
+    /// Who sent the request to db-proxy.
+    pub written_by: Caller,
+    /// The ids that earlier attempts to commit this command assigned. A stored movement with one of these ids is of this command
+    /// and is not a replay.
+    pub attempted_ids: Vec<MovementId>,
+}
+
+/// What a command moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MoveTerms {
+    /// Money enters or leaves one wallet.
+    Operation {
+        operation_type: OperationType,
+        wallet: WalletId,
+        amount: OperationAmount,
+    },
+    Transfer {
+        from: WalletId,
+        to: WalletId,
+        amount: OperationAmount,
+    },
+}
+
+impl MoveTerms {
+    /// The wallet whose refusals are recorded for the command: the only wallet, or the one that pays.
+    pub fn primary_wallet(self) -> WalletId {
+        match self {
+            Self::Operation { wallet, .. } => wallet,
+            Self::Transfer { from, .. } => from,
+        }
+    }
+
+    /// The wallets that change.
+    pub fn wallets(self) -> impl Iterator<Item = WalletId> {
+        let receiver = match self {
+            Self::Operation { .. } => None,
+            Self::Transfer { to, .. } => Some(to),
+        };
+        std::iter::once(self.primary_wallet()).chain(receiver)
+    }
+
+    /// Identifies the request in the table of refusals.
+    fn to_text(self) -> String {
+        match self {
+            Self::Operation { operation_type: OperationType::Deposit, wallet, amount } => {
+                format!("deposit {amount} to {wallet}")
+            }
+            Self::Operation { operation_type: OperationType::Withdraw, wallet, amount } => {
+                format!("withdraw {amount} from {wallet}")
+            }
+            Self::Transfer { from, to, amount } => format!("transfer {amount} from {from} to {to}"),
+        }
+    }
+}
+
+impl RefusalKey {
+    pub fn of(command: &MoveMoneyCommand) -> Self {
+        Self { key: command.key.clone(), request: command.terms.to_text() }
+    }
+}
+
+/// The result of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The movement is stored durably.
+    Moved {
+        movement: Movement,
+        /// Whether an earlier request with the same key moved the money.
+        replayed: bool,
+    },
+    Refused(MoveRefused),
+}

@@ -1,0 +1,279 @@
+mod reference_model;
+
+use common::{config::Caller, ids::UserId, time::Timestamp};
+use uuid::Uuid;
+
+use super::*;
+use crate::client_key::ClientKey;
+
+/// The database of a test: a snapshot for a batch, and the effects of committed batches.
+struct Journal {
+    wallets: HashMap<WalletId, StoredWallet>,
+    movements: HashMap<ClientKey, Movement>,
+    refusals: HashMap<RefusalKey, RecordedRefusal>,
+    now: Timestamp,
+}
+
+impl Journal {
+    fn new(wallets: impl IntoIterator<Item = StoredWallet>) -> Self {
+        Self {
+            wallets: wallets.into_iter().map(|wallet| (wallet.id, wallet)).collect(),
+            movements: HashMap::new(),
+            refusals: HashMap::new(),
+            now: start(),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            wallets: self.wallets.clone(),
+            movements: self.movements.clone(),
+            refusals: self.refusals.clone(),
+            now: self.now,
+        }
+    }
+
+    fn apply(&mut self, changes: ChangeSet) {
+        self.wallets.extend(changes.wallets.into_iter().map(|wallet| (wallet.id, wallet)));
+        self.movements.extend(changes.movements.into_iter().map(|new| (new.key, new.movement)));
+        self.refusals.extend(changes.refusals);
+    }
+
+    /// Decides and commits a batch.
+    fn commit(&mut self, commands: &mut [MoveMoneyCommand]) -> Vec<Decision> {
+        let Decided { decisions, changes } = decide_batch(self.snapshot(), commands);
+        self.apply(changes.unwrap_or_default());
+        decisions
+    }
+
+    fn commit_one(&mut self, mut command: MoveMoneyCommand) -> Decision {
+        self.commit(std::slice::from_mut(&mut command)).remove(0)
+    }
+
+    fn balance(&self, wallet: u128) -> String {
+        self.wallets[&id(wallet)].balance.to_string()
+    }
+}
+
+fn start() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn id(number: u128) -> WalletId {
+    WalletId(Uuid::from_u128(number))
+}
+
+/// An anonymous wallet.
+fn wallet(number: u128, code: &str, units: i64) -> StoredWallet {
+    let currency = code.parse().unwrap();
+    StoredWallet {
+        id: id(number),
+        currency,
+        user_id: None,
+        balance: Money::new(currency, units).unwrap(),
+        entries: 0,
+        created_at: start(),
+        last_entry_at: start(),
+        last_refused_at: start(),
+    }
+}
+
+fn command(key: &str, terms: MoveTerms) -> MoveMoneyCommand {
+    MoveMoneyCommand {
+        key: ClientKey { client: "anonymous".to_owned(), key: key.parse().unwrap() },
+        owner: OwnerFilter::Anonymous,
+        terms,
+        requested_at: start(),
+        written_by: Caller::WALLETS,
+        attempted_ids: Vec::new(),
+    }
+}
+
+fn operation(key: &str, operation_type: OperationType, wallet: u128, amount: &str) -> MoveMoneyCommand {
+    command(key, MoveTerms::Operation { operation_type, wallet: id(wallet), amount: amount.parse().unwrap() })
+}
+
+fn deposit(key: &str, wallet: u128, amount: &str) -> MoveMoneyCommand {
+    operation(key, OperationType::Deposit, wallet, amount)
+}
+
+fn withdraw(key: &str, wallet: u128, amount: &str) -> MoveMoneyCommand {
+    operation(key, OperationType::Withdraw, wallet, amount)
+}
+
+fn transfer(key: &str, from: u128, to: u128, amount: &str) -> MoveMoneyCommand {
+    command(key, MoveTerms::Transfer { from: id(from), to: id(to), amount: amount.parse().unwrap() })
+}
+
+#[track_caller]
+fn moved(decision: &Decision) -> (&Movement, bool) {
+    match decision {
+        Decision::Moved { movement, replayed } => (movement, *replayed),
+        Decision::Refused(refused) => panic!("refused: {refused:?}"),
+    }
+}
+
+#[track_caller]
+fn refused(decision: &Decision) -> MoveRefused {
+    match decision {
+        Decision::Refused(refused) => *refused,
+        Decision::Moved { .. } => panic!("not refused: {decision:?}"),
+    }
+}
+
+fn reason(decision: &Decision) -> MoveRefusalReason {
+    refused(decision).reason
+}
+
+#[test]
+fn operations_on_one_wallet_are_decided_in_sequence_each_with_its_balance() {
+    let mut journal = Journal::new([wallet(1, "USD", 0)]);
+    let decisions = journal.commit(&mut [
+        withdraw("a", 1, "1"),
+        deposit("b", 1, "10.5"),
+        withdraw("c", 1, "10.5001"),
+        withdraw("d", 1, "10.5"),
+        deposit("e", 1, "2"),
+    ]);
+    assert_eq!(refused(&decisions[0]).balance.unwrap().to_string(), "0.00");
+    assert_eq!(refused(&decisions[2]).balance.unwrap().to_string(), "10.50");
+    let accounts = [1, 3, 4].map(|index| moved(&decisions[index]).0.entries[0]);
+    let expected = [(1, "10.50", 105_000), (2, "0.00", -105_000), (3, "2.00", 20_000)];
+    for (entry, (number, balance, amount)) in accounts.into_iter().zip(expected) {
+        let account = Account::Wallet { id: id(1), number, balance: balance.parse().unwrap() };
+        assert_eq!(entry, Entry { account, currency: Currency::USD, amount });
+    }
+    assert_eq!((journal.balance(1).as_str(), journal.wallets[&id(1)].entries), ("2.00", 3));
+}
+
+#[test]
+fn other_side_of_an_operation_is_the_outside_world() {
+    let mut journal = Journal::new([wallet(1, "BTC", 0)]);
+    let decisions = journal.commit(&mut [deposit("a", 1, "0.00000003"), withdraw("b", 1, "0.00000001")]);
+    for (decision, amount) in decisions.iter().zip([-3, 1]) {
+        let entries = &moved(decision).0.entries;
+        assert_eq!(entries.len(), 2);
+        assert_eq!(entries[1], Entry { account: Account::Outside, currency: Currency::BTC, amount });
+    }
+    assert_eq!(journal.balance(1), "0.00000002");
+}
+
+#[test]
+fn transfer_moves_the_same_amount_on_both_sides_or_none() {
+    let mut journal = Journal::new([wallet(1, "EUR", 50_000), wallet(2, "EUR", Money::MAX_UNITS - 10_000)]);
+    let decisions = journal.commit(&mut [transfer("a", 1, 2, "2"), transfer("b", 1, 2, "6"), transfer("c", 1, 2, "1")]);
+    let out_of_range = refused(&decisions[0]);
+    assert_eq!((out_of_range.reason, out_of_range.wallet_id), (MoveRefusalReason::BalanceOutOfRange, Some(id(2))));
+    let insufficient = refused(&decisions[1]);
+    assert_eq!((insufficient.reason, insufficient.wallet_id), (MoveRefusalReason::InsufficientFunds, Some(id(1))));
+    let amounts: Vec<_> = moved(&decisions[2]).0.entries.iter().map(|entry| entry.amount).collect();
+    assert_eq!(amounts, [-10_000, 10_000]);
+    assert_eq!([journal.balance(1), journal.balance(2)], ["4.00", "99999999999999.9999"]);
+}
+
+#[test]
+fn repetition_receives_the_first_movement_and_another_request_with_the_key_is_refused() {
+    let mut journal = Journal::new([wallet(1, "USD", 0), wallet(2, "USD", 0)]);
+    let first = journal.commit_one(deposit("a", 1, "5"));
+    journal.commit_one(withdraw("b", 1, "5"));
+    let again = journal.commit_one(deposit("a", 1, "5.00"));
+    assert_eq!((moved(&again).0, moved(&again).1), (moved(&first).0, true));
+    for other in [deposit("a", 1, "6"), withdraw("a", 1, "5"), deposit("a", 2, "5"), transfer("a", 1, 2, "5")] {
+        assert_eq!(reason(&journal.commit_one(other)), MoveRefusalReason::KeyReused);
+    }
+    journal.commit_one(deposit("c", 1, "5"));
+    let first = journal.commit_one(transfer("d", 1, 2, "5"));
+    assert_eq!(moved(&journal.commit_one(transfer("d", 1, 2, "5"))).0, moved(&first).0);
+    for other in [transfer("d", 2, 1, "5"), transfer("d", 1, 2, "4"), withdraw("d", 1, "5")] {
+        assert_eq!(reason(&journal.commit_one(other)), MoveRefusalReason::KeyReused);
+    }
+    let other_client = ClientKey { client: "user:1".to_owned(), ..deposit("d", 2, "1").key };
+    let other = MoveMoneyCommand { key: other_client, ..deposit("d", 2, "1") };
+    assert!(!moved(&journal.commit_one(other)).1);
+}
+
+#[test]
+fn retry_of_a_command_that_has_committed_is_no_replay() {
+    let mut journal = Journal::new([wallet(1, "USD", 0)]);
+    let mut retried = deposit("a", 1, "5");
+    let first = journal.commit(std::slice::from_mut(&mut retried)).remove(0);
+    assert_eq!(journal.commit(std::slice::from_mut(&mut retried)).remove(0), first);
+    assert_eq!(journal.balance(1), "5.00");
+}
+
+#[test]
+fn only_wallets_of_the_owner_change() {
+    let (ada, bob) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
+    let of = |user, wallet| StoredWallet { user_id: Some(user), ..wallet };
+    let mut journal =
+        Journal::new([of(ada, wallet(1, "USD", 90)), of(bob, wallet(2, "USD", 90)), wallet(3, "USD", 90)]);
+    let as_owner = |owner, command| MoveMoneyCommand { owner, ..command };
+    let ada = OwnerFilter::User(ada);
+    for (owner, command, missing) in [
+        (ada, deposit("a", 2, "1"), 2),
+        (ada, deposit("a", 3, "1"), 3),
+        (ada, transfer("a", 1, 2, "0.0001"), 2),
+        (ada, transfer("a", 2, 1, "0.0001"), 2),
+        (OwnerFilter::Anonymous, deposit("a", 1, "1"), 1),
+        (OwnerFilter::Everybody, deposit("a", 4, "1"), 4),
+    ] {
+        let decision = journal.commit_one(as_owner(owner, command));
+        let refused = refused(&decision);
+        let expected = refusal_of(MoveRefusalReason::WalletNotFound, id(missing));
+        assert_eq!(refused, expected);
+    }
+    for (owner, command) in [
+        (ada, deposit("b", 1, "1")),
+        (OwnerFilter::Anonymous, deposit("c", 3, "1")),
+        (OwnerFilter::Everybody, transfer("d", 1, 2, "1")),
+    ] {
+        moved(&journal.commit_one(as_owner(owner, command)));
+    }
+}
+
+#[test]
+fn request_that_no_balance_permits_is_refused_without_a_change() {
+    let journal = Journal::new([wallet(1, "USD", 50_000), wallet(2, "BTC", 0)]);
+    for (command, reason, wallet, currency) in [
+        (transfer("a", 1, 2, "1"), MoveRefusalReason::CurrencyMismatch, 1, Some(Currency::USD)),
+        (transfer("a", 1, 1, "1"), MoveRefusalReason::SameWallet, 1, None),
+        (deposit("a", 1, "0.00001"), MoveRefusalReason::TooManyDecimals, 1, Some(Currency::USD)),
+    ] {
+        let Decided { decisions, changes } = decide_batch(journal.snapshot(), &mut [command]);
+        let expected = MoveRefused { reason, wallet_id: Some(id(wallet)), balance: None, currency };
+        assert_eq!((refused(&decisions[0]), changes), (expected, None));
+    }
+}
+
+#[test]
+fn delayed_duplicate_of_a_refused_request_is_refused() {
+    let mut journal = Journal::new([wallet(1, "USD", 0)]);
+    let at = |seconds: u64| start().plus(Duration::from_secs(seconds));
+    let requested = |command, seconds| MoveMoneyCommand { requested_at: at(seconds), ..command };
+    journal.now = at(10);
+    let first = journal.commit_one(requested(withdraw("a", 1, "5"), 9));
+    assert_eq!(reason(&first), MoveRefusalReason::InsufficientFunds);
+    assert_eq!(journal.wallets[&id(1)].last_refused_at, at(10));
+    journal.now = at(20);
+    moved(&journal.commit_one(deposit("b", 1, "100")));
+    // The copy waited in another queue since before the refusal.
+    assert_eq!(journal.commit_one(requested(withdraw("a", 1, "5"), 8)), first);
+    // Another request, and a later one, are decided anew.
+    moved(&journal.commit_one(requested(withdraw("c", 1, "5"), 8)));
+    let later = journal.commit_one(requested(withdraw("a", 1, "5"), 11));
+    assert!(!moved(&later).1);
+    // The refusal does not hide the movement.
+    assert!(moved(&journal.commit_one(requested(withdraw("a", 1, "5"), 8))).1);
+}
+
+#[test]
+fn times_and_ids_grow_with_the_numbers_even_if_the_clock_goes_back() {
+    let mut journal = Journal::new([wallet(1, "USD", 0), wallet(2, "USD", 0)]);
+    let first = journal.commit(&mut [deposit("a", 1, "1"), deposit("b", 1, "1"), transfer("c", 1, 2, "1")]);
+    journal.now = start().minus(Duration::from_secs(60));
+    let second = journal.commit(&mut [deposit("d", 2, "1"), deposit("e", 1, "1")]);
+    let movements: Vec<_> = first.iter().chain(&second).map(|decision| moved(decision).0).collect();
+    for (a, b) in [(0, 1), (1, 2), (2, 3), (2, 4)] {
+        assert!(movements[a].created_at < movements[b].created_at && movements[a].id < movements[b].id);
+    }
+}

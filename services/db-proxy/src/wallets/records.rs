@@ -1,0 +1,197 @@
+//! The rows of wallets and their journal that the policy reads and changes.
+
+use std::{collections::HashMap, time::Duration};
+
+use common::{
+    api::wallets::{EntryType, MoveRefusalReason, MoveRefused},
+    config::Caller,
+    ids::{MovementId, UserId, WalletId},
+    money::{Currency, Money},
+    time::Timestamp,
+};
+
+use crate::client_key::ClientKey;
+
+/// A row of the table of wallets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredWallet {
+    pub id: WalletId,
+    pub currency: Currency,
+    pub user_id: Option<UserId>,
+    pub balance: Money,
+    /// The number of entries. It is also the number of the newest entry.
+    pub entries: i64,
+    pub created_at: Timestamp,
+    /// The time of the newest entry, or of the creation.
+    pub last_entry_at: Timestamp,
+    /// When the newest recorded refusal was made, or the wallet was created.
+    pub last_refused_at: Timestamp,
+}
+
+/// Why money moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MovementKind {
+    Deposit,
+    Withdrawal,
+    Transfer,
+    /// An order that a wallet paid.
+    Order,
+}
+
+impl MovementKind {
+    const ALL: [Self; 4] = [Self::Deposit, Self::Withdrawal, Self::Transfer, Self::Order];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deposit => "deposit",
+            Self::Withdrawal => "withdrawal",
+            Self::Transfer => "transfer",
+            Self::Order => "order",
+        }
+    }
+
+    /// How a movement of this kind changes a wallet by an amount.
+    pub fn entry_type(self, amount: i64) -> EntryType {
+        match (self, amount > 0) {
+            (Self::Deposit, _) => EntryType::Deposit,
+            (Self::Withdrawal, _) => EntryType::Withdraw,
+            (Self::Transfer, true) => EntryType::TransferIn,
+            (Self::Transfer, false) => EntryType::TransferOut,
+            (Self::Order, true) => EntryType::OrderIn,
+            (Self::Order, false) => EntryType::OrderOut,
+        }
+    }
+
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Where an entry is booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// The account of the outside world in one currency. It has no balance.
+    Outside,
+    Wallet {
+        id: WalletId,
+        /// The position of the entry in the wallet: 1, 2, 3, … without a gap.
+        number: i64,
+        /// The balance after the entry.
+        balance: Money,
+    },
+}
+
+/// A line of a movement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub account: Account,
+    pub currency: Currency,
+    /// In the smallest unit of the currency. Positive if the account receives money.
+    pub amount: i64,
+}
+
+/// A movement with its entries, which add up to zero in each currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    pub id: MovementId,
+    pub kind: MovementKind,
+    pub created_at: Timestamp,
+    /// In the order of their lines.
+    pub entries: Vec<Entry>,
+}
+
+/// A movement to insert, with its idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMovement {
+    pub movement: Movement,
+    pub key: ClientKey,
+    /// Who sent the request to db-proxy.
+    pub written_by: Caller,
+}
+
+/// Identifies a refused request: its client, its idempotency key and what it requested.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefusalKey {
+    pub key: ClientKey,
+    /// What was requested, as text.
+    pub request: String,
+}
+
+/// Why a balance did not permit a movement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BalanceReason {
+    InsufficientFunds,
+    BalanceOutOfRange,
+}
+
+impl BalanceReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::BalanceOutOfRange => "balance_out_of_range",
+        }
+    }
+
+    pub fn from_text(text: &str) -> Option<Self> {
+        [Self::InsufficientFunds, Self::BalanceOutOfRange].into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+/// A refusal because of a balance, which is recorded for some minutes, as those of orders are.
+///
+/// After a client received a refusal, an earlier copy of its request must not move money. Such a copy may still wait in the queue
+/// of another db-proxy. A request that was made before the refusal therefore receives the same refusal. A later request is decided
+/// anew. Other refusals are not recorded, because they never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedRefusal {
+    pub reason: BalanceReason,
+    /// The wallet whose balance was the reason.
+    pub wallet: WalletId,
+    pub currency: Currency,
+    pub balance: Money,
+    pub refused_at: Timestamp,
+}
+
+/// How long a refusal applies. It must be longer than any request can wait.
+pub const REFUSAL_VALIDITY: Duration = Duration::from_secs(300);
+
+impl RecordedRefusal {
+    /// Whether a request that was made at `requested_at` receives this refusal at `now`. A refusal from the future was stamped by a
+    /// clock that was ahead, and does not apply.
+    pub fn applies_to(&self, requested_at: Timestamp, now: Timestamp) -> bool {
+        requested_at <= self.refused_at
+            && now.since(self.refused_at) <= REFUSAL_VALIDITY
+            && !self.refused_at.is_beyond_skew(now)
+    }
+
+    pub fn refused(&self) -> MoveRefused {
+        let reason = match self.reason {
+            BalanceReason::InsufficientFunds => MoveRefusalReason::InsufficientFunds,
+            BalanceReason::BalanceOutOfRange => MoveRefusalReason::BalanceOutOfRange,
+        };
+        MoveRefused { reason, wallet_id: Some(self.wallet), balance: Some(self.balance), currency: Some(self.currency) }
+    }
+}
+
+/// The state of the database when a batch is decided.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The wallets of the batch. They are locked. Unknown ids are absent.
+    pub wallets: HashMap<WalletId, StoredWallet>,
+    /// The movements that have the keys of the batch.
+    pub movements: HashMap<ClientKey, Movement>,
+    pub refusals: HashMap<RefusalKey, RecordedRefusal>,
+    /// The time of the decision. It is read after the wallets were locked.
+    pub now: Timestamp,
+}
+
+/// The rows that a batch changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangeSet {
+    /// Movements to insert, with their entries and keys.
+    pub movements: Vec<NewMovement>,
+    /// The new values of the changed wallets, in the order of the ids.
+    pub wallets: Vec<StoredWallet>,
+    /// Refusals to insert or replace. Each key occurs once.
+    pub refusals: Vec<(RefusalKey, RecordedRefusal)>,
+}

@@ -1,0 +1,180 @@
+//! The store of wallets and their journal: the code that both engines share. The statements of each engine are in a separate file.
+
+mod columns;
+mod postgres;
+mod sqlite;
+mod unit_of_work;
+
+use common::{
+    api::{orders::OwnerFilter, wallets::CreateWalletCommand},
+    ids::{MovementId, WalletId},
+    money::Money,
+    time::Timestamp,
+};
+
+use self::{columns::OperationRow, postgres::PostgresWallets, sqlite::SqliteWallets};
+use super::{
+    command::{Decision, MoveMoneyCommand},
+    records::StoredWallet,
+    verification::{JournalEntry, MovementLine, WalletBalance},
+};
+use crate::{
+    clock_check::ClockCheck,
+    database::{Database, DatabaseError, on_engine, rows::decode},
+    group_commit::Attempt,
+    uuid_v7::new_uuid_at,
+};
+
+/// How often a batch is tried again at once because another transaction used one of its keys at the same time.
+const MAX_KEY_CONFLICTS: usize = 3;
+
+/// Selects a part of the wallets, newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct WalletScan {
+    pub owner: OwnerFilter,
+    /// Only wallets with a lower id.
+    pub before: WalletId,
+    pub limit: u32,
+}
+
+/// Selects a part of the operations of a wallet, newest first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OperationScan {
+    pub wallet: WalletId,
+    /// Only operations with a lower number.
+    pub before: i64,
+    pub limit: u32,
+}
+
+/// The position of an entry in the order of wallets and numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EntryPosition {
+    pub wallet: WalletId,
+    pub number: i64,
+}
+
+/// Wallets and their journal in a database. Clones share its connections.
+#[derive(Clone)]
+pub enum WalletStore {
+    Postgres(PostgresWallets),
+    Sqlite(SqliteWallets),
+}
+
+impl WalletStore {
+    pub fn new(database: &Database) -> Self {
+        match database {
+            Database::Postgres(database) => Self::Postgres(PostgresWallets(database.clone())),
+            Database::Sqlite(database) => Self::Sqlite(SqliteWallets::new(database.clone())),
+        }
+    }
+
+    /// Inserts an empty wallet.
+    pub async fn create_wallet(
+        &self,
+        command: CreateWalletCommand,
+        now: Timestamp,
+    ) -> Result<StoredWallet, DatabaseError> {
+        let CreateWalletCommand { currency, user_id } = command;
+        let wallet = StoredWallet {
+            id: WalletId(new_uuid_at(now)),
+            currency,
+            user_id,
+            balance: decode("balance", Money::new(currency, 0))?,
+            entries: 0,
+            created_at: now,
+            last_entry_at: now,
+            last_refused_at: now,
+        };
+        on_engine!(self, store => store.insert_wallet(wallet))?;
+        Ok(wallet)
+    }
+
+    /// The wallets that have one of these ids, in no particular order.
+    pub async fn wallets_by_id(&self, ids: &[WalletId]) -> Result<Vec<StoredWallet>, DatabaseError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        on_engine!(self, store => store.wallets_by_id(ids))
+    }
+
+    pub async fn list_wallets(&self, scan: WalletScan) -> Result<Vec<StoredWallet>, DatabaseError> {
+        on_engine!(self, store => store.list_wallets(scan))
+    }
+
+    pub(super) async fn list_operations(&self, scan: OperationScan) -> Result<Vec<OperationRow>, DatabaseError> {
+        on_engine!(self, store => store.list_operations(scan))
+    }
+
+    /// Decides a batch and commits it in one transaction; see [`BatchStore`](crate::group_commit::BatchStore).
+    ///
+    /// Two processes may use one key for different wallets at the same time. The locks of the wallets do not exclude that. The later
+    /// one finds the key of the earlier one when it writes, and is decided again.
+    pub async fn commit_batch(
+        &self,
+        clock_check: &ClockCheck,
+        commands: &mut [MoveMoneyCommand],
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, DatabaseError> {
+        for _ in 0..MAX_KEY_CONFLICTS {
+            match on_engine!(self, store => store.commit_batch(clock_check, commands, attempt)) {
+                Err(DatabaseError::KeyConflict) => {}
+                result => return result,
+            }
+        }
+        Err(DatabaseError::KeyConflict)
+    }
+
+    /// Deletes up to `limit` idempotency keys that are older than `before`. Returns the number of deleted rows.
+    pub async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.delete_keys(before, limit))
+    }
+
+    /// Deletes up to `limit` recorded refusals that are older than `before`. Returns the number of deleted rows.
+    pub async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.delete_refusals(before, limit))
+    }
+
+    /// The time from which the age of an idempotency key is counted. If the database has no clock, it is that of the newest key, so
+    /// that the clock of the machine alone cannot make a key old.
+    pub async fn key_time(&self, now: Timestamp) -> Result<Timestamp, DatabaseError> {
+        match self {
+            Self::Postgres(_) => Ok(now),
+            Self::Sqlite(store) => Ok(store.newest_key_time().await?.map_or(now, |newest| newest.min(now))),
+        }
+    }
+
+    /// The time of the database. `None` if it has no clock.
+    pub async fn database_time(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        match self {
+            Self::Postgres(store) => store.0.time().await.map(Some),
+            Self::Sqlite(_) => Ok(None),
+        }
+    }
+
+    /// The wallets after an id, in the order of the ids.
+    pub(super) async fn wallet_balances(
+        &self,
+        after: WalletId,
+        limit: u32,
+    ) -> Result<Vec<WalletBalance>, DatabaseError> {
+        on_engine!(self, store => store.wallet_balances(after, limit))
+    }
+
+    /// The entries of wallets from a position on, in the order of wallets and numbers.
+    pub(super) async fn journal_entries(
+        &self,
+        from: EntryPosition,
+        limit: u32,
+    ) -> Result<Vec<JournalEntry>, DatabaseError> {
+        on_engine!(self, store => store.journal_entries(from, limit))
+    }
+
+    /// The lines of the movements after an id, in the order of the ids. `limit` is the number of movements.
+    pub(super) async fn movement_lines(
+        &self,
+        after: MovementId,
+        limit: u32,
+    ) -> Result<Vec<MovementLine>, DatabaseError> {
+        on_engine!(self, store => store.movement_lines(after, limit))
+    }
+}

@@ -1,0 +1,213 @@
+//! Wallets and their journal in PostgreSQL.
+
+mod statements;
+mod transaction;
+
+use common::{
+    api::orders::OwnerFilter,
+    ids::{MovementId, WalletId},
+    time::Timestamp,
+};
+use sqlx::{Acquire, Row, postgres::PgRow};
+
+use self::{
+    statements::{
+        DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS,
+        LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, WALLET_BALANCES, WALLETS_BY_ID,
+    },
+    transaction::PostgresTransaction,
+};
+use super::{
+    EntryPosition, OperationScan, WalletScan,
+    columns::{EntryColumns, OperationRow, WalletColumns},
+    unit_of_work::WalletUnit,
+};
+use crate::{
+    clock_check::ClockCheck,
+    database::{
+        DatabaseError,
+        postgres::{ANSWER_TIMEOUT, PostgresDatabase},
+        rows::{column_of, postgres::time},
+    },
+    group_commit::{self, Attempt},
+    wallets::{
+        command::{Decision, MoveMoneyCommand},
+        records::StoredWallet,
+        verification::{JournalEntry, MovementLine, WalletBalance},
+    },
+};
+
+#[derive(Clone)]
+pub struct PostgresWallets(pub PostgresDatabase);
+
+impl PostgresWallets {
+    pub(super) async fn commit_batch(
+        &self,
+        clock_check: &ClockCheck,
+        commands: &mut [MoveMoneyCommand],
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, DatabaseError> {
+        let mut connection = self.0.acquire_wallet_writer().await?;
+        let committed = async {
+            let transaction = PostgresTransaction { inner: connection.begin().await?, durability: self.0.durability };
+            group_commit::commit_batch(WalletUnit { transaction, clock_check }, commands, attempt).await
+        };
+        let committed = tokio::time::timeout(ANSWER_TIMEOUT, committed).await.unwrap_or(Err(DatabaseError::TimedOut));
+        let decisions = committed.map_err(|error| self.0.record_failure(error))?;
+        connection.release();
+        if attempt.commit_sent {
+            self.0.record_commit();
+        }
+        Ok(decisions)
+    }
+
+    /// A retry on another connection inserts the wallet once, because its id is the same.
+    pub(super) async fn insert_wallet(&self, wallet: StoredWallet) -> Result<(), DatabaseError> {
+        let inserted = self.0.run_small_write(|connection| {
+            let query = sqlx::query(INSERT_WALLET)
+                .bind(wallet.id.0)
+                .bind(wallet.currency.to_string())
+                .bind(wallet.user_id.map(|id| id.0))
+                .bind(wallet.created_at.to_datetime());
+            Box::pin(query.execute(connection))
+        });
+        inserted.await.map(|_| ())
+    }
+
+    pub(super) async fn wallets_by_id(&self, ids: &[WalletId]) -> Result<Vec<StoredWallet>, DatabaseError> {
+        let ids = column_of(ids, |id| id.0);
+        let rows = self
+            .0
+            .run_repeatable(|connection| Box::pin(sqlx::query(WALLETS_BY_ID).bind(ids.clone()).fetch_all(connection)));
+        rows.await?.iter().map(wallet_of).collect()
+    }
+
+    pub(super) async fn list_wallets(&self, scan: WalletScan) -> Result<Vec<StoredWallet>, DatabaseError> {
+        let WalletScan { owner, before, limit } = scan;
+        let rows = self.0.run_repeatable(|connection| {
+            let statement = match owner {
+                OwnerFilter::Everybody => LIST_WALLETS,
+                OwnerFilter::Anonymous => LIST_ANONYMOUS_WALLETS,
+                OwnerFilter::User(_) => LIST_WALLETS_OF_USER,
+            };
+            let mut query = sqlx::query(statement).bind(before.0).bind(i64::from(limit));
+            if let OwnerFilter::User(user) = owner {
+                query = query.bind(user.0);
+            }
+            Box::pin(query.fetch_all(connection))
+        });
+        rows.await?.iter().map(wallet_of).collect()
+    }
+
+    pub(super) async fn list_operations(&self, scan: OperationScan) -> Result<Vec<OperationRow>, DatabaseError> {
+        let OperationScan { wallet, before, limit } = scan;
+        let rows = self.0.run_repeatable(|connection| {
+            let query = sqlx::query(LIST_OPERATIONS).bind(wallet.0).bind(before).bind(i64::from(limit));
+            Box::pin(query.fetch_all(connection))
+        });
+        rows.await?.iter().map(|row| entry_columns_of(row)?.into_operation()).collect()
+    }
+
+    pub(super) async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_KEYS, before, limit).await
+    }
+
+    pub(super) async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_REFUSALS, before, limit).await
+    }
+
+    async fn delete_rows(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let deleted = self.0.run_in_background(|connection| {
+            Box::pin(sqlx::query(statement).bind(before.to_datetime()).bind(limit).execute(connection))
+        });
+        Ok(deleted.await?.rows_affected())
+    }
+
+    pub(super) async fn wallet_balances(
+        &self,
+        after: WalletId,
+        limit: u32,
+    ) -> Result<Vec<WalletBalance>, DatabaseError> {
+        let rows = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query(WALLET_BALANCES).bind(after.0).bind(i64::from(limit)).fetch_all(connection))
+        });
+        let wallet = |row: &PgRow| {
+            Ok(WalletBalance {
+                id: WalletId(row.try_get("id")?),
+                balance: row.try_get("balance")?,
+                entries: row.try_get("entries")?,
+                last_number: row.try_get("last_number")?,
+                last_balance: row.try_get("last_balance")?,
+            })
+        };
+        rows.await?.iter().map(wallet).collect()
+    }
+
+    pub(super) async fn journal_entries(
+        &self,
+        from: EntryPosition,
+        limit: u32,
+    ) -> Result<Vec<JournalEntry>, DatabaseError> {
+        let rows = self.0.run_repeatable(|connection| {
+            let query = sqlx::query(JOURNAL_ENTRIES).bind(from.wallet.0).bind(from.number).bind(i64::from(limit));
+            Box::pin(query.fetch_all(connection))
+        });
+        let entry = |row: &PgRow| {
+            Ok(JournalEntry {
+                wallet: WalletId(row.try_get("wallet_id")?),
+                number: row.try_get("number")?,
+                movement: MovementId(row.try_get("movement_id")?),
+                amount: row.try_get("amount")?,
+                balance: row.try_get("balance")?,
+                is_of_wallet: row.try_get("is_of_wallet")?,
+                has_movement: row.try_get("has_movement")?,
+            })
+        };
+        rows.await?.iter().map(entry).collect()
+    }
+
+    pub(super) async fn movement_lines(
+        &self,
+        after: MovementId,
+        limit: u32,
+    ) -> Result<Vec<MovementLine>, DatabaseError> {
+        let rows = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query(MOVEMENT_LINES).bind(after.0).bind(i64::from(limit)).fetch_all(connection))
+        });
+        let line = |row: &PgRow| {
+            Ok(MovementLine {
+                movement: MovementId(row.try_get("id")?),
+                currency: row.try_get("currency")?,
+                amount: row.try_get("amount")?,
+            })
+        };
+        rows.await?.iter().map(line).collect()
+    }
+}
+
+fn wallet_of(row: &PgRow) -> Result<StoredWallet, DatabaseError> {
+    let columns = WalletColumns {
+        id: row.try_get("id")?,
+        currency: row.try_get("currency")?,
+        user_id: row.try_get("user_id")?,
+        balance: row.try_get("balance")?,
+        entries: row.try_get("entries")?,
+        created_at: time(row, "created_at")?,
+        last_entry_at: time(row, "last_entry_at")?,
+        last_refused_at: time(row, "last_refused_at")?,
+    };
+    columns.into_wallet()
+}
+
+fn entry_columns_of(row: &PgRow) -> Result<EntryColumns<'_>, DatabaseError> {
+    Ok(EntryColumns {
+        id: row.try_get("id")?,
+        kind: row.try_get("kind")?,
+        created_at: time(row, "created_at")?,
+        wallet_id: row.try_get("wallet_id")?,
+        number: row.try_get("number")?,
+        currency: row.try_get("currency")?,
+        amount: row.try_get("amount")?,
+        balance: row.try_get("balance")?,
+    })
+}

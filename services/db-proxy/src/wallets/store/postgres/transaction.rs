@@ -1,0 +1,171 @@
+//! The transaction of a batch in PostgreSQL.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::{PgTransaction, Row};
+use uuid::Uuid;
+
+use super::{
+    entry_columns_of,
+    statements::{LOCK_WALLETS, MOVEMENTS_BY_KEY, REFUSALS_BY_KEY, WRITE_CHANGES},
+    wallet_of,
+};
+use crate::{
+    client_key::ClientKey,
+    database::{
+        DatabaseError, Durability,
+        durability::CommitSettings,
+        rows::{column_of, postgres::time},
+    },
+    wallets::{
+        records::{Account, ChangeSet, Movement, RecordedRefusal, RefusalKey, StoredWallet},
+        store::{
+            columns::{RefusalColumns, parse_key},
+            unit_of_work::WalletTransaction,
+        },
+    },
+};
+
+/// A transaction, and the durability that its commit must have.
+pub(super) struct PostgresTransaction<'c> {
+    pub inner: PgTransaction<'c>,
+    pub durability: Durability,
+}
+
+/// The columns of the entries to insert.
+#[derive(Default)]
+struct EntryColumnValues {
+    movement_ids: Vec<Uuid>,
+    lines: Vec<i16>,
+    wallet_ids: Vec<Option<Uuid>>,
+    numbers: Vec<Option<i64>>,
+    currencies: Vec<String>,
+    amounts: Vec<i64>,
+    balances: Vec<Option<i64>>,
+}
+
+impl EntryColumnValues {
+    fn of(changes: &ChangeSet) -> Self {
+        let mut columns = Self::default();
+        for new in &changes.movements {
+            for (entry, line) in new.movement.entries.iter().zip(1..) {
+                let (wallet_id, number, balance) = match entry.account {
+                    Account::Outside => (None, None, None),
+                    Account::Wallet { id, number, balance } => (Some(id.0), Some(number), Some(balance.units())),
+                };
+                columns.movement_ids.push(new.movement.id.0);
+                columns.lines.push(line);
+                columns.wallet_ids.push(wallet_id);
+                columns.numbers.push(number);
+                columns.currencies.push(entry.currency.to_string());
+                columns.amounts.push(entry.amount);
+                columns.balances.push(balance);
+            }
+        }
+        columns
+    }
+}
+
+impl WalletTransaction for PostgresTransaction<'_> {
+    async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredWallet>, DatabaseError> {
+        let rows = sqlx::query(LOCK_WALLETS).bind(ids).fetch_all(&mut *self.inner).await?;
+        // Without a wallet, nothing is written.
+        if let Some(row) = rows.first() {
+            let settings = CommitSettings {
+                synchronous_commit: row.try_get("synchronous_commit")?,
+                standby_names: row.try_get("standby_names")?,
+            };
+            if let Some(violation) = settings.violation(self.durability) {
+                return Err(DatabaseError::NotDurable(violation));
+            }
+        }
+        rows.iter().map(wallet_of).collect()
+    }
+
+    async fn movements_by_key(
+        &mut self,
+        keys: &BTreeSet<&ClientKey>,
+    ) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
+        let (clients, keys) = columns_of(keys);
+        let rows = sqlx::query(MOVEMENTS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.inner).await?;
+        let mut movements = HashMap::new();
+        for row in &rows {
+            let key = parse_key(row.try_get("client")?, row.try_get("key")?)?;
+            entry_columns_of(row)?.add_to(key, &mut movements)?;
+        }
+        Ok(movements)
+    }
+
+    async fn refusals_by_key(
+        &mut self,
+        keys: &BTreeSet<&ClientKey>,
+    ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
+        let (clients, keys) = columns_of(keys);
+        let rows = sqlx::query(REFUSALS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.inner).await?;
+        let refusal = |row| {
+            let row: &sqlx::postgres::PgRow = row;
+            let columns = RefusalColumns {
+                key: parse_key(row.try_get("client")?, row.try_get("key")?)?,
+                request: row.try_get("request")?,
+                reason: row.try_get("reason")?,
+                wallet_id: row.try_get("wallet_id")?,
+                currency: row.try_get("currency")?,
+                balance: row.try_get("balance")?,
+                refused_at: time(row, "refused_at")?,
+            };
+            columns.into_refusal()
+        };
+        rows.iter().map(refusal).collect()
+    }
+
+    async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
+        let ChangeSet { movements, wallets, refusals } = changes;
+        let entries = EntryColumnValues::of(changes);
+        let new_keys: i64 = sqlx::query_scalar(WRITE_CHANGES)
+            .bind(column_of(movements, |new| new.key.client.as_str()))
+            .bind(column_of(movements, |new| new.key.key.as_str()))
+            .bind(column_of(movements, |new| new.movement.id.0))
+            .bind(column_of(movements, |new| new.movement.created_at.to_datetime()))
+            .bind(column_of(movements, |new| new.movement.kind.as_str()))
+            .bind(column_of(movements, |new| new.written_by.as_str()))
+            .bind(entries.movement_ids)
+            .bind(entries.lines)
+            .bind(entries.wallet_ids)
+            .bind(entries.numbers)
+            .bind(entries.currencies)
+            .bind(entries.amounts)
+            .bind(entries.balances)
+            .bind(column_of(refusals, |(key, _)| key.key.client.as_str()))
+            .bind(column_of(refusals, |(key, _)| key.key.key.as_str()))
+            .bind(column_of(refusals, |(key, _)| key.request.as_str()))
+            .bind(column_of(refusals, |(_, refusal)| refusal.reason.as_str()))
+            .bind(column_of(refusals, |(_, refusal)| refusal.wallet.0))
+            .bind(column_of(refusals, |(_, refusal)| refusal.balance.units()))
+            .bind(column_of(refusals, |(_, refusal)| refusal.refused_at.to_datetime()))
+            .bind(column_of(wallets, |wallet| wallet.id.0))
+            .bind(column_of(wallets, |wallet| wallet.balance.units()))
+            .bind(column_of(wallets, |wallet| wallet.entries))
+            .bind(column_of(wallets, |wallet| wallet.last_entry_at.to_datetime()))
+            .bind(column_of(wallets, |wallet| wallet.last_refused_at.to_datetime()))
+            .fetch_one(&mut *self.inner)
+            .await?;
+        if usize::try_from(new_keys).is_ok_and(|new_keys| new_keys == movements.len()) {
+            Ok(())
+        } else {
+            Err(DatabaseError::KeyConflict)
+        }
+    }
+
+    async fn commit(self) -> Result<(), DatabaseError> {
+        Ok(self.inner.commit().await?)
+    }
+
+    async fn roll_back(self) -> Result<(), DatabaseError> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+/// The clients and the keys, as columns.
+fn columns_of<'k>(keys: &BTreeSet<&'k ClientKey>) -> (Vec<&'k str>, Vec<&'k str>) {
+    keys.iter().map(|key| (key.client.as_str(), key.key.as_str())).unzip()
+}

@@ -1,0 +1,215 @@
+//! Wallets and their journal in an SQLite file.
+
+mod statements;
+mod transaction;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    api::orders::OwnerFilter,
+    ids::{MovementId, WalletId},
+    time::Timestamp,
+};
+use serde_json::json;
+use sqlx::{Connection, Row, sqlite::SqliteRow};
+use tokio::sync::Mutex;
+
+use self::statements::{
+    DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS,
+    LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, NEWEST_KEY_TIME, WALLET_BALANCES, WALLETS_BY_ID,
+};
+use super::{
+    EntryPosition, OperationScan, WalletScan,
+    columns::{EntryColumns, OperationRow, WalletColumns},
+    unit_of_work::WalletUnit,
+};
+use crate::{
+    clock_check::ClockCheck,
+    database::{
+        DatabaseError, SqliteDatabase, TransactionConnection,
+        rows::{
+            column_of, decode,
+            sqlite::{time, to_hex},
+        },
+    },
+    group_commit::{self, Attempt},
+    wallets::{
+        command::{Decision, MoveMoneyCommand},
+        records::StoredWallet,
+        verification::{JournalEntry, MovementLine, WalletBalance},
+    },
+};
+
+/// How long the creation of a wallet may wait for other creations.
+const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub struct SqliteWallets {
+    database: SqliteDatabase,
+    /// Held by the creation that uses or awaits the only connection for writes, so that orders and movements wait for at most one
+    /// creation.
+    creation_lock: Arc<Mutex<()>>,
+}
+
+impl SqliteWallets {
+    pub(super) fn new(database: SqliteDatabase) -> Self {
+        Self { database, creation_lock: Arc::default() }
+    }
+
+    /// The writer of orders uses the same connection. The connection serves both in turn.
+    pub(super) async fn commit_batch(
+        &self,
+        clock_check: &ClockCheck,
+        commands: &mut [MoveMoneyCommand],
+        attempt: &mut Attempt,
+    ) -> Result<Vec<Decision>, DatabaseError> {
+        let mut connection = TransactionConnection::acquire(&self.database.writer).await?;
+        // Takes the write lock at once, so that the rows that the transaction reads do not change before the commit.
+        let transaction = connection.begin_with("begin immediate").await?;
+        let unit = WalletUnit { transaction, clock_check };
+        let decisions = group_commit::commit_batch(unit, commands, attempt).await?;
+        connection.release();
+        Ok(decisions)
+    }
+
+    pub(super) async fn insert_wallet(&self, wallet: StoredWallet) -> Result<(), DatabaseError> {
+        let guard = tokio::time::timeout(MAX_WRITE_WAIT, self.creation_lock.lock()).await;
+        let _guard = guard.map_err(|_| DatabaseError::TimedOut)?;
+        let mut connection = TransactionConnection::acquire(&self.database.writer).await?;
+        sqlx::query(INSERT_WALLET)
+            .bind(wallet.id.0)
+            .bind(wallet.currency.to_string())
+            .bind(wallet.user_id.map(|id| id.0))
+            .bind(wallet.created_at.micros())
+            .execute(&mut *connection)
+            .await?;
+        connection.release();
+        Ok(())
+    }
+
+    pub(super) async fn wallets_by_id(&self, ids: &[WalletId]) -> Result<Vec<StoredWallet>, DatabaseError> {
+        let ids = json!(column_of(ids, |id| to_hex(&id.0))).to_string();
+        let rows = sqlx::query(WALLETS_BY_ID).bind(ids).fetch_all(&self.database.readers).await?;
+        rows.iter().map(wallet_of).collect()
+    }
+
+    pub(super) async fn list_wallets(&self, scan: WalletScan) -> Result<Vec<StoredWallet>, DatabaseError> {
+        let WalletScan { owner, before, limit } = scan;
+        let statement = match owner {
+            OwnerFilter::Everybody => LIST_WALLETS,
+            OwnerFilter::Anonymous => LIST_ANONYMOUS_WALLETS,
+            OwnerFilter::User(_) => LIST_WALLETS_OF_USER,
+        };
+        let mut query = sqlx::query(statement).bind(before.0).bind(limit);
+        if let OwnerFilter::User(user) = owner {
+            query = query.bind(user.0);
+        }
+        query.fetch_all(&self.database.readers).await?.iter().map(wallet_of).collect()
+    }
+
+    pub(super) async fn list_operations(&self, scan: OperationScan) -> Result<Vec<OperationRow>, DatabaseError> {
+        let OperationScan { wallet, before, limit } = scan;
+        let query = sqlx::query(LIST_OPERATIONS).bind(wallet.0).bind(before).bind(limit);
+        let rows = query.fetch_all(&self.database.readers).await?;
+        rows.iter().map(|row| entry_columns_of(row)?.into_operation()).collect()
+    }
+
+    pub(super) async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_KEYS, before, limit).await
+    }
+
+    pub(super) async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_REFUSALS, before, limit).await
+    }
+
+    async fn delete_rows(&self, statement: &'static str, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        let query = sqlx::query(statement).bind(before.micros()).bind(limit);
+        Ok(query.execute(&self.database.writer).await?.rows_affected())
+    }
+
+    pub(super) async fn newest_key_time(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        let micros: Option<i64> = sqlx::query_scalar(NEWEST_KEY_TIME).fetch_one(&self.database.background).await?;
+        micros.map(|micros| decode("created_at", Timestamp::from_micros(micros))).transpose()
+    }
+
+    pub(super) async fn wallet_balances(
+        &self,
+        after: WalletId,
+        limit: u32,
+    ) -> Result<Vec<WalletBalance>, DatabaseError> {
+        let query = sqlx::query(WALLET_BALANCES).bind(after.0).bind(limit);
+        let wallet = |row: &SqliteRow| {
+            Ok(WalletBalance {
+                id: WalletId(row.try_get("id")?),
+                balance: row.try_get("balance")?,
+                entries: row.try_get("entries")?,
+                last_number: row.try_get("last_number")?,
+                last_balance: row.try_get("last_balance")?,
+            })
+        };
+        query.fetch_all(&self.database.readers).await?.iter().map(wallet).collect()
+    }
+
+    pub(super) async fn journal_entries(
+        &self,
+        from: EntryPosition,
+        limit: u32,
+    ) -> Result<Vec<JournalEntry>, DatabaseError> {
+        let query = sqlx::query(JOURNAL_ENTRIES).bind(from.wallet.0).bind(from.number).bind(limit);
+        let entry = |row: &SqliteRow| {
+            Ok(JournalEntry {
+                wallet: WalletId(row.try_get("wallet_id")?),
+                number: row.try_get("number")?,
+                movement: MovementId(row.try_get("movement_id")?),
+                amount: row.try_get("amount")?,
+                balance: row.try_get("balance")?,
+                is_of_wallet: row.try_get("is_of_wallet")?,
+                has_movement: row.try_get("has_movement")?,
+            })
+        };
+        query.fetch_all(&self.database.readers).await?.iter().map(entry).collect()
+    }
+
+    pub(super) async fn movement_lines(
+        &self,
+        after: MovementId,
+        limit: u32,
+    ) -> Result<Vec<MovementLine>, DatabaseError> {
+        let query = sqlx::query(MOVEMENT_LINES).bind(after.0).bind(limit);
+        let line = |row: &SqliteRow| {
+            Ok(MovementLine {
+                movement: MovementId(row.try_get("id")?),
+                currency: row.try_get("currency")?,
+                amount: row.try_get("amount")?,
+            })
+        };
+        query.fetch_all(&self.database.readers).await?.iter().map(line).collect()
+    }
+}
+
+fn wallet_of(row: &SqliteRow) -> Result<StoredWallet, DatabaseError> {
+    let columns = WalletColumns {
+        id: row.try_get("id")?,
+        currency: row.try_get("currency")?,
+        user_id: row.try_get("user_id")?,
+        balance: row.try_get("balance")?,
+        entries: row.try_get("entries")?,
+        created_at: time(row, "created_at")?,
+        last_entry_at: time(row, "last_entry_at")?,
+        last_refused_at: time(row, "last_refused_at")?,
+    };
+    columns.into_wallet()
+}
+
+fn entry_columns_of(row: &SqliteRow) -> Result<EntryColumns<'_>, DatabaseError> {
+    Ok(EntryColumns {
+        id: row.try_get("id")?,
+        kind: row.try_get("kind")?,
+        created_at: time(row, "created_at")?,
+        wallet_id: row.try_get("wallet_id")?,
+        number: row.try_get("number")?,
+        currency: row.try_get("currency")?,
+        amount: row.try_get("amount")?,
+        balance: row.try_get("balance")?,
+    })
+}

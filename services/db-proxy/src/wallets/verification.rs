@@ -1,0 +1,121 @@
+//! The check of the journal, without I/O: each balance follows from the entries of its wallet, the entries of each wallet are
+//! numbered without a gap, and each movement adds up to zero.
+//!
+//! The rows are checked in pages, so no check holds many rows in memory or runs for long. Entries are only added, so rows that are
+//! added between two pages do not disturb the check.
+
+use std::collections::BTreeMap;
+
+use common::{
+    api::wallets::{Violation, ViolationKind},
+    ids::{MovementId, WalletId},
+};
+
+/// A wallet, with its newest entry. Amounts are in the smallest unit of the currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalletBalance {
+    pub id: WalletId,
+    pub balance: i64,
+    /// The number of entries, as the wallet states it.
+    pub entries: i64,
+    /// The number of the newest entry. `None` if there is none.
+    pub last_number: Option<i64>,
+    /// The balance after the newest entry.
+    pub last_balance: Option<i64>,
+}
+
+/// An entry of a wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalEntry {
+    pub wallet: WalletId,
+    pub number: i64,
+    pub movement: MovementId,
+    pub amount: i64,
+    pub balance: i64,
+    /// Whether the wallet exists and has the currency of the entry.
+    pub is_of_wallet: bool,
+    /// Whether the movement exists.
+    pub has_movement: bool,
+}
+
+/// An entry of a movement. A movement without an entry has one line without an amount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovementLine {
+    pub movement: MovementId,
+    pub currency: Option<String>,
+    pub amount: Option<i64>,
+}
+
+/// Compares wallets with their newest entries.
+pub fn check_wallets(wallets: &[WalletBalance]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for wallet in wallets {
+        let mut add = |kind| {
+            violations.push(Violation { kind, wallet_id: Some(wallet.id), number: None, movement_id: None });
+        };
+        if wallet.entries != wallet.last_number.unwrap_or(0) {
+            add(ViolationKind::EntryCountDiffers);
+        }
+        if wallet.balance != wallet.last_balance.unwrap_or(0) {
+            add(ViolationKind::BalanceDiffers);
+        }
+    }
+    violations
+}
+
+/// Checks entries in the order of their wallets and numbers. `previous` is the entry before the first one, if it was checked before.
+/// Otherwise, the first entry must be the first one of its wallet.
+pub fn check_entries(previous: Option<&JournalEntry>, entries: &[JournalEntry]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut previous = previous.copied();
+    for entry in entries {
+        let mut add = |kind| {
+            let (number, movement_id) = (Some(entry.number), Some(entry.movement));
+            violations.push(Violation { kind, wallet_id: Some(entry.wallet), number, movement_id });
+        };
+        let before = previous.filter(|previous| previous.wallet == entry.wallet);
+        let (number, balance) = before.map_or((0, 0), |before| (before.number, before.balance));
+        if entry.number != number + 1 {
+            add(ViolationKind::GapInNumbers);
+        } else if balance.checked_add(entry.amount) != Some(entry.balance) {
+            // After a gap, the balance before the entry is unknown.
+            add(ViolationKind::WrongBalanceAfter);
+        }
+        if !entry.is_of_wallet {
+            add(ViolationKind::WrongWallet);
+        }
+        if !entry.has_movement {
+            add(ViolationKind::NoMovement);
+        }
+        previous = Some(*entry);
+    }
+    violations
+}
+
+/// Checks whole movements. The lines of a movement follow each other.
+pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for lines in lines.chunk_by(|a, b| a.movement == b.movement) {
+        let mut sums = BTreeMap::<&str, i128>::new();
+        let mut entries = 0;
+        for line in lines {
+            if let (Some(currency), Some(amount)) = (&line.currency, line.amount) {
+                *sums.entry(currency).or_default() += i128::from(amount);
+                entries += 1;
+            }
+        }
+        let kind = if sums.values().any(|sum| *sum != 0) {
+            ViolationKind::NotBalanced
+        } else if entries < 2 {
+            ViolationKind::TooFewEntries
+        } else {
+            continue;
+        };
+        let movement_id = lines.first().map(|line| line.movement);
+        violations.push(Violation { kind, wallet_id: None, number: None, movement_id });
+    }
+    violations
+}
+
+#[cfg(test)]
+mod tests;

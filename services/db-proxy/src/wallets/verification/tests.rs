@@ -1,0 +1,92 @@
+use ViolationKind::{
+    BalanceDiffers, EntryCountDiffers, GapInNumbers, NoMovement, NotBalanced, TooFewEntries, WrongBalanceAfter,
+    WrongWallet,
+};
+use uuid::Uuid;
+
+use super::*;
+
+fn wallet_id(number: u128) -> WalletId {
+    WalletId(Uuid::from_u128(number))
+}
+
+fn movement_id(number: u128) -> MovementId {
+    MovementId(Uuid::from_u128(number))
+}
+
+fn entry(wallet: u128, number: i64, amount: i64, balance: i64) -> JournalEntry {
+    JournalEntry {
+        wallet: wallet_id(wallet),
+        number,
+        movement: movement_id(1),
+        amount,
+        balance,
+        is_of_wallet: true,
+        has_movement: true,
+    }
+}
+
+fn line(movement: u128, currency: &str, amount: i64) -> MovementLine {
+    MovementLine { movement: movement_id(movement), currency: Some(currency.to_owned()), amount: Some(amount) }
+}
+
+fn kinds(violations: &[Violation]) -> Vec<ViolationKind> {
+    violations.iter().map(|violation| violation.kind).collect()
+}
+
+#[test]
+fn balance_and_number_of_entries_must_be_those_of_the_last_entry() {
+    let wallet = |balance, entries, last: Option<(i64, i64)>| WalletBalance {
+        id: wallet_id(7),
+        balance,
+        entries,
+        last_number: last.map(|(number, _)| number),
+        last_balance: last.map(|(_, balance)| balance),
+    };
+    assert_eq!(check_wallets(&[wallet(0, 0, None), wallet(5, 2, Some((2, 5)))]), []);
+    let violations = check_wallets(&[wallet(5, 2, Some((2, 6)))]);
+    assert_eq!((kinds(&violations), violations[0].wallet_id), (vec![BalanceDiffers], Some(wallet_id(7))));
+    assert_eq!(kinds(&check_wallets(&[wallet(5, 3, Some((2, 5)))])), [EntryCountDiffers]);
+    // A lost last entry.
+    assert_eq!(kinds(&check_wallets(&[wallet(5, 1, None)])), [EntryCountDiffers, BalanceDiffers]);
+}
+
+#[test]
+fn entries_of_a_wallet_are_a_chain() {
+    let chain = [entry(1, 1, 5, 5), entry(1, 2, -3, 2), entry(2, 1, 9, 9), entry(2, 2, 1, 10)];
+    assert_eq!(check_entries(None, &chain), []);
+    for split in 1..chain.len() {
+        assert_eq!(check_entries(Some(&chain[split - 1]), &chain[split..]), [], "{split}");
+    }
+    // The rest of a wallet without the entry before it.
+    assert_eq!(kinds(&check_entries(None, &chain[1..])), [GapInNumbers]);
+    let violations = check_entries(None, &[entry(1, 1, 5, 5), entry(1, 3, 1, 6), entry(1, 4, 1, 7)]);
+    assert_eq!((kinds(&violations), violations[0].number), (vec![GapInNumbers], Some(3)));
+    assert_eq!(kinds(&check_entries(None, &[entry(1, 1, 5, 5), entry(1, 2, 1, 7)])), [WrongBalanceAfter]);
+    assert_eq!(kinds(&check_entries(None, &[entry(1, 1, i64::MAX, 5)])), [WrongBalanceAfter]);
+}
+
+#[test]
+fn entry_needs_its_wallet_and_its_movement() {
+    let entry = JournalEntry { is_of_wallet: false, has_movement: false, ..entry(1, 1, 5, 5) };
+    assert_eq!(kinds(&check_entries(None, &[entry])), [WrongWallet, NoMovement]);
+}
+
+#[test]
+fn movements_add_up_to_zero_in_each_currency() {
+    let lines = [
+        line(1, "USD", 5),
+        line(1, "USD", -5),
+        line(2, "USD", -5),
+        line(2, "USD", 5),
+        line(2, "BTC", 7),
+        line(2, "BTC", -7),
+    ];
+    assert_eq!(check_movements(&lines), []);
+    let violations = check_movements(&lines[1..]);
+    assert_eq!((kinds(&violations), violations[0].movement_id), (vec![NotBalanced], Some(movement_id(1))));
+    assert_eq!(kinds(&check_movements(&[line(1, "USD", 5), line(1, "EUR", -5)])), [NotBalanced]);
+    assert_eq!(kinds(&check_movements(&[line(1, "USD", i64::MAX), line(1, "USD", i64::MAX)])), [NotBalanced]);
+    let empty = MovementLine { movement: movement_id(3), currency: None, amount: None };
+    assert_eq!(kinds(&check_movements(&[empty])), [TooFewEntries]);
+}
