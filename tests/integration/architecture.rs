@@ -26,6 +26,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("request_context", &["ids"]),
     ("startup", &[]),
     ("config", &["level", "money", "spelling", "time"]),
+    ("redis_connection", &["config"]),
     ("concurrency", &["request_context", "time"]),
     ("api", &["ids", "level", "money", "spelling", "text", "time"]),
     ("access", &["api", "config", "ids"]),

@@ -5,11 +5,8 @@ use std::time::Duration;
 /// Largest number of concurrent readers of events at one instance. Each reader uses a connection and a task.
 pub(crate) const MAX_EVENT_READERS: usize = 256;
 
-/// Longest wait for one step: opening a connection to Redis, or receiving one response.
-pub(crate) const REDIS_STEP_TIMEOUT: Duration = Duration::from_millis(400);
-/// Longest duration of an attempt to connect. It is longer than [`REDIS_STEP_TIMEOUT`], because finding the master takes
-/// several steps if a Sentinel is unavailable.
-pub(crate) const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for each response of Redis.
+pub(crate) const REDIS_RESPONSE_TIMEOUT: Duration = Duration::from_millis(400);
 /// Longest wait for the result of a Redis command, including its second attempt.
 pub(crate) const REDIS_COMMAND_TIMEOUT: Duration = Duration::from_millis(900);
 /// Longest wait until a subscription in Redis is established.

@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     concurrency::latest::Document,
+    redis_connection::RedisConfig,
     time::{Clock, Timestamp},
 };
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ pub use self::{
     memory::MemoryStore,
     redis::RedisStore,
 };
-use crate::config::{RedisConfig, StoreConfig};
+use crate::config::StoreConfig;
 
 /// Stores one document of each kind, and leases. Clones share the same data.
 #[derive(Debug, Clone)]

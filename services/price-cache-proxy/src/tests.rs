@@ -15,6 +15,7 @@ use common::{
     },
     clients::{CallError, http_client, price_cache::PriceCacheClient},
     config::{AcceptedCallers, Env, Secret, TokenRefusal},
+    redis_connection::RedisConfig,
     service::Service,
     time::{Clock, Timestamp},
 };
@@ -24,8 +25,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::fixtures::{record, snapshot, test_redis};
-use crate::{App, Config, StoreConfig, config::RedisConfig};
+use self::fixtures::{address_of, record, server_of, snapshot, test_redis};
+use crate::{App, Config, StoreConfig};
 
 const TOKEN: &str = "a token of the tests";
 const TTL: Duration = Duration::from_mins(1);
@@ -211,10 +212,7 @@ impl RedisProxy {
 #[tokio::test]
 async fn requests_fail_with_503_within_seconds_during_a_redis_outage_and_succeed_after_it() {
     let real = test_redis();
-    let redis::ConnectionAddr::Tcp(host, port) = real.server.single().addr() else {
-        panic!("TEST_REDIS_URL is not a TCP address")
-    };
-    let redis = format!("{host}:{port}");
+    let redis = address_of(&real);
     let proxy = RedisProxy::start(None, redis.clone()).await;
     let through_proxy = RedisConfig::new(&format!("redis://{}", proxy.address), real.key_prefix.clone()).unwrap();
     // The service starts during the outage.

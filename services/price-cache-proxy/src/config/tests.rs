@@ -1,3 +1,5 @@
+use common::redis_connection::RedisConfig;
+
 use super::*;
 
 const TOKEN: (&str, &str) = ("INTERNAL_TOKEN", "0123456789abcdef");
@@ -18,13 +20,7 @@ fn store_is_in_memory_unless_redis_is_configured() {
 
 #[test]
 fn invalid_redis_url_is_reported_without_its_password() {
-    for url in [
-        "http://u:secret@cache",
-        "cache:6379",
-        "redis://u:secret@cache/x",
-        "rediss://u:secret@cache",
-        "redis+sentinel://u:secret@one,two",
-    ] {
+    for url in ["http://u:secret@cache", "redis+sentinel://u:secret@one,two"] {
         let mut env = Env::from_pairs([TOKEN, ("REDIS_URL", url)]);
         Config::from_env(&mut env);
         let message = env.finish().unwrap_err().to_string();

@@ -1,6 +1,5 @@
 //! The store in Redis, shared by all instances.
 
-mod connector;
 mod scripts;
 mod subscription;
 
@@ -12,18 +11,18 @@ use std::{
 
 use common::{
     concurrency::latest::Document,
+    redis_connection::{RedisConfig, RedisConnector, needs_new_connection},
     startup::{OutageLine, OutageLog},
     time::{Clock, MAX_CLOCK_SKEW, Timestamp},
 };
 use redis::{Cmd, FromRedisValue};
 
-use self::connector::{Connector, needs_new_connection};
 use super::{
     error::StoreError,
     lease::LeaseState,
     local_cache::{CachedKind, LocalCache},
 };
-use crate::{config::RedisConfig, limits::REDIS_COMMAND_TIMEOUT};
+use crate::limits::{REDIS_COMMAND_TIMEOUT, REDIS_RESPONSE_TIMEOUT};
 
 /// Time after which Redis deletes the key of the write probe.
 const PROBE_EXPIRY: Duration = Duration::from_secs(60);
@@ -32,7 +31,7 @@ const PROBE_EXPIRY: Duration = Duration::from_secs(60);
 pub struct RedisStore(Arc<Inner>);
 
 struct Inner {
-    connector: Connector,
+    connector: RedisConnector,
     /// The number of the database.
     database: i64,
     key_prefix: String,
@@ -50,7 +49,7 @@ impl fmt::Debug for RedisStore {
 
 impl RedisStore {
     pub(super) fn new(config: &RedisConfig, clock: Clock) -> Result<Self, StoreError> {
-        let connector = Connector::new(&config.server).map_err(StoreError::Unavailable)?;
+        let connector = RedisConnector::new(&config.server, REDIS_RESPONSE_TIMEOUT).map_err(StoreError::Unavailable)?;
         let (database, key_prefix) = (config.server.database(), config.key_prefix.clone());
         let (cache, outage) = (LocalCache::default(), Mutex::default());
         Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, clock, outage })))
@@ -142,8 +141,8 @@ impl RedisStore {
     /// Runs an idempotent command. Runs it a second time if the connection was lost or its server is no longer the master.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let attempts = async {
-            match self.run_once(command).await {
-                Err(error) if needs_new_connection(&error) => self.run_once(command).await,
+            match self.0.connector.query(command).await {
+                Err(error) if needs_new_connection(&error) => self.0.connector.query(command).await,
                 result => result,
             }
         };
@@ -152,23 +151,6 @@ impl RedisStore {
             Err(_) => Err(StoreError::Timeout),
         };
         self.log_availability(&result);
-        result
-    }
-
-    async fn run_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, redis::RedisError> {
-        let attempt = self.0.connector.connection();
-        let result = match attempt.clone().await {
-            Ok(mut connection) => command.query_async(&mut connection).await,
-            // The next command connects again, whatever the error was.
-            Err(error) => {
-                self.0.connector.discard(&attempt);
-                return Err(error);
-            }
-        };
-        // A timeout counts as a lost connection: if the host of Redis disappears, the connection looks open for many minutes.
-        if result.as_ref().is_err_and(needs_new_connection) {
-            self.0.connector.discard(&attempt);
-        }
         result
     }
 

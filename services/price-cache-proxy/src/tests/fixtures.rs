@@ -8,10 +8,9 @@ use common::{
         prices::{BASE, Price, PriceRecord, PriceState},
     },
     money::Currency,
+    redis_connection::{RedisConfig, RedisServer},
     time::Timestamp,
 };
-
-use crate::config::RedisConfig;
 
 const TTL: Duration = Duration::from_mins(1);
 
@@ -20,6 +19,19 @@ pub(crate) fn test_redis() -> RedisConfig {
     let url = std::env::var("TEST_REDIS_URL")
         .expect("TEST_REDIS_URL is not set: run the tests with tests/run, which starts a Redis");
     RedisConfig::new(&url, format!("test:{}:", uuid::Uuid::new_v4())).expect("TEST_REDIS_URL is a valid address")
+}
+
+/// The connection settings of a Redis.
+pub(crate) fn server_of(config: &RedisConfig) -> redis::ConnectionInfo {
+    match &config.server {
+        RedisServer::Single(server) => server.clone(),
+        RedisServer::Sentinel { .. } => panic!("TEST_REDIS_URL is not the address of one server"),
+    }
+}
+
+/// The address `host:port` of a Redis.
+pub(crate) fn address_of(config: &RedisConfig) -> String {
+    server_of(config).addr().to_string()
 }
 
 /// A record that is identified by its price.

@@ -127,10 +127,7 @@ async fn write_at_one_instance_is_served_and_pushed_by_another() {
 #[tokio::test]
 async fn write_during_a_lost_subscription_is_read_after_resubscribing() {
     let real = test_redis();
-    let redis::ConnectionAddr::Tcp(host, port) = real.server.single().addr() else {
-        panic!("TEST_REDIS_URL is not a TCP address")
-    };
-    let redis = format!("{host}:{port}");
+    let redis = address_of(&real);
     let proxy = RedisProxy::start(None, redis.clone()).await;
     let through_proxy = RedisConfig::new(&format!("redis://{}", proxy.address), real.key_prefix.clone()).unwrap();
     let writer = TestService::start(StoreConfig::Redis(real)).await;
@@ -161,7 +158,7 @@ async fn write_without_a_message_is_found_by_reading() {
     // A write without a message, as if the message were lost.
     let second = record(now, "1.00");
     let mut connection =
-        redis::Client::open(config.server.single().clone()).unwrap().get_multiplexed_async_connection().await.unwrap();
+        redis::Client::open(server_of(&config)).unwrap().get_multiplexed_async_connection().await.unwrap();
     let json = serde_json::to_string(&second).unwrap();
     let key = format!("{}price:record", config.key_prefix);
     let () = redis::cmd("SET").arg(key).arg(json).arg("PX").arg(60_000).query_async(&mut connection).await.unwrap();

@@ -4,6 +4,7 @@ use common::{
     api::{courses::MarketSnapshot, prices::PriceRecord},
     concurrency::{backoff::Backoff, latest::Document},
     error_chain::format_chain,
+    redis_connection::CONNECT_TIMEOUT,
     startup::{OutageLine, OutageLog},
 };
 use futures_util::StreamExt;
@@ -13,9 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::RedisStore;
 use crate::{
-    limits::{
-        MAX_RESUBSCRIBE_DELAY, MIN_RESUBSCRIBE_DELAY, RECONCILE_INTERVAL, REDIS_CONNECT_TIMEOUT, SUBSCRIBE_TIMEOUT,
-    },
+    limits::{MAX_RESUBSCRIBE_DELAY, MIN_RESUBSCRIBE_DELAY, RECONCILE_INTERVAL, SUBSCRIBE_TIMEOUT},
     store::{error::StoreError, local_cache::CachedKind},
 };
 
@@ -74,7 +73,7 @@ impl RedisStore {
 
     /// Subscribes, and then reads all documents, because writes before the subscription are not delivered.
     async fn subscribe(&self) -> Result<PubSubStream, SubscriptionLost> {
-        let master = timeout(REDIS_CONNECT_TIMEOUT, self.0.connector.master()).await;
+        let master = timeout(CONNECT_TIMEOUT, self.0.connector.master()).await;
         let master = master.map_err(|_| SubscriptionLost::Timeout)?.map_err(SubscriptionLost::NotEstablished)?;
         let subscribing = async {
             let mut pubsub = master.get_async_pubsub().await?;

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use super::{stores, writers_and_readers};
 use crate::{
     store::{CachedKind, Store},
-    tests::fixtures::{record, snapshot, test_redis},
+    tests::fixtures::{record, server_of, snapshot, test_redis},
 };
 
 async fn put<T: CachedKind + Clone>(store: &Store, value: &T, now: Timestamp) -> T {
@@ -193,7 +193,7 @@ async fn newest_of_many_concurrent_writes_remains() {
 #[tokio::test]
 async fn foreign_value_in_redis_is_replaced() {
     let config = test_redis();
-    let client = redis::Client::open(config.server.single().clone()).unwrap();
+    let client = redis::Client::open(server_of(&config)).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}price:record", config.key_prefix);
 
@@ -219,7 +219,7 @@ async fn foreign_value_in_redis_is_replaced() {
 #[tokio::test]
 async fn redis_deletes_the_record_when_it_expires() {
     let config = test_redis();
-    let client = redis::Client::open(config.server.single().clone()).unwrap();
+    let client = redis::Client::open(server_of(&config)).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}price:record", config.key_prefix);
     let now = Timestamp::now();

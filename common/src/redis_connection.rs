@@ -1,33 +1,71 @@
 //! The connection to Redis: to one server, or to the master that Sentinel names.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod server;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind,
     aio::MultiplexedConnection,
     sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
 };
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use crate::{
-    config::RedisServer,
-    limits::{REDIS_CONNECT_TIMEOUT, REDIS_STEP_TIMEOUT},
-};
+pub use self::server::{ALLOWED_URLS, RedisServer};
+use crate::config::{Env, redact_password};
+
+/// Longest wait for one step of an attempt to connect.
+const STEP_TIMEOUT: Duration = Duration::from_millis(400);
+/// Longest duration of an attempt to connect. It is longer than [`STEP_TIMEOUT`], because finding the master takes several steps if a
+/// Sentinel is unavailable.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One Redis, version 6.2 or later, and the prefix of the keys in it.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    pub server: RedisServer,
+    /// Prefix of every key and channel.
+    pub key_prefix: String,
+}
+
+impl RedisConfig {
+    /// Fails if `url` is not one of the URLs in [`ALLOWED_URLS`].
+    pub fn new(url: &str, key_prefix: impl Into<String>) -> RedisResult<Self> {
+        Ok(Self { server: RedisServer::parse(url)?, key_prefix: key_prefix.into() })
+    }
+
+    /// Reads the address from `variable`, and the prefix from `REDIS_KEY_PREFIX` (default `buydesk:`). `None` if the address is not
+    /// set. `absent` states what happens then.
+    pub fn from_env(env: &mut Env, variable: &str, absent: &str) -> Option<Self> {
+        let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
+        let url = env.text(variable)?.to_owned();
+        let config = Self::new(&url, key_prefix).ok();
+        if config.is_none() {
+            env.add_error(variable, redact_password(&url), &format!("{ALLOWED_URLS}, or empty {absent}"));
+        }
+        config
+    }
+}
 
 /// An attempt to connect, and its result. All commands share the attempt. It continues if a command stops waiting for it.
-pub(super) type Attempt = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
+type Attempt = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
 
 /// Opens connections. Clones share the connection.
 #[derive(Clone)]
-pub(super) struct Connector(Arc<Inner>);
+pub struct RedisConnector(Arc<Inner>);
 
 struct Inner {
     server: Server,
+    /// Longest wait for each response.
+    response_timeout: Duration,
     connection: Mutex<Option<Attempt>>,
 }
 
@@ -37,9 +75,9 @@ enum Server {
     Sentinel(Box<tokio::sync::Mutex<SentinelClient>>),
 }
 
-impl Connector {
-    /// Fails if the settings are invalid. The connection is opened when the first command is sent.
-    pub fn new(server: &RedisServer) -> RedisResult<Self> {
+impl RedisConnector {
+    /// Fails if the settings are invalid. The connection is opened when the first command is sent. A command fails if its response takes longer than `response_timeout`.
+    pub fn new(server: &RedisServer, response_timeout: Duration) -> RedisResult<Self> {
         let server = match server {
             RedisServer::Single(server) => Server::Single(Client::open(server.clone())?),
             RedisServer::Sentinel { sentinels, master, settings } => {
@@ -49,16 +87,34 @@ impl Connector {
                 Server::Sentinel(Box::new(tokio::sync::Mutex::new(client)))
             }
         };
-        Ok(Self(Arc::new(Inner { server, connection: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { server, response_timeout, connection: Mutex::default() })))
+    }
+
+    /// Runs a command once. If the connection is lost, or its server is no longer the master, the next command opens another one.
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        let attempt = self.connection();
+        let result = match attempt.clone().await {
+            Ok(mut connection) => command.query_async(&mut connection).await,
+            // The next command connects again, whatever the error was.
+            Err(error) => {
+                self.discard(&attempt);
+                return Err(error);
+            }
+        };
+        // A timeout counts as a lost connection: if the host of Redis disappears, the connection looks open for many minutes.
+        if result.as_ref().is_err_and(needs_new_connection) {
+            self.discard(&attempt);
+        }
+        result
     }
 
     /// The connection for commands. After [`discard`](Self::discard), the next call opens another connection.
-    pub fn connection(&self) -> Attempt {
+    fn connection(&self) -> Attempt {
         self.current().get_or_insert_with(|| self.clone().start_connecting()).clone()
     }
 
     /// Stops using the connection of this attempt, unless it was already replaced.
-    pub fn discard(&self, attempt: &Attempt) {
+    fn discard(&self, attempt: &Attempt) {
         let mut current = self.current();
         if current.as_ref().is_some_and(|current| current.ptr_eq(attempt)) {
             *current = None;
@@ -81,7 +137,7 @@ impl Connector {
     /// finding the master may take longer than a command waits.
     fn start_connecting(self) -> Attempt {
         let open = async move {
-            let opened = timeout(REDIS_CONNECT_TIMEOUT, self.open()).await;
+            let opened = timeout(CONNECT_TIMEOUT, self.open()).await;
             opened.unwrap_or_else(|_| Err(RedisError::from((ErrorKind::Io, "the connection was not opened in time"))))
         };
         let connecting = tokio::spawn(open.in_current_span());
@@ -94,14 +150,17 @@ impl Connector {
 
     async fn open(&self) -> RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(REDIS_STEP_TIMEOUT))
-            .set_response_timeout(Some(REDIS_STEP_TIMEOUT));
+            .set_connection_timeout(Some(STEP_TIMEOUT))
+            .set_response_timeout(Some(self.0.response_timeout));
         self.master().await?.get_multiplexed_async_connection_with_config(&config).await
     }
 }
 
 /// Whether a failed command may succeed on another connection: its connection is lost, or its server is no longer the master.
-pub(super) fn needs_new_connection(error: &RedisError) -> bool {
+pub fn needs_new_connection(error: &RedisError) -> bool {
     let demoted = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].map(ErrorKind::Server);
     error.is_io_error() || error.is_unrecoverable_error() || demoted.contains(&error.kind())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,10 @@
-//! Parses `REDIS_URL`.
+//! Parses the address of Redis.
 
 use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult};
 
-/// The allowed values of `REDIS_URL`, as in an error message.
+/// The allowed addresses of Redis, as in an error message.
 pub const ALLOWED_URLS: &str = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or \
-                                redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/MASTER[/DATABASE], \
-                                or empty to store documents and leases in memory";
+                                redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/MASTER[/DATABASE]";
 const SENTINEL_SCHEME: &str = "redis+sentinel://";
 const SENTINEL_PORT: u16 = 26379;
 
@@ -30,14 +29,6 @@ impl RedisServer {
             Some(rest) => parse_sentinel(rest),
             None if url.starts_with("redis://") => Ok(Self::Single(url.into_connection_info()?)),
             None => Err(invalid("the scheme is not redis or redis+sentinel")),
-        }
-    }
-
-    #[cfg(test)]
-    pub fn single(&self) -> &ConnectionInfo {
-        match self {
-            Self::Single(server) => server,
-            Self::Sentinel { .. } => panic!("not a single server"),
         }
     }
 
