@@ -9,4 +9,5 @@ mod placement;
 mod prices;
 mod quotes;
 mod rate_limit;
+mod shared_rate_limits;
 mod validation;

@@ -237,7 +237,7 @@ impl Problem {
         }
         if let Some(wait) = retry_after {
             // Rounded up to whole seconds, because a client that retries early is rejected again.
-            let seconds = wait.as_millis().div_ceil(1000).max(1);
+            let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);
             let value = HeaderValue::from_str(&seconds.to_string()).expect("digits are a valid header value");
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }

@@ -89,7 +89,8 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
         let work = async {
             let Admission { principal, decision } = self.middleware.admit(&request, client).await;
             user = principal.user_id();
-            if let Some((status, allowed)) = self.middleware.rate_limit.check_request(&request, client, &principal) {
+            let counted = self.middleware.rate_limit.check_request(&request, client, &principal).await;
+            if let Some((status, allowed)) = counted {
                 rate_limit_status = Some(status);
                 allowed?;
             }

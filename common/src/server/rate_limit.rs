@@ -1,9 +1,11 @@
 //! A rate limit per client address and per API key, and the response headers that describe it.
 
+mod allowances;
+mod bucket;
 mod client_states;
-mod key_limits;
 
 use std::{
+    future::Future,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     str::FromStr,
@@ -11,17 +13,19 @@ use std::{
     time::Duration,
 };
 
-use governor::{
-    NotUntil, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-    middleware::{StateInformationMiddleware, StateSnapshot},
-};
 use poem::{
     Addr, Request, Response,
     http::{HeaderValue, Method},
 };
+use redis::RedisResult;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use self::{client_states::ClientStates, key_limits::KeyLimits};
+use self::{
+    allowances::{Allowances, RedisStore, Sharing},
+    bucket::{Bucket, Decision, Share},
+    client_states::{ClientId, ClientStates},
+};
 use super::{
     common_paths::{DOCUMENTATION_PATHS, PROBE_PATHS},
     limits::MAX_RATE_LIMITED_CLIENTS,
@@ -30,10 +34,9 @@ use crate::{
     access::Principal,
     api::{Code, Problem},
     config::Env,
+    metrics::Metrics,
+    redis_connection::RedisConfig,
 };
-
-type Decision = Result<StateSnapshot, NotUntil<<DefaultClock as Clock>::Instant>>;
-type Limiter = RateLimiter<IpAddr, ClientStates, DefaultClock, StateInformationMiddleware>;
 
 /// Which requests count against a rate limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,6 +72,9 @@ pub struct RateLimit {
     counted: CountedRequests,
     /// The limit of reads below a path.
     reads: Option<Arc<LimitedReads>>,
+    /// Where the instances of the service count together. `None` if each counts alone.
+    redis: Option<RedisConfig>,
+    sharing: Option<Arc<Sharing>>,
 }
 
 /// Reads that the service answers with calls of its own. They have a limit of their own, so that they use up no other one.
@@ -78,12 +84,19 @@ struct LimitedReads {
 }
 
 /// Counts requests that are limited together: by the key of each, or by its address.
-#[derive(Default)]
 struct Limit {
-    /// The limit per minute of an address and of a key without a limit of its own, and the state of each address. `None` if there is
-    /// no limit.
-    addresses: Option<(NonZeroU32, Limiter)>,
-    keys: KeyLimits,
+    /// The limit of an address and of a key without a limit of its own. `None` if there is no limit.
+    per_minute: Option<NonZeroU32>,
+    addresses: Counter,
+    keys: Counter,
+}
+
+/// Counts the requests of each client. A change of its limit applies at once, and what the client has used still counts.
+enum Counter {
+    /// At this instance.
+    Alone(ClientStates<Bucket>),
+    /// At all instances of the service.
+    Shared(Allowances),
 }
 
 /// The state of the limit of a client after a request.
@@ -96,23 +109,53 @@ pub(super) struct RateLimitStatus {
 }
 
 impl RateLimit {
-    /// Reads the requests per minute from a setting. Zero turns the limit off.
+    /// Reads the requests per minute from a setting. Zero turns the limit off. `RATE_LIMIT_REDIS_URL` is the Redis where the instances
+    /// of the service count together.
     pub fn from_env(env: &mut Env, variable: &str, default: u64, maximum: u32, trusted: TrustedProxies) -> Self {
         let per_minute = env.whole_number(variable, default, 0..=maximum.into());
-        Self::per_minute(u32::try_from(per_minute).unwrap_or(maximum), trusted)
+        let redis = RedisConfig::from_env(env, "RATE_LIMIT_REDIS_URL", "to count requests at each instance");
+        Self { redis, ..Self::per_minute(u32::try_from(per_minute).unwrap_or(maximum), trusted) }
     }
 
     /// Limits the requests per minute. Zero turns the limit off.
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
-        Self { limit: Arc::new(Limit::per_minute(NonZeroU32::new(per_minute))), trusted, ..Self::default() }
+        Self { limit: Arc::new(Limit::alone(NonZeroU32::new(per_minute))), trusted, ..Self::default() }
     }
 
     /// Limits reads of paths that begin with `path_prefix` too, to this number of requests per minute. Zero means no limit.
     #[must_use]
     pub fn with_reads(self, path_prefix: &'static str, per_minute: u32) -> Self {
         let reads = NonZeroU32::new(per_minute)
-            .map(|per_minute| Arc::new(LimitedReads { path_prefix, limit: Limit::per_minute(Some(per_minute)) }));
+            .map(|per_minute| Arc::new(LimitedReads { path_prefix, limit: Limit::alone(Some(per_minute)) }));
         Self { reads, ..self }
+    }
+
+    /// The same limit, but counted by all instances of the service together, if a Redis is configured. It counts together while
+    /// [`keep_shared`](Self::keep_shared) runs. Fails if the settings are invalid.
+    pub fn of_service(self, service: &'static str, metrics: &Metrics) -> RedisResult<Self> {
+        let Some(redis) = &self.redis else { return Ok(self) };
+        let sharing = Sharing::new(RedisStore::new(redis, service)?, metrics);
+        Ok(self.shared(sharing))
+    }
+
+    fn shared(self, sharing: Arc<Sharing>) -> Self {
+        let limit = Arc::new(Limit::shared(self.limit.per_minute, &sharing, "requests"));
+        let reads = self.reads.as_ref().map(|reads| {
+            let limit = Limit::shared(reads.limit.per_minute, &sharing, "reads");
+            Arc::new(LimitedReads { path_prefix: reads.path_prefix, limit })
+        });
+        Self { limit, reads, sharing: Some(sharing), ..self }
+    }
+
+    /// Registers this instance at the Redis of the limits until `stop` is cancelled.
+    pub fn keep_shared(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let sharing = self.sharing.clone();
+        async move {
+            match sharing {
+                Some(sharing) => sharing.keep_registered(stop).await,
+                None => stop.cancelled().await,
+            }
+        }
     }
 
     /// The same limit, but it counts these requests.
@@ -128,72 +171,92 @@ impl RateLimit {
 
     /// Counts a request of `client`: against the limit of its key, or otherwise of its address. Returns `None` if the request is
     /// not limited, and otherwise the state of the limit and whether the request is allowed.
-    pub(super) fn check_request(
+    pub(super) async fn check_request(
         &self,
         request: &Request,
         client: IpAddr,
         principal: &Principal,
     ) -> Option<(RateLimitStatus, Result<(), Problem>)> {
+        self.limit_of(request)?.count(client, principal).await
+    }
+
+    /// The limit that the request counts against.
+    fn limit_of(&self, request: &Request) -> Option<&Limit> {
         let (method, path) = (request.method(), request.uri().path());
         let is_read = *method == Method::GET || *method == Method::HEAD;
         if let Some(reads) = self.reads.as_ref().filter(|reads| is_read && path.starts_with(reads.path_prefix)) {
-            return reads.limit.count(client, principal);
+            return Some(&reads.limit);
         }
-        if self.counted.contain(method, path) { self.limit.count(client, principal) } else { None }
+        self.counted.contain(method, path).then_some(&*self.limit)
+    }
+}
+
+impl Default for Limit {
+    /// Limits only keys with a limit of their own.
+    fn default() -> Self {
+        Self::alone(None)
     }
 }
 
 impl Limit {
-    /// `None` means that only keys with a limit of their own are limited.
-    fn per_minute(per_minute: Option<NonZeroU32>) -> Self {
-        let addresses = per_minute.map(|per_minute| {
-            let states = ClientStates::new(MAX_RATE_LIMITED_CLIENTS);
-            (per_minute, Limiter::new(Quota::per_minute(per_minute), states, DefaultClock::default()))
-        });
-        Self { addresses, keys: KeyLimits::default() }
+    fn alone(per_minute: Option<NonZeroU32>) -> Self {
+        let counter = || Counter::Alone(ClientStates::new(MAX_RATE_LIMITED_CLIENTS));
+        Self { per_minute, addresses: counter(), keys: counter() }
     }
 
-    fn count(&self, client: IpAddr, principal: &Principal) -> Option<(RateLimitStatus, Result<(), Problem>)> {
-        let of_service = self.addresses.as_ref();
+    fn shared(per_minute: Option<NonZeroU32>, sharing: &Arc<Sharing>, name: &'static str) -> Self {
+        let counter = || Counter::Shared(Allowances::new(sharing.clone(), name, MAX_RATE_LIMITED_CLIENTS));
+        Self { per_minute, addresses: counter(), keys: counter() }
+    }
+
+    async fn count(&self, client: IpAddr, principal: &Principal) -> Option<(RateLimitStatus, Result<(), Problem>)> {
         match principal {
             Principal::Operator => None,
             Principal::User(user) => {
                 let of_key = user.rate_limit_per_minute.and_then(NonZeroU32::new);
-                let per_minute = of_key.or(of_service.map(|(per_minute, _)| *per_minute))?;
-                Some(to_status(per_minute, self.keys.count(user.key_id, per_minute), "with one API key"))
+                let per_minute = of_key.or(self.per_minute)?;
+                let decision = self.keys.count(ClientId::Key(user.key_id), per_minute).await;
+                Some(to_status(per_minute, decision, "with one API key"))
             }
             Principal::Anonymous => {
-                let (per_minute, limiter) = of_service?;
-                Some(to_status(*per_minute, limiter.check_key(&client), "from one address"))
+                let per_minute = self.per_minute?;
+                let decision = self.addresses.count(ClientId::Address(client), per_minute).await;
+                Some(to_status(per_minute, decision, "from one address"))
             }
+        }
+    }
+}
+
+impl Counter {
+    async fn count(&self, client: ClientId, per_minute: NonZeroU32) -> Decision {
+        match self {
+            Self::Alone(clients) => {
+                let now = Instant::now();
+                clients.update(client, |bucket| bucket.take(Share::whole(per_minute), now))
+            }
+            Self::Shared(allowances) => allowances.count(client, per_minute).await,
         }
     }
 }
 
 /// `counted` says in an error which requests are counted together.
 fn to_status(per_minute: NonZeroU32, decision: Decision, counted: &str) -> (RateLimitStatus, Result<(), Problem>) {
-    let limit = per_minute.get();
-    match decision {
-        Ok(state) => {
-            let remaining = state.remaining_burst_capacity();
-            // The limit of one request refills in this time, or earlier if a part of it is left.
-            let reset = if remaining == 0 { Duration::from_secs(60) / limit } else { Duration::ZERO };
-            (RateLimitStatus { limit, remaining, reset }, Ok(()))
-        }
-        Err(denied) => {
-            let wait = denied.wait_time_from(DefaultClock::default().now());
-            let detail = format!("At most {limit} requests per minute are allowed {counted}.");
-            let problem = Problem::new(Code::TooManyRequests, detail).retry_after(wait);
-            (RateLimitStatus { limit, remaining: 0, reset: wait }, Err(problem))
-        }
-    }
+    let (limit, Decision { allowed, remaining, reset }) = (per_minute.get(), decision);
+    let result = if allowed {
+        Ok(())
+    } else {
+        let detail = format!("At most {limit} requests per minute are allowed {counted}.");
+        Err(Problem::new(Code::TooManyRequests, detail).retry_after(reset))
+    };
+    (RateLimitStatus { limit, remaining, reset }, result)
 }
 
 impl RateLimitStatus {
     /// Adds the headers `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until
     /// the next request is allowed).
     pub(super) fn add_headers(self, response: &mut Response) {
-        let seconds = u32::try_from(self.reset.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        // Rounded up, as `Retry-After`.
+        let seconds = u32::try_from(self.reset.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
         let headers = response.headers_mut();
         headers.insert("ratelimit-limit", HeaderValue::from(self.limit));
         headers.insert("ratelimit-remaining", HeaderValue::from(self.remaining));

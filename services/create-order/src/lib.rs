@@ -23,7 +23,9 @@ use common::{
     },
     config::Caller,
     metrics::Metrics,
-    server::{AccessControl, Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
+    server::{
+        AccessControl, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint,
+    },
     service::{Service, TaskSupervisor},
     time::Clock,
 };
@@ -47,6 +49,7 @@ pub struct App {
     server: Server,
     prices: PriceReader,
     keys: Arc<KeyAuthenticator>,
+    rate_limit: RateLimit,
     ready: ReadinessCheck,
     /// Sends the orders of the dispatcher.
     dispatcher_task: BoxFuture<'static, ()>,
@@ -91,6 +94,7 @@ impl Service for App {
         let metrics = Metrics::new(Self::NAME);
         price_metrics::register(&metrics, currencies.clone(), prices.clone());
         let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
+        let rate_limit = rate_limit.of_service(Self::NAME, &metrics)?;
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -98,7 +102,7 @@ impl Service for App {
             ready: ready.clone(),
             accepted_callers: None,
             access: Some(AccessControl { config: access, keys: keys.clone() }),
-            rate_limit,
+            rate_limit: rate_limit.clone(),
             value_check: None,
         };
         let order_service = OrderService {
@@ -120,7 +124,7 @@ impl Service for App {
             ForwardedPrices(forwarder(rates)),
         );
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
-        Ok(Self { server, prices, keys, ready, dispatcher_task: Box::pin(dispatcher_task), close_streams })
+        Ok(Self { server, prices, keys, rate_limit, ready, dispatcher_task: Box::pin(dispatcher_task), close_streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -135,6 +139,7 @@ impl Service for App {
         let mut tasks = TaskSupervisor::default();
         tasks.spawn("price-reader", self.prices.keep_fresh(stop.clone()));
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
+        tasks.spawn("shared-rate-limits", self.rate_limit.keep_shared(stop.clone()));
         // The server holds the last handle of the dispatcher, so this task ends when all orders in flight are answered.
         tasks.spawn("order-dispatcher", self.dispatcher_task);
         let (streams_stop, close_streams) = (stop.clone(), self.close_streams);

@@ -31,6 +31,7 @@ impl Config {
     /// | `OPERATOR_TOKEN` | none; required | the token of operators |
     /// | `ANONYMOUS` | on | whether orders may be read without a key |
     /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address; 0: no limit |
+    /// | `RATE_LIMIT_REDIS_URL` | not set: each instance counts alone | the Redis where all instances count together |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     /// | `MAX_EXPORTS` | 8 | how many exports may run at once |
     pub fn from_env(env: &mut Env) -> Self {

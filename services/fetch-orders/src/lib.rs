@@ -24,8 +24,8 @@ use common::{
     metrics::Metrics,
     money::Currency,
     server::{
-        AccessControl, CheckedValue, Listener, OpsEndpoints, ParameterValue, ReadinessCheck, Server, ValueCheck,
-        openapi_document, service_endpoint,
+        AccessControl, CheckedValue, Listener, OpsEndpoints, ParameterValue, RateLimit, ReadinessCheck, Server,
+        ValueCheck, openapi_document, service_endpoint,
     },
     service::{Service, TaskSupervisor},
 };
@@ -40,6 +40,7 @@ pub struct App {
     server: Server,
     db_proxy: DbProxyClient,
     keys: Arc<KeyAuthenticator>,
+    rate_limit: RateLimit,
     /// Sends the requests of [`OrderLookup`].
     lookup_task: BoxFuture<'static, ()>,
 }
@@ -58,6 +59,7 @@ impl Service for App {
         let db_proxy = DbProxyClient::new(http_client(), config.db_proxy, config.db_proxy_token);
         let metrics = Metrics::new(Self::NAME);
         let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
+        let rate_limit = config.rate_limit.of_service(Self::NAME, &metrics)?;
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -65,7 +67,7 @@ impl Service for App {
             ready: readiness_check(&db_proxy),
             accepted_callers: None,
             access: Some(AccessControl { config: config.access, keys: keys.clone() }),
-            rate_limit: config.rate_limit,
+            rate_limit: rate_limit.clone(),
             value_check: Some(Arc::new(KnownCurrencies(config.currencies.clone()))),
         };
         let reader = OrderReader::new(db_proxy.clone());
@@ -79,7 +81,7 @@ impl Service for App {
             trusted_proxies: config.trusted_proxies,
         };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
-        Ok(Self { server, db_proxy, keys, lookup_task: Box::pin(lookup_task) })
+        Ok(Self { server, db_proxy, keys, rate_limit, lookup_task: Box::pin(lookup_task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -95,6 +97,7 @@ impl Service for App {
         // The server holds the last handle of the lookup, so this task ends when the requests in flight are answered.
         tasks.spawn("order-lookup", self.lookup_task);
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
+        tasks.spawn("shared-rate-limits", self.rate_limit.keep_shared(stop.clone()));
         tasks.run(self.server.run_until(stop.clone()), &stop).await
     }
 

@@ -30,6 +30,7 @@ impl Config {
     /// | `PRICE_TTL_SECS` | 60 | how long after its `as_of` an agreed price without an expiry time may be used |
     /// | `COURSE_REFRESH_SECS` | the smaller of 5 and `PRICE_REFRESH_SECS` | interval between market snapshots; clients may cache a response for this long |
     /// | `RATES_RATE_LIMIT_PER_MINUTE` | 6000 | requests per minute and client address; 0: no limit |
+    /// | `RATE_LIMIT_REDIS_URL` | not set: each instance counts alone | the Redis where all instances count together |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     ///
     /// The rate limit is far above the rate limit of orders. Most responses come from memory, and no request has side effects.

@@ -27,7 +27,7 @@ use common::{
     },
     config::{Caller, Env},
     metrics::Metrics,
-    server::{Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
+    server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
     service::{Service, TaskSupervisor},
     time::Clock,
 };
@@ -49,6 +49,7 @@ pub struct App {
     db_proxy: DbProxyClient,
     snapshots: Arc<SnapshotStore>,
     streams: CourseStreams,
+    rate_limit: RateLimit,
 }
 
 impl Service for App {
@@ -78,6 +79,7 @@ impl Service for App {
         let metrics = Metrics::new(Self::NAME);
         let snapshots = Arc::new(SnapshotStore::new(Clock::System, &metrics));
         let streams = CourseStreams::new(&metrics);
+        let rate_limit = rate_limit.of_service(Self::NAME, &metrics)?;
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -86,7 +88,7 @@ impl Service for App {
             accepted_callers: None,
             // Everybody may read prices.
             access: None,
-            rate_limit,
+            rate_limit: rate_limit.clone(),
             value_check: Some(Arc::new(KnownNames { snapshots: snapshots.clone(), db_proxy: db_proxy.clone() })),
         };
         let api = Api {
@@ -103,6 +105,7 @@ impl Service for App {
             db_proxy,
             snapshots,
             streams,
+            rate_limit,
         })
     }
 
@@ -115,12 +118,13 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, watch, db_proxy, snapshots, streams } = self;
+        let Self { server, watch, db_proxy, snapshots, streams, rate_limit } = self;
         let ingest_stop = stop.clone();
         let mut tasks = TaskSupervisor::default();
         tasks.spawn("snapshot-ingestion", async move {
             ingest_snapshots(watch, || load_stored_snapshot(&db_proxy), &snapshots, ingest_stop).await;
         });
+        tasks.spawn("shared-rate-limits", rate_limit.keep_shared(stop.clone()));
         let streams_stop = stop.clone();
         tasks.spawn("course-streams", async move {
             streams_stop.cancelled().await;

@@ -24,6 +24,7 @@ impl Config {
     /// | `OPERATOR_TOKEN` | none; required | the token of operators, who manage users |
     /// | `ANONYMOUS` | on | without effect here: every operation on users needs credentials |
     /// | `USERS_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address or key; 0: no limit. Operators are not limited |
+    /// | `RATE_LIMIT_REDIS_URL` | not set: each instance counts alone | the Redis where all instances count together |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     pub fn from_env(env: &mut Env) -> Self {
         let trusted_proxies = TrustedProxies::from_env(env);

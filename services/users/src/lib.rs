@@ -17,7 +17,9 @@ use common::{
     clients::{db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator},
     config::{Caller, Env},
     metrics::Metrics,
-    server::{AccessControl, Listener, OpsEndpoints, ReadinessCheck, Server, openapi_document, service_endpoint},
+    server::{
+        AccessControl, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint,
+    },
     service::{Service, TaskSupervisor},
     time::Clock,
 };
@@ -32,6 +34,7 @@ pub struct App {
     server: Server,
     db_proxy: DbProxyClient,
     keys: Arc<KeyAuthenticator>,
+    rate_limit: RateLimit,
     /// Sends the requests of [`UserFinder`].
     finder_task: BoxFuture<'static, ()>,
 }
@@ -50,6 +53,7 @@ impl Service for App {
         let db_proxy = DbProxyClient::new(http_client(), config.db_proxy, config.db_proxy_token);
         let metrics = Metrics::new(Self::NAME);
         let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
+        let rate_limit = config.rate_limit.of_service(Self::NAME, &metrics)?;
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -57,14 +61,14 @@ impl Service for App {
             ready: readiness_check(&db_proxy),
             accepted_callers: None,
             access: Some(AccessControl { config: config.access, keys: keys.clone() }),
-            rate_limit: config.rate_limit,
+            rate_limit: rate_limit.clone(),
             value_check: None,
         };
         let directory: Arc<dyn Directory> = Arc::new(db_proxy.clone());
         let (finder, finder_task) = UserFinder::new(directory.clone());
         let api = Api { users: UserService { directory, finder }, clock: Clock::System };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
-        Ok(Self { server, db_proxy, keys, finder_task: Box::pin(finder_task) })
+        Ok(Self { server, db_proxy, keys, rate_limit, finder_task: Box::pin(finder_task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -80,6 +84,7 @@ impl Service for App {
         // The server holds the last clone of the finder, so this task ends after the last response of the server.
         tasks.spawn("user-finder", self.finder_task);
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
+        tasks.spawn("shared-rate-limits", self.rate_limit.keep_shared(stop.clone()));
         tasks.run(self.server.run_until(stop.clone()), &stop).await
     }
 

@@ -181,11 +181,28 @@ fn container_receives_no_secret_of_another_container() {
                 "CREATE_ORDER_HEALTH_CHECK_TOKEN",
                 "CREATE_ORDER_PRICE_CACHE_TOKEN",
                 "OPERATOR_TOKEN",
+                "RATE_LIMIT_REDIS_PASSWORD",
             ][..],
         ),
-        ("fetch-orders", &["FETCH_ORDERS_DB_PROXY_TOKEN", "FETCH_ORDERS_HEALTH_CHECK_TOKEN", "OPERATOR_TOKEN"]),
-        ("users", &["OPERATOR_TOKEN", "USERS_DB_PROXY_TOKEN", "USERS_HEALTH_CHECK_TOKEN"]),
-        ("rates", &["RATES_DB_PROXY_TOKEN", "RATES_HEALTH_CHECK_TOKEN", "RATES_PRICE_CACHE_TOKEN"]),
+        (
+            "fetch-orders",
+            &[
+                "FETCH_ORDERS_DB_PROXY_TOKEN",
+                "FETCH_ORDERS_HEALTH_CHECK_TOKEN",
+                "OPERATOR_TOKEN",
+                "RATE_LIMIT_REDIS_PASSWORD",
+            ],
+        ),
+        ("users", &["OPERATOR_TOKEN", "RATE_LIMIT_REDIS_PASSWORD", "USERS_DB_PROXY_TOKEN", "USERS_HEALTH_CHECK_TOKEN"]),
+        (
+            "rates",
+            &[
+                "RATES_DB_PROXY_TOKEN",
+                "RATES_HEALTH_CHECK_TOKEN",
+                "RATES_PRICE_CACHE_TOKEN",
+                "RATE_LIMIT_REDIS_PASSWORD",
+            ],
+        ),
         (
             "price-updater",
             &[
@@ -202,6 +219,7 @@ fn container_receives_no_secret_of_another_container() {
         ("exchange-sim", &["EXCHANGE_SIM_KEY"]),
         ("postgres", &["POSTGRES_APP_PASSWORD", "POSTGRES_PASSWORD", "POSTGRES_READONLY_PASSWORD"]),
         ("redis", &["REDIS_PASSWORD"]),
+        ("redis-limits", &["RATE_LIMIT_REDIS_PASSWORD"]),
         ("pgadmin", &["PGADMIN_PASSWORD", "POSTGRES_READONLY_PASSWORD"]),
     ]);
     let found: BTreeMap<_, _> = services.iter().map(|(name, lines)| (*name, secrets_of(lines))).collect();

@@ -2,78 +2,82 @@
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
+    fmt,
     hash::BuildHasher,
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
-use governor::{nanos::Nanos, state::StateStore};
+use crate::ids::KeyId;
 
 /// The number of independently locked parts.
 const SHARDS: usize = 32;
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum ClientId {
+    Address(IpAddr),
+    Key(KeyId),
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "address:{address}"),
+            Self::Key(key) => write!(f, "key:{key}"),
+        }
+    }
+}
 
 /// The states of the clients that were counted most recently, in two generations.
 ///
 /// When the younger generation is full, it replaces the older generation, whose states are dropped. So the cost of a request
 /// does not depend on the number of clients, and the state of a client is dropped only after requests of many other clients. A
 /// client whose state was dropped has its whole limit again. The requests of other clients therefore never reduce its limit.
-pub(super) struct ClientStates {
-    shards: Vec<Mutex<Shard>>,
+pub(super) struct ClientStates<S> {
+    shards: Vec<Mutex<Shard<S>>>,
     hasher: RandomState,
     /// The maximum size of one generation in one shard.
     generation_size: usize,
 }
 
-#[derive(Default)]
-struct Shard {
-    younger: HashMap<IpAddr, Nanos>,
-    older: HashMap<IpAddr, Nanos>,
+struct Shard<S> {
+    younger: HashMap<ClientId, S>,
+    older: HashMap<ClientId, S>,
 }
 
-impl ClientStates {
+impl<S: Default> ClientStates<S> {
     /// Keeps the states of at most about `max_clients` clients.
-    pub(super) fn new(max_clients: usize) -> Self {
+    pub fn new(max_clients: usize) -> Self {
+        let new_shard = || Mutex::new(Shard { younger: HashMap::new(), older: HashMap::new() });
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: (0..SHARDS).map(|_| new_shard()).collect(),
             hasher: RandomState::new(),
             generation_size: (max_clients / SHARDS / 2).max(1),
         }
     }
 
-    fn shard(&self, client: &IpAddr) -> &Mutex<Shard> {
+    /// Changes the state of a client. Each request must call this, also a refused one, so that the state of a client is not dropped
+    /// while it sends requests. `change` must be short, because it holds a lock.
+    pub fn update<T>(&self, client: ClientId, change: impl FnOnce(&mut S) -> T) -> T {
+        let mut shard = self.shard(&client).lock().unwrap_or_else(PoisonError::into_inner);
+        change(shard.state(client, self.generation_size))
+    }
+
+    fn shard(&self, client: &ClientId) -> &Mutex<Shard<S>> {
         let index = self.hasher.hash_one(client) % SHARDS as u64;
         &self.shards[usize::try_from(index).unwrap_or(0)]
     }
 }
 
-impl Shard {
-    fn state(&self, client: &IpAddr) -> Option<Nanos> {
-        self.younger.get(client).or_else(|| self.older.get(client)).copied()
-    }
-
-    fn set_state(&mut self, client: IpAddr, state: Nanos, generation_size: usize) {
-        if self.younger.len() >= generation_size && !self.younger.contains_key(&client) {
+impl<S: Default> Shard<S> {
+    fn state(&mut self, client: ClientId, generation_size: usize) -> &mut S {
+        let is_older = !self.younger.contains_key(&client);
+        let older = if is_older { self.older.remove(&client) } else { None };
+        if is_older && self.younger.len() >= generation_size {
             self.older = std::mem::take(&mut self.younger);
         }
-        self.younger.insert(client, state);
-    }
-}
-
-impl StateStore for ClientStates {
-    type Key = IpAddr;
-
-    fn measure_and_replace<T, F, E>(&self, client: &IpAddr, measure: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let mut shard = self.shard(client).lock().unwrap_or_else(PoisonError::into_inner);
-        let before = shard.state(client);
-        let measured = measure(before);
-        // The state of a refused client is stored again too, so that it is not dropped while the client sends requests.
-        if let Some(state) = measured.as_ref().ok().map(|(_, state)| *state).or(before) {
-            shard.set_state(*client, state, self.generation_size);
-        }
-        measured.map(|(result, _)| result)
+        self.younger.entry(client).or_insert_with(|| older.unwrap_or_default())
     }
 }
 

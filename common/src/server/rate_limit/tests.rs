@@ -1,5 +1,7 @@
 use std::net::Ipv4Addr;
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::{
     access::AuthenticatedUser,
@@ -13,10 +15,20 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// What a limit decides that counts at this instance alone, and therefore at once.
+fn check(
+    limit: &RateLimit,
+    request: &Request,
+    client: IpAddr,
+    principal: &Principal,
+) -> Option<(RateLimitStatus, Result<(), Problem>)> {
+    limit.check_request(request, client, principal).now_or_never().expect("the limit does not wait")
+}
+
 /// Counts a request of an address.
 fn count(limit: &RateLimit, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
     let request = Request::builder().method(Method::POST).finish();
-    limit.check_request(&request, client, &Principal::Anonymous).unwrap()
+    check(limit, &request, client, &Principal::Anonymous).unwrap()
 }
 
 /// A user with a new key of this limit.
@@ -32,7 +44,7 @@ fn user(rate_limit_per_minute: Option<u32>) -> Principal {
 /// How many of ten requests are allowed, and the limit that their headers state.
 fn allowed_of_ten(limit: &RateLimit, principal: &Principal) -> (usize, Option<u32>) {
     let request = Request::builder().method(Method::POST).finish();
-    let results: Vec<_> = (0..10).map(|_| limit.check_request(&request, CLIENT, principal)).collect();
+    let results: Vec<_> = (0..10).map(|_| check(limit, &request, CLIENT, principal)).collect();
     let allowed = results.iter().filter(|result| result.as_ref().is_none_or(|(_, allowed)| allowed.is_ok())).count();
     (allowed, results[9].as_ref().map(|(status, _)| status.limit))
 }
@@ -49,16 +61,18 @@ fn each_client_has_its_own_limit() {
     assert!(check("192.0.2.2").1.is_ok());
 }
 
-#[test]
-fn reset_is_the_time_until_the_next_request() {
+#[tokio::test(start_paused = true)]
+async fn reset_is_the_time_until_the_next_request() {
     let limit = RateLimit::per_minute(2, TrustedProxies::default());
     let check = || count(&limit, ip("192.0.2.1"));
-    let interval = Duration::from_secs(30);
     assert_eq!(check().0.reset, Duration::ZERO, "another request is allowed at once");
-    assert_eq!(check().0.reset, interval);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(check().0.reset, Duration::from_secs(20));
+    tokio::time::advance(Duration::from_secs(5)).await;
     let (status, refused) = check();
-    assert_eq!(Some(status.reset), refused.unwrap_err().retry_after);
-    assert!(status.reset <= interval && status.reset > interval / 2, "{:?}", status.reset);
+    assert_eq!((status.reset, refused.unwrap_err().retry_after), (Duration::from_secs(15), Some(status.reset)));
+    tokio::time::advance(status.reset).await;
+    assert!(check().1.is_ok());
 }
 
 #[test]
@@ -74,11 +88,8 @@ fn clients_above_the_maximum_have_their_own_limits() {
 #[test]
 fn zero_turns_the_limit_off() {
     let request = Request::builder().method(Method::POST).finish();
-    assert!(
-        RateLimit::per_minute(0, TrustedProxies::default())
-            .check_request(&request, CLIENT, &Principal::Anonymous)
-            .is_none()
-    );
+    let limit = RateLimit::per_minute(0, TrustedProxies::default());
+    assert!(check(&limit, &request, CLIENT, &Principal::Anonymous).is_none());
 }
 
 #[test]
@@ -126,7 +137,7 @@ fn reads_are_not_counted_by_default() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default());
     for (method, counted) in [("GET", false), ("HEAD", false), ("OPTIONS", false), ("POST", true), ("DELETE", true)] {
         let request = Request::builder().method(method.parse().unwrap()).finish();
-        assert_eq!(limit.check_request(&request, CLIENT, &Principal::Anonymous).is_some(), counted, "{method}");
+        assert_eq!(check(&limit, &request, CLIENT, &Principal::Anonymous).is_some(), counted, "{method}");
     }
 }
 
@@ -135,7 +146,7 @@ fn limited_reads_have_a_limit_of_their_own() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).with_reads("/quotes/", 2);
     let allowed = |method: Method, path: &str| {
         let request = Request::builder().method(method).uri_str(path).finish();
-        limit.check_request(&request, CLIENT, &Principal::Anonymous).map(|(_, allowed)| allowed.is_ok())
+        check(&limit, &request, CLIENT, &Principal::Anonymous).map(|(_, allowed)| allowed.is_ok())
     };
     assert_eq!([1, 2, 3].map(|_| allowed(Method::GET, "/quotes/7")), [Some(true), Some(true), Some(false)]);
     assert_eq!(allowed(Method::GET, "/orders/7"), None);
@@ -146,7 +157,7 @@ fn limited_reads_have_a_limit_of_their_own() {
 fn counted_reads_exclude_operations_endpoints_and_documentation() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting(CountedRequests::All);
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
-    let check = |request: &Request| limit.check_request(request, CLIENT, &Principal::Anonymous);
+    let check = |request: &Request| check(&limit, request, CLIENT, &Principal::Anonymous);
     assert!(check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_ok()));
     assert!(check(&get("/api/v1/courses")).is_some_and(|(_, allowed)| allowed.is_err()));
     for free in ["/", "/docs", "/errors", "/livez", "/metrics", "/openapi.json", "/readyz"] {

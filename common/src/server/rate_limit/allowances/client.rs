@@ -1,0 +1,184 @@
+//! The allowance of one client at this instance. Pure decisions: the caller talks to the store.
+
+use std::{collections::VecDeque, num::NonZeroU32, time::Duration};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use super::store::{Draw, DrawRequest};
+use crate::server::rate_limit::bucket::{Bucket, Decision, MICROREQUESTS, Share};
+
+/// All instances together hold at most one in this many requests of a limit as allowances. So what they accept differs by at most
+/// 2 % from the limit.
+const HELD_PART: u32 = 50;
+/// Shortest time between a draw that left nothing in the store and the next one. A client far above its limit therefore causes at
+/// most ten draws per second at each instance.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Default)]
+pub(super) struct ClientAllowance {
+    /// What this instance accepted.
+    own: Bucket,
+    /// The limit of the last request. 0 before the first one.
+    limit: u32,
+    /// The requests that were drawn and are not used yet.
+    allowance: u32,
+    /// What remained in the store after the last draw.
+    remaining: u32,
+    /// Requests that were accepted without the store and are not reported to it.
+    unreported: u32,
+    /// The epoch of the store at the last draw. 0 before the first one.
+    epoch: u64,
+    /// The time before which a draw would be refused.
+    next_draw_at: Option<Instant>,
+    /// Boxed, because most clients have none.
+    in_flight: Option<Box<DrawInFlight>>,
+}
+
+struct DrawInFlight {
+    /// The requests that wait for an allowance, in the order of their arrival.
+    waiting: VecDeque<oneshot::Sender<Decision>>,
+    /// The share at the last request.
+    share: Share,
+}
+
+/// The result of counting a request.
+pub(super) struct Counting {
+    pub counted: Counted,
+    /// A draw that the caller has to start.
+    pub draw: Option<DrawRequest>,
+}
+
+pub(super) enum Counted {
+    Decided(Decision),
+    /// The decision follows when the draw in flight ends.
+    Waiting(oneshot::Receiver<Decision>),
+}
+
+/// How many requests an instance draws at once.
+fn chunk(share: Share) -> u32 {
+    (share.limit.get() / HELD_PART / share.instances).max(1)
+}
+
+impl ClientAllowance {
+    /// Counts a request while the store is available.
+    pub fn count(&mut self, share: Share, now: Instant) -> Counting {
+        self.apply_limit(share);
+        let pause = self.next_draw_at.map(|at| at.duration_since(now)).filter(|pause| !pause.is_zero());
+        if let Some(decision) = self.use_allowance(share, now) {
+            // The next draw starts early, so that the requests of a busy client do not wait for it.
+            let draws_early = self.allowance < chunk(share) / 2 && pause.is_none() && self.in_flight.is_none();
+            let draw = draws_early.then(|| self.start_draw(share, VecDeque::new(), now));
+            return Counting { counted: Counted::Decided(decision), draw };
+        }
+        if let Some(reset) = pause {
+            let refused = Decision { allowed: false, remaining: 0, reset };
+            return Counting { counted: Counted::Decided(refused), draw: None };
+        }
+        let (sender, receiver) = oneshot::channel();
+        let draw = if let Some(in_flight) = &mut self.in_flight {
+            in_flight.waiting.push_back(sender);
+            in_flight.share = share;
+            None
+        } else {
+            Some(self.start_draw(share, VecDeque::from([sender]), now))
+        };
+        Counting { counted: Counted::Waiting(receiver), draw }
+    }
+
+    /// Counts a request against the share of this instance, while the store is unavailable.
+    pub fn count_alone(&mut self, share: Share, now: Instant) -> Decision {
+        self.apply_limit(share);
+        let decision = self.own.take(share, now);
+        self.unreported = self.unreported.saturating_add(decision.allowed.into());
+        decision
+    }
+
+    /// Applies the reply to a draw. Returns the next draw, if requests still wait for one.
+    pub fn finish_draw(
+        &mut self,
+        request: &DrawRequest,
+        drawn: &Draw,
+        instances: NonZeroU32,
+        now: Instant,
+    ) -> Option<DrawRequest> {
+        let in_flight = self.in_flight.take();
+        self.epoch = drawn.epoch;
+        self.unreported = self.unreported.saturating_sub(request.unreported);
+        self.allowance = self.allowance.saturating_add(drawn.granted);
+        // If the limit has changed since, the rest of the reply is about another limit.
+        if self.limit == request.limit.get() {
+            let is_empty = drawn.remaining == 0 || drawn.granted == 0;
+            self.remaining = if is_empty { 0 } else { drawn.remaining };
+            self.next_draw_at = is_empty.then(|| now + drawn.refill.max(MIN_PAUSE));
+        }
+        let DrawInFlight { mut waiting, share } = *in_flight?;
+        let share = Share { instances, ..share };
+        while let Some(sender) = waiting.pop_front_if(|_| self.allowance > 0) {
+            self.allowance -= 1;
+            if sender.send(self.allowed(now)).is_ok() {
+                self.own.add(share, now);
+            } else {
+                // The client has disconnected.
+                self.allowance += 1;
+            }
+        }
+        let Some(at) = self.next_draw_at else {
+            return (!waiting.is_empty()).then(|| self.start_draw(share, waiting, now));
+        };
+        for sender in waiting {
+            let _ = sender.send(Decision { allowed: false, remaining: 0, reset: at.duration_since(now) });
+        }
+        None
+    }
+
+    /// The store did not reply. The waiting requests count against the share of this instance. Returns their number.
+    pub fn fail_draw(&mut self, now: Instant) -> usize {
+        let Some(in_flight) = self.in_flight.take() else { return 0 };
+        let DrawInFlight { waiting, share } = *in_flight;
+        let number = waiting.len();
+        for sender in waiting {
+            let _ = sender.send(self.count_alone(share, now));
+        }
+        number
+    }
+
+    fn start_draw(&mut self, share: Share, waiting: VecDeque<oneshot::Sender<Decision>>, now: Instant) -> DrawRequest {
+        let (chunk, own) = (chunk(share), self.own.microrequests(share, now));
+        let wanted = u32::try_from(waiting.len()).unwrap_or(u32::MAX).max(chunk);
+        self.in_flight = Some(Box::new(DrawInFlight { waiting, share }));
+        DrawRequest {
+            limit: share.limit,
+            asked: wanted.saturating_sub(self.allowance).max(1),
+            chunk,
+            epoch: self.epoch,
+            unreported: self.unreported,
+            unreported_microrequests: own.min(u64::from(self.unreported) * MICROREQUESTS),
+            estimated_microrequests: own.saturating_mul(share.instances.get().into()),
+        }
+    }
+
+    /// Uses one request of the allowance, if there is one.
+    fn use_allowance(&mut self, share: Share, now: Instant) -> Option<Decision> {
+        self.allowance = self.allowance.checked_sub(1)?;
+        self.own.add(share, now);
+        Some(self.allowed(now))
+    }
+
+    /// The decision about a request that was just taken from the allowance. What remains is an estimate: other instances may have
+    /// used some of it since the last draw.
+    fn allowed(&self, now: Instant) -> Decision {
+        let remaining = self.allowance.saturating_add(self.remaining).min(self.limit.saturating_sub(1));
+        let reset = self.next_draw_at.filter(|_| remaining == 0).map_or(Duration::ZERO, |at| at.duration_since(now));
+        Decision { allowed: true, remaining, reset }
+    }
+
+    /// Forgets what a reply of the store said about another limit. What the client has used still counts.
+    fn apply_limit(&mut self, share: Share) {
+        if self.limit != share.limit.get() {
+            self.limit = share.limit.get();
+            self.remaining = 0;
+            self.next_draw_at = None;
+            self.allowance = self.allowance.min(chunk(share));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The store that the instances of a service share.
+
+use std::{fmt, num::NonZeroU32, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::server::rate_limit::client_states::ClientId;
+
+/// Counts the use of each client at all instances.
+#[async_trait]
+pub(crate) trait AllowanceStore: Send + Sync {
+    /// Takes requests from what remains of the limit of a client.
+    async fn draw(&self, key: StoreKey, request: &DrawRequest) -> Result<Draw, StoreError>;
+
+    /// Registers this instance for some seconds, and returns the number of registered instances.
+    async fn register(&self) -> Result<NonZeroU32, StoreError>;
+
+    /// Ends the registration of this instance.
+    async fn deregister(&self) -> Result<(), StoreError>;
+}
+
+/// Identifies what is counted together. Displayed, it is the end of the key in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct StoreKey {
+    pub limit_name: &'static str,
+    pub client: ClientId,
+}
+
+impl fmt::Display for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.limit_name, self.client)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DrawRequest {
+    /// The requests per minute at all instances together.
+    pub limit: NonZeroU32,
+    /// How many requests are drawn at most.
+    pub asked: u32,
+    /// How many requests should be free before the next draw, if none remain after this one.
+    pub chunk: u32,
+    /// The epoch of the store to which this instance has reported its use. 0 before the first draw.
+    pub epoch: u64,
+    /// Requests that this instance accepted without the store and has not reported.
+    pub unreported: u32,
+    /// The same in millionths, as far as they still count. This much is added to the use that the store has.
+    pub unreported_microrequests: u64,
+    /// The use by all instances that still counts, in millionths, as this instance estimates it: as if each had accepted as much. If
+    /// the store has another epoch, it has lost its data, and starts with this estimate.
+    pub estimated_microrequests: u64,
+}
+
+/// The reply of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Draw {
+    /// How many of the requests were granted. They count as used.
+    pub granted: u32,
+    /// How many requests remain in the store.
+    pub remaining: u32,
+    /// The time until a chunk is free. Zero if it is.
+    pub refill: Duration,
+    /// Changes when the store loses its data.
+    pub epoch: u64,
+    /// The number of registered instances.
+    pub instances: u32,
+}
+
+/// Why the store did not reply. Whether it counted the draw is unknown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("Redis is unavailable")]
+    Unavailable(#[from] redis::RedisError),
+    #[error("Redis did not respond in time")]
+    Timeout,
+}
