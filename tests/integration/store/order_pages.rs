@@ -19,6 +19,7 @@ on_both_stacks!(
     time_filters_are_exact_to_the_microsecond,
     order_is_found_by_id,
     rare_order_is_found_among_many,
+    matches_that_are_far_apart_are_on_one_page,
 );
 
 /// Places each order in its own batch, so that their times differ as in production. Returns the newest order first.
@@ -198,13 +199,13 @@ async fn order_is_found_by_id(stack: Stack) {
     }
 }
 
-/// One call reads a bounded number of rows. A page without a matching order therefore has a cursor for the next rows.
-async fn rare_order_is_found_among_many(stack: Stack) {
-    const COUNT: i64 = 520_000;
-    let fixture = Fixture::new(stack).await;
-    let rare = fixture.place_new(with_amount("JPY", "7", market_order("rare", 1))).await;
-    let start = rare.created_at.micros();
-    let rest = "'EUR', 10000, 8400000000000, 1";
+/// Inserts rows as the writer would, from 2 to `last`, after the order `first`. Those with the sequence numbers `in_chf` are in
+/// Swiss francs, and the others in euros.
+async fn insert_after(fixture: &Fixture, stack: Stack, first: &Order, last: i64, in_chf: &[i64]) {
+    let start = first.created_at.micros();
+    // No order has the number 0. PostgreSQL does not permit an empty list.
+    let in_chf = [&[0], in_chf].concat().iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    let rest = format!("case when i in ({in_chf}) then 'CHF' else 'EUR' end, 10000, 8400000000000, 1");
     fixture
         .query_text(&match stack {
             Stack::Embedded => format!(
@@ -212,7 +213,7 @@ async fn rare_order_is_found_among_many(stack: Stack) {
                     seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
                     simulated, quote_id, price_state
                 )
-                with recursive n(i) as (select 2 union all select i + 1 from n where i < {COUNT})
+                with recursive n(i) as (select 2 union all select i + 1 from n where i < {last})
                 select i, unhex(printf('%032x', i)), {start} + i, {rest}, {start}, 'alpha', 0, null, 'fresh' from n"
             ),
             Stack::Servers => format!(
@@ -222,15 +223,39 @@ async fn rare_order_is_found_among_many(stack: Stack) {
                 )
                 select i, lpad(to_hex(i), 32, '0')::uuid, '{time}'::timestamptz + i * interval '1 microsecond', {rest},
                     '{time}', 'alpha', false, null, 'fresh'
-                from generate_series(2, {COUNT}) as i",
-                time = rare.created_at
+                from generate_series(2, {last}) as i",
+                time = first.created_at
             ),
         })
         .await;
-    fixture.query_text(&format!("update order_totals set orders = {COUNT}, bitcoin_sats = {COUNT}")).await;
+    fixture.query_text(&format!("update order_totals set orders = {last}, bitcoin_sats = {last}")).await;
+}
+
+/// One call reads a bounded number of rows. A page without a matching order therefore has a cursor for the next rows.
+async fn rare_order_is_found_among_many(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let rare = fixture.place_new(with_amount("JPY", "7", market_order("rare", 1))).await;
+    insert_after(&fixture, stack, &rare, 520_000, &[]).await;
     let filter = OrderFilter { currency: Some("JPY".parse().unwrap()), ..OrderFilter::default() };
     let OrderPage { data: page, next_cursor: next } =
         fixture.store.page_by_cursor(OwnerFilter::Everybody, &filter, None, 10).await.unwrap();
     assert!(page.is_empty() && next.is_some(), "one page read all rows: {page:?}");
     assert_eq!(all_pages(&fixture, &filter, 10).await, [rare]);
+}
+
+/// One statement of a filtered page reads 50 000 rows. These matches are in the rows of three such statements.
+async fn matches_that_are_far_apart_are_on_one_page(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let first = fixture.place_new(market_order("first", 1)).await;
+    let matches = [199_990, 140_000, 130_000, 120_000, 60_000];
+    insert_after(&fixture, stack, &first, 200_000, &matches).await;
+    let filter = OrderFilter { currency: Some("CHF".parse().unwrap()), ..OrderFilter::default() };
+    let expected = matches.map(|seq| OrderId(uuid::Uuid::from_u128(seq.try_into().unwrap())));
+    for limit in 1..7 {
+        let page = fixture.store.page_by_cursor(OwnerFilter::Everybody, &filter, None, limit).await.unwrap();
+        let found: Vec<_> = page.data.iter().map(|order| order.id).collect();
+        assert_eq!(found, expected[..expected.len().min(limit as usize)], "page size {limit}");
+        let all: Vec<_> = all_pages(&fixture, &filter, limit).await.iter().map(|order| order.id).collect();
+        assert_eq!(all, expected, "page size {limit}");
+    }
 }

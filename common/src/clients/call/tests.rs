@@ -36,6 +36,8 @@ fn transport_error() -> reqwest::Error {
 enum Reply {
     Success,
     Overloaded,
+    /// The token is known, but does not permit the operation.
+    Forbidden,
     /// The server closes the connection without a response.
     Nothing,
 }
@@ -49,14 +51,18 @@ async fn scripted_server(replies: &'static [Reply]) -> (Url, tokio::task::JoinHa
         for reply in replies {
             let (mut stream, _) = listener.accept().await.unwrap();
             assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
-            let problem = Problem::new(Code::Overloaded, "full").to_json();
+            let problem_response = |status: &str, code: Code| {
+                let problem = Problem::new(code, "refused").to_json();
+                format!(
+                    "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/problem+json\r\nretry-after: 7\r\n\
+                     content-length: {}\r\n\r\n{problem}",
+                    problem.len()
+                )
+            };
             let response = match reply {
                 Reply::Success => "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nnull".to_owned(),
-                Reply::Overloaded => format!(
-                    "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-type: application/problem+json\r\n\
-                     retry-after: 7\r\ncontent-length: {}\r\n\r\n{problem}",
-                    problem.len()
-                ),
+                Reply::Overloaded => problem_response("503 Service Unavailable", Code::Overloaded),
+                Reply::Forbidden => problem_response("403 Forbidden", Code::Forbidden),
                 Reply::Nothing => continue,
             };
             stream.write_all(response.as_bytes()).await.unwrap();
@@ -106,6 +112,15 @@ async fn later_failures_do_not_hide_an_attempt_without_a_response() {
     let outcome = call_scripted(&[Reply::Nothing], Retry::Safe).await;
     assert!(matches!(outcome.result, Err(CallError::Unreachable(..))), "{outcome:?}");
     assert!(outcome.unanswered, "the first attempt may have taken effect");
+}
+
+/// The client of the calling service did nothing that is forbidden: the settings of the platform are wrong.
+#[tokio::test]
+async fn refusal_to_permit_an_operation_is_a_refusal_of_the_token() {
+    let outcome = call_scripted(&[Reply::Forbidden], Retry::Safe).await;
+    let error = outcome.result.unwrap_err();
+    assert!(matches!(error, CallError::TokenRefused("db-proxy", _, TokenRefusal::NotPermitted)), "{error:?}");
+    assert_eq!(error.to_problem(Code::UpstreamUnavailable).code, Code::UpstreamUnavailable);
 }
 
 #[test]

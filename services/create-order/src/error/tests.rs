@@ -36,3 +36,17 @@ fn refused_quote_is_not_called_an_order() {
         assert!(!problem.detail.contains("Send the order again"), "{}", problem.detail);
     }
 }
+
+#[test]
+fn response_without_a_price_states_what_was_not_made() {
+    let errors: [fn() -> Error; 3] = [
+        || Error::Price(PriceError::NoRecord),
+        || Error::Price(PriceError::NotPriced("EUR".parse().unwrap())),
+        || Error::PriceOfOtherOrigin { database: OrderOrigin::Real },
+    ];
+    for error in errors {
+        let (order, quote) = (Problem::from(error()).detail, error().into_quote_problem().detail);
+        assert!(order.contains("No order was placed."), "{order}");
+        assert!(quote.contains("No quote was created."), "{quote}");
+    }
+}
