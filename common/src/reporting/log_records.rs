@@ -8,10 +8,10 @@ use crate::{
     telemetry::{LogRecord, WarningSink},
 };
 
-/// The crates that send reports over HTTP.
+/// The HTTP libraries that send reports.
 const TRANSPORT_CRATES: [&str; 5] = ["h2", "hyper", "hyper_util", "reqwest", "rustls"];
 
-/// A sink for [`telemetry::init`](crate::telemetry::init) that queues each event of level warning or worse as a report.
+/// A sink for [`telemetry::init`](crate::telemetry::init) that queues each log record of level warning or worse as a report.
 pub fn warning_sink(queue: ReportQueue) -> WarningSink {
     WarningSink {
         receive: Box::new(move |record| queue.push(into_report(record))),

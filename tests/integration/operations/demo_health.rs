@@ -1,4 +1,4 @@
-//! health-check in a process of `buydesk up --demo`.
+//! health-check, if `buydesk up --demo` runs all services in one process.
 
 use std::time::Duration;
 
@@ -47,12 +47,12 @@ async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
     let warnings = get_json(&platform, health_check::App::NAME, "/api/v1/reports?level=warning").await;
     assert_eq!(warnings["data"], json!([]));
 
-    let order = Client::new("");
-    let order = order.post(
+    let client = Client::new("");
+    let response = client.post(
         format!("http://{}/api/v1/orders", platform.address(create_order::App::NAME)),
         json!({"currency": "EUR", "amount": "69"}).to_string(),
     );
-    let bought = order.await.json(201)["bitcoin_amount"].as_str().unwrap().to_owned();
+    let bought = response.await.json(201)["bitcoin_amount"].as_str().unwrap().to_owned();
     let remaining = format!("99.{:08}", 100_000_000 - bought.strip_prefix("0.").unwrap().parse::<u64>().unwrap());
     wait_until("health shows the remaining limit after the order", REPORT_LIMIT, async || {
         let health = get_json(&platform, health_check::App::NAME, "/api/v1/health").await;
@@ -66,9 +66,9 @@ async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
     let prices = metrics(create_order::App::NAME).await;
     assert!(prices.contains("buydesk_order_price{service=\"create-order\",currency=\"EUR\"} "), "{prices}");
     let amount = "buydesk_orders_amount_total{service=\"db-proxy\",currency=\"EUR\"} 69.0\n";
-    // Metrics are written without trailing zeros.
+    // Trailing zeros are omitted, except for the only decimal of a whole number.
     let left = format!("buydesk_limit_remaining_bitcoin{{service=\"db-proxy\"}} {}\n", remaining.trim_end_matches('0'));
-    // The metric of the remaining bitcoin is updated with each check of the clock.
+    // db-proxy updates the metric of the remaining bitcoin when it checks its clock, so some seconds after the order.
     wait_until("the metrics show the order", REPORT_LIMIT, async || {
         let sold = metrics(db_proxy::App::NAME).await;
         (sold.contains(amount) && sold.contains(&left)).then_some(())

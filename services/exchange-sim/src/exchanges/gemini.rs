@@ -1,4 +1,5 @@
-//! Gemini, as documented at <https://docs.gemini.com/rest/market-data>. Prices are text, and the time is among the volumes.
+//! Gemini, as documented at <https://docs.gemini.com/rest/market-data>. Prices are JSON strings, and the
+//! time is a field of the object `volume`.
 
 use std::collections::BTreeMap;
 

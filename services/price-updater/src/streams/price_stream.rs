@@ -32,7 +32,8 @@ use super::{
 };
 use crate::sources::{PollReply, RateLimiter, RateLimits};
 
-/// How long a ticker is reported after its last confirmation. A polled ticker reaches the same age before the next poll.
+/// How long a ticker is reported after the last message that changed or repeated it. With the default poll interval, a polled ticker
+/// gets as old before the next poll.
 const MAX_TICKER_AGE: Duration = Duration::from_secs(5);
 /// How long a connection is kept without a request for its prices, for example after the instance lost its lease.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -190,7 +191,8 @@ impl PriceStream {
         }
     }
 
-    /// Backs off if the exchange rejected the connection with a wait, or with a status that means too many requests.
+    /// Backs off if the exchange rejected the connection with `Retry-After`, or with a status that some exchanges use for
+    /// rate limits and bans.
     ///
     /// If the exchange specifies the wait, the backoff applies to HTTP requests too. The default backoff applies to
     /// connections only, because some exchanges reject WebSocket connections and still answer HTTP requests.

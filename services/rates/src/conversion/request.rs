@@ -19,14 +19,14 @@ pub(crate) struct ConversionParams {
 /// A validated conversion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConversionRequest {
-    /// From its base to its quote asset.
+    /// The amount is converted from the base asset to the quote asset of the pair.
     pub(super) pair: CurrencyPair,
     /// In hundred-millionths.
     pub(super) amount: u128,
 }
 
 impl ConversionParams {
-    /// Fails with one error for each invalid field.
+    /// Fails with the errors of all invalid fields.
     pub(crate) fn validate(&self, view: &MarketSnapshotView) -> Result<ConversionRequest, ConversionError> {
         let Self { from, to, ref amount } = *self;
         let mut errors = Vec::new();
