@@ -15,6 +15,7 @@ use super::{
     orders,
     reports::{MinLevel, ReportCursor},
     users::{Email, UserCursor},
+    wallets::{OperationCursor, VerificationCursor, WalletCursor},
 };
 use crate::{
     ids::{IdempotencyKey, OrderId, QuoteId},
@@ -51,12 +52,15 @@ static TEXT_CHECKS: LazyLock<HashMap<TextFormat, Check>> = LazyLock::new(|| {
         text_check::<FiatAmount>(),
         text_check::<IdempotencyKey>(),
         text_check::<MinLevel>(),
+        text_check::<OperationCursor>(),
         text_check::<OrderId>(),
         text_check::<orders::OwnerFilter>(),
         text_check::<QuoteId>(),
         text_check::<Resolution>(),
         text_check::<Timestamp>(),
         text_check::<UserCursor>(),
+        text_check::<VerificationCursor>(),
+        text_check::<WalletCursor>(),
     ]
     .into()
 });

@@ -163,7 +163,9 @@ async fn seed_needs_consent_and_refuses_real_orders() {
     let output = String::from_utf8_lossy(&seeded.stdout);
     assert!(seeded.status.success() && output.contains("3 orders"), "{seeded:?}");
     // `--count` is the number of generated users after the command.
-    for (count, expected) in [("3", "3 generated users, 3 of them new"), ("5", "5 generated users, 2 of them new")] {
+    for (count, expected) in
+        [("3", "3 generated users. This command added 3."), ("5", "5 generated users. This command added 2.")]
+    {
         let seeded = run_buydesk(&["seed", "users", "--count", count, "--yes"], folder.path(), &url);
         let output = String::from_utf8_lossy(&seeded.stdout);
         assert!(seeded.status.success() && output.contains(expected), "{seeded:?}");
