@@ -55,10 +55,17 @@ The last use of a key is stored once a minute.
 
 ## Rate limits
 
-A request with a key counts against the limit of the key: its `rate_limit_per_minute`, or the limit of the service. Each instance of
-each service counts on its own, and create-order counts reads of quotes apart from orders and quotes. Other requests count against the
+A request with a key counts against the limit of the key: its `rate_limit_per_minute`, or the limit of the service. Each service
+counts on its own, and create-order counts reads of quotes apart from orders and quotes. Other requests count against the
 limit of the address that sent them, also requests with invalid credentials and requests for prices, which ignore keys. Requests of
-operators are not limited. `RateLimit-*` headers describe the limit that applies.
+operators are not limited.
+
+The instances of a service count together if they have the same `RATE_LIMIT_REDIS_URL`. Otherwise each instance counts on its own.
+
+`RateLimit-*` headers describe the limit that applies: `RateLimit-Limit` is the limit per minute, `RateLimit-Remaining` how many
+requests are left, and `RateLimit-Reset` the seconds until the next request is allowed, 0 while requests are left. With shared
+limits, `RateLimit-Remaining` is an estimate: other instances may have accepted requests since the instance last asked the Redis.
+While the Redis is unavailable, it is what the instance that answered still accepts.
 
 A changed limit of a key applies within 5 s. The requests that counted against the earlier limit count against the new one.
 
