@@ -22,7 +22,7 @@ const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
 /// missing.
 const REQUIRED: &[(&str, &[&str])] = &[("NewUser", &["email", "name"]), ("NewKey", &["name", "scopes"])];
 
-/// Optional properties of requests. For these, `null` means the same as the absence of the property.
+/// Properties that may be `null`. In a request, `null` means the same as the absence of the property.
 const NULLABLE: &[(&str, &str)] = &[
     ("PlaceOrder", "currency"),
     ("PlaceOrder", "amount"),
@@ -38,6 +38,7 @@ const NULLABLE: &[(&str, &str)] = &[
     ("NewKey", "rate_limit_per_minute"),
     ("NewKey", "expires_at"),
     ("ChangeKey", "name"),
+    ("Wallet", "user_id"),
 ];
 
 /// Properties of requests with the format and the pattern of the same property of a response: the schema of the request, the
