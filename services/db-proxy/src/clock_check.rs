@@ -89,6 +89,15 @@ impl ClockCheck {
         self.state().fault()
     }
 
+    /// The time of a write that is not a batch of orders. Fails if nothing may be written because of the clock. The clock is checked
+    /// regularly, so the newest result is enough.
+    pub fn write_time(&self) -> Result<Timestamp, ClockFault> {
+        match self.fault() {
+            Some(fault) => Err(fault),
+            None => Ok(self.database_time()),
+        }
+    }
+
     /// Checks the clock at once and then regularly, also while nothing is written. `read` runs a statement and returns its
     /// evidence. Its argument is a reading of the clocks from before the statement.
     pub async fn run<F, E>(self, read: impl Fn(ClockReading) -> F + Send)

@@ -73,6 +73,12 @@ pub enum DirectoryRefusal {
     PrefixTaken,
 }
 
+impl From<ClockFault> for Error {
+    fn from(fault: ClockFault) -> Self {
+        Self::Database(fault.into())
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {

@@ -17,7 +17,6 @@ use common::{
         },
     },
     ids::{KeyId, UserId},
-    time::Timestamp,
 };
 use uuid::Uuid;
 
@@ -27,7 +26,7 @@ pub use self::{
 };
 use crate::{
     clock_check::ClockCheck,
-    database::{Database, DatabaseError},
+    database::Database,
     error::{DirectoryRefusal, Error},
 };
 
@@ -45,7 +44,7 @@ pub struct UserService {
 
 impl UserService {
     pub async fn create_user(&self, command: CreateUserCommand) -> Result<User, Error> {
-        let user = NewUser::new(command, self.write_time()?);
+        let user = NewUser::new(command, self.clock_check.write_time()?);
         self.store.create_user(user).await.map_err(|error| match error {
             Error::Database(error) if error.is_transient() => Error::UserCreationUnknown(error),
             error => error,
@@ -90,16 +89,16 @@ impl UserService {
     }
 
     pub async fn update_user(&self, id: UserId, change: &UpdateUserCommand) -> Result<User, Error> {
-        self.store.update_user(id, change, self.write_time()?).await
+        self.store.update_user(id, change, self.clock_check.write_time()?).await
     }
 
     pub async fn set_state(&self, id: UserId, state: UserState) -> Result<User, Error> {
-        self.store.set_state(id, state, self.write_time()?).await
+        self.store.set_state(id, state, self.clock_check.write_time()?).await
     }
 
     pub async fn store_key(&self, user: UserId, command: StoreKeyCommand) -> Result<ApiKey, Error> {
         policy::validate_key(&command).map_err(Error::Invalid)?;
-        self.store.store_key(NewKey::new(user, command, self.write_time()?)).await
+        self.store.store_key(NewKey::new(user, command, self.clock_check.write_time()?)).await
     }
 
     pub async fn keys_of(&self, user: UserId) -> Result<KeyList, Error> {
@@ -108,12 +107,12 @@ impl UserService {
 
     pub async fn update_key(&self, user: UserId, key: KeyId, change: &UpdateKeyCommand) -> Result<ApiKey, Error> {
         policy::validate_key_change(change).map_err(Error::Invalid)?;
-        self.write_time()?;
+        self.clock_check.write_time()?;
         self.store.update_key(user, key, change).await
     }
 
     pub async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<ApiKey, Error> {
-        self.store.revoke_key(user, key, self.write_time()?).await
+        self.store.revoke_key(user, key, self.clock_check.write_time()?).await
     }
 
     pub async fn key_record(&self, prefix: &KeyPrefix) -> Result<KeyRecord, Error> {
@@ -122,15 +121,7 @@ impl UserService {
 
     /// Records the last uses of keys. Unknown keys are ignored.
     pub async fn record_uses(&self, uses: &KeyUses) -> Result<(), Error> {
-        let uses = policy::last_uses(&uses.uses, self.write_time()?).map_err(Error::Invalid)?;
+        let uses = policy::last_uses(&uses.uses, self.clock_check.write_time()?).map_err(Error::Invalid)?;
         Ok(self.store.record_uses(&uses).await?)
-    }
-
-    /// The time of a write. The writer of orders checks the clock all the time, so its newest result is enough here.
-    fn write_time(&self) -> Result<Timestamp, DatabaseError> {
-        match self.clock_check.fault() {
-            Some(fault) => Err(fault.into()),
-            None => Ok(self.clock_check.database_time()),
-        }
     }
 }

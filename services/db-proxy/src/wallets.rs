@@ -28,7 +28,7 @@ use common::{
     },
     ids::{MovementId, WalletId},
     metrics::Metrics,
-    time::{Clock, Timestamp},
+    time::Clock,
 };
 use uuid::Uuid;
 
@@ -104,7 +104,7 @@ pub struct WalletService {
 
 impl WalletService {
     pub async fn create_wallet(&self, command: CreateWalletCommand) -> Result<Wallet, Error> {
-        Ok(self.store.create_wallet(command, self.write_time()?).await?.into())
+        Ok(self.store.create_wallet(command, self.clock_check.write_time()?).await?.into())
     }
 
     /// The wallet with this id, if it is one of the owner.
@@ -213,14 +213,6 @@ impl WalletService {
             violations: verification::check_movements(&lines),
             next_cursor: next.map(VerificationCursor::Movements),
         })
-    }
-
-    /// The time of a write. The writer of orders checks the clock all the time, so its newest result is enough here.
-    fn write_time(&self) -> Result<Timestamp, DatabaseError> {
-        match self.clock_check.fault() {
-            Some(fault) => Err(fault.into()),
-            None => Ok(self.clock_check.database_time()),
-        }
     }
 }
 

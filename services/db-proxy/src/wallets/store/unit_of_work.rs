@@ -61,11 +61,7 @@ impl<T: WalletTransaction> UnitOfWork for WalletUnit<'_, T> {
         let ids: BTreeSet<WalletId> = commands.iter().flat_map(|command| command.terms.wallets()).collect();
         let wallets = self.transaction.lock_wallets(ids.into_iter().map(|id| id.0).collect()).await?;
         let wallets: HashMap<_, _> = wallets.into_iter().map(|wallet| (wallet.id, wallet)).collect();
-        // The writer of orders checks the clock all the time, so its newest result is enough here.
-        if let Some(fault) = self.clock_check.fault() {
-            return Err(fault.into());
-        }
-        let now = self.clock_check.database_time();
+        let now = self.clock_check.write_time()?;
         let keys = commands.iter().map(|command| &command.key).collect();
         let movements = self.transaction.movements_by_key(&keys).await?;
         // Usually every request is newer than the newest refusal of its wallet, and then no refusal applies.
