@@ -76,7 +76,8 @@ enum Server {
 }
 
 impl RedisConnector {
-    /// Fails if the settings are invalid. The connection is opened when the first command is sent. A command fails if its response takes longer than `response_timeout`.
+    /// Fails if the settings are invalid. The connection is opened when the first command is sent. A command fails if its response
+    /// takes longer than `response_timeout`.
     pub fn new(server: &RedisServer, response_timeout: Duration) -> RedisResult<Self> {
         let server = match server {
             RedisServer::Single(server) => Server::Single(Client::open(server.clone())?),

@@ -77,7 +77,8 @@ pub struct RateLimit {
     sharing: Option<Arc<Sharing>>,
 }
 
-/// Reads that the service answers with calls of its own. They have a limit of their own, so that they use up no other one.
+/// Reads that the service answers with calls of its own. They have a limit of their own, so that they do not use up the limit
+/// of the other requests.
 struct LimitedReads {
     path_prefix: &'static str,
     limit: Limit,
@@ -239,7 +240,7 @@ impl Counter {
     }
 }
 
-/// `counted` says in an error which requests are counted together.
+/// `counted` names the requests that are counted together, for the text of an error.
 fn to_status(per_minute: NonZeroU32, decision: Decision, counted: &str) -> (RateLimitStatus, Result<(), Problem>) {
     let (limit, Decision { allowed, remaining, reset }) = (per_minute.get(), decision);
     let result = if allowed {

@@ -40,10 +40,10 @@ impl Allowances {
 
     /// Counts a request. Waits for the store only if the client has no allowance left.
     pub async fn count(&self, client: ClientId, limit: NonZeroU32) -> Decision {
-        let (share, now) = (self.sharing.share(limit), Instant::now());
         if !self.sharing.is_available() {
             return self.count_alone(client, limit);
         }
+        let (share, now) = (self.sharing.share(limit), Instant::now());
         let Counting { counted, draw } = self.clients.update(client, |state| state.count(share, now));
         if let Some(request) = draw {
             // In a task, so that the draw continues if the client of this request disconnects.
