@@ -22,10 +22,7 @@ use crate::{
     },
     database::{
         DatabaseError, PostgresDatabase,
-        rows::{
-            column_of, decode,
-            postgres::{invalid_row, optional_time, time},
-        },
+        rows::{DatabaseRow, column_of, decode, postgres::invalid_row},
     },
 };
 
@@ -251,9 +248,9 @@ async fn aggregation_progress(
     let read = |row: &PgRow| {
         Ok(AggregationProgress {
             series: row.try_get("id")?,
-            aggregated_until: time(row, "aggregated")?,
-            settled_until: time(row, "settled")?,
-            first_unaggregated: optional_time(row, "first")?,
+            aggregated_until: row.time("aggregated")?,
+            settled_until: row.time("settled")?,
+            first_unaggregated: row.optional_time("first")?,
         })
     };
     rows.iter().map(read).collect::<Result<_, DatabaseError>>().map_err(invalid_row)
@@ -270,7 +267,7 @@ fn course_of(row: &PgRow) -> Result<(i32, StoredCourse), DatabaseError> {
         direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
         kind: kind_from_text(row.try_get("kind")?)?,
         value: rate(row, "value_e8")?,
-        since: time(row, "since")?,
+        since: row.time("since")?,
         until: None,
         simulated: row.try_get("simulated")?,
     };
@@ -279,14 +276,14 @@ fn course_of(row: &PgRow) -> Result<(i32, StoredCourse), DatabaseError> {
 
 fn stored_course_of(row: &PgRow) -> Result<(i32, StoredCourse), DatabaseError> {
     let (series, course) = course_of(row)?;
-    Ok((series, StoredCourse { until: optional_time(row, "until")?, ..course }))
+    Ok((series, StoredCourse { until: row.optional_time("until")?, ..course }))
 }
 
 fn candle_of(row: &PgRow) -> Result<(i32, Candle), DatabaseError> {
     let candle = Candle {
         exchanger: row.try_get("exchanger")?,
         direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
-        start: time(row, "start")?,
+        start: row.time("start")?,
         open: rate(row, "open_e8")?,
         high: rate(row, "high_e8")?,
         low: rate(row, "low_e8")?,

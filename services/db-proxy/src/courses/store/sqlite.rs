@@ -23,10 +23,7 @@ use crate::{
     },
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
-        rows::{
-            column_of, decode,
-            sqlite::{optional_time, time},
-        },
+        rows::{DatabaseRow, column_of, decode},
     },
 };
 
@@ -173,9 +170,9 @@ async fn aggregation_progress(
     let read = |row: &SqliteRow| {
         Ok(AggregationProgress {
             series: row.try_get("id")?,
-            aggregated_until: time(row, "aggregated")?,
-            settled_until: time(row, "settled")?,
-            first_unaggregated: optional_time(row, "first")?,
+            aggregated_until: row.time("aggregated")?,
+            settled_until: row.time("settled")?,
+            first_unaggregated: row.optional_time("first")?,
         })
     };
     rows.iter().map(read).collect()
@@ -192,7 +189,7 @@ fn course_of(row: &SqliteRow) -> Result<(i32, StoredCourse), DatabaseError> {
         direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
         kind: kind_from_text(row.try_get("kind")?)?,
         value: rate(row, "value_e8")?,
-        since: time(row, "since")?,
+        since: row.time("since")?,
         until: None,
         simulated: row.try_get("simulated")?,
     };
@@ -201,14 +198,14 @@ fn course_of(row: &SqliteRow) -> Result<(i32, StoredCourse), DatabaseError> {
 
 fn stored_course_of(row: &SqliteRow) -> Result<(i32, StoredCourse), DatabaseError> {
     let (series, course) = course_of(row)?;
-    Ok((series, StoredCourse { until: optional_time(row, "until")?, ..course }))
+    Ok((series, StoredCourse { until: row.optional_time("until")?, ..course }))
 }
 
 fn candle_of(row: &SqliteRow) -> Result<(i32, Candle), DatabaseError> {
     let candle = Candle {
         exchanger: row.try_get("exchanger")?,
         direction: decode("direction", row.try_get::<&str, _>("direction")?.parse())?,
-        start: time(row, "start")?,
+        start: row.time("start")?,
         open: rate(row, "open_e8")?,
         high: rate(row, "high_e8")?,
         low: rate(row, "low_e8")?,

@@ -4,14 +4,21 @@ use chrono::{DateTime, Utc};
 use common::time::Timestamp;
 use sqlx::{Row, postgres::PgRow};
 
+use super::{ColumnValue, DatabaseRow};
 use crate::database::DatabaseError;
 
-pub fn time(row: &PgRow, column: &str) -> Result<Timestamp, DatabaseError> {
-    Ok(row.try_get::<DateTime<Utc>, _>(column)?.into())
-}
+impl DatabaseRow for PgRow {
+    fn value<'r, T: ColumnValue<'r>>(&'r self, column: &str) -> Result<T, DatabaseError> {
+        Ok(self.try_get(column)?)
+    }
 
-pub fn optional_time(row: &PgRow, column: &str) -> Result<Option<Timestamp>, DatabaseError> {
-    Ok(row.try_get::<Option<DateTime<Utc>>, _>(column)?.map(Timestamp::from))
+    fn time(&self, column: &str) -> Result<Timestamp, DatabaseError> {
+        Ok(self.try_get::<DateTime<Utc>, _>(column)?.into())
+    }
+
+    fn optional_time(&self, column: &str) -> Result<Option<Timestamp>, DatabaseError> {
+        Ok(self.try_get::<Option<DateTime<Utc>>, _>(column)?.map(Timestamp::from))
+    }
 }
 
 /// Wraps an invalid row as an error of the driver, for a

@@ -26,7 +26,7 @@ use crate::{
     database::{
         DatabaseError,
         postgres::{ANSWER_TIMEOUT, PostgresDatabase},
-        rows::{column_of, decode, postgres::time},
+        rows::{DatabaseRow, column_of, decode},
     },
     group_commit::{self, Attempt},
     orders::{
@@ -197,23 +197,23 @@ fn timed_totals_of(row: &PgRow) -> Result<TimedTotals, DatabaseError> {
         orders: row.try_get("orders")?,
         bitcoin: sats(row, "bitcoin_sats")?,
         reserved: sats(row, "reserved_sats")?,
-        last_created_at: time(row, "last_created_at")?,
-        last_refused_at: time(row, "last_refused_at")?,
+        last_created_at: row.time("last_created_at")?,
+        last_refused_at: row.time("last_refused_at")?,
         user_orders: row.try_get("user_orders")?,
         user_bitcoin: sats(row, "user_bitcoin_sats")?,
     };
-    Ok(TimedTotals { totals, database_time: Some(time(row, "database_time")?) })
+    Ok(TimedTotals { totals, database_time: Some(row.time("database_time")?) })
 }
 
 fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {
     let order = Order {
         id: OrderId(row.try_get::<Uuid, _>("id")?),
-        created_at: time(row, "created_at")?,
+        created_at: row.time("created_at")?,
         currency: decode("currency", row.try_get::<&str, _>("currency")?.parse())?,
         amount: decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?,
         exchange_rate: decode("exchange_rate_e8", Rate::from_hundred_millionths(row.try_get("exchange_rate_e8")?))?,
         bitcoin_amount: sats(row, "bitcoin_sats")?,
-        price_as_of: time(row, "price_as_of")?,
+        price_as_of: row.time("price_as_of")?,
         simulated: row.try_get("simulated")?,
         price_state: parse_price_state(row.try_get("price_state")?)?,
         ordered_by: ordered_by(row.try_get("by_bitcoin_amount")?),

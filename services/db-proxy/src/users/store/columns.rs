@@ -1,4 +1,4 @@
-//! Conversion of column values. Both engines store the same values, except for ids and times.
+//! Conversion of rows and column values. Both engines have the same columns.
 
 use common::{
     api::{
@@ -6,93 +6,64 @@ use common::{
         users::{Email, User, UserState},
     },
     ids::{KeyId, UserId},
-    time::Timestamp,
 };
-use uuid::Uuid;
 
-use crate::database::{DatabaseError, rows::decode};
+use crate::{
+    database::{
+        DatabaseError,
+        rows::{DatabaseRow, decode},
+    },
+    users::policy::SamePrefix,
+};
 
-/// A row of `users`.
-pub(super) struct UserColumns<'r> {
-    pub(super) id: Uuid,
-    pub(super) email: &'r str,
-    pub(super) email_key: &'r str,
-    pub(super) name: &'r str,
-    pub(super) state: &'r str,
-    pub(super) created_at: Timestamp,
-    pub(super) updated_at: Timestamp,
+pub(super) fn user_of(row: &impl DatabaseRow) -> Result<User, DatabaseError> {
+    Ok(User {
+        id: UserId(row.value("id")?),
+        email: Email::from_parts(row.value("email")?, row.value("email_key")?),
+        name: decode("users.name", row.value::<&str>("name")?.parse())?,
+        state: state_from_text(row.value("state")?)?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
 }
 
-impl UserColumns<'_> {
-    pub(super) fn into_user(self) -> Result<User, DatabaseError> {
-        Ok(User {
-            id: UserId(self.id),
-            email: Email::from_parts(self.email, self.email_key),
-            name: decode("users.name", self.name.parse())?,
-            state: state_from_text(self.state)?,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        })
-    }
+pub(super) fn key_of(row: &impl DatabaseRow) -> Result<ApiKey, DatabaseError> {
+    Ok(ApiKey {
+        id: KeyId(row.value("id")?),
+        prefix: decode("api_keys.prefix", row.value::<&str>("prefix")?.parse())?,
+        name: decode("api_keys.name", row.value::<&str>("name")?.parse())?,
+        scopes: scopes_from_text(row.value("scopes")?),
+        rate_limit_per_minute: rate_limit(row.value("rate_limit_per_minute")?)?,
+        created_at: row.time("created_at")?,
+        expires_at: row.optional_time("expires_at")?,
+        last_used_at: row.optional_time("last_used_at")?,
+        revoked_at: row.optional_time("revoked_at")?,
+    })
 }
 
-/// A row of `api_keys` without its hash.
-pub(super) struct KeyColumns<'r> {
-    pub(super) id: Uuid,
-    pub(super) prefix: &'r str,
-    pub(super) name: &'r str,
-    pub(super) scopes: &'r str,
-    pub(super) rate_limit_per_minute: Option<i32>,
-    pub(super) created_at: Timestamp,
-    pub(super) expires_at: Option<Timestamp>,
-    pub(super) last_used_at: Option<Timestamp>,
-    pub(super) revoked_at: Option<Timestamp>,
+/// A key with its hash and the state of its user.
+pub(super) fn record_of(row: &impl DatabaseRow) -> Result<KeyRecord, DatabaseError> {
+    Ok(KeyRecord {
+        id: KeyId(row.value("id")?),
+        user_id: UserId(row.value("user_id")?),
+        user_state: state_from_text(row.value("user_state")?)?,
+        hash: hash_of(row.value("hash")?)?,
+        scopes: scopes_from_text(row.value("scopes")?),
+        rate_limit_per_minute: rate_limit(row.value("rate_limit_per_minute")?)?,
+        expires_at: row.optional_time("expires_at")?,
+        revoked_at: row.optional_time("revoked_at")?,
+    })
 }
 
-impl KeyColumns<'_> {
-    pub(super) fn into_key(self) -> Result<ApiKey, DatabaseError> {
-        Ok(ApiKey {
-            id: KeyId(self.id),
-            prefix: decode("api_keys.prefix", self.prefix.parse())?,
-            name: decode("api_keys.name", self.name.parse())?,
-            scopes: scopes_from_text(self.scopes),
-            rate_limit_per_minute: rate_limit(self.rate_limit_per_minute)?,
-            created_at: self.created_at,
-            expires_at: self.expires_at,
-            last_used_at: self.last_used_at,
-            revoked_at: self.revoked_at,
-        })
-    }
+pub(super) fn same_prefix_of(row: &impl DatabaseRow) -> Result<SamePrefix, DatabaseError> {
+    Ok(SamePrefix {
+        id: KeyId(row.value("id")?),
+        user_id: UserId(row.value("user_id")?),
+        hash: hash_of(row.value("hash")?)?,
+    })
 }
 
-/// A row of `api_keys` with the state of its user.
-pub(super) struct RecordColumns<'r> {
-    pub(super) id: Uuid,
-    pub(super) user_id: Uuid,
-    pub(super) user_state: &'r str,
-    pub(super) hash: &'r [u8],
-    pub(super) scopes: &'r str,
-    pub(super) rate_limit_per_minute: Option<i32>,
-    pub(super) expires_at: Option<Timestamp>,
-    pub(super) revoked_at: Option<Timestamp>,
-}
-
-impl RecordColumns<'_> {
-    pub(super) fn into_record(self) -> Result<KeyRecord, DatabaseError> {
-        Ok(KeyRecord {
-            id: KeyId(self.id),
-            user_id: UserId(self.user_id),
-            user_state: state_from_text(self.user_state)?,
-            hash: hash_of(self.hash)?,
-            scopes: scopes_from_text(self.scopes),
-            rate_limit_per_minute: rate_limit(self.rate_limit_per_minute)?,
-            expires_at: self.expires_at,
-            revoked_at: self.revoked_at,
-        })
-    }
-}
-
-pub(super) fn hash_of(bytes: &[u8]) -> Result<KeyHash, DatabaseError> {
+fn hash_of(bytes: &[u8]) -> Result<KeyHash, DatabaseError> {
     decode("api_keys.hash", bytes.try_into().map(KeyHash::from_bytes))
 }
 

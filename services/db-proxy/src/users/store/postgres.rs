@@ -9,18 +9,15 @@ use common::{
     ids::UserId,
     time::Timestamp,
 };
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::statements::{
     ID_BY_EMAIL, INSERT_USER, LIST_USERS, LIST_USERS_IN_STATE, SET_STATE, UPDATE_USER, USERS_BY_EMAIL, USERS_BY_ID,
 };
-use super::{NewUser, UserScan, columns::UserColumns};
+use super::{NewUser, UserScan, columns::user_of};
 use crate::{
-    database::{
-        DatabaseError, PostgresDatabase,
-        rows::{column_of, postgres::time},
-    },
+    database::{DatabaseError, PostgresDatabase, rows::column_of},
     error::{DirectoryRefusal, Error},
 };
 
@@ -119,17 +116,4 @@ async fn insert_user(connection: &mut PgConnection, NewUser(user): NewUser) -> R
 
 fn is_email_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.constraint()) == Some(EMAIL_IS_UNIQUE)
-}
-
-fn user_of(row: &PgRow) -> Result<User, DatabaseError> {
-    let columns = UserColumns {
-        id: row.try_get("id")?,
-        email: row.try_get("email")?,
-        email_key: row.try_get("email_key")?,
-        name: row.try_get("name")?,
-        state: row.try_get("state")?,
-        created_at: time(row, "created_at")?,
-        updated_at: time(row, "updated_at")?,
-    };
-    columns.into_user()
 }

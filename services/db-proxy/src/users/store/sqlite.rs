@@ -12,20 +12,17 @@ use common::{
     time::Timestamp,
 };
 use serde_json::json;
-use sqlx::{Row, Sqlite, sqlite::SqliteRow};
+use sqlx::Sqlite;
 use tokio::sync::{Mutex, MutexGuard};
 
 use self::statements::{
     INSERT_USER, LIST_USERS, LIST_USERS_IN_STATE, SET_STATE, UPDATE_USER, USERS_BY_EMAIL, USERS_BY_ID,
 };
-use super::{NewUser, UserScan, columns::UserColumns};
+use super::{NewUser, UserScan, columns::user_of};
 use crate::{
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
-        rows::{
-            column_of,
-            sqlite::{time, to_hex},
-        },
+        rows::{column_of, sqlite::to_hex},
     },
     error::{DirectoryRefusal, Error},
 };
@@ -128,17 +125,4 @@ impl SqliteUsers {
         let guard = guard.map_err(|_| DatabaseError::TimedOut)?;
         Ok(WriteConnection { connection: TransactionConnection::acquire(&self.database.writer).await?, _guard: guard })
     }
-}
-
-fn user_of(row: &SqliteRow) -> Result<User, DatabaseError> {
-    let columns = UserColumns {
-        id: row.try_get("id")?,
-        email: row.try_get("email")?,
-        email_key: row.try_get("email_key")?,
-        name: row.try_get("name")?,
-        state: row.try_get("state")?,
-        created_at: time(row, "created_at")?,
-        updated_at: time(row, "updated_at")?,
-    };
-    columns.into_user()
 }

@@ -1,4 +1,4 @@
-//! Conversion of rows to values, independent of the engine.
+//! Conversion of rows to values. Both engines have the same columns.
 
 use std::collections::HashMap;
 
@@ -12,92 +12,78 @@ use uuid::Uuid;
 
 use crate::{
     client_key::ClientKey,
-    database::{DatabaseError, rows::decode},
-    wallets::records::{
-        Account, BalanceReason, Entry, Movement, MovementKind, RecordedRefusal, RefusalKey, StoredWallet,
+    database::{
+        DatabaseError,
+        rows::{DatabaseRow, decode},
+    },
+    wallets::{
+        records::{Account, BalanceReason, Entry, Movement, MovementKind, RecordedRefusal, RefusalKey, StoredWallet},
+        verification::{JournalEntry, MovementLine, WalletBalance},
     },
 };
 
-/// The columns of a wallet.
-pub(super) struct WalletColumns<'r> {
-    pub id: Uuid,
-    pub currency: &'r str,
-    pub user_id: Option<Uuid>,
-    pub balance: i64,
-    pub entries: i64,
-    pub created_at: Timestamp,
-    pub last_entry_at: Timestamp,
-    pub last_refused_at: Timestamp,
+pub(super) fn wallet_of(row: &impl DatabaseRow) -> Result<StoredWallet, DatabaseError> {
+    let currency = currency_of(row)?;
+    Ok(StoredWallet {
+        id: WalletId(row.value("id")?),
+        currency,
+        user_id: row.value::<Option<Uuid>>("user_id")?.map(UserId),
+        balance: decode("wallets.balance", Money::new(currency, row.value("balance")?))?,
+        entries: row.value("entries")?,
+        created_at: row.time("created_at")?,
+        last_entry_at: row.time("last_entry_at")?,
+        last_refused_at: row.time("last_refused_at")?,
+    })
 }
 
-impl WalletColumns<'_> {
-    pub fn into_wallet(self) -> Result<StoredWallet, DatabaseError> {
-        let currency = parse_currency(self.currency)?;
-        Ok(StoredWallet {
-            id: WalletId(self.id),
-            currency,
-            user_id: self.user_id.map(UserId),
-            balance: decode("wallets.balance", Money::new(currency, self.balance))?,
-            entries: self.entries,
-            created_at: self.created_at,
-            last_entry_at: self.last_entry_at,
-            last_refused_at: self.last_refused_at,
-        })
-    }
-}
-
-/// The columns of an entry with its movement.
-pub(super) struct EntryColumns<'r> {
-    pub id: Uuid,
-    pub kind: &'r str,
-    pub created_at: Timestamp,
-    pub wallet_id: Option<Uuid>,
-    pub number: Option<i64>,
-    pub currency: &'r str,
-    pub amount: i64,
-    pub balance: Option<i64>,
-}
-
-impl EntryColumns<'_> {
-    /// Adds the entry to the movement of a key. The entries of a movement follow each other in the order of their lines.
-    pub fn add_to(self, key: ClientKey, movements: &mut HashMap<ClientKey, Movement>) -> Result<(), DatabaseError> {
-        let kind = self.movement_kind()?;
-        let entry = self.entry()?;
-        let movement = movements.entry(key).or_insert_with(|| Movement {
-            id: MovementId(self.id),
-            kind,
-            created_at: self.created_at,
+/// The movements of the keys of the rows. The rows of a movement are its entries in the order of their lines.
+pub(super) fn movements_of(rows: &[impl DatabaseRow]) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
+    let mut movements = HashMap::new();
+    for row in rows {
+        let entry = EntryRow::of(row)?;
+        let movement = movements.entry(key_of(row)?).or_insert_with(|| Movement {
+            id: entry.movement_id,
+            kind: entry.kind,
+            created_at: entry.created_at,
             entries: Vec::with_capacity(2),
         });
-        movement.entries.push(entry);
-        Ok(())
+        movement.entries.push(entry.entry);
     }
+    Ok(movements)
+}
 
-    /// The entry as an operation of its wallet.
-    pub fn into_operation(self) -> Result<OperationRow, DatabaseError> {
-        let kind = self.movement_kind()?;
-        let Entry { account: Account::Wallet { id, number, balance }, currency, amount } = self.entry()? else {
-            return Err(DatabaseError::InvalidRow("an operation without a wallet".to_owned()));
-        };
-        let operation = Operation {
-            id: MovementId(self.id),
-            wallet_id: id,
-            operation_type: kind.entry_type(amount),
-            amount: decode("entries.amount", Money::new(currency, amount.abs()))?,
-            balance,
-            created_at: self.created_at,
-        };
-        Ok(OperationRow { number, operation })
-    }
+/// The entry as an operation of its wallet.
+pub(super) fn operation_of(row: &impl DatabaseRow) -> Result<OperationRow, DatabaseError> {
+    let EntryRow { movement_id, kind, created_at, entry } = EntryRow::of(row)?;
+    let Entry { account: Account::Wallet { id, number, balance }, currency, amount } = entry else {
+        return Err(DatabaseError::InvalidRow("an operation without a wallet".to_owned()));
+    };
+    let operation = Operation {
+        id: movement_id,
+        wallet_id: id,
+        operation_type: kind.entry_type(amount),
+        amount: decode("entries.amount", Money::new(currency, amount.abs()))?,
+        balance,
+        created_at,
+    };
+    Ok(OperationRow { number, operation })
+}
 
-    fn movement_kind(&self) -> Result<MovementKind, DatabaseError> {
-        let kind = MovementKind::from_text(self.kind);
-        kind.ok_or_else(|| DatabaseError::InvalidRow(format!("movements.kind {}", self.kind)))
-    }
+/// An entry with its movement.
+struct EntryRow {
+    movement_id: MovementId,
+    kind: MovementKind,
+    created_at: Timestamp,
+    entry: Entry,
+}
 
-    fn entry(&self) -> Result<Entry, DatabaseError> {
-        let currency = parse_currency(self.currency)?;
-        let account = match (self.wallet_id, self.number, self.balance) {
+impl EntryRow {
+    fn of(row: &impl DatabaseRow) -> Result<Self, DatabaseError> {
+        let kind: &str = row.value("kind")?;
+        let currency = currency_of(row)?;
+        let wallet: (Option<Uuid>, Option<i64>, Option<i64>) =
+            (row.value("wallet_id")?, row.value("number")?, row.value("balance")?);
+        let account = match wallet {
             (None, None, None) => Account::Outside,
             (Some(id), Some(number), Some(balance)) => {
                 let balance = decode("entries.balance", Money::new(currency, balance))?;
@@ -105,7 +91,13 @@ impl EntryColumns<'_> {
             }
             _ => return Err(DatabaseError::InvalidRow("an entry of a wallet without number or balance".to_owned())),
         };
-        Ok(Entry { account, currency, amount: self.amount })
+        Ok(Self {
+            movement_id: MovementId(row.value("id")?),
+            kind: MovementKind::from_text(kind)
+                .ok_or_else(|| DatabaseError::InvalidRow(format!("movements.kind {kind}")))?,
+            created_at: row.time("created_at")?,
+            entry: Entry { account, currency, amount: row.value("amount")? },
+        })
     }
 }
 
@@ -115,37 +107,55 @@ pub(in crate::wallets) struct OperationRow {
     pub operation: Operation,
 }
 
-/// The columns of a recorded refusal, with the currency of its wallet.
-pub(super) struct RefusalColumns<'r> {
-    pub key: ClientKey,
-    pub request: String,
-    pub reason: &'r str,
-    pub wallet_id: Uuid,
-    pub currency: &'r str,
-    pub balance: i64,
-    pub refused_at: Timestamp,
+/// A recorded refusal. The currency is that of its wallet.
+pub(super) fn refusal_of(row: &impl DatabaseRow) -> Result<(RefusalKey, RecordedRefusal), DatabaseError> {
+    let reason: &str = row.value("reason")?;
+    let currency = currency_of(row)?;
+    let refusal = RecordedRefusal {
+        reason: BalanceReason::from_text(reason)
+            .ok_or_else(|| DatabaseError::InvalidRow(format!("wallet_refusals.reason {reason}")))?,
+        wallet: WalletId(row.value("wallet_id")?),
+        currency,
+        balance: decode("wallet_refusals.balance", Money::new(currency, row.value("balance")?))?,
+        refused_at: row.time("refused_at")?,
+    };
+    Ok((RefusalKey { key: key_of(row)?, request: row.value("request")? }, refusal))
 }
 
-impl RefusalColumns<'_> {
-    pub fn into_refusal(self) -> Result<(RefusalKey, RecordedRefusal), DatabaseError> {
-        let reason = BalanceReason::from_text(self.reason);
-        let currency = parse_currency(self.currency)?;
-        let refusal = RecordedRefusal {
-            reason: reason
-                .ok_or_else(|| DatabaseError::InvalidRow(format!("wallet_refusals.reason {}", self.reason)))?,
-            wallet: WalletId(self.wallet_id),
-            currency,
-            balance: decode("wallet_refusals.balance", Money::new(currency, self.balance))?,
-            refused_at: self.refused_at,
-        };
-        Ok((RefusalKey { key: self.key, request: self.request }, refusal))
-    }
+pub(super) fn wallet_balance_of(row: &impl DatabaseRow) -> Result<WalletBalance, DatabaseError> {
+    Ok(WalletBalance {
+        id: WalletId(row.value("id")?),
+        balance: row.value("balance")?,
+        entries: row.value("entries")?,
+        last_number: row.value("last_number")?,
+        last_balance: row.value("last_balance")?,
+    })
 }
 
-pub(super) fn parse_key(client: String, key: &str) -> Result<ClientKey, DatabaseError> {
-    Ok(ClientKey { client, key: decode("key", key.parse())? })
+pub(super) fn journal_entry_of(row: &impl DatabaseRow) -> Result<JournalEntry, DatabaseError> {
+    Ok(JournalEntry {
+        wallet: WalletId(row.value("wallet_id")?),
+        number: row.value("number")?,
+        movement: MovementId(row.value("movement_id")?),
+        amount: row.value("amount")?,
+        balance: row.value("balance")?,
+        is_of_wallet: row.value("is_of_wallet")?,
+        has_movement: row.value("has_movement")?,
+    })
 }
 
-fn parse_currency(text: &str) -> Result<Currency, DatabaseError> {
-    decode("currency", text.parse())
+pub(super) fn movement_line_of(row: &impl DatabaseRow) -> Result<MovementLine, DatabaseError> {
+    Ok(MovementLine {
+        movement: MovementId(row.value("id")?),
+        currency: row.value("currency")?,
+        amount: row.value("amount")?,
+    })
+}
+
+fn key_of(row: &impl DatabaseRow) -> Result<ClientKey, DatabaseError> {
+    Ok(ClientKey { client: row.value("client")?, key: decode("key", row.value::<&str>("key")?.parse())? })
+}
+
+fn currency_of(row: &impl DatabaseRow) -> Result<Currency, DatabaseError> {
+    decode("currency", row.value::<&str>("currency")?.parse())
 }

@@ -8,7 +8,7 @@ use common::{
     ids::{MovementId, WalletId},
     time::Timestamp,
 };
-use sqlx::{Acquire, Row, postgres::PgRow};
+use sqlx::Acquire;
 
 use self::{
     statements::{
@@ -19,7 +19,7 @@ use self::{
 };
 use super::{
     EntryPosition, OperationScan, WalletScan,
-    columns::{EntryColumns, OperationRow, WalletColumns},
+    columns::{OperationRow, journal_entry_of, movement_line_of, operation_of, wallet_balance_of, wallet_of},
     unit_of_work::WalletUnit,
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     database::{
         DatabaseError,
         postgres::{ANSWER_TIMEOUT, PostgresDatabase},
-        rows::{column_of, postgres::time},
+        rows::column_of,
     },
     group_commit::{self, Attempt},
     wallets::{
@@ -105,7 +105,7 @@ impl PostgresWallets {
             let query = sqlx::query(LIST_OPERATIONS).bind(wallet.0).bind(before).bind(i64::from(limit));
             Box::pin(query.fetch_all(connection))
         });
-        rows.await?.iter().map(|row| entry_columns_of(row)?.into_operation()).collect()
+        rows.await?.iter().map(operation_of).collect()
     }
 
     pub(super) async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
@@ -131,16 +131,7 @@ impl PostgresWallets {
         let rows = self.0.run_repeatable(|connection| {
             Box::pin(sqlx::query(WALLET_BALANCES).bind(after.0).bind(i64::from(limit)).fetch_all(connection))
         });
-        let wallet = |row: &PgRow| {
-            Ok(WalletBalance {
-                id: WalletId(row.try_get("id")?),
-                balance: row.try_get("balance")?,
-                entries: row.try_get("entries")?,
-                last_number: row.try_get("last_number")?,
-                last_balance: row.try_get("last_balance")?,
-            })
-        };
-        rows.await?.iter().map(wallet).collect()
+        rows.await?.iter().map(wallet_balance_of).collect()
     }
 
     pub(super) async fn journal_entries(
@@ -152,18 +143,7 @@ impl PostgresWallets {
             let query = sqlx::query(JOURNAL_ENTRIES).bind(from.wallet.0).bind(from.number).bind(i64::from(limit));
             Box::pin(query.fetch_all(connection))
         });
-        let entry = |row: &PgRow| {
-            Ok(JournalEntry {
-                wallet: WalletId(row.try_get("wallet_id")?),
-                number: row.try_get("number")?,
-                movement: MovementId(row.try_get("movement_id")?),
-                amount: row.try_get("amount")?,
-                balance: row.try_get("balance")?,
-                is_of_wallet: row.try_get("is_of_wallet")?,
-                has_movement: row.try_get("has_movement")?,
-            })
-        };
-        rows.await?.iter().map(entry).collect()
+        rows.await?.iter().map(journal_entry_of).collect()
     }
 
     pub(super) async fn movement_lines(
@@ -174,40 +154,6 @@ impl PostgresWallets {
         let rows = self.0.run_repeatable(|connection| {
             Box::pin(sqlx::query(MOVEMENT_LINES).bind(after.0).bind(i64::from(limit)).fetch_all(connection))
         });
-        let line = |row: &PgRow| {
-            Ok(MovementLine {
-                movement: MovementId(row.try_get("id")?),
-                currency: row.try_get("currency")?,
-                amount: row.try_get("amount")?,
-            })
-        };
-        rows.await?.iter().map(line).collect()
+        rows.await?.iter().map(movement_line_of).collect()
     }
-}
-
-fn wallet_of(row: &PgRow) -> Result<StoredWallet, DatabaseError> {
-    let columns = WalletColumns {
-        id: row.try_get("id")?,
-        currency: row.try_get("currency")?,
-        user_id: row.try_get("user_id")?,
-        balance: row.try_get("balance")?,
-        entries: row.try_get("entries")?,
-        created_at: time(row, "created_at")?,
-        last_entry_at: time(row, "last_entry_at")?,
-        last_refused_at: time(row, "last_refused_at")?,
-    };
-    columns.into_wallet()
-}
-
-fn entry_columns_of(row: &PgRow) -> Result<EntryColumns<'_>, DatabaseError> {
-    Ok(EntryColumns {
-        id: row.try_get("id")?,
-        kind: row.try_get("kind")?,
-        created_at: time(row, "created_at")?,
-        wallet_id: row.try_get("wallet_id")?,
-        number: row.try_get("number")?,
-        currency: row.try_get("currency")?,
-        amount: row.try_get("amount")?,
-        balance: row.try_get("balance")?,
-    })
 }

@@ -11,7 +11,7 @@ use common::{
     time::Timestamp,
 };
 use serde_json::json;
-use sqlx::{Connection, Row, sqlite::SqliteRow};
+use sqlx::Connection;
 use tokio::sync::Mutex;
 
 use self::statements::{
@@ -20,17 +20,14 @@ use self::statements::{
 };
 use super::{
     EntryPosition, OperationScan, WalletScan,
-    columns::{EntryColumns, OperationRow, WalletColumns},
+    columns::{OperationRow, journal_entry_of, movement_line_of, operation_of, wallet_balance_of, wallet_of},
     unit_of_work::WalletUnit,
 };
 use crate::{
     clock_check::ClockCheck,
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
-        rows::{
-            column_of, decode,
-            sqlite::{time, to_hex},
-        },
+        rows::{column_of, decode, sqlite::to_hex},
     },
     group_commit::{self, Attempt},
     wallets::{
@@ -111,7 +108,7 @@ impl SqliteWallets {
         let OperationScan { wallet, before, limit } = scan;
         let query = sqlx::query(LIST_OPERATIONS).bind(wallet.0).bind(before).bind(limit);
         let rows = query.fetch_all(&self.database.readers).await?;
-        rows.iter().map(|row| entry_columns_of(row)?.into_operation()).collect()
+        rows.iter().map(operation_of).collect()
     }
 
     pub(super) async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
@@ -138,16 +135,7 @@ impl SqliteWallets {
         limit: u32,
     ) -> Result<Vec<WalletBalance>, DatabaseError> {
         let query = sqlx::query(WALLET_BALANCES).bind(after.0).bind(limit);
-        let wallet = |row: &SqliteRow| {
-            Ok(WalletBalance {
-                id: WalletId(row.try_get("id")?),
-                balance: row.try_get("balance")?,
-                entries: row.try_get("entries")?,
-                last_number: row.try_get("last_number")?,
-                last_balance: row.try_get("last_balance")?,
-            })
-        };
-        query.fetch_all(&self.database.readers).await?.iter().map(wallet).collect()
+        query.fetch_all(&self.database.readers).await?.iter().map(wallet_balance_of).collect()
     }
 
     pub(super) async fn journal_entries(
@@ -156,18 +144,7 @@ impl SqliteWallets {
         limit: u32,
     ) -> Result<Vec<JournalEntry>, DatabaseError> {
         let query = sqlx::query(JOURNAL_ENTRIES).bind(from.wallet.0).bind(from.number).bind(limit);
-        let entry = |row: &SqliteRow| {
-            Ok(JournalEntry {
-                wallet: WalletId(row.try_get("wallet_id")?),
-                number: row.try_get("number")?,
-                movement: MovementId(row.try_get("movement_id")?),
-                amount: row.try_get("amount")?,
-                balance: row.try_get("balance")?,
-                is_of_wallet: row.try_get("is_of_wallet")?,
-                has_movement: row.try_get("has_movement")?,
-            })
-        };
-        query.fetch_all(&self.database.readers).await?.iter().map(entry).collect()
+        query.fetch_all(&self.database.readers).await?.iter().map(journal_entry_of).collect()
     }
 
     pub(super) async fn movement_lines(
@@ -176,40 +153,6 @@ impl SqliteWallets {
         limit: u32,
     ) -> Result<Vec<MovementLine>, DatabaseError> {
         let query = sqlx::query(MOVEMENT_LINES).bind(after.0).bind(limit);
-        let line = |row: &SqliteRow| {
-            Ok(MovementLine {
-                movement: MovementId(row.try_get("id")?),
-                currency: row.try_get("currency")?,
-                amount: row.try_get("amount")?,
-            })
-        };
-        query.fetch_all(&self.database.readers).await?.iter().map(line).collect()
+        query.fetch_all(&self.database.readers).await?.iter().map(movement_line_of).collect()
     }
-}
-
-fn wallet_of(row: &SqliteRow) -> Result<StoredWallet, DatabaseError> {
-    let columns = WalletColumns {
-        id: row.try_get("id")?,
-        currency: row.try_get("currency")?,
-        user_id: row.try_get("user_id")?,
-        balance: row.try_get("balance")?,
-        entries: row.try_get("entries")?,
-        created_at: time(row, "created_at")?,
-        last_entry_at: time(row, "last_entry_at")?,
-        last_refused_at: time(row, "last_refused_at")?,
-    };
-    columns.into_wallet()
-}
-
-fn entry_columns_of(row: &SqliteRow) -> Result<EntryColumns<'_>, DatabaseError> {
-    Ok(EntryColumns {
-        id: row.try_get("id")?,
-        kind: row.try_get("kind")?,
-        created_at: time(row, "created_at")?,
-        wallet_id: row.try_get("wallet_id")?,
-        number: row.try_get("number")?,
-        currency: row.try_get("currency")?,
-        amount: row.try_get("amount")?,
-        balance: row.try_get("balance")?,
-    })
 }

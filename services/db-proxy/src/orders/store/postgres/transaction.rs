@@ -26,7 +26,7 @@ use crate::{
     database::{
         DatabaseError, Durability, READ_ORIGIN,
         durability::CommitSettings,
-        rows::{column_of, decode, postgres::time},
+        rows::{DatabaseRow, column_of, decode},
     },
     orders::{
         command::ClientKey,
@@ -186,19 +186,19 @@ fn refusal_of(row: &PgRow) -> Result<(RefusalKey, RecordedRefusal), DatabaseErro
     let remaining = row.try_get::<Option<i64>, _>("remaining_sats")?.map(Sats::new).transpose();
     let key = RefusalKey { key: client_key_of(row)?, order: ValidatedOrder { currency, amount } };
     let remaining = decode("remaining_sats", remaining)?;
-    Ok((key, RecordedRefusal { remaining, refused_at: time(row, "refused_at")? }))
+    Ok((key, RecordedRefusal { remaining, refused_at: row.time("refused_at")? }))
 }
 
 pub(super) fn stored_quote_of(row: &PgRow) -> Result<StoredQuote, DatabaseError> {
     let quote = Quote {
         id: QuoteId(row.try_get::<Uuid, _>("id")?),
-        created_at: time(row, "created_at")?,
-        expires_at: time(row, "expires_at")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
         currency: decode("currency", row.try_get::<&str, _>("currency")?.parse())?,
         amount: decode("amount_e4", FiatAmount::from_ten_thousandths(row.try_get("amount_e4")?))?,
         exchange_rate: decode("exchange_rate_e8", Rate::from_hundred_millionths(row.try_get("exchange_rate_e8")?))?,
         bitcoin_amount: sats(row, "bitcoin_sats")?,
-        price_as_of: time(row, "price_as_of")?,
+        price_as_of: row.time("price_as_of")?,
         simulated: row.try_get("simulated")?,
         price_state: parse_price_state(row.try_get("price_state")?)?,
         state: parse_quote_state(row.try_get("state")?)?,

@@ -5,8 +5,7 @@ use common::{
     ids::{KeyId, UserId},
     time::Timestamp,
 };
-use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
-use uuid::Uuid;
+use sqlx::{Connection, PgConnection, postgres::PgRow};
 
 use super::{
     PostgresUsers,
@@ -18,17 +17,14 @@ use super::{
 use crate::{
     database::{
         DatabaseError,
-        rows::{
-            column_of,
-            postgres::{invalid_row, optional_time, time},
-        },
+        rows::{column_of, postgres::invalid_row},
     },
     error::{DirectoryRefusal, Error},
     users::{
-        policy::{NewKeyDecision, SamePrefix, decide_new_key},
+        policy::{NewKeyDecision, decide_new_key},
         store::{
             NewKey,
-            columns::{KeyColumns, RecordColumns, hash_of, rate_limit_column, scopes_to_text},
+            columns::{key_of, rate_limit_column, record_of, same_prefix_of, scopes_to_text},
         },
     },
 };
@@ -153,41 +149,4 @@ async fn insert_key(
     };
     transaction.commit().await?;
     Ok(row.ok_or(DirectoryRefusal::PrefixTaken))
-}
-
-fn same_prefix_of(row: &PgRow) -> Result<SamePrefix, DatabaseError> {
-    Ok(SamePrefix {
-        id: KeyId(row.try_get::<Uuid, _>("id")?),
-        user_id: UserId(row.try_get::<Uuid, _>("user_id")?),
-        hash: hash_of(row.try_get("hash")?)?,
-    })
-}
-
-fn key_of(row: &PgRow) -> Result<ApiKey, DatabaseError> {
-    let columns = KeyColumns {
-        id: row.try_get("id")?,
-        prefix: row.try_get("prefix")?,
-        name: row.try_get("name")?,
-        scopes: row.try_get("scopes")?,
-        rate_limit_per_minute: row.try_get("rate_limit_per_minute")?,
-        created_at: time(row, "created_at")?,
-        expires_at: optional_time(row, "expires_at")?,
-        last_used_at: optional_time(row, "last_used_at")?,
-        revoked_at: optional_time(row, "revoked_at")?,
-    };
-    columns.into_key()
-}
-
-fn record_of(row: &PgRow) -> Result<KeyRecord, DatabaseError> {
-    let columns = RecordColumns {
-        id: row.try_get("id")?,
-        user_id: row.try_get("user_id")?,
-        user_state: row.try_get("user_state")?,
-        hash: row.try_get("hash")?,
-        scopes: row.try_get("scopes")?,
-        rate_limit_per_minute: row.try_get("rate_limit_per_minute")?,
-        expires_at: optional_time(row, "expires_at")?,
-        revoked_at: optional_time(row, "revoked_at")?,
-    };
-    columns.into_record()
 }

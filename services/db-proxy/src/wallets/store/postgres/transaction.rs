@@ -5,22 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::{PgTransaction, Row};
 use uuid::Uuid;
 
-use super::{
-    entry_columns_of,
-    statements::{LOCK_WALLETS, MOVEMENTS_BY_KEY, REFUSALS_BY_KEY, WRITE_CHANGES},
-    wallet_of,
-};
+use super::statements::{LOCK_WALLETS, MOVEMENTS_BY_KEY, REFUSALS_BY_KEY, WRITE_CHANGES};
 use crate::{
     client_key::ClientKey,
-    database::{
-        DatabaseError, Durability,
-        durability::CommitSettings,
-        rows::{column_of, postgres::time},
-    },
+    database::{DatabaseError, Durability, durability::CommitSettings, rows::column_of},
     wallets::{
         records::{Account, ChangeSet, Movement, RecordedRefusal, RefusalKey, StoredWallet},
         store::{
-            columns::{RefusalColumns, parse_key},
+            columns::{movements_of, refusal_of, wallet_of},
             unit_of_work::WalletTransaction,
         },
     },
@@ -88,12 +80,7 @@ impl WalletTransaction for PostgresTransaction<'_> {
     ) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
         let (clients, keys) = columns_of(keys);
         let rows = sqlx::query(MOVEMENTS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.inner).await?;
-        let mut movements = HashMap::new();
-        for row in &rows {
-            let key = parse_key(row.try_get("client")?, row.try_get("key")?)?;
-            entry_columns_of(row)?.add_to(key, &mut movements)?;
-        }
-        Ok(movements)
+        movements_of(&rows)
     }
 
     async fn refusals_by_key(
@@ -102,20 +89,7 @@ impl WalletTransaction for PostgresTransaction<'_> {
     ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
         let (clients, keys) = columns_of(keys);
         let rows = sqlx::query(REFUSALS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.inner).await?;
-        let refusal = |row| {
-            let row: &sqlx::postgres::PgRow = row;
-            let columns = RefusalColumns {
-                key: parse_key(row.try_get("client")?, row.try_get("key")?)?,
-                request: row.try_get("request")?,
-                reason: row.try_get("reason")?,
-                wallet_id: row.try_get("wallet_id")?,
-                currency: row.try_get("currency")?,
-                balance: row.try_get("balance")?,
-                refused_at: time(row, "refused_at")?,
-            };
-            columns.into_refusal()
-        };
-        rows.iter().map(refusal).collect()
+        rows.iter().map(refusal_of).collect()
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {

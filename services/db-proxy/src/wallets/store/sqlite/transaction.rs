@@ -3,30 +3,23 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
-use sqlx::{Row, SqliteTransaction, sqlite::SqliteRow};
+use sqlx::SqliteTransaction;
 use uuid::Uuid;
 
-use super::{
-    entry_columns_of,
-    statements::{
-        INSERT_ENTRIES, INSERT_KEYS, INSERT_MOVEMENTS, INSERT_REFUSALS, MOVEMENTS_BY_KEY, REFUSALS_BY_KEY,
-        UPDATE_WALLETS, WALLETS_BY_ID,
-    },
-    wallet_of,
+use super::statements::{
+    INSERT_ENTRIES, INSERT_KEYS, INSERT_MOVEMENTS, INSERT_REFUSALS, MOVEMENTS_BY_KEY, REFUSALS_BY_KEY, UPDATE_WALLETS,
+    WALLETS_BY_ID,
 };
 use crate::{
     client_key::ClientKey,
     database::{
         DatabaseError,
-        rows::{
-            column_of,
-            sqlite::{time, to_hex},
-        },
+        rows::{column_of, sqlite::to_hex},
     },
     wallets::{
         records::{Account, ChangeSet, Entry, Movement, NewMovement, RecordedRefusal, RefusalKey, StoredWallet},
         store::{
-            columns::{RefusalColumns, parse_key},
+            columns::{movements_of, refusal_of, wallet_of},
             unit_of_work::WalletTransaction,
         },
     },
@@ -45,12 +38,7 @@ impl WalletTransaction for SqliteTransaction<'_> {
         keys: &BTreeSet<&ClientKey>,
     ) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
         let rows = sqlx::query(MOVEMENTS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut **self).await?;
-        let mut movements = HashMap::new();
-        for row in &rows {
-            let key = parse_key(row.try_get("client")?, row.try_get("key")?)?;
-            entry_columns_of(row)?.add_to(key, &mut movements)?;
-        }
-        Ok(movements)
+        movements_of(&rows)
     }
 
     async fn refusals_by_key(
@@ -58,19 +46,7 @@ impl WalletTransaction for SqliteTransaction<'_> {
         keys: &BTreeSet<&ClientKey>,
     ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
         let rows = sqlx::query(REFUSALS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut **self).await?;
-        let refusal = |row: &SqliteRow| {
-            let columns = RefusalColumns {
-                key: parse_key(row.try_get("client")?, row.try_get("key")?)?,
-                request: row.try_get("request")?,
-                reason: row.try_get("reason")?,
-                wallet_id: row.try_get("wallet_id")?,
-                currency: row.try_get("currency")?,
-                balance: row.try_get("balance")?,
-                refused_at: time(row, "refused_at")?,
-            };
-            columns.into_refusal()
-        };
-        rows.iter().map(refusal).collect()
+        rows.iter().map(refusal_of).collect()
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
@@ -132,5 +108,5 @@ fn wallet_as_json(wallet: &StoredWallet) -> Value {
 /// A row of [`INSERT_REFUSALS`], which refers to its elements by index.
 fn refusal_as_json((RefusalKey { key, request }, refusal): &(RefusalKey, RecordedRefusal)) -> Value {
     let RecordedRefusal { reason, wallet, balance, refused_at, .. } = refusal;
-    json!([key.client, key.key, request, reason.as_str(), to_hex(&wallet.0), balance.units(), refused_at.micros(),])
+    json!([key.client, key.key, request, reason.as_str(), to_hex(&wallet.0), balance.units(), refused_at.micros()])
 }
