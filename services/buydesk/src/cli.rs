@@ -54,7 +54,7 @@ pub enum Command {
     /// Create, show, list and change users, as an operator. A user with an API key may show itself.
     #[command(subcommand)]
     User(UserCommand),
-    /// Create, list and revoke API keys, as an operator. A user with an API key may list its own keys.
+    /// Create, list, change and revoke API keys, as an operator. A user with an API key may list its own keys.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Show the current price of one bitcoin in each currency, and whether orders are accepted.

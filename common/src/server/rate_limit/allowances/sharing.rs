@@ -179,7 +179,7 @@ fn log_outage(error: &StoreError, line: Option<OutageLine>) {
     match line {
         Some(OutageLine::NotYet) => tracing::info!(error, "the shared rate limits are not available yet"),
         Some(OutageLine::Outage) => {
-            tracing::warn!(error, "the shared rate limits are unavailable; each instance accepts its share");
+            tracing::warn!(error, "the shared rate limits are unavailable; this instance counts alone");
         }
         None => {}
     }
