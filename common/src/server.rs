@@ -30,7 +30,8 @@ pub use internal_caller::{
 };
 pub use listener::Listener;
 pub use ops_endpoints::{
-    OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint, service_endpoint_with_imitation,
+    OpsEndpoints, ReadinessCheck, openapi_document, service_endpoint, service_endpoint_with_forwarding,
+    service_endpoint_with_imitation,
 };
 pub use preserialized::PreserializedJson;
 pub use query_parameters::{CheckedValue, ParameterValue, ValueCheck};

@@ -200,7 +200,18 @@ fn openapi_service<A: OpenApi>(api: A, service: &'static str, about: &'static st
 
 /// Combines the API of a service with the operations endpoints and the middleware.
 pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxEndpoint<'static> {
-    endpoint(api, A::meta(), ops)
+    endpoint(api, CheckedApis { checked: A::meta(), forwarded: Vec::new() }, ops)
+}
+
+/// Like [`service_endpoint`], but with a second API, whose requests are forwarded to other services. These check the query
+/// parameters.
+pub fn service_endpoint_with_forwarding<A: OpenApi + 'static, F: OpenApi + 'static>(
+    api: A,
+    forwarded: F,
+    ops: OpsEndpoints,
+) -> BoxEndpoint<'static> {
+    let apis = CheckedApis { checked: <(A, F)>::meta(), forwarded: F::meta() };
+    endpoint((api, forwarded), apis, ops)
 }
 
 /// Like [`service_endpoint`], but with a second API, which imitates the API of another server. The requests of the second API
@@ -210,11 +221,19 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
     imitation: I,
     ops: OpsEndpoints,
 ) -> BoxEndpoint<'static> {
-    endpoint((api, imitation), A::meta(), ops)
+    endpoint((api, imitation), CheckedApis { checked: A::meta(), forwarded: Vec::new() }, ops)
 }
 
-/// `checked` are the operations whose query parameters are checked.
-fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoints) -> BoxEndpoint<'static> {
+/// Which operations of a service refuse query parameters that they do not have.
+struct CheckedApis {
+    /// All of them.
+    checked: Vec<MetaApi>,
+    /// Those of `checked` that leave this to another service.
+    forwarded: Vec<MetaApi>,
+}
+
+fn endpoint<A: OpenApi + 'static>(api: A, apis: CheckedApis, ops: OpsEndpoints) -> BoxEndpoint<'static> {
+    let CheckedApis { checked, forwarded } = apis;
     let OpsEndpoints { service, description, metrics, ready, accepted_callers, access, rate_limit, value_check } = ops;
     let checked: Vec<_> = checked.into_iter().chain(OpsApi::meta()).collect();
     let log = Arc::new(RequestLog::new(<(A, OpsApi)>::meta(), &checked));
@@ -234,13 +253,14 @@ fn endpoint<A: OpenApi + 'static>(api: A, checked: Vec<MetaApi>, ops: OpsEndpoin
         document: format!("{document}\n").into(),
         page,
     };
+    let query_parameters = QueryParameters::new(checked, &types, DOCUMENTATION_PATHS, value_check);
     let middleware = RequestMiddleware {
         service,
         metrics: HttpMetrics::register(&metrics),
         log,
         rate_limit: rate_limit.counting(description.counted),
         methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), DOCUMENTATION_PATHS)),
-        query_parameters: Arc::new(QueryParameters::new(checked, &types, DOCUMENTATION_PATHS, value_check)),
+        query_parameters: Arc::new(query_parameters.without_forwarded(forwarded)),
         documented: Arc::new(documented),
         accepted_callers,
         access: access.map(|access| Arc::new(AccessCheck::new(access, service, <(A, OpsApi)>::meta()))),

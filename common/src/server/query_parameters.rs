@@ -6,7 +6,7 @@
 //! Calls between services are checked too. A service of an older release that has this check refuses a new parameter. So a
 //! client may send a new parameter only if the response would be useless without it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use poem::{Error, http::Method};
@@ -49,9 +49,10 @@ struct Operation {
     method: Method,
     id: Option<OperationId>,
     has_body: bool,
-    /// Whether the query may replace the body. The handler then parses the query like a form, see
-    /// [`parse_form`](super::parse_form), and itself refuses unknown and repeated parameters together with invalid values.
-    is_form: bool,
+    /// Whether the handler itself refuses unknown and repeated parameters, together with invalid values. It does if the query may
+    /// replace the body, because it then parses the query like a form, see [`parse_form`](super::parse_form); and if it forwards
+    /// the request to another service.
+    is_checked_by_handler: bool,
     /// The parameters of the query.
     parameters: Vec<Parameter>,
 }
@@ -81,18 +82,35 @@ impl QueryParameters {
             (PathPattern::new(&path.path), operations)
         });
         let get_only = get_only.iter().map(|path| {
-            let operation =
-                Operation { method: Method::GET, id: None, has_body: false, is_form: false, parameters: Vec::new() };
+            let operation = Operation {
+                method: Method::GET,
+                id: None,
+                has_body: false,
+                is_checked_by_handler: false,
+                parameters: Vec::new(),
+            };
             (PathPattern::new(path), vec![operation])
         });
         Self { operations: PathPattern::merge(documented.chain(get_only)), value_check }
     }
 
+    /// Leaves the queries of the operations of `forwarded` to the service that answers them. It knows the types of the parameters,
+    /// so its problem names every wrong parameter.
+    #[must_use]
+    pub(super) fn without_forwarded(mut self, forwarded: Vec<MetaApi>) -> Self {
+        let forwarded = forwarded.into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations);
+        let forwarded: HashSet<_> = forwarded.filter_map(|operation| operation.operation_id).collect();
+        for operation in self.operations.iter_mut().flat_map(|(_, operations)| operations) {
+            operation.is_checked_by_handler |= operation.id.is_some_and(|id| forwarded.contains(id.0));
+        }
+        self
+    }
+
     /// Refuses a query with an unknown or a repeated parameter. The problem names every wrong parameter of the query. Does not check
-    /// an operation whose query may replace the body, because its handler does so.
+    /// an operation whose handler checks the query.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
-        if operation.is_form || operation.unexpected(query).is_empty() {
+        if operation.is_checked_by_handler || operation.unexpected(query).is_empty() {
             return Ok(());
         }
         let mut error = Error::from(Problem::validation(self.errors_of(operation, query).await));
@@ -153,7 +171,7 @@ impl Operation {
             method: operation.method,
             id: operation.operation_id.map(OperationId),
             has_body: operation.request.is_some(),
-            is_form: operation.request.is_some_and(|body| !body.required) && !parameters.is_empty(),
+            is_checked_by_handler: operation.request.is_some_and(|body| !body.required) && !parameters.is_empty(),
             parameters,
         }
     }

@@ -1,6 +1,7 @@
 //! Reads that fetch-orders and rates answer. create-order forwards them, so that clients need only one address.
 
 mod orders;
+mod parameters;
 mod prices;
 mod responses;
 

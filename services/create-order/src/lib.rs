@@ -24,7 +24,8 @@ use common::{
     config::Caller,
     metrics::Metrics,
     server::{
-        AccessControl, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint,
+        AccessControl, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document,
+        service_endpoint_with_forwarding,
     },
     service::{Service, TaskSupervisor},
     time::Clock,
@@ -118,12 +119,10 @@ impl Service for App {
         // Everybody may read prices, so rates receives no credentials.
         let fetch_orders = ForwardingClient::new(http.clone(), "fetch-orders", fetch_orders).with_credentials();
         let rates = ForwardingClient::new(http, "rates", rates);
-        let api = (
-            Api { order_service, orders_url, trusted_proxies },
-            ForwardedOrders(forwarder(fetch_orders)),
-            ForwardedPrices(forwarder(rates)),
-        );
-        let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
+        let api = Api { order_service, orders_url, trusted_proxies };
+        let forwarded = (ForwardedOrders(forwarder(fetch_orders)), ForwardedPrices(forwarder(rates)));
+        let endpoint = service_endpoint_with_forwarding(api, forwarded, ops);
+        let server = Server::new(listener, endpoint).with_metrics(&metrics);
         Ok(Self { server, prices, keys, rate_limit, ready, dispatcher_task: Box::pin(dispatcher_task), close_streams })
     }
 
@@ -151,7 +150,7 @@ impl Service for App {
     }
 
     fn openapi() -> String {
-        openapi_document::<(Api, ForwardedOrders, ForwardedPrices)>(Self::NAME, &documentation::description())
+        openapi_document::<(Api, (ForwardedOrders, ForwardedPrices))>(Self::NAME, &documentation::description())
     }
 }
 

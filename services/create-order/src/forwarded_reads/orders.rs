@@ -10,13 +10,11 @@ use common::{
     server::Json,
 };
 use poem::Request;
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use super::{
     Forwarder,
+    parameters::ForwardedQuery,
     responses::{ExportFile, Forwarded},
 };
 
@@ -31,10 +29,10 @@ impl ForwardedOrders {
         request: &Request,
         /// The number of newest orders to skip.
         #[oai(name = "start")]
-        _start: Query<Option<String>>,
+        _start: ForwardedQuery<Option<String>>,
         /// Maximum number of orders on the page: 1 to 1000.
         #[oai(name = "page_size")]
-        _page_size: Query<Option<String>>,
+        _page_size: ForwardedQuery<Option<String>>,
     ) -> Result<Forwarded<Json<LinkedOrderPage>>, Problem> {
         self.0.forward(request).await
     }
@@ -49,31 +47,31 @@ impl ForwardedOrders {
         request: &Request,
         /// Maximum number of orders on the page: 1 to 1000.
         #[oai(name = "limit")]
-        _limit: Query<Option<String>>,
+        _limit: ForwardedQuery<Option<String>>,
         /// The `next_cursor` of the previous page.
         #[oai(name = "cursor")]
-        _cursor: Query<Option<String>>,
+        _cursor: ForwardedQuery<Option<String>>,
         /// Orders in this currency.
         #[oai(name = "currency")]
-        _currency: Query<Option<String>>,
+        _currency: ForwardedQuery<Option<String>>,
         /// Orders accepted at this time or later.
         #[oai(name = "from")]
-        _from: Query<Option<String>>,
+        _from: ForwardedQuery<Option<String>>,
         /// Orders accepted before this time.
         #[oai(name = "to")]
-        _to: Query<Option<String>>,
+        _to: ForwardedQuery<Option<String>>,
         /// Orders of this amount or more.
         #[oai(name = "min_amount")]
-        _min_amount: Query<Option<String>>,
+        _min_amount: ForwardedQuery<Option<String>>,
         /// Orders of this amount or less.
         #[oai(name = "max_amount")]
-        _max_amount: Query<Option<String>>,
+        _max_amount: ForwardedQuery<Option<String>>,
         /// Orders to which the client gave exactly this reference.
         #[oai(name = "client_reference")]
-        _client_reference: Query<Option<String>>,
+        _client_reference: ForwardedQuery<Option<String>>,
         /// Orders of this user. Only an operator can select the orders of others.
         #[oai(name = "user")]
-        _user: Query<Option<String>>,
+        _user: ForwardedQuery<Option<String>>,
     ) -> Result<Forwarded<Json<LinkedOrderPage>>, Problem> {
         self.0.forward(request).await
     }
@@ -87,28 +85,28 @@ impl ForwardedOrders {
         request: &Request,
         /// The file format: `csv` or `jsonl`.
         #[oai(name = "format")]
-        _format: Query<String>,
+        _format: ForwardedQuery<String>,
         /// Orders in this currency.
         #[oai(name = "currency")]
-        _currency: Query<Option<String>>,
+        _currency: ForwardedQuery<Option<String>>,
         /// Orders accepted at this time or later.
         #[oai(name = "from")]
-        _from: Query<Option<String>>,
+        _from: ForwardedQuery<Option<String>>,
         /// Orders accepted before this time.
         #[oai(name = "to")]
-        _to: Query<Option<String>>,
+        _to: ForwardedQuery<Option<String>>,
         /// Orders of this amount or more.
         #[oai(name = "min_amount")]
-        _min_amount: Query<Option<String>>,
+        _min_amount: ForwardedQuery<Option<String>>,
         /// Orders of this amount or less.
         #[oai(name = "max_amount")]
-        _max_amount: Query<Option<String>>,
+        _max_amount: ForwardedQuery<Option<String>>,
         /// Orders to which the client gave exactly this reference.
         #[oai(name = "client_reference")]
-        _client_reference: Query<Option<String>>,
+        _client_reference: ForwardedQuery<Option<String>>,
         /// Orders of this user. Only an operator can select the orders of others.
         #[oai(name = "user")]
-        _user: Query<Option<String>>,
+        _user: ForwardedQuery<Option<String>>,
     ) -> Result<Forwarded<ExportFile>, Problem> {
         self.0.forward(request).await
     }
@@ -121,7 +119,7 @@ impl ForwardedOrders {
         request: &Request,
         /// Orders of this user. Only an operator can select the orders of others.
         #[oai(name = "user")]
-        _user: Query<Option<String>>,
+        _user: ForwardedQuery<Option<String>>,
     ) -> Result<Forwarded<Json<OrderSummary>>, Problem> {
         self.0.forward(request).await
     }

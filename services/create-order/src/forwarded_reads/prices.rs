@@ -10,13 +10,11 @@ use common::{
     server::Json,
 };
 use poem::Request;
-use poem_openapi::{
-    OpenApi,
-    param::{Header, Query},
-};
+use poem_openapi::{OpenApi, param::Header};
 
 use super::{
     Forwarder,
+    parameters::ForwardedQuery,
     responses::{Chart, ConditionalJson, Events, Forwarded},
 };
 
@@ -31,13 +29,13 @@ impl ForwardedPrices {
         request: &Request,
         /// Exchanges, such as `binance,kraken`.
         #[oai(name = "exchangers")]
-        _exchangers: Query<Option<String>>,
+        _exchangers: ForwardedQuery<Option<String>>,
         /// Base assets of the pairs, such as `BTC,ETH`.
         #[oai(name = "coins_from")]
-        _coins_from: Query<Option<String>>,
+        _coins_from: ForwardedQuery<Option<String>>,
         /// Quote assets of the pairs, such as `USD,EUR`.
         #[oai(name = "coins_to")]
-        _coins_to: Query<Option<String>>,
+        _coins_to: ForwardedQuery<Option<String>>,
         /// The `ETag` of a response that the client has cached.
         #[oai(name = "If-None-Match")]
         _if_none_match: Header<Option<String>>,
@@ -53,28 +51,28 @@ impl ForwardedPrices {
         request: &Request,
         /// A pair, such as `BTC-USD`.
         #[oai(name = "direction")]
-        _direction: Query<Option<String>>,
+        _direction: ForwardedQuery<Option<String>>,
         /// Exchanges, such as `binance,kraken`.
         #[oai(name = "exchangers")]
-        _exchangers: Query<Option<String>>,
+        _exchangers: ForwardedQuery<Option<String>>,
         /// The old name of `exchangers`.
         #[oai(name = "exchanger", deprecated)]
-        _exchanger: Query<Option<String>>,
+        _exchanger: ForwardedQuery<Option<String>>,
         /// Includes courses that were valid at this time or later.
         #[oai(name = "from")]
-        _from: Query<Option<String>>,
+        _from: ForwardedQuery<Option<String>>,
         /// Includes courses that began before this time.
         #[oai(name = "to")]
-        _to: Query<Option<String>>,
+        _to: ForwardedQuery<Option<String>>,
         /// `raw`, `1m`, `1h` or `1d`.
         #[oai(name = "resolution")]
-        _resolution: Query<Option<String>>,
+        _resolution: ForwardedQuery<Option<String>>,
         /// Maximum number of rows on the page: 1 to 1000.
         #[oai(name = "limit")]
-        _limit: Query<Option<String>>,
+        _limit: ForwardedQuery<Option<String>>,
         /// The `next_cursor` of the previous page.
         #[oai(name = "cursor")]
-        _cursor: Query<Option<String>>,
+        _cursor: ForwardedQuery<Option<String>>,
     ) -> Result<Forwarded<Json<LinkedHistoryPage>>, Problem> {
         self.0.forward(request).await
     }
@@ -86,13 +84,13 @@ impl ForwardedPrices {
         request: &Request,
         /// Exchanges, such as `binance,kraken`.
         #[oai(name = "exchangers")]
-        _exchangers: Query<Option<String>>,
+        _exchangers: ForwardedQuery<Option<String>>,
         /// Base assets of the pairs, such as `BTC,ETH`.
         #[oai(name = "coins_from")]
-        _coins_from: Query<Option<String>>,
+        _coins_from: ForwardedQuery<Option<String>>,
         /// Quote assets of the pairs, such as `USD,EUR`.
         #[oai(name = "coins_to")]
-        _coins_to: Query<Option<String>>,
+        _coins_to: ForwardedQuery<Option<String>>,
     ) -> Result<Forwarded<Events>, Problem> {
         self.0.forward(request).await
     }
@@ -104,7 +102,7 @@ impl ForwardedPrices {
         request: &Request,
         /// A pair, such as `BTC-EUR`.
         #[oai(name = "direction")]
-        _direction: Query<String>,
+        _direction: ForwardedQuery<String>,
         /// The `ETag` of a response that the client has cached.
         #[oai(name = "If-None-Match")]
         _if_none_match: Header<Option<String>>,
@@ -119,10 +117,10 @@ impl ForwardedPrices {
         request: &Request,
         /// A pair, such as `BTC-EUR`.
         #[oai(name = "direction")]
-        _direction: Query<String>,
+        _direction: ForwardedQuery<String>,
         /// The number of hours: 1 to 168.
         #[oai(name = "hours")]
-        _hours: Query<Option<String>>,
+        _hours: ForwardedQuery<Option<String>>,
     ) -> Result<Forwarded<Chart>, Problem> {
         self.0.forward(request).await
     }
@@ -134,13 +132,13 @@ impl ForwardedPrices {
         request: &Request,
         /// The asset to convert from, such as `BTC`.
         #[oai(name = "from")]
-        _from: Query<String>,
+        _from: ForwardedQuery<String>,
         /// The asset to convert to, such as `EUR`.
         #[oai(name = "to")]
-        _to: Query<String>,
+        _to: ForwardedQuery<String>,
         /// Greater than 0, with at most 8 decimals.
         #[oai(name = "amount")]
-        _amount: Query<String>,
+        _amount: ForwardedQuery<String>,
     ) -> Result<Forwarded<Json<Conversion>>, Problem> {
         self.0.forward(request).await
     }
