@@ -144,6 +144,19 @@ pub struct QuoteOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub exceeded_cap: Option<QuoteCap>,
+    /// Every cap that the quote exceeds. Without `exceeded_cap`, the quote exceeds the limit too, and `refused` is because of the
+    /// limit. An older db-proxy sends none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub exceeded_caps: Vec<ExceededCap>,
+}
+
+/// A cap that a quote exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct ExceededCap {
+    pub cap: QuoteCap,
+    /// What a quote may reserve under this cap now.
+    pub remaining: Sats,
 }
 
 /// A cap on the bitcoin that quotes reserve.

@@ -37,10 +37,14 @@ pub enum Error {
     KeyReused,
     /// 409: a smaller order may fit.
     #[error("the order exceeds the limit over all orders")]
-    LimitExceeded { remaining: Option<Sats> },
+    LimitExceeded {
+        remaining: Option<Sats>,
+        /// What a quote may reserve under the caps of quotes, if the request is for a quote and exceeds such a cap too.
+        largest_quote: Option<Sats>,
+    },
     /// 409: a smaller quote may be possible now. The same quote may be possible when other quotes have expired.
     #[error("the quote exceeds what quotes may reserve")]
-    QuoteCapExceeded { cap: QuoteCap, remaining: Option<Sats> },
+    QuoteCapExceeded { caps: Vec<QuoteCap>, remaining: Option<Sats> },
     /// 422: quotes are deleted some time after they expire.
     #[error("the quote does not exist")]
     QuoteUnknown,
@@ -73,7 +77,7 @@ pub enum Error {
 impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         match refused.reason {
-            RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining },
+            RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining, largest_quote: None },
             RefusalReason::KeyReused => Self::KeyReused,
             RefusalReason::PriceUnavailable => match refused.database_origin {
                 Some(database) => Self::PriceOfOtherOrigin { database },
@@ -126,7 +130,9 @@ impl Error {
         match self {
             Self::Price(error) => price_problem(error, Requested::Quote),
             Self::PriceOfOtherOrigin { database } => other_origin_problem(database, Requested::Quote),
-            Self::LimitExceeded { remaining } => limit_problem(remaining, Requested::Quote),
+            Self::LimitExceeded { remaining, largest_quote } => {
+                limit_problem(remaining, largest_quote, Requested::Quote)
+            }
             Self::Dispatch(DispatchError::OutcomeUnknown) => unknown_outcome(UNKNOWN_RESERVATION),
             error => error.into(),
         }
@@ -143,8 +149,10 @@ impl From<Error> for Problem {
                 errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
                 ..Self::new(Code::KeyReused, "This Idempotency-Key was used for a different order. Send a new key.")
             },
-            Error::LimitExceeded { remaining } => limit_problem(remaining, Requested::Order),
-            Error::QuoteCapExceeded { cap, remaining } => quote_cap_problem(cap, remaining),
+            Error::LimitExceeded { remaining, largest_quote } => {
+                limit_problem(remaining, largest_quote, Requested::Order)
+            }
+            Error::QuoteCapExceeded { caps, remaining } => quote_cap_problem(&caps, remaining),
             Error::QuoteUnknown => Self {
                 errors: vec![FieldError::new(
                     "quote",
@@ -192,9 +200,15 @@ fn other_origin_problem(database: OrderOrigin, requested: Requested) -> Problem 
     Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
 }
 
-fn limit_problem(remaining: Option<Sats>, requested: Requested) -> Problem {
+fn limit_problem(remaining: Option<Sats>, largest_quote: Option<Sats>, requested: Requested) -> Problem {
     let name = requested.name();
-    let hint = remaining.map(|left| format!(" {left} BTC remain; a smaller {name} may still fit."));
+    let hint = remaining.map(|left| match largest_quote {
+        _ if left == Sats::ZERO => format!(" Nothing remains of it, so no {name} fits now."),
+        Some(largest) if largest < left => {
+            format!(" {left} BTC remain, of which a quote may reserve {largest} BTC now.")
+        }
+        _ => format!(" {left} BTC remain; a smaller {name} may still fit."),
+    });
     let detail = format!("The {name} exceeds the limit of all orders.{}", hint.unwrap_or_default());
     Problem { remaining_bitcoin: remaining, ..Problem::new(Code::LimitExceeded, detail) }
 }
@@ -203,14 +217,21 @@ fn unknown_outcome(detail: &'static str) -> Problem {
     Problem::new(Code::OutcomeUnknown, detail).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
 }
 
-fn quote_cap_problem(cap: QuoteCap, remaining: Option<Sats>) -> Problem {
-    let reserved = match cap {
-        QuoteCap::Quote => "The amount exceeds what one quote may reserve.",
-        QuoteCap::Client => "The open quotes of one client may not reserve more.",
-        QuoteCap::AllQuotes => "The open quotes of all clients may not reserve more.",
+fn quote_cap_problem(caps: &[QuoteCap], remaining: Option<Sats>) -> Problem {
+    let reserved = caps.iter().map(|cap| match cap {
+        QuoteCap::Quote => "The amount exceeds what one quote may reserve. ",
+        QuoteCap::Client => "The open quotes of one client may not reserve so much. ",
+        QuoteCap::AllQuotes => "The open quotes of all clients may not reserve so much. ",
+    });
+    let reserved: String = reserved.collect();
+    let hint = match remaining {
+        None => String::new(),
+        Some(Sats::ZERO) => {
+            "A quote may reserve nothing now, until open quotes are taken, released or expired. ".to_owned()
+        }
+        Some(left) => format!("A quote may reserve {left} BTC now. "),
     };
-    let hint = remaining.map(|left| format!(" A quote may reserve {left} BTC now.")).unwrap_or_default();
-    let detail = format!("{reserved}{hint} An order at the current price has no such cap.");
+    let detail = format!("{reserved}{hint}An order at the current price has no such cap.");
     Problem { remaining_bitcoin: remaining, ..Problem::new(Code::QuoteLimitExceeded, detail) }
 }
 

@@ -1,6 +1,6 @@
 //! The use cases of create-order: validate an order, find its price, convert the amount, and send it to db-proxy.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, iter, net::IpAddr, sync::Arc};
 
 use common::{
     api::{
@@ -167,10 +167,21 @@ impl OrderService {
         };
         match self.backend.create_quote(&command).await? {
             QuoteOutcome { quote: Some(quote), .. } => Ok(quote),
-            QuoteOutcome { refused: Some(Refused { remaining, .. }), exceeded_cap: Some(cap), .. } => {
-                Err(Error::QuoteCapExceeded { cap, remaining })
+            QuoteOutcome {
+                refused: Some(Refused { remaining, .. }), exceeded_cap: Some(cap), exceeded_caps, ..
+            } => {
+                // An older db-proxy names only the first cap.
+                let others = exceeded_caps.iter().map(|exceeded| exceeded.cap).filter(|other| *other != cap);
+                Err(Error::QuoteCapExceeded { caps: iter::once(cap).chain(others).collect(), remaining })
             }
-            QuoteOutcome { refused: Some(refused), exceeded_cap: None, .. } => Err(refused.into()),
+            QuoteOutcome { refused: Some(refused), exceeded_cap: None, exceeded_caps, .. } => {
+                match (Error::from(refused), exceeded_caps.iter().map(|exceeded| exceeded.remaining).min()) {
+                    (Error::LimitExceeded { remaining, .. }, largest_quote) => {
+                        Err(Error::LimitExceeded { remaining, largest_quote })
+                    }
+                    (error, _) => Err(error),
+                }
+            }
             QuoteOutcome { quote: None, refused: None, .. } => Err(DispatchError::OutcomeUnknown.into()),
         }
     }
@@ -226,7 +237,7 @@ impl OrderService {
             // More bitcoin than can exist exceeds every limit. The order is refused even if the remaining limit cannot be read.
             Err(ConversionError::ToBitcoin(_)) => {
                 let remaining = self.backend.order_summary().await.ok().map(|summary| summary.remaining);
-                return Err(Error::LimitExceeded { remaining });
+                return Err(Error::LimitExceeded { remaining, largest_quote: None });
             }
             Err(ConversionError::ToFiat(_)) => {
                 let reason = format!("must cost less than 1000000000 {currency}, at {} for one bitcoin", price.price);

@@ -26,7 +26,7 @@ use common::{metrics::Metrics, money::Sats, time::Clock};
 
 pub use self::{
     command::{
-        CapExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
+        CapsExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
         ReleaseQuoteCommand,
     },
     metrics::OrderMetrics,

@@ -9,14 +9,14 @@ use common::{
             RefusalReason::{LimitExceeded, QuoteExpired, QuoteTaken, QuoteUnknown},
         },
         prices::PriceState,
-        quotes::{Quote, QuoteCap, QuoteState},
+        quotes::{ExceededCap, Quote, QuoteCap, QuoteState},
     },
     config::Caller,
     ids::QuoteId,
     time::Timestamp,
 };
 use db_proxy::orders::{
-    CapExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand, ReleaseQuoteCommand,
+    CapsExceeded, Command, Decision, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand, ReleaseQuoteCommand,
 };
 use tests::Stack;
 
@@ -204,8 +204,10 @@ async fn open_quotes_of_a_client_have_a_cap(stack: Stack) {
     let commit = async |time: Timestamp, command: Command| {
         commit(&fixture.store, &mut [command], no_limit(), time).await.remove(0)
     };
-    let refused =
-        |remaining| Decision::QuoteCapExceeded(CapExceeded { cap: QuoteCap::Client, remaining: sats(remaining) });
+    let refused = |remaining| {
+        let caps = vec![ExceededCap { cap: QuoteCap::Client, remaining: sats(remaining) }];
+        Decision::QuoteCapExceeded(CapsExceeded { remaining_limit: None, caps })
+    };
     let first = expect_quote(&commit(now, quote_of_client("ip:192.0.2.1", 30, MINUTE)).await);
     expect_quote(&commit(now, quote_of_client("ip:192.0.2.1", 15, MINUTE * 5)).await);
     assert_eq!(commit(now, quote_of_client("ip:192.0.2.1", 6, MINUTE)).await, refused(5));

@@ -10,18 +10,19 @@ fn problem_names_the_field_of_a_reused_key_and_of_an_unknown_quote() {
 #[test]
 fn refusal_states_the_remaining_amount() {
     let remaining = Some(Sats::new(1_234).unwrap());
-    for error in [Error::LimitExceeded { remaining }, Error::QuoteCapExceeded { cap: QuoteCap::Client, remaining }] {
+    let over_limit = Error::LimitExceeded { remaining, largest_quote: None };
+    for error in [over_limit, Error::QuoteCapExceeded { caps: vec![QuoteCap::Client], remaining }] {
         let problem = Problem::from(error);
         assert_eq!(problem.remaining_bitcoin, remaining);
         assert!(problem.detail.contains("0.00001234 BTC"), "{}", problem.detail);
     }
-    assert_eq!(Problem::from(Error::LimitExceeded { remaining: None }).remaining_bitcoin, None);
+    assert_eq!(Problem::from(Error::LimitExceeded { remaining: None, largest_quote: None }).remaining_bitcoin, None);
 }
 
 #[test]
 fn refused_quote_is_not_called_an_order() {
     let remaining = Some("0.5".parse().unwrap());
-    let problem = Error::LimitExceeded { remaining }.into_quote_problem();
+    let problem = Error::LimitExceeded { remaining, largest_quote: None }.into_quote_problem();
     assert_eq!(
         problem.detail,
         "The quote exceeds the limit of all orders. 0.50000000 BTC remain; a smaller quote may still fit."
@@ -49,4 +50,37 @@ fn response_without_a_price_states_what_was_not_made() {
         assert!(order.contains("No order was placed."), "{order}");
         assert!(quote.contains("No quote was created."), "{quote}");
     }
+}
+
+#[test]
+fn refusal_without_anything_left_promises_no_smaller_order() {
+    let nothing = Some(Sats::ZERO);
+    let order = Problem::from(Error::LimitExceeded { remaining: nothing, largest_quote: None });
+    assert_eq!(order.detail, "The order exceeds the limit of all orders. Nothing remains of it, so no order fits now.");
+    assert_eq!(order.remaining_bitcoin, nothing);
+    let quote = Problem::from(Error::QuoteCapExceeded { caps: vec![QuoteCap::Client], remaining: nothing });
+    assert_eq!(
+        quote.detail,
+        "The open quotes of one client may not reserve so much. A quote may reserve nothing now, until open quotes are taken, \
+         released or expired. An order at the current price has no such cap."
+    );
+}
+
+#[test]
+fn refused_quote_names_every_cap_and_the_limit() {
+    let sats = |text: &str| Some(text.parse().unwrap());
+    let caps = vec![QuoteCap::Quote, QuoteCap::Client];
+    let problem = Error::QuoteCapExceeded { caps, remaining: sats("5") }.into_quote_problem();
+    assert_eq!(
+        problem.detail,
+        "The amount exceeds what one quote may reserve. The open quotes of one client may not reserve so much. A quote may \
+         reserve 5.00000000 BTC now. An order at the current price has no such cap."
+    );
+    let problem = Error::LimitExceeded { remaining: sats("60"), largest_quote: sats("10") }.into_quote_problem();
+    assert_eq!(
+        problem.detail,
+        "The quote exceeds the limit of all orders. 60.00000000 BTC remain, of which a quote may reserve 10.00000000 BTC now."
+    );
+    let problem = Error::LimitExceeded { remaining: sats("3"), largest_quote: sats("10") }.into_quote_problem();
+    assert!(problem.detail.ends_with("3.00000000 BTC remain; a smaller quote may still fit."), "{}", problem.detail);
 }

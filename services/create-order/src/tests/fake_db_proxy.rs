@@ -206,11 +206,11 @@ impl FakeDbProxy {
             | RemoteFault::WrongCount
             | RemoteFault::LostThenDecided { .. } => {
                 apply(&mut self.state());
-                Ok(QuoteOutcome { quote: Some(quote), refused: None, exceeded_cap: None })
+                Ok(QuoteOutcome { quote: Some(quote), refused: None, exceeded_cap: None, exceeded_caps: Vec::new() })
             }
             RemoteFault::LimitReached | RemoteFault::LostThenRefused => {
                 let refused = Refused::because(reason);
-                Ok(QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: None })
+                Ok(QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: None, exceeded_caps: Vec::new() })
             }
             RemoteFault::Unreachable => Err(unreachable()),
             RemoteFault::ApiKeyUnchecked => panic!("the request was sent"),
@@ -228,7 +228,7 @@ impl FakeDbProxy {
             }
             RemoteFault::EmptyOutcome => {
                 receive(true);
-                Ok(QuoteOutcome { quote: None, refused: None, exceeded_cap: None })
+                Ok(QuoteOutcome { quote: None, refused: None, exceeded_cap: None, exceeded_caps: Vec::new() })
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::{
     api::{
         orders::{Annotations, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder, Refused, ValidatedOrder},
-        quotes::{Quote, QuoteCap},
+        quotes::{ExceededCap, Quote},
     },
     config::Caller,
     ids::{OrderId, QuoteId, UserId},
@@ -97,12 +97,20 @@ pub struct QuoteCaps {
     pub all_quotes: Sats,
 }
 
-/// The cap because of which a quote was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CapExceeded {
-    pub cap: QuoteCap,
-    /// The maximum that a new quote of the client may reserve now.
-    pub remaining: Sats,
+/// The caps because of which a quote was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapsExceeded {
+    /// What remains of the limit over all orders, if the quote exceeds the limit too.
+    pub remaining_limit: Option<Sats>,
+    /// Every cap that the quote exceeds, at least one.
+    pub caps: Vec<ExceededCap>,
+}
+
+impl CapsExceeded {
+    /// What a quote of the client may reserve now under its caps.
+    pub fn remaining(&self) -> Option<Sats> {
+        self.caps.iter().map(|exceeded| exceeded.remaining).min()
+    }
 }
 
 /// The result of a command.
@@ -113,5 +121,5 @@ pub enum Decision {
     /// The quote reserves nothing any more. This command or an earlier command released it, or it has expired.
     QuoteReleased(Quote),
     Refused(Refused),
-    QuoteCapExceeded(CapExceeded),
+    QuoteCapExceeded(CapsExceeded),
 }

@@ -11,7 +11,7 @@ use common::{
             ANONYMOUS, Annotations, Order, OrderOrigin, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder,
             RefusalReason, Refused,
         },
-        quotes::{Quote, QuoteCap, QuoteState},
+        quotes::{ExceededCap, Quote, QuoteCap, QuoteState},
     },
     ids::QuoteId,
     money::{Currency, Sats},
@@ -20,7 +20,7 @@ use common::{
 
 use super::{
     command::{
-        CapExceeded, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCommand, ReleaseQuoteCommand,
+        CapsExceeded, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCommand, ReleaseQuoteCommand,
     },
     order_id::new_order_id,
     records::{
@@ -174,11 +174,14 @@ impl DecisionState {
         if let Some(decision) = self.refuse_origin(price.simulated) {
             return Ok(decision);
         }
-        if !self.fits_limit(price.bitcoin_amount) {
-            return Err(RefusalReason::LimitExceeded);
+        let fits_limit = self.fits_limit(price.bitcoin_amount);
+        let caps = self.exceeded_caps(command);
+        if !caps.is_empty() {
+            let remaining_limit = (!fits_limit).then(|| self.remaining());
+            return Ok(Decision::QuoteCapExceeded(CapsExceeded { remaining_limit, caps }));
         }
-        if let Some(exceeded) = self.exceeded_cap(command) {
-            return Ok(Decision::QuoteCapExceeded(exceeded));
+        if !fits_limit {
+            return Err(RefusalReason::LimitExceeded);
         }
         self.origin.get_or_insert(OrderOrigin::of(price.simulated));
         let quote = Quote {
@@ -258,8 +261,8 @@ impl DecisionState {
         }
     }
 
-    /// The first cap that the quote of a command would exceed.
-    fn exceeded_cap(&self, command: &QuoteCommand) -> Option<CapExceeded> {
+    /// The caps that the quote of a command would exceed.
+    fn exceeded_caps(&self, command: &QuoteCommand) -> Vec<ExceededCap> {
         let QuoteCommand { caps, client, price, .. } = command;
         let reserved_by = |client| self.snapshot.records.reserved_by_client.get(client).copied().unwrap_or(Sats::ZERO);
         let remaining_by_cap = [
@@ -267,11 +270,9 @@ impl DecisionState {
             (QuoteCap::Client, client.as_ref().map(|client| caps.client.saturating_sub(reserved_by(client)))),
             (QuoteCap::AllQuotes, Some(caps.all_quotes.saturating_sub(self.totals.reserved))),
         ];
-        let remaining_by_cap = remaining_by_cap.into_iter().filter_map(|(cap, remaining)| Some((cap, remaining?)));
-        let (cap, _) = remaining_by_cap.clone().find(|(_, remaining)| price.bitcoin_amount > *remaining)?;
-        // What remains of the limit is larger than this minimum, because the quote fits under the limit and exceeds a cap.
-        let remaining = remaining_by_cap.map(|(_, remaining)| remaining).min()?;
-        Some(CapExceeded { cap, remaining })
+        let by_cap = remaining_by_cap.into_iter();
+        let by_cap = by_cap.filter_map(|(cap, remaining)| Some(ExceededCap { cap, remaining: remaining? }));
+        by_cap.filter(|cap| price.bitcoin_amount > cap.remaining).collect()
     }
 
     /// Whether `amount` fits under the limit together with all orders and reservations.

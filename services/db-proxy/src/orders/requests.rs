@@ -16,7 +16,7 @@ use common::{
 };
 
 use super::command::{
-    CapExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
+    CapsExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
 };
 use crate::client_key::check_client;
 
@@ -130,12 +130,17 @@ impl TryFrom<Decision> for QuoteOutcome {
     fn try_from(decision: Decision) -> Result<Self, UnexpectedDecision> {
         match decision {
             Decision::Quoted(quote) | Decision::QuoteReleased(quote) => {
-                Ok(Self { quote: Some(quote), refused: None, exceeded_cap: None })
+                Ok(Self { quote: Some(quote), refused: None, exceeded_cap: None, exceeded_caps: Vec::new() })
             }
-            Decision::Refused(refused) => Ok(Self { quote: None, refused: Some(refused), exceeded_cap: None }),
-            Decision::QuoteCapExceeded(CapExceeded { cap, remaining }) => {
-                let refused = Refused { remaining: Some(remaining), ..Refused::because(RefusalReason::LimitExceeded) };
-                Ok(Self { quote: None, refused: Some(refused), exceeded_cap: Some(cap) })
+            Decision::Refused(refused) => {
+                Ok(Self { quote: None, refused: Some(refused), exceeded_cap: None, exceeded_caps: Vec::new() })
+            }
+            Decision::QuoteCapExceeded(exceeded) => {
+                let remaining = exceeded.remaining_limit.or(exceeded.remaining());
+                let CapsExceeded { remaining_limit, caps } = exceeded;
+                let refused = Refused { remaining, ..Refused::because(RefusalReason::LimitExceeded) };
+                let exceeded_cap = caps.first().filter(|_| remaining_limit.is_none()).map(|exceeded| exceeded.cap);
+                Ok(Self { quote: None, refused: Some(refused), exceeded_cap, exceeded_caps: caps })
             }
             Decision::Placed(_) => Err(UnexpectedDecision),
         }

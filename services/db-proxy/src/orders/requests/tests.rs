@@ -2,7 +2,7 @@ use common::{
     api::{
         orders::{MarketOrder, OrderPrice, OrderedBy, Placed, RefusalReason, Refused, client_name},
         prices::PriceState,
-        quotes::QuoteCap,
+        quotes::{ExceededCap, QuoteCap},
     },
     ids::{QuoteId, UserId},
     money::{Currency, Sats},
@@ -143,13 +143,22 @@ fn decision_becomes_the_outcome_of_its_kind() {
     let outcome = Outcome::try_from(Decision::Refused(refused.clone())).unwrap();
     assert_eq!(outcome, Outcome { placed: None, refused: Some(refused.clone()) });
     let outcome = QuoteOutcome::try_from(Decision::Refused(refused.clone())).unwrap();
-    assert_eq!(outcome, QuoteOutcome { quote: None, refused: Some(refused.clone()), exceeded_cap: None });
+    assert_eq!(
+        outcome,
+        QuoteOutcome { quote: None, refused: Some(refused.clone()), exceeded_cap: None, exceeded_caps: vec![] }
+    );
     // An older create-order reads only the refusal.
-    let exceeded = CapExceeded { cap: QuoteCap::Client, remaining: Sats::new(7).unwrap() };
-    let outcome = QuoteOutcome::try_from(Decision::QuoteCapExceeded(exceeded)).unwrap();
-    let refused = Refused { remaining: Sats::new(7).ok(), ..refused };
-    assert_eq!(outcome, QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: Some(QuoteCap::Client) });
-    assert_eq!(Outcome::try_from(Decision::QuoteCapExceeded(exceeded)), Err(UnexpectedDecision));
+    let exceeded_cap = |cap, satoshi| ExceededCap { cap, remaining: Sats::new(satoshi).unwrap() };
+    let exceeded_caps = vec![exceeded_cap(QuoteCap::Client, 7), exceeded_cap(QuoteCap::AllQuotes, 9)];
+    for (limit, remaining, exceeded_cap) in [(None, 7, Some(QuoteCap::Client)), (Some(8), 8, None)] {
+        let remaining_limit = limit.map(|satoshi| Sats::new(satoshi).unwrap());
+        let exceeded = Decision::QuoteCapExceeded(CapsExceeded { remaining_limit, caps: exceeded_caps.clone() });
+        let outcome = QuoteOutcome::try_from(exceeded.clone()).unwrap();
+        let refused = Some(Refused { remaining: Sats::new(remaining).ok(), ..refused.clone() });
+        let exceeded_caps = exceeded_caps.clone();
+        assert_eq!(outcome, QuoteOutcome { quote: None, refused, exceeded_cap, exceeded_caps });
+        assert_eq!(Outcome::try_from(exceeded), Err(UnexpectedDecision));
+    }
 
     let quote: common::api::quotes::Quote = serde_json::from_value(serde_json::json!({
         "id": "0190a6e2-7c1b-7c3a-9d5e-0123456789ab", "created_at": now(), "expires_at": now(), "currency": "EUR",

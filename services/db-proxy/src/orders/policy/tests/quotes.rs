@@ -18,10 +18,8 @@ fn release(id: QuoteId) -> Command {
 
 #[track_caller]
 fn exceeded(decision: &Decision) -> (QuoteCap, i64) {
-    let Decision::QuoteCapExceeded(CapExceeded { cap, remaining }) = decision else {
-        panic!("no cap is exceeded: {decision:?}")
-    };
-    (*cap, remaining.get())
+    let Decision::QuoteCapExceeded(exceeded) = decision else { panic!("no cap is exceeded: {decision:?}") };
+    (exceeded.caps[0].cap, exceeded.remaining().unwrap().get())
 }
 
 impl Tables {
@@ -71,9 +69,16 @@ fn all_quotes_reserve_at_most_their_cap_and_orders_use_the_rest() {
 }
 
 #[test]
-fn quote_above_a_cap_and_the_limit_is_refused_because_of_the_limit() {
+fn quote_above_several_caps_and_the_limit_is_refused_with_all_of_them() {
+    let exceeded_cap = |cap, remaining| ExceededCap { cap, remaining: sats(remaining) };
     let decided = Tables::with_reserved(60).decide(65, NOW, &mut [capped(Some("a"), 41)]);
-    assert_eq!(refused(&decided.decisions[0]), (RefusalReason::LimitExceeded, Some(5)));
+    let caps = vec![exceeded_cap(QuoteCap::Quote, 40), exceeded_cap(QuoteCap::AllQuotes, 10)];
+    let expected = CapsExceeded { remaining_limit: Some(sats(5)), caps };
+    assert_eq!(decided.decisions[0], Decision::QuoteCapExceeded(expected));
+    let (decisions, _) = decide_first(100, &mut [capped(Some("a"), 40), capped(Some("a"), 45)]);
+    let caps = [(QuoteCap::Quote, 40), (QuoteCap::Client, 10), (QuoteCap::AllQuotes, 30)];
+    let caps = caps.map(|(cap, remaining)| exceeded_cap(cap, remaining)).to_vec();
+    assert_eq!(decisions[1], Decision::QuoteCapExceeded(CapsExceeded { remaining_limit: None, caps }));
 }
 
 #[test]
