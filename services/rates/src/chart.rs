@@ -87,6 +87,8 @@ impl ChartRenderer {
         }
         let candles = self.load_candles(key, now).await?;
         if let Some(view) = view.filter(|view| candles.is_empty() && !view.snapshot.contains(pair)) {
+            // As for the price, an unknown asset is an invalid value, and a pair of known assets is not found.
+            view.catalogue.check_pair("direction", pair).map_err(|error| Error::InvalidFields(vec![error]))?;
             return Err(PriceError::of_unreported(pair, &view.snapshot).into());
         }
         let period = Period { end: now, hours, candle_width: candle_width(hours) };

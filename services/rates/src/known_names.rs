@@ -28,7 +28,8 @@ impl KnownNames {
         let view = self.snapshots.newest().ok();
         let empty = Catalogue::default();
         let catalogue = view.as_ref().map_or(&empty, |view| &view.catalogue);
-        if operation == "course_history" {
+        // A chart shows the history.
+        if operation == "course_history" || (operation == "price_chart" && name == "direction") {
             return self.error_in_history(name, value, catalogue).await;
         }
         // Without a market snapshot, no name is known, and the request fails for this reason.
