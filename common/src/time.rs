@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use tokio::time::Instant;
 
 /// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future comes from a
@@ -31,8 +31,26 @@ pub fn format_age(age: Duration) -> String {
 
 /// Text that is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be an RFC 3339 time, such as 2026-01-02T03:04:05Z")]
-pub struct TimestampError;
+pub enum TimestampError {
+    #[error("must be an RFC 3339 time, such as 2026-01-02T03:04:05Z")]
+    Malformed,
+    /// A query in which the `+` of the offset is not encoded, so that it means a space.
+    #[error(
+        "must be an RFC 3339 time; its offset begins with a space, because a + in a query means a space: write + as %2B"
+    )]
+    UnencodedPlus,
+}
+
+impl TimestampError {
+    /// The error of a text that cannot be parsed.
+    fn of(text: &str) -> Self {
+        let with_plus = text.rsplit_once(' ').map(|(time, offset)| format!("{time}+{offset}"));
+        match with_plus.map(|text| DateTime::parse_from_rfc3339(&text)) {
+            Some(Ok(_)) => Self::UnencodedPlus,
+            Some(Err(_)) | None => Self::Malformed,
+        }
+    }
+}
 
 impl Timestamp {
     pub fn now() -> Self {
@@ -43,7 +61,7 @@ impl Timestamp {
     pub const fn from_micros(micros: i64) -> Result<Self, TimestampError> {
         const FIRST: i64 = -62_167_219_200_000_000;
         const LAST: i64 = 253_402_300_799_999_999;
-        if FIRST <= micros && micros <= LAST { Ok(Self(micros)) } else { Err(TimestampError) }
+        if FIRST <= micros && micros <= LAST { Ok(Self(micros)) } else { Err(TimestampError::Malformed) }
     }
 
     pub fn micros(self) -> i64 {
@@ -78,6 +96,38 @@ impl Timestamp {
         Self::from_micros(self.0.saturating_add(micros)).unwrap_or(self)
     }
 }
+
+/// A day of the calendar, such as the one for which an official rate is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(NaiveDate);
+
+/// Text that is not a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a day, such as 2026-01-02")]
+pub struct DayError;
+
+impl Day {
+    /// The day of a time in UTC.
+    pub fn of(time: Timestamp) -> Self {
+        Self(time.to_datetime().date_naive())
+    }
+}
+
+impl FromStr for Day {
+    type Err = DayError;
+
+    fn from_str(text: &str) -> Result<Self, DayError> {
+        text.parse().map(Self).map_err(|_| DayError)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+crate::text_type!(Day, "date", "A day of the calendar.", "2026-01-02");
 
 /// A value that is valid from one point in time until another.
 pub trait Expiring {
@@ -195,7 +245,7 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError)?;
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError::of(text))?;
         Self::from_micros(time.timestamp_micros())
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{FieldError, prices::PriceState},
     money::{Asset, CurrencyPair, Rate},
-    time::{Expiring, Timestamp},
+    time::{Day, Expiring, Timestamp},
 };
 
 pub use self::history::{
@@ -175,8 +175,12 @@ pub struct OfficialLeg {
     pub price: Rate,
     /// Whether an amount is divided by the rate instead of multiplied.
     pub inverse: bool,
-    /// When the bank last confirmed the rate.
+    /// When the rate was last read. The bank may have published it days before.
     pub observed_at: Timestamp,
+    /// The day for which the bank publishes the rate. An older price-updater sends none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub official_day: Option<Day>,
 }
 
 impl OfficialLeg {
@@ -257,6 +261,11 @@ pub struct AgreedPrice {
     pub votes: Vec<CastVote>,
     /// The pairs whose prices are multiplied for a cross price. Empty otherwise.
     pub legs: Vec<CurrencyPair>,
+    /// The day for which the official rates of a cross price are published, the earliest if they are of several days. Absent for
+    /// other prices, and if the price is the last good one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub official_day: Option<Day>,
 }
 
 impl AgreedPrice {

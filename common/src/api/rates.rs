@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     money::{Asset, CurrencyPair, DecimalText, Rate},
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 
 /// The last price of a pair at one exchange.
@@ -147,7 +147,7 @@ pub struct ConversionStep {
     pub price: Rate,
     /// Whether the amount was divided by the price instead of multiplied.
     pub inverse: bool,
-    /// When the price was observed.
+    /// When the price was observed. For an official rate, when it was last read.
     pub as_of: Timestamp,
     #[serde(default)]
     pub kind: StepKind,
@@ -166,6 +166,11 @@ pub struct ConversionStep {
     pub sources: Vec<String>,
     #[serde(default)]
     pub state: PriceState,
+    /// The day for which the bank publishes an official rate. For a computed price, the day of its official rates, the earliest if
+    /// they are of several days. `as_of` is then the time of the agreed price. Absent for other prices, and if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub official_day: Option<Day>,
 }
 
 /// One of the prices that a computed price comes from.
@@ -176,11 +181,15 @@ pub struct ConversionLeg {
     pub price: Rate,
     /// Whether the computed price was divided by this price instead of multiplied.
     pub inverse: bool,
-    /// When the price was observed.
+    /// When the price was observed. For an official rate, when it was last read.
     pub as_of: Timestamp,
     pub kind: StepKind,
     /// The exchanges whose votes were used, or the bank.
     pub sources: Vec<String>,
+    /// The day for which the bank publishes an official rate. Absent for other prices, and if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub official_day: Option<Day>,
 }
 
 /// An amount converted into another asset.

@@ -11,7 +11,26 @@ fn displayed_time_parses_to_the_same_time() {
 #[test]
 fn malformed_time_is_rejected() {
     for text in ["", "yesterday", "2026-01-02", "2026-13-01T00:00:00Z"] {
-        assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
+        assert_eq!(text.parse::<Timestamp>(), Err(TimestampError::Malformed), "{text}");
+    }
+}
+
+#[test]
+fn offset_whose_plus_became_a_space_is_named_as_the_cause() {
+    let error = "2026-01-01T00:00:00 02:00".parse::<Timestamp>().unwrap_err();
+    assert_eq!(error, TimestampError::UnencodedPlus);
+    assert!(error.to_string().contains("%2B"), "{error}");
+    for text in ["2026-01-01T00:00:00 Z", "2026-01-01 02:00", "2026-01-01T00:00:00 25:00", " 02:00"] {
+        assert_eq!(text.parse::<Timestamp>(), Err(TimestampError::Malformed), "{text}");
+    }
+}
+
+#[test]
+fn displayed_day_parses_to_the_same_day() {
+    let day = Day::of("2026-01-02T23:59:59Z".parse().unwrap());
+    assert_eq!((day.to_string().as_str(), "2026-01-02".parse()), ("2026-01-02", Ok(day)));
+    for text in ["", "2026-02-30", "2026-01-02T00:00:00Z"] {
+        assert_eq!(text.parse::<Day>(), Err(DayError), "{text}");
     }
 }
 

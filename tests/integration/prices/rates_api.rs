@@ -54,6 +54,7 @@ fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
         simulated: true,
         votes: Vec::new(),
         legs: Vec::new(),
+        official_day: None,
     }
 }
 
@@ -245,7 +246,12 @@ async fn history_is_paged_and_charted(stack: Stack) {
     assert!(
         chart.text().contains("BTC-EUR") && chart.text().contains("SIMULATED") && !chart.text().contains("no data yet")
     );
-    get(&platform, "/api/v1/price/chart.svg?direction=BTC-XYZ").await.problem(404, "not_found");
+    // The chart and the price have one rule: an unknown asset is invalid, and a pair without a price is not found.
+    for path in ["/api/v1/price/chart.svg", "/api/v1/price"] {
+        get(&platform, &format!("{path}?direction=BTC-XYZ")).await.invalid_fields(&["direction"]);
+        get(&platform, &format!("{path}?direction=EUR-BTC")).await.problem(404, "not_found");
+    }
+    get(&platform, "/api/v1/price/chart.svg?direction=BTC-XYZ&hours=169").await.invalid_fields(&["direction", "hours"]);
     get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=169").await.invalid_fields(&["hours"]);
 }
 

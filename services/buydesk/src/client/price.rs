@@ -10,7 +10,7 @@ use common::{
         prices::{BASE, PriceState},
     },
     money::{Currency, CurrencyPair, Rate},
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use super::{
     ApiClient,
     api_client::print_line,
     error::ClientError,
-    render::{format_time, join_pairs, marks_note, price_origin},
+    render::{computed_from, format_time, marks_note, price_origin},
 };
 use crate::table::Table;
 
@@ -58,6 +58,9 @@ struct ListedPrice {
     /// The pairs from whose prices the price is computed. Empty for a price that is not computed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     legs: Vec<CurrencyPair>,
+    /// The day for which the official rates among them are published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    official_day: Option<Day>,
     simulated: bool,
     /// Whether orders in this currency are accepted.
     orders_accepted: bool,
@@ -112,10 +115,23 @@ impl ListedPrice {
     fn new(currency: Currency, component: &Component, agreed: Option<AgreedPrice>) -> Option<Self> {
         let shown = component.price.clone().map(ShownPrice::from);
         let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?))?;
+        let official_day = agreed.as_ref().and_then(|agreed| agreed.official_day);
         let (sources, legs) = agreed.map_or_else(Default::default, |agreed| (agreed.used_sources(), agreed.legs));
         let ShownPrice { price, state, as_of, expires_at, simulated } = shown;
         let (orders_accepted, reason) = (component.ready, component.detail.clone());
-        Some(Self { currency, price, sources, state, as_of, expires_at, legs, simulated, orders_accepted, reason })
+        Some(Self {
+            currency,
+            price,
+            sources,
+            state,
+            as_of,
+            expires_at,
+            legs,
+            official_day,
+            simulated,
+            orders_accepted,
+            reason,
+        })
     }
 }
 
@@ -196,7 +212,7 @@ fn order_use(price: &ListedPrice) -> String {
 
 /// The exchanges, and the pairs from whose prices a computed price comes.
 fn price_sources(price: &ListedPrice) -> String {
-    let legs = (!price.legs.is_empty()).then(|| format!("computed from {}", join_pairs(&price.legs)));
+    let legs = (!price.legs.is_empty()).then(|| computed_from(&price.legs, price.official_day));
     let sources = (!price.sources.is_empty()).then(|| price.sources.join(", "));
     sources.into_iter().chain(legs).collect::<Vec<_>>().join("; ")
 }

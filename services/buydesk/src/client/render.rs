@@ -11,7 +11,7 @@ use common::{
         rates::{Conversion, ConversionStep, ExchangerCourses, StepKind},
     },
     money::{CurrencyPair, Rate},
-    time::{Timestamp, format_age},
+    time::{Day, Timestamp, format_age},
 };
 
 use crate::table::Table;
@@ -153,16 +153,27 @@ pub fn conversion(conversion: &Conversion, price_command: &str) -> String {
 
 /// One price of a conversion with its origin, such as `  times 84000.12 of BTC-EUR, agreed by kraken, okx`.
 fn conversion_step(step: &ConversionStep) -> String {
-    let ConversionStep { direction, price, inverse, kind, legs, sources, .. } = step;
+    let ConversionStep { direction, price, inverse, kind, legs, sources, official_day, .. } = step;
     let operation = if *inverse { "divided by" } else { "times" };
     let sources = sources.join(", ");
     let by = if sources.is_empty() { String::new() } else { format!(" by {sources}") };
     let origin = match kind {
         StepKind::Agreed => format!("agreed{by}"),
-        StepKind::Official => format!("official rate{by}"),
-        StepKind::Computed => format!("computed from {}", join_pairs(legs)),
+        StepKind::Official => format!("official rate{by}{}", of_day(*official_day)),
+        StepKind::Computed => computed_from(legs, *official_day),
     };
     format!("  {operation} {price} of {direction}, {origin}")
+}
+
+/// What a price is computed from, such as `computed from BTC-USD and USD-RUB, official rate of 2026-01-02`.
+pub(super) fn computed_from(legs: &[CurrencyPair], official_day: Option<Day>) -> String {
+    let official = official_day.map(|day| format!(", official rate{}", of_day(Some(day))));
+    format!("computed from {}{}", join_pairs(legs), official.unwrap_or_default())
+}
+
+/// The day for which a bank publishes a rate.
+fn of_day(day: Option<Day>) -> String {
+    day.map(|day| format!(" of {day}")).unwrap_or_default()
 }
 
 #[cfg(test)]

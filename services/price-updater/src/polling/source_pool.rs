@@ -267,6 +267,7 @@ impl Candidate<'_> {
             observed_at: ticker.observed_at,
             simulated: self.latest.simulated,
             ineligible,
+            official_day: ticker.official_day,
         }
     }
 

@@ -17,7 +17,7 @@ use common::{
         prices::PriceState,
     },
     money::{CurrencyPair, Rate},
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 
 use self::{
@@ -49,6 +49,8 @@ pub(crate) struct Vote {
     pub(crate) simulated: bool,
     /// Why the vote is ineligible. An eligible vote may still be rejected later.
     pub(crate) ineligible: Option<Rejection>,
+    /// The day for which a bank publishes an official rate. `None` for other prices.
+    pub(crate) official_day: Option<Day>,
 }
 
 /// Why there is no price.
@@ -151,5 +153,6 @@ pub(super) fn without_price(pair: CurrencyPair, votes: Vec<CastVote>) -> AgreedP
         simulated: false,
         votes,
         legs: Vec::new(),
+        official_day: None,
     }
 }

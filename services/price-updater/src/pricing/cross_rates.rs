@@ -92,7 +92,8 @@ impl OfficialRates {
 
     /// Converts a price in dollars to `currency`. `None` if there is no official rate or the result is not a valid rate.
     ///
-    /// The result is as old as the price in dollars, because an official rate is valid until the next official rate.
+    /// The result is as old as the price in dollars, because an official rate is valid until the next official rate. The day of the
+    /// official rate is named beside it.
     pub(super) fn convert(&self, in_dollars: &AgreedPrice, currency: Asset) -> Option<AgreedPrice> {
         let DollarRate { ratio, simulated, legs } = &self.0.get(&currency)?.rate;
         Some(AgreedPrice {
@@ -104,6 +105,7 @@ impl OfficialRates {
             state: Some(PriceState::Fresh),
             simulated: in_dollars.simulated || *simulated,
             legs: std::iter::once(in_dollars.direction).chain(legs.iter().map(|leg| leg.direction)).collect(),
+            official_day: legs.iter().filter_map(|leg| leg.official_day).min(),
             ..without_price(CurrencyPair::new(in_dollars.direction.base, currency), Vec::new())
         })
     }
@@ -192,8 +194,8 @@ impl DollarRate {
 }
 
 fn official_leg(vote: &Vote, inverse: bool) -> OfficialLeg {
-    let &Vote { source, pair, value, observed_at, .. } = vote;
-    OfficialLeg { exchanger: source.to_owned(), direction: pair, price: value, inverse, observed_at }
+    let &Vote { source, pair, value, observed_at, official_day, .. } = vote;
+    OfficialLeg { exchanger: source.to_owned(), direction: pair, price: value, inverse, observed_at, official_day }
 }
 
 impl Comparison {

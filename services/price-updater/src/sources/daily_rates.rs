@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use common::{
     money::{CurrencyPair, Rate},
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 use tokio::time::Instant;
 
@@ -143,7 +143,7 @@ impl DailyRatesCache {
             let error = || state.errors.get(&pair).cloned();
             let result = match state.rates.get(&pair) {
                 Some(&DailyRate { rate, day }) if request.now.since(day) <= MAX_FIXING_AGE => {
-                    Ok(Ticker::fixing(rate, request.now))
+                    Ok(Ticker::fixing(rate, Day::of(day), request.now))
                 }
                 Some(&DailyRate { day, .. }) => Err(error().unwrap_or(SourceError::Stale(day))),
                 None => Err(error().unwrap_or(SourceError::UnknownPair)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::{
     api::courses::CourseKind,
     money::{DecimalText, Rate, parse_decimal},
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 use rust_decimal::Decimal;
 
@@ -33,6 +33,8 @@ pub(crate) struct Ticker {
     /// The time of a fixing is the start of the poll, because a fixing is valid until the next fixing. The source stops
     /// reporting a fixing [`MAX_FIXING_AGE`] after the day of the fixing.
     pub(crate) observed_at: Timestamp,
+    /// The day for which a bank publishes an official rate. `None` for other prices.
+    pub(crate) official_day: Option<Day>,
 }
 
 /// The best bid and the best ask. The bid is at most the ask.
@@ -69,18 +71,19 @@ impl Ticker {
         if last.is_none() && bid_ask.is_none() {
             return Err(SourceError::invalid_response("it has no price"));
         }
-        Ok(Self { kind: CourseKind::Trade, last, bid_ask, observed_at: now })
+        Ok(Self { kind: CourseKind::Trade, last, bid_ask, observed_at: now, official_day: None })
     }
 
     /// The value of an index, rounded half to even to the precision of a [`Rate`].
     pub(crate) fn index(value: &DecimalText, now: Timestamp) -> Result<Self, SourceError> {
         let value = parse_rounded("index", value)?;
-        Ok(Self { kind: CourseKind::Index, last: Some(value), bid_ask: None, observed_at: now })
+        Ok(Self { kind: CourseKind::Index, last: Some(value), bid_ask: None, observed_at: now, official_day: None })
     }
 
-    /// An official rate of the day.
-    pub(crate) fn fixing(value: Rate, now: Timestamp) -> Self {
-        Self { kind: CourseKind::Fixing, last: Some(value), bid_ask: None, observed_at: now }
+    /// The official rate of a day.
+    pub(crate) fn fixing(value: Rate, day: Day, now: Timestamp) -> Self {
+        let official_day = Some(day);
+        Self { kind: CourseKind::Fixing, last: Some(value), bid_ask: None, observed_at: now, official_day }
     }
 
     /// The course: the price of the last trade, or the mean of bid and ask if there is no last trade.

@@ -114,6 +114,7 @@ impl Candidate {
             leg_prices: is_fresh.then(|| leg_prices(snapshot, agreed)).flatten().unwrap_or_default(),
             sources,
             state: price.state,
+            official_day: agreed.official_day,
         };
         let error = KnownError::of_price(snapshot, agreed);
         Self { steps: vec![step], simulated: agreed.simulated, error }
@@ -151,7 +152,7 @@ impl Candidate {
             _ => errors.iter().fold(KnownError::ZERO, |sum, &error| sum + error),
         };
         let step = |leg: OfficialLeg| {
-            let OfficialLeg { exchanger, direction, price, inverse, observed_at } = leg;
+            let OfficialLeg { exchanger, direction, price, inverse, observed_at, official_day } = leg;
             ConversionStep {
                 direction,
                 price,
@@ -162,6 +163,7 @@ impl Candidate {
                 leg_prices: Vec::new(),
                 sources: vec![exchanger],
                 state: PriceState::Fresh,
+                official_day,
             }
         };
         (!legs.is_empty()).then(|| Self { steps: legs.into_iter().map(step).collect(), simulated, error })
@@ -210,6 +212,7 @@ fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<C
         as_of: agreed.as_of?,
         kind: StepKind::Agreed,
         sources: agreed.used_sources(),
+        official_day: None,
     };
     let official = official.legs.iter().map(|leg| ConversionLeg {
         direction: leg.direction,
@@ -218,6 +221,7 @@ fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<C
         as_of: leg.observed_at,
         kind: StepKind::Official,
         sources: vec![leg.exchanger.clone()],
+        official_day: leg.official_day,
     });
     Some(std::iter::once(agreed).chain(official).collect())
 }

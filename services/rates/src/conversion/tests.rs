@@ -122,6 +122,9 @@ fn price_with_votes(pair: &str, price: &str, millionths: i64) -> AgreedPrice {
     AgreedPrice { low: Some(rate), high: Some(high), votes, ..agreed_price(pair, price) }
 }
 
+/// The day of every official rate.
+const OFFICIAL_DAY: &str = "2025-12-31";
+
 fn official(currency: &str, legs: &[(&str, &str, bool)], spread_millionths: Option<u32>) -> OfficialRate {
     let leg = |&(pair, price, inverse): &(&str, &str, bool)| OfficialLeg {
         exchanger: "ecb".to_owned(),
@@ -129,6 +132,7 @@ fn official(currency: &str, legs: &[(&str, &str, bool)], spread_millionths: Opti
         price: price.parse().unwrap(),
         inverse,
         observed_at: time_at(0),
+        official_day: OFFICIAL_DAY.parse().ok(),
     };
     let legs = legs.iter().map(leg).collect();
     OfficialRate { currency: currency.parse().unwrap(), legs, spread_millionths, simulated: false }
@@ -178,6 +182,7 @@ fn official_rate_is_used_as_the_bank_publishes_it() {
     assert_eq!((euros.result.as_str(), euros.path), ("1083300.00", PathKind::Direct));
     assert_eq!(euros.known_error_percent, Some("0.0100".into()));
     assert_eq!((euros.steps[0].kind, &euros.steps[0].sources[..]), (StepKind::Official, &["ecb".to_owned()][..]));
+    assert_eq!(euros.steps[0].official_day, OFFICIAL_DAY.parse().ok());
     assert_eq!(convert_at(&view, "USD-EUR", "1", 0).unwrap().path, PathKind::Inverse);
     // The path avoids the dollar if the bank publishes a rate of the pair.
     let pounds = convert_at(&view, "GBP-EUR", "0.85", 0).unwrap();
@@ -191,7 +196,9 @@ fn official_rate_is_used_as_the_bank_publishes_it() {
 #[test]
 fn computed_price_is_a_cross_rate_that_names_its_legs() {
     let legs = vec![parse_pair("BTC-USD"), parse_pair("USD-RUB")];
-    let computed = AgreedPrice { method: Method::Cross, legs: legs.clone(), ..agreed_price("BTC-RUB", "8190045") };
+    let official_day = OFFICIAL_DAY.parse().ok();
+    let computed =
+        AgreedPrice { method: Method::Cross, legs: legs.clone(), official_day, ..agreed_price("BTC-RUB", "8190045") };
     let dollars = price_with_votes("BTC-USD", "91000.5", 300);
     let official = vec![official("RUB", &[("USD-RUB", "90", false)], Some(100))];
     let snapshot = MarketSnapshot { official, ..snapshot(time_at(0), vec![], vec![computed, dollars]) };
@@ -202,6 +209,8 @@ fn computed_price_is_a_cross_rate_that_names_its_legs() {
         let [step] = &conversion.steps[..] else { panic!("{conversion:?}") };
         assert_eq!((step.kind, &step.legs), (StepKind::Computed, &legs));
         assert_eq!(step.sources, ["kraken", "okx"]);
+        let days: Vec<_> = step.leg_prices.iter().map(|leg| leg.official_day).collect();
+        assert_eq!((step.official_day, days), (official_day, vec![None, official_day]));
         let leg =
             |leg: &ConversionLeg| (leg.direction.to_string(), leg.price.to_string(), leg.kind, leg.sources.join(","));
         let expected = [

@@ -42,6 +42,7 @@ pub(crate) fn agreed_price(pair: &str, price: &str) -> AgreedPrice {
         simulated: false,
         votes: Vec::new(),
         legs: Vec::new(),
+        official_day: None,
     }
 }
 

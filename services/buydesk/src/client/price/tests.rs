@@ -114,6 +114,7 @@ fn listed(currency: &str, state: PriceState, age_secs: u64) -> ListedPrice {
         as_of,
         expires_at: None,
         legs: Vec::new(),
+        official_day: None,
         simulated: true,
         orders_accepted: true,
         reason: None,
@@ -140,4 +141,14 @@ fn price_table_shows_marks_and_order_acceptance_of_each_currency() {
     assert!(!text.contains("orders use the last one"), "{text}");
     let fresh = price_table(&list_of(vec![listed("EUR", PriceState::Fresh, 1)]));
     assert!(!fresh.contains("PROLONGED") && !fresh.contains("valid until"), "{fresh}");
+}
+
+#[test]
+fn price_computed_from_an_official_rate_names_the_day_of_the_rate() {
+    let further =
+        json!({ "method": "cross", "votes": [], "legs": ["BTC-USD", "USD-RUB"], "official_day": "2025-12-31" });
+    let price = ListedPrice::new(Currency::EUR, &accepted(), Some(agreed("84000.12", "fresh", further))).unwrap();
+    assert_eq!(price_sources(&price), "computed from BTC-USD and USD-RUB, official rate of 2025-12-31");
+    let list = list(&Readiness { ready: true, parts: vec![accepted()] }, vec![price]);
+    assert_eq!(list["prices"]["EUR"]["official_day"], "2025-12-31");
 }

@@ -73,11 +73,11 @@ fn conversion_names_the_legs_of_a_computed_price() {
 #[test]
 fn conversion_names_the_bank_of_an_official_rate() {
     let step = json!({ "direction": "EUR-USD", "price": "1.0833", "inverse": true, "as_of": NOW, "kind": "official",
-                       "sources": ["ecb"] });
+                       "sources": ["ecb"], "official_day": "2025-12-31" });
     let value = json!({
         "from": "USD", "to": "EUR", "amount": "1", "result": "0.92", "decimals": 2, "rounding": "half_even",
         "rate": "0.9231", "path": "inverse", "steps": [step], "as_of": NOW, "simulated": false,
     });
     let text = conversion(&serde_json::from_str(&value.to_string()).unwrap(), "buydesk price");
-    assert!(text.contains("divided by 1.0833 of EUR-USD, official rate by ecb"), "{text}");
+    assert!(text.contains("divided by 1.0833 of EUR-USD, official rate by ecb of 2025-12-31"), "{text}");
 }

@@ -21,6 +21,7 @@ fn vote(source: &'static str, pair: &str, value: &str) -> Vote {
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
         ineligible: None,
+        official_day: None,
     }
 }
 

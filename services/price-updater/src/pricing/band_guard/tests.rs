@@ -59,6 +59,7 @@ impl Market {
             observed_at: time_at(self.seconds),
             simulated: false,
             ineligible: None,
+            official_day: None,
         };
         let mut votes = vec![vote("bank", "EUR-USD", 1, CourseKind::Fixing)];
         for pair in ["BTC-EUR", "BTC-USD"] {

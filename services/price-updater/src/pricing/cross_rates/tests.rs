@@ -12,6 +12,7 @@ fn fixing(source: &'static str, pair: &str, value: &str) -> Vote {
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
         ineligible: None,
+        official_day: None,
     }
 }
 
@@ -139,4 +140,20 @@ fn simulated_leg_makes_the_price_simulated() {
         OfficialRates::from_votes(&all).convert(&in_dollars("1"), currency.parse().unwrap()).unwrap().simulated
     };
     assert!(simulated("CHF") && !simulated("RUB"));
+}
+
+#[test]
+fn converted_price_names_the_earliest_day_of_its_official_rates() {
+    let of_day = |vote: Vote, day: &str| Vote { official_day: day.parse().ok(), ..vote };
+    let votes = [
+        of_day(fixing("ecb", "EUR-USD", "1.0833"), "2026-01-02"),
+        of_day(fixing("ecb", "EUR-CHF", "0.94"), "2026-01-05"),
+    ];
+    let rates = OfficialRates::from_votes(&votes);
+    for (currency, day) in [("CHF", "2026-01-02"), ("EUR", "2026-01-02")] {
+        let price = rates.convert(&in_dollars("91000"), currency.parse().unwrap()).unwrap();
+        assert_eq!(price.official_day, day.parse().ok(), "{currency}");
+    }
+    let days: Vec<_> = rates.into_wire().into_iter().flat_map(|rate| rate.legs).map(|leg| leg.official_day).collect();
+    assert!(days.iter().all(Option::is_some), "{days:?}");
 }

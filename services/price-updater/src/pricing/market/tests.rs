@@ -12,6 +12,7 @@ fn vote(source: &'static str, pair: &str, value: &str) -> Vote {
         observed_at: now(),
         simulated: false,
         ineligible: None,
+        official_day: None,
     }
 }
 

@@ -121,6 +121,7 @@ fn vote(source: &'static str, pair: CurrencyPair, value: i64) -> Vote {
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
         ineligible: None,
+        official_day: None,
     }
 }
 
