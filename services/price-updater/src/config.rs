@@ -169,6 +169,12 @@ impl Config {
         }
     }
 
+    /// The currencies of orders that no active source knows. They never have a price.
+    pub(crate) fn unknown_currencies(&self) -> Vec<Currency> {
+        let is_known = |currency: &Currency| self.sources.iter().any(|(source, _)| source.knows((*currency).into()));
+        self.currencies.iter().copied().filter(|currency| !is_known(currency)).collect()
+    }
+
     /// How many sources must agree on a price. `exchanges` is the number of active exchanges. The default is 1 for fewer
     /// than three exchanges, and 2 otherwise.
     pub(crate) fn min_sources(&self, exchanges: usize) -> usize {

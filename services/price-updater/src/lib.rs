@@ -62,6 +62,12 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
+        for currency in config.unknown_currencies() {
+            tracing::warn!(
+                %currency,
+                "no price source knows a currency, so its orders are refused; correct CURRENCIES, or add a source to PRICE_SOURCES"
+            );
+        }
         let metrics = Metrics::new(Self::NAME);
         let accepted_callers = Some(config.accepted_callers.clone());
         let upstreams = Arc::new(upstreams::HttpUpstreams::new(&config));

@@ -50,3 +50,16 @@ fn invalid_settings_are_named_in_the_error() {
     assert_eq!([short.source_timeout, short.poll_interval].map(|d| d.as_secs()), [3, 3]);
     assert_eq!(short.min_sources(7), 1);
 }
+
+#[test]
+fn currency_that_no_active_source_knows_is_found() {
+    let unknown = |pairs: &[(&str, &str)]| {
+        let unknown = read(pairs).unwrap().unknown_currencies();
+        unknown.iter().map(Currency::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(unknown(&[]), [""; 0]);
+    assert_eq!(unknown(&[("CURRENCIES", "EUR,XYZ,SEK,RUB,XXX")]), ["XYZ", "XXX"]);
+    // Kraken trades no bitcoin in roubles, and only banks know the rouble.
+    let kraken = ("PRICE_SOURCES", "kraken");
+    assert_eq!(unknown(&[kraken, ("CURRENCIES", "EUR,RUB")]), ["RUB"]);
+}

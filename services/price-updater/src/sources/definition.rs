@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use common::{api::courses::CourseKind, money::CurrencyPair};
+use common::{
+    api::courses::CourseKind,
+    money::{Asset, CurrencyPair},
+};
 use url::Url;
 
 use super::{
@@ -44,6 +47,13 @@ impl SourceDefinition {
             client: SourceHttpClient::new(transport, base_url, self.rate_limits),
             adapter: (self.adapter)(),
         })
+    }
+}
+
+impl SourceDefinition {
+    /// Whether one of its pairs has the asset.
+    pub(crate) fn knows(&self, asset: Asset) -> bool {
+        (self.pairs)().iter().any(|pair| pair.base == asset || pair.quote == asset)
     }
 }
 
