@@ -20,7 +20,7 @@ use url::Url;
 use self::env_file::EnvFile;
 pub use self::{
     credentials::{AcceptedCallers, Caller, CallerToken, ServerKey, TokenRefusal},
-    env_file::UnknownSetting,
+    env_file::SettingWarning,
 };
 
 /// One invalid setting.
@@ -39,8 +39,8 @@ struct InvalidSetting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     invalid: Vec<InvalidSetting>,
-    /// The unknown names in the file `.env`. A misspelt name may be the reason why a setting is missing.
-    unknown: Vec<UnknownSetting>,
+    /// About the file `.env`. A misspelt name may be the reason why a setting is missing.
+    warnings: Vec<SettingWarning>,
 }
 
 impl fmt::Display for ConfigError {
@@ -55,7 +55,7 @@ impl fmt::Display for ConfigError {
                 write!(f, ", or set {}", alternatives.join(" and "))?;
             }
         }
-        self.unknown.iter().try_for_each(|unknown| write!(f, "\n  {unknown}"))
+        self.warnings.iter().try_for_each(|warning| write!(f, "\n  {warning}"))
     }
 }
 
@@ -67,16 +67,16 @@ pub struct Env {
     vars: HashMap<String, String>,
     names: BTreeSet<String>,
     errors: Vec<InvalidSetting>,
-    unknown: Vec<UnknownSetting>,
+    warnings: Vec<SettingWarning>,
 }
 
 impl Env {
     /// The environment variables of the process. If the current directory has a file `.env`, the file supplies the variables
     /// that are not set.
     pub fn from_process() -> anyhow::Result<Self> {
-        let EnvFile { values: mut vars, unknown } = EnvFile::read()?;
+        let EnvFile { values: mut vars, warnings } = EnvFile::read()?;
         vars.extend(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
-        Ok(Self { vars, unknown, ..Self::default() })
+        Ok(Self { vars, warnings, ..Self::default() })
     }
 
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
@@ -146,9 +146,9 @@ impl Env {
         }
     }
 
-    /// The names in the file `.env` that are not names of settings.
-    pub fn unknown_settings(&self) -> &[UnknownSetting] {
-        &self.unknown
+    /// The names in the file `.env` that are probably mistakes.
+    pub fn warnings(&self) -> &[SettingWarning] {
+        &self.warnings
     }
 
     /// A duration in whole seconds within `range`.
@@ -213,7 +213,7 @@ impl Env {
         if self.errors.is_empty() {
             return Ok(());
         }
-        Err(ConfigError { invalid: std::mem::take(&mut self.errors), unknown: self.unknown.clone() })
+        Err(ConfigError { invalid: std::mem::take(&mut self.errors), warnings: self.warnings.clone() })
     }
 }
 

@@ -91,8 +91,8 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
 
     let receiver = reporting::report_queue(S::NAME);
     telemetry::init(&telemetry, S::NAME, reporting::warning_sink(receiver.queue()))?;
-    for unknown in env.unknown_settings() {
-        tracing::warn!("{unknown}");
+    for warning in env.warnings() {
+        tracing::warn!("{warning}");
     }
     let stop = shutdown::on_signal()?;
     let listener = Listener::bind(S::NAME, bind_address, server_config.within_descriptors(descriptors, 1)).await?;

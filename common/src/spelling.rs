@@ -9,10 +9,22 @@ const MIN_PREFIX_SIMILARITY: f64 = 0.9;
 /// a body.
 const MAX_LENGTH_RATIO: usize = 2;
 
-/// The known name that is most similar to `name`, regardless of case. `None` if no name is similar.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The known name that is most similar to `name`, regardless of case. `None` if no name is similar. If `name` is the first words of
+/// exactly one known name, such as `RATE_LIMIT` of `RATE_LIMIT_PER_MINUTE`, that one is meant.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let length = name.chars().count();
+    let known = known.into_iter();
+    let is_beginning = |known: &str| {
+        let known = known.to_lowercase();
+        known.strip_prefix(&name).is_some_and(|rest| rest.starts_with('_'))
+    };
+    let mut completed = known.clone().filter(|known| is_beginning(known));
+    if let (Some(only), None) = (completed.next(), completed.next())
+        && name.contains('_')
+    {
+        return Some(only);
+    }
     let similarity = |known: &str| {
         let known = known.to_lowercase();
         let known_length = known.chars().count();
@@ -23,7 +35,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let prefix = strsim::jaro_winkler(&name, &known);
         (edits >= MIN_EDIT_SIMILARITY || prefix >= MIN_PREFIX_SIMILARITY).then_some(edits)
     };
-    let similar = known.into_iter().filter_map(|known| Some((similarity(known)?, known)));
+    let similar = known.filter_map(|known| Some((similarity(known)?, known)));
     similar.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, known)| known)
 }
 

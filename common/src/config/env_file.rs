@@ -18,16 +18,38 @@ static SETTINGS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     names.filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')).collect()
 });
 
-/// A name in the file that is not the name of a setting.
+/// A name in the file that is probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownSetting(String);
+pub enum SettingWarning {
+    /// It is not the name of a setting.
+    Unknown(String),
+    /// Several lines have it.
+    Repeated(String),
+}
 
-impl fmt::Display for UnknownSetting {
+impl SettingWarning {
+    /// The code of the warning, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown(_) => "unknown_setting",
+            Self::Repeated(_) => "repeated_setting",
+        }
+    }
+}
+
+impl fmt::Display for SettingWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the file .env sets {}, which is not a setting and has no effect; ", self.0)?;
-        match nearest(&self.0, SETTINGS.iter().copied()) {
-            Some(meant) => write!(f, "did you mean {meant}?"),
-            None => f.write_str(".env.example lists all settings"),
+        match self {
+            Self::Unknown(name) => {
+                write!(f, "the file .env sets {name}, which is not a setting and has no effect; ")?;
+                match nearest(name, SETTINGS.iter().copied()) {
+                    Some(meant) => write!(f, "did you mean {meant}?"),
+                    None => f.write_str(".env.example lists all settings"),
+                }
+            }
+            Self::Repeated(name) => {
+                write!(f, "the file .env sets {name} more than once; the last line applies, so remove the others")
+            }
         }
     }
 }
@@ -36,8 +58,8 @@ impl fmt::Display for UnknownSetting {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct EnvFile {
     pub values: HashMap<String, String>,
-    /// Sorted by name.
-    pub unknown: Vec<UnknownSetting>,
+    /// First the unknown names and then the repeated ones, each sorted.
+    pub warnings: Vec<SettingWarning>,
 }
 
 impl EnvFile {
@@ -54,8 +76,8 @@ impl EnvFile {
     fn parse(text: &str) -> Result<Self, String> {
         const FORM: &str =
             "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
-        let pairs = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<HashMap<_, _>, _>>();
-        let values = pairs.map_err(|error| {
+        let pairs = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<Vec<(String, String)>, _>>();
+        let pairs = pairs.map_err(|error| {
             let number = match &error {
                 // The error contains the whole line, or only the value.
                 dotenvy::Error::LineParse(invalid, _) => {
@@ -68,8 +90,16 @@ impl EnvFile {
                 |number| format!("line {number} of the file .env cannot be parsed; {FORM}"),
             )
         })?;
+        let (mut values, mut repeated) = (HashMap::new(), BTreeSet::new());
+        for (name, value) in pairs {
+            if values.insert(name.clone(), value).is_some() {
+                repeated.insert(name);
+            }
+        }
         let unknown: BTreeSet<_> = values.keys().filter(|name| !SETTINGS.contains(name.as_str())).cloned().collect();
-        Ok(Self { values, unknown: unknown.into_iter().map(UnknownSetting).collect() })
+        let unknown = unknown.into_iter().map(SettingWarning::Unknown);
+        let warnings = unknown.chain(repeated.into_iter().map(SettingWarning::Repeated)).collect();
+        Ok(Self { values, warnings })
     }
 }
 

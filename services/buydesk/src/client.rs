@@ -18,7 +18,7 @@ use common::api::rates::{Conversion, ExchangerCourses};
 
 use self::error::{FieldOption, naming_options};
 pub use self::{
-    api_client::ApiClient,
+    api_client::{ApiClient, print_line},
     error::{ClientError, error_document, print_warning},
     health::{STATUS_UNAVAILABLE, show_health},
     keys::run_key_command,

@@ -94,9 +94,9 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
     let Arguments { json, server, credentials, command } = arguments;
     let env = Env::from_process()?;
     if !matches!(command, Command::Up(_)) {
-        // `buydesk up` logs the unknown settings itself.
-        for unknown in env.unknown_settings() {
-            client::print_warning("unknown_setting", unknown, json);
+        // `buydesk up` logs the warnings itself.
+        for warning in env.warnings() {
+            client::print_warning(warning.code(), warning, json);
         }
     }
     if matches!(command, Command::Up(_) | Command::Seed(_)) {
@@ -105,8 +105,8 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
     let connect = |env, health_check| ApiClient::new(env, Addresses { server, health_check }, credentials);
     match command {
         Command::Up(args) => up::run_services(env, &args, descriptors).await?,
-        Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args).await?,
-        Command::Seed(Seed::Users(args)) => seed::seed_users(env, &args).await?,
+        Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args, json).await?,
+        Command::Seed(Seed::Users(args)) => seed::seed_users(env, &args, json).await?,
         Command::Order(command) => client::run_order_command(&connect(env, None)?, command, json).await?,
         Command::Quote(command) => client::run_quote_command(&connect(env, None)?, command, json).await?,
         Command::User(command) => client::run_user_command(&connect(env, None)?, command, json).await?,

@@ -16,7 +16,7 @@ use db_proxy::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use self::{orders::seed_orders, users::seed_users};
-use crate::cli::SeedOptions;
+use crate::{cli::SeedOptions, client::print_warning};
 
 /// An open database to which the command may add rows.
 struct Prepared {
@@ -25,14 +25,18 @@ struct Prepared {
 }
 
 /// Opens and migrates the database of `DATABASE_URL` after the user has confirmed. Returns `None` if the user declines. `rows`
-/// names the rows to add, such as `generated users`.
-async fn prepare(mut env: Env, options: &SeedOptions, rows: &str) -> anyhow::Result<Option<Prepared>> {
+/// names the rows to add, such as `generated users`. With `json`, standard output is only for the result, so the user confirms with
+/// `--yes`.
+async fn prepare(mut env: Env, options: &SeedOptions, rows: &str, json: bool) -> anyhow::Result<Option<Prepared>> {
     env.set_default("INTERNAL_TOKEN", "required by the settings, but not used here");
     env.set("SIMULATED", "true");
+    if let Some(replaced) = db_proxy::keep_from_real_database(&mut env) {
+        print_warning(replaced.code(), &replaced, json);
+    }
     let config = Config::from_env(&mut env);
     env.finish()?;
     let url = shown_url(config.database_url.expose());
-    if !options.yes && !confirm(options.count, rows, &url)? {
+    if !options.yes && !confirm(options.count, rows, &url, json)? {
         println!("Nothing was added.");
         return Ok(None);
     }
@@ -55,9 +59,9 @@ fn progress_bar(count: u64, rows: &str) -> anyhow::Result<ProgressBar> {
 }
 
 /// Asks on the terminal whether to add the rows.
-fn confirm(count: u64, rows: &str, database: &str) -> anyhow::Result<bool> {
+fn confirm(count: u64, rows: &str, database: &str, json: bool) -> anyhow::Result<bool> {
     ensure!(
-        stdin().is_terminal() && stdout().is_terminal(),
+        !json && stdin().is_terminal() && stdout().is_terminal(),
         "this command adds {count} {rows} to {database}, and they cannot be removed; run the command with --yes to confirm"
     );
     print!("Add {count} {rows} to {database}? They cannot be removed. [y/N] ");

@@ -1,6 +1,8 @@
 //! `buydesk up`: runs all services in this process. Each service listens on its own port and calls the others by their
 //! addresses.
 
+mod ports;
+
 use std::time::Duration;
 
 use anyhow::Context;
@@ -61,20 +63,25 @@ pub fn check_descriptors() -> anyhow::Result<u64> {
 pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyhow::Result<()> {
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());
     let operator_token = make_operator_token(&mut env);
+    let mut replaced_database = None;
     if args.demo {
         env.set("SIMULATED", "true");
+        replaced_database = db_proxy::keep_from_real_database(&mut env);
     } else {
         // Declares that the orders of the database are real.
         env.set_default("SIMULATED", "false");
     }
     let telemetry_config = telemetry::Config::from_env(&mut env);
-    check_settings(&mut env)?;
+    check_settings(&mut env, args.demo)?;
     let database = shown_url(db_proxy::database_url(&mut env).expose());
     let price_note = price_note(&mut env, args.demo);
     let reports = reporting::report_queue("buydesk");
     telemetry::init(&telemetry_config, "buydesk", reporting::warning_sink(reports.queue()))?;
-    for unknown in env.unknown_settings() {
-        tracing::warn!("{unknown}");
+    for warning in env.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(replaced) = replaced_database {
+        tracing::warn!("{replaced}");
     }
     let stop = shutdown::on_signal()?;
     let drain_end = CancellationToken::new();
@@ -151,9 +158,8 @@ fn early_end_error(name: &str, result: Result<anyhow::Result<()>, JoinError>) ->
 }
 
 /// Reads the settings of all services. All invalid settings are reported together, before a port is bound.
-fn check_settings(env: &mut Env) -> anyhow::Result<()> {
+fn check_settings(env: &mut Env, demo: bool) -> anyhow::Result<()> {
     fn check<S: Service>(env: &mut Env) {
-        Bind::from_env(env, S::NAME, S::PORT);
         S::configure(env);
     }
     check::<create_order::App>(env);
@@ -165,6 +171,7 @@ fn check_settings(env: &mut Env) -> anyhow::Result<()> {
     check::<rates::App>(env);
     check::<users::App>(env);
     check::<exchange_sim::App>(env);
+    ports::check_ports(env, demo);
     reporting::Config::from_env(env, Caller::BUYDESK);
     ServerConfig::from_env(env);
     Ok(env.finish()?)

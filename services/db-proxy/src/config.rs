@@ -1,6 +1,6 @@
 //! The settings of db-proxy.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use common::{
     api::orders::OrderOrigin,
@@ -11,7 +11,7 @@ use common::{
 
 use crate::{
     courses::CourseRetentionSettings,
-    database::{Durability, check_url, shown_url},
+    database::{Durability, check_url, shown_url, sqlite_path},
     orders::{OrderSettings, QuoteCaps},
 };
 
@@ -92,6 +92,38 @@ pub fn database_url(env: &mut Env) -> Secret {
         env.add_fault("DATABASE_URL", Some(shown_url(&database_url)), reason);
     }
     Secret::new(database_url)
+}
+
+/// `DATABASE_URL` named the default file of real orders, although the process has simulated ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplacedDatabase;
+
+impl ReplacedDatabase {
+    /// The code of the warning, for programs.
+    pub fn code(self) -> &'static str {
+        "database_of_real_orders"
+    }
+}
+
+impl fmt::Display for ReplacedDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "DATABASE_URL={DEFAULT_DATABASE} is the file of real orders, so simulated data goes to \
+             {DEFAULT_SIMULATED_DATABASE} instead"
+        )
+    }
+}
+
+/// For a process with simulated orders: if `DATABASE_URL` names the default file of real orders, as in `.env.example`, replaces it
+/// with the default file of simulated ones. That file may not exist yet, so its mark does not protect it.
+pub fn keep_from_real_database(env: &mut Env) -> Option<ReplacedDatabase> {
+    let path_of = |url: &str| std::path::absolute(sqlite_path(url.strip_prefix("sqlite:")?)).ok();
+    let set = path_of(env.text("DATABASE_URL")?)?;
+    (Some(set) == path_of(DEFAULT_DATABASE)).then(|| {
+        env.set("DATABASE_URL", DEFAULT_SIMULATED_DATABASE);
+        ReplacedDatabase
+    })
 }
 
 /// The caps of quotes. By default, one quote and one client may reserve a tenth of the limit, and all quotes half of it, but at

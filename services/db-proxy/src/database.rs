@@ -17,7 +17,6 @@ mod url;
 use anyhow::anyhow;
 use sqlx::migrate::Migrator;
 
-use self::url::sqlite_path;
 pub use self::{
     durability::{Durability, DurabilityStatus},
     error::DatabaseError,
@@ -26,7 +25,7 @@ pub use self::{
     postgres::PostgresDatabase,
     sqlite::{FileLock, SqliteDatabase},
     transaction_connection::TransactionConnection,
-    url::{check_url, shown_url},
+    url::{check_url, shown_url, sqlite_path},
 };
 
 /// An open database. Clones share its connections.

@@ -35,12 +35,12 @@ use common::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::{Config, Migrations, database_url};
+pub use self::config::{Config, Migrations, ReplacedDatabase, database_url, keep_from_real_database};
 use self::{
     background::BackgroundTasks,
     clock_check::{ClockCheck, ClockFault, ClockRules},
     courses::CourseRoutes,
-    database::{Database, DurabilityStatus, FileLock, shown_url},
+    database::{Database, DatabaseError, DurabilityStatus, FileLock, shown_url},
     group_commit::WriteHealth,
     orders::OrderRoutes,
     preparation::Preparation,
@@ -102,6 +102,8 @@ impl Service for App {
         let preparation = Preparation { migrations: config.migrations, origin: config.origin };
         let prepared = match preparation.run_at_start(&database).await {
             Ok(prepared) => prepared,
+            // It names the address itself.
+            Err(error @ DatabaseError::LoginRefused(_)) => bail!("{error}"),
             Err(error) => bail!("{}: {}", shown_url(config.database_url.expose()), error.chain()),
         };
         let metrics = Metrics::new(Self::NAME);
@@ -206,7 +208,7 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     database.close().await;
     result.map_err(|error| {
         let cause = anyhow::anyhow!(error.chain());
-        if error.is_transient() {
+        if error.is_transient() && !matches!(error, DatabaseError::LoginRefused(_)) {
             cause.context(format!("the migrations were not applied within {} s", MIGRATE_TIMEOUT.as_secs()))
         } else {
             cause

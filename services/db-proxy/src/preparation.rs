@@ -40,6 +40,8 @@ impl Preparation {
         let result = timeout(PREPARATION_TIMEOUT, self.run(database)).await;
         match result.unwrap_or(Err(DatabaseError::TimedOut)) {
             Ok(()) => Ok(true),
+            // The settings are probably wrong, so the start fails and names them.
+            Err(error @ DatabaseError::LoginRefused(_)) => Err(error),
             Err(error) if error.is_transient() => Ok(false),
             Err(error) => Err(error),
         }
@@ -56,6 +58,7 @@ impl Preparation {
         let mut outage = OutageLog::default();
         loop {
             match self.run(database).await {
+                Err(error @ DatabaseError::LoginRefused(_)) => return Err(error),
                 Err(error) if error.is_transient() => {
                     if time_limit.is_some_and(|time_limit| start.elapsed() >= time_limit) {
                         return Err(error);

@@ -17,7 +17,7 @@ fn invalid_line_is_named_without_its_content() {
 #[test]
 fn misspelt_setting_is_named_with_the_nearest_setting() {
     let unknown_in = |text: &str| -> Vec<String> {
-        EnvFile::parse(text).unwrap().unknown.iter().map(UnknownSetting::to_string).collect()
+        EnvFile::parse(text).unwrap().warnings.iter().map(SettingWarning::to_string).collect()
     };
     assert_eq!(unknown_in("BTC_LIMIT=1\n#PRICE_TTL=5\nKRAKEN_WS_URL=off\nRATES_URL=http://localhost:8040\n"), [""; 0]);
     for (name, meant) in [
@@ -26,6 +26,7 @@ fn misspelt_setting_is_named_with_the_nearest_setting() {
         ("PRICE_TTL", "PRICE_TTL_SECS"),
         ("CREATE_ORDERS_PORT", "CREATE_ORDER_PORT"),
         ("DATABASEURL", "DATABASE_URL"),
+        ("RATE_LIMIT", "RATE_LIMIT_PER_MINUTE"),
     ] {
         let [message] = unknown_in(&format!("{name}=secret\n")).try_into().unwrap();
         assert!(message.contains(&format!("sets {name},")), "{message}");
@@ -35,4 +36,13 @@ fn misspelt_setting_is_named_with_the_nearest_setting() {
     let [first, second] = unknown_in("ZEBRA=1\nBTC_LIMIT=1\nHORSES=2\n").try_into().unwrap();
     assert!(first.contains("HORSES") && first.ends_with(".env.example lists all settings"), "{first}");
     assert!(second.contains("ZEBRA"), "{second}");
+}
+
+#[test]
+fn setting_with_several_lines_is_named_once_without_its_values() {
+    let file =
+        EnvFile::parse("BTC_LIMIT=1\nLOG_LEVEL=info\nBTC_LIMIT=secret\n#LOG_LEVEL=debug\nBTC_LIMIT=3\n").unwrap();
+    assert_eq!(file.values["BTC_LIMIT"], "3");
+    let warnings: Vec<_> = file.warnings.iter().map(SettingWarning::to_string).collect();
+    assert_eq!(warnings, ["the file .env sets BTC_LIMIT more than once; the last line applies, so remove the others"]);
 }

@@ -22,9 +22,10 @@ use db_proxy::{
         ClientKey, Command, Decision, DecisionClock, DecisionContext, MarketTerms, OrderStore, OrderTerms, PlaceCommand,
     },
 };
+use serde_json::json;
 
 use super::{Prepared, prepare, progress_bar};
-use crate::cli::SeedOptions;
+use crate::{cli::SeedOptions, client::print_line};
 
 /// Maximum number of orders in one transaction. A larger number lowers the cost of the commit for each order. A smaller number
 /// updates the progress bar more often.
@@ -36,8 +37,9 @@ const RATES: [(Currency, i64); 3] =
 const MAX_HUNDREDTHS: u64 = 50;
 
 /// Adds simulated orders to the database of `DATABASE_URL`.
-pub async fn seed_orders(env: Env, options: &SeedOptions) -> anyhow::Result<()> {
-    let Some(Prepared { config, database }) = prepare(env, options, "simulated orders").await? else { return Ok(()) };
+pub async fn seed_orders(env: Env, options: &SeedOptions, json: bool) -> anyhow::Result<()> {
+    let prepared = prepare(env, options, "simulated orders", json).await?;
+    let Some(Prepared { config, database }) = prepared else { return Ok(()) };
     let store = OrderStore::new(&database);
     let bar = progress_bar(options.count, "orders")?;
     let limit = config.orders.limit;
@@ -58,7 +60,13 @@ pub async fn seed_orders(env: Env, options: &SeedOptions) -> anyhow::Result<()> 
     }
     bar.finish();
     let totals = store.totals().await.map_err(|error| anyhow!(error.chain()))?;
-    println!("The database now contains {} orders of {} BTC in total.", totals.orders, totals.bitcoin);
+    if json {
+        let seeded = json!({ "added": placed, "orders": totals.orders, "bitcoin_amount": totals.bitcoin });
+        print_line(&seeded.to_string())?;
+    } else {
+        let text = format!("The database now contains {} orders of {} BTC in total.", totals.orders, totals.bitcoin);
+        print_line(&text)?;
+    }
     database.close().await;
     Ok(())
 }

@@ -6,13 +6,15 @@
 use anyhow::{Context, anyhow};
 use common::config::Env;
 use db_proxy::{database::Database, users::UserStore};
+use serde_json::json;
 
 use super::{Prepared, prepare, progress_bar};
-use crate::cli::SeedOptions;
+use crate::{cli::SeedOptions, client::print_line};
 
 /// Adds generated users to the database of `DATABASE_URL`, until there are as many as requested.
-pub async fn seed_users(env: Env, options: &SeedOptions) -> anyhow::Result<()> {
-    let Some(Prepared { database, .. }) = prepare(env, options, "generated users").await? else { return Ok(()) };
+pub async fn seed_users(env: Env, options: &SeedOptions, json: bool) -> anyhow::Result<()> {
+    let prepared = prepare(env, options, "generated users", json).await?;
+    let Some(Prepared { database, .. }) = prepared else { return Ok(()) };
     let store = UserStore::new(&database);
     let before = store.seeded_users().await.map_err(|error| anyhow!(error.chain()))?;
     let mut stored = before;
@@ -28,7 +30,12 @@ pub async fn seed_users(env: Env, options: &SeedOptions) -> anyhow::Result<()> {
         bar.set_position(stored);
     }
     bar.finish();
-    println!("The database now contains {stored} generated users. This command added {}.", stored - before);
+    let added = stored - before;
+    if json {
+        print_line(&json!({ "added": added, "generated_users": stored }).to_string())?;
+    } else {
+        print_line(&format!("The database now contains {stored} generated users. This command added {added}."))?;
+    }
     database.close().await;
     Ok(())
 }

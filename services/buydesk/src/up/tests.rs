@@ -18,3 +18,25 @@ fn price_note_states_how_long_the_last_price_is_used() {
         assert!(note.contains(&format!("until it is {age} old. Then orders are refused.")), "{note}");
     }
 }
+
+#[test]
+fn two_services_on_one_port_are_named_with_their_settings() {
+    let check = |settings: &[(&str, &str)], demo: bool| {
+        let secrets = [("INTERNAL_TOKEN", "0123456789abcdef"), ("OPERATOR_TOKEN", "0123456789abcdef")];
+        let mut env = Env::from_pairs(secrets.into_iter().chain(settings.iter().copied()));
+        check_settings(&mut env, demo).map_err(|error| error.to_string())
+    };
+    for settings in [&[("RATES_PORT", "8020")][..], &[("RATES_PORT", "9000"), ("FETCH_ORDERS_PORT", "9000")]] {
+        let error = check(settings, true).unwrap_err();
+        let port = settings[0].1;
+        let expected = format!(
+            "RATES_PORT=\"{port}\" is not allowed; fetch-orders has the port {port} too (FETCH_ORDERS_PORT); set FETCH_ORDERS_PORT \
+             or RATES_PORT to another port"
+        );
+        assert!(error.ends_with(&expected), "{error}");
+    }
+    assert_eq!(check(&[("RATES_PORT", "0"), ("FETCH_ORDERS_PORT", "0")], true), Ok(()));
+    // exchange-sim runs only with --demo.
+    assert!(check(&[("RATES_PORT", "8090")], true).unwrap_err().contains("EXCHANGE_SIM_PORT"));
+    assert_eq!(check(&[("RATES_PORT", "8090")], false), Ok(()));
+}

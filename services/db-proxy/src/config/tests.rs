@@ -19,3 +19,21 @@ fn caps_of_quotes_are_shares_of_the_limit_by_default() {
         assert!(caps_of(&[(name, "-1")]).unwrap_err().contains(name));
     }
 }
+
+#[test]
+fn simulated_orders_never_go_to_the_default_file_of_real_orders() {
+    let replaced = |url: &str| {
+        let mut env = Env::from_pairs([("DATABASE_URL", url), ("SIMULATED", "true")]);
+        let replaced = keep_from_real_database(&mut env).is_some();
+        (replaced, database_url(&mut env).expose().to_owned())
+    };
+    let absolute = format!("sqlite:{}", std::path::absolute("database/data/buydesk.db").unwrap().display());
+    for url in [DEFAULT_DATABASE, "sqlite://database/data/buydesk.db", "sqlite:./database/data/buydesk.db", &absolute] {
+        assert_eq!(replaced(url), (true, DEFAULT_SIMULATED_DATABASE.to_owned()), "{url}");
+    }
+    for url in ["sqlite:database/data/other.db", "postgres://u@localhost/database/data/buydesk.db", "sqlite:buydesk.db"]
+    {
+        assert_eq!(replaced(url), (false, url.to_owned()), "{url}");
+    }
+    assert_eq!(keep_from_real_database(&mut Env::default()), None);
+}

@@ -16,6 +16,9 @@ pub enum DatabaseError {
     /// No server of the database can be reached. A later attempt may succeed. The outage is logged where it is detected.
     #[error("{0}")]
     Unreachable(Unreachable),
+    /// PostgreSQL refuses the login. A later attempt may succeed, after the settings of the server were changed.
+    #[error("{0}")]
+    LoginRefused(LoginRefused),
     /// The database did not answer within the time limit. A later attempt may succeed.
     #[error("the database did not answer in time")]
     TimedOut,
@@ -65,6 +68,48 @@ pub struct Unreachable {
     pub reason: Arc<str>,
 }
 
+/// A server that refuses the login.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("PostgreSQL at {address} refuses the login: {reason}")]
+pub struct LoginRefused {
+    /// The URL of the database without its password.
+    pub address: Arc<str>,
+    pub reason: LoginFault,
+}
+
+/// Why a login is refused, and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoginFault {
+    #[error(
+        "the user or the password is wrong. Correct both in DATABASE_URL; in a password, write @ : / ? # % as %40 %3A %2F %3F %23 %25"
+    )]
+    Credentials,
+    #[error(
+        "the server does not permit this user to connect from this machine. Create the user, or add a line for it to pg_hba.conf of \
+         the server"
+    )]
+    NotPermitted,
+    #[error("the database does not exist. Create it with `createdb`, or correct its name in DATABASE_URL")]
+    NoDatabase,
+}
+
+impl LoginFault {
+    /// The fault with this SQLSTATE. `None` if the code has another cause.
+    pub fn of_code(code: &str) -> Option<Self> {
+        match code {
+            "28P01" => Some(Self::Credentials),
+            "28000" => Some(Self::NotPermitted),
+            "3D000" => Some(Self::NoDatabase),
+            _ => None,
+        }
+    }
+
+    /// The fault of an attempt to connect.
+    pub fn of(error: &sqlx::Error) -> Option<Self> {
+        Self::of_code(&error.as_database_error()?.code()?)
+    }
+}
+
 /// Why a server is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotPrimary {
@@ -90,6 +135,7 @@ impl DatabaseError {
         match self {
             Self::Unavailable(_)
             | Self::Unreachable(_)
+            | Self::LoginRefused(_)
             | Self::TimedOut
             | Self::KeyConflict
             | Self::NotMigrated

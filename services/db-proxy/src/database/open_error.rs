@@ -10,7 +10,7 @@ use std::{
 pub enum OpenError {
     #[error("the folder {} of the database file cannot be created: {}", folder.display(), FileFault(*kind, text))]
     Folder { folder: PathBuf, kind: io::ErrorKind, text: String },
-    #[error("the file {} cannot be opened: {}", path.display(), FileFault(*kind, text))]
+    #[error("the file {} cannot be opened for writing: {}", path.display(), FileFault(*kind, text))]
     File { path: PathBuf, kind: io::ErrorKind, text: String },
     #[error(
         "the database file {} is in use by {}. One file can have only one db-proxy. Stop that process, or set DATABASE_URL to \
@@ -26,6 +26,14 @@ pub enum OpenError {
         path.display()
     )]
     Damaged { path: PathBuf },
+    /// SQLite cannot write the file or the files that it creates beside it, such as the write-ahead log.
+    #[error(
+        "the database file {} cannot be written, although the file itself is writable: SQLite creates files beside it, and the \
+         folder or one of those files (-wal, -shm) is read-only for the user of this process. Change their owner or permissions, \
+         or set DATABASE_URL to a file in another folder",
+        path.display()
+    )]
+    NotWritable { path: PathBuf },
     /// SQLite cannot open the file, although the file system permits it.
     #[error("the database file {} cannot be opened", path.display())]
     Sqlite { path: PathBuf, source: sqlx::Error },
@@ -71,7 +79,9 @@ impl OpenError {
     /// The error of SQLite for a file that exists. SQLite does not report the error of the file system, so the file is opened
     /// again to find that error.
     pub fn of_sqlite(path: &Path, error: sqlx::Error) -> Self {
+        const READ_ONLY: u32 = 8;
         const DAMAGED: u32 = 11;
+        const CANNOT_OPEN: u32 = 14;
         const NOT_A_DATABASE: u32 = 26;
         let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
         let path = path.to_owned();
@@ -79,8 +89,9 @@ impl OpenError {
         match code.map(|code| code & 0xff) {
             Some(NOT_A_DATABASE) => Self::NotADatabase { path },
             Some(DAMAGED) => Self::Damaged { path },
-            _ => match fs::OpenOptions::new().read(true).write(true).open(&path) {
+            class => match fs::OpenOptions::new().read(true).write(true).open(&path) {
                 Err(error) => Self::of_file(&path, &error),
+                Ok(_) if matches!(class, Some(READ_ONLY | CANNOT_OPEN)) => Self::NotWritable { path },
                 Ok(_) => Self::Sqlite { path, source: error },
             },
         }

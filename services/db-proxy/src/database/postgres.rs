@@ -13,7 +13,7 @@ use common::time::Timestamp;
 use futures_util::future::BoxFuture;
 use sqlx::{
     PgConnection, PgPool, Postgres, Row,
-    migrate::Migrator,
+    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -112,6 +112,13 @@ impl PostgresDatabase {
         pool.close().await;
         result.map_err(|error| {
             self.primary.start_search();
+            let cause = match &error {
+                MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => Some(cause),
+                _ => None,
+            };
+            if let Some(refusal) = cause.and_then(|cause| self.reachability.login_refusal(cause)) {
+                return refusal;
+            }
             match DatabaseError::from_migration(error) {
                 DatabaseError::Unavailable(cause) => self.reachability.explain(cause),
                 error => error,

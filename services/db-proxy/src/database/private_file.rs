@@ -27,7 +27,10 @@ pub fn prepare(path: &Path) -> Result<(), OpenError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY_FILE).open(path);
     match created {
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => restrict(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            restrict(path);
+            require_writable(path)?;
+        }
         Err(error) => return Err(OpenError::of_file(path, &error)),
     }
     // Even beside a new database file, files of an earlier database may be left over.
@@ -35,6 +38,15 @@ pub fn prepare(path: &Path) -> Result<(), OpenError> {
         restrict(&with_suffix(path, suffix));
     }
     Ok(())
+}
+
+/// Checks that the process may write the file. SQLite would open a read-only file too, and fail only at the first write.
+fn require_writable(path: &Path) -> Result<(), OpenError> {
+    if !path.is_file() {
+        return Ok(());
+    }
+    let opened = OpenOptions::new().write(true).open(path);
+    opened.map(drop).map_err(|error| OpenError::of_file(path, &error))
 }
 
 /// Appends a suffix to a path, for the path of a file beside another file.

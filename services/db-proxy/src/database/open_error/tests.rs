@@ -40,6 +40,9 @@ fn known_causes_have_their_own_text() {
         (io::ErrorKind::StorageFull, "the disk is full. Free space"),
     ] {
         let error = OpenError::of_file(Path::new("/data/orders.db"), &kind.into()).to_string();
-        assert!(error.starts_with(&format!("the file /data/orders.db cannot be opened: {reason}")), "{error}");
+        assert!(
+            error.starts_with(&format!("the file /data/orders.db cannot be opened for writing: {reason}")),
+            "{error}"
+        );
     }
 }

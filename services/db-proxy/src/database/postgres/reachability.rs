@@ -20,7 +20,11 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::{
-    super::{DatabaseError, error::Unreachable, url::shown_url},
+    super::{
+        DatabaseError,
+        error::{LoginFault, LoginRefused, Unreachable},
+        url::shown_url,
+    },
     primary::HOST_TIMEOUT,
 };
 
@@ -67,7 +71,7 @@ impl Reachability {
             Error::PoolTimedOut => {}
             // This error already names the cause.
             Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => self.record_outage(&reason_of(&error)),
-            error => return error.into(),
+            error => return self.login_refusal(&error).unwrap_or_else(|| error.into()),
         }
         match &self.state().reason {
             Some(reason) => {
@@ -77,6 +81,12 @@ impl Reachability {
             // No outage is known. Usually every connection of the pool is in use.
             None => error.into(),
         }
+    }
+
+    /// The error if a server refused the login.
+    pub(super) fn login_refusal(&self, error: &Error) -> Option<DatabaseError> {
+        let reason = LoginFault::of(error)?;
+        Some(DatabaseError::LoginRefused(LoginRefused { address: self.address.clone(), reason }))
     }
 
     /// Reports that a server was reached.
@@ -158,7 +168,10 @@ fn reason_of(error: &Error) -> String {
             }
             _ => error.to_string(),
         },
-        Error::Database(error) => error.message().to_owned(),
+        Error::Database(cause) => match LoginFault::of(error) {
+            Some(fault) => fault.to_string(),
+            None => cause.message().to_owned(),
+        },
         error => error.to_string(),
     }
 }
