@@ -172,11 +172,16 @@ impl Env {
         self.url_with(name, &format!("{HTTP_URL}, such as http://127.0.0.1:8010"), |_| true)
     }
 
-    /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would replace it.
-    pub fn service_url(&mut self, name: &str, default: &str) -> Url {
+    /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would replace it. By
+    /// default, the service is on this machine, at the port that the settings give it. Otherwise, a changed port without a changed
+    /// address would lead to the service of another installation.
+    pub fn service_url(&mut self, name: &str, service: &str, default_port: u16) -> Url {
         let allowed =
             "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:8010";
-        self.url_with(name, allowed, |url| url.path() == "/").unwrap_or_else(|| default_url(default))
+        self.url_with(name, allowed, |url| url.path() == "/").unwrap_or_else(|| {
+            let port = Some(read_port(self, service, default_port)).filter(|port| *port != 0);
+            default_url(&format!("http://127.0.0.1:{}", port.unwrap_or(default_port)))
+        })
     }
 
     fn url_with(&mut self, name: &str, allowed: &str, check: impl Fn(&Url) -> bool) -> Option<Url> {
@@ -292,9 +297,12 @@ impl Bind {
     /// Reads `BIND_HOST` and the port variable of the service, such as `CREATE_ORDER_PORT` for `create-order`.
     pub fn from_env(env: &mut Env, service: &str, default_port: u16) -> Self {
         let host = env.parse("BIND_HOST", IpAddr::from([127, 0, 0, 1]), "an IP address, such as 127.0.0.1 or 0.0.0.0");
-        let port = env.parse(&port_variable(service), default_port, "a port from 0 to 65535; 0 selects a free port");
-        Self { host, port }
+        Self { host, port: read_port(env, service, default_port) }
     }
+}
+
+fn read_port(env: &mut Env, service: &str, default_port: u16) -> u16 {
+    env.parse(&port_variable(service), default_port, "a port from 0 to 65535; 0 selects a free port")
 }
 
 /// Whether the address is reachable only from this machine. An IPv4 address may be mapped to IPv6.

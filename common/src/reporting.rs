@@ -34,7 +34,7 @@ impl Config {
     /// Reads the settings of reports that `caller` sends.
     pub fn from_env(env: &mut Env, caller: Caller) -> Self {
         Self {
-            url: env.service_url("HEALTH_CHECK_URL", "http://127.0.0.1:8050"),
+            url: env.service_url("HEALTH_CHECK_URL", "health-check", 8050),
             token: shared::health_check_token(env, caller),
             heartbeat_interval: env.seconds("ALIVE_INTERVAL_SECS", 60, 1..=3600),
         }

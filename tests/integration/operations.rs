@@ -5,6 +5,7 @@ mod browsers;
 mod buydesk_up;
 mod command_line;
 mod connections;
+mod database_errors;
 mod demo_health;
 mod health;
 mod http_conventions;

@@ -89,12 +89,12 @@ pub fn anonymous_is_on(env: &mut Env) -> bool {
 
 /// `DB_PROXY_URL`: the address of db-proxy.
 pub fn db_proxy_url(env: &mut Env) -> Url {
-    env.service_url("DB_PROXY_URL", "http://127.0.0.1:8010")
+    env.service_url("DB_PROXY_URL", "db-proxy", 8010)
 }
 
 /// `PRICE_CACHE_URL`: the address of price-cache-proxy.
 pub fn price_cache_url(env: &mut Env) -> Url {
-    env.service_url("PRICE_CACHE_URL", "http://127.0.0.1:8002")
+    env.service_url("PRICE_CACHE_URL", "price-cache-proxy", 8002)
 }
 
 /// `SIMULATED`: whether every price is simulated. `None` if the variable is not set.

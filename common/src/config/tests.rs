@@ -91,7 +91,7 @@ fn each_invalid_setting_is_named_once() {
 fn service_address_must_have_only_scheme_host_and_port() {
     let error = |url: &str| {
         let mut env = Env::from_pairs([("DB_PROXY_URL", url)]);
-        env.service_url("DB_PROXY_URL", "http://127.0.0.1:8010");
+        env.service_url("DB_PROXY_URL", "db-proxy", 8010);
         env.finish().err().map(|error| error.to_string())
     };
     for valid in ["http://127.0.0.1:8010", "https://db-proxy/", "http://[::1]:8010", "HTTP://db-proxy:8010"] {

@@ -55,8 +55,8 @@ impl Config {
             db_proxy: shared::db_proxy_url(env),
             price_cache: shared::price_cache_url(env),
             orders_url: orders_url(env),
-            fetch_orders: env.service_url("FETCH_ORDERS_URL", "http://127.0.0.1:8020"),
-            rates: env.service_url("RATES_URL", "http://127.0.0.1:8040"),
+            fetch_orders: env.service_url("FETCH_ORDERS_URL", "fetch-orders", 8020),
+            rates: env.service_url("RATES_URL", "rates", 8040),
             db_proxy_token: shared::db_proxy_token(env, Caller::CREATE_ORDER),
             price_cache_token: shared::price_cache_token(env, Caller::CREATE_ORDER),
             hold_secs: u32::try_from(env.whole_number("QUOTE_HOLD_SECS", 30, 1..=MAX_HOLD_SECS.into()))

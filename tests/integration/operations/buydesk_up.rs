@@ -8,6 +8,7 @@ use std::{
 
 use common::{api::orders::OrderOrigin, config::port_variable, service::Service};
 use db_proxy::database::Database;
+use serde_json::{Value, json};
 use tests::{
     buydesk_up::BuydeskUp,
     environment::{binary_path, run_binary},
@@ -116,6 +117,32 @@ async fn demo_uses_its_own_database() {
     assert!(status.success(), "{status}");
 }
 
+/// The file `.env.example` with every line active.
+fn example_settings() -> String {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../.env.example");
+    let example = std::fs::read_to_string(example).unwrap();
+    let lines = example.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|c: char| c.is_ascii_uppercase()) && setting.contains('=') => setting,
+        _ => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[tokio::test]
+async fn simulated_orders_stay_out_of_the_file_of_real_orders_with_every_example_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), example_settings()).unwrap();
+    let platform = BuydeskUp::start_in(folder, &[]).await;
+    let data = platform.folder().join("database/data");
+    assert!(data.join("demo.db").is_file() && !data.join("buydesk.db").exists());
+    let log = std::fs::read_to_string(platform.folder().join("buydesk.log")).unwrap();
+    assert!(
+        log.contains("is the file of real orders, so simulated data goes to sqlite:database/data/demo.db"),
+        "{log}"
+    );
+    assert!(platform.stop().await.success());
+}
+
 #[tokio::test]
 async fn buydesk_up_refuses_a_database_of_the_other_origin() {
     let folder = tempfile::tempdir().unwrap();
@@ -169,6 +196,16 @@ async fn seed_needs_consent_and_refuses_real_orders() {
         let seeded = run_buydesk(&["seed", "users", "--count", count, "--yes"], folder.path(), &url);
         let output = String::from_utf8_lossy(&seeded.stdout);
         assert!(seeded.status.success() && output.contains(expected), "{seeded:?}");
+    }
+    for (rows, expected) in [
+        ("orders", json!({ "added": 3, "orders": 6, "bitcoin_amount": "0.00000146" })),
+        ("users", json!({ "added": 0, "generated_users": 5 })),
+    ] {
+        let arguments = ["seed", rows, "--count", "3", "--json"];
+        assert_refused(&run_buydesk(&arguments, folder.path(), &url), &["--yes"]);
+        let seeded = run_buydesk(&[&arguments[..], &["--yes"]].concat(), folder.path(), &url);
+        let document: Value = serde_json::from_slice(&seeded.stdout).unwrap();
+        assert_eq!((document, seeded.status.success()), (expected, true), "{seeded:?}");
     }
     let database = Database::open(&url).await.unwrap();
     assert!(database.claim_origin(Some(OrderOrigin::Real)).await.is_err());

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tests::{
     buydesk_up::BuydeskUp,
     client::{Client, send},
+    platform::SERVICES,
     wait_until,
 };
 
@@ -74,6 +75,29 @@ async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
         (sold.contains(amount) && sold.contains(&left)).then_some(())
     })
     .await;
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn every_exported_metric_is_listed_for_operators() {
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    let platform = BuydeskUp::start(&[]).await;
+    let order = json!({"currency": "EUR", "amount": "69"}).to_string();
+    let placed = format!("http://{}/api/v1/orders", platform.address(create_order::App::NAME));
+    Client::new("").post(placed, order).await.json(201);
+    let mut exported = 0;
+    for service in SERVICES {
+        let response = Client::new("").get(format!("http://{}/metrics", platform.address(service))).await;
+        let text = response.text();
+        for metric in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, kind) = metric.split_once(' ').unwrap();
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            assert!(document.contains(&format!("`{name}{suffix}`")), "{name}{suffix} of {service} is not listed");
+            exported += 1;
+        }
+    }
+    assert!(exported > 60, "only {exported} metrics");
     platform.stop().await;
 }
 

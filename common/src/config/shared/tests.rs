@@ -52,3 +52,19 @@ fn operator_token_is_required_long_and_never_shown() {
     let short = error(&[("OPERATOR_TOKEN", "0123456789abcde")]).unwrap_err();
     assert!(short.contains("at least 16 characters") && !short.contains("0123"), "{short}");
 }
+
+#[test]
+fn address_of_a_service_has_by_default_the_port_of_its_setting() {
+    let address = |pairs: &[(&'static str, &'static str)]| {
+        let mut env = Env::from_pairs(pairs.iter().copied());
+        let address = price_cache_url(&mut env).to_string();
+        env.finish().map(|()| address).map_err(|error| error.to_string())
+    };
+    let port = |port| ("PRICE_CACHE_PROXY_PORT", port);
+    assert_eq!(address(&[]).unwrap(), "http://127.0.0.1:8002/");
+    assert_eq!(address(&[port("9002")]).unwrap(), "http://127.0.0.1:9002/");
+    // The address comes first. A free port is not known to other processes.
+    assert_eq!(address(&[port("9002"), ("PRICE_CACHE_URL", "http://cache:8002")]).unwrap(), "http://cache:8002/");
+    assert_eq!(address(&[port("0")]).unwrap(), "http://127.0.0.1:8002/");
+    assert!(address(&[port("many")]).unwrap_err().contains("PRICE_CACHE_PROXY_PORT"));
+}

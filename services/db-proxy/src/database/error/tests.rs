@@ -51,3 +51,20 @@ fn outages_and_pending_migrations_are_transient() {
     assert!(!DatabaseError::Rejected(sqlx::Error::RowNotFound).is_transient());
     assert!(!DatabaseError::InvalidRow(String::new()).is_transient());
 }
+
+#[test]
+fn refused_login_names_the_cause_and_the_remedy() {
+    for (code, cause) in [
+        ("28P01", "the user or the password is wrong. Correct both in DATABASE_URL"),
+        ("28000", "the server does not permit this user to connect from this machine. Create the user"),
+        ("3D000", "the database does not exist. Create it"),
+    ] {
+        let refused = LoginRefused { address: "postgres://u@h/n".into(), reason: LoginFault::of_code(code).unwrap() };
+        let error = DatabaseError::LoginRefused(refused);
+        let text = error.chain();
+        assert!(text.starts_with(&format!("PostgreSQL at postgres://u@h/n refuses the login: {cause}")), "{text}");
+        // While it lasts, requests are answered with 503.
+        assert!(error.is_transient());
+    }
+    assert_eq!(LoginFault::of_code("57P03"), None);
+}
