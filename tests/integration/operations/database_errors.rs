@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output},
 };
 
-use tests::{Database, environment::binary_path};
+use tests::{environment::binary_path, servers::Database};
 
 /// A user without privileges, which exists on every machine by its number.
 const UNPRIVILEGED: u32 = 65534;
