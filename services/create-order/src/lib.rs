@@ -120,8 +120,8 @@ impl Service for App {
         let fetch_orders = ForwardingClient::new(http.clone(), "fetch-orders", fetch_orders).with_credentials();
         let rates = ForwardingClient::new(http, "rates", rates);
         let api = Api { order_service, orders_url, trusted_proxies };
-        let reads = (ForwardedOrders(forwarder(fetch_orders)), ForwardedPrices(forwarder(rates)));
-        let endpoint = service_endpoint_with_forwarding(api, reads, ops);
+        let forwarding = (ForwardedOrders(forwarder(fetch_orders)), ForwardedPrices(forwarder(rates)));
+        let endpoint = service_endpoint_with_forwarding(api, forwarding, ops);
         let server = Server::new(listener, endpoint).with_metrics(&metrics);
         Ok(Self { server, prices, keys, rate_limit, ready, dispatcher_task: Box::pin(dispatcher_task), close_streams })
     }

@@ -125,7 +125,7 @@ fn example_settings() -> String {
         Some(setting) if setting.starts_with(|c: char| c.is_ascii_uppercase()) && setting.contains('=') => setting,
         _ => line,
     });
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[tokio::test]
