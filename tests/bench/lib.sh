@@ -8,6 +8,8 @@ cd "$root"
 # Seconds of each measurement. Shorter runs only test a script and give no usable figures.
 readonly seconds=${BENCH_SECONDS:-10}
 readonly connections=${BENCH_CONNECTIONS:-64}
+# Scripts send it before the services start, so it is set here.
+export OPERATOR_TOKEN=fedcba9876543210
 # The folder of the service binaries. Other builds than the release only test a script and give no usable figures.
 readonly bin=${BENCH_BIN:-target/release}
 work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-bench.XXXXXX")
@@ -107,8 +109,8 @@ start_service() {
 # start_services DATABASE_URL: starts each service in its own process, on a free port, and stores a price for an hour.
 start_services() {
   local service
-  export INTERNAL_TOKEN=0123456789abcdef0123456789abcdef OPERATOR_TOKEN=fedcba9876543210 DATABASE_URL=$1 BTC_LIMIT=20000000
-  export RATE_LIMIT_PER_MINUTE=0 FETCH_RATE_LIMIT_PER_MINUTE=0 RATES_RATE_LIMIT_PER_MINUTE=0
+  export INTERNAL_TOKEN=0123456789abcdef0123456789abcdef DATABASE_URL=$1 BTC_LIMIT=20000000
+  export RATE_LIMIT_PER_MINUTE=0 FETCH_RATE_LIMIT_PER_MINUTE=0 RATES_RATE_LIMIT_PER_MINUTE=0 USERS_RATE_LIMIT_PER_MINUTE=0
   export LOG_LEVEL=${BENCH_LOG_LEVEL:-info} LOG_FORMAT=json
   CREATE_ORDER_PORT=$(free_port) DB_PROXY_PORT=$(free_port) PRICE_CACHE_PROXY_PORT=$(free_port)
   FETCH_ORDERS_PORT=$(free_port) HEALTH_CHECK_PORT=$(free_port)
