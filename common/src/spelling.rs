@@ -10,7 +10,7 @@ const MIN_PREFIX_SIMILARITY: f64 = 0.9;
 const MAX_LENGTH_RATIO: usize = 2;
 
 /// The known name that is most similar to `name`, regardless of case. `None` if no name is similar. If `name` is the first words of
-/// exactly one known name, such as `RATE_LIMIT` of `RATE_LIMIT_PER_MINUTE`, that one is meant.
+/// known names, such as `RATE_LIMIT` of `RATE_LIMIT_PER_MINUTE`, the first of these names is returned.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let length = name.chars().count();
@@ -19,11 +19,10 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str, IntoIter
         let known = known.to_lowercase();
         known.strip_prefix(&name).is_some_and(|rest| rest.starts_with('_'))
     };
-    let mut completed = known.clone().filter(|known| is_beginning(known));
-    if let (Some(only), None) = (completed.next(), completed.next())
-        && name.contains('_')
+    if name.contains('_')
+        && let Some(first) = known.clone().find(|known| is_beginning(known))
     {
-        return Some(only);
+        return Some(first);
     }
     let similarity = |known: &str| {
         let known = known.to_lowercase();

@@ -30,11 +30,17 @@ fn name_without_a_similar_known_name_finds_none() {
 }
 
 #[test]
-fn name_that_is_the_first_words_of_one_known_name_finds_that_name() {
-    let known = ["BTC_LIMIT", "RATE_LIMIT_PER_MINUTE", "QUOTE_MAX_BTC", "QUOTE_MAX_BTC_TOTAL", "QUOTE_HOLD_SECS"];
+fn name_that_is_the_first_words_of_known_names_finds_the_first_of_them() {
+    let known = [
+        "BTC_LIMIT",
+        "RATE_LIMIT_PER_MINUTE",
+        "RATE_LIMIT_REDIS_URL",
+        "QUOTE_MAX_BTC",
+        "QUOTE_MAX_BTC_TOTAL",
+        "QUOTE_HOLD_SECS",
+    ];
     assert_eq!(nearest("RATE_LIMIT", known), Some("RATE_LIMIT_PER_MINUTE"));
     assert_eq!(nearest("rate_limit_per", known), Some("RATE_LIMIT_PER_MINUTE"));
-    // Several names begin with it, so the most similar one is meant.
     assert_eq!(nearest("QUOTE_MAX", known), Some("QUOTE_MAX_BTC"));
     assert_eq!(nearest("RATE", known), None);
 }
