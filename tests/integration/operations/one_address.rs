@@ -76,7 +76,7 @@ async fn response_to_a_forwarded_read_equals_the_response_of_its_service() {
     expect_same(fetch_orders, "/api/v1/orders?currency=nothing", &json).await;
     // Unknown, repeated, missing and invalid parameters are named together, as by the service that knows their types.
     expect_same(fetch_orders, "/api/v1/orders?curency=GBP&limit=0&from=now&to=now&to=now", &json).await;
-    expect_same(fetch_orders, "/get_orders?strat=1&page_size=0", &json).await;
+    expect_same(fetch_orders, "/get_orders?startt=1&page_size=0", &json).await;
     expect_same(fetch_orders, "/api/v1/orders/export?fromat=csv&currency=nothing", &json).await;
     expect_same(&platform.rates, "/api/v1/price/chart.svg?direcion=BTC-EUR&hours=0", &json).await;
     expect_same(&platform.rates, "/api/v1/convert?fro=EUR&to=nothing!", &json).await;
