@@ -28,9 +28,9 @@ use crate::{
     ids::QuoteId,
 };
 
-/// Deadline for a batch of orders, including retries. db-proxy spends less time on an order whose outcome is indeterminate, so
-/// that its response arrives before the deadline.
-const PLACE_DEADLINE: Duration = Duration::from_secs(12);
+/// Maximum time of a call that writes orders or a quote, including retries. db-proxy spends less time on an order whose outcome
+/// is indeterminate, so that its response arrives before the deadline.
+const ORDER_WRITE_DEADLINE: Duration = Duration::from_secs(12);
 /// Limits of the batches of new orders and of the batches of order ids. db-proxy has a further queue of its own.
 pub const BATCH_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: MAX_GROUP, max_in_flight: 4 };
 const READ_DEADLINE: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ impl DbProxyClient {
         // `/v2/orders`, a path that an older db-proxy does not have, so it places none of them.
         let is_version_2 = orders.orders.iter().any(PlaceOrderCommand::needs_version_2);
         let path = if is_version_2 { "/v2/orders" } else { "/orders" };
-        let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, PLACE_DEADLINE).await;
+        let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, ORDER_WRITE_DEADLINE).await;
         PlaceOrdersOutcome {
             result: outcome.result.map_err(unavailable_if_older).and_then(|bytes| self.0.parse_response(&bytes)),
             unanswered: outcome.unanswered,
@@ -85,7 +85,8 @@ impl DbProxyClient {
     /// again.
     pub async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
         let path = if quote.needs_version_2() { "/v2/quotes" } else { "/quotes" };
-        let outcome = self.0.call_json(Method::POST, path, Some(quote), Retry::OnlyIfNotSent, PLACE_DEADLINE).await;
+        let outcome =
+            self.0.call_json(Method::POST, path, Some(quote), Retry::OnlyIfNotSent, ORDER_WRITE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)
     }
 
@@ -100,7 +101,7 @@ impl DbProxyClient {
     /// Releases the reservation of a quote. Retries are safe, because a repetition has no effect.
     pub async fn release_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError> {
         let path = format!("/quotes/{id}?owner={owner}");
-        let outcome = self.0.call_json(Method::DELETE, &path, None::<&()>, Retry::Safe, PLACE_DEADLINE).await;
+        let outcome = self.0.call_json(Method::DELETE, &path, None::<&()>, Retry::Safe, ORDER_WRITE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)
     }
 

@@ -147,7 +147,10 @@ impl From<Error> for Problem {
             Error::PriceOfOtherOrigin { database } => other_origin_problem(database, Requested::Order),
             Error::KeyReused => Self {
                 errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
-                ..Self::new(Code::KeyReused, "This Idempotency-Key was used for a different order. Send a new key.")
+                ..Self::new(
+                    Code::KeyReused,
+                    "This Idempotency-Key was used for a different order. Send this order with a new Idempotency-Key.",
+                )
             },
             Error::LimitExceeded { remaining, largest_quote } => {
                 limit_problem(remaining, largest_quote, Requested::Order)

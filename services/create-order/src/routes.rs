@@ -25,10 +25,10 @@ use crate::{
     order_service::{OrderKey, OrderService, QuoteClient},
 };
 
-/// Maximum time that an order waits for its decision. Together with the times for checking the API key and for reading the body,
-/// it is shorter than the request timeout of the server, because the error of that timeout does not state that the outcome is
-/// unknown.
-const PLACE_DEADLINE: Duration = Duration::from_secs(18);
+/// Maximum time from the call of the order service to its result. After this time, the response states that the outcome is
+/// unknown. The check of the API key, the reading of the body and this timeout together take less time than the request timeout
+/// of the server, because the response to that timeout does not state that the outcome is unknown.
+const PLACE_ORDER_TIMEOUT: Duration = Duration::from_secs(18);
 
 pub struct Api {
     pub order_service: OrderService,
@@ -46,10 +46,10 @@ enum PlaceOrderResponse {
         /// The URL of the order.
         #[oai(header = "Location")]
         String,
-        /// The key of the order: the key of the request, or a generated key.
+        /// The idempotency key of the order: that of the request, or a generated key if the request has none.
         #[oai(header = "Idempotency-Key")]
         String,
-        /// Whether an earlier request with the same key placed the order.
+        /// Whether an earlier request with the same idempotency key placed the order.
         #[oai(header = "Idempotency-Replayed")]
         bool,
     ),
@@ -65,10 +65,10 @@ enum CreateOrderResponse {
         /// The URL of the order.
         #[oai(header = "Location")]
         String,
-        /// The key of the order: the key of the request, or a generated key.
+        /// The idempotency key of the order: that of the request, or a generated key if the request has none.
         #[oai(header = "Idempotency-Key")]
         String,
-        /// Whether an earlier request with the same key placed the order.
+        /// Whether an earlier request with the same idempotency key placed the order.
         #[oai(header = "Idempotency-Replayed")]
         bool,
     ),
@@ -77,15 +77,15 @@ enum CreateOrderResponse {
 /// The response of `/api/v1/quotes`.
 #[derive(ApiResponse)]
 enum CreateQuoteResponse {
-    /// The price is reserved.
+    /// The quote is open. Its price and its share of the limit are reserved.
     #[oai(status = 201)]
     Created(Json<Quote>),
 }
 
-/// The response of a release.
+/// The response of `DELETE /api/v1/quotes/:id`.
 #[derive(ApiResponse)]
 enum ReleaseQuoteResponse {
-    /// The quote reserves nothing.
+    /// The reservation of the quote is released.
     #[oai(status = 204)]
     Released,
 }
@@ -113,7 +113,8 @@ impl Api {
         /// A reference of the client: 1 to 200 characters without control characters.
         #[oai(name = "client_reference")]
         _client_reference: Query<Option<String>>,
-        /// Requests of one user with the same key place one order. Requests without an API key count as those of one user.
+        /// Identifies the order: a user's requests with the same idempotency key place only one order. All requests without an
+        /// API key count as requests of one user.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         request: &Request,
@@ -132,7 +133,7 @@ impl Api {
             },
         };
         let key = OrderKey::from(single_key(idempotency_key.0, request.headers())?);
-        let placed = self.place_within_deadline(&payload, &key, &principal).await?;
+        let placed = self.place_with_timeout(&payload, &key, &principal).await?;
         let message = format!("Order was placed for {}:{}", placed.order.currency, placed.order.amount);
         let (location, replayed) = (self.location(&placed), placed.replayed);
         let body = Json(PlacedMessage { message, order: placed.order });
@@ -144,7 +145,8 @@ impl Api {
     async fn create_order(
         &self,
         principal: Principal,
-        /// Requests of one user with the same key place one order. Requests without an API key count as those of one user.
+        /// Identifies the order: a user's requests with the same idempotency key place only one order. All requests without an
+        /// API key count as requests of one user.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,
@@ -152,16 +154,17 @@ impl Api {
     ) -> Result<CreateOrderResponse, Problem> {
         let key = OrderKey::from(single_key(idempotency_key.0, headers)?);
         let payload = self.parsed_payload(body)?;
-        let placed = self.place_within_deadline(&payload, &key, &principal).await?;
+        let placed = self.place_with_timeout(&payload, &key, &principal).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
         Ok(CreateOrderResponse::Created(Json(placed.order), location, key.to_string(), replayed))
     }
 
     /// Creates a quote: reserves the current price and a share of the limit until the quote expires.
     ///
-    /// One order can use the quote, by the id of the quote. Only the user who requested the quote can use it. A quote that was
-    /// requested without an API key is used without an API key. The bitcoin that one quote, the open quotes of one client, and
-    /// all open quotes reserve is limited.
+    /// An order uses the quote if its field `quote` is the id of the quote. Only one order can use the quote. If the quote was
+    /// requested with an API key, the order must have an API key of the same user. If the quote was requested without an API key,
+    /// the order must have none. Three amounts of bitcoin are limited: the amount of one quote, the sum over the open quotes of
+    /// one client, and the sum over all open quotes.
     #[oai(path = "/api/v1/quotes", method = "post", operation_id = "create_quote")]
     async fn create_quote(
         &self,
@@ -176,17 +179,18 @@ impl Api {
         Ok(CreateQuoteResponse::Created(Json(quote)))
     }
 
-    /// Returns a quote: whether it is open, and the order that took it. The quote of somebody else is not found.
+    /// Returns a quote, its state, and the id of the order that used it. The response for a quote of another owner is 404.
     ///
-    /// A quote that is no longer open is deleted after a day or more (`IDEMPOTENCY_KEEP_SECS`).
+    /// A quote is deleted some time after it was used, released or expired: after the time that the setting
+    /// `IDEMPOTENCY_KEEP_SECS` of db-proxy configures.
     #[oai(path = "/api/v1/quotes/:id", method = "get", operation_id = "get_quote")]
     async fn get_quote(&self, principal: Principal, id: Path<QuoteId>) -> Result<Json<Quote>, Problem> {
         Ok(Json(self.order_service.find_quote(id.0, principal.owner_filter()).await?))
     }
 
-    /// Releases the reservation of a quote before the quote expires. No order can take the quote afterwards.
+    /// Releases the reservation of a quote before the quote expires. No order can use the quote afterwards.
     ///
-    /// Repeating the request has no effect. A quote that an order has taken is not released: 409 `quote_taken`.
+    /// Repeating the request has no effect. The response for a quote that an order has used is 409 `quote_taken`.
     #[oai(path = "/api/v1/quotes/:id", method = "delete", operation_id = "release_quote")]
     async fn release_quote(&self, principal: Principal, id: Path<QuoteId>) -> Result<ReleaseQuoteResponse, Problem> {
         self.order_service.release_quote(id.0, principal.owner_filter()).await?;
@@ -199,14 +203,14 @@ impl Api {
         payload.or_problem(|parsed| self.order_service.invalid_fields(parsed))
     }
 
-    async fn place_within_deadline(
+    async fn place_with_timeout(
         &self,
         payload: &OrderPayload,
         key: &OrderKey,
         principal: &Principal,
     ) -> Result<Placed, Problem> {
         let placing = self.order_service.place_order(payload, key, principal.user_id());
-        let result = match tokio::time::timeout(PLACE_DEADLINE, placing).await {
+        let result = match tokio::time::timeout(PLACE_ORDER_TIMEOUT, placing).await {
             Ok(result) => result,
             Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),
         };
@@ -219,7 +223,8 @@ impl Api {
     }
 }
 
-/// Returns the parsed key. Refuses a request with several keys, or with a key that was not parsed.
+/// Returns the idempotency key of the request, parsed by the framework as `parsed`. Refuses a request that has several headers
+/// `Idempotency-Key`, or one that the framework could not parse.
 ///
 /// The framework ignores a header that is not ASCII, and parses only the first of several headers. Without this check, such
 /// an order would be placed without its key, or with only one of its keys.
@@ -232,8 +237,8 @@ fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Opt
     Err(Problem::validation(vec![FieldError::new(IdempotencyKey::HEADER, reason)]))
 }
 
-/// Adds the key to a problem whose outcome is unknown, so that the client can send the order again with the same key. The
-/// client does not know a generated key.
+/// Adds the idempotency key to a problem with the code `outcome_unknown`, so that the client can send the order again with the
+/// same key. The client cannot know a generated key otherwise.
 fn add_key(problem: Problem, key: &OrderKey) -> Problem {
     match problem.code {
         Code::OutcomeUnknown => Problem { idempotency_key: Some(key.to_string()), ..problem },

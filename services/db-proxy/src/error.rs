@@ -163,10 +163,10 @@ impl From<DirectoryRefusal> for Problem {
             },
             DirectoryRefusal::TooManyKeys => Self::new(
                 Code::KeyLimitExceeded,
-                format!("The user has {MAX_KEYS_PER_USER} keys that are not revoked. Revoke a key first."),
+                format!("The user has {MAX_KEYS_PER_USER} API keys that are not revoked. Revoke an API key first."),
             ),
             DirectoryRefusal::KeyRevoked => {
-                Self::new(Code::KeyRevoked, "The key is revoked, so it cannot be changed. Create another key.")
+                Self::new(Code::KeyRevoked, "The API key is revoked, so it cannot be changed. Create another API key.")
             }
             DirectoryRefusal::PrefixTaken => {
                 Self::validation(vec![FieldError::new(PREFIX_FIELD, "belongs to another key")])

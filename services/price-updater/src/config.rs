@@ -73,8 +73,8 @@ impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `INTERNAL_TOKEN` | none; required unless the following three are set | the following three are derived from it |
-    /// | `SERVER_KEY` | derived | the key of the tokens of callers |
-    /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived | tokens for calls of these services |
+    /// | `SERVER_KEY` | derived | the key that verifies the tokens of callers |
+    /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived | tokens for requests to db-proxy and to price-cache-proxy |
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
     /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the price record |
@@ -169,10 +169,10 @@ impl Config {
         }
     }
 
-    /// The currencies of orders that no active source knows. They never have a price.
-    pub(crate) fn unknown_currencies(&self) -> Vec<Currency> {
-        let is_known = |currency: &Currency| self.sources.iter().any(|(source, _)| source.knows((*currency).into()));
-        self.currencies.iter().copied().filter(|currency| !is_known(currency)).collect()
+    /// The currencies of orders in which no active source reports a rate. Orders in these currencies are always refused.
+    pub(crate) fn unpriced_currencies(&self) -> Vec<Currency> {
+        let is_priced = |currency: &Currency| self.sources.iter().any(|(source, _)| source.knows((*currency).into()));
+        self.currencies.iter().copied().filter(|currency| !is_priced(currency)).collect()
     }
 
     /// How many sources must agree on a price. `exchanges` is the number of active exchanges. The default is 1 for fewer

@@ -22,7 +22,7 @@ pub(crate) struct Leadership {
     /// before the request was sent. `None` for a follower.
     held_until: Option<Instant>,
     /// The holder of the lease according to the last answer. `None` before the first answer, and after this instance has
-    /// lost the lease without an answer.
+    /// lost its lease because price-cache-proxy did not answer.
     holder: Option<String>,
 }
 
@@ -48,8 +48,8 @@ impl Leadership {
     /// Applies the answer to a request for the lease that was sent at `requested`. Returns whether this instance has just
     /// become the leader.
     ///
-    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops if at
-    /// most half an interval is left of its lease, because another instance may acquire the lease when it expires. If no
+    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops if its
+    /// lease expires in half a renewal interval or less, because another instance may then acquire the lease. If no
     /// instance receives an answer for longer than the TTL, there is no leader. Orders are not affected: they read records
     /// only from price-cache-proxy, and use the last record until it expires. Only the price history has a gap. As soon as
     /// price-cache-proxy answers, an instance acquires the lease and publishes a record in the same interval.

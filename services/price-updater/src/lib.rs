@@ -62,10 +62,11 @@ impl Service for App {
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
-        for currency in config.unknown_currencies() {
+        for currency in config.unpriced_currencies() {
             tracing::warn!(
                 %currency,
-                "no price source knows a currency, so its orders are refused; correct CURRENCIES, or add a source to PRICE_SOURCES"
+                "no price source reports a rate in this currency, so orders in it are refused; correct CURRENCIES, or add a \
+                 source to PRICE_SOURCES"
             );
         }
         let metrics = Metrics::new(Self::NAME);
@@ -105,7 +106,7 @@ impl Service for App {
         let stop = stop.child_token();
         let serve = async {
             let result = self.server.run_until(stop.clone()).await;
-            // The updater stops with the server, even if the server failed: without the server it cannot be monitored.
+            // The updater stops with the server, even if the server failed: without the server, nobody can monitor the updater.
             stop.cancel();
             result
         };

@@ -51,8 +51,8 @@ fn example_problem(code: Code) -> Problem {
             errors: vec![FieldError::new("email", "belongs to another user")],
             ..problem("Another user has this e-mail address.")
         },
-        Code::KeyLimitExceeded => problem("The user has 100 keys that are not revoked. Revoke a key first."),
-        Code::KeyRevoked => problem("The key is revoked, so it cannot be changed. Create another key."),
+        Code::KeyLimitExceeded => problem("The user has 100 API keys that are not revoked. Revoke an API key first."),
+        Code::KeyRevoked => problem("The API key is revoked, so it cannot be changed. Create another API key."),
         Code::PayloadTooLarge => problem("The body must have at most 1048576 bytes."),
         Code::MisdirectedRequest => problem(
             "The host name of the request does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
@@ -63,7 +63,9 @@ fn example_problem(code: Code) -> Problem {
         }
         Code::KeyReused => Problem {
             errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
-            ..problem("This Idempotency-Key was used for a different order. Send a new key.")
+            ..problem(
+                "This Idempotency-Key was used for a different order. Send this order with a new Idempotency-Key.",
+            )
         },
         Code::QuoteUnknown => Problem {
             errors: vec![FieldError::new("quote", "does not exist; quotes are deleted some time after they expire")],

@@ -52,14 +52,14 @@ fn invalid_settings_are_named_in_the_error() {
 }
 
 #[test]
-fn currency_that_no_active_source_knows_is_found() {
-    let unknown = |pairs: &[(&str, &str)]| {
-        let unknown = read(pairs).unwrap().unknown_currencies();
-        unknown.iter().map(Currency::to_string).collect::<Vec<_>>()
+fn currencies_without_an_active_source_are_listed() {
+    let unpriced = |pairs: &[(&str, &str)]| {
+        let unpriced = read(pairs).unwrap().unpriced_currencies();
+        unpriced.iter().map(Currency::to_string).collect::<Vec<_>>()
     };
-    assert_eq!(unknown(&[]), [""; 0]);
-    assert_eq!(unknown(&[("CURRENCIES", "EUR,XYZ,SEK,RUB,XXX")]), ["XYZ", "XXX"]);
-    // Kraken trades no bitcoin in roubles, and only banks know the rouble.
+    assert_eq!(unpriced(&[]), [""; 0]);
+    assert_eq!(unpriced(&[("CURRENCIES", "EUR,XYZ,SEK,RUB,XXX")]), ["XYZ", "XXX"]);
+    // Kraken trades no pair in roubles. Only banks publish rates of the rouble, and no bank is active here.
     let kraken = ("PRICE_SOURCES", "kraken");
-    assert_eq!(unknown(&[kraken, ("CURRENCIES", "EUR,RUB")]), ["RUB"]);
+    assert_eq!(unpriced(&[kraken, ("CURRENCIES", "EUR,RUB")]), ["RUB"]);
 }

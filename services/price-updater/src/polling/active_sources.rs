@@ -18,7 +18,7 @@ pub(crate) struct ActiveSources {
 }
 
 impl ActiveSources {
-    /// The first `active` sources of `all` are active until others are selected.
+    /// The first `active` sources of `all` are active until [`select`](Self::select) is called.
     pub(crate) fn new(all: Vec<(&'static str, CourseKind)>, active: usize, min_voters: usize) -> Self {
         let order = (0..active.min(all.len())).collect();
         Self { all, min_voters, order: watch::Sender::new(order) }

@@ -1,4 +1,5 @@
-//! Keeps the backoffs of sources across restarts and changes of the leader.
+//! Keeps the backoffs of sources across restarts and changes of the leader. During its *backoff*, a source is not polled,
+//! for example because it has refused a request that exceeded its rate limit.
 //!
 //! A backoff is stored as a lease in price-cache-proxy. The holder field of the lease contains the end of the backoff. The
 //! lease is renewed while the backoff lasts. A backoff is lost if it lasts longer than its lease and no instance renews
@@ -17,7 +18,7 @@ const RENEW_INTERVAL: Duration = Duration::from_mins(10);
 /// Largest difference between the ends that two instances compute for the same backoff. Each instance rounds the end to
 /// whole seconds.
 const ROUNDING_TOLERANCE: Duration = Duration::from_secs(2);
-/// The start of the holder field of a backoff. The end of the backoff follows, in seconds since 1970.
+/// The prefix of the holder field of a backoff. The end of the backoff follows, in seconds since 1970.
 const HOLDER_PREFIX: &str = "paused-until-";
 
 /// The end of a source's backoff, by the monotonic clock of this process.
@@ -59,8 +60,8 @@ impl BackoffLeases {
             let holder = stored.map_or_else(|| holder(end), |stored| stored.holder.clone());
             let ttl = Duration::from_secs(remaining.as_secs().clamp(1, MAX_LEASE_SECS));
             match upstreams.acquire_lease(&lease_name(source), &holder, ttl).await {
-                // The lease contains this end or a later end. Another instance may have rounded the same end to another
-                // second. Renewals use the holder field of the lease.
+                // The lease contains this end or a later end. The two values may differ by rounding if another instance has
+                // stored the same end. Renewals use the stored value.
                 Ok(lease) if end_of(&lease.holder).is_some_and(|stored| end.since(stored) <= ROUNDING_TOLERANCE) => {
                     let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
                     self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });

@@ -1,4 +1,5 @@
-//! Polls one source and stores its answers.
+//! Polls one source and stores its answers. The *pool* (`SourcePool`) starts the polls of all sources and waits for the
+//! answers.
 
 use std::{
     collections::BTreeMap,
@@ -216,9 +217,9 @@ impl PollerState {
         self.status == SourceState::Failing && self.errors.first().is_some_and(cannot_connect)
     }
 
-    /// Logs a change of the status once, because an exchange can be unavailable for days. `quiet` means that no source can
-    /// be reached: the pool logs that as one error, so the failure of this source is only a debug message.
-    pub(super) fn log_change(&mut self, quiet: bool) {
+    /// Logs a change of the status once, because an exchange can be unavailable for days. If `all_unreachable` is set, no
+    /// source can be reached. The pool logs that as one error, so the failure of this source is only a debug message.
+    pub(super) fn log_change(&mut self, all_unreachable: bool) {
         let before = std::mem::replace(&mut self.logged_status, self.status);
         if before == self.status {
             return;
@@ -228,7 +229,7 @@ impl PollerState {
             SourceState::Working if before == SourceState::Waiting => tracing::debug!(source, "price source works"),
             SourceState::Working => tracing::info!(source, ?before, "price source works again"),
             SourceState::Disbelieved => tracing::warn!(source, why, "price source is not trusted"),
-            SourceState::Failing if quiet => tracing::debug!(source, why, "price source cannot be reached"),
+            SourceState::Failing if all_unreachable => tracing::debug!(source, why, "price source cannot be reached"),
             SourceState::Failing | SourceState::Paused | SourceState::Waiting => {
                 tracing::warn!(source, state = ?status, why, "price source fails");
             }

@@ -42,7 +42,7 @@ pub(crate) struct SourcePool {
     pairs: Arc<[CurrencyPair]>,
     config: PollConfig,
     freeze_detector: Mutex<FreezeDetector>,
-    /// Whether the pool has logged that no source can be reached, and has not logged the end of that outage.
+    /// Set when the pool logs that no source can be reached, and cleared when it logs the end of that outage.
     outage_logged: AtomicBool,
     metrics: UpdaterMetrics,
 }
@@ -57,7 +57,7 @@ struct Candidate<'a> {
 }
 
 impl SourcePool {
-    /// The first `active` sources are active until others are selected.
+    /// The first `active` sources are active until the API selects others.
     pub(crate) fn new(
         sources: Vec<Box<dyn Source>>,
         active: usize,
@@ -84,8 +84,7 @@ impl SourcePool {
     /// Polls each source that is due at `due`, and waits for the answers.
     ///
     /// The wait is at most [`PollConfig::max_wait`]. The pool does not wait for a source that exceeded this limit in its
-    /// last poll. If the answer of such a source comes later, it counts in the next poll. `polls` holds the polls in
-    /// progress.
+    /// last poll. An answer that arrives after the wait counts in the next poll. `polls` holds the polls in progress.
     pub(crate) async fn poll(&self, polls: &mut JoinSet<&'static str>, due: Instant) {
         while polls.try_join_next().is_some() {}
         let now = self.config.clock.now();
@@ -224,8 +223,8 @@ impl SourcePool {
         let (own_interval, interval) = (poller.source.poll_interval(), self.config.poll_interval);
         match poller.source.kind() {
             CourseKind::Fixing => latest.age(due) <= MAX_FIXING_AGE,
-            // One poll of an index may fail. The age of its ticker is not checked here, because an index is already old when
-            // it is received. The price carries the time of the ticker, and the record expires accordingly.
+            // One poll of an index may fail. The age of its ticker is not checked here, because the ticker of an index is
+            // already old when it is received. The price contains the time of the ticker, and expires accordingly.
             CourseKind::Index => due.saturating_duration_since(latest.requested) <= own_interval * 2 + interval,
             CourseKind::Trade => {
                 let max_age = interval + interval.max(own_interval);

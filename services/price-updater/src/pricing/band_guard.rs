@@ -1,14 +1,15 @@
 //! Withholds implausible prices.
 //!
 //! The agreement of a majority does not prove a price: most exchanges can be wrong in the same way, for example if they
-//! share a market maker, or if an attacker controls them. A price is implausible in three cases:
+//! share a market maker, or if an attacker controls them. An implausible price is *held*: it is not used until it is
+//! accepted. A price is implausible in three cases:
 //!
 //! * It differs from the last accepted price of its pair by more than the band.
 //! * More sources contradict it than support it. A source contradicts a price if it reports a price outside the band. The
 //!   sources are the exchanges, the indices, and the price that follows from another currency by official rates.
 //! * It is converted from a price that is held.
 //!
-//! An implausible price is held, which means that it is not used. It is accepted when all of these conditions hold:
+//! A held price is accepted when all of these conditions are met:
 //!
 //! * It has lasted for the configured number of publish intervals. It lasts as long as each price is within the band around the
 //!   previous price. So a fall in several steps counts from its first step.
@@ -43,7 +44,7 @@ use super::{
 pub(crate) struct BandConfig {
     /// The largest plausible change, in percent.
     pub(crate) percent: i128,
-    /// Other percentages of single currencies.
+    /// The percentages of the currencies for which `percent` does not apply.
     pub(crate) percent_by_currency: BTreeMap<Currency, i128>,
     /// How many publish intervals a larger change must last.
     pub(crate) intervals: u64,
@@ -99,7 +100,8 @@ pub(crate) struct GuardEvent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GuardPoll {
     pub(crate) now: Timestamp,
-    /// An accepted price that was not observed after this time is not compared, unless a price of the pair is held.
+    /// An accepted price that was observed at this time or earlier is too old to compare. While a price of the pair is held,
+    /// the accepted price is compared regardless of its age.
     pub(crate) since: Timestamp,
     /// Whether a price is published after this poll. Only such polls count towards [`BandConfig::intervals`].
     pub(crate) publishes: bool,
@@ -136,7 +138,7 @@ struct Candidate<'a> {
 }
 
 impl GuardState {
-    /// Accepts or holds the price, and returns what has changed. A price that is held is in `held` afterwards.
+    /// Accepts or holds the price, and returns what has changed. If the price is held, `held` contains it afterwards.
     fn judge(&mut self, candidate: &Candidate<'_>) -> Option<GuardChange> {
         let &Candidate { price, band, evidence, leg_is_held, intervals, poll } = candidate;
         // Simulated and real prices are not compared.

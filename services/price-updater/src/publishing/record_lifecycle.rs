@@ -68,7 +68,7 @@ pub(crate) struct CurrencyStatus {
     pub(crate) as_of: Option<Timestamp>,
     /// Whether the last good price is simulated.
     pub(crate) simulated: bool,
-    /// How many publish intervals in a row have brought no price.
+    /// How many consecutive publish intervals, up to the last one, have ended without a new price.
     pub(crate) failures: u32,
     /// Why the last attempt to publish a newer price failed. `None` after a success.
     pub(crate) reason: Option<String>,
@@ -110,7 +110,7 @@ impl RecordLifecycle {
     /// Ends a publish interval with the outcome of each currency.
     pub(crate) fn publish(&mut self, outcomes: &BTreeMap<Currency, PriceOutcome>, now: Timestamp) -> LifecycleStep {
         let outcomes = with_one_origin(outcomes);
-        self.forget_other_origin(&outcomes);
+        self.drop_other_origin(&outcomes);
         let not_priced = PriceOutcome::Missing("the currency is not priced".to_owned());
         let mut changes = Vec::new();
         for (&currency, lifecycle) in &mut self.currencies {
@@ -132,7 +132,7 @@ impl RecordLifecycle {
             return None;
         }
         let outcomes = with_one_origin(outcomes);
-        self.forget_other_origin(&outcomes);
+        self.drop_other_origin(&outcomes);
         let mut changes = Vec::new();
         for (&currency, lifecycle) in self.currencies.iter_mut().filter(|(_, lifecycle)| lifecycle.is_expiring(now)) {
             let change = outcomes.get(&currency).and_then(|outcome| lifecycle.renew(outcome, now));
@@ -183,9 +183,9 @@ impl RecordLifecycle {
 
     /// Drops simulated last good prices if the new prices are real, and real last good prices if the new prices are simulated.
     /// The prices of a record are either all real or all simulated.
-    fn forget_other_origin(&mut self, outcomes: &BTreeMap<Currency, PriceOutcome>) {
+    fn drop_other_origin(&mut self, outcomes: &BTreeMap<Currency, PriceOutcome>) {
         let Some(simulated) = agreed_prices(outcomes).map(|price| price.simulated).next() else { return };
-        self.currencies.values_mut().for_each(|lifecycle| lifecycle.forget_other_origin(simulated));
+        self.currencies.values_mut().for_each(|lifecycle| lifecycle.drop_other_origin(simulated));
     }
 
     fn write(&self, now: Timestamp) -> Option<RecordWrite> {

@@ -1,4 +1,4 @@
-//! Selects the votes to compare: at most one for each source, and all of one kind.
+//! Selects the votes to compare: at most one vote of each source, and only votes of exchanges or only votes of indices.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,8 @@ pub(super) struct ExcludedVote {
     pub(super) why: Rejection,
 }
 
-/// Selects the vote of each source in `pair`. If the price is in dollars and that vote is missing or ineligible, the
-/// source's vote in USDT replaces it. A source never has two votes.
+/// Selects one vote of each source: its vote on `pair`. If `pair` is quoted in dollars and that vote is missing or
+/// ineligible, the vote of the same source on the pair in USDT replaces it.
 pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: AgreementRules) -> VoterSelection {
     let usdt_pair = CurrencyPair::new(pair.base, Asset::USDT);
     let accepts_usdt = pair.quote == Asset::USD && pair.base != Asset::USDT;
@@ -52,7 +52,7 @@ pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: Agreement
     VoterSelection { voters: selected.into_values().collect(), excluded }
 }
 
-/// The price of one USDT in dollars at each exchange with an eligible vote on that pair, sorted.
+/// The price of one USDT in dollars at each exchange that has an eligible vote on the pair USDT-USD, lowest first.
 pub(super) fn usdt_rates(votes: &[Vote]) -> Vec<Rate> {
     let pair = CurrencyPair::new(Asset::USDT, Asset::USD);
     let counts = |vote: &&Vote| vote.kind == CourseKind::Trade && vote.pair == pair && vote.ineligible.is_none();

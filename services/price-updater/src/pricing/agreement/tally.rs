@@ -14,7 +14,7 @@ pub(super) struct CountedVote {
     pub(super) vote: Vote,
     /// The value in the pair of the price.
     pub(super) rate: Rate,
-    /// Set if the vote was converted from USDT.
+    /// The rate by which a vote in USDT was converted. `None` for a vote in the pair of the price.
     pub(super) usdt: Option<UsdtRate>,
 }
 

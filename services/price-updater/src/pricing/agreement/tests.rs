@@ -87,8 +87,8 @@ fn last_price_decides_between_two_halves_that_contradict_each_other() {
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, None), too_far_apart);
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("83900")), agreed("84000.00", "a"));
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("50000")), too_far_apart);
-    // Of four votes, at most one is faulty. The bounds clamp the price to the rate of the agreeing half that is next to the
-    // other half.
+    // The bounds of four votes are the second and the third rate, 101 and 200. The median of the agreeing votes is 100.5. It
+    // is clamped to 101.
     assert_eq!(agree_in_euros(&["100", "101", "200", "201"], RULES, Some("100")), agreed("101.00", "a,b"));
 }
 
@@ -119,7 +119,7 @@ fn price_in_usdt_is_converted_to_dollars() {
     let price = agree_in_dollars(&without_usdt_rate);
     assert_eq!(outcome(&price), agreed("90005.00", "a,b"));
     assert_eq!(rejection(&price, "c", "BTC-USDT"), Some(Rejection::NoConversion));
-    // A vote in USDT has no part in a price in euros.
+    // A price in euros never considers votes in USDT.
     assert_eq!(agree_on_price("BTC-EUR".parse().unwrap(), &all, RULES, None).votes, []);
 }
 
@@ -129,7 +129,7 @@ fn source_with_prices_in_dollars_and_usdt_has_one_vote() {
     all.extend(votes("USDT-USD", &["1", "1", "1"]));
     all.push(vote("a", "BTC-USDT", "91000"));
     assert_eq!(agree_in_dollars(&all).votes.len(), 3);
-    // The second price counts if the first is ineligible.
+    // The price in USDT counts if the price in dollars is ineligible.
     all[0].ineligible = Some(Rejection::Stale);
     let price = agree_in_dollars(&all);
     assert_eq!(outcome(&price), agreed("90020.00", "b,c,a"));
@@ -162,7 +162,7 @@ fn three_faulty_sources_of_seven_do_not_move_the_price() {
 }
 
 #[test]
-fn indices_vote_among_themselves_if_exchanges_are_too_few() {
+fn indices_vote_instead_of_exchanges_if_too_few_exchanges_vote() {
     let rules = AgreementRules { min_sources: 2, ..RULES };
     let index = |source, value| Vote { kind: CourseKind::Index, ..vote(source, "BTC-USD", value) };
     let decide = |votes: &[Vote]| agree_on_price("BTC-USD".parse().unwrap(), votes, rules, None);
@@ -174,7 +174,7 @@ fn indices_vote_among_themselves_if_exchanges_are_too_few() {
     let price = decide(&all);
     assert_eq!(outcome(&price), agreed("91005.00", "a,b"));
     assert_eq!(rejection(&price, "x", "BTC-USD"), Some(Rejection::Unlike));
-    // No index replaces exchanges that contradict each other.
+    // Enough exchanges vote, so indices do not replace them, even if the exchanges contradict each other.
     all[0].value = rate("120000");
     assert_eq!(outcome(&decide(&all)).0, NoAgreement::Contradicting { voters: 2 }.to_string());
     // An official rate never votes.

@@ -17,9 +17,9 @@ use crate::pricing::{
 
 /// How many exchanges must agree on an implausible price if no index reports the pair. If fewer exchanges report the pair, all
 /// of them must agree.
-const MIN_WITNESSES: usize = 3;
-/// The price of an index counts until it is this old. Indices are refreshed once a minute and polled every 45 s, and a poll can
-/// fail.
+const MIN_AGREEING_EXCHANGES: usize = 3;
+/// Largest age of the price of an index that counts as evidence. Indices are refreshed once a minute and polled every 45 s, and
+/// a poll can fail.
 const MAX_INDEX_AGE: Duration = Duration::from_mins(3);
 /// How official rates are named among the sources that contradict a price.
 const OFFICIAL_RATES: &str = "official rates";
@@ -32,7 +32,8 @@ pub(super) struct Evidence {
     pub(super) contradicting: Vec<String>,
     /// How many sources voted for the price.
     voters: usize,
-    /// How many sources of the kind that voted report the pair, even if their votes do not count at the moment.
+    /// How many sources of the same kind as the voters report the pair. Sources whose votes are stale, frozen or outliers
+    /// are included.
     reporters: usize,
     /// How many indices that did not vote report the pair.
     indices: usize,
@@ -51,7 +52,7 @@ impl Evidence {
         if self.indices > 0 {
             self.confirming_indices > 0
         } else {
-            self.voters >= MIN_WITNESSES.min(self.reporters) && self.contradicting.is_empty()
+            self.voters >= MIN_AGREEING_EXCHANGES.min(self.reporters) && self.contradicting.is_empty()
         }
     }
 }

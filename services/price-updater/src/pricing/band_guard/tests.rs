@@ -195,7 +195,7 @@ fn drift_within_the_band_is_held_as_soon_as_more_sources_contradict_than_support
         .into();
     // Three exchanges and both indices contradict four exchanges.
     assert_eq!(drift, [Some(86_000), None, None]);
-    // Two faulty indices alone hold no price that all exchanges agree on.
+    // A price that all exchanges agree on is not held only because two faulty indices contradict it.
     let mut market = Market::new();
     market.publish();
     market.indices = vec![36_000; 2];

@@ -117,7 +117,7 @@ fn two_banks_agree_only_if_their_rates_differ_by_at_most_two_percent() {
     assert_eq!(convert(&with_wrong_rate("cbr", "USD-RUB", "93"), "RUB"), None);
     assert!(convert(&with_wrong_rate("cbr", "USD-RUB", "92"), "RUB").is_some());
     assert_eq!(convert(&with_wrong_rate("ecb", "EUR-CHF", "2")[..6], "CHF"), None);
-    // No bank can contradict a rate that only one of them publishes.
+    // A rate that only one bank publishes is not contradicted.
     assert!(convert(&with_wrong_rate("cbr", "AMD-RUB", "0.5"), "AMD").is_some());
 }
 

@@ -138,7 +138,7 @@ impl CurrencyLifecycle {
     }
 
     /// Forgets the last good price and the state if the price's own flag `simulated` differs from the parameter.
-    pub(super) fn forget_other_origin(&mut self, simulated: bool) {
+    pub(super) fn drop_other_origin(&mut self, simulated: bool) {
         if self.last_good.as_ref().is_some_and(|price| price.simulated != simulated) {
             *self = Self::new(self.lifetimes);
         }

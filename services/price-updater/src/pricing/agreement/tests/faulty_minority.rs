@@ -1,6 +1,6 @@
-//! Checks in a million random markets that a minority of faulty sources moves the price out of the range of the correct
-//! prices by at most the conversion tolerance, even if these sources collude. The tolerance is zero unless prices in USDT
-//! are converted at rates of which half or more may be faulty.
+//! Checks in a million random markets that a minority of faulty sources cannot falsify the price, even if these sources
+//! collude. The price must lie in the range of the correct prices. If prices in USDT are converted, and half or more of the
+//! rates of USDT may be faulty, the price may leave that range by a small tolerance.
 //!
 //! The random numbers have a fixed seed, so that a failure can be reproduced. The test calls only [`tally`], which works on
 //! whole numbers and short lists. It therefore takes only seconds even in a build without optimisation.
@@ -151,7 +151,7 @@ fn correct_range(sources: &[Source]) -> Range {
 }
 
 #[test]
-fn faulty_minority_moves_price_out_of_correct_range_by_at_most_the_conversion_tolerance() {
+fn faulty_minority_cannot_move_the_price_beyond_the_correct_range_and_the_tolerance() {
     let mut rng = Rng::with_seed(20_260_102);
     let (mut priced, mut with_faulty, mut converted) = (0_u32, 0_u32, 0_u32);
     for case in 0..CASES {
