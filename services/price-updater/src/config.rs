@@ -171,7 +171,8 @@ impl Config {
 
     /// The currencies of orders in which no active source reports a rate. Orders in these currencies are always refused.
     pub(crate) fn unpriced_currencies(&self) -> Vec<Currency> {
-        let is_priced = |currency: &Currency| self.sources.iter().any(|(source, _)| source.knows((*currency).into()));
+        let is_priced =
+            |currency: &Currency| self.sources.iter().any(|(source, _)| source.has_asset((*currency).into()));
         self.currencies.iter().copied().filter(|currency| !is_priced(currency)).collect()
     }
 

@@ -102,7 +102,7 @@ pub(crate) trait Source: Send + Sync {
     /// Shortest useful time from the start of one poll to the start of the next.
     fn poll_interval(&self) -> Duration;
 
-    /// How many requests the source permits now.
+    /// How many requests may be sent to the source now.
     fn budget_left(&self) -> u32;
 
     /// The rate limiter of the source, if it has one.
@@ -153,7 +153,7 @@ const fn pair(base: &str, quote: &str) -> CurrencyPair {
     CurrencyPair::new(Asset::from_code(base), Asset::from_code(quote))
 }
 
-/// The pairs of a table that maps each pair to the source's own name of it.
+/// The pairs of `table`. The table maps each pair to the name that the source uses for the pair.
 fn pairs_of<T>(table: &[(CurrencyPair, T)]) -> Vec<CurrencyPair> {
     table.iter().map(|(pair, _)| *pair).collect()
 }

@@ -183,7 +183,10 @@ async fn announced_restart_causes_no_price_gap() {
         running.simulation.end_fault(exchange);
         assert!(running.has_course_throughout(Duration::from_secs(30)).await, "{exchange}");
         let state = running.stream.state();
-        assert!(state.connects >= 2 && state.last_end.unwrap().contains("about to be closed"), "{exchange}");
+        assert!(
+            state.connects >= 2 && state.last_disconnect_reason.unwrap().contains("about to be closed"),
+            "{exchange}"
+        );
     }
 }
 
@@ -264,6 +267,7 @@ async fn streams_connect_over_real_sockets() {
     // The server closes the sockets when it stops.
     stop.cancel();
     served.await.unwrap().unwrap();
-    let all_ended = async || running.iter().all(|running| running.stream.state().last_end.is_some()).then_some(());
+    let all_ended =
+        async || running.iter().all(|running| running.stream.state().last_disconnect_reason.is_some()).then_some(());
     wait_until("every stream has noticed the end", LIMIT, all_ended).await;
 }

@@ -51,7 +51,7 @@ struct CourseValues {
 }
 
 impl StoredCourses {
-    /// Forgets all courses in a new term and after [`RESEND_AFTER`], so that they are sent again. This is necessary because
+    /// Clears the list in a new term and after [`RESEND_AFTER`], so that all courses are sent again. This is necessary because
     /// db-proxy ignores a course if it has a later course from another instance, whose clock can be ahead. Sending a stored
     /// course again has no effect.
     pub(super) fn expire(&mut self, term: u64, now: Instant) {

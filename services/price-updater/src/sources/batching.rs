@@ -1,4 +1,4 @@
-//! Requests for many pairs at once. Used for sources that reject a whole request if they do not list one of its pairs.
+//! Requests for many pairs at once. Used for sources that reject a whole request if it contains a pair that they do not trade.
 
 use std::{
     collections::VecDeque,
@@ -14,9 +14,9 @@ use super::{
 
 /// Splits the pairs of a source into requests. Normally one request has all pairs.
 ///
-/// If a request is rejected because of an unknown pair, it is halved until the pair is found. The rate limiter may stop
-/// that search; the next poll continues it. Meanwhile the pairs of answered requests have prices. After the search, the
-/// unknown pair is not requested for a while.
+/// If a request is rejected because of an unknown pair, its pairs are split into halves until the unknown pair is found. The
+/// rate limiter may interrupt that search. The next poll then continues the search. Meanwhile the pairs of answered requests
+/// have prices. After the search, the unknown pair is not requested for a while.
 #[derive(Default)]
 pub(super) struct Batching {
     delisted: DelistedPairs,

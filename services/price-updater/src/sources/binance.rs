@@ -5,8 +5,8 @@
 //! for several symbols has a weight of 4; a weight of 6000 a minute is permitted for each address.
 //!
 //! Without `symbolStatus=TRADING` Binance returns the last prices of pairs that it no longer trades, even after years.
-//! With `symbolStatus=TRADING` such pairs are missing from the response. As a second safeguard, a book with a zero side is
-//! rejected. If a pair never existed, the whole request fails with status 400 and code -1121.
+//! With `symbolStatus=TRADING` such pairs are missing from the response. As a second safeguard, a row whose best bid or best
+//! ask is zero is rejected. If a pair never existed, the whole request fails with status 400 and code -1121.
 //!
 //! An error is `{"code":-1003,"msg":"…"}`. Too many requests are answered with 429 and `Retry-After`. A client that
 //! continues receives 418 and is banned for two minutes to three days; the message then contains the end of the ban in
@@ -40,7 +40,7 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     url_variable: "BINANCE_URL",
     default_url: "https://data-api.binance.vision",
     poll_interval: EXCHANGE_POLL_INTERVAL,
-    // At most a weight of 480 a minute.
+    // 10 requests of weight 4 in 5 s are a weight of at most 480 a minute.
     rate_limits: RateLimits {
         max_requests: 10,
         window: Duration::from_secs(5),

@@ -1,4 +1,4 @@
-//! The adapter of banks that publish official rates once a day.
+//! The adapter for banks that publish official rates once a day.
 //!
 //! Rates are fetched once an hour and cached, and every poll is answered from the cache. Banks publish on their working
 //! days only, so on a Sunday the rates of Friday are current. Cached rates also stay in use while the bank is unreachable,

@@ -35,7 +35,7 @@ pub(crate) struct SourceDefinition {
 /// The part of a source that is specific to its API: it sends the requests and parses the responses.
 #[async_trait]
 pub(super) trait SourceAdapter: Send + Sync {
-    /// See [`Source::poll`]. The source has every pair of `request`.
+    /// Polls the source; see [`Source::poll`]. `request` contains only pairs that the source has.
     async fn poll(&self, client: &SourceHttpClient, request: PollRequest<'_>) -> Result<PollReply, SourceError>;
 }
 
@@ -48,11 +48,9 @@ impl SourceDefinition {
             adapter: (self.adapter)(),
         })
     }
-}
 
-impl SourceDefinition {
-    /// Whether one of its pairs has the asset.
-    pub(crate) fn knows(&self, asset: Asset) -> bool {
+    /// Whether the source has a pair with this asset.
+    pub(crate) fn has_asset(&self, asset: Asset) -> bool {
         (self.pairs)().iter().any(|pair| pair.base == asset || pair.quote == asset)
     }
 }

@@ -5,8 +5,8 @@
 //! of units of the currency that one euro costs. The document does not list the euro. It has not listed the rouble since
 //! March 2022.
 //!
-//! The bank publishes about 16:00 Frankfurt time on working days. On weekends and holidays it serves the last rates. It
-//! documents no request limit. An error is an HTTP status.
+//! The bank publishes the rates at about 16:00 Frankfurt time on working days. On weekends and holidays it serves the last
+//! rates. It documents no request limit. An error is an HTTP status.
 //!
 //! The rates are published for information, with attribution. The bank advises against using them for transactions: see
 //! docs/price-sources.md.
@@ -49,7 +49,7 @@ fn parse(response: &HttpResponse) -> Result<DailyRates, SourceError> {
             continue;
         }
         if let Some(time) = attributes.get("time") {
-            // Only the first day is read. The bank's 90-day document lists earlier days after it.
+            // Only the first day is read. The bank also publishes a document of 90 days, which lists the newest day first.
             if day.replace(parse_day(time, "%Y-%m-%d")?).is_some() {
                 break;
             }

@@ -1,8 +1,8 @@
 //! OKX: `GET /api/v5/market/ticker?instId=BTC-USDT` returns one pair.
 //!
 //! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. All values are strings. `ts`, a time
-//! in milliseconds, is ignored. An empty side of the book is an empty string. 20 requests in two seconds are permitted for
-//! each address. One request could return all spot pairs, but that response has several hundred KiB.
+//! in milliseconds, is ignored. If a side of the order book is empty, its price is an empty string. 20 requests in two seconds
+//! are permitted for each address. One request could return all spot pairs, but that response has several hundred KiB.
 //!
 //! A successful response has the string `0` in `code`, and every other code is an error, regardless of the status. 50011
 //! means too many requests; such a response has no `data`. 51001 means that the pair is unknown. In errors of the gateway

@@ -67,7 +67,8 @@ fn unreachable(error: &reqwest::Error) -> TransportError {
     TransportError::Unreachable(innermost_cause(error))
 }
 
-/// The innermost cause of a failed connection. Usual causes have a text of this service; other causes keep their own text.
+/// The innermost cause of a failed connection. Frequent causes are described in plain words. For other causes, the text of the
+/// error is returned.
 pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
     use io::ErrorKind as Kind;
     let mut cause = error;

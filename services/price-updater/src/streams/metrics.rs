@@ -22,7 +22,7 @@ pub(crate) struct StreamMetrics {
     connected: Family<SourceLabels, Gauge>,
     connects: Family<SourceLabels, Counter>,
     messages: Family<KindLabels, Counter>,
-    ends: Family<KindLabels, Counter>,
+    disconnects: Family<KindLabels, Counter>,
 }
 
 impl StreamMetrics {
@@ -36,7 +36,7 @@ impl StreamMetrics {
         metrics.register("price_feed_connects", "Connection attempts of price streams", new.connects.clone());
         metrics.register("price_feed_messages", "Messages of price streams by their effect", new.messages.clone());
         let help = "Ended connections and failed attempts of price streams by reason";
-        metrics.register("price_feed_ends", help, new.ends.clone());
+        metrics.register("price_feed_ends", help, new.disconnects.clone());
         new
     }
 
@@ -52,7 +52,7 @@ impl StreamMetrics {
         self.messages.get_or_create(&KindLabels { source, kind }).inc();
     }
 
-    pub(super) fn record_end(&self, source: &'static str, kind: &'static str) {
-        self.ends.get_or_create(&KindLabels { source, kind }).inc();
+    pub(super) fn record_disconnect(&self, source: &'static str, kind: &'static str) {
+        self.disconnects.get_or_create(&KindLabels { source, kind }).inc();
     }
 }

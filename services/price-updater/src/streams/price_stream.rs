@@ -1,5 +1,8 @@
-//! The price stream of one exchange. It reconnects for as long as its prices are requested. A *course* is the last price of
-//! one pair at one exchange.
+//! The price stream of one exchange: a WebSocket connection over which the exchange pushes tickers. The stream reconnects for
+//! as long as its prices are requested.
+//!
+//! A message *confirms* a ticker if it contains the ticker, or shows that the ticker has not changed. A *course* is the last
+//! price of one pair at one exchange.
 
 mod session;
 
@@ -32,12 +35,13 @@ use super::{
 };
 use crate::sources::{PollReply, RateLimiter, RateLimits};
 
-/// How long a ticker is reported after the last message that changed or repeated it. With the default poll interval, a polled ticker
-/// gets as old before the next poll.
+/// How long a ticker is reported after its last confirmation. The default poll interval is as long, so a ticker of the stream
+/// does not become older than the ticker of a poll.
 const MAX_TICKER_AGE: Duration = Duration::from_secs(5);
 /// How long a connection is kept without a request for its prices, for example after the instance lost its lease.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Limits of the connections to an exchange whose source has no rate limiter.
+/// The limits that replace those of `request_limiter` if the stream has none. Only the default backoff has an effect, because
+/// the number of connection attempts is limited by [`ReconnectLimiter`].
 const DEFAULT_LIMITS: RateLimits =
     RateLimits { max_requests: 1, window: Duration::from_secs(1), default_backoff: Duration::from_secs(60) };
 /// Age at which a connection counts as successful, so that the next backoff is short.
@@ -49,7 +53,7 @@ pub struct PriceStream {
     url: Url,
     symbols: Vec<String>,
     context: StreamContext,
-    /// The rate limiter of HTTP requests to the same exchange.
+    /// The rate limiter of HTTP requests to the same exchange, if there is one.
     request_limiter: Option<RateLimiter>,
     state: Mutex<State>,
     /// When tickers were last requested.
@@ -69,7 +73,7 @@ struct State {
     connected_since: Option<Timestamp>,
     messages: u64,
     connects: u64,
-    last_end: Option<String>,
+    last_disconnect_reason: Option<String>,
 }
 
 /// The state of a stream, for reports.
@@ -82,7 +86,7 @@ pub struct PriceStreamState {
     /// How many connections were attempted since the start.
     pub connects: u64,
     /// Why the last connection ended or was not established.
-    pub last_end: Option<String>,
+    pub last_disconnect_reason: Option<String>,
 }
 
 impl PriceStream {
@@ -117,7 +121,13 @@ impl PriceStream {
             symbols,
             context,
             request_limiter,
-            state: Mutex::new(State { cache, connected_since: None, messages: 0, connects: 0, last_end: None }),
+            state: Mutex::new(State {
+                cache,
+                connected_since: None,
+                messages: 0,
+                connects: 0,
+                last_disconnect_reason: None,
+            }),
             requested_at: watch::Sender::new(None),
         }
     }
@@ -135,8 +145,8 @@ impl PriceStream {
     }
 
     pub fn state(&self) -> PriceStreamState {
-        let State { connected_since, messages, connects, ref last_end, .. } = *self.lock();
-        PriceStreamState { connected_since, messages, connects, last_end: last_end.clone() }
+        let State { connected_since, messages, connects, ref last_disconnect_reason, .. } = *self.lock();
+        PriceStreamState { connected_since, messages, connects, last_disconnect_reason: last_disconnect_reason.clone() }
     }
 
     /// Stays connected while tickers are requested, until `stop` is cancelled.
@@ -213,12 +223,12 @@ impl PriceStream {
         self.context.metrics.set_connected(self.protocol.name, false);
     }
 
-    /// Counts the end of a connection and logs it. Only the first failure in a row is a warning, and an exchange that
-    /// cannot be reached is no warning.
+    /// Counts the end of a connection and logs it. If several connections fail in a row, only the first failure is logged as
+    /// a warning. An unreachable exchange is logged as information.
     fn report(&self, reason: &DisconnectReason, failure_reported: &mut bool) {
         let source = self.protocol.name;
-        self.context.metrics.record_end(source, reason.kind());
-        self.lock().last_end = Some(reason.to_string());
+        self.context.metrics.record_disconnect(source, reason.kind());
+        self.lock().last_disconnect_reason = Some(reason.to_string());
         if reason.is_expected() {
             tracing::info!(source, %reason, "a price stream is disconnected");
         } else if std::mem::replace(failure_reported, true) {
@@ -227,10 +237,10 @@ impl PriceStream {
             reason,
             DisconnectReason::ConnectFailed(ConnectionError::Unreachable(_) | ConnectionError::Timeout)
         ) {
-            // If the polls of the source fail too, their failure is the warning.
-            tracing::info!(source, %reason, "a price stream cannot connect; the source is polled until it does");
+            // If the polls of the source fail too, that failure is logged as a warning.
+            tracing::info!(source, %reason, "a price stream cannot connect; the source is polled until the stream connects");
         } else {
-            tracing::warn!(source, %reason, "a price stream failed; the source is polled until it reconnects");
+            tracing::warn!(source, %reason, "a price stream failed; the source is polled until the stream reconnects");
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) enum StreamEvent {
     TradingHalted(String),
     /// The exchange is about to close the connection. The client should reconnect at once.
     ShutdownAnnounced,
-    /// An acknowledgement, or a message that was not subscribed to. It does not confirm any price.
+    /// An acknowledgement, or a message of a kind that the client did not subscribe to. It does not confirm any ticker.
     Ignored,
 }
 

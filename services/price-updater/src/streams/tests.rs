@@ -1,4 +1,5 @@
-//! Price streams and streamed sources, with a fake exchange and a paused clock.
+//! Price streams and streamed sources, with a fake exchange and a paused clock. A *course* is the last price of one pair at one
+//! exchange.
 
 mod fake_exchange;
 mod polling_fallback;
@@ -70,7 +71,7 @@ async fn heartbeats_without_tickers_end_the_connection() {
     }
     assert_eq!(okx.from_client.recv().await, None);
     assert_eq!(okx.connected_at.elapsed(), TICKER_TIMEOUT);
-    assert!(running.stream.state().last_end.unwrap().contains("no price for 20 s"));
+    assert!(running.stream.state().last_disconnect_reason.unwrap().contains("no price for 20 s"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,14 +96,17 @@ async fn invalid_message_connection_error_and_close_end_the_connection() {
     let okx = running.connection().await;
     okx.send(r#"{"arg":{"channel":"tick"#);
     let next = running.connection().await;
-    let last_end = running.stream.state().last_end.unwrap();
-    assert!(next.connected_at > okx.connected_at && last_end.contains("cannot be parsed"), "{last_end}");
+    let last_disconnect_reason = running.stream.state().last_disconnect_reason.unwrap();
+    assert!(
+        next.connected_at > okx.connected_at && last_disconnect_reason.contains("cannot be parsed"),
+        "{last_disconnect_reason}"
+    );
     let _ = next.to_client.send(Err(ConnectionError::TooLarge));
     let third = running.connection().await;
-    assert!(running.stream.state().last_end.unwrap().contains("bytes"));
+    assert!(running.stream.state().last_disconnect_reason.unwrap().contains("bytes"));
     drop(third);
     running.connection().await;
-    assert!(running.stream.state().last_end.unwrap().contains("closed"));
+    assert!(running.stream.state().last_disconnect_reason.unwrap().contains("closed"));
 }
 
 #[tokio::test(start_paused = true)]

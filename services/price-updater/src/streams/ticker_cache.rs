@@ -1,4 +1,5 @@
-//! The latest ticker of each pair of a stream, with the time when it was last confirmed.
+//! The latest ticker of each pair of a stream, with the time when it was last confirmed. A message *confirms* a ticker if it
+//! contains the ticker, or shows that the ticker has not changed.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,7 +18,7 @@ use crate::sources::{PollReply, SourceError, Ticker, TradedPrices};
 pub(crate) struct TickerCache {
     /// The pairs by the exchange's symbols.
     pairs: BTreeMap<String, CurrencyPair>,
-    /// See [`super::protocol::StreamTimeouts::book_validity`].
+    /// How long heartbeats confirm an order book; see [`super::protocol::StreamTimeouts::book_validity`].
     book_validity: Option<Duration>,
     entries: BTreeMap<CurrencyPair, Entry>,
     /// When a message last confirmed all tickers of the current connection.
@@ -32,14 +33,14 @@ struct Entry {
     bid_ask: Option<BidAskText>,
     ticker: Option<Result<Ticker, SourceError>>,
     updated_at: Option<Timestamp>,
-    /// When a heartbeat of this pair or an earlier connection last confirmed the ticker.
+    /// When the ticker was last confirmed by a heartbeat of its pair, or by any message of an earlier connection.
     confirmed_at: Option<Timestamp>,
     /// The last position of messages with an order book, and of heartbeats.
     bid_ask_sequence: Option<Sequence>,
     /// The last position of messages without an order book. Binance numbers the two kinds independently.
     trade_sequence: Option<Sequence>,
     trade_id: Option<u64>,
-    /// A later trade that a heartbeat named. Its ticker is late or lost.
+    /// The id of a later trade, according to a heartbeat. The ticker of that trade is late or lost.
     awaited_trade_id: Option<u64>,
     /// Whether the current connection sent the ticker.
     is_current: bool,

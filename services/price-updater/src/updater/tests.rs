@@ -34,13 +34,13 @@ struct FakeUpstreams {
     clock: Clock,
     record: Mutex<Option<PriceRecord>>,
     snapshot: Mutex<Option<MarketSnapshot>>,
-    leases: Mutex<BTreeMap<String, HeldLease>>,
+    leases: Mutex<BTreeMap<String, GrantedLease>>,
     /// How many courses were written.
     courses_written: AtomicUsize,
 }
 
 #[derive(Clone)]
-struct HeldLease {
+struct GrantedLease {
     holder: String,
     expires: Instant,
 }
@@ -90,7 +90,7 @@ impl Upstreams for Connection {
         let upstreams = self.get()?;
         let (mut leases, now) = (upstreams.leases.lock().unwrap(), Instant::now());
         let by_another = leases.get(name).filter(|lease| lease.holder != holder && now < lease.expires).cloned();
-        let lease = by_another.unwrap_or_else(|| HeldLease { holder: holder.to_owned(), expires: now + ttl });
+        let lease = by_another.unwrap_or_else(|| GrantedLease { holder: holder.to_owned(), expires: now + ttl });
         leases.insert(name.to_owned(), lease.clone());
         let expires_at = upstreams.clock.now().plus(lease.expires - now);
         Ok(Lease { name: name.to_owned(), holder: lease.holder, expires_at })
@@ -267,7 +267,7 @@ async fn price_of_an_index_is_always_available() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn converted_price_is_always_available_and_does_not_age_the_record() {
+async fn converted_price_is_always_available_and_does_not_make_the_record_older() {
     let upstreams = FakeUpstreams::new();
     let _instance = upstreams.start_instance("coinbase,blockchain_info,frankfurter", "EUR,RUB");
     at_every_second(|second| {

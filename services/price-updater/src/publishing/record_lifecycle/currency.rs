@@ -9,7 +9,7 @@
 //!
 //! A price is prolonged in three cases: after more than [`TOLERATED_FAILURES`] failures in a row, shortly before it would
 //! expire, and at once if the next agreed price is withheld as implausible and `stop_while_held` is not set. A poll that
-//! ends in time prolongs an expiring price. If no poll ends in time, [`prolong`](CurrencyLifecycle::prolong) does it.
+//! ends in time prolongs an expiring price. If no poll ends in time, [`prolong`](CurrencyLifecycle::prolong) is called.
 //!
 //! An agreed price does not replace a newer published price, because price-cache-proxy would keep the newer price. An agreed
 //! price can be older if the exchanges fail and only indices vote: the prices of indices are observed less often.
@@ -137,7 +137,8 @@ impl CurrencyLifecycle {
         }
     }
 
-    /// Forgets the last good price and the state if the price's own flag `simulated` differs from the parameter.
+    /// Resets the lifecycle if the last good price is simulated and `simulated` is not set, or the other way round. A record
+    /// never contains both real and simulated prices.
     pub(super) fn drop_other_origin(&mut self, simulated: bool) {
         if self.last_good.as_ref().is_some_and(|price| price.simulated != simulated) {
             *self = Self::new(self.lifetimes);
@@ -162,9 +163,9 @@ impl CurrencyLifecycle {
     /// When the published price expires. `None` if it can no longer be prolonged: orders do not use it, it has expired, or it
     /// is already valid until its maximum age.
     pub(super) fn prolongable_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let oldest = self.last_good.as_ref()?.as_of.plus(self.lifetimes.max_prolonged_age);
+        let latest_expiry = self.last_good.as_ref()?.as_of.plus(self.lifetimes.max_prolonged_age);
         let is_used = matches!(self.state, PriceAvailability::Fresh | PriceAvailability::Prolonged);
-        self.expires_at.filter(|&expires_at| is_used && now < expires_at && expires_at < oldest)
+        self.expires_at.filter(|&expires_at| is_used && now < expires_at && expires_at < latest_expiry)
     }
 
     /// Prolongs the published price. The publish interval has not ended, so this does not count as a failure.

@@ -52,7 +52,7 @@ fn lifecycle() -> RecordLifecycle {
     RecordLifecycle::new(lifetimes(), &[Currency::EUR])
 }
 
-/// How many publish intervals in a row have brought no price.
+/// How many consecutive publish intervals, up to the last one, have ended without a new price.
 fn failures(lifecycle: &RecordLifecycle) -> u32 {
     lifecycle.statuses().map(|status| status.failures).min().unwrap()
 }
@@ -256,7 +256,7 @@ fn currencies_are_prolonged_and_recover_independently() {
     let state_and_time = |currency| record.price(currency).map(|price| (price.state, price.as_of)).unwrap();
     assert_eq!(state_and_time(Currency::EUR), (PriceState::Fresh, time_at(90)));
     assert_eq!(state_and_time(Currency::GBP), (PriceState::Prolonged, start()));
-    // Everything fails, and one currency recovers. The other stays prolonged.
+    // Both currencies fail. Then the price in pounds recovers, and the price in euros stays prolonged.
     let all_failed: Vec<_> = (105..=150).step_by(15).map(|second| both(missing(), missing(), second)).collect();
     assert_eq!(changes(&all_failed), [AvailabilityChange::Prolonged]);
     let record = stored(&both(missing(), good(165), 165), time_at(165));

@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use super::*;
 use crate::sources::{Ticker, TradedPrices};
 
-const PAIRS: [&str; 9] = ["A1-X", "A2-X", "A3-X", "A4-X", "A5-X", "A6-X", "A7-X", "A8-X", "A9-X"];
+const PAIRS: [&str; 9] = ["A1-XX", "A2-XX", "A3-XX", "A4-XX", "A5-XX", "A6-XX", "A7-XX", "A8-XX", "A9-XX"];
 
 fn table() -> Vec<(CurrencyPair, ())> {
-    PAIRS.iter().map(|pair| (pair.replace("-X", "-XX").parse().unwrap(), ())).collect()
+    PAIRS.iter().map(|pair| (pair.parse().unwrap(), ())).collect()
 }
 
 /// Polls a source that does not list `unknown` and permits `limit` requests. Returns the number of requests, and the result.

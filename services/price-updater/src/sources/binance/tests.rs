@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
+use crate::sources::tests::fixtures::{now, poll_all, price, response, scripted_source};
 
 const BOOKS: &str = r#"[
         {"symbol":"BTCUSDT","bidPrice":"61234.55000000","bidQty":"1.2","askPrice":"61234.57000000","askQty":"0.8"},
@@ -12,18 +12,18 @@ fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
 }
 
 #[test]
-fn course_is_mid_price() {
+fn price_without_a_last_trade_is_the_mid_price() {
     let tickers = parse_all(200, BOOKS).unwrap();
-    assert_eq!(course(&tickers, "BTC-USDT").unwrap(), "61234.56");
+    assert_eq!(price(&tickers, "BTC-USDT").unwrap(), "61234.56");
 }
 
 #[test]
 fn invalid_row_is_an_error_of_its_pair() {
     let tickers = parse_all(200, BOOKS).unwrap();
-    assert!(matches!(course(&tickers, "ETH-USDT"), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(price(&tickers, "ETH-USDT"), Err(SourceError::InvalidResponse(_))));
     // Without bids the pair is not traded.
-    assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert_eq!(course(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
+    assert!(matches!(price(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert_eq!(price(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
+use crate::sources::tests::fixtures::{now, poll_all, price, response, scripted_source};
 
 const LIST: &str = r#"[["tBTCUSD",61233,15.3,61235,15.2,-114,-0.0019,61234,900.5,61900,60129],
         ["tBTCJPY",8.9e6,15.3,8.91E+6,15.2,-114,-1.9e-3,8905000.5,900.5,61900,60129],
@@ -15,17 +15,17 @@ fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
 #[test]
 fn rows_are_found_by_symbol() {
     let tickers = parse_all(200, LIST).unwrap();
-    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
-    assert_eq!(course(&tickers, "BTC-JPY").unwrap(), "8905000.50");
+    assert_eq!(price(&tickers, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(price(&tickers, "BTC-JPY").unwrap(), "8905000.50");
 }
 
 #[test]
 fn invalid_row_is_an_error_of_its_pair() {
     let tickers = parse_all(200, LIST).unwrap();
-    assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&tickers, "ETH-USD"), Err(SourceError::InvalidResponse(_))));
-    assert!(matches!(course(&tickers, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(course(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
+    assert!(matches!(price(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert!(matches!(price(&tickers, "ETH-USD"), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(price(&tickers, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
+    assert_eq!(price(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn errors_of_every_form_are_classified() {
     for body in ["", "{}", "<html>", &LIST[..100], "null"] {
         assert!(matches!(parse_all(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
-    assert_eq!(course(&parse_all(200, "[]").unwrap(), "BTC-USD"), Err(SourceError::UnknownPair));
+    assert_eq!(price(&parse_all(200, "[]").unwrap(), "BTC-USD"), Err(SourceError::UnknownPair));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
+use crate::sources::tests::fixtures::{now, poll_all, price, response, scripted_source};
 
 const LIST: &str = r#"[
         {"timestamp":"1767323045","open":"60502","high":"62631","low":"59868","last":"61234","volume":"1900.10",
@@ -16,17 +16,17 @@ fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
 #[test]
 fn rows_are_found_by_pair() {
     let tickers = parse_all(200, LIST).unwrap();
-    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
-    assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.9998");
+    assert_eq!(price(&tickers, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(price(&tickers, "USDT-USD").unwrap(), "0.9998");
 }
 
 #[test]
 fn invalid_row_is_an_error_of_its_pair() {
     let tickers = parse_all(200, LIST).unwrap();
-    assert!(matches!(course(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&tickers, "ETH-USD"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&tickers, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(course(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
+    assert!(matches!(price(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
+    assert!(matches!(price(&tickers, "ETH-USD"), Err(SourceError::Implausible(_))));
+    assert!(matches!(price(&tickers, "ETH-EUR"), Err(SourceError::InvalidResponse(_))));
+    assert_eq!(price(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
+use crate::sources::tests::fixtures::{now, poll_all, price, response, scripted_source};
 
 const TICKER: &str = r#"{"USD":{"15m":61000.1,"last":61234.5,"buy":61234.5,"sell":61234.5,"symbol":"USD"},
         "EUR":{"15m":1,"last":56789,"buy":1,"sell":1,"symbol":"€"},"GBP":{"last":48000,"symbol":"JPY"},
@@ -12,18 +12,18 @@ fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
 #[test]
 fn last_price_is_parsed() {
     let tickers = parse_all(200, TICKER).unwrap();
-    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.50");
-    assert_eq!(course(&tickers, "BTC-EUR").unwrap(), "56789.00");
-    assert_eq!(course(&tickers, "BTC-RUB").unwrap(), "5512300.00");
+    assert_eq!(price(&tickers, "BTC-USD").unwrap(), "61234.50");
+    assert_eq!(price(&tickers, "BTC-EUR").unwrap(), "56789.00");
+    assert_eq!(price(&tickers, "BTC-RUB").unwrap(), "5512300.00");
 }
 
 #[test]
 fn invalid_row_is_an_error_of_its_pair() {
     let tickers = parse_all(200, TICKER).unwrap();
-    assert!(matches!(course(&tickers, "BTC-GBP"), Err(SourceError::InvalidResponse(_))));
-    assert!(matches!(course(&tickers, "BTC-CHF"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&tickers, "BTC-AUD"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(course(&tickers, "BTC-JPY"), Err(SourceError::UnknownPair));
+    assert!(matches!(price(&tickers, "BTC-GBP"), Err(SourceError::InvalidResponse(_))));
+    assert!(matches!(price(&tickers, "BTC-CHF"), Err(SourceError::Implausible(_))));
+    assert!(matches!(price(&tickers, "BTC-AUD"), Err(SourceError::InvalidResponse(_))));
+    assert_eq!(price(&tickers, "BTC-JPY"), Err(SourceError::UnknownPair));
 }
 
 #[test]

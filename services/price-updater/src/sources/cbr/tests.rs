@@ -26,7 +26,7 @@ fn rate(rates: &DailyRates, currency: &str) -> Result<String, SourceError> {
 }
 
 #[test]
-fn rate_is_per_unit() {
+fn rate_is_the_price_of_one_unit() {
     let rates = parse_text(200, DAILY).unwrap();
     assert_eq!(rate(&rates, "USD").unwrap(), "90.1234");
     assert_eq!(rate(&rates, "KRW").unwrap(), "0.0621505");

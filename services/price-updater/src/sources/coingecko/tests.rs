@@ -1,5 +1,5 @@
 use super::*;
-use crate::sources::tests::fixtures::{course, now, poll_all, response, scripted_source};
+use crate::sources::tests::fixtures::{now, poll_all, price, response, scripted_source};
 
 const PRICES: &str = r#"{
         "bitcoin":{"usd":61234,"eur":56789.01,"gbp":-1,"rub":5.512345e6,"chf":"54,321","jpy":null,"last_updated_at":1767441590},
@@ -13,31 +13,31 @@ fn parse_all(status: u16, body: &str) -> Result<TickerResults, SourceError> {
 #[test]
 fn every_number_format_is_parsed() {
     let tickers = parse_all(200, PRICES).unwrap();
-    assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00");
-    assert_eq!(course(&tickers, "BTC-RUB").unwrap(), "5512345.00");
-    assert_eq!(course(&tickers, "USDT-USD").unwrap(), "0.99981235");
+    assert_eq!(price(&tickers, "BTC-USD").unwrap(), "61234.00");
+    assert_eq!(price(&tickers, "BTC-RUB").unwrap(), "5512345.00");
+    assert_eq!(price(&tickers, "USDT-USD").unwrap(), "0.99981235");
 }
 
 #[test]
 fn invalid_or_old_value_is_an_error_of_its_pair() {
     let tickers = parse_all(200, PRICES).unwrap();
-    assert!(matches!(course(&tickers, "BTC-GBP"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&tickers, "BTC-CHF"), Err(SourceError::Implausible(_))));
-    assert!(matches!(course(&tickers, "BTC-JPY"), Err(SourceError::InvalidResponse(_))));
-    assert_eq!(course(&tickers, "USDT-GBP"), Err(SourceError::UnknownPair));
-    assert!(matches!(course(&tickers, "ETH-USD"), Err(SourceError::Stale(_))));
+    assert!(matches!(price(&tickers, "BTC-GBP"), Err(SourceError::Implausible(_))));
+    assert!(matches!(price(&tickers, "BTC-CHF"), Err(SourceError::Implausible(_))));
+    assert!(matches!(price(&tickers, "BTC-JPY"), Err(SourceError::InvalidResponse(_))));
+    assert_eq!(price(&tickers, "USDT-GBP"), Err(SourceError::UnknownPair));
+    assert!(matches!(price(&tickers, "ETH-USD"), Err(SourceError::Stale(_))));
 }
 
 #[test]
 fn invalid_update_time_is_ignored() {
     for time in ["1767441590000", "\"now\"", "-99999999999999999999", "null"] {
         let tickers = parse_all(200, &PRICES.replace("1767441590", time)).unwrap();
-        assert_eq!(course(&tickers, "BTC-USD").unwrap(), "61234.00", "{time}");
+        assert_eq!(price(&tickers, "BTC-USD").unwrap(), "61234.00", "{time}");
     }
 }
 
 #[test]
-fn price_has_its_reported_age_and_no_time_in_the_future() {
+fn price_has_the_reported_time_unless_that_is_in_the_future() {
     let age = |seconds: i64| {
         let time = (now().micros() / 1_000_000 + seconds).to_string();
         let tickers = parse_all(200, &PRICES.replace("1767441590", &time)).unwrap();

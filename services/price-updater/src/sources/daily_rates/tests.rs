@@ -36,7 +36,7 @@ fn rate_expires_two_weeks_after_its_day() {
         assert_eq!(cached_rates(&cache, day), [rate("1.08"), rate("0.86")]);
     }
     assert_eq!(cached_rates(&cache, "2026-01-15"), [rate("1.08"), None]);
-    // The ticker is as old as the reading, and names the day of the rate.
+    // The time of a ticker is the time of the poll. The ticker also names the day of its rate.
     let (now, pairs) = (midnight("2026-01-14"), BOTH);
     let reply = cache.reply(&PollRequest { pairs: &pairs, now, deadline: Instant::now() }).unwrap();
     let days = BOTH.map(|pair| reply.tickers[&pair].official_day.unwrap().to_string());

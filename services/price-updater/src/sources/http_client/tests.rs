@@ -15,7 +15,7 @@ fn deadline() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-/// A client of a source that always sends this response, and its number of requests.
+/// A client of a source that always sends this response, and the counter of the requests that the source receives.
 fn client(status: u16, headers: &'static [(&'static str, &'static str)]) -> (SourceHttpClient, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let count = requests.clone();

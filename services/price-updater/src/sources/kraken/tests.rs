@@ -70,7 +70,7 @@ fn errors_with_status_200_are_classified() {
     assert!(matches!(parse_btc_usd(200, &crossed), Err(SourceError::Implausible(_))));
 }
 
-/// A Kraken that does not list pairs in pounds, and its number of requests.
+/// Kraken without pairs in pounds, and the counter of the requests that it receives.
 fn kraken_without_pounds() -> (Box<dyn Source>, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let count = requests.clone();

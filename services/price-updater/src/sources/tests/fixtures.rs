@@ -37,8 +37,8 @@ pub(in crate::sources) fn now() -> Timestamp {
     "2026-01-03T12:00:00Z".parse().unwrap()
 }
 
-/// The price that is shown for one pair, or the error of the pair.
-pub(in crate::sources) fn course(results: &TickerResults, pair: &str) -> Result<String, SourceError> {
+/// The price of one pair that the API shows, or the error of the pair.
+pub(in crate::sources) fn price(results: &TickerResults, pair: &str) -> Result<String, SourceError> {
     let is_of_pair = |(other, _): &&(CurrencyPair, _)| other.to_string() == pair;
     let (_, result) = results.iter().find(is_of_pair).unwrap_or_else(|| panic!("{pair} has no result"));
     result.as_ref().map(|ticker| ticker.course().to_string()).map_err(Clone::clone)

@@ -1,4 +1,4 @@
-//! A price stream whose exchange is scripted by the test.
+//! A price stream whose exchange is scripted by the test. A *course* is the last price of one pair at one exchange.
 
 use std::{
     sync::{Arc, Mutex},

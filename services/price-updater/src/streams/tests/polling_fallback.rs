@@ -1,4 +1,4 @@
-//! A streamed source over a fake exchange and a fake polled source.
+//! A streamed source over a fake exchange and a fake polled source. A *course* is the last price of one pair at one source.
 
 use std::sync::{
     Arc,

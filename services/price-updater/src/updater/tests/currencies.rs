@@ -25,9 +25,9 @@ async fn currency_without_sources_is_prolonged_expires_and_recovers_on_its_own()
     for second in 0..3_500 {
         sleep(SECOND).await;
         let (fresh, prolonged) = (upstreams.fresh_currencies(), upstreams.currencies(PriceState::Prolonged));
-        let both = if second < 30 { ("EUR USD", "") } else { ("USD", "EUR") };
+        let expected = if second < 30 { ("EUR USD", "") } else { ("USD", "EUR") };
         if !(30..75).contains(&second) {
-            assert_eq!((fresh.as_str(), prolonged.as_str()), both, "{second} s");
+            assert_eq!((fresh.as_str(), prolonged.as_str()), expected, "{second} s");
         }
         assert!(fresh.contains("USD") && (fresh.contains("EUR") || prolonged.contains("EUR")), "{second} s");
         assert!(upstreams.record_age() <= 16 * SECOND, "{second} s");
@@ -62,7 +62,7 @@ async fn implausible_price_prolongs_the_last_good_price_or_stops_orders_as_confi
         instance.sources.fallen.store(false, Ordering::SeqCst);
         sleep(20 * SECOND).await;
         assert_eq!(upstreams.fresh_currencies(), "EUR USD");
-        // The new price lasts, and the only exchange that trades the pair still reports it.
+        // The new price is accepted: it has lasted, and the only exchange that trades the pair still reports it.
         instance.sources.fallen.store(true, Ordering::SeqCst);
         sleep(150 * SECOND).await;
         assert_eq!(upstreams.fresh_currencies(), "EUR USD");

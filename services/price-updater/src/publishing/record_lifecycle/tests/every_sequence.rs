@@ -1,5 +1,5 @@
-//! Compares the record that can be read with an independent calculation. Covers every sequence of successes and failures,
-//! without an incident and with each incident before each publish interval.
+//! Compares the record that orders can read with the result of an independent calculation. A case is a sequence of publish
+//! intervals that succeed or fail, and at most one incident between them. Every case is covered.
 //!
 //! The calculation uses neither states nor counters. It derives each result from the whole past: the last success, the
 //! number of failures since then, and whether the written record was lost.
@@ -135,11 +135,11 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
     // The record is lost if price-updater and the cache lose it at the same time, or if price-updater restarts after
     // the stored record has expired.
     let lost = incident.is_some_and(|(before, incident)| {
-        let is_since = last_success < before && before <= interval;
-        let age_then = (u64::from(before) * PUBLISH_INTERVAL).saturating_sub(as_of);
-        let expired = is_since && age_then >= stored_lifetime(before - last_success - 1);
+        let is_after_success = last_success < before && before <= interval;
+        let age_at_incident = (u64::from(before) * PUBLISH_INTERVAL).saturating_sub(as_of);
+        let expired = is_after_success && age_at_incident >= stored_lifetime(before - last_success - 1);
         let updater_restarts = incident == Incident::UpdaterRestarts;
-        is_since && (incident == Incident::UpdaterRestartsAndCacheLost || (updater_restarts && expired))
+        is_after_success && (incident == Incident::UpdaterRestartsAndCacheLost || (updater_restarts && expired))
     });
     let (state, lifetime) = if failures > TOLERATED_FAILURES {
         (PriceState::Prolonged, (age + 1 + TTL).min(MAX_PROLONGED_AGE))

@@ -1,8 +1,8 @@
 //! A price is prolonged before it expires: while every publish interval since the last success fails, the last good price is
 //! readable in every second, until it reaches its maximum age.
 //!
-//! Covers every sequence of successes and failures, and prices of different ages at their publication. The sources stop
-//! answering at any of the polls, and that poll waits for them.
+//! Covers every sequence of successes and failures, and prices of different ages at their publication. In each case the
+//! sources stop answering at one poll, and this poll waits for them.
 
 use std::time::Duration;
 
