@@ -187,7 +187,7 @@ impl Run {
             seed: plan.seed,
             timeline: plan.timeline.clone(),
             market: plan.market.clone(),
-            enforce_call_limits: true,
+            enforce_rate_limits: true,
             clock,
         });
         let mut config = updater_config(plan.websockets);

@@ -18,7 +18,7 @@ pub fn start_simulation(seed: u64, clock: Clock) -> Simulation {
         seed,
         timeline: Vec::new(),
         market: Vec::new(),
-        enforce_call_limits: false,
+        enforce_rate_limits: false,
         clock,
     };
     exchange_sim::endpoint(&config).1

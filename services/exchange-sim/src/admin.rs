@@ -9,9 +9,9 @@ use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 use serde::Serialize;
 
 use crate::{
-    call_limits::CallCounters,
     faults::{FaultInfo, NewFault, Timeline},
     market::moves::MarketMoveInfo,
+    rate_limits::CallCounters,
     simulation::Simulation,
 };
 

@@ -13,7 +13,7 @@ use crate::{
 /// The settings of exchange-sim.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The callers that may use `/admin/…`. `None` if no setting contains a key. In this case no caller may use it.
+    /// The callers that may use `/admin/…`. `None` if no setting contains a key. In this case no caller may use `/admin/…`.
     pub accepted_callers: Option<AcceptedCallers>,
     /// Prices depend only on the seed and the time.
     pub seed: u64,
@@ -22,7 +22,7 @@ pub struct Config {
     /// Scheduled moves of the market. Their times count from the start of the service.
     pub market: Vec<MarketMove>,
     /// Whether the exchanges refuse calls above their limits. Faults refuse calls regardless of this setting.
-    pub enforce_call_limits: bool,
+    pub enforce_rate_limits: bool,
     /// The clock of all exchanges.
     pub clock: Clock,
 }
@@ -30,7 +30,7 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens for `/admin/…`; without a key, no caller may use `/admin/…` |
+    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key that verifies the tokens for `/admin/…`; without a key, no caller may use `/admin/…` |
     /// | `SIM_SEED` | 1 | the seed of the prices |
     /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults and moves of the market |
     /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |
@@ -41,7 +41,7 @@ impl Config {
             seed: env.whole_number("SIM_SEED", 1, 0..=u64::MAX),
             timeline,
             market,
-            enforce_call_limits: env.parse("SIM_RATE_LIMITS", true, "true or false"),
+            enforce_rate_limits: env.parse("SIM_RATE_LIMITS", true, "true or false"),
             clock: Clock::System,
         }
     }

@@ -1,5 +1,5 @@
-//! The descriptions of the operations for the OpenAPI document. An operation of a simulated exchange has the errors of that
-//! exchange.
+//! The descriptions of the operations for the OpenAPI document. The operations of the simulated exchanges list no error codes
+//! of this product, because they respond with the errors of the real exchange.
 
 use common::{
     api::Code,

@@ -11,7 +11,7 @@ use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 
 use crate::{
     faults::{Fault, FaultKind},
-    formats::{JsonType, JsonValue, Price, PriceForm, TimeForm, format_time},
+    formats::{JsonType, JsonValue, Price, PriceFormat, TimeFormat, format_time},
     market::{
         Market, MarketTicker,
         calendar::{Calendar, days_before},
@@ -110,13 +110,13 @@ impl<'a> ExchangeView<'a> {
         Some(Ticker { last, bid, ask, time })
     }
 
-    /// The ticker of a pair that was delisted in 2023 and is still served: a constant last price, which is two fifths of
-    /// the market price of its last day, and an empty book.
+    /// The ticker of a pair that was delisted in 2023 and is still served. Its last price is constant: two fifths of the market
+    /// price of its last day. Its order book is empty.
     pub(crate) fn delisted_ticker(&self, listed: &ListedPair) -> Option<Ticker> {
         let ListedPair { pair, tick, .. } = *listed;
         let last_traded = "2023-05-19T09:00:00Z".parse().ok()?;
         let ticker = self.market.ticker(self.exchange, pair, tick, last_traded)?;
-        let price = Price { units: ticker.last / 5 * 2 / tick * tick, form: PriceForm::Plain };
+        let price = Price { units: ticker.last / 5 * 2 / tick * tick, format: PriceFormat::Plain };
         let none = Price { units: 0, ..price };
         Some(Ticker { last: price, bid: none, ask: none, time: last_traded })
     }
@@ -143,8 +143,8 @@ impl<'a> ExchangeView<'a> {
         }
     }
 
-    /// A time in the exchange's usual form, unless a fault changes the time or its form. `None` if a fault omits times.
-    pub(crate) fn format_time(&self, time: Timestamp, usual_form: TimeForm, json: JsonType) -> Option<JsonValue> {
+    /// A time in the exchange's usual format, unless a fault changes the time or its format. `None` if a fault omits times.
+    pub(crate) fn format_time(&self, time: Timestamp, usual_format: TimeFormat, json: JsonType) -> Option<JsonValue> {
         let time = match self.fault {
             Some(fault) if fault.kind == FaultKind::ClockSkew => {
                 let skew = Duration::from_secs(fault.skew_seconds().unsigned_abs());
@@ -153,7 +153,7 @@ impl<'a> ExchangeView<'a> {
             _ => time,
         };
         let odd_times = self.fault.filter(|fault| fault.kind == FaultKind::OddTimes);
-        format_time(time, odd_times.map_or(usual_form, Fault::time_form), json)
+        format_time(time, odd_times.map_or(usual_format, Fault::time_format), json)
     }
 
     /// The pair whose market price is shown as the price of `pair`. `None` if a fault unlists the pair.
@@ -164,19 +164,19 @@ impl<'a> ExchangeView<'a> {
         Some(if self.has_fault_on(FaultKind::OtherCurrency, pair) { mistaken_pair(pair) } else { pair })
     }
 
-    /// The price after the fault's change of its value and form.
+    /// The price, with the value and the format that the active fault gives it.
     fn faulty_price(&self, units: Units, pair: CurrencyPair, tick: Units) -> Price {
         let Some(fault) = self.fault.filter(|fault| fault.applies_to(pair)) else {
-            return Price { units, form: PriceForm::Plain };
+            return Price { units, format: PriceFormat::Plain };
         };
-        let form = match fault.kind {
-            FaultKind::NullPrice => PriceForm::Null,
-            FaultKind::OddNumbers => PriceForm::Odd(fault.number_form()),
-            _ => PriceForm::Plain,
+        let format = match fault.kind {
+            FaultKind::NullPrice => PriceFormat::Null,
+            FaultKind::OddNumbers => PriceFormat::Unusual(fault.number_format()),
+            _ => PriceFormat::Plain,
         };
         let units =
             if fault.kind == FaultKind::NegativePrice { -units } else { scale_to_tick(units, fault.factor, tick) };
-        Price { units, form }
+        Price { units, format }
     }
 }
 

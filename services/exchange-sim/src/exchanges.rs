@@ -1,7 +1,7 @@
 //! The simulated exchanges, indices and banks over HTTP. Each has a file with the paths, formats and errors of the real
 //! source.
 //!
-//! To add an exchange, write a file with its `NAME`, `ERROR_FORMATS`, `LIMIT` and routes, declare it as a module here, and
+//! To add an exchange, write a file with its `NAME`, `ERROR_FORMATS`, `RATE_LIMIT` and routes, declare it as a module here, and
 //! add it to `registry!`. Its WebSocket belongs in `ws/`.
 
 pub(crate) mod binance;
@@ -30,7 +30,7 @@ macro_rules! registry {
             ($($module::$exchange(FaultInjector::new(
                 $module::NAME,
                 $module::ERROR_FORMATS,
-                $module::LIMIT,
+                $module::RATE_LIMIT,
                 simulation,
             )),)+)
         }

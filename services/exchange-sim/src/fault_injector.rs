@@ -3,9 +3,9 @@
 use poem::http::StatusCode;
 
 use crate::{
-    call_limits::{CallDecision, CallLimit, IncomingCall, Refusal},
     exchange_view::ExchangeView,
     faults::{Fault, FaultKind},
+    rate_limits::{CallDecision, IncomingCall, RateLimit, Refusal},
     response::{Reply, SimulatedResponse},
     simulation::Simulation,
 };
@@ -31,7 +31,7 @@ pub(crate) struct ErrorFormats {
 pub(crate) struct FaultInjector {
     exchange: &'static str,
     formats: ErrorFormats,
-    limit: CallLimit,
+    limit: RateLimit,
     simulation: Simulation,
 }
 
@@ -39,32 +39,32 @@ impl FaultInjector {
     pub(crate) fn new(
         exchange: &'static str,
         formats: ErrorFormats,
-        limit: CallLimit,
+        limit: RateLimit,
         simulation: &Simulation,
     ) -> Self {
         Self { exchange, formats, limit, simulation: simulation.clone() }
     }
 
-    /// Answers one call. `answer` computes the reply without a fault; `weight` is the weight of the call in the rate limit.
+    /// Answers one call. `answer` computes the usual reply. `weight` is the weight of the call in the rate limit.
     pub(crate) async fn respond(
         &self,
         weight: u32,
         answer: impl FnOnce(&ExchangeView<'_>) -> Reply,
     ) -> SimulatedResponse {
-        let Simulation { market, faults, call_limiter, clock, enforce_call_limits, .. } = &self.simulation;
+        let Simulation { market, faults, rate_limiter, clock, enforce_rate_limits, .. } = &self.simulation;
         let now = clock.now();
         let fault = faults.active(self.exchange, now);
         let kind = fault.as_ref().map(|fault| fault.kind);
         let call = IncomingCall {
             limit: &self.limit,
-            enforce_limit: *enforce_call_limits,
+            enforce_limit: *enforce_rate_limits,
             weight,
             fault: fault.as_ref(),
             time: now,
         };
-        let (used_weight, throttled_calls) = match call_limiter.record_call(self.exchange, &call) {
+        let (used_weight, throttled_calls) = match rate_limiter.record_call(self.exchange, &call) {
             CallDecision::Served { used_weight, throttled_calls } => (used_weight, throttled_calls),
-            // An exchange without a connection cannot send a refusal.
+            // The fault `down` breaks the connection, so no refusal can be sent.
             CallDecision::Refused(_) if kind == Some(FaultKind::Down) => return SimulatedResponse::Aborted,
             CallDecision::Refused(refusal) => {
                 let reply = self.with_usage(self.refusal_reply(refusal), refusal.used_weight);

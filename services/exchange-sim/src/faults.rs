@@ -19,7 +19,7 @@ use common::{
 };
 use rust_decimal::Decimal;
 
-use crate::formats::{NumberForm, TimeForm};
+use crate::formats::{NumberFormat, TimeFormat};
 
 pub use kinds::FaultKind;
 pub use market_moves::MarketMove;
@@ -125,12 +125,12 @@ impl Fault {
         self.request.days.unwrap_or(DEFAULT_DAYS)
     }
 
-    pub(crate) fn number_form(&self) -> NumberForm {
-        self.request.number_form.unwrap_or(NumberForm::Thousands)
+    pub(crate) fn number_format(&self) -> NumberFormat {
+        self.request.number_form.unwrap_or(NumberFormat::Thousands)
     }
 
-    pub(crate) fn time_form(&self) -> TimeForm {
-        self.request.time_form.unwrap_or(TimeForm::Absent)
+    pub(crate) fn time_format(&self) -> TimeFormat {
+        self.request.time_form.unwrap_or(TimeFormat::Absent)
     }
 
     fn to_fault_info(&self, exchange: &str) -> FaultInfo {

@@ -1,6 +1,7 @@
-//! How exchanges write prices and times, and the forms that the faults `odd_numbers` and `odd_times` select.
+//! The formats of prices and times: the usual formats of exchanges, and the formats that the faults `odd_numbers` and
+//! `odd_times` select.
 //!
-//! To add a form, add a variant to [`NumberForm`] or to [`TimeForm`].
+//! To add a format, add a variant to [`NumberFormat`] or to [`TimeFormat`].
 
 mod json_value;
 mod numbers;
@@ -9,7 +10,7 @@ mod tests;
 mod times;
 
 pub(crate) use json_value::JsonValue;
-pub use numbers::NumberForm;
-pub(crate) use numbers::{Price, PriceForm, format_price};
-pub use times::TimeForm;
+pub use numbers::NumberFormat;
+pub(crate) use numbers::{Price, PriceFormat, format_price};
+pub use times::TimeFormat;
 pub(crate) use times::{JsonType, format_time};

@@ -5,7 +5,6 @@
 //! real exchange. `docs/exchange-sim.md` is the manual.
 
 mod admin;
-mod call_limits;
 mod config;
 mod documentation;
 mod exchange_view;
@@ -14,6 +13,7 @@ mod fault_injector;
 mod faults;
 mod formats;
 mod market;
+mod rate_limits;
 mod response;
 mod simulation;
 #[cfg(test)]
@@ -33,10 +33,10 @@ use common::{
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::HeaderValue};
 use tokio_util::sync::CancellationToken;
 
-pub use call_limits::CallCounters;
 pub use config::Config;
 pub use faults::{FaultError, FaultInfo, FaultKind, MarketMove, NewFault, TimedFault, TimelineError};
-pub use formats::{NumberForm, TimeForm};
+pub use formats::{NumberFormat, TimeFormat};
+pub use rate_limits::CallCounters;
 pub use simulation::Simulation;
 pub use ws::{ClientEnd, FromClient, FromExchange, WebSocketError};
 
@@ -115,9 +115,9 @@ fn simulation(config: &Config) -> Simulation {
         exchanges: EXCHANGES,
         market: Arc::new(Market::new(config.seed)),
         faults: Arc::default(),
-        call_limiter: Arc::default(),
+        rate_limiter: Arc::default(),
         clock: config.clock,
-        enforce_call_limits: config.enforce_call_limits,
+        enforce_rate_limits: config.enforce_rate_limits,
     };
     // The settings were checked when they were read, so this fails only for a `Config` that was built in code.
     if let Err(error) = simulation.set_timeline(&config.timeline, &config.market) {

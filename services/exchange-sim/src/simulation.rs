@@ -8,12 +8,12 @@ use common::{
 };
 
 use crate::{
-    call_limits::{CallCounters, CallLimiter},
     faults::{
         Fault, FaultError, FaultInfo, FaultStore, MarketMove, NewFault, TimedFault, TimelineError, resolve_moves,
         resolve_timeline,
     },
     market::Market,
+    rate_limits::{CallCounters, RateLimiter},
 };
 
 /// A handle to the simulation: the market, the faults, the call counters and the clock. Clones share one state.
@@ -23,10 +23,10 @@ pub struct Simulation {
     pub(crate) exchanges: &'static [&'static str],
     pub(crate) market: Arc<Market>,
     pub(crate) faults: Arc<FaultStore>,
-    pub(crate) call_limiter: Arc<CallLimiter>,
+    pub(crate) rate_limiter: Arc<RateLimiter>,
     pub(crate) clock: Clock,
     /// Whether the exchanges refuse calls above their limits. Faults refuse calls regardless of this setting.
-    pub(crate) enforce_call_limits: bool,
+    pub(crate) enforce_rate_limits: bool,
 }
 
 impl Simulation {
@@ -48,14 +48,14 @@ impl Simulation {
             return Err(FaultError::new("exchange", reason));
         }
         let fault = Fault::new(fault, self.now())?;
-        self.call_limiter.unban_callers(exchange);
+        self.rate_limiter.unban_callers(exchange);
         Ok(self.faults.start_fault(exchange, fault))
     }
 
     /// Ends all running faults of an exchange, and unbans its callers. Later faults of the timeline still start.
     pub fn end_fault(&self, exchange: &str) {
         self.faults.end_fault(exchange, self.now());
-        self.call_limiter.unban_callers(exchange);
+        self.rate_limiter.unban_callers(exchange);
     }
 
     /// Replaces the faults of the timeline, and the moves of the market that have not started. The new timeline starts now. If
@@ -80,6 +80,6 @@ impl Simulation {
 
     /// The call counters of every exchange since the start.
     pub fn call_counters(&self) -> Vec<CallCounters> {
-        self.call_limiter.counters(self.exchanges, self.now())
+        self.rate_limiter.counters(self.exchanges, self.now())
     }
 }

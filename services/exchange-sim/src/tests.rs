@@ -134,7 +134,7 @@ async fn prices_of_all_exchanges_are_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn kraken_answers_have_other_names_of_pairs_than_the_request() {
+async fn kraken_response_names_pairs_differently_from_the_request() {
     let sim = Sim::new();
     let kraken = sim.json("/kraken/0/public/Ticker?pair=XBTEUR,XBTUSD,XBTCHF,USDTUSD").await;
     assert_eq!(kraken["error"], Value::Array(Vec::new()));

@@ -23,7 +23,7 @@ fn error_in_the_timeline_file_is_reported() {
         ("7", "an object with the lists timeline and market"),
         (r#"[{"exchange":"kraken","fault":"down"}]"#, "at_seconds"),
         (r#"[{"exchange":"mtgox","at_seconds":1,"fault":"down"}]"#, "fault 0 (counted from 0): exchange"),
-        (r#"[{"exchange":"kraken","at_seconds":1,"fault":"sulky"}]"#, "sulky"),
+        (r#"[{"exchange":"kraken","at_seconds":1,"fault":"no_such_kind"}]"#, "no_such_kind"),
     ] {
         let error = read(json).unwrap_err();
         assert!(error.contains("SIM_TIMELINE") && error.contains(named), "{error}");

@@ -8,12 +8,12 @@ use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty, Refusal},
     exchange_view::{ExchangeView, Ticker},
     fault_injector::{ErrorFormats, FaultInjector},
     faults::FaultKind,
-    formats::{JsonType, JsonValue, Price, TimeForm},
+    formats::{JsonType, JsonValue, Price, TimeFormat},
     market::listed_pair::{ListedPair, find_listed_pair, listed},
+    rate_limits::{Penalty, RateLimit, Refusal},
     response::{Reply, SimulatedResponse},
 };
 
@@ -54,7 +54,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: Some("x-mbx-used-weight-1m"),
 };
 
-pub(super) const LIMIT: CallLimit = CallLimit { max_weight: 6_000, window_secs: 60, penalty: Penalty::Growing };
+pub(super) const RATE_LIMIT: RateLimit = RateLimit { max_weight: 6_000, window_secs: 60, penalty: Penalty::GrowingBan };
 
 pub(crate) struct Binance(pub(super) FaultInjector);
 
@@ -177,9 +177,9 @@ impl Binance {
 fn average(view: &ExchangeView<'_>, symbol: &str) -> Option<Reply> {
     let StatusTicker { ticker, .. } = find_ticker(view, symbol)?;
     // The mid price is used as the average of five minutes.
-    let mid = Price { units: i64::midpoint(ticker.bid.units, ticker.ask.units), form: ticker.last.form };
+    let mid = Price { units: i64::midpoint(ticker.bid.units, ticker.ask.units), format: ticker.last.format };
     let price = if mid.units == 0 { ticker.last } else { mid };
-    let close_time = view.format_time(ticker.time, TimeForm::Millis, JsonType::Number);
+    let close_time = view.format_time(ticker.time, TimeFormat::Millis, JsonType::Number);
     Some(Reply::ok(&AverageBody { mins: 5, price: price.text(DECIMALS), close_time }))
 }
 

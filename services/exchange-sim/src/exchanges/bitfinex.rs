@@ -9,11 +9,11 @@ use poem_openapi::{
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::{ExchangeView, Ticker},
     fault_injector::{ErrorFormats, FaultInjector},
     formats::{JsonValue, Price},
     market::listed_pair::{ListedPair, listed},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -45,8 +45,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 /// A client that exceeds the limit is refused for 60 s. The response does not say how long.
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 90, window_secs: 60, penalty: Penalty::Silent { seconds: 60 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 90, window_secs: 60, penalty: Penalty::BanWithoutRetryAfter { seconds: 60 } };
 
 pub(crate) struct Bitfinex(pub(super) FaultInjector);
 

@@ -6,11 +6,11 @@ use poem_openapi::{OpenApi, param::Path};
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::{ExchangeView, Ticker},
     fault_injector::{ErrorFormats, FaultInjector},
-    formats::{JsonType, JsonValue, Price, TimeForm},
+    formats::{JsonType, JsonValue, Price, TimeFormat},
     market::listed_pair::{ListedPair, listed},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -50,8 +50,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 10_000, window_secs: 600, penalty: Penalty::Silent { seconds: 10 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 10_000, window_secs: 600, penalty: Penalty::BanWithoutRetryAfter { seconds: 10 } };
 
 pub(crate) struct Bitstamp(pub(super) FaultInjector);
 
@@ -108,7 +108,7 @@ fn all_tickers(view: &ExchangeView<'_>) -> Reply {
 fn ticker_body(view: &ExchangeView<'_>, listed: &ListedPair, ticker: Ticker) -> TickerBody {
     let text = |price: Price| price.text(listed.decimals);
     TickerBody {
-        timestamp: view.format_time(ticker.time, TimeForm::Seconds, JsonType::Text),
+        timestamp: view.format_time(ticker.time, TimeFormat::Seconds, JsonType::Text),
         open: text(ticker.last.percent(99)),
         high: text(ticker.last.percent(102)),
         low: text(ticker.last.percent(98)),

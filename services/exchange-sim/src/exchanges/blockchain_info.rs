@@ -9,11 +9,11 @@ use poem_openapi::OpenApi;
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::ExchangeView,
     fault_injector::{ErrorFormats, FaultInjector},
     formats::JsonValue,
     market::units::{Units, tick_size},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -42,8 +42,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 60, window_secs: 60, penalty: Penalty::Silent { seconds: 10 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 60, window_secs: 60, penalty: Penalty::BanWithoutRetryAfter { seconds: 10 } };
 
 pub(crate) struct BlockchainInfo(pub(super) FaultInjector);
 

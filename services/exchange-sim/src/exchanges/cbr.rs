@@ -10,15 +10,15 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Query};
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::ExchangeView,
     fault_injector::{ErrorFormats, FaultInjector},
     faults::FaultKind,
-    formats::{JsonType, JsonValue, NumberForm, Price, PriceForm, TimeForm},
+    formats::{JsonType, JsonValue, NumberFormat, Price, PriceFormat, TimeFormat},
     market::{
         calendar::{Calendar, days_before},
         units::{UNIT, Units, tick_size},
     },
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedXml},
 };
 
@@ -90,8 +90,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 60, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 60, window_secs: 60, penalty: Penalty::BanWithRetryAfter { seconds: 60 } };
 
 pub(crate) struct Cbr(pub(super) FaultInjector);
 
@@ -139,7 +139,7 @@ fn date_attribute(view: &ExchangeView<'_>, fixing_day: NaiveDate) -> String {
     let valid_day = fixing_day.checked_add_days(Days::new(1)).unwrap_or(fixing_day);
     let date = if view.has_fault(FaultKind::OddTimes) || view.has_fault(FaultKind::ClockSkew) {
         let midnight = valid_day.and_time(NaiveTime::MIN).and_utc().into();
-        view.format_time(midnight, TimeForm::Date, JsonType::Number).map(JsonValue::into_text)
+        view.format_time(midnight, TimeFormat::Date, JsonType::Number).map(JsonValue::into_text)
     } else {
         Some(valid_day.format("%d.%m.%Y").to_string())
     };
@@ -175,15 +175,15 @@ fn nominal(fixing: Units) -> i64 {
     [10, 100, 1_000].into_iter().find(|nominal| fixing * nominal >= 10 * UNIT).unwrap_or(10_000)
 }
 
-/// Formats a price with a decimal comma, which is the bank's usual form. The form `decimal_comma` of the fault
+/// Formats a price with a decimal comma, which is the bank's usual format. The format `decimal_comma` of the fault
 /// `odd_numbers` therefore becomes a decimal point.
 fn with_comma(price: Price, decimals: u32) -> String {
-    let form = match price.form {
-        PriceForm::Plain => PriceForm::Odd(NumberForm::DecimalComma),
-        PriceForm::Odd(NumberForm::DecimalComma) => PriceForm::Plain,
+    let format = match price.format {
+        PriceFormat::Plain => PriceFormat::Unusual(NumberFormat::DecimalComma),
+        PriceFormat::Unusual(NumberFormat::DecimalComma) => PriceFormat::Plain,
         other => other,
     };
-    Price { form, ..price }.text(decimals).into_text()
+    Price { format, ..price }.text(decimals).into_text()
 }
 
 fn invalid_parameters() -> Reply {

@@ -5,11 +5,11 @@ use poem_openapi::{OpenApi, param::Path};
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::ExchangeView,
     fault_injector::{ErrorFormats, FaultInjector},
-    formats::{JsonType, JsonValue, TimeForm},
+    formats::{JsonType, JsonValue, TimeFormat},
     market::listed_pair::{ListedPair, listed},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -41,8 +41,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 /// The real limit is ten calls a second with bursts of up to fifteen. Here each second permits fifteen.
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 15, window_secs: 1, penalty: Penalty::Silent { seconds: 1 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 15, window_secs: 1, penalty: Penalty::BanWithoutRetryAfter { seconds: 1 } };
 
 pub(crate) struct Coinbase(pub(super) FaultInjector);
 
@@ -93,7 +93,7 @@ fn ticker_reply(view: &ExchangeView<'_>, name: &str) -> Reply {
         trade_id: ticker.time.micros() / 1_000_000,
         price: ticker.last.text(listed.decimals),
         size: "0.01000000",
-        time: view.format_time(ticker.time, TimeForm::Iso, JsonType::Text),
+        time: view.format_time(ticker.time, TimeFormat::Iso, JsonType::Text),
         rfq_volume: "7.660000",
     })
 }

@@ -12,11 +12,11 @@ use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::ExchangeView,
     fault_injector::{ErrorFormats, FaultInjector},
-    formats::{JsonType, JsonValue, TimeForm},
+    formats::{JsonType, JsonValue, TimeFormat},
     market::units::{UNIT, Units},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -47,8 +47,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 /// The published limit without a key has decreased over the years: 100, 50, 30, and now 5 to 15 calls a minute.
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 10, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 10, window_secs: 60, penalty: Penalty::BanWithRetryAfter { seconds: 60 } };
 
 pub(crate) struct CoinGecko(pub(super) FaultInjector);
 
@@ -158,7 +158,7 @@ fn simple_price(view: &ExchangeView<'_>, request: &PriceRequest) -> Reply {
             Some((currency.to_ascii_lowercase(), price))
         });
         let mut row: BTreeMap<_, _> = prices.collect();
-        let updated_at = view.format_time(updated_at(view, coin.asset), TimeForm::Seconds, JsonType::Number);
+        let updated_at = view.format_time(updated_at(view, coin.asset), TimeFormat::Seconds, JsonType::Number);
         if let Some(updated_at) = updated_at.filter(|_| *with_time) {
             row.insert("last_updated_at".to_owned(), updated_at);
         }
@@ -176,7 +176,7 @@ fn markets(view: &ExchangeView<'_>, currency: &str, ids: Option<&str>) -> Reply 
     }
     let row = |&Coin { id, asset, name }: &Coin| {
         let current_price = price(view, asset, currency, None)?;
-        let last_updated = view.format_time(updated_at(view, asset), TimeForm::Iso, JsonType::Text);
+        let last_updated = view.format_time(updated_at(view, asset), TimeFormat::Iso, JsonType::Text);
         Some(MarketRow { id, symbol: asset.as_str().to_ascii_lowercase(), name, current_price, last_updated })
     };
     let requested = COINS.iter().filter(|coin| ids.is_none_or(|ids| coin.is_in(ids)));

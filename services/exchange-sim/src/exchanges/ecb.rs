@@ -10,11 +10,11 @@ use poem::http::StatusCode;
 use poem_openapi::OpenApi;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::{ExchangeView, fixing_decimals},
     fault_injector::{ErrorFormats, FaultInjector},
-    formats::{JsonType, TimeForm},
+    formats::{JsonType, TimeFormat},
     market::{calendar::Calendar, units::tick_size},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedXml},
 };
 
@@ -36,8 +36,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 60, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 60, window_secs: 60, penalty: Penalty::BanWithRetryAfter { seconds: 60 } };
 
 pub(crate) struct Ecb(pub(super) FaultInjector);
 
@@ -53,7 +53,7 @@ impl Ecb {
 fn daily(view: &ExchangeView<'_>) -> Reply {
     let day = view.fixing_day(Calendar::Target);
     let midnight = day.and_time(NaiveTime::MIN).and_utc().into();
-    let time = view.format_time(midnight, TimeForm::Date, JsonType::Number);
+    let time = view.format_time(midnight, TimeFormat::Date, JsonType::Number);
     let time = time.map(|day| format!(" time='{}'", day.into_text()));
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<gesmes:Envelope \

@@ -14,14 +14,14 @@ use serde::Serialize;
 
 use super::ecb;
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::{ExchangeView, fixing_decimals},
     fault_injector::{ErrorFormats, FaultInjector},
-    formats::{JsonType, JsonValue, TimeForm},
+    formats::{JsonType, JsonValue, TimeFormat},
     market::{
         calendar::{Calendar, days_before},
         units::tick_size,
     },
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -40,8 +40,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 60, window_secs: 60, penalty: Penalty::Announced { seconds: 60 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 60, window_secs: 60, penalty: Penalty::BanWithRetryAfter { seconds: 60 } };
 
 pub(crate) struct Frankfurter(pub(super) FaultInjector);
 
@@ -214,7 +214,7 @@ fn v2_row(view: &ExchangeView<'_>, base: &str, quote: &str) -> Option<V2Row> {
 }
 
 fn format_day(view: &ExchangeView<'_>, day: NaiveDate) -> Option<JsonValue> {
-    view.format_time(day.and_time(NaiveTime::MIN).and_utc().into(), TimeForm::Date, JsonType::Number)
+    view.format_time(day.and_time(NaiveTime::MIN).and_utc().into(), TimeFormat::Date, JsonType::Number)
 }
 
 fn rate(view: &ExchangeView<'_>, day: NaiveDate, base: &str, quote: &str) -> Option<JsonValue> {

@@ -8,11 +8,11 @@ use poem_openapi::{OpenApi, param::Path};
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::{ExchangeView, Ticker},
     fault_injector::{ErrorFormats, FaultInjector},
-    formats::{JsonType, JsonValue, TimeForm},
+    formats::{JsonType, JsonValue, TimeFormat},
     market::listed_pair::{ListedPair, listed},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -53,8 +53,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 120, window_secs: 60, penalty: Penalty::Silent { seconds: 1 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 120, window_secs: 60, penalty: Penalty::BanWithoutRetryAfter { seconds: 1 } };
 
 pub(crate) struct Gemini(pub(super) FaultInjector);
 
@@ -118,7 +118,7 @@ fn ticker_body(view: &ExchangeView<'_>, listed: &ListedPair, ticker: Ticker) -> 
         (listed.pair.quote.to_string(), JsonValue::text("214322.50")),
     ];
     let time =
-        view.format_time(ticker.time, TimeForm::Millis, JsonType::Number).map(|time| ("timestamp".to_owned(), time));
+        view.format_time(ticker.time, TimeFormat::Millis, JsonType::Number).map(|time| ("timestamp".to_owned(), time));
     TickerBody {
         bid: ticker.bid.text(listed.decimals),
         ask: ticker.ask.text(listed.decimals),

@@ -9,12 +9,12 @@ use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::{ExchangeView, Ticker},
     fault_injector::{ErrorFormats, FaultInjector},
     faults::FaultKind,
     formats::{JsonValue, Price, format_price},
     market::listed_pair::{ListedPair, listed},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -67,8 +67,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 /// About two calls a second are permitted. Further calls are refused for five seconds, and each refused call restarts the time.
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 30, window_secs: 15, penalty: Penalty::Silent { seconds: 5 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 30, window_secs: 15, penalty: Penalty::BanWithoutRetryAfter { seconds: 5 } };
 
 pub(crate) struct Kraken(pub(super) FaultInjector);
 

@@ -6,11 +6,11 @@ use poem_openapi::{OpenApi, param::Query};
 use serde::Serialize;
 
 use crate::{
-    call_limits::{CallLimit, Penalty},
     exchange_view::{ExchangeView, Ticker},
     fault_injector::{ErrorFormats, FaultInjector},
-    formats::{JsonType, JsonValue, Price, TimeForm},
+    formats::{JsonType, JsonValue, Price, TimeFormat},
     market::listed_pair::{ListedPair, listed},
+    rate_limits::{Penalty, RateLimit},
     response::{Reply, SimulatedResponse},
 };
 
@@ -42,8 +42,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     usage_header: None,
 };
 
-pub(super) const LIMIT: CallLimit =
-    CallLimit { max_weight: 20, window_secs: 2, penalty: Penalty::Silent { seconds: 2 } };
+pub(super) const RATE_LIMIT: RateLimit =
+    RateLimit { max_weight: 20, window_secs: 2, penalty: Penalty::BanWithoutRetryAfter { seconds: 2 } };
 
 pub(crate) struct Okx(pub(super) FaultInjector);
 
@@ -143,7 +143,7 @@ fn ticker_body(view: &ExchangeView<'_>, listed: &'static ListedPair, ticker: Tic
         low24h: text(ticker.last.percent(98)),
         vol_ccy24h: "8000000",
         vol24h: "130.5",
-        ts: view.format_time(ticker.time, TimeForm::Millis, JsonType::Text),
+        ts: view.format_time(ticker.time, TimeFormat::Millis, JsonType::Text),
         sod_utc0: open(),
         sod_utc8: open(),
     }

@@ -78,9 +78,9 @@ kinds! {
     Unlisted = "unlisted", PRICE_PARAMETERS;
     /// Some keys have other names, for example the keys of prices.
     Renamed = "renamed", &[];
-    /// Numbers have another form.
+    /// Numbers have an unusual format.
     OddNumbers = "odd_numbers", &["direction", "number_form"];
-    /// Times have another unit or form, or are absent.
+    /// Times have another unit or format, or are absent.
     OddTimes = "odd_times", &["time_form"];
     /// The exchange's clock is ahead or behind.
     ClockSkew = "clock_skew", &["skew_seconds"];
@@ -92,7 +92,7 @@ kinds! {
     NegativePrice = "negative_price", PRICE_PARAMETERS;
     /// `null` instead of a price.
     NullPrice = "null_price", PRICE_PARAMETERS;
-    /// A bank's fixing is some days old and carries the old date.
+    /// A bank's newest fixing is some days old, and has the date of its day.
     OldFixing = "old_fixing", &["days"];
     /// WebSocket: the connection stays open, but no message arrives.
     Silent = "silent", &[];
@@ -100,7 +100,7 @@ kinds! {
     HeartbeatOnly = "heartbeat_only", &[];
     /// WebSocket: messages arrive twice and in the wrong order.
     OutOfOrder = "out_of_order", &[];
-    /// WebSocket: connections are cut, as after 24 hours.
+    /// WebSocket: the exchange ends connections without a close frame.
     Cut = "cut", &[];
     /// WebSocket: the exchange announces a restart and then closes the connections.
     RestartNotice = "restart_notice", &[];

@@ -1,4 +1,5 @@
-//! The JSON forms of a fault: as a client starts it, as a timeline schedules it, and as the admin API shows it.
+//! The three JSON objects that describe a fault: the request to start it, its entry in a timeline, and its entry in the lists of
+//! the admin API.
 
 use common::{
     money::{CurrencyPair, DecimalText},
@@ -8,10 +9,10 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use super::{kinds::FaultKind, market_moves::MarketMove};
-use crate::formats::{NumberForm, TimeForm};
+use crate::formats::{NumberFormat, TimeFormat};
 
-/// Declares the three forms with the same parameters, so that the forms cannot differ.
-macro_rules! fault_forms {
+/// Declares the three objects with the same parameters, so that their parameters cannot differ.
+macro_rules! fault_payloads {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)+) => {
         /// A fault to start.
         #[derive(Debug, Clone, PartialEq, Eq, Object, Deserialize)]
@@ -82,7 +83,7 @@ macro_rules! fault_forms {
     };
 }
 
-fault_forms! {
+fault_payloads! {
     /// For `lie_factor`: prices are multiplied by this number, above 0 and at most 1000. The default is 0.4.
     factor: DecimalText,
     /// For faults of prices: the only pair that the fault applies to, such as `BTC-USD`. The default is every pair.
@@ -99,10 +100,10 @@ fault_forms! {
     skew_seconds: i64,
     /// For `old_fixing`: the age of the fixing in days, 1 to 3650. The default is 5.
     days: u32,
-    /// For `odd_numbers`: the form of prices. The default is `thousands`.
-    number_form: NumberForm,
-    /// For `odd_times`: the form of times. The default is `absent`.
-    time_form: TimeForm,
+    /// For `odd_numbers`: the format of prices. The default is `thousands`.
+    number_form: NumberFormat,
+    /// For `odd_times`: the format of times. The default is `absent`.
+    time_form: TimeFormat,
 }
 
 /// Faults and moves of the market, and when they start.

@@ -34,7 +34,7 @@ fn invalid_parameters_are_refused() {
         (NewFault { status: Some(200), ..new_fault(FaultKind::Html520) }, "status"),
         (NewFault { days: Some(0), ..new_fault(FaultKind::OldFixing) }, "days"),
         (NewFault { skew_seconds: Some(i64::MIN), ..new_fault(FaultKind::ClockSkew) }, "skew_seconds"),
-        (NewFault { time_form: Some(TimeForm::Iso), ..new_fault(FaultKind::OddNumbers) }, "time_form"),
+        (NewFault { time_form: Some(TimeFormat::Iso), ..new_fault(FaultKind::OddNumbers) }, "time_form"),
     ] {
         assert_eq!(check(&new), Err(field), "{new:?}");
     }

@@ -9,8 +9,8 @@ use crate::market::units::{DECIMALS, UNIT, Units};
 /// How the fault `odd_numbers` writes prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[oai(rename_all = "snake_case")]
-pub enum NumberForm {
+#[oai(rename = "NumberForm", rename_all = "snake_case")]
+pub enum NumberFormat {
     /// Commas between thousands: `84,000.12`.
     Thousands,
     /// A comma before the fraction: `84000,12`.
@@ -21,43 +21,44 @@ pub enum NumberForm {
     Integer,
 }
 
-/// A price and the form in which it is written.
+/// A price and the format in which it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Price {
     pub(crate) units: Units,
-    pub(crate) form: PriceForm,
+    pub(crate) format: PriceFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PriceForm {
-    /// The exchange's usual form.
+pub(crate) enum PriceFormat {
+    /// The exchange's usual format.
     Plain,
     /// `null` instead of the price.
     Null,
-    Odd(NumberForm),
+    /// A format that the fault `odd_numbers` selects.
+    Unusual(NumberFormat),
 }
 
 impl Price {
-    /// The price as a JSON string with `decimals` decimals, at most 8. The form can change the decimals, or require `null`.
+    /// The price as a JSON string with `decimals` decimals, at most 8. The format can change the decimals, or require `null`.
     pub(crate) fn text(self, decimals: u32) -> JsonValue {
-        match self.form {
-            PriceForm::Plain => JsonValue::Text(format_price(self.units, decimals)),
-            PriceForm::Null => JsonValue::Null,
-            PriceForm::Odd(form) => JsonValue::Text(format_odd(self.units, decimals, form)),
+        match self.format {
+            PriceFormat::Plain => JsonValue::Text(format_price(self.units, decimals)),
+            PriceFormat::Null => JsonValue::Null,
+            PriceFormat::Unusual(format) => JsonValue::Text(format_unusual(self.units, decimals, format)),
         }
     }
 
-    /// The price as a JSON number with at most `decimals` decimals, without trailing zeros. The form can require a string
+    /// The price as a JSON number with at most `decimals` decimals, without trailing zeros. The format can require a string
     /// or `null` instead.
     pub(crate) fn number(self, decimals: u32) -> JsonValue {
-        match self.form {
-            PriceForm::Plain => JsonValue::Number(without_trailing_zeros(&format_price(self.units, decimals))),
-            PriceForm::Null => JsonValue::Null,
+        match self.format {
+            PriceFormat::Plain => JsonValue::Number(without_trailing_zeros(&format_price(self.units, decimals))),
+            PriceFormat::Null => JsonValue::Null,
             // A JSON number cannot contain a comma.
-            PriceForm::Odd(form @ (NumberForm::Thousands | NumberForm::DecimalComma)) => {
-                JsonValue::Text(format_odd(self.units, decimals, form))
+            PriceFormat::Unusual(format @ (NumberFormat::Thousands | NumberFormat::DecimalComma)) => {
+                JsonValue::Text(format_unusual(self.units, decimals, format))
             }
-            PriceForm::Odd(form) => JsonValue::Number(format_odd(self.units, decimals, form)),
+            PriceFormat::Unusual(format) => JsonValue::Number(format_unusual(self.units, decimals, format)),
         }
     }
 
@@ -76,14 +77,14 @@ pub(crate) fn format_price(price: Units, decimals: u32) -> String {
     if decimals == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{:0width$}", price % unit / divisor) }
 }
 
-pub(super) fn format_odd(units: Units, decimals: u32, form: NumberForm) -> String {
+pub(super) fn format_unusual(units: Units, decimals: u32, format: NumberFormat) -> String {
     let plain = format_price(units, decimals);
     let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
-    match form {
-        NumberForm::Integer => whole.to_owned(),
-        NumberForm::DecimalComma => format!("{whole},{fraction}"),
-        NumberForm::Thousands => format!("{}.{fraction}", with_thousands_separators(whole)),
-        NumberForm::Exponent => with_exponent(&plain),
+    match format {
+        NumberFormat::Integer => whole.to_owned(),
+        NumberFormat::DecimalComma => format!("{whole},{fraction}"),
+        NumberFormat::Thousands => format!("{}.{fraction}", with_thousands_separators(whole)),
+        NumberFormat::Exponent => with_exponent(&plain),
     }
 }
 

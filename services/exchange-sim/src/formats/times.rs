@@ -9,8 +9,8 @@ use super::json_value::JsonValue;
 /// How a time is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[oai(rename_all = "snake_case")]
-pub enum TimeForm {
+#[oai(rename = "TimeForm", rename_all = "snake_case")]
+pub enum TimeFormat {
     /// Seconds since 1970.
     Seconds,
     /// Milliseconds since 1970.
@@ -32,18 +32,18 @@ pub(crate) enum JsonType {
     Number,
 }
 
-/// A time in one of the forms. `None` for [`TimeForm::Absent`].
-pub(crate) fn format_time(time: Timestamp, form: TimeForm, json: JsonType) -> Option<JsonValue> {
+/// A time in one of the formats. `None` for [`TimeFormat::Absent`].
+pub(crate) fn format_time(time: Timestamp, format: TimeFormat, json: JsonType) -> Option<JsonValue> {
     let count = |count: i64| match json {
         JsonType::Text => JsonValue::Text(count.to_string()),
         JsonType::Number => JsonValue::Number(count.to_string()),
     };
-    Some(match form {
-        TimeForm::Seconds => count(time.micros().div_euclid(1_000_000)),
-        TimeForm::Millis => count(time.micros().div_euclid(1_000)),
-        TimeForm::Micros => count(time.micros()),
-        TimeForm::Iso => JsonValue::Text(time.to_string()),
-        TimeForm::Date => JsonValue::Text(time.to_datetime().date_naive().to_string()),
-        TimeForm::Absent => return None,
+    Some(match format {
+        TimeFormat::Seconds => count(time.micros().div_euclid(1_000_000)),
+        TimeFormat::Millis => count(time.micros().div_euclid(1_000)),
+        TimeFormat::Micros => count(time.micros()),
+        TimeFormat::Iso => JsonValue::Text(time.to_string()),
+        TimeFormat::Date => JsonValue::Text(time.to_datetime().date_naive().to_string()),
+        TimeFormat::Absent => return None,
     })
 }

@@ -47,7 +47,7 @@ impl MarketMoves {
     /// `value` after all moves until `time`.
     pub(super) fn apply(&self, value: i128, time: Timestamp) -> i128 {
         let moves = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        moves.iter().fold(value, |value, planned| value * planned.factor(time) / ONE)
+        moves.iter().fold(value, |value, market_move| value * market_move.factor(time) / ONE)
     }
 }
 

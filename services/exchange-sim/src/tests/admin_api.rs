@@ -22,7 +22,7 @@ async fn invalid_fault_is_refused() {
     let sim = Sim::new();
     assert_eq!(set(&sim, "mtgox", r#"{"fault":"down"}"#).await.0, 404);
     for (fault, named) in [
-        (r#"{"fault":"sulky"}"#, "fault"),
+        (r#"{"fault":"no_such_kind"}"#, "fault"),
         (r#"{"fault":"down","seconds":0}"#, "seconds"),
         (r#"{"fault":"lie_factor","factor":"0"}"#, "factor"),
         (r#"{"fault":"down","second":1}"#, "second"),

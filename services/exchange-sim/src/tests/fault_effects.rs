@@ -98,9 +98,9 @@ async fn price_faults_change_the_answer() {
 async fn time_faults_change_answers_that_have_times() {
     for (name, path) in PATHS {
         let usual = Sim::new().get(path).await.1;
-        let timeless = ["binance", "bitfinex", "blockchain_info", "kraken"].contains(&name);
+        let without_times = ["binance", "bitfinex", "blockchain_info", "kraken"].contains(&name);
         let skewed = get_with_fault(name, path, r#"{"fault":"clock_skew","skew_seconds":-86400}"#).await.1;
-        assert_eq!(skewed == usual, timeless, "{name}: {skewed}");
+        assert_eq!(skewed == usual, without_times, "{name}: {skewed}");
         for form in ["seconds", "millis", "micros", "absent"] {
             let odd = get_with_fault(name, path, &format!(r#"{{"fault":"odd_times","time_form":"{form}"}}"#)).await.1;
             let usual_form = match form {
@@ -108,7 +108,7 @@ async fn time_faults_change_answers_that_have_times() {
                 "millis" => ["gemini", "okx"].contains(&name),
                 _ => false,
             };
-            assert_eq!(odd == usual, timeless || usual_form, "{name}: {form} {odd}");
+            assert_eq!(odd == usual, without_times || usual_form, "{name}: {form} {odd}");
         }
         let old = get_with_fault(name, path, r#"{"fault":"old_fixing","days":9}"#).await.1;
         assert_eq!(old != usual, BANKS.contains(&name), "{name}: {old}");
@@ -142,10 +142,10 @@ async fn fault_of_one_pair_does_not_affect_other_pairs() {
     let all = async || sim.json("/kraken/0/public/Ticker?pair=XBTUSD,XBTEUR").await["result"].clone();
     let usual = all().await;
     sim.start_fault("kraken", r#"{"fault":"lie_factor","factor":"2.5","direction":"BTC-EUR"}"#);
-    let lie = all().await;
-    assert_eq!(lie["XXBTZUSD"], usual["XXBTZUSD"]);
-    let [lie, usual] = [lie, usual].map(|all| cents(&all["XXBTZEUR"]["c"][0]));
-    assert!((lie - usual * 5 / 2).abs() < usual / 100, "{lie} {usual}");
+    let multiplied = all().await;
+    assert_eq!(multiplied["XXBTZUSD"], usual["XXBTZUSD"]);
+    let [multiplied, usual] = [multiplied, usual].map(|all| cents(&all["XXBTZEUR"]["c"][0]));
+    assert!((multiplied - usual * 5 / 2).abs() < usual / 100, "{multiplied} {usual}");
     sim.start_fault("kraken", r#"{"fault":"crossed_book","direction":"BTC-EUR"}"#);
     let crossed = all().await;
     assert!(cents(&crossed["XXBTZEUR"]["b"][0]) > cents(&crossed["XXBTZEUR"]["a"][0]), "{crossed}");
@@ -202,9 +202,9 @@ async fn every_kind_can_be_set_at_every_exchange() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_above_the_limit_are_refused_only_with_enforced_limits() {
-    for enforce_call_limits in [true, false] {
+    for enforce_rate_limits in [true, false] {
         let (endpoint, simulation) = crate::endpoint(&crate::Config {
-            enforce_call_limits,
+            enforce_rate_limits,
             ..super::config(common::time::Clock::starting_at(super::START.parse().unwrap()))
         });
         let sim = Sim { endpoint, simulation };
@@ -212,6 +212,6 @@ async fn calls_above_the_limit_are_refused_only_with_enforced_limits() {
         for _ in 0..40 {
             refused += u32::from(sim.get(OKX.1).await.0 == 429);
         }
-        assert_eq!(refused > 0, enforce_call_limits);
+        assert_eq!(refused > 0, enforce_rate_limits);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     exchange_view::{ExchangeView, Ticker},
     exchanges::binance,
     faults::FaultKind,
-    formats::{JsonType, JsonValue, Price, TimeForm},
+    formats::{JsonType, JsonValue, Price, TimeFormat},
     market::listed_pair::ListedPair,
 };
 
@@ -190,7 +190,7 @@ fn book_ticker_message(listed: &ListedPair, u: u64, ticker: Ticker) -> BookTicke
 
 fn ticker_message(listed: &ListedPair, ticker: Ticker, view: &ExchangeView<'_>) -> TickerMessage {
     let text = |price: Price| price.text(DECIMALS);
-    let time = view.format_time(ticker.time, TimeForm::Millis, JsonType::Number);
+    let time = view.format_time(ticker.time, TimeFormat::Millis, JsonType::Number);
     TickerMessage {
         e: "24hrTicker",
         event_time: time.clone(),

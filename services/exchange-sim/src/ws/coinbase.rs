@@ -11,7 +11,7 @@ use crate::{
     exchange_view::{ExchangeView, Ticker},
     exchanges::coinbase,
     faults::FaultKind,
-    formats::{JsonType, JsonValue, Price, TimeForm},
+    formats::{JsonType, JsonValue, Price, TimeFormat},
     market::listed_pair::ListedPair,
 };
 
@@ -166,7 +166,7 @@ impl WsDialect for Coinbase {
                 sequence: subscription.next_sequence(view),
                 last_trade_id: trade_id(ticker.time),
                 product_id: listed.symbol,
-                time: view.format_time(view.now, TimeForm::Iso, JsonType::Text),
+                time: view.format_time(view.now, TimeFormat::Iso, JsonType::Text),
             }))
         };
         self.pairs.iter_mut().filter_map(heartbeat).collect()
@@ -223,7 +223,7 @@ fn ticker_message(listed: &ListedPair, ticker: Ticker, sequence: i64, view: &Exc
         best_ask: text(ask),
         best_ask_size: "1.50000000",
         side: "buy",
-        time: view.format_time(time, TimeForm::Iso, JsonType::Text),
+        time: view.format_time(time, TimeFormat::Iso, JsonType::Text),
         trade_id: trade_id(time),
         last_size: "0.01000000",
     }

@@ -26,7 +26,7 @@ pub(super) struct WsEndpoint {
 pub(super) trait WsDialect: Send {
     fn rules(&self) -> ConnectionRules;
 
-    /// The first messages, before the client sends one.
+    /// The messages that the exchange sends as soon as the connection is open.
     fn greeting(&mut self, _view: &ExchangeView<'_>) -> Vec<String> {
         Vec::new()
     }
@@ -83,7 +83,7 @@ struct SentTicker {
     time: Timestamp,
 }
 
-/// Selects the prices of a ticker that cause an update when they change.
+/// Which prices of a ticker cause an update when they change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum UpdateTrigger {
     LastTradeOrBook,
@@ -110,7 +110,8 @@ impl LastSent {
         !unchanged
     }
 
-    pub(super) fn forget(&mut self, pair: CurrencyPair) {
+    /// Removes the pair, so that its next ticker is sent even if it has not changed.
+    pub(super) fn remove(&mut self, pair: CurrencyPair) {
         self.0.remove(&pair);
     }
 }

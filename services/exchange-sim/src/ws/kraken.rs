@@ -1,6 +1,6 @@
-//! Kraken's WebSocket, version 2, as documented at <https://docs.kraken.com/api/docs/websocket-v2/ticker>: the status
-//! first, one answer for each pair, a snapshot and then updates with JSON numbers, and heartbeats while nothing else is
-//! sent.
+//! Kraken's WebSocket, version 2, as documented at <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Kraken first sends
+//! its status. It answers a subscription with one message for each pair, followed by a snapshot and updates. Prices are JSON
+//! numbers. Heartbeats are sent while nothing else is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::{
     exchange_view::{ExchangeView, Ticker},
     exchanges::kraken,
     faults::FaultKind,
-    formats::{JsonType, JsonValue, Price, TimeForm},
+    formats::{JsonType, JsonValue, Price, TimeFormat},
     market::listed_pair::ListedPair,
 };
 
@@ -193,7 +193,7 @@ impl Kraken {
             let trades_only = params.event_trigger.as_deref().unwrap_or(TRADES) == TRADES;
             let trigger = if trades_only { UpdateTrigger::LastTrade } else { UpdateTrigger::LastTradeOrBook };
             self.subscriptions.insert(pair, trigger);
-            self.last_sent.forget(pair);
+            self.last_sent.remove(pair);
             if snapshot {
                 self.awaiting_snapshot.insert(pair);
             }
@@ -238,6 +238,6 @@ fn ticker_data(listed: &ListedPair, ticker: Ticker, view: &ExchangeView<'_>) -> 
         high: number(ticker.last.percent(102)),
         change: JsonValue::number("250.0"),
         change_pct: JsonValue::number("0.24"),
-        timestamp: view.format_time(ticker.time, TimeForm::Iso, JsonType::Text),
+        timestamp: view.format_time(ticker.time, TimeFormat::Iso, JsonType::Text),
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     exchange_view::{ExchangeView, Ticker},
     exchanges::okx::{self, TickerBody},
     faults::FaultKind,
-    formats::{JsonType, Price, TimeForm},
+    formats::{JsonType, Price, TimeFormat},
     market::listed_pair::ListedPair,
 };
 
@@ -112,7 +112,7 @@ impl Okx {
         };
         if op == "subscribe" {
             self.pairs.insert(listed.symbol);
-            self.last_sent.forget(listed.pair);
+            self.last_sent.remove(listed.pair);
         } else {
             self.pairs.remove(listed.symbol);
         }
@@ -142,7 +142,7 @@ fn ticker_body(listed: &'static ListedPair, ticker: Ticker, view: &ExchangeView<
         low24h: text(ticker.last.percent(98)),
         vol_ccy24h: "8000000",
         vol24h: "130.5",
-        ts: view.format_time(ticker.time, TimeForm::Millis, JsonType::Text),
+        ts: view.format_time(ticker.time, TimeFormat::Millis, JsonType::Text),
         sod_utc0: text(ticker.last),
         sod_utc8: text(ticker.last),
     }

@@ -61,7 +61,7 @@ enum SessionEnd {
     Closed(u16),
 }
 
-/// The content of messages. Some faults affect only prices.
+/// Whether messages contain prices. Some faults affect only such messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Content {
     Prices,

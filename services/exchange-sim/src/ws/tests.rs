@@ -26,7 +26,7 @@ fn new_simulation() -> Simulation {
         seed: 1,
         timeline: Vec::new(),
         market: Vec::new(),
-        enforce_call_limits: false,
+        enforce_rate_limits: false,
         clock,
     })
     .1

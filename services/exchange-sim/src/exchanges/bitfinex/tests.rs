@@ -17,7 +17,7 @@ async fn last_price_has_a_later_position_in_a_list_of_tickers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_ninety_calls_a_minute_cause_a_silent_ban_of_a_minute() {
+async fn more_than_ninety_calls_a_minute_cause_a_ban_of_a_minute_without_retry_after() {
     let sim = Sim::new();
     for _ in 0..90 {
         assert_eq!(sim.get("/bitfinex/v2/ticker/tBTCUSD").await.0, 200);

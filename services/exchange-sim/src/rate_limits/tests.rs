@@ -1,33 +1,34 @@
 use super::*;
 use crate::faults::NewFault;
 
-const GROWING: CallLimit = CallLimit { max_weight: 4, window_secs: 60, penalty: Penalty::Growing };
-const SILENT: CallLimit = CallLimit { max_weight: 1, window_secs: 10, penalty: Penalty::Silent { seconds: 60 } };
+const GROWING: RateLimit = RateLimit { max_weight: 4, window_secs: 60, penalty: Penalty::GrowingBan };
+const WITHOUT_RETRY_AFTER: RateLimit =
+    RateLimit { max_weight: 1, window_secs: 10, penalty: Penalty::BanWithoutRetryAfter { seconds: 60 } };
 
 fn time_at(seconds: u64) -> Timestamp {
     "2026-01-02T03:04:00Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(seconds))
 }
 
-fn record(limiter: &CallLimiter, limit: &CallLimit, fault: Option<&Fault>, second: u64) -> CallDecision {
+fn record(limiter: &RateLimiter, limit: &RateLimit, fault: Option<&Fault>, second: u64) -> CallDecision {
     let call = IncomingCall { limit, enforce_limit: true, weight: 2, fault, time: time_at(second) };
     limiter.record_call("an exchange", &call)
 }
 
 /// The `Retry-After` and the ban flag of a refused call. `None` for a served call.
-fn call(limiter: &CallLimiter, limit: &CallLimit, fault: Option<&Fault>, second: u64) -> Option<(Option<u64>, bool)> {
+fn call(limiter: &RateLimiter, limit: &RateLimit, fault: Option<&Fault>, second: u64) -> Option<(Option<u64>, bool)> {
     match record(limiter, limit, fault, second) {
         CallDecision::Served { .. } => None,
         CallDecision::Refused(refusal) => Some((refusal.retry_after, refusal.banned)),
     }
 }
 
-fn counters(limiter: &CallLimiter) -> CallCounters {
+fn counters(limiter: &RateLimiter) -> CallCounters {
     limiter.counters(&["an exchange"], time_at(0)).remove(0)
 }
 
 #[test]
 fn growing_penalty_doubles_the_ban_with_each_ignored_refusal() {
-    let limiter = CallLimiter::default();
+    let limiter = RateLimiter::default();
     let call = |second| call(&limiter, &GROWING, None, second);
     assert_eq!([0, 1].map(call), [None, None]);
     assert_eq!(call(50), Some((Some(10), false)));
@@ -44,7 +45,7 @@ fn growing_penalty_doubles_the_ban_with_each_ignored_refusal() {
 
 #[test]
 fn call_after_the_announced_time_is_served() {
-    let limiter = CallLimiter::default();
+    let limiter = RateLimiter::default();
     let call = |second| call(&limiter, &GROWING, None, second);
     assert_eq!([0, 1, 2, 60].map(|second| call(second).is_some()), [false, false, true, false]);
     let counters = counters(&limiter);
@@ -53,9 +54,9 @@ fn call_after_the_announced_time_is_served() {
 }
 
 #[test]
-fn silent_ban_is_not_announced_and_restarts_with_each_call() {
-    let limiter = CallLimiter::default();
-    let call = |second| call(&limiter, &SILENT, None, second);
+fn ban_without_retry_after_restarts_with_each_call() {
+    let limiter = RateLimiter::default();
+    let call = |second| call(&limiter, &WITHOUT_RETRY_AFTER, None, second);
     assert_eq!([0, 50].map(call), [Some((None, false)), Some((None, true))]);
     assert_eq!(call(109), Some((None, true)));
     assert_eq!((counters(&limiter).inside_announced_ban, counters(&limiter).inside_silent_block), (0, 2));
@@ -63,15 +64,15 @@ fn silent_ban_is_not_announced_and_restarts_with_each_call() {
 
 #[test]
 fn faults_refuse_calls_below_the_limit() {
-    let wide = CallLimit { max_weight: 1_000, ..SILENT };
+    let wide = RateLimit { max_weight: 1_000, ..WITHOUT_RETRY_AFTER };
     let fault = |new: NewFault| Fault::new(&NewFault { seconds: Some(30), ..new }, time_at(0)).unwrap();
     let new_fault = |kind| fault(NewFault::new(kind));
-    let first_ban = |fault: &Fault| call(&CallLimiter::default(), &wide, Some(fault), 0);
+    let first_ban = |fault: &Fault| call(&RateLimiter::default(), &wide, Some(fault), 0);
     assert_eq!(first_ban(&new_fault(FaultKind::RateLimited)), Some((None, false)));
     assert_eq!(first_ban(&new_fault(FaultKind::RateLimitedSilently)), Some((None, false)));
     assert_eq!(first_ban(&new_fault(FaultKind::IpBanned)), Some((Some(120), true)));
     let with_retry_after = fault(NewFault { retry_after: Some(7), ..NewFault::new(FaultKind::RateLimited) });
-    let limiter = CallLimiter::default();
+    let limiter = RateLimiter::default();
     assert_eq!(call(&limiter, &wide, Some(&with_retry_after), 0), Some((Some(7), false)));
     // The ban keeps its end after the fault has ended.
     assert_eq!([3, 7].map(|second| call(&limiter, &wide, None, second)), [Some((Some(4), true)), None]);
@@ -81,8 +82,8 @@ fn faults_refuse_calls_below_the_limit() {
 
 #[test]
 fn throttled_calls_are_counted_and_the_sixth_is_refused() {
-    let limiter = CallLimiter::default();
-    let wide = CallLimit { max_weight: 1_000, ..SILENT };
+    let limiter = RateLimiter::default();
+    let wide = RateLimit { max_weight: 1_000, ..WITHOUT_RETRY_AFTER };
     let fault = Fault::new(&NewFault::new(FaultKind::Throttled), time_at(0)).unwrap();
     for second in 1..=5 {
         let decision = record(&limiter, &wide, Some(&fault), second);

@@ -14,12 +14,12 @@ use crate::faults::{Fault, FaultKind, MAX_RETRY_AFTER_SECS};
 
 /// Number of calls that an exchange with the fault `throttled` serves before it refuses calls.
 const MAX_THROTTLED_CALLS: u32 = 5;
-/// Duration of the first ban under [`Penalty::Growing`].
+/// Duration of the first ban under [`Penalty::GrowingBan`].
 const FIRST_BAN_SECS: u64 = 120;
 
 /// An exchange's rate limit. All callers share it, as clients behind one gateway share an IP address.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CallLimit {
+pub(crate) struct RateLimit {
     /// The largest weight within one window. Windows are aligned to the clock.
     pub(crate) max_weight: u32,
     pub(crate) window_secs: u32,
@@ -29,19 +29,19 @@ pub(crate) struct CallLimit {
 /// How an exchange treats a caller that exceeds the limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Penalty {
-    /// Refuses calls until the window ends, and announces that time. A call before that time bans the caller for two minutes.
-    /// Each further call doubles the duration of the ban, up to three days.
-    Growing,
-    /// Refuses calls for `seconds`, and announces the end. Each further call restarts the time.
-    Announced { seconds: u64 },
-    /// Refuses calls for `seconds`, and does not announce the end. Each further call restarts the time.
-    Silent { seconds: u64 },
+    /// Refuses calls until the window ends. `Retry-After` announces that time. A call before that time bans the caller for two
+    /// minutes. Each further call doubles the duration of the ban, up to three days.
+    GrowingBan,
+    /// Refuses calls for `seconds`. `Retry-After` announces the remaining time. Each further call restarts the time.
+    BanWithRetryAfter { seconds: u64 },
+    /// Refuses calls for `seconds`, without `Retry-After`. Each further call restarts the time.
+    BanWithoutRetryAfter { seconds: u64 },
 }
 
 /// One call to an exchange.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IncomingCall<'a> {
-    pub(crate) limit: &'a CallLimit,
+    pub(crate) limit: &'a RateLimit,
     /// Whether a call above the limit is refused. Faults and current bans refuse calls regardless of this setting.
     pub(crate) enforce_limit: bool,
     /// The weight of the call in the limit.
@@ -98,6 +98,7 @@ pub struct CallCounters {
 #[derive(Debug, Clone, Copy)]
 struct Ban {
     until: Timestamp,
+    /// Whether `Retry-After` announces the end of the ban.
     announced: bool,
 }
 
@@ -120,7 +121,7 @@ struct CallState {
     counters: CallCounters,
     window: Window,
     ban: Option<Ban>,
-    /// How many calls have come during the current ban under [`Penalty::Growing`]. It determines the length of the next
+    /// How many calls have come during the current ban under [`Penalty::GrowingBan`]. It determines the length of the next
     /// ban.
     ignored_refusals: u32,
     throttling: Option<Throttling>,
@@ -128,9 +129,9 @@ struct CallState {
 
 /// The limiter of all exchanges.
 #[derive(Debug, Default)]
-pub(crate) struct CallLimiter(Mutex<BTreeMap<&'static str, CallState>>);
+pub(crate) struct RateLimiter(Mutex<BTreeMap<&'static str, CallState>>);
 
-impl CallLimiter {
+impl RateLimiter {
     /// Counts a call and decides whether it is served.
     pub(crate) fn record_call(&self, exchange: &'static str, call: &IncomingCall<'_>) -> CallDecision {
         self.lock().entry(exchange).or_default().record_call(call)
@@ -209,16 +210,16 @@ impl CallState {
     }
 
     /// Returns the ban that applies after a call during `ban`.
-    fn extend_ban(&mut self, ban: Ban, limit: &CallLimit, now: Timestamp) -> Ban {
+    fn extend_ban(&mut self, ban: Ban, limit: &RateLimit, now: Timestamp) -> Ban {
         let extended_by = |seconds| Ban { until: ban.until.max(Ban::announced(seconds, now).until), ..ban };
         match limit.penalty {
-            Penalty::Growing if ban.announced => {
+            Penalty::GrowingBan if ban.announced => {
                 let doubled = FIRST_BAN_SECS.checked_shl(self.ignored_refusals).unwrap_or(MAX_RETRY_AFTER_SECS);
                 self.ignored_refusals = self.ignored_refusals.saturating_add(1).min(32);
                 extended_by(doubled.min(MAX_RETRY_AFTER_SECS))
             }
-            Penalty::Announced { seconds } if ban.announced => extended_by(seconds),
-            Penalty::Silent { seconds } if !ban.announced => extended_by(seconds),
+            Penalty::BanWithRetryAfter { seconds } if ban.announced => extended_by(seconds),
+            Penalty::BanWithoutRetryAfter { seconds } if !ban.announced => extended_by(seconds),
             _ => ban,
         }
     }
@@ -243,7 +244,7 @@ impl CallState {
     }
 }
 
-impl CallLimit {
+impl RateLimit {
     fn window_micros(&self) -> i64 {
         i64::from(self.window_secs) * 1_000_000
     }
@@ -251,16 +252,16 @@ impl CallLimit {
 
 impl Ban {
     /// The ban after the first call above the limit.
-    fn first(limit: &CallLimit, now: Timestamp) -> Self {
+    fn first(limit: &RateLimit, now: Timestamp) -> Self {
         match limit.penalty {
-            Penalty::Growing => {
+            Penalty::GrowingBan => {
                 let window = limit.window_micros();
                 let rest = window - now.micros().rem_euclid(window);
                 let until = now.plus(Duration::from_micros(u64::try_from(rest).unwrap_or(0)));
                 Self { until, announced: true }
             }
-            Penalty::Announced { seconds } => Self::announced(seconds, now),
-            Penalty::Silent { seconds } => Self { announced: false, ..Self::announced(seconds, now) },
+            Penalty::BanWithRetryAfter { seconds } => Self::announced(seconds, now),
+            Penalty::BanWithoutRetryAfter { seconds } => Self { announced: false, ..Self::announced(seconds, now) },
         }
     }
 
