@@ -87,7 +87,8 @@ impl ChartRenderer {
         }
         let candles = self.load_candles(key, now).await?;
         if let Some(view) = view.filter(|view| candles.is_empty() && !view.snapshot.contains(pair)) {
-            // As for the price, an unknown asset is an invalid value, and a pair of known assets is not found.
+            // As in `/api/v1/price`, an unknown asset is an invalid value. For an unknown pair of known assets, the chart is not
+            // found.
             view.catalogue.check_pair("direction", pair).map_err(|error| Error::InvalidFields(vec![error]))?;
             return Err(PriceError::of_unreported(pair, &view.snapshot).into());
         }

@@ -28,7 +28,7 @@ impl KnownNames {
         let view = self.snapshots.newest().ok();
         let empty = Catalogue::default();
         let catalogue = view.as_ref().map_or(&empty, |view| &view.catalogue);
-        // A chart shows the history.
+        // A chart shows past courses, so its pair may also be a pair of a stored course.
         if operation == "course_history" || (operation == "price_chart" && name == "direction") {
             return self.error_in_history(name, value, catalogue).await;
         }

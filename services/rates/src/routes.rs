@@ -48,8 +48,8 @@ pub(crate) struct Api {
 #[derive(ApiResponse)]
 enum StreamResponse {
     /// Server-sent events. The first event, `courses`, contains everything that matches the filters. Each later event,
-    /// `changes`, contains only the differences. The data of both is a `Changes`. The id is the time of the market snapshot,
-    /// in microseconds since 1970. A comment is sent after every 15 s without an event.
+    /// `changes`, contains only the differences. The data of both events is a `Changes` object. The id of an event is the time
+    /// of its market snapshot, in microseconds since 1970. A comment is sent after every 15 s without an event.
     #[oai(status = 200, content_type = "text/event-stream")]
     Events(Binary<Body>, #[oai(header = "Cache-Control")] String),
 }
@@ -179,7 +179,8 @@ impl Api {
         Ok(ConditionalJson::new(json, if_none_match.0.as_deref(), max_age))
     }
 
-    /// Draws the price of the last hours: the median of the exchanges, and the band between the lowest and the highest.
+    /// Draws the price of the last hours: the median price of the exchanges, and the band from their lowest to their highest
+    /// price.
     ///
     /// The resolution is a minute for up to 24 hours, and an hour for longer periods. Simulated data and a prolonged price are
     /// marked.
@@ -200,10 +201,10 @@ impl Api {
 
     /// Converts an amount of one coin or currency into another at the current agreed prices.
     ///
-    /// If the pair or its inverse has an agreed price, the conversion uses the newest one, as `/api/v1/price` does. Orders use
-    /// the price that was published last, which may be some seconds older. Without an agreed price, the conversion uses the
-    /// official rate of the two currencies, or two prices through a third asset: USD, EUR, USDT, BTC, GBP or ETH. One of these
-    /// two prices may be an official rate.
+    /// If the pair or its inverse has an agreed price, the conversion uses the newest agreed price, as `/api/v1/price` does.
+    /// Orders use the price that was published last, which may be some seconds older. Without an agreed price, the conversion
+    /// uses the official rate of the two currencies, or two prices through a third asset: USD, EUR, USDT, BTC, GBP or ETH. One
+    /// of these two prices may be an official rate.
     ///
     /// Of these paths, the path with the smallest known error (`known_error_percent`) is chosen. The known error is how far the
     /// votes, bid and ask of exchanges, or the rates of banks, are apart. An unknown error counts as 5 % for a price and as 2 %

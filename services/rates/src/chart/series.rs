@@ -9,11 +9,11 @@ use std::{
 use common::{api::courses::Candle, money::Rate, time::Timestamp};
 
 /// Maximum number of candles over which the last course of an exchange is carried forward. A course may stay the same for a
-/// while, but an exchange that no longer reports must not count forever.
+/// while. The limit excludes an exchange that no longer reports.
 const MAX_CARRIED_CANDLES: i64 = 10;
 /// A gap is shown if no exchange reports a course for the usual spacing of courses times this factor. The spacing of courses is
 /// the time between two successive buckets with a course.
-const SILENCE_FACTOR: i64 = 2;
+const GAP_FACTOR: i64 = 2;
 /// Minimum number of spacings from which the usual spacing is computed.
 const MIN_SPACINGS: usize = 10;
 /// The band excludes a course whose distance from the median exceeds the median divided by this number. The agreement on prices
@@ -97,10 +97,10 @@ impl Series {
             ..Self::default()
         };
         let all_buckets: BTreeSet<i64> = exchangers.values().flat_map(BTreeMap::keys).copied().collect();
-        let max_silence = max_silence(&all_buckets);
-        let is_silent = |bucket: i64| {
+        let max_empty_buckets = max_empty_buckets(&all_buckets);
+        let is_in_gap = |bucket: i64| {
             let newest = all_buckets.range(..=bucket).next_back();
-            newest.is_none_or(|newest| bucket - newest > max_silence)
+            newest.is_none_or(|newest| bucket - newest > max_empty_buckets)
         };
         let mut segment = Vec::new();
         let mut step_first = first;
@@ -108,7 +108,7 @@ impl Series {
             let step_last = (step_first + step - 1).min(last);
             let range_of = |candles| ExchangeRange::of_buckets(candles, step_first, step_last);
             let ranges: Vec<_> =
-                if is_silent(step_last) { Vec::new() } else { exchangers.values().filter_map(range_of).collect() };
+                if is_in_gap(step_last) { Vec::new() } else { exchangers.values().filter_map(range_of).collect() };
             match Point::from_ranges(&ranges, step_last * width) {
                 Some(point) => segment.push(point),
                 None if segment.is_empty() => {}
@@ -126,7 +126,7 @@ impl Series {
 /// Maximum number of successive buckets without a course of any exchange that do not count as a gap. The courses of a
 /// frequently traded pair change in each bucket, so even two buckets without a course are an outage. The courses of other pairs
 /// may stay the same for longer.
-fn max_silence(buckets: &BTreeSet<i64>) -> i64 {
+fn max_empty_buckets(buckets: &BTreeSet<i64>) -> i64 {
     let mut spacings: Vec<_> =
         buckets.iter().zip(buckets.iter().skip(1)).map(|(earlier, later)| later - earlier).collect();
     if spacings.len() < MIN_SPACINGS {
@@ -135,7 +135,7 @@ fn max_silence(buckets: &BTreeSet<i64>) -> i64 {
     spacings.sort_unstable();
     // Nine of ten spacings are not longer than this one. A single long spacing, such as an outage, therefore has no influence.
     let usual = spacings[spacings.len() * 9 / 10];
-    (usual * SILENCE_FACTOR - 1).min(MAX_CARRIED_CANDLES)
+    (usual * GAP_FACTOR - 1).min(MAX_CARRIED_CANDLES)
 }
 
 impl ExchangeRange {

@@ -45,7 +45,7 @@ impl ConversionPath {
     /// error decides, then the smallest number of prices. An unknown error counts as the largest error that the agreement on
     /// prices tolerates.
     ///
-    /// If there is no path, the error describes the first price that is missing only at the moment, if there is one.
+    /// If there is no path, the error describes the first price that is only temporarily missing, if there is such a price.
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
         let CurrencyPair { base: from, quote: to } = pair;
         let mut errors = Vec::new();
@@ -89,8 +89,8 @@ impl Candidate {
             Ok(price) => Ok(Self::of_price(prices, &price, false)),
             Err(error) => match prices.price(pair.inverted()) {
                 Ok(price) => Ok(Self::of_price(prices, &price, true)),
-                // Either pair may lack a price only at the moment. Such an error is more useful to the client than the error of
-                // a pair that never has a price.
+                // If only one of the two pairs ever has a price, the error of this pair is more useful to the client, because
+                // its price is only temporarily missing.
                 Err(inverse_error) => Err(if error.is_permanent() { inverse_error } else { error }),
             },
         }

@@ -8,7 +8,7 @@ fn store() -> SnapshotStore {
 }
 
 #[tokio::test(start_paused = true)]
-async fn older_snapshot_is_rejected_and_one_of_the_same_time_accepted() {
+async fn older_snapshot_is_rejected_and_snapshot_of_the_same_time_is_accepted() {
     let store = store();
     assert!(matches!(store.newest(), Err(NoSnapshotError)));
     let courses = vec![course("a1", "BTC-USD", "1")];
