@@ -30,7 +30,7 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key that verifies the tokens for `/admin/…`; without a key, no caller may use `/admin/…` |
+    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key from which the tokens for `/admin/…` are derived; without a key, no caller may use `/admin/…` |
     /// | `SIM_SEED` | 1 | the seed of the prices |
     /// | `SIM_TIMELINE` | none | a JSON file of scheduled faults and moves of the market |
     /// | `SIM_RATE_LIMITS` | `true` | whether exchanges refuse calls above their limits |

@@ -53,7 +53,7 @@ pub enum Error {
     /// 403: a request selects the orders of a user, and neither an operator nor that user sent it.
     #[error("the orders of another user were requested")]
     OrdersOfAnother,
-    /// 404. Also for the order of somebody else.
+    /// 404. The order does not exist, or it belongs to another owner.
     #[error("order {0} does not exist")]
     OrderNotFound(OrderId),
     /// 503: db-proxy is unavailable or did not respond. 500 if db-proxy reports an internal error.
@@ -84,7 +84,7 @@ impl From<Error> for Problem {
             }
             Error::OrdersOfAnother => Self::new(
                 Code::Forbidden,
-                "Only the user and operators can see the orders of a user. Omit the parameter user.",
+                "Only an operator can read the orders of another user. Omit the parameter user to read your own orders.",
             ),
             Error::OrderNotFound(id) => Self::new(Code::NotFound, format!("Order {id} does not exist.")),
             Error::Call(error) => read_problem(&error),

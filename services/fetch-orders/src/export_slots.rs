@@ -14,7 +14,7 @@ use crate::error::Error;
 /// How many exports one client may run at once.
 const MAX_PER_CLIENT: usize = 2;
 
-/// Who runs an export.
+/// The client that runs an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExportClient {
     User(UserId),

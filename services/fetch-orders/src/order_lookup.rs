@@ -46,8 +46,8 @@ impl OrderLookup {
         (Self(batcher), task)
     }
 
-    /// Returns the JSON of an order, or `None` if `owner` selects no order with this id. The result for an order of somebody
-    /// else is therefore the same as for an order that does not exist.
+    /// Returns the JSON of an order. Returns `None` if no order has this id, and also if `owner` does not select the order, so
+    /// that a caller cannot find out which ids exist.
     pub async fn find_order(&self, id: OrderId, owner: OwnerFilter) -> Result<Option<Bytes>, ReadError> {
         match self.0.submit(id).await?? {
             Found::Order { user, json } => Ok(owner.selects(user).then_some(json)),
@@ -83,7 +83,7 @@ struct IdAndUser {
     user_id: Option<UserId>,
 }
 
-/// The orders that exist, and the result for each other id.
+/// The orders that were found, and the result for the ids without an order.
 struct FoundById {
     orders: HashMap<OrderId, Found>,
     absent: Found,

@@ -72,7 +72,7 @@ impl HealthService {
         Self { state, metrics: HealthMetrics::register(metrics) }
     }
 
-    /// Ignores poisoning: after a panic, at most one report is lost.
+    /// Locks the state. A poisoned lock is accepted: after a panic, at most one report is lost.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

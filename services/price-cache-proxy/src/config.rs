@@ -25,7 +25,7 @@ pub struct Config {
 impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
-    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key of the tokens of callers |
+    /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key from which the tokens of callers are derived |
     /// | `REDIS_URL` | not set: stored in memory | `redis://…` or `redis+sentinel://…`; see [`RedisServer`](common::redis_connection::RedisServer) |
     /// | `REDIS_KEY_PREFIX` | `buydesk:` | prefix of every key and channel in Redis |
     pub fn from_env(env: &mut Env) -> Self {

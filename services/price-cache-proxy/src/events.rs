@@ -41,7 +41,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Cancelling `close` ends every stream. Otherwise open streams would delay the shutdown of the server.
+    /// Every stream ends when `close` is cancelled, because open streams would delay the shutdown of the server.
     pub(crate) fn new(cache: LocalCache, clock: Clock, close: CancellationToken) -> Self {
         Self { cache, clock, permits: Arc::new(Semaphore::new(MAX_EVENT_READERS)), close }
     }
@@ -92,7 +92,7 @@ impl Payload for EventStream {
 
     fn schema_ref() -> MetaSchemaRef {
         MetaSchemaRef::Inline(Box::new(MetaSchema {
-            description: Some("Events named after their topics. The data of each is the whole document as JSON."),
+            description: Some("Events named after their topics. The data of an event is the whole document as JSON."),
             ..MetaSchema::new("string")
         }))
     }

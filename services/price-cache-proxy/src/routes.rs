@@ -148,8 +148,8 @@ impl Routes {
 
     /// Acquires or renews a lease.
     ///
-    /// A free lease is granted to the requested holder for `ttl_secs`. The same request renews it before it expires. The
-    /// response names the current holder, which may differ from the requested one.
+    /// A free lease is granted to the requested holder for `ttl_secs`. If the requested holder already has the lease, the lease
+    /// is renewed. The response names the current holder, which may be another holder.
     #[oai(path = "/lease", method = "post", operation_id = "ask_lease")]
     async fn lease(&self, _caller: PriceWriter, request: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
         Ok(Json(self.leases.acquire(request.0).await?))

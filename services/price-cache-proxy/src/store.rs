@@ -65,9 +65,9 @@ impl Store {
         }
     }
 
-    /// Reads the document from the engine and updates the local cache with it. The local cache is the engine of the store in
-    /// memory. Returns the document that is cached afterwards. Returns `None` if the engine has no valid document, or if the
-    /// cached document is not current at `now`.
+    /// Reads the document from the engine, and puts it into the local cache unless the cached document is newer. For the store
+    /// in memory, the local cache is the engine. Returns the document that is cached afterwards. Returns `None` if the engine
+    /// has no valid document, or if the cached document is not current at `now`.
     pub async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         let document = match self {
             Self::Memory(store) => store.cache().latest().current(now),

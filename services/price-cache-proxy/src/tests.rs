@@ -105,14 +105,17 @@ async fn stored_record_is_readable_without_a_token() {
 #[tokio::test]
 async fn writes_and_snapshots_need_the_internal_token() {
     let service = TestService::start(StoreConfig::Memory).await;
-    let stranger = client(service.address, "another token");
+    let unauthorized = client(service.address, "another token");
     assert_eq!(
-        code(stranger.put_price_record(&new_record(Timestamp::now()), TTL).await.unwrap_err()),
+        code(unauthorized.put_price_record(&new_record(Timestamp::now()), TTL).await.unwrap_err()),
         Code::Unauthorized
     );
-    assert_eq!(code(stranger.put_market_snapshot(&snapshot(Timestamp::now())).await.unwrap_err()), Code::Unauthorized);
-    assert_eq!(code(stranger.market_snapshot().await.unwrap_err()), Code::Unauthorized);
-    assert_eq!(code(stranger.acquire_lease("updater", "me", TTL).await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(
+        code(unauthorized.put_market_snapshot(&snapshot(Timestamp::now())).await.unwrap_err()),
+        Code::Unauthorized
+    );
+    assert_eq!(code(unauthorized.market_snapshot().await.unwrap_err()), Code::Unauthorized);
+    assert_eq!(code(unauthorized.acquire_lease("updater", "me", TTL).await.unwrap_err()), Code::Unauthorized);
     assert_eq!(service.cache.price_record().await.unwrap(), None);
     assert_eq!(service.cache.market_snapshot().await.unwrap(), None);
     service.stop().await;

@@ -73,7 +73,7 @@ impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `INTERNAL_TOKEN` | none; required unless the following three are set | the following three are derived from it |
-    /// | `SERVER_KEY` | derived | the key that verifies the tokens of callers |
+    /// | `SERVER_KEY` | derived | the key from which the tokens of callers are derived |
     /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived | tokens for requests to db-proxy and to price-cache-proxy |
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |

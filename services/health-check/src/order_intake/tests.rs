@@ -28,7 +28,8 @@ fn instance(components: &[Component], last_seen: u64) -> IntakeInstance<'_> {
     IntakeInstance { ready, confirmed: true, last_seen: instants_at(last_seen), components }
 }
 
-fn silent(components: &[Component], last_seen: u64) -> IntakeInstance<'_> {
+/// An instance whose next heartbeat is overdue.
+fn overdue(components: &[Component], last_seen: u64) -> IntakeInstance<'_> {
     IntakeInstance { confirmed: false, ..instance(components, last_seen) }
 }
 
@@ -75,8 +76,8 @@ fn orders_are_not_accepted_without_a_needed_component_a_price_or_a_remaining_lim
     let expected = "there is no price that orders may use in any currency: EUR: the price is too old for orders";
     assert_eq!(reason(&[too_old]), expected);
     assert!(reason(&[priced("EUR", 70, 99)]).ends_with("has expired"));
-    let nobody = order_intake(Vec::new(), ServiceState::Missing, instants_at(100).wall);
-    assert!(!nobody.accepted && nobody.reason.unwrap().contains("missing"));
+    let without_instances = order_intake(Vec::new(), ServiceState::Missing, instants_at(100).wall);
+    assert!(!without_instances.accepted && without_instances.reason.unwrap().contains("missing"));
 }
 
 #[test]
@@ -95,9 +96,9 @@ fn orders_are_accepted_by_one_ready_instance_and_the_reason_describes_the_others
 }
 
 #[test]
-fn intake_of_silent_instances_is_unknown_whatever_their_prices_are() {
+fn intake_is_unknown_if_the_heartbeats_of_all_instances_are_overdue() {
     let expired = [priced("EUR", 70, 90), limit("99.5")];
-    let OrderIntake { accepted, reason, prices, limit } = intake(vec![silent(&expired, 60), silent(&expired, 80)]);
+    let OrderIntake { accepted, reason, prices, limit } = intake(vec![overdue(&expired, 60), overdue(&expired, 80)]);
     let since = instants_at(80).wall;
     let expected =
         format!("create-order has not reported since {since}; it has ended, or it cannot reach health-check");
@@ -105,14 +106,14 @@ fn intake_of_silent_instances_is_unknown_whatever_their_prices_are() {
 }
 
 #[test]
-fn silent_instance_is_counted_among_those_that_cannot_place_orders() {
+fn instance_with_an_overdue_heartbeat_counts_as_unable_to_place_orders() {
     let ready = [priced("EUR", 70, 3600)];
-    let OrderIntake { accepted, reason, .. } = intake(vec![silent(&ready, 50), instance(&ready, 99)]);
+    let OrderIntake { accepted, reason, .. } = intake(vec![overdue(&ready, 50), instance(&ready, 99)]);
     let since = instants_at(50).wall;
     let expected = format!("1 of 2 instances of create-order cannot place orders: it has not reported since {since}");
     assert_eq!((accepted, reason), (true, Some(expected)));
-    // The only ready instance is the silent one.
+    // The heartbeat of the only ready instance is overdue.
     let broken = [Component::not_ready("db-proxy", "no answer")];
-    let OrderIntake { accepted, reason, .. } = intake(vec![silent(&ready, 50), instance(&broken, 99)]);
+    let OrderIntake { accepted, reason, .. } = intake(vec![overdue(&ready, 50), instance(&broken, 99)]);
     assert_eq!((accepted, reason.as_deref()), (false, Some("db-proxy: no answer")));
 }

@@ -75,7 +75,7 @@ fn each_state_change_is_returned_once() {
 }
 
 #[test]
-fn unready_component_degrades_its_service() {
+fn unready_component_is_reported_in_the_change_and_as_infrastructure() {
     let mut registry = registry();
     let now = instants_at(0);
     let cache = Component { marks: vec!["prolonged".to_owned()], ..Component::ready("cache") };
@@ -193,14 +193,14 @@ fn heartbeat_of_process(instance: &str, port: u16, uptime_secs: u64) -> Heartbea
 }
 
 #[test]
-fn silence_of_create_order_is_shown_as_soon_as_its_stated_time_has_passed() {
+fn order_intake_is_unknown_as_soon_as_the_stated_time_has_passed_without_a_heartbeat() {
     let mut registry = registry();
     let stated = Heartbeat { next_within_secs: Some(8), ..heartbeat("a", Vec::new()) };
     registry.record_heartbeat("create-order", stated, false, instants_at(100)).unwrap();
     assert!(registry.order_intake(instants_at(107)).accepted);
     assert_eq!(registry.status(instants_at(107)), HealthStatus::Ok);
-    let silent = registry.order_intake(instants_at(108));
-    assert!(!silent.accepted && silent.reason.unwrap().contains("has not reported since"));
+    let overdue = registry.order_intake(instants_at(108));
+    assert!(!overdue.accepted && overdue.reason.unwrap().contains("has not reported since"));
     assert_eq!(registry.status(instants_at(108)), HealthStatus::Failing);
     assert_eq!(state(&registry, "create-order", 119), Alive);
     assert_eq!(state(&registry, "create-order", 120), Missing);

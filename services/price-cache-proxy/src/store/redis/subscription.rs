@@ -29,9 +29,9 @@ enum SubscriptionLost {
     Timeout,
     #[error("the subscription ended")]
     Ended,
-    /// The connection looks open but delivers nothing.
+    /// The connection is open, but a message was lost.
     #[error("the subscription delivered no message although a document was written")]
-    Silent,
+    MessageMissing,
 }
 
 fn resubscribe_backoff() -> Backoff {
@@ -104,7 +104,7 @@ impl RedisStore {
                 },
                 _ = reconcile_ticks.tick() => {
                     if message_overdue {
-                        return SubscriptionLost::Silent;
+                        return SubscriptionLost::MessageMissing;
                     }
                     match self.refresh_all().await {
                         Ok(found_newer) => message_overdue = found_newer,
