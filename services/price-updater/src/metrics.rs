@@ -75,7 +75,7 @@ struct DeliveryLabels {
     what: &'static str,
 }
 
-/// Upper bounds of the buckets of a source's latency, in seconds.
+/// Upper bounds of the buckets of the histogram `price_source_seconds`, in seconds.
 const LATENCY_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
 #[derive(Debug, Clone)]

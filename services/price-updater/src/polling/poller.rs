@@ -109,7 +109,8 @@ impl Poller {
         Self { source, state: Mutex::new(state) }
     }
 
-    /// Marks the poll that is due at `due` as started, unless the source is still being polled or may not be polled yet.
+    /// Marks the poll that is due at `due` as started. Does nothing if the previous poll of the source has not ended, or if the
+    /// source may not be polled before a later time.
     pub(super) fn try_start(&self, due: Instant) -> PollStart {
         let mut state = self.state();
         if state.in_progress || state.due.is_some_and(|next| due < next) {

@@ -68,7 +68,7 @@ impl ConversionPath {
                 candidates.extend(first.as_ref().zip(second.as_ref()).map(|(first, second)| first.followed_by(second)));
             }
         }
-        // The sort is stable, so of equal candidates the one through the most traded asset comes first.
+        // The sort is stable. Equal candidates therefore stay in the order of their bridge assets, most traded first.
         candidates
             .sort_by_key(|candidate| (candidate.is_prolonged(), candidate.error.millionths, candidate.steps.len()));
         for candidate in candidates {

@@ -56,8 +56,8 @@ impl SnapshotStore {
         let is_older = previous.as_deref().is_some_and(|previous| match (previous.origin, origin) {
             (SnapshotOrigin::Database, SnapshotOrigin::PriceCache) => false,
             (SnapshotOrigin::PriceCache, SnapshotOrigin::Database) => true,
-            // Of two snapshots with the same time, the one that arrived later is used, as in price-cache-proxy. Any snapshot
-            // replaces a snapshot that arrived before the clock was set back.
+            // If two snapshots have the same time, the later arrival replaces the earlier, as in price-cache-proxy. A snapshot
+            // that arrived before the clock was set back is replaced by any snapshot.
             (SnapshotOrigin::PriceCache, SnapshotOrigin::PriceCache)
             | (SnapshotOrigin::Database, SnapshotOrigin::Database) => {
                 snapshot.as_of < previous.snapshot.as_of && !previous.snapshot.as_of.is_beyond_skew(now)

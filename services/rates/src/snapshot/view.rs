@@ -28,8 +28,7 @@ pub(crate) enum SnapshotOrigin {
     Database,
 }
 
-/// A snapshot with its serialized responses. It does not change after it is built, except for its cache of filtered
-/// responses.
+/// A snapshot with its serialized responses. Only the cache of filtered responses changes after the view is built.
 #[derive(Debug)]
 pub(crate) struct MarketSnapshotView {
     /// Position among the snapshots of this process, from 0.

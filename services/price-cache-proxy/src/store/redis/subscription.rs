@@ -133,14 +133,14 @@ impl RedisStore {
         }
     }
 
-    /// Reads all documents into the local cache. Returns whether one of them was missing there or is newer than the document
-    /// that was cached before.
+    /// Reads all documents into the local cache. Returns whether Redis had a document that is newer than the cached document, or
+    /// that was not cached.
     async fn refresh_all(&self) -> Result<bool, StoreError> {
         Ok(self.refresh_document::<PriceRecord>().await? | self.refresh_document::<MarketSnapshot>().await?)
     }
 
-    /// Reads one document into the local cache. Returns whether it was missing there or is newer than the document that was
-    /// cached before.
+    /// Reads one document into the local cache. Returns whether the document is newer than the document that was cached before,
+    /// or no document was cached.
     async fn refresh_document<T: CachedKind>(&self) -> Result<bool, StoreError> {
         let now = self.0.clock.now();
         let cached = self.0.cache.latest::<T>().current(now);

@@ -42,8 +42,8 @@ pub(super) fn tally(
     rules: AgreementRules,
     reference: Option<Rate>,
 ) -> Tally {
-    let electorate = Electorate::from_voters(voters);
-    let usdt = UsdtRate::from_sorted(usdt, electorate.max_faulty);
+    let voter_counts = VoterCounts::from_voters(voters);
+    let usdt = UsdtRate::from_sorted(usdt, voter_counts.max_faulty);
     let (mut counted, mut unconverted) = (Vec::with_capacity(voters.len()), Vec::new());
     for &vote in voters {
         let converted = if vote.pair == pair {
@@ -57,19 +57,19 @@ pub(super) fn tally(
         }
     }
     counted.sort_by_key(|counted| (counted.rate, counted.vote.source));
-    let result = decide_price(&counted, electorate, rules, reference);
+    let result = decide_price(&counted, voter_counts, rules, reference);
     Tally { counted, unconverted, result }
 }
 
 /// The number of voters, including voters whose votes could not be converted.
 #[derive(Debug, Clone, Copy)]
-struct Electorate {
+struct VoterCounts {
     voters: usize,
     /// The largest number of voters that is less than half of all voters.
     max_faulty: usize,
 }
 
-impl Electorate {
+impl VoterCounts {
     fn from_voters(voters: &[Vote]) -> Self {
         Self { voters: voters.len(), max_faulty: voters.len().saturating_sub(1) / 2 }
     }
@@ -78,11 +78,11 @@ impl Electorate {
 /// Returns the price and the votes that agree on it. `counted` is sorted by rate.
 fn decide_price(
     counted: &[CountedVote],
-    electorate: Electorate,
+    voter_counts: VoterCounts,
     rules: AgreementRules,
     reference: Option<Rate>,
 ) -> Result<Agreement, NoAgreement> {
-    let voters = electorate.voters;
+    let voters = voter_counts.voters;
     let too_few = |agreeing: usize| NoAgreement::NotEnough { agreeing, needed: rules.min_sources.max(1) };
     let near = |center: Rate| {
         let tolerance = Tolerance { center, per_mille: rules.max_spread_percent * 10 };
@@ -93,8 +93,8 @@ fn decide_price(
     let sorted = rates(counted);
     let middle = median(&sorted).ok_or(too_few(0))?;
     let unconverted = voters - counted.len();
-    let bounds =
-        Bounds::from_sorted(&sorted, electorate.max_faulty).ok_or(NoAgreement::Unconverted { unconverted, voters })?;
+    let bounds = Bounds::from_sorted(&sorted, voter_counts.max_faulty)
+        .ok_or(NoAgreement::Unconverted { unconverted, voters })?;
     let mut used = near(bounds.clamp(middle));
     if used.len() * 2 <= voters {
         used = near(reference.ok_or(NoAgreement::Contradicting { voters })?);

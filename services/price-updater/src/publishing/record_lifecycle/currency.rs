@@ -137,8 +137,8 @@ impl CurrencyLifecycle {
         }
     }
 
-    /// Resets the lifecycle if the last good price is simulated and `simulated` is not set, or the other way round. A record
-    /// never contains both real and simulated prices.
+    /// Resets the lifecycle if the last good price and the new prices differ in their origin. `simulated` states whether the new
+    /// prices are simulated. A record never contains both real and simulated prices.
     pub(super) fn drop_other_origin(&mut self, simulated: bool) {
         if self.last_good.as_ref().is_some_and(|price| price.simulated != simulated) {
             *self = Self::new(self.lifetimes);

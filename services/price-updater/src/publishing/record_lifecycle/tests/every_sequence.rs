@@ -27,7 +27,7 @@ const RENEWAL_MARGIN: u64 = POLL_INTERVAL + 1;
 /// Seconds from the start of a publish interval to its last poll. After [`TOLERATED_FAILURES`] failures, this poll prolongs the
 /// price, because the price would expire at the next publication.
 const LAST_POLL: u64 = PUBLISH_INTERVAL - POLL_INTERVAL;
-/// Seconds from the observation of a price to its expiry, if the poll at [`LAST_POLL`] prolonged it.
+/// Seconds from the observation of a price to its expiry, if the poll at [`LAST_POLL`] prolonged the price.
 const EARLY_LIFETIME: u64 = 3 * PUBLISH_INTERVAL + LAST_POLL + 1 + TTL;
 /// When the record is read, in seconds after each publish interval begins: just after and just before each poll.
 const READ_AFTER: [u64; 6] = [0, 4, 5, 9, 10, PUBLISH_INTERVAL - 1];

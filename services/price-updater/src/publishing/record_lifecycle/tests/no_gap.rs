@@ -1,5 +1,5 @@
-//! A price is prolonged before it expires: while every publish interval since the last success fails, the last good price is
-//! readable in every second, until it reaches its maximum age.
+//! Tests that orders never lack a price before its maximum age. If every publish interval since the last success fails, the
+//! last good price is prolonged before it expires. It can be read in every second until it reaches its maximum age.
 //!
 //! Covers every sequence of successes and failures, and prices of different ages at their publication. In each case the
 //! sources stop answering at one poll, and this poll waits for them.
@@ -110,7 +110,7 @@ fn price_is_readable_in_every_second_until_its_maximum_age_while_every_publish_i
         for age in AGES {
             for slow_poll in 0..POLLS {
                 let case = Case { successes, age, slow_poll };
-                // When the newest price that was published was observed.
+                // The time of observation of the newest published price.
                 let mut observed: Option<u64> = None;
                 for (second, readable) in (0..SECONDS).zip(readable(case)) {
                     for due in [second, second.saturating_sub(LONGEST_POLL)] {
