@@ -46,7 +46,7 @@ enum PlaceOrderResponse {
         /// The URL of the order.
         #[oai(header = "Location")]
         String,
-        /// The idempotency key of the order: that of the request, or a generated key if the request has none.
+        /// The idempotency key of the order. It is generated if the request has none.
         #[oai(header = "Idempotency-Key")]
         String,
         /// Whether an earlier request with the same idempotency key placed the order.
@@ -65,7 +65,7 @@ enum CreateOrderResponse {
         /// The URL of the order.
         #[oai(header = "Location")]
         String,
-        /// The idempotency key of the order: that of the request, or a generated key if the request has none.
+        /// The idempotency key of the order. It is generated if the request has none.
         #[oai(header = "Idempotency-Key")]
         String,
         /// Whether an earlier request with the same idempotency key placed the order.
@@ -181,8 +181,8 @@ impl Api {
 
     /// Returns a quote, its state, and the id of the order that used it. The response for a quote of another owner is 404.
     ///
-    /// A quote is deleted some time after it was used, released or expired: after the time that the setting
-    /// `IDEMPOTENCY_KEEP_SECS` of db-proxy configures.
+    /// A quote that is no longer open is deleted some time after its creation, by default after a day. The setting
+    /// `IDEMPOTENCY_KEEP_SECS` of db-proxy configures this time.
     #[oai(path = "/api/v1/quotes/:id", method = "get", operation_id = "get_quote")]
     async fn get_quote(&self, principal: Principal, id: Path<QuoteId>) -> Result<Json<Quote>, Problem> {
         Ok(Json(self.order_service.find_quote(id.0, principal.owner_filter()).await?))
@@ -223,8 +223,8 @@ impl Api {
     }
 }
 
-/// Returns the idempotency key of the request, parsed by the framework as `parsed`. Refuses a request that has several headers
-/// `Idempotency-Key`, or one that the framework could not parse.
+/// Returns the idempotency key of the request. `parsed` is the key that the framework has parsed. Refuses a request with several
+/// headers `Idempotency-Key`, and a request whose header the framework could not parse.
 ///
 /// The framework ignores a header that is not ASCII, and parses only the first of several headers. Without this check, such
 /// an order would be placed without its key, or with only one of its keys.
@@ -237,8 +237,8 @@ fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Opt
     Err(Problem::validation(vec![FieldError::new(IdempotencyKey::HEADER, reason)]))
 }
 
-/// Adds the idempotency key to a problem with the code `outcome_unknown`, so that the client can send the order again with the
-/// same key. The client cannot know a generated key otherwise.
+/// Adds the idempotency key to a problem with the code `outcome_unknown`. The client can then send the order again with the same
+/// key, even if create-order has generated the key.
 fn add_key(problem: Problem, key: &OrderKey) -> Problem {
     match problem.code {
         Code::OutcomeUnknown => Problem { idempotency_key: Some(key.to_string()), ..problem },

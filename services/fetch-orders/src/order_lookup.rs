@@ -19,20 +19,20 @@ use serde_json::value::RawValue;
 
 use crate::error::ReadError;
 
-/// The result of looking up an id in db-proxy.
+/// What db-proxy returned for an id.
 #[derive(Debug, Clone)]
-enum Found {
+enum LookupOutcome {
     Order {
         user: Option<UserId>,
         json: Bytes,
     },
-    Nothing,
-    /// A db-proxy of the previous release has no anonymous order with the id. It does not report whether a user has an order
-    /// with the id.
-    NothingAnonymous,
+    NotFound,
+    /// A db-proxy of the previous release was called. It searches only orders without a user, and found none with this id. An
+    /// order of a user may exist.
+    NoAnonymousOrder,
 }
 
-type LookupResult = Result<Found, ReadError>;
+type LookupResult = Result<LookupOutcome, ReadError>;
 
 /// Looks up single orders. Lookups of several clients share a request, so the owner of each order is checked after the request.
 #[derive(Clone)]
@@ -50,10 +50,10 @@ impl OrderLookup {
     /// that a caller cannot find out which ids exist.
     pub async fn find_order(&self, id: OrderId, owner: OwnerFilter) -> Result<Option<Bytes>, ReadError> {
         match self.0.submit(id).await?? {
-            Found::Order { user, json } => Ok(owner.selects(user).then_some(json)),
-            Found::Nothing => Ok(None),
-            Found::NothingAnonymous if owner == OwnerFilter::Anonymous => Ok(None),
-            Found::NothingAnonymous => Err(ReadError::Call(Arc::new(DbProxyClient::being_upgraded()))),
+            LookupOutcome::Order { user, json } => Ok(owner.selects(user).then_some(json)),
+            LookupOutcome::NotFound => Ok(None),
+            LookupOutcome::NoAnonymousOrder if owner == OwnerFilter::Anonymous => Ok(None),
+            LookupOutcome::NoAnonymousOrder => Err(ReadError::Call(Arc::new(DbProxyClient::being_upgraded()))),
         }
     }
 }
@@ -85,8 +85,8 @@ struct IdAndUser {
 
 /// The orders that were found, and the result for the ids without an order.
 struct FoundById {
-    orders: HashMap<OrderId, Found>,
-    absent: Found,
+    orders: HashMap<OrderId, LookupOutcome>,
+    absent: LookupOutcome,
 }
 
 async fn fetch_orders_by_id(reader: &OrderReader, ids: &OrderIds) -> Result<FoundById, CallError> {
@@ -95,9 +95,9 @@ async fn fetch_orders_by_id(reader: &OrderReader, ids: &OrderIds) -> Result<Foun
     let found: RawFoundOrders = service.parse_response(&json)?;
     let with_id = |order: &RawValue| {
         let IdAndUser { id, user_id: user } = service.parse_response(order.get().as_bytes())?;
-        Ok((id, Found::Order { user, json: json.slice_ref(order.get().as_bytes()) }))
+        Ok((id, LookupOutcome::Order { user, json: json.slice_ref(order.get().as_bytes()) }))
     };
     let orders = found.orders.into_iter().map(with_id).collect::<Result<_, CallError>>()?;
-    let absent = if has_owners { Found::Nothing } else { Found::NothingAnonymous };
+    let absent = if has_owners { LookupOutcome::NotFound } else { LookupOutcome::NoAnonymousOrder };
     Ok(FoundById { orders, absent })
 }

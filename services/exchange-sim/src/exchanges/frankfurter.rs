@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub(super) const NAME: &str = "frankfurter";
-/// The currencies of version 2 whose rates come from other banks than the ECB.
+/// The currencies of version 2 whose rates come from banks other than the ECB.
 const NON_ECB_CURRENCIES: [&str; 4] = ["RUB", "KZT", "UAH", "RSD"];
 
 pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {

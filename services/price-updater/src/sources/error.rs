@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longest quotation of a source's text, in characters.
+/// Largest number of characters that an error quotes from the text of a source.
 const MAX_QUOTED: usize = 200;
 
 /// Why a source returned no price. The message is shown after the name of the source. Its length is bounded.
