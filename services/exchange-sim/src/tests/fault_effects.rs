@@ -189,7 +189,7 @@ async fn exchange_that_is_down_sends_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_kind_can_be_set_at_every_exchange() {
+async fn every_kind_of_fault_can_be_set_at_every_exchange() {
     let sim = Sim::new();
     for (name, _) in PATHS {
         for kind in FaultKind::ALL {

@@ -51,7 +51,7 @@ fn order_intake_contains_the_limit_and_each_price_with_state_and_age() {
 }
 
 #[test]
-fn currency_without_a_price_is_not_accepted_and_others_are() {
+fn orders_are_accepted_only_in_currencies_with_a_price() {
     let without_price = Component::not_ready("price:GBP", "there is no price in GBP").optional();
     let components = [priced("EUR", 70, 3600), priced("USD", 70, 100), without_price];
     let OrderIntake { accepted, prices, .. } = intake(vec![instance(&components, 99)]);

@@ -110,7 +110,7 @@ fn missing_instance_degrades_its_service_until_it_is_removed() {
 }
 
 #[test]
-fn stopped_instance_does_not_count_while_another_runs() {
+fn stopped_instance_does_not_count_while_another_instance_runs() {
     let mut registry = registry();
     record_stopping(&mut registry, "create-order", "old", 0);
     record_alive(&mut registry, "create-order", "new", 1);
@@ -130,7 +130,7 @@ fn health_check_itself_is_always_alive() {
 }
 
 #[test]
-fn service_beyond_the_limit_is_refused_until_an_old_one_is_removed() {
+fn service_beyond_the_limit_is_refused_until_an_old_service_is_removed() {
     let mut registry = registry();
     for n in 0..MAX_SERVICES - 2 {
         record_alive(&mut registry, &format!("s{n}"), "a", 0);
@@ -143,7 +143,7 @@ fn service_beyond_the_limit_is_refused_until_an_old_one_is_removed() {
 }
 
 #[test]
-fn instance_beyond_the_limit_replaces_a_missing_one() {
+fn instance_beyond_the_limit_replaces_a_missing_instance() {
     let mut registry = registry();
     for n in 0..MAX_INSTANCES {
         record_alive(&mut registry, "create-order", &n.to_string(), 100);
@@ -211,7 +211,7 @@ fn order_intake_is_unknown_as_soon_as_the_stated_time_has_passed_without_a_heart
 }
 
 #[test]
-fn killed_instance_is_removed_when_another_one_starts_at_its_address() {
+fn killed_instance_is_removed_when_another_instance_starts_at_its_address() {
     let mut registry = registry();
     let mut record = |instance: &str, port, uptime, secs| {
         let heartbeat = heartbeat_of_process(instance, port, uptime);

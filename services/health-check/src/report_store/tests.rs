@@ -12,7 +12,7 @@ fn statuses(page: &ReportPage) -> Vec<&str> {
 }
 
 #[test]
-fn pages_by_cursor_contain_each_report_once_while_new_ones_arrive() {
+fn pages_by_cursor_contain_each_report_once_while_new_reports_arrive() {
     let mut reports = ReportStore::new();
     for n in 0..10 {
         let level = if n % 3 == 0 { Level::Error } else { Level::Info };

@@ -149,7 +149,7 @@ async fn write_during_a_lost_subscription_is_read_after_resubscribing() {
 }
 
 #[tokio::test]
-async fn write_without_a_message_is_found_by_reading() {
+async fn write_whose_message_is_lost_is_found_by_reading() {
     let config = test_redis();
     let service = TestService::start(StoreConfig::Redis(config.clone())).await;
     let now = Timestamp::now();

@@ -40,7 +40,7 @@ async fn stream_subscribes_and_probes_a_silent_exchange() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_ends_the_connection_and_tickers_expire() {
+async fn time_without_messages_ends_the_connection_and_tickers_expire() {
     let mut running = RunningStream::start("okx");
     let okx = running.connection().await;
     okx.send_ticker("84000", 1);
@@ -75,7 +75,7 @@ async fn heartbeats_without_tickers_end_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn announced_shutdown_reconnects_at_once_only_the_first_time() {
+async fn first_announced_shutdown_reconnects_at_once_and_later_shutdowns_after_a_wait() {
     const NOTICE: &str = r#"{"event":"notice","code":"64008","msg":"soon"}"#;
     let mut running = RunningStream::start("okx");
     let okx = running.connection().await;

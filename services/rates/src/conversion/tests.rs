@@ -63,7 +63,7 @@ fn price_of_the_pair_is_used_first_and_the_result_rounded_once() {
 }
 
 #[test]
-fn conversion_reports_its_steps_its_oldest_price_and_simulation() {
+fn conversion_reports_its_steps_the_time_of_its_oldest_price_and_simulation() {
     let conversion = convert_at(&market(), "EUR-USD", "1", 10).unwrap();
     let steps: Vec<_> = conversion.steps.iter().map(|s| (s.direction.to_string(), s.inverse, s.as_of)).collect();
     assert_eq!(steps, [("BTC-EUR".to_owned(), true, time_at(2)), ("BTC-USD".to_owned(), false, time_at(0))]);

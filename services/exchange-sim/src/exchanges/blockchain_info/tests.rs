@@ -14,7 +14,7 @@ async fn every_listed_currency_has_a_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn number_faults_change_the_form_of_prices() {
+async fn number_faults_change_the_format_of_prices() {
     let sim = Sim::new();
     sim.start_fault(NAME, r#"{"fault":"odd_numbers","number_form":"thousands"}"#);
     let ticker = sim.json("/blockchain_info/ticker").await;

@@ -111,7 +111,7 @@ impl Market {
 }
 
 #[test]
-fn false_fall_at_a_majority_is_never_accepted_while_an_index_contradicts_it() {
+fn false_fall_at_most_exchanges_is_never_accepted_while_an_index_contradicts_it() {
     for faulty in [4, 5, 7] {
         let mut market = Market::new();
         assert_eq!(market.publish(), Some(90_000));

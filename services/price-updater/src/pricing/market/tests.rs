@@ -167,7 +167,7 @@ fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
 }
 
 #[test]
-fn price_that_lags_behind_is_not_used() {
+fn price_that_is_much_older_than_the_newest_price_is_not_used() {
     let priced = |votes: &[Vote]| {
         let codes = ["CHF", "EUR"];
         let prices = order_prices(&market(votes, &codes, &[]), &codes);

@@ -21,7 +21,7 @@ fn steps_are_round_numbers() {
 }
 
 #[test]
-fn labels_have_separators_and_needed_decimals() {
+fn labels_have_thousands_separators_and_the_necessary_decimals() {
     assert_eq!(format_price_label(9_100_050_000_000, 50_000_000), "91,000.5");
     assert_eq!(format_price_label(9_100_000_000_000, 20 * UNIT), "91,000");
     assert_eq!(format_price_label(99_980_000, 10_000), "0.9998");

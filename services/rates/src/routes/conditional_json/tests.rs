@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn matching_etag_is_answered_without_a_body() {
+async fn request_with_a_matching_etag_is_answered_without_a_body() {
     for (if_none_match, status) in [
         (None, 200),
         (Some("\"1f\""), 304),
