@@ -78,8 +78,8 @@ impl HealthService {
     }
 
     /// Stores a report. A heartbeat also updates the state of its instance. A heartbeat with the mark `update` is not stored:
-    /// it only updates the state. A refused heartbeat is reported under the name of its service if this name is valid, because
-    /// the state of the instance is outdated from then on.
+    /// it only updates the state. If a heartbeat is refused, the state of its instance may be outdated. Therefore the refusal is
+    /// stored as a report under the name of the service, if this name is valid.
     pub(crate) fn receive_report(&self, report: Report, now: Instants) -> Result<(), Error> {
         let refused = report.is_heartbeat().then(|| report.service.clone());
         let result = self.store_report(report, now);

@@ -52,8 +52,8 @@ pub(crate) use transport::{Network, innermost_cause};
 /// be longer.
 const EXCHANGE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two polls of an index. By default the record that orders use is written every 15 s, and a price is valid
-/// for 60 s. With 45 s between polls, a new price arrives one write before the old price expires. The indices permit three
-/// polls in two minutes.
+/// for 60 s. With 45 s between polls, a new price arrives one write before the old price expires. The rate limits of the
+/// indices in this service are three requests in two minutes.
 const INDEX_POLL_INTERVAL: Duration = Duration::from_secs(45);
 
 /// One poll of a source.

@@ -100,7 +100,7 @@ fn lease_name(source: &str) -> String {
     format!("{LEASE_NAME}.{source}")
 }
 
-/// The holder field for a backoff that ends at `end`. The end is rounded up to the next whole second.
+/// The holder field for a backoff that ends at `end`. The field contains the first whole second after `end`.
 fn holder(end: Timestamp) -> String {
     format!("{HOLDER_PREFIX}{}", end.micros().div_euclid(1_000_000) + 1)
 }

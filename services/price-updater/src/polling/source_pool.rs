@@ -128,7 +128,8 @@ impl SourcePool {
         }
     }
 
-    /// The votes of all active sources in the poll that was due at `due`, including ineligible votes.
+    /// The votes of all active sources after the poll that was due at `due`: the newest ticker of each pair at each source.
+    /// Stale and frozen votes are included, and marked as ineligible.
     pub(crate) fn votes(&self, due: Instant) -> Vec<Vote> {
         let candidates: Vec<_> = self.active().flat_map(|poller| self.candidates(poller, due)).collect();
         let mut freeze_detector = self.freeze_detector.lock().unwrap_or_else(PoisonError::into_inner);

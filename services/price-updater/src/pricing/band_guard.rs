@@ -14,8 +14,8 @@
 //! * It has lasted for the configured number of publish intervals. It lasts as long as each price is within the band around the
 //!   previous price. So a fall in several steps counts from its first step.
 //! * Independent sources confirm it. If indices that did not vote on the price report the pair, one of them must confirm the
-//!   price. If no such index reports the pair, at least three exchanges must agree (all of them, if fewer than three report the
-//!   pair), and no exchange and no official rate may contradict them.
+//!   price. If no such index reports the pair, at least three exchanges must agree, or all exchanges if fewer than three report
+//!   the pair. In this case no exchange and no official rate may contradict the price.
 //! * No more sources contradict it than support it, and it is not converted from a price that is held.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.
@@ -80,7 +80,7 @@ pub(crate) enum GuardChange {
     /// The implausible price has lasted, and independent sources confirm it.
     Accepted,
     /// The price is plausible again.
-    Returned,
+    PlausibleAgain,
 }
 
 /// A [`GuardChange`] of the price of one pair, with the sources for and against the price.
@@ -148,11 +148,11 @@ impl GuardState {
         let accepted = self.accepted.filter(is_comparable).filter(is_recent);
         let is_near = accepted.is_none_or(|accepted| band.contains(accepted.price, price.price));
         if is_near && !leg_is_held && !evidence.contradicts() {
-            let returned = self.held.take().is_some();
+            let was_held = self.held.take().is_some();
             if poll.publishes {
                 self.accepted = Some(price);
             }
-            return returned.then_some(GuardChange::Returned);
+            return was_held.then_some(GuardChange::PlausibleAgain);
         }
         let is_new = self.held.is_none();
         let before = self.held.filter(|held| band.contains(held.newest.price, price.price));

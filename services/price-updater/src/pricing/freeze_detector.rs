@@ -2,8 +2,8 @@
 //!
 //! A halted exchange, or a proxy that serves an old page, still answers with a price and the current time. So the detector
 //! ignores the times that a source reports. By a monotonic clock it measures how long the prices of a source have stayed
-//! the same. A source is frozen if its prices have stayed the same for long enough, and the prices of most sources have moved
-//! in that time. If no price moves, the market is flat and no source is frozen.
+//! the same. A source is frozen if its prices have stayed the same for long enough, and the prices of most other exchanges have
+//! moved in that time. If no price moves, the market is flat and no source is frozen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -96,7 +96,7 @@ impl FreezeDetector {
         }
     }
 
-    /// Whether the series has not changed while the market moved. It is frozen until its numbers change.
+    /// Whether the numbers of the series stayed the same while the market moved. The series is frozen until its numbers change.
     pub(crate) fn is_frozen(&self, series: Series) -> bool {
         self.0.get(&series).is_some_and(|span| span.frozen)
     }

@@ -135,7 +135,7 @@ pub(crate) fn report_guard_event(event: &GuardEvent) {
             contradicting,
             "the implausible price is accepted: it has lasted, and independent sources confirm it"
         ),
-        GuardChange::Returned => {
+        GuardChange::PlausibleAgain => {
             tracing::info!(%direction, %price, last_accepted, "the agreed price is plausible again");
         }
     }

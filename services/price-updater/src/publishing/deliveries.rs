@@ -48,8 +48,8 @@ impl Deliveries {
         self.records.post(write);
     }
 
-    /// Queues a snapshot. It replaces a snapshot that has not been sent yet. The courses of the snapshot are sent to db-proxy
-    /// too.
+    /// Queues a snapshot. It replaces a snapshot that has not been sent yet. The changed courses of the snapshot are also sent to
+    /// db-proxy.
     pub(crate) fn send_snapshot(&self, snapshot: TermSnapshot) {
         self.snapshots.post(Arc::new(snapshot));
     }

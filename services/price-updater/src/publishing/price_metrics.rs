@@ -74,7 +74,7 @@ impl PriceMetrics {
         let name = match event.change {
             GuardChange::Held => "held",
             GuardChange::Accepted => "accepted",
-            GuardChange::Returned => "returned",
+            GuardChange::PlausibleAgain => "returned",
         };
         self.guard_events.get_or_create(&GuardLabels { direction: event.pair.to_string(), event: name }).inc();
     }

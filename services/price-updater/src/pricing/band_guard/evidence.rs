@@ -84,7 +84,7 @@ impl<'a> EvidenceSources<'a> {
         evidence
     }
 
-    /// The votes of the indices that report `pair` and did not vote on its price.
+    /// The eligible and recent votes on `pair` of the indices that did not vote on its price.
     fn indices(&self, pair: CurrencyPair, voters: &[String]) -> impl Iterator<Item = &Vote> {
         let indices = self.votes.iter().filter(move |vote| vote.kind == CourseKind::Index && vote.pair == pair);
         let recent = indices.filter(|vote| self.now.since(vote.observed_at) <= MAX_INDEX_AGE);

@@ -227,7 +227,7 @@ fn each_change_is_reported_once_and_polls_between_publications_do_not_count() {
     }
     market.faulty = 0;
     let events = market.poll(false);
-    assert_eq!(events.iter().map(|event| event.change).collect::<Vec<_>>(), [GuardChange::Returned]);
+    assert_eq!(events.iter().map(|event| event.change).collect::<Vec<_>>(), [GuardChange::PlausibleAgain]);
     market.indices = vec![36_000; 2];
     (market.faulty, market.only_euros) = (7, false);
     for _ in 0..10 {
