@@ -44,7 +44,7 @@ pub(crate) struct IncomingCall<'a> {
     pub(crate) limit: &'a RateLimit,
     /// Whether a call above the limit is refused. Faults and current bans refuse calls regardless of this setting.
     pub(crate) enforce_limit: bool,
-    /// The weight of the call in the limit.
+    /// The weight with which the call counts towards the limit.
     pub(crate) weight: u32,
     pub(crate) fault: Option<&'a Fault>,
     pub(crate) time: Timestamp,
@@ -68,6 +68,7 @@ pub(crate) struct Refusal {
     pub(crate) retry_after: Option<u64>,
     /// Whether the refusal is a ban: the call came after a refusal that still applies, or the fault `ip_banned` is active.
     pub(crate) banned: bool,
+    /// When calls are served again, if the caller makes no call before this time.
     pub(crate) until: Timestamp,
 }
 

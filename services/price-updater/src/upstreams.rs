@@ -1,4 +1,5 @@
-//! The services that prices are sent to: price-cache-proxy and db-proxy. Tests replace them.
+//! The services that prices are sent to: price-cache-proxy and db-proxy. Tests replace them. A *course* is the last price of one
+//! pair at one source.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Agreed prices that may be used at a point in time.
+//! Agreed prices that may be used at a point in time. A course is the last price of one pair at one exchange. The API calls a
+//! pair `direction`.
 
 use std::{fmt::Write as _, time::Duration};
 

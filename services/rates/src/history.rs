@@ -1,4 +1,5 @@
-//! Past courses, which are read from db-proxy. A course is the last price of one pair at one exchange.
+//! Past courses, which are read from db-proxy. A course is the last price of one pair at one exchange. The API calls the pair
+//! `direction` and the exchange `exchanger`.
 
 use common::{
     api::{

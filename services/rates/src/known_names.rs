@@ -1,5 +1,5 @@
 //! Checks the parameters of a request that is refused because another parameter is malformed, so that one response names every
-//! invalid parameter.
+//! invalid parameter. The API calls a pair `direction` and an exchange `exchanger`.
 
 use std::sync::Arc;
 

@@ -2,7 +2,8 @@
 //!
 //! Each bank publishes its rates in its own currency. The European Central Bank publishes the price of a euro, Frankfurter
 //! the price of a dollar, and the Bank of Russia the price of each currency in roubles. The banks publish different pairs.
-//! Therefore the rate of the dollar is computed from the pairs of each bank, and these rates are compared.
+//! Therefore the rate of the dollar is computed from the pairs of each bank, and these rates are compared. The API calls a pair
+//! `direction` and a source `exchanger`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

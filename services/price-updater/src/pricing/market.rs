@@ -1,4 +1,5 @@
-//! Computes the price of every pair from all votes of one poll interval.
+//! Computes the price of every pair from all votes of one poll interval. The API calls a pair `direction` and a source
+//! `exchanger`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

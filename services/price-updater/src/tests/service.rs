@@ -1,4 +1,5 @@
-//! Tests of the service on a port, with fake exchanges and a fake cache.
+//! Tests of the service on a port, with fake exchanges and a fake cache. A *course* is the last price of one pair at one
+//! exchange.
 #![allow(clippy::needless_pass_by_value, reason = "poem's handlers take arguments by value")]
 
 use std::{

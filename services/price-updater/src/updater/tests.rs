@@ -1,4 +1,5 @@
-//! Runs the updater for minutes of simulated time, against fake exchanges and a fake cache.
+//! Runs the updater for minutes of simulated time, against fake exchanges and a fake cache. A *course* is the last price of one
+//! pair at one source.
 
 use std::{
     collections::BTreeMap,

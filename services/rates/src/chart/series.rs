@@ -1,5 +1,6 @@
 //! Combines the candles of all exchanges into one line and one band. A candle aggregates the courses of one pair at one
-//! exchange in a period, which is called a bucket here. A course is the last price of one pair at one exchange.
+//! exchange in a period, which is called a bucket here. A course is the last price of one pair at one exchange. The API calls an
+//! exchange `exchanger`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

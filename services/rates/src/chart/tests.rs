@@ -1,3 +1,6 @@
+//! Tests of charts. A course is the last price of one pair at one exchange. The API calls the pair `direction` and the exchange
+//! `exchanger`.
+
 use common::api::courses::Course;
 
 use super::*;

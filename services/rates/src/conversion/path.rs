@@ -1,4 +1,4 @@
-//! The prices that lead from one asset to another.
+//! The prices that lead from one asset to another. The API calls a pair `direction` and a source `exchanger`.
 
 use common::{
     api::{

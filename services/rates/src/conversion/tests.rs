@@ -1,3 +1,6 @@
+//! Tests of conversions. A course is the last price of one pair at one exchange. The API calls the pair `direction` and the
+//! exchange `exchanger`.
+
 use std::time::Duration;
 
 use common::{

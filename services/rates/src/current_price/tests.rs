@@ -1,3 +1,6 @@
+//! Tests of the prices that may be used at a point in time. A course is the last price of one pair at one exchange. The API
+//! calls the pair `direction` and the exchange `exchanger`.
+
 use common::{
     api::courses::{CastVote, Course, Rejection},
     time::MAX_CLOCK_SKEW,

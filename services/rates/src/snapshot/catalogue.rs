@@ -1,5 +1,5 @@
-//! The names of exchanges and assets, to validate filters and conversions. The API calls an exchange `exchanger` and a pair
-//! `direction`.
+//! The names of exchanges and assets, to validate filters and conversions. A course is the last price of one pair at one
+//! exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The newest snapshot, and a few earlier snapshots for slow readers of the stream.
+//! The newest market snapshot, and a few earlier snapshots for slow readers of the stream. A market snapshot contains all courses
+//! and agreed prices at one moment. A course is the last price of one pair at one exchange.
 
 use std::{
     collections::VecDeque,

@@ -1,3 +1,6 @@
+//! Tests of the stream of courses. A course is the last price of one pair at one exchange. The API calls the pair `direction`
+//! and the exchange `exchanger`.
+
 use std::{pin::pin, time::Duration};
 
 use common::time::Clock;

@@ -1,3 +1,5 @@
+//! Tests of the pool with fake sources. A *course* is the last price of one pair at one source.
+
 use std::{
     sync::atomic::{AtomicI64, AtomicUsize, Ordering},
     time::Duration,

@@ -1,4 +1,4 @@
-//! The sources that support or contradict a price.
+//! The sources that support or contradict a price. The API calls a source `exchanger` and a pair `direction`.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,3 +1,6 @@
+//! Tests of tickers. The *course* of a ticker is the price that the API shows. The agreed price is computed from the *votes* of
+//! tickers.
+
 use super::*;
 
 fn ticker(last: Option<&str>, bid: Option<&str>, ask: Option<&str>) -> Result<Ticker, SourceError> {

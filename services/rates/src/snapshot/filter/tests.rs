@@ -1,3 +1,6 @@
+//! Tests of the filters of courses. A course is the last price of one pair at one exchange. The API calls the pair `direction`
+//! and the exchange `exchanger`.
+
 use super::*;
 use crate::tests::fixtures::{course, snapshot, time_at};
 

@@ -1,4 +1,4 @@
-//! Tests of the ingestion from a fake price-cache-proxy, in virtual time.
+//! Tests of the ingestion from a fake price-cache-proxy, in virtual time. A course is the last price of one pair at one exchange.
 
 use std::sync::{
     Arc, Mutex,

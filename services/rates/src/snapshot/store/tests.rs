@@ -1,3 +1,6 @@
+//! Tests of the store of snapshots. A course is the last price of one pair at one exchange. The API calls the pair `direction`
+//! and the exchange `exchanger`.
+
 use std::time::Duration;
 
 use super::*;

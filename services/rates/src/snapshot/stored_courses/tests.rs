@@ -1,3 +1,6 @@
+//! Tests of the snapshot that is built from stored courses. A course is the last price of one pair at one exchange. The API
+//! calls the pair `direction` and the exchange `exchanger`.
+
 use common::api::courses::CourseKind;
 
 use super::*;

@@ -1,3 +1,6 @@
+//! Tests of the responses prepared from a snapshot. A course is the last price of one pair at one exchange. The API calls the
+//! pair `direction` and the exchange `exchanger`.
+
 use common::api::{courses::Course, rates::ExchangerCourses};
 
 use super::*;
