@@ -51,7 +51,7 @@ enum ReportResponse {
 
 #[derive(ApiResponse)]
 enum StatusPageResponse {
-    /// The page.
+    /// The status page as HTML.
     #[oai(status = 200)]
     Page(Html<String>, #[oai(header = "Content-Security-Policy")] String, #[oai(header = "Cache-Control")] String),
 }
@@ -73,7 +73,7 @@ impl Api {
     /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`, `version`,
     /// `interval_secs`, `uptime_secs`, `ready`, `parts`, `port`, `update` and `next_within_secs`. Omitted fields get default
     /// values, and fields beyond their limits are cut. A heartbeat in which `update` is true updates the state of the instance
-    /// and is not stored. A report that is no heartbeat and has more than 16384 bytes of data is refused with the status 413.
+    /// and is not stored. A report other than a heartbeat with more than 16384 bytes of data is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: Reporter, report: Json<Report>) -> Result<ReportResponse, Problem> {
         self.health_service.receive_report(report.0, self.clock.now())?;
@@ -110,7 +110,7 @@ impl Api {
         Query(from): Query<Option<Timestamp>>,
         /// Reports received before this time.
         Query(to): Query<Option<Timestamp>>,
-        /// Reports whose status contains this text (case-insensitive), or whose `source` or `request_id` equals it.
+        /// Reports whose status contains this text (case-insensitive), or whose `source` or `request_id` equals this text.
         #[oai(validator(max_length = 200))]
         Query(text): Query<Option<String>>,
         /// Maximum number of reports on the page.

@@ -107,7 +107,8 @@ impl Routes {
         Ok(PutRecordResponse::Stored(PreserializedJson::new(record.json().clone())))
     }
 
-    /// Returns the market snapshot: the newest course of each exchange and pair, and the prices agreed from them.
+    /// Returns the market snapshot: the newest course of each exchange and pair, and the prices agreed from the courses. A
+    /// course is the price of a pair that one exchange reports.
     #[oai(path = "/board", method = "get", operation_id = "current_board")]
     async fn snapshot(&self, _caller: PriceReader) -> Result<SnapshotResponse, Problem> {
         let snapshot = self.documents.current::<MarketSnapshot>(self.clock.now()).await?;

@@ -4,19 +4,20 @@
 //! share a market maker, or if an attacker controls them. An implausible price is *held*: it is not used until it is
 //! accepted. A price is implausible in three cases:
 //!
-//! * It differs from the last accepted price of its pair by more than the band.
-//! * More sources contradict it than support it. A source contradicts a price if it reports a price outside the band. The
-//!   sources are the exchanges, the indices, and the price that follows from another currency by official rates.
-//! * It is converted from a price that is held.
+//! * The price differs from the last accepted price of its pair by more than the band.
+//! * More sources contradict the price than support it. A source contradicts a price by reporting a price outside the band.
+//!   The sources are the exchanges, the indices, and the price that follows from another currency by official rates.
+//! * The price is converted from a price that is held.
 //!
 //! A held price is accepted when all of these conditions are met:
 //!
-//! * It has lasted for the configured number of publish intervals. It lasts as long as each price is within the band around the
-//!   previous price. So a fall in several steps counts from its first step.
-//! * Independent sources confirm it. If indices that did not vote on the price report the pair, one of them must confirm the
-//!   price. If no such index reports the pair, at least three exchanges must agree, or all exchanges if fewer than three report
-//!   the pair. In this case no exchange and no official rate may contradict the price.
-//! * No more sources contradict it than support it, and it is not converted from a price that is held.
+//! * The price has lasted for the configured number of publish intervals. A held price lasts as long as each new price is
+//!   within the band around the previous price. If a price falls in several steps, the intervals are counted from the first
+//!   step.
+//! * Independent sources confirm the price. If indices that did not vote on the price report the pair, one of them must
+//!   confirm the price. If no such index reports the pair, at least three exchanges must agree, or all exchanges if fewer than
+//!   three report the pair. In this case no exchange and no official rate may contradict the price.
+//! * At least as many sources support the price as contradict it, and the price is not converted from a price that is held.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.
 
@@ -44,7 +45,7 @@ use super::{
 pub(crate) struct BandConfig {
     /// The largest plausible change, in percent.
     pub(crate) percent: i128,
-    /// The percentages of the currencies for which `percent` does not apply.
+    /// Percentages that replace `percent` for single currencies.
     pub(crate) percent_by_currency: BTreeMap<Currency, i128>,
     /// How many publish intervals a larger change must last.
     pub(crate) intervals: u64,

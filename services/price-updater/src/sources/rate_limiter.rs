@@ -45,7 +45,7 @@ impl RateLimiter {
         self.lock().back_off(Instant::now(), retry_after)
     }
 
-    /// The end of the current backoff. `None` if there is none.
+    /// The end of the current backoff. `None` if no backoff is in effect.
     pub(crate) fn backoff_until(&self) -> Option<Instant> {
         self.lock().backoff_until(Instant::now())
     }

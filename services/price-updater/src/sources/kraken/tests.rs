@@ -45,7 +45,7 @@ fn invalid_ticker_is_an_error_of_its_pair() {
 }
 
 #[test]
-fn warning_beside_a_result_is_ignored() {
+fn warning_in_addition_to_a_result_is_ignored() {
     let with_warning = TICKER.replace(r#""error":[]"#, r#""error":["WGeneral:Deprecated"]"#);
     assert_eq!(parse_btc_usd(200, &with_warning).unwrap(), "61234.50");
     let both = TICKER.replace(r#""error":[]"#, r#""error":["WGeneral:Deprecated","EService:Busy"]"#);
