@@ -44,15 +44,15 @@ pub enum Error {
     /// 422, with every invalid parameter.
     #[error("the filter has invalid parameters")]
     InvalidFilter(Vec<FieldError>),
-    /// 503: too many exports run, but one of them may end at any time.
+    /// 503: the service runs the maximum number of exports. An export may end at any time.
     #[error("{max} exports are running")]
     TooManyExports { max: usize },
-    /// 429: the client itself runs too many exports.
+    /// 429: the client runs the maximum number of exports for one client.
     #[error("the client runs {max} exports")]
     TooManyExportsOfClient { max: usize },
-    /// 403: a request selects the orders of a user, and neither an operator nor that user sent it.
+    /// 403: only an operator or the user may select the orders of a user.
     #[error("the orders of another user were requested")]
-    OrdersOfAnother,
+    OrdersOfAnotherUser,
     /// 404. The order does not exist, or it belongs to another owner.
     #[error("order {0} does not exist")]
     OrderNotFound(OrderId),
@@ -82,7 +82,7 @@ impl From<Error> for Problem {
                 );
                 Self::new(Code::TooManyRequests, detail).retry_after(EXPORT_RETRY_AFTER)
             }
-            Error::OrdersOfAnother => Self::new(
+            Error::OrdersOfAnotherUser => Self::new(
                 Code::Forbidden,
                 "Only an operator can read the orders of another user. Omit the parameter user to read your own orders.",
             ),

@@ -34,8 +34,8 @@ enum ExportPosition {
     End,
 }
 
-/// Streams the orders of `owner` that `query` selects, newest first, one page in each chunk. If a page cannot be read, the stream fails
-/// and the connection closes early. A client can therefore detect an incomplete file.
+/// Streams the orders of `owner` that `query` selects, newest first, one page in each chunk. If a page cannot be read, the
+/// stream fails and the connection closes early. A client can therefore detect an incomplete file.
 ///
 /// The stream is read after the handler has returned. The calls and log events of the stream still belong to the request.
 pub fn export_orders(

@@ -11,7 +11,7 @@ pub fn select_owner(principal: &Principal, user: Option<UserId>) -> Result<Owner
     match user.map(OwnerFilter::User) {
         None => Ok(visible),
         Some(selected) if principal.is_operator() || selected == visible => Ok(selected),
-        Some(_) => Err(Error::OrdersOfAnother),
+        Some(_) => Err(Error::OrdersOfAnotherUser),
     }
 }
 

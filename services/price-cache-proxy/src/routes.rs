@@ -98,7 +98,7 @@ impl Routes {
     async fn put_record(
         &self,
         _caller: PriceWriter,
-        /// How long after its `as_of` a price without `expires_at` may be used, in seconds.
+        /// Lifetime of a price without `expires_at`, in seconds from its `as_of`.
         #[oai(default = "default_ttl", validator(minimum(value = "1"), maximum(value = "3600")))]
         ttl: Query<u64>,
         record: Json<NewPriceRecord>,

@@ -15,7 +15,7 @@ pub struct Config {
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,
     pub rate_limit: RateLimit,
-    /// How long after its `as_of` an agreed price without an expiry time may be used.
+    /// Lifetime of an agreed price without an expiry time, counted from its `as_of`.
     pub price_ttl: Duration,
     /// Interval between market snapshots. Clients may cache a response for this long.
     pub refresh_interval: Duration,

@@ -16,8 +16,8 @@ use crate::snapshot::{MarketSnapshotView, SnapshotOrigin, SortedSnapshot};
 pub(crate) struct CurrentPrices<'a> {
     pub(crate) view: &'a MarketSnapshotView,
     pub(crate) now: Timestamp,
-    /// How long after its `as_of` a price without an expiry time may be used. If no newer price was agreed, the snapshot
-    /// contains the last good price, and only such a price has an expiry time.
+    /// Lifetime of a price without an expiry time, counted from its `as_of`. If no newer price was agreed, the snapshot contains
+    /// the last good price with an expiry time. A newly agreed price has no expiry time.
     pub(crate) ttl: Duration,
 }
 

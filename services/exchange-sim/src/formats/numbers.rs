@@ -103,7 +103,7 @@ fn with_exponent(plain: &str) -> String {
     let significant = significant.trim_start_matches('0');
     let Some((first, rest)) = significant.split_at_checked(1) else { return plain.to_owned() };
     let exponent = if digits.starts_with('0') {
-        // Below one: the number of zeros after the point, plus one.
+        // The price is below one. For `0.0012`, the exponent is -3: two zeros after the point, plus one.
         let from_first_digit = digits.trim_start_matches(['0', '.']).len();
         -i64::try_from(digits.len() - from_first_digit - 1).unwrap_or(0)
     } else {

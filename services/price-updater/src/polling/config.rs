@@ -11,7 +11,7 @@ pub(crate) struct PollConfig {
     pub(crate) poll_interval: Duration,
     /// How long one source may take to answer.
     pub(crate) timeout: Duration,
-    /// Largest age of a ticker of an exchange that may vote.
+    /// Largest age of an exchange's ticker. An exchange with an older ticker does not vote.
     pub(crate) max_trade_age: Duration,
     /// How long the prices of a source may stay the same while the market moves, before the source counts as frozen.
     pub(crate) frozen_after: Duration,

@@ -12,7 +12,7 @@ pub use websocket::websocket;
 /// The time of every input. It is at most two weeks after the dates in the corpus, because official rates expire after two
 /// weeks.
 const NOW_MICROS: i64 = 1_767_441_600_000_000;
-/// Longest error message, in characters. It may quote a response.
+/// Maximum length of an error message, in characters. A message may quote a response.
 const MAX_ERROR: usize = 300;
 
 fn check_ticker(ticker: &Ticker) {
