@@ -20,7 +20,7 @@ use super::{
 #[derive(Default)]
 pub(super) struct Batching {
     delisted: DelistedPairs,
-    /// The groups that the next poll requests one by one. Empty unless the last poll left a group without an answer.
+    /// The groups that the next poll requests one by one. Empty if every group of the last poll was answered.
     next_groups: Mutex<Vec<Vec<CurrencyPair>>>,
 }
 

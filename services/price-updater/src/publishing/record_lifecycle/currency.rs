@@ -25,10 +25,10 @@ use common::{
 use super::{CurrencyStatus, RecordLifetimes};
 use crate::pricing::{GoodPrice, PriceOutcome};
 
-/// The price is prolonged after more failures in a row than this, or earlier if it would expire.
+/// Failures in a row that do not prolong the price yet. A price that would expire is prolonged earlier.
 pub(super) const TOLERATED_FAILURES: u32 = 3;
-/// How long a price that orders must no longer use stays in the record. The price is written with an early expiry time
-/// because a record without any price is not written, and the cache would keep the previous record.
+/// Time from the stop of a price to its expiry. A stopped price is written with this early expiry time, because a record
+/// without any price is not written, and the cache would keep the previous record.
 const STOP_AFTER: Duration = Duration::from_secs(1);
 /// Why the published price was not replaced.
 const NO_NEWER_PRICE: &str = "the sources have reported no newer price in time";
@@ -179,9 +179,9 @@ impl CurrencyLifecycle {
         self.apply(outcome, self.lifetimes.renewal_margin, self.failures, now)
     }
 
-    /// Whether an agreed price may be published. It must not be older than the published price, and must be valid for longer
-    /// than `margin`. If it is the published price itself, it must be valid until after the next poll, because otherwise it
-    /// would expire before that poll.
+    /// Whether an agreed price may be published. The agreed price must not be older than the published price, and must be valid
+    /// for longer than `margin`. The published price itself is accepted again only if it is valid until after the next poll.
+    /// Otherwise the price would expire before the next poll can replace or prolong it.
     fn accepts(&self, price: &GoodPrice, margin: Duration, now: Timestamp) -> bool {
         let published = self.published(now).map(|published| published.as_of);
         let margin = if published == Some(price.as_of) { self.lifetimes.renewal_margin } else { margin };

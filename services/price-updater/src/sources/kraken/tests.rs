@@ -27,7 +27,7 @@ fn parse_btc_usd(status: u16, body: &str) -> Result<String, SourceError> {
 }
 
 #[test]
-fn tickers_are_found_under_either_name() {
+fn tickers_are_found_by_any_alias_of_the_assets() {
     let mut all = parse_all(200, TICKER).unwrap();
     let mut ticker = |name: &str| all.remove(&name.parse().unwrap()).unwrap();
     assert_eq!(ticker("BTC-USD").unwrap(), "61234.50");
