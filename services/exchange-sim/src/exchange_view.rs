@@ -117,8 +117,8 @@ impl<'a> ExchangeView<'a> {
         let last_traded = "2023-05-19T09:00:00Z".parse().ok()?;
         let ticker = self.market.ticker(self.exchange, pair, tick, last_traded)?;
         let price = Price { units: ticker.last / 5 * 2 / tick * tick, format: PriceFormat::Plain };
-        let none = Price { units: 0, ..price };
-        Some(Ticker { last: price, bid: none, ask: none, time: last_traded })
+        let zero = Price { units: 0, ..price };
+        Some(Ticker { last: price, bid: zero, ask: zero, time: last_traded })
     }
 
     /// The fixing of a pair on a day, rounded to a multiple of `tick`. `None` for an unknown asset and for a pair that a

@@ -44,7 +44,7 @@ use admin::Admin;
 use market::Market;
 use response::SIMULATED_HEADER;
 
-/// The names of all exchanges. Each is also the first part of the exchange's paths.
+/// The names of all exchanges. Each name is also the first part of the exchange's paths.
 pub const EXCHANGES: &[&str] = exchanges::NAMES;
 
 /// The service, bound to its listener.

@@ -122,7 +122,7 @@ struct CallState {
     counters: CallCounters,
     window: Window,
     ban: Option<Ban>,
-    /// How many calls have come during the current ban under [`Penalty::GrowingBan`]. It determines the length of the next
+    /// Number of calls during the current ban under [`Penalty::GrowingBan`]. This number determines the duration of the next
     /// ban.
     ignored_refusals: u32,
     throttling: Option<Throttling>,

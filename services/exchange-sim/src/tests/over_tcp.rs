@@ -11,13 +11,13 @@ use crate::App;
 
 const COINBASE: &str = "/coinbase/products/BTC-EUR/ticker";
 
-struct Running {
+struct RunningService {
     address: SocketAddr,
     stop: CancellationToken,
     served: JoinHandle<anyhow::Result<()>>,
 }
 
-impl Running {
+impl RunningService {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let app = App::build(config(Clock::System), listener.into()).await.unwrap();
@@ -45,7 +45,7 @@ impl Running {
 
 #[tokio::test]
 async fn fault_down_breaks_the_connection() {
-    let sim = Running::start().await;
+    let sim = RunningService::start().await;
     let url = sim.url(COINBASE);
     let response = http_client().get(&url).send().await.unwrap();
     assert_eq!((response.status().as_u16(), &response.headers()["x-simulated"]), (200, &"true".parse().unwrap()));
@@ -58,7 +58,7 @@ async fn fault_down_breaks_the_connection() {
 
 #[tokio::test]
 async fn slow_answers_time_out() {
-    let sim = Running::start().await;
+    let sim = RunningService::start().await;
     let url = sim.url(COINBASE);
     sim.start_fault("coinbase", "slow").await;
     let in_time = http_client().get(&url).timeout(Duration::from_millis(300)).send().await;

@@ -50,7 +50,7 @@ struct Bank<'a> {
     rates: BTreeMap<CurrencyPair, &'a Vote>,
 }
 
-/// The rates of the dollar in one currency, one for each bank that publishes it.
+/// The rates of the dollar in one currency, one for each bank that publishes the currency.
 struct Comparison {
     currency: Asset,
     rates: Vec<BankRate>,
@@ -65,7 +65,7 @@ impl OfficialRates {
     /// The rates that the banks agree on.
     ///
     /// The banks are tried in the order of the sources. The rate of a currency is the first that agrees with more than half
-    /// of all rates of that currency. If no rate does, the currency has no rate. A rate that only one bank publishes is
+    /// of all rates of that currency. Without such a rate, the currency has no rate. A rate that only one bank publishes is
     /// accepted if that bank agrees with the majority in at least half of the currencies that other banks publish too.
     pub(super) fn from_votes(votes: &[Vote]) -> Self {
         let banks = banks(votes);
@@ -170,8 +170,8 @@ impl DollarRate {
         let rate = |vote: Option<&Vote>| vote.map_or_else(unit_rate, |vote| vote.value);
         let multiplied = numerator.map(|vote| official_leg(vote, false));
         let divided = denominator.map(|vote| official_leg(vote, true));
-        // The leg that converts from dollars comes first. It is the divided leg if that is quoted in dollars, such as
-        // EUR-USD, and the multiplied leg otherwise.
+        // The leg that converts from dollars comes first. This is the divided leg if its pair is quoted in dollars, such as
+        // EUR-USD. Otherwise the multiplied leg comes first.
         let legs = match &divided {
             Some(leg) if leg.direction.quote == Asset::USD => [divided, multiplied],
             _ => [multiplied, divided],
@@ -216,8 +216,8 @@ impl Comparison {
     }
 }
 
-/// Whether a bank agrees with the majority in at least half of the currencies that other banks publish too. If it does not, it
-/// has a fault that affects its other rates as well, such as a wrong rate of the dollar.
+/// Whether a bank agrees with the majority in at least half of the currencies that other banks publish too. A bank that agrees
+/// less often has a fault that affects its other rates as well, such as a wrong rate of the dollar.
 fn is_trusted(bank: &str, comparisons: &[Comparison]) -> bool {
     let (mut compared, mut agreed) = (0, 0);
     for comparison in comparisons.iter().filter(|comparison| comparison.rates.len() > 1) {
