@@ -9,7 +9,7 @@ pub(super) enum DisconnectReason {
     #[error(transparent)]
     ConnectFailed(ConnectionError),
     #[error(transparent)]
-    ConnectionFailed(ConnectionError),
+    ConnectionBroken(ConnectionError),
     #[error("was closed by the exchange")]
     ClosedByExchange,
     #[error("received no message in time")]
@@ -36,7 +36,7 @@ impl DisconnectReason {
         match self {
             Self::ShutdownAnnounced | Self::MaxAgeReached | Self::Idle => true,
             Self::ConnectFailed(_)
-            | Self::ConnectionFailed(_)
+            | Self::ConnectionBroken(_)
             | Self::ClosedByExchange
             | Self::MessageTimeout
             | Self::TickerTimeout
@@ -50,7 +50,7 @@ impl DisconnectReason {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::ConnectFailed(_) => "not_made",
-            Self::ConnectionFailed(_) => "broken",
+            Self::ConnectionBroken(_) => "broken",
             Self::ClosedByExchange => "cut",
             Self::MessageTimeout => "silent",
             Self::TickerTimeout => "quiet",

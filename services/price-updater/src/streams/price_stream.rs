@@ -35,13 +35,13 @@ use super::{
 };
 use crate::sources::{PollReply, RateLimiter, RateLimits};
 
-/// How long a ticker is reported after its last confirmation. The default poll interval is as long, so a ticker of the stream
-/// does not become older than the ticker of a poll.
+/// How long a ticker is reported after its last confirmation. The default poll interval has the same length, so a ticker of the
+/// stream does not become older than the ticker of a poll.
 const MAX_TICKER_AGE: Duration = Duration::from_secs(5);
 /// How long a connection is kept without a request for its prices, for example after the instance lost its lease.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The limits that replace those of `request_limiter` if the stream has none. Only the default backoff has an effect, because
-/// the number of connection attempts is limited by [`ReconnectLimiter`].
+/// The limits of connections if the stream has no `request_limiter`. Only the default backoff has an effect, because the number
+/// of connection attempts is limited by [`ReconnectLimiter`].
 const DEFAULT_LIMITS: RateLimits =
     RateLimits { max_requests: 1, window: Duration::from_secs(1), default_backoff: Duration::from_secs(60) };
 /// Age at which a connection counts as successful, so that the next backoff is short.

@@ -16,7 +16,8 @@ pub(crate) enum StreamEvent {
     TradingHalted(String),
     /// The exchange is about to close the connection. The client should reconnect at once.
     ShutdownAnnounced,
-    /// An acknowledgement, or a message of a kind that the client did not subscribe to. It does not confirm any ticker.
+    /// An acknowledgement, or a message of a kind that the client did not subscribe to. Such a message
+    /// does not show that a ticker is still current.
     Ignored,
 }
 
@@ -28,7 +29,7 @@ pub(crate) struct TickerUpdate {
     pub(crate) last: Option<DecimalText>,
     pub(crate) bid_ask: Option<BidAskText>,
     pub(crate) sequence: Option<Sequence>,
-    /// The id of the last trade, at exchanges whose heartbeats repeat it.
+    /// The id of the last trade, at exchanges whose heartbeats repeat this id.
     pub(crate) trade_id: Option<u64>,
 }
 

@@ -23,7 +23,7 @@ fn text(text: &str) -> OutgoingMessage {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_subscribes_and_probes_a_silent_exchange() {
+async fn stream_subscribes_and_sends_a_probe_if_no_message_arrives() {
     let mut running = RunningStream::start("okx");
     let mut okx = running.connection().await;
     let subscribed = okx.from_client.recv().await.unwrap();
@@ -31,9 +31,9 @@ async fn stream_subscribes_and_probes_a_silent_exchange() {
     okx.send_ticker("84000.5", 1);
     assert_eq!(running.course().await, Some(("84000.50".to_owned(), Duration::ZERO)));
 
-    let silent_since = Instant::now();
+    let last_message_at = Instant::now();
     assert_eq!(okx.from_client.recv().await, Some(text("ping")));
-    assert_eq!(silent_since.elapsed(), seconds(3));
+    assert_eq!(last_message_at.elapsed(), seconds(3));
     okx.send("pong");
     assert_eq!(running.course().await, Some(("84000.50".to_owned(), Duration::ZERO)));
     assert_eq!(running.stream.state().messages, 2);

@@ -84,13 +84,15 @@ fn frozen_source_stays_frozen_when_the_market_returns_to_its_price() {
 }
 
 #[test]
-fn faulty_minority_that_pretends_to_move_freezes_no_other_source() {
+fn moving_prices_of_a_faulty_minority_freeze_no_other_source() {
     let mut market = Market::new();
     let prices = |time| vec![("a", 9_100_000), ("b", 9_100_000), ("faulty", 9_100_000 + time)];
     assert_eq!(market.observe_times(100, prices), "");
-    let erratic =
-        |time: i64| vec![("a", 9_100_000), ("b", 9_100_010), ("c", 9_100_020), ("l", time * 1_000), ("m", time * 7)];
-    assert_eq!(market.observe_times(100, erratic), "");
+    let two_faulty = |time: i64| {
+        let (first, second) = (("faulty1", time * 1_000), ("faulty2", time * 7));
+        vec![("a", 9_100_000), ("b", 9_100_010), ("c", 9_100_020), first, second]
+    };
+    assert_eq!(market.observe_times(100, two_faulty), "");
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl PriceStream {
         tracing::info!(source, simulated = connection.simulated, "a price stream is connected");
         for message in (self.protocol.subscribe_messages)(&self.symbols) {
             if let Err(error) = send(&mut connection, OutgoingMessage::Text(message)).await {
-                return DisconnectReason::ConnectionFailed(error);
+                return DisconnectReason::ConnectionBroken(error);
             }
         }
         match self.listen(&mut connection).await {
@@ -65,14 +65,14 @@ impl PriceStream {
                 message = connection.incoming.next() => {
                     (activity.last_message, probe_sent) = (Instant::now(), false);
                     let message = message.ok_or(DisconnectReason::ClosedByExchange)?;
-                    if self.handle_message(message.map_err(DisconnectReason::ConnectionFailed)?)? {
+                    if self.handle_message(message.map_err(DisconnectReason::ConnectionBroken)?)? {
                         activity.last_ticker = activity.last_message;
                     }
                 }
                 () = sleep_until(probe.map_or(ends_at, |(probe_at, _)| ends_at.min(probe_at))) => {
                     if let Some((_, message)) = probe.filter(|(probe_at, _)| *probe_at <= Instant::now()) {
                         probe_sent = true;
-                        send(connection, message.into()).await.map_err(DisconnectReason::ConnectionFailed)?;
+                        send(connection, message.into()).await.map_err(DisconnectReason::ConnectionBroken)?;
                     }
                 }
             }
