@@ -34,7 +34,7 @@ impl Simulation {
         self.clock.now()
     }
 
-    /// The mid price of `pair` at `time`. The mid price of each exchange differs from it by at most 0.02 %. `None` if an
+    /// The mid price of `pair` at `time`. The mid price of each exchange differs from this price by at most 0.02 %. `None` if an
     /// asset is unknown.
     pub fn price(&self, pair: CurrencyPair, time: Timestamp) -> Option<Rate> {
         self.market.mid_price(pair, time).and_then(|price| Rate::from_hundred_millionths(price).ok())

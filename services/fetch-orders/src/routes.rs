@@ -107,7 +107,7 @@ impl Api {
     ///
     /// The file is sent while the orders are read. If the connection closes early, the file is incomplete. The number of
     /// concurrent exports is limited. An export is refused with 503 if too many exports are running, and with 429 if the user
-    /// or the address itself runs too many exports.
+    /// or the address runs too many exports.
     #[oai(path = "/api/v1/orders/export", method = "get", operation_id = "export_orders")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn export(

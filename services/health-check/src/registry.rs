@@ -195,8 +195,8 @@ impl ServiceEntry {
         }
     }
 
-    /// Removes the instances that `newer` has replaced: they had the same host and port, and have sent nothing since `newer`
-    /// started. A killed process does not report its end, but only one process can listen on a port.
+    /// Removes the instances that `newer` has replaced: the instances that had the same host and port, and have sent nothing
+    /// since `newer` started. A killed process does not report its end, but only one process can listen on a port.
     fn remove_replaced(&mut self, newer: &Heartbeat, now: Instants) {
         let (Some(port), Some(host)) = (newer.port, host_of(&newer.instance)) else { return };
         let uptime = Duration::from_secs(newer.uptime_secs);
@@ -367,7 +367,7 @@ impl ServiceRegistry {
                 HealthStatus::Failing
             }
             ServiceState::Alive => HealthStatus::Ok,
-            // The platform does not need a service that is not expected.
+            // The platform needs only the expected services.
             ServiceState::Stopped | ServiceState::Unknown if !entry.expected => HealthStatus::Ok,
             ServiceState::Degraded | ServiceState::Stopped | ServiceState::Unknown => HealthStatus::Degraded,
             ServiceState::Missing => HealthStatus::Failing,

@@ -24,7 +24,7 @@ struct Retention {
     bytes: usize,
 }
 
-/// Selects reports. A field that is not set excludes nothing.
+/// Selects reports. A report must match every field that is set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReportFilter {
     /// This level and worse.
@@ -150,7 +150,7 @@ impl ReportBuffer {
 
 const MINUTES: usize = 60;
 
-/// Counts of the last 60 minutes. They include reports that are no longer stored.
+/// Counts of the reports of the last 60 minutes. Reports that are no longer stored are counted, too.
 struct HourlyCounts([MinuteCounts; MINUTES]);
 
 #[derive(Clone, Copy, Default)]

@@ -1,4 +1,4 @@
-//! The kinds of faults. Each was observed at a real exchange, price feed or bank.
+//! The kinds of faults. Each kind was observed at a real exchange, price feed or bank.
 
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ const PRICE_PARAMETERS: &[&str] = &["direction"];
 /// Declares each kind with its name on the wire and its parameters.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal, $parameters:expr;)+) => {
-        /// A kind of fault. Each was observed at a real exchange, price feed or bank.
+        /// A kind of fault. Each kind was observed at a real exchange, price feed or bank.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
         pub enum FaultKind {
             $($(#[doc = $doc])+ #[serde(rename = $name)] #[oai(rename = $name)] $kind,)+

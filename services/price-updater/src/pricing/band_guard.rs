@@ -126,7 +126,7 @@ struct HeldPrice {
     intervals: u64,
 }
 
-/// A price to judge.
+/// A price to check.
 struct Candidate<'a> {
     price: ObservedPrice,
     band: Band,
@@ -140,7 +140,7 @@ struct Candidate<'a> {
 
 impl GuardState {
     /// Accepts or holds the price, and returns what has changed. If the price is held, `held` contains it afterwards.
-    fn judge(&mut self, candidate: &Candidate<'_>) -> Option<GuardChange> {
+    fn accept_or_hold(&mut self, candidate: &Candidate<'_>) -> Option<GuardChange> {
         let &Candidate { price, band, evidence, leg_is_held, intervals, poll } = candidate;
         // Simulated and real prices are not compared.
         self.held.take_if(|held| held.newest.simulated != price.simulated);
@@ -203,7 +203,7 @@ impl BandGuard {
             let evidence = sources.evidence(market, agreed, price, band);
             let state = self.0.entry(pair).or_default();
             let accepted = state.accepted.map(|accepted| accepted.price);
-            let change = state.judge(&Candidate {
+            let change = state.accept_or_hold(&Candidate {
                 price: ObservedPrice { price, as_of, simulated: agreed.simulated },
                 band,
                 evidence: &evidence,

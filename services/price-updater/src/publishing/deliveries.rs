@@ -43,18 +43,18 @@ impl Deliveries {
         }
     }
 
-    /// Queues a record. It replaces a record that has not been sent yet.
+    /// Queues a record. The record replaces a queued record that has not been sent yet.
     pub(crate) fn send_record(&self, write: RecordWrite) {
         self.records.post(write);
     }
 
-    /// Queues a snapshot. It replaces a snapshot that has not been sent yet. The changed courses of the snapshot are also sent to
-    /// db-proxy.
+    /// Queues a snapshot. The snapshot replaces a queued snapshot that has not been sent yet. The changed courses of the snapshot
+    /// are also sent to db-proxy.
     pub(crate) fn send_snapshot(&self, snapshot: TermSnapshot) {
         self.snapshots.post(Arc::new(snapshot));
     }
 
-    /// Sends queued values until it is cancelled.
+    /// Sends queued values until the call is cancelled.
     pub(crate) async fn run(&self) {
         tokio::join!(self.write_records(), self.write_snapshots(), self.write_courses());
     }

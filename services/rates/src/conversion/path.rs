@@ -45,7 +45,8 @@ impl ConversionPath {
     /// error decides, then the smallest number of prices. An unknown error counts as the largest error that the agreement on
     /// prices tolerates.
     ///
-    /// If there is no path, the error describes the first price that is only temporarily missing, if there is such a price.
+    /// If there is no path, the error names the first price that is missing only temporarily. If there is no such price, the
+    /// error is [`ConversionError::NoPath`].
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
         let CurrencyPair { base: from, quote: to } = pair;
         let mut errors = Vec::new();

@@ -46,7 +46,7 @@ fn parse_pair(pair: &str) -> CurrencyPair {
 }
 
 #[test]
-fn price_of_the_pair_is_used_first_and_the_result_rounded_once() {
+fn price_of_the_pair_is_used_first_and_the_result_is_rounded_once() {
     let converted = |pair, amount| {
         let Conversion { result, rate, path, .. } = convert_at(&market(), pair, amount, 10).unwrap();
         (result.as_str().to_owned(), rate.as_str().to_owned(), path)

@@ -44,7 +44,7 @@ impl SortedSnapshot {
         self.price(pair).is_some() || self.courses_of(pair).next().is_some()
     }
 
-    /// The price with the votes that led to `price`. For a computed price, it is the price of the first leg.
+    /// The price with the votes that led to `price`. For a computed price, this is the price of the first leg.
     pub(crate) fn voted<'a>(&'a self, price: &'a AgreedPrice) -> Option<&'a AgreedPrice> {
         price.legs.first().map_or(Some(price), |leg| self.price(*leg))
     }

@@ -32,7 +32,7 @@ pub(super) struct Tally {
     pub(super) result: Result<Agreement, NoAgreement>,
 }
 
-/// Computes the price of `pair`. A faulty minority of the voters cannot falsify it. `voters` has one vote for each source.
+/// Computes the price of `pair`. A faulty minority of the voters cannot falsify the price. `voters` has one vote for each source.
 ///
 /// `usdt` holds the prices of one USDT in dollars, sorted. Faulty voters may have reported some of them.
 pub(super) fn tally(

@@ -79,8 +79,8 @@ impl PriceStream {
         }
     }
 
-    /// When the first timeout of the connection expires, and the reason with which it ends the connection. A message or a
-    /// request for tickers can postpone the timeout.
+    /// When the first timeout of the connection expires, and the reason with which the timeout ends the connection. A
+    /// message or a request for tickers can postpone the timeout.
     fn next_timeout(&self, activity: Activity) -> (Instant, DisconnectReason) {
         let timeouts = self.protocol.timeouts;
         let idle_at = self.requested_at.borrow().map_or_else(Instant::now, |at| at + IDLE_TIMEOUT);
