@@ -1,5 +1,5 @@
-//! The simulated exchanges, indices and banks over HTTP. Each has a file with the paths, formats and errors of the real
-//! source.
+//! The simulated exchanges, indices and banks over HTTP. Each of them has a file with the paths, formats and errors of
+//! the real source.
 //!
 //! To add an exchange, write a file with its `NAME`, `ERROR_FORMATS`, `RATE_LIMIT` and routes, declare it as a module here, and
 //! add it to `registry!`. Its WebSocket belongs in `ws/`.
@@ -21,7 +21,7 @@ use crate::{fault_injector::FaultInjector, simulation::Simulation};
 
 macro_rules! registry {
     ($($module:ident::$exchange:ident,)+) => {
-        /// The names of all exchanges. Each is also the first part of the exchange's paths.
+        /// The names of all exchanges. Each name is also the first part of the exchange's paths.
         pub(crate) const NAMES: &[&str] = &[$($module::NAME,)+];
 
         pub(crate) type Routes = ($($module::$exchange,)+);

@@ -1,4 +1,4 @@
-//! Rows of a JSON array that are found by a name in them, such as the symbol of a pair.
+//! Finds the rows of a JSON array by a name that each row contains, such as the symbol of a pair.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
