@@ -39,7 +39,7 @@ struct InvalidSetting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     invalid: Vec<InvalidSetting>,
-    /// About the file `.env`. A misspelt name may be the reason why a setting is missing.
+    /// Warnings about the file `.env`. A misspelt name may be the reason why a setting is missing.
     warnings: Vec<SettingWarning>,
 }
 
@@ -172,9 +172,9 @@ impl Env {
         self.url_with(name, &format!("{HTTP_URL}, such as http://127.0.0.1:8010"), |_| true)
     }
 
-    /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would replace it. By
-    /// default, the service is on this machine, at the port that the settings give it. Otherwise, a changed port without a changed
-    /// address would lead to the service of another installation.
+    /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would replace
+    /// it. The default is this machine and the port that the settings give the service. A fixed default port could be the
+    /// port of another installation.
     pub fn service_url(&mut self, name: &str, service: &str, default_port: u16) -> Url {
         let allowed =
             "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:8010";

@@ -28,7 +28,7 @@ const STEP_TIMEOUT: Duration = Duration::from_millis(400);
 /// Sentinel is unavailable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One Redis, version 6.2 or later, and the prefix of the keys in it.
+/// A Redis of version 6.2 or later, and the prefix of the keys that are used in it.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
     pub server: RedisServer,
@@ -42,8 +42,8 @@ impl RedisConfig {
         Ok(Self { server: RedisServer::parse(url)?, key_prefix: key_prefix.into() })
     }
 
-    /// Reads the address from `variable`, and the prefix from `REDIS_KEY_PREFIX` (default `buydesk:`). `None` if the address is not
-    /// set. `absent` states what happens then.
+    /// Reads the address from `variable`, and the prefix from `REDIS_KEY_PREFIX` (default `buydesk:`). `None` if the address
+    /// is not set. `absent` is a part of the error for an invalid address: it states the effect of an empty address.
     pub fn from_env(env: &mut Env, variable: &str, absent: &str) -> Option<Self> {
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
         let url = env.text(variable)?.to_owned();
@@ -91,7 +91,8 @@ impl RedisConnector {
         Ok(Self(Arc::new(Inner { server, response_timeout, connection: Mutex::default() })))
     }
 
-    /// Runs a command once. If the connection is lost, or its server is no longer the master, the next command opens another one.
+    /// Runs a command once. If the connection is lost, or its server is no longer the master, the next command opens another
+    /// connection.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         let attempt = self.connection();
         let result = match attempt.clone().await {

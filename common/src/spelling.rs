@@ -9,8 +9,9 @@ const MIN_PREFIX_SIMILARITY: f64 = 0.9;
 /// a body.
 const MAX_LENGTH_RATIO: usize = 2;
 
-/// The known name that is most similar to `name`, regardless of case. `None` if no name is similar. If `name` is the first words of
-/// known names, such as `RATE_LIMIT` of `RATE_LIMIT_PER_MINUTE`, the first of these names is returned.
+/// The known name that is most similar to `name`, regardless of case. `None` if no name is similar. If known names begin with
+/// all words of `name`, returns the first of these known names: `RATE_LIMIT_PER_MINUTE` for `RATE_LIMIT`. A single word is not
+/// enough.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let length = name.chars().count();

@@ -97,7 +97,7 @@ impl Timestamp {
     }
 }
 
-/// A day of the calendar, such as the one for which an official rate is published.
+/// A day of the calendar, such as the day for which an official rate is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(NaiveDate);
 
@@ -131,7 +131,7 @@ crate::text_type!(Day, "date", "A day of the calendar.", "2026-01-02");
 
 /// A value that is valid from one point in time until another.
 pub trait Expiring {
-    /// When the newest part of the value was observed. Of two values, the one with the later version is newer.
+    /// When the newest part of the value was observed. The value with the later version is newer.
     fn version(&self) -> Timestamp;
 
     /// The first moment at which the value must no longer be used.

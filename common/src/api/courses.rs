@@ -1,4 +1,5 @@
-//! Courses, and the prices that are agreed from courses. A *course* is the last price of one pair at one exchange.
+//! Courses, and the prices that are agreed from courses. A *course* is the last price of one pair at one exchange. The API
+//! calls the pair `direction` and the exchange `exchanger`.
 //!
 //! price-updater creates the [`MarketSnapshot`]. price-cache-proxy stores and pushes it. db-proxy stores the history of the
 //! courses. rates serves the snapshot and the history.

@@ -20,7 +20,7 @@ pub enum Topic {
 impl Topic {
     pub const ALL: &'static [Self] = &[Self::PriceRecord, Self::MarketSnapshot];
 
-    /// The name in the query and in the type of an event.
+    /// The name of the topic in a query string and in an event.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PriceRecord => "record",

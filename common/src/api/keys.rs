@@ -1,8 +1,8 @@
 //! Wire types of API keys.
 //!
 //! The users service generates a [`KeySecret`], shows it once in an [`IssuedKey`], and sends only its hash to db-proxy, in a
-//! [`StoreKeyCommand`]. A service that receives a key reads the [`KeyRecord`] with the prefix from db-proxy, and compares the
-//! hash.
+//! [`StoreKeyCommand`]. A service that receives a key fetches the [`KeyRecord`] with the prefix of the key from db-proxy, and
+//! compares the hashes.
 
 mod changes;
 mod scope;

@@ -276,7 +276,7 @@ pub struct MarketOrder {
     /// amount at `price`, and is absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<FiatAmount>,
-    /// The bitcoin amount that the client named. Absent if the client named the other amount.
+    /// The bitcoin amount that the client named. Absent if the client named the amount to spend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bitcoin_amount: Option<Sats>,
     /// Absent if no price is available. db-proxy then returns the order that an earlier request placed with the same key, or
@@ -330,7 +330,7 @@ pub struct Refused {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub remaining: Option<Sats>,
-    /// The origin of the orders in the database. Present if the order was refused because its price has the other origin.
+    /// The origin of the orders in the database. Present if the order was refused because its price has a different origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub database_origin: Option<OrderOrigin>,

@@ -31,7 +31,7 @@ pub struct LinkedOrderPage {
     pub next_cursor: Option<Cursor>,
 }
 
-/// A public page whose rows are JSON text of db-proxy.
+/// A public page whose rows are JSON text that db-proxy returned.
 #[derive(Serialize)]
 pub struct RawLinkedPage<'a, C> {
     pub data: &'a RawValue,

@@ -1,6 +1,6 @@
 //! Checks the value of a parameter against its schema. All services report the same messages.
 //!
-//! The framework reports only the first invalid parameter of a request. This check finds the others.
+//! The framework reports only the first invalid parameter of a request. With this check, a service reports all of them.
 
 use std::{collections::HashMap, fmt::Display, str::FromStr, sync::LazyLock};
 

@@ -147,7 +147,7 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
     pub remaining_bitcoin: Option<Sats>,
-    /// Boxed, because every function that may fail returns space for it.
+    /// Boxed to keep `Problem` small, because many functions return it as their error.
     pub balance: Option<Box<Money>>,
     pub idempotency_key: Option<String>,
     /// How long the client should wait before a retry. [`Problem::new`] sets a value for every 429 and 503.

@@ -18,8 +18,8 @@ const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
     "ChangeKey",
 ];
 
-/// Properties that a request must contain although its type reads them as optional, so that one error can name all that are
-/// missing.
+/// Properties that a request must contain. The type of the request declares them as optional, so that one error can name every
+/// missing property.
 const REQUIRED: &[(&str, &[&str])] = &[("NewUser", &["email", "name"]), ("NewKey", &["name", "scopes"])];
 
 /// Properties that may be `null`. In a request, `null` means the same as the absence of the property.
@@ -41,8 +41,8 @@ const NULLABLE: &[(&str, &str)] = &[
     ("Wallet", "user_id"),
 ];
 
-/// Properties of requests with the format and the pattern of the same property of a response: the schema of the request, the
-/// schema of the response, the property.
+/// Properties of requests whose format and pattern are copied from the same property of a response. Each entry names the schema
+/// of the request, the schema of the response, and the property.
 const SAME_FORMAT: &[(&str, &str, &str)] = &[
     ("NewUser", "User", "email"),
     ("NewUser", "User", "name"),

@@ -1,4 +1,5 @@
-//! Price sources: the state of each source as price-updater reports it, and the order in which sources are polled.
+//! Price sources: the state of each source as price-updater reports it, and the order in which sources are polled. A *course*
+//! is the last price of one pair at one source. The API calls the pair `direction`.
 
 use std::collections::BTreeMap;
 
@@ -90,7 +91,7 @@ pub enum SourceState {
     Failing,
 }
 
-/// How many votes of one source were not used in the last poll interval for one reason.
+/// The number of votes of one source that were not used in the last poll interval, for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct RejectedVotes {
     pub why: Rejection,

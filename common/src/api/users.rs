@@ -21,11 +21,11 @@ use crate::{ids::UserId, time::Timestamp};
 pub const MAX_USER_PAGE: u32 = 1000;
 /// Maximum number of ids, and maximum number of addresses, that one request to db-proxy may look up.
 pub const MAX_USER_LOOKUP: usize = 256;
-/// The field that a 404 of db-proxy names if no user has the id. A 404 that does not name it means that db-proxy does not have
-/// the endpoint.
+/// The field that a 404 of db-proxy names if no user has the id. A 404 that names no field means that db-proxy does not
+/// have the endpoint.
 pub const USER_ID_FIELD: &str = "id";
 
-/// Whether a user may act.
+/// Whether the API keys of a user are accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case", rename = "UserState")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 /// An endless sequence of delays. The base delay doubles from `first_base` to `max_base`. A delay is chosen at random between
-/// the base delay and twice the base delay. Callers that failed together therefore do not retry together.
+/// the base delay and twice the base delay. Callers that failed at the same time therefore retry at different times.
 #[derive(Debug)]
 pub struct Backoff {
     delays: ExponentialBackoff,

@@ -2,7 +2,8 @@
 //!
 //! A request is sent at once if no batch is in flight. Otherwise the next batch gathers requests until it is as large as
 //! all batches in flight together. Most of the cost of a call does not depend on the batch size, so larger batches raise
-//! throughput under load. A request waits at most [`MAX_LINGER`] for its batch to fill, so a slow call does not block others.
+//! throughput under load. A request waits at most [`MAX_LINGER`] for its batch to fill, so a slow call does not delay other
+//! requests for long.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ const MAX_LINGER: Duration = Duration::from_millis(5);
 /// The limits of a batcher. Each must be at least 1.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimits {
-    /// Maximum number of waiting requests that do not belong to the batch that is being gathered.
+    /// Maximum number of requests in the queue. A request leaves the queue when it joins the batch that is being gathered.
     pub max_queued: usize,
     /// Maximum number of requests in a batch.
     pub max_batch_size: usize,
@@ -67,8 +68,8 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// all requests are answered.
     ///
     /// `call` receives a batch and returns one response per request, in the same order. It runs in the context of the first
-    /// request of the batch. For each other request, a log line at level debug contains its own id and that of the
-    /// first request.
+    /// request of the batch. For each further request of the batch, a log line at level debug contains the id of
+    /// this request and the id of the first request.
     pub fn new<F, Fut>(limits: BatchLimits, call: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
@@ -147,7 +148,7 @@ where
     }
     let responses = RequestContext::scope(first, async { call(requests).await }).await;
     for (responder, response) in responders.into_iter().zip(responses) {
-        // Fails if the caller no longer waits.
+        // Sending fails if the caller no longer waits.
         let _ = responder.send(response);
     }
 }

@@ -92,13 +92,13 @@ impl<T: Expiring> Latest<T> {
     /// until its time comes. Returns the document that is current after the call, or one equal to `new` if no document is
     /// current.
     ///
-    /// A document with the same version replaces the stored document, because a price record is prolonged in this way. A
-    /// document with the JSON of the stored document does not extend its lifetime, and subscribers are not notified of it.
+    /// A document with the same version replaces the stored document, because a price record is prolonged in this way. If `new`
+    /// has the JSON of the stored document, the stored document keeps its lifetime, and subscribers are not notified.
     pub fn replace_if_newer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
         let mut stored = Arc::clone(&new);
         let from_future = new.value.version().is_beyond_skew(now);
-        self.0.send_if_modified(|slot| {
-            if let Some(current) = slot.as_ref().filter(|document| document.is_current(now)) {
+        self.0.send_if_modified(|newest| {
+            if let Some(current) = newest.as_ref().filter(|document| document.is_current(now)) {
                 let is_newer = current.value.version() > new.value.version();
                 if is_newer || current.json == new.json || from_future {
                     stored = Arc::clone(current);
@@ -108,7 +108,7 @@ impl<T: Expiring> Latest<T> {
             if from_future {
                 return false;
             }
-            let same = slot.as_ref().filter(|document| document.json == new.json);
+            let same = newest.as_ref().filter(|document| document.json == new.json);
             if let Some(earlier) = same
                 && !new.value.is_current(now)
             {
@@ -119,7 +119,7 @@ impl<T: Expiring> Latest<T> {
             }
             new.start_lifetime(now, same.map(Arc::as_ref));
             let changed = same.is_none();
-            *slot = Some(new);
+            *newest = Some(new);
             changed
         });
         stored

@@ -21,9 +21,9 @@ static SETTINGS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
 /// A name in the file that is probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingWarning {
-    /// It is not the name of a setting.
+    /// No setting has this name.
     Unknown(String),
-    /// Several lines have it.
+    /// Several lines of the file set this name.
     Repeated(String),
 }
 

@@ -11,7 +11,7 @@ const INTERNAL_TOKEN: &str = "INTERNAL_TOKEN";
 const OPERATOR_TOKEN: &str = "OPERATOR_TOKEN";
 const HEALTH_CHECK_TOKEN: &str = "HEALTH_CHECK_TOKEN";
 const SERVER_KEY: &str = "SERVER_KEY";
-/// What to do about a missing secret of all services.
+/// The advice in the error for a missing secret that all services share.
 const SHARED_SECRET: &str = "set it to a long random text, the same for every service";
 /// Default of `PRICE_TTL_SECS`, in seconds.
 pub const DEFAULT_PRICE_TTL_SECS: u64 = 60;

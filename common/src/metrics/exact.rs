@@ -1,4 +1,4 @@
-//! Amounts of money as metrics. The value is a whole number of the smallest unit, so a sum is exact however many amounts it has.
+//! Amounts of money as metrics. The value is a whole number of the smallest unit, so a sum of any number of amounts is exact.
 
 use std::{
     fmt,

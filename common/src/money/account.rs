@@ -7,13 +7,13 @@ use super::{
     decimal::{NumberError, parse_decimal, write_fixed},
 };
 
-/// The decimals of an amount whose currency is not known yet: the most that a currency has.
+/// The decimals of an amount whose currency is not known yet: the maximum of all currencies.
 const MAX_DECIMALS: u32 = 8;
 /// Upper bound of the amount of an operation, exclusive: one billion units of the currency, in hundred-millionths.
 const AMOUNT_LIMIT: i64 = 1_000_000_000 * 10_i64.pow(MAX_DECIMALS);
 /// The highest balance: 18 digits in the smallest unit of the currency.
 const MAX_UNITS: i64 = 10_i64.pow(18) - 1;
-/// A fiat amount has at least this many decimals as text, and an amount of bitcoin has all.
+/// Minimum number of decimals in the text of a fiat amount. The text of an amount of bitcoin always has 8 decimals.
 const MIN_FIAT_DECIMALS: usize = 2;
 
 /// The amount of an operation before the currency of its wallet is known: above 0, below 1,000,000,000, at most 8 decimals. Stored
@@ -84,7 +84,7 @@ crate::text_type!(
 
 /// An amount of money on account, such as a balance: zero or more, at most 18 digits. Stored in the smallest unit of its currency.
 ///
-/// Its text states the number of decimals of the currency: an amount of bitcoin always has 8 decimals, and another has 2 to 4.
+/// Its text states the number of decimals of the currency: an amount of bitcoin has 8 decimals, and a fiat amount has 2 to 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Money {
     units: i64,
@@ -126,7 +126,7 @@ impl Money {
 impl FromStr for Money {
     type Err = MoneyError;
 
-    /// Parses the text that `Display` writes, and no other.
+    /// Parses the text that `Display` writes, and no other text.
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let (whole, fraction) = text.split_once('.').ok_or(MoneyError::Syntax)?;
         if !(whole.bytes().chain(fraction.bytes())).all(|byte| byte.is_ascii_digit()) {

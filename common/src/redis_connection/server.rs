@@ -2,7 +2,7 @@
 
 use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult};
 
-/// The allowed addresses of Redis, as in an error message.
+/// The allowed addresses of Redis, for error messages.
 pub const ALLOWED_URLS: &str = "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or \
                                 redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/MASTER[/DATABASE]";
 const SENTINEL_SCHEME: &str = "redis+sentinel://";

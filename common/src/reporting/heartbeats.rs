@@ -20,8 +20,8 @@ use crate::{
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often readiness is checked between two heartbeats.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// health-check shows the order intake as unknown if no heartbeat has confirmed it for this time. Each check of the readiness causes
-/// such a heartbeat. The rest of the time allows for a slow check and for the sending.
+/// health-check shows the order intake as unknown if no heartbeat has confirmed it for this time. Each check of the readiness
+/// causes such a heartbeat. This time is longer than [`CHECK_INTERVAL`] to allow for a slow check and for the sending.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(8);
 /// How often readiness is checked while a service that has just started is not ready yet.
 const STARTING_CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -54,9 +54,9 @@ impl ComponentState {
 }
 
 impl Heartbeats {
-    /// Queues a heartbeat at once, then every interval and whenever a component changes: its readiness, why it is not
-    /// ready, its price or its limit. A service that reports the order intake queues a heartbeat at each check, so that health-check
-    /// notices within seconds if the service does not run any more.
+    /// Queues a heartbeat at once, then every interval, and whenever a component changes its readiness, the reason why it is
+    /// not ready, its price or its limit. A service that reports the order intake queues a heartbeat at each check, so that
+    /// health-check notices within seconds if the service does not run any more.
     ///
     /// When `stop` is cancelled, queues a last report that the service is stopping, and returns.
     pub async fn send(self, queue: ReportQueue, stop: CancellationToken) {

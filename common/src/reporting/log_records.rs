@@ -8,7 +8,8 @@ use crate::{
     telemetry::{LogRecord, WarningSink},
 };
 
-/// The HTTP libraries that send reports.
+/// The crates that send reports over HTTP. Their log records do not become reports: a failing report would otherwise cause
+/// further reports.
 const TRANSPORT_CRATES: [&str; 5] = ["h2", "hyper", "hyper_util", "reqwest", "rustls"];
 
 /// A sink for [`telemetry::init`](crate::telemetry::init) that queues each log record of level warning or worse as a report.

@@ -68,7 +68,7 @@ struct ReportSender {
     client: ServiceClient,
     receiver: ReportReceiver,
     backoff: BackoffLimits,
-    /// The report that is sent next: a report from the queue, or a loss report.
+    /// The report that is sent next: a report from the queue, or a report about lost reports.
     pending: Option<Report>,
     /// Failed attempts to send the pending report.
     attempts: u32,

@@ -128,7 +128,8 @@ impl AccessCheck {
     }
 }
 
-/// The idempotency key of a request. `None` if the request has none, or none that an earlier request can have had.
+/// The idempotency key of a request. `None` if the request has no key, an invalid key or several keys: no request with such
+/// a header can have placed an order.
 fn idempotency_key(headers: &HeaderMap) -> Option<IdempotencyKey> {
     let mut values = headers.get_all(IdempotencyKey::HEADER).iter();
     let key = values.next()?.to_str().ok()?.parse().ok()?;

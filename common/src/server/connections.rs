@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled. Then closes every connection without a request, and waits for the requests in flight.
-    /// The wait ends after [`DRAIN_TIMEOUT`], or when the drain end of the listener is cancelled.
+    /// The wait ends after [`DRAIN_TIMEOUT`], or when the token of [`Listener::with_drain_end`] is cancelled.
     pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { listener: Listener { socket, config, drain_end }, endpoint, metrics } = self;
         let local = socket.local_addr()?;

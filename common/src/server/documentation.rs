@@ -1,5 +1,5 @@
-//! The parts of an OpenAPI document that the framework does not know: the group of each operation, its errors, who may use it, and
-//! examples of requests that work as they are.
+//! The parts of an OpenAPI document that the framework does not know: the group of each operation, its errors, who may use
+//! it, and examples of requests that can be sent unchanged.
 
 mod access;
 mod errors;

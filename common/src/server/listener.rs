@@ -39,7 +39,7 @@ impl Listener {
         }
     }
 
-    /// Sets the token whose cancellation ends the wait of the stopping server for requests in flight. With one token, several
+    /// Sets a token. When it is cancelled, a stopping server no longer waits for requests in flight. With one token, several
     /// services that stop one after another share one deadline.
     #[must_use]
     pub fn with_drain_end(self, drain_end: CancellationToken) -> Self {

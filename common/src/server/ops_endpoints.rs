@@ -55,8 +55,8 @@ pub struct OpsEndpoints {
     pub access: Option<AccessControl>,
     /// Applies to each client of a public service. `description` states which requests it counts.
     pub rate_limit: RateLimit,
-    /// Checks the other parameters of a request with a parameter of the wrong type. `None` if the types of the parameters are
-    /// the only check.
+    /// If a parameter of a request has the wrong type, checks the values of the other parameters. `None` if the types of the
+    /// parameters are the only check.
     pub value_check: Option<Arc<dyn ValueCheck>>,
 }
 
@@ -203,8 +203,8 @@ pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxE
     endpoint(api, CheckedApis { checked: A::meta(), forwarded: Vec::new() }, ops)
 }
 
-/// Like [`service_endpoint`], but with a second API, whose requests are forwarded to other services. These check the query
-/// parameters.
+/// Like [`service_endpoint`], but with a second API, whose requests are forwarded to other services. The other services check
+/// the query parameters.
 pub fn service_endpoint_with_forwarding<A: OpenApi + 'static, F: OpenApi + 'static>(
     api: A,
     forwarded: F,
@@ -224,11 +224,11 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
     endpoint((api, imitation), CheckedApis { checked: A::meta(), forwarded: Vec::new() }, ops)
 }
 
-/// Which operations of a service refuse query parameters that they do not have.
+/// The operations of a service whose requests must not have unknown query parameters.
 struct CheckedApis {
-    /// All of them.
+    /// All these operations.
     checked: Vec<MetaApi>,
-    /// Those of `checked` that leave this to another service.
+    /// The operations of `checked` whose query parameters another service checks.
     forwarded: Vec<MetaApi>,
 }
 

@@ -49,9 +49,9 @@ struct Operation {
     method: Method,
     id: Option<OperationId>,
     has_body: bool,
-    /// Whether the handler itself refuses unknown and repeated parameters, together with invalid values. It does if the query may
-    /// replace the body, because it then parses the query like a form, see [`parse_form`](super::parse_form); and if it forwards
-    /// the request to another service.
+    /// Whether the handler itself refuses unknown and repeated parameters, together with invalid values. True in two cases:
+    /// the query may replace the body, so the handler parses the query like a form (see [`parse_form`](super::parse_form));
+    /// or the handler forwards the request to another service.
     is_checked_by_handler: bool,
     /// The parameters of the query.
     parameters: Vec<Parameter>,
@@ -94,8 +94,8 @@ impl QueryParameters {
         Self { operations: PathPattern::merge(documented.chain(get_only)), value_check }
     }
 
-    /// Leaves the queries of the operations of `forwarded` to the service that answers them. It knows the types of the parameters,
-    /// so its problem names every wrong parameter.
+    /// Does not check the queries of the operations of `forwarded`. The service that answers them knows the types of the
+    /// parameters, so its problem names every wrong parameter.
     #[must_use]
     pub(super) fn without_forwarded(mut self, forwarded: Vec<MetaApi>) -> Self {
         let forwarded = forwarded.into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations);

@@ -72,27 +72,28 @@ pub struct RateLimit {
     counted: CountedRequests,
     /// The limit of reads below a path.
     reads: Option<Arc<LimitedReads>>,
-    /// Where the instances of the service count together. `None` if each counts alone.
+    /// The Redis in which the instances of the service count together. `None` if each instance counts alone.
     redis: Option<RedisConfig>,
     sharing: Option<Arc<Sharing>>,
 }
 
-/// Reads that the service answers with calls of its own. They have a limit of their own, so that they do not use up the limit
-/// of the other requests.
+/// Reads for which the service calls other services. They are limited separately, so that they do not use up the limit of the
+/// other requests.
 struct LimitedReads {
     path_prefix: &'static str,
     limit: Limit,
 }
 
-/// Counts requests that are limited together: by the key of each, or by its address.
+/// Counts the requests of each API key, and the requests of each address without a key.
 struct Limit {
-    /// The limit of an address and of a key without a limit of its own. `None` if there is no limit.
+    /// The limit of an address, and of a key without a limit of its own. `None` if there is no limit.
     per_minute: Option<NonZeroU32>,
     addresses: Counter,
     keys: Counter,
 }
 
-/// Counts the requests of each client. A change of its limit applies at once, and what the client has used still counts.
+/// Counts the requests of each client. If the limit of a client changes, the new limit applies at once, and earlier requests
+/// still count.
 enum Counter {
     /// At this instance.
     Alone(ClientStates<Bucket>),
@@ -123,7 +124,7 @@ impl RateLimit {
         Self { limit: Arc::new(Limit::alone(NonZeroU32::new(per_minute))), trusted, ..Self::default() }
     }
 
-    /// Limits reads of paths that begin with `path_prefix` too, to this number of requests per minute. Zero means no limit.
+    /// Also limits reads of paths that begin with `path_prefix`, to `per_minute` requests per minute. Zero means no limit.
     #[must_use]
     pub fn with_reads(self, path_prefix: &'static str, per_minute: u32) -> Self {
         let reads = NonZeroU32::new(per_minute)
@@ -131,7 +132,7 @@ impl RateLimit {
         Self { reads, ..self }
     }
 
-    /// The same limit, but counted by all instances of the service together, if a Redis is configured. It counts together while
+    /// The rate limit of `service`. If a Redis is configured, all instances of the service count together while
     /// [`keep_shared`](Self::keep_shared) runs. Fails if the settings are invalid.
     pub fn of_service(self, service: &'static str, metrics: &Metrics) -> RedisResult<Self> {
         let Some(redis) = &self.redis else { return Ok(self) };
@@ -159,7 +160,7 @@ impl RateLimit {
         }
     }
 
-    /// The same limit, but it counts these requests.
+    /// The same limit for the requests in `counted`.
     #[must_use]
     pub(super) fn counting(self, counted: CountedRequests) -> Self {
         Self { counted, ..self }
@@ -170,8 +171,8 @@ impl RateLimit {
         self.trusted.client_address(request)
     }
 
-    /// Counts a request of `client`: against the limit of its key, or otherwise of its address. Returns `None` if the request is
-    /// not limited, and otherwise the state of the limit and whether the request is allowed.
+    /// Counts a request against the limit of its API key, or of the address `client` if it has no key. Returns the state of the
+    /// limit, and whether the request is allowed. Returns `None` if the request is not limited.
     pub(super) async fn check_request(
         &self,
         request: &Request,
@@ -256,7 +257,7 @@ impl RateLimitStatus {
     /// Adds the headers `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until
     /// the next request is allowed).
     pub(super) fn add_headers(self, response: &mut Response) {
-        // Rounded up, as `Retry-After`.
+        // Rounded up, like `Retry-After`.
         let seconds = u32::try_from(self.reset.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
         let headers = response.headers_mut();
         headers.insert("ratelimit-limit", HeaderValue::from(self.limit));

@@ -83,7 +83,7 @@ fn reading_is_extrapolated_by_the_monotonic_clock_alone() {
         let later = ClockReading { wall, monotonic: hour + minute };
         assert_eq!(later.elapsed_since(earlier), minute);
         assert_eq!(earlier.expected_at(later), earlier.wall.plus(minute));
-        // There is no time before the reading.
+        // An elapsed time is never negative.
         assert_eq!(earlier.elapsed_since(later), Duration::ZERO);
         assert_eq!(later.expected_at(earlier), wall);
     }

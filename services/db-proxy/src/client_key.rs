@@ -15,8 +15,8 @@ pub struct ClientKey {
     pub key: IdempotencyKey,
 }
 
-/// Checks that the name of a client has the form of an idempotency key. The name must be that of the user if the request has a
-/// user, and must not be the name of any user otherwise. No other client can therefore use the idempotency keys of a user.
+/// Checks the name of a client. It must have the form of an idempotency key. If the request has a user, it must be the name of
+/// this user. Otherwise, it must not be the name of any user. No other client can therefore use the idempotency keys of a user.
 pub fn check_client(client: &str, user: Option<UserId>) -> Result<(), FieldError> {
     if client.parse::<IdempotencyKey>().is_err() {
         return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));

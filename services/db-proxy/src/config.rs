@@ -94,7 +94,7 @@ pub fn database_url(env: &mut Env) -> Secret {
     Secret::new(database_url)
 }
 
-/// `DATABASE_URL` named the default file of real orders, although the process has simulated ones.
+/// The warning that `DATABASE_URL` named the default file of real orders, although the orders of the process are simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplacedDatabase;
 
@@ -115,8 +115,9 @@ impl fmt::Display for ReplacedDatabase {
     }
 }
 
-/// For a process with simulated orders: if `DATABASE_URL` names the default file of real orders, as in `.env.example`, replaces it
-/// with the default file of simulated ones. That file may not exist yet, so its mark does not protect it.
+/// For a process with simulated orders. If `DATABASE_URL` names the default file of real orders, as `.env.example` does,
+/// replaces it with the default file of simulated orders. A database file is marked with the origin of its orders, but a file
+/// of real orders that does not exist yet has no mark.
 pub fn keep_from_real_database(env: &mut Env) -> Option<ReplacedDatabase> {
     let path_of = |url: &str| std::path::absolute(sqlite_path(url.strip_prefix("sqlite:")?)).ok();
     let set = path_of(env.text("DATABASE_URL")?)?;
@@ -127,7 +128,7 @@ pub fn keep_from_real_database(env: &mut Env) -> Option<ReplacedDatabase> {
 }
 
 /// The caps of quotes. By default, one quote and one client may reserve a tenth of the limit, and all quotes half of it, but at
-/// least [`MIN_DEFAULT_CAP_SATS`]. Quotes cost nothing, but with these caps they cannot exhaust a limit above that minimum.
+/// least [`MIN_DEFAULT_CAP_SATS`]. Quotes are free of charge. With these caps, they cannot use up a limit above that minimum.
 fn quote_caps(env: &mut Env, limit: Sats) -> QuoteCaps {
     let share = |divisor: i64| {
         Sats::new((limit.get() / divisor).max(MIN_DEFAULT_CAP_SATS)).expect("a share of the limit is below the supply")

@@ -1,4 +1,4 @@
-//! health-check, if `buydesk up --demo` runs all services in one process.
+//! Health, metrics and reports while `buydesk up --demo` runs all services in one process.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tests::{
     wait_until,
 };
 
-/// The time in which a heartbeat or a report of a change arrives.
+/// Maximum time until health, the metrics and the reports show a change.
 const REPORT_LIMIT: Duration = Duration::from_secs(20);
 
 async fn get_json(platform: &BuydeskUp, service: &str, path: &str) -> Value {
@@ -19,7 +19,7 @@ async fn get_json(platform: &BuydeskUp, service: &str, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
+async fn demo_starts_without_warnings_and_health_and_metrics_show_an_order() {
     let platform = BuydeskUp::start(&[]).await;
     let health = wait_until("every service is alive and orders are accepted", REPORT_LIMIT, async || {
         let health = get_json(&platform, health_check::App::NAME, "/api/v1/health").await;
@@ -66,13 +66,14 @@ async fn clean_start_leaves_no_warning_and_health_shows_prices_and_limit() {
     };
     let prices = metrics(create_order::App::NAME).await;
     assert!(prices.contains("buydesk_order_price{service=\"create-order\",currency=\"EUR\"} "), "{prices}");
-    let amount = "buydesk_orders_amount_total{service=\"db-proxy\",currency=\"EUR\"} 69.0\n";
+    let amount_line = "buydesk_orders_amount_total{service=\"db-proxy\",currency=\"EUR\"} 69.0\n";
     // Trailing zeros are omitted, except for the only decimal of a whole number.
-    let left = format!("buydesk_limit_remaining_bitcoin{{service=\"db-proxy\"}} {}\n", remaining.trim_end_matches('0'));
-    // db-proxy updates the metric of the remaining bitcoin when it checks its clock, so some seconds after the order.
+    let remaining_line =
+        format!("buydesk_limit_remaining_bitcoin{{service=\"db-proxy\"}} {}\n", remaining.trim_end_matches('0'));
+    // db-proxy updates the metric of the remaining bitcoin only when it checks its clock, some seconds after the order.
     wait_until("the metrics show the order", REPORT_LIMIT, async || {
-        let sold = metrics(db_proxy::App::NAME).await;
-        (sold.contains(amount) && sold.contains(&left)).then_some(())
+        let metrics = metrics(db_proxy::App::NAME).await;
+        (metrics.contains(amount_line) && metrics.contains(&remaining_line)).then_some(())
     })
     .await;
     platform.stop().await;
@@ -84,8 +85,8 @@ async fn every_exported_metric_is_listed_for_operators() {
     let document = std::fs::read_to_string(document).unwrap();
     let platform = BuydeskUp::start(&[]).await;
     let order = json!({"currency": "EUR", "amount": "69"}).to_string();
-    let placed = format!("http://{}/api/v1/orders", platform.address(create_order::App::NAME));
-    Client::new("").post(placed, order).await.json(201);
+    let orders_url = format!("http://{}/api/v1/orders", platform.address(create_order::App::NAME));
+    Client::new("").post(orders_url, order).await.json(201);
     let mut exported = 0;
     for service in SERVICES {
         let response = Client::new("").get(format!("http://{}/metrics", platform.address(service))).await;
@@ -102,7 +103,7 @@ async fn every_exported_metric_is_listed_for_operators() {
 }
 
 #[tokio::test]
-async fn report_of_a_service_in_one_process_names_the_service_and_the_source() {
+async fn report_of_a_failing_source_names_price_updater_and_the_source() {
     let platform = BuydeskUp::start(&[]).await;
     let url = format!("http://{}/admin/faults/gemini", platform.address(exchange_sim::App::NAME));
     let fault = json!({"fault": "error_500", "seconds": 600}).to_string();
@@ -118,7 +119,7 @@ async fn report_of_a_service_in_one_process_names_the_service_and_the_source() {
     assert_eq!((&report["service"], &report["source"]), (&json!("price-updater"), &json!("gemini")), "{report}");
     let warnings = get_json(&platform, health_check::App::NAME, "/api/v1/reports?level=warning").await;
     let mut warnings = warnings["data"].as_array().unwrap().iter();
-    // The fault was requested, so exchange-sim does not report a warning about it.
+    // exchange-sim does not report the fault, because the fault was requested. No warning names the program `buydesk`.
     assert!(
         warnings.all(|report| !["buydesk", exchange_sim::App::NAME].contains(&report["service"].as_str().unwrap()))
     );

@@ -1,4 +1,5 @@
-//! The history of courses, raw or aggregated into candles.
+//! The history of courses, raw or aggregated into candles. A *course* is the last price of one pair at one exchange. The API
+//! calls the pair `direction` and the exchange `exchanger`.
 
 use std::{fmt, str::FromStr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Changes of the terms of a key.
+//! Changes of the name and the rate limit of a key.
 
 use std::borrow::Cow;
 

@@ -35,8 +35,8 @@ pub struct OffsetPage {
 /// The position of a page: the sequence number of the last order of the previous page.
 ///
 /// A cursor is opaque to clients. Sequence numbers have no gap and grow in the order of commit. Reading page after page
-/// therefore returns each order once, even while new orders arrive. A cursor permits nothing: every request selects only
-/// orders of its owner, so the cursor of another client discloses no orders.
+/// therefore returns each order once, even while new orders arrive. A cursor grants no access: each request returns only
+/// orders that its sender may read, even if it contains the cursor of another client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub i64);
 
@@ -88,7 +88,7 @@ pub struct OrderQuery {
     pub filter: OrderFilter,
     /// Orders with exactly this reference. An index covers it.
     pub client_reference: Option<ClientReference>,
-    /// Orders of this user. Only an operator may select the orders of others.
+    /// Orders of this user. Only an operator may select the orders of other users.
     pub user: Option<UserId>,
 }
 

@@ -6,7 +6,7 @@ use crate::ids::UserId;
 
 /// The name that all clients without a key share.
 pub const ANONYMOUS: &str = "anonymous";
-/// All orders, in the text form of [`OwnerFilter`].
+/// The text form of [`OwnerFilter::Everybody`].
 const EVERYBODY: &str = "everybody";
 /// The prefix of the name of a user.
 const USER_PREFIX: &str = "user:";

@@ -15,7 +15,7 @@ fn text_is_checked_by_its_type() {
     assert_eq!(check_value(&schema_of::<Currency>(), "eur"), Ok(()));
     assert_refused(&schema_of::<Currency>(), "euro", "must be a code of three letters, such as EUR");
     assert_eq!(check_value(&schema_of::<orders::Cursor>(), "o1f"), Ok(()));
-    // Both are cursors, but of different lists.
+    // `o1f` is a cursor of the list of orders, not of the list of reports.
     assert!(check_value(&schema_of::<ReportCursor>(), "o1f").is_err());
     assert!(check_value(&schema_of::<Timestamp>(), "2026-02-30T00:00:00Z").is_err());
     assert!(check_value(&schema_of::<FiatAmount>(), "1.00001").is_err());

@@ -53,7 +53,7 @@ fn price_of_an_older_record_has_the_state_and_times_of_the_record() {
 }
 
 #[test]
-fn reader_of_version_0_1_0_never_sees_a_price_as_newer_or_valid_longer_than_it_is() {
+fn record_has_the_worst_state_and_the_earliest_times_of_its_prices() {
     let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let seconds = |ago| now.minus(Duration::from_secs(ago));
     let price = |state, as_of: Timestamp, valid| {
@@ -67,7 +67,7 @@ fn reader_of_version_0_1_0_never_sees_a_price_as_newer_or_valid_longer_than_it_i
     let new =
         NewPriceRecord { state: PriceState::Prolonged, as_of: seconds(600), simulated: false, prices: prices.into() };
     let record = new.into_record(Duration::from_secs(655), now).unwrap();
-    // The fields that version 0.1.0 knows.
+    // The only fields that a reader of version 0.1.0 uses.
     let expires_at = now.plus(Duration::from_secs(55));
     assert_eq!((record.state, record.as_of, record.expires_at), (PriceState::Prolonged, seconds(600), expires_at));
     // The fields of each price, and the version of the record.

@@ -32,8 +32,8 @@ impl RetryAdvice {
     }
 }
 
-/// Defines the codes. The doc comment of a code is its meaning on the reference page. After the name of the code follow its
-/// text, its HTTP status, its title, the retry advice, and what the client should do.
+/// Defines the codes. The doc comment of a code is its meaning on the reference page. Each line names the code, its text, its
+/// HTTP status, its title, the retry advice, and what the client should do.
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $name:ident = $text:literal, $status:ident, $title:literal, $retry:ident, $action:literal;)+) => {
         /// The kind of a problem. Codes are stable, so clients should compare the code and nothing else.

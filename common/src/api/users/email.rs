@@ -16,7 +16,7 @@ const OPTIONS: Options = Options {
 
 /// An e-mail address as its owner writes it.
 ///
-/// Two addresses are equal if their [comparison keys](Email::comparison_key) are.
+/// Two addresses are equal if their [comparison keys](Email::comparison_key) are equal.
 #[derive(Debug, Clone)]
 pub struct Email {
     address: Arc<str>,

@@ -25,14 +25,14 @@ async fn each_request_gets_its_own_response_and_batch_size_is_limited() {
 /// A batch and the sender that lets its call return.
 type Batch = (Vec<u32>, oneshot::Sender<()>);
 
-/// A batcher of numbers. Each batch is sent to the receiver.
+/// A batcher of numbers. The test receives each batch and decides when its call returns.
 fn controlled_batcher(limits: BatchLimits) -> (Batcher<u32, u32>, mpsc::UnboundedReceiver<Batch>) {
     let (sender, seen) = mpsc::unbounded_channel();
     let (batcher, task) = Batcher::new(limits, move |batch: Vec<u32>| {
-        let (release, gate) = oneshot::channel();
+        let (release, released) = oneshot::channel();
         sender.send((batch.clone(), release)).unwrap();
         async move {
-            gate.await.unwrap();
+            released.await.unwrap();
             batch
         }
     });

@@ -63,7 +63,7 @@ fn address_of_a_service_has_by_default_the_port_of_its_setting() {
     let port = |port| ("PRICE_CACHE_PROXY_PORT", port);
     assert_eq!(address(&[]).unwrap(), "http://127.0.0.1:8002/");
     assert_eq!(address(&[port("9002")]).unwrap(), "http://127.0.0.1:9002/");
-    // The address comes first. A free port is not known to other processes.
+    // `PRICE_CACHE_URL` takes precedence. Port 0 selects a free port that other processes do not know.
     assert_eq!(address(&[port("9002"), ("PRICE_CACHE_URL", "http://cache:8002")]).unwrap(), "http://cache:8002/");
     assert_eq!(address(&[port("0")]).unwrap(), "http://127.0.0.1:8002/");
     assert!(address(&[port("many")]).unwrap_err().contains("PRICE_CACHE_PROXY_PORT"));

@@ -25,7 +25,7 @@ fn amount_is_converted_to_the_smallest_unit_of_the_currency() {
 }
 
 #[test]
-fn odd_amounts_are_refused() {
+fn invalid_operation_amount_is_refused_with_its_reason() {
     use OperationAmountError::{Exponent, NotPositive, Number, TooLarge, TooManyDecimals};
     let (syntax, digits) = (Number(NumberError::Syntax), Number(NumberError::TooManyDigits));
     for (text, expected) in [

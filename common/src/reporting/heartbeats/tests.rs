@@ -111,7 +111,7 @@ async fn unchanged_order_intake_is_confirmed_within_the_stated_time_and_other_st
     let (first, second, elapsed) = first_two(limit_component("100")).await;
     let stated = Duration::from_secs(first.next_within_secs.unwrap());
     assert!(elapsed <= CHECK_INTERVAL && second.update, "{second:?} after {elapsed:?}");
-    assert!(CHECK_INTERVAL + READINESS_TIMEOUT < stated, "a slow check is no silence");
+    assert!(CHECK_INTERVAL + READINESS_TIMEOUT < stated, "a slow check does not exceed the stated time");
     let (first, second, elapsed) = first_two(Component::ready("database")).await;
     assert!(elapsed >= Duration::from_secs(60) && !second.update, "{second:?} after {elapsed:?}");
     assert_eq!(first.next_within_secs, None);

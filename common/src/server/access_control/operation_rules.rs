@@ -32,7 +32,8 @@ pub(super) struct OperationRule {
     /// `None` for the documentation.
     pub(super) id: Option<OperationId>,
     pub(super) rule: Rule,
-    /// Whether an earlier request with the same idempotency key may have had the effect of this one.
+    /// Whether the operation has an idempotency key. If so, an earlier request with the same key may have had the effect of a
+    /// refused request.
     pub(super) takes_idempotency_key: bool,
 }
 

@@ -178,7 +178,7 @@ async fn anonymous_access_can_be_turned_off() {
 
 /// An earlier request with the idempotency key may have placed the order, and nothing has looked up the key.
 #[tokio::test]
-async fn order_whose_api_key_cannot_be_checked_is_not_denied() {
+async fn order_whose_api_key_cannot_be_checked_has_an_unknown_outcome() {
     let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
     setup.keys.is_unavailable.store(true, Ordering::Relaxed);
     let problem_of = async |request: &'static str, idempotency_keys: &[&str]| {

@@ -108,7 +108,7 @@ pub(super) fn describe_error(path: &str, error: &serde_json::Error) -> FieldErro
         // The message comes from a type of this workspace.
         return FieldError::new(path, message);
     }
-    // The parser itself refused a value of a type that no enumeration has, or an escape sequence of an invalid character.
+    // The parser itself refused the value, such as a number instead of the name of a variant, or an invalid escape sequence.
     FieldError::new(path, WRONG_TYPE)
 }
 

@@ -6,14 +6,15 @@ use tokio::time::Instant;
 
 use crate::server::limits::{HEAD_TIMEOUT, IDLE_TIMEOUT, MIN_WRITE_PROGRESS, WRITE_TIMEOUT};
 
-/// The activity of one connection. Its socket, its requests and its deadline share it.
+/// The activity of one connection. The socket, the requests and the deadline of the connection share this value.
 #[derive(Debug, Clone)]
 pub(super) struct Activity(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// Set when the socket accepts no more bytes. Removed when it has then accepted [`MIN_WRITE_PROGRESS`] bytes, or all bytes.
+    /// Set when the socket accepts no more bytes. Removed when it has since accepted [`MIN_WRITE_PROGRESS`] bytes, or all
+    /// bytes.
     blocked_write: Option<BlockedWrite>,
 }
 

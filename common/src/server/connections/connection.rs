@@ -29,7 +29,7 @@ pub(super) struct Peers {
 }
 
 /// Serves a connection until the client or the server closes it, a deadline expires, or `stop` is cancelled and the request in
-/// progress is answered. If a deadline expired, returns which one.
+/// progress is answered. Returns the timeout that expired, if one did.
 pub(super) async fn serve<S>(
     stream: TrackedStream<S>,
     activity: Activity,

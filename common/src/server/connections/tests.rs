@@ -1,4 +1,4 @@
-//! The tests use virtual time, and streams in memory instead of sockets.
+//! All tests except the last one use virtual time, and streams in memory instead of sockets.
 
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
 

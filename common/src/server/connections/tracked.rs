@@ -1,4 +1,4 @@
-//! The socket and the response body of a connection, which report to its [`Activity`].
+//! The socket and the response body of a connection. Both report to the [`Activity`] of the connection.
 
 use std::{
     io::{IoSlice, Result},

@@ -18,7 +18,8 @@ pub(super) fn describe_access(operation: &mut Value, rule: Rule) {
         Rule::Customer(scope) => (
             &["", API_KEY, OPERATOR_TOKEN],
             format!(
-                "Access: with an API key that has the scope `{}`, or as an operator; without either unless `ANONYMOUS=off`.",
+                "Access: with an API key that has the scope `{}`, or as an operator. Without credentials too, \
+                unless `ANONYMOUS=off`.",
                 scope.as_str()
             ),
         ),

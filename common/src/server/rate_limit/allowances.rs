@@ -1,8 +1,8 @@
 //! Rate limits that hold over all instances of a service.
 //!
-//! The use of each client is counted in a store that the instances share. An instance draws an allowance of several requests from
-//! the store, and accepts that many without asking again. While the store is unavailable, each instance accepts its share of the
-//! limit.
+//! The requests of each client are counted in a store that the instances share. An instance draws an *allowance* of several
+//! requests from the store, and accepts this many requests without another draw. While the store is unavailable, each instance
+//! accepts its share of the limit.
 
 mod client;
 mod redis_store;

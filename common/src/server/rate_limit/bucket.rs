@@ -33,7 +33,7 @@ impl Share {
         nanos.saturating_mul(self.limit.get().into()) / u64::from(self.instances.get())
     }
 
-    /// How long a bucket takes to drain so far.
+    /// How long a bucket takes to drain by `level`.
     fn time_to_drain(self, level: u64) -> Duration {
         let level = level.saturating_mul(self.instances.get().into());
         Duration::from_nanos(level.div_ceil(self.limit.get().into()))

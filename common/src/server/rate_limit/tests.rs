@@ -15,7 +15,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// What a limit decides that counts at this instance alone, and therefore at once.
+/// The decision of a limit that counts at this instance alone. Such a limit decides without waiting.
 fn check(
     limit: &RateLimit,
     request: &Request,

@@ -4,15 +4,15 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Accepts one write for each message of `gate`, and sends the written text to `lines`.
-struct GatedSink {
-    gate: mpsc::Receiver<()>,
+/// Accepts one write for each message of `permits`, and sends the written text to `lines`.
+struct BlockingSink {
+    permits: mpsc::Receiver<()>,
     lines: mpsc::Sender<String>,
 }
 
-impl Write for GatedSink {
+impl Write for BlockingSink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let _ = self.gate.recv();
+        let _ = self.permits.recv();
         let _ = self.lines.send(String::from_utf8_lossy(bytes).into_owned());
         Ok(bytes.len())
     }
@@ -24,9 +24,9 @@ impl Write for GatedSink {
 
 #[test]
 fn stopped_reader_does_not_block_writers_and_dropped_lines_are_reported() {
-    let (open, gate) = mpsc::channel();
+    let (permit, permits) = mpsc::channel();
     let (lines, written) = mpsc::channel();
-    let output = Output::start(GatedSink { gate, lines }).unwrap();
+    let output = Output::start(BlockingSink { permits, lines }).unwrap();
     let note = |count: u64| format!("dropped {count}\n");
     let block = "x".repeat(MAX_PENDING / 2);
 
@@ -39,13 +39,13 @@ fn stopped_reader_does_not_block_writers_and_dropped_lines_are_reported() {
         output.write(&block, note);
     }
     assert!(!output.flush(Duration::from_millis(1)));
-    open.send(()).unwrap();
+    permit.send(()).unwrap();
     assert_eq!(written.recv_timeout(LIMIT).unwrap(), "first\n");
-    open.send(()).unwrap();
+    permit.send(()).unwrap();
     assert_eq!(written.recv_timeout(LIMIT).unwrap().len(), MAX_PENDING);
     assert!(output.flush(LIMIT));
 
     output.write("last\n", note);
-    open.send(()).unwrap();
+    permit.send(()).unwrap();
     assert_eq!(written.recv_timeout(LIMIT).unwrap(), "dropped 3\nlast\n");
 }

@@ -52,7 +52,7 @@ pub struct CurrentCourse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CourseChange {
     pub course: Course,
-    /// The current course that ends when this one begins. `None` for a new series.
+    /// The current course, which ends when `course` begins. `None` for a new series.
     pub replaces: Option<CurrentCourse>,
 }
 
@@ -107,7 +107,8 @@ pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
 /// Selects the courses to store. Each of `courses` belongs to a different series. `current` contains the
 /// current courses of these series.
 ///
-/// A course is not stored if it equals the current one, or if it was not observed later. Stored rows are never rewritten.
+/// A course is not stored if it equals the current course, or if it was not observed after the current course. Stored rows are
+/// never rewritten.
 pub fn select_changes(courses: &[Course], current: &HashMap<SeriesKey, CurrentCourse>) -> Vec<CourseChange> {
     let change_of = |course: &Course| {
         let replaces = current.get(&SeriesKey::of(course)).copied();

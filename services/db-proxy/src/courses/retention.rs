@@ -50,7 +50,7 @@ impl CourseRetentionSettings {
         let days = env.whole_number("COURSE_DAY_DAYS", 0, 0..=MAX_DAYS);
         let days_or_forever = if days == 0 { u64::MAX } else { days };
         // Candles must not be deleted before the finer rows that they summarize. Otherwise the coarser history would begin
-        // later than the finer one.
+        // later than the finer history.
         for (name, value, finer_name, finer) in [
             ("COURSE_MINUTE_DAYS", minutes, "COURSE_RAW_DAYS", raw),
             ("COURSE_HOUR_DAYS", hours, "COURSE_MINUTE_DAYS", minutes),

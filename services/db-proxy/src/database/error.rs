@@ -22,10 +22,11 @@ pub enum DatabaseError {
     /// The database did not answer within the time limit. A later attempt may succeed.
     #[error("the database did not answer in time")]
     TimedOut,
-    /// Another transaction used one of the idempotency keys at the same time. A later attempt reads what it stored.
+    /// Another transaction used one of the idempotency keys at the same time. A later attempt reads what that transaction
+    /// stored.
     #[error("another transaction used the idempotency key at the same time")]
     KeyConflict,
-    /// The schema lacks a migration, or a table or column of one. A later attempt may succeed, after the migration.
+    /// A migration is missing, or a table or column that it creates. A later attempt may succeed, after the migration.
     #[error(
         "migrations of the database are missing; with DATABASE_MIGRATIONS=check, db-proxy waits until `db-proxy --migrate` has \
          applied the migrations"
@@ -192,8 +193,8 @@ impl From<sqlx::Error> for DatabaseError {
 enum Cause {
     /// The database or its connection failed, or another transaction blocked the statement.
     Outage,
-    /// The schema is not the one that the statement was written or prepared for, because a migration is pending or was just
-    /// applied. On a new connection the statement succeeds as soon as the migration is complete.
+    /// The schema differs from the schema for which the statement was written or prepared, because a migration is pending or
+    /// was just applied. On a new connection the statement succeeds as soon as the migration is complete.
     SchemaChange,
     /// The statement would fail again.
     Permanent,

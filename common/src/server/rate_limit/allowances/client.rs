@@ -1,4 +1,5 @@
-//! The allowance of one client at this instance. Pure decisions: the caller talks to the store.
+//! The allowance of one client at this instance: the requests that were drawn from the shared store and may be accepted without
+//! another draw. This module does no I/O. Its caller sends the draws to the store.
 
 use std::{collections::VecDeque, num::NonZeroU32, time::Duration};
 
@@ -7,30 +8,30 @@ use tokio::{sync::oneshot, time::Instant};
 use super::store::{Draw, DrawRequest};
 use crate::server::rate_limit::bucket::{Bucket, Decision, MICROREQUESTS, Share};
 
-/// All instances together hold at most one in this many requests of a limit as allowances. So what they accept differs by at most
-/// 2 % from the limit.
-const HELD_PART: u32 = 50;
-/// Shortest time between a draw that left nothing in the store and the next one. A client far above its limit therefore causes at
-/// most ten draws per second at each instance.
+/// The allowances of all instances together are at most the limit divided by this number. The number of accepted requests
+/// therefore differs by at most 2 % from the limit.
+const ALLOWANCE_DIVISOR: u32 = 50;
+/// Minimum time between a draw that left no request in the store and the next draw. A client far above its limit therefore
+/// causes at most ten draws per second at each instance.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct ClientAllowance {
-    /// What this instance accepted.
+    /// The requests that this instance accepted.
     own: Bucket,
-    /// The limit of the last request. 0 before the first one.
+    /// The limit of the last request. 0 before the first request.
     limit: u32,
     /// The requests that were drawn and are not used yet.
     allowance: u32,
-    /// What remained in the store after the last draw.
+    /// The requests that remained in the store after the last draw.
     remaining: u32,
     /// Requests that were accepted without the store and are not reported to it.
     unreported: u32,
-    /// The epoch of the store at the last draw. 0 before the first one.
+    /// The epoch of the store at the last draw. 0 before the first draw.
     epoch: u64,
     /// The time before which a draw would be refused.
     next_draw_at: Option<Instant>,
-    /// Boxed, because most clients have none.
+    /// Boxed, because most clients have no draw in flight.
     in_flight: Option<Box<DrawInFlight>>,
 }
 
@@ -56,7 +57,7 @@ pub(super) enum Counted {
 
 /// How many requests an instance draws at once.
 fn chunk(share: Share) -> u32 {
-    (share.limit.get() / HELD_PART / share.instances).max(1)
+    (share.limit.get() / ALLOWANCE_DIVISOR / share.instances).max(1)
 }
 
 impl ClientAllowance {
@@ -93,7 +94,7 @@ impl ClientAllowance {
         decision
     }
 
-    /// Applies the reply to a draw. Returns the next draw, if requests still wait for one.
+    /// Applies the reply to a draw. Returns the next draw, if requests still wait for an allowance.
     pub fn finish_draw(
         &mut self,
         request: &DrawRequest,
@@ -172,7 +173,7 @@ impl ClientAllowance {
         Decision { allowed: true, remaining, reset }
     }
 
-    /// Forgets what a reply of the store said about another limit. What the client has used still counts.
+    /// Sets the limit. If it changed, discards what the store replied about the earlier limit. Accepted requests still count.
     fn apply_limit(&mut self, share: Share) {
         if self.limit != share.limit.get() {
             self.limit = share.limit.get();

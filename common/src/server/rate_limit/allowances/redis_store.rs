@@ -13,9 +13,10 @@ use crate::redis_connection::{RedisConfig, RedisConnector};
 
 /// Longest wait for each response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(50);
-/// How long an instance counts after its last registration.
+/// How long after its last registration an instance is counted.
 const REGISTRATION_EXPIRY: Duration = Duration::from_secs(10);
-/// How long the epoch is kept after the last registration. Longer than any use counts.
+/// How long after the last registration the epoch is stored. The epoch is an identifier that changes when Redis loses its data.
+/// It is stored for longer than any accepted request counts.
 const EPOCH_EXPIRY: Duration = Duration::from_secs(3600);
 
 /// The allowances of one service. Every key begins with the prefix of the installation and the name of the service, and expires by

@@ -33,13 +33,14 @@ use crate::{
 const DRAW_DEADLINE: Duration = Duration::from_millis(50);
 /// The interval of registrations. They also detect that the store is unavailable while no request needs it.
 const REGISTRATION_INTERVAL: Duration = Duration::from_secs(2);
-/// A smaller number of instances applies after this many reports. After the store has lost its data, it takes the instances some
-/// seconds to register again.
+/// The number of instances is the largest of this many reports. After the store has lost its data, the first reports are too
+/// small, because the instances take some seconds to register again.
 const INSTANCE_REPORTS: usize = 5;
 /// Longest wait when this instance ends its registration.
 const DEREGISTRATION_DEADLINE: Duration = Duration::from_millis(500);
-/// Shortest and longest delay of the next registration after a failure, without jitter.
+/// Base delay before the first registration after a failure; see [`Backoff`].
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Maximum base delay before a registration while the store is unavailable.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Requests use the store only after a registration has succeeded, and until a draw or a registration fails. Only registrations try
@@ -100,7 +101,7 @@ impl Sharing {
         self.metrics.decisions_alone.inc_by(number as u64);
     }
 
-    /// Draws from the store. `None` if it does not reply in time.
+    /// Draws from the store. `None` if the store does not reply in time, or replies with an error.
     pub async fn draw(&self, key: StoreKey, request: &DrawRequest) -> Option<Draw> {
         let drawn = timeout(DRAW_DEADLINE, self.store.draw(key, request)).await.unwrap_or(Err(StoreError::Timeout));
         let result = match &drawn {
@@ -111,7 +112,7 @@ impl Sharing {
         self.metrics.draws.get_or_create(&DrawLabels { result }).inc();
         match drawn {
             Ok(drawn) => {
-                // Only registrations lower the number.
+                // Only registrations lower the number of instances.
                 self.set_instances(drawn.instances.max(self.instances.load(Ordering::Relaxed)));
                 Some(drawn)
             }
@@ -127,7 +128,7 @@ impl Sharing {
     /// Registers this instance until `stop` is cancelled.
     pub async fn keep_registered(self: Arc<Self>, stop: CancellationToken) {
         tokio::select! { () = stop.cancelled() => {}, () = self.register_forever() => {} }
-        // Otherwise the other instances would count this one until its registration expires.
+        // Otherwise the other instances would count this instance until its registration expires.
         let _ = timeout(DEREGISTRATION_DEADLINE, self.store.deregister()).await;
     }
 

@@ -19,7 +19,7 @@ pub(crate) trait AllowanceStore: Send + Sync {
     async fn deregister(&self) -> Result<(), StoreError>;
 }
 
-/// Identifies what is counted together. Displayed, it is the end of the key in the store.
+/// Identifies requests that are counted together. Its text form is the end of the key in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StoreKey {
     pub limit_name: &'static str,
@@ -36,18 +36,18 @@ impl fmt::Display for StoreKey {
 pub(crate) struct DrawRequest {
     /// The requests per minute at all instances together.
     pub limit: NonZeroU32,
-    /// How many requests are drawn at most.
+    /// Maximum number of requests to draw.
     pub asked: u32,
-    /// How many requests should be free before the next draw, if none remain after this one.
+    /// If this draw leaves no request, the number of requests that must be free before the next draw.
     pub chunk: u32,
     /// The epoch of the store to which this instance has reported its use. 0 before the first draw.
     pub epoch: u64,
     /// Requests that this instance accepted without the store and has not reported.
     pub unreported: u32,
-    /// The same in millionths, as far as they still count. This much is added to the use that the store has.
+    /// The unreported requests that still count, in millionths. The store adds them to the use of the client.
     pub unreported_microrequests: u64,
-    /// The use by all instances that still counts, in millionths, as this instance estimates it: as if each had accepted as much. If
-    /// the store has another epoch, it has lost its data, and starts with this estimate.
+    /// An estimate of the use at all instances that still counts, in millionths: as if each instance had accepted as much as
+    /// this instance. If the store has another epoch, it has lost its data, and starts with this estimate.
     pub estimated_microrequests: u64,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Draw {
     pub granted: u32,
     /// How many requests remain in the store.
     pub remaining: u32,
-    /// The time until a chunk is free. Zero if it is.
+    /// The time until a chunk is free. Zero if a chunk is free now.
     pub refill: Duration,
     /// Changes when the store loses its data.
     pub epoch: u64,

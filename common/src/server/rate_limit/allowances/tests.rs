@@ -32,7 +32,7 @@ fn new_instance(store: &FakeStore, max_clients: usize) -> Allowances {
 /// Registered instances that share the store.
 async fn instances<const N: usize>(store: &FakeStore) -> [Allowances; N] {
     let instances = std::array::from_fn(|_| new_instance(store, MAX_CLIENTS));
-    // The second registration of each reports the number of all.
+    // The second registration of each instance returns the number of all instances.
     sleep(Duration::from_secs(3)).await;
     assert!(instances.iter().all(|instance: &Allowances| instance.sharing.is_available()));
     instances
@@ -72,7 +72,7 @@ fn assert_near(accepted: f64, exact: f64, percent: f64) {
     assert!((accepted - exact).abs() <= tolerance, "{accepted} of {exact}");
 }
 
-/// Counts one request after the other until one is refused. Returns the number of accepted ones and the refusal.
+/// Counts one request after the other until one is refused. Returns the number of accepted requests, and the refusal.
 async fn use_up(instance: &Allowances, per_minute: u32) -> (u32, Decision) {
     let mut accepted = 0;
     loop {
@@ -97,7 +97,7 @@ async fn instances_together_accept_the_limit() {
 async fn client_of_one_instance_can_use_nearly_the_whole_limit() {
     let store = FakeStore::default();
     let four = instances::<4>(&store).await;
-    // Each of the others holds an allowance afterwards.
+    // Each other instance holds an allowance afterwards.
     for other in &four[1..] {
         assert!(other.count(CLIENT, limit(6000)).await.allowed);
     }
@@ -160,7 +160,7 @@ async fn remaining_requests_of_one_instance_are_exact() {
         let [instance] = instances(&store).await;
         for used in 1..=per_minute {
             let decision = instance.count(CLIENT, limit(per_minute)).await;
-            // At 1000 per minute, a request is refilled while the draws take their time.
+            // At 1000 requests per minute, a request is refilled while a draw is in flight.
             let remaining = per_minute - used;
             assert!((remaining..=remaining + 2).contains(&decision.remaining), "{used}: {decision:?}");
             assert_eq!(decision.reset.is_zero(), decision.remaining > 0, "{decision:?}");

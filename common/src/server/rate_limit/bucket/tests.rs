@@ -53,7 +53,7 @@ fn changed_limit_keeps_what_was_used() {
     let (start, mut bucket) = (Instant::now(), Bucket::default());
     assert_eq!(accepted(&mut bucket, share(30, 1), start), 30);
     assert_eq!(accepted(&mut bucket, share(100, 1), start), 70);
-    // A smaller limit is used up, and no more than that.
+    // The level is lowered to the smaller limit, which is then used up.
     let refused = bucket.take(share(6, 1), start);
     assert_eq!((refused.allowed, refused.reset), (false, Duration::from_secs(10)));
 }

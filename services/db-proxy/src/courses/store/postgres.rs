@@ -193,8 +193,8 @@ async fn insert_changes(connection: &mut PgConnection, changes: &[CourseChange])
     Ok(())
 }
 
-/// Begins a transaction that excludes other retention transactions. Returns `None` if another process runs one, because
-/// that process performs the same steps.
+/// Begins a transaction that excludes other retention transactions. Returns `None` if another process runs such a
+/// transaction, because that process performs the same steps.
 async fn begin_exclusive(connection: &mut PgConnection) -> Result<Option<PgTransaction<'_>>, sqlx::Error> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     let lock = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)").bind(RETENTION_LOCK);

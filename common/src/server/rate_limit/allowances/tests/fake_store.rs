@@ -163,7 +163,7 @@ impl AllowanceStore for FakeStore {
     }
 
     async fn register(&self) -> Result<NonZeroU32, StoreError> {
-        // The timeout of a response.
+        // The same response timeout as in `RedisStore`.
         let reached = tokio::time::timeout(Duration::from_millis(50), self.reach()).await;
         reached.unwrap_or(Err(StoreError::Timeout))?;
         let mut state = self.state();

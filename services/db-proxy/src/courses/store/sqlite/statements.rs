@@ -113,8 +113,8 @@ pub(super) const CANDLES: &str = "
     cross join course_series s on s.id = c.series_id
     order by c.series_id, c.start";
 
-/// For each series with a complete bucket that is not aggregated into candles of a width: how far it is aggregated, and where its
-/// other rows begin.
+/// Selects the series with a complete bucket that is not aggregated into candles of this width yet. Returns for each series
+/// until when it is aggregated, until when no row will be added, and the start of its first row that is not aggregated.
 pub(super) const AGGREGATION_PROGRESS: &str = "
     with progress as (
         select
