@@ -33,7 +33,7 @@ pub enum Error {
     /// 404.
     #[error("no order has this id")]
     OrderNotFound,
-    /// 404. The response names the field, by which the client of db-proxy recognizes it.
+    /// 404. The client of db-proxy recognizes this error by the field that the response names.
     #[error("no wallet of the owner has this id")]
     WalletNotFound,
     /// 404, 409 or 422; see [`DirectoryRefusal`].
@@ -47,7 +47,8 @@ pub enum Error {
     Invalid(Vec<FieldError>),
 }
 
-/// Why a user or a key is not found or not stored. Each response names the field, by which the client of db-proxy recognizes it.
+/// Why a user or a key is not found or not stored. The client of db-proxy recognizes each refusal by the field that the
+/// response names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryRefusal {
     /// 404.
@@ -65,7 +66,7 @@ pub enum DirectoryRefusal {
     /// 409, because the request is valid after a key was revoked.
     #[error("the user has {MAX_KEYS_PER_USER} keys that are not revoked")]
     TooManyKeys,
-    /// 409: a revocation is final, and nothing uses the terms of the key any more.
+    /// 409. A revocation is final, and a revoked key cannot be changed.
     #[error("the key is revoked")]
     KeyRevoked,
     /// 422. The users service generates another key.
@@ -89,7 +90,7 @@ impl From<Error> for Problem {
                 Self::new(Code::DatabaseUnavailable, "The database is unavailable. This request stored nothing.")
                     .retry_after(MAX_UNAVAILABLE)
             }
-            // The database has not answered since the start, or not yet. That says nothing about a clock.
+            // The database has not answered since the start, so nothing is known about the clock yet.
             Error::Write(WriteError::Clock(ClockFault::Unchecked))
             | Error::Database(DatabaseError::Clock(ClockFault::Unchecked)) => {
                 Self::new(Code::DatabaseUnavailable, "The database has not answered yet. This request stored nothing.")

@@ -59,7 +59,7 @@ pub trait BatchStore: Send + Sync + 'static {
     ///
     /// After a failure, the writer calls this again for the same commands. If an earlier attempt has committed, the store
     /// recognizes each command by its key or id and returns the decision of that attempt. If an earlier attempt is still
-    /// running in the database, the new attempt waits for the lock of the earlier one.
+    /// running in the database, the new attempt waits for the lock of that attempt.
     ///
     /// Sets [`Attempt::commit_sent`] before it sends the commit. If it fails before that, nothing is written.
     fn commit_batch(
@@ -68,8 +68,8 @@ pub trait BatchStore: Send + Sync + 'static {
         attempt: &mut Attempt,
     ) -> impl Future<Output = Result<Vec<Self::Decision>, DatabaseError>> + Send;
 
-    /// Does work that otherwise a batch does, but that must not wait for the next command. The writer calls this regularly while no
-    /// command arrives.
+    /// Does work that is usually part of a batch, but must not wait for the next command. The writer calls this regularly
+    /// while no command arrives.
     fn run_idle_work(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
     /// Commits a write that changes no data of the aggregate, on the connection that commits batches.
@@ -85,8 +85,8 @@ pub enum WriteError {
     /// The database was unavailable for [`MAX_UNAVAILABLE`]. Nothing was written.
     #[error("the database is unavailable; nothing was written")]
     Unavailable,
-    /// The database became unavailable during a commit, and remained so for [`MAX_INDETERMINATE`]. Also if the writer's task
-    /// panicked or was aborted.
+    /// The database became unavailable during a commit, and remained so for [`MAX_INDETERMINATE`]. Also returned if the
+    /// writer's task panicked or was aborted.
     #[error("the database became unavailable during the commit; the outcome is unknown")]
     Indeterminate,
     /// The clock is wrong. Nothing was written.
@@ -106,7 +106,7 @@ pub type WriteResult<D> = Result<D, WriteError>;
 /// The decisions of commands that are answered together, or one error for all of them.
 ///
 /// The writer may have split the commands into several batches, and only some of them may have committed. Errors other than
-/// [`WriteError::Indeterminate`] state that nothing was written, so one of them is returned only if that is certain.
+/// [`WriteError::Indeterminate`] state that nothing was written, so such an error is returned only if this is certain.
 pub fn all_or_error<D>(answers: Vec<WriteResult<D>>) -> Result<Vec<D>, WriteError> {
     let is_not_written = |answer: &WriteResult<D>| matches!(answer, Err(error) if *error != WriteError::Indeterminate);
     let none_is_written = answers.iter().all(is_not_written);

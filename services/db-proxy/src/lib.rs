@@ -102,7 +102,7 @@ impl Service for App {
         let preparation = Preparation { migrations: config.migrations, origin: config.origin };
         let prepared = match preparation.run_at_start(&database).await {
             Ok(prepared) => prepared,
-            // It names the address itself.
+            // The error names the address itself.
             Err(error @ DatabaseError::LoginRefused(_)) => bail!("{error}"),
             Err(error) => bail!("{}: {}", shown_url(config.database_url.expose()), error.chain()),
         };
@@ -226,7 +226,8 @@ fn readiness_check(
 ) -> ReadinessCheck {
     Arc::new(move || {
         let component = Component::of_check("database", health.check().map_err(|error| format!("{engine}: {error}")));
-        // While the database has never answered, nothing is known about its clock and its settings, and its component states why.
+        // While the database has never answered, nothing is known about its clock and its settings. The component of the
+        // database states why.
         let has_answered = component.ready || clock_check.fault() != Some(ClockFault::Unchecked);
         let clock = has_answered.then(|| clock_check.component());
         let durability = durability.as_ref().filter(|_| has_answered).map(DurabilityStatus::component);

@@ -70,7 +70,7 @@ impl UserService {
         cursor: Option<UserCursor>,
         limit: u32,
     ) -> Result<UserPage, Error> {
-        // No id is higher.
+        // The first page begins at the highest possible id.
         let before = cursor.map_or(UserId(Uuid::max()), |UserCursor(id)| id);
         if let Some(email) = &query.email {
             let mut data = self.store.users_by_email(std::slice::from_ref(email)).await?;

@@ -117,7 +117,7 @@ async fn demo_uses_its_own_database() {
     assert!(status.success(), "{status}");
 }
 
-/// The file `.env.example` with every line active.
+/// The file `.env.example` with every setting active.
 fn example_settings() -> String {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../.env.example");
     let example = std::fs::read_to_string(example).unwrap();

@@ -23,7 +23,7 @@ use tests::{
     wait_until,
 };
 
-/// The time in which the first heartbeats arrive.
+/// Maximum time until the first heartbeats arrive.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(20);
 const NO_VARIABLES: [(&str, &str); 0] = [];
 

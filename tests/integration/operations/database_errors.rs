@@ -35,7 +35,7 @@ fn assert_refused(output: &Output, expected: &str) {
 
 #[test]
 fn read_only_database_file_is_named_with_the_remedy() {
-    // Not the folder of temporary files, which another user may be unable to reach.
+    // In `/tmp`, because another user may have no access to the folder that `TMPDIR` names.
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let (program, file) = (folder.path().join("db-proxy"), folder.path().join("orders.db"));

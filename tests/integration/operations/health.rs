@@ -7,7 +7,7 @@ use tests::{Platform, Stack, client::send, on_both_stacks, platform::order, wait
 
 on_both_stacks!(silent_service_is_reported_missing, service_errors_are_reported);
 
-/// A service is missing after two and a half heartbeat intervals, which are one second here.
+/// A service is missing after two and a half heartbeat intervals. The interval is one second here.
 const MISSING_AFTER: Duration = Duration::from_millis(2500);
 const LIMIT: Duration = Duration::from_secs(10);
 

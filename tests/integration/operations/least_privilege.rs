@@ -132,7 +132,7 @@ async fn token_permits_only_what_its_caller_does(stack: Stack) {
     let denied = send_as(&platform, Caller::PRICE_UPDATER, db_proxy, "GET", "/summary", json!({})).await;
     denied.problem(403, "forbidden");
     assert_eq!(platform.summary().await["count"], 0);
-    // The same request with the token of create-order.
+    // With the token of create-order, the same request succeeds.
     send_as(&platform, Caller::CREATE_ORDER, db_proxy, "POST", "/add", new_order).await.json(200);
     // These servers do not have the internal token, so they reject it.
     for server in [db_proxy, cache, &platform.health_check] {

@@ -14,10 +14,13 @@ use tests::{
 };
 use url::Url;
 
-/// The time in which rates receives the first price.
+/// Maximum time until rates has received the first price.
 const LIMIT: Duration = Duration::from_secs(20);
 
-on_both_stacks!(new_order_is_read_at_the_address_of_its_location, reads_need_their_service_and_orders_do_not);
+on_both_stacks!(
+    new_order_is_read_at_the_address_of_its_location,
+    forwarded_read_fails_while_its_service_is_stopped_and_orders_are_placed
+);
 
 async fn new_order_is_read_at_the_address_of_its_location(stack: Stack) {
     let platform = Platform::builder(stack).set("ORDERS_URL", "").start().await;
@@ -32,7 +35,7 @@ async fn new_order_is_read_at_the_address_of_its_location(stack: Stack) {
     }
 }
 
-async fn reads_need_their_service_and_orders_do_not(stack: Stack) {
+async fn forwarded_read_fails_while_its_service_is_stopped_and_orders_are_placed(stack: Stack) {
     let platform = Platform::start(stack).await;
     let list = platform.create_order.url(ORDERS_PATH);
     assert_eq!(platform.client.get(&list).await.json(200)["data"], serde_json::json!([]));

@@ -24,7 +24,7 @@ on_both_stacks!(
 
 const UNKNOWN: &str = "019b7d5a-1f00-7000-8000-000000000001";
 
-/// Whom a request acts as.
+/// The client or operator that sends a request.
 #[derive(Debug, Clone)]
 enum Actor {
     Anonymous,

@@ -33,7 +33,7 @@ async fn start_platform(redis_url: &str, limit: u32) -> Platform {
     builder.set("RATE_LIMIT_REDIS_URL", redis_url).start().await
 }
 
-/// create-order and three more instances of it. Each knows all of them, if they share a Redis.
+/// Starts four more instances of create-order.
 async fn start_instances(platform: &Platform) -> [Instance; INSTANCES] {
     let instances = std::array::from_fn(|_| platform.create_order.another(&[]));
     for instance in &instances {
@@ -236,7 +236,7 @@ async fn instance_counts_alone_until_its_redis_starts() {
     assert_eq!(send_ten(&platform.create_order).await, 5);
     redis.start().await;
     wait_for_metric(&platform.create_order, "rate_limit_sharing", 1).await;
-    // The requests before are reported with the next one.
+    // The instance reports its earlier requests with its next draw.
     assert!(send_ten(&platform.create_order).await <= 1);
     let second = platform.create_order.another(&[]);
     second.start().await;

@@ -50,8 +50,8 @@ impl KnownOrigin {
 }
 
 impl Database {
-    /// Marks a database that has no mark with the origin of its orders, or with `declared` if it has no orders. If `declared`
-    /// is `None` too, the first order or quote marks the database.
+    /// If the database has no mark, marks it with the origin of its orders, or with `declared` if it has no orders. If
+    /// `declared` is `None` too, the first order or quote marks the database.
     ///
     /// Fails with [`DatabaseError::OtherOrigin`] if the mark differs from `declared`.
     pub async fn claim_origin(&self, declared: Option<OrderOrigin>) -> Result<(), DatabaseError> {

@@ -277,7 +277,7 @@ pub trait RepeatableQuery<T>: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, 
 impl<T, Q> RepeatableQuery<T> for Q where Q: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> {}
 
 /// Whether the query may succeed on another connection: the connection is dead, its server is not the primary any more, or a
-/// migration changed the result of a statement that it has prepared.
+/// migration changed the result of a statement that the connection has prepared.
 fn needs_new_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,

@@ -26,7 +26,8 @@ pub fn sqlite_path(path: &str) -> &str {
     path.strip_prefix("//").unwrap_or(path)
 }
 
-/// The URL of each host of a URL that may name several, as in libpq: `postgres://USER:PASSWORD@HOST1:PORT1,HOST2:PORT2/NAME`.
+/// Splits a URL that may name several hosts, as in libpq, into one URL for each host. A URL with two hosts has the form
+/// `postgres://USER:PASSWORD@HOST1:PORT1,HOST2:PORT2/NAME`.
 pub fn host_urls(url: &str) -> Vec<String> {
     let Some((scheme, rest)) = url.split_once("://") else { return vec![url.to_owned()] };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));

@@ -51,8 +51,8 @@ pub enum NotWritable {
 }
 
 impl WriteHealth {
-    /// Fails if the current attempt is blocked, if no commit or probe has a result yet, if the last one failed, or if its result
-    /// is too old.
+    /// Fails if the current attempt is blocked, if no commit or probe has a result yet, or if the last result is a failure or
+    /// too old.
     pub fn check(&self) -> Result<(), NotWritable> {
         let state = self.state();
         if let Some(waited) = state.attempt_since.map(|since| since.elapsed()).filter(|waited| *waited > MAX_ATTEMPT) {

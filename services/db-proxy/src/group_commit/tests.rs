@@ -76,7 +76,8 @@ async fn refused_command_does_not_affect_the_others() {
 #[tokio::test(start_paused = true)]
 async fn batch_without_changes_is_rolled_back() {
     let fixture = Fixture::new([Script::FailRollBack(Transient)]);
-    // No commit was sent, so the outcome is not unknown. A failed rollback is retried like any failure before the commit.
+    // No commit was sent, so it is certain that nothing was written. A failed rollback is retried like a failure before the
+    // commit.
     assert_eq!(fixture.submit([REFUSED]).await, [Ok(Refused(REFUSED))]);
     assert_eq!(fixture.store.attempts().len(), 2);
     assert_eq!(fixture.store.state().rolled_back, 1);
@@ -309,7 +310,7 @@ async fn commands_gather_while_a_batch_commits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_batch_does_not_affect_the_next() {
+async fn failed_batch_does_not_affect_the_next_batch() {
     let fixture = Fixture::new([Script::SlowFailure(SECOND * 2)]);
     let first = fixture.spawn_submit([1]);
     tokio::task::yield_now().await;

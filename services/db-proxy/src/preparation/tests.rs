@@ -3,7 +3,7 @@ use std::net::TcpListener;
 use super::*;
 
 #[tokio::test]
-async fn preparation_with_limited_patience_fails_with_the_cause_of_the_outage() {
+async fn preparation_fails_after_its_time_limit_with_the_cause_of_the_outage() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let database = Database::open(&format!("postgres://buydesk:secret@{unused}/orders")).await.unwrap();
     let preparation = Preparation { migrations: Migrations::Apply, origin: None };

@@ -11,7 +11,7 @@ pub const QUIET_TIME: Duration = Duration::from_secs(600);
 /// Follows the clock of the database from round to round, or the clock of the machine if the database has none.
 ///
 /// The monotonic clock shows how much time has passed. If the followed clock advanced more, it was set forward. The difference
-/// is subtracted from its time until every row from before the change is older than the minimum age anyway.
+/// is subtracted from the time of the clock until every row from before the change is older than the minimum age anyway.
 #[derive(Debug)]
 pub struct RetentionClock {
     min_age: Duration,

@@ -126,7 +126,8 @@ impl UserRoutes {
         Ok(Json(self.0.keys_of(id.0).await?))
     }
 
-    /// Changes the name or the rate limit of a key of a user. Repeating it has no effect. A revoked key is not changed.
+    /// Changes the name or the rate limit of a key of a user. Repeating the request has no effect. A revoked key is not
+    /// changed.
     #[oai(path = "/users/:id/keys/:key_id", method = "patch", operation_id = "update_key")]
     async fn update_key(
         &self,

@@ -26,7 +26,7 @@ enum Sender {
     /// Without credentials.
     Nobody,
     /// With a key that does not exist.
-    Stranger(KeySecret),
+    UnknownKey(KeySecret),
     Operator,
     /// With a key that has one scope.
     User(Scope, KeySecret),
@@ -36,7 +36,7 @@ enum Sender {
 
 impl Sender {
     async fn all(platform: &Platform) -> Vec<Self> {
-        let mut senders = vec![Self::Nobody, Self::Stranger(KeySecret::generate()), Self::Operator];
+        let mut senders = vec![Self::Nobody, Self::UnknownKey(KeySecret::generate()), Self::Operator];
         let user = platform.create_user("everybody@example.org").await;
         for scope in Scope::ALL {
             senders.push(Self::User(scope, platform.issue_key(user.id, &[scope]).await.key));
@@ -48,7 +48,7 @@ impl Sender {
     fn add_credentials(&self, platform: &Platform, server: &Instance, request: RequestBuilder) -> RequestBuilder {
         match self {
             Self::Nobody => request,
-            Self::Stranger(key) | Self::User(_, key) => request.bearer_auth(key.expose()),
+            Self::UnknownKey(key) | Self::User(_, key) => request.bearer_auth(key.expose()),
             Self::Operator => request.bearer_auth(OPERATOR_TOKEN),
             Self::Service(caller) => request.bearer_auth(platform.token_of(*caller, server.name)),
         }
@@ -62,7 +62,7 @@ impl Sender {
             (Rule::Internal(permission), Self::Service(caller)) => {
                 return (!permission.permits(*caller)).then_some(403);
             }
-            (_, Self::Stranger(_) | Self::Service(_)) => return Some(401),
+            (_, Self::UnknownKey(_) | Self::Service(_)) => return Some(401),
             (_, Self::Nobody) => Principal::Anonymous,
             (_, Self::Operator) => Principal::Operator,
             (_, Self::User(scope, _)) => Principal::User(Arc::new(AuthenticatedUser {
@@ -100,7 +100,7 @@ async fn assert_policy_is_applied(anonymous: AnonymousAccess, setting: &str) {
             for sender in &senders {
                 let request = request_for(&platform, server, &operation);
                 let request = sender.add_credentials(&platform, server, request);
-                // The body of a stream has no end.
+                // The body is not read, because the body of a stream has no end.
                 let status = request.send().await.unwrap().status().as_u16();
                 let actual = matches!(status, 401 | 403).then_some(status);
                 refused += usize::from(actual.is_some());

@@ -2,8 +2,9 @@
 //!
 //! After a failover, an address may lead to the old primary. If the old primary is a standby, it accepts no writes and may
 //! return old rows. If it was frozen or cut off from the network, it may still consider itself the primary for a moment, and
-//! returns old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its timeline. A
-//! server with an earlier timeline than the one on which the last commit was acknowledged lacks that commit, so it is not used.
+//! returns old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its timeline.
+//! If the timeline of a server is earlier than the timeline of the last acknowledged commit, the server lacks that commit, so
+//! it is not used.
 //!
 //! After a connection failed, all connections that were opened before that moment are closed instead of used, because they may
 //! lead to the same server.
@@ -156,7 +157,7 @@ impl Primary {
     }
 
     /// Decides whether a server may be used.
-    fn judge(&self, server: &ServerState, access: Access) -> Result<(), NotPrimary> {
+    fn check_state(&self, server: &ServerState, access: Access) -> Result<(), NotPrimary> {
         if server.in_recovery {
             return Err(NotPrimary::Standby);
         }
@@ -221,7 +222,7 @@ impl Primary {
         .await;
         let accepted = |access| {
             let usable = states.iter().enumerate().filter_map(|(index, state)| {
-                let state = state.filter(|state| self.judge(state, access).is_ok())?;
+                let state = state.filter(|state| self.check_state(state, access).is_ok())?;
                 Some((state.timeline.map_or(0, |timeline| timeline.number), index))
             });
             usable.max().map(|(_, index)| index)
@@ -246,7 +247,7 @@ async fn check_server(
 ) -> Result<(), sqlx::Error> {
     let Some(primary) = primary.upgrade() else { return Ok(()) };
     let server = ServerState::read(connection).await?;
-    let result = primary.judge(&server, access);
+    let result = primary.check_state(&server, access);
     primary.record(result);
     if access == Access::Write && result.is_ok() {
         *lock(&primary.writer) = server.timeline;

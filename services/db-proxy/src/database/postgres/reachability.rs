@@ -143,7 +143,7 @@ impl Reachability {
                 tracing::info!(address, reason, "PostgreSQL cannot be reached yet; the connection is retried");
             }
             Some(OutageLine::Outage) => {
-                tracing::error!(address, reason, "PostgreSQL cannot be reached; nothing is stored until it can");
+                tracing::error!(address, reason, "PostgreSQL cannot be reached; nothing is stored during the outage");
             }
             None => {}
         }

@@ -1,9 +1,9 @@
 //! The lock that keeps a second db-proxy away from an SQLite file.
 //!
-//! SQLite lets several processes write one file, and orders stay exact. But writers of different processes wait for each other by
-//! polling, and a second db-proxy is usually a second `buydesk up` that was started by mistake: with prices of its own, and with
-//! a second load on the exchanges. So the process that serves the file holds a lock on a file beside it. The operating system
-//! releases the lock when the process ends, also after a crash.
+//! SQLite lets several processes write one file, and orders stay exact. But writers of different processes wait for each
+//! other by polling. A second db-proxy usually belongs to a second `buydesk up` that was started by mistake, which has its
+//! own prices and doubles the load on the exchanges. So the process that serves the file locks another file beside it. The
+//! operating system releases the lock when the process ends, also after a crash.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// Commands are numbers. Multiples of this are refused.
+/// Commands are numbers. Multiples of this number are refused.
 pub const REFUSED: u32 = 1000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub struct StoreState {
     pub script: VecDeque<Script>,
     /// When each attempt began, and its commands.
     pub attempts: Vec<(Instant, Vec<u32>)>,
-    /// In the order of their commits.
+    /// The committed commands, in the order of their commits.
     pub committed: Vec<u32>,
     pub rolled_back: usize,
     pub idle_runs: usize,

@@ -16,14 +16,14 @@ fn on_timeline(system: i64, number: i64) -> ServerState {
 #[test]
 fn standby_is_never_used() {
     for access in [Access::Read, Access::Write] {
-        assert_eq!(primary().judge(&STANDBY, access), Err(NotPrimary::Standby));
+        assert_eq!(primary().check_state(&STANDBY, access), Err(NotPrimary::Standby));
     }
 }
 
 #[test]
 fn read_only_primary_serves_reads() {
-    assert_eq!(primary().judge(&READ_ONLY, Access::Read), Ok(()));
-    assert_eq!(primary().judge(&READ_ONLY, Access::Write), Err(NotPrimary::ReadOnly));
+    assert_eq!(primary().check_state(&READ_ONLY, Access::Read), Ok(()));
+    assert_eq!(primary().check_state(&READ_ONLY, Access::Write), Err(NotPrimary::ReadOnly));
 }
 
 #[test]
@@ -31,31 +31,31 @@ fn server_with_a_timeline_before_an_acknowledged_commit_is_not_used() {
     let primary = primary();
     primary.confirm(Timeline { system: 7, number: 4 });
     for access in [Access::Read, Access::Write] {
-        assert_eq!(primary.judge(&on_timeline(7, 3), access), Err(NotPrimary::Superseded));
-        assert_eq!(primary.judge(&on_timeline(7, 4), access), Ok(()));
-        assert_eq!(primary.judge(&on_timeline(7, 5), access), Ok(()));
+        assert_eq!(primary.check_state(&on_timeline(7, 3), access), Err(NotPrimary::Superseded));
+        assert_eq!(primary.check_state(&on_timeline(7, 4), access), Ok(()));
+        assert_eq!(primary.check_state(&on_timeline(7, 5), access), Ok(()));
     }
     // A server that does not report its timeline.
-    assert_eq!(primary.judge(&ServerState { timeline: None, ..PRIMARY }, Access::Write), Ok(()));
+    assert_eq!(primary.check_state(&ServerState { timeline: None, ..PRIMARY }, Access::Write), Ok(()));
     // An older confirmation that arrives late.
     primary.confirm(Timeline { system: 7, number: 3 });
-    assert_eq!(primary.judge(&on_timeline(7, 3), Access::Read), Err(NotPrimary::Superseded));
+    assert_eq!(primary.check_state(&on_timeline(7, 3), Access::Read), Err(NotPrimary::Superseded));
 }
 
 #[test]
-fn timeline_without_an_acknowledged_commit_does_not_exclude_an_earlier_one() {
+fn timeline_without_an_acknowledged_commit_does_not_exclude_an_earlier_timeline() {
     let primary = primary();
-    assert_eq!(primary.judge(&on_timeline(7, 5), Access::Write), Ok(()));
-    assert_eq!(primary.judge(&on_timeline(7, 4), Access::Write), Ok(()));
+    assert_eq!(primary.check_state(&on_timeline(7, 5), Access::Write), Ok(()));
+    assert_eq!(primary.check_state(&on_timeline(7, 4), Access::Write), Ok(()));
 }
 
 #[test]
 fn timelines_of_different_databases_are_not_compared() {
     let primary = primary();
     primary.confirm(Timeline { system: 7, number: 9 });
-    assert_eq!(primary.judge(&on_timeline(8, 1), Access::Write), Ok(()));
+    assert_eq!(primary.check_state(&on_timeline(8, 1), Access::Write), Ok(()));
     primary.confirm(Timeline { system: 8, number: 1 });
-    assert_eq!(primary.judge(&on_timeline(8, 1), Access::Read), Ok(()));
+    assert_eq!(primary.check_state(&on_timeline(8, 1), Access::Read), Ok(()));
 }
 
 #[test]
