@@ -46,7 +46,7 @@ async fn run_timeline(json: &str, minutes: u32, seed: u64) -> Report {
 }
 
 #[tokio::test(start_paused = true)]
-async fn false_fall_at_most_exchanges_determines_no_order_price() {
+async fn false_fall_at_a_majority_of_exchanges_determines_no_order_price() {
     let json = include_str!("../../../services/exchange-sim/timelines/false-fall.json");
     let report = run_timeline(json, 10, 5).await;
     // Every price is compared with the market.

@@ -12,7 +12,7 @@ on_both_stacks!(
     last_price_is_prolonged_when_all_exchanges_fail,
 );
 
-/// Several publish intervals, which are one second here.
+/// Several publish intervals. The interval is one second here.
 const LIMIT: Duration = Duration::from_secs(15);
 
 async fn start_with_exchanges(stack: Stack) -> Platform {

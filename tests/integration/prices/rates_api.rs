@@ -1,4 +1,5 @@
-//! The API of rates: courses, prices, conversions, history and the stream.
+//! The API of rates: courses, prices, conversions, history and the stream. A *course* is the last price of one pair at one
+//! exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
 use std::time::Duration;
 

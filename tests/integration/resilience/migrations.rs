@@ -20,7 +20,7 @@ const READINESS_LIMIT: Duration = Duration::from_secs(30);
 const END_LIMIT: Duration = Duration::from_secs(20);
 
 async fn db_proxy_is_not_ready_without_newest_migration(stack: Stack) {
-    const FORGET: [&str; 2] = [
+    const REMOVE_NEWEST: [&str; 2] = [
         "create table newest as select * from _sqlx_migrations order by version desc limit 1",
         "delete from _sqlx_migrations where version in (select version from newest)",
     ];
@@ -34,7 +34,7 @@ async fn db_proxy_is_not_ready_without_newest_migration(stack: Stack) {
         })
         .await
     };
-    for statement in FORGET {
+    for statement in REMOVE_NEWEST {
         query_text(&url, statement).await;
     }
     let reason = readiness(503).await;
@@ -58,7 +58,7 @@ async fn permanent_migration_error_ends_the_process_with_its_reason() {
     assert!(message.contains("migration 1") && message.contains("orders"), "{message}");
 }
 
-/// A database of real orders becomes available after db-proxy started for simulated ones.
+/// A database of real orders becomes available after db-proxy started for simulated orders.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn database_of_the_other_origin_ends_the_process_with_its_reason() {
     let mut postgres = PrivateServer::postgres().await;

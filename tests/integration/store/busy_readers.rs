@@ -51,7 +51,7 @@ async fn busy_readers_delay_neither_the_writer_nor_readiness(stack: Stack) {
         clock_check: unchecked_clock(),
         metrics: OrderMetrics::register(&Metrics::new("test"), no_limit()),
     };
-    timeout(LIMIT, batches.run_idle_work()).await.expect("the sweep does not wait for reads").unwrap();
+    timeout(LIMIT, batches.run_idle_work()).await.expect("the idle work does not wait for reads").unwrap();
     timeout(LIMIT, batches.probe_write()).await.expect("readiness does not wait for reads").unwrap();
     let mut place = commands(&[market_order("a-key", 1)]);
     let placed = commit(&fixture.store, &mut place, no_limit(), Timestamp::now());
@@ -59,5 +59,5 @@ async fn busy_readers_delay_neither_the_writer_nor_readiness(stack: Stack) {
 
     drop(readers);
     let totals = fixture.store.totals().await.unwrap();
-    assert_eq!((totals.reserved, totals.orders), (sats(0), 1), "the sweep released the expired quote");
+    assert_eq!((totals.reserved, totals.orders), (sats(0), 1), "the idle work released the expired quote");
 }
