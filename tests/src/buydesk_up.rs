@@ -29,7 +29,7 @@ impl BuydeskUp {
         Self::start_in(TempDir::new().unwrap(), settings).await
     }
 
-    /// As [`BuydeskUp::start`], with this working directory.
+    /// Like [`BuydeskUp::start`], but in this working directory.
     pub async fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let ports = reserve_ports();
         let token = uuid::Uuid::new_v4().to_string();

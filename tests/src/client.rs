@@ -109,9 +109,8 @@ impl Response {
         format!("{}\n{} {}", self.request_line, self.status, self.text())
     }
 
-    /// The JSON body. Panics unless the response has this status and a JSON body.
-    /// Status and problem, to be compared with those of a request for another id. What differs in every response is removed, and `id`
-    /// is replaced by a placeholder.
+    /// The status and the problem, for a comparison with the response for another id. Fields that differ in every
+    /// response are removed, and `id` is replaced by a placeholder.
     pub fn comparable(&self, id: &str) -> (u16, String) {
         let mut problem: Value = serde_json::from_slice(&self.body).unwrap();
         problem["request_id"] = Value::Null;
@@ -119,6 +118,7 @@ impl Response {
         (self.status, problem.to_string().replace(id, "ID"))
     }
 
+    /// The JSON body. Panics unless the response has this status and a JSON body.
     #[track_caller]
     pub fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.description());

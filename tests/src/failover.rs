@@ -39,7 +39,7 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(90);
 /// Maximum number of orders with a final outcome between two failovers.
 const ORDERS_BETWEEN_FAILOVERS: usize = 200;
 /// Maximum of the random time between the first successful writes after a promotion and the end of the fault.
-const MAX_HEAL_DELAY_MILLIS: u64 = 2_000;
+const MAX_FAULT_END_DELAY_MILLIS: u64 = 2_000;
 /// The number of failovers of PostgreSQL for each failover of Redis.
 const REDIS_RATIO: usize = 4;
 const PRICE_INTERVAL: Duration = Duration::from_secs(1);
@@ -120,8 +120,8 @@ pub async fn run(plan: Plan) -> Report {
     let services = Services::start(&postgres, &redis).await;
     let platform = &services.platform;
 
-    // The probes place orders after each failover, so the clients must leave a part of the limit. They have ordered about half
-    // of the limit after the last failover.
+    // The probes place orders after each failover, so the clients must leave a part of the limit. After the last
+    // failover, the clients have ordered about half of the limit.
     let progress = Arc::new(Progress::new(2 * faults.len(), LIMIT));
     let urls = services.create_order_urls();
     let client = |number: u64, urls: [String; 2]| {
@@ -221,8 +221,8 @@ impl FaultRun<'_> {
                 None => self.violations.push(format!("after {fault:?}, no order is placed {path}")),
             }
         }
-        sleep(Duration::from_millis(self.rng.u64(0..MAX_HEAL_DELAY_MILLIS))).await;
-        postgres.heal(primary, fault);
+        sleep(Duration::from_millis(self.rng.u64(0..MAX_FAULT_END_DELAY_MILLIS))).await;
+        postgres.end_fault(primary, fault);
     }
 
     async fn fail_over_redis(&mut self, redis: &mut SentinelCluster, fault: Fault) {
@@ -232,7 +232,7 @@ impl FaultRun<'_> {
         let promoted_at = Instant::now();
         put_changed_prices(&self.services.platform, &mut self.rng).await;
         self.record_recovery(&format!("after {fault:?} of Redis"), promoted_at.elapsed());
-        redis.heal(master, fault);
+        redis.end_fault(master, fault);
         self.redis_failovers += 1;
     }
 

@@ -133,7 +133,7 @@ impl Platform {
         db_proxy
     }
 
-    /// As [`Platform::start_second_db_proxy`]. `None` on SQLite, where one process owns the file.
+    /// Like [`Platform::start_second_db_proxy`]. `None` on SQLite, where one process owns the file.
     pub async fn start_db_proxy_beside(&self, stack: Stack) -> Option<Instance> {
         match stack {
             Stack::Embedded => None,

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 on_both_stacks!(
     new_order_is_read_at_the_address_of_its_location,
-    forwarded_read_fails_while_its_service_is_stopped_and_orders_are_placed
+    forwarded_read_fails_while_its_service_is_stopped_and_orders_are_placed,
 );
 
 async fn new_order_is_read_at_the_address_of_its_location(stack: Stack) {

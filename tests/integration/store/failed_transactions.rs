@@ -11,7 +11,10 @@ use tests::{Stack, environment::required_variable, on_both_stacks};
 
 use super::{Fixture, commands, market_order, no_limit};
 
-on_both_stacks!(failed_transaction_does_not_affect_later_ones, aborted_transaction_does_not_affect_later_ones);
+on_both_stacks!(
+    failed_transaction_does_not_affect_later_transactions,
+    aborted_transaction_does_not_affect_later_transactions,
+);
 
 impl Fixture {
     /// Makes every order fail from now on. SQLite rolls the transaction back by itself, as it does when the disk is full.
@@ -40,7 +43,7 @@ impl Fixture {
     }
 }
 
-async fn failed_transaction_does_not_affect_later_ones(stack: Stack) {
+async fn failed_transaction_does_not_affect_later_transactions(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     fixture.place_new(market_order("before", 1)).await;
     fixture.fail_orders(stack).await;
@@ -70,7 +73,7 @@ async fn errors_that_recur_on_retry_are_permanent() {
 }
 
 /// The test aborts a transaction at each point where it waits.
-async fn aborted_transaction_does_not_affect_later_ones(stack: Stack) {
+async fn aborted_transaction_does_not_affect_later_transactions(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut placed = 0;
     for polls in 1..40 {

@@ -202,8 +202,8 @@ async fn order_is_found_by_id(stack: Stack) {
     }
 }
 
-/// Inserts rows as the writer would, from 2 to `last`, after the order `first`. Those with the sequence numbers `in_chf` are in
-/// Swiss francs, and the others in euros.
+/// Inserts rows as the writer would, with the sequence numbers from 2 to `last`, after the order `first`. The rows with the
+/// sequence numbers `in_chf` are in Swiss francs, and all other rows in euros.
 async fn insert_after(fixture: &Fixture, stack: Stack, first: &Order, last: i64, in_chf: &[i64]) {
     let start = first.created_at.micros();
     // No order has the number 0. PostgreSQL does not permit an empty list.

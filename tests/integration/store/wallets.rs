@@ -31,7 +31,7 @@ use super::{Fixture, unchecked_clock};
 
 on_both_stacks!(
     movements_are_stored_with_their_balances_and_replayed_exactly,
-    refused_movement_does_not_affect_the_others,
+    refused_movement_does_not_affect_other_movements,
     retry_after_a_lost_answer_finds_its_own_movement,
     delayed_duplicate_is_refused_by_another_process,
     operations_are_listed_newest_first,
@@ -138,7 +138,7 @@ fn reason(outcome: &MoveOutcome) -> Option<MoveRefusalReason> {
     outcome.refused.map(|refused| refused.reason)
 }
 
-/// The outcome of a replay, which differs only in the mark.
+/// The outcome of a replay. It differs from the first outcome only in `replayed`.
 fn as_replay(outcome: &MoveOutcome) -> MoveOutcome {
     MoveOutcome { replayed: true, ..outcome.clone() }
 }
@@ -193,7 +193,7 @@ async fn movements_are_stored_with_their_balances_and_replayed_exactly(stack: St
     assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 3, entries: 9, movements: 7 });
 }
 
-async fn refused_movement_does_not_affect_the_others(stack: Stack) {
+async fn refused_movement_does_not_affect_other_movements(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (wallet, btc) = (fixture.create_wallet("EUR").await, fixture.create_wallet("BTC").await);
     let unknown = WalletId(Uuid::now_v7());

@@ -1,5 +1,5 @@
-//! Nobody finds out which users and keys exist: what exists and what does not looks alike, and costs the same requests to db-proxy.
-//! The duration of a response is not compared, because it differs from run to run.
+//! A client cannot find out which users and keys exist: the response is the same for an existing and for an unknown one, and
+//! causes the same requests to db-proxy. The duration of a response is not compared, because it differs from run to run.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use tests::{Platform, Response, Stack, client, on_both_stacks};
 use super::{USERS_PATH, keys::readable, request, start, unknown_id};
 
 on_both_stacks!(
-    user_of_somebody_else_looks_like_one_that_does_not_exist,
+    user_of_somebody_else_looks_like_an_unknown_user,
     key_with_a_known_prefix_looks_like_an_unknown_key,
-    taken_address_looks_like_a_free_one_to_a_user,
+    taken_address_looks_like_a_free_address_to_a_user,
 );
 
 /// A response and its cost.
@@ -54,13 +54,13 @@ async fn requests_of_users(platform: &Platform) -> BTreeMap<String, u64> {
     counts
 }
 
-async fn user_of_somebody_else_looks_like_one_that_does_not_exist(stack: Stack) {
+async fn user_of_somebody_else_looks_like_an_unknown_user(stack: Stack) {
     let platform = start(stack).await;
     let [ada, bob] = [platform.create_user("ada@example.org").await, platform.create_user("bob@example.org").await];
     platform.issue_key(bob.id, &[Scope::Read]).await;
     let key = platform.issue_key(ada.id, &[Scope::Read]).await.key;
     let read = async |path: &str| platform.get_with_api_key(&platform.users, path, key.expose()).await;
-    // The look-up of the key is kept for the following requests.
+    // The service caches the look-up of the key for the following requests.
     read("/user").await.json(200);
     let (other, unknown) = (bob.id.to_string(), unknown_id());
     for path in ["/api/v1/users/ID", "/user?id=ID", "/api/v1/users/ID/keys"] {
@@ -102,7 +102,7 @@ async fn key_with_a_known_prefix_looks_like_an_unknown_key(stack: Stack) {
     }
 }
 
-async fn taken_address_looks_like_a_free_one_to_a_user(stack: Stack) {
+async fn taken_address_looks_like_a_free_address_to_a_user(stack: Stack) {
     let platform = start(stack).await;
     let user = platform.create_user("ada@example.org").await;
     platform.create_user("taken@example.org").await;

@@ -170,7 +170,7 @@ async fn every_service_applies_a_changed_limit_within_five_seconds_and_keeps_wha
         // Three requests were counted before the change, and one after it. The limit refills by one in ten seconds.
         assert!(remaining <= 3, "{remaining} remain");
     }
-    // The limit of each service.
+    // `null` removes the limit of the key, so the limit of each service applies.
     let changed = change_key(&platform, &user, &key, json!({ "rate_limit_per_minute": null })).await.json(200);
     assert_eq!(changed.get("rate_limit_per_minute"), None);
     for service in services {

@@ -148,7 +148,7 @@ impl PatroniCluster {
     }
 
     /// Ends the fault of the old primary, which becomes a standby.
-    pub fn heal(&mut self, old_primary: usize, fault: Fault) {
+    pub fn end_fault(&mut self, old_primary: usize, fault: Fault) {
         let node = &mut self.nodes[old_primary];
         match fault {
             Fault::Kill => node.start(),

@@ -109,7 +109,7 @@ impl SentinelCluster {
         .await;
     }
 
-    pub fn heal(&mut self, old_master: usize, fault: Fault) {
+    pub fn end_fault(&mut self, old_master: usize, fault: Fault) {
         let node = &mut self.nodes[old_master];
         if fault == Fault::Kill { node.start() } else { node.machine.thaw() }
     }

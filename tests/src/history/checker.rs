@@ -34,7 +34,7 @@ pub fn check_history(history: &History, stored: &StoredState, limit: Sats) -> Ve
     checker.into_violations()
 }
 
-/// Checks each idempotency key of the history. `stored` contains the orders of these keys and no other.
+/// Checks each idempotency key of the history. `stored` contains the orders of these keys and no other orders.
 pub fn check_keys(history: &History, stored: &StoredState) -> Vec<Violation> {
     let mut checker = Checker { stored, limit: i64::MAX, violations: Vec::new() };
     checker.check_keys(history);

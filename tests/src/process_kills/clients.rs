@@ -26,8 +26,8 @@ use crate::{
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
 /// A client retries for at most this time, which is longer than any process is down.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
-/// A random order is at most the difference between the target and the acknowledged bitcoin, divided by this number, but may
-/// always be three satoshi. So the clients together do not exceed the target by much.
+/// The amount of a random order is at most the difference between the target and the acknowledged bitcoin, divided by this
+/// number. Three satoshi are always allowed. So the clients together do not exceed the target by much.
 const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {
@@ -66,7 +66,7 @@ impl Connection {
 }
 
 impl Client {
-    /// A client whose idempotency keys begin with its name. `rng` determines what it does.
+    /// A client whose idempotency keys begin with its name. `rng` determines what the client does.
     pub fn new(connection: Connection, name: String, rng: Rng, progress: Arc<Progress>) -> Self {
         Self { connection, progress, name, rng, keys: 0 }
     }

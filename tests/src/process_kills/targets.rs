@@ -18,8 +18,8 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 const MAX_OUTCOMES_BETWEEN_KILLS: usize = 400;
 /// Maximum random delay of a kill. The delay makes kills happen at every step of an order.
 const MAX_DELAY_MICROS: u64 = 8_000;
-/// One in this many kills by [`kill_db_proxy_and_postgres`] is a kill of PostgreSQL, if there is a PostgreSQL server. The others
-/// are kills of db-proxy.
+/// One in this many kills by [`kill_db_proxy_and_postgres`] is a kill of PostgreSQL, if there is a PostgreSQL server. All
+/// other kills are kills of db-proxy.
 const POSTGRES_KILL_RATIO: u32 = 5;
 /// One in this many outages of PostgreSQL is long: PostgreSQL starts again only when a request has been answered with
 /// `database_unavailable`, or after [`LONG_OUTAGE_LIMIT`].

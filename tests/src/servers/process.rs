@@ -137,7 +137,7 @@ fn child_processes(parent: u32) -> Vec<u32> {
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let is_child = |id: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // The command name in parentheses may contain any character. After it follow the state and the parent's id.
+        // The command name in parentheses may contain any character. The state and the parent's id follow after the name.
         let after_name = stat.rsplit_once(')').map_or("", |(_, after)| after);
         after_name.split_whitespace().nth(1) == Some(&parent.to_string())
     };

@@ -146,7 +146,7 @@ async fn current_course_is_never_deleted(stack: Stack) {
     retention::run_round(&retention_of(&fixture, settings), time_at(20 * 366 * 86_400)).await.unwrap();
     assert_eq!(fixture.current_courses().await, current);
     assert_eq!(fixture.stored_courses().await.len(), 1);
-    // New courses are still compared with the current one.
+    // New courses are still compared with the current course.
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "216", time_at(300_000))]).await, 0);
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "217", time_at(300_000))]).await, 1);
     assert_eq!(fixture.check_courses().await, 2);

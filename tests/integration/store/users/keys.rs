@@ -25,7 +25,7 @@ on_both_stacks!(
     repeated_key_is_stored_once,
     prefix_of_another_key_is_refused,
     key_limit_of_a_user_holds_under_concurrency,
-    terms_of_a_key_change_one_by_one,
+    name_and_rate_limit_of_a_key_change_separately,
     only_keys_of_the_user_that_are_not_revoked_change,
     key_is_revoked_once_and_only_by_its_user,
     lists_contain_every_valid_key_and_the_newest_revoked_keys,
@@ -145,7 +145,7 @@ pub(super) fn new_limit(rate_limit_per_minute: RateLimitChange) -> UpdateKeyComm
     UpdateKeyCommand { name: None, rate_limit_per_minute }
 }
 
-async fn terms_of_a_key_change_one_by_one(stack: Stack) {
+async fn name_and_rate_limit_of_a_key_change_separately(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let users = fixture.users();
     let user = fixture.create_user("ada@example.org").await;
@@ -187,7 +187,7 @@ async fn only_keys_of_the_user_that_are_not_revoked_change(stack: Stack) {
     for (user, key) in [(bob.id, key.id), (ada.id, KeyId(Uuid::now_v7())), (unknown_user(), key.id)] {
         assert_eq!(code(users.update_key(user, key, &change).await), Some(Code::NotFound));
     }
-    // The keys of a deactivated user have terms too, because the user may be activated again.
+    // The keys of a deactivated user can be changed too, because the user may be activated again.
     users.set_state(ada.id, UserState::Deactivated).await.unwrap();
     assert_eq!(users.update_key(ada.id, key.id, &change).await.unwrap().rate_limit_per_minute, Some(5));
     let revoked = users.revoke_key(ada.id, key.id).await.unwrap();

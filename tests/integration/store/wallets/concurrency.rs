@@ -23,7 +23,7 @@ on_both_stacks!(
     opposite_transfers_neither_block_nor_lose_money,
     one_key_through_all_writers_moves_money_once,
     one_key_for_different_wallets_moves_money_once,
-    movement_of_a_failed_transaction_leaves_nothing_behind,
+    retry_of_an_aborted_movement_moves_money_once,
 );
 
 const WRITERS: usize = 4;
@@ -101,7 +101,7 @@ async fn concurrent_operations_on_one_wallet_are_exact(stack: Stack) {
     let moved = u64::try_from(outcomes.len() - refused).unwrap();
     let checked = fixture.check_journal().await;
     assert_eq!((checked.entries, checked.movements), (moved, moved));
-    // Each balance was shown once.
+    // The newest operation shows the final balance.
     let mut balances: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.operation.as_ref()).collect();
     balances.sort_by_key(|operation| operation.created_at);
     assert_eq!(balances.last().unwrap().balance.to_string(), format!("{expected}.00"));
@@ -146,7 +146,7 @@ async fn one_key_through_all_writers_moves_money_once(stack: Stack) {
     writers.shut_down().await;
 }
 
-/// The locks of different wallets do not exclude each other, so only the keys themselves do.
+/// The movements lock different wallets, so only their equal keys exclude each other.
 async fn one_key_for_different_wallets_moves_money_once(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut stores: Vec<(WalletId, WalletStore)> = Vec::new();
@@ -175,8 +175,8 @@ async fn one_key_for_different_wallets_moves_money_once(stack: Stack) {
     assert_eq!(checked.movements, 40);
 }
 
-/// A transaction may be aborted at each point where it waits.
-async fn movement_of_a_failed_transaction_leaves_nothing_behind(stack: Stack) {
+/// The test aborts a transaction at each point where it waits.
+async fn retry_of_an_aborted_movement_moves_money_once(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (wallet, store) = (fixture.create_wallet("USD").await, fixture.wallets().store);
     for polls in 1..30 {

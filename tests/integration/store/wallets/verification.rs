@@ -57,23 +57,23 @@ async fn error_of(url: &str, statement: &str) -> String {
 
 async fn planted_errors_are_found(stack: Stack) {
     let cases: [(&str, &[ViolationKind]); 9] = [
-        // A lost entry, of a wallet in the middle and at its end, and of the outside world.
+        // A lost entry: in the middle and at the end of a wallet, and an entry without a wallet.
         ("delete from entries where number = 2 and amount = 70000", &[GapInNumbers, NotBalanced]),
         ("delete from entries where number = 2 and amount = 10000", &[EntryCountDiffers, BalanceDiffers, NotBalanced]),
         ("delete from entries where wallet_id is null and amount = -70000", &[NotBalanced]),
-        // A changed balance, of a wallet and of an entry.
+        // A changed balance: of a wallet, and of an entry.
         ("update wallets set balance = balance + 1 where balance = 70000", &[BalanceDiffers]),
         ("update entries set balance = balance + 1 where amount = 70000", &[WrongBalanceAfter, WrongBalanceAfter]),
         // A changed amount.
         ("update entries set amount = 70001 where amount = 70000", &[WrongBalanceAfter, NotBalanced]),
         // A lost movement.
         ("delete from movements where key = 'b'", &[NoMovement]),
-        // A movement of which nothing is left but its row.
+        // An entry that names an unknown movement.
         (
             "update entries set movement_id = wallet_id where wallet_id is not null and amount = 70000",
             &[NoMovement, NotBalanced],
         ),
-        // A wallet of another currency.
+        // An entry whose currency differs from the currency of its wallet.
         ("update entries set currency = 'EUR' where amount = -20000", &[WrongWallet, NotBalanced]),
     ];
     for (statement, expected) in cases {

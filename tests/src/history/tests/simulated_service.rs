@@ -31,7 +31,7 @@ use crate::history::{
 pub const LIMIT: i64 = 2_000;
 const ROUNDS: usize = 250;
 /// Most planted bugs could occur at many points of a run. Such a bug occurs at the points with these numbers, counted from one.
-/// There are several, because the response that shows the bug may be lost.
+/// There are several such points, because the response that shows the bug may be lost.
 const BUG_POINTS: std::ops::Range<u32> = 3..10;
 const QUOTE_DURATION: Duration = Duration::from_secs(2);
 /// One dollar buys one satoshi.
@@ -47,12 +47,12 @@ pub struct SimulatedService {
     now: Timestamp,
     /// The user of the client that acts now.
     user: ClientUser,
-    /// For each user and key: the index of the order in `stored.orders`.
+    /// For each user and key, the index in `stored.orders` of the order.
     keys: BTreeMap<(ClientUser, String), usize>,
     quotes: Vec<QuoteEntry>,
     stored: StoredState,
     history: History,
-    /// The number of keys that each user has generated. Different users generate equal keys, so that the checker meets them.
+    /// The number of keys that each user has generated. Different users generate equal keys, so that the test covers such keys.
     generated_keys: BTreeMap<ClientUser, u32>,
 }
 
