@@ -51,7 +51,7 @@ impl Default for Validity {
     }
 }
 
-/// Running services. exchange-sim, price-updater, health-check, rates and users are created and not started: most tests put
+/// Running services. exchange-sim, price-updater, health-check, rates and users are created but not started: most tests put
 /// prices into the cache themselves and do not need monitoring.
 pub struct Platform {
     pub client: Client,

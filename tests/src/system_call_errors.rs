@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-/// Lets one system call of each thread fail.
+/// Makes one system call of each thread fail.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemCallErrors {
     /// The name of the system call, such as `pwrite64`.

@@ -313,8 +313,8 @@ pub enum Rejection {
     Outlier,
     /// There is no agreed rate for the conversion.
     NoConversion,
-    /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices. Also every vote that did
-    /// not lead to the last good price, while that price is shown.
+    /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices. While the last
+    /// good price is shown, also each vote that was not used for it.
     Unlike,
     /// Simulated, while other votes are real.
     Simulated,

@@ -144,8 +144,8 @@ pub struct QuoteOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub exceeded_cap: Option<QuoteCap>,
-    /// Every cap that the quote exceeds. Without `exceeded_cap`, the quote exceeds the limit too, and `refused` is because of the
-    /// limit. An older db-proxy sends none.
+    /// Every cap that the quote exceeds. If the quote also exceeds the limit, `exceeded_cap` is absent, and `refused` states
+    /// what remains of the limit. An older db-proxy sends none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub exceeded_caps: Vec<ExceededCap>,

@@ -40,7 +40,7 @@ pub enum BatchError {
     /// The batcher has stopped. The request was not sent.
     #[error("the service is shutting down")]
     Stopped,
-    /// The request may have been sent: its call ended without a response, or the batcher stopped before it sent the request.
+    /// It is unknown whether the request was sent: its call ended without a response, or the batcher stopped.
     #[error("no response was received")]
     NoResponse,
 }

@@ -226,7 +226,7 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
 
 /// The operations of a service whose requests must not have unknown query parameters.
 struct CheckedApis {
-    /// All these operations.
+    /// All of these operations, including those of `forwarded`.
     checked: Vec<MetaApi>,
     /// The operations of `checked` whose query parameters another service checks.
     forwarded: Vec<MetaApi>,

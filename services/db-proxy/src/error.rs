@@ -63,7 +63,7 @@ pub enum DirectoryRefusal {
     /// 409.
     #[error("another user has this e-mail address")]
     EmailTaken,
-    /// 409, because the request is valid after a key was revoked.
+    /// 409, because the same request may succeed after a key was revoked.
     #[error("the user has {MAX_KEYS_PER_USER} keys that are not revoked")]
     TooManyKeys,
     /// 409. A revocation is final, and a revoked key cannot be changed.

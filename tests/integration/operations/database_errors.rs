@@ -12,7 +12,7 @@ use std::{
 
 use tests::{environment::binary_path, servers::Database};
 
-/// A user without privileges, which exists on every machine by its number.
+/// The id of a user without privileges. Every machine accepts this id, even if no user has it.
 const UNPRIVILEGED: u32 = 65534;
 
 /// db-proxy with a free port, which ends because it cannot use the database.

@@ -247,7 +247,7 @@ async fn history_is_paged_and_charted(stack: Stack) {
     assert!(
         chart.text().contains("BTC-EUR") && chart.text().contains("SIMULATED") && !chart.text().contains("no data yet")
     );
-    // The chart and the price have one rule: an unknown asset is invalid, and a pair without a price is not found.
+    // The chart and the price follow the same rule: an unknown asset is invalid, and a pair without a price is not found.
     for path in ["/api/v1/price/chart.svg", "/api/v1/price"] {
         get(&platform, &format!("{path}?direction=BTC-XYZ")).await.invalid_fields(&["direction"]);
         get(&platform, &format!("{path}?direction=EUR-BTC")).await.problem(404, "not_found");

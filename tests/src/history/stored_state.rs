@@ -39,7 +39,7 @@ pub struct StoredOrder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredQuote {
     pub id: QuoteId,
-    /// The user who requested it.
+    /// The user who requested the quote.
     pub user: Option<UserId>,
     pub expires_at: Timestamp,
     pub terms: Terms,

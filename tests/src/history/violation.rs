@@ -14,7 +14,7 @@ use super::ReadKind;
 pub enum Violation {
     /// An order was acknowledged with 201 and is not stored.
     OrderMissing { key: String, id: String },
-    /// An acknowledged order was stored differently.
+    /// A field of an order was acknowledged with one value and is stored with another value.
     OrderDiffers { key: String, id: OrderId, field: String, acknowledged: String, stored: String },
     /// One key has more than one order.
     DuplicateOrder { key: String, first: i64, second: i64 },
@@ -44,7 +44,7 @@ pub enum Violation {
     TimeNotIncreasing { seq: i64 },
     /// Two orders took one quote.
     QuoteTakenTwice { quote: QuoteId, first: i64, second: i64 },
-    /// A client received a quote that is not stored, or was stored differently.
+    /// A client received a quote that is not stored, or that is stored with another value in a field.
     QuoteDiffers { quote: QuoteId, field: String },
     /// An order and its quote differ in their terms or their user, or the quote is not stored or not marked as taken.
     OrderDiffersFromQuote { quote: QuoteId, seq: i64, field: String },

@@ -29,10 +29,10 @@ use crate::history::{
 /// The history of one in this many keys is recorded.
 const SAMPLE_RATIO: u64 = 256;
 /// The history of a key whose first request was not acknowledged is also recorded, for at most this many keys.
-const MAX_CONSPICUOUS_KEYS: usize = 10_000;
+const MAX_FAILED_KEYS: usize = 10_000;
 /// Readers choose from this many of the newest orders.
 const RECENT_ORDERS: usize = 4_096;
-/// Maximum number of recorded violations in responses, of reported unrequested orders, and of reported missing orders.
+/// Maximum number of violations of each kind that are reported: violations in responses, unrequested orders, missing orders.
 const MAX_VIOLATIONS: usize = 20;
 const KEY_PREFIX: &str = "soak-";
 
@@ -50,7 +50,7 @@ struct Records {
     acknowledged: OrderDigest,
     recent: VecDeque<Order>,
     history: History,
-    conspicuous_keys: usize,
+    keys_with_failures: usize,
     violations: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ impl Ledger {
             Outcome::Placed { body, .. } => serde_json::from_slice::<Order>(body).ok(),
             _ => None,
         };
-        let is_conspicuous = attempts.len() > 1 || acknowledged.is_none();
+        let has_failure = attempts.len() > 1 || acknowledged.is_none();
         let mut records = self.records();
         match acknowledged {
             Some(order) => {
@@ -118,10 +118,10 @@ impl Ledger {
             }
             None => {}
         }
-        if is_conspicuous {
-            records.conspicuous_keys += 1;
+        if has_failure {
+            records.keys_with_failures += 1;
         }
-        if key.is_sampled() || (is_conspicuous && records.conspicuous_keys <= MAX_CONSPICUOUS_KEYS) {
+        if key.is_sampled() || (has_failure && records.keys_with_failures <= MAX_FAILED_KEYS) {
             records.history.attempts.extend(attempts);
         }
     }

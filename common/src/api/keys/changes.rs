@@ -80,7 +80,7 @@ impl From<Option<u32>> for RateLimitChange {
 }
 
 impl Serialize for RateLimitChange {
-    /// The field of [`RateLimitChange::Unchanged`] is not serialized at all.
+    /// Not called for [`RateLimitChange::Unchanged`]: a field with this value is omitted.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.apply(None).serialize(serializer)
     }

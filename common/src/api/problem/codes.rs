@@ -102,7 +102,7 @@ codes! {
     /// The order or the quote would exceed the limit over all orders. `remaining_bitcoin` is what remains.
     LimitExceeded = "limit_exceeded", CONFLICT, "The limit of all orders is exceeded",
         AfterChange, "Request a smaller amount. The limit itself is a setting of the operator.";
-    /// The quote would reserve more than one quote, one client or all quotes together may reserve.
+    /// The reservation would exceed the cap of one quote, of one client, or of all quotes together.
     QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve",
         AfterChange,
         "Request a quote of at most `remaining_bitcoin`, wait until an open quote is used or expires, or place an order without a quote.";
@@ -121,7 +121,7 @@ codes! {
     /// The user has the maximum number of keys that are not revoked.
     KeyLimitExceeded = "key_limit_exceeded", CONFLICT, "The user has too many keys",
         AfterChange, "Revoke a key that is not used any more.";
-    /// The API key is revoked, so its terms cannot be changed.
+    /// The API key is revoked, so its name and its rate limit cannot be changed.
     KeyRevoked = "key_revoked", CONFLICT, "The API key is revoked",
         AfterChange, "Create another key. A revocation cannot be undone.";
     /// The body of the request is larger than the service accepts.

@@ -113,9 +113,10 @@ fn changed_limit_of_a_key_applies_at_once_and_keeps_what_was_used() {
     assert_eq!(allowed_of_ten(&limit, &with_limit(Some(3))), (3, Some(3)));
     // Three of the six are used already.
     assert_eq!(allowed_of_ten(&limit, &with_limit(Some(6))), (3, Some(6)));
-    // More than the lower limits is used.
+    // Six requests were accepted, which is more than these lower limits.
     assert_eq!(allowed_of_ten(&limit, &with_limit(Some(5))), (0, Some(5)));
     assert_eq!(allowed_of_ten(&limit, &with_limit(None)), (0, Some(2)));
+    // The limit of two has lowered the count to two.
     assert_eq!(allowed_of_ten(&limit, &with_limit(Some(4))), (2, Some(4)));
 }
 

@@ -62,7 +62,7 @@ pub enum ClockFault {
 pub struct ClockState {
     /// The newest reading that agrees with the readings before it.
     accepted: ClockReading,
-    /// The monotonic time of the first check that found a wall clock that was set.
+    /// The monotonic time of the check that first found that the wall clock had been set.
     set_at: Option<Duration>,
     /// The last known time of the database, and the monotonic time of this process when it was known.
     database: Option<ClockReading>,

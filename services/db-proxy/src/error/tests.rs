@@ -37,7 +37,7 @@ fn only_an_indeterminate_write_has_an_unknown_outcome() {
 
 /// Nothing is known about the clock before the first answer of the database.
 #[test]
-fn database_that_has_never_answered_is_no_fault_of_a_clock() {
+fn database_that_has_never_answered_is_not_reported_as_a_clock_fault() {
     let problem = problem(DatabaseError::Clock(ClockFault::Unchecked));
     assert_eq!((problem.code, problem.retry_after), (Code::DatabaseUnavailable, Some(MAX_UNAVAILABLE)));
     assert!(!problem.detail.contains("clock"), "{}", problem.detail);

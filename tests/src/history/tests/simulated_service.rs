@@ -47,7 +47,7 @@ pub struct SimulatedService {
     now: Timestamp,
     /// The user of the client that acts now.
     user: ClientUser,
-    /// For each user and key, the index in `stored.orders` of the order.
+    /// Maps a user and a key to the index of the order in `stored.orders`.
     keys: BTreeMap<(ClientUser, String), usize>,
     quotes: Vec<QuoteEntry>,
     stored: StoredState,

@@ -6,7 +6,7 @@ use common::api::orders::Order;
 
 use super::Key;
 
-/// Count, sum, and a digest of every field of all orders. The digest does not depend on the order in which they are added.
+/// Count, sum, and a digest of every field of all orders. The sequence in which orders are added does not change the digest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OrderDigest {
     orders: u64,

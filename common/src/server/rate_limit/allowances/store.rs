@@ -46,8 +46,9 @@ pub(crate) struct DrawRequest {
     pub unreported: u32,
     /// The unreported requests that still count, in millionths. The store adds them to the use of the client.
     pub unreported_microrequests: u64,
-    /// An estimate of the use at all instances that still counts, in millionths: as if each instance had accepted as much as
-    /// this instance. If the store has another epoch, it has lost its data, and starts with this estimate.
+    /// An estimate of the use at all instances that still counts, in millionths. It assumes that each instance has accepted
+    /// as many requests as this instance. If the epoch of the store is not `epoch`, the store has lost its data and starts
+    /// with this estimate.
     pub estimated_microrequests: u64,
 }
 
@@ -58,7 +59,7 @@ pub(crate) struct Draw {
     pub granted: u32,
     /// How many requests remain in the store.
     pub remaining: u32,
-    /// The time until a chunk is free. Zero if a chunk is free now.
+    /// The time until `chunk` requests are free. Zero if they are free now.
     pub refill: Duration,
     /// Changes when the store loses its data.
     pub epoch: u64,

@@ -58,7 +58,7 @@ async fn accepted_in(seconds: u64, instances: &[Allowances], per_minute: u32) ->
     f64::from(clients.join_all().await.iter().sum::<u32>())
 }
 
-/// The limit, and what it refills in this time.
+/// How many requests the limit allows in this time: those that are available at once, and those that refill.
 #[expect(clippy::float_arithmetic, reason = "a measurement")]
 fn exact(per_minute: u32, seconds: f64) -> f64 {
     f64::from(per_minute) * (1.0 + seconds / 60.0)
@@ -201,7 +201,7 @@ async fn instance_that_never_reached_the_store_counts_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unavailable_store_delays_no_request_twice() {
+async fn store_that_becomes_unavailable_delays_requests_only_once() {
     for reachable in [Reachable::No, Reachable::Silent] {
         let store = FakeStore::default();
         let [instance] = instances(&store).await;

@@ -63,7 +63,7 @@ fn refused_login_names_the_cause_and_the_remedy() {
         let error = DatabaseError::LoginRefused(refused);
         let text = error.chain();
         assert!(text.starts_with(&format!("PostgreSQL at postgres://u@h/n refuses the login: {cause}")), "{text}");
-        // While it lasts, requests are answered with 503.
+        // While the login is refused, requests are answered with 503.
         assert!(error.is_transient());
     }
     assert_eq!(LoginFault::of_code("57P03"), None);

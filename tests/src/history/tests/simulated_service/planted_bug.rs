@@ -24,7 +24,7 @@ pub enum PlantedBug {
     ClockMovesBackwards,
     QuoteTakenTwice,
     UnreleasedReservation,
-    /// An order is stored with another price time than it was acknowledged with.
+    /// The price time of a stored order differs from the price time that was acknowledged.
     StoredDifferently,
     /// A replay is acknowledged as a new order.
     ReplayReportedAsNew,
