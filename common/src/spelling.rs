@@ -1,8 +1,10 @@
 //! Finds the known name that is meant by a misspelt name.
 
-/// Minimum similarity of a suggestion by edit distance, from 0 to 1. It counts wrong, missing and transposed letters.
+/// Minimum similarity of a suggestion by edit distance, from 0 to 1. The edit distance counts wrong, missing and transposed
+/// letters.
 const MIN_EDIT_SIMILARITY: f64 = 0.6;
-/// Minimum similarity of a suggestion by common prefix, from 0 to 1. It finds names whose end is missing or too long.
+/// Minimum similarity of a suggestion by common prefix, from 0 to 1. The common prefix finds names whose end is missing or
+/// too long.
 const MIN_PREFIX_SIMILARITY: f64 = 0.9;
 /// Maximum ratio of the lengths of two similar names. Above this ratio, neither similarity reaches its minimum. This check
 /// limits the cost of a comparison, which takes time and memory for every pair of letters: a client may send a name as long as

@@ -1,7 +1,7 @@
 //! Logs: one line per event on standard output, and a copy of each warning, error and critical event for a sink.
 //!
 //! Log lines go to standard output so that collectors read them in one order. Standard error carries only messages that are
-//! no log lines, such as the error with which a process ends.
+//! not log lines, such as the error with which a process ends.
 
 mod format;
 mod layers;
@@ -138,7 +138,8 @@ pub fn level() -> Option<Level> {
     INSTALLED.get()?.levels.with_current(Levels::get).ok()
 }
 
-/// How many lines per second the request log of one service may write about successful requests. Returns the default if no logs are set up.
+/// How many lines per second the request log of one service may write about successful requests. Returns the default if no
+/// logs are set up.
 pub fn request_lines_per_second() -> u32 {
     INSTALLED.get().map_or(DEFAULT_REQUEST_LINES, |installed| installed.request_lines_per_second)
 }
@@ -161,7 +162,7 @@ fn install_panic_hook() {
         } else {
             critical!(%place, "panic: {message}");
         }
-        // The panic may end the process, so its line is written before.
+        // The panic may end the process, so its line is written now.
         flush();
     }));
 }

@@ -29,12 +29,12 @@ pub fn format_age(age: Duration) -> String {
     }
 }
 
-/// Text that is not a time.
+/// Why a text or a number is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampError {
     #[error("must be an RFC 3339 time, such as 2026-01-02T03:04:05Z")]
     Malformed,
-    /// A query in which the `+` of the offset is not encoded, so that it means a space.
+    /// The text comes from a query in which the `+` of the offset is not encoded. Such a `+` means a space.
     #[error(
         "must be an RFC 3339 time; its offset begins with a space, because a + in a query means a space: write + as %2B"
     )]

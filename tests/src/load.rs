@@ -52,7 +52,7 @@ pub struct SentOrders {
 #[derive(Debug)]
 struct UnresolvedOrder {
     body: String,
-    /// Whether the last response stated that the order was not placed.
+    /// Whether every response so far stated that the order was not placed.
     denied: bool,
 }
 

@@ -50,8 +50,8 @@ struct RawPage<'a, C> {
     next_cursor: Option<C>,
 }
 
-/// Adds the link to the next page to the JSON of a page of db-proxy, whose rows are not parsed. `next_url` returns the path and
-/// query of the page after a cursor.
+/// Adds the link to the next page to a page that db-proxy returned as JSON. Does not parse the rows. `next_url` returns the
+/// path and query of the page after a cursor.
 pub fn link_page<C: Serialize + DeserializeOwned + Copy>(
     page: &[u8],
     next_url: impl FnOnce(C) -> String,

@@ -63,7 +63,7 @@ pub(super) struct EnvFile {
 }
 
 impl EnvFile {
-    /// Reads the file of the current directory. Returns an empty content if the file does not exist.
+    /// Reads the file of the current directory. If the file does not exist, returns no values and no warnings.
     pub fn read() -> anyhow::Result<Self> {
         if !Path::new(".env").is_file() {
             return Ok(Self::default());

@@ -13,7 +13,7 @@ pub struct LineLimit {
     start: Instant,
     /// The upper half contains the newest second that has lines. The lower half contains the number of lines of this second.
     window: AtomicU64,
-    left_out: AtomicU64,
+    omitted: AtomicU64,
 }
 
 const COUNT_BITS: u32 = 32;
@@ -26,7 +26,7 @@ impl LineLimit {
             per_second: per_second.into(),
             start: Instant::now(),
             window: AtomicU64::new(0),
-            left_out: AtomicU64::new(0),
+            omitted: AtomicU64::new(0),
         }
     }
 
@@ -41,9 +41,9 @@ impl LineLimit {
             (lines < self.per_second).then_some((second << COUNT_BITS) | (lines + 1))
         });
         if admitted.is_ok() {
-            return Some(self.left_out.swap(0, Ordering::Relaxed));
+            return Some(self.omitted.swap(0, Ordering::Relaxed));
         }
-        self.left_out.fetch_add(1, Ordering::Relaxed);
+        self.omitted.fetch_add(1, Ordering::Relaxed);
         None
     }
 }

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 on_both_stacks!(
     new_order_is_read_at_the_address_of_its_location,
-    forwarded_read_fails_while_its_service_is_stopped_and_orders_are_placed,
+    only_forwarded_reads_fail_while_their_service_is_stopped,
 );
 
 async fn new_order_is_read_at_the_address_of_its_location(stack: Stack) {
@@ -35,7 +35,7 @@ async fn new_order_is_read_at_the_address_of_its_location(stack: Stack) {
     }
 }
 
-async fn forwarded_read_fails_while_its_service_is_stopped_and_orders_are_placed(stack: Stack) {
+async fn only_forwarded_reads_fail_while_their_service_is_stopped(stack: Stack) {
     let platform = Platform::start(stack).await;
     let list = platform.create_order.url(ORDERS_PATH);
     assert_eq!(platform.client.get(&list).await.json(200)["data"], serde_json::json!([]));

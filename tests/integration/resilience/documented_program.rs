@@ -18,7 +18,8 @@ use tests::{
 
 on_both_stacks!(documented_program_places_its_order_once);
 
-/// The program waits one second before its first retry, and longer before later retries.
+/// Maximum time until the program reports an unknown outcome, or ends. The program waits one second before its first retry, and longer
+/// before later retries.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running program. It is killed when the test fails.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 on_both_stacks!(db_proxy_is_not_ready_without_newest_migration);
 
-/// The write that checks the schema runs every few seconds.
+/// Maximum time until db-proxy reports a change of the schema. db-proxy checks the schema every few seconds, with a write.
 const READINESS_LIMIT: Duration = Duration::from_secs(30);
 const END_LIMIT: Duration = Duration::from_secs(20);
 

@@ -103,7 +103,7 @@ impl Fixture {
     }
 
     /// Deletes all rows of `resolution` whose end is `time` or earlier, in steps of at most 100. Returns the number deleted.
-    async fn delete_before(&self, resolution: Resolution, time: Timestamp) -> u64 {
+    async fn delete_ended_by(&self, resolution: Resolution, time: Timestamp) -> u64 {
         let mut total = 0;
         loop {
             let deleted = self.course_store.delete_courses(resolution, time, 100).await.unwrap();

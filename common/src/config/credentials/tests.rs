@@ -17,9 +17,9 @@ fn token_is_valid_only_for_its_caller_and_its_server() {
                 let accepted = AcceptedCallers::of_internal_token(internal_token(), other);
                 assert_eq!(accepted.caller(token.expose()), None, "{caller:?} at {other}");
             }
-            let (_, proof) = token.expose().split_once('.').unwrap();
+            let (_, hash) = token.expose().split_once('.').unwrap();
             for other in Caller::ALL.into_iter().filter(|other| *other != caller) {
-                assert_eq!(accepted.caller(&format!("{}.{proof}", other.as_str())), None, "{caller:?} as {other:?}");
+                assert_eq!(accepted.caller(&format!("{}.{hash}", other.as_str())), None, "{caller:?} as {other:?}");
             }
         }
     }

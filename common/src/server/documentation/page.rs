@@ -2,13 +2,13 @@
 
 use poem_openapi::{OpenApi, OpenApiService};
 
-/// The beginning of the page of poem-openapi.
+/// The beginning of the page that poem-openapi generates.
 const FRAMEWORK_HEAD: &str = "<html charset=\"UTF-8\">\n<head>";
-/// The title of the page of poem-openapi.
+/// The title of the page that poem-openapi generates.
 const FRAMEWORK_TITLE: &str = "<title>Swagger UI</title>";
 
-/// The page of a service with the finished document. The page of poem-openapi contains its own document instead, without the
-/// parts that the other modules add.
+/// The page of a service. In the page that poem-openapi generates, replaces the document with `document`, which also contains
+/// the parts that the other modules add.
 pub(in crate::server) fn render_page(
     documentation: &OpenApiService<impl OpenApi, ()>,
     service: &str,

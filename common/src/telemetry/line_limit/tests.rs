@@ -8,7 +8,7 @@ fn admitted(limit: &LineLimit, after: Duration, events: usize) -> Vec<Option<u64
 }
 
 #[test]
-fn lines_above_the_limit_of_a_second_are_left_out_and_counted() {
+fn lines_above_the_limit_of_a_second_are_omitted_and_counted() {
     let limit = LineLimit::new(2);
     let second = Duration::from_secs;
     assert_eq!(admitted(&limit, second(0), 4), [Some(0), Some(0), None, None]);

@@ -83,12 +83,12 @@ async fn candles_are_equal_before_and_after_aggregation(stack: Stack) {
         assert_eq!(fixture.stored_courses().await, expected.courses());
         // Deleting the finer rows does not change the coarser candles.
         let end = time_at(100 * 86_400);
-        fixture.delete_before(Resolution::Raw, end).await;
+        fixture.delete_ended_by(Resolution::Raw, end).await;
         for (deleted, remaining) in
             [(None, &CANDLES[..]), (Some(Resolution::Minute), &CANDLES[1..]), (Some(Resolution::Hour), &CANDLES[2..])]
         {
             if let Some(deleted) = deleted {
-                fixture.delete_before(deleted, end).await;
+                fixture.delete_ended_by(deleted, end).await;
             }
             for &resolution in remaining {
                 let expected_candles = expected.candles(resolution.width().unwrap());
@@ -115,27 +115,27 @@ async fn only_aggregated_rows_are_deleted(stack: Stack) {
     let fixture = fixture_with_three_days(stack).await;
     let end = time_at(30 * 86_400);
     for resolution in Resolution::ALL {
-        assert_eq!(fixture.delete_before(resolution, end).await, 0, "{resolution}");
+        assert_eq!(fixture.delete_ended_by(resolution, end).await, 0, "{resolution}");
     }
     while fixture.course_store.aggregate_courses(Resolution::Minute).await.unwrap() > 0 {}
     // The candles of a minute have not been aggregated into candles of an hour yet.
-    assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 0);
+    assert_eq!(fixture.delete_ended_by(Resolution::Minute, end).await, 0);
     // Only courses that ended at the given time or earlier are deleted.
-    assert_eq!(fixture.delete_before(Resolution::Raw, time_at(1200).plus(Duration::from_micros(1))).await, 1);
-    assert_eq!(fixture.delete_before(Resolution::Raw, time_at(2400)).await, 1);
-    assert_eq!(fixture.delete_before(Resolution::Raw, end).await, 3 * 72 - 3);
+    assert_eq!(fixture.delete_ended_by(Resolution::Raw, time_at(1200).plus(Duration::from_micros(1))).await, 1);
+    assert_eq!(fixture.delete_ended_by(Resolution::Raw, time_at(2400)).await, 1);
+    assert_eq!(fixture.delete_ended_by(Resolution::Raw, end).await, 3 * 72 - 3);
     fixture.aggregate_all().await;
     // 71 hours and two days are complete. The last hour is not, because the current course began in it.
-    assert_eq!(fixture.delete_before(Resolution::Minute, time_at(3600)).await, 3);
-    assert_eq!(fixture.delete_before(Resolution::Minute, end).await, 71 * 3 - 3);
-    assert_eq!(fixture.delete_before(Resolution::Hour, end).await, 48);
+    assert_eq!(fixture.delete_ended_by(Resolution::Minute, time_at(3600)).await, 3);
+    assert_eq!(fixture.delete_ended_by(Resolution::Minute, end).await, 71 * 3 - 3);
+    assert_eq!(fixture.delete_ended_by(Resolution::Hour, end).await, 48);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 3);
     assert_eq!(candles(&fixture, Resolution::Hour).await.len(), 24);
     let days = candles(&fixture, Resolution::Day).await;
     let shown: Vec<_> = days.iter().map(|day| (day.open.to_string(), day.close.to_string(), day.changes)).collect();
     let text = |open: &str, close: &str| (open.to_owned(), close.to_owned(), 72);
     assert_eq!(shown, [text("1.00", "72.00"), text("73.00", "144.00"), text("145.00", "216.00")]);
-    assert_eq!(fixture.delete_before(Resolution::Day, time_at(86_400)).await, 1);
+    assert_eq!(fixture.delete_ended_by(Resolution::Day, time_at(86_400)).await, 1);
 }
 
 async fn current_course_is_never_deleted(stack: Stack) {

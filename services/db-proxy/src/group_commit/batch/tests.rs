@@ -18,7 +18,7 @@ fn batch_has_the_time_of_its_oldest_command_and_matches_callers_to_commands() {
     let mut batch = Batch::from_submissions(&mut submissions);
     assert!(submissions.is_empty());
     assert_eq!((batch.len(), batch.oldest), (3, earlier(3)));
-    // Each caller keeps the index of its command.
+    // The remaining callers and the remaining commands have the same indices.
     drop(receivers.remove(0));
     batch.drop_cancelled();
     assert_eq!((batch.len(), &batch.commands[..]), (2, &[2, 3][..]));
