@@ -183,7 +183,7 @@ pub async fn run(plan: Plan) -> Report {
 struct FaultRun<'a> {
     services: &'a Services,
     progress: &'a Progress,
-    /// One client for each path of writes.
+    /// Two clients. Each uses the create-order of a different db-proxy.
     probes: [Client; 2],
     rng: Rng,
     redis_failovers: usize,

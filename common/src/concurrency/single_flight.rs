@@ -45,7 +45,7 @@ pub enum SingleFlightError {
 struct Flight<T> {
     callers: Vec<oneshot::Sender<T>>,
     /// Every waiting caller holds the guard. When the last caller leaves, the guard is dropped, which cancels the call.
-    interest: Weak<DropGuard>,
+    cancel_guard: Weak<DropGuard>,
     cancelled: CancellationToken,
     /// The request of the first caller. The call runs in the context of this request.
     request: Option<RequestContext>,
@@ -54,7 +54,7 @@ struct Flight<T> {
 /// The receiver of the result of one caller, and the guard that keeps the call running.
 struct Waiter<T> {
     result: oneshot::Receiver<T>,
-    _interest: Arc<DropGuard>,
+    _cancel_guard: Arc<DropGuard>,
 }
 
 /// The calls of one key.
@@ -161,7 +161,7 @@ where
     fn finish_call(&self, key: &K, output: Option<T>) -> Option<(CancellationToken, Option<RequestContext>)> {
         let mut all = self.flights();
         let flights = all.get_mut(key)?;
-        let next = flights.next.take().filter(|next| next.interest.strong_count() > 0);
+        let next = flights.next.take().filter(|next| next.cancel_guard.strong_count() > 0);
         let (ended, following) = match next {
             Some(next) => {
                 let following = (next.cancelled.clone(), next.request.clone());
@@ -183,23 +183,23 @@ where
 impl<T> Flight<T> {
     fn new() -> (Self, Waiter<T>) {
         let cancelled = CancellationToken::new();
-        let interest = Arc::new(cancelled.clone().drop_guard());
+        let cancel_guard = Arc::new(cancelled.clone().drop_guard());
         let (caller, result) = oneshot::channel();
         let flight = Self {
             callers: vec![caller],
-            interest: Arc::downgrade(&interest),
+            cancel_guard: Arc::downgrade(&cancel_guard),
             cancelled,
             request: RequestContext::current(),
         };
-        (flight, Waiter { result, _interest: interest })
+        (flight, Waiter { result, _cancel_guard: cancel_guard })
     }
 
     /// Adds a caller. Returns `None` if every other caller has left, because the call is then cancelled.
     fn join(&mut self) -> Option<Waiter<T>> {
-        let interest = self.interest.upgrade()?;
+        let cancel_guard = self.cancel_guard.upgrade()?;
         let (caller, result) = oneshot::channel();
         self.callers.push(caller);
-        Some(Waiter { result, _interest: interest })
+        Some(Waiter { result, _cancel_guard: cancel_guard })
     }
 }
 

@@ -57,8 +57,8 @@ impl CountedRequests {
             Self::None => false,
             Self::Changes => !method.is_safe(),
             Self::All => {
-                let is_free = DOCUMENTATION_PATHS.contains(&path) || PROBE_PATHS.contains(&path);
-                *method != Method::OPTIONS && !is_free
+                let is_exempt = DOCUMENTATION_PATHS.contains(&path) || PROBE_PATHS.contains(&path);
+                *method != Method::OPTIONS && !is_exempt
             }
         }
     }

@@ -76,7 +76,7 @@ pub struct App {
     database: Database,
     ready: ReadinessCheck,
     /// The preparation that runs beside the server, because the database was unavailable at the start.
-    unprepared: Option<Preparation>,
+    late_preparation: Option<Preparation>,
     /// Keeps other db-proxies away from an SQLite file.
     file_lock: Option<FileLock>,
     tasks: BackgroundTasks,
@@ -135,8 +135,8 @@ impl Service for App {
             value_check: None,
         };
         let server = Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics);
-        let unprepared = (!prepared).then_some(preparation);
-        Ok(Self { server, database, ready, unprepared, file_lock, tasks })
+        let late_preparation = (!prepared).then_some(preparation);
+        Ok(Self { server, database, ready, late_preparation, file_lock, tasks })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -148,12 +148,12 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, database, unprepared, file_lock, tasks, .. } = self;
+        let Self { server, database, late_preparation, file_lock, tasks, .. } = self;
         // Cancelled with `stop`, and also if the database cannot be used.
         let ending = stop.child_token();
         // The server does not wait for migrations. Until they are applied, requests fail as if the database were unavailable.
         let preparation = async {
-            let Some(preparation) = unprepared else { return Ok(()) };
+            let Some(preparation) = late_preparation else { return Ok(()) };
             let result = tokio::select! {
                 result = preparation.run_until_done(&database, None) => result,
                 () = ending.cancelled() => Ok(()),

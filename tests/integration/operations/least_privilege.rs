@@ -108,8 +108,8 @@ async fn token_permits_only_what_its_caller_does(stack: Stack) {
     let new_quote = json!({ "currency": "USD", "amount": "1", "price": price, "hold_secs": 1 });
     let new_record = json!({ "as_of": record.as_of, "prices": { "USD": { "price": "1", "sources": ["x"] } } });
     let (db_proxy, cache) = (&platform.db_proxy, &platform.price_cache);
-    // Services that only read and price-updater cannot place orders. Only price-updater can publish prices and store courses.
-    // exchange-sim has none of these permissions.
+    // Neither price-updater nor the services that only read can place orders. Only price-updater can publish prices and store
+    // courses. exchange-sim has none of these permissions.
     let denied: [(&[Caller], &Instance, &str, serde_json::Value); 5] = [
         (
             &[Caller::FETCH_ORDERS, Caller::RATES, Caller::PRICE_UPDATER, Caller::EXCHANGE_SIM],

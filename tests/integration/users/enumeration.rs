@@ -7,7 +7,7 @@ use common::api::keys::{KeySecret, Scope, StoreKeyCommand};
 use serde_json::Value;
 use tests::{Platform, Response, Stack, client, on_both_stacks};
 
-use super::{USERS_PATH, keys::readable, request, start, unknown_id};
+use super::{USERS_PATH, keys::readable_paths, request, start, unknown_id};
 
 on_both_stacks!(
     user_of_somebody_else_looks_like_an_unknown_user,
@@ -89,7 +89,7 @@ async fn key_with_a_known_prefix_looks_like_an_unknown_key(stack: Stack) {
     store(&with_known_prefix, &KeySecret::generate()).await;
     let details = store(&revoked, &KeySecret::generate()).await;
     platform.db_proxy_client().revoke_key(user.id, details.id).await.unwrap();
-    for (service, path) in readable(&platform) {
+    for (service, path) in readable_paths(&platform) {
         let observe_key = async |key: &KeySecret| {
             let send = async || platform.get_with_api_key(service, path, key.expose()).await;
             observe(&platform, key.expose(), send).await

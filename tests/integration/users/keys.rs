@@ -40,21 +40,21 @@ fn secret_of(key: &Value) -> &str {
 }
 
 /// The services that accept keys, each with a path that a key may read.
-pub(super) fn readable(platform: &Platform) -> [(&Instance, &'static str); 3] {
+pub(super) fn readable_paths(platform: &Platform) -> [(&Instance, &'static str); 3] {
     [(&platform.users, "/user"), (&platform.fetch_orders, ORDERS_PATH), (&platform.create_order, ORDERS_PATH)]
 }
 
 /// Waits until every service refuses the key. Panics if that takes too long.
 async fn assert_refused_in_time(platform: &Platform, key: &Value) {
     let since = Instant::now();
-    for (service, path) in readable(platform) {
+    for (service, path) in readable_paths(platform) {
         platform.wait_for_refusal(service, path, secret_of(key)).await.problem(401, "unauthorized");
     }
     assert!(since.elapsed() < REVOCATION_DEADLINE, "{:?}", since.elapsed());
 }
 
 async fn assert_accepted(platform: &Platform, key: &Value) {
-    for (service, path) in readable(platform) {
+    for (service, path) in readable_paths(platform) {
         platform.get_with_api_key(service, path, secret_of(key)).await.json(200);
     }
 }

@@ -22,7 +22,7 @@ fn addresses_are_compared_without_regard_to_case_and_form() {
 }
 
 #[test]
-fn text_that_is_no_address_is_refused() {
+fn text_that_is_not_an_address_is_refused() {
     let too_long = format!("{}@example.org", "a".repeat(250));
     for text in [
         "",

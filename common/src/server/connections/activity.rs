@@ -114,7 +114,7 @@ impl Activity {
         let deadlines = [phase, write].into_iter().flatten();
         match deadlines.min_by_key(|(deadline, _)| *deadline) {
             Some((deadline, timeout)) if deadline <= now => Check::Expired(timeout),
-            // A deadline that begins after `now` does not expire within the shortest timeout from `now`.
+            // A timeout that starts after `now` does not expire before the shortest timeout has passed.
             earliest => {
                 let future = now + HEAD_TIMEOUT.min(IDLE_TIMEOUT).min(WRITE_TIMEOUT);
                 Check::NextCheck(earliest.map_or(future, |(deadline, _)| deadline.min(future)))

@@ -169,7 +169,7 @@ fn internal_error_is_a_warning_above_every_limit() {
 }
 
 #[test]
-fn internal_error_of_an_imitated_server_is_no_warning() {
+fn internal_error_of_an_imitated_server_is_not_a_warning() {
     let lines = lines_of_calls(&[Answered { status: 500, imitated: true, ..FOUND }], &[]);
     assert!(lines.len() == 1 && lines[0].starts_with("INFO message=request answered"), "{lines:?}");
 }

@@ -29,7 +29,7 @@ fn limit_of_zero_permits_no_line() {
 fn every_event_of_concurrent_threads_is_logged_or_counted() {
     const EVENTS: u64 = 20_000;
     let limit = LineLimit::new(10);
-    let count = || (0..EVENTS).filter_map(|_| limit.admit(limit.start)).map(|left_out| left_out + 1).sum::<u64>();
+    let count = || (0..EVENTS).filter_map(|_| limit.admit(limit.start)).map(|omitted| omitted + 1).sum::<u64>();
     let counted: u64 = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()

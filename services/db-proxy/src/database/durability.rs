@@ -88,8 +88,8 @@ impl Standbys {
     /// Why no standby confirms commits. `None` if a standby is synchronous, or if the state of a standby is hidden.
     pub fn violation(self) -> Option<String> {
         let Self { connected, synchronous, hidden } = self;
-        // A standby whose state is hidden may be synchronous. If it is not, no order is acknowledged either, because
-        // `synchronous_standby_names` is not empty here, and commits wait for a synchronous standby.
+        // A standby whose state is hidden may be synchronous. Even if it is not, no order is acknowledged without a
+        // synchronous standby: `synchronous_standby_names` is not empty here, so each commit waits for one.
         (synchronous == 0 && hidden == 0).then(|| {
             format!(
                 "DURABILITY=remote needs a synchronous standby; of {connected} connected standbys none is synchronous"

@@ -25,7 +25,7 @@ on_both_stacks!(
     current_course_is_never_deleted,
     concurrent_aggregation_gives_the_same_candles,
     aborted_aggregation_leaves_no_partial_rows,
-    retention_keeps_resolution_by_age,
+    retention_keeps_finer_resolutions_for_shorter_times,
     retention_task_stops_on_cancellation,
 );
 
@@ -214,7 +214,7 @@ async fn aborted_aggregation_leaves_no_partial_rows(stack: Stack) {
     }
 }
 
-async fn retention_keeps_resolution_by_age(stack: Stack) {
+async fn retention_keeps_finer_resolutions_for_shorter_times(stack: Stack) {
     let fixture = fixture_with_three_days(stack).await;
     let day = Duration::from_hours(24);
     let settings = CourseRetentionSettings { raw: day, minutes: day * 2, hours: day * 30, days: None };

@@ -20,7 +20,7 @@ async fn path_through_a_file_names_the_folder_and_the_remedy() {
 }
 
 #[tokio::test]
-async fn file_that_is_no_database_is_named_as_such() {
+async fn file_that_is_not_a_database_is_named_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     fs::write(&path, "These are notes and not a database. ".repeat(100)).unwrap();
