@@ -121,7 +121,8 @@ pub fn required_descriptors(services: u64) -> u64 {
     services * (RESERVED_DESCRIPTORS + DESCRIPTORS_PER_CONNECTION * MIN_CONNECTIONS)
 }
 
-/// A connection of a client, and the connection to another service that its request may need.
+/// The file descriptors of one connection: one for the connection of the client, and one for the connection to another
+/// service that its request may need.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
 /// A warning is logged if the file descriptors of the process suffice for fewer connections of each service than this number,

@@ -50,7 +50,7 @@ pub(super) struct Decision {
     pub reset: Duration,
 }
 
-/// The requests that count at a moment. If the limit of the client changes, they still count.
+/// The requests that count at a moment. If the limit of the client changes, these requests still count.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bucket {
     level: u64,

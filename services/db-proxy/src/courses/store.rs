@@ -19,7 +19,7 @@ use crate::database::{Database, DatabaseError, on_engine};
 const FIRST_TIME: Timestamp = timestamp(0);
 /// The latest time of a course that can be stored.
 const LAST_TIME: Timestamp = timestamp(253_402_300_799_999_999);
-/// Times are whole microseconds.
+/// The difference between two consecutive times. Times are whole microseconds.
 const TIME_STEP: Duration = Duration::from_micros(1);
 /// Number of series that the first statement of a page reads. One series often fills the page. If it does not, each further
 /// statement reads twice as many series as the previous statement.
