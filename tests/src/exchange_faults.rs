@@ -107,7 +107,7 @@ pub async fn run(plan: &Plan) -> Report {
     let before = panics.load(Ordering::SeqCst);
     let mut run = Run::start(plan);
     let start = Instant::now();
-    // Everything else happens at full seconds, so the checks take place between them.
+    // Everything else happens at full seconds, so each check takes place half a second later.
     let offset = Duration::from_millis(500);
     for second in 0..plan.length.as_secs() {
         sleep_until(start + Duration::from_secs(second) + offset).await;

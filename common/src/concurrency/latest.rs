@@ -99,8 +99,8 @@ impl<T: Expiring> Latest<T> {
         let from_future = new.value.version().is_beyond_skew(now);
         self.0.send_if_modified(|newest| {
             if let Some(current) = newest.as_ref().filter(|document| document.is_current(now)) {
-                let is_newer = current.value.version() > new.value.version();
-                if is_newer || current.json == new.json || from_future {
+                let new_is_older = new.value.version() < current.value.version();
+                if new_is_older || current.json == new.json || from_future {
                     stored = Arc::clone(current);
                     return false;
                 }

@@ -36,7 +36,7 @@ impl ModuleGraph {
             let tokens = TokenStream::from_str(text).unwrap_or_else(|error| panic!("{}: {error}", module.join("::")));
             let mut paths = Vec::new();
             collect_paths(tokens, module, &mut paths);
-            let used = paths.into_iter().map(|path| file_of(&modules, path));
+            let used = paths.into_iter().map(|path| module_of(&modules, path));
             edges.entry(module.clone()).or_default().extend(used.filter(|used| used != module));
         }
         Self { edges }
@@ -119,7 +119,7 @@ fn read_folder(folder: &Path, module: &mut ModulePath, sources: &mut Vec<(Module
 }
 
 /// The module of a path: its longest prefix that is a module. The other segments are items of that module.
-fn file_of(modules: &BTreeSet<ModulePath>, mut path: ModulePath) -> ModulePath {
+fn module_of(modules: &BTreeSet<ModulePath>, mut path: ModulePath) -> ModulePath {
     while !modules.contains(&path) && path.pop().is_some() {}
     path
 }

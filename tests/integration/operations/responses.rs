@@ -97,7 +97,7 @@ async fn large_response_is_compressed_for_a_client_that_accepts_gzip() {
             assert_eq!((response.status, response.header("vary")), (200, Some("accept-encoding")), "{path}");
         }
     }
-    // Courses change while the test runs, so only the tag is compared.
+    // Courses change while the test runs, so two responses are not compared.
     let courses = get(&platform.rates, "/api/v1/courses", "gzip").await;
     let body = unpacked(&courses).await;
     assert!(serde_json::from_slice::<serde_json::Value>(&body).unwrap().is_array());

@@ -22,7 +22,8 @@ use tokio::task::JoinHandle;
 
 const INSTANCES: usize = 4;
 const CLIENTS: usize = 8;
-/// A limit that the load of these tests uses up within seconds. An allowance of one of four instances is three requests.
+/// A limit that the load of these tests uses up within seconds. Each of four instances takes an allowance of three requests
+/// at a time.
 const PER_MINUTE: u32 = 600;
 /// A limit whose allowances are single requests.
 const SMALL_PER_MINUTE: u32 = 180;

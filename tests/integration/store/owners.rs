@@ -226,7 +226,7 @@ async fn page_cost_does_not_depend_on_orders_of_other_owners(stack: Stack) {
             let none = fixture.store.page_by_cursor(owner, &usd, None, 3).await.unwrap();
             assert!(none.data.is_empty() && none.next_cursor.is_none(), "a filter reads the orders of others");
         }
-        // A statement that read the rows of the other user would take a multiple of this time.
+        // A statement that read the rows of the other user would take much longer than this limit.
         assert!(start.elapsed() < Duration::from_millis(500), "{owner}: {:?}", start.elapsed());
     }
     // One call reads a bounded number of the owner's orders too.

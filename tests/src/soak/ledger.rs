@@ -193,7 +193,7 @@ impl StoredOrdersCheck {
             None if self.unrequested.len() < MAX_VIOLATIONS => {
                 let (seq, key) = (order.seq, &order.idempotency_key);
                 self.unrequested.push(format!(
-                    "UNREQUESTED ORDER: order {seq} has the key {key:?}, which is not used or used twice"
+                    "UNREQUESTED ORDER: order {seq} has the key {key:?}, which no client used, or which another order has too"
                 ));
             }
             None => {}

@@ -17,7 +17,7 @@ impl Problem {
 fn example_problem(code: Code) -> Problem {
     let problem = |detail: &'static str| Problem::new(code, detail);
     match code {
-        Code::BadRequest => problem("The body is not JSON: EOF while parsing an object at line 1 column 1."),
+        Code::BadRequest => problem("The body is not JSON: it ends too early."),
         Code::Unauthorized => problem("The request must have the header Authorization: Bearer TOKEN."),
         Code::CrossSiteRequest => problem(
             "A web page of another origin sent this request. If the page is trusted, add its origin to CORS_ORIGINS.",

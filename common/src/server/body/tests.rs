@@ -9,7 +9,8 @@ struct PaymentBody {
     quote: Option<String>,
 }
 
-fn fault(json: &str) -> (Code, Vec<String>) {
+/// The code of the problem of an invalid body, and the fields that the problem names.
+fn problem_of(json: &str) -> (Code, Vec<String>) {
     let problem = parse_json::<PaymentBody>(json.as_bytes()).unwrap_err();
     (problem.code, problem.errors.into_iter().map(|e| e.field).collect())
 }
@@ -22,14 +23,14 @@ fn numbers_are_parsed_exactly() {
 
 #[test]
 fn invalid_field_is_named_and_malformed_json_is_a_bad_request() {
-    assert_eq!(fault(r#"{"currency":"USD","amount":[]}"#), (Code::ValidationFailed, vec!["amount".to_owned()]));
-    assert_eq!(fault(r#"{"currency":7,"amount":1}"#), (Code::ValidationFailed, vec!["currency".to_owned()]));
-    assert_eq!(fault(r#"{"curency":"USD"}"#), (Code::ValidationFailed, vec!["curency".to_owned()]));
+    assert_eq!(problem_of(r#"{"currency":"USD","amount":[]}"#), (Code::ValidationFailed, vec!["amount".to_owned()]));
+    assert_eq!(problem_of(r#"{"currency":7,"amount":1}"#), (Code::ValidationFailed, vec!["currency".to_owned()]));
+    assert_eq!(problem_of(r#"{"curency":"USD"}"#), (Code::ValidationFailed, vec!["curency".to_owned()]));
     let twice = r#"{"amount":1,"currency":"USD","amount":2}"#;
-    assert_eq!(fault(twice), (Code::ValidationFailed, vec!["amount".to_owned()]));
-    assert_eq!(fault("[]").0, Code::ValidationFailed);
+    assert_eq!(problem_of(twice), (Code::ValidationFailed, vec!["amount".to_owned()]));
+    assert_eq!(problem_of("[]").0, Code::ValidationFailed);
     for malformed in ["", "{", "{\"amount\":NaN}", "{\"amount\":1}x", "{\"amount\":01}", "\u{feff}{}", "{'a':1}"] {
-        assert_eq!(fault(malformed), (Code::BadRequest, vec![]), "{malformed}");
+        assert_eq!(problem_of(malformed), (Code::BadRequest, vec![]), "{malformed}");
     }
 }
 
@@ -137,13 +138,13 @@ fn number_of_named_fields_is_limited() {
 #[test]
 fn handler_adds_errors_of_the_valid_fields() {
     let read = |json: &str| UncheckedBody::<PaymentBody>(try_parse_json(json.as_bytes()));
-    let found = |payment: &PaymentBody| {
+    let check = |payment: &PaymentBody| {
         let amount = payment.amount.as_ref().filter(|amount| amount.as_str() == "x");
         let currency = payment.currency.is_none().then(|| FieldError::missing("currency"));
         amount.map(|_| FieldError::new("amount", "must be a number")).into_iter().chain(currency).collect()
     };
     let fields = |json: &str| -> Vec<String> {
-        read(json).or_problem(found).unwrap_err().errors.into_iter().map(|error| error.field).collect()
+        read(json).or_problem(check).unwrap_err().errors.into_iter().map(|error| error.field).collect()
     };
     assert_eq!(fields(r#"{"currency":7,"amount":"x"}"#), ["currency", "amount"]);
     // A misspelt field is not reported as missing too. Other missing fields are reported.
@@ -151,7 +152,7 @@ fn handler_adds_errors_of_the_valid_fields() {
     assert_eq!(fields(r#"{"quotes":"7"}"#), ["quotes", "currency"]);
     assert_eq!(fields(r#"{"quote":7}"#), ["quote", "currency"]);
     // `or_problem` does not check a body that can be parsed.
-    assert!(read(r#"{"amount":"x"}"#).or_problem(found).is_ok());
+    assert!(read(r#"{"amount":"x"}"#).or_problem(check).is_ok());
 }
 
 #[test]

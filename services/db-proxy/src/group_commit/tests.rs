@@ -137,7 +137,7 @@ async fn transient_error_before_the_commit_is_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_back_off_up_to_half_a_second() {
+async fn pauses_between_retries_grow_up_to_a_second() {
     let fixture = Fixture::new([Script::FailLoad(Transient); 100]);
     fixture.submit([1]).await;
     let times: Vec<_> = fixture.store.state().attempts.iter().map(|(time, _)| *time).collect();
@@ -185,7 +185,7 @@ fn waiting_limits_are_inclusive() {
 #[tokio::test(start_paused = true)]
 async fn attempt_that_hangs_is_aborted() {
     let start = Instant::now();
-    // Before the commit: nothing was written, and the command has waited long enough.
+    // Before the commit: nothing was written, and the command has waited for more than 2 s, so there is no retry.
     let fixture = Fixture::new([Script::HangInLoad]);
     assert_eq!(fixture.submit([1]).await, [Err(WriteError::Unavailable)]);
     assert_eq!(start.elapsed(), SECOND * 6);

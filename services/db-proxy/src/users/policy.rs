@@ -33,17 +33,19 @@ pub enum NewKeyDecision {
     Repeat(KeyId),
 }
 
-/// Decides whether a key of a user is stored. `valid_keys` is the number of keys of the user that are not revoked.
+/// Decides whether a key of a user is stored. `unrevoked_keys` is the number of keys of the user that are not revoked.
 pub fn decide_new_key(
     user_id: UserId,
     hash: KeyHash,
     same_prefix: Option<SamePrefix>,
-    valid_keys: i64,
+    unrevoked_keys: i64,
 ) -> Result<NewKeyDecision, DirectoryRefusal> {
     match same_prefix {
         Some(stored) if stored.user_id == user_id && stored.hash == hash => Ok(NewKeyDecision::Repeat(stored.id)),
         Some(_) => Err(DirectoryRefusal::PrefixTaken),
-        None if usize::try_from(valid_keys).is_ok_and(|valid| valid < MAX_KEYS_PER_USER) => Ok(NewKeyDecision::Insert),
+        None if usize::try_from(unrevoked_keys).is_ok_and(|count| count < MAX_KEYS_PER_USER) => {
+            Ok(NewKeyDecision::Insert)
+        }
         None => Err(DirectoryRefusal::TooManyKeys),
     }
 }

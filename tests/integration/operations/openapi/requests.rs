@@ -83,7 +83,8 @@ fn requests(platform: &Platform, service: &Instance, operation: &Operation<'_>) 
     with_body.collect()
 }
 
-/// Sends a request, and checks that its response is a success or the documented problem.
+/// Sends a request, and checks that its response is a success or a documented problem. If `is_strict`, only the operations in
+/// [`EXPECTED_PROBLEMS`] may respond with a problem.
 async fn assert_works(request: RequestBuilder, operation: &Operation<'_>, is_strict: bool) {
     let name = operation.value["operationId"].as_str().unwrap();
     let responses = &operation.value["responses"];

@@ -55,8 +55,8 @@ async fn users_service_manages_users_and_keys(stack: Stack) {
 
     let rename = UpdateUserCommand { email: None, name: Some("Ada Lovelace".parse().unwrap()) };
     assert_eq!(client.update_user(ada.id, &rename).await.unwrap().name, rename.name.unwrap());
-    let steal = UpdateUserCommand { email: Some(bob.email.clone()), name: None };
-    let taken = client.update_user(ada.id, &steal).await.unwrap_err();
+    let take_address = UpdateUserCommand { email: Some(bob.email.clone()), name: None };
+    let taken = client.update_user(ada.id, &take_address).await.unwrap_err();
     assert!(matches!(taken, DirectoryError::EmailTaken), "{taken:?}");
     assert_eq!(client.deactivate_user(ada.id).await.unwrap().state, UserState::Deactivated);
     assert_eq!(client.activate_user(ada.id).await.unwrap().state, UserState::Active);

@@ -115,14 +115,14 @@ impl PostgresCourses {
 /// Stores the courses that changed. Takes no lock if none changed, which is the usual case.
 async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) -> Result<u64, sqlx::Error> {
     let courses = &*courses;
-    let keys = SeriesNames::of(courses);
-    if select_changes(courses, &current_by_key(connection, &keys).await?).is_empty() {
+    let names = SeriesNames::of(courses);
+    if select_changes(courses, &current_by_key(connection, &names).await?).is_empty() {
         return Ok(0);
     }
     let mut transaction = connection.begin_with(BEGIN).await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITE_LOCK).execute(&mut *transaction).await?;
     // The courses are read in another statement, because the snapshot of the locking statement is older than the wait for the lock.
-    let changes = select_changes(courses, &current_by_key(&mut transaction, &keys).await?);
+    let changes = select_changes(courses, &current_by_key(&mut transaction, &names).await?);
     if !changes.is_empty() {
         insert_changes(&mut transaction, &changes).await?;
     }

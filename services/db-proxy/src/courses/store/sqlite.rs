@@ -32,15 +32,15 @@ pub struct SqliteCourses(pub SqliteDatabase);
 
 impl SqliteCourses {
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
-        let keys = json!(column_of(courses, |course| (&course.exchanger, course.direction))).to_string();
+        let names = json!(column_of(courses, |course| (&course.exchanger, course.direction))).to_string();
         // Usually no course changed. A read connection checks this first, because orders need the only write connection.
-        let current = current_by_key(&mut *self.0.background.acquire().await?, &keys).await?;
+        let current = current_by_key(&mut *self.0.background.acquire().await?, &names).await?;
         if select_changes(courses, &current).is_empty() {
             return Ok(0);
         }
         let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
         let mut transaction = connection.begin_with("begin immediate").await?;
-        let changes = select_changes(courses, &current_by_key(&mut transaction, &keys).await?);
+        let changes = select_changes(courses, &current_by_key(&mut transaction, &names).await?);
         if !changes.is_empty() {
             insert_changes(&mut transaction, &changes).await?;
         }
@@ -125,12 +125,12 @@ impl SqliteCourses {
     }
 }
 
-/// The current courses of the series with these names. `keys` is a JSON array of the names.
+/// The current courses of the series with these names. `names` is a JSON array of the names.
 async fn current_by_key(
     connection: &mut SqliteConnection,
-    keys: &str,
+    names: &str,
 ) -> Result<HashMap<SeriesKey, CurrentCourse>, DatabaseError> {
-    let rows = sqlx::query(CURRENT_COURSES_BY_KEY).bind(keys).fetch_all(connection).await?;
+    let rows = sqlx::query(CURRENT_COURSES_BY_KEY).bind(names).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
         let (series, StoredCourse { exchanger, direction, kind, value, since, simulated, .. }) = course_of(row)?;
         Ok((SeriesKey { exchanger, direction }, CurrentCourse { series, since, value, kind, simulated }))

@@ -18,8 +18,8 @@ fn repeated_key_is_identified_by_its_user_and_hash() {
     let (hash, other) = (KeySecret::generate().hash(), KeySecret::generate().hash());
     let stored = SamePrefix { id: key_id(7), user_id: user_id(1), hash };
     // A repetition succeeds even if the user has the maximum number of keys.
-    for valid in [1, 100] {
-        let decision = decide_new_key(user_id(1), hash, Some(stored), valid);
+    for unrevoked_keys in [1, 100] {
+        let decision = decide_new_key(user_id(1), hash, Some(stored), unrevoked_keys);
         assert_eq!(decision, Ok(NewKeyDecision::Repeat(key_id(7))));
     }
     for (user, hash) in [(user_id(1), other), (user_id(2), hash)] {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::server::rate_limit::allowances::store::{AllowanceStore, Draw, DrawRequest, StoreError, StoreKey};
 
 const LATENCY: Duration = Duration::from_millis(1);
-/// One request, in millionths, times 60.
+/// One request, in the unit of [`Use::amount`]. In each microsecond, the amount decreases by the limit per minute.
 const REQUEST: u64 = 60_000_000;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

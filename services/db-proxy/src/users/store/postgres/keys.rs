@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection, postgres::PgRow};
 use super::{
     PostgresUsers,
     statements::{
-        COUNT_VALID_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_OF_USER_EXISTS, KEY_RECORD, KEYS_OF_USER,
+        COUNT_UNREVOKED_KEYS, INSERT_KEY, KEY_BY_ID, KEY_BY_PREFIX, KEY_OF_USER_EXISTS, KEY_RECORD, KEYS_OF_USER,
         LOCK_USER, RECORD_USES, REVOKE_KEY, UPDATE_KEY, USER_EXISTS,
     },
 };
@@ -129,8 +129,8 @@ async fn insert_key(
     let query = sqlx::query(KEY_BY_PREFIX).bind(key.prefix.as_str());
     let same_prefix = query.fetch_optional(&mut *transaction).await?.as_ref().map(same_prefix_of).transpose();
     let same_prefix = same_prefix.map_err(invalid_row)?;
-    let valid = sqlx::query_scalar(COUNT_VALID_KEYS).bind(user_id.0).fetch_one(&mut *transaction).await?;
-    let row = match decide_new_key(user_id, hash, same_prefix, valid) {
+    let unrevoked_keys = sqlx::query_scalar(COUNT_UNREVOKED_KEYS).bind(user_id.0).fetch_one(&mut *transaction).await?;
+    let row = match decide_new_key(user_id, hash, same_prefix, unrevoked_keys) {
         Err(refusal) => return Ok(Err(refusal)),
         Ok(NewKeyDecision::Repeat(id)) => Some(sqlx::query(KEY_BY_ID).bind(id.0).fetch_one(&mut *transaction).await?),
         Ok(NewKeyDecision::Insert) => {

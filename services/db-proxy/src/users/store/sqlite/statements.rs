@@ -45,7 +45,7 @@ pub(super) const SET_STATE: &str = "
 
 pub(super) const KEY_BY_PREFIX: &str = "select id, user_id, hash from api_keys where prefix = ?1";
 
-pub(super) const COUNT_VALID_KEYS: &str = "select count(*) from api_keys where user_id = ?1 and revoked_at is null";
+pub(super) const COUNT_UNREVOKED_KEYS: &str = "select count(*) from api_keys where user_id = ?1 and revoked_at is null";
 
 pub(super) const INSERT_KEY: &str = "
     insert into api_keys
