@@ -1,6 +1,7 @@
 //! Metrics in the text format of Prometheus. Amounts of money are exact; see [`Units`].
 
 mod exact;
+mod process;
 
 use std::sync::{Arc, RwLock};
 
@@ -10,7 +11,13 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
+use tokio::runtime::Handle;
+
 pub use self::exact::{ExactCounter, ExactGauge, Units};
+use self::process::{ProcessCollector, RuntimeCollector};
+
+/// The prefix of every metric except those of the process.
+const PREFIX: &str = "buydesk";
 
 /// The metrics of one service. Each service has its own metrics, even if all services run in one process.
 #[derive(Clone)]
@@ -20,18 +27,33 @@ impl Metrics {
     /// `service` becomes the label `service` of every metric.
     pub fn new(service: &'static str) -> Self {
         let labels = std::iter::once(("service".into(), service.into()));
-        Self(Arc::new(RwLock::new(Registry::with_prefix_and_labels("buydesk", labels))))
+        Self(Arc::new(RwLock::new(Registry::with_labels(labels))))
     }
 
     /// Registers a metric. Its full name is `buydesk_` followed by `name`.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
-        self.0.write().expect("the lock of the metrics is not poisoned").register(name, help, metric);
+        self.with_prefix(|registry| registry.register(name, help, metric));
     }
 
     /// Registers a collector, which determines its values whenever the metrics are read. The prefix and the label `service` are
     /// added to its metrics.
     pub fn register_collector(&self, collector: impl Collector) {
-        self.0.write().expect("the lock of the metrics is not poisoned").register_collector(Box::new(collector));
+        self.with_prefix(|registry| registry.register_collector(Box::new(collector)));
+    }
+
+    /// Registers the metrics of this process, which have no prefix, and those of the runtime that calls this.
+    pub fn register_process(&self) {
+        let mut registry = self.0.write().expect("the lock of the metrics is not poisoned");
+        registry.register_collector(Box::new(ProcessCollector::new()));
+        drop(registry);
+        if let Ok(runtime) = Handle::try_current() {
+            self.register_collector(RuntimeCollector { runtime: runtime.metrics() });
+        }
+    }
+
+    fn with_prefix(&self, register: impl FnOnce(&mut Registry)) {
+        let mut registry = self.0.write().expect("the lock of the metrics is not poisoned");
+        register(registry.sub_registry_with_prefix(PREFIX));
     }
 
     /// All metrics as text.

@@ -254,6 +254,7 @@ fn endpoint<A: OpenApi + 'static>(api: A, apis: CheckedApis, ops: OpsEndpoints) 
         page,
     };
     let query_parameters = QueryParameters::new(checked, &types, DOCUMENTATION_PATHS, value_check);
+    metrics.register_process();
     let middleware = RequestMiddleware {
         service,
         metrics: HttpMetrics::register(&metrics),

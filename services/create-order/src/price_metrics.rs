@@ -20,7 +20,7 @@ struct PriceCollector {
     prices: PriceReader,
 }
 
-/// Registers `buydesk_order_price`.
+/// Registers `buydesk_order_price` and `buydesk_order_price_as_of_seconds`.
 pub fn register(metrics: &Metrics, currencies: Vec<Currency>, prices: PriceReader) {
     metrics.register_collector(PriceCollector { currencies, prices });
 }
@@ -29,10 +29,18 @@ impl Collector for PriceCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let help = "The price of one bitcoin that an order gets now, in its currency";
         let mut gauge = encoder.encode_descriptor("order_price", help, None, MetricType::Gauge)?;
-        for (currency, price) in self.prices.orderable_prices(&self.currencies) {
+        let prices = self.prices.orderable_prices(&self.currencies);
+        for (currency, price) in &prices {
             let units = Units::<8>(price.price.price.hundred_millionths());
             let labels = [("currency", currency.as_str())];
             ConstGauge::new(units).encode(gauge.encode_family(&labels)?)?;
+        }
+        let help = "Time when the price that an order gets now was observed, in seconds since 1970";
+        let mut gauge = encoder.encode_descriptor("order_price_as_of_seconds", help, None, MetricType::Gauge)?;
+        for (currency, price) in &prices {
+            let seconds = price.price.as_of.micros().div_euclid(1_000_000);
+            let labels = [("currency", currency.as_str())];
+            ConstGauge::new(seconds).encode(gauge.encode_family(&labels)?)?;
         }
         Ok(())
     }

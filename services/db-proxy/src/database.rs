@@ -7,6 +7,7 @@ mod error;
 mod migrations;
 mod open_error;
 mod origin;
+pub mod pool_metrics;
 pub mod postgres;
 mod private_file;
 pub mod rows;
@@ -17,6 +18,7 @@ mod url;
 use anyhow::anyhow;
 use sqlx::migrate::Migrator;
 
+use self::pool_metrics::PoolUse;
 pub use self::{
     durability::{Durability, DurabilityStatus},
     error::DatabaseError,
@@ -88,6 +90,14 @@ impl Database {
         match self {
             Self::Postgres(_) => "postgresql",
             Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// The use of each pool now.
+    fn pools(&self) -> Vec<PoolUse> {
+        match self {
+            Self::Postgres(database) => database.pools().map(|(name, pool)| PoolUse::of(name, pool)).into(),
+            Self::Sqlite(database) => database.pools().map(|(name, pool)| PoolUse::of(name, pool)).into(),
         }
     }
 

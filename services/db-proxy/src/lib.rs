@@ -40,7 +40,7 @@ use self::{
     background::BackgroundTasks,
     clock_check::{ClockCheck, ClockFault, ClockRules},
     courses::CourseRoutes,
-    database::{Database, DatabaseError, DurabilityStatus, FileLock, shown_url},
+    database::{Database, DatabaseError, DurabilityStatus, FileLock, pool_metrics, shown_url},
     group_commit::WriteHealth,
     orders::OrderRoutes,
     preparation::Preparation,
@@ -111,6 +111,7 @@ impl Service for App {
         let rules = ClockRules { database_has_clock: database.has_clock(), max_order_ahead: config.max_order_ahead };
         let clock_check = ClockCheck::new(Clock::System, rules);
         clock_check.register(&metrics);
+        pool_metrics::register(&metrics, &database);
         let write_health = WriteHealth::default();
         let routes = build_routes(&config, &database, &clock_check, &metrics, &write_health, &mut tasks);
         let durability = match &database {

@@ -145,8 +145,19 @@ impl PostgresDatabase {
         Ok(time.into())
     }
 
+    /// Every pool with its name in metrics.
+    pub(super) fn pools(&self) -> [(&'static str, &PgPool); 5] {
+        [
+            ("writer", &self.writer),
+            ("wallet_writer", &self.wallet_writer),
+            ("readers", &self.readers),
+            ("background", &self.background),
+            ("small_writes", &self.small_writes),
+        ]
+    }
+
     pub(super) async fn close(&self) {
-        for pool in [&self.writer, &self.wallet_writer, &self.readers, &self.background, &self.small_writes] {
+        for (_, pool) in self.pools() {
             pool.close().await;
         }
     }

@@ -90,8 +90,13 @@ impl SqliteDatabase {
         if written.rows_affected() == 1 { Ok(()) } else { Err(DatabaseError::NotMigrated) }
     }
 
+    /// Every pool with its name in metrics. The writer is closed last.
+    pub(super) fn pools(&self) -> [(&'static str, &SqlitePool); 3] {
+        [("background", &self.background), ("readers", &self.readers), ("writer", &self.writer)]
+    }
+
     pub(super) async fn close(&self) {
-        for pool in [&self.background, &self.readers, &self.writer] {
+        for (_, pool) in self.pools() {
             pool.close().await;
         }
     }
