@@ -13,6 +13,7 @@ needed=(
   "Patroni|find_patroni|patroni python3-etcd"
   "etcd|find_etcd|etcd-server"
   "HAProxy|find_haproxy|haproxy"
+  "Prometheus|find_prometheus|prometheus"
   "strace|find_strace|strace"
   "unshare|find_unshare|util-linux"
 )
@@ -55,6 +56,13 @@ find_etcd() {
 find_haproxy() {
   TEST_HAPROXY=${TEST_HAPROXY:-$(PATH=$PATH:/usr/sbin command -v haproxy || true)}
   [[ -n $TEST_HAPROXY && -x $TEST_HAPROXY ]]
+}
+
+# The package contains both programs.
+find_prometheus() {
+  TEST_PROMETHEUS=${TEST_PROMETHEUS:-$(command -v prometheus || true)}
+  TEST_PROMTOOL=${TEST_PROMTOOL:-$(command -v promtool || true)}
+  [[ -n $TEST_PROMETHEUS && -x $TEST_PROMETHEUS && -n $TEST_PROMTOOL && -x $TEST_PROMTOOL ]]
 }
 
 # Debian installs each version in its own folder outside PATH. The newest version is used.
@@ -345,4 +353,5 @@ set_up() {
     ! id postgres >/dev/null 2>&1 || server_user=postgres
   fi
   export TEST_SERVER_USER=$server_user TEST_POSTGRES_BIN TEST_REDIS_SERVER TEST_FAKETIME_LIBRARY TEST_PATRONI TEST_ETCD TEST_HAPROXY
+  export TEST_PROMETHEUS TEST_PROMTOOL
 }

@@ -10,6 +10,7 @@ mod demo_health;
 mod health;
 mod http_conventions;
 mod least_privilege;
+mod monitoring;
 mod one_address;
 mod openapi;
 mod query_parameters;

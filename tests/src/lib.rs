@@ -11,6 +11,7 @@ pub mod history;
 pub mod load;
 pub mod platform;
 pub mod process_kills;
+pub mod prometheus;
 pub mod raw_http;
 pub mod reconciliation;
 pub mod servers;
