@@ -221,6 +221,8 @@ fn container_receives_no_secret_of_another_container() {
         ("redis", &["REDIS_PASSWORD"]),
         ("redis-limits", &["RATE_LIMIT_REDIS_PASSWORD"]),
         ("pgadmin", &["PGADMIN_PASSWORD", "POSTGRES_READONLY_PASSWORD"]),
+        ("prometheus", &[]),
+        ("grafana", &["GRAFANA_PASSWORD"]),
     ]);
     let found: BTreeMap<_, _> = services.iter().map(|(name, lines)| (*name, secrets_of(lines))).collect();
     let expected: BTreeMap<_, BTreeSet<String>> =
