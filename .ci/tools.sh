@@ -7,40 +7,40 @@ readonly install_seconds=300
 
 # Prints the path of PROGRAM. Fails if it is absent and cannot be downloaded.
 python_tool() { # PACKAGE VERSION PROGRAM
-  local folder=$ci_tools/$1-$2
-  if [[ ! -x $folder/bin/$3 ]]; then
-    install_tool "$folder" python3 -m venv "$folder" || return 1
-    install_tool "$folder" "$folder/bin/pip" install --quiet --disable-pip-version-check "$1==$2" || return 1
+  local tool_folder=$ci_tools/$1-$2
+  if [[ ! -x $tool_folder/bin/$3 ]]; then
+    install_tool "$tool_folder" python3 -m venv "$tool_folder" || return 1
+    install_tool "$tool_folder" "$tool_folder/bin/pip" install --quiet --disable-pip-version-check "$1==$2" || return 1
   fi
-  printf '%s\n' "$folder/bin/$3"
+  printf '%s\n' "$tool_folder/bin/$3"
 }
 
 # Prints the folder with the package and its dependencies in node_modules.
 node_tool() { # PACKAGE VERSION
-  local folder=$ci_tools/$1-$2
-  if [[ ! -d $folder/node_modules/$1 ]]; then
+  local tool_folder=$ci_tools/$1-$2
+  if [[ ! -d $tool_folder/node_modules/$1 ]]; then
     # No script of a package runs when it is installed.
-    install_tool "$folder" npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts "$1@$2" || return 1
+    install_tool "$tool_folder" npm install --prefix "$tool_folder" --no-audit --no-fund --ignore-scripts "$1@$2" || return 1
   fi
-  printf '%s\n' "$folder"
+  printf '%s\n' "$tool_folder"
 }
 
 # Prints the path of PROGRAM, and compiles it if it is absent, which takes minutes.
 cargo_tool() { # CRATE VERSION PROGRAM
-  local folder=$ci_tools/$1-$2
-  if [[ ! -x $folder/bin/$3 ]]; then
-    cargo install --quiet --locked --root "$folder" --target-dir "$ci_tools/build" "$1@$2" >&2 || return 1
+  local tool_folder=$ci_tools/$1-$2
+  if [[ ! -x $tool_folder/bin/$3 ]]; then
+    cargo install --quiet --locked --root "$tool_folder" --target-dir "$ci_tools/build" "$1@$2" >&2 || return 1
     rm -rf "$ci_tools/build"
   fi
-  printf '%s\n' "$folder/bin/$3"
+  printf '%s\n' "$tool_folder/bin/$3"
 }
 
 # An interrupted installation leaves no folder, which would count as installed.
 install_tool() { # FOLDER COMMAND...
-  local folder=$1
+  local tool_folder=$1
   shift
   timeout "$install_seconds" "$@" >/dev/null 2>&1 </dev/null || {
-    rm -rf "$folder"
+    rm -rf "$tool_folder"
     return 1
   }
 }
