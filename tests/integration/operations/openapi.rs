@@ -1,11 +1,15 @@
-//! The generated files in `docs` are current: the OpenAPI documents of the services in `docs/openapi`, the table of error codes
-//! in `docs/errors.md`, and the access policy in `docs/access.md`.
+//! The generated files in `docs` are current: the OpenAPI documents of the services in `docs/openapi`, the Postman collection in
+//! `docs/postman`, the table of error codes in `docs/errors.md`, and the access policy in `docs/access.md`.
 
 mod access;
 mod descriptions;
+mod postman;
 mod requests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use common::{
     access::reference_markdown as access_markdown,
@@ -67,6 +71,11 @@ macro_rules! documents {
         /// The document of every service, with the name of the service.
         pub(super) fn all_documents() -> Vec<(&'static str, Value)> {
             vec![$((<$service>::NAME, serde_json::from_str(&<$service>::openapi()).unwrap())),+]
+        }
+
+        /// The default port of every service.
+        pub(super) fn all_ports() -> BTreeMap<&'static str, u16> {
+            BTreeMap::from([$((<$service>::NAME, <$service>::PORT)),+])
         }
     };
 }
