@@ -31,7 +31,10 @@ pub struct EmailError;
 impl Email {
     /// An address that was validated before, with its comparison key, such as the address of a stored user.
     pub fn from_parts(address: &str, comparison_key: &str) -> Self {
-        Self { address: address.into(), comparison_key: comparison_key.into() }
+        let address: Arc<str> = address.into();
+        // Most addresses are in lower case, and then the key needs no memory of its own.
+        let comparison_key = if *address == *comparison_key { Arc::clone(&address) } else { comparison_key.into() };
+        Self { address, comparison_key }
     }
 
     /// The address as its owner writes it.
@@ -49,9 +52,19 @@ impl Email {
 }
 
 fn comparison_key(address: &EmailAddress) -> Option<String> {
-    let local: String = address.local_part().nfc().collect::<String>().to_lowercase().nfc().collect();
+    let local = comparable_local_part(address.local_part());
     let domain = idna::domain_to_ascii_strict(address.domain()).ok()?;
     Some(format!("{local}@{domain}"))
+}
+
+/// Most local parts are ASCII, which needs no normalization.
+fn comparable_local_part(local: &str) -> String {
+    if local.is_ascii() { local.to_ascii_lowercase() } else { normalize(local) }
+}
+
+/// The Unicode NFC of the lower case of a text.
+fn normalize(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
 impl std::str::FromStr for Email {
@@ -63,7 +76,7 @@ impl std::str::FromStr for Email {
         }
         let address = EmailAddress::parse_with_options(text, OPTIONS).map_err(|_| EmailError)?;
         let comparison_key = comparison_key(&address).filter(|key| key.len() <= MAX_BYTES).ok_or(EmailError)?;
-        Ok(Self { address: text.into(), comparison_key: comparison_key.into() })
+        Ok(Self::from_parts(text, &comparison_key))
     }
 }
 
@@ -88,3 +101,6 @@ impl fmt::Display for Email {
 }
 
 crate::text_type!(Email, "email", "An e-mail address of at most 254 bytes.", "ada@example.org");
+
+#[cfg(test)]
+mod tests;
