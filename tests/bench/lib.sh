@@ -79,7 +79,7 @@ start_postgres() {
 sql() { # sql DATABASE STATEMENT...
   local database=$1
   shift
-  psql -X -q -h 127.0.0.1 -p "$pgport" -U postgres -d "$database" -v ON_ERROR_STOP=1 -At "$@"
+  PGOPTIONS='-c client_min_messages=warning' psql -X -q -h 127.0.0.1 -p "$pgport" -U postgres -d "$database" -v ON_ERROR_STOP=1 -At "$@"
 }
 
 pgbench_best() { # pgbench_best DATABASE SCRIPT [NAME=VALUE...]: prints transactions per second, the best of 1, 16 and 64 clients
