@@ -35,8 +35,8 @@ const READERS: u32 = 8;
 /// Number of connections for the writes of courses, for retention, and for the checks of the clock and of durability.
 const BACKGROUND: u32 = 2;
 /// Number of connections for writes of single rows that are not orders, such as users and keys. Each write is its own transaction,
-/// and the database commits concurrent transactions together.
-const SMALL_WRITES: u32 = 4;
+/// and the database commits concurrent transactions together, so more connections shorten the wait for a slow disk.
+const SMALL_WRITES: u32 = 8;
 /// How long a statement or a transaction may take. It is longer than the statement timeout and the lock timeout in [`SESSION`], so
 /// the database cancels a slow statement first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
