@@ -32,6 +32,7 @@ on_both_stacks!(
     address_of_another_user_is_refused,
     repeated_change_keeps_updated_at,
     concurrent_changes_to_one_address_change_one_user,
+    concurrent_writes_are_each_stored_or_refused,
     readable_views_show_users_and_keys_without_hashes,
     nothing_is_written_while_the_clock_is_wrong,
 );
@@ -175,6 +176,58 @@ async fn concurrent_changes_to_one_address_change_one_user(stack: Stack) {
     let mut codes = changes.join_all().await;
     codes.sort_by_key(Option::is_some);
     assert_eq!(codes, [None, Some(Code::EmailTaken), Some(Code::EmailTaken), Some(Code::EmailTaken)]);
+}
+
+/// On SQLite, these writes are committed in a few transactions.
+async fn concurrent_writes_are_each_stored_or_refused(stack: Stack) {
+    const OTHERS: usize = 20;
+    const RIVALS: usize = 10;
+    let fixture = Fixture::new(stack).await;
+    let service = fixture.users();
+    let mut creations = JoinSet::new();
+    for number in 0..OTHERS + RIVALS {
+        let service = service.clone();
+        creations.spawn(async move { service.create_user(new_user(&format!("user{number}@example.org"))).await });
+    }
+    let created: Vec<User> = creations.join_all().await.into_iter().map(Result::unwrap).collect();
+    let (others, rivals) = created.split_at(OTHERS);
+
+    let change = |email: Option<&str>, name: Option<&str>| UpdateUserCommand {
+        email: email.map(|email| email.parse().unwrap()),
+        name: name.map(|name| name.parse().unwrap()),
+    };
+    let (mut renames, mut moves, mut new_users, mut keys) =
+        (JoinSet::new(), JoinSet::new(), JoinSet::new(), JoinSet::new());
+    for user in others.iter().cloned() {
+        let (writer, rename) = (service.clone(), change(None, Some(&format!("Name {}", user.email))));
+        renames.spawn(async move { writer.update_user(user.id, &rename).await.unwrap() });
+        let writer = service.clone();
+        keys.spawn(async move { (user.id, writer.store_key(user.id, keys::new_key(&keys::secret())).await.unwrap()) });
+    }
+    for id in rivals.iter().map(|user| user.id).chain([unknown_user()]) {
+        let (writer, take_address) = (service.clone(), change(Some("rival@example.org"), None));
+        moves.spawn(async move { code(writer.update_user(id, &take_address).await) });
+        let writer = service.clone();
+        new_users.spawn(async move { code(writer.create_user(new_user("new@example.org")).await) });
+    }
+    let (renames, keys) = (renames.join_all().await, keys.join_all().await);
+    let (moves, new_users) = (moves.join_all().await, new_users.join_all().await);
+
+    let count = |codes: &[Option<Code>], wanted: Option<Code>| codes.iter().filter(|code| **code == wanted).count();
+    let taken = Some(Code::EmailTaken);
+    assert_eq!((count(&moves, None), count(&moves, taken), count(&moves, Some(Code::NotFound))), (1, RIVALS - 1, 1));
+    assert_eq!((count(&new_users, None), count(&new_users, taken)), (1, RIVALS));
+    // Another process reads what was answered.
+    let other_process = fixture.another_user_service().await;
+    for user in renames {
+        assert_eq!(user.name.as_str(), format!("Name {}", user.email));
+        assert_eq!(text_of(&other_process.user(user.id).await.unwrap()), text_of(&user));
+    }
+    for (user, key) in keys {
+        assert_eq!(other_process.keys_of(user).await.unwrap().data, [key]);
+    }
+    let stored = "select cast(count(*) as text) from users";
+    assert_eq!(fixture.query_text(stored).await, [[(OTHERS + RIVALS + 1).to_string()]]);
 }
 
 async fn readable_views_show_users_and_keys_without_hashes(stack: Stack) {

@@ -55,6 +55,9 @@ pub enum DatabaseError {
     /// A row contains a value that this program never writes.
     #[error("a stored row is invalid: {0}")]
     InvalidRow(String),
+    /// The transaction that the write shared with other writes failed. The source is the same for each of them.
+    #[error("the transaction of the write failed")]
+    GroupFailed(#[source] Arc<DatabaseError>),
     /// The schema cannot be migrated.
     #[error("the database schema cannot be migrated")]
     Migration(#[source] MigrateError),
@@ -143,13 +146,17 @@ impl DatabaseError {
             | Self::NotPrimary(_)
             | Self::NotDurable(_)
             | Self::Clock(_) => true,
+            Self::GroupFailed(cause) => cause.is_transient(),
             Self::OtherOrigin { .. } | Self::Rejected(_) | Self::InvalidRow(_) | Self::Migration(_) => false,
         }
     }
 
     /// Whether the cause is logged where it is detected, once for the whole outage, and not for each operation that fails.
     pub fn is_logged_at_its_cause(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Clock(_))
+        match self {
+            Self::GroupFailed(cause) => cause.is_logged_at_its_cause(),
+            error => matches!(error, Self::Unreachable(_) | Self::Clock(_)),
+        }
     }
 
     /// Classifies the failure of a migration.

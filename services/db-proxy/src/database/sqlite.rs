@@ -1,6 +1,7 @@
 //! Connections to an SQLite file.
 
 mod file_lock;
+mod write_groups;
 
 use std::{
     path::Path,
@@ -15,7 +16,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use self::file_lock::FileLock;
+pub use self::{file_lock::FileLock, write_groups::WriteGroups};
 use super::{
     DatabaseError, KnownOrigin, TransactionConnection, latest_version,
     migrations::{SQLITE, migrator},

@@ -9,7 +9,7 @@ use common::{
     time::Timestamp,
 };
 use serde_json::json;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::{
     SqliteUsers,
@@ -35,12 +35,7 @@ use crate::{
 
 impl SqliteUsers {
     pub(in super::super) async fn store_key(&self, new: NewKey) -> Result<ApiKey, Error> {
-        let mut writer = self.writer().await?;
-        let mut transaction = writer.connection.begin_with("begin immediate").await.map_err(DatabaseError::from)?;
-        let stored = insert_key(&mut transaction, new).await?;
-        transaction.commit().await.map_err(DatabaseError::from)?;
-        writer.connection.release();
-        Ok(stored?)
+        Ok(self.writes.run(|connection| Box::pin(insert_key(connection, new))).await??)
     }
 
     pub(in super::super) async fn keys_of(&self, user: UserId) -> Result<Vec<ApiKey>, Error> {
@@ -58,17 +53,20 @@ impl SqliteUsers {
         key: KeyId,
         change: &UpdateKeyCommand,
     ) -> Result<ApiKey, Error> {
-        let limit = change.rate_limit_per_minute;
-        let mut writer = self.writer().await?;
-        let query = sqlx::query(UPDATE_KEY)
-            .bind(user.0)
-            .bind(key.0)
-            .bind(change.name.as_ref().map(UserName::as_str))
-            .bind(!limit.is_unchanged())
-            .bind(rate_limit_column(limit.apply(None)));
-        let row = query.fetch_optional(&mut *writer.connection).await.map_err(DatabaseError::from)?;
-        writer.connection.release();
-        let Some(row) = row else {
+        let change = change.clone();
+        let row = self.writes.run(move |connection| {
+            Box::pin(async move {
+                let limit = change.rate_limit_per_minute;
+                let query = sqlx::query(UPDATE_KEY)
+                    .bind(user.0)
+                    .bind(key.0)
+                    .bind(change.name.as_ref().map(UserName::as_str))
+                    .bind(!limit.is_unchanged())
+                    .bind(rate_limit_column(limit.apply(None)));
+                Ok(query.fetch_optional(connection).await?)
+            })
+        });
+        let Some(row) = row.await? else {
             let query = sqlx::query_scalar(KEY_OF_USER_EXISTS).bind(user.0).bind(key.0);
             if query.fetch_one(&self.database.readers).await.map_err(DatabaseError::from)? {
                 return Err(DirectoryRefusal::KeyRevoked.into());
@@ -80,11 +78,11 @@ impl SqliteUsers {
     }
 
     pub(in super::super) async fn revoke_key(&self, user: UserId, key: KeyId, now: Timestamp) -> Result<ApiKey, Error> {
-        let mut writer = self.writer().await?;
-        let query = sqlx::query(REVOKE_KEY).bind(user.0).bind(key.0).bind(now.micros());
-        let row = query.fetch_optional(&mut *writer.connection).await.map_err(DatabaseError::from)?;
-        writer.connection.release();
-        let Some(row) = row else {
+        let row = self.writes.run(move |connection| {
+            let query = sqlx::query(REVOKE_KEY).bind(user.0).bind(key.0).bind(now.micros());
+            Box::pin(async move { Ok(query.fetch_optional(connection).await?) })
+        });
+        let Some(row) = row.await? else {
             self.require_user(user).await?;
             return Err(DirectoryRefusal::KeyNotFound.into());
         };
@@ -98,10 +96,10 @@ impl SqliteUsers {
 
     pub(in super::super) async fn record_uses(&self, uses: &[KeyUse]) -> Result<(), DatabaseError> {
         let uses = json!(column_of(uses, |used| (to_hex(&used.id.0), used.used_at.micros()))).to_string();
-        let mut writer = self.writer().await?;
-        sqlx::query(RECORD_USES).bind(uses).execute(&mut *writer.connection).await?;
-        writer.connection.release();
-        Ok(())
+        let recorded = self.writes.run(|connection| {
+            Box::pin(async move { Ok(sqlx::query(RECORD_USES).bind(uses).execute(connection).await?) })
+        });
+        recorded.await.map(|_| ())
     }
 
     /// Fails if no user has this id.

@@ -2,7 +2,7 @@
 
 use common::time::Timestamp;
 use serde_json::json;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::{
     SqliteUsers,
@@ -20,22 +20,22 @@ impl SqliteUsers {
     }
 
     pub(in super::super) async fn seed_users(&self, target: u64, batch: u64) -> Result<u64, DatabaseError> {
-        let mut writer = self.writer().await?;
-        let mut transaction = writer.connection.begin_with("begin immediate").await?;
-        let highest = last_seeded(&mut transaction).await?.as_deref().map_or(Ok(0), number_of)?;
-        let numbers = next_numbers(highest, target, batch);
-        if numbers.is_empty() {
-            return Ok(highest);
-        }
-        let last = *numbers.end();
-        let users: Vec<_> = generate(numbers, Timestamp::now())
-            .map(|user| (to_hex(&user.id.0), user.email, user.name, user.created_at.micros()))
-            .collect();
-        sqlx::query(INSERT_SEEDED).bind(json!(users).to_string()).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        writer.connection.release();
-        Ok(last)
+        self.writes.run(move |connection| Box::pin(insert_seeded(connection, target, batch))).await
     }
+}
+
+async fn insert_seeded(connection: &mut SqliteConnection, target: u64, batch: u64) -> Result<u64, DatabaseError> {
+    let highest = last_seeded(connection).await?.as_deref().map_or(Ok(0), number_of)?;
+    let numbers = next_numbers(highest, target, batch);
+    if numbers.is_empty() {
+        return Ok(highest);
+    }
+    let last = *numbers.end();
+    let users: Vec<_> = generate(numbers, Timestamp::now())
+        .map(|user| (to_hex(&user.id.0), user.email, user.name, user.created_at.micros()))
+        .collect();
+    sqlx::query(INSERT_SEEDED).bind(json!(users).to_string()).execute(connection).await?;
+    Ok(last)
 }
 
 async fn last_seeded(connection: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
