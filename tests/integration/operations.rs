@@ -9,6 +9,7 @@ mod database_errors;
 mod demo_health;
 mod health;
 mod http_conventions;
+mod kubernetes;
 mod least_privilege;
 mod monitoring;
 mod one_address;

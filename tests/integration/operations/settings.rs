@@ -22,7 +22,7 @@ const READ_ELSEWHERE: [&str; 5] = ["BUYDESK_API_KEY", "BUYDESK_URL", "CREATE_ORD
 /// are excluded separately, because they are fixed in the compose file.
 const NOT_IN_CONTAINERS: [&str; 3] = ["NO_COLOR", "SIM_TIMELINE", "INTERNAL_TOKEN"];
 
-fn read_file(path: &str) -> String {
+pub(super) fn read_file(path: &str) -> String {
     std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn collect_variables<S: Service>(variables: &mut BTreeMap<&'static str, BTreeSet
     variables.insert(S::NAME, env.variable_names().map(str::to_owned).collect());
 }
 
-fn variables_by_service() -> BTreeMap<&'static str, BTreeSet<String>> {
+pub(super) fn variables_by_service() -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut variables = BTreeMap::new();
     collect_variables::<create_order::App>(&mut variables);
     collect_variables::<db_proxy::App>(&mut variables);
