@@ -58,13 +58,21 @@ impl Principal {
         }
     }
 
-    /// Whose orders and quotes the request may see.
+    /// Whose orders, quotes and wallets the request may see.
     pub fn owner_filter(&self) -> OwnerFilter {
         match self {
             Self::Anonymous => OwnerFilter::Anonymous,
             Self::User(user) => OwnerFilter::User(user.user_id),
             Self::Operator => OwnerFilter::Everybody,
         }
+    }
+
+    /// Whose orders or wallets a request selects that names a user. An operator may select those of any user, and a user only its own.
+    /// Without a user, everything that the request may see is selected. `None` if the principal may not select those of the user.
+    pub fn select_owner(&self, user: Option<UserId>) -> Option<OwnerFilter> {
+        let visible = self.owner_filter();
+        let Some(selected) = user.map(OwnerFilter::User) else { return Some(visible) };
+        (self.is_operator() || selected == visible).then_some(selected)
     }
 
     pub fn is_operator(&self) -> bool {

@@ -23,7 +23,7 @@ pub mod wallets;
 
 pub use cursor::CursorError;
 pub use problem::{
-    Code, FieldError, Problem, REFERENCE_PATH, RetryAdvice, Subcode, reference_html, reference_markdown,
+    Code, FieldError, FieldErrors, Problem, REFERENCE_PATH, RetryAdvice, Subcode, reference_html, reference_markdown,
 };
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 mod call;
 pub mod db_proxy;
+mod dispatch;
 mod forwarding;
 pub mod keys;
 pub mod price_cache;
 mod readiness;
 
 pub use call::{CallError, CallOutcome, Retry, ServiceClient, http_client, http_client_with_proxy};
+pub use dispatch::DispatchError;
 pub use forwarding::{ForwardedRead, ForwardedResponse, ForwardingClient, ForwardingError};

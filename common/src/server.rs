@@ -18,6 +18,7 @@ mod preserialized;
 mod query_parameters;
 mod rate_limit;
 mod request_guard;
+mod request_key;
 mod request_log;
 mod settings;
 
@@ -36,5 +37,6 @@ pub use ops_endpoints::{
 pub use preserialized::PreserializedJson;
 pub use query_parameters::{CheckedValue, ParameterValue, ValueCheck};
 pub use rate_limit::{CountedRequests, RateLimit, TrustedProxies, peer_address};
+pub use request_key::RequestKey;
 pub use request_log::ImitatedResponse;
 pub use settings::{ServerConfig, required_descriptors};

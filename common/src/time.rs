@@ -1,5 +1,7 @@
 //! Points in time, and the clock that a service reads.
 
+mod database_time;
+
 use std::{
     fmt,
     str::FromStr,
@@ -9,6 +11,8 @@ use std::{
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use tokio::time::Instant;
+
+pub use self::database_time::DatabaseTime;
 
 /// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future comes from a
 /// wrong clock, so no service uses a value with such a time.

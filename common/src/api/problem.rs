@@ -2,6 +2,7 @@
 
 mod codes;
 mod examples;
+mod field_errors;
 mod reference;
 mod subcode;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     codes::{Code, RetryAdvice},
+    field_errors::FieldErrors,
     reference::{REFERENCE_PATH, reference_html, reference_markdown},
     subcode::Subcode,
 };

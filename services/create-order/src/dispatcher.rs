@@ -5,45 +5,14 @@ use std::sync::Arc;
 use common::{
     api::orders::{Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed, RefusalReason, Refused},
     clients::{
-        CallError,
+        CallError, DispatchError,
         db_proxy::{BATCH_LIMITS, PlaceOrdersOutcome},
     },
-    concurrency::batching::{BatchError, Batcher},
-    time::Timestamp,
+    concurrency::batching::Batcher,
+    time::{DatabaseTime, Timestamp},
 };
 
-use crate::{database_time::DatabaseTime, order_backend::OrderBackend, order_log::OrderLog};
-
-/// Why an order received no decision from db-proxy.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum DispatchError {
-    #[error("too many orders are waiting")]
-    QueueFull,
-    #[error("the service is shutting down")]
-    ShuttingDown,
-    /// The request failed, and the order was certainly not placed.
-    #[error(transparent)]
-    Call(Arc<CallError>),
-    /// This request placed no order, and the key of the client was not looked up. An earlier request with the key may have
-    /// placed an order.
-    #[error("the idempotency key was not looked up: {0}")]
-    KeyNotLookedUp(#[source] Box<DispatchError>),
-    /// A request that contained the order got no valid response. The order may have been placed.
-    #[error("it is unknown whether the order was placed")]
-    OutcomeUnknown,
-}
-
-impl DispatchError {
-    /// The error of a request whose key the client has chosen. Only a lookup of the key shows whether an earlier request with it
-    /// placed an order.
-    #[must_use]
-    pub fn with_client_key(self) -> Self {
-        match self {
-            Self::OutcomeUnknown | Self::KeyNotLookedUp(_) => self,
-            Self::QueueFull | Self::ShuttingDown | Self::Call(_) => Self::KeyNotLookedUp(Box::new(self)),
-        }
-    }
-}
+use crate::{order_backend::OrderBackend, order_log::OrderLog};
 
 /// The decision of db-proxy about an order.
 #[derive(Debug, Clone)]
@@ -92,17 +61,11 @@ impl OrderDispatcher {
 
     /// Sends an order and waits for the decision.
     pub async fn dispatch(&self, order: PlaceOrderCommand) -> DispatchResult {
-        match self.batcher.submit(order).await {
-            Ok(result) => {
-                if let Ok(Decision::Placed(placed)) = &result {
-                    self.log.record(placed);
-                }
-                result
-            }
-            Err(BatchError::Full) => Err(DispatchError::QueueFull),
-            Err(BatchError::Stopped) => Err(DispatchError::ShuttingDown),
-            Err(BatchError::NoResponse) => Err(DispatchError::OutcomeUnknown),
+        let decision = self.batcher.submit(order).await??;
+        if let Decision::Placed(placed) = &decision {
+            self.log.record(placed);
         }
+        Ok(decision)
     }
 }
 

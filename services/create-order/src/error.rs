@@ -8,12 +8,12 @@ use common::{
         orders::{OrderOrigin, RefusalReason, Refused},
         quotes::QuoteCap,
     },
-    clients::CallError,
+    clients::{CallError, DispatchError},
     ids::QuoteId,
     money::Sats,
 };
 
-use crate::{dispatcher::DispatchError, price_reader::PriceError};
+use crate::price_reader::PriceError;
 
 /// `Retry-After` when there is no price: price-updater publishes a price every 15 s by default.
 const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);

@@ -2,7 +2,6 @@
 
 mod amount_bounds;
 mod config;
-mod database_time;
 mod dispatcher;
 mod documentation;
 mod error;
@@ -28,7 +27,7 @@ use common::{
         service_endpoint_with_forwarding,
     },
     service::{Service, TaskSupervisor},
-    time::Clock,
+    time::{Clock, DatabaseTime},
 };
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +37,6 @@ pub use self::{
     price_reader::{OrderablePrice, PriceError, PriceReader},
 };
 use self::{
-    database_time::DatabaseTime,
     dispatcher::OrderDispatcher,
     forwarded_reads::{ForwardedOrders, ForwardedPrices, Forwarder},
     order_service::OrderService,

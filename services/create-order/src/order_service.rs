@@ -1,6 +1,6 @@
 //! The use cases of create-order: validate an order, find its price, convert the amount, and send it to db-proxy.
 
-use std::{fmt, iter, net::IpAddr, sync::Arc};
+use std::{iter, net::IpAddr, sync::Arc};
 
 use common::{
     api::{
@@ -12,47 +12,19 @@ use common::{
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteRequest},
     },
-    clients::db_proxy::DbProxyClient,
-    ids::{IdempotencyKey, QuoteId, UserId},
+    clients::{DispatchError, db_proxy::DbProxyClient},
+    ids::{QuoteId, UserId},
     money::{Currency, FiatAmount},
+    server::RequestKey,
 };
 
 use crate::{
     amount_bounds::AmountBounds,
-    dispatcher::{Decision, DispatchError, OrderDispatcher},
+    dispatcher::{Decision, OrderDispatcher},
     error::Error,
     order_backend::OrderBackend,
     price_reader::{OrderablePrice, PriceReader},
 };
-
-/// The idempotency key of an order.
-#[derive(Debug, Clone)]
-pub enum OrderKey {
-    /// The client sent the key, so an earlier request may have placed the order.
-    ClientSupplied(IdempotencyKey),
-    /// The client sent no key. The generated key makes retries between the services safe.
-    Generated(IdempotencyKey),
-}
-
-impl OrderKey {
-    pub fn as_idempotency_key(&self) -> &IdempotencyKey {
-        match self {
-            Self::ClientSupplied(key) | Self::Generated(key) => key,
-        }
-    }
-}
-
-impl fmt::Display for OrderKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_idempotency_key().as_str())
-    }
-}
-
-impl From<Option<IdempotencyKey>> for OrderKey {
-    fn from(key: Option<IdempotencyKey>) -> Self {
-        key.map_or_else(|| Self::Generated(IdempotencyKey::generate()), Self::ClientSupplied)
-    }
-}
 
 /// Who requests a quote. The open quotes of one client together have a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +72,7 @@ impl OrderService {
     pub async fn place_order(
         &self,
         payload: &OrderPayload,
-        key: &OrderKey,
+        key: &RequestKey,
         user: Option<UserId>,
     ) -> Result<Placed, Error> {
         let mut command = PlaceOrderCommand {
@@ -132,7 +104,7 @@ impl OrderService {
         }
         (command.client_reference, command.metadata) =
             (request.annotations.client_reference, request.annotations.metadata);
-        let is_client_key = matches!(key, OrderKey::ClientSupplied(_));
+        let is_client_key = key.is_client_supplied();
         if let Some(error) = local_error.take_if(|_| !is_client_key) {
             return Err(error);
         }

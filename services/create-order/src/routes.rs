@@ -5,12 +5,13 @@ use std::time::Duration;
 use common::{
     access::Principal,
     api::{
-        Code, FieldError, Problem,
+        FieldError, Problem,
         orders::{Order, OrderPayload, Placed, PlacedMessage},
         quotes::{Quote, QuoteRequest},
     },
-    ids::{IdempotencyKey, KeyError, QuoteId},
-    server::{Json, OptionalBody, TrustedProxies, UncheckedBody, parse_form},
+    clients::DispatchError,
+    ids::{IdempotencyKey, QuoteId},
+    server::{Json, OptionalBody, RequestKey, TrustedProxies, UncheckedBody, parse_form},
 };
 use poem::{Request, http::HeaderMap};
 use poem_openapi::{
@@ -20,9 +21,8 @@ use poem_openapi::{
 use url::Url;
 
 use crate::{
-    dispatcher::DispatchError,
     error::Error,
-    order_service::{OrderKey, OrderService, QuoteClient},
+    order_service::{OrderService, QuoteClient},
 };
 
 /// Maximum time from the call of the order service to its result. After this time, the response states that the outcome is
@@ -132,7 +132,7 @@ impl Api {
                 None => OrderPayload::default(),
             },
         };
-        let key = OrderKey::from(single_key(idempotency_key.0, request.headers())?);
+        let key = RequestKey::from_header(idempotency_key.0, request.headers())?;
         let placed = self.place_with_timeout(&payload, &key, &principal).await?;
         let message = format!("Order was placed for {}:{}", placed.order.currency, placed.order.amount);
         let (location, replayed) = (self.location(&placed), placed.replayed);
@@ -152,7 +152,7 @@ impl Api {
         headers: &HeaderMap,
         body: UncheckedBody<OrderPayload>,
     ) -> Result<CreateOrderResponse, Problem> {
-        let key = OrderKey::from(single_key(idempotency_key.0, headers)?);
+        let key = RequestKey::from_header(idempotency_key.0, headers)?;
         let payload = self.parsed_payload(body)?;
         let placed = self.place_with_timeout(&payload, &key, &principal).await?;
         let (location, replayed) = (self.location(&placed), placed.replayed);
@@ -206,7 +206,7 @@ impl Api {
     async fn place_with_timeout(
         &self,
         payload: &OrderPayload,
-        key: &OrderKey,
+        key: &RequestKey,
         principal: &Principal,
     ) -> Result<Placed, Problem> {
         let placing = self.order_service.place_order(payload, key, principal.user_id());
@@ -214,34 +214,11 @@ impl Api {
             Ok(result) => result,
             Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),
         };
-        result.map_err(|error| add_key(error.into(), key))
+        result.map_err(|error| key.add_to(error.into()))
     }
 
     fn location(&self, placed: &Placed) -> String {
         let base = self.orders_url.as_ref().map_or("", |url| url.as_str().trim_end_matches('/'));
         format!("{base}/api/v1/orders/{}", placed.order.id)
-    }
-}
-
-/// Returns the idempotency key of the request. `parsed` is the key that the framework has parsed. Refuses a request with several
-/// headers `Idempotency-Key`, and a request whose header the framework could not parse.
-///
-/// The framework ignores a header that is not ASCII, and parses only the first of several headers. Without this check, such
-/// an order would be placed without its key, or with only one of its keys.
-fn single_key(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
-    let sent = headers.get_all(IdempotencyKey::HEADER).iter().count();
-    if sent == usize::from(parsed.is_some()) {
-        return Ok(parsed);
-    }
-    let reason = if sent > 1 { "must be sent once".to_owned() } else { KeyError.to_string() };
-    Err(Problem::validation(vec![FieldError::new(IdempotencyKey::HEADER, reason)]))
-}
-
-/// Adds the idempotency key to a problem with the code `outcome_unknown`. The client can then send the order again with the same
-/// key, even if create-order has generated the key.
-fn add_key(problem: Problem, key: &OrderKey) -> Problem {
-    match problem.code {
-        Code::OutcomeUnknown => Problem { idempotency_key: Some(key.to_string()), ..problem },
-        _ => problem,
     }
 }

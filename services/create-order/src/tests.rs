@@ -24,7 +24,7 @@ use common::{
     metrics::Metrics,
     money::Currency,
     server::{OpsEndpoints, RateLimit, TrustedProxies, service_endpoint},
-    time::Clock,
+    time::{Clock, DatabaseTime},
 };
 use futures_util::FutureExt;
 use poem::{
@@ -41,10 +41,7 @@ use self::{
     faults::{KeyState, RemoteFault},
     request_forms::Form,
 };
-use crate::{
-    App, amount_bounds::AmountBounds, database_time::DatabaseTime, dispatcher::OrderDispatcher,
-    order_service::OrderService, routes::Api,
-};
+use crate::{App, amount_bounds::AmountBounds, dispatcher::OrderDispatcher, order_service::OrderService, routes::Api};
 use common::service::Service;
 
 #[derive(Debug, Clone, Copy)]

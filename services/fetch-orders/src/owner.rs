@@ -4,15 +4,9 @@ use common::{access::Principal, api::orders::OwnerFilter, ids::UserId};
 
 use crate::error::Error;
 
-/// The owner whose orders a request selects. The parameter `user` of the request selects the orders of one user. An operator may
-/// select any user. A user may select only itself. Without `user`, the request selects all orders that the principal may see.
+/// The owner whose orders a request selects. `user` is a parameter of the request; see [`Principal::select_owner`].
 pub fn select_owner(principal: &Principal, user: Option<UserId>) -> Result<OwnerFilter, Error> {
-    let visible = principal.owner_filter();
-    match user.map(OwnerFilter::User) {
-        None => Ok(visible),
-        Some(selected) if principal.is_operator() || selected == visible => Ok(selected),
-        Some(_) => Err(Error::OrdersOfAnotherUser),
-    }
+    principal.select_owner(user).ok_or(Error::OrdersOfAnotherUser)
 }
 
 #[cfg(test)]

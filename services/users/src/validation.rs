@@ -1,10 +1,8 @@
 //! Converts the payloads of clients to commands, or reports every wrong field.
 
-use std::{fmt::Display, str::FromStr};
-
 use common::{
     api::{
-        FieldError,
+        FieldError, FieldErrors,
         keys::{
             KeyHash, KeyPatch, KeyPayload, KeyPrefix, MAX_KEY_RATE, RateLimitChange, Scope, Scopes, StoreKeyCommand,
             UpdateKeyCommand,
@@ -13,32 +11,6 @@ use common::{
     },
     time::Timestamp,
 };
-
-/// Collects the wrong fields of a request.
-#[derive(Default)]
-struct FieldErrors(Vec<FieldError>);
-
-impl FieldErrors {
-    fn add(&mut self, field: &'static str, reason: impl Display) {
-        self.0.push(FieldError::new(field, reason));
-    }
-
-    fn optional<T: FromStr<Err: Display>>(&mut self, field: &'static str, text: Option<&str>) -> Option<T> {
-        text?.parse().map_err(|error| self.add(field, error)).ok()
-    }
-
-    fn required<T: FromStr<Err: Display>>(&mut self, field: &'static str, text: Option<&str>) -> Option<T> {
-        if text.is_none() {
-            self.0.push(FieldError::missing(field));
-        }
-        self.optional(field, text)
-    }
-
-    /// Returns `value` if no field is wrong. `value` is `None` only if a field is wrong.
-    fn into_result<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
-        value.filter(|_| self.0.is_empty()).ok_or(self.0)
-    }
-}
 
 /// The command that creates a user.
 pub fn validate_user(payload: &UserPayload) -> Result<CreateUserCommand, Vec<FieldError>> {
@@ -80,7 +52,7 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
     let name = errors.required("name", name.as_deref());
     let scopes = match scopes {
         None => {
-            errors.0.push(FieldError::missing("scopes"));
+            errors.add_missing("scopes");
             None
         }
         Some(names) => parse_scopes(names).map_err(|error| errors.add("scopes", error)).ok(),

@@ -1,7 +1,7 @@
-//! A lower bound of the time of the database that create-order computes without a call.
+//! A lower bound of the time of the database that a service computes without a call.
 //!
-//! An order contains the time at which it was requested, so that db-proxy recognizes a delayed duplicate of a request that it
-//! has refused. If this time is later than the time of the database, a duplicate is treated as a new request. If it is much
+//! An order, or a movement of money, contains the time at which it was requested, so that db-proxy recognizes a delayed duplicate of a
+//! request that it has refused. If this time is later than the time of the database, a duplicate is treated as a new request. If it is much
 //! earlier, a new request receives an outdated refusal. The clock of this machine can be wrong. It is therefore used only until
 //! db-proxy has sent its first response.
 
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use common::time::{Clock, MAX_CLOCK_SKEW, Timestamp};
+use super::{Clock, MAX_CLOCK_SKEW, Timestamp};
 
 /// The elapsed time divided by this number is subtracted, because two clocks do not run at exactly the same rate.
 const DRIFT_DIVISOR: u32 = 1000;
