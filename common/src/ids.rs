@@ -61,7 +61,7 @@ impl IdempotencyKey {
     /// The header that carries the key.
     pub const HEADER: &'static str = "Idempotency-Key";
 
-    /// Generates a unique key for an order that was sent without a key.
+    /// Generates a unique key for a request that was sent without a key.
     pub fn generate() -> Self {
         Self(Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).to_string().into())
     }
@@ -89,7 +89,7 @@ impl fmt::Display for IdempotencyKey {
 crate::text_type!(
     IdempotencyKey,
     "idempotency-key",
-    "1 to 128 visible ASCII characters. The same key returns the same order.",
+    "1 to 128 visible ASCII characters. The same key returns the same order, or the same movement of money.",
     "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c11",
     pattern: r"^[!-~]{1,128}$"
 );

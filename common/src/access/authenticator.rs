@@ -44,16 +44,16 @@ pub enum InvalidKey {
     UserDeactivated,
 }
 
-/// `Retry-After` if it is not known whether an earlier request placed the order.
+/// `Retry-After` if it is not known whether an earlier request took effect.
 const RETRY_AFTER_UNKNOWN_OUTCOME: Duration = Duration::from_secs(5);
 /// The detail if the idempotency key of a request was not looked up, because its API key could not be checked.
 const IDEMPOTENCY_KEY_NOT_LOOKED_UP: &str = "The API key cannot be checked now, so this request had no effect. It is not known \
-    whether an earlier request with this idempotency_key placed the order. Send the order again with the same key. The order is \
-    placed only once.";
+    whether an earlier request with this idempotency_key took effect. Send the request again with the same key. It takes effect \
+    only once.";
 
 impl KeyError {
-    /// The problem of the refused request. `idempotency_key` is the key of an order that an earlier request may have placed. As long
-    /// as db-proxy cannot look up either key, the response must not deny that order.
+    /// The problem of the refused request. `idempotency_key` is the key of an order that an earlier request may have placed, or of a
+    /// movement of money. As long as db-proxy cannot look up either key, the response must not deny that order or movement.
     pub fn into_problem(self, idempotency_key: Option<&IdempotencyKey>) -> Problem {
         match (self, idempotency_key) {
             (Self::Invalid(reason), _) => Problem::new(Code::Unauthorized, reason.to_string()),

@@ -5,9 +5,9 @@
 
 use super::{
     Permission,
-    Rule::{self, Customer, Internal, Operator, OperatorBeyondLoopback, Public, User},
+    Rule::{self, Customer, CustomerOnly, Internal, Operator, OperatorBeyondLoopback, Public, User},
 };
-use crate::api::keys::Scope::{Orders, Read};
+use crate::api::keys::Scope::{Orders, Read, Wallets};
 
 /// Operations with their rules.
 type Operations = &'static [(&'static str, Rule)];
@@ -82,6 +82,19 @@ pub const POLICY: &[ServicePolicy] = &[
             ("list_keys", User(Read)),
             ("update_key", Operator),
             ("revoke_key", Operator),
+        ]],
+    },
+    ServicePolicy {
+        service: "wallets",
+        operations: &[&[
+            ("create_wallet", CustomerOnly(Wallets)),
+            ("list_wallets", Customer(Read)),
+            ("get_wallet", Customer(Read)),
+            ("find_wallet", Customer(Read)),
+            ("create_operation", CustomerOnly(Wallets)),
+            ("list_operations", Customer(Read)),
+            ("create_transfer", CustomerOnly(Wallets)),
+            ("verify_journal", Operator),
         ]],
     },
     ServicePolicy {

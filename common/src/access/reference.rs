@@ -23,6 +23,7 @@ A request without credentials is anonymous. With credentials, it has the header 
 |---|---|---|---|
 | everybody | yes | yes; the key is ignored | yes; the token is ignored |
 | customers | while `ANONYMOUS=on`, otherwise 401 | if the key has the scope, otherwise 403 | yes |
+| customers, not operators | while `ANONYMOUS=on`, otherwise 401 | if the key has the scope, otherwise 403 | 403 |
 | users | 401 | if the key has the scope, otherwise 403 | yes |
 | operators | 401 | 403 | yes |
 | operators; on loopback everybody | on loopback, otherwise 401 | on loopback, otherwise 401 | yes |
@@ -31,10 +32,10 @@ A request without credentials is anonymous. With credentials, it has the header 
 Credentials that are not valid are refused with 401, even if an anonymous request would be permitted: a request that was meant to
 act as a user is never handled as anonymous. Only operations for everybody ignore credentials.
 
-A user sees only the user's own orders and quotes, also in lists, exports and totals. A request for an object that
-belongs to another user receives the same 404 as a request for one that does not exist. An anonymous request sees only orders and
-quotes that were made without a key. An operator sees everything. An order or a quote of an operator belongs to no user, so anonymous
-requests see it too.
+A user sees only the user's own orders, quotes and wallets, also in lists, exports and totals. A request for an object that
+belongs to another user receives the same 404 as a request for one that does not exist. An anonymous request sees only orders,
+quotes and wallets that were made without a key. An operator sees everything. An order or a quote of an operator belongs to no user, so
+anonymous requests see it too. Operators create no wallets and move no money.
 
 ## Operations
 
@@ -46,7 +47,7 @@ const KEYS: &str = "
 A service looks up a key in db-proxy by its prefix, compares its SHA-256 in constant time, and caches the result for 3 s. A look-up
 takes at most 1.5 s. So a revoked key is refused everywhere within 5 s. Concurrent requests with one key share one look-up. While
 db-proxy is unavailable, keys whose result is not cached are refused with 503: a key that cannot be checked is never accepted. The code
-is `upstream_unavailable`, or `outcome_unknown` for an order with an `Idempotency-Key`, which an earlier request may have placed.
+is `upstream_unavailable`, or `outcome_unknown` for a request with an `Idempotency-Key`, because an earlier one may have taken effect.
 
 A mistyped key is refused by its checksum, without a look-up. An address that sends more than 30 unknown keys in a minute receives
 429 for every key that was not valid at this service within the last hour. A service has at most 32 look-ups in progress.
@@ -71,8 +72,8 @@ A changed limit of a key applies within 5 s. The requests that counted against t
 
 ## Settings
 
-- `OPERATOR_TOKEN`: at least 16 characters. `buydesk up` creates and prints one if it is not set. create-order, fetch-orders and users
-  have no default when they are started alone.
+- `OPERATOR_TOKEN`: at least 16 characters. `buydesk up` creates and prints one if it is not set. create-order, fetch-orders, users and
+  wallets have no default when they are started alone.
 - `ANONYMOUS`: `on` (default) or `off`. With `off`, everything except prices, documentation and health requires credentials.
 ";
 
@@ -114,6 +115,7 @@ impl Rule {
         match self {
             Self::Public => "everybody".to_owned(),
             Self::Customer(scope) => format!("customers, scope `{}`", scope.as_str()),
+            Self::CustomerOnly(scope) => format!("customers, not operators, scope `{}`", scope.as_str()),
             Self::User(scope) => format!("users, scope `{}`", scope.as_str()),
             Self::Operator => "operators".to_owned(),
             Self::OperatorBeyondLoopback => "operators; on loopback everybody".to_owned(),

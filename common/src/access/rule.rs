@@ -10,6 +10,8 @@ pub enum Rule {
     Public,
     /// Everybody while anonymous access is on, users whose key has the scope, and operators.
     Customer(Scope),
+    /// Everybody while anonymous access is on, and users whose key has the scope. Operators do not act for a customer.
+    CustomerOnly(Scope),
     /// Users whose key has the scope, and operators.
     User(Scope),
     /// Operators.
@@ -41,6 +43,9 @@ pub enum Denied {
     /// 403: only operators may use the operation.
     #[error("only operators may use the operation")]
     OperatorsOnly,
+    /// 403: operators may not use the operation.
+    #[error("operators may not use the operation")]
+    CustomersOnly,
 }
 
 impl Rule {
@@ -52,15 +57,14 @@ impl Rule {
                 Self::Customer(_) | Self::User(_) | Self::Operator | Self::OperatorBeyondLoopback,
                 Principal::Operator,
             ) => Ok(()),
-            (Self::Customer(_), Principal::Anonymous) if anonymous == AnonymousAccess::On => Ok(()),
-            (Self::Customer(scope) | Self::User(scope), Principal::User(user)) => {
-                if user.scopes.contain(scope) {
-                    Ok(())
-                } else {
-                    Err(Denied::MissingScope(scope))
-                }
+            (Self::Customer(_) | Self::CustomerOnly(_), Principal::Anonymous) if anonymous == AnonymousAccess::On => {
+                Ok(())
+            }
+            (Self::Customer(scope) | Self::CustomerOnly(scope) | Self::User(scope), Principal::User(user)) => {
+                if user.scopes.contain(scope) { Ok(()) } else { Err(Denied::MissingScope(scope)) }
             }
             (Self::Operator | Self::OperatorBeyondLoopback, Principal::User(_)) => Err(Denied::OperatorsOnly),
+            (Self::CustomerOnly(_), Principal::Operator) => Err(Denied::CustomersOnly),
             // An internal endpoint accepts neither API keys nor `OPERATOR_TOKEN`.
             (_, Principal::Anonymous) | (Self::Internal(_), _) => Err(Denied::CredentialsRequired),
         }
@@ -69,7 +73,7 @@ impl Rule {
     /// Whether the server's middleware checks credentials for operations with this rule.
     pub fn checks_credentials(self) -> bool {
         match self {
-            Self::Customer(_) | Self::User(_) | Self::Operator => true,
+            Self::Customer(_) | Self::CustomerOnly(_) | Self::User(_) | Self::Operator => true,
             Self::Public | Self::OperatorBeyondLoopback | Self::Internal(_) => false,
         }
     }
@@ -89,6 +93,10 @@ impl From<Denied> for Problem {
                 Self::new(Code::Forbidden, detail)
             }
             Denied::OperatorsOnly => Self::new(Code::Forbidden, "Only operators may do this."),
+            Denied::CustomersOnly => Self::new(
+                Code::Forbidden,
+                "Operators may not do this, because they do not act for customers. Send the API key of the user.",
+            ),
         }
     }
 }

@@ -67,6 +67,10 @@ fn each_rule_permits_exactly_its_principals() {
                 Off => (users, denied),
             };
             assert_eq!(outcomes(Rule::Customer(scope), anonymous), customers);
+            let (mut permitted, mut denied) = customers;
+            permitted.retain(|name| *name != "operator");
+            denied.insert((false, 403));
+            assert_eq!(outcomes(Rule::CustomerOnly(scope), anonymous), (permitted, denied));
         }
         for rule in [Rule::Operator, Rule::OperatorBeyondLoopback] {
             assert_eq!(outcomes(rule, anonymous), (vec!["operator"], HashSet::from([(true, 401), (false, 403)])));

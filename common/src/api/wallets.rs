@@ -1,16 +1,22 @@
 //! Wire types of wallets.
 //!
-//! The service wallets validates requests of customers and sends them to db-proxy as a [`MoveCommand`] each, many in one request.
+//! The service wallets validates requests of customers ([`OperationPayload`], [`TransferPayload`]) and sends them to db-proxy as a
+//! [`MoveCommand`] each, many in one request.
 //! db-proxy answers with a [`MoveOutcome`] for each. [`VerificationPage`] is the result of a check of the journal.
 
 mod listing;
+mod payloads;
 mod verification;
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    listing::{FoundWallets, OperationCursor, OperationPage, WalletCursor, WalletLookup, WalletPage},
+    listing::{
+        FoundWallets, LinkedOperationPage, LinkedWalletPage, OperationCursor, OperationPage, WalletCursor,
+        WalletLookup, WalletPage, page_query,
+    },
+    payloads::{OperationPayload, TransferPayload, WalletPayload},
     verification::{CheckedRows, VerificationCursor, VerificationPage, Violation, ViolationKind},
 };
 use crate::{

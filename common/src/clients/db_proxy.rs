@@ -2,6 +2,7 @@
 
 mod order_reader;
 mod users;
+mod wallets;
 
 use std::{fmt::Display, time::Duration};
 
@@ -11,6 +12,7 @@ use url::Url;
 pub use self::{
     order_reader::{OrderReader, OrdersJson},
     users::DirectoryError,
+    wallets::{LOOKUP_LIMITS, MOVE_LIMITS, MoveMoneyOutcome},
 };
 use super::{CallError, Retry, ServiceClient};
 use crate::{
@@ -37,7 +39,8 @@ const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for storing courses. Newer courses follow within seconds.
 const COURSES_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Places orders, creates quotes, stores and reads courses, and stores and reads users and their keys. [`OrderReader`] reads orders.
+/// Places orders, creates quotes, stores and reads courses, stores and reads users and their keys, and moves money of wallets.
+/// [`OrderReader`] reads orders.
 #[derive(Debug, Clone)]
 pub struct DbProxyClient(pub ServiceClient);
 

@@ -16,6 +16,7 @@ impl Currency {
     pub const BTC: Self = Self(*b"BTC");
     pub const EUR: Self = Self(*b"EUR");
     pub const GBP: Self = Self(*b"GBP");
+    pub const RUB: Self = Self(*b"RUB");
     pub const USD: Self = Self(*b"USD");
 
     /// The decimals of every currency but bitcoin.

@@ -154,29 +154,30 @@ codes! {
         AfterWait, "Wait, and send fewer requests. The headers `RateLimit-*` state the rate.";
     /// An error in the service. The log of the service contains its cause under the `request_id`.
     Internal = "internal", INTERNAL_SERVER_ERROR, "An internal error",
-        WithSameKey, "Report the `request_id` to the operator. A request that places no order may be sent again.";
+        WithSameKey, "Report the `request_id` to the operator. A request that places no order and moves no money may be sent again.";
     /// There is no price that may be used: the exchanges did not report one, or the last one is too old. No order was placed.
     PriceUnavailable = "price_unavailable", SERVICE_UNAVAILABLE, "There is no current price",
         AfterWait, "Wait for the next price.";
-    /// The database cannot be reached or cannot write. No order was placed.
+    /// The database cannot be reached or cannot write. No order was placed, and no money moved.
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached",
         AfterWait, "Wait. An operator finds the cause at `/readyz` of db-proxy.";
     /// The price cache cannot be reached.
     CacheUnavailable = "cache_unavailable", SERVICE_UNAVAILABLE, "The price cache cannot be reached",
         AfterWait, "Wait. An operator finds the cause at `/readyz` of price-cache-proxy.";
-    /// A service that the request needs did not respond. This request placed no order.
+    /// A service that the request needs did not respond. This request placed no order and moved no money.
     UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A required service cannot be reached",
         AfterWait, "Wait. An operator finds the missing service on the page of health-check.";
-    /// Too many requests are waiting in the service, so it refused this request. This request placed no order.
+    /// Too many requests are waiting in the service, so it refused this request. This request placed no order and moved no money.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
         AfterWait, "Wait, longer after each attempt, and send fewer requests at once.";
-    /// It is unknown whether the order was placed: the connection or the database failed while the order was being stored.
-    /// `idempotency_key` is the key of the order. If `subcode` is `no_effect`, this request had no effect, and only an earlier
-    /// request with the key may have placed the order.
-    OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the order was placed",
+    /// It is unknown whether the order was placed, or whether the money of a wallet moved: the connection or the database failed while
+    /// the order or the movement was being stored. `idempotency_key` is the key of the request. If `subcode` is `no_effect`, this
+    /// request had no effect, and only an earlier request with the key may have had one.
+    OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the request took effect",
         WithSameKey,
         "Send the same body again with the header `Idempotency-Key` set to `idempotency_key`, until the response has another code. \
-         The order is placed at most once. Never send it with a new key. After a request for a quote, request a new quote.";
+         The order is placed, or the money moves, at most once. Never send it with a new key. After a request for a quote, request a \
+         new quote.";
     /// The service is shutting down. This request had no effect.
     ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "The service is shutting down",
         AfterWait, "Wait until the service has started again.";

@@ -8,7 +8,11 @@ use uuid::Uuid;
 
 use super::{Operation, Wallet};
 use crate::{
-    api::cursor::{CursorError, parse_cursor, parse_hex},
+    api::{
+        cursor::{CursorError, parse_cursor, parse_hex},
+        pages::PageLinks,
+        query_string::query_string,
+    },
     ids::WalletId,
 };
 
@@ -43,6 +47,46 @@ pub struct OperationPage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub next_cursor: Option<OperationCursor>,
+}
+
+/// A page of wallets, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct LinkedWalletPage {
+    pub data: Vec<Wallet>,
+    #[serde(rename = "_links")]
+    #[oai(rename = "_links")]
+    pub links: PageLinks,
+    /// The cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<WalletCursor>,
+}
+
+/// A page of the operations of one wallet, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct LinkedOperationPage {
+    pub data: Vec<Operation>,
+    #[serde(rename = "_links")]
+    #[oai(rename = "_links")]
+    pub links: PageLinks,
+    /// The cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<OperationCursor>,
+}
+
+/// The query string of a request for a page. `filter` is the name of a parameter and its value.
+pub fn page_query(
+    filter: (&'static str, Option<impl fmt::Display>),
+    cursor: Option<impl fmt::Display>,
+    limit: u32,
+) -> String {
+    let (name, value) = filter;
+    query_string([
+        ("limit", Some(limit.to_string())),
+        ("cursor", cursor.map(|cursor| cursor.to_string())),
+        (name, value.map(|value| value.to_string())),
+    ])
 }
 
 /// The position of a page of wallets: the id of the last wallet of the previous page.

@@ -23,6 +23,13 @@ pub(super) fn describe_access(operation: &mut Value, rule: Rule) {
                 scope.as_str()
             ),
         ),
+        Rule::CustomerOnly(scope) => (
+            &["", API_KEY],
+            format!(
+                "Access: with an API key that has the scope `{}`; without one unless `ANONYMOUS=off`.",
+                scope.as_str()
+            ),
+        ),
         Rule::User(scope) => (
             &[API_KEY, OPERATOR_TOKEN],
             format!("Access: with an API key that has the scope `{}`, or as an operator.", scope.as_str()),

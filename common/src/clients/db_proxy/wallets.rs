@@ -1,0 +1,127 @@
+//! The calls that concern wallets and their journal.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use poem::http::Method;
+
+use super::{DbProxyClient, READ_DEADLINE, unavailable_if_older};
+use crate::{
+    api::{
+        Code,
+        orders::OwnerFilter,
+        wallets::{
+            CreateWalletCommand, MAX_MOVE_GROUP, MAX_WALLET_LOOKUP, MoveCommands, MoveOutcomes, OperationCursor,
+            VerificationCursor, WALLET_ID_FIELD, Wallet, WalletCursor, WalletLookup, page_query,
+        },
+    },
+    clients::{CallError, Retry},
+    concurrency::batching::BatchLimits,
+    ids::WalletId,
+};
+
+/// Deadline for a batch of movements, including retries. db-proxy spends less time on a movement whose outcome is indeterminate, so
+/// that its response arrives before the deadline.
+const MOVE_DEADLINE: Duration = Duration::from_secs(12);
+const CREATE_DEADLINE: Duration = Duration::from_secs(10);
+/// Deadline for a page of a verification. A page reads up to 10,000 rows of a database that other requests use too.
+const VERIFICATION_DEADLINE: Duration = Duration::from_secs(15);
+/// Limits of the batches of movements. While a batch is in flight, the next one grows, so thousands of movements per second need
+/// only a few calls.
+pub const MOVE_LIMITS: BatchLimits = BatchLimits { max_queued: 8192, max_batch_size: MAX_MOVE_GROUP, max_in_flight: 4 };
+/// Limits of the batches of wallet ids.
+pub const LOOKUP_LIMITS: BatchLimits =
+    BatchLimits { max_queued: 4096, max_batch_size: MAX_WALLET_LOOKUP, max_in_flight: 4 };
+
+/// The result of moving a batch of amounts.
+#[derive(Debug)]
+pub struct MoveMoneyOutcome {
+    pub result: Result<MoveOutcomes, CallError>,
+    /// Whether an earlier attempt got no response and may still be processed.
+    pub unanswered: bool,
+}
+
+impl DbProxyClient {
+    /// Creates an empty wallet. A request that may have been received is not repeated, because the repetition would create another
+    /// wallet.
+    pub async fn create_wallet(&self, command: &CreateWalletCommand) -> Result<Wallet, CallError> {
+        let created = self.0.call_json(Method::POST, "/wallets", Some(command), Retry::OnlyIfNotSent, CREATE_DEADLINE);
+        created.await.map_err(unavailable_if_older)
+    }
+
+    /// The wallets of everybody with these ids, as the JSON of [`FoundWallets`](crate::api::wallets::FoundWallets). Accepts at most
+    /// [`MAX_WALLET_LOOKUP`]. The caller selects the wallets that its clients may see.
+    pub async fn find_wallets_json(&self, lookup: &WalletLookup) -> Result<Bytes, CallError> {
+        let found = self.0.call_bytes(Method::POST, "/wallets/lookup", Some(lookup), Retry::Safe, READ_DEADLINE).await;
+        found.map_err(unavailable_if_older)
+    }
+
+    /// A page of the wallets of the owner, newest first, as the JSON of a [`WalletPage`](crate::api::wallets::WalletPage). The page
+    /// begins after the wallet of `cursor`.
+    pub async fn list_wallets_json(
+        &self,
+        owner: OwnerFilter,
+        cursor: Option<WalletCursor>,
+        limit: u32,
+    ) -> Result<Bytes, CallError> {
+        let path = format!("/wallets?{}", page_query(("owner", Some(owner)), cursor, limit));
+        self.get_wallets_json(&path, READ_DEADLINE).await.map_err(unavailable_if_older)
+    }
+
+    /// A page of the operations of a wallet, newest first, as the JSON of an
+    /// [`OperationPage`](crate::api::wallets::OperationPage). `None` if `owner` does not select a wallet with this id.
+    pub async fn list_operations_json(
+        &self,
+        id: WalletId,
+        owner: OwnerFilter,
+        cursor: Option<OperationCursor>,
+        limit: u32,
+    ) -> Result<Option<Bytes>, CallError> {
+        let path = format!("/wallets/{id}/operations?{}", page_query(("owner", Some(owner)), cursor, limit));
+        match self.get_wallets_json(&path, READ_DEADLINE).await {
+            Ok(page) => Ok(Some(page)),
+            Err(error) if is_unknown_wallet(&error) => Ok(None),
+            Err(error) => Err(unavailable_if_older(error)),
+        }
+    }
+
+    /// Moves money. Retries are safe, because every movement has a key.
+    pub async fn move_money(&self, commands: &MoveCommands) -> MoveMoneyOutcome {
+        let outcome = self.0.call(Method::POST, "/movements", Some(commands), Retry::Safe, MOVE_DEADLINE).await;
+        MoveMoneyOutcome {
+            result: outcome.result.map_err(unavailable_if_older).and_then(|bytes| self.0.parse_response(&bytes)),
+            unanswered: outcome.unanswered,
+        }
+    }
+
+    /// Checks the rows of the journal after `cursor`. Returns the JSON of a
+    /// [`VerificationPage`](crate::api::wallets::VerificationPage). `limit` is the number of rows.
+    pub async fn verify_journal_json(
+        &self,
+        cursor: Option<VerificationCursor>,
+        limit: u32,
+    ) -> Result<Bytes, CallError> {
+        let path = format!("/journal/verification?{}", page_query(("owner", None::<OwnerFilter>), cursor, limit));
+        self.get_wallets_json(&path, VERIFICATION_DEADLINE).await.map_err(unavailable_if_older)
+    }
+
+    async fn get_wallets_json(&self, path: &str, deadline: Duration) -> Result<Bytes, CallError> {
+        self.0.call_bytes(Method::GET, path, None::<&()>, Retry::Safe, deadline).await
+    }
+}
+
+/// Whether db-proxy has no wallet of the owner with the id. The 404 of a db-proxy without the endpoint does not name the field.
+fn is_unknown_wallet(error: &CallError) -> bool {
+    match error {
+        CallError::Problem(_, problem) => {
+            problem.code == Code::NotFound && problem.errors.iter().any(|error| error.field == WALLET_ID_FIELD)
+        }
+        CallError::Unreachable(..)
+        | CallError::NoResponse(..)
+        | CallError::TokenRefused(..)
+        | CallError::InvalidResponse(..) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
