@@ -8,3 +8,4 @@ mod prices;
 mod resilience;
 mod store;
 mod users;
+mod wallets;

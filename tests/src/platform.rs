@@ -51,8 +51,8 @@ impl Default for Validity {
     }
 }
 
-/// Running services. exchange-sim, price-updater, health-check, rates and users are created but not started: most tests put
-/// prices into the cache themselves and do not need monitoring.
+/// Running services. exchange-sim, price-updater, health-check, rates, users and wallets are created but not started: most tests
+/// put prices into the cache themselves and do not need monitoring.
 pub struct Platform {
     pub client: Client,
     pub db_proxy: Instance,
@@ -64,6 +64,7 @@ pub struct Platform {
     pub health_check: Instance,
     pub rates: Instance,
     pub users: Instance,
+    pub wallets: Instance,
     token: String,
     // Declared after the services, so that it is dropped after them.
     pub database: Database,
@@ -85,9 +86,13 @@ impl Platform {
         [&self.db_proxy, &self.price_cache, &self.create_order, &self.fetch_orders]
     }
 
-    pub fn all_services(&self) -> [&Instance; 9] {
-        let [a, b, c, d] = self.order_services();
-        [a, b, c, d, &self.exchange_sim, &self.price_updater, &self.health_check, &self.rates, &self.users]
+    pub fn all_services(&self) -> Vec<&Instance> {
+        self.order_services().into_iter().chain(self.other_services()).collect()
+    }
+
+    /// The services that no order needs.
+    fn other_services(&self) -> [&Instance; 6] {
+        [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates, &self.users, &self.wallets]
     }
 
     /// Waits until every service that an order needs is ready.
@@ -105,10 +110,10 @@ impl Platform {
         value.unwrap_or_else(|| panic!("db-proxy has no metric {name}"))
     }
 
-    /// Starts exchange-sim, price-updater, health-check, rates and users, and waits until each is ready. From then on the
+    /// Starts exchange-sim, price-updater, health-check, rates, users and wallets, and waits until each is ready. From then on the
     /// simulated exchanges provide the prices.
     pub async fn start_other_services(&self) {
-        for service in [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates, &self.users] {
+        for service in self.other_services() {
             service.start().await;
             service.wait_until_ready().await;
         }

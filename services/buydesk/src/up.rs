@@ -26,7 +26,7 @@ use tracing::Instrument;
 use crate::{cli::UpArgs, program, table::Table};
 
 /// The number of services, including exchange-sim.
-const SERVICES: u64 = 9;
+const SERVICES: u64 = 10;
 /// The time after which `buydesk up` prints that orders cannot be placed yet.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time between two checks of readiness.
@@ -42,6 +42,7 @@ struct Listeners {
     health_check: Listener,
     rates: Listener,
     users: Listener,
+    wallets: Listener,
     /// `None` without `--demo`.
     exchange_sim: Option<Listener>,
 }
@@ -170,6 +171,7 @@ fn check_settings(env: &mut Env, demo: bool) -> anyhow::Result<()> {
     check::<health_check::App>(env);
     check::<rates::App>(env);
     check::<users::App>(env);
+    check::<wallets::App>(env);
     check::<exchange_sim::App>(env);
     ports::check_ports(env, demo);
     reporting::Config::from_env(env, Caller::BUYDESK);
@@ -201,6 +203,7 @@ impl Binder<'_> {
             health_check: self.bind::<health_check::App>().await?,
             rates: self.bind::<rates::App>().await?,
             users: self.bind::<users::App>().await?,
+            wallets: self.bind::<wallets::App>().await?,
             exchange_sim: if demo { Some(self.bind::<exchange_sim::App>().await?) } else { None },
         })
     }
@@ -249,6 +252,7 @@ async fn start_all(
     running.push(start_service::<price_cache_proxy::App>(env, listeners.price_cache, interval, queue).await?);
     running.push(start_service::<price_updater::App>(env, listeners.price_updater, interval, queue).await?);
     running.push(start_service::<users::App>(env, listeners.users, interval, queue).await?);
+    running.push(start_service::<wallets::App>(env, listeners.wallets, interval, queue).await?);
     let trusted_proxies = env.text("TRUSTED_PROXIES").unwrap_or_default().to_owned();
     env.set("TRUSTED_PROXIES", with_forwarding_address(&trusted_proxies, &listeners.create_order)?);
     running.push(start_service::<rates::App>(env, listeners.rates, interval, queue).await?);
@@ -295,6 +299,7 @@ fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
     add_row(create_order::App::NAME, &listeners.create_order, "orders and prices: the address for users")?;
     add_row(fetch_orders::App::NAME, &listeners.fetch_orders, "listing orders")?;
     add_row(rates::App::NAME, &listeners.rates, "courses, conversions, charts")?;
+    add_row(wallets::App::NAME, &listeners.wallets, "money on account")?;
     add_row(users::App::NAME, &listeners.users, "users and API keys")?;
     add_row(health_check::App::NAME, &listeners.health_check, "status page for operators")?;
     add_row(price_cache_proxy::App::NAME, &listeners.price_cache, "the current price")?;

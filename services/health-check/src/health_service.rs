@@ -29,8 +29,17 @@ use crate::{
 };
 
 /// The services that are listed even before their first heartbeat. Their state is then `unknown`.
-const EXPECTED_SERVICES: [&str; 8] =
-    ["create-order", "db-proxy", "fetch-orders", App::NAME, "price-cache-proxy", "price-updater", "rates", "users"];
+const EXPECTED_SERVICES: [&str; 9] = [
+    "create-order",
+    "db-proxy",
+    "fetch-orders",
+    App::NAME,
+    "price-cache-proxy",
+    "price-updater",
+    "rates",
+    "users",
+    "wallets",
+];
 
 pub(crate) struct HealthService {
     state: Mutex<State>,

@@ -195,6 +195,10 @@ fn container_receives_no_secret_of_another_container() {
         ),
         ("users", &["OPERATOR_TOKEN", "RATE_LIMIT_REDIS_PASSWORD", "USERS_DB_PROXY_TOKEN", "USERS_HEALTH_CHECK_TOKEN"]),
         (
+            "wallets",
+            &["OPERATOR_TOKEN", "RATE_LIMIT_REDIS_PASSWORD", "WALLETS_DB_PROXY_TOKEN", "WALLETS_HEALTH_CHECK_TOKEN"],
+        ),
+        (
             "rates",
             &[
                 "RATES_DB_PROXY_TOKEN",

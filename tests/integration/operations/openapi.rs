@@ -90,6 +90,7 @@ documents! {
     price_updater: price_updater::App;
     rates: rates::App;
     users: users::App;
+    wallets: wallets::App;
 }
 
 /// An operation of a document.

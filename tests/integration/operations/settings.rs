@@ -50,6 +50,7 @@ pub(super) fn variables_by_service() -> BTreeMap<&'static str, BTreeSet<String>>
     collect_variables::<price_updater::App>(&mut variables);
     collect_variables::<rates::App>(&mut variables);
     collect_variables::<users::App>(&mut variables);
+    collect_variables::<wallets::App>(&mut variables);
     variables
 }
 

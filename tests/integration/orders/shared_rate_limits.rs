@@ -305,6 +305,7 @@ async fn every_public_service_shares_its_limits() {
         ("FETCH_RATE_LIMIT_PER_MINUTE", (&platform.fetch_orders, ORDERS_PATH)),
         ("RATES_RATE_LIMIT_PER_MINUTE", (&platform.rates, "/api/v1/courses")),
         ("USERS_RATE_LIMIT_PER_MINUTE", (&platform.users, "/api/v1/users")),
+        ("WALLETS_RATE_LIMIT_PER_MINUTE", (&platform.wallets, "/api/v1/wallets")),
         ("QUOTE_READ_RATE_LIMIT_PER_MINUTE", (&platform.create_order, quote.as_str())),
     ]);
     for (variable, (service, path)) in services {

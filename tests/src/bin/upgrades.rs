@@ -75,7 +75,7 @@ async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl 
     };
     let mut replacements = 0;
     for release in [None, Some(last_release.to_owned())] {
-        let mut services = platform.all_services().to_vec();
+        let mut services = platform.all_services();
         if release.is_some() {
             // The last release does not start on a schema that is newer than its own. This release does.
             services.retain(|service| service.name != platform.db_proxy.name);

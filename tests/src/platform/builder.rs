@@ -36,7 +36,7 @@ enum Placement {
 }
 
 /// The names of all services.
-pub const SERVICES: [&str; 9] = [
+pub const SERVICES: [&str; 10] = [
     db_proxy::App::NAME,
     price_cache_proxy::App::NAME,
     create_order::App::NAME,
@@ -46,6 +46,7 @@ pub const SERVICES: [&str; 9] = [
     health_check::App::NAME,
     rates::App::NAME,
     users::App::NAME,
+    wallets::App::NAME,
 ];
 
 /// Reserves a port for each service, by name.
@@ -177,6 +178,7 @@ impl PlatformBuilder {
             health_check: factory.create::<health_check::App>(),
             rates: factory.create::<rates::App>(),
             users: factory.create::<users::App>(),
+            wallets: factory.create::<wallets::App>(),
             token,
             database,
             _folder: folder,
@@ -219,6 +221,7 @@ impl PlatformBuilder {
             ("FETCH_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("RATES_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("USERS_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+            ("WALLETS_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))

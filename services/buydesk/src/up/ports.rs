@@ -19,6 +19,7 @@ pub(super) fn check_ports(env: &mut Env, demo: bool) {
         port::<health_check::App>(env),
         port::<rates::App>(env),
         port::<users::App>(env),
+        port::<wallets::App>(env),
     ];
     let exchange_sim = port::<exchange_sim::App>(env);
     if demo {

@@ -39,6 +39,7 @@ fn documents_state_the_credentials_of_each_operation() {
             let expected: &[&str] = match rule_of(service, operation.id()).unwrap() {
                 Rule::Public | Rule::OperatorBeyondLoopback => &[],
                 Rule::Customer(_) => &["", "ApiKey", "OperatorToken"],
+                Rule::CustomerOnly(_) => &["", "ApiKey"],
                 Rule::User(_) => &["ApiKey", "OperatorToken"],
                 Rule::Operator => &["OperatorToken"],
                 Rule::Internal(_) => &["InternalToken"],

@@ -1,0 +1,65 @@
+//! The settings of wallets.
+
+use common::{
+    config::{Caller, CallerToken, Env, shared},
+    money::Currency,
+    server::{AccessConfig, RateLimit, TrustedProxies},
+};
+use url::Url;
+
+/// A shop whose customers pay all at once sends thousands of operations a second with one key, so the limit only stops a client that
+/// would take the whole service for itself.
+const DEFAULT_RATE_LIMIT: u64 = 120_000;
+const MAX_RATE_LIMIT: u32 = 100_000_000;
+
+/// The settings of wallets.
+#[derive(Clone)]
+pub struct Config {
+    pub db_proxy: Url,
+    pub db_proxy_token: CallerToken,
+    /// The currencies of new wallets.
+    pub currencies: Vec<Currency>,
+    /// Who may read wallets and move money.
+    pub access: AccessConfig,
+    pub rate_limit: RateLimit,
+}
+
+impl Config {
+    /// | variable | default | meaning |
+    /// |---|---|---|
+    /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls of db-proxy |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
+    /// | `CURRENCIES` | `EUR,GBP,USD` | the currencies of new wallets, besides `RUB` and `BTC` |
+    /// | `OPERATOR_TOKEN` | none; required | the token of operators, who read all wallets |
+    /// | `ANONYMOUS` | on | whether wallets may be used without a key |
+    /// | `WALLETS_RATE_LIMIT_PER_MINUTE` | 120000 | requests per minute and client address or key; 0: no limit. Operators are not limited |
+    /// | `RATE_LIMIT_REDIS_URL` | not set: each instance counts alone | the Redis where all instances count together |
+    /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
+    pub fn from_env(env: &mut Env) -> Self {
+        let trusted_proxies = TrustedProxies::from_env(env);
+        let rate_limit = RateLimit::from_env(
+            env,
+            "WALLETS_RATE_LIMIT_PER_MINUTE",
+            DEFAULT_RATE_LIMIT,
+            MAX_RATE_LIMIT,
+            trusted_proxies,
+        );
+        Self {
+            db_proxy: shared::db_proxy_url(env),
+            db_proxy_token: shared::db_proxy_token(env, Caller::WALLETS),
+            currencies: wallet_currencies(shared::currencies(env)),
+            access: AccessConfig::from_env(env),
+            rate_limit,
+        }
+    }
+}
+
+/// The currencies of orders, and those that only wallets have.
+fn wallet_currencies(mut currencies: Vec<Currency>) -> Vec<Currency> {
+    for currency in [Currency::RUB, Currency::BTC] {
+        if !currencies.contains(&currency) {
+            currencies.push(currency);
+        }
+    }
+    currencies
+}

@@ -1,0 +1,115 @@
+//! Sends movements of money to db-proxy. Movements that arrive at the same time are sent in one request.
+//!
+//! db-proxy commits all movements of a request in one transaction, so thousands of operations per second on one wallet need only some
+//! hundred requests and transactions. The movements of a request keep the order of their arrival. Movements of two requests in flight
+//! are not ordered: a client that needs an order waits for the response.
+
+use std::sync::Arc;
+
+use common::{
+    api::wallets::{MoveCommand, MoveCommands, MoveOutcomes, MoveRefusalReason, MoveRefused},
+    clients::{
+        CallError, DispatchError,
+        db_proxy::{MOVE_LIMITS, MoveMoneyOutcome},
+    },
+    concurrency::batching::Batcher,
+    time::{DatabaseTime, Timestamp},
+};
+
+use crate::{
+    decision::{Decision, DispatchResult},
+    metrics::MovementMetrics,
+    wallet_backend::WalletBackend,
+};
+
+/// Sends movements to db-proxy in batches. Clones share the queue of waiting movements.
+#[derive(Clone)]
+pub struct MovementDispatcher {
+    batcher: Batcher<MoveCommand, DispatchResult>,
+    database_time: DatabaseTime,
+    metrics: MovementMetrics,
+}
+
+impl MovementDispatcher {
+    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped and all
+    /// waiting movements are answered.
+    pub fn new(
+        backend: Arc<dyn WalletBackend>,
+        database_time: DatabaseTime,
+        metrics: MovementMetrics,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let responses = database_time.clone();
+        let (batcher, task) = Batcher::new(MOVE_LIMITS, move |movements| {
+            send_batch(backend.clone(), responses.clone(), MoveCommands { movements })
+        });
+        (Self { batcher, database_time, metrics }, task)
+    }
+
+    /// A time that is not later than the time of the database; see [`DatabaseTime`].
+    pub fn database_time(&self) -> Timestamp {
+        self.database_time.now()
+    }
+
+    /// Sends a movement and waits for the decision.
+    pub async fn dispatch(&self, command: MoveCommand) -> DispatchResult {
+        let kind = MovementMetrics::kind_of(&command);
+        let result = self.batcher.submit(command).await.map_err(DispatchError::from).flatten();
+        self.metrics.record(kind, &result);
+        result
+    }
+}
+
+/// Returns one result for each movement, in the sequence of the batch.
+async fn send_batch(
+    backend: Arc<dyn WalletBackend>,
+    database_time: DatabaseTime,
+    batch: MoveCommands,
+) -> Vec<DispatchResult> {
+    let size = batch.movements.len();
+    let MoveMoneyOutcome { result, unanswered } = backend.move_money(&batch).await;
+    if let Ok(MoveOutcomes { decided_at: Some(decided_at), .. }) = &result {
+        database_time.record(*decided_at);
+    }
+    match result {
+        Ok(outcomes) if outcomes.outcomes.len() == size => {
+            let decisions = outcomes.outcomes.into_iter().map(Decision::try_from);
+            if unanswered {
+                decisions.map(|decision| decision.and_then(final_result_after_lost_response)).collect()
+            } else {
+                decisions.collect()
+            }
+        }
+        Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
+        // Some attempt got no valid response, so it may have moved the money. `error` is only the error of the last attempt.
+        Err(error) if unanswered || error.may_have_taken_effect() => {
+            tracing::error!(error = %error.chain(), movements = size, "it is unknown whether money moved");
+            vec![Err(DispatchError::OutcomeUnknown); size]
+        }
+        Err(error) => {
+            if matches!(error, CallError::TokenRefused(..)) {
+                tracing::error!(%error, movements = size, "no money can be moved until the tokens are corrected");
+            } else {
+                tracing::warn!(error = %error.chain(), movements = size, "db-proxy moved no money");
+            }
+            vec![Err(DispatchError::Call(Arc::new(error))); size]
+        }
+    }
+}
+
+/// Interprets a decision if an earlier attempt got no response.
+///
+/// A movement is final. A refusal because of a balance is not final: the earlier attempt may still wait in the queue of another
+/// db-proxy, and may find another balance. The other refusals are final, because the wallets, their owners and their currencies never
+/// change, and a key stays with its movement.
+fn final_result_after_lost_response(decision: Decision) -> DispatchResult {
+    match decision {
+        Decision::Refused(MoveRefused {
+            reason: MoveRefusalReason::InsufficientFunds | MoveRefusalReason::BalanceOutOfRange,
+            ..
+        }) => Err(DispatchError::OutcomeUnknown),
+        Decision::Refused(_) | Decision::Moved { .. } => Ok(decision),
+    }
+}
+
+#[cfg(test)]
+mod tests;

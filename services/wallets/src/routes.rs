@@ -1,0 +1,242 @@
+//! The HTTP endpoints of wallets. The policy decides who may use each of them; see `common/src/access/policy.rs`.
+
+use std::time::Duration;
+
+use common::{
+    access::Principal,
+    api::{
+        FieldError, Problem,
+        wallets::{
+            LinkedOperationPage, LinkedWalletPage, Operation, OperationCursor, OperationPayload, Transfer,
+            TransferPayload, VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletPayload,
+        },
+    },
+    clients::DispatchError,
+    ids::{IdempotencyKey, UserId, WalletId},
+    server::{Json, PreserializedJson, RequestKey, UncheckedBody},
+};
+use poem::http::HeaderMap;
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Path, Query},
+};
+
+use crate::{
+    error::Error,
+    validation::{validate_operation, validate_transfer, validate_wallet},
+    wallet_service::{Moved, OperationPageRequest, WalletPageRequest, WalletService},
+};
+
+/// Maximum time that a movement waits for its decision. Together with the times for checking the API key and for reading the body,
+/// it is shorter than the request timeout of the server, because the error of that timeout does not state that the outcome is
+/// unknown.
+const MOVE_DEADLINE: Duration = Duration::from_secs(18);
+
+pub struct Api {
+    pub wallets: WalletService,
+}
+
+/// The response to a request that creates a wallet.
+#[derive(ApiResponse)]
+enum CreateWalletResponse {
+    /// The wallet is stored durably.
+    #[oai(status = 201)]
+    Created(
+        Json<Wallet>,
+        /// The path of the wallet.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
+
+/// The response to a deposit or a withdrawal.
+#[derive(ApiResponse)]
+enum OperationResponse {
+    /// The operation is stored durably.
+    #[oai(status = 200)]
+    Stored(
+        Json<Operation>,
+        /// The key of the operation: the key of the request, or a generated key.
+        #[oai(header = "Idempotency-Key")]
+        String,
+        /// Whether an earlier request with the same key moved the money.
+        #[oai(header = "Idempotency-Replayed")]
+        bool,
+    ),
+}
+
+/// The response to a transfer.
+#[derive(ApiResponse)]
+enum TransferResponse {
+    /// The transfer is stored durably.
+    #[oai(status = 200)]
+    Stored(
+        Json<Transfer>,
+        /// The key of the transfer: the key of the request, or a generated key.
+        #[oai(header = "Idempotency-Key")]
+        String,
+        /// Whether an earlier request with the same key moved the money.
+        #[oai(header = "Idempotency-Replayed")]
+        bool,
+    ),
+}
+
+#[OpenApi]
+impl Api {
+    /// Creates an empty wallet. It belongs to the user of the API key, or to nobody without a key.
+    ///
+    /// A repetition creates another wallet.
+    #[oai(path = "/api/v1/wallets", method = "post", operation_id = "create_wallet")]
+    async fn create_wallet(
+        &self,
+        principal: Principal,
+        body: UncheckedBody<WalletPayload>,
+    ) -> Result<CreateWalletResponse, Problem> {
+        let validate = |payload: &WalletPayload| validate_wallet(payload, &self.wallets.currencies);
+        let payload = body.or_problem(|parsed| errors_of(validate(parsed)))?;
+        let currency = validate(&payload).map_err(Error::Invalid)?;
+        let wallet = self.wallets.create_wallet(currency, principal.user_id()).await?;
+        let location = format!("/api/v1/wallets/{}", wallet.id);
+        Ok(CreateWalletResponse::Created(Json(wallet), location))
+    }
+
+    /// Lists the wallets that the caller may see, newest first.
+    ///
+    /// A user sees its own wallets. A client without an API key sees the wallets that were created without a key. An operator sees
+    /// all wallets.
+    ///
+    /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same `user`. On the last page, neither
+    /// is present. Every wallet appears once, even while wallets are created.
+    #[oai(path = "/api/v1/wallets", method = "get", operation_id = "list_wallets")]
+    async fn list_wallets(
+        &self,
+        principal: Principal,
+        /// Maximum number of wallets on the page.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
+        Query(limit): Query<u32>,
+        /// The `next_cursor` of the previous page.
+        Query(cursor): Query<Option<WalletCursor>>,
+        /// Wallets of this user. Only an operator can select the wallets of others.
+        Query(user): Query<Option<UserId>>,
+    ) -> Result<PreserializedJson<LinkedWalletPage>, Problem> {
+        let owner = principal.select_owner(user).ok_or(Error::WalletsOfAnother)?;
+        let request = WalletPageRequest { owner, user, cursor, limit };
+        Ok(PreserializedJson::new(self.wallets.list_wallets(request).await?))
+    }
+
+    /// Returns one wallet with its balance. The wallet of somebody else is not found.
+    #[oai(path = "/api/v1/wallets/:id", method = "get", operation_id = "get_wallet")]
+    async fn get_wallet(&self, principal: Principal, id: Path<WalletId>) -> Result<PreserializedJson<Wallet>, Problem> {
+        Ok(PreserializedJson::new(self.wallets.find_wallet(id.0, principal.owner_filter()).await?))
+    }
+
+    /// Returns one wallet: the short form of `/api/v1/wallets/{id}`.
+    #[oai(path = "/wallet", method = "get", operation_id = "find_wallet")]
+    async fn get_wallet_by_query(
+        &self,
+        principal: Principal,
+        /// The id of the wallet.
+        Query(id): Query<WalletId>,
+    ) -> Result<PreserializedJson<Wallet>, Problem> {
+        Ok(PreserializedJson::new(self.wallets.find_wallet(id, principal.owner_filter()).await?))
+    }
+
+    /// Deposits money to a wallet, or withdraws money from it.
+    ///
+    /// The response has the balance after the operation. If the wallet has less money than a withdrawal takes, nothing moves: 409
+    /// `insufficient_funds`.
+    #[oai(path = "/api/v1/wallets/:id/operation", method = "post", operation_id = "create_operation")]
+    async fn create_operation(
+        &self,
+        principal: Principal,
+        id: Path<WalletId>,
+        /// Requests of one user with the same key move the money once. Requests without an API key count as those of one user.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<IdempotencyKey>>,
+        headers: &HeaderMap,
+        body: UncheckedBody<OperationPayload>,
+    ) -> Result<OperationResponse, Problem> {
+        let key = RequestKey::from_header(idempotency_key.0, headers)?;
+        let payload = body.or_problem(|parsed| errors_of(validate_operation(id.0, parsed)))?;
+        let command = validate_operation(id.0, &payload).map_err(Error::Invalid)?;
+        let moved = within_deadline(&key, self.wallets.operate(command, &key, principal.user_id())).await?;
+        Ok(OperationResponse::Stored(Json(moved.movement), key.to_string(), moved.replayed))
+    }
+
+    /// Lists the operations of one wallet, newest first: deposits, withdrawals, transfers and orders.
+    ///
+    /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor`. On the last page, neither is present. Every
+    /// operation appears once, even while new ones arrive.
+    #[oai(path = "/api/v1/wallets/:id/operations", method = "get", operation_id = "list_operations")]
+    async fn list_operations(
+        &self,
+        principal: Principal,
+        id: Path<WalletId>,
+        /// Maximum number of operations on the page.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
+        Query(limit): Query<u32>,
+        /// The `next_cursor` of the previous page.
+        Query(cursor): Query<Option<OperationCursor>>,
+    ) -> Result<PreserializedJson<LinkedOperationPage>, Problem> {
+        let request = OperationPageRequest { wallet: id.0, owner: principal.owner_filter(), cursor, limit };
+        Ok(PreserializedJson::new(self.wallets.list_operations(request).await?))
+    }
+
+    /// Moves money from a wallet of the caller to any other wallet of the same currency, all or nothing.
+    #[oai(path = "/api/v1/transfers", method = "post", operation_id = "create_transfer")]
+    async fn create_transfer(
+        &self,
+        principal: Principal,
+        /// Requests of one user with the same key move the money once. Requests without an API key count as those of one user.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<IdempotencyKey>>,
+        headers: &HeaderMap,
+        body: UncheckedBody<TransferPayload>,
+    ) -> Result<TransferResponse, Problem> {
+        let key = RequestKey::from_header(idempotency_key.0, headers)?;
+        let payload = body.or_problem(|parsed| errors_of(validate_transfer(parsed)))?;
+        let command = validate_transfer(&payload).map_err(Error::Invalid)?;
+        let moved = within_deadline(&key, self.wallets.transfer(command, &key, principal.user_id())).await?;
+        Ok(TransferResponse::Stored(Json(moved.movement), key.to_string(), moved.replayed))
+    }
+
+    /// Checks some rows of the wallets and their journal.
+    ///
+    /// The first request has no cursor, and each further one has `next_cursor` of the response before it. After the last one, every
+    /// row that existed at the first one is checked.
+    #[oai(path = "/api/v1/journal/verification", method = "get", operation_id = "verify_journal")]
+    async fn verify_journal(
+        &self,
+        /// Maximum number of rows to check.
+        #[oai(default = "default_verified_rows", validator(minimum(value = "1"), maximum(value = "10000")))]
+        Query(limit): Query<u32>,
+        /// The `next_cursor` of the previous page.
+        Query(cursor): Query<Option<VerificationCursor>>,
+    ) -> Result<PreserializedJson<VerificationPage>, Problem> {
+        Ok(PreserializedJson::new(self.wallets.verify_journal(cursor, limit).await?))
+    }
+}
+
+/// Waits for a movement, at most for [`MOVE_DEADLINE`].
+async fn within_deadline<T>(
+    key: &RequestKey,
+    moving: impl Future<Output = Result<Moved<T>, Error>>,
+) -> Result<Moved<T>, Problem> {
+    let result = match tokio::time::timeout(MOVE_DEADLINE, moving).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),
+    };
+    result.map_err(|error| key.add_to(error.into()))
+}
+
+fn errors_of<T>(result: Result<T, Vec<FieldError>>) -> Vec<FieldError> {
+    result.err().unwrap_or_default()
+}
+
+fn default_limit() -> u32 {
+    50
+}
+
+fn default_verified_rows() -> u32 {
+    1000
+}

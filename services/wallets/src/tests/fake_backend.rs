@@ -1,0 +1,465 @@
+//! A db-proxy in memory. Tests can make its calls fail.
+
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::{
+    api::{
+        Code, Problem,
+        orders::OwnerFilter,
+        wallets::{
+            CreateWalletCommand, EntryType, FoundWallets, MoveCommand, MoveCommands, MoveOutcome, MoveOutcomes,
+            MoveRefusalReason, MoveRefused, Operation, OperationCommand, OperationCursor, OperationPage, OperationType,
+            TransferCommand, VerificationCursor, Wallet, WalletCursor, WalletLookup, WalletPage,
+        },
+    },
+    clients::{
+        CallError,
+        db_proxy::{DbProxyClient, MoveMoneyOutcome},
+        http_client,
+    },
+    config::TokenRefusal,
+    ids::{MovementId, UserId, WalletId},
+    money::{Currency, Money},
+    time::Timestamp,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::wallet_backend::WalletBackend;
+
+/// How the calls that move money fail. `moves` is whether db-proxy moves the money although its response is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    Unreachable,
+    TokenRefused,
+    Problem(Code),
+    LostResponse {
+        moves: bool,
+    },
+    /// No attempt but the last one, which cannot connect, may have moved the money.
+    LostThenUnreachable {
+        moves: bool,
+    },
+    /// The last attempt gets a decision.
+    LostThenDecided {
+        moves: bool,
+    },
+    InvalidResponse,
+    WrongCount,
+    EmptyOutcome,
+    Panics,
+    Hangs,
+}
+
+impl Fault {
+    pub const ALL: [Self; 20] = [
+        Self::None,
+        Self::Unreachable,
+        Self::TokenRefused,
+        Self::Problem(Code::DatabaseUnavailable),
+        Self::Problem(Code::Overloaded),
+        Self::Problem(Code::OutcomeUnknown),
+        Self::Problem(Code::ShuttingDown),
+        Self::Problem(Code::ValidationFailed),
+        Self::Problem(Code::Internal),
+        Self::LostResponse { moves: true },
+        Self::LostResponse { moves: false },
+        Self::LostThenUnreachable { moves: true },
+        Self::LostThenUnreachable { moves: false },
+        Self::LostThenDecided { moves: true },
+        Self::LostThenDecided { moves: false },
+        Self::InvalidResponse,
+        Self::WrongCount,
+        Self::EmptyOutcome,
+        Self::Panics,
+        Self::Hangs,
+    ];
+
+    /// Whether the fault is a defect of the program, so that the response may be a 500.
+    pub fn is_defect(self) -> bool {
+        matches!(self, Self::Problem(Code::ValidationFailed | Code::Internal) | Self::Panics)
+    }
+}
+
+/// A movement with its request.
+struct StoredMovement {
+    command: MoveCommand,
+    outcome: MoveOutcome,
+}
+
+struct State {
+    /// Oldest first.
+    wallets: Vec<Wallet>,
+    operations: HashMap<WalletId, Vec<Operation>>,
+    movements: Vec<StoredMovement>,
+    fault: Fault,
+    /// Refuses every movement that was not stored before.
+    refusal: Option<MoveRefused>,
+    /// The numbers of movements, or of ids, in the calls.
+    batches: Vec<usize>,
+    /// The last request to move money.
+    requested: Option<MoveCommand>,
+    /// Whether a decision that is final was returned.
+    is_decided: bool,
+    /// Whether a request may have been processed although no decision was returned.
+    is_indeterminate: bool,
+}
+
+pub struct FakeBackend(Mutex<State>);
+
+/// Whether two requests move the same money.
+fn is_same_request(a: &MoveCommand, b: &MoveCommand) -> bool {
+    (a.operation, a.transfer) == (b.operation, b.transfer)
+}
+
+fn has_same_key(a: &MoveCommand, b: &MoveCommand) -> bool {
+    (&a.client, &a.key) == (&b.client, &b.key)
+}
+
+pub fn refused(reason: MoveRefusalReason) -> MoveRefused {
+    MoveRefused { reason, wallet_id: None, balance: None, currency: None }
+}
+
+fn of_refusal(refused: MoveRefused) -> MoveOutcome {
+    MoveOutcome { operation: None, transfer: None, refused: Some(refused), replayed: false }
+}
+
+impl State {
+    fn decide(&mut self, command: &MoveCommand) -> MoveOutcome {
+        if let Some(stored) = self.movements.iter().find(|stored| has_same_key(&stored.command, command)) {
+            return if is_same_request(&stored.command, command) {
+                MoveOutcome { replayed: true, ..stored.outcome.clone() }
+            } else {
+                of_refusal(refused(MoveRefusalReason::KeyReused))
+            };
+        }
+        if let Some(refused) = self.refusal {
+            return of_refusal(refused);
+        }
+        let outcome = match (command.operation, command.transfer) {
+            (Some(operation), None) => self.operate(command.owner, operation),
+            (None, Some(transfer)) => self.transfer(command.owner, transfer),
+            _ => panic!("exactly one of the two is present: {command:?}"),
+        };
+        match outcome {
+            Ok(outcome) => {
+                self.movements.push(StoredMovement { command: command.clone(), outcome: outcome.clone() });
+                outcome
+            }
+            Err(refused) => of_refusal(refused),
+        }
+    }
+
+    fn change(&mut self, id: WalletId, entry: EntryType, units: i64) -> Result<Operation, MoveRefused> {
+        let wallet = self.wallets.iter_mut().find(|wallet| wallet.id == id).expect("the wallet exists");
+        let balance = Money::new(wallet.currency, wallet.balance.units() + units);
+        wallet.balance = balance.map_err(|_| MoveRefused {
+            wallet_id: Some(id),
+            balance: Some(wallet.balance),
+            currency: Some(wallet.currency),
+            ..refused(MoveRefusalReason::InsufficientFunds)
+        })?;
+        let operation = Operation {
+            id: MovementId(Uuid::now_v7()),
+            wallet_id: id,
+            operation_type: entry,
+            amount: Money::new(wallet.currency, units.abs()).unwrap(),
+            balance: wallet.balance,
+            created_at: Timestamp::now(),
+        };
+        self.operations.entry(id).or_default().push(operation.clone());
+        Ok(operation)
+    }
+
+    fn owned(&self, id: WalletId, owner: OwnerFilter) -> Result<Wallet, MoveRefused> {
+        let wallet = self.wallets.iter().find(|wallet| wallet.id == id && owner.selects(wallet.user_id));
+        wallet.cloned().ok_or(MoveRefused { wallet_id: Some(id), ..refused(MoveRefusalReason::WalletNotFound) })
+    }
+
+    fn operate(&mut self, owner: OwnerFilter, command: OperationCommand) -> Result<MoveOutcome, MoveRefused> {
+        let wallet = self.owned(command.wallet_id, owner)?;
+        let units = command.amount.units_of(wallet.currency).map_err(|_| MoveRefused {
+            currency: Some(wallet.currency),
+            ..refused(MoveRefusalReason::TooManyDecimals)
+        })?;
+        let operation = match command.operation_type {
+            OperationType::Deposit => self.change(wallet.id, EntryType::Deposit, units)?,
+            OperationType::Withdraw => self.change(wallet.id, EntryType::Withdraw, -units)?,
+        };
+        Ok(MoveOutcome { operation: Some(operation), transfer: None, refused: None, replayed: false })
+    }
+
+    fn transfer(&mut self, owner: OwnerFilter, command: TransferCommand) -> Result<MoveOutcome, MoveRefused> {
+        let (from, to) = (self.owned(command.from, owner)?, self.owned(command.to, owner)?);
+        let units = command.amount.units_of(from.currency).unwrap();
+        let paid = self.change(from.id, EntryType::TransferOut, -units)?;
+        let received = self.change(to.id, EntryType::TransferIn, units)?;
+        let transfer = serde_json::json!({
+            "id": paid.id, "from": from.id, "to": to.id, "currency": from.currency, "amount": paid.amount,
+            "from_balance": paid.balance, "to_balance": received.balance, "created_at": paid.created_at,
+        });
+        let transfer = Some(serde_json::from_value(transfer).unwrap());
+        Ok(MoveOutcome { operation: None, transfer, refused: None, replayed: false })
+    }
+}
+
+impl FakeBackend {
+    pub fn new() -> Self {
+        Self(Mutex::new(State {
+            wallets: Vec::new(),
+            operations: HashMap::new(),
+            movements: Vec::new(),
+            fault: Fault::None,
+            refusal: None,
+            batches: Vec::new(),
+            requested: None,
+            is_decided: false,
+            is_indeterminate: false,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub fn add_wallet(&self, currency: Currency, user_id: Option<UserId>) -> WalletId {
+        let id = WalletId(Uuid::now_v7());
+        let balance = Money::new(currency, 0).unwrap();
+        self.state().wallets.push(Wallet { id, currency, balance, user_id, created_at: Timestamp::now() });
+        id
+    }
+
+    pub fn balance(&self, id: WalletId) -> String {
+        self.state().wallets.iter().find(|wallet| wallet.id == id).unwrap().balance.to_string()
+    }
+
+    /// Fails the following calls.
+    pub fn set_fault(&self, fault: Fault) {
+        self.state().fault = fault;
+    }
+
+    /// Refuses the following movements.
+    pub fn refuse(&self, refused: MoveRefused) {
+        self.state().refusal = Some(refused);
+    }
+
+    /// Moves money as an earlier request did.
+    pub fn move_before(&self, command: &MoveCommand) {
+        let outcome = self.state().decide(command);
+        assert!(outcome.refused.is_none(), "{outcome:?}");
+    }
+
+    /// The numbers of movements, or of ids, in the calls until now.
+    pub fn batches(&self) -> Vec<usize> {
+        self.state().batches.clone()
+    }
+
+    pub fn is_decided(&self) -> bool {
+        self.state().is_decided
+    }
+
+    pub fn is_indeterminate(&self) -> bool {
+        self.state().is_indeterminate
+    }
+
+    /// The last request to move money.
+    pub fn requested(&self) -> Option<MoveCommand> {
+        self.state().requested.clone()
+    }
+
+    /// Whether the last requested movement is stored.
+    pub fn is_stored(&self) -> bool {
+        let state = self.state();
+        let Some(requested) = &state.requested else { return false };
+        let is_of_request = |stored: &StoredMovement| {
+            has_same_key(&stored.command, requested) && is_same_request(&stored.command, requested)
+        };
+        state.movements.iter().any(is_of_request)
+    }
+
+    /// Processes a request whose response is lost.
+    fn lose(&self, commands: &MoveCommands, moves: bool) {
+        let mut state = self.state();
+        state.is_indeterminate = true;
+        for command in commands.movements.iter().filter(|_| moves) {
+            state.decide(command);
+        }
+    }
+
+    fn decide_all(&self, commands: &MoveCommands) -> Vec<MoveOutcome> {
+        let mut state = self.state();
+        commands.movements.iter().map(|command| state.decide(command)).collect()
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).unwrap().into()
+}
+
+/// Any error of the HTTP client.
+fn transport_error() -> reqwest::Error {
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(http_client);
+    CLIENT.get("http://[").build().unwrap_err()
+}
+
+fn problem(code: Code) -> CallError {
+    CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "as db-proxy says")))
+}
+
+fn unreachable() -> CallError {
+    CallError::Unreachable(DbProxyClient::SERVICE, transport_error())
+}
+
+fn no_response() -> CallError {
+    CallError::NoResponse(DbProxyClient::SERVICE, transport_error())
+}
+
+fn failed(error: CallError, unanswered: bool) -> MoveMoneyOutcome {
+    MoveMoneyOutcome { result: Err(error), unanswered }
+}
+
+fn decided(outcomes: Vec<MoveOutcome>, unanswered: bool) -> MoveMoneyOutcome {
+    MoveMoneyOutcome { result: Ok(MoveOutcomes { outcomes, decided_at: None }), unanswered }
+}
+
+#[async_trait]
+impl WalletBackend for FakeBackend {
+    async fn create_wallet(&self, command: &CreateWalletCommand) -> Result<Wallet, CallError> {
+        let fault = self.state().fault;
+        match fault {
+            Fault::Unreachable => return Err(unreachable()),
+            Fault::LostResponse { .. } => return Err(no_response()),
+            _ => {}
+        }
+        let id = self.add_wallet(command.currency, command.user_id);
+        Ok(self.state().wallets.iter().find(|wallet| wallet.id == id).cloned().unwrap())
+    }
+
+    async fn find_wallets_json(&self, lookup: &WalletLookup) -> Result<Bytes, CallError> {
+        let mut state = self.state();
+        if state.fault != Fault::None {
+            return Err(unreachable());
+        }
+        state.batches.push(lookup.ids.len());
+        let wallets = state.wallets.iter().filter(|wallet| lookup.ids.contains(&wallet.id)).cloned().collect();
+        Ok(to_json(&FoundWallets { wallets }))
+    }
+
+    async fn list_wallets_json(
+        &self,
+        owner: OwnerFilter,
+        cursor: Option<WalletCursor>,
+        limit: u32,
+    ) -> Result<Bytes, CallError> {
+        let state = self.state();
+        let matches = |wallet: &&Wallet| owner.selects(wallet.user_id) && cursor.is_none_or(|c| wallet.id < c.0);
+        let found: Vec<_> = state.wallets.iter().rev().filter(matches).cloned().collect();
+        let data: Vec<_> = found.iter().take(limit as usize).cloned().collect();
+        let next_cursor = (found.len() > data.len()).then(|| WalletCursor(data.last().unwrap().id));
+        Ok(to_json(&WalletPage { data, next_cursor }))
+    }
+
+    async fn list_operations_json(
+        &self,
+        id: WalletId,
+        owner: OwnerFilter,
+        cursor: Option<OperationCursor>,
+        limit: u32,
+    ) -> Result<Option<Bytes>, CallError> {
+        let state = self.state();
+        if state.owned(id, owner).is_err() {
+            return Ok(None);
+        }
+        let operations = state.operations.get(&id).cloned().unwrap_or_default();
+        let before = cursor.map_or(operations.len() + 1, |cursor| usize::try_from(cursor.0).unwrap());
+        let numbers: Vec<_> = (1..before).rev().take(limit as usize).collect();
+        let next_cursor = numbers.last().filter(|number| **number > 1);
+        let next_cursor = next_cursor.map(|number| OperationCursor(i64::try_from(*number).unwrap()));
+        let data = numbers.iter().map(|number| operations[number - 1].clone()).collect();
+        Ok(Some(to_json(&OperationPage { data, next_cursor })))
+    }
+
+    async fn move_money(&self, commands: &MoveCommands) -> MoveMoneyOutcome {
+        let fault = {
+            let mut state = self.state();
+            state.batches.push(commands.movements.len());
+            state.requested = commands.movements.last().cloned();
+            state.fault
+        };
+        // Gives other requests the time to arrive while this one is in flight.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        match fault {
+            Fault::None => {
+                let outcomes = self.decide_all(commands);
+                self.state().is_decided = true;
+                decided(outcomes, false)
+            }
+            Fault::Unreachable => failed(unreachable(), false),
+            Fault::TokenRefused => {
+                failed(CallError::TokenRefused(DbProxyClient::SERVICE, "wallets", TokenRefusal::Unknown), false)
+            }
+            Fault::Problem(code) => {
+                self.state().is_indeterminate = code == Code::OutcomeUnknown;
+                failed(problem(code), false)
+            }
+            Fault::LostResponse { moves } => {
+                self.lose(commands, moves);
+                failed(no_response(), false)
+            }
+            Fault::LostThenUnreachable { moves } => {
+                self.lose(commands, moves);
+                failed(unreachable(), true)
+            }
+            Fault::LostThenDecided { moves } => {
+                self.lose(commands, moves);
+                let outcomes = self.decide_all(commands);
+                let is_final = |outcome: &MoveOutcome| {
+                    outcome.refused.is_none_or(|refused| refused.reason != MoveRefusalReason::InsufficientFunds)
+                };
+                let mut state = self.state();
+                // A refusal because of a balance is final only if the first attempt cannot move the money any more.
+                (state.is_decided, state.is_indeterminate) =
+                    if outcomes.iter().all(is_final) { (true, false) } else { (false, true) };
+                drop(state);
+                decided(outcomes, true)
+            }
+            Fault::InvalidResponse => {
+                self.lose(commands, true);
+                failed(DbProxyClient::invalid_response("not JSON"), false)
+            }
+            Fault::WrongCount => {
+                self.lose(commands, true);
+                let outcomes = self.decide_all(commands);
+                decided([outcomes.clone(), outcomes].concat(), false)
+            }
+            Fault::EmptyOutcome => {
+                self.lose(commands, true);
+                let none = MoveOutcome { operation: None, transfer: None, refused: None, replayed: false };
+                decided(vec![none; commands.movements.len()], false)
+            }
+            Fault::Panics => {
+                self.lose(commands, true);
+                panic!("a defect of the client")
+            }
+            Fault::Hangs => {
+                self.lose(commands, true);
+                // Longer than wallets waits.
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                failed(no_response(), false)
+            }
+        }
+    }
+
+    async fn verify_journal_json(&self, cursor: Option<VerificationCursor>, limit: u32) -> Result<Bytes, CallError> {
+        let checked = serde_json::json!({ "wallets": limit, "entries": 0, "movements": 0 });
+        let cursor = cursor.map_or(serde_json::Value::Null, |cursor| cursor.to_string().into());
+        Ok(to_json(&serde_json::json!({ "checked": checked, "violations": [], "next_cursor": cursor })))
+    }
+}

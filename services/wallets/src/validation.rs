@@ -1,0 +1,85 @@
+//! Converts the payloads of customers to commands, or reports every wrong field.
+
+use std::str::FromStr;
+
+use common::{
+    api::{
+        FieldError, FieldErrors,
+        wallets::{OperationCommand, OperationPayload, OperationType, TransferCommand, TransferPayload, WalletPayload},
+    },
+    ids::WalletId,
+    money::{Currency, DecimalText, OperationAmount},
+};
+
+/// The currency of a new wallet, one of `allowed`.
+pub fn validate_wallet(payload: &WalletPayload, allowed: &[Currency]) -> Result<Currency, Vec<FieldError>> {
+    let mut errors = FieldErrors::default();
+    let currency = match payload.currency.as_deref() {
+        None => {
+            errors.add_missing("currency");
+            None
+        }
+        Some(code) => {
+            let currency = code.parse().ok().filter(|currency| allowed.contains(currency));
+            if currency.is_none() {
+                let codes = allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
+                errors.add("currency", format_args!("must be one of {codes}"));
+            }
+            currency
+        }
+    };
+    errors.into_result(currency)
+}
+
+/// Text that is not the type of an operation.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("must be DEPOSIT or WITHDRAW")]
+struct OperationTypeError;
+
+/// The type of an operation by its name.
+struct NamedType(OperationType);
+
+impl FromStr for NamedType {
+    type Err = OperationTypeError;
+
+    fn from_str(name: &str) -> Result<Self, OperationTypeError> {
+        match name {
+            "DEPOSIT" => Ok(Self(OperationType::Deposit)),
+            "WITHDRAW" => Ok(Self(OperationType::Withdraw)),
+            _ => Err(OperationTypeError),
+        }
+    }
+}
+
+/// A deposit to a wallet, or a withdrawal from it.
+pub fn validate_operation(
+    wallet_id: WalletId,
+    payload: &OperationPayload,
+) -> Result<OperationCommand, Vec<FieldError>> {
+    let mut errors = FieldErrors::default();
+    let operation_type = errors.required("operation_type", payload.operation_type.as_deref());
+    let amount = required_amount(&mut errors, payload.amount.as_ref());
+    errors.into_result(operation_type.zip(amount).map(|(NamedType(operation_type), amount)| OperationCommand {
+        wallet_id,
+        operation_type,
+        amount,
+    }))
+}
+
+/// A transfer between two wallets.
+pub fn validate_transfer(payload: &TransferPayload) -> Result<TransferCommand, Vec<FieldError>> {
+    let mut errors = FieldErrors::default();
+    let from = errors.required("from", payload.from.as_deref());
+    let to = errors.required("to", payload.to.as_deref());
+    let amount = required_amount(&mut errors, payload.amount.as_ref());
+    let wallets = from.zip(to);
+    errors.into_result(wallets.zip(amount).map(|((from, to), amount)| TransferCommand { from, to, amount }))
+}
+
+/// The amount of a movement. Whether it has too many decimals for the currency of the wallet is decided with the movement.
+fn required_amount(errors: &mut FieldErrors, amount: Option<&DecimalText>) -> Option<OperationAmount> {
+    errors.required("amount", amount.map(DecimalText::as_str))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! The operations on wallets that customers and operators may request.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{
+    api::{
+        orders::{OwnerFilter, client_name},
+        pages::link_page,
+        wallets::{
+            CreateWalletCommand, MoveCommand, Operation, OperationCommand, OperationCursor, Transfer, TransferCommand,
+            VerificationCursor, Wallet, WalletCursor, page_query,
+        },
+    },
+    clients::{DispatchError, db_proxy::DbProxyClient},
+    ids::{UserId, WalletId},
+    money::Currency,
+    server::RequestKey,
+};
+
+use crate::{
+    decision::{Decision, Movement},
+    dispatcher::MovementDispatcher,
+    error::{Error, MovementTerms},
+    wallet_backend::WalletBackend,
+    wallet_finder::WalletFinder,
+};
+
+/// Reads and creates wallets, and moves money.
+#[derive(Clone)]
+pub struct WalletService {
+    pub backend: Arc<dyn WalletBackend>,
+    pub finder: WalletFinder,
+    pub dispatcher: MovementDispatcher,
+    /// The currencies of new wallets.
+    pub currencies: Vec<Currency>,
+}
+
+/// A movement that is stored durably.
+#[derive(Debug, Clone)]
+pub struct Moved<T> {
+    pub movement: T,
+    /// Whether an earlier request with the same key moved the money.
+    pub replayed: bool,
+}
+
+/// Selects a page of wallets.
+#[derive(Debug, Clone, Copy)]
+pub struct WalletPageRequest {
+    pub owner: OwnerFilter,
+    /// The parameter `user` of the request.
+    pub user: Option<UserId>,
+    pub cursor: Option<WalletCursor>,
+    pub limit: u32,
+}
+
+/// Selects a page of the operations of a wallet.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationPageRequest {
+    pub wallet: WalletId,
+    pub owner: OwnerFilter,
+    pub cursor: Option<OperationCursor>,
+    pub limit: u32,
+}
+
+impl WalletService {
+    /// Creates a wallet of a user, or without an owner.
+    pub async fn create_wallet(&self, currency: Currency, user_id: Option<UserId>) -> Result<Wallet, Error> {
+        self.backend.create_wallet(&CreateWalletCommand { currency, user_id }).await.map_err(|error| {
+            if error.may_have_taken_effect() { Error::CreationUnknown(error) } else { Error::Call(error) }
+        })
+    }
+
+    /// The JSON of a wallet that `owner` selects.
+    pub async fn find_wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<Bytes, Error> {
+        self.finder.find_wallet(id, owner).await?.ok_or(Error::WalletNotFound(id))
+    }
+
+    /// The JSON of a page of wallets, newest first.
+    pub async fn list_wallets(&self, request: WalletPageRequest) -> Result<Bytes, Error> {
+        let WalletPageRequest { owner, user, cursor, limit } = request;
+        let page = self.backend.list_wallets_json(owner, cursor, limit).await?;
+        let next_url =
+            |cursor| format!("/api/v1/wallets?{}", page_query(("user", user), Some::<WalletCursor>(cursor), limit));
+        Ok(link_page(&page, next_url).map_err(DbProxyClient::invalid_response)?)
+    }
+
+    /// The JSON of a page of the operations of a wallet that `owner` selects, newest first.
+    pub async fn list_operations(&self, request: OperationPageRequest) -> Result<Bytes, Error> {
+        let OperationPageRequest { wallet, owner, cursor, limit } = request;
+        let page = self.backend.list_operations_json(wallet, owner, cursor, limit).await?;
+        let page = page.ok_or(Error::WalletNotFound(wallet))?;
+        let next_url = |cursor| {
+            let query = page_query(("user", None::<UserId>), Some::<OperationCursor>(cursor), limit);
+            format!("/api/v1/wallets/{wallet}/operations?{query}")
+        };
+        Ok(link_page(&page, next_url).map_err(DbProxyClient::invalid_response)?)
+    }
+
+    /// Deposits to or withdraws from a wallet of a user, or without an owner. Repeated calls of one user with the same key move the
+    /// money once. The returned operation is durable.
+    pub async fn operate(
+        &self,
+        command: OperationCommand,
+        key: &RequestKey,
+        user: Option<UserId>,
+    ) -> Result<Moved<Operation>, Error> {
+        let Moved { movement, replayed } = self.move_money(MovementTerms::Operation(command), key, user).await?;
+        match movement {
+            Movement::Operation(movement) => Ok(Moved { movement, replayed }),
+            Movement::Transfer(_) => Err(DispatchError::OutcomeUnknown.into()),
+        }
+    }
+
+    /// Moves money from a wallet of a user, or without an owner, to another wallet of the same currency. Like
+    /// [`WalletService::operate`] otherwise.
+    pub async fn transfer(
+        &self,
+        command: TransferCommand,
+        key: &RequestKey,
+        user: Option<UserId>,
+    ) -> Result<Moved<Transfer>, Error> {
+        let Moved { movement, replayed } = self.move_money(MovementTerms::Transfer(command), key, user).await?;
+        match movement {
+            Movement::Transfer(movement) => Ok(Moved { movement, replayed }),
+            Movement::Operation(_) => Err(DispatchError::OutcomeUnknown.into()),
+        }
+    }
+
+    /// The JSON of a check of some rows of the journal.
+    pub async fn verify_journal(&self, cursor: Option<VerificationCursor>, limit: u32) -> Result<Bytes, Error> {
+        Ok(self.backend.verify_journal_json(cursor, limit).await?)
+    }
+
+    async fn move_money(
+        &self,
+        terms: MovementTerms,
+        key: &RequestKey,
+        user: Option<UserId>,
+    ) -> Result<Moved<Movement>, Error> {
+        let (operation, transfer) = match terms {
+            MovementTerms::Operation(operation) => (Some(operation), None),
+            MovementTerms::Transfer(transfer) => (None, Some(transfer)),
+        };
+        let command = MoveCommand {
+            client: client_name(user),
+            key: key.as_idempotency_key().clone(),
+            asked_at: Some(self.dispatcher.database_time()),
+            owner: OwnerFilter::of(user),
+            operation,
+            transfer,
+        };
+        match self.dispatcher.dispatch(command).await {
+            Ok(Decision::Moved { movement, replayed }) => Ok(Moved { movement, replayed }),
+            Ok(Decision::Refused(refused)) => Err(Error::Refused { refused, terms }),
+            Err(error) if key.is_client_supplied() => {
+                tracing::warn!(%error, "the key of a client was not looked up");
+                Err(error.with_client_key().into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

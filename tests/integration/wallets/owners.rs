@@ -1,0 +1,167 @@
+//! Wallets of users: each client sees and changes exactly its own wallets.
+
+use std::slice::from_ref;
+
+use common::api::keys::{KeySecret, Scope};
+use serde_json::{Value, json};
+use tests::{
+    Platform, Response, Stack,
+    client::{all_pages, send},
+    on_both_stacks,
+    platform::OPERATOR_TOKEN,
+};
+
+use super::{
+    TRANSFERS_PATH, WALLETS_PATH, deposit, operation_path, post_request, start, transfer, wallet_path, withdrawal,
+};
+
+on_both_stacks!(
+    everybody_sees_and_changes_exactly_own_wallets,
+    operator_reads_every_wallet_and_changes_none,
+    same_idempotency_key_of_two_users_is_two_movements,
+    scopes_separate_reading_from_moving,
+);
+
+/// Who sends a request.
+#[derive(Debug, Clone)]
+enum Actor {
+    Anonymous,
+    User { id: String, key: KeySecret },
+    Operator,
+}
+
+impl Actor {
+    async fn user(platform: &Platform, name: &str, scopes: &[Scope]) -> Self {
+        let user = platform.create_user(&format!("{name}@example.org")).await;
+        let key = platform.issue_key(user.id, scopes).await.key;
+        Self::User { id: user.id.to_string(), key }
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Response {
+        send(match self {
+            Self::Anonymous => request,
+            Self::User { key, .. } => request.bearer_auth(key.expose()),
+            Self::Operator => request.bearer_auth(OPERATOR_TOKEN),
+        })
+        .await
+    }
+
+    async fn get(&self, platform: &Platform, path: &str) -> Response {
+        self.send(platform.client.request("GET", platform.wallets.url(path))).await
+    }
+
+    async fn post(&self, platform: &Platform, path: &str, body: Value) -> Response {
+        self.send(post_request(platform, path, &body)).await
+    }
+
+    /// Creates a wallet with ten dollars. Returns its id.
+    async fn fund_wallet(&self, platform: &Platform) -> String {
+        let wallet = self.post(platform, WALLETS_PATH, json!({ "currency": "USD" })).await.json(201);
+        let expected = match self {
+            Self::User { id, .. } => id.as_str().into(),
+            Self::Anonymous | Self::Operator => Value::Null,
+        };
+        assert_eq!(wallet["user_id"], expected);
+        let id = wallet["id"].as_str().unwrap().to_owned();
+        self.post(platform, &operation_path(&id), deposit("10")).await.json(200);
+        id
+    }
+
+    async fn listed(&self, platform: &Platform, path: &str) -> Vec<String> {
+        let wallets = all_pages(path, async |path| self.get(platform, &path).await.json(200)).await;
+        wallets.iter().map(|wallet| wallet["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Two users and a client without a key, each with a wallet.
+async fn owners(platform: &Platform) -> Vec<(Actor, String)> {
+    let scopes = [Scope::Wallets, Scope::Read];
+    let actors =
+        [Actor::user(platform, "ada", &scopes).await, Actor::user(platform, "bob", &scopes).await, Actor::Anonymous];
+    let mut owners = Vec::new();
+    for actor in actors {
+        let wallet = actor.fund_wallet(platform).await;
+        owners.push((actor, wallet));
+    }
+    owners
+}
+
+async fn everybody_sees_and_changes_exactly_own_wallets(stack: Stack) {
+    let platform = start(stack).await;
+    let owners = owners(&platform).await;
+    let unknown = uuid::Uuid::now_v7().to_string();
+    for (actor, own) in &owners {
+        assert_eq!(actor.listed(&platform, &format!("{WALLETS_PATH}?limit=1")).await, from_ref(own), "{actor:?}");
+        let reads = |id: &str| [wallet_path(id), format!("/wallet?id={id}"), format!("{}/operations", wallet_path(id))];
+        for path in reads(own) {
+            actor.get(&platform, &path).await.json(200);
+        }
+        for (_, foreign) in owners.iter().filter(|(_, wallet)| wallet != own) {
+            // The response for the wallet of somebody else is that for an unknown one.
+            for (path, absent) in reads(foreign).into_iter().zip(reads(&unknown)) {
+                let [refused, absent] = [actor.get(&platform, &path).await, actor.get(&platform, &absent).await];
+                refused.problem(404, "not_found");
+                assert_eq!(refused.comparable(foreign), absent.comparable(&unknown), "{actor:?} {path}");
+            }
+            for body in [deposit("1"), withdrawal("1"), withdrawal("1000")] {
+                let refused = actor.post(&platform, &operation_path(foreign), body.clone()).await;
+                let absent = actor.post(&platform, &operation_path(&unknown), body).await;
+                refused.problem(404, "not_found");
+                assert_eq!(refused.comparable(foreign), absent.comparable(&unknown), "{actor:?}");
+            }
+            let refused = actor.post(&platform, TRANSFERS_PATH, transfer(foreign, own, "1")).await;
+            assert_eq!(refused.problem(404, "not_found")["errors"][0]["field"], "from");
+        }
+        assert_eq!(actor.get(&platform, &wallet_path(own)).await.json(200)["balance"], "10.00");
+    }
+}
+
+async fn operator_reads_every_wallet_and_changes_none(stack: Stack) {
+    let platform = start(stack).await;
+    let owners = owners(&platform).await;
+    let newest_first: Vec<_> = owners.iter().rev().map(|(_, wallet)| wallet.clone()).collect();
+    assert_eq!(Actor::Operator.listed(&platform, &format!("{WALLETS_PATH}?limit=2")).await, newest_first);
+    for (actor, own) in &owners {
+        Actor::Operator.get(&platform, &wallet_path(own)).await.json(200);
+        let operations = Actor::Operator.get(&platform, &format!("{}/operations", wallet_path(own))).await.json(200);
+        assert_eq!(operations["data"][0]["balance"], "10.00");
+        for (path, body) in [
+            (WALLETS_PATH, json!({ "currency": "USD" })),
+            (&operation_path(own), deposit("1")),
+            (TRANSFERS_PATH, transfer(own, own, "1")),
+        ] {
+            Actor::Operator.post(&platform, path, body).await.problem(403, "forbidden");
+        }
+        if let Actor::User { id, .. } = actor {
+            let path = format!("{WALLETS_PATH}?user={id}");
+            assert_eq!(Actor::Operator.listed(&platform, &path).await, from_ref(own));
+            assert_eq!(actor.listed(&platform, &path).await, from_ref(own));
+            Actor::Anonymous.get(&platform, &path).await.problem(403, "forbidden");
+        }
+        actor.get(&platform, "/api/v1/journal/verification").await.problem(
+            if matches!(actor, Actor::Anonymous) { 401 } else { 403 },
+            if matches!(actor, Actor::Anonymous) { "unauthorized" } else { "forbidden" },
+        );
+    }
+}
+
+async fn same_idempotency_key_of_two_users_is_two_movements(stack: Stack) {
+    let platform = start(stack).await;
+    let owners = owners(&platform).await;
+    for (actor, own) in &owners {
+        let request = || post_request(&platform, &operation_path(own), &deposit("5")).header("idempotency-key", "1");
+        assert_eq!(actor.send(request()).await.json(200)["balance"], "15.00");
+        assert_eq!(actor.send(request()).await.header("idempotency-replayed"), Some("true"));
+    }
+}
+
+async fn scopes_separate_reading_from_moving(stack: Stack) {
+    let platform = start(stack).await;
+    let reader = Actor::user(&platform, "reader", &[Scope::Read]).await;
+    let payer = Actor::user(&platform, "payer", &[Scope::Wallets]).await;
+    let own = payer.fund_wallet(&platform).await;
+    payer.get(&platform, &wallet_path(&own)).await.problem(403, "forbidden");
+    reader.get(&platform, WALLETS_PATH).await.json(200);
+    reader.post(&platform, WALLETS_PATH, json!({ "currency": "USD" })).await.problem(403, "forbidden");
+    reader.post(&platform, &operation_path(&own), deposit("1")).await.problem(403, "forbidden");
+}
