@@ -8,6 +8,7 @@ mod common_paths;
 mod compression;
 mod connections;
 mod documentation;
+mod export;
 mod http_metrics;
 mod internal_caller;
 pub mod limits;
@@ -26,6 +27,7 @@ pub use access_control::{AccessConfig, AccessControl};
 pub use body::{Json, OptionalBody, UncheckedBody, parse_field, parse_form};
 pub use connections::Server;
 pub use documentation::{ApiDescription, Group, OperationDescription};
+pub use export::{ExportClient, ExportFile, ExportFormat, ExportRefusal, ExportSlots};
 pub use internal_caller::{
     HistoryReader, KeyReader, Operator, OrderWriter, PriceReader, PriceWriter, Reporter, UserAdmin, WalletWriter,
 };

@@ -71,7 +71,7 @@ async fn balance(platform: &Platform, id: &str) -> String {
 async fn check_journal(platform: &Platform) -> u64 {
     let (mut movements, mut cursor) = (0, String::new());
     loop {
-        let url = platform.wallets.url(&format!("/api/v1/journal/verification?limit=7{cursor}"));
+        let url = platform.wallets.url(&format!("/api/v1/journal/verification?limit=50{cursor}"));
         let page = send(platform.client.request("GET", url).bearer_auth(OPERATOR_TOKEN)).await.json(200);
         assert_eq!(page["violations"], json!([]), "{page}");
         movements += page["checked"]["movements"].as_u64().unwrap();

@@ -93,6 +93,7 @@ pub const POLICY: &[ServicePolicy] = &[
             ("find_wallet", Customer(Read)),
             ("create_operation", CustomerOnly(Wallets)),
             ("list_operations", Customer(Read)),
+            ("export_operations", Customer(Read)),
             ("create_transfer", CustomerOnly(Wallets)),
             ("verify_journal", Operator),
         ]],

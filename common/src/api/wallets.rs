@@ -80,6 +80,19 @@ pub enum EntryType {
     OrderIn,
 }
 
+impl EntryType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deposit => "DEPOSIT",
+            Self::Withdraw => "WITHDRAW",
+            Self::TransferIn => "TRANSFER_IN",
+            Self::TransferOut => "TRANSFER_OUT",
+            Self::OrderOut => "ORDER_OUT",
+            Self::OrderIn => "ORDER_IN",
+        }
+    }
+}
+
 /// A change of one wallet. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Operation {

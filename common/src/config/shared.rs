@@ -109,6 +109,11 @@ pub fn currencies(env: &mut Env) -> Vec<Currency> {
         .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD])
 }
 
+/// `MAX_EXPORTS`: how many exports an instance runs at once.
+pub fn max_exports(env: &mut Env) -> usize {
+    usize::try_from(env.whole_number("MAX_EXPORTS", 8, 1..=1000)).unwrap_or(1)
+}
+
 /// `PRICE_REFRESH_SECS`: the interval at which a price is published.
 pub fn price_refresh_interval(env: &mut Env) -> Duration {
     env.seconds("PRICE_REFRESH_SECS", 15, 1..=3600)

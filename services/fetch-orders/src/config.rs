@@ -38,7 +38,6 @@ impl Config {
         let trusted_proxies = TrustedProxies::from_env(env);
         let trusted = trusted_proxies.clone();
         let rate_limit = RateLimit::from_env(env, "FETCH_RATE_LIMIT_PER_MINUTE", 1200, 100_000_000, trusted);
-        let max_exports = env.whole_number("MAX_EXPORTS", 8, 1..=1000);
         Self {
             db_proxy: shared::db_proxy_url(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::FETCH_ORDERS),
@@ -46,7 +45,7 @@ impl Config {
             access: AccessConfig::from_env(env),
             rate_limit,
             trusted_proxies,
-            max_exports: usize::try_from(max_exports).unwrap_or(1),
+            max_exports: shared::max_exports(env),
         }
     }
 }

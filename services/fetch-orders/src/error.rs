@@ -1,6 +1,6 @@
 //! The errors of fetch-orders. Only this module converts them to HTTP statuses.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use common::{
     api::{Code, FieldError, Problem},
@@ -44,12 +44,6 @@ pub enum Error {
     /// 422, with every invalid parameter.
     #[error("the filter has invalid parameters")]
     InvalidFilter(Vec<FieldError>),
-    /// 503: the service runs the maximum number of exports. An export may end at any time.
-    #[error("{max} exports are running")]
-    TooManyExports { max: usize },
-    /// 429: the client runs the maximum number of exports for one client.
-    #[error("the client runs {max} exports")]
-    TooManyExportsOfClient { max: usize },
     /// 403: only an operator or the user may select the orders of a user.
     #[error("the orders of another user were requested")]
     OrdersOfAnotherUser,
@@ -65,23 +59,10 @@ pub enum Error {
     Read(#[from] ReadError),
 }
 
-/// The time after which a refused export may succeed.
-const EXPORT_RETRY_AFTER: Duration = Duration::from_secs(5);
-
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::InvalidFilter(errors) => Self::validation(errors),
-            Error::TooManyExports { max } => {
-                let detail = format!("{max} exports are running, which is the maximum. Try again in some seconds.");
-                Self::new(Code::Overloaded, detail).retry_after(EXPORT_RETRY_AFTER)
-            }
-            Error::TooManyExportsOfClient { max } => {
-                let detail = format!(
-                    "At most {max} exports may run at once from one address or of one user. Wait until one of them has ended."
-                );
-                Self::new(Code::TooManyRequests, detail).retry_after(EXPORT_RETRY_AFTER)
-            }
             Error::OrdersOfAnotherUser => Self::new(
                 Code::Forbidden,
                 "Only an operator can read the orders of another user. Omit the parameter user to read your own orders.",

@@ -10,19 +10,9 @@ use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE, Metadata, Order, OrderQuery, OwnerFilter},
     clients::{CallError, db_proxy::OrderReader},
     request_context::RequestContext,
+    server::ExportFormat,
 };
 use futures_util::{Stream, stream};
-use poem_openapi::Enum;
-
-/// The file format of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "lowercase", rename = "Format")]
-pub enum ExportFormat {
-    /// Comma-separated values (RFC 4180). The first line contains the column names.
-    Csv,
-    /// One JSON object per line.
-    Jsonl,
-}
 
 const CSV_HEADER: &str = "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated,price_state,ordered_by,quote,\
      client_reference,metadata,user_id\r\n";

@@ -4,8 +4,6 @@ mod config;
 mod documentation;
 mod error;
 mod export;
-mod export_file;
-mod export_slots;
 mod order_lookup;
 mod order_pages;
 mod owner;
@@ -24,8 +22,8 @@ use common::{
     metrics::Metrics,
     money::Currency,
     server::{
-        AccessControl, CheckedValue, Listener, OpsEndpoints, ParameterValue, RateLimit, ReadinessCheck, Server,
-        ValueCheck, openapi_document, service_endpoint,
+        AccessControl, CheckedValue, ExportSlots, Listener, OpsEndpoints, ParameterValue, RateLimit, ReadinessCheck,
+        Server, ValueCheck, openapi_document, service_endpoint,
     },
     service::{Service, TaskSupervisor},
 };
@@ -33,7 +31,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::Config;
-use self::{export_slots::ExportSlots, order_lookup::OrderLookup, order_pages::OrderPages, routes::Api};
+use self::{order_lookup::OrderLookup, order_pages::OrderPages, routes::Api};
 
 /// The fetch-orders service on a bound listener.
 pub struct App {

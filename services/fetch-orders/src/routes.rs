@@ -11,7 +11,7 @@ use common::{
     clients::db_proxy::OrderReader,
     ids::{OrderId, UserId},
     money::{Currency, FiatAmount},
-    server::{Json, PreserializedJson, TrustedProxies},
+    server::{ExportClient, ExportFile, ExportFormat, ExportSlots, Json, PreserializedJson, TrustedProxies},
     time::Timestamp,
 };
 use futures_util::StreamExt;
@@ -23,9 +23,7 @@ use poem_openapi::{
 
 use crate::{
     error::Error,
-    export::{ExportFormat, export_orders},
-    export_file::ExportFile,
-    export_slots::{ExportClient, ExportSlots},
+    export::export_orders,
     order_lookup::OrderLookup,
     order_pages::{OrderPages, PageKey, PagePosition},
     owner::select_owner,
@@ -140,7 +138,8 @@ impl Api {
         self.reader.db_proxy.order_summary().await.map_err(Error::from)?;
         let pages = export_orders(self.reader.clone(), query, owner, format);
         // The slot is freed when the stream is dropped.
-        Ok(ExportFile { format, body: Body::from_bytes_stream(pages.inspect(move |_| _ = &slot)) })
+        let body = Body::from_bytes_stream(pages.inspect(move |_| _ = &slot));
+        Ok(ExportFile { format, name: "orders", body })
     }
 
     /// Returns the number and the bitcoin total of the orders that the caller may see, and what remains of the limit over all

@@ -22,6 +22,9 @@ pub struct Config {
     /// Who may read wallets and move money.
     pub access: AccessConfig,
     pub rate_limit: RateLimit,
+    pub trusted_proxies: TrustedProxies,
+    /// How many exports may run at once.
+    pub max_exports: usize,
 }
 
 impl Config {
@@ -35,6 +38,7 @@ impl Config {
     /// | `WALLETS_RATE_LIMIT_PER_MINUTE` | 120000 | requests per minute and client address or key; 0: no limit. Operators are not limited |
     /// | `RATE_LIMIT_REDIS_URL` | not set: each instance counts alone | the Redis where all instances count together |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
+    /// | `MAX_EXPORTS` | 8 | how many exports may run at once |
     pub fn from_env(env: &mut Env) -> Self {
         let trusted_proxies = TrustedProxies::from_env(env);
         let rate_limit = RateLimit::from_env(
@@ -42,7 +46,7 @@ impl Config {
             "WALLETS_RATE_LIMIT_PER_MINUTE",
             DEFAULT_RATE_LIMIT,
             MAX_RATE_LIMIT,
-            trusted_proxies,
+            trusted_proxies.clone(),
         );
         Self {
             db_proxy: shared::db_proxy_url(env),
@@ -50,6 +54,8 @@ impl Config {
             currencies: wallet_currencies(shared::currencies(env)),
             access: AccessConfig::from_env(env),
             rate_limit,
+            trusted_proxies,
+            max_exports: shared::max_exports(env),
         }
     }
 }

@@ -37,6 +37,7 @@ fn operations() -> Vec<OperationDescription> {
         of_wallet("find_wallet"),
         of_wallet("create_operation").errors(MOVING).body(json!({ "operation_type": "DEPOSIT", "amount": "1000" })),
         of_wallet("list_operations").parameter("limit", 50),
+        of_wallet("export_operations").parameter("format", "csv"),
         operation("create_transfer")
             .errors(MOVING)
             .body(json!({ "from": WALLET_ID, "to": OTHER_WALLET_ID, "amount": "25.50" })),

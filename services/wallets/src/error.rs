@@ -46,12 +46,12 @@ pub enum Error {
     /// 422, with every invalid field.
     #[error("the request has invalid fields")]
     Invalid(Vec<FieldError>),
-    /// 404. Also for the wallet of somebody else.
+    /// 404. The wallet does not exist, or it belongs to another owner.
     #[error("wallet {0} does not exist")]
     WalletNotFound(WalletId),
-    /// 403: a request selects the wallets of a user, and neither an operator nor that user sent it.
+    /// 403: only an operator or the user may select the wallets of a user.
     #[error("the wallets of another user were requested")]
-    WalletsOfAnother,
+    WalletsOfAnotherUser,
     /// 404, 409 or 422: db-proxy refused to move the money.
     #[error("the movement was refused: {:?}", refused.reason)]
     Refused { refused: MoveRefused, terms: MovementTerms },
@@ -81,9 +81,9 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
             Error::WalletNotFound(id) => Self::new(Code::NotFound, format!("Wallet {id} does not exist.")),
-            Error::WalletsOfAnother => Self::new(
+            Error::WalletsOfAnotherUser => Self::new(
                 Code::Forbidden,
-                "Only the user and operators can see the wallets of a user. Omit the parameter user.",
+                "Only an operator can read the wallets of another user. Omit the parameter user to read your own wallets.",
             ),
             Error::Refused { refused, terms } => refusal_problem(refused, terms),
             Error::Dispatch(error) => dispatch_problem(error),

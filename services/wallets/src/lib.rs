@@ -5,6 +5,7 @@ mod decision;
 mod dispatcher;
 mod documentation;
 mod error;
+mod export;
 mod metrics;
 mod routes;
 mod validation;
@@ -19,7 +20,8 @@ use common::{
     config::{Caller, Env},
     metrics::Metrics,
     server::{
-        AccessControl, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint,
+        AccessControl, ExportSlots, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document,
+        service_endpoint,
     },
     service::{Service, TaskSupervisor},
     time::{Clock, DatabaseTime},
@@ -78,7 +80,9 @@ impl Service for App {
             MovementMetrics::register(&metrics),
         );
         let wallets = WalletService { backend, finder, dispatcher, currencies: config.currencies };
-        let server = Server::new(listener, service_endpoint(Api { wallets }, ops)).with_metrics(&metrics);
+        let export_slots = ExportSlots::new(config.max_exports);
+        let api = Api { wallets, export_slots, trusted_proxies: config.trusted_proxies };
+        let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
         let (finder_task, dispatcher_task) = (Box::pin(finder_task), Box::pin(dispatcher_task));
         Ok(Self { server, db_proxy, keys, rate_limit, finder_task, dispatcher_task })
     }

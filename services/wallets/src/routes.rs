@@ -13,9 +13,13 @@ use common::{
     },
     clients::DispatchError,
     ids::{IdempotencyKey, UserId, WalletId},
-    server::{Json, PreserializedJson, RequestKey, UncheckedBody},
+    server::{
+        ExportClient, ExportFile, ExportFormat, ExportSlots, Json, PreserializedJson, RequestKey, TrustedProxies,
+        UncheckedBody,
+    },
 };
-use poem::http::HeaderMap;
+use futures_util::StreamExt;
+use poem::{Body, Request, http::HeaderMap};
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Header, Path, Query},
@@ -23,17 +27,20 @@ use poem_openapi::{
 
 use crate::{
     error::Error,
+    export::OperationExport,
     validation::{validate_operation, validate_transfer, validate_wallet},
     wallet_service::{Moved, OperationPageRequest, WalletPageRequest, WalletService},
 };
 
-/// Maximum time that a movement waits for its decision. Together with the times for checking the API key and for reading the body,
-/// it is shorter than the request timeout of the server, because the error of that timeout does not state that the outcome is
-/// unknown.
-const MOVE_DEADLINE: Duration = Duration::from_secs(18);
+/// Maximum time from the call of the wallet service to its result. After this time, the response states that the outcome is unknown.
+/// The check of the API key, the reading of the body and this timeout together take less time than the request timeout of the
+/// server, because the response to that timeout does not state that the outcome is unknown.
+const MOVE_TIMEOUT: Duration = Duration::from_secs(18);
 
 pub struct Api {
     pub wallets: WalletService,
+    pub export_slots: ExportSlots,
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// The response to a request that creates a wallet.
@@ -119,7 +126,7 @@ impl Api {
         /// Wallets of this user. Only an operator can select the wallets of others.
         Query(user): Query<Option<UserId>>,
     ) -> Result<PreserializedJson<LinkedWalletPage>, Problem> {
-        let owner = principal.select_owner(user).ok_or(Error::WalletsOfAnother)?;
+        let owner = principal.select_owner(user).ok_or(Error::WalletsOfAnotherUser)?;
         let request = WalletPageRequest { owner, user, cursor, limit };
         Ok(PreserializedJson::new(self.wallets.list_wallets(request).await?))
     }
@@ -159,7 +166,7 @@ impl Api {
         let key = RequestKey::from_header(idempotency_key.0, headers)?;
         let payload = body.or_problem(|parsed| errors_of(validate_operation(id.0, parsed)))?;
         let command = validate_operation(id.0, &payload).map_err(Error::Invalid)?;
-        let moved = within_deadline(&key, self.wallets.operate(command, &key, principal.user_id())).await?;
+        let moved = with_timeout(&key, self.wallets.operate(command, &key, principal.user_id())).await?;
         Ok(OperationResponse::Stored(Json(moved.movement), key.to_string(), moved.replayed))
     }
 
@@ -182,6 +189,29 @@ impl Api {
         Ok(PreserializedJson::new(self.wallets.list_operations(request).await?))
     }
 
+    /// Exports all operations of one wallet, newest first, as one file.
+    ///
+    /// The file is sent while the operations are read. If the connection closes early, the file is incomplete. The number of
+    /// concurrent exports is limited. An export is refused with 503 if too many exports are running, and with 429 if the user
+    /// or the address itself runs too many exports.
+    #[oai(path = "/api/v1/wallets/:id/operations/export", method = "get", operation_id = "export_operations")]
+    async fn export_operations(
+        &self,
+        principal: Principal,
+        request: &Request,
+        id: Path<WalletId>,
+        /// The file format.
+        Query(format): Query<ExportFormat>,
+    ) -> Result<ExportFile, Problem> {
+        let address = || ExportClient::Address(self.trusted_proxies.client_address(request));
+        let slot = self.export_slots.acquire(principal.user_id().map_or_else(address, ExportClient::User))?;
+        let (backend, owner) = (self.wallets.backend.clone(), principal.owner_filter());
+        let pages = OperationExport { backend, wallet: id.0, owner, format }.start().await?;
+        // The slot is freed when the stream is dropped.
+        let body = Body::from_bytes_stream(pages.inspect(move |_| _ = &slot));
+        Ok(ExportFile { format, name: "operations", body })
+    }
+
     /// Moves money from a wallet of the caller to any other wallet of the same currency, all or nothing.
     #[oai(path = "/api/v1/transfers", method = "post", operation_id = "create_transfer")]
     async fn create_transfer(
@@ -196,7 +226,7 @@ impl Api {
         let key = RequestKey::from_header(idempotency_key.0, headers)?;
         let payload = body.or_problem(|parsed| errors_of(validate_transfer(parsed)))?;
         let command = validate_transfer(&payload).map_err(Error::Invalid)?;
-        let moved = within_deadline(&key, self.wallets.transfer(command, &key, principal.user_id())).await?;
+        let moved = with_timeout(&key, self.wallets.transfer(command, &key, principal.user_id())).await?;
         Ok(TransferResponse::Stored(Json(moved.movement), key.to_string(), moved.replayed))
     }
 
@@ -217,12 +247,12 @@ impl Api {
     }
 }
 
-/// Waits for a movement, at most for [`MOVE_DEADLINE`].
-async fn within_deadline<T>(
+/// Waits for a movement, at most for [`MOVE_TIMEOUT`].
+async fn with_timeout<T>(
     key: &RequestKey,
     moving: impl Future<Output = Result<Moved<T>, Error>>,
 ) -> Result<Moved<T>, Problem> {
-    let result = match tokio::time::timeout(MOVE_DEADLINE, moving).await {
+    let result = match tokio::time::timeout(MOVE_TIMEOUT, moving).await {
         Ok(result) => result,
         Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),
     };

@@ -19,7 +19,7 @@ use common::{
     ids::{KeyId, UserId, WalletId},
     metrics::Metrics,
     money::Currency,
-    server::{AccessConfig, AccessControl, OpsEndpoints, RateLimit, service_endpoint},
+    server::{AccessConfig, AccessControl, ExportSlots, OpsEndpoints, RateLimit, TrustedProxies, service_endpoint},
     service::Service,
     time::{Clock, DatabaseTime},
 };
@@ -123,7 +123,8 @@ impl Fixture {
         tokio::spawn(dispatcher_task);
         let currencies = vec![Currency::EUR, Currency::USD, Currency::RUB, Currency::BTC];
         let wallets = WalletService { backend: backend.clone(), finder, dispatcher, currencies };
-        let endpoint = service_endpoint(Api { wallets }, ops);
+        let api = Api { wallets, export_slots: ExportSlots::new(8), trusted_proxies: TrustedProxies::default() };
+        let endpoint = service_endpoint(api, ops);
         Self { backend, endpoint, metrics, ada, key }
     }
 

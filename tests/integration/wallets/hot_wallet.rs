@@ -3,7 +3,9 @@
 use tests::{Stack, client::send, on_both_stacks};
 use tokio::task::JoinSet;
 
-use super::{balance, check_journal, create_wallet, deposit, get, operation_path, post_request, start, wallet_path, withdrawal};
+use super::{
+    balance, check_journal, create_wallet, deposit, get, operation_path, post_request, start, wallet_path, withdrawal,
+};
 
 on_both_stacks!(operations_of_many_clients_on_one_wallet_are_exact, reads_show_every_confirmed_operation);
 

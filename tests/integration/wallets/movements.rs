@@ -23,7 +23,10 @@ async fn movements_change_balances_and_are_listed_newest_first(stack: Stack) {
     let platform = start(stack).await;
     let created = post(&platform, WALLETS_PATH, json!({ "currency": "usd" })).await;
     let wallet = created.json(201);
-    assert_eq!((&wallet["currency"], &wallet["balance"], &wallet["user_id"]), (&"USD".into(), &"0.00".into(), &Value::Null));
+    assert_eq!(
+        (&wallet["currency"], &wallet["balance"], &wallet["user_id"]),
+        (&"USD".into(), &"0.00".into(), &Value::Null)
+    );
     let id = wallet["id"].as_str().unwrap();
     assert_eq!(created.header("location"), Some(wallet_path(id).as_str()));
     assert_eq!(get(&platform, &format!("/wallet?id={id}")).await.json(200), wallet);
@@ -36,7 +39,10 @@ async fn movements_change_balances_and_are_listed_newest_first(stack: Stack) {
     let number = platform.client.json(platform.wallets.url(&path), r#"{"operation_type":"WITHDRAW","amount":0.0001}"#);
     assert_eq!(send(number).await.json(200)["balance"], "999.9999");
     let moved = post(&platform, TRANSFERS_PATH, transfer(id, &other, "99.5")).await.json(200);
-    assert_eq!((&moved["from"], &moved["amount"], &moved["from_balance"]), (&wallet["id"], &"99.50".into(), &"900.4999".into()));
+    assert_eq!(
+        (&moved["from"], &moved["amount"], &moved["from_balance"]),
+        (&wallet["id"], &"99.50".into(), &"900.4999".into())
+    );
     assert_eq!((balance(&platform, id).await, balance(&platform, &other).await), ("900.4999".into(), "99.50".into()));
 
     let operations = format!("{}/operations?limit=2", wallet_path(id));
@@ -92,9 +98,38 @@ async fn amounts_of_every_odd_kind_are_refused_with_the_field(stack: Stack) {
     };
     let thirty_digits = "9".repeat(30);
     for amount in [
-        "0", "-0", "-1", "\"-0\"", "0.00001", "1e3", "1E+3", "1e-2", "1e400", "\"1e400\"", "\"NaN\"", "\"Infinity\"", "\"१२\"",
-        "\"１\"", "\"\"", "\" 1\"", "\"1 \"", "\"1,5\"", "\"+1\"", "\"0x1\"", "\"01\"", "\".5\"", "\"5.\"", "null", "true", "[]",
-        "{}", "1000000000", "999999999.99999", "\"1\\u0000\"", &thirty_digits, &format!("\"{thirty_digits}\""),
+        "0",
+        "-0",
+        "-1",
+        "\"-0\"",
+        "0.00001",
+        "1e3",
+        "1E+3",
+        "1e-2",
+        "1e400",
+        "\"1e400\"",
+        "\"NaN\"",
+        "\"Infinity\"",
+        "\"१२\"",
+        "\"１\"",
+        "\"\"",
+        "\" 1\"",
+        "\"1 \"",
+        "\"1,5\"",
+        "\"+1\"",
+        "\"0x1\"",
+        "\"01\"",
+        "\".5\"",
+        "\"5.\"",
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "1000000000",
+        "999999999.99999",
+        "\"1\\u0000\"",
+        &thirty_digits,
+        &format!("\"{thirty_digits}\""),
         &format!("\"0.{thirty_digits}\""),
     ] {
         send_amount(&id, amount).await.invalid_fields(&["amount"]);
@@ -103,9 +138,11 @@ async fn amounts_of_every_odd_kind_are_refused_with_the_field(stack: Stack) {
         send_amount(&id, amount).await.problem(400, "bad_request");
     }
     assert_eq!(balance(&platform, &id).await, "0.00");
-    for (amount, balance) in
-        [("\"999999999.9999\"", "999999999.9999"), ("0.0001", "1000000000.00"), ("1.000000000000000000000", "1000000001.00")]
-    {
+    for (amount, balance) in [
+        ("\"999999999.9999\"", "999999999.9999"),
+        ("0.0001", "1000000000.00"),
+        ("1.000000000000000000000", "1000000001.00"),
+    ] {
         assert_eq!(send_amount(&id, amount).await.json(200)["balance"], balance, "{amount}");
     }
     assert_eq!(send_amount(&bitcoin, "0.00000001").await.json(200)["balance"], "0.00000001");

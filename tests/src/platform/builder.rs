@@ -271,7 +271,7 @@ fn own_tokens(internal_token: &Secret, service: Caller) -> Variables {
             ("PRICE_CACHE_TOKEN", "price-cache-proxy"),
             ("HEALTH_CHECK_TOKEN", "health-check"),
         ],
-        Caller::FETCH_ORDERS | Caller::USERS => {
+        Caller::FETCH_ORDERS | Caller::USERS | Caller::WALLETS => {
             &[("DB_PROXY_TOKEN", "db-proxy"), ("HEALTH_CHECK_TOKEN", "health-check")]
         }
         Caller::EXCHANGE_SIM => &[],
@@ -280,7 +280,9 @@ fn own_tokens(internal_token: &Secret, service: Caller) -> Variables {
     let token = |server| ServerKey::derive(internal_token, server).token(service).expose().to_owned();
     let mut variables: Variables =
         servers.iter().map(|(variable, server)| ((*variable).to_owned(), token(server))).collect();
-    if !matches!(service, Caller::CREATE_ORDER | Caller::FETCH_ORDERS | Caller::RATES | Caller::USERS) {
+    let accepts_no_callers =
+        [Caller::CREATE_ORDER, Caller::FETCH_ORDERS, Caller::RATES, Caller::USERS, Caller::WALLETS];
+    if !accepts_no_callers.contains(&service) {
         let key = ServerKey::derive(internal_token, service.as_str());
         variables.insert("SERVER_KEY".to_owned(), key.as_secret().expose().to_owned());
     }

@@ -32,6 +32,8 @@ fn operation_has_the_documented_form() {
         [EntryType::Deposit, EntryType::TransferIn, EntryType::TransferOut, EntryType::OrderIn, EntryType::OrderOut];
     let names = types.map(|entry| serde_json::to_value(entry).unwrap());
     assert_eq!(names, ["DEPOSIT", "TRANSFER_IN", "TRANSFER_OUT", "ORDER_IN", "ORDER_OUT"]);
+    assert_eq!(types.map(EntryType::as_str), ["DEPOSIT", "TRANSFER_IN", "TRANSFER_OUT", "ORDER_IN", "ORDER_OUT"]);
+    assert_eq!(EntryType::Withdraw.as_str(), "WITHDRAW");
 }
 
 #[test]

@@ -111,6 +111,31 @@ async fn pages_link_to_the_next_page() {
 }
 
 #[tokio::test]
+async fn export_has_every_operation_in_both_formats() {
+    let fixture = Fixture::new();
+    let (id, operations) = fixture.wallet(Currency::USD);
+    let path = format!("{}/operations/export", wallet_path(id));
+    let header = "id,wallet_id,operation_type,amount,balance,created_at\r\n";
+    assert_eq!(fixture.get(&format!("{path}?format=csv")).await.text, header);
+    // More than a page.
+    for n in 0..1003 {
+        let body = if n % 2 == 0 { deposit("2") } else { withdrawal("1") };
+        assert_eq!(fixture.post(&operations, body).await.status, 200);
+    }
+    let csv = fixture.get(&format!("{path}?format=csv")).await.text;
+    let jsonl = fixture.get(&format!("{path}?format=jsonl")).await.text;
+    let rows: Vec<Value> = jsonl.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 1003);
+    let names: Vec<_> = header.trim_end().split(',').collect();
+    let line_of = |row: &Value| names.iter().map(|name| row[name].as_str().unwrap()).collect::<Vec<_>>().join(",");
+    assert_eq!(csv, format!("{header}{}\r\n", rows.iter().map(line_of).collect::<Vec<_>>().join("\r\n")));
+    assert_eq!((&rows[0]["balance"], &rows[1002]["operation_type"]), (&"503.00".into(), &"DEPOSIT".into()));
+    assert_eq!(fixture.get_as(Some(fixture.key.expose()), &format!("{path}?format=csv")).await.code(), "not_found");
+    assert_eq!(fixture.get(&path).await.invalid_fields(), ["format"]);
+    assert_eq!(fixture.get(&format!("{path}?format=xml")).await.invalid_fields(), ["format"]);
+}
+
+#[tokio::test]
 async fn operator_reads_and_verifies_and_changes_nothing() {
     let fixture = Fixture::new();
     let (id, operations) = fixture.wallet(Currency::USD);

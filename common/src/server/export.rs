@@ -1,20 +1,34 @@
-//! The response of an export.
+//! Exports: files that are sent as streams, and a limit for how many of them run at once.
+
+mod slots;
 
 use poem::{Body, IntoResponse, Response, http::header::CONTENT_DISPOSITION};
 use poem_openapi::{
-    ApiResponse,
+    ApiResponse, Enum,
     payload::{Binary, Payload},
     registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::Type,
 };
 
-use crate::export::ExportFormat;
+pub use self::slots::{ExportClient, ExportRefusal, ExportSlots};
 
-/// A file of orders. Its stream closes early if the export fails.
+/// The file format of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "lowercase", rename = "Format")]
+pub enum ExportFormat {
+    /// Comma-separated values (RFC 4180). The first line contains the column names.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+}
+
+/// The response of an export. Its stream closes early if the export fails.
 ///
 /// Implemented by hand, because a derived response has one content type for each status.
 pub struct ExportFile {
     pub format: ExportFormat,
+    /// The name of the file, without its extension.
+    pub name: &'static str,
     pub body: Body,
 }
 
@@ -28,21 +42,20 @@ impl ExportFormat {
         }
     }
 
-    /// Makes a browser save the file under this name.
-    fn content_disposition(self) -> &'static str {
+    fn extension(self) -> &'static str {
         match self {
-            Self::Csv => "attachment; filename=\"orders.csv\"",
-            Self::Jsonl => "attachment; filename=\"orders.jsonl\"",
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
         }
     }
 }
 
 impl IntoResponse for ExportFile {
     fn into_response(self) -> Response {
-        Response::builder()
-            .content_type(self.format.content_type())
-            .header(CONTENT_DISPOSITION, self.format.content_disposition())
-            .body(self.body)
+        let Self { format, name, body } = self;
+        // Makes a browser save the file under this name.
+        let file_name = format!("attachment; filename=\"{name}.{}\"", format.extension());
+        Response::builder().content_type(format.content_type()).header(CONTENT_DISPOSITION, file_name).body(body)
     }
 }
 
@@ -60,7 +73,7 @@ impl ApiResponse for ExportFile {
             schema: String::schema_ref(),
         };
         let response = MetaResponse {
-            description: "A file of orders. The connection closes early if the export fails.",
+            description: "The file. The connection closes early if the export fails.",
             status: Some(200),
             status_range: None,
             content: content.into(),

@@ -5,14 +5,46 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use common::ids::UserId;
-
-use crate::error::Error;
+use crate::{
+    api::{Code, Problem},
+    ids::UserId,
+};
 
 /// How many exports one client may run at once.
 const MAX_PER_CLIENT: usize = 2;
+/// The time after which a refused export may succeed.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Why an export is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExportRefusal {
+    /// 503: the service runs the maximum number of exports. An export may end at any time.
+    #[error("{max} exports are running")]
+    TooMany { max: usize },
+    /// 429: the client runs the maximum number of exports for one client.
+    #[error("the client runs {max} exports")]
+    TooManyOfClient { max: usize },
+}
+
+impl From<ExportRefusal> for Problem {
+    fn from(refusal: ExportRefusal) -> Self {
+        match refusal {
+            ExportRefusal::TooMany { max } => {
+                let detail = format!("{max} exports are running, which is the maximum. Try again in some seconds.");
+                Self::new(Code::Overloaded, detail).retry_after(RETRY_AFTER)
+            }
+            ExportRefusal::TooManyOfClient { max } => {
+                let detail = format!(
+                    "At most {max} exports may run at once from one address or of one user. Wait until one of them has ended."
+                );
+                Self::new(Code::TooManyRequests, detail).retry_after(RETRY_AFTER)
+            }
+        }
+    }
+}
 
 /// The client that runs an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,14 +79,14 @@ impl ExportSlots {
     }
 
     /// Registers an export of a client. Fails if too many exports are running, in total or of this client.
-    pub fn acquire(&self, client: ExportClient) -> Result<ExportSlot, Error> {
+    pub fn acquire(&self, client: ExportClient) -> Result<ExportSlot, ExportRefusal> {
         let mut running = self.running();
         if running.values().sum::<usize>() >= self.max {
-            return Err(Error::TooManyExports { max: self.max });
+            return Err(ExportRefusal::TooMany { max: self.max });
         }
         let of_client = running.entry(client).or_default();
         if *of_client >= MAX_PER_CLIENT {
-            return Err(Error::TooManyExportsOfClient { max: MAX_PER_CLIENT });
+            return Err(ExportRefusal::TooManyOfClient { max: MAX_PER_CLIENT });
         }
         *of_client += 1;
         Ok(ExportSlot { slots: self.clone(), client })
