@@ -14,6 +14,7 @@ needed=(
   "etcd|find_etcd|etcd-server"
   "HAProxy|find_haproxy|haproxy"
   "Prometheus|find_prometheus|prometheus"
+  "nginx|find_nginx|nginx"
   "strace|find_strace|strace"
   "unshare|find_unshare|util-linux"
 )
@@ -63,6 +64,11 @@ find_prometheus() {
   TEST_PROMETHEUS=${TEST_PROMETHEUS:-$(command -v prometheus || true)}
   TEST_PROMTOOL=${TEST_PROMTOOL:-$(command -v promtool || true)}
   [[ -n $TEST_PROMETHEUS && -x $TEST_PROMETHEUS && -n $TEST_PROMTOOL && -x $TEST_PROMTOOL ]]
+}
+
+find_nginx() {
+  TEST_NGINX=${TEST_NGINX:-$(PATH=$PATH:/usr/sbin command -v nginx || true)}
+  [[ -n $TEST_NGINX && -x $TEST_NGINX ]]
 }
 
 # Debian installs each version in its own folder outside PATH. The newest version is used.
@@ -353,5 +359,5 @@ set_up() {
     ! id postgres >/dev/null 2>&1 || server_user=postgres
   fi
   export TEST_SERVER_USER=$server_user TEST_POSTGRES_BIN TEST_REDIS_SERVER TEST_FAKETIME_LIBRARY TEST_PATRONI TEST_ETCD TEST_HAPROXY
-  export TEST_PROMETHEUS TEST_PROMTOOL
+  export TEST_PROMETHEUS TEST_PROMTOOL TEST_NGINX
 }

@@ -12,6 +12,7 @@ mod http_conventions;
 mod kubernetes;
 mod least_privilege;
 mod monitoring;
+mod nginx;
 mod one_address;
 mod openapi;
 mod query_parameters;

@@ -6,6 +6,7 @@ mod clocks;
 mod crashes;
 mod documented_program;
 mod failovers;
+mod instances;
 mod lost_connections;
 mod migrations;
 mod outages;

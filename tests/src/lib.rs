@@ -9,6 +9,7 @@ pub mod exchange_faults;
 pub mod failover;
 pub mod history;
 pub mod load;
+pub mod nginx;
 pub mod platform;
 pub mod process_kills;
 pub mod prometheus;

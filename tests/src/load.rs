@@ -72,6 +72,11 @@ pub struct LoadGenerator {
 }
 
 impl SentOrders {
+    /// How many orders were not acknowledged by the first response.
+    pub fn unresolved(&self) -> usize {
+        self.unresolved.len()
+    }
+
     pub fn extend(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
         self.unresolved.extend(other.unresolved);
@@ -85,11 +90,15 @@ impl LoadGenerator {
 
     /// Places orders at this create-order.
     pub fn start_at(platform: &Platform, create_order: &Instance, missing_response: MissingResponse) -> Self {
+        Self::start_at_url(platform, &create_order.url(ORDERS_PATH), missing_response)
+    }
+
+    /// Places orders at this URL.
+    pub fn start_at_url(platform: &Platform, url: &str, missing_response: MissingResponse) -> Self {
         let (stop, counters) = (CancellationToken::new(), Arc::<Counters>::default());
-        let url = create_order.url(ORDERS_PATH);
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
-            let (http, url, counters) = (platform.client.clone(), url.clone(), counters.clone());
+            let (http, url, counters) = (platform.client.clone(), url.to_owned(), counters.clone());
             clients.spawn(LoadClient { http, url, missing_response, counters }.place_orders(number, stop.clone()));
         }
         Self { stop, clients, counters }

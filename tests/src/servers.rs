@@ -13,5 +13,5 @@ pub use self::{
     machine::Machine,
     port::Port,
     private_server::{PrivateServer, redis_command},
-    process::Process,
+    process::{Process, runs_as_root},
 };

@@ -191,6 +191,23 @@ impl Instance {
         }
     }
 
+    /// Suspends the process. Its connections stay open, and it does not respond until [`Instance::thaw`]. Panics unless the
+    /// instance runs in its own process.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    pub async fn thaw(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        match &*self.state.lock().await {
+            State::Process(process) => process.signal_all(signal),
+            State::Stopped | State::Task(_) => panic!("{} does not run in its own process", self.name),
+        }
+    }
+
     /// The component of this name in the readiness of the service. Null if there is none.
     pub async fn component(&self, name: &str) -> Value {
         let readiness = Client::new("").get(self.url("/readyz")).await;

@@ -144,6 +144,11 @@ fn child_processes(parent: u32) -> Vec<u32> {
     ids.filter(is_child).collect()
 }
 
+/// Whether the tests run as root. Their private servers then run as another user.
+pub fn runs_as_root() -> bool {
+    server_user().is_some()
+}
+
 /// The user that private servers run as. `None` if `TEST_SERVER_USER` is empty, as it is if the tests do not run as root. The
 /// servers then run as the user of the tests.
 pub fn server_user() -> Option<ProcessUser> {

@@ -1,0 +1,224 @@
+//! nginx with the committed configuration, in front of the services of a test.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    Client,
+    environment::required_variable,
+    platform::Instance,
+    servers::{Port, Process, runs_as_root},
+    wait_until,
+};
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deployment/nginx");
+/// The ports of the committed configuration.
+const HTTP_PORT: &str = "listen 8080 ";
+const TLS_PORT: &str = "listen 8443 ";
+
+/// Collects the instances and the changes of the configuration before nginx starts.
+#[derive(Default)]
+pub struct NginxBuilder {
+    /// The addresses of the instances of each service.
+    instances: BTreeMap<String, Vec<String>>,
+    options: Vec<&'static str>,
+    changes: Vec<(String, String)>,
+}
+
+impl NginxBuilder {
+    /// Forwards the requests for this service to these instances.
+    #[must_use]
+    pub fn service<'a>(self, instances: impl IntoIterator<Item = &'a Instance>) -> Self {
+        let instances: Vec<_> = instances.into_iter().collect();
+        self.addresses(instances[0].name, instances.iter().map(|instance| instance.address()))
+    }
+
+    /// Forwards the requests for this service to these addresses. A service without addresses is unavailable.
+    #[must_use]
+    pub fn addresses(mut self, service: &str, addresses: impl IntoIterator<Item = String>) -> Self {
+        self.instances.insert(service.to_owned(), addresses.into_iter().collect());
+        self
+    }
+
+    /// Enables an option: a file in `deployment/nginx/options`, by its name without the extension.
+    #[must_use]
+    pub fn option(mut self, name: &'static str) -> Self {
+        self.options.push(name);
+        self
+    }
+
+    /// Replaces a text of the configuration.
+    #[must_use]
+    pub fn change(mut self, from: &str, to: &str) -> Self {
+        self.changes.push((from.to_owned(), to.to_owned()));
+        self
+    }
+
+    /// Starts nginx, and returns when it answers.
+    pub async fn start(self) -> Nginx {
+        let configured = self.configure();
+        let arguments = configured.arguments();
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let mut process = Process::start(&program(), &arguments, [("LC_ALL", "C")], configured.folder.path(), None);
+        let (client, livez) = (Client::new(""), format!("{}/livez", configured.port.url()));
+        wait_until("nginx answers", START_LIMIT, async || {
+            if let Some(status) = process.exit_status() {
+                panic!("nginx ended: {status}\n{}", process.log_tail());
+            }
+            client.request("GET", &livez).send().await.ok()
+        })
+        .await;
+        Nginx { process, configured }
+    }
+
+    /// Lets nginx check the configuration. Returns what it prints.
+    pub fn check(self) -> String {
+        let configured = self.configure();
+        let output = Command::new(program()).args(configured.arguments()).arg("-t").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "nginx -t: {text}");
+        text
+    }
+
+    /// Writes a copy of the configuration with the ports and the instances of the test.
+    fn configure(self) -> Configured {
+        let (folder, port, tls_port) = (TempDir::new().unwrap(), Port::reserve(), Port::reserve());
+        let absent = Port::reserve();
+        let committed = Path::new(CONFIGURATION);
+        for name in ["conf", "enabled", "tls"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let mut files: Vec<(PathBuf, String)> = Vec::new();
+        for entry in std::fs::read_dir(committed.join("conf")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            files.push((Path::new("conf").join(path.file_name().unwrap()), text));
+        }
+        for option in &self.options {
+            let file = format!("{option}.conf");
+            let text = std::fs::read_to_string(committed.join("options").join(&file)).unwrap();
+            files.push((Path::new("enabled").join(file), text));
+        }
+        let upstreams = files.iter_mut().find(|(path, _)| path.ends_with("upstreams.conf")).unwrap();
+        upstreams.1 = with_instances(&upstreams.1, &self.instances, &absent.address());
+        let mut changes = self.changes;
+        changes.push((HTTP_PORT.to_owned(), format!("listen {} ", port.address())));
+        if self.options.contains(&"tls") {
+            changes.push((TLS_PORT.to_owned(), format!("listen {} ", tls_port.address())));
+            create_certificate(&folder.path().join("tls"));
+        }
+        for (from, to) in &changes {
+            assert!(files.iter().any(|(_, text)| text.contains(from)), "the configuration does not contain {from}");
+            for (_, text) in &mut files {
+                *text = text.replace(from, to);
+            }
+        }
+        for (path, text) in files {
+            std::fs::write(folder.path().join(path), text).unwrap();
+        }
+        Configured { folder, port, tls_port, _absent: absent }
+    }
+}
+
+/// A written configuration.
+struct Configured {
+    folder: TempDir,
+    port: Port,
+    tls_port: Port,
+    /// The port of the services without instances, on which nothing listens.
+    _absent: Port,
+}
+
+impl Configured {
+    fn arguments(&self) -> Vec<String> {
+        let folder = self.folder.path().to_str().unwrap();
+        let configuration = format!("{folder}/conf/nginx.conf");
+        let mut arguments = ["-e", "stderr", "-p", folder, "-c", &configuration].map(str::to_owned).to_vec();
+        if runs_as_root() {
+            // Another user could not enter the folder of the test.
+            arguments.extend(["-g", "user root;"].map(str::to_owned));
+        }
+        arguments
+    }
+}
+
+/// A running nginx.
+pub struct Nginx {
+    process: Process,
+    configured: Configured,
+}
+
+impl Nginx {
+    pub fn builder() -> NginxBuilder {
+        NginxBuilder::default()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.configured.port.url())
+    }
+
+    /// The URL of a path with TLS. The certificate is valid for `localhost`.
+    pub fn tls_url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.configured.tls_port.number)
+    }
+
+    pub fn address(&self) -> String {
+        self.configured.port.address()
+    }
+
+    /// The certificate of the option `tls`, in PEM.
+    pub fn certificate(&self) -> Vec<u8> {
+        std::fs::read(self.configured.folder.path().join("tls/certificate.pem")).unwrap()
+    }
+
+    /// The end of the log.
+    pub fn log_tail(&self) -> String {
+        self.process.log_tail()
+    }
+}
+
+fn program() -> PathBuf {
+    PathBuf::from(required_variable("TEST_NGINX"))
+}
+
+/// Replaces the instances of each service by those of the test, with the parameters of the first committed one.
+fn with_instances(text: &str, instances: &BTreeMap<String, Vec<String>>, absent: &str) -> String {
+    let (mut result, mut service, mut is_replaced) = (String::new(), "", false);
+    let absent = vec![absent.to_owned()];
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("upstream ") {
+            (service, is_replaced) = (name.trim_end_matches(" {"), false);
+        }
+        let Some(server) = line.trim().strip_prefix("server ") else {
+            result += line;
+            result.push('\n');
+            continue;
+        };
+        let (_, parameters) = server.split_once(' ').expect("an instance has parameters");
+        let addresses = instances.get(service).unwrap_or(&absent);
+        for address in addresses.iter().filter(|_| !is_replaced) {
+            result.extend(["    server ", address, " ", parameters, "\n"]);
+        }
+        is_replaced = true;
+    }
+    let unknown = instances.keys().find(|service| !text.contains(&format!("upstream {service} {{")));
+    assert_eq!(unknown, None, "a service without an upstream");
+    result
+}
+
+fn create_certificate(folder: &Path) {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:false"]);
+    openssl.args(["-keyout", "key.pem", "-out", "certificate.pem"]).current_dir(folder);
+    let output = openssl.output().unwrap();
+    assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+}
