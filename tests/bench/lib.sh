@@ -126,6 +126,33 @@ start_services() {
   wait_for "http://127.0.0.1:$FETCH_ORDERS_PORT/readyz"
 }
 
+# start_nginx SERVICE ADDRESS...: starts nginx with the committed configuration in front of these instances of a service. The other
+# services are unavailable there. Sets NGINX_URL.
+start_nginx() {
+  local service=$1 port folder=$work/nginx
+  shift
+  export PATH=$PATH:/usr/sbin
+  need nginx nginx
+  port=$(free_port)
+  NGINX_URL=http://127.0.0.1:$port
+  mkdir -p "$folder"
+  cp -r deployment/nginx/conf "$folder/conf"
+  sed -i "s/listen 8080 /listen 127.0.0.1:$port /" "$folder/conf/nginx.conf"
+  awk -v service="$service" -v addresses="$*" '
+    $1 == "upstream" { name = $2; replaced = 0 }
+    $1 != "server" { print; next }
+    {
+      parameters = $0
+      sub(/^ *server [^ ]+/, "", parameters)
+      count = name == service ? split(addresses, list, " ") : split("127.0.0.1:9", list, " ")
+      for (i = 1; i <= count && !replaced; i++) print "    server " list[i] parameters
+      replaced = 1
+    }' deployment/nginx/conf/upstreams.conf >"$folder/conf/upstreams.conf"
+  nginx -e stderr -p "$folder" -c "$folder/conf/nginx.conf" >"$work/nginx.log" 2>&1 &
+  pids+=($!)
+  wait_for "$NGINX_URL/livez"
+}
+
 stop_services() {
   local pid
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
