@@ -25,6 +25,12 @@ const INVALID_ARGUMENT: u8 = 2;
 /// Runs the command of the command line. An error is printed to standard error. The exit code is then 2 if an argument is
 /// invalid or if `buydesk health` cannot get the status from health-check, and otherwise 1.
 pub fn main() -> ExitCode {
+    if let Some(argument) = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none()) {
+        // Escape sequences show which bytes are wrong.
+        let shown = argument.as_encoded_bytes().escape_ascii();
+        let error = ClientError::invalid_arguments(format!("The argument \"{shown}\" is not UTF-8."));
+        return report_error(&error.into(), requests_json(), INVALID_ARGUMENT);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return report_invalid_arguments(&error),
@@ -49,8 +55,7 @@ pub fn main() -> ExitCode {
 /// Prints the help or the version if the user requested it. Otherwise prints why the command line is invalid, with `--json` as
 /// JSON.
 fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
-    let is_json = std::env::args().skip(1).any(|argument| argument == "--json");
-    if error.use_stderr() && is_json {
+    if error.use_stderr() && requests_json() {
         let text = error.render().to_string();
         let detail = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
         // clap prints each missing argument on a line of its own.
@@ -61,6 +66,11 @@ fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(INVALID_ARGUMENT))
+}
+
+/// Whether the command line requests JSON, even if it is invalid otherwise.
+fn requests_json() -> bool {
+    std::env::args_os().skip(1).any(|argument| argument == "--json")
 }
 
 fn report_error(error: &anyhow::Error, json: bool, exit_code: u8) -> ExitCode {

@@ -1,8 +1,10 @@
 //! The command lines of the binaries: options, exit codes, error texts, and the file `.env`.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
+    os::unix::ffi::OsStrExt,
     process::{Command, Output, Stdio},
     thread,
     time::Duration,
@@ -86,6 +88,24 @@ fn every_service_has_help_and_version_and_refuses_unknown_options() {
             assert_eq!(refused.status.code(), Some(2), "{service} {arguments:?}: {refused:?}");
             assert!(stderr_of(&refused).contains(arguments[0]), "{service} {arguments:?}: {refused:?}");
         }
+    }
+}
+
+#[test]
+fn argument_that_is_not_utf8_is_named_as_an_invalid_argument() {
+    let invalid = OsStr::from_bytes(b"caf\xe9");
+    for arguments in [&["order", "list"][..], &["order", "get"], &[]] {
+        let command = || {
+            let mut command = Command::new(binary_path("buydesk"));
+            command.args(arguments).arg(invalid).env_clear().stdin(Stdio::null());
+            command
+        };
+        let refused = command().output().unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(stderr_of(&refused).starts_with(r#"buydesk: The argument "caf\xe9" is not UTF-8."#), "{refused:?}");
+        let refused = command().arg("--json").output().unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert_eq!(error_document(&refused)["code"], "invalid_arguments");
     }
 }
 
