@@ -1,5 +1,6 @@
 //! The statements of the course store on SQLite. A course is the last price of one pair (`direction`) at one exchange
-//! (`exchanger`). Several rows are passed to a statement as one JSON array.
+//! (`exchanger`). Several rows are passed to a statement as one JSON array of arrays, which is read with `jsonb_each`, and several
+//! values as one JSON array, which is read with `json_each`.
 //!
 //! A cross join fixes the order in which tables are read. Without it, the planner may choose to read every course.
 
@@ -12,24 +13,24 @@ pub(super) const CURRENT_COURSES: &str = "
 
 pub(super) const CURRENT_COURSES_BY_KEY: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.value_e8, c.kind, c.simulated
-    from json_each(?1) as wanted
+    from jsonb_each(?1) as wanted
     cross join course_series s on s.exchanger = wanted.value ->> 0 and s.direction = wanted.value ->> 1
     cross join courses c on c.series_id = s.id and c.since = (select max(since) from courses where series_id = s.id)";
 
 pub(super) const END_COURSES: &str = "
     update courses set until = ended.value ->> 2
-    from json_each(?1) as ended
+    from jsonb_each(?1) as ended
     where courses.series_id = ended.value ->> 0 and courses.since = ended.value ->> 1 and courses.until is null";
 
 pub(super) const INSERT_SERIES: &str = "
     insert into course_series (exchanger, direction)
-    select value ->> 0, value ->> 1 from json_each(?1) where true
+    select value ->> 0, value ->> 1 from jsonb_each(?1) where true
     on conflict do nothing";
 
 pub(super) const INSERT_COURSES: &str = "
     insert into courses (series_id, since, value_e8, kind, simulated)
     select s.id, began.value ->> 2, began.value ->> 3, began.value ->> 4, began.value ->> 5
-    from json_each(?1) as began
+    from jsonb_each(?1) as began
     cross join course_series s on s.exchanger = began.value ->> 0 and s.direction = began.value ->> 1";
 
 pub(super) const SERIES_BY_NAME: &str = "
@@ -159,13 +160,13 @@ pub(super) const INSERT_CANDLES: &str = "
         select
             c.series_id, c.since as at, c.value_e8 as open_e8, c.value_e8 as high_e8, c.value_e8 as low_e8,
             c.value_e8 as close_e8, 1 as changes, c.simulated
-        from json_each(?1) as due
+        from jsonb_each(?1) as due
         cross join courses c
         where ?3 = 0 and c.series_id = due.value ->> 0
             and c.since >= due.value ->> 1 and c.since < due.value ->> 2
         union all
         select k.series_id, k.start, k.open_e8, k.high_e8, k.low_e8, k.close_e8, k.changes, k.simulated
-        from json_each(?1) as due
+        from jsonb_each(?1) as due
         cross join course_candles k
         where ?3 > 0 and k.width_secs = ?3 and k.series_id = due.value ->> 0
             and k.start >= due.value ->> 1 and k.start < due.value ->> 2
@@ -178,7 +179,7 @@ pub(super) const MARK_AGGREGATED: &str = "
         minutes_until = iif(?2 = 60, due.value ->> 2, minutes_until),
         hours_until = iif(?2 = 3600, due.value ->> 2, hours_until),
         days_until = iif(?2 = 86400, due.value ->> 2, days_until)
-    from json_each(?1) as due
+    from jsonb_each(?1) as due
     where course_series.id = due.value ->> 0";
 
 pub(super) const DELETE_ENDED_COURSES: &str = "

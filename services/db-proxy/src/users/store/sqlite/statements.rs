@@ -1,4 +1,5 @@
-//! The statements of users and keys on SQLite. Several rows are passed to a statement as one JSON array.
+//! The statements of users and keys on SQLite. Several rows are passed to a statement as one JSON array of arrays, which is read with
+//! `jsonb_each`, and several values as one JSON array, which is read with `json_each`.
 
 /// Does nothing if the address belongs to another user.
 pub(super) const INSERT_USER: &str = "
@@ -86,7 +87,7 @@ pub(super) const KEY_RECORD: &str = "
 
 pub(super) const RECORD_USES: &str = "
     update api_keys set last_used_at = used.value ->> 1
-    from json_each(?1) as used
+    from jsonb_each(?1) as used
     where api_keys.id = unhex(used.value ->> 0) and coalesce(api_keys.last_used_at, 0) < used.value ->> 1";
 
 /// `?1` and `?2` limit the range of the index, and `?3` is the domain of the addresses.
@@ -98,4 +99,4 @@ pub(super) const LAST_SEEDED: &str = "
 pub(super) const INSERT_SEEDED: &str = "
     insert into users (id, email, email_key, name, state, created_at, updated_at)
     select unhex(value ->> 0), value ->> 1, value ->> 1, value ->> 2, 'active', value ->> 3, value ->> 3
-    from json_each(?1)";
+    from jsonb_each(?1)";
