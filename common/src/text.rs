@@ -1,8 +1,63 @@
-//! Types that are text on the wire: a macro that implements their JSON and OpenAPI forms, and a check of free text.
+//! Types that are text on the wire: a macro that implements their JSON and OpenAPI forms, and checks of free text.
+
+use std::{borrow::Cow, ops::RangeInclusive};
 
 /// Whether a text has at most `max_chars` characters and no control characters.
 pub(crate) fn is_text(text: &str, max_chars: usize) -> bool {
     text.chars().count() <= max_chars && !text.contains(char::is_control)
+}
+
+/// The first control character or [invisible control](INVISIBLE_CONTROLS) of a text. A printable text has none.
+pub fn find_invisible_control(text: &str) -> Option<char> {
+    text.chars().find(|&c| is_invisible_control(c))
+}
+
+/// The text with each invisible control character as its code point, such as `\u{202e}`. A terminal then shows the text as it is
+/// stored, and cannot be made to show it in another order.
+pub fn escape_invisible_controls(text: &str) -> Cow<'_, str> {
+    if find_invisible_control(text).is_none() {
+        return text.into();
+    }
+    let escape = |c: char| if is_invisible_control(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+/// Invisible characters that control how other text is shown, in addition to control characters: the controls of bidirectional text
+/// (Unicode property `Bidi_Control`), line separators, and characters that mark something without being shown, such as the zero
+/// width space and tags. ZWNJ, ZWJ and the Mongolian vowel separator are not among them: Persian, Hindi, Mongolian and emoji need them.
+const INVISIBLE_CONTROLS: [RangeInclusive<char>; 11] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{61c}'..='\u{61c}',
+    '\u{200b}'..='\u{200b}',
+    '\u{200e}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{fff9}'..='\u{fffb}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e007f}',
+];
+
+fn is_invisible_control(c: char) -> bool {
+    c.is_control() || INVISIBLE_CONTROLS.iter().any(|range| range.contains(&c))
+}
+
+/// The joiners, variation selectors, and letters that are shown as a space.
+const BLANKS: [RangeInclusive<char>; 6] = [
+    '\u{115f}'..='\u{1160}',
+    '\u{200c}'..='\u{200d}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{ffa0}'..='\u{ffa0}',
+];
+
+/// Whether a text has a character that is shown.
+pub(crate) fn is_visible(text: &str) -> bool {
+    let is_blank =
+        |c: char| c.is_whitespace() || is_invisible_control(c) || BLANKS.iter().any(|range| range.contains(&c));
+    !text.chars().all(is_blank)
 }
 
 /// Implements the traits of serde and poem-openapi for a type that is a JSON string on the wire.
@@ -83,3 +138,6 @@ macro_rules! text_type {
         }
     };
 }
+
+#[cfg(test)]
+mod tests;

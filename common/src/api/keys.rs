@@ -12,7 +12,7 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    changes::{KeyPatch, RateLimitChange, UpdateKeyCommand},
+    changes::{KeyPatch, KeyRateError, RateLimitChange, UpdateKeyCommand},
     scope::{Scope, Scopes},
     secret::{KeyHash, KeyHashError, KeyPrefix, KeySecret, KeySecretError},
 };
@@ -41,14 +41,14 @@ pub const PREFIX_FIELD: &str = "prefix";
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "NewKey")]
 pub struct KeyPayload {
-    /// What the key is for: 1 to 200 characters without control characters.
+    /// What the key is for: 1 to 200 printable characters, as the name of a user.
     #[serde(default)]
     pub name: Option<String>,
     /// What the key may do: one or more of `orders`, `wallets`, `read`.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
-    /// Requests per minute, 1 to 1000000. If it is absent, the limit of the service applies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Requests per minute, 1 to 1000000. If it is absent or `null`, the limit of the service applies.
+    #[serde(default, deserialize_with = "changes::deserialize_rate", skip_serializing_if = "Option::is_none")]
     pub rate_limit_per_minute: Option<u32>,
     /// From this time on the key is not accepted. If it is absent, the key does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]

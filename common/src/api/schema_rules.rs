@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::MAX_KEY_RATE;
+use super::{keys::MAX_KEY_RATE, users::NEW_NAME_PATTERN};
 
 /// Schemas that do not allow unknown fields.
 const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
@@ -43,15 +43,11 @@ const NULLABLE: &[(&str, &str)] = &[
 
 /// Properties of requests whose format and pattern are copied from the same property of a response. Each entry names the schema
 /// of the request, the schema of the response, and the property.
-const SAME_FORMAT: &[(&str, &str, &str)] = &[
-    ("NewUser", "User", "email"),
-    ("NewUser", "User", "name"),
-    ("ChangeUser", "User", "email"),
-    ("ChangeUser", "User", "name"),
-    ("NewKey", "ApiKey", "name"),
-    ("NewKey", "ApiKey", "scopes"),
-    ("ChangeKey", "ApiKey", "name"),
-];
+const SAME_FORMAT: &[(&str, &str, &str)] =
+    &[("NewUser", "User", "email"), ("ChangeUser", "User", "email"), ("NewKey", "ApiKey", "scopes")];
+
+/// Schemas of requests with a new name, which must not contain some characters that a name of an earlier release may contain.
+const WITH_NEW_NAME: &[&str] = &["NewUser", "ChangeUser", "NewKey", "ChangeKey"];
 
 /// The pattern of an amount of fiat money that a request contains as a string. A JSON number is allowed as well.
 const AMOUNT_PATTERN: &str = r"^(0\.[0-9]{0,3}[1-9]|[1-9][0-9]{0,8}(\.[0-9]{1,4})?)$";
@@ -104,6 +100,12 @@ pub fn add_to(document: &mut Value) {
         if let Some(key) = schemas.get_mut(name) {
             key["properties"]["rate_limit_per_minute"]["minimum"] = json!(1);
             key["properties"]["rate_limit_per_minute"]["maximum"] = json!(MAX_KEY_RATE);
+        }
+    }
+    for name in WITH_NEW_NAME {
+        if let Some(request) = schemas.get_mut(*name) {
+            request["properties"]["name"]["format"] = json!("name");
+            request["properties"]["name"]["pattern"] = json!(NEW_NAME_PATTERN);
         }
     }
     for (request, response, property) in SAME_FORMAT {

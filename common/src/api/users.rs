@@ -10,10 +10,11 @@ mod name;
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::name::NEW_NAME_PATTERN;
 pub use self::{
     email::{Email, EmailError},
     listing::{FoundUsers, LinkedUserPage, UserCursor, UserLookup, UserPage, UserQuery},
-    name::{NameError, UserName},
+    name::{NameError, NewNameError, UserName},
 };
 use crate::{ids::UserId, time::Timestamp};
 
@@ -67,7 +68,7 @@ pub struct UserPayload {
     /// An e-mail address of at most 254 characters.
     #[serde(default)]
     pub email: Option<String>,
-    /// 1 to 200 characters without control characters.
+    /// 1 to 200 printable characters. Of the invisible ones, only the joiners of scripts and emoji are allowed.
     #[serde(default)]
     pub name: Option<String>,
 }
@@ -80,7 +81,7 @@ pub struct UserPatch {
     /// An e-mail address of at most 254 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// 1 to 200 characters without control characters.
+    /// 1 to 200 printable characters. Of the invisible ones, only the joiners of scripts and emoji are allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }

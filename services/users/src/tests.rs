@@ -292,6 +292,11 @@ async fn every_wrong_field_is_named() {
             json!({ "name": "", "scopes": ["admin"], "rate_limit_per_minute": 0, "expires_at": "2020-01-01T00:00:00Z" }),
             &["name", "scopes", "rate_limit_per_minute", "expires_at"],
         ),
+        (
+            &keys,
+            json!({ "name": "a\u{2066}b", "scopes": ["read"], "rate_limit_per_minute": "5" }),
+            &["rate_limit_per_minute", "name"],
+        ),
         (&keys, json!({ "name": "shop", "scopes": ["read"], "expires_at": "tomorrow" }), &["expires_at"]),
     ] {
         let refused = fixture.post(path, body.clone()).await;

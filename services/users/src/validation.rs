@@ -1,30 +1,65 @@
 //! Converts the payloads of clients to commands, or reports every wrong field.
 
+use std::str::FromStr;
+
 use common::{
     api::{
         FieldError, FieldErrors,
         keys::{
-            KeyHash, KeyPatch, KeyPayload, KeyPrefix, MAX_KEY_RATE, RateLimitChange, Scope, Scopes, StoreKeyCommand,
-            UpdateKeyCommand,
+            KeyHash, KeyPatch, KeyPayload, KeyPrefix, RateLimitChange, Scope, Scopes, StoreKeyCommand, UpdateKeyCommand,
         },
-        users::{CreateUserCommand, UpdateUserCommand, UserName, UserPatch, UserPayload},
+        users::{
+            CreateUserCommand, Email, EmailError, NewNameError, UpdateUserCommand, UserName, UserPatch, UserPayload,
+        },
     },
+    text::find_invisible_control,
     time::Timestamp,
 };
+
+/// A name that a client sends.
+struct NewName(UserName);
+
+impl FromStr for NewName {
+    type Err = NewNameError;
+
+    fn from_str(text: &str) -> Result<Self, NewNameError> {
+        UserName::parse_new(text).map(Self)
+    }
+}
+
+/// An address that a client sends. Like a new name, it has no invisible character that changes how other text is shown.
+struct NewEmail(Email);
+
+impl FromStr for NewEmail {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let email = text.parse().map_err(|error: EmailError| error.to_string())?;
+        let invisible = find_invisible_control(text).map(|character| NewNameError::Invisible(character).to_string());
+        invisible.map_or(Ok(Self(email)), Err)
+    }
+}
+
+/// Checks the rate limit of a new key or of a change.
+fn check_rate(errors: &mut FieldErrors, limit: RateLimitChange) {
+    if let Err(error) = limit.check_range() {
+        errors.add("rate_limit_per_minute", error);
+    }
+}
 
 /// The command that creates a user.
 pub fn validate_user(payload: &UserPayload) -> Result<CreateUserCommand, Vec<FieldError>> {
     let mut errors = FieldErrors::default();
-    let email = errors.required("email", payload.email.as_deref());
-    let name = errors.required("name", payload.name.as_deref());
+    let email = errors.required("email", payload.email.as_deref()).map(|NewEmail(email)| email);
+    let name = errors.required("name", payload.name.as_deref()).map(|NewName(name)| name);
     errors.into_result(email.zip(name).map(|(email, name)| CreateUserCommand { email, name }))
 }
 
 /// The command that changes a user.
 pub fn validate_patch(patch: &UserPatch) -> Result<UpdateUserCommand, Vec<FieldError>> {
     let mut errors = FieldErrors::default();
-    let email = errors.optional("email", patch.email.as_deref());
-    let name = errors.optional("name", patch.name.as_deref());
+    let email = errors.optional("email", patch.email.as_deref()).map(|NewEmail(email)| email);
+    let name = errors.optional("name", patch.name.as_deref()).map(|NewName(name)| name);
     errors.into_result(Some(UpdateUserCommand { email, name }))
 }
 
@@ -49,7 +84,7 @@ impl KeyTerms {
 pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Vec<FieldError>> {
     let KeyPayload { name, scopes, rate_limit_per_minute, expires_at } = payload;
     let mut errors = FieldErrors::default();
-    let name = errors.required("name", name.as_deref());
+    let name = errors.required("name", name.as_deref()).map(|NewName(name)| name);
     let scopes = match scopes {
         None => {
             errors.add_missing("scopes");
@@ -57,9 +92,7 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
         }
         Some(names) => parse_scopes(names).map_err(|error| errors.add("scopes", error)).ok(),
     };
-    if !RateLimitChange::from(*rate_limit_per_minute).is_in_range() {
-        errors.add("rate_limit_per_minute", format_args!("must be a whole number from 1 to {MAX_KEY_RATE}"));
-    }
+    check_rate(&mut errors, (*rate_limit_per_minute).into());
     if expires_at.is_some_and(|expires_at| expires_at <= now) {
         errors.add("expires_at", "must be in the future");
     }
@@ -76,12 +109,8 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
 pub fn validate_key_patch(patch: &KeyPatch) -> Result<UpdateKeyCommand, Vec<FieldError>> {
     let KeyPatch { name, rate_limit_per_minute } = patch;
     let mut errors = FieldErrors::default();
-    let name = errors.optional("name", name.as_deref());
-    if !rate_limit_per_minute.is_in_range() {
-        let reason =
-            format_args!("must be a whole number from 1 to {MAX_KEY_RATE}, or null for the limit of the service");
-        errors.add("rate_limit_per_minute", reason);
-    }
+    let name = errors.optional("name", name.as_deref()).map(|NewName(name)| name);
+    check_rate(&mut errors, *rate_limit_per_minute);
     errors.into_result(Some(UpdateKeyCommand { name, rate_limit_per_minute: *rate_limit_per_minute }))
 }
 

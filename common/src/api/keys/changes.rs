@@ -7,7 +7,7 @@ use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 use super::MAX_KEY_RATE;
@@ -18,7 +18,7 @@ use crate::api::users::UserName;
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "ChangeKey")]
 pub struct KeyPatch {
-    /// What the key is for: 1 to 200 characters without control characters.
+    /// What the key is for: 1 to 200 printable characters, as the name of a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Requests per minute, 1 to 1000000. `null` removes the limit of the key: the limit of the service applies.
@@ -38,6 +38,19 @@ pub struct UpdateKeyCommand {
     pub rate_limit_per_minute: RateLimitChange,
 }
 
+/// A value that is not the rate limit of a key. The text is the same wherever such a value is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a whole number from 1 to {MAX_KEY_RATE}, or null for the limit of the service")]
+pub struct KeyRateError;
+
+/// Reads the rate limit of a key of a request: a number, or `null`. A number outside the range is not refused here.
+pub(super) fn deserialize_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    // The text of serde for a value of another type would not state the range.
+    let rate_of = |value: Value| value.as_u64().and_then(|rate| u32::try_from(rate).ok());
+    let value = Option::<Value>::deserialize(deserializer)?;
+    value.map(|value| rate_of(value).ok_or(KeyRateError)).transpose().map_err(de::Error::custom)
+}
+
 /// A change of the rate limit of a key: in JSON a number, `null`, or no field at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RateLimitChange {
@@ -55,11 +68,11 @@ impl RateLimitChange {
         *self == Self::Unchanged
     }
 
-    /// Whether a key may have this limit.
-    pub fn is_in_range(self) -> bool {
+    /// Fails if a key must not have this limit.
+    pub fn check_range(self) -> Result<(), KeyRateError> {
         match self {
-            Self::Unchanged | Self::LimitOfService => true,
-            Self::PerMinute(rate) => (1..=MAX_KEY_RATE).contains(&rate),
+            Self::PerMinute(rate) if !(1..=MAX_KEY_RATE).contains(&rate) => Err(KeyRateError),
+            Self::Unchanged | Self::LimitOfService | Self::PerMinute(_) => Ok(()),
         }
     }
 
@@ -88,7 +101,7 @@ impl Serialize for RateLimitChange {
 
 impl<'de> Deserialize<'de> for RateLimitChange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(Self::from)
+        deserialize_rate(deserializer).map(Self::from)
     }
 }
 

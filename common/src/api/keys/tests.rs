@@ -66,7 +66,27 @@ fn absent_rate_limit_of_a_change_differs_from_null() {
         assert_eq!(serde_json::to_string(&command).expect("JSON"), json);
         assert_eq!(serde_json::from_str::<UpdateKeyCommand>(json).expect("a command"), command);
     }
-    for json in [r#"{"rate_limit_per_minute":-1}"#, r#"{"rate_limit_per_minute":"600"}"#, r#"{"scopes":["read"]}"#] {
-        assert!(serde_json::from_str::<KeyPatch>(json).is_err(), "{json}");
+    assert!(serde_json::from_str::<KeyPatch>(r#"{"scopes":["read"]}"#).is_err());
+}
+
+#[test]
+fn refusal_of_a_rate_limit_states_its_range() {
+    for value in ["-1", "1.5", "\"600\"", "true", "[5]", "{}", "4294967296"] {
+        let json = format!("{{\"rate_limit_per_minute\":{value}}}");
+        let of_change = serde_json::from_str::<KeyPatch>(&json).map(drop);
+        let of_new_key = serde_json::from_str::<KeyPayload>(&json).map(drop);
+        for refused in [of_change, of_new_key] {
+            let error = refused.expect_err(&json).to_string();
+            assert!(error.starts_with("must be a whole number from 1 to 1000000, or null"), "{json}: {error}");
+        }
+    }
+    // A body that is not JSON is refused for that reason.
+    let error = serde_json::from_str::<KeyPayload>(r#"{"rate_limit_per_minute":}"#).expect_err("an error");
+    assert!(error.is_syntax(), "{error}");
+    for rate in [0, MAX_KEY_RATE + 1] {
+        assert_eq!(RateLimitChange::PerMinute(rate).check_range(), Err(KeyRateError));
+    }
+    for limit in [RateLimitChange::LimitOfService, RateLimitChange::PerMinute(1)] {
+        assert_eq!(limit.check_range(), Ok(()));
     }
 }

@@ -2,10 +2,17 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::text::is_text;
+use crate::text::{find_invisible_control, is_text, is_visible};
 
 /// Maximum length of a name in characters.
 const MAX_CHARS: usize = 200;
+
+/// The pattern of a new name in requests. It permits a few characters more than [`UserName::parse_new`]: those beyond U+FFFF, which
+/// are not portable in patterns.
+pub(in crate::api) const NEW_NAME_PATTERN: &str = concat!(
+    r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e",
+    r"\u2060-\u206f\ufeff\ufff9-\ufffb]{1,200}$"
+);
 
 /// The name of a user or of an API key: 1 to 200 characters without control characters, not only spaces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,7 +23,26 @@ pub struct UserName(Arc<str>);
 #[error("must be 1 to {MAX_CHARS} characters without control characters")]
 pub struct NameError;
 
+/// Text that is not the name of a new user or key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NewNameError {
+    #[error("must be 1 to {MAX_CHARS} printable characters")]
+    Length,
+    #[error("must not contain the invisible character U+{:04X}", u32::from(*.0))]
+    Invisible(char),
+}
+
 impl UserName {
+    /// Parses a name that a client sends. It is printable: it shows something, and has no invisible character that changes how
+    /// other text is shown. Stored names of earlier releases may have such characters.
+    pub fn parse_new(text: &str) -> Result<Self, NewNameError> {
+        match find_invisible_control(text) {
+            Some(character) => Err(NewNameError::Invisible(character)),
+            None if is_visible(text) => text.parse().map_err(|NameError| NewNameError::Length),
+            None => Err(NewNameError::Length),
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -55,6 +55,27 @@ fn names_are_printable_text() {
 }
 
 #[test]
+fn new_names_have_no_invisible_controls_and_show_something() {
+    // Names with the joiners of Persian, Hindi and an emoji, and an ideographic space.
+    for text in
+        ["Ada", "علی\u{200c}رضا", "क्\u{200d}ष", "👩\u{200d}💻", "❤\u{fe0f}", "山田\u{3000}太郎", "O’Neil", "דוד"]
+    {
+        assert_eq!(UserName::parse_new(text).map(|name| name.to_string()), Ok(text.to_owned()));
+    }
+    let too_long = "a".repeat(201);
+    for text in ["", "   ", "\u{3000}", "\u{200d}", "\u{3164}\u{200c} \u{fe0f}", &too_long] {
+        assert_eq!(UserName::parse_new(text), Err(NewNameError::Length), "{text:?}");
+    }
+    for character in "\n\u{7f}\u{85}\u{ad}\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{e0041}".chars() {
+        let text = format!("Ada{character}nimda");
+        assert_eq!(UserName::parse_new(&text), Err(NewNameError::Invisible(character)), "{text:?}");
+    }
+    assert_eq!(NewNameError::Invisible('\u{202e}').to_string(), "must not contain the invisible character U+202E");
+    // A name of an earlier release can be read.
+    assert!("Ada\u{202e}nimda".parse::<UserName>().is_ok());
+}
+
+#[test]
 fn cursors_have_one_text_form() {
     let cursor: UserCursor = "u0190a6e27c1b7c3a9d5e0123456789ab".parse().expect("a cursor");
     assert_eq!(cursor.to_string(), "u0190a6e27c1b7c3a9d5e0123456789ab");

@@ -146,7 +146,7 @@ fn parse_rate_limit(text: &str) -> Result<RateLimitChange, String> {
         "default" => Some(RateLimitChange::LimitOfService),
         number => number.parse().ok().map(RateLimitChange::PerMinute),
     };
-    let is_allowed = |limit: &RateLimitChange| limit.is_in_range();
+    let is_allowed = |limit: &RateLimitChange| limit.check_range().is_ok();
     limit.filter(is_allowed).ok_or_else(|| format!("must be a whole number from 1 to {MAX_KEY_RATE}, or default"))
 }
 

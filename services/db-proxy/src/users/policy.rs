@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use common::{
     api::{
         FieldError,
-        keys::{
-            KeyHash, KeyUse, MAX_KEY_RATE, MAX_KEY_USES, MAX_KEYS_PER_USER, RateLimitChange, StoreKeyCommand,
-            UpdateKeyCommand,
-        },
+        keys::{KeyHash, KeyUse, MAX_KEY_USES, MAX_KEYS_PER_USER, RateLimitChange, StoreKeyCommand, UpdateKeyCommand},
         users::{MAX_USER_LOOKUP, UserLookup},
     },
     ids::{KeyId, UserId},
@@ -66,11 +63,7 @@ pub fn validate_key_change(command: &UpdateKeyCommand) -> Result<(), Vec<FieldEr
 }
 
 fn check_rate_limit(limit: RateLimitChange) -> Result<(), FieldError> {
-    if limit.is_in_range() {
-        Ok(())
-    } else {
-        Err(FieldError::new("rate_limit_per_minute", format!("must be 1 to {MAX_KEY_RATE}")))
-    }
+    limit.check_range().map_err(|error| FieldError::new("rate_limit_per_minute", error))
 }
 
 pub fn validate_lookup(lookup: &UserLookup) -> Result<(), Vec<FieldError>> {

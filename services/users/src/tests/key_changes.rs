@@ -58,6 +58,12 @@ async fn every_wrong_field_of_a_change_is_named() {
         assert_eq!((refused.status, named), (422, expected), "{patch}: {}", refused.body);
     }
     assert_eq!(fixture.patch(&path, json!({})).await.body, key, "nothing has changed");
+    // The range is stated whatever is wrong about the limit.
+    for limit in [json!(0), json!(-1), json!(1.5), json!("600"), json!(MAX_KEY_RATE + 1)] {
+        let refused = fixture.patch(&path, json!({ "rate_limit_per_minute": limit })).await.body;
+        let range = "must be a whole number from 1 to 1000000, or null for the limit of the service";
+        assert_eq!(refused["errors"][0]["message"], range, "{limit}");
+    }
 }
 
 #[tokio::test]

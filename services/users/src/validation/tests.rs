@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use common::api::keys::MAX_KEY_RATE;
+
 use super::*;
 
 fn key(name: &str, scopes: &[&str]) -> KeyPayload {
@@ -19,6 +21,19 @@ fn user_needs_an_address_and_a_name() {
     assert_eq!(fields(validate_user(&UserPayload::default())), ["email", "name"]);
     assert_eq!(fields(validate_user(&user("ada", "Ada"))), ["email"]);
     assert_eq!(fields(validate_user(&user("ada", ""))), ["email", "name"]);
+}
+
+#[test]
+fn invisible_characters_are_refused_in_new_names_and_addresses() {
+    let (name, email) = ("Ada\u{202e}nimda".to_owned(), "ada\u{200b}@example.org".to_owned());
+    let invisible = |field, code| FieldError::new(field, format!("must not contain the invisible character {code}"));
+    let (of_email, of_name) = (invisible("email", "U+200B"), invisible("name", "U+202E"));
+    let user = UserPayload { email: Some(email.clone()), name: Some(name.clone()) };
+    assert_eq!(validate_user(&user), Err(vec![of_email.clone(), of_name.clone()]));
+    let patch = UserPatch { email: Some(email), name: Some(name.clone()) };
+    assert_eq!(validate_patch(&patch), Err(vec![of_email, of_name.clone()]));
+    assert_eq!(validate_key(&key(&name, &["read"]), Timestamp::now()), Err(vec![of_name.clone()]));
+    assert_eq!(validate_key_patch(&KeyPatch { name: Some(name), ..KeyPatch::default() }), Err(vec![of_name]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use common::api::keys::{KeySecret, Scope, Scopes};
+use common::api::keys::{KeySecret, MAX_KEY_RATE, Scope, Scopes};
 use uuid::Uuid;
 
 use super::*;
