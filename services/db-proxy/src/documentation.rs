@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 const ABOUT: &str = "The only owner of the database: orders, their limit, idempotency keys, courses, users and their keys, wallets and their journal. Only for other services.";
 
 const READING: &[Code] = &[Code::DatabaseUnavailable];
+/// Errors of the changes of users and keys, in addition to [`READING`].
+const CHANGING: &[Code] = &[Code::OutcomeUnknown];
 const WRITING: &[Code] = &[Code::DatabaseUnavailable, Code::OutcomeUnknown, Code::ShuttingDown];
 
 const TIME: &str = "2026-01-02T03:04:05.000000Z";
@@ -102,20 +104,24 @@ fn user_operations() -> Vec<OperationDescription> {
         "scopes": ["orders", "read"], "rate_limit_per_minute": 600,
     });
     vec![
-        operation("create_user").errors(&[Code::EmailTaken]).body(json!({ "email": EMAIL, "name": "Ada" })),
+        operation("create_user")
+            .errors(CHANGING)
+            .errors(&[Code::EmailTaken])
+            .body(json!({ "email": EMAIL, "name": "Ada" })),
         operation("list_users").parameter("limit", 50).parameter("state", "active"),
         operation("lookup_users").body(json!({ "ids": [USER_ID], "emails": [EMAIL] })),
         of_user("get_user"),
-        of_user("update_user").errors(&[Code::EmailTaken]).body(json!({ "name": "Ada Lovelace" })),
-        of_user("deactivate_user"),
-        of_user("activate_user"),
-        of_user("store_key").errors(&[Code::KeyLimitExceeded]).body(key),
+        of_user("update_user").errors(CHANGING).errors(&[Code::EmailTaken]).body(json!({ "name": "Ada Lovelace" })),
+        of_user("deactivate_user").errors(CHANGING),
+        of_user("activate_user").errors(CHANGING),
+        of_user("store_key").errors(CHANGING).errors(&[Code::KeyLimitExceeded]).body(key),
         of_user("list_keys"),
         of_user("update_key")
+            .errors(CHANGING)
             .errors(&[Code::KeyRevoked])
             .parameter("key_id", KEY_ID)
             .body(json!({ "rate_limit_per_minute": 1200 })),
-        of_user("revoke_key").parameter("key_id", KEY_ID),
+        of_user("revoke_key").errors(CHANGING).parameter("key_id", KEY_ID),
         operation("get_key").errors(&[Code::NotFound]).parameter("prefix", "bdk_Zk3TQ9aw"),
         operation("record_key_uses").body(json!({ "uses": [{ "id": KEY_ID, "used_at": TIME }] })),
     ]

@@ -15,7 +15,7 @@ use crate::{
     group_commit::{MAX_UNAVAILABLE, WriteError},
 };
 
-/// The time after which a client may retry an order whose outcome is unknown.
+/// The time after which a client may retry a request whose outcome is unknown.
 const INDETERMINATE_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The time after which a client may retry while the clock is wrong.
@@ -39,9 +39,6 @@ pub enum Error {
     /// 404, 409 or 422; see [`DirectoryRefusal`].
     #[error(transparent)]
     Directory(#[from] DirectoryRefusal),
-    /// 503. A repetition would not show whether this request created the user.
-    #[error("it is unknown whether the user was created")]
-    UserCreationUnknown(#[source] DatabaseError),
     /// 422, with the name of each invalid field.
     #[error("the request is invalid")]
     Invalid(Vec<FieldError>),
@@ -109,6 +106,14 @@ impl From<Error> for Problem {
             .retry_after(INDETERMINATE_RETRY_AFTER),
             Error::Write(WriteError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
             Error::Write(WriteError::Internal) => Self::internal(),
+            Error::Database(error) if error.is_unanswered() => {
+                log_outage(&error);
+                Self::new(
+                    Code::OutcomeUnknown,
+                    "The database became unavailable while the request was being stored. It is not known whether it was stored.",
+                )
+                .retry_after(INDETERMINATE_RETRY_AFTER)
+            }
             Error::Database(error) if error.is_transient() => {
                 log_outage(&error);
                 Self::new(Code::DatabaseUnavailable, "The database is unavailable. Try again in a moment.")
@@ -124,15 +129,6 @@ impl From<Error> for Problem {
                 ..Self::new(Code::NotFound, "No wallet of the owner has this id.")
             },
             Error::Directory(refusal) => Self::from(refusal),
-            Error::UserCreationUnknown(error) => {
-                log_outage(&error);
-                Self::new(
-                    Code::DatabaseUnavailable,
-                    "The database became unavailable. If the user was created nevertheless, the same request is refused with \
-                     email_taken.",
-                )
-                .retry_after(MAX_UNAVAILABLE)
-            }
             Error::Invalid(errors) => Self::validation(errors),
         }
     }

@@ -45,10 +45,7 @@ pub struct UserService {
 impl UserService {
     pub async fn create_user(&self, command: CreateUserCommand) -> Result<User, Error> {
         let user = NewUser::new(command, self.clock_check.write_time()?);
-        self.store.create_user(user).await.map_err(|error| match error {
-            Error::Database(error) if error.is_transient() => Error::UserCreationUnknown(error),
-            error => error,
-        })
+        self.store.create_user(user).await
     }
 
     pub async fn user(&self, id: UserId) -> Result<User, Error> {

@@ -17,6 +17,9 @@ const ABOUT: &str = "The customer directory: users and their API keys. Operators
 /// Errors that every operation can return, because db-proxy executes it.
 const DIRECTORY: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 
+/// Errors of the changes, in addition to [`DIRECTORY`].
+const CHANGING: &[Code] = &[Code::OutcomeUnknown];
+
 const USER_ID: &str = "019b7d5a-1f00-7000-8000-000000000003";
 const KEY_ID: &str = "019b7d5a-1f00-7000-8000-000000000004";
 
@@ -30,20 +33,22 @@ fn operations() -> Vec<OperationDescription> {
     let key = json!({ "name": "shop", "scopes": ["orders", "read"], "rate_limit_per_minute": 600 });
     vec![
         operation("create_user")
+            .errors(CHANGING)
             .errors(&[Code::EmailTaken])
             .body(json!({ "email": "grace@example.org", "name": "Grace" })),
         operation("list_users").parameter("limit", 50),
         of_user("get_user"),
         of_user("find_user"),
-        of_user("update_user").errors(&[Code::EmailTaken]).body(json!({ "name": "Grace Hopper" })),
-        of_user("deactivate_user"),
-        of_user("activate_user"),
-        of_user("create_key").errors(&[Code::KeyLimitExceeded]).body(key),
+        of_user("update_user").errors(CHANGING).errors(&[Code::EmailTaken]).body(json!({ "name": "Grace Hopper" })),
+        of_user("deactivate_user").errors(CHANGING),
+        of_user("activate_user").errors(CHANGING),
+        of_user("create_key").errors(CHANGING).errors(&[Code::KeyLimitExceeded]).body(key),
         of_user("list_keys"),
         of_user("update_key")
+            .errors(CHANGING)
             .errors(&[Code::KeyRevoked])
             .parameter("key_id", KEY_ID)
             .body(json!({ "rate_limit_per_minute": 1200 })),
-        of_user("revoke_key").parameter("key_id", KEY_ID),
+        of_user("revoke_key").errors(CHANGING).parameter("key_id", KEY_ID),
     ]
 }

@@ -62,12 +62,42 @@ pub enum Error {
     /// 503: db-proxy is unavailable or did not respond. 500 if it reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// 503: it is not known whether the user was created.
-    #[error("it is not known whether the user was created")]
-    CreationUnknown(#[source] CallError),
-    /// 503: it is not known whether the key was stored.
-    #[error("it is not known whether the key was stored")]
-    KeyUnknown(#[source] CallError),
+    /// 503: it is not known whether the change was made, because db-proxy or the database did not respond.
+    #[error("it is not known whether the change was made")]
+    OutcomeUnknown(Change, #[source] CallError),
+}
+
+/// A change whose outcome may be unknown. Determines how the client finds it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    CreateUser,
+    /// A new address, name or state of a user.
+    UpdateUser,
+    CreateKey,
+    /// A new name or limit of a key, or its revocation.
+    UpdateKey,
+}
+
+impl Change {
+    fn unknown_outcome(self) -> &'static str {
+        match self {
+            Self::CreateUser => {
+                "It is not known whether the user was created. Send the request again. If the response is email_taken, find the user \
+                 by its address."
+            }
+            Self::UpdateUser => {
+                "It is not known whether the user was changed. Read the user, or send the request again: repeating it has no effect."
+            }
+            Self::CreateKey => {
+                "It is not known whether the key was stored, and its secret is lost. Create another key. If the list of keys contains \
+                 the key whose secret is lost, revoke it."
+            }
+            Self::UpdateKey => {
+                "It is not known whether the key was changed. List the keys of the user, or send the request again: repeating it has \
+                 no effect."
+            }
+        }
+    }
 }
 
 impl Error {
@@ -83,6 +113,8 @@ impl Error {
             (DirectoryError::TooManyKeys, _) => Self::TooManyKeys,
             (DirectoryError::PrefixTaken, _) => Self::NoFreePrefix,
             (DirectoryError::Call(error), _) => Self::Call(error),
+            (DirectoryError::OutcomeUnknown(error), None) => Self::OutcomeUnknown(Change::UpdateUser, error),
+            (DirectoryError::OutcomeUnknown(error), Some(_)) => Self::OutcomeUnknown(Change::UpdateKey, error),
         }
     }
 }
@@ -123,16 +155,10 @@ impl From<Error> for Problem {
             }
             Error::Lookup(LookupError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
             Error::Call(error) => call_problem(&error),
-            Error::CreationUnknown(error) => unknown_problem(
-                &error,
-                "It is not known whether the user was created. Send the request again. If the response is email_taken, find the \
-                 user by its address.",
-            ),
-            Error::KeyUnknown(error) => unknown_problem(
-                &error,
-                "It is not known whether the key was stored, and its secret is lost. Create another key. If the list of keys \
-                 contains the key whose secret is lost, revoke it.",
-            ),
+            Error::OutcomeUnknown(change, error) => {
+                tracing::warn!(error = %error.chain(), ?change, "it is not known whether db-proxy made a change");
+                Self::new(Code::OutcomeUnknown, change.unknown_outcome()).retry_after(RETRY_AFTER_UNKNOWN)
+            }
         }
     }
 }
@@ -140,9 +166,4 @@ impl From<Error> for Problem {
 fn call_problem(error: &CallError) -> Problem {
     tracing::warn!(error = %error.chain(), "a call of db-proxy failed");
     error.to_problem(Code::UpstreamUnavailable)
-}
-
-fn unknown_problem(error: &CallError, detail: &'static str) -> Problem {
-    tracing::warn!(error = %error.chain(), "it is not known whether db-proxy stored the user or the key");
-    Problem::new(Code::UpstreamUnavailable, detail).retry_after(RETRY_AFTER_UNKNOWN)
 }

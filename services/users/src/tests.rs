@@ -259,11 +259,20 @@ async fn error_of_failed_call_states_how_to_proceed() {
         (json!({ "email": "eve@example.org", "name": "Eve" }), json!({ "name": "shop", "scopes": ["read"] }));
     fixture.directory.fail_next(1, Fault::InvalidResponse);
     let unknown = fixture.post("/api/v1/users", new_user.clone()).await;
-    assert_eq!((unknown.status, unknown.code()), (503, "upstream_unavailable"));
+    assert_eq!((unknown.status, unknown.code()), (503, "outcome_unknown"));
     assert!(unknown.body["detail"].as_str().unwrap().contains("email_taken"));
     fixture.directory.fail_next(1, Fault::InvalidResponse);
     let unknown = fixture.post(&keys, new_key.clone()).await;
-    assert!(unknown.status == 503 && unknown.body["detail"].as_str().unwrap().contains("revoke it"));
+    assert_eq!((unknown.status, unknown.code()), (503, "outcome_unknown"));
+    assert!(unknown.body["detail"].as_str().unwrap().contains("revoke it"));
+    for (method, path) in [(Method::PATCH, ""), (Method::POST, "/deactivate"), (Method::POST, "/activate")] {
+        fixture.directory.fail_next(1, Fault::InvalidResponse);
+        let path = format!("/api/v1/users/{}{path}", fixture.ada);
+        let body = (method == Method::PATCH).then(|| json!({ "name": "Lovelace" }));
+        let unknown = fixture.send(method, &path, Some(OPERATOR_TOKEN), body).await;
+        assert_eq!((unknown.status, unknown.code()), (503, "outcome_unknown"), "{path}");
+        assert!(unknown.body["detail"].as_str().unwrap().contains("Read the user"), "{path}");
+    }
     // db-proxy refused the request, so nothing was stored.
     for path_and_body in [("/api/v1/users", new_user), (keys.as_str(), new_key)] {
         fixture.directory.fail_next(1, Fault::DatabaseUnavailable);

@@ -15,7 +15,7 @@ use common::{
 
 use crate::{
     directory::Directory,
-    error::Error,
+    error::{Change, Error},
     user_finder::{LookupKey, UserFinder},
     user_pages,
     validation::KeyTerms,
@@ -35,7 +35,7 @@ impl UserService {
     pub async fn create_user(&self, command: &CreateUserCommand) -> Result<User, Error> {
         self.directory.create_user(command).await.map_err(|error| match error {
             DirectoryError::EmailTaken => Error::EmailTaken,
-            DirectoryError::Call(error) if error.may_have_taken_effect() => Error::CreationUnknown(error),
+            DirectoryError::OutcomeUnknown(error) => Error::OutcomeUnknown(Change::CreateUser, error),
             DirectoryError::Call(error) => Error::Call(error),
             // db-proxy refuses a new user for no other reason, so another refusal is an invalid response.
             error => Error::Call(DbProxyClient::invalid_response(error)),
@@ -77,8 +77,8 @@ impl UserService {
             match self.directory.store_key(user, &terms.store_command(key.prefix(), key.hash())).await {
                 Ok(details) => return Ok(IssuedKey { key, details }),
                 Err(DirectoryError::PrefixTaken) => {}
-                Err(DirectoryError::Call(error)) if error.may_have_taken_effect() => {
-                    return Err(Error::KeyUnknown(error));
+                Err(DirectoryError::OutcomeUnknown(error)) => {
+                    return Err(Error::OutcomeUnknown(Change::CreateKey, error));
                 }
                 Err(error) => return Err(Error::from_directory(error, user, None)),
             }

@@ -18,7 +18,7 @@ use crate::{
             CreateUserCommand, USER_ID_FIELD, UpdateUserCommand, User, UserCursor, UserLookup, UserPage, UserQuery,
         },
     },
-    clients::{CallError, Retry},
+    clients::{CallError, CallOutcome, Retry},
     ids::{KeyId, UserId},
 };
 
@@ -44,6 +44,24 @@ pub enum DirectoryError {
     KeyRevoked,
     #[error(transparent)]
     Call(CallError),
+    /// It is not known whether the request took effect. The error is that of the last attempt.
+    #[error("it is not known whether the request took effect")]
+    OutcomeUnknown(#[source] CallError),
+}
+
+impl DirectoryError {
+    /// The error of a request that writes. `unanswered` states whether an earlier attempt may have been received but got no response.
+    fn of_write(error: CallError, unanswered: bool) -> Self {
+        let is_unknown = match &error {
+            CallError::Problem(_, problem) if problem.code == Code::OutcomeUnknown => true,
+            // The refusal of the last attempt is certain only about this attempt.
+            error => unanswered || error.may_have_taken_effect(),
+        };
+        match Self::from(error) {
+            Self::Call(error) if is_unknown => Self::OutcomeUnknown(error),
+            error => error,
+        }
+    }
 }
 
 /// A 404 or a 405 of a db-proxy without the endpoint becomes a 503, because such a db-proxy is about to be replaced.
@@ -69,8 +87,7 @@ impl DbProxyClient {
     /// Creates a user. A request that may have been received is not repeated: the repetition of a request that created the user
     /// fails with [`DirectoryError::EmailTaken`].
     pub async fn create_user(&self, command: &CreateUserCommand) -> Result<User, DirectoryError> {
-        let created = self.0.call_json(Method::POST, "/users", Some(command), Retry::OnlyIfNotSent, WRITE_DEADLINE);
-        Ok(created.await?)
+        self.write_with(Method::POST, "/users", Some(command), Retry::OnlyIfNotSent).await
     }
 
     /// The user with this id.
@@ -172,7 +189,19 @@ impl DbProxyClient {
         path: &str,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, DirectoryError> {
-        Ok(self.0.call_json(method, path, body, Retry::Safe, WRITE_DEADLINE).await?)
+        self.write_with(method, path, body, Retry::Safe).await
+    }
+
+    async fn write_with<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+        retry: Retry,
+    ) -> Result<T, DirectoryError> {
+        let CallOutcome { result, unanswered } = self.0.call(method, path, body, retry, WRITE_DEADLINE).await;
+        let written = result.and_then(|response| self.0.parse_response(&response));
+        written.map_err(|error| DirectoryError::of_write(error, unanswered))
     }
 }
 

@@ -22,6 +22,9 @@ pub enum DatabaseError {
     /// The database did not answer within the time limit. A later attempt may succeed.
     #[error("the database did not answer in time")]
     TimedOut,
+    /// The result of a write did not arrive, so it is unknown whether the write took effect. A later attempt may succeed.
+    #[error("it is unknown whether the write took effect")]
+    Unanswered(#[source] Box<DatabaseError>),
     /// Another transaction used one of the idempotency keys at the same time. A later attempt reads what that transaction
     /// stored.
     #[error("another transaction used the idempotency key at the same time")]
@@ -141,6 +144,7 @@ impl DatabaseError {
             | Self::Unreachable(_)
             | Self::LoginRefused(_)
             | Self::TimedOut
+            | Self::Unanswered(_)
             | Self::KeyConflict
             | Self::NotMigrated
             | Self::NotPrimary(_)
@@ -155,7 +159,37 @@ impl DatabaseError {
     pub fn is_logged_at_its_cause(&self) -> bool {
         match self {
             Self::GroupFailed(cause) => cause.is_logged_at_its_cause(),
+            Self::Unanswered(cause) => cause.is_logged_at_its_cause(),
             error => matches!(error, Self::Unreachable(_) | Self::Clock(_)),
+        }
+    }
+
+    /// Whether it is unknown whether the write took effect.
+    pub fn is_unanswered(&self) -> bool {
+        match self {
+            Self::GroupFailed(cause) => cause.is_unanswered(),
+            error => matches!(error, Self::Unanswered(_)),
+        }
+    }
+
+    /// Whether a write that failed so may have taken effect: the database did not answer it, or SQLite could not write a file, which
+    /// may happen after the transaction is on the disk.
+    pub(super) fn leaves_write_unanswered(&self) -> bool {
+        use sqlx::Error as E;
+        match self {
+            Self::TimedOut | Self::Unavailable(E::Io(_) | E::Tls(_) | E::Protocol(_) | E::WorkerCrashed) => true,
+            Self::Unavailable(E::Database(error)) => {
+                error.code().is_some_and(|code| sqlite_class(&code) == Some(SQLITE_IO_ERROR))
+            }
+            _ => false,
+        }
+    }
+
+    /// The error of a statement that writes: [`DatabaseError::Unanswered`] if the statement may have taken effect.
+    pub fn of_write(error: sqlx::Error) -> Self {
+        match Self::from(error) {
+            error if error.leaves_write_unanswered() => Self::Unanswered(Box::new(error)),
+            error => error,
         }
     }
 
@@ -195,6 +229,9 @@ impl From<sqlx::Error> for DatabaseError {
     }
 }
 
+/// The class of SQLite for errors of files.
+const SQLITE_IO_ERROR: u32 = 10;
+
 /// Why a statement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
@@ -218,13 +255,16 @@ fn classify(error: &sqlx::Error) -> Cause {
     }
 }
 
+/// The class of a result code of SQLite, which is its lowest byte. `None` if the code is an SQLSTATE of PostgreSQL.
+fn sqlite_class(code: &str) -> Option<u32> {
+    code.parse().ok().filter(|number| *number < 10_000).map(|number: u32| number & 0xff)
+}
+
 /// The cause of a failure with this code: an SQLSTATE of PostgreSQL or a result code of SQLite.
 fn classify_code(code: &str) -> Cause {
-    if let Ok(number) = code.parse::<u32>() {
-        // The lowest byte of an SQLite code is its class: busy, locked, I/O error, disk full, cannot open.
-        if number < 10_000 && [5, 6, 10, 13, 14].contains(&(number & 0xff)) {
-            return Cause::Outage;
-        }
+    // Busy, locked, I/O error, disk full, cannot open.
+    if sqlite_class(code).is_some_and(|class| [5, 6, SQLITE_IO_ERROR, 13, 14].contains(&class)) {
+        return Cause::Outage;
     }
     match code {
         // Undefined table, undefined column. SQLite reports both with its general code. Here, that code has no other cause,

@@ -63,6 +63,13 @@ const SESSION: [(&str, &str); 8] = [
     ("application_name", "buydesk-db-proxy"),
 ];
 
+/// The failure of the last attempt of a query.
+struct FailedQuery {
+    error: DatabaseError,
+    /// Whether the database may have executed an attempt whose result did not arrive.
+    unanswered: bool,
+}
+
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 
 /// One pool for each kind of work. No kind of work waits for the connections of another, so many reads do not delay orders.
@@ -172,9 +179,14 @@ impl PostgresDatabase {
         self.run_on(&self.background, query).await
     }
 
-    /// Runs a write of a single row that is not an order; see [`run_on`](Self::run_on).
+    /// Runs a write of a single row that is not an order; see [`run_on`](Self::run_on). Fails with [`DatabaseError::Unanswered`] if
+    /// the write may have taken effect.
     pub async fn run_small_write<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
-        self.run_on(&self.small_writes, query).await
+        let result = self.run_attempts(&self.small_writes, query).await;
+        result.map_err(|FailedQuery { error, unanswered }| match error {
+            error if unanswered => DatabaseError::Unanswered(Box::new(error)),
+            error => error,
+        })
     }
 
     /// Runs a query on the connection of the writer; see [`run_on`](Self::run_on).
@@ -186,21 +198,29 @@ impl PostgresDatabase {
     /// primary, runs the query again on another connection. A restart of the database or a migration may make every idle
     /// connection unusable, so each of them may be tried once.
     async fn run_on<T>(&self, pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
+        self.run_attempts(pool, query).await.map_err(|failed| failed.error)
+    }
+
+    async fn run_attempts<T>(&self, pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, FailedQuery> {
         let mut retries_left = pool.options().get_max_connections();
+        let mut unanswered = false;
         loop {
-            let mut connection = self.acquire(pool).await?;
-            let result = tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await;
-            let error = match result.map_err(|_| self.record_failure(DatabaseError::TimedOut))? {
-                Ok(output) => {
+            let mut connection = self.acquire(pool).await.map_err(|error| FailedQuery { error, unanswered })?;
+            let (error, retry) = match tokio::time::timeout(ANSWER_TIMEOUT, query(&mut connection)).await {
+                Ok(Ok(output)) => {
                     connection.release();
                     return Ok(output);
                 }
-                Err(error) => error,
+                Ok(Err(error)) => {
+                    let retry = needs_new_connection(&error) && retries_left > 0;
+                    (DatabaseError::from(error), retry)
+                }
+                Err(_elapsed) => (DatabaseError::TimedOut, false),
             };
-            let retry = needs_new_connection(&error) && retries_left > 0;
-            let error = self.record_failure(error.into());
+            unanswered |= error.leaves_write_unanswered();
+            let error = self.record_failure(error);
             if !retry {
-                return Err(error);
+                return Err(FailedQuery { error, unanswered });
             }
             retries_left -= 1;
         }

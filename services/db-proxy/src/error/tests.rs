@@ -15,6 +15,16 @@ fn transient_database_error_is_reported_as_unavailable() {
 }
 
 #[test]
+fn write_without_a_result_has_an_unknown_outcome() {
+    let broken_pipe = || sqlx::Error::Io(std::io::ErrorKind::BrokenPipe.into());
+    let problem = |error| Problem::from(Error::Database(error));
+    assert_eq!(problem(DatabaseError::of_write(broken_pipe())).code, Code::OutcomeUnknown);
+    assert_eq!(problem(DatabaseError::of_write(sqlx::Error::PoolTimedOut)).code, Code::DatabaseUnavailable);
+    // A read has no effect.
+    assert_eq!(problem(DatabaseError::from(broken_pipe())).code, Code::DatabaseUnavailable);
+}
+
+#[test]
 fn permanent_database_error_is_reported_as_internal() {
     for error in [DatabaseError::Rejected(sqlx::Error::RowNotFound), DatabaseError::InvalidRow("amount".to_owned())] {
         assert_eq!(problem(error).code, Problem::internal().code);

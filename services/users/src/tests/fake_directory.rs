@@ -41,7 +41,8 @@ impl From<Fault> for DirectoryError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::PrefixTaken => Self::PrefixTaken,
-            Fault::InvalidResponse | Fault::DatabaseUnavailable => Self::Call(fault.into()),
+            Fault::InvalidResponse => Self::OutcomeUnknown(fault.into()),
+            Fault::DatabaseUnavailable => Self::Call(fault.into()),
         }
     }
 }

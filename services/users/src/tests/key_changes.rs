@@ -84,10 +84,12 @@ async fn failed_change_of_a_key_may_be_repeated() {
     let fixture = Fixture::new();
     let (path, _) = fixture.create_key().await;
     for (fault, code) in
-        [(Fault::InvalidResponse, "upstream_unavailable"), (Fault::DatabaseUnavailable, "database_unavailable")]
+        [(Fault::InvalidResponse, "outcome_unknown"), (Fault::DatabaseUnavailable, "database_unavailable")]
     {
         fixture.directory.fail_next(1, fault);
         let failed = fixture.patch(&path, json!({ "name": "till" })).await;
         assert_eq!((failed.status, failed.code()), (503, code));
+        let states_doubt = failed.body["detail"].as_str().unwrap().contains("not known whether the key was changed");
+        assert_eq!(states_doubt, code == "outcome_unknown", "{}", failed.body);
     }
 }

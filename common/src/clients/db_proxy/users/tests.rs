@@ -42,3 +42,20 @@ fn conflicts_are_distinguished_by_their_codes() {
         assert!(matches!(DirectoryError::from(other), DirectoryError::Call(error) if error.to_string() == text));
     }
 }
+
+#[test]
+fn write_that_may_have_been_received_without_a_response_has_an_unknown_outcome() {
+    let unknown = |error, unanswered| match DirectoryError::of_write(error, unanswered) {
+        DirectoryError::OutcomeUnknown(_) => true,
+        DirectoryError::Call(_) => false,
+        refusal => panic!("{refusal:?}"),
+    };
+    assert!(!unknown(problem(Code::DatabaseUnavailable, &[]), false));
+    // The last attempt had no effect, but an earlier one may have had it.
+    assert!(unknown(problem(Code::DatabaseUnavailable, &[]), true));
+    assert!(unknown(problem(Code::OutcomeUnknown, &[]), false));
+    assert!(unknown(CallError::InvalidResponse(DbProxyClient::SERVICE, "status 502".to_owned()), false));
+    // A refusal is certain: what an earlier attempt stored is not refused as a conflict with itself.
+    let refused = DirectoryError::of_write(problem(Code::KeyRevoked, &[]), true);
+    assert!(matches!(refused, DirectoryError::KeyRevoked), "{refused:?}");
+}

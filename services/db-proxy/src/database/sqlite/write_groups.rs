@@ -57,9 +57,9 @@ impl WriteGroups {
         committed.map_err(|error| match error {
             BatchError::Full => DatabaseError::TimedOut,
             BatchError::Stopped => DatabaseError::Unavailable(sqlx::Error::PoolClosed),
-            BatchError::NoResponse => DatabaseError::Unavailable(sqlx::Error::WorkerCrashed),
+            BatchError::NoResponse => DatabaseError::of_write(sqlx::Error::WorkerCrashed),
         })??;
-        output.await.map_err(|_| DatabaseError::Unavailable(sqlx::Error::WorkerCrashed))
+        output.await.map_err(|_| DatabaseError::of_write(sqlx::Error::WorkerCrashed))
     }
 }
 
@@ -90,7 +90,7 @@ async fn run_transaction(
             result => results.push(result),
         }
     }
-    transaction.commit().await?;
+    transaction.commit().await.map_err(DatabaseError::of_write)?;
     connection.release();
     Ok(results)
 }
