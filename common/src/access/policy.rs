@@ -70,8 +70,8 @@ pub const POLICY: &[ServicePolicy] = &[
         service: "users",
         operations: &[&[
             ("create_user", Operator),
-            ("list_users", Operator),
-            // A user finds only itself.
+            // A user lists and finds only itself.
+            ("list_users", User(Read)),
             ("get_user", User(Read)),
             ("find_user", User(Read)),
             ("update_user", Operator),

@@ -32,10 +32,10 @@ A request without credentials is anonymous. With credentials, it has the header 
 Credentials that are not valid are refused with 401, even if an anonymous request would be permitted: a request that was meant to
 act as a user is never handled as anonymous. Only operations for everybody ignore credentials.
 
-A user sees only the user's own orders, quotes and wallets, also in lists, exports and totals. A request for an object that
-belongs to another user receives the same 404 as a request for one that does not exist. An anonymous request sees only orders,
-quotes and wallets that were made without a key. An operator sees everything. An order or a quote of an operator belongs to no user, so
-anonymous requests see it too. Operators create no wallets and move no money.
+A user sees only the user's own orders, quotes and wallets, also in lists, exports and totals. A list of users contains only the user
+itself. A request for an object that belongs to another user receives the same 404 as a request for one that does not exist. An
+anonymous request sees only orders, quotes and wallets that were made without a key. An operator sees everything. An order or a quote
+of an operator belongs to no user, so anonymous requests see it too. Operators create no wallets and move no money.
 
 ## Operations
 

@@ -1,7 +1,7 @@
 //! The rules, and the decision whether a request is permitted.
 
 use super::{Permission, Principal};
-use crate::api::{Code, Problem, keys::Scope};
+use crate::api::{Code, Problem, Subcode, keys::Scope};
 
 /// Who may use an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +37,9 @@ pub enum Denied {
     /// 401: the request has no credentials that the operation accepts.
     #[error("credentials are required")]
     CredentialsRequired,
+    /// 401: the request has no credentials, and only operators may use the operation.
+    #[error("the credentials of an operator are required")]
+    OperatorTokenRequired,
     /// 403: the key does not have the scope.
     #[error("the API key does not have the scope {}", .0.as_str())]
     MissingScope(Scope),
@@ -64,6 +67,7 @@ impl Rule {
                 if user.scopes.contain(scope) { Ok(()) } else { Err(Denied::MissingScope(scope)) }
             }
             (Self::Operator | Self::OperatorBeyondLoopback, Principal::User(_)) => Err(Denied::OperatorsOnly),
+            (Self::Operator | Self::OperatorBeyondLoopback, Principal::Anonymous) => Err(Denied::OperatorTokenRequired),
             (Self::CustomerOnly(_), Principal::Operator) => Err(Denied::CustomersOnly),
             // An internal endpoint accepts neither API keys nor `OPERATOR_TOKEN`.
             (_, Principal::Anonymous) | (Self::Internal(_), _) => Err(Denied::CredentialsRequired),
@@ -85,14 +89,24 @@ impl From<Denied> for Problem {
             Denied::CredentialsRequired => {
                 Self::new(Code::Unauthorized, "Send an API key in the header Authorization: Bearer KEY.")
             }
+            Denied::OperatorTokenRequired => Self {
+                subcode: Some(Subcode::OperatorsOnly),
+                ..Self::new(
+                    Code::Unauthorized,
+                    "Only operators may do this. Send OPERATOR_TOKEN in the header Authorization: Bearer TOKEN.",
+                )
+            },
             Denied::MissingScope(scope) => {
                 let detail = format!(
                     "The API key does not have the scope {}. Use a key with this scope; a new key can have it.",
                     scope.as_str()
                 );
-                Self::new(Code::Forbidden, detail)
+                Self { subcode: Some(Subcode::MissingScope), ..Self::new(Code::Forbidden, detail) }
             }
-            Denied::OperatorsOnly => Self::new(Code::Forbidden, "Only operators may do this."),
+            Denied::OperatorsOnly => Self {
+                subcode: Some(Subcode::OperatorsOnly),
+                ..Self::new(Code::Forbidden, "Only operators may do this, with OPERATOR_TOKEN instead of an API key.")
+            },
             Denied::CustomersOnly => Self::new(
                 Code::Forbidden,
                 "Operators may not do this, because they do not act for customers. Send the API key of the user.",

@@ -12,7 +12,7 @@ use poem_openapi::registry::MetaApi;
 
 use self::operation_rules::{OperationRule, OperationRules};
 use crate::{
-    access::{AnonymousAccess, Authenticator, InvalidKey, KeyError, Principal, Rule},
+    access::{AnonymousAccess, Authenticator, Principal, Rule},
     api::{Code, Problem, keys::KeySecret},
     config::{Env, Secret, shared},
     ids::IdempotencyKey,
@@ -154,7 +154,10 @@ fn malformed_key(credentials: &str) -> Problem {
     if KeySecret::resembles(credentials) {
         return Problem::new(Code::Unauthorized, "The API key is incomplete or mistyped: its checksum is wrong.");
     }
-    KeyError::from(InvalidKey::Unknown).into_problem(None)
+    Problem::new(
+        Code::Unauthorized,
+        "The credentials are neither an API key, which begins with bdk_, nor the operator token of this platform.",
+    )
 }
 
 #[cfg(test)]

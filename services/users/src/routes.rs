@@ -22,6 +22,9 @@ use crate::{
     validation::{validate_key, validate_key_patch, validate_patch, validate_user},
 };
 
+const ID_REQUIRED: &str =
+    "is required with the operator token, which belongs to no user; GET /api/v1/users lists the users";
+
 pub struct Api {
     pub users: UserService,
     pub clock: Clock,
@@ -75,13 +78,14 @@ impl Api {
         Ok(CreateUserResponse::Created(Json(user), location))
     }
 
-    /// Lists the users that pass all filters, newest first.
+    /// Lists the users that pass all filters, newest first. A user lists only itself, so that it finds itself by its address.
     ///
     /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters. On the last page, neither
     /// is present. Every user appears once, even while users are created.
     #[oai(path = "/api/v1/users", method = "get", operation_id = "list_users")]
     async fn list_users(
         &self,
+        principal: Principal,
         /// Maximum number of users on the page.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         Query(limit): Query<u32>,
@@ -93,7 +97,7 @@ impl Api {
         Query(state): Query<Option<UserState>>,
     ) -> Result<PreserializedJson<LinkedUserPage>, Problem> {
         let query = UserQuery { email, state };
-        Ok(PreserializedJson::new(self.users.list_users(query, cursor, limit).await?))
+        Ok(PreserializedJson::new(self.users.list_users(&principal, query, cursor, limit).await?))
     }
 
     /// Returns one user. A user may read only itself.
@@ -110,7 +114,7 @@ impl Api {
         /// The id of the user. If it is absent, the user of the API key is returned.
         Query(id): Query<Option<UserId>>,
     ) -> Result<PreserializedJson<User>, Problem> {
-        let id = id.or(principal.user_id()).ok_or_else(|| Error::Invalid(vec![FieldError::missing("id")]))?;
+        let id = id.or(principal.user_id()).ok_or_else(|| Error::Invalid(vec![FieldError::new("id", ID_REQUIRED)]))?;
         Ok(PreserializedJson::new(self.users.find_user(&principal, id).await?))
     }
 

@@ -193,8 +193,26 @@ async fn user_sees_only_itself_and_receives_not_found_for_others() {
     // No look-up was sent, so the time of the response does not disclose whether the other user exists.
     assert_eq!(fixture.directory.calls(), calls);
 
+    // A list contains at most the user itself, by whatever filter, and costs the same look-up.
+    let itself = json!({ "data": [fixture.get(&own).await.body], "_links": {} });
+    let nobody = json!({ "data": [], "_links": {} });
+    for (query, page) in [
+        ("", &itself),
+        ("?limit=1", &itself),
+        ("?email=ADA%40example.org", &itself),
+        ("?email=ada%40example.org&state=active", &itself),
+        ("?email=bob%40example.org", &nobody),
+        ("?email=free%40example.org", &nobody),
+        ("?state=deactivated", &nobody),
+        ("?cursor=u00000000000000000000000000000000", &nobody),
+    ] {
+        let calls = fixture.directory.calls();
+        let listed = fixture.get_as_ada(&format!("/api/v1/users{query}")).await;
+        assert_eq!((listed.status, &listed.body), (200, page), "{query}");
+        assert_eq!(fixture.directory.calls(), calls + 1, "{query}");
+    }
+
     for (method, path) in [
-        (Method::GET, "/api/v1/users".to_owned()),
         (Method::POST, "/api/v1/users".to_owned()),
         (Method::PATCH, own.clone()),
         (Method::POST, format!("{own}/deactivate")),
@@ -208,7 +226,9 @@ async fn user_sees_only_itself_and_receives_not_found_for_others() {
         let anonymous = fixture.send(method.clone(), &path, None, None).await;
         assert_eq!((anonymous.status, anonymous.code()), (401, "unauthorized"), "{method} {path}");
     }
-    assert_eq!(fixture.send(Method::GET, &own, None, None).await.status, 401);
+    for path in [&own, "/api/v1/users"] {
+        assert_eq!(fixture.send(Method::GET, path, None, None).await.status, 401);
+    }
     assert_eq!(fixture.get("/user").await.invalid_fields(), ["id"], "an operator has no user id");
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use common::{
     api::{
         pages::link_page,
-        users::{UserCursor, UserQuery},
+        users::{User, UserCursor, UserQuery},
     },
     clients::{CallError, db_proxy::DbProxyClient},
 };
@@ -27,4 +27,15 @@ pub async fn read_page(
 pub fn page_of_one(user: Option<&Bytes>) -> Bytes {
     let user = user.map(|user| String::from_utf8_lossy(user)).unwrap_or_default();
     format!("{{\"data\":[{user}],\"_links\":{{}}}}").into()
+}
+
+/// Returns the JSON of the page of a client that sees only one user. The page is empty if the user does not match `query`, or if it
+/// is not after the user of `cursor`.
+pub fn page_of_own(own: Option<Bytes>, query: &UserQuery, cursor: Option<UserCursor>) -> Result<Bytes, CallError> {
+    let Some(json) = own else { return Ok(page_of_one(None)) };
+    let user: User = serde_json::from_slice(&json).map_err(DbProxyClient::invalid_response)?;
+    let is_listed = cursor.is_none_or(|UserCursor(before)| user.id < before)
+        && query.email.as_ref().is_none_or(|email| user.email == *email)
+        && query.state.is_none_or(|state| user.state == state);
+    Ok(page_of_one(is_listed.then_some(&json)))
 }

@@ -48,15 +48,27 @@ impl UserService {
         self.finder.find_user(LookupKey::Id(id)).await?.ok_or(Error::UserNotFound(id))
     }
 
-    /// The JSON of a page of users, newest first.
-    pub async fn list_users(&self, query: UserQuery, cursor: Option<UserCursor>, limit: u32) -> Result<Bytes, Error> {
-        match query {
-            // At most one user has the address.
-            UserQuery { email: Some(email), state: None } if cursor.is_none() => {
+    /// The JSON of a page of users, newest first. A user may list only itself.
+    pub async fn list_users(
+        &self,
+        principal: &Principal,
+        query: UserQuery,
+        cursor: Option<UserCursor>,
+        limit: u32,
+    ) -> Result<Bytes, Error> {
+        match (principal, query) {
+            (Principal::Operator, UserQuery { email: Some(email), state: None }) if cursor.is_none() => {
+                // At most one user has the address.
                 let user = self.finder.find_user(LookupKey::Email(email)).await?;
                 Ok(user_pages::page_of_one(user.as_ref()))
             }
-            query => Ok(user_pages::read_page(&*self.directory, &query, cursor, limit).await?),
+            (Principal::Operator, query) => Ok(user_pages::read_page(&*self.directory, &query, cursor, limit).await?),
+            (Principal::User(user), query) => {
+                // The same look-up whatever the query, so that nothing discloses whether another user matches it.
+                let own = self.finder.find_user(LookupKey::Id(user.user_id)).await?;
+                Ok(user_pages::page_of_own(own, &query, cursor)?)
+            }
+            (Principal::Anonymous, _) => Ok(user_pages::page_of_one(None)),
         }
     }
 

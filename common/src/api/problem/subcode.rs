@@ -7,15 +7,21 @@ pub enum Subcode {
     NoEffect,
     /// Of `not_found`: the service has no such path.
     UnknownPath,
+    /// Of `forbidden`: the API key does not have the scope that the request needs.
+    MissingScope,
+    /// Of `forbidden` and `unauthorized`: only an operator may do this.
+    OperatorsOnly,
 }
 
 impl Subcode {
-    const ALL: [Self; 2] = [Self::NoEffect, Self::UnknownPath];
+    const ALL: [Self; 4] = [Self::NoEffect, Self::UnknownPath, Self::MissingScope, Self::OperatorsOnly];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoEffect => "no_effect",
             Self::UnknownPath => "unknown_path",
+            Self::MissingScope => "missing_scope",
+            Self::OperatorsOnly => "operators_only",
         }
     }
 

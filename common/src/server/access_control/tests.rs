@@ -12,7 +12,7 @@ use poem_openapi::{OpenApi, OperationId, param::Header, payload::PlainText};
 
 use super::*;
 use crate::{
-    access::AuthenticatedUser,
+    access::{AuthenticatedUser, InvalidKey, KeyError},
     api::{Subcode, keys::Scope},
     ids::{KeyId, UserId},
 };
