@@ -4,6 +4,7 @@ mod command_line;
 mod directory;
 mod enumeration;
 mod keys;
+mod unknown_outcomes;
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};

@@ -11,16 +11,20 @@ use clap::{
 use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE},
     config::{HTTP_URL, Secret, parse_http_url},
-    ids::{IdempotencyKey, OrderId, QuoteId, UserId},
-    money::{Currency, FiatAmount},
+    ids::{IdempotencyKey, OrderId, QuoteId},
+    money::{AmountError, Currency, FiatAmount, NumberError, parse_decimal},
     time::Timestamp,
 };
 use url::Url;
 
-pub use self::users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UserCommand, UserReference};
+pub use self::users::{
+    CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UpdateUserArgs, UserCommand, UserReference,
+};
 
 /// Maximum width of the help, also on a wider terminal.
 const HELP_WIDTH: usize = 80;
+/// The heading of the options that every command has, which are listed after the options of the command itself.
+const GLOBAL_OPTIONS: &str = "Options of every command";
 
 /// Places, stores and shows orders to buy bitcoin for fiat money.
 ///
@@ -30,10 +34,12 @@ const HELP_WIDTH: usize = 80;
 #[command(name = "buydesk", version, max_term_width = HELP_WIDTH)]
 pub struct Arguments {
     /// Print the JSON of the service instead of a table. Errors are JSON on standard error.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS)]
     pub json: bool,
     /// Address of a running platform, such as `https://shop.example`. The default is the setting `BUYDESK_URL`.
-    #[arg(long, global = true, value_name = "URL", value_parser = address("http://127.0.0.1:8001"))]
+    #[arg(
+        long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "URL", value_parser = address("http://127.0.0.1:8001")
+    )]
     pub server: Option<Url>,
     #[command(flatten)]
     pub credentials: CredentialOptions,
@@ -86,7 +92,7 @@ pub enum Seed {
 #[derive(Debug, Args)]
 pub struct SeedOptions {
     /// Number of orders to add. For users: number of generated users in the database after the command.
-    #[arg(long, value_parser = whole_number(1..=100_000_000_u64))]
+    #[arg(long, allow_negative_numbers = true, value_parser = whole_number(1..=100_000_000_u64))]
     pub count: u64,
     /// Do not ask for confirmation.
     #[arg(short, long)]
@@ -114,11 +120,14 @@ pub struct HealthArgs {
 pub struct CredentialOptions {
     /// API key to act as a user. The setting `BUYDESK_API_KEY` is safer: other users of this machine may see the options of a
     /// command.
-    #[arg(long, global = true, value_name = "KEY", value_parser = secret())]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "KEY", value_parser = secret())]
     pub api_key: Option<Secret>,
     /// Token to act as an operator. The setting `OPERATOR_TOKEN` is safer: other users of this machine may see the options of a
     /// command.
-    #[arg(long, global = true, value_name = "TOKEN", value_parser = secret(), conflicts_with = "api_key")]
+    #[arg(
+        long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "TOKEN", value_parser = secret(),
+        conflicts_with = "api_key"
+    )]
     pub operator_token: Option<Secret>,
 }
 
@@ -156,7 +165,7 @@ pub struct RatesArgs {
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
     /// Amount to convert, with at most 8 decimals.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_hyphen_values = true, value_parser = plain_number)]
     pub amount: String,
     /// Currency or coin of the amount, such as BTC.
     pub from: String,
@@ -189,10 +198,10 @@ pub struct PlaceArgs {
     #[arg(short, long, required_unless_present = "quote")]
     pub currency: Option<String>,
     /// Amount to pay, with at most 4 decimals.
-    #[arg(short, long, allow_hyphen_values = true)]
+    #[arg(short, long, allow_hyphen_values = true, value_parser = plain_number)]
     pub amount: Option<String>,
     /// Bitcoin to buy, instead of an amount to pay, with at most 8 decimals.
-    #[arg(short, long, allow_hyphen_values = true)]
+    #[arg(short, long, allow_hyphen_values = true, value_parser = plain_number)]
     pub bitcoin: Option<String>,
     /// Id of the quote whose price and amount the order takes, instead of a currency and an amount.
     #[arg(short, long, conflicts_with = "currency")]
@@ -218,6 +227,21 @@ pub struct MetadataPair {
 fn parse_pair(text: &str) -> Result<MetadataPair, String> {
     let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE, such as cart=7")?;
     Ok(MetadataPair { name: name.to_owned(), value: value.to_owned() })
+}
+
+/// Refuses a number with an exponent. A typing error easily makes `1e5` of `105`, and an order of 100,000 of an order of 105. The
+/// service checks everything else.
+fn plain_number(text: &str) -> Result<String, String> {
+    match parse_decimal(text) {
+        Ok(_) | Err(NumberError::TooManyDigits) if text.contains(['e', 'E']) => {
+            Err("must be written without an exponent, such as 100000 instead of 1e5".to_owned())
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn plain_amount(text: &str) -> Result<FiatAmount, String> {
+    plain_number(text)?.parse().map_err(|error: AmountError| error.to_string())
 }
 
 /// Parses an HTTP address. An error names `example`.
@@ -263,17 +287,17 @@ pub struct CreateQuoteArgs {
     #[arg(short, long)]
     pub currency: String,
     /// Amount to pay, with at most 4 decimals.
-    #[arg(short, long, allow_hyphen_values = true)]
+    #[arg(short, long, allow_hyphen_values = true, value_parser = plain_number)]
     pub amount: Option<String>,
     /// Bitcoin to buy, instead of an amount to pay, with at most 8 decimals.
-    #[arg(short, long, allow_hyphen_values = true)]
+    #[arg(short, long, allow_hyphen_values = true, value_parser = plain_number)]
     pub bitcoin: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Maximum number of orders to show.
-    #[arg(short, long, default_value_t = 20, value_parser = whole_number(1..=MAX_PAGE))]
+    #[arg(short, long, default_value_t = 20, allow_negative_numbers = true, value_parser = whole_number(1..=MAX_PAGE))]
     pub limit: u32,
     /// Cursor at which the list continues. The previous list ends with a command that contains it.
     #[arg(long)]
@@ -288,17 +312,17 @@ pub struct ListArgs {
     #[arg(long)]
     pub to: Option<Timestamp>,
     /// Show orders of this amount or more.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = plain_amount)]
     pub min_amount: Option<FiatAmount>,
     /// Show orders of this amount or less.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = plain_amount)]
     pub max_amount: Option<FiatAmount>,
     /// Show orders with exactly this reference.
     #[arg(long)]
     pub reference: Option<ClientReference>,
-    /// Show orders of this user. Only an operator may list the orders of other users.
+    /// Show orders of the user with this id or e-mail address. Only an operator may list the orders of other users.
     #[arg(long)]
-    pub user: Option<UserId>,
+    pub user: Option<UserReference>,
 }
 
 #[cfg(test)]

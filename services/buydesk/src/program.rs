@@ -28,7 +28,7 @@ pub fn command(arguments: &str) -> String {
 }
 
 /// Quotes a word for a shell if it contains special characters.
-fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
         word.to_owned()

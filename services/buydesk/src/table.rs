@@ -3,6 +3,7 @@
 use std::{fmt, io::stdout};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets::UTF8_FULL_CONDENSED};
+use common::text::escape_invisible_controls;
 
 /// The minimum width to which the text of a column is wrapped.
 const MIN_WRAPPED_WIDTH: usize = 16;
@@ -84,8 +85,9 @@ impl Table {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    pub fn add_row<I: IntoIterator<Item = impl Into<String>>>(&mut self, cells: I) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+    /// Adds a row. Invisible control characters in its cells are shown as code points.
+    pub fn add_row<I: IntoIterator<Item = impl AsRef<str>>>(&mut self, cells: I) {
+        self.rows.push(cells.into_iter().map(|cell| escape_cell(cell.as_ref())).collect());
     }
 
     /// The text for a terminal of this width. Without a width, nothing is wrapped or omitted.
@@ -162,6 +164,11 @@ impl Table {
         };
         self.rows.iter().map(record).collect::<Vec<_>>().join("\n\n")
     }
+}
+
+/// The text of a cell with its invisible control characters as code points. Line breaks separate the lines of a cell.
+fn escape_cell(cell: &str) -> String {
+    cell.split('\n').map(escape_invisible_controls).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for Table {

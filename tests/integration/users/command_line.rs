@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use common::{api::keys::KeySecret, service::Service};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::{buydesk_up::BuydeskUp, environment::run_binary, platform::OPERATOR_TOKEN};
 
 /// A terminal: the environment variables of its commands.
@@ -95,11 +95,29 @@ async fn operator_manages_users_and_keys() {
     assert!(too_long.contains("--name must be"), "{too_long}");
 
     // The exit code is 2 if the service refuses an argument.
+    let unknown = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+    let update_unknown = format!("key update {id} {unknown} -n x");
     for (code, command, parts) in [
-        (1, "user create -e BOB@example.org -n B", &["--email belongs to another user", "email_taken"][..]),
+        (
+            1,
+            "user create -e BOB@example.org -n B",
+            &["--email belongs to another user", "email_taken", "user find BOB@example.org` shows the user"][..],
+        ),
+        (
+            1,
+            "user update bob@example.org -e Ada@example.org",
+            &["email_taken", "user find Ada@example.org` shows the user"],
+        ),
         (2, "user create -e bob -n B", &["--email must be an e-mail address"]),
-        (1, "user find eve@example.org", &["No user has the e-mail address eve@example.org."]),
-        (2, "user get", &["id is required"]),
+        (
+            2,
+            "user create -e eve@example.org -n \u{202e}Eve",
+            &["--name must not contain the invisible character U+202E"],
+        ),
+        (1, "user find eve@example.org", &["No user has the e-mail address eve@example.org.", "user list` lists"]),
+        (2, "user get", &["<USER> is required with OPERATOR_TOKEN", "user list` lists"]),
+        (2, "key list", &["<USER> is required with OPERATOR_TOKEN"]),
+        (1, &update_unknown, &["has no key", "lists the keys of the user"]),
         (
             2,
             "key create ada@example.org -n shop -s admin --rate-limit 0",
@@ -134,13 +152,36 @@ async fn user_acts_with_the_api_key() {
     user.json(&format!("quote get {}", quote["id"].as_str().unwrap()));
     // Prices need no key.
     anonymous.json("price");
-    assert_eq!(user.json("user get"), created);
-    assert_eq!(user.json("key list")["data"][0]["id"], key["id"]);
-    for command in ["user list", "user create -e eve@example.org -n Eve", "key create ada@example.org -n x -s read"] {
-        assert!(user.fail(command).contains("forbidden"), "{command}");
+    // A user is named by its own address too.
+    for command in ["user get", "user get ADA@example.org", "user find ada@example.org"] {
+        assert_eq!(user.json(command), created, "{command}");
     }
+    assert_eq!(user.json("user list")["data"], json!([created]));
+    for command in ["key list", "key list ada@example.org"] {
+        assert_eq!(user.json(command)["data"][0]["id"], key["id"], "{command}");
+    }
+    for named in ["ada@example.org", created["id"].as_str().unwrap()] {
+        assert_eq!(user.json(&format!("order list --user {named}"))["data"][0]["id"], order["id"]);
+        assert_eq!(operator.json(&format!("order list --user {named}"))["data"][0]["id"], order["id"]);
+    }
+    let of_other = user.fail("order list --user 0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
+    assert!(of_other.contains("forbidden") && of_other.contains("unset BUYDESK_API_KEY"), "{of_other}");
+    let other = user.fail("key list bob@example.org");
+    assert!(other.contains("No user has") && other.contains("An API key finds only its own user"), "{other}");
+    for command in ["user create -e eve@example.org -n Eve", "key create ada@example.org -n x -s read"] {
+        let refused = user.fail(command);
+        assert!(refused.contains("forbidden") && refused.contains("As an operator, set OPERATOR_TOKEN"), "{refused}");
+    }
+    let shown = operator.run("key create ada@example.org -n till -s orders");
+    assert!(shown.contains("Without the scope read") && !shown.contains("order list"), "{shown}");
+    let orders_only = shown.split_whitespace().find(|word| word.parse::<KeySecret>().is_ok()).unwrap();
+    let refused = anonymous.fail(&format!("--api-key {orders_only} order list"));
+    assert!(refused.contains("scope read") && refused.contains("a key with this scope"), "{refused}");
     // The option replaces the setting.
-    let replaced = user.output(&format!("--operator-token {} user list", OPERATOR_TOKEN.replace(' ', "_")));
-    assert!(String::from_utf8_lossy(&replaced.stderr).contains("unauthorized"), "{replaced:?}");
+    let wrong = user.fail(&format!("--operator-token {} user list", OPERATOR_TOKEN.replace(' ', "_")));
+    assert!(wrong.contains("nor the operator token") && wrong.contains("Set OPERATOR_TOKEN"), "{wrong}");
+    let orders = ["-a 1", "-a 2"].map(|amount| user.output(&format!("order place -c EUR {amount} --key my-key")));
+    let error = String::from_utf8_lossy(&orders[1].stderr);
+    assert!(error.contains("idempotency_key_reused") && error.contains("use another --key"), "{error}");
     platform.stop().await;
 }

@@ -64,12 +64,12 @@ fn error_of_invalid_value_names_option_value_and_allowed_values() {
         (&["order", "place", "--quote", id][..], "--metadata", "cart", "must be NAME=VALUE"),
         (&["order", "place"][..], "--quote", "7", "must be a UUID"),
         (&["order", "place", "--quote", id][..], "--key", "a b", "must be 1 to 128 visible ASCII characters"),
-        (
-            &["key", "update", "ada@example.org", id][..],
-            "--rate-limit",
-            "0",
-            "must be a whole number from 1 to 1000000, or default",
-        ),
+        (list, "--limit", "-1", "must be a whole number from 1 to 1000"),
+        (list, "--min-amount", "-1", "must be greater than 0"),
+        (list, "--max-amount", "1e5", "must be written without an exponent, such as 100000 instead of 1e5"),
+        (&["order", "place", "-c", "EUR"][..], "--amount", "1e5", "must be written without an exponent"),
+        (&["order", "place", "-c", "EUR"][..], "--bitcoin", "1E-3", "must be written without an exponent"),
+        (&["quote", "create", "-c", "EUR"][..], "--amount", "-1e999", "must be written without an exponent"),
         (&["price"][..], "--server", "shop:8001", "such as http://127.0.0.1:8001"),
         (&["health"][..], "--health-check", "ftp://shop", "such as http://127.0.0.1:8050"),
     ] {
@@ -81,6 +81,47 @@ fn error_of_invalid_value_names_option_value_and_allowed_values() {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }
+}
+
+#[test]
+fn rate_limit_of_a_key_has_one_range_in_all_commands() {
+    let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+    let create = ["key", "create", "ada@example.org", "--name", "shop", "--scopes", "read"];
+    let update = ["key", "update", "ada@example.org", id];
+    let parse = |command: &[&'static str], limit| {
+        Arguments::try_parse_from(["buydesk"].iter().chain(command).chain(&["--rate-limit", limit]))
+    };
+    for command in [&create[..], &update] {
+        for limit in ["0", "1000001", "99999999999", "-1", "-1.5", "ten", ""] {
+            let error = parse(command, limit).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ValueValidation, "{command:?} {limit}: {error}");
+            let text = error.to_string();
+            assert!(text.contains("must be a whole number from 1 to 1000000, or default"), "{text}");
+        }
+        for (limit, expected) in [("5", RateLimitChange::PerMinute(5)), ("default", RateLimitChange::LimitOfService)] {
+            let parsed = match parse(command, limit).unwrap().command {
+                Command::Key(KeyCommand::Create(args)) => args.rate_limit,
+                Command::Key(KeyCommand::Update(args)) => args.rate_limit,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(parsed, Some(expected));
+        }
+    }
+}
+
+#[test]
+fn error_of_an_update_without_a_change_names_every_possible_change() {
+    let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+    for (command, changes) in [
+        (&["key", "update", "ada@example.org", id][..], "<--name <NAME>|--rate-limit <PER_MINUTE>>"),
+        (&["user", "update", "ada@example.org"], "<--email <EMAIL>|--name <NAME>>"),
+    ] {
+        let error = Arguments::try_parse_from(["buydesk"].iter().chain(command)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
+        assert!(error.to_string().contains(changes), "{error}");
+    }
+    let both = ["user", "update", "ada@example.org", "--email", "a@example.org", "--name", "A"];
+    assert!(Arguments::try_parse_from(["buydesk"].iter().chain(&both)).is_ok());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use common::{
     api::{
         keys::{MAX_KEY_RATE, RateLimitChange},
@@ -38,16 +38,7 @@ pub enum UserCommand {
     /// List users, newest first.
     List(ListUsersArgs),
     /// Change the e-mail address or the name of a user.
-    Update {
-        /// Id or e-mail address of the user.
-        user: UserReference,
-        /// New e-mail address.
-        #[arg(short, long, required_unless_present = "name")]
-        email: Option<String>,
-        /// New name.
-        #[arg(short, long)]
-        name: Option<String>,
-    },
+    Update(UpdateUserArgs),
     /// Deactivate a user: all of its keys are refused. Its orders remain, and it can be activated again.
     Deactivate {
         /// Id or e-mail address of the user.
@@ -61,9 +52,22 @@ pub enum UserCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").args(["email", "name"]).required(true).multiple(true))]
+pub struct UpdateUserArgs {
+    /// Id or e-mail address of the user.
+    pub user: UserReference,
+    /// New e-mail address.
+    #[arg(short, long)]
+    pub email: Option<String>,
+    /// New name.
+    #[arg(short, long)]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct ListUsersArgs {
     /// Maximum number of users to show.
-    #[arg(short, long, default_value_t = 20, value_parser = whole_number(1..=MAX_USER_PAGE))]
+    #[arg(short, long, default_value_t = 20, allow_negative_numbers = true, value_parser = whole_number(1..=MAX_USER_PAGE))]
     pub limit: u32,
     /// Cursor at which the list continues. The previous list ends with a command that contains it.
     #[arg(long)]
@@ -119,25 +123,30 @@ pub struct CreateKeyArgs {
     /// Scopes that the key permits, separated by commas: orders, wallets, read.
     #[arg(short, long, required = true, value_delimiter = ',')]
     pub scopes: Vec<String>,
-    /// Maximum number of requests per minute. The default is the limit of each service.
-    #[arg(long, value_name = "PER_MINUTE")]
-    pub rate_limit: Option<u32>,
+    /// Maximum number of requests per minute. By default, or with `default`, the limit of each service applies.
+    #[arg(long, value_name = "PER_MINUTE", allow_negative_numbers = true, value_parser = parse_rate_limit)]
+    pub rate_limit: Option<RateLimitChange>,
     /// Time from which the key is refused, such as 2027-01-02T03:04:05Z. By default, the key does not expire.
     #[arg(long)]
     pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "buydesk key update <USER> <KEY> --name <NAME> [OPTIONS]\n       \
+                      buydesk key update <USER> <KEY> --rate-limit <PER_MINUTE> [OPTIONS]",
+    group = ArgGroup::new("change").args(["name", "rate_limit"]).required(true).multiple(true)
+)]
 pub struct UpdateKeyArgs {
     /// Id or e-mail address of the user.
     pub user: UserReference,
     /// Id of the key.
     pub key: KeyId,
     /// What the key is for.
-    #[arg(short, long, required_unless_present = "rate_limit")]
+    #[arg(short, long)]
     pub name: Option<String>,
     /// Requests per minute, or `default` for the limit of each service.
-    #[arg(long, value_name = "PER_MINUTE", value_parser = parse_rate_limit)]
+    #[arg(long, value_name = "PER_MINUTE", allow_negative_numbers = true, value_parser = parse_rate_limit)]
     pub rate_limit: Option<RateLimitChange>,
 }
 

@@ -21,10 +21,10 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    credentials::Credentials,
-    endpoint::{Endpoint, Endpoints, REQUEST_TIMEOUT},
-    error::ClientError,
-    order_attempts::{Effect, FailedAttempt, FailedAttempts, Failure, OrderKey},
+    credentials::{Credential, Credentials, remedy},
+    endpoint::{Audience, Endpoint, Endpoints, REQUEST_TIMEOUT},
+    error::{ClientError, Effect},
+    order_attempts::{FailedAttempt, FailedAttempts, Failure, OrderKey},
 };
 use crate::{
     cli::{Addresses, CredentialOptions},
@@ -62,7 +62,7 @@ pub struct ServiceResponse {
 
 /// Why a request failed.
 enum RequestError {
-    /// The service responded with a problem. `effect` is the effect of the request if it is a request for an order.
+    /// The service responded with a problem.
     Problem { effect: Effect, error: ClientError },
     /// There was no connection, so nothing was sent.
     NotSent(ClientError),
@@ -83,7 +83,7 @@ impl RequestError {
         } else {
             ClientError::from_problem(problem, body)
         };
-        Self::Problem { effect: order_effect(problem), error }
+        Self::Problem { effect: effect_of(problem), error }
     }
 }
 
@@ -92,8 +92,8 @@ fn is_of_other_service(problem: &Problem) -> bool {
     problem.code == Code::MethodNotAllowed || problem.subcode == Some(Subcode::UnknownPath)
 }
 
-/// The effect of a request for an order to which the service responded with this problem.
-fn order_effect(problem: &Problem) -> Effect {
+/// The effect of a request to which the service responded with this problem.
+fn effect_of(problem: &Problem) -> Effect {
     match problem.code.retry_advice() {
         RetryAdvice::WithSameKey if problem.subcode == Some(Subcode::NoEffect) => Effect::None,
         RetryAdvice::WithSameKey => Effect::Unknown,
@@ -113,11 +113,8 @@ impl From<RequestError> for FailedAttempt {
 
 impl From<RequestError> for ClientError {
     fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::Problem { error, .. } | RequestError::NotSent(error) | RequestError::NoResponse(error) => {
-                error
-            }
-        }
+        let FailedAttempt { effect, error } = error.into();
+        error.with_effect(effect)
     }
 }
 
@@ -153,7 +150,7 @@ impl ApiClient {
         self.send(self.http.get(endpoint.url(path)?), endpoint).await
     }
 
-    /// Sends a POST request once, without retries. Its outcome is unknown if there is no response.
+    /// Sends a POST request once, without retries. Its outcome is unknown if there is no response; see `of_change` in `error.rs`.
     pub async fn post(
         &self,
         endpoint: &Endpoint,
@@ -192,15 +189,32 @@ impl ApiClient {
     }
 
     async fn send(&self, request: RequestBuilder, endpoint: &Endpoint) -> anyhow::Result<ServiceResponse> {
-        let request = self.with_credentials(request, endpoint);
-        Ok(send_request(request, endpoint).await.map_err(ClientError::from)?)
+        Ok(self.send_with_credentials(request, endpoint).await.map_err(ClientError::from)?)
     }
 
-    fn with_credentials(&self, request: RequestBuilder, endpoint: &Endpoint) -> RequestBuilder {
-        match self.credentials.of(endpoint.audience) {
-            Some(secret) => request.bearer_auth(secret.expose()),
+    /// Sends a request with the credential for the service. If the service refuses the credential, the error states what to do.
+    async fn send_with_credentials(
+        &self,
+        request: RequestBuilder,
+        endpoint: &Endpoint,
+    ) -> Result<ServiceResponse, RequestError> {
+        let sent = self.credentials.of(endpoint.audience);
+        let request = match sent {
+            Some(credential) => request.bearer_auth(credential.secret().expose()),
             None => request,
-        }
+        };
+        receive(request, endpoint).await?.success(endpoint).map_err(|error| match error {
+            RequestError::Problem { effect, error } => {
+                let remedy = error.code().and_then(|code| remedy(code, error.subcode(), sent));
+                RequestError::Problem { effect, error: error.or_next_step(remedy) }
+            }
+            error => error,
+        })
+    }
+
+    /// Whether the commands for users and keys act as an operator, who has no user of its own.
+    pub fn is_user_manager(&self) -> bool {
+        matches!(self.credentials.of(Audience::UserManagers), Some(Credential::OperatorToken(_)))
     }
 
     /// Places an order. A failed request is sent again with the same key, unless the service refused it or all attempts are
@@ -213,8 +227,7 @@ impl ApiClient {
         loop {
             let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
             let request = request.header("idempotency-key", key.key().as_str()).body(body.clone());
-            let request = self.with_credentials(request, endpoint);
-            let error = match send_request(request, endpoint).await {
+            let error = match self.send_with_credentials(request, endpoint).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -229,14 +242,14 @@ impl ApiClient {
     async fn explain(&self, failure: Failure, key: &OrderKey) -> ClientError {
         match failure {
             Failure::Refused(error) => error,
-            Failure::NotSent(error) => error.with_denial(),
+            Failure::NotSent(error) => error.with_denial("No order was placed."),
             Failure::NoEffect(error) => {
                 let readiness = self.readiness(&self.endpoints.server).await;
                 let missing = readiness.map(|readiness| Component::fatal_reasons(&readiness.parts));
                 error.into_denial(&missing.unwrap_or_default(), &self.health_hint())
             }
-            Failure::Unknown(error) => error.with_unknown_outcome(key.key(), "The order may have been placed."),
-            Failure::UnknownEarlier(error) => error.with_unknown_outcome(
+            Failure::Unknown(error) => error.with_unknown_order(key.key(), "The order may have been placed."),
+            Failure::UnknownEarlier(error) => error.with_unknown_order(
                 key.key(),
                 "This command placed no order, but an earlier request with this key may have placed it.",
             ),
@@ -246,10 +259,6 @@ impl ApiClient {
 
 fn json(request: RequestBuilder, body: &impl Serialize) -> serde_json::Result<RequestBuilder> {
     Ok(request.header(CONTENT_TYPE, "application/json").body(serde_json::to_vec(body)?))
-}
-
-async fn send_request(request: RequestBuilder, endpoint: &Endpoint) -> Result<ServiceResponse, RequestError> {
-    receive(request, endpoint).await?.success(endpoint)
 }
 
 async fn receive(request: RequestBuilder, endpoint: &Endpoint) -> Result<RawResponse, RequestError> {

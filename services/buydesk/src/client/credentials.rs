@@ -1,7 +1,7 @@
 //! The credentials that the command line sends to each service.
 
 use common::{
-    api::keys::KeySecret,
+    api::{Code, Subcode, keys::KeySecret},
     config::{Env, Secret, shared},
 };
 
@@ -16,6 +16,21 @@ const API_KEY: &str = "BUYDESK_API_KEY";
 pub struct Credentials {
     api_key: Option<Secret>,
     operator_token: Option<Secret>,
+}
+
+/// The credential of a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Credential<'a> {
+    ApiKey(&'a Secret),
+    OperatorToken(&'a Secret),
+}
+
+impl<'a> Credential<'a> {
+    pub fn secret(self) -> &'a Secret {
+        match self {
+            Self::ApiKey(secret) | Self::OperatorToken(secret) => secret,
+        }
+    }
 }
 
 impl Credentials {
@@ -38,14 +53,41 @@ impl Credentials {
         }
     }
 
-    /// The credentials for a service with this audience.
-    pub fn of(&self, audience: Audience) -> Option<&Secret> {
+    /// The credential for a service with this audience.
+    pub fn of(&self, audience: Audience) -> Option<Credential<'_>> {
+        let api_key = self.api_key.as_ref().map(Credential::ApiKey);
+        let operator_token = self.operator_token.as_ref().map(Credential::OperatorToken);
         match audience {
             Audience::Everybody => None,
-            Audience::Customers => self.api_key.as_ref().or(self.operator_token.as_ref()),
-            Audience::UserManagers => self.operator_token.as_ref().or(self.api_key.as_ref()),
-            Audience::Operators => self.operator_token.as_ref(),
+            Audience::Customers => api_key.or(operator_token),
+            Audience::UserManagers => operator_token.or(api_key),
+            Audience::Operators => operator_token,
         }
+    }
+}
+
+const SET_OPERATOR_TOKEN: &str =
+    "As an operator, set OPERATOR_TOKEN to the operator token, which `buydesk up` prints at its start.";
+
+/// What the user can do if a service refused a request with this credential. `None` if the refusal has another reason.
+pub fn remedy(code: Code, subcode: Option<Subcode>, sent: Option<Credential<'_>>) -> Option<&'static str> {
+    match (code, subcode, sent) {
+        (Code::Unauthorized | Code::Forbidden, Some(Subcode::OperatorsOnly), _) => Some(SET_OPERATOR_TOKEN),
+        (Code::Forbidden, Some(Subcode::MissingScope), _) => Some(
+            "Set BUYDESK_API_KEY to a key with this scope. The scopes of a key never change; an operator creates another key with \
+             `buydesk key create`.",
+        ),
+        (Code::Unauthorized, _, None) => Some(
+            "Set BUYDESK_API_KEY to an API key, or, as an operator, OPERATOR_TOKEN to the operator token, which `buydesk up` prints at \
+             its start.",
+        ),
+        (Code::Unauthorized, _, Some(Credential::ApiKey(_))) => {
+            Some("Set BUYDESK_API_KEY to another key, or ask an operator, who sees, creates and revokes keys.")
+        }
+        (Code::Unauthorized, _, Some(Credential::OperatorToken(_))) => Some(
+            "Set OPERATOR_TOKEN to the operator token of this platform, which `buydesk up` prints at its start, or unset it.",
+        ),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{error::Error as _, fmt, io};
 
 use common::{
-    api::{Code, Problem, REFERENCE_PATH},
+    api::{Code, Problem, REFERENCE_PATH, Subcode},
     config::ConfigError,
     ids::IdempotencyKey,
 };
@@ -24,6 +24,20 @@ pub const INVALID_ARGUMENTS: &str = "invalid_arguments";
 /// The member of the JSON document that contains the value of the header `Retry-After`.
 const RETRY_AFTER: &str = "retry_after_secs";
 
+/// The effect of a failed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The service refused the request and stated why. The request is not sent again. Also of an error without a request.
+    Refused,
+    /// The request had no effect. If it was a request for an order, the service did not look up its key, so an earlier request may
+    /// have placed the order.
+    None,
+    /// The request was not sent, because there was no connection.
+    NotSent,
+    /// The request may have taken effect.
+    Unknown,
+}
+
 /// The error of a command that failed.
 #[derive(Debug)]
 pub struct ClientError {
@@ -33,6 +47,16 @@ pub struct ClientError {
     next_step: Option<String>,
     /// The JSON document of the error. If a service sent a problem document, it is this document with further members.
     document: Map<String, Value>,
+    effect: Effect,
+}
+
+/// A change that may have been made although its request failed.
+#[derive(Debug, Clone)]
+pub struct UnknownChange {
+    /// What may have happened, as a sentence.
+    pub doubt: &'static str,
+    /// How the user finds it out.
+    pub next_step: String,
 }
 
 /// A field of the API, and the option or argument of the command line that sets it.
@@ -48,7 +72,7 @@ impl ClientError {
         let (message, next_step) = (message.into(), next_step.into());
         let members = [("code", code), (DETAIL, message.as_str()), (NEXT_STEP, next_step.as_str())];
         let document = members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        Self { message, next_step: Some(next_step), document }
+        Self { message, next_step: Some(next_step), document, effect: Effect::Refused }
     }
 
     /// The error of a problem that a service sent. `body` is its problem document.
@@ -59,17 +83,41 @@ impl ClientError {
         let request_id = if is_server_error { request_note(&document) } else { String::new() };
         let message = format!("{} ({}{request_id})", problem.detail, problem.code);
         let wait = problem.retry_after.map(|wait| wait.as_secs().max(1));
-        let next_step = match problem.code {
-            Code::Unauthorized | Code::Forbidden => Some(
-                "Set BUYDESK_API_KEY to an API key that permits this, or, as an operator, OPERATOR_TOKEN to the token that \
-                 `buydesk up` printed."
-                    .to_owned(),
-            ),
-            _ => wait.map(retry_hint),
-        };
+        let next_step = wait.map(retry_hint);
         document.extend(next_step.clone().map(|next_step| (NEXT_STEP.to_owned(), next_step.into())));
         document.extend(wait.map(|seconds| (RETRY_AFTER.to_owned(), seconds.into())));
-        Self { message, next_step, document }
+        Self { message, next_step, document, effect: Effect::Refused }
+    }
+
+    #[must_use]
+    pub fn with_effect(self, effect: Effect) -> Self {
+        Self { effect, ..self }
+    }
+
+    /// The code of the problem. `None` if the client itself found the error.
+    pub fn code(&self) -> Option<Code> {
+        self.document.get("code").and_then(Value::as_str).and_then(Code::from_text)
+    }
+
+    pub fn subcode(&self) -> Option<Subcode> {
+        self.document.get("subcode").and_then(Value::as_str).and_then(Subcode::from_text)
+    }
+
+    /// Adds what the user can do, unless the error states it already.
+    #[must_use]
+    pub fn or_next_step(self, next_step: Option<impl Into<String>>) -> Self {
+        match next_step {
+            Some(next_step) if self.next_step.is_none() => self.replacing_next_step(next_step),
+            _ => self,
+        }
+    }
+
+    #[must_use]
+    pub fn replacing_next_step(mut self, next_step: impl Into<String>) -> Self {
+        let next_step = next_step.into();
+        self.document.insert(NEXT_STEP.to_owned(), next_step.clone().into());
+        self.next_step = Some(next_step);
+        self
     }
 
     /// The service sent no response.
@@ -100,10 +148,10 @@ impl ClientError {
         code.is_some_and(|code| code == INVALID_ARGUMENTS || code == Code::ValidationFailed.as_str())
     }
 
-    /// Adds that no order was placed, because no request was sent.
+    /// Adds a sentence that denies the effect of the request, such as `No order was placed.`
     #[must_use]
-    pub fn with_denial(mut self) -> Self {
-        self.message += " No order was placed.";
+    pub fn with_denial(mut self, denial: &str) -> Self {
+        self.message = format!("{} {denial}", self.message);
         self.document.insert(DETAIL.to_owned(), self.message.clone().into());
         self
     }
@@ -126,15 +174,23 @@ impl ClientError {
         document.insert(DETAIL.to_owned(), detail.clone().into());
         document.insert(NEXT_STEP.to_owned(), next_step.clone().into());
         let message = format!("{detail} ({code}{})", request_note(&document));
-        Self { message, next_step: Some(next_step), document }
+        Self { message, next_step: Some(next_step), document, effect: Effect::None }
     }
 
     /// The error of an order that may have been placed. `self` is the error of a failed attempt. `doubt` states which request
     /// may have placed the order.
     #[must_use]
-    pub fn with_unknown_outcome(self, key: &IdempotencyKey, doubt: &str) -> Self {
-        let message = format!("{}\n{doubt}", self.message);
+    pub fn with_unknown_order(self, key: &IdempotencyKey, doubt: &str) -> Self {
         let next_step = format!("To find out, run the command again with --key {key}. The order is placed only once.");
+        let mut error = self.with_unknown_outcome(doubt, next_step);
+        error.document.insert(IDEMPOTENCY_KEY.to_owned(), key.as_str().into());
+        error
+    }
+
+    /// The error of a request that may have taken effect. `self` is the error of the request. `doubt` states what may have happened,
+    /// and `next_step` how to find out.
+    fn with_unknown_outcome(self, doubt: &str, next_step: String) -> Self {
+        let message = format!("{}\n{doubt}", self.message);
         let mut document = self.document;
         let detail = document.get(DETAIL).and_then(Value::as_str).unwrap_or_default();
         let detail = format!("{detail} {doubt}");
@@ -142,9 +198,17 @@ impl ClientError {
         document.remove("errors");
         set_code(&mut document, Code::OutcomeUnknown);
         document.insert(DETAIL.to_owned(), detail.into());
-        document.insert(IDEMPOTENCY_KEY.to_owned(), key.as_str().into());
         document.insert(NEXT_STEP.to_owned(), next_step.clone().into());
-        Self { message, next_step: Some(next_step), document }
+        Self { message, next_step: Some(next_step), document, effect: Effect::Unknown }
+    }
+
+    /// Adds to the error of a change whether the change was made, if that is not clear from the error.
+    fn of_change(self, change: UnknownChange) -> Self {
+        match self.effect {
+            Effect::Refused | Effect::None => self,
+            Effect::NotSent => self.with_denial("Nothing was changed."),
+            Effect::Unknown => self.with_unknown_outcome(change.doubt, change.next_step),
+        }
     }
 
     /// Replaces the name of each invalid field by the option that sets it. In the JSON document, each element of `errors`
@@ -210,8 +274,26 @@ fn name_compared_option(message: &str, options: &[FieldOption]) -> String {
 
 /// Replaces the names of fields in the error by the options of the command line. See [`ClientError::naming_options`].
 pub fn naming_options<T>(result: anyhow::Result<T>, options: &[FieldOption]) -> anyhow::Result<T> {
+    map_client_error(result, |error| error.naming_options(options))
+}
+
+/// Adds to the error of a request that changes something whether the change may have been made. `result` must be the result of this
+/// request alone.
+pub fn of_change<T>(result: anyhow::Result<T>, change: UnknownChange) -> anyhow::Result<T> {
+    map_client_error(result, |error| error.of_change(change))
+}
+
+/// Adds what the user can do about a problem that states nothing about it. `advice` returns it for the code of the problem.
+pub fn with_advice<T>(result: anyhow::Result<T>, advice: impl FnOnce(Code) -> Option<String>) -> anyhow::Result<T> {
+    map_client_error(result, |error| {
+        let next_step = error.code().and_then(advice);
+        error.or_next_step(next_step)
+    })
+}
+
+fn map_client_error<T>(result: anyhow::Result<T>, map: impl FnOnce(ClientError) -> ClientError) -> anyhow::Result<T> {
     result.map_err(|error| match error.downcast::<ClientError>() {
-        Ok(error) => error.naming_options(options).into(),
+        Ok(error) => map(error).into(),
         Err(error) => error,
     })
 }

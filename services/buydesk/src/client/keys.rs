@@ -1,20 +1,23 @@
 //! `buydesk key …`.
 
 use common::{
-    api::keys::{ApiKey, IssuedKey, KeyList, KeyPatch, KeyPayload, Scope},
-    ids::UserId,
+    api::{
+        Code,
+        keys::{ApiKey, IssuedKey, KeyList, KeyPatch, KeyPayload, Scope, Scopes},
+    },
+    ids::{KeyId, UserId},
     time::Timestamp,
 };
 
 use super::{
     ApiClient,
     api_client::print_line,
-    error::{FieldOption, naming_options},
+    error::{FieldOption, UnknownChange, naming_options, of_change, with_advice},
     render::format_time,
-    users::{find_id, own_id},
+    users::{advice_to_find_users, find_id, own_id},
 };
 use crate::{
-    cli::{CreateKeyArgs, KeyCommand, UpdateKeyArgs},
+    cli::{CreateKeyArgs, KeyCommand, UpdateKeyArgs, UserReference},
     table::Table,
 };
 
@@ -29,58 +32,96 @@ const LAST_USED: &str = "last used";
 
 /// Runs `buydesk key …`.
 pub async fn run_key_command(client: &ApiClient, command: KeyCommand, json: bool) -> anyhow::Result<()> {
-    match command {
-        KeyCommand::Create(args) => naming_options(create_key(client, args, json).await, OPTIONS),
-        KeyCommand::List { user } => {
-            let user = match user {
-                Some(user) => find_id(client, &user).await?,
-                None => own_id(client).await?,
-            };
-            let response = client.get(&client.endpoints.users, &path(user)).await?;
-            response.print(json, |list: &KeyList| match list.data.as_slice() {
-                [] => "No keys.".to_owned(),
-                keys => table(keys).to_string(),
-            })
-        }
-        KeyCommand::Update(args) => naming_options(update_key(client, args, json).await, OPTIONS),
-        KeyCommand::Revoke { user, key } => {
-            let user = find_id(client, &user).await?;
-            client.delete(&client.endpoints.users, &format!("{}/{key}", path(user))).await?;
-            // The response is empty.
-            if json {
-                Ok(())
-            } else {
-                print_line(&format!("Key {key} is revoked. Every service refuses it within 5 s."))
-            }
-        }
-    }
+    let result = match command {
+        KeyCommand::Create(args) => create_key(client, args, json).await,
+        KeyCommand::List { user } => list_keys(client, user.as_ref(), json).await,
+        KeyCommand::Update(args) => update_key(client, args, json).await,
+        KeyCommand::Revoke { user, key } => revoke_key(client, &user, key, json).await,
+    };
+    let result = with_advice(result, |code| match code {
+        Code::NotFound => Some(advice_to_find_users(client)),
+        _ => None,
+    });
+    naming_options(result, OPTIONS)
 }
 
 async fn create_key(client: &ApiClient, args: CreateKeyArgs, json: bool) -> anyhow::Result<()> {
     let CreateKeyArgs { user, name, scopes, rate_limit, expires_at } = args;
     let user = find_id(client, &user).await?;
-    let payload = KeyPayload { name: Some(name), scopes: Some(scopes), rate_limit_per_minute: rate_limit, expires_at };
-    let response = client.post(&client.endpoints.users, &path(user), &payload).await?;
+    let rate_limit_per_minute = rate_limit.and_then(|limit| limit.apply(None));
+    let payload = KeyPayload { name: Some(name), scopes: Some(scopes), rate_limit_per_minute, expires_at };
+    let created = client.post(&client.endpoints.users, &path(user), &payload).await;
+    let list = list_command(client, user);
+    let next_step = format!("`{list}` lists the keys. If the key is there, revoke it, and create another one.");
+    let doubt = "The key may have been created, but nobody has its secret.";
+    let created = of_change(created, UnknownChange { doubt, next_step });
+    let response = with_advice(created, |code| match code {
+        Code::KeyLimitExceeded => Some(format!("`{list}` lists the keys, and `key revoke` revokes one.")),
+        _ => None,
+    })?;
     response.print(json, |issued: &IssuedKey| {
         let IssuedKey { key, details } = issued;
         let secret = key.expose();
-        format!(
-            "{}\nThe key is shown only once:\n  {secret}\nTo use the key: BUYDESK_API_KEY={secret} {}",
-            table([details]),
-            client.command("order list")
-        )
+        let usage = usage(&format!("BUYDESK_API_KEY={secret} {}", client.command("order list")), &details.scopes);
+        format!("{}\nThe key is shown only once:\n  {secret}\n{usage}", table([details]))
+    })
+}
+
+/// How to use a new key. `list_orders` is a command that lists orders with the key.
+fn usage(list_orders: &str, scopes: &Scopes) -> String {
+    if scopes.contain(Scope::Read) {
+        format!("To use the key: {list_orders}")
+    } else {
+        "To use the key, set BUYDESK_API_KEY to it. Without the scope read, it cannot show orders, quotes or the user."
+            .to_owned()
+    }
+}
+
+async fn list_keys(client: &ApiClient, user: Option<&UserReference>, json: bool) -> anyhow::Result<()> {
+    let user = match user {
+        Some(user) => find_id(client, user).await?,
+        None => own_id(client).await?,
+    };
+    let response = client.get(&client.endpoints.users, &path(user)).await?;
+    response.print(json, |list: &KeyList| match list.data.as_slice() {
+        [] => "No keys.".to_owned(),
+        keys => table(keys).to_string(),
     })
 }
 
 async fn update_key(client: &ApiClient, args: UpdateKeyArgs, json: bool) -> anyhow::Result<()> {
     let UpdateKeyArgs { user, key, name, rate_limit } = args;
-    let path = format!("{}/{key}", path(find_id(client, &user).await?));
+    let user = find_id(client, &user).await?;
     let change = KeyPatch { name, rate_limit_per_minute: rate_limit.unwrap_or_default() };
-    let response = client.patch(&client.endpoints.users, &path, &change).await?;
+    let updated = client.patch(&client.endpoints.users, &format!("{}/{key}", path(user)), &change).await;
+    let response = explain_change(client, user, updated)?;
     response.print(json, |key: &ApiKey| match rate_limit {
         Some(_) => format!("{}\nEvery service applies the limit within 5 s.", table([key])),
         None => table([key]).to_string(),
     })
+}
+
+async fn revoke_key(client: &ApiClient, user: &UserReference, key: KeyId, json: bool) -> anyhow::Result<()> {
+    let user = find_id(client, user).await?;
+    let revoked = client.delete(&client.endpoints.users, &format!("{}/{key}", path(user))).await;
+    explain_change(client, user, revoked)?;
+    // The response is empty.
+    if json { Ok(()) } else { print_line(&format!("Key {key} is revoked. Every service refuses it within 5 s.")) }
+}
+
+/// Adds to the error of a change of a key how to find out whether it was made, and how to find the key.
+fn explain_change<T>(client: &ApiClient, user: UserId, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    let list = list_command(client, user);
+    let next_step = format!("`{list}` shows the key. To repeat the change, run the command again.");
+    let result = of_change(result, UnknownChange { doubt: "The key may have been changed.", next_step });
+    with_advice(result, |code| match code {
+        Code::NotFound => Some(format!("`{list}` lists the keys of the user.")),
+        _ => None,
+    })
+}
+
+fn list_command(client: &ApiClient, user: UserId) -> String {
+    client.command(&format!("key list {user}"))
 }
 
 fn path(user: UserId) -> String {

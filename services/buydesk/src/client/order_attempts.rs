@@ -2,7 +2,7 @@
 
 use common::ids::IdempotencyKey;
 
-use super::error::ClientError;
+use super::error::{ClientError, Effect};
 
 /// Maximum number of attempts to place an order. Retries are safe, because every attempt has the same key.
 const MAX_ATTEMPTS: usize = 3;
@@ -26,19 +26,6 @@ impl OrderKey {
             Self::Chosen(key) | Self::Generated(key) => key,
         }
     }
-}
-
-/// The effect of a failed attempt on the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
-    /// The service refused the request and stated why. The request is not sent again.
-    Refused,
-    /// The request had no effect. The service did not look up the key, so an earlier request may have placed the order.
-    None,
-    /// The request was not sent, because there was no connection.
-    NotSent,
-    /// The request may have placed the order.
-    Unknown,
 }
 
 /// A failed attempt.

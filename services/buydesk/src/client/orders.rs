@@ -2,18 +2,21 @@
 
 use common::{
     api::{
+        Code,
         orders::{Cursor, Metadata, Order, OrderFilter, OrderPayload, OrderQuery},
         pages::LinkedOrderPage,
     },
+    ids::UserId,
     money::DecimalText,
 };
 
 use super::{
     ApiClient,
     api_client::print_line,
-    error::{ClientError, FieldOption, naming_options},
+    error::{ClientError, FieldOption, naming_options, with_advice},
     order_attempts::OrderKey,
     render,
+    users::find_id,
 };
 use crate::{
     cli::{ListArgs, OrderCommand, PlaceArgs},
@@ -49,7 +52,13 @@ pub async fn run_order_command(client: &ApiClient, command: OrderCommand, json: 
         OrderCommand::Place(args) => naming_options(place_order(client, args, json).await, AMOUNT_OPTIONS),
         OrderCommand::List(args) => naming_options(list_orders(client, args, json).await, LIST_OPTIONS),
         OrderCommand::Get { id } => {
-            let response = client.get(&client.endpoints.orders, &format!("api/v1/orders/{id}")).await?;
+            let found = client.get(&client.endpoints.orders, &format!("api/v1/orders/{id}")).await;
+            let response = with_advice(found, |code| match code {
+                Code::NotFound => {
+                    Some(format!("`{}` lists the orders that you may see.", client.command("order list")))
+                }
+                _ => None,
+            })?;
             response.print(json, |order: &Order| render::order(order))
         }
     }
@@ -72,7 +81,16 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
     };
     // The same key in all attempts makes retries safe.
     let key = OrderKey::new(key);
-    let response = client.place_order(&payload, &key).await?;
+    let response = with_advice(client.place_order(&payload, &key).await, |code| {
+        match code {
+        Code::KeyReused => Some(
+            "For another order, use another --key or none. To get the order that has this key, run the earlier command again."
+                .to_owned(),
+        ),
+        Code::QuoteUnknown | Code::QuoteTaken | Code::QuoteExpired => Some(advice_to_create_quote(client)),
+        _ => None,
+    }
+    })?;
     response.print(json, |order: &Order| {
         let note = if response.replayed { "\nAn earlier request with this key placed the order." } else { "" };
         let order = format!("Order was placed for {}:{}\n{}", order.currency, order.amount, render::order(order));
@@ -80,9 +98,27 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
     })
 }
 
+/// What the user can do if a quote cannot be taken.
+pub(super) fn advice_to_create_quote(client: &ApiClient) -> String {
+    format!("`{}` creates another quote.", client.command("quote create"))
+}
+
 async fn list_orders(client: &ApiClient, args: ListArgs, json: bool) -> anyhow::Result<()> {
-    let list = OrderList::new(args);
-    let response = client.get(&client.endpoints.orders, &list.path(list.cursor, list.limit)).await?;
+    let user = match &args.user {
+        Some(user) => Some(find_id(client, user).await?),
+        None => None,
+    };
+    let list = OrderList::new(args, user);
+    let listed = client.get(&client.endpoints.orders, &list.path(list.cursor, list.limit)).await;
+    let response = with_advice(listed, |code| {
+        match code {
+        Code::Forbidden => Some(
+            "As an operator, set OPERATOR_TOKEN to the operator token, and unset BUYDESK_API_KEY, which this command prefers."
+                .to_owned(),
+        ),
+        _ => None,
+    }
+    })?;
     if json {
         return response.print_json();
     }
@@ -112,8 +148,8 @@ struct OrderList {
 }
 
 impl OrderList {
-    fn new(args: ListArgs) -> Self {
-        let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount, reference, user } = args;
+    fn new(args: ListArgs, user: Option<UserId>) -> Self {
+        let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount, reference, user: _ } = args;
         let filter = OrderFilter { currency, from, to, min_amount, max_amount };
         Self { query: OrderQuery { filter, client_reference: reference, user }, cursor, limit }
     }

@@ -1,11 +1,19 @@
 //! `buydesk quote …`.
 
 use common::{
-    api::quotes::{Quote, QuoteRequest},
+    api::{
+        Code,
+        quotes::{Quote, QuoteRequest},
+    },
     money::DecimalText,
 };
 
-use super::{ApiClient, error::naming_options, orders::AMOUNT_OPTIONS, render};
+use super::{
+    ApiClient,
+    error::{UnknownChange, naming_options, of_change, with_advice},
+    orders::{AMOUNT_OPTIONS, advice_to_create_quote},
+    render,
+};
 use crate::cli::{CreateQuoteArgs, QuoteCommand};
 
 /// Runs `buydesk quote …`.
@@ -15,17 +23,31 @@ pub async fn run_quote_command(client: &ApiClient, command: QuoteCommand, json: 
         QuoteCommand::Create(CreateQuoteArgs { currency, amount, bitcoin }) => {
             let (amount, bitcoin_amount) = (amount.map(DecimalText::from), bitcoin.map(DecimalText::from));
             let request = QuoteRequest { currency: Some(currency), amount, bitcoin_amount };
-            naming_options(client.post(server, "api/v1/quotes", &request).await, AMOUNT_OPTIONS)?
+            let created = client.post(server, "api/v1/quotes", &request).await;
+            let doubt = "A quote may have been created. It then expires by itself.";
+            let next_step = "Create another quote.".to_owned();
+            naming_options(of_change(created, UnknownChange { doubt, next_step }), AMOUNT_OPTIONS)?
         }
-        QuoteCommand::Get { id } => client.get(server, &format!("api/v1/quotes/{id}")).await?,
+        QuoteCommand::Get { id } => advise(client, client.get(server, &format!("api/v1/quotes/{id}")).await)?,
         QuoteCommand::Cancel { id } => {
             let path = format!("api/v1/quotes/{id}");
-            client.delete(server, &path).await?;
+            let next_step = format!("`{}` shows its state.", client.command(&format!("quote get {id}")));
+            let released = client.delete(server, &path).await;
+            let released = of_change(released, UnknownChange { doubt: "The quote may have been released.", next_step });
+            advise(client, released)?;
             // The response is empty. The quote is read to show whether it was released or had expired before.
             client.get(server, &path).await?
         }
     };
     response.print(json, |quote: &Quote| {
         render::quote(quote, &client.command(&format!("order place --quote {}", quote.id)))
+    })
+}
+
+/// Adds to the error of a quote that does not exist what the user can do.
+fn advise<T>(client: &ApiClient, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    with_advice(result, |code| match code {
+        Code::NotFound => Some(advice_to_create_quote(client)),
+        _ => None,
     })
 }

@@ -11,6 +11,7 @@ use common::{
         rates::{Conversion, ConversionStep, ExchangerCourses, StepKind},
     },
     money::{CurrencyPair, Rate},
+    text::escape_invisible_controls,
     time::{Day, Timestamp, format_age},
 };
 
@@ -62,8 +63,11 @@ fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
 }
 
 pub fn order(order: &Order) -> String {
-    let metadata = order.metadata.iter().flat_map(Metadata::iter).map(|(name, value)| format!("\n{name}: {value}"));
-    let reference = order.client_reference.iter().map(|reference| format!("\nReference: {reference}"));
+    let escape = escape_invisible_controls;
+    let pairs = order.metadata.iter().flat_map(Metadata::iter);
+    let metadata = pairs.map(|(name, value)| format!("\n{}: {}", escape(name), escape(value)));
+    let references = order.client_reference.iter();
+    let reference = references.map(|reference| format!("\nReference: {}", escape(reference.as_str())));
     let quote = order.quote.iter().map(|quote| format!("\nQuote: {quote}"));
     let user = order.user_id.iter().map(|user| format!("\nUser: {user}"));
     let notes: String = user.chain(quote).chain(reference).chain(metadata).collect();

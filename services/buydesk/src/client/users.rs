@@ -1,7 +1,10 @@
 //! `buydesk user …`.
 
 use common::{
-    api::users::{Email, LinkedUserPage, User, UserCursor, UserPatch, UserPayload, UserQuery, UserState},
+    api::{
+        Code,
+        users::{Email, LinkedUserPage, User, UserCursor, UserPatch, UserPayload, UserQuery, UserState},
+    },
     ids::UserId,
 };
 
@@ -9,12 +12,12 @@ use super::{
     ApiClient,
     api_client::{ServiceResponse, print_line},
     encode_query,
-    error::{ClientError, FieldOption, naming_options},
+    error::{ClientError, FieldOption, UnknownChange, naming_options, of_change, with_advice},
     render::format_time,
 };
 use crate::{
-    cli::{ListUsersArgs, UserCommand, UserReference},
-    program::option,
+    cli::{ListUsersArgs, UpdateUserArgs, UserCommand, UserReference},
+    program::{option, quote},
     table::Table,
 };
 
@@ -30,34 +33,75 @@ const OPTIONS: &[FieldOption] = &[
 
 /// Runs `buydesk user …`.
 pub async fn run_user_command(client: &ApiClient, command: UserCommand, json: bool) -> anyhow::Result<()> {
-    naming_options(run(client, command, json).await, OPTIONS)
+    let result = with_advice(run(client, command, json).await, |code| match code {
+        Code::NotFound => Some(advice_to_find_users(client)),
+        _ => None,
+    });
+    naming_options(result, OPTIONS)
 }
 
 async fn run(client: &ApiClient, command: UserCommand, json: bool) -> anyhow::Result<()> {
     let users = &client.endpoints.users;
     let response = match command {
-        UserCommand::Create { email, name } => {
-            client.post(users, PATH, &UserPayload { email: Some(email), name: Some(name) }).await?
+        UserCommand::Create { email, name } => create_user(client, email, name).await?,
+        UserCommand::Get { user: None } => {
+            require_own_user(client)?;
+            client.get(users, "user").await?
         }
-        UserCommand::Get { user: None } => client.get(users, "user").await?,
         UserCommand::Get { user: Some(UserReference::Id(id)) } => client.get(users, &format!("{PATH}/{id}")).await?,
         UserCommand::Get { user: Some(UserReference::Email(email)) } | UserCommand::Find { email } => {
             return print_found(client, &email, json).await;
         }
         UserCommand::List(args) => return list_users(client, args, json).await,
-        UserCommand::Update { user, email, name } => {
-            let path = format!("{PATH}/{}", find_id(client, &user).await?);
-            client.patch(users, &path, &UserPatch { email, name }).await?
-        }
+        UserCommand::Update(args) => update_user(client, args).await?,
         UserCommand::Deactivate { user } => change_state(client, &user, "deactivate").await?,
         UserCommand::Activate { user } => change_state(client, &user, "activate").await?,
     };
     response.print(json, |user: &User| table([user]).to_string())
 }
 
+async fn create_user(client: &ApiClient, email: String, name: String) -> anyhow::Result<ServiceResponse> {
+    let find = client.command(&format!("user find {}", quote(&email)));
+    let payload = UserPayload { email: Some(email), name: Some(name) };
+    let created = client.post(&client.endpoints.users, PATH, &payload).await;
+    let next_step = format!("`{find}` shows whether the user exists.");
+    let created = of_change(created, UnknownChange { doubt: "The user may have been created.", next_step });
+    with_advice(created, |code| advice_about_taken_address(code, &find))
+}
+
+async fn update_user(client: &ApiClient, args: UpdateUserArgs) -> anyhow::Result<ServiceResponse> {
+    let UpdateUserArgs { user, email, name } = args;
+    let id = find_id(client, &user).await?;
+    let find = email.as_deref().map(|email| client.command(&format!("user find {}", quote(email))));
+    let updated = client.patch(&client.endpoints.users, &format!("{PATH}/{id}"), &UserPatch { email, name }).await;
+    let updated = of_change(updated, unknown_change_of(client, id));
+    with_advice(updated, |code| advice_about_taken_address(code, find.as_deref()?))
+}
+
 async fn change_state(client: &ApiClient, user: &UserReference, action: &str) -> anyhow::Result<ServiceResponse> {
-    let path = format!("{PATH}/{}/{action}", find_id(client, user).await?);
-    client.post_empty(&client.endpoints.users, &path).await
+    let id = find_id(client, user).await?;
+    let changed = client.post_empty(&client.endpoints.users, &format!("{PATH}/{id}/{action}")).await;
+    of_change(changed, unknown_change_of(client, id))
+}
+
+fn unknown_change_of(client: &ApiClient, id: UserId) -> UnknownChange {
+    let get = client.command(&format!("user get {id}"));
+    let next_step = format!("`{get}` shows the user. To repeat the change, run the command again.");
+    UnknownChange { doubt: "The user may have been changed.", next_step }
+}
+
+fn advice_about_taken_address(code: Code, find: &str) -> Option<String> {
+    (code == Code::EmailTaken).then(|| format!("`{find}` shows the user with this address."))
+}
+
+/// What the user can do if a user is not found.
+pub(super) fn advice_to_find_users(client: &ApiClient) -> String {
+    if client.is_user_manager() {
+        format!("`{}` lists the users.", client.command("user list"))
+    } else {
+        let own = client.command("user get");
+        format!("An API key finds only its own user, which `{own}` shows. An operator finds every user.")
+    }
 }
 
 /// The id of a user. Finds the user if the reference is an e-mail address.
@@ -70,7 +114,21 @@ pub(super) async fn find_id(client: &ApiClient, reference: &UserReference) -> an
 
 /// The id of the user of the API key.
 pub(super) async fn own_id(client: &ApiClient) -> anyhow::Result<UserId> {
+    require_own_user(client)?;
     Ok(client.get(&client.endpoints.users, "user").await?.parse::<User>()?.id)
+}
+
+/// Fails if the command acts as an operator. An operator has no user, so the command must name one.
+fn require_own_user(client: &ApiClient) -> Result<(), ClientError> {
+    if client.is_user_manager() {
+        let message =
+            "<USER> is required with OPERATOR_TOKEN, which belongs to no user: the id or the e-mail address of a user";
+        return Err(ClientError::invalid_arguments(message).replacing_next_step(format!(
+            "{} To show the user of an API key, set BUYDESK_API_KEY and unset OPERATOR_TOKEN.",
+            advice_to_find_users(client)
+        )));
+    }
+    Ok(())
 }
 
 async fn find_user(client: &ApiClient, email: &Email) -> anyhow::Result<User> {
@@ -78,12 +136,9 @@ async fn find_user(client: &ApiClient, email: &Email) -> anyhow::Result<User> {
     let page: LinkedUserPage = client.get(&client.endpoints.users, &path).await?.parse()?;
     let found = page.data.into_iter().next();
     Ok(found.ok_or_else(|| {
-        let list = client.command("user list");
-        ClientError::new(
-            "not_found",
-            format!("No user has the e-mail address {email}."),
-            format!("`{list}` lists the users. Upper and lower case of an e-mail address are not distinguished."),
-        )
+        let note = "Upper and lower case of an e-mail address are not distinguished.";
+        let next_step = format!("{} {note}", advice_to_find_users(client));
+        ClientError::new("not_found", format!("No user has the e-mail address {email}."), next_step)
     })?)
 }
 

@@ -7,7 +7,7 @@ fn credentials(options: CredentialOptions, settings: &[(&str, &str)]) -> Result<
 }
 
 fn sent(credentials: &Credentials, audience: Audience) -> Option<&str> {
-    credentials.of(audience).map(Secret::expose)
+    credentials.of(audience).map(|credential| credential.secret().expose())
 }
 
 #[test]
@@ -50,4 +50,24 @@ fn mistyped_key_is_refused_and_not_shown() {
         let text = error.to_string();
         assert!(text.contains("BUYDESK_API_KEY") && !text.contains(&mistyped), "{text}");
     }
+}
+
+#[test]
+fn remedy_for_refused_credentials_depends_on_what_was_sent() {
+    let secret = Secret::new(TOKEN);
+    let (key, token) = (Some(Credential::ApiKey(&secret)), Some(Credential::OperatorToken(&secret)));
+    let remedy_names = |code, subcode, sent, names: &[&str], not: &str| {
+        let remedy = remedy(code, subcode, sent).unwrap();
+        assert!(names.iter().all(|name| remedy.contains(name)) && !remedy.contains(not), "{remedy}");
+    };
+    let (operators_only, missing_scope) = (Some(Subcode::OperatorsOnly), Some(Subcode::MissingScope));
+    for (code, sent) in [(Code::Unauthorized, None), (Code::Forbidden, key)] {
+        remedy_names(code, operators_only, sent, &["OPERATOR_TOKEN"], "BUYDESK_API_KEY");
+    }
+    remedy_names(Code::Forbidden, missing_scope, key, &["BUYDESK_API_KEY", "key create"], "OPERATOR_TOKEN");
+    remedy_names(Code::Unauthorized, None, None, &["BUYDESK_API_KEY", "OPERATOR_TOKEN"], "unset");
+    remedy_names(Code::Unauthorized, None, key, &["BUYDESK_API_KEY"], "OPERATOR_TOKEN");
+    remedy_names(Code::Unauthorized, None, token, &["OPERATOR_TOKEN"], "BUYDESK_API_KEY");
+    assert_eq!(remedy(Code::Forbidden, None, token), None);
+    assert_eq!(remedy(Code::NotFound, None, key), None);
 }

@@ -22,7 +22,7 @@ fn json_of_a_problem_contains_the_next_step_and_the_seconds_to_wait() {
     assert_eq!((&limited["code"], &limited["status"]), (&json!("too_many_requests"), &json!(429)));
     assert_eq!((&limited[NEXT_STEP], &limited[RETRY_AFTER]), (&json!("Try again in 7 s."), &json!(7)));
 
-    let unknown = document(client_error(problem()).with_unknown_outcome(&key(), "It may exist."));
+    let unknown = document(client_error(problem()).with_unknown_order(&key(), "It may exist."));
     assert_eq!((&unknown["code"], &unknown[RETRY_AFTER]), (&json!("outcome_unknown"), &json!(7)));
     assert_eq!(unknown["idempotency_key"], "my-key");
     assert!(unknown[NEXT_STEP].as_str().unwrap().contains("--key my-key"), "{unknown}");
@@ -44,7 +44,7 @@ fn sent_problem(code: Code) -> ClientError {
 fn json_of_an_unknown_outcome_has_the_members_of_that_problem() {
     let expected = document(sent_problem(Code::OutcomeUnknown));
     for code in [Code::OutcomeUnknown, Code::TooManyRequests] {
-        let unknown = document(sent_problem(code).with_unknown_outcome(&key(), "It may exist."));
+        let unknown = document(sent_problem(code).with_unknown_order(&key(), "It may exist."));
         for member in ["type", "title", "status", "request_id", RETRY_AFTER] {
             assert!(!unknown[member].is_null(), "{member} is not in {unknown}");
             assert_eq!(unknown[member], expected[member], "{code}");
@@ -53,7 +53,7 @@ fn json_of_an_unknown_outcome_has_the_members_of_that_problem() {
     }
     // Without a response there is no status.
     let no_response = ClientError::new("no_response", "There is no response.", "Wait.");
-    let unknown = document(no_response.with_unknown_outcome(&key(), "It may exist."));
+    let unknown = document(no_response.with_unknown_order(&key(), "It may exist."));
     assert_eq!((&unknown["title"], &unknown["status"]), (&expected["title"], &Value::Null));
     assert_eq!(unknown[DETAIL], "There is no response. It may exist.");
 }
@@ -75,7 +75,8 @@ fn denial_of_an_order_without_effect_states_the_cause() {
 
 #[test]
 fn denial_of_an_order_that_was_not_sent_keeps_the_next_step() {
-    let denied = ClientError::new("no_response", "There is no response.", "Is it running?").with_denial();
+    let denied =
+        ClientError::new("no_response", "There is no response.", "Is it running?").with_denial("No order was placed.");
     assert_eq!(denied.to_string(), "There is no response. No order was placed.\nIs it running?");
     assert_eq!(document(denied)[DETAIL], "There is no response. No order was placed.");
 }
@@ -118,4 +119,33 @@ fn invalid_field_is_replaced_by_the_option_that_sets_it() {
 fn problem_without_invalid_fields_keeps_its_text() {
     let problem = Problem::new(Code::LimitExceeded, "Only 0.5 BTC are left.");
     assert_eq!(client_error(problem).naming_options(OPTIONS).to_string(), "Only 0.5 BTC are left. (limit_exceeded)");
+}
+
+#[test]
+fn error_of_a_change_states_whether_it_may_have_been_made() {
+    let failed = |effect| -> anyhow::Result<()> {
+        Err(ClientError::new("no_response", "There is no response.", "Is it running?").with_effect(effect).into())
+    };
+    let change = || UnknownChange { doubt: "The user may have been changed.", next_step: "Look at it.".to_owned() };
+    let of = |effect| of_change(failed(effect), change()).unwrap_err();
+    assert_eq!(of(Effect::Refused).to_string(), "There is no response.\nIs it running?");
+    assert_eq!(of(Effect::NotSent).to_string(), "There is no response. Nothing was changed.\nIs it running?");
+    let unknown = of(Effect::Unknown);
+    assert_eq!(unknown.to_string(), "There is no response.\nThe user may have been changed.\nLook at it.");
+    let document: Value = serde_json::from_str(&error_document(&unknown)).unwrap();
+    assert_eq!((&document["code"], &document[NEXT_STEP]), (&json!("outcome_unknown"), &json!("Look at it.")));
+    assert_eq!(document[DETAIL], "There is no response. The user may have been changed.");
+    assert_eq!(document[IDEMPOTENCY_KEY], Value::Null);
+}
+
+#[test]
+fn advice_is_added_to_the_problem_of_its_code_and_replaces_nothing() {
+    let advised = |error: ClientError| {
+        let advice = |code| (code == Code::EmailTaken).then(|| "Look at it.".to_owned());
+        document(with_advice(Err::<(), _>(error.into()), advice).unwrap_err().downcast().unwrap())
+    };
+    assert_eq!(advised(client_error(Problem::new(Code::EmailTaken, "Taken.")))[NEXT_STEP], "Look at it.");
+    assert_eq!(advised(client_error(Problem::new(Code::NotFound, "Nothing.")))[NEXT_STEP], Value::Null);
+    assert_eq!(advised(sent_problem(Code::EmailTaken))[NEXT_STEP], "Try again in 5 s.");
+    assert_eq!(advised(ClientError::new("other", "Other.", "Wait."))[NEXT_STEP], "Wait.");
 }

@@ -38,3 +38,18 @@ fn table_omits_columns_that_are_empty_for_all_keys() {
     let text = table([&limited, &key()]).to_string();
     assert!(text.contains("600") && text.contains(LAST_USED), "{text}");
 }
+
+#[test]
+fn usage_of_a_new_key_names_only_what_its_scopes_permit() {
+    let usage = |scopes: &[Scope]| usage("buydesk order list", &scopes.iter().copied().collect());
+    assert!(usage(&[Scope::Orders, Scope::Read]).ends_with("buydesk order list"));
+    let without_read = usage(&[Scope::Orders]);
+    assert!(!without_read.contains("order list") && without_read.contains("Without the scope read"), "{without_read}");
+}
+
+#[test]
+fn stored_name_with_a_bidirectional_control_is_shown_escaped() {
+    let key = ApiKey { name: "shop\u{202e}pohs".parse().unwrap(), ..key() };
+    let text = table([&key]).to_string();
+    assert!(text.contains(r"shop\u{202e}pohs") && !text.contains('\u{202e}'), "{text}");
+}

@@ -1,12 +1,16 @@
 use clap::Parser;
 
 use super::*;
-use crate::cli::{Arguments, Command};
+use crate::cli::{Arguments, Command, UserReference};
 
 fn list(arguments: &str) -> OrderList {
     let words = ["buydesk", "order", "list"].into_iter().chain(arguments.split_whitespace());
     let Command::Order(OrderCommand::List(args)) = Arguments::try_parse_from(words).unwrap().command else { panic!() };
-    OrderList::new(args)
+    let user = args.user.as_ref().map(|user| match user {
+        UserReference::Id(id) => *id,
+        UserReference::Email(_) => panic!("{user:?}"),
+    });
+    OrderList::new(args, user)
 }
 
 #[test]
