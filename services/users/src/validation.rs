@@ -12,6 +12,7 @@ use common::{
             CreateUserCommand, Email, EmailError, NewNameError, UpdateUserCommand, UserName, UserPatch, UserPayload,
         },
     },
+    spelling,
     text::find_invisible_control,
     time::Timestamp,
 };
@@ -115,10 +116,15 @@ pub fn validate_key_patch(patch: &KeyPatch) -> Result<UpdateKeyCommand, Vec<Fiel
 }
 
 fn parse_scopes(names: &[String]) -> Result<Scopes, String> {
-    let known = || Scope::ALL.map(Scope::as_str).join(", ");
-    let scopes: Option<Scopes> =
-        names.iter().map(|name| Scope::from_name(name)).collect::<Option<Vec<_>>>().map(Into::into);
-    scopes.filter(|scopes| !scopes.is_empty()).ok_or_else(|| format!("must be a list of one or more of {}", known()))
+    let known = Scope::ALL.map(Scope::as_str);
+    let rule = format!("must be a list of one or more of {}", known.join(", "));
+    if let Some(unknown) = names.iter().find(|name| Scope::from_name(name).is_none()) {
+        let meant = spelling::nearest(unknown, known);
+        let meant = meant.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+        return Err(format!("contains the unknown scope {unknown:?}{meant}; it {rule}"));
+    }
+    let scopes: Scopes = names.iter().filter_map(|name| Scope::from_name(name)).collect();
+    if scopes.is_empty() { Err(rule) } else { Ok(scopes) }
 }
 
 #[cfg(test)]

@@ -25,8 +25,13 @@ pub struct Email {
 
 /// Text that is not an e-mail address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be an e-mail address of at most {MAX_BYTES} bytes, such as ada@example.org")]
-pub struct EmailError;
+pub enum EmailError {
+    #[error("must be an e-mail address of at most {MAX_BYTES} bytes, such as ada@example.org")]
+    Invalid,
+    /// A space in a query may be a `+` that was not encoded.
+    #[error("must be an e-mail address, without a space; in a query, write + as %2B")]
+    Space,
+}
 
 impl Email {
     /// An address that was validated before, with its comparison key, such as the address of a stored user.
@@ -72,11 +77,13 @@ impl std::str::FromStr for Email {
 
     fn from_str(text: &str) -> Result<Self, EmailError> {
         if text.len() > MAX_BYTES || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            return Err(EmailError);
+            let with_plus = text.replace(' ', "+");
+            let is_space_wrong = with_plus != text && with_plus.parse::<Self>().is_ok();
+            return Err(if is_space_wrong { EmailError::Space } else { EmailError::Invalid });
         }
-        let address = EmailAddress::parse_with_options(text, OPTIONS).map_err(|_| EmailError)?;
-        let comparison_key = comparison_key(&address).filter(|key| key.len() <= MAX_BYTES).ok_or(EmailError)?;
-        Ok(Self::from_parts(text, &comparison_key))
+        let address = EmailAddress::parse_with_options(text, OPTIONS).map_err(|_| EmailError::Invalid)?;
+        let key = comparison_key(&address).filter(|key| key.len() <= MAX_BYTES);
+        Ok(Self::from_parts(text, &key.ok_or(EmailError::Invalid)?))
     }
 }
 
