@@ -37,7 +37,9 @@ impl Credentials {
     /// The credentials of the command line. If it has none, the credentials of the settings. An API key that is incomplete or
     /// mistyped is an error.
     pub fn new(env: &mut Env, options: CredentialOptions) -> Result<Self, ClientError> {
-        let settings = Self { api_key: env.optional_secret(API_KEY), operator_token: shared::operator_token(env) };
+        // Not as another secret, because of which only the length would be checked: a key has a form.
+        let api_key = env.text(API_KEY).map(Secret::new);
+        let settings = Self { api_key, operator_token: shared::operator_token(env) };
         let credentials = match options {
             // Each of the two options replaces both settings.
             CredentialOptions { api_key: None, operator_token: None } => settings,

@@ -136,9 +136,8 @@ async fn find_user(client: &ApiClient, email: &Email) -> anyhow::Result<User> {
     let page: LinkedUserPage = client.get(&client.endpoints.users, &path).await?.parse()?;
     let found = page.data.into_iter().next();
     Ok(found.ok_or_else(|| {
-        let note = "Upper and lower case of an e-mail address are not distinguished.";
-        let next_step = format!("{} {note}", advice_to_find_users(client));
-        ClientError::new("not_found", format!("No user has the e-mail address {email}."), next_step)
+        let message = format!("No user has the e-mail address {email}, in upper or lower case.");
+        ClientError::new("not_found", message, advice_to_find_users(client))
     })?)
 }
 

@@ -43,12 +43,13 @@ fn credentials_of_the_command_line_replace_all_settings() {
 #[test]
 fn mistyped_key_is_refused_and_not_shown() {
     let key = KeySecret::generate();
-    let mistyped = format!("{}x", key.expose());
-    let from_setting = credentials(CredentialOptions::default(), &[("BUYDESK_API_KEY", &mistyped)]).unwrap_err();
-    let options = CredentialOptions { api_key: Some(Secret::new(&*mistyped)), operator_token: None };
-    for error in [from_setting, credentials(options, &[]).unwrap_err()] {
-        let text = error.to_string();
-        assert!(text.contains("BUYDESK_API_KEY") && !text.contains(&mistyped), "{text}");
+    for mistyped in [&format!("{}x", key.expose()), "short"] {
+        let from_setting = credentials(CredentialOptions::default(), &[("BUYDESK_API_KEY", mistyped)]).unwrap_err();
+        let options = CredentialOptions { api_key: Some(Secret::new(mistyped)), operator_token: None };
+        for error in [from_setting, credentials(options, &[]).unwrap_err()] {
+            let text = error.to_string();
+            assert!(text.contains("which begins with bdk_") && !text.contains(mistyped), "{text}");
+        }
     }
 }
 
