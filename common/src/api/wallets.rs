@@ -117,8 +117,10 @@ pub struct Transfer {
     pub amount: Money,
     /// The balance of `from` after the transfer.
     pub from_balance: Money,
-    /// The balance of `to` after the transfer.
-    pub to_balance: Money,
+    /// The balance of `to` after the transfer. Absent if `to` belongs to somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub to_balance: Option<Money>,
     pub created_at: Timestamp,
 }
 
@@ -144,7 +146,7 @@ pub struct MoveCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub asked_at: Option<Timestamp>,
-    /// Whose wallets may change.
+    /// Whose wallets may change. A transfer may go to any wallet.
     pub owner: OwnerFilter,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -165,7 +167,9 @@ pub struct OperationCommand {
 /// Moves money between two wallets of one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct TransferCommand {
+    /// A wallet of the owner.
     pub from: WalletId,
+    /// Any wallet of the same currency.
     pub to: WalletId,
     pub amount: OperationAmount,
 }
@@ -202,11 +206,11 @@ pub struct MoveRefused {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub wallet_id: Option<WalletId>,
-    /// The balance of that wallet. Present if it is the reason.
+    /// The balance of that wallet. Present if it is the reason and the wallet belongs to the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub balance: Option<Money>,
-    /// The currency of that wallet. Present if it is the reason, or if the balance is.
+    /// The currency of that wallet. Present if it is the reason, or if the balance is, and the wallet belongs to the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub currency: Option<Currency>,
@@ -219,7 +223,7 @@ pub struct MoveRefused {
 pub enum MoveRefusalReason {
     /// The key was used for a different operation or transfer.
     KeyReused,
-    /// The owner has no wallet with this id.
+    /// The owner has no wallet with this id, or the wallet that would receive a transfer does not exist.
     WalletNotFound,
     /// Both wallets of the transfer are the same one.
     SameWallet,

@@ -59,15 +59,22 @@ fn build_routes(
     database: &Database,
     clock_check: &ClockCheck,
     metrics: &Metrics,
-    health: &WriteHealth,
+    health: &WritersHealth,
     tasks: &mut BackgroundTasks,
 ) -> Routes {
     (
-        orders::build(database, config.orders, clock_check, metrics, health, tasks),
+        orders::build(database, config.orders, clock_check, metrics, &health.orders, tasks),
         courses::build(database, config.courses, clock_check, tasks),
         users::build(database, clock_check),
-        wallets::build(database, config.orders.key_retention, clock_check, metrics, tasks),
+        wallets::build(database, config.orders.key_retention, clock_check, metrics, &health.wallets, tasks),
     )
+}
+
+/// The health of each writer.
+#[derive(Default)]
+struct WritersHealth {
+    orders: WriteHealth,
+    wallets: WriteHealth,
 }
 
 /// The running service.
@@ -112,8 +119,8 @@ impl Service for App {
         let clock_check = ClockCheck::new(Clock::System, rules);
         clock_check.register(&metrics);
         pool_metrics::register(&metrics, &database);
-        let write_health = WriteHealth::default();
-        let routes = build_routes(&config, &database, &clock_check, &metrics, &write_health, &mut tasks);
+        let health = WritersHealth::default();
+        let routes = build_routes(&config, &database, &clock_check, &metrics, &health, &mut tasks);
         let durability = match &database {
             Database::Postgres(database) => {
                 let status = DurabilityStatus::default();
@@ -124,7 +131,7 @@ impl Service for App {
             // An SQLite file is always as durable as declared.
             Database::Sqlite(_) => None,
         };
-        let ready = readiness_check(database.engine(), write_health, durability, clock_check);
+        let ready = readiness_check(database.engine(), health, durability, clock_check);
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -217,22 +224,28 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     })
 }
 
-/// Ready means that orders can be placed: the writer's last commit or probe succeeded, commits are as durable as declared, and
+/// Ready means that orders can be placed: the last commit or probe of their writer succeeded, commits are as durable as declared, and
 /// the clock is right.
+///
+/// The component `journal` states the same of the writer of wallets. It is optional, because orders can be placed without it.
 fn readiness_check(
     engine: &'static str,
-    health: WriteHealth,
+    health: WritersHealth,
     durability: Option<DurabilityStatus>,
     clock_check: ClockCheck,
 ) -> ReadinessCheck {
     Arc::new(move || {
-        let component = Component::of_check("database", health.check().map_err(|error| format!("{engine}: {error}")));
+        let component = |name, health: &WriteHealth| {
+            Component::of_check(name, health.check().map_err(|error| format!("{engine}: {error}")))
+        };
+        let database = component("database", &health.orders);
         // While the database has never answered, nothing is known about its clock and its settings. The component of the
         // database states why.
-        let has_answered = component.ready || clock_check.fault() != Some(ClockFault::Unchecked);
+        let has_answered = database.ready || clock_check.fault() != Some(ClockFault::Unchecked);
         let clock = has_answered.then(|| clock_check.component());
         let durability = durability.as_ref().filter(|_| has_answered).map(DurabilityStatus::component);
-        let components = std::iter::once(component).chain(clock).chain(durability).collect();
+        let journal = has_answered.then(|| component("journal", &health.wallets).optional());
+        let components = std::iter::once(database).chain(clock).chain(durability).chain(journal).collect();
         Box::pin(async { components })
     })
 }

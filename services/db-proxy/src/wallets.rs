@@ -55,13 +55,12 @@ pub fn build(
     key_retention: Duration,
     clock_check: &ClockCheck,
     metrics: &Metrics,
+    health: &WriteHealth,
     tasks: &mut BackgroundTasks,
 ) -> WalletRoutes {
     let store = WalletStore::new(database);
     let batches = WalletBatchStore { store: store.clone(), clock_check: clock_check.clone() };
-    // The writer of orders shows whether the database accepts writes, so the health of this writer is not read.
-    let (writer, writer_task) =
-        Writer::new(batches, WriterMetrics::register(metrics, "movement"), WriteHealth::default());
+    let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "movement"), health.clone());
     tasks.add_writer(writer_task);
     tasks.add_retention(WalletRetention { store: store.clone(), key_retention }, Clock::System);
     WalletRoutes { service: WalletService { store, clock_check: clock_check.clone() }, writer }
@@ -89,9 +88,8 @@ impl BatchStore for WalletBatchStore {
         Ok(())
     }
 
-    /// The writer of orders probes the same database.
     async fn probe_write(&self) -> Result<(), DatabaseError> {
-        Ok(())
+        self.store.probe_write().await
     }
 }
 

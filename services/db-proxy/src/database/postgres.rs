@@ -135,10 +135,15 @@ impl PostgresDatabase {
 
     /// Commits a write to a separate table on the connection of the writer. Fails if the latest migration is not applied.
     pub async fn probe_write(&self) -> Result<(), DatabaseError> {
+        self.probe_write_on(&self.writer).await
+    }
+
+    /// Like [`probe_write`](Self::probe_write), on the connection of another writer.
+    pub async fn probe_write_on(&self, writer: &PgPool) -> Result<(), DatabaseError> {
         const PROBE: &str = "insert into write_probe (id, written_at)
             select 1, now() where exists (select from _sqlx_migrations where version = $1 and success)
             on conflict (id) do update set written_at = excluded.written_at";
-        let written = self.run_on_writer(|connection| {
+        let written = self.run_on(writer, |connection| {
             Box::pin(sqlx::query(PROBE).bind(latest_version(&MIGRATIONS)).execute(connection))
         });
         if written.await?.rows_affected() == 1 { Ok(()) } else { Err(DatabaseError::NotMigrated) }

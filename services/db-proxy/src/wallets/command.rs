@@ -18,7 +18,7 @@ use crate::client_key::ClientKey;
 #[derive(Debug, Clone)]
 pub struct MoveMoneyCommand {
     pub key: ClientKey,
-    /// Whose wallets may change.
+    /// Whose wallets may change. A transfer may go to any wallet.
     pub owner: OwnerFilter,
     pub terms: MoveTerms,
     /// When the client sent the request. It is not later than the time at which db-proxy received the request.
@@ -92,6 +92,8 @@ pub enum Decision {
         movement: Movement,
         /// Whether an earlier request with the same key moved the money.
         replayed: bool,
+        /// Whether the owner may see the wallet that receives a transfer.
+        shows_receiver: bool,
     },
     Refused(MoveRefused),
 }

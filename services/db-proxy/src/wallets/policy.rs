@@ -58,6 +58,8 @@ struct Plan {
     currency: Currency,
     /// The wallets that change, in the order of the lines of the movement.
     changes: Vec<Change>,
+    /// Whether every changed wallet is one of the owner. Only the wallet that receives a transfer may be another one.
+    all_owned: bool,
 }
 
 impl DecisionState {
@@ -87,13 +89,24 @@ impl DecisionState {
             Err(refused) => return Decision::Refused(refused),
         };
         if let Some(stored) = self.snapshot.movements.get(&command.key) {
-            return replay_movement(command, stored, self.applicable_refusal(command));
+            if has_terms(stored, command.terms) {
+                let replayed = !command.attempted_ids.contains(&stored.id);
+                return Decision::Moved { movement: stored.clone(), replayed, shows_receiver: plan.all_owned };
+            }
+            // A different request is refused for the reason for which it was refused before, if it was.
+            let reused =
+                MoveRefused { reason: MoveRefusalReason::KeyReused, wallet_id: None, balance: None, currency: None };
+            let refusal = self.applicable_refusal(command);
+            return Decision::Refused(refusal.map_or(reused, |refusal| self.shown_refusal(command.owner, refusal)));
         }
         if let Some(refusal) = self.applicable_refusal(command) {
-            return Decision::Refused(refusal.refused());
+            return Decision::Refused(self.shown_refusal(command.owner, refusal));
         }
         match self.new_balances(&plan) {
-            Ok(wallets) => Decision::Moved { movement: self.move_money(command, &plan, wallets), replayed: false },
+            Ok(wallets) => {
+                let movement = self.move_money(command, &plan, wallets);
+                Decision::Moved { movement, replayed: false, shows_receiver: plan.all_owned }
+            }
             Err(refusal) => self.record_refusal(command, refusal),
         }
     }
@@ -118,11 +131,12 @@ impl DecisionState {
                     OperationType::Deposit => (MovementKind::Deposit, amount),
                     OperationType::Withdraw => (MovementKind::Withdrawal, -amount),
                 };
-                Ok(Plan { kind, currency: *currency, changes: vec![Change { wallet, amount }] })
+                Ok(Plan { kind, currency: *currency, changes: vec![Change { wallet, amount }], all_owned: true })
             }
             MoveTerms::Transfer { from, to, amount } => {
                 let currency = self.find_wallet(from, owner)?.currency;
-                let receiver = self.find_wallet(to, owner)?;
+                // Everybody may pay into a wallet.
+                let receiver = self.find_wallet(to, OwnerFilter::Everybody)?;
                 if from == to {
                     return Err(refusal_of(MoveRefusalReason::SameWallet, to));
                 }
@@ -130,10 +144,20 @@ impl DecisionState {
                     let refused = refusal_of(MoveRefusalReason::CurrencyMismatch, from);
                     return Err(MoveRefused { currency: Some(currency), ..refused });
                 }
+                let all_owned = owner.selects(receiver.user_id);
                 let amount = units_of(amount, from, currency)?;
                 let changes = vec![Change { wallet: from, amount: -amount }, Change { wallet: to, amount }];
-                Ok(Plan { kind: MovementKind::Transfer, currency, changes })
+                Ok(Plan { kind: MovementKind::Transfer, currency, changes, all_owned })
             }
+        }
+    }
+
+    /// A refusal as its owner sees it. It shows neither the balance nor the currency of a wallet of somebody else.
+    fn shown_refusal(&self, owner: OwnerFilter, refusal: &RecordedRefusal) -> MoveRefused {
+        let refused = refusal.refused();
+        match self.find_wallet(refusal.wallet, owner) {
+            Ok(_) => refused,
+            Err(_) => MoveRefused { balance: None, currency: None, ..refused },
         }
     }
 
@@ -197,7 +221,7 @@ impl DecisionState {
         }
         self.snapshot.refusals.insert(key.clone(), refusal);
         self.refusals.insert(key, refusal);
-        Decision::Refused(refusal.refused())
+        Decision::Refused(self.shown_refusal(command.owner, &refusal))
     }
 }
 
@@ -211,17 +235,6 @@ fn units_of(amount: OperationAmount, wallet: WalletId, currency: Currency) -> Re
     amount
         .units_of(currency)
         .map_err(|_| MoveRefused { currency: Some(currency), ..refusal_of(MoveRefusalReason::TooManyDecimals, wallet) })
-}
-
-/// The decision for a key that was used before. The same request receives the same movement. A different request is refused, for the
-/// reason for which it was refused before, if it was.
-fn replay_movement(command: &MoveMoneyCommand, stored: &Movement, refusal: Option<&RecordedRefusal>) -> Decision {
-    if has_terms(stored, command.terms) {
-        let replayed = !command.attempted_ids.contains(&stored.id);
-        return Decision::Moved { movement: stored.clone(), replayed };
-    }
-    let reused = MoveRefused { reason: MoveRefusalReason::KeyReused, wallet_id: None, balance: None, currency: None };
-    Decision::Refused(refusal.map_or(reused, RecordedRefusal::refused))
 }
 
 /// Whether a request with these terms would move the same money.

@@ -75,18 +75,22 @@ impl From<StoredWallet> for Wallet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnexpectedMovement;
 
-/// The outcome of a command. It depends only on the stored movement, so every replay has the same.
+/// The outcome of a command. It depends only on the stored movement and on the owners of its wallets, which never change, so every
+/// replay has the same.
 pub fn outcome_of(decision: &Decision) -> Result<MoveOutcome, UnexpectedMovement> {
     let none = MoveOutcome { operation: None, transfer: None, refused: None, replayed: false };
     match decision {
         Decision::Refused(refused) => Ok(MoveOutcome { refused: Some(*refused), ..none }),
-        Decision::Moved { movement, replayed } => {
+        Decision::Moved { movement, replayed, shows_receiver } => {
             let outcome = MoveOutcome { replayed: *replayed, ..none };
             match movement.kind {
                 MovementKind::Deposit | MovementKind::Withdrawal => {
                     Ok(MoveOutcome { operation: Some(operation_of(movement)?), ..outcome })
                 }
-                MovementKind::Transfer => Ok(MoveOutcome { transfer: Some(transfer_of(movement)?), ..outcome }),
+                MovementKind::Transfer => {
+                    let transfer = transfer_of(movement, *shows_receiver)?;
+                    Ok(MoveOutcome { transfer: Some(transfer), ..outcome })
+                }
                 MovementKind::Order => Err(UnexpectedMovement),
             }
         }
@@ -105,7 +109,7 @@ fn operation_of(movement: &Movement) -> Result<Operation, UnexpectedMovement> {
     })
 }
 
-fn transfer_of(movement: &Movement) -> Result<Transfer, UnexpectedMovement> {
+fn transfer_of(movement: &Movement, shows_receiver: bool) -> Result<Transfer, UnexpectedMovement> {
     let mut lines = WalletLine::all_of(movement);
     let (Some(from), Some(to)) = (lines.next(), lines.next()) else { return Err(UnexpectedMovement) };
     Ok(Transfer {
@@ -115,7 +119,7 @@ fn transfer_of(movement: &Movement) -> Result<Transfer, UnexpectedMovement> {
         currency: from.entry.currency,
         amount: from.amount()?,
         from_balance: from.balance,
-        to_balance: to.balance,
+        to_balance: shows_receiver.then_some(to.balance),
         created_at: movement.created_at,
     })
 }

@@ -124,6 +124,11 @@ impl WalletStore {
         Err(DatabaseError::KeyConflict)
     }
 
+    /// Commits a write that changes no wallet; see [`BatchStore`](crate::group_commit::BatchStore).
+    pub async fn probe_write(&self) -> Result<(), DatabaseError> {
+        on_engine!(self, store => store.probe_write())
+    }
+
     /// Deletes up to `limit` idempotency keys that are older than `before`. Returns the number of deleted rows.
     pub async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         on_engine!(self, store => store.delete_keys(before, limit))

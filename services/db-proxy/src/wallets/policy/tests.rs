@@ -108,7 +108,7 @@ fn transfer(key: &str, from: u128, to: u128, amount: &str) -> MoveMoneyCommand {
 #[track_caller]
 fn moved(decision: &Decision) -> (&Movement, bool) {
     match decision {
-        Decision::Moved { movement, replayed } => (movement, *replayed),
+        Decision::Moved { movement, replayed, .. } => (movement, *replayed),
         Decision::Refused(refused) => panic!("refused: {refused:?}"),
     }
 }
@@ -212,9 +212,10 @@ fn only_wallets_of_the_owner_change() {
     for (owner, command, missing) in [
         (ada, deposit("a", 2, "1"), 2),
         (ada, deposit("a", 3, "1"), 3),
-        (ada, transfer("a", 1, 2, "0.0001"), 2),
         (ada, transfer("a", 2, 1, "0.0001"), 2),
+        (ada, transfer("a", 1, 4, "0.0001"), 4),
         (OwnerFilter::Anonymous, deposit("a", 1, "1"), 1),
+        (OwnerFilter::Anonymous, transfer("a", 2, 3, "1"), 2),
         (OwnerFilter::Everybody, deposit("a", 4, "1"), 4),
     ] {
         let decision = journal.commit_one(as_owner(owner, command));
@@ -229,6 +230,45 @@ fn only_wallets_of_the_owner_change() {
     ] {
         moved(&journal.commit_one(as_owner(owner, command)));
     }
+}
+
+/// The wallets 1 of Ada and 2 of Bob, in this currency and with this balance.
+fn wallets_of_ada_and_bob(bob: (&str, i64)) -> (Journal, OwnerFilter) {
+    let of = |user, wallet| StoredWallet { user_id: Some(UserId(Uuid::from_u128(user))), ..wallet };
+    let journal = Journal::new([of(1, wallet(1, "USD", 90_000)), of(2, wallet(2, bob.0, bob.1))]);
+    (journal, OwnerFilter::User(UserId(Uuid::from_u128(1))))
+}
+
+#[test]
+fn transfer_to_the_wallet_of_somebody_else_hides_its_balance_also_when_it_is_repeated() {
+    let (mut journal, ada) = wallets_of_ada_and_bob(("USD", 0));
+    let of_ada = |owner, command| MoveMoneyCommand { owner, ..command };
+    let first = journal.commit_one(of_ada(ada, transfer("a", 1, 2, "1")));
+    let again = journal.commit_one(of_ada(ada, transfer("a", 1, 2, "1")));
+    for decision in [&first, &again] {
+        assert!(matches!(decision, Decision::Moved { shows_receiver: false, .. }), "{decision:?}");
+    }
+    assert_eq!([journal.balance(1), journal.balance(2)], ["8.00", "1.00"]);
+    let own = journal.commit_one(of_ada(OwnerFilter::Everybody, transfer("b", 1, 2, "1")));
+    assert!(matches!(own, Decision::Moved { shows_receiver: true, .. }), "{own:?}");
+}
+
+#[test]
+fn refusal_because_of_the_wallet_of_somebody_else_shows_nothing_of_it() {
+    let hidden = |reason| MoveRefused { reason, wallet_id: Some(id(2)), balance: None, currency: None };
+    let (mut journal, ada) = wallets_of_ada_and_bob(("USD", Money::MAX_UNITS));
+    let full = MoveMoneyCommand { owner: ada, ..transfer("a", 1, 2, "1") };
+    let expected = hidden(MoveRefusalReason::BalanceOutOfRange);
+    assert_eq!(refused(&journal.commit_one(full.clone())), expected);
+    // The delayed duplicate receives the recorded refusal.
+    assert_eq!(refused(&journal.commit_one(full)), expected);
+    let own = MoveMoneyCommand { owner: ada, ..transfer("b", 1, 2, "9.0001") };
+    assert_eq!(refused(&journal.commit_one(own)).balance.unwrap().to_string(), "9.00");
+
+    let (mut journal, ada) = wallets_of_ada_and_bob(("EUR", 0));
+    let mismatch = MoveMoneyCommand { owner: ada, ..transfer("a", 1, 2, "1") };
+    let refused = refused(&journal.commit_one(mismatch));
+    assert_eq!((refused.wallet_id, refused.currency), (Some(id(1)), Some(Currency::USD)));
 }
 
 #[test]

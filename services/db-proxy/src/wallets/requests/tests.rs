@@ -83,10 +83,11 @@ fn outcome_shows_the_movement_from_the_side_of_its_wallets() {
     let of_wallet =
         |number, balance: &str| Account::Wallet { id: id(number), number: 1, balance: balance.parse().unwrap() };
     let movement_id = MovementId(Uuid::from_u128(9));
-    let moved = |kind, entries| {
+    let moved_by = |kind, entries, shows_receiver| {
         let movement = Movement { id: movement_id, kind, created_at: time(), entries };
-        outcome_of(&Decision::Moved { movement, replayed: true })
+        outcome_of(&Decision::Moved { movement, replayed: true, shows_receiver })
     };
+    let moved = |kind, entries| moved_by(kind, entries, true);
     let withdrawal = vec![entry(of_wallet(1, "3.00"), -20_000), entry(Account::Outside, 20_000)];
     let outcome = moved(MovementKind::Withdrawal, withdrawal).unwrap();
     let operation = outcome.operation.unwrap();
@@ -100,8 +101,11 @@ fn outcome_shows_the_movement_from_the_side_of_its_wallets() {
     let entries = vec![entry(of_wallet(1, "3.00"), -20_000), entry(of_wallet(2, "7.00"), 20_000)];
     let transfer = moved(MovementKind::Transfer, entries.clone()).unwrap().transfer.unwrap();
     assert_eq!((transfer.from, transfer.to), (id(1), id(2)));
-    let money = [transfer.amount, transfer.from_balance, transfer.to_balance].map(|money| money.to_string());
+    let money = [transfer.amount, transfer.from_balance, transfer.to_balance.unwrap()].map(|money| money.to_string());
     assert_eq!(money, ["2.00", "3.00", "7.00"]);
+    let hidden = moved_by(MovementKind::Transfer, entries.clone(), false).unwrap().transfer;
+    assert_eq!(hidden, Some(Transfer { to_balance: None, ..transfer }));
+    assert!(!serde_json::to_string(&hidden).unwrap().contains("to_balance"));
 
     assert_eq!(moved(MovementKind::Order, entries), Err(UnexpectedMovement));
     assert_eq!(moved(MovementKind::Deposit, Vec::new()), Err(UnexpectedMovement));

@@ -61,6 +61,10 @@ impl PostgresWallets {
         Ok(decisions)
     }
 
+    pub(super) async fn probe_write(&self) -> Result<(), DatabaseError> {
+        self.0.probe_write_on(&self.0.wallet_writer).await
+    }
+
     /// A retry on another connection inserts the wallet once, because its id is the same.
     pub(super) async fn insert_wallet(&self, wallet: StoredWallet) -> Result<(), DatabaseError> {
         let inserted = self.0.run_small_write(|connection| {

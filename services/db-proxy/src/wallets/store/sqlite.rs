@@ -69,6 +69,10 @@ impl SqliteWallets {
         Ok(decisions)
     }
 
+    pub(super) async fn probe_write(&self) -> Result<(), DatabaseError> {
+        self.database.probe_write().await
+    }
+
     pub(super) async fn insert_wallet(&self, wallet: StoredWallet) -> Result<(), DatabaseError> {
         let guard = tokio::time::timeout(MAX_WRITE_WAIT, self.creation_lock.lock()).await;
         let _guard = guard.map_err(|_| DatabaseError::TimedOut)?;

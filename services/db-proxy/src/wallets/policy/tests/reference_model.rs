@@ -137,7 +137,7 @@ fn to_command(KeyedAction { key, action }: KeyedAction, requested_at: Timestamp)
 
 fn to_outcome(decision: &Decision) -> Outcome {
     match decision {
-        Decision::Moved { movement, replayed } => {
+        Decision::Moved { movement, replayed, .. } => {
             let balance = |entry: &Entry| match entry.account {
                 Account::Wallet { balance, .. } => Some(balance.units()),
                 Account::Outside => None,
