@@ -111,6 +111,10 @@ async fn use_the_platform(platform: &BuydeskUp) {
     client.get(url(create_order::App::NAME, "/api/v1/orders")).await.json(200);
     client.get(url(fetch_orders::App::NAME, "/api/v1/orders/summary")).await.json(200);
     client.get(url(rates::App::NAME, "/api/v1/courses")).await.json(200);
+    let created = client.post(url(wallets::App::NAME, "/api/v1/wallets"), r#"{"currency":"USD"}"#);
+    let wallet = created.await.json(201)["id"].as_str().unwrap().to_owned();
+    let deposit = json!({"operation_type": "DEPOSIT", "amount": "1000"}).to_string();
+    client.post(url(wallets::App::NAME, &format!("/api/v1/wallets/{wallet}/operation")), deposit).await.json(200);
     let unknown = KeySecret::generate();
     let request = client.request("GET", url(create_order::App::NAME, "/api/v1/orders")).bearer_auth(unknown.expose());
     assert_eq!(send(request).await.status, 401);
