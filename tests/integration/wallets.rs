@@ -1,5 +1,7 @@
 //! The service wallets: money on account.
 
+mod command_line;
+mod documented_tour;
 mod hot_wallet;
 mod idempotency;
 mod movements;

@@ -22,6 +22,7 @@ pub mod soak;
 pub mod stack;
 pub mod system_call_errors;
 pub mod tcp_proxy;
+pub mod terminal;
 pub mod wait;
 
 pub use client::{Client, Response};

@@ -1,6 +1,7 @@
 //! The commands and options of the command line.
 
 mod users;
+mod wallets;
 
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
@@ -17,8 +18,9 @@ use common::{
 };
 use url::Url;
 
-pub use self::users::{
-    CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UpdateUserArgs, UserCommand, UserReference,
+pub use self::{
+    users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UpdateUserArgs, UserCommand, UserReference},
+    wallets::{ListOperationsArgs, ListWalletsArgs, OperationArgs, TransferArgs, VerifyArgs, WalletCommand},
 };
 
 /// Maximum width of the help, also on a wider terminal.
@@ -63,6 +65,9 @@ pub enum Command {
     /// Create, list, change and revoke API keys, as an operator. A user with an API key may list its own keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Create and show wallets, and move money: deposit, withdraw and transfer.
+    #[command(subcommand)]
+    Wallet(WalletCommand),
     /// Show the current price of one bitcoin in each currency, and whether orders are accepted.
     Price,
     /// Show the current courses. A course is the last price of one pair at one exchange.

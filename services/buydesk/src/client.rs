@@ -1,18 +1,21 @@
-//! The client commands. Each command sends requests to the public address, to the service users or to health-check. It prints
+//! The client commands. Each command sends requests to the public address, to the services users and wallets, or to health-check. It prints
 //! the response as a table or as JSON.
 
 mod api_client;
+mod attempts;
 mod credentials;
 mod endpoint;
 mod error;
 mod health;
 mod keys;
-mod order_attempts;
 mod orders;
 mod price;
 mod quotes;
 mod render;
+#[cfg(test)]
+mod scripted_service;
 mod users;
+mod wallets;
 
 use common::api::rates::{Conversion, ExchangerCourses};
 
@@ -26,6 +29,7 @@ pub use self::{
     price::show_price,
     quotes::run_quote_command,
     users::run_user_command,
+    wallets::{VERIFICATION_INCOMPLETE, run_wallet_command},
 };
 use crate::cli::{ConvertArgs, RatesArgs};
 

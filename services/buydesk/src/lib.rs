@@ -13,8 +13,8 @@ use clap::Parser;
 use common::{config::Env, process};
 
 use self::{
-    cli::{Addresses, Arguments, Command, Seed},
-    client::{ApiClient, ClientError, STATUS_UNAVAILABLE, error_document},
+    cli::{Addresses, Arguments, Command, Seed, WalletCommand},
+    client::{ApiClient, ClientError, STATUS_UNAVAILABLE, VERIFICATION_INCOMPLETE, error_document},
 };
 
 /// The exit code of a command that failed.
@@ -23,7 +23,8 @@ const FAILED: u8 = 1;
 const INVALID_ARGUMENT: u8 = 2;
 
 /// Runs the command of the command line. An error is printed to standard error. The exit code is then 2 if an argument is
-/// invalid or if `buydesk health` cannot get the status from health-check, and otherwise 1.
+/// invalid, if `buydesk health` cannot get the status from health-check, or if `buydesk wallet verify` does not reach the end of the
+/// journal, and otherwise 1.
 pub fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none()) {
         // Escape sequences show which bytes are wrong.
@@ -36,7 +37,11 @@ pub fn main() -> ExitCode {
         Err(error) => return report_invalid_arguments(&error),
     };
     let json = arguments.json;
-    let failed = if matches!(arguments.command, Command::Health(_)) { STATUS_UNAVAILABLE } else { FAILED };
+    let failed = match arguments.command {
+        Command::Health(_) => STATUS_UNAVAILABLE,
+        Command::Wallet(WalletCommand::Verify(_)) => VERIFICATION_INCOMPLETE,
+        _ => FAILED,
+    };
     // Checked before the runtime starts, because the runtime opens files.
     let descriptors = match arguments.command {
         Command::Up(_) => up::check_descriptors(),
@@ -121,6 +126,7 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
         Command::Quote(command) => client::run_quote_command(&connect(env, None)?, command, json).await?,
         Command::User(command) => client::run_user_command(&connect(env, None)?, command, json).await?,
         Command::Key(command) => client::run_key_command(&connect(env, None)?, command, json).await?,
+        Command::Wallet(command) => return client::run_wallet_command(&connect(env, None)?, command, json).await,
         Command::Price => client::show_price(&connect(env, None)?, json).await?,
         Command::Rates(args) => client::show_rates(&connect(env, None)?, args, json).await?,
         Command::Convert(args) => client::show_conversion(&connect(env, None)?, args, json).await?,

@@ -1,56 +1,8 @@
 //! `buydesk user …`, `buydesk key …`, and commands with an API key, against `buydesk up`.
 
-use std::process::Output;
-
-use common::{api::keys::KeySecret, service::Service};
-use serde_json::{Value, json};
-use tests::{buydesk_up::BuydeskUp, environment::run_binary, platform::OPERATOR_TOKEN};
-
-/// A terminal: the environment variables of its commands.
-struct Terminal {
-    variables: Vec<(&'static str, String)>,
-}
-
-impl Terminal {
-    /// A terminal with the addresses of a platform and with these credentials.
-    fn new(platform: &BuydeskUp, credentials: Option<(&'static str, &str)>) -> Self {
-        let url = |service| format!("http://{}", platform.address(service));
-        let addresses =
-            [("BUYDESK_URL", url(create_order::App::NAME)), ("USERS_URL", url(users::App::NAME))].into_iter();
-        let credentials = credentials.into_iter().map(|(name, value)| (name, value.to_owned()));
-        Self { variables: addresses.chain(credentials).collect() }
-    }
-
-    fn output(&self, command: &str) -> Output {
-        let arguments: Vec<_> = command.split(' ').collect();
-        let variables = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
-        run_binary("buydesk", &arguments, variables, tempfile::tempdir().unwrap().path())
-    }
-
-    #[track_caller]
-    fn run(&self, command: &str) -> String {
-        let output = self.output(command);
-        assert!(output.status.success(), "{command}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn json(&self, command: &str) -> Value {
-        serde_json::from_str(&self.run(&format!("--json {command}"))).unwrap()
-    }
-
-    /// The error text of a command that fails.
-    #[track_caller]
-    fn fail(&self, command: &str) -> String {
-        self.fail_with(1, command)
-    }
-
-    fn fail_with(&self, code: i32, command: &str) -> String {
-        let output = self.output(command);
-        assert_eq!(output.status.code(), Some(code), "{command}: {output:?}");
-        String::from_utf8(output.stderr).unwrap()
-    }
-}
+use common::api::keys::KeySecret;
+use serde_json::json;
+use tests::{buydesk_up::BuydeskUp, platform::OPERATOR_TOKEN, terminal::Terminal};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operator_manages_users_and_keys() {

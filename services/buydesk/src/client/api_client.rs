@@ -1,16 +1,14 @@
 //! The HTTP client of the command line. It sends each service the credentials that the service needs.
 
+mod changes;
+
 use std::{
     io::{ErrorKind, Write, stdout},
     time::Duration,
 };
 
 use common::{
-    api::{
-        Code, Problem, RetryAdvice, Subcode,
-        health::{Component, Readiness},
-        orders::OrderPayload,
-    },
+    api::{Code, Problem, RetryAdvice, Subcode, health::Readiness},
     clients::http_client,
     config::Env,
 };
@@ -20,19 +18,17 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(super) use self::changes::Change;
 use super::{
+    attempts::FailedAttempt,
     credentials::{Credential, Credentials, remedy},
     endpoint::{Audience, Endpoint, Endpoints, REQUEST_TIMEOUT},
     error::{ClientError, Effect},
-    order_attempts::{FailedAttempt, FailedAttempts, Failure, OrderKey},
 };
 use crate::{
     cli::{Addresses, CredentialOptions},
     program::{option, typed_name},
 };
-
-/// The pause between two attempts to place an order.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends requests to the services.
 pub struct ApiClient {
@@ -47,7 +43,7 @@ pub struct ApiClient {
 struct RawResponse {
     status: StatusCode,
     retry_after: Option<Duration>,
-    /// Whether an earlier request with the same key placed the order.
+    /// Whether an earlier request with the same key made the change.
     replayed: bool,
     body: Vec<u8>,
 }
@@ -56,7 +52,7 @@ struct RawResponse {
 pub struct ServiceResponse {
     body: Vec<u8>,
     service: &'static str,
-    /// Whether an earlier request with the same key placed the order.
+    /// Whether an earlier request with the same key made the change.
     pub replayed: bool,
 }
 
@@ -178,6 +174,11 @@ impl ApiClient {
         self.send(self.http.delete(endpoint.url(path)?), endpoint).await
     }
 
+    /// Whether requests of customers carry the token of operators.
+    pub fn acts_as_operator(&self) -> bool {
+        matches!(self.credentials.of(Audience::Customers), Some(Credential::OperatorToken(_)))
+    }
+
     /// Whether the service is ready, and its components.
     pub async fn readiness(&self, endpoint: &Endpoint) -> anyhow::Result<Readiness> {
         let response = receive(self.http.get(endpoint.url("readyz")?), endpoint).await.map_err(ClientError::from)?;
@@ -215,45 +216,6 @@ impl ApiClient {
     /// Whether the commands for users and keys act as an operator, who has no user of its own.
     pub fn is_user_manager(&self) -> bool {
         matches!(self.credentials.of(Audience::UserManagers), Some(Credential::OperatorToken(_)))
-    }
-
-    /// Places an order. A failed request is sent again with the same key, unless the service refused it or all attempts are
-    /// used.
-    pub(super) async fn place_order(&self, payload: &OrderPayload, key: &OrderKey) -> anyhow::Result<ServiceResponse> {
-        let endpoint = &self.endpoints.server;
-        let url = endpoint.url("api/v1/orders")?;
-        let body = serde_json::to_vec(payload)?;
-        let mut attempts = FailedAttempts::default();
-        loop {
-            let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
-            let request = request.header("idempotency-key", key.key().as_str()).body(body.clone());
-            let error = match self.send_with_credentials(request, endpoint).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            if let Some(failure) = attempts.add(error.into(), key) {
-                return Err(self.explain(failure, key).await.into());
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
-        }
-    }
-
-    /// The error for the user if all attempts to place an order failed.
-    async fn explain(&self, failure: Failure, key: &OrderKey) -> ClientError {
-        match failure {
-            Failure::Refused(error) => error,
-            Failure::NotSent(error) => error.with_denial("No order was placed."),
-            Failure::NoEffect(error) => {
-                let readiness = self.readiness(&self.endpoints.server).await;
-                let missing = readiness.map(|readiness| Component::fatal_reasons(&readiness.parts));
-                error.into_denial(&missing.unwrap_or_default(), &self.health_hint())
-            }
-            Failure::Unknown(error) => error.with_unknown_order(key.key(), "The order may have been placed."),
-            Failure::UnknownEarlier(error) => error.with_unknown_order(
-                key.key(),
-                "This command placed no order, but an earlier request with this key may have placed it.",
-            ),
-        }
     }
 }
 

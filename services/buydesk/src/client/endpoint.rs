@@ -24,7 +24,7 @@ pub enum Audience {
     Customers,
     /// Operators, and users who read their own data. The token of operators is preferred.
     UserManagers,
-    /// Operators. health-check also responds without credentials, but then shows no reasons unless it listens on loopback.
+    /// Operators, with their token alone. health-check also responds without credentials, but then shows no reasons unless it listens on loopback.
     Operators,
 }
 
@@ -69,6 +69,9 @@ pub struct Endpoints {
     /// Reads of courses and conversions.
     pub rates: Endpoint,
     pub users: Endpoint,
+    pub wallets: Endpoint,
+    /// wallets, for the check of the journal by operators.
+    pub journal: Endpoint,
     pub health_check: Endpoint,
     /// Whether the public address and the address of health-check are the default addresses.
     pub are_default: bool,
@@ -94,6 +97,7 @@ impl Endpoints {
             setting.or(beside_server).unwrap_or(default)
         };
         let users = other_port("USERS_URL", default_address::<users::App>);
+        let wallets_address = other_port("WALLETS_URL", default_address::<wallets::App>);
         let set_or_beside = other_port("HEALTH_CHECK_URL", default_address::<health_check::App>);
         let health_check = health_check.unwrap_or(set_or_beside);
 
@@ -105,10 +109,14 @@ impl Endpoints {
             Some(url) => Endpoint::new(service, variable, audience, url),
             None => Endpoint { audience, ..server.clone() },
         };
+        let wallets =
+            Endpoint::new(wallets::App::NAME, "--server or WALLETS_URL", Audience::Customers, wallets_address);
         Self {
             orders: set_or_public(fetch_orders::App::NAME, "ORDERS_URL", Audience::Customers, orders),
             rates: set_or_public(rates::App::NAME, "RATES_URL", Audience::Everybody, rates),
             users: Endpoint::new(users::App::NAME, "--server or USERS_URL", Audience::UserManagers, users),
+            journal: Endpoint { audience: Audience::Operators, ..wallets.clone() },
+            wallets,
             health_check: Endpoint::new(
                 health_check::App::NAME,
                 "--health-check or HEALTH_CHECK_URL",

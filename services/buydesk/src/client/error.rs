@@ -1,10 +1,10 @@
 //! The errors of client commands. An error states what happened and what the user can do. It is printed as sentences, or with
 //! `--json` as a JSON document.
 
-use std::{error::Error as _, fmt, io};
+use std::{error::Error as _, fmt, io, time::Duration};
 
 use common::{
-    api::{Code, Problem, REFERENCE_PATH, Subcode},
+    api::{Code, Problem, REFERENCE_PATH, RetryAdvice, Subcode},
     config::ConfigError,
     ids::IdempotencyKey,
 };
@@ -17,7 +17,7 @@ use crate::program;
 const NEXT_STEP: &str = "next_step";
 /// The member of the JSON document that states what happened.
 const DETAIL: &str = "detail";
-/// The member of the JSON document that contains the idempotency key of the order.
+/// The member of the JSON document that contains the idempotency key of the change.
 const IDEMPOTENCY_KEY: &str = "idempotency_key";
 /// The code of an invalid command line.
 pub const INVALID_ARGUMENTS: &str = "invalid_arguments";
@@ -148,6 +148,13 @@ impl ClientError {
         code.is_some_and(|code| code == INVALID_ARGUMENTS || code == Code::ValidationFailed.as_str())
     }
 
+    /// How long to wait before the same request is sent again. `None` if it would be refused again.
+    pub fn retry_wait(&self) -> Option<Duration> {
+        let seconds = self.document.get(RETRY_AFTER).and_then(Value::as_u64).unwrap_or_default();
+        let is_passing = self.code().is_some_and(|code| code.retry_advice() != RetryAdvice::AfterChange);
+        (is_passing || self.effect != Effect::Refused).then(|| Duration::from_secs(seconds))
+    }
+
     /// Adds a sentence that denies the effect of the request, such as `No order was placed.`
     #[must_use]
     pub fn with_denial(mut self, denial: &str) -> Self {
@@ -156,16 +163,12 @@ impl ClientError {
         self
     }
 
-    /// The error of an order whose requests had no effect. `self` is the problem in which the service reported this.
-    /// `missing` are the components without which create-order cannot work. `health_hint` names the command that shows more.
+    /// The error of a change whose requests had no effect. `self` is the problem in which the service reported this. `not_made`
+    /// names the change, such as `No order was placed`. `health_hint` names the command that shows more.
     #[must_use]
-    pub fn into_denial(self, missing: &[String], health_hint: &str) -> Self {
+    pub fn into_denial(self, not_made: &str, reason: &str, health_hint: &str) -> Self {
         let code = Code::UpstreamUnavailable;
-        let detail = if missing.is_empty() {
-            "No order was placed, because a part of the platform cannot be used at the moment.".to_owned()
-        } else {
-            format!("No order was placed, because create-order cannot work: {}.", missing.join("; "))
-        };
+        let detail = format!("{not_made}, because {reason}.");
         let seconds = self.document.get(RETRY_AFTER).and_then(Value::as_u64).unwrap_or(1);
         let next_step = format!("{} {health_hint}", retry_hint(seconds));
         let mut document = self.document;
@@ -177,11 +180,9 @@ impl ClientError {
         Self { message, next_step: Some(next_step), document, effect: Effect::None }
     }
 
-    /// The error of an order that may have been placed. `self` is the error of a failed attempt. `doubt` states which request
-    /// may have placed the order.
+    /// The error of a change that may have been made. `self` is the error of a failed attempt. `key` is the idempotency key of the change.
     #[must_use]
-    pub fn with_unknown_order(self, key: &IdempotencyKey, doubt: &str) -> Self {
-        let next_step = format!("To find out, run the command again with --key {key}. The order is placed only once.");
+    pub fn with_unknown_change(self, key: &IdempotencyKey, UnknownChange { doubt, next_step }: UnknownChange) -> Self {
         let mut error = self.with_unknown_outcome(doubt, next_step);
         error.document.insert(IDEMPOTENCY_KEY.to_owned(), key.as_str().into());
         error

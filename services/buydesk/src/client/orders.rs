@@ -12,9 +12,9 @@ use common::{
 
 use super::{
     ApiClient,
-    api_client::print_line,
+    api_client::{Change, print_line},
+    attempts::{ChangeKey, OutcomeTexts},
     error::{ClientError, FieldOption, naming_options, with_advice},
-    order_attempts::OrderKey,
     render,
     users::find_id,
 };
@@ -33,6 +33,13 @@ pub(super) const AMOUNT_OPTIONS: &[FieldOption] = &[
     FieldOption { field: "metadata", option: "--metadata" },
     FieldOption { field: "Idempotency-Key", option: "--key" },
 ];
+/// The sentences about the outcome of an order.
+pub(super) const ORDER_TEXTS: OutcomeTexts = OutcomeTexts {
+    not_made: "No order was placed",
+    unknown: "The order may have been placed.",
+    unknown_earlier: "This command placed no order, but an earlier request with this key may have placed it.",
+    only_once: "The order is placed only once.",
+};
 /// The options of `buydesk order list`.
 const LIST_OPTIONS: &[FieldOption] = &[
     FieldOption { field: "limit", option: "--limit" },
@@ -80,8 +87,10 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
         metadata: (pairs > 0).then_some(metadata),
     };
     // The same key in all attempts makes retries safe.
-    let key = OrderKey::new(key);
-    let response = with_advice(client.place_order(&payload, &key).await, |code| {
+    let key = ChangeKey::new(key);
+    let change =
+        Change { endpoint: &client.endpoints.server, path: "api/v1/orders", body: &payload, texts: &ORDER_TEXTS };
+    let response = with_advice(client.make_change(change, &key).await, |code| {
         match code {
         Code::KeyReused => Some(
             "For another order, use another --key or none. To get the order that has this key, run the earlier command again."

@@ -1,43 +1,23 @@
-use std::{
-    io::{BufRead, BufReader, Read},
-    net::TcpListener,
-    thread,
-};
+use std::net::TcpListener;
 
-use common::config::parse_http_url;
+use common::{
+    api::{Code, orders::OrderPayload},
+    config::parse_http_url,
+};
 use serde_json::json;
 
 use super::*;
-use crate::client::error::error_document;
+use crate::client::{
+    attempts::{ChangeKey, OutcomeTexts},
+    error::error_document,
+    scripted_service::{Reply, ScriptedService},
+};
 
-/// Starts a fake create-order and returns its address. It sends these responses one after the other. For an empty text, it
-/// closes the connection without a response. Its response to `/readyz` reports that db-proxy is not ready.
-fn serve(responses: Vec<String>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        let mut responses = responses.into_iter();
-        for mut connection in listener.incoming().map_while(Result::ok) {
-            let mut reader = BufReader::new(&mut connection);
-            let mut head = String::new();
-            while reader.read_line(&mut head).unwrap_or(0) > 2 {}
-            let length =
-                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-            let mut body = vec![0; length.unwrap_or(0)];
-            let _ = reader.read_exact(&mut body);
-            let response = if head.starts_with("GET /readyz") {
-                let database = json!({ "name": "db-proxy", "ready": false, "detail": "database" });
-                json!({ "ready": false, "parts": [database] }).to_string()
-            } else {
-                responses.next().unwrap_or_default()
-            };
-            if !response.is_empty() {
-                let head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close";
-                let _ = write!(connection, "{head}\r\ncontent-length: {}\r\n\r\n{response}", response.len());
-            }
-        }
-    });
-    address
+/// Starts a service that responds with these problems one after the other. For an empty text, it closes the connection without a
+/// response. Returns its address.
+fn serve(problems: Vec<String>) -> String {
+    let reply = |problem: String| if problem.is_empty() { Reply::NoResponse } else { Reply::Problem(problem) };
+    ScriptedService::start(problems.into_iter().map(reply).collect()).address
 }
 
 fn client(address: &str) -> ApiClient {
@@ -54,10 +34,19 @@ fn problem_with(subcode: Subcode, code: Code, detail: &'static str) -> String {
     Problem { subcode: Some(subcode), ..Problem::new(code, detail) }.to_json()
 }
 
+const TEXTS: OutcomeTexts = OutcomeTexts {
+    not_made: "No order was placed",
+    unknown: "The order may have been placed.",
+    unknown_earlier: "An earlier command may have placed it.",
+    only_once: "It is placed once.",
+};
+
 /// Places an order that fails. Returns the JSON document of the error.
 async fn place(address: &str, chosen: Option<&str>) -> serde_json::Value {
-    let key = OrderKey::new(chosen.map(|key| key.parse().unwrap()));
-    let error = client(address).place_order(&OrderPayload::default(), &key).await.err().unwrap();
+    let (client, body) = (client(address), OrderPayload::default());
+    let change = Change { endpoint: &client.endpoints.server, path: "api/v1/orders", body: &body, texts: &TEXTS };
+    let key = ChangeKey::new(chosen.map(|key| key.parse().unwrap()));
+    let error = client.make_change(change, &key).await.err().unwrap();
     serde_json::from_str(&error_document(&error)).unwrap()
 }
 
@@ -82,6 +71,9 @@ async fn order_whose_requests_had_no_effect_is_reported_as_not_placed() {
     // An earlier command may have placed an order with a key that the user chose.
     let error = place(&serve(vec![no_effect(); 3]), Some("my-key")).await;
     assert_eq!((&error["code"], &error["idempotency_key"]), (&json!("outcome_unknown"), &json!("my-key")));
+    assert!(error["detail"].as_str().unwrap().ends_with(TEXTS.unknown_earlier), "{error}");
+    let next_step = "To find out, run the command again with --key my-key. It is placed once.";
+    assert_eq!(error["next_step"], next_step);
 }
 
 #[tokio::test]

@@ -53,21 +53,45 @@ fn paths_are_appended_to_an_address_with_a_path() {
     }
 }
 
+/// A service that has a port of its own on the host of the public address.
+#[derive(Clone, Copy)]
+struct OtherService {
+    of: fn(Endpoints) -> Endpoint,
+    port: &'static str,
+    port_variable: &'static str,
+    url_variable: &'static str,
+}
+
 #[test]
-fn users_is_on_the_host_of_the_public_address_unless_its_address_is_set() {
-    let address = |server: Option<&str>, settings: &[(&str, &str)]| {
-        let mut env = Env::from_pairs(settings.iter().copied());
-        let server = server.map(|text| parse_http_url(text).unwrap());
-        let endpoints = Endpoints::new(&mut env, Addresses { server, health_check: None });
-        env.finish().unwrap();
-        endpoints.users.address().to_owned()
+fn users_and_wallets_are_on_the_host_of_the_public_address_unless_their_addresses_are_set() {
+    let users = OtherService {
+        of: |endpoints| endpoints.users,
+        port: "8060",
+        port_variable: "USERS_PORT",
+        url_variable: "USERS_URL",
     };
-    assert_eq!(address(None, &[]), "http://127.0.0.1:8060");
-    assert_eq!(address(None, &[("USERS_PORT", "9060")]), "http://127.0.0.1:9060");
-    assert_eq!(address(None, &[("BUYDESK_URL", "http://shop:9001")]), "http://shop:8060");
-    let setting = [("USERS_URL", "http://users:5"), ("BUYDESK_URL", "http://shop:9001")];
-    assert_eq!(address(None, &setting), "http://users:5");
-    assert_eq!(address(Some("https://other/buydesk"), &setting), "https://other:8060");
+    let wallets = OtherService {
+        of: |endpoints| endpoints.wallets,
+        port: "8030",
+        port_variable: "WALLETS_PORT",
+        url_variable: "WALLETS_URL",
+    };
+    let journal = OtherService { of: |endpoints| endpoints.journal, ..wallets };
+    for OtherService { of, port, port_variable, url_variable } in [users, wallets, journal] {
+        let address = |server: Option<&str>, settings: &[(&str, &str)]| {
+            let mut env = Env::from_pairs(settings.iter().copied());
+            let server = server.map(|text| parse_http_url(text).unwrap());
+            let endpoints = Endpoints::new(&mut env, Addresses { server, health_check: None });
+            env.finish().unwrap();
+            of(endpoints).address().to_owned()
+        };
+        assert_eq!(address(None, &[]), format!("http://127.0.0.1:{port}"));
+        assert_eq!(address(None, &[(port_variable, "9060")]), "http://127.0.0.1:9060");
+        assert_eq!(address(None, &[("BUYDESK_URL", "http://shop:9001")]), format!("http://shop:{port}"));
+        let setting = [(url_variable, "http://other:5"), ("BUYDESK_URL", "http://shop:9001")];
+        assert_eq!(address(None, &setting), "http://other:5");
+        assert_eq!(address(Some("https://other/buydesk"), &setting), format!("https://other:{port}"));
+    }
 }
 
 #[test]

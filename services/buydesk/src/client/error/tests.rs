@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use common::api::FieldError;
 
 use super::*;
@@ -22,14 +20,18 @@ fn json_of_a_problem_contains_the_next_step_and_the_seconds_to_wait() {
     assert_eq!((&limited["code"], &limited["status"]), (&json!("too_many_requests"), &json!(429)));
     assert_eq!((&limited[NEXT_STEP], &limited[RETRY_AFTER]), (&json!("Try again in 7 s."), &json!(7)));
 
-    let unknown = document(client_error(problem()).with_unknown_order(&key(), "It may exist."));
+    let unknown = document(client_error(problem()).with_unknown_change(&key(), change()));
     assert_eq!((&unknown["code"], &unknown[RETRY_AFTER]), (&json!("outcome_unknown"), &json!(7)));
     assert_eq!(unknown["idempotency_key"], "my-key");
-    assert!(unknown[NEXT_STEP].as_str().unwrap().contains("--key my-key"), "{unknown}");
+    assert_eq!(unknown[NEXT_STEP], "Find out.");
 }
 
 fn key() -> IdempotencyKey {
     "my-key".parse().unwrap()
+}
+
+fn change() -> UnknownChange {
+    UnknownChange { doubt: "It may exist.", next_step: "Find out.".to_owned() }
 }
 
 /// A problem with this code, as a service sends it.
@@ -44,7 +46,7 @@ fn sent_problem(code: Code) -> ClientError {
 fn json_of_an_unknown_outcome_has_the_members_of_that_problem() {
     let expected = document(sent_problem(Code::OutcomeUnknown));
     for code in [Code::OutcomeUnknown, Code::TooManyRequests] {
-        let unknown = document(sent_problem(code).with_unknown_order(&key(), "It may exist."));
+        let unknown = document(sent_problem(code).with_unknown_change(&key(), change()));
         for member in ["type", "title", "status", "request_id", RETRY_AFTER] {
             assert!(!unknown[member].is_null(), "{member} is not in {unknown}");
             assert_eq!(unknown[member], expected[member], "{code}");
@@ -53,7 +55,7 @@ fn json_of_an_unknown_outcome_has_the_members_of_that_problem() {
     }
     // Without a response there is no status.
     let no_response = ClientError::new("no_response", "There is no response.", "Wait.");
-    let unknown = document(no_response.with_unknown_order(&key(), "It may exist."));
+    let unknown = document(no_response.with_unknown_change(&key(), change()));
     assert_eq!((&unknown["title"], &unknown["status"]), (&expected["title"], &Value::Null));
     assert_eq!(unknown[DETAIL], "There is no response. It may exist.");
 }
@@ -62,7 +64,8 @@ const HEALTH_HINT: &str = "`buydesk health` shows what is missing.";
 
 #[test]
 fn denial_of_an_order_without_effect_states_the_cause() {
-    let denied = sent_problem(Code::OutcomeUnknown).into_denial(&["db-proxy: database".to_owned()], HEALTH_HINT);
+    let reason = "create-order cannot work: db-proxy: database";
+    let denied = sent_problem(Code::OutcomeUnknown).into_denial("No order was placed", reason, HEALTH_HINT);
     assert_eq!(
         denied.to_string(),
         "No order was placed, because create-order cannot work: db-proxy: database. (upstream_unavailable, request id id-7)\n\
@@ -119,6 +122,20 @@ fn invalid_field_is_replaced_by_the_option_that_sets_it() {
 fn problem_without_invalid_fields_keeps_its_text() {
     let problem = Problem::new(Code::LimitExceeded, "Only 0.5 BTC are left.");
     assert_eq!(client_error(problem).naming_options(OPTIONS).to_string(), "Only 0.5 BTC are left. (limit_exceeded)");
+}
+
+#[test]
+fn only_an_error_that_may_pass_is_worth_another_attempt() {
+    let no_response = || ClientError::new("no_response", "There is no response.", "Wait.");
+    assert_eq!(no_response().with_effect(Effect::NotSent).retry_wait(), Some(Duration::ZERO));
+    assert_eq!(no_response().with_effect(Effect::Unknown).retry_wait(), Some(Duration::ZERO));
+    for code in [Code::DatabaseUnavailable, Code::TooManyRequests, Code::OutcomeUnknown] {
+        assert_eq!(sent_problem(code).retry_wait(), Some(Duration::from_secs(5)), "{code}");
+    }
+    for code in [Code::Unauthorized, Code::NotFound, Code::ValidationFailed] {
+        assert_eq!(sent_problem(code).retry_wait(), None, "{code}");
+    }
+    assert_eq!(ClientError::invalid_arguments("--cursor is wrong").retry_wait(), None);
 }
 
 #[test]

@@ -1,22 +1,23 @@
-//! Concludes from the failed attempts to place one order whether the order was certainly not placed or may have been placed.
+//! Concludes from the failed attempts of one change, such as an order or a deposit, whether the change was certainly not made or
+//! may have been made.
 
 use common::ids::IdempotencyKey;
 
 use super::error::{ClientError, Effect};
 
-/// Maximum number of attempts to place an order. Retries are safe, because every attempt has the same key.
+/// Maximum number of attempts of one change. Retries are safe, because every attempt has the same key.
 const MAX_ATTEMPTS: usize = 3;
 
-/// The idempotency key of an order.
+/// The idempotency key of a change.
 #[derive(Debug, Clone)]
-pub(super) enum OrderKey {
-    /// The user chose the key, so an earlier command may have placed an order with it.
+pub(super) enum ChangeKey {
+    /// The user chose the key, so an earlier command may have made the change with it.
     Chosen(IdempotencyKey),
     /// This command generated the key, so no earlier command used it.
     Generated(IdempotencyKey),
 }
 
-impl OrderKey {
+impl ChangeKey {
     pub(super) fn new(chosen: Option<IdempotencyKey>) -> Self {
         chosen.map_or_else(|| Self::Generated(IdempotencyKey::generate()), Self::Chosen)
     }
@@ -26,6 +27,19 @@ impl OrderKey {
             Self::Chosen(key) | Self::Generated(key) => key,
         }
     }
+}
+
+/// The sentences about the outcome of a change whose attempts failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OutcomeTexts {
+    /// The change was certainly not made, such as `No order was placed`. Without a full stop.
+    pub(super) not_made: &'static str,
+    /// A request of this command may have made the change.
+    pub(super) unknown: &'static str,
+    /// No request of this command made the change, but an earlier request with the same key may have made it.
+    pub(super) unknown_earlier: &'static str,
+    /// Requests with the same key make the change once.
+    pub(super) only_once: &'static str,
 }
 
 /// A failed attempt.
@@ -38,15 +52,15 @@ pub(super) struct FailedAttempt {
 /// The conclusion from all attempts.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The service refused the order, and this error states why.
+    /// The service refused the change, and this error states why.
     Refused(ClientError),
-    /// No order was placed. The service reported that at least one request had no effect, and the other requests were not sent.
+    /// The change was not made. The service reported that at least one request had no effect, and the other requests were not sent.
     NoEffect(ClientError),
-    /// No order was placed, because no request was sent.
+    /// The change was not made, because no request was sent.
     NotSent(ClientError),
-    /// A request of this command may have placed the order.
+    /// A request of this command may have made the change.
     Unknown(ClientError),
-    /// No request of this command placed the order, but an earlier request with the same key may have placed it.
+    /// No request of this command made the change, but an earlier request with the same key may have made it.
     UnknownEarlier(ClientError),
 }
 
@@ -56,7 +70,7 @@ pub(super) struct FailedAttempts(Vec<FailedAttempt>);
 
 impl FailedAttempts {
     /// Adds a failed attempt. Returns the conclusion, or `None` if the request must be sent again.
-    pub(super) fn add(&mut self, attempt: FailedAttempt, key: &OrderKey) -> Option<Failure> {
+    pub(super) fn add(&mut self, attempt: FailedAttempt, key: &ChangeKey) -> Option<Failure> {
         let is_last = attempt.effect == Effect::Refused || self.0.len() + 1 >= MAX_ATTEMPTS;
         self.0.push(attempt);
         is_last.then(|| conclude(std::mem::take(&mut self.0), key))
@@ -64,9 +78,9 @@ impl FailedAttempts {
 }
 
 /// The conclusion from these attempts. There must be at least one attempt.
-fn conclude(mut attempts: Vec<FailedAttempt>, key: &OrderKey) -> Failure {
+fn conclude(mut attempts: Vec<FailedAttempt>, key: &ChangeKey) -> Failure {
     let last = attempts.len() - 1;
-    // An attempt may have placed the order even if a later attempt is refused.
+    // An attempt may have made the change even if a later attempt is refused.
     if attempts.iter().any(|attempt| attempt.effect == Effect::Unknown) {
         return Failure::Unknown(attempts.swap_remove(last).error);
     }
@@ -76,9 +90,9 @@ fn conclude(mut attempts: Vec<FailedAttempt>, key: &OrderKey) -> Failure {
     let FailedAttempt { effect, error } = attempts.swap_remove(shown);
     match (effect, key) {
         (Effect::Refused, _) => Failure::Refused(error),
-        (Effect::None | Effect::NotSent, OrderKey::Chosen(_)) => Failure::UnknownEarlier(error),
-        (Effect::None, OrderKey::Generated(_)) => Failure::NoEffect(error),
-        (Effect::NotSent, OrderKey::Generated(_)) => Failure::NotSent(error),
+        (Effect::None | Effect::NotSent, ChangeKey::Chosen(_)) => Failure::UnknownEarlier(error),
+        (Effect::None, ChangeKey::Generated(_)) => Failure::NoEffect(error),
+        (Effect::NotSent, ChangeKey::Generated(_)) => Failure::NotSent(error),
         (Effect::Unknown, _) => Failure::Unknown(error),
     }
 }

@@ -1,15 +1,15 @@
 use super::*;
 
-fn generated() -> OrderKey {
-    OrderKey::new(None)
+fn generated() -> ChangeKey {
+    ChangeKey::new(None)
 }
 
-fn chosen() -> OrderKey {
-    OrderKey::new(Some("my-key".parse().unwrap()))
+fn chosen() -> ChangeKey {
+    ChangeKey::new(Some("my-key".parse().unwrap()))
 }
 
 /// The conclusion from attempts with these effects, and the number of the attempt whose error is shown.
-fn outcome(effects: &[Effect], key: &OrderKey) -> (&'static str, usize) {
+fn outcome(effects: &[Effect], key: &ChangeKey) -> (&'static str, usize) {
     let mut attempts = FailedAttempts::default();
     for (index, &effect) in effects.iter().enumerate() {
         let number = index + 1;
@@ -30,7 +30,7 @@ fn outcome(effects: &[Effect], key: &OrderKey) -> (&'static str, usize) {
 }
 
 #[test]
-fn attempts_without_effect_and_with_a_generated_key_placed_no_order() {
+fn attempts_without_effect_and_with_a_generated_key_made_no_change() {
     use Effect::{None, NotSent};
     assert_eq!(outcome(&[NotSent; 3], &generated()), ("not sent", 3));
     assert_eq!(outcome(&[None; 3], &generated()), ("no effect", 1));
@@ -45,7 +45,7 @@ fn attempts_without_effect_and_with_a_chosen_key_leave_the_outcome_unknown() {
 }
 
 #[test]
-fn refusal_is_final_unless_an_earlier_attempt_may_have_placed_the_order() {
+fn refusal_is_final_unless_an_earlier_attempt_may_have_made_the_change() {
     use Effect::{None, NotSent, Refused, Unknown};
     for key in [generated(), chosen()] {
         assert_eq!(outcome(&[Refused], &key), ("refused", 1));

@@ -1,0 +1,76 @@
+//! Changes with an idempotency key. An error states whether the change was made, as far as this can be known.
+
+use std::time::Duration;
+
+use common::{api::health::Component, ids::IdempotencyKey};
+use serde::Serialize;
+
+use super::{ApiClient, ServiceResponse, json};
+use crate::client::{
+    attempts::{ChangeKey, FailedAttempts, Failure, OutcomeTexts},
+    endpoint::Endpoint,
+    error::{ClientError, UnknownChange},
+};
+
+/// The pause between two attempts of a change.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// A change: the request that makes it, and the sentences about its outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a, B> {
+    pub(in crate::client) endpoint: &'a Endpoint,
+    pub(in crate::client) path: &'a str,
+    pub(in crate::client) body: &'a B,
+    pub(in crate::client) texts: &'a OutcomeTexts,
+}
+
+impl ApiClient {
+    /// Makes a change that has an idempotency key. A failed request is sent again with the same key, unless the service refused
+    /// it or all attempts are used.
+    pub(in crate::client) async fn make_change<B: Serialize>(
+        &self,
+        change: Change<'_, B>,
+        key: &ChangeKey,
+    ) -> anyhow::Result<ServiceResponse> {
+        let Change { endpoint, path, body, .. } = change;
+        let mut attempts = FailedAttempts::default();
+        loop {
+            let request = json(self.http.post(endpoint.url(path)?), body)?;
+            let request = request.header(IdempotencyKey::HEADER, key.key().as_str());
+            let error = match self.send_with_credentials(request, endpoint).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            if let Some(failure) = attempts.add(error.into(), key) {
+                return Err(self.explain(failure, &change, key).await.into());
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// The error for the user if all attempts of a change failed.
+    async fn explain<B>(&self, failure: Failure, change: &Change<'_, B>, key: &ChangeKey) -> ClientError {
+        let Change { endpoint, texts, .. } = change;
+        let key = key.key();
+        let unknown = |doubt| UnknownChange {
+            doubt,
+            next_step: format!("To find out, run the command again with --key {key}. {}", texts.only_once),
+        };
+        match failure {
+            Failure::Refused(error) => error,
+            Failure::NotSent(error) => error.with_denial(&format!("{}.", texts.not_made)),
+            Failure::NoEffect(error) => {
+                let readiness = self.readiness(endpoint).await;
+                let missing = readiness.map(|readiness| Component::fatal_reasons(&readiness.parts)).unwrap_or_default();
+                let reason = if missing.is_empty() {
+                    "a part of the platform cannot be used at the moment".to_owned()
+                } else {
+                    format!("{} cannot work: {}", endpoint.service, missing.join("; "))
+                };
+                error.into_denial(texts.not_made, &reason, &self.health_hint())
+            }
+            Failure::Unknown(error) => error.with_unknown_change(key, unknown(texts.unknown)),
+            Failure::UnknownEarlier(error) => error.with_unknown_change(key, unknown(texts.unknown_earlier)),
+        }
+    }
+}

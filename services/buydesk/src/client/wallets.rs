@@ -1,0 +1,180 @@
+//! `buydesk wallet …`.
+
+mod advice;
+mod render;
+mod verification;
+
+use std::process::ExitCode;
+
+use common::{
+    api::wallets::{
+        LinkedOperationPage, LinkedWalletPage, OperationCursor, OperationPayload, TransferPayload, Wallet,
+        WalletCursor, WalletPayload, page_query,
+    },
+    ids::{UserId, WalletId},
+    money::DecimalText,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use self::verification::VERIFICATION_INCOMPLETE;
+use self::{advice::advice, render::ShownTransfer};
+use super::{
+    ApiClient,
+    api_client::{Change, print_line},
+    attempts::{ChangeKey, OutcomeTexts},
+    error::{FieldOption, UnknownChange, naming_options, of_change, with_advice},
+    users::find_id,
+};
+use crate::{
+    cli::{ListOperationsArgs, ListWalletsArgs, OperationArgs, TransferArgs, WalletCommand},
+    program::option,
+};
+
+const WALLETS: &str = "api/v1/wallets";
+const TRANSFERS: &str = "api/v1/transfers";
+/// The options of `buydesk wallet …`.
+const OPTIONS: &[FieldOption] = &[
+    FieldOption { field: "currency", option: "--currency" },
+    FieldOption { field: "amount", option: "--amount" },
+    FieldOption { field: "from", option: "--from" },
+    FieldOption { field: "to", option: "--to" },
+    FieldOption { field: "limit", option: "--limit" },
+    FieldOption { field: "cursor", option: "--cursor" },
+    FieldOption { field: "user", option: "--user" },
+    FieldOption { field: "Idempotency-Key", option: "--key" },
+];
+/// The sentences about the outcome of a deposit, a withdrawal or a transfer.
+const MOVEMENT_TEXTS: OutcomeTexts = OutcomeTexts {
+    not_made: "No money was moved",
+    unknown: "The money may have been moved.",
+    unknown_earlier: "This command moved no money, but an earlier request with this key may have moved it.",
+    only_once: "The money is moved only once.",
+};
+
+/// Runs `buydesk wallet …`. The exit code of a successful command is 0. That of `buydesk wallet verify` is 1 if it finds a violation.
+pub async fn run_wallet_command(client: &ApiClient, command: WalletCommand, json: bool) -> anyhow::Result<ExitCode> {
+    if let WalletCommand::Verify(args) = command {
+        return verification::verify_journal(client, args, json).await;
+    }
+    naming_options(run(client, command, json).await, OPTIONS)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(client: &ApiClient, command: WalletCommand, json: bool) -> anyhow::Result<()> {
+    let wallets = &client.endpoints.wallets;
+    match command {
+        WalletCommand::Create { currency } => {
+            let body = WalletPayload { currency: Some(currency) };
+            let list = client.command("wallet list");
+            let next_step = format!("`{list}` lists the wallets, the newest first.");
+            let created = client.post(wallets, WALLETS, &body).await;
+            let created = of_change(created, UnknownChange { doubt: "The wallet may have been created.", next_step });
+            let response = with_advice(created, |code| advice(client, None, code))?;
+            response.print(json, |wallet: &Wallet| {
+                let deposit = client.command(&format!("wallet deposit {} --amount AMOUNT", wallet.id));
+                format!("{}\nTo deposit money: {deposit}", render::wallet_table([wallet]))
+            })
+        }
+        WalletCommand::Get { id } => {
+            let found = client.get(wallets, &path_of(id)).await;
+            let response = with_advice(found, |code| advice(client, None, code))?;
+            response.print(json, |wallet: &Wallet| render::wallet_table([wallet]).to_string())
+        }
+        WalletCommand::List(args) => list_wallets(client, args, json).await,
+        WalletCommand::Deposit(args) => operate(client, "DEPOSIT", args, json).await,
+        WalletCommand::Withdraw(args) => operate(client, "WITHDRAW", args, json).await,
+        WalletCommand::Transfer(args) => transfer(client, args, json).await,
+        WalletCommand::Operations(args) => list_operations(client, args, json).await,
+        WalletCommand::Verify(_) => unreachable!("run_wallet_command handles verify"),
+    }
+}
+
+fn path_of(wallet: WalletId) -> String {
+    format!("{WALLETS}/{wallet}")
+}
+
+async fn operate(client: &ApiClient, operation_type: &str, args: OperationArgs, json: bool) -> anyhow::Result<()> {
+    let OperationArgs { wallet, amount, key } = args;
+    let path = format!("{}/operation", path_of(wallet));
+    let amount = Some(DecimalText::from(amount));
+    let body = OperationPayload { operation_type: Some(operation_type.to_owned()), amount };
+    let movement = Movement { path: &path, body, wallet, key: ChangeKey::new(key) };
+    move_money(client, movement, json, render::new_operation).await
+}
+
+async fn transfer(client: &ApiClient, args: TransferArgs, json: bool) -> anyhow::Result<()> {
+    let TransferArgs { from: wallet, to, amount, key } = args;
+    let (from, to, amount) = (Some(wallet.to_string()), Some(to.to_string()), Some(DecimalText::from(amount)));
+    let body = TransferPayload { from, to, amount };
+    let movement = Movement { path: TRANSFERS, body, wallet, key: ChangeKey::new(key) };
+    move_money(client, movement, json, |transfer: &ShownTransfer| transfer.to_string()).await
+}
+
+/// The request of a deposit, a withdrawal or a transfer.
+struct Movement<'a, B> {
+    path: &'a str,
+    body: B,
+    /// The wallet of the caller.
+    wallet: WalletId,
+    key: ChangeKey,
+}
+
+/// Sends the request, and prints the response or the text that `render` returns for it.
+async fn move_money<B: Serialize, T: DeserializeOwned>(
+    client: &ApiClient,
+    movement: Movement<'_, B>,
+    json: bool,
+    render: impl FnOnce(&T) -> String,
+) -> anyhow::Result<()> {
+    let Movement { path, body, wallet, key } = movement;
+    let change = Change { endpoint: &client.endpoints.wallets, path, body: &body, texts: &MOVEMENT_TEXTS };
+    let moved = client.make_change(change, &key).await;
+    let response = with_advice(moved, |code| advice(client, Some(wallet), code))?;
+    let note = if response.replayed { "\nAn earlier request with this key moved the money." } else { "" };
+    response.print(json, |moved: &T| format!("{}\nIdempotency key: {}{note}", render(moved), key.key()))
+}
+
+async fn list_wallets(client: &ApiClient, args: ListWalletsArgs, json: bool) -> anyhow::Result<()> {
+    let ListWalletsArgs { limit, cursor, user } = args;
+    let user = match &user {
+        Some(user) => Some(find_id(client, user).await?),
+        None => None,
+    };
+    let path = format!("{WALLETS}?{}", page_query(("user", user), cursor, limit));
+    let listed = client.get(&client.endpoints.wallets, &path).await;
+    let response = with_advice(listed, |code| advice(client, None, code))?;
+    if json {
+        return response.print_json();
+    }
+    let page: LinkedWalletPage = response.parse()?;
+    let next = page.next_cursor.map(|cursor| client.command(&wallets_command(limit, user, cursor)));
+    print_line(&render::wallets(&page.data, next.as_deref()))
+}
+
+/// The command that shows the same list from `cursor` on.
+fn wallets_command(limit: u32, user: Option<UserId>, cursor: WalletCursor) -> String {
+    let (limit, user) = (option("limit", Some(limit)), option("user", user));
+    format!("wallet list{limit}{user}{}", option("cursor", Some(cursor)))
+}
+
+async fn list_operations(client: &ApiClient, args: ListOperationsArgs, json: bool) -> anyhow::Result<()> {
+    let ListOperationsArgs { wallet, limit, cursor } = args;
+    let query = page_query(("user", None::<UserId>), cursor, limit);
+    let path = format!("{}/operations?{query}", path_of(wallet));
+    let listed = client.get(&client.endpoints.wallets, &path).await;
+    let response = with_advice(listed, |code| advice(client, None, code))?;
+    if json {
+        return response.print_json();
+    }
+    let page: LinkedOperationPage = response.parse()?;
+    let next = page.next_cursor.map(|cursor| client.command(&operations_command(wallet, limit, cursor)));
+    print_line(&render::operations(&page.data, next.as_deref()))
+}
+
+/// The command that shows the same list from `cursor` on.
+fn operations_command(wallet: WalletId, limit: u32, cursor: OperationCursor) -> String {
+    format!("wallet operations {wallet}{}{}", option("limit", Some(limit)), option("cursor", Some(cursor)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! `buydesk wallet verify`: checks the whole journal, page by page.
+
+use std::{process::ExitCode, time::Duration};
+
+use common::api::wallets::{
+    CheckedRows, MAX_VERIFIED_ROWS, VerificationCursor, VerificationPage, Violation, ViolationKind,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use crate::{
+    cli::VerifyArgs,
+    client::{
+        ApiClient, ClientError,
+        api_client::print_line,
+        encode_query,
+        error::{FieldOption, naming_options},
+    },
+    program::option,
+};
+
+const PATH: &str = "api/v1/journal/verification";
+const OPTIONS: &[FieldOption] = &[FieldOption { field: "cursor", option: "--cursor" }];
+/// The exit code if violations were found.
+const VIOLATIONS_FOUND: u8 = 1;
+/// The exit code if the check did not reach the end of the journal.
+pub const VERIFICATION_INCOMPLETE: u8 = 2;
+/// Maximum number of consecutive attempts to read one page.
+const MAX_ATTEMPTS: u32 = 5;
+/// The pause before the next attempt if the service names none.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// The time between two changes of the progress display.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Checks all rows from the cursor on, and prints every violation. The exit code is 0 if there is none.
+pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let progress = progress_bar(json)?;
+    let mut walk = Walk { client, next: Next::Page(args.cursor), checked: CheckedRows::default() };
+    let (mut listed, mut count) = (Vec::new(), 0_u64);
+    while let Some(page) = naming_options(walk.next_page().await, OPTIONS)? {
+        progress.set_message(rows(walk.checked));
+        for violation in page.violations {
+            count += 1;
+            if json {
+                listed.push(violation);
+            } else {
+                progress.suspend(|| print_line(&describe(&violation)))?;
+            }
+        }
+    }
+    progress.finish_and_clear();
+    print_line(&if json {
+        json!({ "checked": walk.checked, "violations": listed }).to_string()
+    } else {
+        summary(walk.checked, count)
+    })?;
+    Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(VIOLATIONS_FOUND) })
+}
+
+/// What is read next.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// The page after this cursor.
+    Page(Option<VerificationCursor>),
+    /// Nothing: the end is reached.
+    End,
+}
+
+/// The walk over all pages.
+struct Walk<'a> {
+    client: &'a ApiClient,
+    next: Next,
+    checked: CheckedRows,
+}
+
+impl Walk<'_> {
+    /// The next page. `None` after the last page.
+    async fn next_page(&mut self) -> anyhow::Result<Option<VerificationPage>> {
+        let Next::Page(cursor) = self.next else { return Ok(None) };
+        let page = self.read(cursor).await?;
+        self.next = page.next_cursor.map_or(Next::End, |cursor| Next::Page(Some(cursor)));
+        let CheckedRows { wallets, entries, movements } = page.checked;
+        self.checked.wallets += wallets;
+        self.checked.entries += entries;
+        self.checked.movements += movements;
+        Ok(Some(page))
+    }
+
+    /// Reads one page. A page after the first one is read again if the service does not answer for a moment, so that a restart does
+    /// not end a long check.
+    async fn read(&self, cursor: Option<VerificationCursor>) -> anyhow::Result<VerificationPage> {
+        let query =
+            [Some(("limit", MAX_VERIFIED_ROWS.to_string())), cursor.map(|cursor| ("cursor", cursor.to_string()))];
+        let path = format!("{PATH}?{}", encode_query(query.into_iter().flatten()));
+        let is_first = self.checked == CheckedRows::default();
+        for attempt in 1.. {
+            let error = match self.client.get(&self.client.endpoints.journal, &path).await {
+                Ok(response) => return response.parse(),
+                Err(error) => error,
+            };
+            let wait = error.downcast_ref::<ClientError>().and_then(ClientError::retry_wait);
+            match wait.filter(|_| !is_first && attempt < MAX_ATTEMPTS) {
+                Some(wait) => tokio::time::sleep(wait.max(RETRY_PAUSE)).await,
+                None => return Err(self.incomplete(error, cursor)),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// The error of a check that did not reach the end.
+    fn incomplete(&self, error: anyhow::Error, cursor: Option<VerificationCursor>) -> anyhow::Error {
+        let Some(cursor) = cursor else { return error };
+        let command = self.client.command(&format!("wallet verify{}", option("cursor", Some(cursor))));
+        match error.downcast::<ClientError>() {
+            Ok(error) => error.replacing_next_step(format!("To continue: {command}")).into(),
+            Err(error) => error,
+        }
+    }
+}
+
+/// The progress display. It is on standard error, and hidden if that is no terminal.
+fn progress_bar(json: bool) -> anyhow::Result<ProgressBar> {
+    let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template("{spinner} checked {msg} in {elapsed}")?;
+    let progress =
+        ProgressBar::with_draw_target(None, target).with_style(style).with_message(rows(CheckedRows::default()));
+    progress.enable_steady_tick(TICK);
+    Ok(progress)
+}
+
+fn rows(CheckedRows { wallets, entries, movements }: CheckedRows) -> String {
+    let number = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    format!(
+        "{}, {} and {}",
+        number(wallets, "wallet", "wallets"),
+        number(entries, "entry", "entries"),
+        number(movements, "movement", "movements")
+    )
+}
+
+fn summary(checked: CheckedRows, violations: u64) -> String {
+    let result = match violations {
+        0 => "No violation was found.".to_owned(),
+        1 => "1 violation was found.".to_owned(),
+        count => format!("{count} violations were found."),
+    };
+    format!("Checked {}. {result}", rows(checked))
+}
+
+/// A violation, such as `balance_differs: wallet ID: the balance is not that after the last entry`.
+fn describe(violation: &Violation) -> String {
+    let Violation { kind, wallet_id, number, movement_id } = violation;
+    let kind_name = serde_json::to_value(kind).ok();
+    let kind_name = kind_name.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
+    let places = [
+        wallet_id.map(|id| format!("wallet {id}")),
+        number.map(|number| format!("entry {number}")),
+        movement_id.map(|id| format!("movement {id}")),
+    ];
+    let place = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    format!("{kind_name}: {place}: {}", explanation(*kind))
+}
+
+fn explanation(kind: ViolationKind) -> &'static str {
+    match kind {
+        ViolationKind::BalanceDiffers => "the balance of the wallet is not that after its last entry",
+        ViolationKind::EntryCountDiffers => "the number of entries of the wallet is not that of its last entry",
+        ViolationKind::GapInNumbers => "the numbers of the entries have a gap before this entry",
+        ViolationKind::WrongBalanceAfter => "the balance after the entry is not the balance before it plus its amount",
+        ViolationKind::WrongWallet => "the entry belongs to no wallet, or has another currency than its wallet",
+        ViolationKind::NoMovement => "the entry belongs to no movement",
+        ViolationKind::TooFewEntries => "the movement has less than two entries",
+        ViolationKind::NotBalanced => "the entries of the movement do not add up to zero",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use common::api::{Code, Problem};
+use serde_json::Value;
+
+use super::*;
+use crate::client::{
+    error::error_document,
+    scripted_service::{Reply, ScriptedService},
+};
+
+const CURSOR: &str = "w0190a6e27c1b7c3a9d5e0123456789ab";
+const WALLET: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+
+/// A page without violations.
+fn page(next_cursor: Option<&str>) -> Value {
+    let mut page = json!({ "checked": { "wallets": 1, "entries": 3, "movements": 2 }, "violations": [] });
+    if let Some(cursor) = next_cursor {
+        page["next_cursor"] = cursor.into();
+    }
+    page
+}
+
+fn unavailable() -> Reply {
+    Reply::Problem(Problem::new(Code::DatabaseUnavailable, "The database cannot be reached.").to_json())
+}
+
+async fn verify(service: &ScriptedService) -> anyhow::Result<ExitCode> {
+    verify_journal(&service.client(&[("OPERATOR_TOKEN", "the token of operators")]), VerifyArgs { cursor: None }, true)
+        .await
+}
+
+fn is_exit_code(code: ExitCode, expected: u8) -> bool {
+    format!("{code:?}") == format!("{:?}", ExitCode::from(expected))
+}
+
+#[tokio::test]
+async fn all_pages_are_checked_as_an_operator() {
+    let service = ScriptedService::start(vec![Reply::Success(page(Some(CURSOR))), Reply::Success(page(None))]);
+    assert!(is_exit_code(verify(&service).await.unwrap(), 0));
+    let requests = service.requests();
+    assert!(requests[0].starts_with(&format!("GET /{PATH}?limit=10000 ")), "{}", requests[0]);
+    assert!(requests[1].starts_with(&format!("GET /{PATH}?limit=10000&cursor={CURSOR} ")), "{}", requests[1]);
+    assert!(requests.iter().all(|request| request.contains("authorization: Bearer the token of operators")));
+    assert_eq!(requests.len(), 2);
+}
+
+#[tokio::test]
+async fn violation_on_any_page_fails_the_command() {
+    let mut wrong = page(Some(CURSOR));
+    wrong["violations"] = json!([{ "kind": "balance_differs", "wallet_id": WALLET }]);
+    let service = ScriptedService::start(vec![Reply::Success(wrong), Reply::Success(page(None))]);
+    assert!(is_exit_code(verify(&service).await.unwrap(), VIOLATIONS_FOUND));
+    assert_eq!(service.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn page_is_read_again_after_a_short_outage() {
+    let outage = [unavailable(), Reply::NoResponse];
+    let pages = [Reply::Success(page(Some(CURSOR)))].into_iter().chain(outage).chain([Reply::Success(page(None))]);
+    let service = ScriptedService::start(pages.collect());
+    assert!(is_exit_code(verify(&service).await.unwrap(), 0));
+    assert_eq!(service.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn check_that_does_not_reach_the_end_fails_with_the_command_that_continues_it() {
+    let refused = Reply::Problem(Problem::new(Code::Unauthorized, "The token is not valid.").to_json());
+    let service = ScriptedService::start(vec![Reply::Success(page(Some(CURSOR))), refused]);
+    let error: Value = serde_json::from_str(&error_document(&verify(&service).await.unwrap_err())).unwrap();
+    assert_eq!(error["code"], "unauthorized");
+    let next_step = error["next_step"].as_str().unwrap();
+    assert!(
+        next_step.starts_with("To continue: ") && next_step.ends_with(&format!("wallet verify --cursor {CURSOR}")),
+        "{error}"
+    );
+    // A service that is not available at the start is reported at once.
+    let service = ScriptedService::start(vec![unavailable()]);
+    let error = verify(&service).await.unwrap_err().to_string();
+    assert!(error.contains("database_unavailable") && !error.contains("continue"), "{error}");
+    assert_eq!(service.requests().len(), 1);
+}
+
+#[test]
+fn violation_names_its_kind_and_its_rows() {
+    let violation = Violation {
+        kind: ViolationKind::WrongBalanceAfter,
+        wallet_id: WALLET.parse().ok(),
+        number: Some(7),
+        movement_id: WALLET.parse().ok(),
+    };
+    let explanation = "the balance after the entry is not the balance before it plus its amount";
+    let expected = format!("wrong_balance_after: wallet {WALLET}, entry 7, movement {WALLET}: {explanation}");
+    assert_eq!(describe(&violation), expected);
+}
+
+#[test]
+fn summary_counts_rows_and_violations() {
+    let checked = CheckedRows { wallets: 1, entries: 3, movements: 1 };
+    assert_eq!(summary(checked, 0), "Checked 1 wallet, 3 entries and 1 movement. No violation was found.");
+    assert_eq!(
+        summary(CheckedRows::default(), 1),
+        "Checked 0 wallets, 0 entries and 0 movements. 1 violation was found."
+    );
+    assert!(summary(checked, 2).ends_with(" 2 violations were found."));
+}
