@@ -24,6 +24,7 @@ pub mod system_call_errors;
 pub mod tcp_proxy;
 pub mod terminal;
 pub mod wait;
+pub mod wallet_history;
 
 pub use client::{Client, Response};
 pub use platform::Platform;

@@ -1,10 +1,11 @@
-//! Kills the services and PostgreSQL at random, or sets the clocks of the services, while clients place orders, until the limit
-//! is filled. Then checks every invariant against the history of the clients.
+//! Kills the services and PostgreSQL at random, or sets the clocks of the services, while clients place orders and move money
+//! between wallets, until the limit is filled. Then checks every invariant against the history of the clients.
 
 mod clients;
 mod progress;
 mod reads;
 mod targets;
+mod wallet_clients;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,20 +13,26 @@ use common::{api::keys::Scope, money::Sats};
 use fastrand::Rng;
 use tokio::task::JoinSet;
 
-use self::targets::Targets;
 pub(crate) use self::{
     clients::{Client, Connection, Identity, dollar_order},
     progress::Progress,
     targets::put_changed_prices,
+};
+use self::{
+    targets::Targets,
+    wallet_clients::{WalletClient, connect_wallets, verify_journal},
 };
 use crate::{
     Platform, Stack,
     history::{History, StoredState, Violation, check_history},
     servers::{Database, PrivateServer},
     wait_until,
+    wallet_history::{StoredJournal, WalletHistory, WalletViolation, check_wallets},
 };
 
 pub(crate) const CLIENTS: u64 = 64;
+/// The number of clients that move money between wallets.
+const WALLET_CLIENTS: u64 = 16;
 /// The number of identities that the clients share: one without a key, and users.
 const IDENTITIES: usize = 4;
 /// The limit over all orders of a run, in satoshi.
@@ -64,7 +71,13 @@ pub struct Report {
     /// Attempts without a final outcome.
     pub without_final_outcome: usize,
     pub violations: Vec<Violation>,
+    /// Deposits, withdrawals and transfers that were acknowledged.
+    pub moved: usize,
+    /// Attempts to move money without a final outcome.
+    pub movements_without_final_outcome: usize,
+    pub wallet_violations: Vec<WalletViolation>,
     history: History,
+    wallet_history: WalletHistory,
 }
 
 impl Report {
@@ -74,16 +87,25 @@ impl Report {
             Faults::Kills => "kills",
             Faults::ClockJumps => "clock jumps",
         };
-        let Self { kills, acknowledged, attempts, without_final_outcome, violations, .. } = self;
+        let Self { kills, acknowledged, attempts, without_final_outcome, moved, .. } = self;
         format!(
-            "{kills} {faults}, {acknowledged} orders acknowledged, {} violations ({attempts} requests, {without_final_outcome} without a final outcome)",
-            violations.len()
+            "{kills} {faults}, {acknowledged} orders acknowledged, {moved} movements of money, {} violations ({attempts} requests \
+             for orders, {without_final_outcome} without a final outcome; {} requests to move money, {} without a final outcome)",
+            self.violation_count(),
+            self.wallet_history.attempts.len(),
+            self.movements_without_final_outcome
         )
+    }
+
+    pub fn violation_count(&self) -> usize {
+        self.violations.len() + self.wallet_violations.len()
     }
 
     /// Every violation, followed by the attempts with the idempotency key that it names.
     pub fn violation_details(&self) -> String {
-        self.violations.iter().map(|violation| self.history.describe(violation)).collect()
+        let of_orders = self.violations.iter().map(|violation| self.history.describe(violation));
+        let of_wallets = self.wallet_violations.iter().map(|violation| self.wallet_history.describe(violation));
+        of_orders.chain(of_wallets).collect()
     }
 }
 
@@ -134,7 +156,20 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         let connection = connection(&identities[usize::try_from(identity).unwrap()]);
         Client::new(connection, format!("client-{name}"), rng, progress.clone())
     };
-    let clients: JoinSet<()> = (0..CLIENTS).map(|number| client(number).place_orders()).collect();
+    let wallet_connections = connect_wallets(&platform, targets.wallets_urls(), &identities).await;
+    for wallet in &wallet_connections[0].wallets.all {
+        progress.wallets.record_wallet(wallet.clone());
+    }
+    let wallet_client = |number: u64| {
+        let rng = Rng::with_seed(!seed.wrapping_mul(1_000_003).wrapping_add(number));
+        let (name, identity) = (number / IDENTITIES as u64, usize::try_from(number).unwrap() % IDENTITIES);
+        let connection = wallet_connections[identity].clone();
+        WalletClient::new(connection, format!("payer-{name}"), rng, progress.clone())
+    };
+    let mut clients: JoinSet<()> = (0..CLIENTS).map(|number| client(number).place_orders()).collect();
+    for number in 0..WALLET_CLIENTS {
+        clients.spawn(wallet_client(number).move_money());
+    }
     match faults {
         Faults::Kills => targets.kill_until_done(&progress).await,
         Faults::ClockJumps => targets.set_clocks_until_done(&progress).await,
@@ -146,7 +181,14 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         let rng = Rng::with_seed(number);
         Client::new(connection(identity), "reader".to_owned(), rng, progress.clone()).list_all().await;
     }
+    // The number of an identity is the number of a client of it.
+    for number in 0..IDENTITIES as u64 {
+        wallet_client(number).list_all().await;
+    }
+    progress.wallets.record_verification(verify_journal(&platform).await);
     let (history, stored) = take_history(&url, &progress).await;
+    let (wallet_history, journal) = (progress.wallets.take_history(), StoredJournal::read(&url).await.unwrap());
+    let movements = &wallet_history.attempts;
     Report {
         faults,
         kills,
@@ -154,7 +196,11 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         attempts: history.attempts.len(),
         without_final_outcome: history.attempts.iter().filter(|attempt| !attempt.outcome.is_final()).count(),
         violations: check_history(&history, &stored, limit),
+        moved: movements.iter().filter(|attempt| attempt.outcome.is_new_movement()).count(),
+        movements_without_final_outcome: movements.iter().filter(|attempt| !attempt.outcome.is_final()).count(),
+        wallet_violations: check_wallets(&wallet_history, &journal),
         history,
+        wallet_history,
     }
 }
 
@@ -167,7 +213,7 @@ async fn create_identities(platform: &Platform) -> Vec<Identity> {
     let mut identities = vec![Identity::default()];
     for number in 1..IDENTITIES {
         let user = platform.create_user(&format!("user-{number}@example.org")).await;
-        let key = platform.issue_key(user.id, &[Scope::Orders, Scope::Read]).await;
+        let key = platform.issue_key(user.id, &[Scope::Orders, Scope::Wallets, Scope::Read]).await;
         identities.push(Identity { user: Some(user.id), api_key: Some(key.key) });
     }
     identities

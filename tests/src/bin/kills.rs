@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let start = Instant::now();
-    let (mut killed, mut acknowledged, mut violations) = (0, 0, 0);
+    let (mut killed, mut acknowledged, mut moved, mut violations) = (0, 0, 0, 0);
     let mut postgres = process_kills::start_server(Stack::Servers).await;
     for round in 0.. {
         let kills = KILLS_PER_ROUND.min(planned - killed);
@@ -36,14 +36,15 @@ async fn main() -> ExitCode {
         let report = process_kills::run(Plan { stack, faults, kills, seed: seed + round }, server).await;
         killed += kills;
         acknowledged += report.acknowledged;
-        violations += report.violations.len();
+        violations += report.violation_count();
+        moved += report.moved;
         print!("{}", report.violation_details());
         println!(
-            "{:4} s  {killed} of {planned} kills, {acknowledged} orders, {violations} violations; round {round}, {stack:?}: {}",
+            "{:4} s  {killed} of {planned} kills, {acknowledged} orders, {moved} movements, {violations} violations; round {round}, {stack:?}: {}",
             start.elapsed().as_secs(),
             report.summary()
         );
     }
-    println!("{killed} kills, {acknowledged} orders acknowledged, {violations} violations");
+    println!("{killed} kills, {acknowledged} orders acknowledged, {moved} movements of money, {violations} violations");
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -112,9 +112,9 @@ impl StoredState {
 }
 
 /// How an engine converts times and ids to text. The statements differ in nothing else.
-struct Dialect {
-    micros: fn(&str) -> String,
-    id: fn(&str) -> String,
+pub(crate) struct Dialect {
+    pub(crate) micros: fn(&str) -> String,
+    pub(crate) id: fn(&str) -> String,
 }
 
 const POSTGRES: Dialect = Dialect {
@@ -151,13 +151,13 @@ impl Dialect {
 const SELECT_TOTALS: &str = "
     select cast(orders as text), cast(bitcoin_sats as text), cast(reserved_sats as text) from order_totals";
 
-enum Reader {
+pub(crate) enum Reader {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Reader {
-    async fn open(database_url: &str) -> sqlx::Result<Self> {
+    pub(crate) async fn open(database_url: &str) -> sqlx::Result<Self> {
         Ok(match database_url.strip_prefix("sqlite:") {
             Some(path) => {
                 // Not read-only: the first connection after a crash has to recover the write-ahead log.
@@ -168,14 +168,14 @@ impl Reader {
         })
     }
 
-    fn dialect(&self) -> &'static Dialect {
+    pub(crate) fn dialect(&self) -> &'static Dialect {
         match self {
             Self::Sqlite(_) => &SQLITE,
             Self::Postgres(_) => &POSTGRES,
         }
     }
 
-    async fn begin(&mut self) -> sqlx::Result<()> {
+    pub(crate) async fn begin(&mut self) -> sqlx::Result<()> {
         self.rows("begin".to_owned()).await?;
         if let Self::Postgres(_) = self {
             self.rows("set transaction isolation level repeatable read".to_owned()).await?;
@@ -184,7 +184,7 @@ impl Reader {
     }
 
     /// The rows of a query whose columns are all text.
-    async fn rows(&mut self, query: String) -> sqlx::Result<Vec<Vec<String>>> {
+    pub(crate) async fn rows(&mut self, query: String) -> sqlx::Result<Vec<Vec<String>>> {
         let mut rows = Vec::new();
         self.visit_rows(query, |row| rows.push(row)).await?;
         Ok(rows)
@@ -281,14 +281,14 @@ fn is_true(text: &str) -> bool {
     matches!(text, "true" | "1")
 }
 
-fn parse_integer(text: &str) -> i64 {
+pub(crate) fn parse_integer(text: &str) -> i64 {
     text.parse().unwrap_or_else(|_| panic!("not an integer: {text}"))
 }
 
-fn parse_time(micros: &str) -> Timestamp {
+pub(crate) fn parse_time(micros: &str) -> Timestamp {
     Timestamp::from_micros(parse_integer(micros)).expect("a time in range")
 }
 
-fn parse_id(text: &str) -> Option<Uuid> {
+pub(crate) fn parse_id(text: &str) -> Option<Uuid> {
     (!text.is_empty()).then(|| text.parse().expect("a UUID"))
 }

@@ -17,11 +17,13 @@ use fastrand::Rng;
 use crate::{
     history::{HistoryRecorder, Outcome},
     wait_until,
+    wallet_history::{MoveOutcome, WalletHistoryRecorder},
 };
 
 #[derive(Debug)]
 pub struct Progress {
     pub history: HistoryRecorder,
+    pub wallets: WalletHistoryRecorder,
     planned_kills: usize,
     /// The limit over all orders.
     limit_sats: i64,
@@ -45,6 +47,7 @@ impl Progress {
     pub fn new(planned_kills: usize, limit_sats: i64) -> Self {
         Self {
             history: HistoryRecorder::default(),
+            wallets: WalletHistoryRecorder::default(),
             planned_kills,
             limit_sats,
             started_kills: AtomicUsize::new(0),
@@ -84,6 +87,16 @@ impl Progress {
             self.final_outcomes.fetch_add(1, Relaxed);
         }
         if *outcome == Outcome::Unavailable(Code::DatabaseUnavailable) {
+            self.database_unavailable.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub fn record_movement(&self, outcome: &MoveOutcome) {
+        self.outcomes.fetch_add(1, Relaxed);
+        if outcome.is_final() {
+            self.final_outcomes.fetch_add(1, Relaxed);
+        }
+        if *outcome == MoveOutcome::Unavailable(Code::DatabaseUnavailable) {
             self.database_unavailable.fetch_add(1, Relaxed);
         }
     }

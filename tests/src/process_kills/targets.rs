@@ -39,6 +39,7 @@ pub struct Targets<'a> {
     /// A second db-proxy. Only on PostgreSQL, because one process owns the SQLite file.
     second_db_proxy: Option<Instance>,
     second_create_order: Instance,
+    second_wallets: Instance,
     postgres: Option<&'a mut PrivateServer>,
     seed: u64,
 }
@@ -50,6 +51,8 @@ impl<'a> Targets<'a> {
         postgres: Option<&'a mut PrivateServer>,
         seed: u64,
     ) -> Targets<'a> {
+        platform.wallets.start().await;
+        platform.wallets.wait_until_ready().await;
         let (second_db_proxy, second_create_order) = match stack {
             Stack::Embedded => (None, platform.start_second_create_order(&platform.db_proxy).await),
             Stack::Servers => {
@@ -58,7 +61,11 @@ impl<'a> Targets<'a> {
                 (Some(db_proxy), create_order)
             }
         };
-        Targets { platform, second_db_proxy, second_create_order, postgres, seed }
+        let db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
+        let second_wallets = platform.wallets.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);
+        second_wallets.start().await;
+        second_wallets.wait_until_ready().await;
+        Targets { platform, second_db_proxy, second_create_order, second_wallets, postgres, seed }
     }
 
     /// The base URLs of both create-orders.
@@ -66,14 +73,19 @@ impl<'a> Targets<'a> {
         [self.platform.create_order.url(""), self.second_create_order.url("")]
     }
 
-    /// Kills and restarts processes until the planned number of kills is reached. One task kills create-order and the price
+    /// The base URLs of both wallets.
+    pub fn wallets_urls(&self) -> Vec<String> {
+        vec![self.platform.wallets.url(""), self.second_wallets.url("")]
+    }
+
+    /// Kills and restarts processes until the planned number of kills is reached. One task kills create-order, wallets and the price
     /// cache while another kills db-proxy and PostgreSQL. Returns when everything is running again.
     pub async fn kill_until_done(&mut self, progress: &Progress) {
-        let Self { platform, second_db_proxy, second_create_order, postgres, seed } = self;
-        let create_orders = [&platform.create_order, second_create_order];
+        let Self { platform, second_db_proxy, second_create_order, second_wallets, postgres, seed } = self;
+        let public = [&platform.create_order, second_create_order, &platform.wallets, second_wallets];
         let db_proxies: Vec<_> = std::iter::once(&platform.db_proxy).chain(&*second_db_proxy).collect();
         tokio::join!(
-            kill_create_order_and_cache(platform, create_orders, progress, Rng::with_seed(*seed)),
+            kill_public_services_and_cache(platform, public, progress, Rng::with_seed(*seed)),
             kill_db_proxy_and_postgres(&db_proxies, postgres.as_deref_mut(), progress, Rng::with_seed(!*seed)),
         );
         progress.finish();
@@ -84,8 +96,15 @@ impl Targets<'_> {
     /// Sets the clock of one service after another to each of [`CLOCK_OFFSETS`] and back, first while the service runs and then
     /// while it restarts. Returns when every clock is correct again.
     pub async fn set_clocks_until_done(&mut self, progress: &Progress) {
-        let Self { platform, second_db_proxy, second_create_order, seed, .. } = self;
-        let mut services = vec![&platform.db_proxy, &platform.create_order, second_create_order, &platform.price_cache];
+        let Self { platform, second_db_proxy, second_create_order, second_wallets, seed, .. } = self;
+        let mut services = vec![
+            &platform.db_proxy,
+            &platform.create_order,
+            second_create_order,
+            &platform.wallets,
+            second_wallets,
+            &platform.price_cache,
+        ];
         services.extend(second_db_proxy.as_ref());
         let mut rng = Rng::with_seed(*seed);
         for jump in 0.. {
@@ -117,15 +136,15 @@ impl Targets<'_> {
     }
 }
 
-async fn kill_create_order_and_cache(
+async fn kill_public_services_and_cache(
     platform: &Platform,
-    [first, second]: [&Instance; 2],
+    [first, second, first_wallets, second_wallets]: [&Instance; 4],
     progress: &Progress,
     mut rng: Rng,
 ) {
     while progress.claim_kill() {
         wait_for_random_moment(progress, &mut rng).await;
-        let target = rng.choice([first, second, &platform.price_cache]).unwrap();
+        let target = rng.choice([first, second, first_wallets, second_wallets, &platform.price_cache]).unwrap();
         target.kill().await;
         target.start().await;
         if target.name == platform.price_cache.name {

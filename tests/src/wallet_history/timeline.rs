@@ -1,0 +1,93 @@
+//! The balances of each wallet over time, and which of them a client may have seen.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use common::{
+    ids::{MovementId, WalletId},
+    time::Timestamp,
+};
+
+use super::journal::{StoredAccount, StoredJournal};
+
+/// The time of an entry may be later than the response to its request by at most this duration: the entries of one wallet in a batch
+/// get increasing times, and some of these times are ahead of the clock.
+pub const CREATED_AT_TOLERANCE: Duration = Duration::from_millis(10);
+
+/// The time of an entry may be earlier than its request by at most this duration: db-proxy computes it from its last comparison with the
+/// clock of the database, and the result is behind that clock by the duration of the comparison.
+pub const CREATED_AT_LAG: Duration = Duration::from_secs(1);
+
+/// When the acknowledgement of a movement arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Acknowledgement {
+    pub movement: MovementId,
+    pub at: Timestamp,
+}
+
+/// The balances of a wallet: at first nothing, and then that after each entry.
+#[derive(Debug, Clone, Default)]
+struct Timeline {
+    /// In the order of the numbers.
+    changes: Vec<Change>,
+    /// In the order of time. The number of changes that were acknowledged until then.
+    acknowledged: Vec<Acknowledged>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    number: i64,
+    at: Timestamp,
+    /// The balance after it.
+    balance: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Acknowledged {
+    at: Timestamp,
+    changes: usize,
+}
+
+/// The balances of all wallets over time.
+#[derive(Debug, Clone, Default)]
+pub struct Timelines(BTreeMap<WalletId, Timeline>);
+
+impl Timelines {
+    pub fn new(stored: &StoredJournal, acknowledgements: impl IntoIterator<Item = Acknowledgement>) -> Self {
+        let mut timelines: BTreeMap<WalletId, Timeline> = BTreeMap::new();
+        for movement in stored.movements.values() {
+            for entry in &movement.entries {
+                let StoredAccount::Wallet { id, number, balance } = entry.account else { continue };
+                timelines.entry(id).or_default().changes.push(Change { number, at: movement.created_at, balance });
+            }
+        }
+        for timeline in timelines.values_mut() {
+            timeline.changes.sort_by_key(|change| change.number);
+        }
+        let mut acknowledgements: Vec<_> = acknowledgements.into_iter().collect();
+        acknowledgements.sort_by_key(|acknowledgement| acknowledgement.at);
+        for Acknowledgement { movement, at } in acknowledgements {
+            let Some(movement) = stored.movements.get(&movement) else { continue };
+            for entry in &movement.entries {
+                let StoredAccount::Wallet { id, number, .. } = entry.account else { continue };
+                let Some(timeline) = timelines.get_mut(&id) else { continue };
+                let before = timeline.acknowledged.last().map_or(0, |last| last.changes);
+                let changes = usize::try_from(number).unwrap_or_default().max(before);
+                timeline.acknowledged.push(Acknowledged { at, changes });
+            }
+        }
+        Self(timelines)
+    }
+
+    /// Whether the wallet may have had this balance for a request between `start` and `end`. A change counts from a moment after its
+    /// time, and at the latest when it is acknowledged.
+    pub fn may_have_had(&self, wallet: WalletId, balance: i64, start: Timestamp, end: Timestamp) -> bool {
+        let empty = Timeline::default();
+        let Timeline { changes, acknowledged } = self.0.get(&wallet).unwrap_or(&empty);
+        let acknowledged = &acknowledged[..acknowledged.partition_point(|acknowledged| acknowledged.at < start)];
+        let first = acknowledged.last().map_or(0, |acknowledged| acknowledged.changes).min(changes.len());
+        let end = end.plus(CREATED_AT_TOLERANCE);
+        let last = changes.partition_point(|change| change.at <= end).max(first);
+        let balance_after = |count: usize| count.checked_sub(1).map_or(0, |index| changes[index].balance);
+        (first..=last).any(|count| balance_after(count) == balance)
+    }
+}
