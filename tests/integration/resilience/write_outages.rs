@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use common::config::Caller;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tests::{
     Platform, Stack,
+    client::send,
     load::{LoadGenerator, MissingResponse, retry_and_reconcile},
     platform::Instance,
     servers::{Database, PrivateServer},
@@ -17,6 +19,9 @@ use tests::{
 const ORDERS: usize = 20;
 /// How long it may take until a service reports that orders cannot be placed.
 const REPORT_LIMIT: Duration = Duration::from_secs(12);
+
+/// The id of no wallet.
+const UNKNOWN_WALLET: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
 
 /// Waits until the service reports this component as not ready, and returns the reason.
 async fn wait_until_not_ready(service: &Instance, name: &str) -> String {
@@ -128,6 +133,39 @@ async fn orders_recover_after_lock_by_another_client_of_postgres() {
     wait_until_write_outage_is_reported(&platform).await;
     other.execute("rollback").await.unwrap();
     assert_orders_recover(&platform, load).await;
+}
+
+async fn wait_until_journal_is_ready(platform: &Platform) {
+    wait_until("the journal is writable", REPORT_LIMIT, async || {
+        (platform.db_proxy.component("journal").await["ready"] == true).then_some(())
+    })
+    .await;
+}
+
+/// The writer of wallets has a connection of its own, so its failures do not stop orders.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocked_writer_of_wallets_is_reported_while_orders_are_placed() {
+    let platform = Platform::start(Stack::Servers).await;
+    wait_until_journal_is_ready(&platform).await;
+    let mut other = PgConnection::connect(&platform.database.url()).await.unwrap();
+    other.execute("begin; lock table wallets in access exclusive mode").await.unwrap();
+    let movement = serde_json::json!({
+        "client": "anonymous", "key": "a", "owner": "anonymous",
+        "operation": { "wallet_id": UNKNOWN_WALLET, "operation_type": "DEPOSIT", "amount": "1" },
+    });
+    let body = serde_json::json!({ "movements": [movement] }).to_string();
+    let request = platform.client.json(platform.db_proxy.url("/movements"), body);
+    let request = request.bearer_auth(platform.token_of(Caller::WALLETS, "db-proxy"));
+    let blocked = tokio::spawn(async move { send(request).await });
+    let reason = wait_until_not_ready(&platform.db_proxy, "journal").await;
+    assert!(reason.starts_with("postgresql: "), "{reason}");
+    assert_eq!(platform.db_proxy.component("database").await["ready"], true);
+    let order = r#"{"currency":"USD","amount":"1"}"#;
+    platform.client.post(platform.create_order.url("/api/v1/orders"), order).await.json(201);
+    platform.wait_until_orders_are_ready().await;
+    other.execute("rollback").await.unwrap();
+    wait_until_journal_is_ready(&platform).await;
+    blocked.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

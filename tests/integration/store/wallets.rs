@@ -1,8 +1,9 @@
 //! Wallets and their journal: movements, keys and pages. Concurrent writers are in `concurrency`, the check of the journal in
-//! `verification`, and the endpoints in `endpoints`.
+//! `verification`, transfers between users in `owners`, and the endpoints in `endpoints`.
 
 mod concurrency;
 mod endpoints;
+mod owners;
 mod verification;
 
 use std::time::Duration;

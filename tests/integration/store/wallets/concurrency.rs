@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use common::{api::wallets::MoveRefusalReason, ids::WalletId, metrics::Metrics};
+use common::{
+    api::{orders::OwnerFilter, wallets::MoveRefusalReason},
+    ids::{UserId, WalletId},
+    metrics::Metrics,
+};
 use db_proxy::{
     group_commit::{WriteHealth, Writer, WriterMetrics},
     wallets::{MoveMoneyCommand, WalletBatchStore, WalletStore, outcome_of},
@@ -12,15 +16,19 @@ use tokio::{
     sync::Barrier,
     task::{JoinHandle, JoinSet},
 };
+use uuid::Uuid;
 
 use super::{
     super::{Fixture, unchecked_clock},
-    MoveOutcome, commit, deposit, has_moved, reason, transfer, withdraw,
+    MoveOutcome, commit, deposit, has_moved,
+    owners::of_user,
+    reason, transfer, withdraw,
 };
 
 on_both_stacks!(
     concurrent_operations_on_one_wallet_are_exact,
     opposite_transfers_neither_block_nor_lose_money,
+    payments_of_many_users_into_one_wallet_are_exact,
     one_key_through_all_writers_moves_money_once,
     one_key_for_different_wallets_moves_money_once,
     retry_of_an_aborted_movement_moves_money_once,
@@ -130,6 +138,46 @@ async fn opposite_transfers_neither_block_nor_lose_money(stack: Stack) {
     assert_eq!(sum, [[(400 * 10_000).to_string()]]);
     let checked = fixture.check_journal().await;
     assert_eq!(checked.movements, u64::try_from(WALLETS + outcomes.len() - refused).unwrap());
+    writers.shut_down().await;
+}
+
+/// Every user pays a shop, which pays some of it back at the same time.
+async fn payments_of_many_users_into_one_wallet_are_exact(stack: Stack) {
+    const USERS: usize = 8;
+    let fixture = Fixture::new(stack).await;
+    let owner = UserId(Uuid::now_v7());
+    let shop = fixture.create_wallet_of(Some(owner), "USD").await.id;
+    let mut users = Vec::new();
+    for _ in 0..USERS {
+        let user = UserId(Uuid::now_v7());
+        let wallet = fixture.create_wallet_of(Some(user), "USD").await.id;
+        fixture.move_money(&[of_user(user, deposit("start", wallet, "100"))]).await;
+        users.push((user, wallet));
+    }
+    let writers = Writers::new(&fixture).await;
+    let commands = (0..400).map(|n| {
+        let (user, wallet) = users[n % USERS];
+        if n.is_multiple_of(4) {
+            of_user(owner, transfer(n, shop, wallet, "1"))
+        } else {
+            of_user(user, transfer(n, wallet, shop, "1.5"))
+        }
+    });
+    let outcomes = writers.move_all(commands).await;
+    let mut expected = 0;
+    for (n, outcome) in outcomes.iter().enumerate() {
+        match reason(outcome) {
+            None if n.is_multiple_of(4) => expected -= 10_000,
+            None => expected += 15_000,
+            Some(refusal) => assert_eq!(refusal, MoveRefusalReason::InsufficientFunds),
+        }
+        assert!(outcome.transfer.iter().all(|transfer| transfer.to_balance.is_none()), "{outcome:?}");
+    }
+    let shown = fixture.wallets().wallet(shop, OwnerFilter::User(owner)).await.unwrap().balance;
+    assert_eq!(shown.units(), expected);
+    let sum = fixture.query_text("select cast(sum(balance) as text) from wallets").await;
+    assert_eq!(sum, [[(USERS * 1_000_000).to_string()]]);
+    fixture.check_journal().await;
     writers.shut_down().await;
 }
 
