@@ -5,6 +5,7 @@ mod idempotency;
 mod listing;
 mod order_limit;
 mod owners;
+pub(crate) mod payments;
 mod placement;
 mod prices;
 mod quotes;

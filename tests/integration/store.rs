@@ -195,6 +195,7 @@ fn commands(orders: &[TestOrder]) -> Vec<Command> {
             user,
             terms,
             annotations,
+            wallets: None,
             requested_at,
             written_by: Caller::CREATE_ORDER,
             attempted_ids: Vec::new(),

@@ -115,6 +115,7 @@ pub const POLICY: &[ServicePolicy] = &[
             ("add_order", Internal(Permission::OrderWriter)),
             ("place_orders", Internal(Permission::OrderWriter)),
             ("place_orders_v2", Internal(Permission::OrderWriter)),
+            ("place_orders_v3", Internal(Permission::OrderWriter)),
             ("hold_quote", Internal(Permission::OrderWriter)),
             ("hold_quote_v2", Internal(Permission::OrderWriter)),
             ("get_quote", Internal(Permission::OrderWriter)),

@@ -8,24 +8,27 @@ mod annotations;
 mod listing;
 mod origin;
 mod owner;
+mod refusals;
+mod wallets;
 
-use poem_openapi::{Enum, Object};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     amounts::{ConversionError, ConvertedAmounts, OrderedAmount, OrderedBy, PricedOrder},
     annotations::{Annotations, ClientReference, Metadata},
     listing::{Cursor, FoundOrders, OffsetPage, OrderFilter, OrderIds, OrderPage, OrderQuery, OrderSummary},
+    origin::OrderOrigin,
     owner::{ANONYMOUS, OwnerError, OwnerFilter, client_name, names_a_user},
+    refusals::{RefusalReason, Refused},
+    wallets::OrderWallets,
 };
 use crate::{
     api::{FieldError, prices::PriceState},
-    ids::{IdempotencyKey, OrderId, QuoteId, UserId},
+    ids::{IdempotencyKey, OrderId, QuoteId, UserId, WalletId},
     money::{Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
-
-pub use self::origin::OrderOrigin;
 
 /// Maximum number of orders on a page.
 pub const MAX_PAGE: u32 = 1000;
@@ -73,9 +76,22 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub user_id: Option<UserId>,
+    /// The wallet that paid the amount. Absent if no wallet paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub wallet_id: Option<WalletId>,
+    /// The wallet that received the bitcoin. Absent if no wallet received it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub credit_wallet_id: Option<WalletId>,
 }
 
 impl Order {
+    /// The wallets of the order. `None` if no wallet paid.
+    pub fn wallets(&self) -> Option<OrderWallets> {
+        self.wallet_id.map(|paying| OrderWallets { paying, credited: self.credit_wallet_id })
+    }
+
     /// The amount that the client named.
     pub fn ordered_amount(&self) -> OrderedAmount {
         match self.ordered_by {
@@ -116,14 +132,22 @@ pub struct OrderPayload {
     /// Further notes of the client. Everyone who can read the order sees them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    /// A wallet of the caller, in the currency of the order. Its balance pays the amount, in the same transaction as the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet_id: Option<String>,
+    /// A wallet of the caller in BTC. It receives the bitcoin, in the same transaction. Only beside `wallet_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit_wallet_id: Option<String>,
 }
 
-/// A validated order: what it buys, and the annotations of the client. Two requests with one idempotency key are the same
-/// request if both fields are equal.
+/// A validated order: what it buys, the annotations of the client, and the wallets. Two requests with one idempotency key are the
+/// same request if all fields are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRequest {
     pub source: OrderSource,
     pub annotations: Annotations,
+    /// `None` if no wallet pays the order.
+    pub wallets: Option<OrderWallets>,
 }
 
 impl OrderRequest {
@@ -131,9 +155,12 @@ impl OrderRequest {
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let source = OrderSource::from_payload(payload, allowed);
         let annotations = Annotations::validate(payload.client_reference.as_deref(), payload.metadata.as_ref());
-        match (source, annotations) {
-            (Ok(source), Ok(annotations)) => Ok(Self { source, annotations }),
-            (source, annotations) => Err([source.err(), annotations.err()].into_iter().flatten().flatten().collect()),
+        let wallets = OrderWallets::validate(payload.wallet_id.as_deref(), payload.credit_wallet_id.as_deref());
+        match (source, annotations, wallets) {
+            (Ok(source), Ok(annotations), Ok(wallets)) => Ok(Self { source, annotations, wallets }),
+            (source, annotations, wallets) => {
+                Err([source.err(), annotations.err(), wallets.err()].into_iter().flatten().flatten().collect())
+            }
         }
     }
 }
@@ -258,9 +285,20 @@ pub struct PlaceOrderCommand {
     /// The user who places the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
+    /// The wallet of the user that pays the amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet_id: Option<WalletId>,
+    /// The wallet of the user that receives the bitcoin. Only beside `wallet_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit_wallet_id: Option<WalletId>,
 }
 
 impl PlaceOrderCommand {
+    /// Whether a db-proxy of the last release would ignore a part of the order.
+    pub fn needs_version_3(&self) -> bool {
+        self.wallet_id.is_some() || self.credit_wallet_id.is_some()
+    }
+
     /// Whether a db-proxy of an older release would ignore a part of the order.
     pub fn needs_version_2(&self) -> bool {
         let names_bitcoin = self.market.as_ref().is_some_and(|market| market.bitcoin_amount.is_some());
@@ -320,46 +358,6 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub refused: Option<Refused>,
-}
-
-/// Why an order was not placed.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-pub struct Refused {
-    pub reason: RefusalReason,
-    /// What remains of the limit. Present if the limit is the reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub remaining: Option<Sats>,
-    /// The origin of the orders in the database. Present if the order was refused because its price has a different origin.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub database_origin: Option<OrderOrigin>,
-}
-
-impl Refused {
-    /// A refusal that needs no further details.
-    pub fn because(reason: RefusalReason) -> Self {
-        Self { reason, remaining: None, database_origin: None }
-    }
-}
-
-/// Why an order was not placed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[oai(rename_all = "snake_case")]
-pub enum RefusalReason {
-    /// The order exceeds what remains of the limit.
-    LimitExceeded,
-    /// The key was used for a different order.
-    KeyReused,
-    /// No price was available, or the price expired before the order was decided.
-    PriceUnavailable,
-    /// No quote has this id.
-    QuoteUnknown,
-    /// A different order took the quote.
-    QuoteTaken,
-    /// The quote has expired.
-    QuoteExpired,
 }
 
 /// The outcomes of a group of orders, in the order of the request.

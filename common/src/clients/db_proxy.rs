@@ -73,10 +73,7 @@ impl DbProxyClient {
 
     /// Places a batch of orders. Retries are safe, because every order has a key.
     pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
-        // An older db-proxy would place orders without the fields that it does not know. Orders with such fields are sent to
-        // `/v2/orders`, a path that an older db-proxy does not have, so it places none of them.
-        let is_version_2 = orders.orders.iter().any(PlaceOrderCommand::needs_version_2);
-        let path = if is_version_2 { "/v2/orders" } else { "/orders" };
+        let path = place_path(orders);
         let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, ORDER_WRITE_DEADLINE).await;
         PlaceOrdersOutcome {
             result: outcome.result.map_err(unavailable_if_older).and_then(|bytes| self.0.parse_response(&bytes)),
@@ -137,6 +134,20 @@ impl DbProxyClient {
     ) -> Result<CourseHistoryPage, CallError> {
         let path = format!("/courses/history?{}", filter.to_query(INTERNAL_EXCHANGERS, resolution, cursor, limit));
         self.0.call_json(Method::GET, &path, None::<&()>, Retry::Safe, READ_DEADLINE).await
+    }
+}
+
+/// The path that a batch of orders is sent to.
+///
+/// An older db-proxy would place orders without the fields that it does not know. Orders with such fields are sent to a path that an
+/// older db-proxy does not have, so it places none of them.
+fn place_path(PlaceOrderCommands { orders }: &PlaceOrderCommands) -> &'static str {
+    if orders.iter().any(PlaceOrderCommand::needs_version_3) {
+        "/v3/orders"
+    } else if orders.iter().any(PlaceOrderCommand::needs_version_2) {
+        "/v2/orders"
+    } else {
+        "/orders"
     }
 }
 

@@ -12,7 +12,7 @@ use clap::{
 use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE},
     config::{HTTP_URL, Secret, parse_http_url},
-    ids::{IdempotencyKey, OrderId, QuoteId},
+    ids::{IdempotencyKey, OrderId, QuoteId, WalletId},
     money::{AmountError, Currency, FiatAmount, NumberError, parse_decimal},
     time::Timestamp,
 };
@@ -211,6 +211,12 @@ pub struct PlaceArgs {
     /// Id of the quote whose price and amount the order takes, instead of a currency and an amount.
     #[arg(short, long, conflicts_with = "currency")]
     pub quote: Option<QuoteId>,
+    /// Id of the wallet that pays, in the currency of the order. By default, no wallet pays.
+    #[arg(long)]
+    pub wallet: Option<WalletId>,
+    /// Id of the wallet in BTC that receives the bitcoin. Only beside --wallet.
+    #[arg(long, value_name = "WALLET", requires = "wallet")]
+    pub credit_wallet: Option<WalletId>,
     /// Your reference for the order, such as the number of an invoice.
     #[arg(short, long)]
     pub reference: Option<String>,

@@ -15,6 +15,8 @@ const ABOUT: &str = "Places orders to buy bitcoin at the current price. The resp
 /// The error codes of both operations that place an order.
 const PLACING: &[Code] = &[
     Code::LimitExceeded,
+    Code::InsufficientFunds,
+    Code::BalanceOutOfRange,
     Code::KeyReused,
     Code::QuoteUnknown,
     Code::QuoteTaken,

@@ -1,11 +1,13 @@
 //! The errors of create-order. Only this module converts them to HTTP statuses.
 
+mod wallet_refusal;
+
 use std::time::Duration;
 
 use common::{
     api::{
         Code, FieldError, Problem, Subcode,
-        orders::{OrderOrigin, RefusalReason, Refused},
+        orders::{OrderOrigin, OrderWallets, RefusalReason, Refused},
         quotes::QuoteCap,
     },
     clients::{CallError, DispatchError},
@@ -13,6 +15,7 @@ use common::{
     money::Sats,
 };
 
+use self::wallet_refusal::{WalletReason, WalletRefusal};
 use crate::price_reader::PriceError;
 
 /// `Retry-After` when there is no price: price-updater publishes a price every 15 s by default.
@@ -54,6 +57,12 @@ pub enum Error {
     /// 409: a quote that expired or was released reserves nothing.
     #[error("the quote has expired or was released")]
     QuoteExpired,
+    /// 409 or 422: a wallet of the order does not permit it.
+    #[error(transparent)]
+    Wallet(#[from] WalletRefusal),
+    /// 403: the credentials permit orders, but no payments from wallets.
+    #[error("{0}")]
+    PaymentForbidden(&'static str),
     /// 404: no quote has this id.
     #[error("quote {0} does not exist")]
     QuoteNotFound(QuoteId),
@@ -74,8 +83,10 @@ pub enum Error {
     ReleaseQuote(#[source] CallError),
 }
 
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
+impl Error {
+    /// The error of a refused order with these wallets.
+    pub fn of_refusal(refused: &Refused, wallets: Option<OrderWallets>) -> Self {
+        let wallet = |reason| Self::Wallet(WalletRefusal::new(reason, refused, wallets));
         match refused.reason {
             RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining, largest_quote: None },
             RefusalReason::KeyReused => Self::KeyReused,
@@ -86,7 +97,18 @@ impl From<Refused> for Error {
             RefusalReason::QuoteUnknown => Self::QuoteUnknown,
             RefusalReason::QuoteTaken => Self::QuoteTaken,
             RefusalReason::QuoteExpired => Self::QuoteExpired,
+            RefusalReason::WalletNotFound => wallet(WalletReason::NotFound),
+            RefusalReason::WalletCurrency => wallet(WalletReason::Currency),
+            RefusalReason::InsufficientFunds => wallet(WalletReason::InsufficientFunds),
+            RefusalReason::BalanceOutOfRange => wallet(WalletReason::BalanceOutOfRange),
         }
+    }
+}
+
+impl From<Refused> for Error {
+    /// The error of a refusal that concerns no wallet.
+    fn from(refused: Refused) -> Self {
+        Self::of_refusal(&refused, None)
     }
 }
 
@@ -167,6 +189,8 @@ impl From<Error> for Problem {
             Error::QuoteExpired => {
                 Self::new(Code::QuoteExpired, "The quote has expired or was released. Request a new quote.")
             }
+            Error::Wallet(refusal) => refusal.into(),
+            Error::PaymentForbidden(detail) => Self::new(Code::Forbidden, detail),
             Error::QuoteNotFound(id) => {
                 let detail = format!("Quote {id} does not exist. Quotes are deleted some time after they expire.");
                 Self::new(Code::NotFound, detail)

@@ -84,6 +84,8 @@ impl OrderService {
             client_reference: None,
             metadata: None,
             user_id: user,
+            wallet_id: None,
+            credit_wallet_id: None,
         };
         // Why no new order can be placed. An earlier order with the same key may exist.
         let mut local_error = None;
@@ -104,6 +106,9 @@ impl OrderService {
         }
         (command.client_reference, command.metadata) =
             (request.annotations.client_reference, request.annotations.metadata);
+        let wallets = request.wallets;
+        command.wallet_id = wallets.map(|wallets| wallets.paying);
+        command.credit_wallet_id = wallets.and_then(|wallets| wallets.credited);
         let is_client_key = key.is_client_supplied();
         if let Some(error) = local_error.take_if(|_| !is_client_key) {
             return Err(error);
@@ -120,7 +125,7 @@ impl OrderService {
             (Decision::Placed(placed), _) => Ok(placed),
             // The local error states why the order was sent without a price.
             (Decision::Refused(Refused { reason: RefusalReason::PriceUnavailable, .. }), Some(error)) => Err(error),
-            (Decision::Refused(refused), _) => Err(refused.into()),
+            (Decision::Refused(refused), _) => Err(Error::of_refusal(&refused, wallets)),
         }
     }
 

@@ -6,6 +6,7 @@ use common::{
     access::Principal,
     api::{
         FieldError, Problem,
+        keys::Scope,
         orders::{Order, OrderPayload, Placed, PlacedMessage},
         quotes::{Quote, QuoteRequest},
     },
@@ -113,6 +114,12 @@ impl Api {
         /// A reference of the client: 1 to 200 characters without control characters.
         #[oai(name = "client_reference")]
         _client_reference: Query<Option<String>>,
+        /// The wallet that pays: a wallet of the caller, in the currency of the order.
+        #[oai(name = "wallet_id")]
+        _wallet_id: Query<Option<String>>,
+        /// The wallet that receives the bitcoin: a wallet of the caller in BTC. Only beside `wallet_id`.
+        #[oai(name = "credit_wallet_id")]
+        _credit_wallet_id: Query<Option<String>>,
         /// Identifies the order: a user's requests with the same idempotency key place only one order. All requests without an
         /// API key count as requests of one user.
         #[oai(name = "Idempotency-Key")]
@@ -209,6 +216,7 @@ impl Api {
         key: &RequestKey,
         principal: &Principal,
     ) -> Result<Placed, Problem> {
+        check_payment(payload, principal)?;
         let placing = self.order_service.place_order(payload, key, principal.user_id());
         let result = match tokio::time::timeout(PLACE_ORDER_TIMEOUT, placing).await {
             Ok(result) => result,
@@ -221,4 +229,16 @@ impl Api {
         let base = self.orders_url.as_ref().map_or("", |url| url.as_str().trim_end_matches('/'));
         format!("{base}/api/v1/orders/{}", placed.order.id)
     }
+}
+
+/// Refuses an order that would take money from a wallet if the credentials do not permit it. Operators change no wallet.
+fn check_payment(payload: &OrderPayload, principal: &Principal) -> Result<(), Error> {
+    let reason = match principal {
+        _ if payload.wallet_id.is_none() && payload.credit_wallet_id.is_none() => return Ok(()),
+        Principal::Anonymous => return Ok(()),
+        Principal::User(user) if user.scopes.contain(Scope::Wallets) => return Ok(()),
+        Principal::User(_) => "The API key does not have the scope wallets, which a payment from a wallet requires.",
+        Principal::Operator => "Operators pay no orders from wallets. Use the API key of the owner of the wallet.",
+    };
+    Err(Error::PaymentForbidden(reason))
 }

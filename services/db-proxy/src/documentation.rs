@@ -19,6 +19,7 @@ const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
 const USER_ID: &str = "019b7d5a-1f00-7000-8000-000000000003";
 const KEY_ID: &str = "019b7d5a-1f00-7000-8000-000000000004";
 const WALLET_ID: &str = "019b7d5a-1f00-7000-8000-000000000005";
+const CREDIT_WALLET_ID: &str = "019b7d5a-1f00-7000-8000-000000000006";
 const EMAIL: &str = "ada@example.org";
 
 /// The price of an order of 69 EUR. The price has expired, so that the examples of orders are refused.
@@ -46,6 +47,8 @@ fn order_operations() -> Vec<OperationDescription> {
         json!({ "currency": "EUR", "amount": "69.00", "price": price(), "hold_secs": 30, "client": "ip:192.0.2.1" });
     let mut annotated = command.clone();
     annotated["client_reference"] = "invoice-42".into();
+    let mut paid = command.clone();
+    (paid["wallet_id"], paid["credit_wallet_id"]) = (WALLET_ID.into(), CREDIT_WALLET_ID.into());
     let mut by_bitcoin = quote.clone();
     (by_bitcoin["amount"], by_bitcoin["ordered_by"]) = ("69.0003".into(), "bitcoin_amount".into());
     let owner = "user:019b7d5a-1f00-7000-8000-000000000003";
@@ -54,6 +57,7 @@ fn order_operations() -> Vec<OperationDescription> {
     vec![
         order("place_orders").errors(WRITING).body(json!({ "orders": [command] })),
         order("place_orders_v2").errors(WRITING).body(json!({ "orders": [annotated] })),
+        order("place_orders_v3").errors(WRITING).body(json!({ "orders": [paid] })),
         order("add_order").errors(WRITING).body(command),
         of_quote("hold_quote").errors(WRITING).body(quote),
         of_quote("hold_quote_v2").errors(WRITING).body(by_bitcoin),

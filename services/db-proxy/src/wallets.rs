@@ -8,6 +8,7 @@
 //! up to zero, and every balance follows from the entries of its wallet.
 
 pub mod command;
+pub mod ledger;
 pub mod policy;
 pub mod records;
 mod requests;

@@ -15,7 +15,7 @@ use common::{
 use futures_util::{Stream, stream};
 
 const CSV_HEADER: &str = "id,created_at,currency,amount,exchange_rate,bitcoin_amount,price_as_of,simulated,price_state,ordered_by,quote,\
-     client_reference,metadata,user_id\r\n";
+     client_reference,metadata,user_id,wallet_id,credit_wallet_id\r\n";
 
 /// The progress of an export.
 enum ExportPosition {
@@ -66,7 +66,7 @@ fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::
         ExportFormat::Csv => {
             let Order { id, created_at, currency, amount, exchange_rate, .. } = order;
             let Order { bitcoin_amount, price_as_of, simulated, price_state, ordered_by, quote, .. } = order;
-            let Order { client_reference, metadata, user_id, .. } = order;
+            let Order { client_reference, metadata, user_id, wallet_id, credit_wallet_id, .. } = order;
             write!(chunk, "{id},{created_at},{currency},{amount},{exchange_rate},{bitcoin_amount},{price_as_of},")?;
             write!(chunk, "{simulated},{},{},", price_state.as_str(), ordered_by.as_str())?;
             if let Some(quote) = quote {
@@ -77,6 +77,12 @@ fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::
             write!(chunk, ",{},{},", csv_text(reference), csv_text(&metadata))?;
             if let Some(user) = user_id {
                 write!(chunk, "{user}")?;
+            }
+            for wallet in [wallet_id, credit_wallet_id] {
+                chunk.push(b',');
+                if let Some(wallet) = wallet {
+                    write!(chunk, "{wallet}")?;
+                }
             }
             chunk.write_all(b"\r\n")
         }

@@ -1,12 +1,20 @@
 //! Services as real processes that are killed or shut down: each acknowledged order is stored exactly once.
 
+use std::time::Duration;
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
 use tests::{
     Platform, Stack,
+    client::try_send,
     load::{LoadGenerator, MissingResponse, retry_and_reconcile},
     on_both_stacks,
     platform::order,
     reconciliation::assert_reconciled,
 };
+use tokio::task::JoinSet;
+
+use crate::orders::payments::Accounts;
 
 on_both_stacks!(
     acknowledged_orders_survive_kill_of_all_services,
@@ -14,6 +22,7 @@ on_both_stacks!(
     orders_survive_create_order_kills,
     graceful_shutdown_loses_no_order,
     health_check_kill_does_not_affect_orders,
+    kill_of_db_proxy_separates_no_order_from_its_payment,
 );
 
 /// Orders to wait for before and after a fault.
@@ -93,4 +102,46 @@ async fn health_check_kill_does_not_affect_orders(stack: Stack) {
     platform.health_check.start().await;
     load.wait_for_orders(ORDERS).await;
     retry_and_reconcile(&platform, load.stop().await).await;
+}
+
+/// Sends the order with its key until it is placed.
+async fn place_until_placed(request: RequestBuilder) -> Value {
+    loop {
+        match try_send(request.try_clone().expect("the body is in memory")).await {
+            Ok(response) if response.status == 201 => return response.json(201),
+            Ok(response) => assert_eq!(response.status, 503, "{}", response.text()),
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn kill_of_db_proxy_separates_no_order_from_its_payment(stack: Stack) {
+    const ALL: usize = 60;
+    let platform = Platform::builder(stack).in_processes().start().await;
+    let accounts = Accounts::of(&platform);
+    let (euro, btc) = (accounts.create("EUR").await, accounts.create("BTC").await);
+    accounts.deposit(&euro, "1000").await;
+    let mut requests = JoinSet::new();
+    for n in 0..ALL {
+        let order = json!({ "currency": "EUR", "amount": "10", "wallet_id": euro, "credit_wallet_id": btc });
+        let request = platform.order_request(order.to_string()).header("idempotency-key", format!("key-{n}"));
+        requests.spawn(place_until_placed(request));
+    }
+    let mut placed = Vec::new();
+    while let Some(order) = requests.join_next().await {
+        placed.push(order.unwrap());
+        if placed.len().is_multiple_of(ALL / 4) && placed.len() < ALL {
+            platform.db_proxy.kill().await;
+            platform.db_proxy.start().await;
+        }
+    }
+    let satoshi: i64 = placed
+        .iter()
+        .map(|order| order["bitcoin_amount"].as_str().unwrap().replace('.', "").parse::<i64>().unwrap())
+        .sum();
+    assert_eq!(accounts.balance(&euro).await, "400.00");
+    assert_eq!(accounts.balance(&btc).await.replace('.', "").parse::<i64>().unwrap(), satoshi);
+    accounts.verify().await;
+    assert_reconciled(&platform, &placed).await;
 }

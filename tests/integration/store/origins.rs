@@ -48,6 +48,7 @@ fn refusing_origin(decision: &Decision) -> OrderOrigin {
             reason: RefusalReason::PriceUnavailable,
             database_origin: Some(origin),
             remaining: None,
+            ..
         }) => *origin,
         other => panic!("not refused because of its origin: {other:?}"),
     }

@@ -66,6 +66,7 @@ fn take_command(key: &str, id: QuoteId) -> Command {
         user: None,
         terms: OrderTerms::Quote(id),
         annotations: Annotations::default(),
+        wallets: None,
         requested_at,
         written_by: Caller::CREATE_ORDER,
         attempted_ids: Vec::new(),

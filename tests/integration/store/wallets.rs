@@ -1,9 +1,10 @@
 //! Wallets and their journal: movements, keys and pages. Concurrent writers are in `concurrency`, the check of the journal in
-//! `verification`, transfers between users in `owners`, and the endpoints in `endpoints`.
+//! `verification`, transfers between users in `owners`, orders that wallets pay in `paid_orders`, and the endpoints in `endpoints`.
 
 mod concurrency;
 mod endpoints;
 mod owners;
+mod paid_orders;
 mod verification;
 
 use std::time::Duration;

@@ -245,6 +245,8 @@ fn parse_order(row: &[String]) -> StoredOrder {
         client_reference: (!client_reference.is_empty()).then(|| client_reference.parse().expect("a reference")),
         metadata: (!metadata.is_empty()).then(|| metadata.parse().expect("metadata")),
         user_id: parse_id(user).map(UserId),
+        wallet_id: None,
+        credit_wallet_id: None,
     };
     StoredOrder { seq: parse_integer(seq), idempotency_key: key.clone(), quote: order.quote, order }
 }

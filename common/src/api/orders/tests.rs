@@ -95,3 +95,30 @@ fn other_amount_is_computed_from_the_named_amount_and_rounded_up() {
     // 0.00082143 bitcoin are worth 69.00021858.
     assert_eq!(convert(OrderedAmount::Bitcoin("0.00082143".parse().unwrap())), pair("69.0003", "0.00082143"));
 }
+
+#[test]
+fn bitcoin_is_credited_only_if_a_wallet_pays() {
+    const A: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
+    const B: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ac";
+    let fields = |paying, credited| {
+        let errors = OrderWallets::validate(paying, credited).err().unwrap_or_default();
+        errors.into_iter().map(|error| error.field).collect::<Vec<_>>()
+    };
+    assert_eq!(OrderWallets::validate(None, None), Ok(None));
+    let wallets = OrderWallets::validate(Some(A), Some(B)).unwrap().unwrap();
+    assert_eq!((wallets.paying.to_string().as_str(), wallets.credited.unwrap().to_string().as_str()), (A, B));
+    assert_eq!(wallets.field_of(wallets.credited.unwrap()), "credit_wallet_id");
+    assert_eq!(wallets.field_of(wallets.paying), "wallet_id");
+    assert_eq!(OrderWallets::validate(Some(A), None).unwrap().unwrap().credited, None);
+    assert_eq!(fields(None, Some(B)), ["wallet_id"]);
+    assert_eq!(fields(Some(A), Some(A)), ["credit_wallet_id"]);
+    assert_eq!(fields(Some("a"), Some("")), ["wallet_id", "credit_wallet_id"]);
+}
+
+#[test]
+fn wallets_are_absent_from_an_order_that_no_wallet_paid() {
+    let json = r#"{"id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2b","created_at":"2026-11-21T10:21:11.219148Z","currency":"USD","amount":"600.00","exchange_rate":"91000.00","bitcoin_amount":"0.00659341","price_as_of":"2026-11-21T10:21:11.000000Z","simulated":true}"#;
+    let order: Order = serde_json::from_str(json).unwrap();
+    assert_eq!(order.wallets(), None);
+    assert_eq!(serde_json::to_string(&order).unwrap(), json);
+}

@@ -108,7 +108,7 @@ codes! {
     QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve",
         AfterChange,
         "Request a quote of at most `remaining_bitcoin`, wait until an open quote is used or expires, or place an order without a quote.";
-    /// The wallet has less money than the operation takes from it. `balance` is what it has.
+    /// The wallet has less money than the operation or the order takes from it. `balance` is what it has.
     InsufficientFunds = "insufficient_funds", CONFLICT, "The wallet has not enough money",
         AfterChange, "Send a smaller amount, or deposit money first.";
     /// The wallet would have more money than a wallet may have: 18 digits, of which 4 are decimals, or 8 for bitcoin. `balance` is

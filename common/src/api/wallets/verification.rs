@@ -69,6 +69,8 @@ pub enum ViolationKind {
     TooFewEntries,
     /// The entries of a movement in one currency do not add up to zero.
     NotBalanced,
+    /// A movement of an order has no order, or changes other wallets or amounts than the order states.
+    WrongOrder,
 }
 
 /// The position in a verification: wallets first, then entries, then movements. Each position is that of the last row that was

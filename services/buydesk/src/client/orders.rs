@@ -29,6 +29,8 @@ pub(super) const AMOUNT_OPTIONS: &[FieldOption] = &[
     FieldOption { field: "amount", option: "--amount" },
     FieldOption { field: "bitcoin_amount", option: "--bitcoin" },
     FieldOption { field: "quote", option: "--quote" },
+    FieldOption { field: "wallet_id", option: "--wallet" },
+    FieldOption { field: "credit_wallet_id", option: "--credit-wallet" },
     FieldOption { field: "client_reference", option: "--reference" },
     FieldOption { field: "metadata", option: "--metadata" },
     FieldOption { field: "Idempotency-Key", option: "--key" },
@@ -72,7 +74,7 @@ pub async fn run_order_command(client: &ApiClient, command: OrderCommand, json: 
 }
 
 async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow::Result<()> {
-    let PlaceArgs { currency, amount, bitcoin, quote, reference, metadata, key } = args;
+    let PlaceArgs { currency, amount, bitcoin, quote, wallet, credit_wallet, reference, metadata, key } = args;
     let pairs = metadata.len();
     let metadata: Metadata = metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
     if metadata.iter().count() != pairs {
@@ -85,6 +87,8 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
         quote: quote.map(|id| id.to_string()),
         client_reference: reference,
         metadata: (pairs > 0).then_some(metadata),
+        wallet_id: wallet.map(|id| id.to_string()),
+        credit_wallet_id: credit_wallet.map(|id| id.to_string()),
     };
     // The same key in all attempts makes retries safe.
     let key = ChangeKey::new(key);

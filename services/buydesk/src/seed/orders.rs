@@ -92,6 +92,7 @@ fn place_command(number: u64) -> anyhow::Result<Command> {
         user: None,
         terms: OrderTerms::Market(MarketTerms { order, priced: Some(PricedOrder { amount, price }) }),
         annotations: Annotations::default(),
+        wallets: None,
         requested_at: now,
         written_by: Caller::BUYDESK,
         attempted_ids: Vec::new(),

@@ -57,6 +57,8 @@ pub fn market_command() -> PlaceOrderCommand {
         client_reference: None,
         metadata: None,
         user_id: None,
+        wallet_id: None,
+        credit_wallet_id: None,
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use common::{
     api::{
-        orders::{Annotations, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder, Refused, ValidatedOrder},
+        orders::{
+            Annotations, OrderPrice, OrderWallets, OrderedBy, OwnerFilter, Placed, PricedOrder, Refused, ValidatedOrder,
+        },
         quotes::{ExceededCap, Quote},
     },
     config::Caller,
@@ -40,6 +42,8 @@ pub struct PlaceCommand {
     pub user: Option<UserId>,
     pub terms: OrderTerms,
     pub annotations: Annotations,
+    /// `None` if no wallet pays the order.
+    pub wallets: Option<OrderWallets>,
     /// When the client requested the order. It is not later than the time at which db-proxy received the request.
     pub requested_at: Timestamp,
     /// The service that sent the order to db-proxy.

@@ -1,33 +1,30 @@
-//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, the limit, and the separation of
-//! simulated and real orders.
+//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, the limit, payments from wallets,
+//! and the separation of simulated and real orders.
 //!
 //! Commands are decided in the sequence of their arrival. A refused command does not affect the others.
 
-use std::{collections::HashMap, time::Duration};
+mod payment;
+mod quotes;
+
+use std::{collections::HashMap, mem, time::Duration};
 
 use common::{
-    api::{
-        orders::{
-            ANONYMOUS, Annotations, Order, OrderOrigin, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder,
-            RefusalReason, Refused,
-        },
-        quotes::{ExceededCap, Quote, QuoteCap, QuoteState},
+    api::orders::{
+        Annotations, Order, OrderOrigin, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder, RefusalReason,
+        Refused,
     },
     ids::QuoteId,
     money::{Currency, Sats},
     time::{MAX_CLOCK_SKEW, Timestamp},
 };
 
+use self::payment::Payment;
 use super::{
-    command::{
-        CapsExceeded, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCommand, ReleaseQuoteCommand,
-    },
+    command::{Command, Decision, MarketTerms, OrderTerms, PlaceCommand},
     order_id::new_order_id,
-    records::{
-        ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, Totals,
-    },
+    records::{ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, Totals},
 };
-use crate::{group_commit::Decided, uuid_v7::new_uuid_at};
+use crate::{group_commit::Decided, wallets::ledger::Ledger};
 
 /// Minimum difference between the times of two orders: the precision of stored times.
 const TIME_STEP: Duration = Duration::from_micros(1);
@@ -59,10 +56,13 @@ struct DecisionState {
     taken_quotes: Vec<QuoteId>,
     released_quotes: Vec<QuoteId>,
     refusals: HashMap<RefusalKey, RecordedRefusal>,
+    /// The wallets of orders that wallets pay. Empty if the batch has none.
+    ledger: Ledger,
 }
 
 impl DecisionState {
-    fn new(limit: Sats, snapshot: Snapshot, commands: usize) -> Self {
+    fn new(limit: Sats, mut snapshot: Snapshot, commands: usize) -> Self {
+        let ledger = Ledger::new(mem::take(&mut snapshot.wallets));
         let reserved = snapshot.totals.reserved.saturating_sub(snapshot.released);
         Self {
             limit,
@@ -74,13 +74,16 @@ impl DecisionState {
             taken_quotes: Vec::new(),
             released_quotes: Vec::new(),
             refusals: HashMap::new(),
+            ledger,
         }
     }
 
     fn into_changes(self) -> Option<ChangeSet> {
         // An order always changes the totals. A quote leaves them unchanged if it reserves exactly the amount that an expired
         // quote released. A refusal leaves them unchanged if the clock went back, because the refusal is then not the newest.
-        let unchanged = self.quotes.is_empty()
+        let journal = self.ledger.into_changes();
+        let unchanged = journal.is_none()
+            && self.quotes.is_empty()
             && self.released_quotes.is_empty()
             && self.refusals.is_empty()
             && self.totals == self.snapshot.totals;
@@ -94,6 +97,7 @@ impl DecisionState {
             totals: self.totals,
             decided_at: self.snapshot.now,
             mark,
+            journal,
         })
     }
 
@@ -110,169 +114,71 @@ impl DecisionState {
         if let Some(stored) = self.snapshot.records.orders.get(&command.key) {
             return replay_order(command, stored);
         }
-        let order = match &command.terms {
-            OrderTerms::Market(MarketTerms { order, priced }) => {
-                let refusal_key = RefusalKey { key: command.key.clone(), order: *order };
-                let refusal = self.snapshot.records.refusals.get(&refusal_key);
-                if let Some(refusal) =
-                    refusal.filter(|refusal| refusal.applies_to(command.requested_at, self.snapshot.now))
-                {
-                    return Ok(refusal.decision());
-                }
-                match priced.as_ref().filter(|priced| is_current(&priced.price, self.snapshot.now)) {
-                    None => return Ok(self.record_refusal(refusal_key, None)),
-                    Some(priced) if let Some(decision) = self.refuse_origin(priced.price.simulated) => {
-                        self.record_refusal(refusal_key, None);
-                        return Ok(decision);
-                    }
-                    Some(priced) if !self.fits_limit(priced.price.bitcoin_amount) => {
-                        return Ok(self.record_refusal(refusal_key, Some(self.remaining())));
-                    }
-                    Some(priced) => {
-                        let ordered_by = order.amount.ordered_by();
-                        let terms = AcceptedTerms { currency: order.currency, ordered_by, priced, quote: None };
-                        self.accept_order(command, terms)
-                    }
-                }
-            }
-            &OrderTerms::Quote(id) => {
-                let owner = OwnerFilter::of(command.user);
-                // A db-proxy of an earlier release did not check the origin, so the stored quote may have the other origin.
-                let simulated = self.find_quote(id, owner)?.quote.simulated;
-                if let Some(decision) = self.refuse_origin(simulated) {
-                    return Ok(decision);
-                }
-                let StoredQuote { quote, sources, .. } = self.take_quote(id, owner)?;
-                let price = OrderPrice {
-                    exchange_rate: quote.exchange_rate,
-                    bitcoin_amount: quote.bitcoin_amount,
-                    as_of: quote.price_as_of,
-                    expires_at: quote.expires_at,
-                    sources: vec![sources],
-                    simulated: quote.simulated,
-                    price_state: quote.price_state,
-                };
-                let (currency, ordered_by) = (quote.currency, quote.ordered_by);
-                let priced = &PricedOrder { amount: quote.amount, price };
-                self.accept_order(command, AcceptedTerms { currency, ordered_by, priced, quote: Some(id) })
-            }
+        let decision = match &command.terms {
+            OrderTerms::Market(terms) => self.place_market_order(command, terms),
+            &OrderTerms::Quote(id) => self.place_quoted_order(command, id)?,
         };
-        command.attempted_ids.push(order.id);
-        Ok(Decision::Placed(Placed { order, replayed: false }))
+        if let Decision::Placed(Placed { order, .. }) = &decision {
+            command.attempted_ids.push(order.id);
+        }
+        Ok(decision)
     }
 
-    fn create_quote(&mut self, command: &mut QuoteCommand) -> Result<Decision, RefusalReason> {
-        let quotes = &self.snapshot.records.quotes;
-        // If an attempt with an unknown outcome has committed, its quote is stored.
-        if let Some(stored) = command.attempted_ids.iter().find_map(|id| quotes.get(id)) {
-            return Ok(Decision::Quoted(stored.quote.clone()));
+    fn place_market_order(&mut self, command: &PlaceCommand, MarketTerms { order, priced }: &MarketTerms) -> Decision {
+        let refusal_key = RefusalKey { key: command.key.clone(), order: *order };
+        let refusal = self.snapshot.records.refusals.get(&refusal_key);
+        if let Some(refusal) = refusal.filter(|refusal| refusal.applies_to(command.requested_at, self.snapshot.now)) {
+            return refusal.decision();
         }
-        let (now, price) = (self.snapshot.now, &command.price);
-        if !is_current(price, now) {
-            return Err(RefusalReason::PriceUnavailable);
+        match priced.as_ref().filter(|priced| is_current(&priced.price, self.snapshot.now)) {
+            None => self.record_refusal(refusal_key, None),
+            Some(priced) if let Some(decision) = self.refuse_origin(priced.price.simulated) => {
+                self.record_refusal(refusal_key, None);
+                decision
+            }
+            Some(priced) if !self.fits_limit(priced.price.bitcoin_amount) => {
+                self.record_refusal(refusal_key, Some(self.remaining()))
+            }
+            Some(priced) => {
+                let ordered_by = order.amount.ordered_by();
+                let terms = AcceptedTerms { currency: order.currency, ordered_by, priced, quote: None };
+                match self.check_payment(command, order.currency, priced) {
+                    Payment::Refused(decision) => decision,
+                    payment => self.accept_order(command, terms, payment),
+                }
+            }
         }
-        if let Some(decision) = self.refuse_origin(price.simulated) {
+    }
+
+    fn place_quoted_order(&mut self, command: &PlaceCommand, id: QuoteId) -> Result<Decision, RefusalReason> {
+        let owner = OwnerFilter::of(command.user);
+        // A db-proxy of an earlier release did not check the origin, so the stored quote may have the other origin.
+        let simulated = self.find_quote(id, owner)?.quote.simulated;
+        if let Some(decision) = self.refuse_origin(simulated) {
             return Ok(decision);
         }
-        let fits_limit = self.fits_limit(price.bitcoin_amount);
-        let caps = self.exceeded_caps(command);
-        if !caps.is_empty() {
-            let remaining_limit = (!fits_limit).then(|| self.remaining());
-            return Ok(Decision::QuoteCapExceeded(CapsExceeded { remaining_limit, caps }));
-        }
-        if !fits_limit {
-            return Err(RefusalReason::LimitExceeded);
-        }
-        self.origin.get_or_insert(OrderOrigin::of(price.simulated));
-        let quote = Quote {
-            id: QuoteId(new_uuid_at(now)),
-            created_at: now,
-            expires_at: now.plus(command.duration),
-            currency: command.currency,
-            amount: command.amount,
-            exchange_rate: price.exchange_rate,
-            bitcoin_amount: price.bitcoin_amount,
-            price_as_of: price.as_of,
-            simulated: price.simulated,
-            price_state: price.price_state,
-            state: QuoteState::Open,
-            order_id: None,
-            ordered_by: command.ordered_by,
-            user_id: command.user,
+        let stored = self.takeable_quote(id, owner)?;
+        let quote = &stored.quote;
+        let price = OrderPrice {
+            exchange_rate: quote.exchange_rate,
+            bitcoin_amount: quote.bitcoin_amount,
+            as_of: quote.price_as_of,
+            expires_at: quote.expires_at,
+            sources: vec![stored.sources.clone()],
+            simulated: quote.simulated,
+            price_state: quote.price_state,
         };
-        let stored = StoredQuote {
-            quote: quote.clone(),
-            sources: price.sources.join(","),
-            client: command.client.clone().unwrap_or_else(|| ANONYMOUS.to_owned()),
-        };
-        self.totals.reserved = add_within_limit(self.totals.reserved, price.bitcoin_amount);
-        let reserved = self.snapshot.records.reserved_by_client.entry(stored.client.clone()).or_insert(Sats::ZERO);
-        *reserved = add_within_limit(*reserved, price.bitcoin_amount);
-        command.attempted_ids.push(quote.id);
-        self.snapshot.records.quotes.insert(quote.id, stored.clone());
-        self.quotes.push(NewQuoteRow { stored, written_by: command.written_by });
-        Ok(Decision::Quoted(quote))
-    }
-
-    /// The quote, if it belongs to the owner. A quote of another owner is refused like a quote that does not exist.
-    fn find_quote(&mut self, id: QuoteId, owner: OwnerFilter) -> Result<&mut StoredQuote, RefusalReason> {
-        let stored = self.snapshot.records.quotes.get_mut(&id);
-        stored.filter(|stored| owner.selects(stored.quote.user_id)).ok_or(RefusalReason::QuoteUnknown)
-    }
-
-    /// Marks an open quote as taken. Its reservation passes to the order that takes it.
-    fn take_quote(&mut self, id: QuoteId, owner: OwnerFilter) -> Result<StoredQuote, RefusalReason> {
-        let now = self.snapshot.now;
-        let stored = self.find_quote(id, owner)?;
-        match stored.quote.state {
-            QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
-            // A released quote is refused as expired, because an older create-order knows no reason for a released quote.
-            QuoteState::Expired | QuoteState::Released => return Err(RefusalReason::QuoteExpired),
-            QuoteState::Open if stored.has_expired(now) => return Err(RefusalReason::QuoteExpired),
-            QuoteState::Open => stored.quote.state = QuoteState::Taken,
+        let (currency, ordered_by) = (quote.currency, quote.ordered_by);
+        let priced = &PricedOrder { amount: quote.amount, price };
+        match self.check_payment(command, currency, priced) {
+            // The quote remains open.
+            Payment::Refused(decision) => Ok(decision),
+            payment => {
+                self.take_quote(&stored);
+                let terms = AcceptedTerms { currency, ordered_by, priced, quote: Some(id) };
+                Ok(self.accept_order(command, terms, payment))
+            }
         }
-        let stored = stored.clone();
-        self.return_reservation(&stored);
-        self.taken_quotes.push(id);
-        Ok(stored)
-    }
-
-    fn release_quote(
-        &mut self,
-        ReleaseQuoteCommand { id, owner }: ReleaseQuoteCommand,
-    ) -> Result<Decision, RefusalReason> {
-        let stored = self.find_quote(id, owner)?;
-        match stored.quote.state {
-            QuoteState::Taken => return Err(RefusalReason::QuoteTaken),
-            QuoteState::Expired | QuoteState::Released => return Ok(Decision::QuoteReleased(stored.quote.clone())),
-            QuoteState::Open => stored.quote.state = QuoteState::Released,
-        }
-        let stored = stored.clone();
-        self.return_reservation(&stored);
-        self.released_quotes.push(id);
-        Ok(Decision::QuoteReleased(stored.quote))
-    }
-
-    /// Subtracts the reservation of a quote that is no longer open.
-    fn return_reservation(&mut self, StoredQuote { quote, client, .. }: &StoredQuote) {
-        self.totals.reserved = self.totals.reserved.saturating_sub(quote.bitcoin_amount);
-        if let Some(reserved) = self.snapshot.records.reserved_by_client.get_mut(client) {
-            *reserved = reserved.saturating_sub(quote.bitcoin_amount);
-        }
-    }
-
-    /// The caps that the quote of a command would exceed.
-    fn exceeded_caps(&self, command: &QuoteCommand) -> Vec<ExceededCap> {
-        let QuoteCommand { caps, client, price, .. } = command;
-        let reserved_by = |client| self.snapshot.records.reserved_by_client.get(client).copied().unwrap_or(Sats::ZERO);
-        let remaining_by_cap = [
-            (QuoteCap::Quote, Some(caps.quote)),
-            (QuoteCap::Client, client.as_ref().map(|client| caps.client.saturating_sub(reserved_by(client)))),
-            (QuoteCap::AllQuotes, Some(caps.all_quotes.saturating_sub(self.totals.reserved))),
-        ];
-        let by_cap = remaining_by_cap.into_iter();
-        let by_cap = by_cap.filter_map(|(cap, remaining)| Some(ExceededCap { cap, remaining: remaining? }));
-        by_cap.filter(|cap| price.bitcoin_amount > cap.remaining).collect()
     }
 
     /// Whether `amount` fits under the limit together with all orders and reservations.
@@ -282,12 +188,13 @@ impl DecisionState {
         total.is_ok_and(|total| total <= self.limit)
     }
 
-    /// Adds an accepted order to the changes of the batch.
+    /// Adds an accepted order to the changes of the batch, with its payment.
     fn accept_order(
         &mut self,
         command: &PlaceCommand,
         AcceptedTerms { currency, ordered_by, priced, quote }: AcceptedTerms<'_>,
-    ) -> Order {
+        payment: Payment,
+    ) -> Decision {
         let &PricedOrder { amount, ref price } = priced;
         // The time is later than that of the previous order even if the clock went back, so that times, ids and sequence
         // numbers sort alike.
@@ -316,12 +223,17 @@ impl DecisionState {
             client_reference: command.annotations.client_reference.clone(),
             metadata: command.annotations.metadata.clone(),
             user_id: command.user,
+            wallet_id: command.wallets.map(|wallets| wallets.paying),
+            credit_wallet_id: command.wallets.and_then(|wallets| wallets.credited),
         };
+        if let Payment::Permitted(permitted) = payment {
+            self.book_payment(command, &order, permitted);
+        }
         let stored = StoredOrder { seq, order: order.clone() };
         self.snapshot.records.orders.insert(command.key.clone(), stored.clone());
         let (sources, key) = (price.sources.join(","), command.key.clone());
         self.orders.push(NewOrderRow { stored, sources, key, anonymous_before, written_by: command.written_by });
-        order
+        Decision::Placed(Placed { order, replayed: false })
     }
 
     /// Refuses an order and records the refusal. The refusal applies to every request for this order that was made until now.
@@ -373,7 +285,7 @@ fn replay_order(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision
     };
     let Annotations { client_reference, metadata } = &command.annotations;
     let has_same_annotations = order.client_reference == *client_reference && order.metadata == *metadata;
-    if !has_same_terms || !has_same_annotations {
+    if !has_same_terms || !has_same_annotations || order.wallets() != command.wallets {
         return Err(RefusalReason::KeyReused);
     }
     let replayed = !command.attempted_ids.contains(&order.id);

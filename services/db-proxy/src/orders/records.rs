@@ -14,7 +14,10 @@ use common::{
 };
 
 use super::command::{ClientKey, Decision};
-use crate::clock_check::ClockEvidence;
+use crate::{
+    clock_check::ClockEvidence,
+    wallets::{self, records::LockedWallets},
+};
 
 /// Totals over all orders and open quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +207,8 @@ pub struct Snapshot {
     /// The origin that marks the database. `None` if the database is not marked.
     pub origin: Option<OrderOrigin>,
     pub records: StoredRecords,
+    /// The wallets of orders that wallets pay. Empty if the batch has none.
+    pub wallets: LockedWallets,
 }
 
 /// The rows that a batch changes.
@@ -225,4 +230,6 @@ pub struct ChangeSet {
     pub decided_at: Timestamp,
     /// The mark to insert, if this batch contains the first order or quote of the database.
     pub mark: Option<OrderOrigin>,
+    /// The payments of orders from wallets, and refusals because of a balance.
+    pub journal: Option<wallets::records::ChangeSet>,
 }

@@ -6,8 +6,8 @@ use common::{
     api::{
         FieldError,
         orders::{
-            Annotations, MAX_GROUP, MarketOrder, OrderedAmount, Outcome, PlaceOrderCommand, PricedOrder, RefusalReason,
-            Refused, ValidatedOrder,
+            Annotations, MAX_GROUP, MarketOrder, OrderWallets, OrderedAmount, Outcome, PlaceOrderCommand, PricedOrder,
+            RefusalReason, Refused, ValidatedOrder,
         },
         quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
     },
@@ -26,7 +26,8 @@ pub fn place_command(
     received_at: Timestamp,
     written_by: Caller,
 ) -> Result<Command, FieldError> {
-    let PlaceOrderCommand { client, key, asked_at, market, quote, client_reference, metadata, user_id: user } = order;
+    let PlaceOrderCommand { client, key, asked_at, market, quote, client_reference, metadata, .. } = order;
+    let (user, wallets) = (order.user_id, OrderWallets::of(order.wallet_id, order.credit_wallet_id)?);
     check_client(&client, user)?;
     let terms = match (market, quote) {
         (Some(market), None) => OrderTerms::Market(market_terms(market)?),
@@ -40,7 +41,7 @@ pub fn place_command(
     let key = ClientKey { client, key };
     let annotations = Annotations { client_reference, metadata };
     let attempted_ids = Vec::new();
-    Ok(Command::Place(PlaceCommand { key, user, terms, annotations, requested_at, written_by, attempted_ids }))
+    Ok(Command::Place(PlaceCommand { key, user, terms, annotations, wallets, requested_at, written_by, attempted_ids }))
 }
 
 /// The amount that the client requested, and the price. Checks the amounts that create-order computed, because no later step

@@ -72,6 +72,17 @@ impl OrderRoutes {
         self.place_orders(caller, body).await
     }
 
+    /// Like `/v2/orders`. Callers use this path for orders that a wallet pays. A db-proxy of the last release would place them without
+    /// the payment, and does not have this path.
+    #[oai(path = "/v3/orders", method = "post", operation_id = "place_orders_v3")]
+    async fn place_orders_v3(
+        &self,
+        caller: OrderWriter,
+        body: Json<PlaceOrderCommands>,
+    ) -> Result<Json<Outcomes>, Problem> {
+        self.place_orders(caller, body).await
+    }
+
     /// Places one order.
     #[oai(path = "/add", method = "post", operation_id = "add_order")]
     async fn add_order(&self, caller: OrderWriter, body: Json<PlaceOrderCommand>) -> Result<Json<Outcome>, Problem> {

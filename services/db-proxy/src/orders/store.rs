@@ -62,6 +62,14 @@ impl DecisionClock<'_> {
             Self::Fixed(time) => Ok(*time),
         }
     }
+
+    /// A time at which the batch is decided that is not earlier than `earlier`, after further locks were taken.
+    fn time_after(&self, earlier: Timestamp) -> Result<Timestamp, ClockFault> {
+        match self {
+            Self::Checked(check) => Ok(check.write_time()?.max(earlier)),
+            Self::Fixed(time) => Ok(*time),
+        }
+    }
 }
 
 /// A range of sequence numbers and the filter to apply to it.

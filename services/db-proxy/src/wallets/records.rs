@@ -62,6 +62,14 @@ impl MovementKind {
         }
     }
 
+    /// Whether the idempotency key of the movement is stored with the movement.
+    pub fn has_key(self) -> bool {
+        match self {
+            Self::Deposit | Self::Withdrawal | Self::Transfer => true,
+            Self::Order => false,
+        }
+    }
+
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -100,7 +108,7 @@ pub struct Movement {
     pub entries: Vec<Entry>,
 }
 
-/// A movement to insert, with its idempotency key.
+/// A movement to insert, with its idempotency key. The key of an order is stored with the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMovement {
     pub movement: Movement,
@@ -173,14 +181,20 @@ impl RecordedRefusal {
     }
 }
 
+/// The wallets of a batch, and what is recorded about its requests.
+#[derive(Debug, Clone, Default)]
+pub struct LockedWallets {
+    /// The wallets. They are locked. Unknown ids are absent.
+    pub wallets: HashMap<WalletId, StoredWallet>,
+    pub refusals: HashMap<RefusalKey, RecordedRefusal>,
+}
+
 /// The state of the database when a batch is decided.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// The wallets of the batch. They are locked. Unknown ids are absent.
-    pub wallets: HashMap<WalletId, StoredWallet>,
+    pub locked: LockedWallets,
     /// The movements that have the keys of the batch.
     pub movements: HashMap<ClientKey, Movement>,
-    pub refusals: HashMap<RefusalKey, RecordedRefusal>,
     /// The time of the decision. It is read after the wallets were locked.
     pub now: Timestamp,
 }

@@ -1,6 +1,7 @@
 //! The store of wallets and their journal: the code that both engines share. The statements of each engine are in a separate file.
 
 mod columns;
+pub(crate) mod journal;
 mod postgres;
 mod sqlite;
 mod unit_of_work;
@@ -13,6 +14,7 @@ use common::{
 };
 
 use self::{columns::OperationRow, postgres::PostgresWallets, sqlite::SqliteWallets};
+pub(crate) use self::{postgres::PostgresJournal, sqlite::SqliteJournal};
 use super::{
     command::{Decision, MoveMoneyCommand},
     records::StoredWallet,

@@ -1,5 +1,5 @@
 //! The check of the journal, without I/O: each balance follows from the entries of its wallet, the entries of each wallet are
-//! numbered without a gap, and each movement adds up to zero.
+//! numbered without a gap, each movement adds up to zero, and the movement of an order is the payment that the order states.
 //!
 //! The rows are checked in pages, so no check holds many rows in memory or runs for long. Entries are only added, so rows that are
 //! added between two pages do not disturb the check.
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use common::{
     api::wallets::{Violation, ViolationKind},
     ids::{MovementId, WalletId},
+    money::Currency,
 };
 
 /// A wallet, with its newest entry. Amounts are in the smallest unit of the currency.
@@ -44,6 +45,30 @@ pub struct MovementLine {
     pub movement: MovementId,
     pub currency: Option<String>,
     pub amount: Option<i64>,
+    /// `None` for the outside world.
+    pub wallet: Option<WalletId>,
+    pub order: OrderOfMovement,
+}
+
+/// Whether a movement is of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderOfMovement {
+    /// It is a deposit, a withdrawal or a transfer.
+    None,
+    /// It is of an order that does not exist.
+    Missing,
+    /// It is of this order.
+    Order(PaidOrder),
+}
+
+/// What an order states about its payment. Amounts are in the smallest unit of the currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidOrder {
+    pub paying: Option<WalletId>,
+    pub credited: Option<WalletId>,
+    pub currency: String,
+    pub amount: i64,
+    pub bitcoin: i64,
 }
 
 /// Compares wallets with their newest entries.
@@ -108,6 +133,8 @@ pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
             ViolationKind::NotBalanced
         } else if entries < 2 {
             ViolationKind::TooFewEntries
+        } else if !is_of_its_order(lines) {
+            ViolationKind::WrongOrder
         } else {
             continue;
         };
@@ -115,6 +142,20 @@ pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
         violations.push(Violation { kind, wallet_id: None, number: None, movement_id });
     }
     violations
+}
+
+/// Whether the lines of wallets are those that the order of the movement states, if it is of an order.
+fn is_of_its_order(lines: &[MovementLine]) -> bool {
+    let order = match lines.first().map(|line| &line.order) {
+        None | Some(OrderOfMovement::None) => return true,
+        Some(OrderOfMovement::Missing) => return false,
+        Some(OrderOfMovement::Order(order)) => order,
+    };
+    let PaidOrder { paying, credited, currency, amount, bitcoin } = order;
+    let payment = paying.map(|wallet| (wallet, currency.as_str(), -amount));
+    let credit = credited.map(|wallet| (wallet, Currency::BTC.as_str(), *bitcoin));
+    let changes = lines.iter().filter_map(|line| Some((line.wallet?, line.currency.as_deref()?, line.amount?)));
+    payment.is_some() && changes.eq(payment.into_iter().chain(credit))
 }
 
 #[cfg(test)]

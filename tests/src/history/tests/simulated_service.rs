@@ -355,6 +355,8 @@ impl SimulatedService {
             client_reference: requested.client_reference(),
             metadata: None,
             user_id: self.user,
+            wallet_id: None,
+            credit_wallet_id: None,
         }
     }
 

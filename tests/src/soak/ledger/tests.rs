@@ -62,6 +62,8 @@ fn order(seq: i64) -> Order {
         client_reference: RequestedOrder::AtMarketPrice { currency, amount }.client_reference(),
         metadata: None,
         user_id: None,
+        wallet_id: None,
+        credit_wallet_id: None,
     }
 }
 

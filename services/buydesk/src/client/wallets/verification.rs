@@ -171,6 +171,7 @@ fn explanation(kind: ViolationKind) -> &'static str {
         ViolationKind::NoMovement => "the entry belongs to no movement",
         ViolationKind::TooFewEntries => "the movement has less than two entries",
         ViolationKind::NotBalanced => "the entries of the movement do not add up to zero",
+        ViolationKind::WrongOrder => "the movement is not the payment that its order states",
     }
 }
 

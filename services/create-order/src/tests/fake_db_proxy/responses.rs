@@ -40,6 +40,8 @@ pub(super) fn order() -> Order {
         client_reference: None,
         metadata: None,
         user_id: None,
+        wallet_id: None,
+        credit_wallet_id: None,
     }
 }
 

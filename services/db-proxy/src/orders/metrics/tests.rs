@@ -20,7 +20,7 @@ fn placed(currency: &str, amount: &str, bitcoin_amount: &str, replayed: bool) ->
 fn placed_orders_are_counted_exactly_by_currency() {
     let metrics = Metrics::new("db-proxy");
     let orders = OrderMetrics::register(&metrics, "100".parse().unwrap());
-    let refused = Refused { reason: RefusalReason::LimitExceeded, remaining: None, database_origin: None };
+    let refused = Refused::because(RefusalReason::LimitExceeded);
     orders.record_decisions(&[
         placed("EUR", "69.1", "0.00082262", false),
         placed("EUR", "0.2", "0.00000239", false),

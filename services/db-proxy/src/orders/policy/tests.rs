@@ -1,9 +1,13 @@
 //! Tests of the rules about orders. [`quotes`] tests the rules about quotes, [`users`] the rules about users, [`origins`] the
-//! separation of simulated and real orders, [`same_request`] the idempotency, and [`clocks`] times from a wrong clock.
-//! [`reference_model`] compares sequences of batches with a simple model.
+//! separation of simulated and real orders, [`same_request`] the idempotency, [`payment`] payments from wallets, and [`clocks`]
+//! times from a wrong clock.
+//! [`reference_model`] compares sequences of batches with a simple model, and [`paid_orders_model`] batches of orders and of movements
+//! that share wallets.
 
 mod clocks;
 mod origins;
+mod paid_orders_model;
+mod payment;
 mod quotes;
 mod reference_model;
 mod same_request;
@@ -13,6 +17,7 @@ use common::{
     api::{
         orders::{Metadata, OrderedAmount, ValidatedOrder},
         prices::PriceState,
+        quotes::{ExceededCap, Quote, QuoteCap, QuoteState},
     },
     config::Caller,
     ids::IdempotencyKey,
@@ -20,9 +25,12 @@ use common::{
 };
 
 use super::*;
-use crate::orders::{
-    command::{ClientKey, QuoteCaps},
-    records::StoredRecords,
+use crate::{
+    orders::{
+        command::{CapsExceeded, ClientKey, QuoteCaps, QuoteCommand, ReleaseQuoteCommand},
+        records::{StoredQuote, StoredRecords},
+    },
+    wallets::records::{LockedWallets, Movement},
 };
 
 const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
@@ -74,6 +82,7 @@ fn place(key: &str, terms: OrderTerms) -> Command {
         user: None,
         terms,
         annotations: Annotations::default(),
+        wallets: None,
         requested_at: NOW,
         written_by: WRITER,
         attempted_ids: Vec::new(),
@@ -125,11 +134,20 @@ struct Tables {
     totals: Totals,
     origin: Option<OrderOrigin>,
     records: StoredRecords,
+    wallets: LockedWallets,
+    /// The movements of the journal.
+    movements: Vec<Movement>,
 }
 
 impl Tables {
     fn empty() -> Self {
-        Self { totals: NO_TOTALS, origin: None, records: StoredRecords::default() }
+        Self {
+            totals: NO_TOTALS,
+            origin: None,
+            records: StoredRecords::default(),
+            wallets: LockedWallets::default(),
+            movements: Vec::new(),
+        }
     }
 
     fn with_reserved(satoshi: i64) -> Self {
@@ -137,9 +155,12 @@ impl Tables {
     }
 
     fn decide(&self, limit: i64, now: Timestamp, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
-        let Self { totals, origin, records } = self.clone();
-        let snapshot = Snapshot { totals, released: Sats::ZERO, now, origin, records };
-        decide_batch(sats(limit), snapshot, commands)
+        decide_batch(sats(limit), self.snapshot(Sats::ZERO, now), commands)
+    }
+
+    fn snapshot(&self, released: Sats, now: Timestamp) -> Snapshot {
+        let Self { totals, origin, records, wallets, .. } = self.clone();
+        Snapshot { totals, released, now, origin, records, wallets }
     }
 
     /// Decides a batch under a limit of 100 satoshi and writes the changes.
@@ -158,6 +179,11 @@ impl Tables {
         self.records.orders.extend(orders);
         self.records.quotes.extend(changes.quotes.iter().map(|row| (row.stored.quote.id, row.stored.clone())));
         self.records.refusals.extend(changes.refusals.iter().cloned());
+        if let Some(journal) = &changes.journal {
+            self.wallets.wallets.extend(journal.wallets.iter().map(|wallet| (wallet.id, *wallet)));
+            self.wallets.refusals.extend(journal.refusals.iter().cloned());
+            self.movements.extend(journal.movements.iter().map(|new| new.movement.clone()));
+        }
         for id in &changes.taken_quotes {
             self.records.quotes.get_mut(id).unwrap().quote.state = QuoteState::Taken;
         }

@@ -4,7 +4,7 @@ use common::{
         prices::PriceState,
         quotes::{ExceededCap, QuoteCap},
     },
-    ids::{QuoteId, UserId},
+    ids::{QuoteId, UserId, WalletId},
     money::{Currency, Sats},
 };
 
@@ -41,6 +41,8 @@ fn request() -> PlaceOrderCommand {
         client_reference: None,
         metadata: None,
         user_id: None,
+        wallet_id: None,
+        credit_wallet_id: None,
     }
 }
 
@@ -232,4 +234,16 @@ fn client_must_be_the_name_of_the_user() {
         assert_eq!(place_as(client.clone(), user).unwrap_err(), "client", "{client}");
         assert_eq!(quote_as(client.clone(), user).unwrap_err(), "client", "{client}");
     }
+}
+
+#[test]
+fn bitcoin_is_credited_only_if_a_wallet_pays() {
+    let [paying, credited] = [1, 2].map(|number| Some(WalletId(uuid::Uuid::from_u128(number))));
+    let wallets_of = |wallet_id, credit_wallet_id| {
+        place_command_of(PlaceOrderCommand { wallet_id, credit_wallet_id, ..request() }).map(|command| command.wallets)
+    };
+    assert_eq!(wallets_of(None, None), Ok(None));
+    assert_eq!(wallets_of(paying, credited), Ok(Some(OrderWallets { paying: paying.unwrap(), credited })));
+    assert_eq!(wallets_of(None, credited), Err("wallet_id".to_owned()));
+    assert_eq!(wallets_of(paying, paying), Err("credit_wallet_id".to_owned()));
 }

@@ -5,7 +5,7 @@ mod transaction;
 
 use common::{
     api::orders::{Order, OwnerFilter, client_name},
-    ids::{OrderId, QuoteId, UserId},
+    ids::{OrderId, QuoteId, UserId, WalletId},
     money::{FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -221,6 +221,8 @@ fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {
         client_reference: parse_optional("client_reference", row.try_get("client_reference")?)?,
         metadata: parse_optional("metadata", row.try_get("metadata")?)?,
         user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
+        wallet_id: row.try_get::<Option<Uuid>, _>("wallet_id")?.map(WalletId),
+        credit_wallet_id: row.try_get::<Option<Uuid>, _>("credit_wallet_id")?.map(WalletId),
     };
     Ok(StoredOrder { seq: row.try_get("seq")?, order })
 }

@@ -1,9 +1,14 @@
 //! The unit of work of orders and quotes. Each engine implements the statements, and this module defines their
 //! sequence.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use common::{api::orders::OrderOrigin, ids::QuoteId, money::Sats, time::Timestamp};
+use common::{
+    api::orders::{OrderOrigin, OrderWallets},
+    ids::{QuoteId, WalletId},
+    money::Sats,
+    time::Timestamp,
+};
 use uuid::Uuid;
 
 use super::DecisionContext;
@@ -16,6 +21,10 @@ use crate::{
         records::{
             ChangeSet, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, StoredQuote, StoredRecords, TimedTotals,
         },
+    },
+    wallets::{
+        records::LockedWallets,
+        store::journal::{self, JournalTransaction, RefusableRequest},
     },
 };
 
@@ -52,7 +61,11 @@ pub(super) trait OrderTransaction: Send + Sized {
     /// The quotes with these ids.
     fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<StoredQuote>, DatabaseError>> + Send;
 
+    /// Writes all changes but those of the journal.
     fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+
+    /// Wallets and their journal, for orders that wallets pay.
+    fn journal(&mut self) -> impl JournalTransaction;
 
     fn commit(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
@@ -76,13 +89,28 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
     async fn load_snapshot(&mut self, commands: &[Command]) -> Result<Snapshot, DatabaseError> {
         let sent = self.context.clock.read();
         let locked = self.transaction.lock_totals().await?;
-        let now = self.context.clock.time_of(sent, &locked)?;
+        let mut now = self.context.clock.time_of(sent, &locked)?;
+        let mut wallets = LockedWallets::default();
+        let ids = wallets_of(commands);
+        if !ids.is_empty() {
+            wallets = journal::lock_wallets(&mut self.transaction.journal(), ids).await?;
+            // The batch may have waited for the wallets.
+            now = self.context.clock.time_after(now)?;
+        }
         let TimedTotals { totals, .. } = locked;
         let released =
             if totals.reserved > Sats::ZERO { self.transaction.release_expired_quotes(now).await? } else { Sats::ZERO };
         let origin = self.load_origin().await?;
         let records = self.load_records(commands, totals.last_refused_at).await?;
-        Ok(Snapshot { totals, released, now, origin, records })
+        if !wallets.wallets.is_empty() {
+            let requests = paid_orders(commands).map(|(command, OrderWallets { paying, .. })| RefusableRequest {
+                key: &command.key,
+                wallet: paying,
+                requested_at: command.requested_at,
+            });
+            journal::load_refusals(&mut self.transaction.journal(), &mut wallets, requests).await?;
+        }
+        Ok(Snapshot { totals, released, now, origin, records, wallets })
     }
 
     fn decide(&self, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
@@ -90,6 +118,9 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
+        if let Some(journal) = &changes.journal {
+            self.transaction.journal().write_changes(journal).await?;
+        }
         self.transaction.write_changes(changes).await
     }
 
@@ -140,6 +171,21 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
         }
         Ok(records)
     }
+}
+
+/// The orders of a batch that wallets pay.
+fn paid_orders(commands: &[Command]) -> impl Iterator<Item = (&PlaceCommand, OrderWallets)> {
+    commands.iter().filter_map(|command| match command {
+        Command::Place(command) => Some((command, command.wallets?)),
+        Command::Quote(_) | Command::ReleaseQuote(_) => None,
+    })
+}
+
+/// The wallets that the orders of a batch name.
+fn wallets_of(commands: &[Command]) -> BTreeSet<WalletId> {
+    paid_orders(commands)
+        .flat_map(|(_, OrderWallets { paying, credited })| std::iter::once(paying).chain(credited))
+        .collect()
 }
 
 /// The rows that a batch refers to.

@@ -1,10 +1,12 @@
 mod reference_model;
 
-use common::{config::Caller, ids::UserId, time::Timestamp};
+use std::time::Duration;
+
+use common::{config::Caller, ids::UserId, money::Money};
 use uuid::Uuid;
 
 use super::*;
-use crate::client_key::ClientKey;
+use crate::wallets::records::{Entry, LockedWallets};
 
 /// The database of a test: a snapshot for a batch, and the effects of committed batches.
 struct Journal {
@@ -26,9 +28,8 @@ impl Journal {
 
     fn snapshot(&self) -> Snapshot {
         Snapshot {
-            wallets: self.wallets.clone(),
+            locked: LockedWallets { wallets: self.wallets.clone(), refusals: self.refusals.clone() },
             movements: self.movements.clone(),
-            refusals: self.refusals.clone(),
             now: self.now,
         }
     }

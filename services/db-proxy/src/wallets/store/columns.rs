@@ -18,7 +18,7 @@ use crate::{
     },
     wallets::{
         records::{Account, BalanceReason, Entry, Movement, MovementKind, RecordedRefusal, RefusalKey, StoredWallet},
-        verification::{JournalEntry, MovementLine, WalletBalance},
+        verification::{JournalEntry, MovementLine, OrderOfMovement, PaidOrder, WalletBalance},
     },
 };
 
@@ -149,7 +149,25 @@ pub(super) fn movement_line_of(row: &impl DatabaseRow) -> Result<MovementLine, D
         movement: MovementId(row.value("id")?),
         currency: row.value("currency")?,
         amount: row.value("amount")?,
+        wallet: row.value::<Option<Uuid>>("wallet_id")?.map(WalletId),
+        order: order_of_movement(row)?,
     })
+}
+
+fn order_of_movement(row: &impl DatabaseRow) -> Result<OrderOfMovement, DatabaseError> {
+    if row.value::<&str>("kind")? != MovementKind::Order.as_str() {
+        return Ok(OrderOfMovement::None);
+    }
+    if row.value::<Option<Uuid>>("order_id")?.is_none() {
+        return Ok(OrderOfMovement::Missing);
+    }
+    Ok(OrderOfMovement::Order(PaidOrder {
+        paying: row.value::<Option<Uuid>>("paying_wallet_id")?.map(WalletId),
+        credited: row.value::<Option<Uuid>>("credit_wallet_id")?.map(WalletId),
+        currency: row.value("order_currency")?,
+        amount: row.value("amount_e4")?,
+        bitcoin: row.value("bitcoin_sats")?,
+    }))
 }
 
 fn key_of(row: &impl DatabaseRow) -> Result<ClientKey, DatabaseError> {

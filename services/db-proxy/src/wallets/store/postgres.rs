@@ -10,6 +10,7 @@ use common::{
 };
 use sqlx::Acquire;
 
+pub(crate) use self::transaction::PostgresJournal;
 use self::{
     statements::{
         DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS,

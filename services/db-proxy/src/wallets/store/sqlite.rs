@@ -18,6 +18,7 @@ use self::statements::{
     DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS,
     LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, NEWEST_KEY_TIME, WALLET_BALANCES, WALLETS_BY_ID,
 };
+pub(crate) use self::transaction::SqliteJournal;
 use super::{
     EntryPosition, OperationScan, WalletScan,
     columns::{OperationRow, journal_entry_of, movement_line_of, operation_of, wallet_balance_of, wallet_of},

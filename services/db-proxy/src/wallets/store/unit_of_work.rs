@@ -1,43 +1,20 @@
 //! The unit of work of wallets. Each engine implements the statements, and this module defines their order.
 
-use std::collections::{BTreeSet, HashMap};
-
-use common::ids::WalletId;
-use uuid::Uuid;
-
+use super::journal::{self, JournalTransaction, RefusableRequest};
 use crate::{
-    client_key::ClientKey,
     clock_check::ClockCheck,
     database::DatabaseError,
     group_commit::{Decided, UnitOfWork},
     wallets::{
         command::{Decision, MoveMoneyCommand},
         policy,
-        records::{ChangeSet, Movement, RecordedRefusal, RefusalKey, Snapshot, StoredWallet},
+        records::{ChangeSet, Snapshot},
     },
 };
 
 /// An open transaction of an engine.
 pub(super) trait WalletTransaction: Send + Sized {
-    /// Locks the wallets with these ids in the order of the ids, and reads them. Until the transaction ends, no other transaction can
-    /// lock or change them. `ids` are sorted.
-    fn lock_wallets(&mut self, ids: Vec<Uuid>)
-    -> impl Future<Output = Result<Vec<StoredWallet>, DatabaseError>> + Send;
-
-    /// The movements that have these keys. Each key occurs once.
-    fn movements_by_key(
-        &mut self,
-        keys: &BTreeSet<&ClientKey>,
-    ) -> impl Future<Output = Result<HashMap<ClientKey, Movement>, DatabaseError>> + Send;
-
-    /// The refusals that are recorded for these keys. Each key occurs once.
-    fn refusals_by_key(
-        &mut self,
-        keys: &BTreeSet<&ClientKey>,
-    ) -> impl Future<Output = Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError>> + Send;
-
-    /// Fails with [`DatabaseError::KeyConflict`] if another transaction used one of the keys since they were read.
-    fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+    fn journal(&mut self) -> impl JournalTransaction;
 
     fn commit(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
@@ -57,21 +34,19 @@ impl<T: WalletTransaction> UnitOfWork for WalletUnit<'_, T> {
     type Changes = ChangeSet;
 
     async fn load_snapshot(&mut self, commands: &[MoveMoneyCommand]) -> Result<Snapshot, DatabaseError> {
-        // One order of locks for all transactions, so that none waits for another in a circle.
-        let ids: BTreeSet<WalletId> = commands.iter().flat_map(|command| command.terms.wallets()).collect();
-        let wallets = self.transaction.lock_wallets(ids.into_iter().map(|id| id.0).collect()).await?;
-        let wallets: HashMap<_, _> = wallets.into_iter().map(|wallet| (wallet.id, wallet)).collect();
+        let mut journal = self.transaction.journal();
+        let ids = commands.iter().flat_map(|command| command.terms.wallets()).collect();
+        let mut locked = journal::lock_wallets(&mut journal, ids).await?;
         let now = self.clock_check.write_time()?;
         let keys = commands.iter().map(|command| &command.key).collect();
-        let movements = self.transaction.movements_by_key(&keys).await?;
-        // Usually every request is newer than the newest refusal of its wallet, and then no refusal applies.
-        let may_be_refused = |command: &&MoveMoneyCommand| {
-            let wallet = wallets.get(&command.terms.primary_wallet());
-            wallet.is_some_and(|wallet| command.requested_at <= wallet.last_refused_at)
-        };
-        let keys: BTreeSet<_> = commands.iter().filter(may_be_refused).map(|command| &command.key).collect();
-        let refusals = if keys.is_empty() { HashMap::new() } else { self.transaction.refusals_by_key(&keys).await? };
-        Ok(Snapshot { wallets, movements, refusals, now })
+        let movements = journal.movements_by_key(&keys).await?;
+        let requests = commands.iter().map(|MoveMoneyCommand { key, terms, requested_at, .. }| RefusableRequest {
+            key,
+            wallet: terms.primary_wallet(),
+            requested_at: *requested_at,
+        });
+        journal::load_refusals(&mut journal, &mut locked, requests).await?;
+        Ok(Snapshot { locked, movements, now })
     }
 
     fn decide(&self, snapshot: Snapshot, commands: &mut [MoveMoneyCommand]) -> Decided<Decision, ChangeSet> {
@@ -79,7 +54,7 @@ impl<T: WalletTransaction> UnitOfWork for WalletUnit<'_, T> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        self.transaction.write_changes(changes).await
+        self.transaction.journal().write_changes(changes).await
     }
 
     async fn commit(self) -> Result<(), DatabaseError> {

@@ -1,6 +1,6 @@
 use ViolationKind::{
     BalanceDiffers, EntryCountDiffers, GapInNumbers, NoMovement, NotBalanced, TooFewEntries, WrongBalanceAfter,
-    WrongWallet,
+    WrongOrder, WrongWallet,
 };
 use uuid::Uuid;
 
@@ -27,7 +27,13 @@ fn entry(wallet: u128, number: i64, amount: i64, balance: i64) -> JournalEntry {
 }
 
 fn line(movement: u128, currency: &str, amount: i64) -> MovementLine {
-    MovementLine { movement: movement_id(movement), currency: Some(currency.to_owned()), amount: Some(amount) }
+    MovementLine {
+        movement: movement_id(movement),
+        currency: Some(currency.to_owned()),
+        amount: Some(amount),
+        wallet: None,
+        order: OrderOfMovement::None,
+    }
 }
 
 fn kinds(violations: &[Violation]) -> Vec<ViolationKind> {
@@ -87,6 +93,40 @@ fn movements_add_up_to_zero_in_each_currency() {
     assert_eq!((kinds(&violations), violations[0].movement_id), (vec![NotBalanced], Some(movement_id(1))));
     assert_eq!(kinds(&check_movements(&[line(1, "USD", 5), line(1, "EUR", -5)])), [NotBalanced]);
     assert_eq!(kinds(&check_movements(&[line(1, "USD", i64::MAX), line(1, "USD", i64::MAX)])), [NotBalanced]);
-    let empty = MovementLine { movement: movement_id(3), currency: None, amount: None };
+    let empty = MovementLine { currency: None, amount: None, ..line(3, "USD", 0) };
     assert_eq!(kinds(&check_movements(&[empty])), [TooFewEntries]);
+}
+
+#[test]
+fn movement_of_an_order_must_be_the_payment_that_the_order_states() {
+    let wallet = |number| WalletId(Uuid::from_u128(number));
+    let order = PaidOrder {
+        paying: Some(wallet(1)),
+        credited: Some(wallet(2)),
+        currency: "EUR".to_owned(),
+        amount: 690_000,
+        bitcoin: 30,
+    };
+    let lines = |order: OrderOfMovement| {
+        let line =
+            |wallet, currency, amount| MovementLine { wallet, order: order.clone(), ..line(1, currency, amount) };
+        [
+            line(Some(wallet(1)), "EUR", -690_000),
+            line(Some(wallet(2)), "BTC", 30),
+            line(None, "EUR", 690_000),
+            line(None, "BTC", -30),
+        ]
+    };
+    assert_eq!(check_movements(&lines(OrderOfMovement::Order(order.clone()))), []);
+    for wrong in [
+        PaidOrder { paying: Some(wallet(3)), ..order.clone() },
+        PaidOrder { paying: None, ..order.clone() },
+        PaidOrder { credited: None, ..order.clone() },
+        PaidOrder { currency: "USD".to_owned(), ..order.clone() },
+        PaidOrder { amount: 690_001, ..order.clone() },
+        PaidOrder { bitcoin: 31, ..order.clone() },
+    ] {
+        assert_eq!(kinds(&check_movements(&lines(OrderOfMovement::Order(wrong)))), [WrongOrder]);
+    }
+    assert_eq!(kinds(&check_movements(&lines(OrderOfMovement::Missing))), [WrongOrder]);
 }

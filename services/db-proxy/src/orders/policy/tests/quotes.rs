@@ -1,6 +1,7 @@
 //! Tests of quotes: their terms, the caps on their reservations, and how they end.
 
 use super::*;
+use crate::uuid_v7::new_uuid_at;
 
 const CAPS: [i64; 3] = [40, 50, 70];
 
@@ -212,6 +213,7 @@ fn batch_uses_released_reservations_and_writes_them_even_without_commands() {
         now: NOW,
         origin: None,
         records: StoredRecords::default(),
+        wallets: LockedWallets::default(),
     };
     assert_eq!(decide_batch(sats(100), snapshot(0), &mut []).changes, None);
     let changes = decide_batch(sats(100), snapshot(25), &mut []).changes.unwrap();

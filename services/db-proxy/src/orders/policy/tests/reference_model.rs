@@ -331,13 +331,7 @@ proptest! {
                 let commits = attempt > 0 || !matches!(first_attempt, FirstAttempt::FailedBeforeCommit);
                 let before = tables.tables.clone();
                 let released = tables.release_expired_quotes(now);
-                let snapshot = Snapshot {
-                    totals: tables.tables.totals,
-                    released,
-                    now,
-                    origin: tables.tables.origin,
-                    records: tables.tables.records.clone(),
-                };
+                let snapshot = tables.tables.snapshot(released, now);
                 let decided = decide_batch(sats(LIMIT), snapshot, &mut commands);
                 decisions = decided.decisions;
                 match decided.changes {

@@ -26,13 +26,13 @@ pub(super) const LOCK_TOTALS: &str = "
 pub(super) const ORDERS_BY_ID: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders where id = any($1)";
 
 pub(super) const SCAN: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders
     where seq <= $1 and seq > $2
         and ($4::text is null or currency = $4)
@@ -45,7 +45,7 @@ pub(super) const SCAN: &str = "
 pub(super) const SCAN_USER: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders
     where user_id = $7 and seq <= $1 and seq > $2
         and ($4::text is null or currency = $4)
@@ -83,7 +83,8 @@ pub(super) const WALK_ANONYMOUS: &str = "
     )
     select
         o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats, o.price_as_of,
-        o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata, o.user_id
+        o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata, o.user_id,
+        o.wallet_id, o.credit_wallet_id
     from walk join orders o on o.seq = walk.seq
     where walk.seq > $2
     order by o.seq desc";
@@ -99,7 +100,7 @@ pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
 pub(super) const SCAN_REFERENCE: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders
     where client_reference = $4 and seq <= $1 and seq > $2 and (not $5 or user_id is null)
     order by seq desc limit $3";
@@ -107,7 +108,7 @@ pub(super) const SCAN_REFERENCE: &str = "
 pub(super) const SCAN_REFERENCE_OF_USER: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders
     where user_id = $5 and client_reference = $4 and seq <= $1 and seq > $2
     order by seq desc limit $3";
@@ -130,7 +131,7 @@ pub(super) const ORDERS_BY_KEY: &str = "
     select
         k.client, k.key, o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats,
         o.price_as_of, o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata,
-        o.user_id
+        o.user_id, o.wallet_id, o.credit_wallet_id
     from unnest($1::text[], $2::text[]) as requested (client, key)
     join idempotency_keys k on k.client = requested.client and k.key = requested.key
     join orders o on o.seq = k.order_seq";
@@ -206,20 +207,20 @@ pub(super) const INSERT_ORDERS: &str = "
             insert into orders (
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
                 simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata,
-                user_id, anonymous_before
+                user_id, anonymous_before, wallet_id, credit_wallet_id
             )
             select
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
                 simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata,
-                user_id, anonymous_before
+                user_id, anonymous_before, wallet_id, credit_wallet_id
             from unnest(
                 $1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
                 $8::timestamptz[], $9::text[], $10::boolean[], $11::uuid[], $12::text[], $20::text[],
-                $21::boolean[], $22::text[], $23::text[], $26::uuid[], $27::bigint[]
+                $21::boolean[], $22::text[], $23::text[], $26::uuid[], $27::bigint[], $28::uuid[], $29::uuid[]
             ) as incoming (
                 seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources,
                 simulated, quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata,
-                user_id, anonymous_before
+                user_id, anonymous_before, wallet_id, credit_wallet_id
             )
         ),
         new_keys as (

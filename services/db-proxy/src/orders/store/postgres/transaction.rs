@@ -35,6 +35,7 @@ use crate::{
             ordered_by, parse_price_state, parse_quote_state, parse_refusal_amount, unit_of_work::OrderTransaction,
         },
     },
+    wallets::store::{PostgresJournal, journal::JournalTransaction},
 };
 
 /// A transaction, and the durability that its commit must have.
@@ -92,7 +93,8 @@ impl OrderTransaction for PostgresTransaction<'_> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, mark } = changes;
+        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, mark, .. } =
+            changes;
         if let Some(origin) = mark {
             sqlx::query(INSERT_ORIGIN).bind(origin.is_simulated()).execute(&mut *self.inner).await?;
         }
@@ -134,6 +136,11 @@ impl OrderTransaction for PostgresTransaction<'_> {
                 .execute(&mut *self.inner)
                 .await?;
         }
+        // Usually no wallet pays an order. `unnest` then fills the empty columns with nulls.
+        let has_wallets = orders.iter().any(|row| row.stored.order.wallet_id.is_some());
+        let wallets = if has_wallets { orders.as_slice() } else { &[] };
+        let paying = column_of(wallets, |row| row.stored.order.wallet_id.map(|id| id.0));
+        let credited = column_of(wallets, |row| row.stored.order.credit_wallet_id.map(|id| id.0));
         sqlx::query(INSERT_ORDERS)
             .bind(column_of(orders, |row| row.stored.seq))
             .bind(column_of(orders, |row| row.stored.order.id.0))
@@ -162,9 +169,15 @@ impl OrderTransaction for PostgresTransaction<'_> {
             .bind(totals.user_bitcoin.get())
             .bind(column_of(orders, |row| row.stored.order.user_id.map(|id| id.0)))
             .bind(column_of(orders, |row| row.anonymous_before))
+            .bind(paying)
+            .bind(credited)
             .execute(&mut *self.inner)
             .await?;
         Ok(())
+    }
+
+    fn journal(&mut self) -> impl JournalTransaction {
+        PostgresJournal { connection: &mut self.inner, durability: self.durability }
     }
 
     async fn commit(self) -> Result<(), DatabaseError> {

@@ -7,13 +7,13 @@ pub(super) const TOTALS: &str = "
 pub(super) const ORDERS_BY_ID: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders where id in (select unhex(value) from json_each(?1))";
 
 pub(super) const SCAN: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders
     where seq <= ?1 and seq > ?2
         and (?4 is null or currency = ?4)
@@ -26,7 +26,7 @@ pub(super) const SCAN: &str = "
 pub(super) const SCAN_USER: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders
     where user_id = ?7 and seq <= ?1 and seq > ?2
         and (?4 is null or currency = ?4)
@@ -64,7 +64,8 @@ pub(super) const WALK_ANONYMOUS: &str = "
     )
     select
         o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats, o.price_as_of,
-        o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata, o.user_id
+        o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata, o.user_id,
+        o.wallet_id, o.credit_wallet_id
     from walk join orders o on o.seq = walk.seq
     where walk.seq > ?2
     order by o.seq desc";
@@ -80,7 +81,7 @@ pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
 pub(super) const SCAN_REFERENCE: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders
     where client_reference = ?4 and seq <= ?1 and seq > ?2 and (not ?5 or user_id is null)
     order by seq desc limit ?3";
@@ -88,7 +89,7 @@ pub(super) const SCAN_REFERENCE: &str = "
 pub(super) const SCAN_REFERENCE_OF_USER: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
-        price_state, by_bitcoin_amount, client_reference, metadata, user_id
+        price_state, by_bitcoin_amount, client_reference, metadata, user_id, wallet_id, credit_wallet_id
     from orders
     where user_id = ?5 and client_reference = ?4 and seq <= ?1 and seq > ?2
     order by seq desc limit ?3";
@@ -111,7 +112,7 @@ pub(super) const ORDERS_BY_KEY: &str = "
     select
         k.client, k.key, o.seq, o.id, o.created_at, o.currency, o.amount_e4, o.exchange_rate_e8, o.bitcoin_sats,
         o.price_as_of, o.simulated, o.quote_id, o.price_state, o.by_bitcoin_amount, o.client_reference, o.metadata,
-        o.user_id
+        o.user_id, o.wallet_id, o.credit_wallet_id
     from jsonb_each(?1) as requested
     join idempotency_keys k on k.client = requested.value ->> 0 and k.key = requested.value ->> 1
     join orders o on o.seq = k.order_seq";
@@ -166,12 +167,13 @@ pub(super) const INSERT_QUOTES: &str = "
 pub(super) const INSERT_ORDERS: &str = "
     insert into orders (
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, price_sources, simulated,
-        quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata, user_id, anonymous_before
+        quote_id, price_state, written_by, by_bitcoin_amount, client_reference, metadata, user_id, anonymous_before,
+        wallet_id, credit_wallet_id
     )
     select
         value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
         value ->> 8, value ->> 9, unhex(value ->> 10), value ->> 11, value ->> 12, value ->> 13, value ->> 14,
-        value ->> 15, unhex(value ->> 16), value ->> 17
+        value ->> 15, unhex(value ->> 16), value ->> 17, unhex(value ->> 20), unhex(value ->> 21)
     from jsonb_each(?1)";
 
 pub(super) const INSERT_KEYS: &str = "

@@ -38,6 +38,7 @@ use crate::{
             ordered_by, parse_price_state, parse_quote_state, parse_refusal_amount, unit_of_work::OrderTransaction,
         },
     },
+    wallets::store::{SqliteJournal, journal::JournalTransaction},
 };
 
 /// The transaction must hold the write lock from its beginning.
@@ -83,7 +84,8 @@ impl OrderTransaction for SqliteTransaction<'_> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, mark } = changes;
+        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, mark, .. } =
+            changes;
         if let Some(origin) = mark {
             sqlx::query(INSERT_ORIGIN).bind(origin.is_simulated()).execute(&mut **self).await?;
         }
@@ -119,6 +121,10 @@ impl OrderTransaction for SqliteTransaction<'_> {
             .execute(&mut **self)
             .await?;
         Ok(())
+    }
+
+    fn journal(&mut self) -> impl JournalTransaction {
+        SqliteJournal(self)
     }
 
     async fn commit(self) -> Result<(), DatabaseError> {
@@ -159,6 +165,8 @@ fn order_as_json(row: &NewOrderRow) -> Value {
         row.anonymous_before,
         row.key.client,
         row.key.key,
+        order.wallet_id.map(|id| to_hex(&id.0)),
+        order.credit_wallet_id.map(|id| to_hex(&id.0)),
     ])
 }
 

@@ -6,7 +6,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::wallets::verification::{JournalEntry, MovementLine, check_entries, check_movements};
+use crate::wallets::verification::{JournalEntry, MovementLine, OrderOfMovement, check_entries, check_movements};
 
 const WALLETS: u128 = 3;
 const MAX_BATCH: usize = 8;
@@ -184,6 +184,8 @@ fn check_journal(journal: &Journal) {
             movement: movement.id,
             currency: Some(entry.currency.to_string()),
             amount: Some(entry.amount),
+            wallet: None,
+            order: OrderOfMovement::None,
         };
         movement.entries.iter().map(line).collect::<Vec<_>>()
     });

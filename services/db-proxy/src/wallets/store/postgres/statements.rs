@@ -68,8 +68,9 @@ pub(super) const WRITE_CHANGES: &str = "
         new_keys as (
             insert into wallet_keys (client, key, movement_id, created_at)
             select client, key, movement_id, created_at
-            from unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[])
-                as incoming (client, key, movement_id, created_at)
+            from unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $6::boolean[])
+                as incoming (client, key, movement_id, created_at, has_key)
+            where has_key
             order by client collate \"C\", key collate \"C\"
             on conflict (client, key) do nothing
             returning movement_id
@@ -77,21 +78,21 @@ pub(super) const WRITE_CHANGES: &str = "
         new_movements as (
             insert into movements (id, kind, created_at, client, key, written_by)
             select id, kind, created_at, client, key, written_by
-            from unnest($3::uuid[], $5::text[], $4::timestamptz[], $1::text[], $2::text[], $6::text[])
+            from unnest($3::uuid[], $5::text[], $4::timestamptz[], $1::text[], $2::text[], $7::text[])
                 as incoming (id, kind, created_at, client, key, written_by)
         ),
         new_entries as (
             insert into entries (movement_id, line, wallet_id, number, currency, amount, balance)
             select movement_id, line, wallet_id, number, currency, amount, balance
             from unnest(
-                $7::uuid[], $8::smallint[], $9::uuid[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[]
+                $8::uuid[], $9::smallint[], $10::uuid[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[]
             ) as incoming (movement_id, line, wallet_id, number, currency, amount, balance)
         ),
         new_refusals as (
             insert into wallet_refusals (client, key, request, reason, wallet_id, balance, refused_at)
             select client, key, request, reason, wallet_id, balance, refused_at
             from unnest(
-                $14::text[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::bigint[], $20::timestamptz[]
+                $15::text[], $16::text[], $17::text[], $18::text[], $19::uuid[], $20::bigint[], $21::timestamptz[]
             ) as incoming (client, key, request, reason, wallet_id, balance, refused_at)
             on conflict (client, key, request)
             do update set
@@ -102,7 +103,7 @@ pub(super) const WRITE_CHANGES: &str = "
             update wallets set
                 balance = incoming.balance, entries = incoming.entries, last_entry_at = incoming.last_entry_at,
                 last_refused_at = incoming.last_refused_at
-            from unnest($21::uuid[], $22::bigint[], $23::bigint[], $24::timestamptz[], $25::timestamptz[])
+            from unnest($22::uuid[], $23::bigint[], $24::bigint[], $25::timestamptz[], $26::timestamptz[])
                 as incoming (id, balance, entries, last_entry_at, last_refused_at)
             where wallets.id = incoming.id
         )
@@ -137,7 +138,11 @@ pub(super) const JOURNAL_ENTRIES: &str = "
     order by e.wallet_id, e.number limit $3";
 
 pub(super) const MOVEMENT_LINES: &str = "
-    select m.id, e.currency, e.amount
-    from (select id from movements where id > $1 order by id limit $2) m
+    select
+        m.id, m.kind, e.currency, e.amount, e.wallet_id,
+        o.id as order_id, o.wallet_id as paying_wallet_id, o.credit_wallet_id, o.currency as order_currency, o.amount_e4,
+        o.bitcoin_sats
+    from (select id, kind from movements where id > $1 order by id limit $2) m
     left join entries e on e.movement_id = m.id
+    left join orders o on m.kind = 'order' and o.id = m.id
     order by m.id, e.line";

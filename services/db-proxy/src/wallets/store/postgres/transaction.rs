@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sqlx::{PgTransaction, Row};
+use sqlx::{PgConnection, PgTransaction, Row};
 use uuid::Uuid;
 
 use super::statements::{LOCK_WALLETS, MOVEMENTS_BY_KEY, REFUSALS_BY_KEY, WRITE_CHANGES};
@@ -13,6 +13,7 @@ use crate::{
         records::{Account, ChangeSet, Movement, RecordedRefusal, RefusalKey, StoredWallet},
         store::{
             columns::{movements_of, refusal_of, wallet_of},
+            journal::JournalTransaction,
             unit_of_work::WalletTransaction,
         },
     },
@@ -59,8 +60,28 @@ impl EntryColumnValues {
 }
 
 impl WalletTransaction for PostgresTransaction<'_> {
+    fn journal(&mut self) -> impl JournalTransaction {
+        PostgresJournal { connection: &mut self.inner, durability: self.durability }
+    }
+
+    async fn commit(self) -> Result<(), DatabaseError> {
+        Ok(self.inner.commit().await?)
+    }
+
+    async fn roll_back(self) -> Result<(), DatabaseError> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+/// The journal within a transaction, and the durability that its commit must have.
+pub(crate) struct PostgresJournal<'t> {
+    pub connection: &'t mut PgConnection,
+    pub durability: Durability,
+}
+
+impl JournalTransaction for PostgresJournal<'_> {
     async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredWallet>, DatabaseError> {
-        let rows = sqlx::query(LOCK_WALLETS).bind(ids).fetch_all(&mut *self.inner).await?;
+        let rows = sqlx::query(LOCK_WALLETS).bind(ids).fetch_all(&mut *self.connection).await?;
         // Without a wallet, nothing is written.
         if let Some(row) = rows.first() {
             let settings = CommitSettings {
@@ -79,7 +100,7 @@ impl WalletTransaction for PostgresTransaction<'_> {
         keys: &BTreeSet<&ClientKey>,
     ) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
         let (clients, keys) = columns_of(keys);
-        let rows = sqlx::query(MOVEMENTS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.inner).await?;
+        let rows = sqlx::query(MOVEMENTS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.connection).await?;
         movements_of(&rows)
     }
 
@@ -88,7 +109,7 @@ impl WalletTransaction for PostgresTransaction<'_> {
         keys: &BTreeSet<&ClientKey>,
     ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
         let (clients, keys) = columns_of(keys);
-        let rows = sqlx::query(REFUSALS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.inner).await?;
+        let rows = sqlx::query(REFUSALS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.connection).await?;
         rows.iter().map(refusal_of).collect()
     }
 
@@ -101,6 +122,7 @@ impl WalletTransaction for PostgresTransaction<'_> {
             .bind(column_of(movements, |new| new.movement.id.0))
             .bind(column_of(movements, |new| new.movement.created_at.to_datetime()))
             .bind(column_of(movements, |new| new.movement.kind.as_str()))
+            .bind(column_of(movements, |new| new.movement.kind.has_key()))
             .bind(column_of(movements, |new| new.written_by.as_str()))
             .bind(entries.movement_ids)
             .bind(entries.lines)
@@ -121,21 +143,14 @@ impl WalletTransaction for PostgresTransaction<'_> {
             .bind(column_of(wallets, |wallet| wallet.entries))
             .bind(column_of(wallets, |wallet| wallet.last_entry_at.to_datetime()))
             .bind(column_of(wallets, |wallet| wallet.last_refused_at.to_datetime()))
-            .fetch_one(&mut *self.inner)
+            .fetch_one(&mut *self.connection)
             .await?;
-        if usize::try_from(new_keys).is_ok_and(|new_keys| new_keys == movements.len()) {
+        let expected = movements.iter().filter(|new| new.movement.kind.has_key()).count();
+        if usize::try_from(new_keys).is_ok_and(|new_keys| new_keys == expected) {
             Ok(())
         } else {
             Err(DatabaseError::KeyConflict)
         }
-    }
-
-    async fn commit(self) -> Result<(), DatabaseError> {
-        Ok(self.inner.commit().await?)
-    }
-
-    async fn roll_back(self) -> Result<(), DatabaseError> {
-        Ok(self.inner.rollback().await?)
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) const INSERT_MOVEMENTS: &str = "
 
 pub(super) const INSERT_KEYS: &str = "
     insert into wallet_keys (client, key, movement_id, created_at)
-    select value ->> 3, value ->> 4, unhex(value ->> 0), value ->> 2 from jsonb_each(?1)";
+    select value ->> 3, value ->> 4, unhex(value ->> 0), value ->> 2 from jsonb_each(?1) where value ->> 6";
 
 pub(super) const INSERT_ENTRIES: &str = "
     insert into entries (movement_id, line, wallet_id, number, currency, amount, balance)
@@ -104,7 +104,11 @@ pub(super) const JOURNAL_ENTRIES: &str = "
     order by e.wallet_id, e.number limit ?3";
 
 pub(super) const MOVEMENT_LINES: &str = "
-    select m.id, e.currency, e.amount
-    from (select id from movements where id > ?1 order by id limit ?2) m
+    select
+        m.id, m.kind, e.currency, e.amount, e.wallet_id,
+        o.id as order_id, o.wallet_id as paying_wallet_id, o.credit_wallet_id, o.currency as order_currency, o.amount_e4,
+        o.bitcoin_sats
+    from (select id, kind from movements where id > ?1 order by id limit ?2) m
     left join entries e on e.movement_id = m.id
+    left join orders o on m.kind = 'order' and o.id = m.id
     order by m.id, e.line";

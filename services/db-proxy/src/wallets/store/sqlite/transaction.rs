@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
-use sqlx::SqliteTransaction;
+use sqlx::{SqliteConnection, SqliteTransaction};
 use uuid::Uuid;
 
 use super::statements::{
@@ -20,6 +20,7 @@ use crate::{
         records::{Account, ChangeSet, Entry, Movement, NewMovement, RecordedRefusal, RefusalKey, StoredWallet},
         store::{
             columns::{movements_of, refusal_of, wallet_of},
+            journal::JournalTransaction,
             unit_of_work::WalletTransaction,
         },
     },
@@ -27,44 +28,8 @@ use crate::{
 
 /// The transaction must have begun with the write lock.
 impl WalletTransaction for SqliteTransaction<'_> {
-    /// The transaction has locked the whole file.
-    async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredWallet>, DatabaseError> {
-        let ids = json!(column_of(&ids, to_hex)).to_string();
-        sqlx::query(WALLETS_BY_ID).bind(ids).fetch_all(&mut **self).await?.iter().map(wallet_of).collect()
-    }
-
-    async fn movements_by_key(
-        &mut self,
-        keys: &BTreeSet<&ClientKey>,
-    ) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
-        let rows = sqlx::query(MOVEMENTS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut **self).await?;
-        movements_of(&rows)
-    }
-
-    async fn refusals_by_key(
-        &mut self,
-        keys: &BTreeSet<&ClientKey>,
-    ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
-        let rows = sqlx::query(REFUSALS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut **self).await?;
-        rows.iter().map(refusal_of).collect()
-    }
-
-    async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { movements, wallets, refusals } = changes;
-        if !movements.is_empty() {
-            let rows = json!(column_of(movements, movement_as_json)).to_string();
-            sqlx::query(INSERT_MOVEMENTS).bind(&rows).execute(&mut **self).await?;
-            sqlx::query(INSERT_KEYS).bind(&rows).execute(&mut **self).await?;
-            let entries: Vec<_> = movements.iter().flat_map(entries_as_json).collect();
-            sqlx::query(INSERT_ENTRIES).bind(json!(entries).to_string()).execute(&mut **self).await?;
-        }
-        if !refusals.is_empty() {
-            let refusals = json!(column_of(refusals, refusal_as_json)).to_string();
-            sqlx::query(INSERT_REFUSALS).bind(refusals).execute(&mut **self).await?;
-        }
-        let wallets = json!(column_of(wallets, wallet_as_json)).to_string();
-        sqlx::query(UPDATE_WALLETS).bind(wallets).execute(&mut **self).await?;
-        Ok(())
+    fn journal(&mut self) -> impl JournalTransaction {
+        SqliteJournal(self)
     }
 
     async fn commit(self) -> Result<(), DatabaseError> {
@@ -76,6 +41,51 @@ impl WalletTransaction for SqliteTransaction<'_> {
     }
 }
 
+/// The journal within a transaction, which must have begun with the write lock.
+pub(crate) struct SqliteJournal<'t>(pub &'t mut SqliteConnection);
+
+impl JournalTransaction for SqliteJournal<'_> {
+    /// The transaction has locked the whole file.
+    async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredWallet>, DatabaseError> {
+        let ids = json!(column_of(&ids, to_hex)).to_string();
+        sqlx::query(WALLETS_BY_ID).bind(ids).fetch_all(&mut *self.0).await?.iter().map(wallet_of).collect()
+    }
+
+    async fn movements_by_key(
+        &mut self,
+        keys: &BTreeSet<&ClientKey>,
+    ) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
+        let rows = sqlx::query(MOVEMENTS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut *self.0).await?;
+        movements_of(&rows)
+    }
+
+    async fn refusals_by_key(
+        &mut self,
+        keys: &BTreeSet<&ClientKey>,
+    ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
+        let rows = sqlx::query(REFUSALS_BY_KEY).bind(keys_as_json(keys)).fetch_all(&mut *self.0).await?;
+        rows.iter().map(refusal_of).collect()
+    }
+
+    async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
+        let ChangeSet { movements, wallets, refusals } = changes;
+        if !movements.is_empty() {
+            let rows = json!(column_of(movements, movement_as_json)).to_string();
+            sqlx::query(INSERT_MOVEMENTS).bind(&rows).execute(&mut *self.0).await?;
+            sqlx::query(INSERT_KEYS).bind(&rows).execute(&mut *self.0).await?;
+            let entries: Vec<_> = movements.iter().flat_map(entries_as_json).collect();
+            sqlx::query(INSERT_ENTRIES).bind(json!(entries).to_string()).execute(&mut *self.0).await?;
+        }
+        if !refusals.is_empty() {
+            let refusals = json!(column_of(refusals, refusal_as_json)).to_string();
+            sqlx::query(INSERT_REFUSALS).bind(refusals).execute(&mut *self.0).await?;
+        }
+        let wallets = json!(column_of(wallets, wallet_as_json)).to_string();
+        sqlx::query(UPDATE_WALLETS).bind(wallets).execute(&mut *self.0).await?;
+        Ok(())
+    }
+}
+
 /// The parameter of [`MOVEMENTS_BY_KEY`] and [`REFUSALS_BY_KEY`].
 fn keys_as_json(keys: &BTreeSet<&ClientKey>) -> String {
     json!(keys.iter().map(|key| (&key.client, &key.key)).collect::<Vec<_>>()).to_string()
@@ -84,7 +94,8 @@ fn keys_as_json(keys: &BTreeSet<&ClientKey>) -> String {
 /// A row of [`INSERT_MOVEMENTS`] and [`INSERT_KEYS`], which refer to its elements by index.
 fn movement_as_json(NewMovement { movement, key, written_by }: &NewMovement) -> Value {
     let Movement { id, kind, created_at, .. } = movement;
-    json!([to_hex(&id.0), kind.as_str(), created_at.micros(), key.client, key.key, written_by.as_str()])
+    let has_key = i32::from(kind.has_key());
+    json!([to_hex(&id.0), kind.as_str(), created_at.micros(), key.client, key.key, written_by.as_str(), has_key])
 }
 
 /// Rows of [`INSERT_ENTRIES`], which refers to their elements by index.

@@ -1,0 +1,70 @@
+//! Why an order was not placed.
+
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+
+use super::OrderOrigin;
+use crate::{
+    ids::WalletId,
+    money::{Currency, Money, Sats},
+};
+
+/// Why an order was not placed.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct Refused {
+    pub reason: RefusalReason,
+    /// What remains of the limit. Present if the limit is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub remaining: Option<Sats>,
+    /// The origin of the orders in the database. Present if the order was refused because its price has a different origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub database_origin: Option<OrderOrigin>,
+    /// The wallet that is the reason. It is one of those that the request names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub wallet_id: Option<WalletId>,
+    /// The currency of that wallet. Present if the currency or the balance is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub wallet_currency: Option<Currency>,
+    /// The balance of that wallet. Present if it is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub balance: Option<Money>,
+}
+
+impl Refused {
+    /// A refusal that needs no further details.
+    pub fn because(reason: RefusalReason) -> Self {
+        Self { reason, remaining: None, database_origin: None, wallet_id: None, wallet_currency: None, balance: None }
+    }
+}
+
+/// Why an order was not placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// The order exceeds what remains of the limit.
+    LimitExceeded,
+    /// The key was used for a different order.
+    KeyReused,
+    /// No price was available, or the price expired before the order was decided.
+    PriceUnavailable,
+    /// No quote has this id.
+    QuoteUnknown,
+    /// A different order took the quote.
+    QuoteTaken,
+    /// The quote has expired.
+    QuoteExpired,
+    /// The owner of the order has no wallet with this id.
+    WalletNotFound,
+    /// The wallet has another currency than it must have: that of the order, or bitcoin for the wallet that receives it.
+    WalletCurrency,
+    /// The balance of the wallet is less than the amount of the order.
+    InsufficientFunds,
+    /// The balance of the wallet would become too high.
+    BalanceOutOfRange,
+}

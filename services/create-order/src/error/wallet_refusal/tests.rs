@@ -1,0 +1,42 @@
+use super::*;
+use common::{api::orders::RefusalReason, ids::WalletId};
+
+fn id(number: u128) -> WalletId {
+    format!("{number:032x}").parse().unwrap()
+}
+
+/// The problem of an order that the wallet 1 pays and whose bitcoin the wallet 2 receives.
+fn problem(reason: WalletReason, wallet: u128, currency: Option<&str>, balance: Option<&str>) -> Problem {
+    let refused = Refused {
+        wallet_id: Some(id(wallet)),
+        wallet_currency: currency.map(|code| code.parse().unwrap()),
+        balance: balance.map(|text| text.parse().unwrap()),
+        ..Refused::because(RefusalReason::WalletNotFound)
+    };
+    let wallets = OrderWallets { paying: id(1), credited: Some(id(2)) };
+    WalletRefusal::new(reason, &refused, Some(wallets)).into()
+}
+
+#[test]
+fn wrong_wallet_is_invalid_and_its_field_is_named() {
+    for (reason, wallet, field) in [
+        (WalletReason::NotFound, 1, "wallet_id"),
+        (WalletReason::NotFound, 2, "credit_wallet_id"),
+        (WalletReason::Currency, 1, "wallet_id"),
+        (WalletReason::Currency, 2, "credit_wallet_id"),
+    ] {
+        let problem = problem(reason, wallet, Some("USD"), None);
+        assert_eq!((problem.code, problem.errors[0].field.as_str()), (Code::ValidationFailed, field));
+    }
+    let credited = problem(WalletReason::Currency, 2, Some("USD"), None);
+    assert_eq!(credited.errors[0].message, "must be a wallet in BTC, and not USD");
+}
+
+#[test]
+fn conflict_with_a_balance_shows_it() {
+    let poor = problem(WalletReason::InsufficientFunds, 1, Some("EUR"), Some("5.00"));
+    assert_eq!((poor.code, poor.balance.unwrap().to_string().as_str()), (Code::InsufficientFunds, "5.00"));
+    assert_eq!(poor.detail, "The wallet has 5.00 EUR, which is less than the amount. No order was placed.");
+    let full = problem(WalletReason::BalanceOutOfRange, 2, Some("BTC"), Some("9.00000000"));
+    assert_eq!((full.code, full.balance.unwrap().to_string().as_str()), (Code::BalanceOutOfRange, "9.00000000"));
+}

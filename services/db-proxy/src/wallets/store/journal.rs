@@ -1,0 +1,73 @@
+//! The part of a transaction that reads and writes wallets and their journal. Each engine implements the statements. The transactions
+//! of wallets use it, and those of orders that wallets pay.
+
+use std::collections::{BTreeSet, HashMap};
+
+use common::{ids::WalletId, time::Timestamp};
+use uuid::Uuid;
+
+use crate::{
+    client_key::ClientKey,
+    database::DatabaseError,
+    wallets::records::{ChangeSet, LockedWallets, Movement, RecordedRefusal, RefusalKey, StoredWallet},
+};
+
+/// An open transaction of an engine.
+pub(crate) trait JournalTransaction: Send {
+    /// Locks the wallets with these ids in the order of the ids, and reads them. Until the transaction ends, no other transaction can
+    /// lock or change them. `ids` are sorted.
+    fn lock_wallets(&mut self, ids: Vec<Uuid>)
+    -> impl Future<Output = Result<Vec<StoredWallet>, DatabaseError>> + Send;
+
+    /// The movements that have these keys. Each key occurs once.
+    fn movements_by_key(
+        &mut self,
+        keys: &BTreeSet<&ClientKey>,
+    ) -> impl Future<Output = Result<HashMap<ClientKey, Movement>, DatabaseError>> + Send;
+
+    /// The refusals that are recorded for these keys. Each key occurs once.
+    fn refusals_by_key(
+        &mut self,
+        keys: &BTreeSet<&ClientKey>,
+    ) -> impl Future<Output = Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError>> + Send;
+
+    /// Fails with [`DatabaseError::KeyConflict`] if another transaction used one of the keys since they were read.
+    fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+}
+
+/// A request that a recorded refusal may apply to.
+pub(crate) struct RefusableRequest<'a> {
+    pub key: &'a ClientKey,
+    /// The wallet whose refusals are recorded for the request.
+    pub wallet: WalletId,
+    pub requested_at: Timestamp,
+}
+
+/// Locks the wallets of a batch in one statement. All transactions lock in the order of the ids, so that none waits for another in a
+/// circle.
+pub(crate) async fn lock_wallets(
+    journal: &mut impl JournalTransaction,
+    ids: BTreeSet<WalletId>,
+) -> Result<LockedWallets, DatabaseError> {
+    let wallets = journal.lock_wallets(ids.into_iter().map(|id| id.0).collect()).await?;
+    let wallets = wallets.into_iter().map(|wallet| (wallet.id, wallet)).collect();
+    Ok(LockedWallets { wallets, refusals: HashMap::new() })
+}
+
+/// Reads the refusals that may apply to the requests.
+pub(crate) async fn load_refusals<'a>(
+    journal: &mut impl JournalTransaction,
+    locked: &mut LockedWallets,
+    requests: impl Iterator<Item = RefusableRequest<'a>>,
+) -> Result<(), DatabaseError> {
+    // Usually every request is newer than the newest refusal of its wallet, and then no refusal applies.
+    let may_be_refused = |request: &RefusableRequest<'_>| {
+        let wallet = locked.wallets.get(&request.wallet);
+        wallet.is_some_and(|wallet| request.requested_at <= wallet.last_refused_at)
+    };
+    let keys: BTreeSet<_> = requests.filter(may_be_refused).map(|request| request.key).collect();
+    if !keys.is_empty() {
+        locked.refusals = journal.refusals_by_key(&keys).await?;
+    }
+    Ok(())
+}
