@@ -12,11 +12,13 @@ use tests::{
 };
 
 use super::{
-    TRANSFERS_PATH, WALLETS_PATH, deposit, operation_path, post_request, start, transfer, wallet_path, withdrawal,
+    TRANSFERS_PATH, WALLETS_PATH, check_journal, deposit, operation_path, post_request, start, transfer, wallet_path,
+    withdrawal,
 };
 
 on_both_stacks!(
     everybody_sees_and_changes_exactly_own_wallets,
+    everybody_pays_to_a_wallet_of_somebody_else_and_sees_nothing_of_it,
     operator_reads_every_wallet_and_changes_none,
     same_idempotency_key_of_two_users_is_two_movements,
     scopes_separate_reading_from_moving,
@@ -54,15 +56,20 @@ impl Actor {
         self.send(post_request(platform, path, &body)).await
     }
 
-    /// Creates a wallet with ten dollars. Returns its id.
-    async fn fund_wallet(&self, platform: &Platform) -> String {
-        let wallet = self.post(platform, WALLETS_PATH, json!({ "currency": "USD" })).await.json(201);
+    /// Creates a wallet. Returns its id.
+    async fn create_wallet(&self, platform: &Platform, currency: &str) -> String {
+        let wallet = self.post(platform, WALLETS_PATH, json!({ "currency": currency })).await.json(201);
         let expected = match self {
             Self::User { id, .. } => id.as_str().into(),
             Self::Anonymous | Self::Operator => Value::Null,
         };
         assert_eq!(wallet["user_id"], expected);
-        let id = wallet["id"].as_str().unwrap().to_owned();
+        wallet["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Creates a wallet with ten dollars. Returns its id.
+    async fn fund_wallet(&self, platform: &Platform) -> String {
+        let id = self.create_wallet(platform, "USD").await;
         self.post(platform, &operation_path(&id), deposit("10")).await.json(200);
         id
     }
@@ -114,6 +121,37 @@ async fn everybody_sees_and_changes_exactly_own_wallets(stack: Stack) {
         }
         assert_eq!(actor.get(&platform, &wallet_path(own)).await.json(200)["balance"], "10.00");
     }
+}
+
+async fn everybody_pays_to_a_wallet_of_somebody_else_and_sees_nothing_of_it(stack: Stack) {
+    let platform = start(stack).await;
+    let owners = owners(&platform).await;
+    let shop = Actor::user(&platform, "shop", &[Scope::Wallets, Scope::Read]).await;
+    let (till, euros) = (shop.fund_wallet(&platform).await, shop.create_wallet(&platform, "EUR").await);
+    for (actor, own) in &owners {
+        let pay =
+            || post_request(&platform, TRANSFERS_PATH, &transfer(own, &till, "3")).header("idempotency-key", "pay");
+        let paid = actor.send(pay()).await;
+        let body = paid.json(200);
+        assert_eq!((&body["from_balance"], body.get("to_balance")), (&"7.00".into(), None), "{body}");
+        let again = actor.send(pay()).await;
+        assert_eq!((again.body, again.headers["idempotency-replayed"].as_bytes()), (paid.body, &b"true"[..]));
+        // Only the currency of the own wallet is named.
+        let refused = actor.post(&platform, TRANSFERS_PATH, transfer(own, &euros, "3")).await;
+        refused.invalid_fields(&["to"]);
+        assert!(!refused.text().contains("EUR"), "{}", refused.text());
+        let refused = actor.post(&platform, TRANSFERS_PATH, transfer(own, &till, "8")).await;
+        assert_eq!(refused.problem(409, "insufficient_funds")["balance"], "7.00");
+        actor.get(&platform, &wallet_path(&till)).await.problem(404, "not_found");
+    }
+    assert_eq!(shop.get(&platform, &wallet_path(&till)).await.json(200)["balance"], "19.00");
+    let operations = shop.get(&platform, &format!("{}/operations", wallet_path(&till))).await.json(200);
+    assert_eq!(operations["data"][0]["operation_type"], "TRANSFER_IN");
+    // Between own wallets, both balances are shown.
+    let second = shop.create_wallet(&platform, "USD").await;
+    let moved = shop.post(&platform, TRANSFERS_PATH, transfer(&till, &second, "1")).await.json(200);
+    assert_eq!((&moved["from_balance"], &moved["to_balance"]), (&"18.00".into(), &"1.00".into()));
+    check_journal(&platform).await;
 }
 
 async fn operator_reads_every_wallet_and_changes_none(stack: Stack) {
