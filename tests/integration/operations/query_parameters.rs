@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use common::access::{POLICY, Rule, ServicePolicy};
 use serde_json::Value;
 use tests::{
     Platform, Stack,
@@ -21,6 +22,8 @@ on_both_stacks!(
 /// An operation that checks its query itself.
 struct CheckedOperation {
     method: String,
+    /// Whether operators are refused before the query is checked.
+    is_for_customers_only: bool,
     /// The path, with a valid value in the place of each parameter.
     path: String,
     query: Vec<Value>,
@@ -33,12 +36,27 @@ async fn checked_operations(platform: &Platform, service: &Instance) -> Vec<Chec
     let documented = operations(&document).filter(|operation| !imitates_exchange(operation.path)).map(|operation| {
         let query = operation.parameters().filter(|parameter| parameter["in"] == "query").cloned().collect();
         let path = operation.path.replace("{id}", "0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
-        CheckedOperation { method: operation.method.to_uppercase(), path: path.replace("{exchange}", "kraken"), query }
+        CheckedOperation {
+            method: operation.method.to_uppercase(),
+            is_for_customers_only: customer_operations(service).any(|name| name == operation.value["operationId"]),
+            path: path.replace("{exchange}", "kraken"),
+            query,
+        }
     });
     let pages = ["/openapi.json", "/docs", "/errors"];
-    let pages =
-        pages.map(|path| CheckedOperation { method: "GET".to_owned(), path: path.to_owned(), query: Vec::new() });
+    let pages = pages.map(|path| CheckedOperation {
+        method: "GET".to_owned(),
+        is_for_customers_only: false,
+        path: path.to_owned(),
+        query: Vec::new(),
+    });
     documented.chain(pages).collect()
+}
+
+/// The ids of the operations of a service that customers may use and operators may not.
+fn customer_operations(service: &Instance) -> impl Iterator<Item = &'static str> {
+    let operations = POLICY.iter().filter(|policy| policy.service == service.name).flat_map(ServicePolicy::operations);
+    operations.filter(|(_, rule)| matches!(rule, Rule::CustomerOnly(_))).map(|(name, _)| name)
 }
 
 /// Whether exchange-sim imitates an exchange at the path. Such an operation refuses only requests that the exchange refuses.
@@ -51,11 +69,13 @@ async fn every_operation_refuses_unknown_and_repeated_parameters(stack: Stack) {
     platform.start_other_services().await;
     let mut checked = 0;
     for service in platform.all_services() {
-        for CheckedOperation { method, path, query } in checked_operations(&platform, service).await {
+        for operation in checked_operations(&platform, service).await {
+            let CheckedOperation { method, is_for_customers_only, path, query } = operation;
             checked += 1;
             let refuse = async |query: &str, field: &str| {
                 let request = platform.client.request(&method, service.url(&format!("{path}?{query}")));
-                let problem = send(platform.as_operator(service, request)).await.problem(422, "validation_failed");
+                let request = if is_for_customers_only { request } else { platform.as_operator(service, request) };
+                let problem = send(request).await.problem(422, "validation_failed");
                 let named: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
                 assert!(named.contains(&&Value::from(field)), "{} {method} {path}?{query}: {problem}", service.name);
             };
@@ -74,7 +94,7 @@ async fn every_invalid_parameter_is_named_at_once(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_other_services().await;
     for service in platform.all_services() {
-        for CheckedOperation { method, path, query } in checked_operations(&platform, service).await {
+        for CheckedOperation { method, path, query, .. } in checked_operations(&platform, service).await {
             // Every text is a valid value of a string parameter without a format, and most texts are valid client references.
             let is_checked = |parameter: &&Value| {
                 let schema = &parameter["schema"];
