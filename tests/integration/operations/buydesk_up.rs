@@ -77,7 +77,7 @@ fn buydesk_up_with_few_file_descriptors_names_the_required_number() {
         let output = Command::new("sh").args(["-c", &script]).env_clear().current_dir(folder.path()).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.contains("buydesk up needs at least 864 file descriptors"), "{error}");
+        assert!(error.contains("buydesk up needs at least 960 file descriptors"), "{error}");
         assert!(error.contains(&format!("may open only {limit}")), "{error}");
     }
 }

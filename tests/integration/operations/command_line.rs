@@ -93,7 +93,7 @@ fn every_service_has_help_and_version_and_refuses_unknown_options() {
 
 #[test]
 fn argument_that_is_not_utf8_is_named_as_an_invalid_argument() {
-    let invalid = OsStr::from_bytes(b"caf\xe9");
+    let invalid = OsStr::from_bytes(b"ada\xe9");
     for arguments in [&["order", "list"][..], &["order", "get"], &[]] {
         let command = || {
             let mut command = Command::new(binary_path("buydesk"));
@@ -102,7 +102,7 @@ fn argument_that_is_not_utf8_is_named_as_an_invalid_argument() {
         };
         let refused = command().output().unwrap();
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-        assert!(stderr_of(&refused).starts_with(r#"buydesk: The argument "caf\xe9" is not UTF-8."#), "{refused:?}");
+        assert!(stderr_of(&refused).starts_with(r#"buydesk: The argument "ada\xe9" is not UTF-8."#), "{refused:?}");
         let refused = command().arg("--json").output().unwrap();
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
         assert_eq!(error_document(&refused)["code"], "invalid_arguments");
