@@ -61,7 +61,7 @@ pub struct Posting<'a> {
 }
 
 impl Ledger {
-    pub fn new(LockedWallets { wallets, refusals }: LockedWallets) -> Self {
+    pub fn new(LockedWallets { wallets, refusals, .. }: LockedWallets) -> Self {
         Self { wallets, refusals, ..Self::default() }
     }
 

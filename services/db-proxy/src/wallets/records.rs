@@ -7,7 +7,7 @@ use common::{
     config::Caller,
     ids::{MovementId, UserId, WalletId},
     money::{Currency, Money},
-    time::Timestamp,
+    time::{MAX_CLOCK_SKEW, Timestamp},
 };
 
 use crate::client_key::ClientKey;
@@ -187,6 +187,19 @@ pub struct LockedWallets {
     /// The wallets. They are locked. Unknown ids are absent.
     pub wallets: HashMap<WalletId, StoredWallet>,
     pub refusals: HashMap<RefusalKey, RecordedRefusal>,
+    /// The time of the database when the wallets were locked. `None` without a wallet, and if the database has no clock.
+    pub locked_at: Option<Timestamp>,
+}
+
+impl LockedWallets {
+    /// The time at which the batch is decided. `estimate` is the time of the database as this process estimates it.
+    ///
+    /// The estimate may be some milliseconds early, and the estimates of several processes differ. Without the exact time, a refusal
+    /// could be dated before the request that it refuses, and a delayed duplicate of the request would not find it.
+    pub fn decided_at(&self, estimate: Timestamp) -> Timestamp {
+        let latest = estimate.plus(MAX_CLOCK_SKEW);
+        self.locked_at.map_or(estimate, |locked_at| locked_at.max(estimate).min(latest))
+    }
 }
 
 /// The state of the database when a batch is decided.

@@ -28,7 +28,7 @@ impl Journal {
 
     fn snapshot(&self) -> Snapshot {
         Snapshot {
-            locked: LockedWallets { wallets: self.wallets.clone(), refusals: self.refusals.clone() },
+            locked: LockedWallets { wallets: self.wallets.clone(), refusals: self.refusals.clone(), locked_at: None },
             movements: self.movements.clone(),
             now: self.now,
         }

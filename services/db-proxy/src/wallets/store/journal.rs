@@ -12,12 +12,18 @@ use crate::{
     wallets::records::{ChangeSet, LockedWallets, Movement, RecordedRefusal, RefusalKey, StoredWallet},
 };
 
+/// The rows of wallets that a transaction has locked.
+pub(crate) struct LockedRows {
+    pub wallets: Vec<StoredWallet>,
+    /// The time of the database when it had locked the last wallet. `None` without a wallet, and if the database has no clock.
+    pub locked_at: Option<Timestamp>,
+}
+
 /// An open transaction of an engine.
 pub(crate) trait JournalTransaction: Send {
     /// Locks the wallets with these ids in the order of the ids, and reads them. Until the transaction ends, no other transaction can
     /// lock or change them. `ids` are sorted.
-    fn lock_wallets(&mut self, ids: Vec<Uuid>)
-    -> impl Future<Output = Result<Vec<StoredWallet>, DatabaseError>> + Send;
+    fn lock_wallets(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<LockedRows, DatabaseError>> + Send;
 
     /// The movements that have these keys. Each key occurs once.
     fn movements_by_key(
@@ -49,9 +55,9 @@ pub(crate) async fn lock_wallets(
     journal: &mut impl JournalTransaction,
     ids: BTreeSet<WalletId>,
 ) -> Result<LockedWallets, DatabaseError> {
-    let wallets = journal.lock_wallets(ids.into_iter().map(|id| id.0).collect()).await?;
+    let LockedRows { wallets, locked_at } = journal.lock_wallets(ids.into_iter().map(|id| id.0).collect()).await?;
     let wallets = wallets.into_iter().map(|wallet| (wallet.id, wallet)).collect();
-    Ok(LockedWallets { wallets, refusals: HashMap::new() })
+    Ok(LockedWallets { wallets, refusals: HashMap::new(), locked_at })
 }
 
 /// Reads the refusals that may apply to the requests.

@@ -37,7 +37,7 @@ impl<T: WalletTransaction> UnitOfWork for WalletUnit<'_, T> {
         let mut journal = self.transaction.journal();
         let ids = commands.iter().flat_map(|command| command.terms.wallets()).collect();
         let mut locked = journal::lock_wallets(&mut journal, ids).await?;
-        let now = self.clock_check.write_time()?;
+        let now = locked.decided_at(self.clock_check.write_time()?);
         let keys = commands.iter().map(|command| &command.key).collect();
         let movements = journal.movements_by_key(&keys).await?;
         let requests = commands.iter().map(|MoveMoneyCommand { key, terms, requested_at, .. }| RefusableRequest {

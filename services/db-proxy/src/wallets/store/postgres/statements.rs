@@ -41,7 +41,8 @@ pub(super) const LOCK_WALLETS: &str = "
     select
         id, currency, user_id, balance, entries, created_at, last_entry_at, last_refused_at,
         current_setting('synchronous_commit') as synchronous_commit,
-        current_setting('synchronous_standby_names') as standby_names
+        current_setting('synchronous_standby_names') as standby_names,
+        clock_timestamp() as locked_at
     from locked";
 
 pub(super) const MOVEMENTS_BY_KEY: &str = "

@@ -8,12 +8,16 @@ use uuid::Uuid;
 use super::statements::{LOCK_WALLETS, MOVEMENTS_BY_KEY, REFUSALS_BY_KEY, WRITE_CHANGES};
 use crate::{
     client_key::ClientKey,
-    database::{DatabaseError, Durability, durability::CommitSettings, rows::column_of},
+    database::{
+        DatabaseError, Durability,
+        durability::CommitSettings,
+        rows::{DatabaseRow, column_of},
+    },
     wallets::{
-        records::{Account, ChangeSet, Movement, RecordedRefusal, RefusalKey, StoredWallet},
+        records::{Account, ChangeSet, Movement, RecordedRefusal, RefusalKey},
         store::{
             columns::{movements_of, refusal_of, wallet_of},
-            journal::JournalTransaction,
+            journal::{JournalTransaction, LockedRows},
             unit_of_work::WalletTransaction,
         },
     },
@@ -80,7 +84,7 @@ pub(crate) struct PostgresJournal<'t> {
 }
 
 impl JournalTransaction for PostgresJournal<'_> {
-    async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredWallet>, DatabaseError> {
+    async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<LockedRows, DatabaseError> {
         let rows = sqlx::query(LOCK_WALLETS).bind(ids).fetch_all(&mut *self.connection).await?;
         // Without a wallet, nothing is written.
         if let Some(row) = rows.first() {
@@ -92,7 +96,9 @@ impl JournalTransaction for PostgresJournal<'_> {
                 return Err(DatabaseError::NotDurable(violation));
             }
         }
-        rows.iter().map(wallet_of).collect()
+        // The last row is read after all wallets are locked.
+        let locked_at = rows.last().map(|row| row.time("locked_at")).transpose()?;
+        Ok(LockedRows { wallets: rows.iter().map(wallet_of).collect::<Result<_, _>>()?, locked_at })
     }
 
     async fn movements_by_key(

@@ -20,7 +20,7 @@ use crate::{
         records::{Account, ChangeSet, Entry, Movement, NewMovement, RecordedRefusal, RefusalKey, StoredWallet},
         store::{
             columns::{movements_of, refusal_of, wallet_of},
-            journal::JournalTransaction,
+            journal::{JournalTransaction, LockedRows},
             unit_of_work::WalletTransaction,
         },
     },
@@ -46,9 +46,10 @@ pub(crate) struct SqliteJournal<'t>(pub &'t mut SqliteConnection);
 
 impl JournalTransaction for SqliteJournal<'_> {
     /// The transaction has locked the whole file.
-    async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<Vec<StoredWallet>, DatabaseError> {
+    async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<LockedRows, DatabaseError> {
         let ids = json!(column_of(&ids, to_hex)).to_string();
-        sqlx::query(WALLETS_BY_ID).bind(ids).fetch_all(&mut *self.0).await?.iter().map(wallet_of).collect()
+        let rows = sqlx::query(WALLETS_BY_ID).bind(ids).fetch_all(&mut *self.0).await?;
+        Ok(LockedRows { wallets: rows.iter().map(wallet_of).collect::<Result<_, _>>()?, locked_at: None })
     }
 
     async fn movements_by_key(
