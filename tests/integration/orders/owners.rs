@@ -115,8 +115,9 @@ async fn client_reads_exactly_its_own_orders(stack: Stack) {
             assert_eq!(&lines, own);
             let csv = actor.get(&platform, service, &format!("{ORDERS_PATH}/export?format=csv")).await.text();
             let user = actor.user_id().as_str().unwrap_or_default().to_owned();
-            assert!(csv.lines().next().unwrap().ends_with(",user_id"), "{csv}");
-            let ends: Vec<_> = csv.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+            assert!(csv.lines().next().unwrap().ends_with(",user_id,wallet_id,credit_wallet_id"), "{csv}");
+            // No field after the user contains a comma.
+            let ends: Vec<_> = csv.lines().skip(1).map(|line| line.rsplit(',').nth(2).unwrap()).collect();
             assert_eq!(ends, vec![user; own.len()]);
             let summary = actor.get(&platform, service, &format!("{ORDERS_PATH}/summary")).await.json(200);
             // With the prices of the tests, one dollar buys one satoshi.
