@@ -24,7 +24,8 @@ impl RequestContext {
         CURRENT.try_with(Clone::clone).ok().flatten()
     }
 
-    /// Runs `work` as part of `request`. A task that serves several requests may pass `None`.
+    /// Runs `work` as part of `request`. A task that serves several requests passes `None`, and its log lines then
+    /// contain no request id.
     pub fn scope<F: Future>(request: Option<Self>, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(request, work)
     }

@@ -19,7 +19,7 @@ const MAX_KEYS: usize = 50;
 const MAX_KEY_CHARS: usize = 40;
 /// Maximum length of a value in characters.
 const MAX_VALUE_CHARS: usize = 500;
-/// Maximum length of the metadata as JSON, in bytes. A batch of [`MAX_GROUP`](super::MAX_GROUP) orders must fit into one body.
+/// Maximum length of the metadata as JSON, in bytes. It is small, so that the largest batch of orders fits into one request body.
 const MAX_JSON_BYTES: usize = 2048;
 
 /// The reference and the metadata of an order. Two requests with one idempotency key are the same request only if their
@@ -50,7 +50,7 @@ impl Annotations {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientReference(Arc<str>);
 
-/// Text that is not a reference.
+/// The text does not have the form of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {MAX_REFERENCE_CHARS} characters without control characters")]
 pub struct ReferenceError;

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// If a response states that its request had no effect, only an earlier request can have placed the order.
+/// The subcode `no_effect` states that this request placed no order. The code is `outcome_unknown`, because an earlier request with
+/// the same key may have placed the order.
 #[tokio::test(start_paused = true)]
 async fn request_that_is_said_to_have_no_effect_placed_no_order() {
     let (mut create_orders, mut checked) = (CreateOrders::default(), 0);
@@ -28,8 +29,8 @@ async fn request_that_is_said_to_have_no_effect_placed_no_order() {
     assert!(checked > 0);
 }
 
-/// db-proxy refuses the token of create-order, which is a fault of the platform. The response states that the request placed no
-/// order, and no detail of the fault.
+/// db-proxy refuses the token of create-order, which is a fault of the platform. The response states that the request had no effect
+/// or that the operator must act, and does not mention the token.
 #[tokio::test(start_paused = true)]
 async fn refused_token_is_reported_without_details() {
     let remote = RemoteFault::Problem(Code::Unauthorized);
