@@ -131,6 +131,7 @@ pub async fn run(plan: Plan) -> Report {
             create_order_urls: urls,
             read_urls: services.fetch_orders_urls().to_vec(),
             identity: Identity::default(),
+            wallets: None,
         };
         Client::new(connection, format!("client-{number}"), rng, progress.clone())
     };

@@ -15,9 +15,13 @@ use std::{
 
 use bytes::Bytes;
 use common::{
-    api::{Code, orders::ClientReference, quotes::Quote},
+    api::{
+        Code,
+        orders::{ClientReference, OrderWallets},
+        quotes::Quote,
+    },
     ids::{OrderId, QuoteId},
-    money::{Currency, FiatAmount, Sats},
+    money::{Currency, FiatAmount, Money, Sats},
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -33,8 +37,16 @@ use crate::Response;
 /// The order that a client requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestedOrder {
-    AtMarketPrice { currency: Currency, amount: FiatAmount },
+    AtMarketPrice {
+        currency: Currency,
+        amount: FiatAmount,
+    },
     FromQuote(QuoteId),
+    /// An amount in US dollars at the market price, from a wallet.
+    Paid {
+        amount: FiatAmount,
+        wallets: OrderWallets,
+    },
 }
 
 impl RequestedOrder {
@@ -57,6 +69,9 @@ impl RequestedOrder {
         match self {
             Self::AtMarketPrice { currency, amount } => json!({ "currency": currency, "amount": amount }),
             Self::FromQuote(id) => json!({ "quote": id }),
+            Self::Paid { amount, wallets: OrderWallets { paying, credited } } => json!({
+                "currency": Currency::USD, "amount": amount, "wallet_id": paying, "credit_wallet_id": credited,
+            }),
         }
     }
 
@@ -88,7 +103,7 @@ pub enum Outcome {
     /// 201, with the complete body.
     Placed { body: Bytes, replayed: bool },
     /// 409 or 422: the request was refused and placed no order.
-    Refused { code: Code, remaining: Option<Sats> },
+    Refused { code: Code, remaining: Option<Sats>, balance: Option<Money> },
     /// 503.
     Unavailable(Code),
     /// The connection broke, or the request timed out.
@@ -106,8 +121,9 @@ impl Outcome {
         }
         let problem: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let remaining = problem["remaining_bitcoin"].as_str().and_then(|text| text.parse().ok());
+        let balance = problem["balance"].as_str().and_then(|text| text.parse().ok());
         match (response.status, problem["code"].as_str().and_then(Code::from_text)) {
-            (409 | 422, Some(code)) => Self::Refused { code, remaining },
+            (409 | 422, Some(code)) => Self::Refused { code, remaining, balance },
             (503, Some(code)) => Self::Unavailable(code),
             (status, _) => Self::Unexpected { status, body: response.text() },
         }

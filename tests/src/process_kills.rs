@@ -27,7 +27,7 @@ use crate::{
     history::{History, StoredState, Violation, check_history},
     servers::{Database, PrivateServer},
     wait_until,
-    wallet_history::{StoredJournal, WalletHistory, WalletViolation, check_wallets},
+    wallet_history::{EntryTimes, Orders, StoredJournal, WalletHistory, WalletViolation, check_wallets},
 };
 
 pub(crate) const CLIENTS: u64 = 64;
@@ -141,6 +141,10 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
 
     let progress = Arc::new(Progress::new(kills, LIMIT));
     let identities = create_identities(&platform).await;
+    let wallet_connections = connect_wallets(&platform, targets.wallets_urls(), &identities).await;
+    for wallet in &wallet_connections[0].wallets.all {
+        progress.wallets.record_wallet(wallet.clone());
+    }
     let create_order_urls = targets.create_order_urls();
     let read_urls: Vec<_> = create_order_urls.iter().cloned().chain([platform.fetch_orders.url("")]).collect();
     let connection = |identity: &Identity| Connection {
@@ -148,6 +152,7 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         create_order_urls: create_order_urls.clone(),
         read_urls: read_urls.clone(),
         identity: identity.clone(),
+        wallets: wallet_connections[0].wallets.paying_orders(identity.user),
     };
     // Clients of different identities use the same idempotency keys.
     let client = |number: u64| {
@@ -156,10 +161,6 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         let connection = connection(&identities[usize::try_from(identity).unwrap()]);
         Client::new(connection, format!("client-{name}"), rng, progress.clone())
     };
-    let wallet_connections = connect_wallets(&platform, targets.wallets_urls(), &identities).await;
-    for wallet in &wallet_connections[0].wallets.all {
-        progress.wallets.record_wallet(wallet.clone());
-    }
     let wallet_client = |number: u64| {
         let rng = Rng::with_seed(!seed.wrapping_mul(1_000_003).wrapping_add(number));
         let (name, identity) = (number / IDENTITIES as u64, usize::try_from(number).unwrap() % IDENTITIES);
@@ -189,6 +190,8 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
     let (history, stored) = take_history(&url, &progress).await;
     let (wallet_history, journal) = (progress.wallets.take_history(), StoredJournal::read(&url).await.unwrap());
     let movements = &wallet_history.attempts;
+    let orders = Orders { attempts: &history.attempts, stored: &stored.orders };
+    let times = if faults == Faults::ClockJumps { EntryTimes::Wrong } else { EntryTimes::Comparable };
     Report {
         faults,
         kills,
@@ -198,7 +201,7 @@ pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
         violations: check_history(&history, &stored, limit),
         moved: movements.iter().filter(|attempt| attempt.outcome.is_new_movement()).count(),
         movements_without_final_outcome: movements.iter().filter(|attempt| !attempt.outcome.is_final()).count(),
-        wallet_violations: check_wallets(&wallet_history, &journal),
+        wallet_violations: check_wallets(&wallet_history, &journal, orders, times),
         history,
         wallet_history,
     }

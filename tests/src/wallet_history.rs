@@ -5,6 +5,7 @@ mod acknowledgements;
 pub mod checker;
 pub mod journal;
 mod journal_rules;
+mod orders;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -24,7 +25,9 @@ use common::{
 };
 use serde_json::{Value, json};
 
-pub use self::{checker::check_wallets, journal::StoredJournal, violation::WalletViolation};
+pub use self::{
+    checker::check_wallets, journal::StoredJournal, orders::Orders, timeline::EntryTimes, violation::WalletViolation,
+};
 use crate::{Response, history::ClientUser};
 
 /// The movement of money that a client requests.

@@ -36,6 +36,8 @@ async fn documented_tour_works_as_written() {
         "refused with exit code 1",
         "Transferred 49.50 USD.",
         "An earlier request with this key moved the money.",
+        "Paid from wallet",
+        "payment of an order",
         "transfer out",
         "\"operation_type\":\"DEPOSIT\"",
         "id,wallet_id,operation_type,amount,balance,created_at",

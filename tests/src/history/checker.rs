@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use common::{
     api::{Code, orders::Order},
     ids::QuoteId,
-    money::Sats,
+    money::{Currency, Sats},
     time::Timestamp,
 };
 use serde_json::Value;
@@ -277,13 +277,15 @@ impl Checker<'_> {
     /// Checks that the reason of every refusal was true.
     fn check_refusals(&mut self, client_key: ClientKey<'_>, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for attempt in attempts {
-            let Outcome::Refused { code, remaining } = &attempt.outcome else { continue };
+            let Outcome::Refused { code, remaining, .. } = &attempt.outcome else { continue };
             let taking_order = |id: &QuoteId| self.stored.orders.iter().find(|order| order.quote == Some(*id));
             let why = match (code, &attempt.requested) {
-                (Code::LimitExceeded, RequestedOrder::AtMarketPrice { .. }) => {
+                (Code::LimitExceeded, RequestedOrder::AtMarketPrice { .. } | RequestedOrder::Paid { .. }) => {
                     let fits = attempt.bitcoin_amount.zip(*remaining).is_some_and(|(bitcoin, left)| bitcoin <= left);
                     fits.then_some("the order is not larger than the remaining bitcoin")
                 }
+                // Whether the wallet had less money is checked with the wallets.
+                (Code::InsufficientFunds, RequestedOrder::Paid { .. }) => None,
                 (Code::KeyReused, _) if orders.is_empty() => Some("the key has no order"),
                 (Code::KeyReused, _) => {
                     let is_same = orders.iter().any(|order| requests_order(attempt, order));
@@ -318,10 +320,15 @@ fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
     match attempt.requested {
         RequestedOrder::AtMarketPrice { currency, amount } => {
             stored.quote.is_none()
+                && stored.order.wallets().is_none()
                 && (stored.order.currency, stored.order.amount) == (currency, amount)
                 && stored.order.client_reference == attempt.requested.client_reference()
         }
-        RequestedOrder::FromQuote(id) => stored.quote == Some(id),
+        RequestedOrder::FromQuote(id) => stored.quote == Some(id) && stored.order.wallets().is_none(),
+        RequestedOrder::Paid { amount, wallets } => {
+            let paid = (stored.order.currency, stored.order.amount, stored.order.wallets());
+            stored.quote.is_none() && paid == (Currency::USD, amount, Some(wallets))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use common::{
         prices::PriceState,
         quotes::Quote,
     },
-    ids::{OrderId, QuoteId, UserId},
+    ids::{OrderId, QuoteId, UserId, WalletId},
     money::{Currency, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
@@ -127,12 +127,13 @@ const SQLITE: Dialect =
 impl Dialect {
     fn select_orders(&self) -> String {
         let (id, quote, user) = ((self.id)("o.id"), (self.id)("o.quote_id"), (self.id)("o.user_id"));
+        let (paying, credited) = ((self.id)("o.wallet_id"), (self.id)("o.credit_wallet_id"));
         let (created_at, price_as_of) = ((self.micros)("o.created_at"), (self.micros)("o.price_as_of"));
         format!(
             "select cast(o.seq as text), coalesce(k.key, ''), {id}, {created_at}, o.currency, cast(o.amount_e4 as text),
                 cast(o.exchange_rate_e8 as text), cast(o.bitcoin_sats as text), {price_as_of}, cast(o.simulated as text),
                 {quote}, o.price_state, cast(o.by_bitcoin_amount as text), coalesce(o.client_reference, ''),
-                coalesce(o.metadata, ''), {user}
+                coalesce(o.metadata, ''), {user}, {paying}, {credited}
             from orders o left join idempotency_keys k on k.order_seq = o.seq
             order by o.seq, k.key"
         )
@@ -225,6 +226,8 @@ fn parse_order(row: &[String]) -> StoredOrder {
         client_reference,
         metadata,
         user,
+        paying,
+        credited,
     ] = row
     else {
         panic!("an order has other columns: {row:?}")
@@ -245,8 +248,8 @@ fn parse_order(row: &[String]) -> StoredOrder {
         client_reference: (!client_reference.is_empty()).then(|| client_reference.parse().expect("a reference")),
         metadata: (!metadata.is_empty()).then(|| metadata.parse().expect("metadata")),
         user_id: parse_id(user).map(UserId),
-        wallet_id: None,
-        credit_wallet_id: None,
+        wallet_id: parse_id(paying).map(WalletId),
+        credit_wallet_id: parse_id(credited).map(WalletId),
     };
     StoredOrder { seq: parse_integer(seq), idempotency_key: key.clone(), quote: order.quote, order }
 }

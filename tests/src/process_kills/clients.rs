@@ -6,7 +6,12 @@ use std::{
 };
 
 use common::{
-    api::{Code, keys::KeySecret, orders::Order, quotes::Quote},
+    api::{
+        Code,
+        keys::KeySecret,
+        orders::{Order, OrderWallets},
+        quotes::Quote,
+    },
     ids::QuoteId,
     money::{Currency, FiatAmount, Sats},
     time::Timestamp,
@@ -46,6 +51,8 @@ pub struct Connection {
     /// The services at which orders are read.
     pub read_urls: Vec<String>,
     pub identity: Identity,
+    /// The wallets that pay some orders of the client. Without them, no wallet pays.
+    pub wallets: Option<OrderWallets>,
 }
 
 /// The user of a client and the API key. By default, the client has no key.
@@ -76,8 +83,16 @@ impl Client {
         while !self.progress.is_finished() {
             let requested = self.random_order();
             let key = self.new_key();
-            match self.rng.u32(0..24) {
+            match self.rng.u32(0..26) {
                 20..=23 => self.read_orders().await,
+                // The order of a wallet, once or several times at once. The wallet may have too little money.
+                kind @ 24..=25 => {
+                    let Some(wallets) = self.connection.wallets else { continue };
+                    let (amount, credited) = (self.random_dollars(), wallets.credited.filter(|_| self.rng.bool()));
+                    let paid = RequestedOrder::Paid { amount, wallets: OrderWallets { credited, ..wallets } };
+                    let requests = [paid; 2];
+                    self.place_concurrently(&key, if kind == 24 { &requests[..1] } else { &requests }).await;
+                }
                 0..=8 => self.place_concurrently(&key, &[requested]).await,
                 // A retry after a final outcome.
                 9..=10 => {
@@ -137,7 +152,7 @@ impl Client {
             let key = self.new_key();
             match self.retry_until_final(&key, dollar_order(satoshi)).await {
                 Outcome::Placed { body, .. } => self.record_acknowledged(&body),
-                Outcome::Refused { code: Code::LimitExceeded, remaining } if satoshi > 1 => {
+                Outcome::Refused { code: Code::LimitExceeded, remaining, .. } if satoshi > 1 => {
                     max_sats = remaining.map_or(1, Sats::get).max(1);
                 }
                 // The limit is filled. The check reports any other outcome.
@@ -167,9 +182,18 @@ impl Client {
         (self.progress.limit_sats() - self.progress.acknowledged_sats()).max(0)
     }
 
-    fn random_order(&mut self) -> RequestedOrder {
+    fn random_sats(&mut self) -> i64 {
         let gap = self.progress.target_sats() - self.progress.acknowledged_sats();
-        let satoshi = self.rng.i64(1..=(gap / TARGET_DIVISOR).max(3));
+        self.rng.i64(1..=(gap / TARGET_DIVISOR).max(3))
+    }
+
+    /// The price of a random number of satoshi.
+    fn random_dollars(&mut self) -> FiatAmount {
+        FiatAmount::from_ten_thousandths(self.random_sats() * 10_000).unwrap()
+    }
+
+    fn random_order(&mut self) -> RequestedOrder {
+        let satoshi = self.random_sats();
         let (currency, ten_thousandths) = match self.rng.u32(0..4) {
             0 => (Currency::EUR, satoshi * 84 / 10),
             1 => (Currency::GBP, satoshi * 72 / 10),
@@ -219,7 +243,7 @@ impl Client {
     async fn send_order(&mut self, key: &str, requested: RequestedOrder) -> Outcome {
         let url = self.random_url(ORDERS_PATH);
         let bitcoin_amount = match requested {
-            RequestedOrder::AtMarketPrice { currency: Currency::USD, amount } => {
+            RequestedOrder::AtMarketPrice { currency: Currency::USD, amount } | RequestedOrder::Paid { amount, .. } => {
                 Sats::new(amount.ten_thousandths() / 10_000).ok()
             }
             RequestedOrder::AtMarketPrice { .. } | RequestedOrder::FromQuote(_) => None,

@@ -6,7 +6,10 @@ use std::{
 };
 
 use common::{
-    api::wallets::{LinkedOperationPage, Wallet},
+    api::{
+        orders::OrderWallets,
+        wallets::{LinkedOperationPage, Wallet},
+    },
     money::{Currency, Money},
     time::Timestamp,
 };
@@ -19,6 +22,7 @@ use crate::{
     Platform, Response,
     client::try_send,
     environment::run_binary,
+    history::ClientUser,
     platform::OPERATOR_TOKEN,
     wallet_history::{BalanceRead, MoveAttempt, MoveOutcome, RequestedMovement, Statement, VerifiedRows},
 };
@@ -30,7 +34,7 @@ const RETRY_LIMIT: Duration = Duration::from_secs(60);
 /// An amount that no wallet has, in whole units of the currency.
 const MORE_THAN_ANY_BALANCE: i64 = 900_000_000;
 /// The largest ordinary amount, in the smallest unit of the currency.
-const MAX_UNITS: i64 = 50_000;
+const MAX_UNITS: i64 = 50_000_000;
 
 /// The instances of wallets, the identity of a client, and its wallets.
 #[derive(Debug, Clone)]
@@ -48,6 +52,15 @@ pub struct Wallets {
 }
 
 impl Wallets {
+    /// Wallets of a user with which it may pay orders and receive their bitcoin.
+    pub fn paying_orders(&self, user: ClientUser) -> Option<OrderWallets> {
+        let wallet_in = |currency| {
+            let mut own = self.all.iter().filter(|wallet| wallet.user_id == user);
+            own.find(|wallet| wallet.currency == currency).map(|wallet| wallet.id)
+        };
+        Some(OrderWallets { paying: wallet_in(Currency::USD)?, credited: wallet_in(Currency::BTC) })
+    }
+
     /// The wallet that everybody pays.
     fn shop(&self) -> &Wallet {
         &self.all[0]

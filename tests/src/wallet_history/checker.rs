@@ -13,17 +13,26 @@ use super::{
     acknowledgements::{acknowledgement_of, requests_movement},
     journal::{StoredAccount, StoredJournal, StoredMovement},
     journal_rules::check_journal,
-    timeline::{Acknowledgement, CREATED_AT_LAG, CREATED_AT_TOLERANCE, Timelines},
+    orders::Orders,
+    timeline::{Acknowledgement, CREATED_AT_LAG, CREATED_AT_TOLERANCE, EntryTimes, Timelines},
 };
 
-/// Returns every violation.
-pub fn check_wallets(history: &WalletHistory, stored: &StoredJournal) -> Vec<WalletViolation> {
-    let acknowledgements = history.attempts.iter().filter_map(|attempt| {
+/// Returns every violation. `orders` are the orders of the same run.
+pub fn check_wallets(
+    history: &WalletHistory,
+    stored: &StoredJournal,
+    orders: Orders<'_>,
+    times: EntryTimes,
+) -> Vec<WalletViolation> {
+    let movements = history.attempts.iter().filter_map(|attempt| {
         let movement = acknowledged_id(attempt)?.parse().ok()?;
         Some(Acknowledgement { movement, at: attempt.end })
     });
-    let timelines = Timelines::new(stored, acknowledgements);
-    let mut checker = Checker { stored, timelines, violations: check_journal(stored) };
+    let timelines = Timelines::new(stored, times, movements.chain(orders.acknowledgements()));
+    let mut violations = check_journal(stored);
+    violations.extend(orders.check_payments(stored));
+    violations.extend(orders.check_refusals(&timelines));
+    let mut checker = Checker { stored, timelines, violations };
     checker.check_wallets(&history.wallets);
     checker.check_keys(history);
     checker.check_reads(&history.reads);

@@ -1,17 +1,18 @@
 //! The checker detects each planted bug, and reports nothing for a correct service.
 
+mod orders;
 mod simulated_wallets;
 
 use common::api::Code;
 
 use self::simulated_wallets::{PlantedBug, SimulatedWallets};
-use super::{MoveOutcome, WalletViolation as V, check_wallets};
+use super::{EntryTimes, MoveOutcome, Orders, WalletViolation as V, check_wallets};
 
 const SEEDS: std::ops::Range<u64> = 0..10;
 
 fn violations(bug: PlantedBug, seed: u64) -> Vec<V> {
     let (history, stored) = SimulatedWallets::run(bug, seed);
-    check_wallets(&history, &stored)
+    check_wallets(&history, &stored, Orders::default(), EntryTimes::Comparable)
 }
 
 /// Asserts that the checker reports the expected violation with every seed.

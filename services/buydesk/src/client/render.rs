@@ -70,7 +70,9 @@ pub fn order(order: &Order) -> String {
     let reference = references.map(|reference| format!("\nReference: {}", escape(reference.as_str())));
     let quote = order.quote.iter().map(|quote| format!("\nQuote: {quote}"));
     let user = order.user_id.iter().map(|user| format!("\nUser: {user}"));
-    let notes: String = user.chain(quote).chain(reference).chain(metadata).collect();
+    let paying = order.wallet_id.iter().map(|wallet| format!("\nPaid from wallet: {wallet}"));
+    let credited = order.credit_wallet_id.iter().map(|wallet| format!("\nBitcoin credited to wallet: {wallet}"));
+    let notes: String = user.chain(quote).chain(paying).chain(credited).chain(reference).chain(metadata).collect();
     format!("{}{notes}", order_table([order]).without(REFERENCE))
 }
 

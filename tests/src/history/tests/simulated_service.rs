@@ -180,7 +180,7 @@ impl SimulatedService {
             self.advance_clock();
             let bitcoin_amount = match requested {
                 RequestedOrder::AtMarketPrice { amount, .. } => Sats::new(amount.ten_thousandths() / 10_000).ok(),
-                RequestedOrder::FromQuote(_) => None,
+                RequestedOrder::FromQuote(_) | RequestedOrder::Paid { .. } => None,
             };
             let attempt = Attempt {
                 user: self.user,
@@ -239,7 +239,7 @@ impl SimulatedService {
             return Outcome::NoResponse;
         }
         if placed && !known && self.triggers(PlantedBug::DeniedAfterPlacing) {
-            return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok() };
+            return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok(), balance: None };
         }
         outcome
     }
@@ -258,29 +258,37 @@ impl SimulatedService {
             return self.replay_order(index, requested);
         }
         if self.triggers(PlantedBug::FalseKeyReuse) {
-            return Outcome::Refused { code: Code::KeyReused, remaining: None };
+            return Outcome::Refused { code: Code::KeyReused, remaining: None, balance: None };
         }
         let quote = match *requested {
             RequestedOrder::AtMarketPrice { amount, .. } => {
                 let remaining = self.remaining();
                 let bitcoin = amount.ten_thousandths() / 10_000;
                 if bitcoin > remaining {
-                    return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(remaining.max(0)).ok() };
+                    return Outcome::Refused {
+                        code: Code::LimitExceeded,
+                        remaining: Sats::new(remaining.max(0)).ok(),
+                        balance: None,
+                    };
                 }
                 None
+            }
+            // No client of the simulation pays from a wallet.
+            RequestedOrder::Paid { .. } => {
+                return Outcome::Refused { code: Code::InsufficientFunds, remaining: None, balance: None };
             }
             RequestedOrder::FromQuote(id) => {
                 let index = self.quotes.iter().position(|entry| entry.quote.id == id).unwrap();
                 let is_own = self.quotes[index].quote.user_id == self.user;
                 if !is_own && !self.triggers(PlantedBug::TakesQuoteOfAnother) {
-                    return Outcome::Refused { code: Code::QuoteUnknown, remaining: None };
+                    return Outcome::Refused { code: Code::QuoteUnknown, remaining: None, balance: None };
                 }
                 let state = self.quotes[index].state;
                 match state {
                     "taken" if !self.triggers(PlantedBug::QuoteTakenTwice) => {
-                        return Outcome::Refused { code: Code::QuoteTaken, remaining: None };
+                        return Outcome::Refused { code: Code::QuoteTaken, remaining: None, balance: None };
                     }
-                    "expired" => return Outcome::Refused { code: Code::QuoteExpired, remaining: None },
+                    "expired" => return Outcome::Refused { code: Code::QuoteExpired, remaining: None, balance: None },
                     _ => {}
                 }
                 self.quotes[index].state = "taken";
@@ -299,9 +307,10 @@ impl SimulatedService {
                 quote.is_none() && (order.currency, order.amount) == (*currency, *amount)
             }
             RequestedOrder::FromQuote(id) => quote == Some(*id),
+            RequestedOrder::Paid { .. } => false,
         };
         if !same {
-            return Outcome::Refused { code: Code::KeyReused, remaining: None };
+            return Outcome::Refused { code: Code::KeyReused, remaining: None, balance: None };
         }
         if self.triggers(PlantedBug::RecomputedReplay) {
             let recomputed = Order { price_as_of: self.now, ..order };
@@ -338,7 +347,9 @@ impl SimulatedService {
     fn build_order(&self, requested: &RequestedOrder, quote: Option<&Quote>) -> Order {
         let (currency, amount) = match (requested, quote) {
             (RequestedOrder::AtMarketPrice { currency, amount }, _) => (*currency, *amount),
-            (RequestedOrder::FromQuote(_), quote) => quote.map(|quote| (quote.currency, quote.amount)).unwrap(),
+            (RequestedOrder::FromQuote(_) | RequestedOrder::Paid { .. }, quote) => {
+                quote.map(|quote| (quote.currency, quote.amount)).unwrap()
+            }
         };
         Order {
             id: OrderId(Uuid::from_u128(u128::try_from(self.now.micros()).unwrap() << 8)),

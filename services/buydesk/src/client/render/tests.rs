@@ -48,6 +48,16 @@ fn list_of_orders_shows_references_and_the_command_for_more() {
 }
 
 #[test]
+fn paid_order_names_its_wallets() {
+    let mut paid = order_json(true, "fresh", NOW);
+    assert!(!order(&paid).contains("wallet"));
+    let wallet = "0197b0c4-7a5e-7d44-9b0a-1c2d3e4f5a6c";
+    (paid.wallet_id, paid.credit_wallet_id) = (wallet.parse().ok(), wallet.parse().ok());
+    let text = order(&paid);
+    assert!(text.ends_with(&format!("\nPaid from wallet: {wallet}\nBitcoin credited to wallet: {wallet}")), "{text}");
+}
+
+#[test]
 fn conversion_names_the_legs_of_a_computed_price() {
     let step = json!({ "direction": "BTC-RUB", "price": "8190045.00", "inverse": false, "as_of": NOW, "kind": "computed",
                        "legs": ["BTC-USD", "USD-RUB"], "sources": ["kraken"], "state": "prolonged" });
