@@ -60,6 +60,18 @@ pub struct CallOutcome<T = Bytes> {
     pub unanswered: bool,
 }
 
+impl<T> CallOutcome<T> {
+    /// Converts the response. Whether an earlier attempt got no response stays as it is.
+    pub fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, CallError>) -> CallOutcome<U> {
+        CallOutcome { result: self.result.and_then(convert), unanswered: self.unanswered }
+    }
+
+    /// Whether the call failed and some attempt may have taken effect.
+    pub fn has_unknown_effect(&self) -> bool {
+        self.result.as_ref().is_err_and(|error| self.unanswered || error.may_have_taken_effect())
+    }
+}
+
 /// Whether a request may be sent again after an attempt got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {

@@ -7,14 +7,15 @@ mod wallets;
 use std::{fmt::Display, time::Duration};
 
 use poem::http::Method;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 pub use self::{
     order_reader::{OrderReader, OrdersJson},
     users::DirectoryError,
-    wallets::{LOOKUP_LIMITS, MOVE_LIMITS, MoveMoneyOutcome},
+    wallets::{LOOKUP_LIMITS, MOVE_LIMITS},
 };
-use super::{CallError, Retry, ServiceClient};
+use super::{CallError, CallOutcome, Retry, ServiceClient};
 use crate::{
     api::{
         Code, Problem,
@@ -44,14 +45,6 @@ const COURSES_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct DbProxyClient(pub ServiceClient);
 
-/// The result of placing a batch of orders.
-#[derive(Debug)]
-pub struct PlaceOrdersOutcome {
-    pub result: Result<Outcomes, CallError>,
-    /// Whether an earlier attempt got no response and may still be processed.
-    pub unanswered: bool,
-}
-
 impl DbProxyClient {
     pub const SERVICE: &'static str = "db-proxy";
 
@@ -72,13 +65,16 @@ impl DbProxyClient {
     }
 
     /// Places a batch of orders. Retries are safe, because every order has a key.
-    pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
+    pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> CallOutcome<Outcomes> {
         let path = place_path(orders);
         let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, ORDER_WRITE_DEADLINE).await;
-        PlaceOrdersOutcome {
-            result: outcome.result.map_err(unavailable_if_older).and_then(|bytes| self.0.parse_response(&bytes)),
-            unanswered: outcome.unanswered,
-        }
+        self.parse_batch(outcome)
+    }
+
+    /// Parses the response to a batch.
+    fn parse_batch<T: DeserializeOwned>(&self, CallOutcome { result, unanswered }: CallOutcome) -> CallOutcome<T> {
+        let outcome = CallOutcome { result: result.map_err(unavailable_if_older), unanswered };
+        outcome.and_then(|bytes| self.0.parse_response(&bytes))
     }
 
     /// Creates a quote. A request that may have been received is not repeated, because a second quote would reserve bitcoin

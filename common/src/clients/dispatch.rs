@@ -1,9 +1,15 @@
-//! Why a request that a service sends in a batch received no decision.
+//! The results of requests that a service sends in a batch, and why a request received no decision.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::CallError;
-use crate::concurrency::batching::BatchError;
+use super::{CallError, CallOutcome};
+use crate::{
+    api::{Code, Problem, Subcode},
+    concurrency::batching::BatchError,
+};
+
+/// `Retry-After` when the outcome of a request is unknown.
+const RETRY_AFTER_UNKNOWN_OUTCOME: Duration = Duration::from_secs(5);
 
 /// Why a request received no decision from the service that decides it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -43,4 +49,49 @@ impl From<BatchError> for DispatchError {
             BatchError::NoResponse => Self::OutcomeUnknown,
         }
     }
+}
+
+/// Returns one result for each request of a batch, in the sequence of the batch. `size` is the number of requests.
+///
+/// If an earlier attempt got no response, `after_lost_response` interprets each decision: the earlier attempt may still be
+/// processed, and may then lead to another decision.
+pub fn results_of_batch<O, D>(
+    outcome: CallOutcome<Vec<O>>,
+    size: usize,
+    after_lost_response: impl Fn(D) -> Result<D, DispatchError>,
+) -> Vec<Result<D, DispatchError>>
+where
+    D: TryFrom<O, Error = DispatchError> + Clone,
+{
+    let is_unknown = outcome.has_unknown_effect();
+    match outcome.result {
+        Ok(outcomes) if outcomes.len() == size => {
+            let decisions = outcomes.into_iter().map(D::try_from);
+            if outcome.unanswered {
+                decisions.map(|decision| decision.and_then(&after_lost_response)).collect()
+            } else {
+                decisions.collect()
+            }
+        }
+        Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
+        // The error is only that of the last attempt. Another attempt may have taken effect.
+        Err(_) if is_unknown => vec![Err(DispatchError::OutcomeUnknown); size],
+        Err(error) => vec![Err(DispatchError::Call(Arc::new(error))); size],
+    }
+}
+
+/// The problem of a request whose outcome is unknown.
+pub fn unknown_outcome(detail: &'static str) -> Problem {
+    Problem::new(Code::OutcomeUnknown, detail).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
+}
+
+/// The problem of a request that had no effect, and whose key was not looked up because of `cause`. `detail` states that an
+/// earlier request with the key may have had an effect. The code of the cause would deny this.
+pub fn key_not_looked_up(cause: Problem, detail: &'static str) -> Problem {
+    let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
+    let problem = match cause.code {
+        Code::OutcomeUnknown => Problem::new(Code::OutcomeUnknown, cause.detail),
+        _ => Problem { subcode: Some(Subcode::NoEffect), ..Problem::new(Code::OutcomeUnknown, detail) },
+    };
+    problem.retry_after(wait)
 }

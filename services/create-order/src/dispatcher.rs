@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use common::{
     api::orders::{Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed, RefusalReason, Refused},
-    clients::{
-        CallError, DispatchError,
-        db_proxy::{BATCH_LIMITS, PlaceOrdersOutcome},
-    },
+    clients::{CallError, DispatchError, db_proxy::BATCH_LIMITS, results_of_batch},
     concurrency::batching::Batcher,
     time::{DatabaseTime, Timestamp},
 };
@@ -76,33 +73,22 @@ async fn send_batch(
     batch: PlaceOrderCommands,
 ) -> Vec<DispatchResult> {
     let size = batch.orders.len();
-    let PlaceOrdersOutcome { result, unanswered } = backend.place_orders(&batch).await;
-    if let Ok(Outcomes { decided_at: Some(decided_at), .. }) = &result {
-        database_time.record(*decided_at);
+    let outcome = backend.place_orders(&batch).await;
+    match &outcome.result {
+        Ok(Outcomes { decided_at: Some(decided_at), .. }) => database_time.record(*decided_at),
+        Ok(_) => {}
+        Err(error) => log_failure(error, outcome.has_unknown_effect(), size),
     }
-    match result {
-        Ok(outcomes) if outcomes.outcomes.len() == size => {
-            let decisions = outcomes.outcomes.into_iter().map(Decision::try_from);
-            if unanswered {
-                decisions.map(|d| d.and_then(final_result_after_lost_response)).collect()
-            } else {
-                decisions.collect()
-            }
-        }
-        Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
-        // Some attempt got no valid response, so it may have placed the orders. `error` is only the error of the last attempt.
-        Err(error) if unanswered || error.may_have_taken_effect() => {
-            tracing::error!(error = %error.chain(), orders = size, "it is unknown whether orders were placed");
-            vec![Err(DispatchError::OutcomeUnknown); size]
-        }
-        Err(error) => {
-            if matches!(error, CallError::TokenRefused(..)) {
-                tracing::error!(%error, orders = size, "no order can be placed until the tokens are corrected");
-            } else {
-                tracing::warn!(error = %error.chain(), orders = size, "db-proxy did not place the orders");
-            }
-            vec![Err(DispatchError::Call(Arc::new(error))); size]
-        }
+    results_of_batch(outcome.and_then(|outcomes| Ok(outcomes.outcomes)), size, final_result_after_lost_response)
+}
+
+fn log_failure(error: &CallError, has_unknown_effect: bool, orders: usize) {
+    if has_unknown_effect {
+        tracing::error!(error = %error.chain(), orders, "it is unknown whether orders were placed");
+    } else if matches!(error, CallError::TokenRefused(..)) {
+        tracing::error!(%error, orders, "no order can be placed until the tokens are corrected");
+    } else {
+        tracing::warn!(error = %error.chain(), orders, "db-proxy did not place the orders");
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use common::{
     api::{
-        Code, FieldError, Problem, Subcode,
+        Code, FieldError, Problem,
         orders::{OrderOrigin, OrderWallets, RefusalReason, Refused},
         quotes::QuoteCap,
     },
-    clients::{CallError, DispatchError},
+    clients::{CallError, DispatchError, key_not_looked_up, unknown_outcome},
     ids::QuoteId,
     money::Sats,
 };
@@ -20,8 +20,6 @@ use crate::price_reader::PriceError;
 
 /// `Retry-After` when there is no price: price-updater publishes a price every 15 s by default.
 const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);
-/// `Retry-After` when the outcome of a request is unknown.
-const RETRY_AFTER_UNKNOWN_OUTCOME: Duration = Duration::from_secs(5);
 
 /// Why a request for an order or a quote failed.
 #[derive(Debug, thiserror::Error)]
@@ -240,10 +238,6 @@ fn limit_problem(remaining: Option<Sats>, largest_quote: Option<Sats>, requested
     Problem { remaining_bitcoin: remaining, ..Problem::new(Code::LimitExceeded, detail) }
 }
 
-fn unknown_outcome(detail: &'static str) -> Problem {
-    Problem::new(Code::OutcomeUnknown, detail).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
-}
-
 fn quote_cap_problem(caps: &[QuoteCap], remaining: Option<Sats>) -> Problem {
     let reserved = caps.iter().map(|cap| match cap {
         QuoteCap::Quote => "The amount exceeds what one quote may reserve. ",
@@ -301,16 +295,7 @@ fn dispatch_problem(error: DispatchError) -> Problem {
             tracing::warn!(%error, "db-proxy did not place an order");
             error.to_problem(Code::UpstreamUnavailable)
         }
-        DispatchError::KeyNotLookedUp(error) => {
-            let cause = dispatch_problem(*error);
-            // The code of the cause would state that no order exists.
-            let (subcode, detail) = match cause.code {
-                Code::OutcomeUnknown => (None, cause.detail),
-                _ => (Some(Subcode::NoEffect), KEY_NOT_LOOKED_UP.into()),
-            };
-            let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
-            Problem { subcode, ..Problem::new(Code::OutcomeUnknown, detail) }.retry_after(wait)
-        }
+        DispatchError::KeyNotLookedUp(error) => key_not_looked_up(dispatch_problem(*error), KEY_NOT_LOOKED_UP),
         DispatchError::OutcomeUnknown => unknown_outcome(
             "It is not known whether the order was placed. Send the order again with this idempotency_key in the \
              header Idempotency-Key. The order is placed only once.",

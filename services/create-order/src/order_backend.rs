@@ -3,20 +3,17 @@
 use async_trait::async_trait;
 use common::{
     api::{
-        orders::{OrderSummary, OwnerFilter, PlaceOrderCommands},
+        orders::{OrderSummary, Outcomes, OwnerFilter, PlaceOrderCommands},
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
-    clients::{
-        CallError,
-        db_proxy::{DbProxyClient, PlaceOrdersOutcome},
-    },
+    clients::{CallError, CallOutcome, db_proxy::DbProxyClient},
     ids::QuoteId,
 };
 
 /// Decides orders and quotes: [`DbProxyClient`], or a fake in tests.
 #[async_trait]
 pub trait OrderBackend: Send + Sync {
-    async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome;
+    async fn place_orders(&self, orders: &PlaceOrderCommands) -> CallOutcome<Outcomes>;
 
     async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError>;
 
@@ -29,7 +26,7 @@ pub trait OrderBackend: Send + Sync {
 
 #[async_trait]
 impl OrderBackend for DbProxyClient {
-    async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
+    async fn place_orders(&self, orders: &PlaceOrderCommands) -> CallOutcome<Outcomes> {
         Self::place_orders(self, orders).await
     }
 

@@ -8,10 +8,7 @@ use std::sync::Arc;
 
 use common::{
     api::wallets::{MoveCommand, MoveCommands, MoveOutcomes, MoveRefusalReason, MoveRefused},
-    clients::{
-        CallError, DispatchError,
-        db_proxy::{MOVE_LIMITS, MoveMoneyOutcome},
-    },
+    clients::{CallError, DispatchError, db_proxy::MOVE_LIMITS, results_of_batch},
     concurrency::batching::Batcher,
     time::{DatabaseTime, Timestamp},
 };
@@ -66,33 +63,22 @@ async fn send_batch(
     batch: MoveCommands,
 ) -> Vec<DispatchResult> {
     let size = batch.movements.len();
-    let MoveMoneyOutcome { result, unanswered } = backend.move_money(&batch).await;
-    if let Ok(MoveOutcomes { decided_at: Some(decided_at), .. }) = &result {
-        database_time.record(*decided_at);
+    let outcome = backend.move_money(&batch).await;
+    match &outcome.result {
+        Ok(MoveOutcomes { decided_at: Some(decided_at), .. }) => database_time.record(*decided_at),
+        Ok(_) => {}
+        Err(error) => log_failure(error, outcome.has_unknown_effect(), size),
     }
-    match result {
-        Ok(outcomes) if outcomes.outcomes.len() == size => {
-            let decisions = outcomes.outcomes.into_iter().map(Decision::try_from);
-            if unanswered {
-                decisions.map(|decision| decision.and_then(final_result_after_lost_response)).collect()
-            } else {
-                decisions.collect()
-            }
-        }
-        Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
-        // Some attempt got no valid response, so it may have moved the money. `error` is only the error of the last attempt.
-        Err(error) if unanswered || error.may_have_taken_effect() => {
-            tracing::error!(error = %error.chain(), movements = size, "it is unknown whether money moved");
-            vec![Err(DispatchError::OutcomeUnknown); size]
-        }
-        Err(error) => {
-            if matches!(error, CallError::TokenRefused(..)) {
-                tracing::error!(%error, movements = size, "no money can be moved until the tokens are corrected");
-            } else {
-                tracing::warn!(error = %error.chain(), movements = size, "db-proxy moved no money");
-            }
-            vec![Err(DispatchError::Call(Arc::new(error))); size]
-        }
+    results_of_batch(outcome.and_then(|outcomes| Ok(outcomes.outcomes)), size, final_result_after_lost_response)
+}
+
+fn log_failure(error: &CallError, has_unknown_effect: bool, movements: usize) {
+    if has_unknown_effect {
+        tracing::error!(error = %error.chain(), movements, "it is unknown whether money moved");
+    } else if matches!(error, CallError::TokenRefused(..)) {
+        tracing::error!(%error, movements, "no money can be moved until the tokens are corrected");
+    } else {
+        tracing::warn!(error = %error.chain(), movements, "db-proxy moved no money");
     }
 }
 

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     api::{
-        Code, FieldError, Problem, Subcode,
+        Code, FieldError, Problem,
         wallets::{MoveRefusalReason, MoveRefused, OperationCommand, TransferCommand},
     },
-    clients::{CallError, DispatchError},
+    clients::{CallError, DispatchError, key_not_looked_up, unknown_outcome},
     concurrency::batching::BatchError,
     ids::{IdempotencyKey, WalletId},
     money::{Currency, Money},
@@ -69,8 +69,8 @@ pub enum Error {
     CreationUnknown(#[source] CallError),
 }
 
-/// `Retry-After` when the outcome of a request is unknown.
-const RETRY_AFTER_UNKNOWN_OUTCOME: Duration = Duration::from_secs(5);
+/// `Retry-After` when it is unknown whether a wallet was created.
+const RETRY_AFTER_UNKNOWN_CREATION: Duration = Duration::from_secs(5);
 /// The detail if a request moved no money and its key was not looked up.
 const KEY_NOT_LOOKED_UP: &str = "This request had no effect, because a part of the platform cannot be used at the moment. It is not \
     known whether an earlier request with this idempotency_key moved the money. Send the request again with the same key. The money \
@@ -97,7 +97,7 @@ impl From<Error> for Problem {
                 tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");
                 let detail = "It is not known whether the wallet was created. Look for it in the list of wallets, or create another \
                     one: an empty wallet does no harm.";
-                Self::new(Code::UpstreamUnavailable, detail).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
+                Self::new(Code::UpstreamUnavailable, detail).retry_after(RETRY_AFTER_UNKNOWN_CREATION)
             }
         }
     }
@@ -184,21 +184,10 @@ fn dispatch_problem(error: DispatchError) -> Problem {
             tracing::warn!(%error, "db-proxy moved no money");
             error.to_problem(Code::UpstreamUnavailable)
         }
-        DispatchError::KeyNotLookedUp(error) => {
-            let cause = dispatch_problem(*error);
-            // The code of the cause would state that no money moved.
-            let (subcode, detail) = match cause.code {
-                Code::OutcomeUnknown => (None, cause.detail),
-                _ => (Some(Subcode::NoEffect), KEY_NOT_LOOKED_UP.into()),
-            };
-            let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
-            Problem { subcode, ..Problem::new(Code::OutcomeUnknown, detail) }.retry_after(wait)
-        }
-        DispatchError::OutcomeUnknown => Problem::new(
-            Code::OutcomeUnknown,
+        DispatchError::KeyNotLookedUp(error) => key_not_looked_up(dispatch_problem(*error), KEY_NOT_LOOKED_UP),
+        DispatchError::OutcomeUnknown => unknown_outcome(
             "It is not known whether the money moved. Send the request again with this idempotency_key in the header \
              Idempotency-Key. The money moves only once.",
-        )
-        .retry_after(RETRY_AFTER_UNKNOWN_OUTCOME),
+        ),
     }
 }

@@ -6,13 +6,11 @@ use common::{
     api::{
         orders::OwnerFilter,
         wallets::{
-            CreateWalletCommand, MoveCommands, OperationCursor, VerificationCursor, Wallet, WalletCursor, WalletLookup,
+            CreateWalletCommand, MoveCommands, MoveOutcomes, OperationCursor, VerificationCursor, Wallet, WalletCursor,
+            WalletLookup,
         },
     },
-    clients::{
-        CallError,
-        db_proxy::{DbProxyClient, MoveMoneyOutcome},
-    },
+    clients::{CallError, CallOutcome, db_proxy::DbProxyClient},
     ids::WalletId,
 };
 
@@ -41,7 +39,7 @@ pub trait WalletBackend: Send + Sync {
         limit: u32,
     ) -> Result<Option<Bytes>, CallError>;
 
-    async fn move_money(&self, commands: &MoveCommands) -> MoveMoneyOutcome;
+    async fn move_money(&self, commands: &MoveCommands) -> CallOutcome<MoveOutcomes>;
 
     /// The JSON of a [`VerificationPage`](common::api::wallets::VerificationPage).
     async fn verify_journal_json(&self, cursor: Option<VerificationCursor>, limit: u32) -> Result<Bytes, CallError>;
@@ -76,7 +74,7 @@ impl WalletBackend for DbProxyClient {
         Self::list_operations_json(self, id, owner, cursor, limit).await
     }
 
-    async fn move_money(&self, commands: &MoveCommands) -> MoveMoneyOutcome {
+    async fn move_money(&self, commands: &MoveCommands) -> CallOutcome<MoveOutcomes> {
         Self::move_money(self, commands).await
     }
 

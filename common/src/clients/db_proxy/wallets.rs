@@ -15,7 +15,7 @@ use crate::{
             VerificationCursor, WALLET_ID_FIELD, Wallet, WalletCursor, WalletLookup, page_query,
         },
     },
-    clients::{CallError, Retry},
+    clients::{CallError, CallOutcome, Retry},
     concurrency::batching::BatchLimits,
     ids::WalletId,
 };
@@ -32,14 +32,6 @@ pub const MOVE_LIMITS: BatchLimits = BatchLimits { max_queued: 8192, max_batch_s
 /// Limits of the batches of wallet ids.
 pub const LOOKUP_LIMITS: BatchLimits =
     BatchLimits { max_queued: 4096, max_batch_size: MAX_WALLET_LOOKUP, max_in_flight: 4 };
-
-/// The result of moving a batch of amounts.
-#[derive(Debug)]
-pub struct MoveMoneyOutcome {
-    pub result: Result<MoveOutcomes, CallError>,
-    /// Whether an earlier attempt got no response and may still be processed.
-    pub unanswered: bool,
-}
 
 impl DbProxyClient {
     /// Creates an empty wallet. A request that may have been received is not repeated, because the repetition would create another
@@ -86,12 +78,9 @@ impl DbProxyClient {
     }
 
     /// Moves money. Retries are safe, because every movement has a key.
-    pub async fn move_money(&self, commands: &MoveCommands) -> MoveMoneyOutcome {
+    pub async fn move_money(&self, commands: &MoveCommands) -> CallOutcome<MoveOutcomes> {
         let outcome = self.0.call(Method::POST, "/movements", Some(commands), Retry::Safe, MOVE_DEADLINE).await;
-        MoveMoneyOutcome {
-            result: outcome.result.map_err(unavailable_if_older).and_then(|bytes| self.0.parse_response(&bytes)),
-            unanswered: outcome.unanswered,
-        }
+        self.parse_batch(outcome)
     }
 
     /// Checks the rows of the journal after `cursor`. Returns the JSON of a

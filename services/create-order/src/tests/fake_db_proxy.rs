@@ -17,7 +17,7 @@ use common::{
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
     },
-    clients::{CallError, db_proxy::PlaceOrdersOutcome},
+    clients::{CallError, CallOutcome},
     ids::{IdempotencyKey, QuoteId},
     money::{Currency, FiatAmount},
 };
@@ -238,7 +238,7 @@ impl FakeDbProxy {
 
 #[async_trait]
 impl OrderBackend for FakeDbProxy {
-    async fn place_orders(&self, orders: &PlaceOrderCommands) -> PlaceOrdersOutcome {
+    async fn place_orders(&self, orders: &PlaceOrderCommands) -> CallOutcome<Outcomes> {
         let [command] = &orders.orders[..] else { panic!("the tests place one order at a time") };
         {
             let mut state = self.state();
@@ -257,7 +257,7 @@ impl OrderBackend for FakeDbProxy {
                 panic!("the order was sent")
             }
             RemoteFault::None | RemoteFault::LimitReached => {
-                PlaceOrdersOutcome { result: outcomes(vec![self.decide_finally(command)]), unanswered: false }
+                CallOutcome { result: outcomes(vec![self.decide_finally(command)]), unanswered: false }
             }
             RemoteFault::Unreachable => failed(unreachable(), false),
             RemoteFault::Problem(code) => {
@@ -281,11 +281,11 @@ impl OrderBackend for FakeDbProxy {
                 if is_final {
                     self.decide_finally(command);
                 }
-                PlaceOrdersOutcome { result: outcomes(vec![outcome]), unanswered: true }
+                CallOutcome { result: outcomes(vec![outcome]), unanswered: true }
             }
             RemoteFault::LostThenRefused => {
                 receive(false);
-                PlaceOrdersOutcome { result: outcomes(vec![refused(RefusalReason::LimitExceeded)]), unanswered: true }
+                CallOutcome { result: outcomes(vec![refused(RefusalReason::LimitExceeded)]), unanswered: true }
             }
             RemoteFault::InvalidResponse => {
                 receive(true);
@@ -294,12 +294,12 @@ impl OrderBackend for FakeDbProxy {
             RemoteFault::WrongCount => {
                 receive(true);
                 let outcome = self.decide(command);
-                PlaceOrdersOutcome { result: outcomes(vec![outcome.clone(), outcome]), unanswered: false }
+                CallOutcome { result: outcomes(vec![outcome.clone(), outcome]), unanswered: false }
             }
             RemoteFault::EmptyOutcome => {
                 receive(true);
                 let outcome = Outcome { placed: None, refused: None };
-                PlaceOrdersOutcome { result: outcomes(vec![outcome]), unanswered: false }
+                CallOutcome { result: outcomes(vec![outcome]), unanswered: false }
             }
             RemoteFault::Panics => {
                 receive(true);

@@ -1,8 +1,11 @@
 //! A db-proxy in memory. Tests can make its calls fail.
 
+mod fault;
+mod responses;
+
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -10,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{
     api::{
-        Code, Problem,
+        Code,
         orders::OwnerFilter,
         wallets::{
             CreateWalletCommand, EntryType, FoundWallets, MoveCommand, MoveCommands, MoveOutcome, MoveOutcomes,
@@ -18,75 +21,17 @@ use common::{
             TransferCommand, VerificationCursor, Wallet, WalletCursor, WalletLookup, WalletPage,
         },
     },
-    clients::{
-        CallError,
-        db_proxy::{DbProxyClient, MoveMoneyOutcome},
-        http_client,
-    },
+    clients::{CallError, CallOutcome, db_proxy::DbProxyClient},
     config::TokenRefusal,
     ids::{MovementId, UserId, WalletId},
     money::{Currency, Money},
     time::Timestamp,
 };
-use serde::Serialize;
 use uuid::Uuid;
 
+pub use self::fault::Fault;
+use self::responses::{decided, failed, no_response, problem, to_json, unreachable};
 use crate::wallet_backend::WalletBackend;
-
-/// How the calls that move money fail. `moves` is whether db-proxy moves the money although its response is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    None,
-    Unreachable,
-    TokenRefused,
-    Problem(Code),
-    LostResponse {
-        moves: bool,
-    },
-    /// No attempt but the last one, which cannot connect, may have moved the money.
-    LostThenUnreachable {
-        moves: bool,
-    },
-    /// The last attempt gets a decision.
-    LostThenDecided {
-        moves: bool,
-    },
-    InvalidResponse,
-    WrongCount,
-    EmptyOutcome,
-    Panics,
-    Hangs,
-}
-
-impl Fault {
-    pub const ALL: [Self; 20] = [
-        Self::None,
-        Self::Unreachable,
-        Self::TokenRefused,
-        Self::Problem(Code::DatabaseUnavailable),
-        Self::Problem(Code::Overloaded),
-        Self::Problem(Code::OutcomeUnknown),
-        Self::Problem(Code::ShuttingDown),
-        Self::Problem(Code::ValidationFailed),
-        Self::Problem(Code::Internal),
-        Self::LostResponse { moves: true },
-        Self::LostResponse { moves: false },
-        Self::LostThenUnreachable { moves: true },
-        Self::LostThenUnreachable { moves: false },
-        Self::LostThenDecided { moves: true },
-        Self::LostThenDecided { moves: false },
-        Self::InvalidResponse,
-        Self::WrongCount,
-        Self::EmptyOutcome,
-        Self::Panics,
-        Self::Hangs,
-    ];
-
-    /// Whether the fault is a defect of the program, so that the response may be a 500.
-    pub fn is_defect(self) -> bool {
-        matches!(self, Self::Problem(Code::ValidationFailed | Code::Internal) | Self::Panics)
-    }
-}
 
 /// A movement with its request.
 struct StoredMovement {
@@ -299,36 +244,6 @@ impl FakeBackend {
     }
 }
 
-fn to_json(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value).unwrap().into()
-}
-
-/// Any error of the HTTP client.
-fn transport_error() -> reqwest::Error {
-    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(http_client);
-    CLIENT.get("http://[").build().unwrap_err()
-}
-
-fn problem(code: Code) -> CallError {
-    CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "as db-proxy says")))
-}
-
-fn unreachable() -> CallError {
-    CallError::Unreachable(DbProxyClient::SERVICE, transport_error())
-}
-
-fn no_response() -> CallError {
-    CallError::NoResponse(DbProxyClient::SERVICE, transport_error())
-}
-
-fn failed(error: CallError, unanswered: bool) -> MoveMoneyOutcome {
-    MoveMoneyOutcome { result: Err(error), unanswered }
-}
-
-fn decided(outcomes: Vec<MoveOutcome>, unanswered: bool) -> MoveMoneyOutcome {
-    MoveMoneyOutcome { result: Ok(MoveOutcomes { outcomes, decided_at: None }), unanswered }
-}
-
 #[async_trait]
 impl WalletBackend for FakeBackend {
     async fn create_wallet(&self, command: &CreateWalletCommand) -> Result<Wallet, CallError> {
@@ -386,7 +301,7 @@ impl WalletBackend for FakeBackend {
         Ok(Some(to_json(&OperationPage { data, next_cursor })))
     }
 
-    async fn move_money(&self, commands: &MoveCommands) -> MoveMoneyOutcome {
+    async fn move_money(&self, commands: &MoveCommands) -> CallOutcome<MoveOutcomes> {
         let fault = {
             let mut state = self.state();
             state.batches.push(commands.movements.len());

@@ -5,15 +5,11 @@ use std::sync::LazyLock;
 use common::{
     api::{
         Code, Problem,
-        orders::{Order, OrderedBy, Outcome, RefusalReason, Refused},
+        orders::{Order, OrderedBy, Outcome, Outcomes, RefusalReason, Refused},
         prices::PriceState,
         quotes::{Quote, QuoteState},
     },
-    clients::{
-        CallError,
-        db_proxy::{DbProxyClient, PlaceOrdersOutcome},
-        http_client,
-    },
+    clients::{CallError, CallOutcome, db_proxy::DbProxyClient, http_client},
     config::TokenRefusal,
     ids::{OrderId, QuoteId},
     money::{Currency, Sats},
@@ -95,6 +91,6 @@ pub(super) fn problem(code: Code) -> CallError {
     }
 }
 
-pub(super) fn failed(error: CallError, unanswered: bool) -> PlaceOrdersOutcome {
-    PlaceOrdersOutcome { result: Err(error), unanswered }
+pub(super) fn failed(error: CallError, unanswered: bool) -> CallOutcome<Outcomes> {
+    CallOutcome { result: Err(error), unanswered }
 }

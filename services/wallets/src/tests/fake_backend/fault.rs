@@ -1,0 +1,58 @@
+//! The faults of the fake.
+
+use common::api::Code;
+
+/// How the calls that move money fail. `moves` is whether db-proxy moves the money although its response is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    Unreachable,
+    TokenRefused,
+    Problem(Code),
+    LostResponse {
+        moves: bool,
+    },
+    /// No attempt but the last one, which cannot connect, may have moved the money.
+    LostThenUnreachable {
+        moves: bool,
+    },
+    /// The last attempt gets a decision.
+    LostThenDecided {
+        moves: bool,
+    },
+    InvalidResponse,
+    WrongCount,
+    EmptyOutcome,
+    Panics,
+    Hangs,
+}
+
+impl Fault {
+    pub const ALL: [Self; 20] = [
+        Self::None,
+        Self::Unreachable,
+        Self::TokenRefused,
+        Self::Problem(Code::DatabaseUnavailable),
+        Self::Problem(Code::Overloaded),
+        Self::Problem(Code::OutcomeUnknown),
+        Self::Problem(Code::ShuttingDown),
+        Self::Problem(Code::ValidationFailed),
+        Self::Problem(Code::Internal),
+        Self::LostResponse { moves: true },
+        Self::LostResponse { moves: false },
+        Self::LostThenUnreachable { moves: true },
+        Self::LostThenUnreachable { moves: false },
+        Self::LostThenDecided { moves: true },
+        Self::LostThenDecided { moves: false },
+        Self::InvalidResponse,
+        Self::WrongCount,
+        Self::EmptyOutcome,
+        Self::Panics,
+        Self::Hangs,
+    ];
+
+    /// Whether the fault is a defect of the program, so that the response may be a 500.
+    pub fn is_defect(self) -> bool {
+        matches!(self, Self::Problem(Code::ValidationFailed | Code::Internal) | Self::Panics)
+    }
+}
