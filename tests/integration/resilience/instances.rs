@@ -66,7 +66,7 @@ async fn orders_do_not_fail_with_one_of_their_instances(stack: Stack) {
     retry_and_reconcile(&platform, sent).await;
 }
 
-/// Moves money until it is told to stop. Each request must succeed at once.
+/// Moves money until `stop` is set. Each request must succeed at once.
 struct Mover {
     client: Client,
     url: String,

@@ -28,7 +28,7 @@ const CLIENTS: usize = 8;
 const PROGRESS: usize = 60;
 const PROGRESS_LIMIT: Duration = Duration::from_secs(30);
 
-/// Deposits one after the other until it is told to stop. Repeats each request with its key until it is confirmed.
+/// Deposits one after the other until `stop` is set. Repeats each request with its key until it is confirmed.
 struct Depositor {
     client: Client,
     url: String,
