@@ -148,7 +148,9 @@ async fn every_public_path_reaches_its_service(stack: Stack) {
     }
     assert_eq!(get("/openapi.json").await.json(200), get("/create-order/openapi.json").await.json(200));
     assert_eq!(get("/livez").await.text(), "ok\n");
-    get("/metrics").await.problem(404, "not_found");
+    for path in ["/metrics", "/metrics/", "//metrics//", "/%6Detrics/"] {
+        get(path).await.problem(404, "not_found");
+    }
     get("/nothing").await.problem(404, "not_found");
     get("/_problem/internal").await.problem(404, "not_found");
 }
@@ -258,7 +260,8 @@ async fn request_is_sent_to_another_instance_only_if_it_may_be_repeated() {
     };
     let key = Some("key-1");
     let operation = "/api/v1/wallets/019b7d5a-1f00-7000-8000-000000000001/operation";
-    for path in [ORDERS_PATH, "/place_order", "/place_order/?currency=EUR", operation, "/api/v1/transfers"] {
+    let orders = [ORDERS_PATH, "/api/v1/orders/", "/place_order", "/place_order/?currency=EUR"];
+    for path in orders.into_iter().chain([operation, "/api/v1/transfers"]) {
         assert_eq!(count_sent("POST", path, None).await, 1, "{path}");
         assert_eq!(count_sent("POST", path, Some("")).await, 1, "{path}");
         assert_eq!(count_sent("POST", path, key).await, 2, "{path}");
