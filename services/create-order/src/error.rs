@@ -5,6 +5,7 @@ mod wallet_refusal;
 use std::time::Duration;
 
 use common::{
+    access::Denied,
     api::{
         Code, FieldError, Problem,
         orders::{OrderOrigin, OrderWallets, RefusalReason, Refused},
@@ -59,8 +60,8 @@ pub enum Error {
     #[error(transparent)]
     Wallet(#[from] WalletRefusal),
     /// 403: the credentials permit orders, but no payments from wallets.
-    #[error("{0}")]
-    PaymentForbidden(&'static str),
+    #[error(transparent)]
+    PaymentForbidden(Denied),
     /// 404: no quote has this id.
     #[error("quote {0} does not exist")]
     QuoteNotFound(QuoteId),
@@ -188,7 +189,7 @@ impl From<Error> for Problem {
                 Self::new(Code::QuoteExpired, "The quote has expired or was released. Request a new quote.")
             }
             Error::Wallet(refusal) => refusal.into(),
-            Error::PaymentForbidden(detail) => Self::new(Code::Forbidden, detail),
+            Error::PaymentForbidden(denied) => denied.into(),
             Error::QuoteNotFound(id) => {
                 let detail = format!("Quote {id} does not exist. Quotes are deleted some time after they expire.");
                 Self::new(Code::NotFound, detail)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    access::Principal,
+    access::{AnonymousAccess, Principal, Rule},
     api::{
         FieldError, Problem,
         keys::Scope,
@@ -231,14 +231,11 @@ impl Api {
     }
 }
 
-/// Refuses an order that would take money from a wallet if the credentials do not permit it. Operators change no wallet.
+/// Refuses an order that a wallet would pay if the credentials do not permit it. Operators change no wallet.
 fn check_payment(payload: &OrderPayload, principal: &Principal) -> Result<(), Error> {
-    let reason = match principal {
-        _ if payload.wallet_id.is_none() && payload.credit_wallet_id.is_none() => return Ok(()),
-        Principal::Anonymous => return Ok(()),
-        Principal::User(user) if user.scopes.contain(Scope::Wallets) => return Ok(()),
-        Principal::User(_) => "The API key does not have the scope wallets, which a payment from a wallet requires.",
-        Principal::Operator => "Operators pay no orders from wallets. Use the API key of the owner of the wallet.",
-    };
-    Err(Error::PaymentForbidden(reason))
+    if payload.wallet_id.is_none() && payload.credit_wallet_id.is_none() {
+        return Ok(());
+    }
+    // The rule of the operation has decided whether requests without credentials are permitted.
+    Rule::CustomerOnly(Scope::Wallets).check(principal, AnonymousAccess::On).map_err(Error::PaymentForbidden)
 }

@@ -179,7 +179,8 @@ async fn only_the_owner_pays_with_a_key_for_wallets(stack: Stack) {
     place(of_bob.expose(), &euro).await.invalid_fields(&["wallet_id"]);
     place(of_ada.expose(), &of_nobody).await.invalid_fields(&["wallet_id"]);
     platform.place(paid("1", &euro, None)).await.invalid_fields(&["wallet_id"]);
-    place(orders_only.expose(), &euro).await.problem(403, "forbidden");
+    let missing = place(orders_only.expose(), &euro).await.problem(403, "forbidden");
+    assert_eq!(missing["subcode"], "missing_scope");
     place(OPERATOR_TOKEN, &of_nobody).await.problem(403, "forbidden");
     assert_eq!([accounts.balance(&euro).await, accounts.balance(&of_nobody).await], ["99.00", "100.00"]);
 }
