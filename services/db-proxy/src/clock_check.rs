@@ -59,21 +59,13 @@ impl ClockCheck {
 
     /// Compares the clocks. Returns the time at which a batch is decided: the time of the database, or of this machine if the
     /// database has no clock.
-    ///
-    /// A change of the result is logged once. An error in the log becomes an alert at health-check.
     pub fn verify(&self, evidence: ClockEvidence) -> Result<Timestamp, ClockFault> {
         let reading = self.clock.read();
         let mut state = self.state();
         let before = state.fault();
         let result = state.verify(self.rules, evidence, reading);
         self.offset_millis.inner().store(state.offset_millis(), Ordering::Relaxed);
-        match (before, state.fault()) {
-            (None | Some(ClockFault::Unchecked), Some(fault)) => {
-                tracing::error!(%fault, "nothing is written until the clock is right");
-            }
-            (Some(ClockFault::Unchecked) | None, None) | (Some(_), Some(_)) => {}
-            (Some(_), None) => tracing::warn!("the clock is accepted; orders are written again"),
-        }
+        log_change(before, state.fault());
         result
     }
 
@@ -89,13 +81,17 @@ impl ClockCheck {
         self.state().fault()
     }
 
-    /// The time of a write that is not a batch of orders. Fails if nothing may be written because of the clock. The clock is checked
-    /// regularly, so the newest result is enough.
+    /// The time of a write that is not a batch of orders. Fails if nothing may be written because of the clock.
+    ///
+    /// If the database has a clock, that clock dates the write, and the result of the last check is enough. If it has none, the wall
+    /// clock of this machine dates the write, so it is checked now: it may have been set since the last check.
     pub fn write_time(&self) -> Result<Timestamp, ClockFault> {
-        match self.fault() {
-            Some(fault) => Err(fault),
-            None => Ok(self.database_time()),
-        }
+        let reading = self.clock.read();
+        let mut state = self.state();
+        let before = state.fault();
+        let result = state.write_time(self.rules, reading);
+        log_change(before, state.fault());
+        result
     }
 
     /// Checks the clock at once and then regularly, also while nothing is written. `read` runs a statement and returns its
@@ -125,5 +121,16 @@ impl ClockCheck {
     /// Each change of the state is complete, so the state is valid after a panic too.
     fn state(&self) -> MutexGuard<'_, ClockState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Logs a change of the result once. An error in the log becomes an alert at health-check.
+fn log_change(before: Option<ClockFault>, after: Option<ClockFault>) {
+    match (before, after) {
+        (None | Some(ClockFault::Unchecked), Some(fault)) => {
+            tracing::error!(%fault, "nothing is written until the clock is right");
+        }
+        (Some(ClockFault::Unchecked) | None, None) | (Some(_), Some(_)) => {}
+        (Some(_), None) => tracing::warn!("the clock is accepted; orders are written again"),
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use common::time::Timestamp;
 use serde_json::Value;
 use tests::{
     Client, Platform, Stack,
@@ -21,12 +22,17 @@ use super::{balance, check_journal, create_wallet, deposit, operation_path, post
 on_both_stacks!(
     kills_of_db_proxy_and_wallets_neither_lose_nor_double_money,
     outage_of_db_proxy_causes_503_until_it_ends,
+    movement_gets_no_time_of_a_clock_that_was_set,
 );
 
 const CLIENTS: usize = 8;
 /// Confirmed operations to wait for between two kills.
 const PROGRESS: usize = 60;
 const PROGRESS_LIMIT: Duration = Duration::from_secs(30);
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+/// How far the times of the machine and of its database may differ.
+const MAX_DIFFERENCE: Duration = Duration::from_mins(5);
 
 /// Deposits one after the other until `stop` is set. Repeats each request with its key until it is confirmed.
 struct Depositor {
@@ -111,4 +117,28 @@ async fn outage_of_db_proxy_causes_503_until_it_ends(stack: Stack) {
     platform.db_proxy.start().await;
     platform.wallets.wait_until_ready().await;
     assert_eq!(post(&platform, &path, deposit("1")).await.json(200)["balance"], "1.00");
+}
+
+/// The first movement after the clock was set comes before the next regular check of the clock.
+async fn movement_gets_no_time_of_a_clock_that_was_set(stack: Stack) {
+    let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
+    start_wallets(&platform).await;
+    let path = operation_path(&create_wallet(&platform, "USD").await);
+    for offset in [HOUR, -HOUR, DAY, -DAY] {
+        platform.db_proxy.set_clock_offset(offset);
+        let response = post(&platform, &path, deposit("1")).await;
+        // PostgreSQL has a clock of its own, and dates the movement.
+        if response.status == 200 {
+            let created_at: Timestamp = response.json(200)["created_at"].as_str().unwrap().parse().unwrap();
+            let now = Timestamp::now();
+            assert!(now.since(created_at).max(created_at.since(now)) < MAX_DIFFERENCE, "{offset}: {created_at}");
+        } else {
+            response.problem(503, "database_unavailable");
+        }
+        platform.db_proxy.set_clock_offset(0);
+        wait_until("movements are made again", PROGRESS_LIMIT, async || {
+            (post(&platform, &path, deposit("1")).await.status == 200).then_some(())
+        })
+        .await;
+    }
 }

@@ -32,7 +32,7 @@ pub fn check_wallets(
     let mut violations = check_journal(stored);
     violations.extend(orders.check_payments(stored));
     violations.extend(orders.check_refusals(&timelines));
-    let mut checker = Checker { stored, timelines, violations };
+    let mut checker = Checker { stored, timelines, times, violations };
     checker.check_wallets(&history.wallets);
     checker.check_keys(history);
     checker.check_reads(&history.reads);
@@ -67,6 +67,7 @@ type ClientKey<'a> = (String, &'a str);
 struct Checker<'a> {
     stored: &'a StoredJournal,
     timelines: Timelines,
+    times: EntryTimes,
     violations: Vec<WalletViolation>,
 }
 
@@ -172,16 +173,14 @@ impl Checker<'_> {
             self.violations.push(WalletViolation::DuplicateMovement { key: key.to_owned(), first, second });
         }
         for &KeyMovement { id, stored } in movements {
-            let created_at = stored.created_at;
             let same: Vec<_> = attempts.iter().filter(|attempt| requests_movement(attempt, stored)).collect();
-            let latest_start = created_at.plus(CREATED_AT_LAG);
-            let earlier: Vec<_> = same.iter().filter(|attempt| attempt.start <= latest_start).collect();
+            let earlier: Vec<_> = same.iter().filter(|attempt| self.may_precede(attempt, stored)).collect();
             let denied = |code| WalletViolation::DeniedButMoved { key: key.to_owned(), id, code };
             let Some(requested) = earlier.first().map(|attempt| attempt.requested) else {
                 self.violations.push(WalletViolation::MovementNotRequested { key: key.to_owned(), id });
                 continue;
             };
-            if !earlier.iter().any(|attempt| may_have_moved(attempt, stored)) {
+            if !earlier.iter().any(|attempt| self.may_have_moved(attempt, stored)) {
                 let denial = earlier.iter().filter_map(|attempt| attempt.outcome.denial()).next_back();
                 self.violations.extend(denial.map(denied));
             }
@@ -294,16 +293,23 @@ impl Checker<'_> {
             self.violations.push(WalletViolation::VerificationDiffers { reported, stored });
         }
     }
-}
 
-/// Whether an attempt that started before the movement may have moved the money, and its response did not state the contrary.
-fn may_have_moved(attempt: &MoveAttempt, movement: &StoredMovement) -> bool {
-    match attempt.outcome {
-        MoveOutcome::Moved { .. } => movement.created_at <= attempt.end.plus(CREATED_AT_TOLERANCE),
-        // The request may have arrived at any time after it was sent.
-        MoveOutcome::NoResponse | MoveOutcome::Unexpected { .. } | MoveOutcome::Unavailable(Code::OutcomeUnknown) => {
-            true
+    /// Whether the attempt may have started before the movement.
+    fn may_precede(&self, attempt: &MoveAttempt, movement: &StoredMovement) -> bool {
+        self.times == EntryTimes::Wrong || attempt.start <= movement.created_at.plus(CREATED_AT_LAG)
+    }
+
+    /// Whether an attempt that started before the movement may have moved the money, and its response did not state the contrary.
+    fn may_have_moved(&self, attempt: &MoveAttempt, movement: &StoredMovement) -> bool {
+        match attempt.outcome {
+            MoveOutcome::Moved { .. } => {
+                self.times == EntryTimes::Wrong || movement.created_at <= attempt.end.plus(CREATED_AT_TOLERANCE)
+            }
+            // The request may have arrived at any time after it was sent.
+            MoveOutcome::NoResponse
+            | MoveOutcome::Unexpected { .. }
+            | MoveOutcome::Unavailable(Code::OutcomeUnknown) => true,
+            MoveOutcome::Refused { .. } | MoveOutcome::Unavailable(_) => false,
         }
-        MoveOutcome::Refused { .. } | MoveOutcome::Unavailable(_) => false,
     }
 }

@@ -3,12 +3,15 @@
 mod orders;
 mod simulated_wallets;
 
+use std::time::Duration;
+
 use common::api::Code;
 
 use self::simulated_wallets::{PlantedBug, SimulatedWallets};
 use super::{EntryTimes, MoveOutcome, Orders, WalletViolation as V, check_wallets};
 
 const SEEDS: std::ops::Range<u64> = 0..10;
+const DAY: Duration = Duration::from_hours(24);
 
 fn violations(bug: PlantedBug, seed: u64) -> Vec<V> {
     let (history, stored) = SimulatedWallets::run(bug, seed);
@@ -28,6 +31,22 @@ fn assert_detected(bug: PlantedBug, is_expected: impl Fn(&V) -> bool) {
 fn correct_service_has_no_violation() {
     for seed in 0..50 {
         let found = violations(PlantedBug::None, seed);
+        assert!(found.is_empty(), "seed {seed}: {found:#?}");
+    }
+}
+
+#[test]
+fn correct_service_whose_clock_is_wrong_has_no_violation() {
+    for seed in 0..50 {
+        let (mut history, stored) = SimulatedWallets::run(PlantedBug::None, seed);
+        // The clocks of the clients are a day behind the clock of the service.
+        for attempt in &mut history.attempts {
+            (attempt.start, attempt.end) = (attempt.start.minus(DAY), attempt.end.minus(DAY));
+        }
+        for read in &mut history.reads {
+            (read.start, read.end) = (read.start.minus(DAY), read.end.minus(DAY));
+        }
+        let found = check_wallets(&history, &stored, Orders::default(), EntryTimes::Wrong);
         assert!(found.is_empty(), "seed {seed}: {found:#?}");
     }
 }

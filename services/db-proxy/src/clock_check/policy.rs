@@ -139,6 +139,14 @@ impl ClockState {
         None
     }
 
+    /// See [`ClockCheck::write_time`](super::ClockCheck::write_time).
+    pub fn write_time(&mut self, rules: ClockRules, reading: ClockReading) -> Result<Timestamp, ClockFault> {
+        if !rules.database_has_clock && self.fault.is_none() {
+            self.fault = self.compare_with_monotonic_clock(reading);
+        }
+        self.fault.map_or_else(|| Ok(self.database_time(rules, reading)), Err)
+    }
+
     /// See [`ClockCheck::database_time`](super::ClockCheck::database_time).
     pub fn database_time(&self, rules: ClockRules, reading: ClockReading) -> Timestamp {
         match self.database {

@@ -147,3 +147,29 @@ fn database_time_does_not_follow_the_wall_clock_of_the_machine() {
     assert_eq!(state.fault(), None);
     assert_eq!(state.database_time(FILE, reading(SECOND)), reading(SECOND).wall);
 }
+
+#[test]
+fn write_is_refused_as_soon_as_the_clock_that_dates_it_was_set() {
+    for (off, fault) in
+        [(Off::Ahead(HOUR), ClockFault::SetForward(HOUR)), (Off::Behind(HOUR), ClockFault::SetBack(HOUR))]
+    {
+        let mut state = ClockState::new(FILE, reading(Duration::ZERO));
+        assert!(file_check(&mut state, reading(SECOND)).is_ok());
+        // No regular check has run since the clock was set.
+        assert_eq!(state.write_time(FILE, wrong_reading(SECOND * 2, off)), Err(fault));
+        assert_eq!(state.fault(), Some(fault));
+        assert_eq!(state.write_time(FILE, wrong_reading(SECOND * 3, off)), Err(fault));
+        assert!(file_check(&mut state, reading(SECOND * 4)).is_ok(), "the clock was set right");
+        assert_eq!(state.write_time(FILE, reading(SECOND * 5)), Ok(reading(SECOND * 5).wall));
+    }
+}
+
+#[test]
+fn write_that_the_database_dates_depends_on_the_last_check_only() {
+    let mut state = ClockState::new(SERVER, reading(Duration::ZERO));
+    assert_eq!(state.write_time(SERVER, reading(SECOND)), Err(ClockFault::Unchecked));
+    let database = reading(SECOND).wall;
+    state.verify(SERVER, evidence(reading(SECOND), Some(database)), reading(SECOND)).unwrap();
+    let set = wrong_reading(SECOND * 2, Off::Ahead(HOUR));
+    assert_eq!(state.write_time(SERVER, set), Ok(database.plus(SECOND)));
+}
