@@ -128,7 +128,7 @@ pub async fn run(plan: Plan) -> Report {
         let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(number));
         let connection = Connection {
             http: platform.client.clone(),
-            create_order_urls: urls,
+            create_order_urls: urls.to_vec(),
             read_urls: services.fetch_orders_urls().to_vec(),
             identity: Identity::default(),
             wallets: None,

@@ -64,17 +64,7 @@ impl NginxBuilder {
     /// Starts nginx, and returns when it answers.
     pub async fn start(self) -> Nginx {
         let configured = self.configure();
-        let arguments = configured.arguments();
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let mut process = Process::start(&program(), &arguments, [("LC_ALL", "C")], configured.folder.path(), None);
-        let (client, livez) = (Client::new(""), format!("{}/livez", configured.port.url()));
-        wait_until("nginx answers", START_LIMIT, async || {
-            if let Some(status) = process.exit_status() {
-                panic!("nginx ended: {status}\n{}", process.log_tail());
-            }
-            client.request("GET", &livez).send().await.ok()
-        })
-        .await;
+        let process = configured.start().await;
         Nginx { process, configured }
     }
 
@@ -137,6 +127,22 @@ struct Configured {
 }
 
 impl Configured {
+    /// Starts nginx, and returns when it answers.
+    async fn start(&self) -> Process {
+        let arguments = self.arguments();
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let mut process = Process::start(&program(), &arguments, [("LC_ALL", "C")], self.folder.path(), None);
+        let (client, livez) = (Client::new(""), format!("{}/livez", self.port.url()));
+        wait_until("nginx answers", START_LIMIT, async || {
+            if let Some(status) = process.exit_status() {
+                panic!("nginx ended: {status}\n{}", process.log_tail());
+            }
+            client.request("GET", &livez).send().await.ok()
+        })
+        .await;
+        process
+    }
+
     fn arguments(&self) -> Vec<String> {
         let folder = self.folder.path().to_str().unwrap();
         let configuration = format!("{folder}/conf/nginx.conf");
@@ -176,6 +182,13 @@ impl Nginx {
     /// The certificate of the option `tls`, in PEM.
     pub fn certificate(&self) -> Vec<u8> {
         std::fs::read(self.configured.folder.path().join("tls/certificate.pem")).unwrap()
+    }
+
+    /// Kills all processes of nginx, and starts it again. Returns when it answers.
+    pub async fn kill_and_start(&mut self) {
+        self.process.signal_all("KILL");
+        wait_until("nginx ends", START_LIMIT, async || self.process.exit_status()).await;
+        self.process = self.configured.start().await;
     }
 
     /// The end of the log.

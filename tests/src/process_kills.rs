@@ -1,4 +1,4 @@
-//! Kills the services and PostgreSQL at random, or sets the clocks of the services, while clients place orders and move money
+//! Kills the services, nginx and the database servers at random, or sets the clocks of the services, while clients place orders and move money
 //! between wallets, until the limit is filled. Then checks every invariant against the history of the clients.
 
 mod clients;
@@ -109,15 +109,23 @@ impl Report {
     }
 }
 
-/// Starts the PostgreSQL server that the run also kills. The embedded stack has none.
-pub async fn start_server(stack: Stack) -> Option<PrivateServer> {
+/// The database servers that a run also kills.
+pub struct Servers {
+    postgres: PrivateServer,
+    redis: PrivateServer,
+}
+
+/// Starts the database servers. The embedded stack has none.
+pub async fn start_servers(stack: Stack) -> Option<Servers> {
     match stack {
         Stack::Embedded => None,
-        Stack::Servers => Some(PrivateServer::postgres().await),
+        Stack::Servers => {
+            Some(Servers { postgres: PrivateServer::postgres().await, redis: PrivateServer::redis().await })
+        }
     }
 }
 
-/// A new database: on the server from [`start_server`], or a SQLite file.
+/// A new database: on this server, or a SQLite file.
 pub(crate) async fn create_database(postgres: Option<&PrivateServer>) -> Database {
     match postgres {
         None => Database::sqlite(),
@@ -125,19 +133,22 @@ pub(crate) async fn create_database(postgres: Option<&PrivateServer>) -> Databas
     }
 }
 
-/// Runs the plan on a new database. `postgres` is the server from [`start_server`].
-pub async fn run(plan: Plan, postgres: Option<&mut PrivateServer>) -> Report {
+/// Runs the plan on a new database.
+pub async fn run(plan: Plan, servers: Option<&mut Servers>) -> Report {
     let Plan { stack, faults, kills, seed } = plan;
-    let database = create_database(postgres.as_deref()).await;
+    let database = create_database(servers.as_deref().map(|servers| &servers.postgres)).await;
     let url = database.url();
     let limit = Sats::new(LIMIT).unwrap();
-    let platform = Platform::builder(stack).database(&url);
+    let mut platform = Platform::builder(stack).database(&url);
+    if let Some(servers) = &servers {
+        platform = platform.set("REDIS_URL", servers.redis.url());
+    }
     let platform = match faults {
         Faults::Kills => platform.in_processes(),
         Faults::ClockJumps => platform.in_processes_with_own_clocks(),
     };
     let platform = platform.set("BTC_LIMIT", limit.to_string()).set("QUOTE_HOLD_SECS", QUOTE_HOLD_SECS).start().await;
-    let mut targets = Targets::start(&platform, stack, postgres, seed).await;
+    let mut targets = Targets::start(&platform, stack, servers, seed).await;
 
     let progress = Arc::new(Progress::new(kills, LIMIT));
     let identities = create_identities(&platform).await;

@@ -19,7 +19,8 @@ use self::{
 };
 use crate::{
     Platform, Stack,
-    process_kills::{create_database, start_server, wait_for_release},
+    process_kills::{create_database, wait_for_release},
+    servers::PrivateServer,
 };
 
 /// How long the full load is measured.
@@ -43,7 +44,10 @@ pub struct Report {
 
 /// Sustains half of the full load for `duration` on a new database. Passes each line of progress to `print`.
 pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Report {
-    let postgres = start_server(stack).await;
+    let postgres = match stack {
+        Stack::Embedded => None,
+        Stack::Servers => Some(PrivateServer::postgres().await),
+    };
     let database = create_database(postgres.as_ref()).await;
     let url = database.url();
     let platform = Platform::builder(stack).database(&url).in_processes().without_prices().set("BTC_LIMIT", LIMIT);

@@ -36,9 +36,9 @@ const NOTICE_LIMIT: Duration = Duration::from_secs(10);
 const CLOCK_JUMPS: usize = 30;
 
 async fn clock_jumps_violate_no_invariant(stack: Stack) {
-    let mut postgres = process_kills::start_server(stack).await;
+    let mut servers = process_kills::start_servers(stack).await;
     let plan = Plan { stack, faults: Faults::ClockJumps, kills: CLOCK_JUMPS, seed: 1 };
-    let report = process_kills::run(plan, postgres.as_mut()).await;
+    let report = process_kills::run(plan, servers.as_mut()).await;
     eprintln!("{}", report.summary());
     assert_eq!(report.violation_count(), 0, "{}", report.violation_details());
     assert!(report.acknowledged > CLOCK_JUMPS && report.without_final_outcome > 0, "no jump affected a request");

@@ -22,9 +22,9 @@ const KILLS: usize = 60;
 const SEED: u64 = 1;
 
 async fn process_kills_violate_no_invariant(stack: Stack) {
-    let mut postgres = process_kills::start_server(stack).await;
+    let mut servers = process_kills::start_servers(stack).await;
     let report =
-        process_kills::run(Plan { stack, faults: Faults::Kills, kills: KILLS, seed: SEED }, postgres.as_mut()).await;
+        process_kills::run(Plan { stack, faults: Faults::Kills, kills: KILLS, seed: SEED }, servers.as_mut()).await;
     eprintln!("{}", report.summary());
     assert_eq!(report.violation_count(), 0, "{}", report.violation_details());
     assert!(report.acknowledged > KILLS && report.without_final_outcome > 0, "no kill affected an order");

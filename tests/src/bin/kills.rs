@@ -25,15 +25,15 @@ async fn main() -> ExitCode {
     };
     let start = Instant::now();
     let (mut killed, mut acknowledged, mut moved, mut violations) = (0, 0, 0, 0);
-    let mut postgres = process_kills::start_server(Stack::Servers).await;
+    let mut servers = process_kills::start_servers(Stack::Servers).await;
     for round in 0.. {
         let kills = KILLS_PER_ROUND.min(planned - killed);
         if kills == 0 {
             break;
         }
         let stack = if round % 2 == 0 { Stack::Embedded } else { Stack::Servers };
-        let server = postgres.as_mut().filter(|_| stack == Stack::Servers);
-        let report = process_kills::run(Plan { stack, faults, kills, seed: seed + round }, server).await;
+        let servers = servers.as_mut().filter(|_| stack == Stack::Servers);
+        let report = process_kills::run(Plan { stack, faults, kills, seed: seed + round }, servers).await;
         killed += kills;
         acknowledged += report.acknowledged;
         violations += report.violation_count();

@@ -47,7 +47,7 @@ pub struct Client {
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub http: crate::Client,
-    pub create_order_urls: [String; 2],
+    pub create_order_urls: Vec<String>,
     /// The services at which orders are read.
     pub read_urls: Vec<String>,
     pub identity: Identity,

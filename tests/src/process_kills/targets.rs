@@ -1,12 +1,14 @@
-//! The processes that are killed: every service that an order passes through, and PostgreSQL.
+//! The processes that are killed: every service that an order or a movement passes through, nginx in front of them, PostgreSQL and
+//! Redis.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::progress::Progress;
+use super::{Servers, progress::Progress};
 use crate::{
     Platform, Stack,
+    nginx::Nginx,
     platform::{Instance, Validity},
     servers::PrivateServer,
     wait_until,
@@ -40,7 +42,9 @@ pub struct Targets<'a> {
     second_db_proxy: Option<Instance>,
     second_create_order: Instance,
     second_wallets: Instance,
-    postgres: Option<&'a mut PrivateServer>,
+    /// Forwards requests to both instances of each service.
+    nginx: Nginx,
+    servers: Option<&'a mut Servers>,
     seed: u64,
 }
 
@@ -48,7 +52,7 @@ impl<'a> Targets<'a> {
     pub async fn start(
         platform: &'a Platform,
         stack: Stack,
-        postgres: Option<&'a mut PrivateServer>,
+        servers: Option<&'a mut Servers>,
         seed: u64,
     ) -> Targets<'a> {
         platform.wallets.start().await;
@@ -65,28 +69,40 @@ impl<'a> Targets<'a> {
         let second_wallets = platform.wallets.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);
         second_wallets.start().await;
         second_wallets.wait_until_ready().await;
-        Targets { platform, second_db_proxy, second_create_order, second_wallets, postgres, seed }
+        let nginx = Nginx::builder()
+            .service([&platform.create_order, &second_create_order])
+            .service([&platform.wallets, &second_wallets])
+            .service([&platform.fetch_orders])
+            .start()
+            .await;
+        Targets { platform, second_db_proxy, second_create_order, second_wallets, nginx, servers, seed }
     }
 
-    /// The base URLs of both create-orders.
-    pub fn create_order_urls(&self) -> [String; 2] {
-        [self.platform.create_order.url(""), self.second_create_order.url("")]
+    /// The base URLs for orders: those of both create-orders and of nginx.
+    pub fn create_order_urls(&self) -> Vec<String> {
+        vec![self.platform.create_order.url(""), self.second_create_order.url(""), self.nginx.url("")]
     }
 
-    /// The base URLs of both wallets.
+    /// The base URLs for movements: those of both instances of wallets and of nginx.
     pub fn wallets_urls(&self) -> Vec<String> {
-        vec![self.platform.wallets.url(""), self.second_wallets.url("")]
+        vec![self.platform.wallets.url(""), self.second_wallets.url(""), self.nginx.url("")]
     }
 
-    /// Kills and restarts processes until the planned number of kills is reached. One task kills create-order, wallets and the price
-    /// cache while another kills db-proxy and PostgreSQL. Returns when everything is running again.
+    /// Kills and restarts processes until the planned number of kills is reached. One task kills create-order, wallets, nginx, the price
+    /// cache and its Redis while another kills db-proxy and PostgreSQL. Returns when everything is running again.
     pub async fn kill_until_done(&mut self, progress: &Progress) {
-        let Self { platform, second_db_proxy, second_create_order, second_wallets, postgres, seed } = self;
-        let public = [&platform.create_order, second_create_order, &platform.wallets, second_wallets];
+        let Self { platform, second_db_proxy, second_create_order, second_wallets, nginx, servers, seed } = self;
+        let (postgres, redis) = match servers {
+            None => (None, None),
+            Some(servers) => (Some(&mut servers.postgres), Some(&mut servers.redis)),
+        };
+        let services =
+            [&platform.create_order, second_create_order, &platform.wallets, second_wallets, &platform.price_cache];
+        let front = Front { services, nginx, redis };
         let db_proxies: Vec<_> = std::iter::once(&platform.db_proxy).chain(&*second_db_proxy).collect();
         tokio::join!(
-            kill_public_services_and_cache(platform, public, progress, Rng::with_seed(*seed)),
-            kill_db_proxy_and_postgres(&db_proxies, postgres.as_deref_mut(), progress, Rng::with_seed(!*seed)),
+            kill_front(front, platform, progress, Rng::with_seed(*seed)),
+            kill_db_proxy_and_postgres(&db_proxies, postgres, progress, Rng::with_seed(!*seed)),
         );
         progress.finish();
     }
@@ -136,18 +152,35 @@ impl Targets<'_> {
     }
 }
 
-async fn kill_public_services_and_cache(
-    platform: &Platform,
-    [first, second, first_wallets, second_wallets]: [&Instance; 4],
-    progress: &Progress,
-    mut rng: Rng,
-) {
+/// The processes in front of db-proxy.
+struct Front<'a> {
+    services: [&'a Instance; 5],
+    nginx: &'a mut Nginx,
+    redis: Option<&'a mut PrivateServer>,
+}
+
+async fn kill_front(front: Front<'_>, platform: &Platform, progress: &Progress, mut rng: Rng) {
+    let Front { services, nginx, mut redis } = front;
     while progress.claim_kill() {
         wait_for_random_moment(progress, &mut rng).await;
-        let target = rng.choice([first, second, first_wallets, second_wallets, &platform.price_cache]).unwrap();
-        target.kill().await;
-        target.start().await;
-        if target.name == platform.price_cache.name {
+        let loses_prices = match (rng.usize(0..services.len() + 2), &mut redis) {
+            (0, _) => {
+                nginx.kill_and_start().await;
+                false
+            }
+            (1, Some(redis)) => {
+                redis.stop().await;
+                redis.start().await;
+                true
+            }
+            (_, _) => {
+                let target = rng.choice(services).unwrap();
+                target.kill().await;
+                target.start().await;
+                target.name == platform.price_cache.name
+            }
+        };
+        if loses_prices {
             put_changed_prices(platform, &mut rng).await;
         }
         progress.record_kill();
