@@ -15,7 +15,7 @@ use crate::{
     process,
     reporting::{self, Heartbeats},
     server::{Listener, ReadinessCheck, ServerConfig, required_descriptors},
-    shutdown::{self, STOP_TIMEOUT},
+    shutdown::{self, STOP_TIMEOUT, Shutdown},
     telemetry,
 };
 
@@ -94,8 +94,9 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     for warning in env.warnings() {
         tracing::warn!("{warning}");
     }
-    let stop = shutdown::on_signal()?;
+    let Shutdown { draining, stop } = shutdown::on_signal(server_config.shutdown_delay)?;
     let listener = Listener::bind(S::NAME, bind_address, server_config.within_descriptors(descriptors, 1)).await?;
+    let listener = listener.with_draining(draining);
     let service = S::build(config, listener).await?;
     let address = service.address()?;
     tracing::info!(service = S::NAME, %address, "started; the documentation is at /docs");

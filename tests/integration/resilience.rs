@@ -11,6 +11,7 @@ mod lost_connections;
 mod migrations;
 mod outages;
 mod process_kills;
+mod rolling_restarts;
 mod slow_reads;
 mod undecided_orders;
 mod write_outages;

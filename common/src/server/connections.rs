@@ -24,7 +24,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{activity::Activity, connection::Peers, metrics::ConnectionMetrics, tracked::TrackedStream};
+pub(super) use self::connection::Draining;
+use self::{
+    activity::Activity,
+    connection::{Peers, ShutdownSteps},
+    metrics::ConnectionMetrics,
+    tracked::TrackedStream,
+};
 use super::{
     Listener,
     limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT, MAX_REFUSALS},
@@ -56,9 +62,9 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled. Then closes every connection without a request, and waits for the requests in flight.
-    /// The wait ends after [`DRAIN_TIMEOUT`], or when the token of [`Listener::with_drain_end`] is cancelled.
+    /// Connections that the operating system has accepted by then are served too, each with one request. after [`DRAIN_TIMEOUT`], or when the token of [`Listener::with_drain_end`] is cancelled.
     pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { listener: Listener { socket, config, drain_end }, endpoint, metrics } = self;
+        let Self { listener: Listener { socket, config, draining, drain_end }, endpoint, metrics } = self;
         let local = socket.local_addr()?;
         let guard = RequestGuard::new(local, config.allowed_hosts, config.cors_origins);
         let mut connections = Connections {
@@ -66,11 +72,14 @@ impl Server {
             local,
             free: Arc::new(Semaphore::new(config.max_connections)),
             metrics,
+            draining: draining.child_token(),
             stop,
             served: JoinSet::new(),
             refused: JoinSet::new(),
         };
         connections.accept(&socket).await;
+        let socket = socket.into_std()?;
+        connections.accept_queued(&socket);
         // From now on the operating system refuses connections.
         drop(socket);
         connections.drain(&drain_end).await;
@@ -103,6 +112,8 @@ struct Connections {
     /// One permit for each connection that may still be opened.
     free: Arc<Semaphore>,
     metrics: ConnectionMetrics,
+    /// Cancelled when the server is not ready any more; see [`Listener::with_draining`].
+    draining: CancellationToken,
     stop: CancellationToken,
     served: JoinSet<()>,
     refused: JoinSet<()>,
@@ -114,7 +125,7 @@ impl Connections {
         let mut paused_until = None;
         loop {
             tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = self.stop.cancelled() => return self.draining.cancel(),
                 // Ended tasks are removed. A panic of a handler does not reach the task.
                 Some(_) = self.served.join_next() => {}
                 Some(_) = self.refused.join_next() => {}
@@ -125,6 +136,18 @@ impl Connections {
                     Ok((stream, remote)) => self.start(stream, remote),
                     Err(error) => paused_until = self.accept_failed(&error),
                 }
+            }
+        }
+    }
+
+    /// Accepts the connections that the operating system has accepted and queued. Closing the listener would reset them, and a
+    /// client would not know whether its request was received.
+    fn accept_queued(&mut self, socket: &std::net::TcpListener) {
+        while let Ok((stream, remote)) = socket.accept() {
+            let registered = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            match registered {
+                Ok(stream) => self.start(stream, remote),
+                Err(error) => tracing::warn!(%error, "a connection cannot be served"),
             }
         }
     }
@@ -140,10 +163,12 @@ impl Connections {
         };
         let activity = Activity::new();
         let stream = TrackedStream::new(stream, activity.clone(), permit, self.metrics.open.clone());
-        let (endpoint, metrics, stop) = (self.endpoint.clone(), self.metrics.clone(), self.stop.child_token());
+        let (endpoint, metrics) = (self.endpoint.clone(), self.metrics.clone());
+        // Tokens of its own: no request of another connection waits for the lock of these.
+        let steps = ShutdownSteps { draining: self.draining.child_token(), stop: self.stop.child_token() };
         let peers = Peers { local: self.local, remote };
         self.served.spawn(async move {
-            if let Some(timeout) = connection::serve(stream, activity, peers, endpoint, stop).await {
+            if let Some(timeout) = connection::serve(stream, activity, peers, endpoint, steps).await {
                 tracing::debug!(%remote, ?timeout, "a connection was closed because of a timeout");
                 metrics.count_timeout(timeout);
             }

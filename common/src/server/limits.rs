@@ -14,7 +14,10 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may wait for its next request.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long a stopping service waits for requests in flight. Connections without a request are closed at once.
+/// How long a stopping service keeps connections without a request. A request that arrives in this time is answered, and its
+/// response closes the connection. So no request is lost that was sent at the moment of the stop.
+pub const CLOSE_DELAY: Duration = Duration::from_millis(50);
+/// How long a stopping service waits for requests in flight.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
 /// Maximum number of clients for which the state of the rate limit is stored. The states of clients without recent requests are
 /// dropped first.
@@ -28,6 +31,8 @@ pub const MAX_HEAD: usize = 64 * 1024;
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many bytes a client must receive within [`WRITE_TIMEOUT`]: about 2 KiB per second.
 pub const MIN_WRITE_PROGRESS: usize = 64 * 1024;
+/// Maximum of `SHUTDOWN_DELAY_SECS`.
+pub const MAX_SHUTDOWN_DELAY_SECS: u64 = 300;
 /// Default of `MAX_CONNECTIONS`.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 2048;
 /// How many connections above the maximum are refused with a response at the same time. Further connections are closed without

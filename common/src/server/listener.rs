@@ -14,12 +14,13 @@ use crate::config::Bind;
 pub struct Listener {
     pub(super) socket: TcpListener,
     pub(super) config: ServerConfig,
+    pub(super) draining: CancellationToken,
     pub(super) drain_end: CancellationToken,
 }
 
 impl Listener {
     pub fn new(socket: TcpListener, config: ServerConfig) -> Self {
-        Self { socket, config, drain_end: CancellationToken::new() }
+        Self { socket, config, draining: CancellationToken::new(), drain_end: CancellationToken::new() }
     }
 
     /// Binds a socket. The error names the address and the variable of the port.
@@ -37,6 +38,13 @@ impl Listener {
                 Err(error).with_context(|| format!("{service} cannot listen on {address}; {hint}"))
             }
         }
+    }
+
+    /// Sets a token. When it is cancelled, the server goes on serving, but is not ready any more, and closes each connection after
+    /// its next response. So clients and balancers move to other instances before this one stops.
+    #[must_use]
+    pub fn with_draining(self, draining: CancellationToken) -> Self {
+        Self { draining, ..self }
     }
 
     /// Sets a token. When it is cancelled, a stopping server no longer waits for requests in flight. With one token, several

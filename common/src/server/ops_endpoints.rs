@@ -23,6 +23,7 @@ use super::{
     access_control::AccessCheck,
     allowed_methods::{AllowedMethods, PathPattern},
     common_paths::DOCUMENTATION_PATHS,
+    connections::Draining,
     documentation::{self, ApiDescription, DocumentedCodes},
     http_metrics::HttpMetrics,
     middleware::RequestMiddleware,
@@ -116,6 +117,10 @@ impl OpsApi {
     /// Another service sends its token. If the token is not valid, the component `token` is not ready.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, request: &Request) -> ReadinessResponse {
+        if request.data::<Draining>().is_some() {
+            let stopping = Component::not_ready(Component::SHUTDOWN, "the service is stopping");
+            return ReadinessResponse::NotReady(Json(vec![stopping].into()), 1);
+        }
         let mut components = (self.ready)().await;
         components.extend(self.refused_token(request));
         let readiness = Readiness::from(components);

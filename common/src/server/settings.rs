@@ -1,11 +1,11 @@
 //! The settings that every service reads for its server.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use poem::http::HeaderValue;
 use url::{Host, Position, Url};
 
-use super::limits::{DEFAULT_MAX_CONNECTIONS, MIN_CONNECTIONS, RESERVED_DESCRIPTORS};
+use super::limits::{DEFAULT_MAX_CONNECTIONS, MAX_SHUTDOWN_DELAY_SECS, MIN_CONNECTIONS, RESERVED_DESCRIPTORS};
 use crate::config::{Env, is_loopback, shared::parse_distinct};
 
 /// How a service serves its connections.
@@ -15,6 +15,8 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// Whether `MAX_CONNECTIONS` is set, so that the maximum is not the default.
     pub max_connections_is_set: bool,
+    /// How long the service goes on serving after the signal to stop, while it reports that it is not ready.
+    pub shutdown_delay: Duration,
     pub allowed_hosts: AllowedHosts,
     pub cors_origins: CorsOrigins,
 }
@@ -24,6 +26,7 @@ impl Default for ServerConfig {
         Self {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             max_connections_is_set: false,
+            shutdown_delay: Duration::ZERO,
             allowed_hosts: AllowedHosts::default(),
             cors_origins: CorsOrigins::default(),
         }
@@ -34,6 +37,7 @@ impl ServerConfig {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `MAX_CONNECTIONS` | 2048 | maximum number of open connections |
+    /// | `SHUTDOWN_DELAY_SECS` | 0 | how long the service serves after the signal to stop |
     /// | `ALLOWED_HOSTS` | none | host names of the service besides those of loopback |
     /// | `CORS_ORIGINS` | none | origins of web pages that may use the service |
     pub fn from_env(env: &mut Env) -> Self {
@@ -41,6 +45,7 @@ impl ServerConfig {
         Self {
             max_connections: usize::try_from(max_connections).unwrap_or(DEFAULT_MAX_CONNECTIONS),
             max_connections_is_set: env.text("MAX_CONNECTIONS").is_some(),
+            shutdown_delay: env.seconds("SHUTDOWN_DELAY_SECS", 0, 0..=MAX_SHUTDOWN_DELAY_SECS),
             allowed_hosts: AllowedHosts::from_env(env),
             cors_origins: CorsOrigins::from_env(env),
         }

@@ -13,7 +13,7 @@ use common::{
     reporting::{self, Heartbeats, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
     service::Service,
-    shutdown::{self, STOP_TIMEOUT},
+    shutdown::{self, STOP_TIMEOUT, Shutdown},
     telemetry,
     time::format_age,
 };
@@ -84,10 +84,11 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     if let Some(replaced) = replaced_database {
         tracing::warn!("{replaced}");
     }
-    let stop = shutdown::on_signal()?;
-    let drain_end = CancellationToken::new();
     let config = ServerConfig::from_env(&mut env).within_descriptors(descriptors, SERVICES);
-    let listeners = Binder { env: &mut env, config, drain_end: drain_end.clone() }.bind_all(args.demo).await?;
+    let Shutdown { draining, stop } = shutdown::on_signal(config.shutdown_delay)?;
+    let drain_end = CancellationToken::new();
+    let binder = Binder { env: &mut env, config, draining, drain_end: drain_end.clone() };
+    let listeners = binder.bind_all(args.demo).await?;
     set_service_urls(&mut env, &listeners)?;
     let table = service_table(&listeners)?;
     let hints = CommandHints::new(&mut env, &listeners)?;
@@ -183,6 +184,7 @@ fn check_settings(env: &mut Env, demo: bool) -> anyhow::Result<()> {
 struct Binder<'a> {
     env: &'a mut Env,
     config: ServerConfig,
+    draining: CancellationToken,
     drain_end: CancellationToken,
 }
 
@@ -190,7 +192,7 @@ impl Binder<'_> {
     async fn bind<S: Service>(&mut self) -> anyhow::Result<Listener> {
         let address = Bind::from_env(self.env, S::NAME, S::PORT);
         let listener = Listener::bind(S::NAME, address, self.config.clone()).await?;
-        Ok(listener.with_drain_end(self.drain_end.clone()))
+        Ok(listener.with_draining(self.draining.clone()).with_drain_end(self.drain_end.clone()))
     }
 
     async fn bind_all(mut self, demo: bool) -> anyhow::Result<Listeners> {

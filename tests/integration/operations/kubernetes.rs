@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::shutdown::STOP_TIMEOUT;
 use serde_json::{Value, json};
 
 use super::{
@@ -116,6 +117,22 @@ fn ports_and_probes_are_those_of_the_service() {
                 "{kind} of {service}"
             );
         }
+    }
+}
+
+/// A kubelet that is slow to begin may take this time from the grace period, in seconds.
+const GRACE_RESERVE: u64 = 10;
+
+#[test]
+fn pod_is_not_killed_before_its_service_has_stopped() {
+    let delay: u64 = settings("base")["SHUTDOWN_DELAY_SECS"].parse().unwrap();
+    assert!(delay > 0, "requests still arrive at a pod that was told to stop");
+    for service in services() {
+        let manifest = Manifest::of(service);
+        let grace = manifest.pod(service)["terminationGracePeriodSeconds"].as_u64().unwrap();
+        assert!(grace >= delay + STOP_TIMEOUT.as_secs() + GRACE_RESERVE, "{service} is killed after {grace} s");
+        // The delay begins with SIGTERM. A hook before it would only leave less of the grace period.
+        assert_eq!(manifest.container(service)["lifecycle"], Value::Null, "{service}");
     }
 }
 

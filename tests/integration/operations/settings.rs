@@ -11,6 +11,7 @@ use common::{
     reporting,
     server::ServerConfig,
     service::Service,
+    shutdown::STOP_TIMEOUT,
     telemetry,
 };
 
@@ -102,6 +103,16 @@ fn container_variables(text: &str) -> BTreeMap<String, BTreeSet<String>> {
         names.extend(shared.iter().cloned());
     }
     variables_by_service
+}
+
+#[test]
+fn container_is_not_killed_before_its_service_has_stopped() {
+    let compose: serde_json::Value = serde_yaml::from_str(&read_file("deployment/docker-compose.yml")).unwrap();
+    let grace = compose["x-service"]["stop_grace_period"].as_str().unwrap();
+    let grace: u64 = grace.strip_suffix('s').unwrap().parse().unwrap();
+    let delay = compose["x-environment"]["SHUTDOWN_DELAY_SECS"].as_str().unwrap();
+    let delay: u64 = delay.trim_start_matches("${SHUTDOWN_DELAY_SECS:-").trim_end_matches('}').parse().unwrap();
+    assert!(delay > 0 && grace > delay + STOP_TIMEOUT.as_secs(), "{delay} s, {grace} s");
 }
 
 #[test]

@@ -183,6 +183,12 @@ impl Instance {
         }
     }
 
+    /// Sends SIGTERM, and returns while the process still runs; [`Instance::stop`] sends it again, and waits. Panics unless the
+    /// instance runs in its own process.
+    pub async fn begin_stop(&self) {
+        self.signal("TERM").await;
+    }
+
     /// Kills the process with SIGKILL. Panics unless the instance runs in its own process.
     pub async fn kill(&self) {
         match std::mem::replace(&mut *self.state.lock().await, State::Stopped) {

@@ -163,6 +163,9 @@ pub struct OrderLimitStatus {
 }
 
 impl Component {
+    /// The name of the component that is not ready in an instance that is stopping. Such an instance serves requests for a while.
+    pub const SHUTDOWN: &'static str = "shutdown";
+
     /// The prefix of the name of a component that is a price source.
     pub const SOURCE: &'static str = "source:";
     /// The prefix of the name of a component that is the price of bitcoin in one currency.

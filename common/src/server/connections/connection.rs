@@ -6,12 +6,12 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use poem::{
     Addr,
-    http::uri::Scheme,
+    http::{HeaderValue, StatusCode, header::CONNECTION, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +19,23 @@ use super::{
     activity::{Activity, Check, Timeout},
     tracked::{TrackedBody, TrackedStream},
 };
-use crate::server::{limits::MAX_HEAD, request_guard::GuardedEndpoint};
+use crate::server::{
+    limits::{CLOSE_DELAY, MAX_HEAD},
+    request_guard::GuardedEndpoint,
+};
+
+/// A request contains this value if the server received it while draining. It is served as any other request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::server) struct Draining;
+
+/// The steps of the shutdown of a server. The second one implies the first one.
+#[derive(Debug, Clone)]
+pub(super) struct ShutdownSteps {
+    /// The server is not ready any more, but serves every request.
+    pub(super) draining: CancellationToken,
+    /// The server accepts no connections any more.
+    pub(super) stop: CancellationToken,
+}
 
 /// The addresses of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -28,14 +44,17 @@ pub(super) struct Peers {
     pub(super) remote: SocketAddr,
 }
 
-/// Serves a connection until the client or the server closes it, a deadline expires, or `stop` is cancelled and the request in
-/// progress is answered. Returns the timeout that expired, if one did.
+/// Serves a connection until the client or the server closes it, a deadline expires, or a step of the shutdown is taken and the
+/// request in progress is answered. Returns the timeout that expired, if one did.
+///
+/// While the server is draining, each response closes its connection, and requests contain [`Draining`]. When it stops, a
+/// connection without a request is closed after [`CLOSE_DELAY`].
 pub(super) async fn serve<S>(
     stream: TrackedStream<S>,
     activity: Activity,
     peers: Peers,
     endpoint: Arc<GuardedEndpoint>,
-    stop: CancellationToken,
+    ShutdownSteps { draining, stop }: ShutdownSteps,
 ) -> Option<Timeout>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -46,10 +65,17 @@ where
         let activity = activity.clone();
         move |request: hyper::Request<Incoming>| {
             let in_progress = activity.start_request();
-            let request = poem::Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
-            let endpoint = endpoint.clone();
+            let mut request = poem::Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
+            let (endpoint, draining) = (endpoint.clone(), draining.clone());
             async move {
-                let response: hyper::Response<_> = endpoint.respond(request).await.into();
+                if draining.is_cancelled() {
+                    request.set_data(Draining);
+                }
+                let mut response: hyper::Response<_> = endpoint.respond(request).await.into();
+                // A connection that changes its protocol has no further request.
+                if draining.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 Ok::<_, Infallible>(response.map(|body| TrackedBody { body, _request: in_progress }))
             }
         }
@@ -61,7 +87,10 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    let mut stopped = pin!(stop.cancelled());
+    let mut stopped = pin!(async {
+        stop.cancelled().await;
+        sleep(CLOSE_DELAY).await;
+    });
     let mut stopping = false;
     let mut deadline = pin!(sleep_until(Instant::now()));
     loop {

@@ -1,4 +1,4 @@
-//! All tests except the last one use virtual time, and streams in memory instead of sockets.
+//! All tests except the last two use virtual time, and streams in memory instead of sockets.
 
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio::{
 use super::*;
 use crate::server::{
     ServerConfig,
-    limits::{DEFAULT_MAX_CONNECTIONS, HEAD_TIMEOUT, IDLE_TIMEOUT, MIN_WRITE_PROGRESS, WRITE_TIMEOUT},
+    limits::{CLOSE_DELAY, DEFAULT_MAX_CONNECTIONS, HEAD_TIMEOUT, IDLE_TIMEOUT, MIN_WRITE_PROGRESS, WRITE_TIMEOUT},
     settings::{AllowedHosts, CorsOrigins},
 };
 
@@ -47,6 +47,7 @@ struct TestServer {
     connect: mpsc::UnboundedSender<DuplexStream>,
     acceptor: Arc<ScriptedAcceptor>,
     metrics: ConnectionMetrics,
+    draining: CancellationToken,
     stop: CancellationToken,
     drain_end: CancellationToken,
     task: JoinHandle<()>,
@@ -60,6 +61,12 @@ fn small() -> &'static str {
 #[handler]
 fn large() -> Body {
     Body::from_bytes_stream(stream::repeat_with(|| Ok::<_, io::Error>(bytes::Bytes::from_static(&[b'x'; 1024]))))
+}
+
+/// Whether the server was draining when it received the request.
+#[handler]
+fn is_draining(request: &poem::Request) -> String {
+    request.data::<Draining>().is_some().to_string()
 }
 
 /// Sends a byte each minute.
@@ -84,10 +91,15 @@ impl TestServer {
             errors: Mutex::new(errors.into()),
             calls: Mutex::new(0),
         });
-        let routes = Route::new().at("/", get(small)).at("/large", get(large)).at("/slow", get(slow));
+        let routes = Route::new()
+            .at("/", get(small))
+            .at("/draining", get(is_draining))
+            .at("/large", get(large))
+            .at("/slow", get(slow));
         let endpoint = routes.at("/pending", get(pending)).map_to_response().boxed();
-        let (stop, drain_end, metrics) =
-            (CancellationToken::new(), CancellationToken::new(), ConnectionMetrics::default());
+        let (draining, stop, drain_end) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let metrics = ConnectionMetrics::default();
         let local = ([127, 0, 0, 1], 2).into();
         let guard = RequestGuard::new(local, AllowedHosts::default(), CorsOrigins::default());
         let mut connections = Connections {
@@ -95,6 +107,7 @@ impl TestServer {
             local,
             free: Arc::new(Semaphore::new(max_connections)),
             metrics: metrics.clone(),
+            draining: draining.child_token(),
             stop: stop.clone(),
             served: JoinSet::new(),
             refused: JoinSet::new(),
@@ -106,7 +119,7 @@ impl TestServer {
                 connections.drain(&drain_end).await;
             }
         });
-        Self { connect, acceptor, metrics, stop, drain_end, task }
+        Self { connect, acceptor, metrics, draining, stop, drain_end, task }
     }
 
     fn with_defaults() -> Self {
@@ -273,7 +286,39 @@ async fn aborted_connections_do_not_pause_the_acceptor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stop_closes_connections_without_request_at_once() {
+async fn draining_server_answers_each_request_and_closes_its_connection() {
+    let request = b"GET /draining HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let server = TestServer::with_defaults();
+    let mut open = server.connect(request).await;
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n\r\nfalse") {
+        assert_ne!(open.read_buf(&mut received).await.unwrap(), 0, "the connection was closed");
+    }
+    server.draining.cancel();
+    open.write_all(request).await.unwrap();
+    for mut client in [open, server.connect(request).await] {
+        let response = read_to_end(&mut client).await;
+        assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("\r\n\r\ntrue"), "{response}");
+        assert!(response.contains("connection: close\r\n"), "{response}");
+    }
+    assert!(!server.task.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_answers_request_that_arrives_within_the_close_delay() {
+    let server = TestServer::with_defaults();
+    let mut idle = server.connect(GET).await;
+    read_response(&mut idle).await;
+    server.stop.cancel();
+    tokio::time::sleep(CLOSE_DELAY / 2).await;
+    idle.write_all(GET).await.unwrap();
+    let response = read_to_end(&mut idle).await;
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("connection: close\r\n"), "{response}");
+    server.task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_closes_connections_without_request_after_the_close_delay() {
     let server = TestServer::with_defaults();
     let mut idle = server.connect(GET).await;
     read_response(&mut idle).await;
@@ -283,7 +328,7 @@ async fn stop_closes_connections_without_request_at_once() {
     let start = Instant::now();
     server.stop.cancel();
     server.task.await.unwrap();
-    assert!(start.elapsed() < Duration::from_millis(10), "{:?}", start.elapsed());
+    assert!(is_about(start.elapsed(), CLOSE_DELAY), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,4 +372,24 @@ async fn server_listens_and_stops() {
     stop.cancel();
     task.await.unwrap().unwrap();
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn stop_serves_connections_that_wait_to_be_accepted() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::new(Listener::new(socket, ServerConfig::default()), get(small).map_to_response().boxed());
+    let mut clients = Vec::new();
+    for _ in 0..16 {
+        let mut client = TcpStream::connect(server.address().unwrap()).await.unwrap();
+        client.write_all(GET).await.unwrap();
+        clients.push(client);
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    server.run_until(stop).await.unwrap();
+    for mut client in clients {
+        let mut response = String::new();
+        client.read_to_string(&mut response).await.unwrap();
+        assert!(response.ends_with("\r\n\r\nok"), "{response}");
+    }
 }

@@ -1,0 +1,31 @@
+//! Services that are replaced while they serve.
+
+use std::time::Duration;
+
+use common::api::health::Component;
+use serde_json::Value;
+use tests::{Platform, Stack, platform::ORDERS_PATH, wait_until};
+
+const LIMIT: Duration = Duration::from_secs(10);
+/// The longest delay that can be set. No test waits for its end.
+const LONG_DELAY: (&str, &str) = ("SHUTDOWN_DELAY_SECS", "300");
+
+#[tokio::test]
+async fn stopping_service_is_not_ready_and_serves_until_its_delay_ends() {
+    let platform = Platform::builder(Stack::Embedded).in_processes().start().await;
+    let service = platform.fetch_orders.another(&[LONG_DELAY]);
+    service.start().await;
+    service.wait_until_ready().await;
+    service.begin_stop().await;
+    let stopping = wait_until("the service is not ready", LIMIT, async || {
+        let component = service.component(Component::SHUTDOWN).await;
+        (component != Value::Null).then_some(component)
+    });
+    assert_eq!(stopping.await["ready"], false);
+    assert_eq!(platform.client.get(service.url("/readyz")).await.status, 503);
+    let page = platform.client.get(service.url(ORDERS_PATH)).await;
+    page.json(200);
+    assert_eq!(page.header("connection"), Some("close"));
+    // The second signal ends the delay. The exit code is 0.
+    service.stop().await;
+}
