@@ -2,6 +2,7 @@
 
 mod credentials;
 mod env_file;
+mod service_urls;
 pub mod shared;
 
 use std::{
@@ -21,6 +22,7 @@ use self::env_file::EnvFile;
 pub use self::{
     credentials::{AcceptedCallers, Caller, CallerToken, ServerKey, TokenRefusal},
     env_file::SettingWarning,
+    service_urls::ServiceUrls,
 };
 
 /// One invalid setting.
@@ -169,30 +171,24 @@ impl Env {
 
     /// An `http` or `https` URL, which may have a path. `None` if the variable is not set.
     pub fn optional_url(&mut self, name: &str) -> Option<Url> {
-        self.url_with(name, &format!("{HTTP_URL}, such as http://127.0.0.1:8010"), |_| true)
+        self.addresses_with(name, &format!("{HTTP_URL}, such as http://127.0.0.1:8010"), parse_http_url)
     }
 
-    /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would replace
-    /// it. The default is this machine and the port that the settings give the service. A fixed default port could be the
-    /// port of another installation.
-    pub fn service_url(&mut self, name: &str, service: &str, default_port: u16) -> Url {
-        let allowed =
-            "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:8010";
-        self.url_with(name, allowed, |url| url.path() == "/").unwrap_or_else(|| {
-            let port = Some(read_port(self, service, default_port)).filter(|port| *port != 0);
-            default_url(&format!("http://127.0.0.1:{}", port.unwrap_or(default_port)))
-        })
-    }
-
-    fn url_with(&mut self, name: &str, allowed: &str, check: impl Fn(&Url) -> bool) -> Option<Url> {
+    /// One address or several. `parse` returns `None` if the text is invalid.
+    fn addresses_with<T>(&mut self, name: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.text(name)?.to_owned();
-        let url = parse_http_url(&text).filter(check);
-        if url.is_none() {
-            // The address may contain a password, although this is not allowed.
-            let shown = if text.contains('@') || text.contains('?') { redact_password(&text) } else { text };
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            // An address may contain a password, although this is not allowed.
+            let is_secret = |address: &str| address.contains('@') || address.contains('?');
+            let shown = text.split(',').map(|address| match address.trim() {
+                secret if is_secret(secret) => redact_password(secret),
+                address => address.to_owned(),
+            });
+            let shown = shown.collect::<Vec<_>>().join(",");
             self.add_error(name, shown, allowed);
         }
-        url
+        parsed
     }
 
     /// A secret that is required. If it is missing, the error contains `allowed`.

@@ -11,7 +11,7 @@ use common::{
     access::{POLICY, ServicePolicy},
     api::prices::{NewPriceRecord, Price, PriceRecord, PriceState},
     clients::{CallError, ServiceClient, http_client, price_cache::PriceCacheClient},
-    config::{Caller, CallerToken, Secret, ServerKey},
+    config::{Caller, CallerToken, Secret, ServerKey, ServiceUrls},
     time::Timestamp,
 };
 use reqwest::RequestBuilder;
@@ -184,7 +184,7 @@ impl Platform {
 
     /// A client for one instance, from which the typed clients are built. It sends the token of an operator.
     pub fn internal_client(&self, service: &'static str, instance: &Instance) -> ServiceClient {
-        let base = instance.url("/").parse().unwrap();
+        let base: ServiceUrls = instance.url("/").parse().unwrap();
         let token = CallerToken::derive(Secret::new(self.token.clone()), Caller::OPERATOR, service);
         ServiceClient::new(http_client(), service, base, token)
     }

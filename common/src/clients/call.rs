@@ -9,13 +9,15 @@ use bytes::Bytes;
 use futures_util::Stream;
 use poem::http::{Method, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use url::Url;
 
+use super::{
+    CallError,
+    instances::{Instance, Instances},
+};
 use crate::{
     api::{Code, Problem},
     concurrency::backoff::Backoff,
-    config::{Caller, CallerToken, Secret, TokenRefusal},
-    error_chain::format_chain,
+    config::{Caller, CallerToken, Secret, ServiceUrls, TokenRefusal},
     ids::RequestId,
     request_context::RequestContext,
 };
@@ -26,31 +28,12 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. The restart of a service takes less time.
 const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
-/// How long a client should wait before a retry while a setting is wrong. Correcting a setting takes minutes.
-const MISCONFIGURED_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// A refusal within this time concerns the instance, which is overloaded or has no usable database connection or clock. A later
+/// one follows attempts to reach a database that is unavailable to all instances.
+const QUICK_REFUSAL: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one connection, and concurrent reads use a few.
 const IDLE_CONNECTIONS: usize = 64;
-
-/// Why a call to another service failed. The first field is the name of that service.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The request was not sent, so it had no effect.
-    #[error("{0} cannot be reached")]
-    Unreachable(&'static str, #[source] reqwest::Error),
-    /// The request may have been received, but no complete response arrived. The effect of the request is unknown.
-    #[error("{0} did not respond")]
-    NoResponse(&'static str, #[source] reqwest::Error),
-    /// The service does not accept the token of the calling service. The request had no effect.
-    #[error("{0} refuses the token of {1}: {2}")]
-    TokenRefused(&'static str, &'static str, TokenRefusal),
-    /// The service responded with a problem.
-    #[error("{0} responded: {1}")]
-    Problem(&'static str, Box<Problem>),
-    /// The response does not conform to the API of the service.
-    #[error("{0} sent an invalid response: {1}")]
-    InvalidResponse(&'static str, String),
-}
 
 /// The result of a call with retries.
 #[derive(Debug)]
@@ -91,6 +74,11 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
     }
 }
 
+/// Decides whether a failed attempt is repeated at an instance that was not tried yet. `elapsed` is the time of the attempt.
+fn may_try_next_instance(error: &CallError, retry: Retry, elapsed: Duration) -> bool {
+    may_retry(error, retry) || (error.is_refusal_of_instance() && elapsed < QUICK_REFUSAL)
+}
+
 /// How long a call is retried after this error.
 fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Duration {
     match error {
@@ -101,9 +89,11 @@ fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Du
     }
 }
 
-/// Makes attempts for at most `deadline`, until an attempt succeeds or `retry` does not permit another attempt. The argument of
-/// `attempt` is the time that remains.
+/// Makes attempts for at most `deadline`, until an attempt succeeds or `retry` does not permit another attempt. Each attempt that
+/// fails leads to another one of `instances`; each of them is tried once without a pause. The argument of `attempt` is the time that
+/// remains.
 pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>>>(
+    instances: usize,
     retry: Retry,
     deadline: Duration,
     attempt: impl Fn(Duration) -> F,
@@ -111,14 +101,19 @@ pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>
     let mut unanswered = false;
     let start = Instant::now();
     let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
+    let mut untried = instances;
     loop {
-        let remaining = deadline.saturating_sub(start.elapsed());
-        let error = match attempt(remaining).await {
+        let attempt_start = start.elapsed();
+        let error = match attempt(deadline.saturating_sub(attempt_start)).await {
             Ok(response) => return CallOutcome { result: Ok(response), unanswered },
             Err(error) => error,
         };
-        let delay = backoff.next_delay();
-        if !may_retry(&error, retry) || start.elapsed() + delay >= retry_deadline(&error, unanswered, deadline) {
+        untried = untried.saturating_sub(1);
+        let elapsed = start.elapsed();
+        let next_instance = untried > 0 && may_try_next_instance(&error, retry, elapsed.saturating_sub(attempt_start));
+        let delay = if next_instance { Duration::ZERO } else { backoff.next_delay() };
+        let end = if next_instance { deadline } else { retry_deadline(&error, unanswered, deadline) };
+        if !(next_instance || may_retry(&error, retry)) || elapsed + delay >= end {
             return CallOutcome { result: Err(error), unanswered };
         }
         unanswered |= matches!(error, CallError::NoResponse(..));
@@ -149,18 +144,23 @@ pub fn http_client_with_proxy(proxy: Option<reqwest::Proxy>) -> reqwest::Client 
     .expect("a client with these settings can be built")
 }
 
-/// Calls one service, authenticated by the token of the calling service.
+/// Calls one service, authenticated by the token of the calling service. Clones share the connections, and which instance is called.
 #[derive(Debug, Clone)]
 pub struct ServiceClient {
     http: reqwest::Client,
     pub(super) service: &'static str,
-    base: Url,
+    pub(super) instances: Instances,
     token: CallerToken,
 }
 
 impl ServiceClient {
-    pub fn new(http: reqwest::Client, service: &'static str, base: Url, token: impl Into<CallerToken>) -> Self {
-        Self { http, service, base, token: token.into() }
+    pub fn new(
+        http: reqwest::Client,
+        service: &'static str,
+        urls: impl Into<ServiceUrls>,
+        token: impl Into<CallerToken>,
+    ) -> Self {
+        Self { http, service, instances: Instances::new(urls), token: token.into() }
     }
 
     /// Sends `body` as JSON to `path`, which may contain a query, and parses the JSON of the response. Retries for at most
@@ -212,8 +212,8 @@ impl ServiceClient {
             Ok(body) => body,
             Err(error) => return CallOutcome { result: Err(error), unanswered: false },
         };
-        call_with_retries(retry, deadline, |remaining| self.send_once(method.clone(), path, body.clone(), remaining))
-            .await
+        let attempt = |remaining| self.send_once(method.clone(), path, body.clone(), remaining);
+        call_with_retries(self.instances.count(), retry, deadline, attempt).await
     }
 
     /// Opens an endless response and returns its bytes as they arrive. Not retried.
@@ -224,9 +224,10 @@ impl ServiceClient {
         path: &str,
         open_timeout: Duration,
     ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + Send + use<>, CallError> {
+        let instance = self.instances.current();
         // Reading the body of a problem is a part of opening, so the timeout includes it.
         let opening = async {
-            let response = self.send(Method::GET, path, None, None).await?;
+            let response = self.send(instance, Method::GET, path, None, None).await?;
             if response.status().is_success() {
                 return Ok(response.bytes_stream());
             }
@@ -238,11 +239,19 @@ impl ServiceClient {
         };
         let timed_out =
             || CallError::InvalidResponse(self.service, format!("the stream did not begin within {open_timeout:?}"));
-        tokio::time::timeout(open_timeout, opening).await.unwrap_or_else(|_| Err(timed_out()))
+        let opened = tokio::time::timeout(open_timeout, opening).await.unwrap_or_else(|_| Err(timed_out()));
+        opened.inspect_err(|_| self.instances.leave(instance))
     }
 
-    fn request(&self, token: &Secret, method: Method, path: &str) -> Result<reqwest::RequestBuilder, CallError> {
-        let url = self.base.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
+    fn request(
+        &self,
+        instance: Instance<'_>,
+        token: &Secret,
+        method: Method,
+        path: &str,
+    ) -> Result<reqwest::RequestBuilder, CallError> {
+        let url =
+            instance.url.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
         let request = self.http.request(method, url).bearer_auth(token.expose());
         Ok(match RequestContext::current() {
             Some(context) => request.header(RequestId::HEADER, context.id.as_str()),
@@ -257,21 +266,30 @@ impl ServiceClient {
         body: Option<Bytes>,
         timeout: Duration,
     ) -> Result<Bytes, CallError> {
-        let response = self.send(method, path, body, Some(timeout)).await?;
-        self.read_response(response).await
+        let instance = self.instances.current();
+        let result = match self.send(instance, method, path, body, Some(timeout)).await {
+            Ok(response) => self.read_response(response).await,
+            Err(error) => Err(error),
+        };
+        result.inspect_err(|error| {
+            if error.concerns_instance() {
+                self.instances.leave(instance);
+            }
+        })
     }
 
-    /// Sends a request. If the server rejects the token and there is a fallback token, sends the request again with the
+    /// Sends a request to an instance. If the server rejects the token and there is a fallback token, sends the request again with the
     /// fallback token. A rejected request has no effect.
     pub(super) async fn send(
         &self,
+        instance: Instance<'_>,
         method: Method,
         path: &str,
         body: Option<Bytes>,
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, CallError> {
         let send_with = async |token: &Secret| {
-            let mut request = self.request(token, method.clone(), path)?;
+            let mut request = self.request(instance, token, method.clone(), path)?;
             if let Some(timeout) = timeout {
                 request = request.timeout(timeout);
             }
@@ -307,57 +325,6 @@ impl ServiceClient {
             None => Err(CallError::InvalidResponse(self.service, format!("status {status} without a problem"))),
         }
     }
-}
-
-impl CallError {
-    /// The error of a request to `service` that got no complete response.
-    pub(super) fn of_transport(service: &'static str, error: reqwest::Error) -> Self {
-        if error.is_connect() || error.is_builder() {
-            Self::Unreachable(service, error)
-        } else {
-            Self::NoResponse(service, error)
-        }
-    }
-
-    /// Whether the request may have taken effect although it failed.
-    pub fn may_have_taken_effect(&self) -> bool {
-        match self {
-            Self::NoResponse(..) | Self::InvalidResponse(..) => true,
-            Self::Unreachable(..) | Self::TokenRefused(..) | Self::Problem(..) => false,
-        }
-    }
-
-    /// The problem for the client of the calling service. It does not disclose the cause. `unavailable_code` is the code for
-    /// a service that is unavailable.
-    pub fn to_problem(&self, unavailable_code: Code) -> Problem {
-        match self {
-            // A 503 is passed on, because it states when to retry.
-            Self::Problem(_, problem) if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                (**problem).clone()
-            }
-            // An invalid response usually comes from a proxy in front of the service.
-            Self::Unreachable(service, _) | Self::NoResponse(service, _) | Self::InvalidResponse(service, _) => {
-                unavailable(unavailable_code, service)
-            }
-            Self::TokenRefused(service, ..) => {
-                let detail = format!(
-                    "The service {service} cannot be used until the operator has corrected the settings of the platform. Try \
-                     again later."
-                );
-                Problem::new(unavailable_code, detail).retry_after(MISCONFIGURED_RETRY_AFTER)
-            }
-            Self::Problem(..) => Problem::internal(),
-        }
-    }
-
-    /// The error with its causes, for the log.
-    pub fn chain(&self) -> String {
-        format_chain(self)
-    }
-}
-
-fn unavailable(code: Code, service: &str) -> Problem {
-    Problem::new(code, format!("The service {service} does not respond. Try again in a moment."))
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::{fmt::Display, time::Duration};
 
 use poem::http::Method;
 use serde::de::DeserializeOwned;
-use url::Url;
 
 pub use self::{
     order_reader::{OrderReader, OrdersJson},
@@ -27,7 +26,7 @@ use crate::{
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
     concurrency::batching::BatchLimits,
-    config::CallerToken,
+    config::{CallerToken, ServiceUrls},
     ids::QuoteId,
 };
 
@@ -48,9 +47,9 @@ pub struct DbProxyClient(pub ServiceClient);
 impl DbProxyClient {
     pub const SERVICE: &'static str = "db-proxy";
 
-    /// Calls the instance at `base`.
-    pub fn new(http: reqwest::Client, base: Url, token: impl Into<CallerToken>) -> Self {
-        Self(ServiceClient::new(http, Self::SERVICE, base, token))
+    /// Calls one of the instances at `urls`.
+    pub fn new(http: reqwest::Client, urls: impl Into<ServiceUrls>, token: impl Into<CallerToken>) -> Self {
+        Self(ServiceClient::new(http, Self::SERVICE, urls, token))
     }
 
     /// The error of a response that does not conform to the API of db-proxy.

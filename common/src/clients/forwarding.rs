@@ -102,8 +102,8 @@ impl ForwardingClient {
         Self { forwards_credentials: true, ..self }
     }
 
-    /// Sends a GET, and returns when the response begins. While the service cannot be reached, the request is retried for a
-    /// short time, as in every other call, so that a restart of the service causes no error.
+    /// Sends a GET, and returns when the response begins. While the service cannot be reached, or closes its connection without a
+    /// response, the request is retried for a short time, as in every other call, so that a restart of the service causes no error.
     pub async fn get(&self, read: ForwardedRead<'_>) -> Result<ForwardedResponse, ForwardingError> {
         let permit = self.permits.clone().try_acquire_owned().map_err(|_| ForwardingError::TooMany(self.service))?;
         let response = timeout(HEAD_DEADLINE, self.open(read)).await.unwrap_or_else(|_elapsed| {
@@ -132,7 +132,7 @@ impl ForwardingClient {
             let response = self.http.get(url.clone()).headers(headers.clone()).send();
             response.map_err(|error| CallError::of_transport(self.service, error))
         };
-        call_with_retries(Retry::OnlyIfNotSent, HEAD_DEADLINE, send).await.result
+        call_with_retries(1, Retry::Safe, HEAD_DEADLINE, send).await.result
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use poem::http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
-use url::Url;
 
 use super::{CallError, Retry, ServiceClient};
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
         prices::{NewPriceRecord, PriceRecord},
     },
     concurrency::backoff::Backoff,
-    config::CallerToken,
+    config::{CallerToken, ServiceUrls},
     time::Timestamp,
 };
 
@@ -36,9 +35,9 @@ pub struct PriceCacheClient(pub ServiceClient);
 impl PriceCacheClient {
     pub const SERVICE: &'static str = "price-cache-proxy";
 
-    /// Calls the instance at `base`.
-    pub fn new(http: reqwest::Client, base: Url, token: impl Into<CallerToken>) -> Self {
-        Self(ServiceClient::new(http, Self::SERVICE, base, token))
+    /// Calls one of the instances at `urls`.
+    pub fn new(http: reqwest::Client, urls: impl Into<ServiceUrls>, token: impl Into<CallerToken>) -> Self {
+        Self(ServiceClient::new(http, Self::SERVICE, urls, token))
     }
 
     /// The current price record, if there is one.

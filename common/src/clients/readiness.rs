@@ -4,24 +4,38 @@ use std::time::Duration;
 
 use poem::http::{Method, StatusCode};
 
-use super::{CallError, ServiceClient};
+use super::{CallError, ServiceClient, instances::Instance};
 use crate::api::health::{Component, Readiness};
 
 /// Deadline of the request. It is shorter than the deadlines with which the readiness of the calling service is checked.
 const DEADLINE: Duration = Duration::from_millis(1500);
 
 impl ServiceClient {
-    /// Requests the readiness of the service. The result is a component with the name of the service.
+    /// Requests the readiness of the service. The result is a component with the name of the service. It is ready if one of the
+    /// instances is.
     pub async fn readiness_component(&self) -> Component {
-        match self.readiness().await {
-            Ok(readiness) if readiness.ready => Component::ready(self.service),
-            Ok(readiness) => Component::not_ready(self.service, Component::fatal_reasons(&readiness.parts).join("; ")),
-            Err(error) => Component::not_ready(self.service, error.to_string()),
+        let mut attempts = 0;
+        loop {
+            let instance = self.instances.current();
+            let readiness = self.readiness(instance).await;
+            attempts += 1;
+            // The response of an instance that is stopping has closed its connection. A balancer may lead to another instance.
+            let is_stopping = matches!(&readiness, Ok(readiness) if readiness.is_stopping());
+            let permitted = self.instances.count().max(if is_stopping { 2 } else { 1 });
+            match readiness {
+                Ok(readiness) if readiness.ready => return Component::ready(self.service),
+                _ if attempts < permitted => self.instances.leave(instance),
+                Ok(readiness) => {
+                    let reasons = Component::fatal_reasons(&readiness.parts).join("; ");
+                    return Component::not_ready(self.service, reasons);
+                }
+                Err(error) => return Component::not_ready(self.service, error.to_string()),
+            }
         }
     }
 
-    async fn readiness(&self) -> Result<Readiness, CallError> {
-        let response = self.send(Method::GET, "/readyz", None, Some(DEADLINE)).await?;
+    async fn readiness(&self, instance: Instance<'_>) -> Result<Readiness, CallError> {
+        let response = self.send(instance, Method::GET, "/readyz", None, Some(DEADLINE)).await?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(|error| CallError::of_transport(self.service, error))?;
         match status {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use url::Url;
-
-use super::{AcceptedCallers, Caller, CallerToken, Env, Secret, ServerKey};
+use super::{AcceptedCallers, Caller, CallerToken, Env, Secret, ServerKey, ServiceUrls};
 use crate::money::Currency;
 
 const INTERNAL_TOKEN: &str = "INTERNAL_TOKEN";
@@ -87,14 +85,14 @@ pub fn anonymous_is_on(env: &mut Env) -> bool {
     env.parse_with("ANONYMOUS", "on or off", parse).unwrap_or(true)
 }
 
-/// `DB_PROXY_URL`: the address of db-proxy.
-pub fn db_proxy_url(env: &mut Env) -> Url {
-    env.service_url("DB_PROXY_URL", "db-proxy", 8010)
+/// `DB_PROXY_URL`: the addresses of the instances of db-proxy.
+pub fn db_proxy_urls(env: &mut Env) -> ServiceUrls {
+    env.service_urls("DB_PROXY_URL", "db-proxy", 8010)
 }
 
-/// `PRICE_CACHE_URL`: the address of price-cache-proxy.
-pub fn price_cache_url(env: &mut Env) -> Url {
-    env.service_url("PRICE_CACHE_URL", "price-cache-proxy", 8002)
+/// `PRICE_CACHE_URL`: the addresses of the instances of price-cache-proxy.
+pub fn price_cache_urls(env: &mut Env) -> ServiceUrls {
+    env.service_urls("PRICE_CACHE_URL", "price-cache-proxy", 8002)
 }
 
 /// `SIMULATED`: whether every price is simulated. `None` if the variable is not set.

@@ -116,3 +116,20 @@ fn service_address_must_have_only_scheme_host_and_port() {
         assert!(error.contains("DB_PROXY_URL") && !error.contains("secret"), "{error}");
     }
 }
+
+#[test]
+fn addresses_of_instances_are_separated_by_commas() {
+    let urls = |text: &str| {
+        let mut env = Env::from_pairs([("DB_PROXY_URL", text)]);
+        let urls = env.service_urls("DB_PROXY_URL", "db-proxy", 8010);
+        env.finish().map_err(|error| error.to_string())?;
+        Ok::<_, String>(urls.as_slice().iter().map(Url::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(urls("http://a:1").unwrap(), ["http://a:1/"]);
+    assert_eq!(urls("http://a:1, http://b:1,http://a:1/").unwrap(), ["http://a:1/", "http://b:1/"]);
+    for invalid in [",", "http://a:1,b:1", "http://a:1;http://b:1", "http://a:1,http://user:secret@b:1"] {
+        let error = urls(invalid).unwrap_err();
+        assert!(error.contains("DB_PROXY_URL") && error.contains("separated by commas"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

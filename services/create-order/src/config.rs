@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::{
     api::{prices::MAX_TTL_SECS, quotes::MAX_HOLD_SECS},
-    config::{Caller, CallerToken, Env, shared},
+    config::{Caller, CallerToken, Env, ServiceUrls, shared},
     money::Currency,
     server::{AccessConfig, RateLimit, TrustedProxies},
 };
@@ -25,8 +25,8 @@ pub struct Config {
     pub rate_limit: RateLimit,
     /// The proxies whose `X-Forwarded-For` header names the client.
     pub trusted_proxies: TrustedProxies,
-    pub db_proxy: Url,
-    pub price_cache: Url,
+    pub db_proxy: ServiceUrls,
+    pub price_cache: ServiceUrls,
     /// The public URL of this service or of fetch-orders. The `Location` of an order starts with it. If it is `None`,
     /// `Location` is a path, which the client resolves against the address that it used.
     pub orders_url: Option<Url>,
@@ -52,8 +52,8 @@ impl Config {
             access: AccessConfig::from_env(env),
             rate_limit: rate_limit(env, &trusted_proxies),
             trusted_proxies,
-            db_proxy: shared::db_proxy_url(env),
-            price_cache: shared::price_cache_url(env),
+            db_proxy: shared::db_proxy_urls(env),
+            price_cache: shared::price_cache_urls(env),
             orders_url: orders_url(env),
             fetch_orders: env.service_url("FETCH_ORDERS_URL", "fetch-orders", 8020),
             rates: env.service_url("RATES_URL", "rates", 8040),

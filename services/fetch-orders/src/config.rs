@@ -1,16 +1,15 @@
 //! The settings of fetch-orders.
 
 use common::{
-    config::{Caller, CallerToken, Env, shared},
+    config::{Caller, CallerToken, Env, ServiceUrls, shared},
     money::Currency,
     server::{AccessConfig, RateLimit, TrustedProxies},
 };
-use url::Url;
 
 /// The settings of fetch-orders.
 #[derive(Clone)]
 pub struct Config {
-    pub db_proxy: Url,
+    pub db_proxy: ServiceUrls,
     pub db_proxy_token: CallerToken,
     /// The currencies that the filter of orders accepts.
     pub currencies: Vec<Currency>,
@@ -26,7 +25,7 @@ impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls to db-proxy |
-    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | addresses of db-proxy |
     /// | `CURRENCIES` | `EUR,GBP,USD` | currencies that the filter accepts: the currencies of create-order, and earlier currencies that have orders |
     /// | `OPERATOR_TOKEN` | none; required | the token of operators |
     /// | `ANONYMOUS` | on | whether orders may be read without a key |
@@ -39,7 +38,7 @@ impl Config {
         let trusted = trusted_proxies.clone();
         let rate_limit = RateLimit::from_env(env, "FETCH_RATE_LIMIT_PER_MINUTE", 1200, 100_000_000, trusted);
         Self {
-            db_proxy: shared::db_proxy_url(env),
+            db_proxy: shared::db_proxy_urls(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::FETCH_ORDERS),
             currencies: shared::currencies(env),
             access: AccessConfig::from_env(env),

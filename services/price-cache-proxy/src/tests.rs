@@ -14,7 +14,7 @@ use common::{
         prices::{NewPriceRecord, PriceRecord},
     },
     clients::{CallError, http_client, price_cache::PriceCacheClient},
-    config::{AcceptedCallers, Env, Secret, TokenRefusal},
+    config::{AcceptedCallers, Env, Secret, ServiceUrls, TokenRefusal},
     redis_connection::RedisConfig,
     service::Service,
     time::{Clock, Timestamp},
@@ -68,7 +68,7 @@ impl TestService {
 }
 
 fn client(address: SocketAddr, token: &str) -> PriceCacheClient {
-    let base = format!("http://{address}").parse().unwrap();
+    let base: ServiceUrls = format!("http://{address}").parse().unwrap();
     PriceCacheClient::new(http_client(), base, Secret::new(token))
 }
 

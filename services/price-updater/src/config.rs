@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
     api::courses::CourseKind,
-    config::{AcceptedCallers, Caller, CallerToken, Env, redact_password, shared},
+    config::{AcceptedCallers, Caller, CallerToken, Env, ServiceUrls, redact_password, shared},
     money::Currency,
     time::Clock,
 };
@@ -22,8 +22,8 @@ pub struct Config {
     pub accepted_callers: AcceptedCallers,
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,
-    pub price_cache_url: Url,
-    pub db_proxy_url: Url,
+    pub price_cache_urls: ServiceUrls,
+    pub db_proxy_urls: ServiceUrls,
     /// The machine's clock. Tests replace it.
     pub clock: Clock,
     /// The currencies of the price record.
@@ -75,8 +75,8 @@ impl Config {
     /// | `INTERNAL_TOKEN` | none; required unless the following three are set | the following three are derived from it |
     /// | `SERVER_KEY` | derived | the key from which the tokens of callers are derived |
     /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived | tokens for requests to db-proxy and to price-cache-proxy |
-    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |
-    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
+    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | addresses of price-cache-proxy |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | addresses of db-proxy |
     /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the price record |
     /// | `PRICE_SOURCES` | all sources | names of the active sources, in their order |
     /// | `BINANCE_URL`, `KRAKEN_URL`, … | the source's own | base URL of a source; its path is a prefix of every request path |
@@ -98,8 +98,8 @@ impl Config {
         let accepted_callers = shared::accepted_callers(env, Caller::PRICE_UPDATER.as_str());
         let db_proxy_token = shared::db_proxy_token(env, Caller::PRICE_UPDATER);
         let price_cache_token = shared::price_cache_token(env, Caller::PRICE_UPDATER);
-        let price_cache_url = shared::price_cache_url(env);
-        let db_proxy_url = shared::db_proxy_url(env);
+        let price_cache_urls = shared::price_cache_urls(env);
+        let db_proxy_urls = shared::db_proxy_urls(env);
         let currencies = shared::currencies(env);
         let SelectedSources { active: sources, inactive: inactive_sources } = read_sources(env);
         let https_proxy = read_proxy(env);
@@ -145,8 +145,8 @@ impl Config {
             accepted_callers,
             db_proxy_token,
             price_cache_token,
-            price_cache_url,
-            db_proxy_url,
+            price_cache_urls,
+            db_proxy_urls,
             clock: Clock::default(),
             currencies,
             sources,

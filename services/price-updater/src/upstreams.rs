@@ -53,8 +53,8 @@ impl HttpUpstreams {
         let http = http_client();
         let (cache_token, db_proxy_token) = (config.price_cache_token.clone(), config.db_proxy_token.clone());
         Self {
-            cache: PriceCacheClient::new(http.clone(), config.price_cache_url.clone(), cache_token),
-            db_proxy: DbProxyClient::new(http, config.db_proxy_url.clone(), db_proxy_token),
+            cache: PriceCacheClient::new(http.clone(), config.price_cache_urls.clone(), cache_token),
+            db_proxy: DbProxyClient::new(http, config.db_proxy_urls.clone(), db_proxy_token),
         }
     }
 }

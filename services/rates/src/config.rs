@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use common::{
-    config::{Caller, CallerToken, Env, shared},
+    config::{Caller, CallerToken, Env, ServiceUrls, shared},
     server::{RateLimit, TrustedProxies},
 };
-use url::Url;
 
 #[derive(Clone)]
 pub struct Config {
-    pub price_cache: Url,
-    pub db_proxy: Url,
+    pub price_cache: ServiceUrls,
+    pub db_proxy: ServiceUrls,
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,
     pub rate_limit: RateLimit,
@@ -25,8 +24,8 @@ impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived from `INTERNAL_TOKEN` | tokens for calls to these services |
-    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | address of price-cache-proxy |
-    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
+    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | addresses of price-cache-proxy |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | addresses of db-proxy |
     /// | `PRICE_TTL_SECS` | 60 | how long after its `as_of` an agreed price without an expiry time may be used |
     /// | `COURSE_REFRESH_SECS` | the smaller of 5 and `PRICE_REFRESH_SECS` | interval between market snapshots; clients may cache a response for this long |
     /// | `RATES_RATE_LIMIT_PER_MINUTE` | 6000 | requests per minute and client address; 0: no limit |
@@ -39,8 +38,8 @@ impl Config {
         let trusted = TrustedProxies::from_env(env);
         let rate_limit = RateLimit::from_env(env, "RATES_RATE_LIMIT_PER_MINUTE", 6000, 100_000_000, trusted);
         Self {
-            price_cache: shared::price_cache_url(env),
-            db_proxy: shared::db_proxy_url(env),
+            price_cache: shared::price_cache_urls(env),
+            db_proxy: shared::db_proxy_urls(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::RATES),
             price_cache_token: shared::price_cache_token(env, Caller::RATES),
             rate_limit,

@@ -1,11 +1,10 @@
 //! The settings of wallets.
 
 use common::{
-    config::{Caller, CallerToken, Env, shared},
+    config::{Caller, CallerToken, Env, ServiceUrls, shared},
     money::Currency,
     server::{AccessConfig, RateLimit, TrustedProxies},
 };
-use url::Url;
 
 /// A shop whose customers pay all at once sends thousands of operations a second with one key, so the limit only stops a client that
 /// would take the whole service for itself.
@@ -15,7 +14,7 @@ const MAX_RATE_LIMIT: u32 = 100_000_000;
 /// The settings of wallets.
 #[derive(Clone)]
 pub struct Config {
-    pub db_proxy: Url,
+    pub db_proxy: ServiceUrls,
     pub db_proxy_token: CallerToken,
     /// The currencies of new wallets.
     pub currencies: Vec<Currency>,
@@ -31,7 +30,7 @@ impl Config {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls of db-proxy |
-    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | address of db-proxy |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | addresses of db-proxy |
     /// | `CURRENCIES` | `EUR,GBP,USD` | the currencies of new wallets, besides `RUB` and `BTC` |
     /// | `OPERATOR_TOKEN` | none; required | the token of operators, who read all wallets |
     /// | `ANONYMOUS` | on | whether wallets may be used without a key |
@@ -49,7 +48,7 @@ impl Config {
             trusted_proxies.clone(),
         );
         Self {
-            db_proxy: shared::db_proxy_url(env),
+            db_proxy: shared::db_proxy_urls(env),
             db_proxy_token: shared::db_proxy_token(env, Caller::WALLETS),
             currencies: wallet_currencies(shared::currencies(env)),
             access: AccessConfig::from_env(env),

@@ -231,6 +231,13 @@ pub struct Readiness {
     pub parts: Vec<Component>,
 }
 
+impl Readiness {
+    /// Whether the instance is stopping.
+    pub fn is_stopping(&self) -> bool {
+        self.parts.iter().any(|component| component.name == Component::SHUTDOWN)
+    }
+}
+
 impl From<Vec<Component>> for Readiness {
     fn from(parts: Vec<Component>) -> Self {
         Self { ready: !parts.iter().any(Component::is_fatal), parts }

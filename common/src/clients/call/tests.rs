@@ -18,7 +18,8 @@ fn processed_request_is_never_retried() {
 
 #[tokio::test]
 async fn refused_connection_is_reported_as_unreachable_within_the_deadline() {
-    let client = ServiceClient::new(http_client(), "db-proxy", "http://127.0.0.1:1".parse().unwrap(), Secret::random());
+    let url: ServiceUrls = "http://127.0.0.1:1".parse().unwrap();
+    let client = ServiceClient::new(http_client(), "db-proxy", url, Secret::random());
     let start = Instant::now();
     // The retries end long before, so that the deadline interrupts no attempt on a busy machine.
     let deadline = Duration::from_secs(10);
@@ -45,7 +46,7 @@ enum Reply {
 
 /// Starts a server that responds to one request with each reply and then stops listening. Returns the address of the server,
 /// and a task that returns the number of requests.
-async fn scripted_server(replies: &'static [Reply]) -> (Url, tokio::task::JoinHandle<usize>) {
+async fn scripted_server(replies: &'static [Reply]) -> (ServiceUrls, tokio::task::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let served = tokio::spawn(async move {
@@ -172,7 +173,7 @@ const INTERNAL_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 async fn token_server(
     accepts: impl Fn(&str) -> bool + Send + 'static,
     requests: usize,
-) -> (Url, tokio::task::JoinHandle<Vec<String>>) {
+) -> (ServiceUrls, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let served = tokio::spawn(async move {
@@ -196,7 +197,7 @@ async fn token_server(
     (format!("http://{address}").parse().unwrap(), served)
 }
 
-async fn call_as_rates(url: Url, token: impl Into<CallerToken>) -> Result<(), CallError> {
+async fn call_as_rates(url: ServiceUrls, token: impl Into<CallerToken>) -> Result<(), CallError> {
     let client = ServiceClient::new(http_client(), "db-proxy", url, token);
     client.call_json(Method::GET, "/x", None::<&()>, Retry::OnlyIfNotSent, Duration::from_secs(5)).await
 }

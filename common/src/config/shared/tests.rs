@@ -57,7 +57,7 @@ fn operator_token_is_required_long_and_never_shown() {
 fn address_of_a_service_has_by_default_the_port_of_its_setting() {
     let address = |pairs: &[(&'static str, &'static str)]| {
         let mut env = Env::from_pairs(pairs.iter().copied());
-        let address = price_cache_url(&mut env).to_string();
+        let address = price_cache_urls(&mut env).as_slice()[0].to_string();
         env.finish().map(|()| address).map_err(|error| error.to_string())
     };
     let port = |port| ("PRICE_CACHE_PROXY_PORT", port);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use common::{
     api::health::Readiness,
     clients::{db_proxy::DbProxyClient, http_client},
-    config::Secret,
+    config::{Secret, ServiceUrls},
     metrics::Metrics,
     time::Clock,
 };
@@ -18,7 +18,7 @@ use crate::{
 async fn rates_is_ready_without_db_proxy_but_not_without_a_snapshot() {
     // A port that was free a moment ago, so that connections are refused.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let address = format!("http://{closed}").parse().unwrap();
+    let address: ServiceUrls = format!("http://{closed}").parse().unwrap();
     let db_proxy = DbProxyClient::new(http_client(), address, Secret::new("a token of 16 characters"));
     let snapshots = Arc::new(SnapshotStore::new(Clock::starting_at(time_at(0)), &Metrics::new("rates")));
     let check = readiness(&snapshots, &db_proxy);

@@ -9,6 +9,7 @@ use common::{
 };
 use serde_json::json;
 use tests::{Platform, Stack, on_both_stacks};
+use url::Url;
 
 use super::{
     Fixture, course,
@@ -251,7 +252,7 @@ async fn invalid_field_is_named(stack: Stack) {
 async fn client_reads_written_courses(stack: Stack) {
     let token = common::config::Secret::random();
     let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).without_prices().start().await;
-    let base = platform.db_proxy.url("/").parse().unwrap();
+    let base: Url = platform.db_proxy.url("/").parse().unwrap();
     let client = DbProxyClient::new(http_client(), base, token);
     let courses =
         vec![course("kraken", "BTC-USD", "91000.5", time_at(0)), course("binance", "BTC-USD", "91001", time_at(0))];

@@ -4,6 +4,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
+use url::Url;
 
 use super::*;
 use crate::{clients::http_client, config::Secret, ids::UserId};
@@ -21,7 +22,7 @@ struct FakeDbProxy {
 impl FakeDbProxy {
     async fn start() -> (Self, OrderReader) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let fake = Self::default();
         tokio::spawn(fake.clone().answer(listener));
         let token = Secret::new("a-token-of-some-length".to_owned());
