@@ -15,6 +15,7 @@ pub mod process_kills;
 pub mod prometheus;
 pub mod raw_http;
 pub mod reconciliation;
+pub mod rolling_restarts;
 pub mod servers;
 pub mod simulated_exchanges;
 pub mod small_disk;

@@ -13,7 +13,7 @@ use crate::{
     Client,
     environment::required_variable,
     platform::Instance,
-    servers::{Port, Process, runs_as_root},
+    servers::{Port, Process, child_processes, runs_as_root, send_signal, send_signal_to_all},
     wait_until,
 };
 
@@ -29,6 +29,7 @@ pub struct NginxBuilder {
     /// The addresses of the instances of each service.
     instances: BTreeMap<String, Vec<String>>,
     options: Vec<&'static str>,
+    is_daemon: bool,
     changes: Vec<(String, String)>,
 }
 
@@ -59,6 +60,12 @@ impl NginxBuilder {
     pub fn change(mut self, from: &str, to: &str) -> Self {
         self.changes.push((from.to_owned(), to.to_owned()));
         self
+    }
+
+    /// Runs nginx in the background, so that its program can be replaced.
+    #[must_use]
+    pub fn as_daemon(self) -> Self {
+        Self { is_daemon: true, ..self }
     }
 
     /// Starts nginx, and returns when it answers.
@@ -113,7 +120,7 @@ impl NginxBuilder {
         for (path, text) in files {
             std::fs::write(folder.path().join(path), text).unwrap();
         }
-        Configured { folder, port, tls_port, _absent: absent }
+        Configured { folder, port, tls_port, is_daemon: self.is_daemon, _absent: absent }
     }
 }
 
@@ -122,6 +129,7 @@ struct Configured {
     folder: TempDir,
     port: Port,
     tls_port: Port,
+    is_daemon: bool,
     /// The port of the services without instances, on which nothing listens.
     _absent: Port,
 }
@@ -134,7 +142,8 @@ impl Configured {
         let mut process = Process::start(&program(), &arguments, [("LC_ALL", "C")], self.folder.path(), None);
         let (client, livez) = (Client::new(""), format!("{}/livez", self.port.url()));
         wait_until("nginx answers", START_LIMIT, async || {
-            if let Some(status) = process.exit_status() {
+            // The first process of a daemon ends with success.
+            if let Some(status) = process.exit_status().filter(|status| !(self.is_daemon && status.success())) {
                 panic!("nginx ended: {status}\n{}", process.log_tail());
             }
             client.request("GET", &livez).send().await.ok()
@@ -147,16 +156,28 @@ impl Configured {
         let folder = self.folder.path().to_str().unwrap();
         let configuration = format!("{folder}/conf/nginx.conf");
         let mut arguments = ["-e", "stderr", "-p", folder, "-c", &configuration].map(str::to_owned).to_vec();
+        let mut directives = format!("daemon {};", if self.is_daemon { "on" } else { "off" });
         if runs_as_root() {
             // Another user could not enter the folder of the test.
-            arguments.extend(["-g", "user root;"].map(str::to_owned));
+            directives += " user root;";
         }
+        arguments.extend(["-g".to_owned(), directives]);
         arguments
+    }
+
+    fn id_file(&self) -> PathBuf {
+        self.folder.path().join("nginx.pid")
+    }
+
+    /// The id of the master process that has written it to its file last.
+    fn written_id(&self) -> Option<u32> {
+        std::fs::read_to_string(self.id_file()).ok()?.trim().parse().ok()
     }
 }
 
 /// A running nginx.
 pub struct Nginx {
+    /// The process that was started. A daemon runs in another one.
     process: Process,
     configured: Configured,
 }
@@ -194,6 +215,49 @@ impl Nginx {
     /// The end of the log.
     pub fn log_tail(&self) -> String {
         self.process.log_tail()
+    }
+
+    /// The id of the master process.
+    fn master(&self) -> u32 {
+        let written = self.configured.is_daemon.then(|| self.configured.written_id().expect("a daemon writes its id"));
+        written.unwrap_or(self.process.id())
+    }
+
+    /// Lets nginx read its configuration again, and returns when the previous worker processes have ended.
+    pub async fn reload(&self) {
+        let previous = child_processes(self.master());
+        send_signal("HUP", &[self.master()]);
+        wait_until("the worker processes of nginx are replaced", START_LIMIT, async || {
+            let workers = child_processes(self.master());
+            (!workers.is_empty() && previous.iter().all(|worker| !workers.contains(worker))).then_some(())
+        })
+        .await;
+    }
+
+    /// Replaces the program of a daemon: a new master process takes over the port, and the previous one ends when its requests are
+    /// answered. nginx ignores the signal while the process that started it runs, so it must be a daemon.
+    pub async fn replace_program(&self) {
+        assert!(self.configured.is_daemon, "nginx is no daemon");
+        let (previous, previous_file) = (self.master(), self.configured.id_file().with_extension("pid.oldbin"));
+        send_signal("USR2", &[previous]);
+        wait_until("the new nginx runs", START_LIMIT, async || {
+            let id = self.configured.written_id().filter(|id| *id != previous)?;
+            (previous_file.exists() && !child_processes(id).is_empty()).then_some(())
+        })
+        .await;
+        send_signal("QUIT", &[previous]);
+        // The previous master removes its file when it ends.
+        wait_until("the previous nginx ends", START_LIMIT, async || (!previous_file.exists()).then_some(())).await;
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        if let Some(master) = self.configured.written_id().filter(|_| self.configured.is_daemon) {
+            let mut processes = child_processes(master);
+            processes.push(master);
+            send_signal_to_all("KILL", &processes);
+        }
     }
 }
 

@@ -17,11 +17,9 @@ pub(crate) use self::{
     clients::{Client, Connection, Identity, dollar_order},
     progress::Progress,
     targets::put_changed_prices,
+    wallet_clients::{WalletConnection, connect_wallets, verify_journal},
 };
-use self::{
-    targets::Targets,
-    wallet_clients::{WalletClient, connect_wallets, verify_journal},
-};
+use self::{targets::Targets, wallet_clients::WalletClient};
 use crate::{
     Platform, Stack,
     history::{History, StoredState, Violation, check_history},
@@ -223,7 +221,7 @@ pub(crate) async fn join_clients(clients: JoinSet<()>) {
 }
 
 /// Creates users with a key each. The first identity has no key.
-async fn create_identities(platform: &Platform) -> Vec<Identity> {
+pub(crate) async fn create_identities(platform: &Platform) -> Vec<Identity> {
     let mut identities = vec![Identity::default()];
     for number in 1..IDENTITIES {
         let user = platform.create_user(&format!("user-{number}@example.org")).await;

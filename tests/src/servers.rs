@@ -7,6 +7,7 @@ mod port;
 mod private_server;
 mod process;
 
+pub(crate) use self::process::{child_processes, send_signal, send_signal_to_all};
 pub use self::{
     database::{Database, query_text},
     link::Link,

@@ -226,6 +226,12 @@ fn container_receives_no_secret_of_another_container() {
         ("redis-limits", &["RATE_LIMIT_REDIS_PASSWORD"]),
         ("nginx", &[]),
         // The other instances have the variables of the first one.
+        ("create-order-2", &[]),
+        ("db-proxy-2", &[]),
+        ("fetch-orders-2", &[]),
+        ("price-cache-proxy-2", &[]),
+        ("rates-2", &[]),
+        ("users-2", &[]),
         ("wallets-2", &[]),
         ("wallets-3", &[]),
         ("wallets-4", &[]),
@@ -241,7 +247,9 @@ fn container_receives_no_secret_of_another_container() {
     let anchors: Vec<_> = text.lines().take_while(|line| *line != "services:").collect();
     assert_eq!(secrets_of(&anchors), BTreeSet::new());
     for (name, lines) in services {
-        let inherits = lines.iter().any(|line| matches!(line.trim(), "<<: *service" | "<<: *wallets"));
+        let first_instance = name.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit());
+        let inherited = [String::from("<<: *service"), format!("<<: *{first_instance}")];
+        let inherits = lines.iter().any(|line| inherited.iter().any(|inherited| line.trim() == inherited));
         let sets = lines.iter().any(|line| line.contains("no-new-privileges:true"));
         assert!(inherits || sets, "{name} may gain privileges");
     }

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use common::api::health::Component;
 use serde_json::Value;
-use tests::{Platform, Stack, platform::ORDERS_PATH, wait_until};
+use tests::{
+    Platform, Stack,
+    platform::ORDERS_PATH,
+    rolling_restarts::{self, Plan},
+    wait_until,
+};
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// The longest delay that can be set. No test waits for its end.
@@ -28,4 +33,14 @@ async fn stopping_service_is_not_ready_and_serves_until_its_delay_ends() {
     assert_eq!(page.header("connection"), Some("close"));
     // The second signal ends the delay. The exit code is 0.
     service.stop().await;
+}
+
+/// `tests/load/rolling-restarts` is the long version.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_each_part_is_replaced() {
+    let report = rolling_restarts::run(Plan { rate: 40, rounds: 1 }, |line| eprintln!("{line}")).await;
+    eprintln!("{}", report.figures);
+    assert_eq!(report.failed, 0, "{}", report.failures.join("\n"));
+    assert_eq!(report.violations.len(), 0, "{}", report.violations.join("\n"));
+    assert!(report.acknowledged > 100, "{} orders and movements", report.acknowledged);
 }

@@ -117,11 +117,17 @@ impl Instance {
     /// has no launcher.
     #[must_use]
     pub fn another(&self, changed_variables: &[(&str, &str)]) -> Self {
+        self.another_at(Port::reserve(), changed_variables)
+    }
+
+    /// Like [`Instance::another`], but on this port, for an instance whose address others know before it exists.
+    #[must_use]
+    pub fn another_at(&self, port: Port, changed_variables: &[(&str, &str)]) -> Self {
         let mut variables = self.variables.clone();
         variables.extend(changed_variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let another = Self {
             name: self.name,
-            port: Port::reserve(),
+            port,
             variables,
             start_in_process: self.start_in_process,
             process_folder: self.process_folder.clone(),

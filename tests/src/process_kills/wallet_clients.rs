@@ -133,7 +133,7 @@ impl WalletConnection {
         serde_json::from_slice(&response.body).unwrap()
     }
 
-    fn own(&self) -> Vec<&Wallet> {
+    pub fn own(&self) -> Vec<&Wallet> {
         self.wallets.all.iter().filter(|wallet| wallet.user_id == self.identity.user).collect()
     }
 }

@@ -101,7 +101,7 @@ impl Drop for Process {
 }
 
 /// Sends the signal to all of these processes that still run.
-pub(super) fn send_signal_to_all(signal: &str, processes: &[u32]) {
+pub(crate) fn send_signal_to_all(signal: &str, processes: &[u32]) {
     if !processes.is_empty() {
         try_send_signal(signal, processes);
     }
@@ -121,7 +121,7 @@ pub(super) fn change_owner(path: &Path, user: Option<ProcessUser>) {
     }
 }
 
-fn send_signal(signal: &str, processes: &[u32]) {
+pub(crate) fn send_signal(signal: &str, processes: &[u32]) {
     assert!(try_send_signal(signal, processes), "SIG{signal} cannot be sent to {processes:?}");
 }
 
@@ -132,7 +132,7 @@ fn try_send_signal(signal: &str, processes: &[u32]) -> bool {
     Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
 }
 
-fn child_processes(parent: u32) -> Vec<u32> {
+pub(crate) fn child_processes(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let is_child = |id: &u32| {

@@ -1,0 +1,108 @@
+//! Counts the requests of a run, for each part that was being replaced when they were answered.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How many failures are described.
+const MAX_FAILURES: usize = 20;
+
+/// How a request was answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Success,
+    /// A request that is safe to repeat failed. The text describes the response.
+    Failed(String),
+    /// A request that is not safe to repeat received 503 or no response.
+    FailedUnrepeatable,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Figures(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    parts: Vec<PartFigures>,
+    /// The position of the part that is being replaced.
+    current: usize,
+    failures: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct PartFigures {
+    name: &'static str,
+    requests: u64,
+    failed: u64,
+    failed_unrepeatable: u64,
+    slowest: Duration,
+}
+
+impl Figures {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the following requests for this part.
+    pub(super) fn begin_part(&self, name: &'static str) {
+        let mut state = self.state();
+        state.current = state.parts.iter().position(|part| part.name == name).unwrap_or(state.parts.len());
+        if state.current == state.parts.len() {
+            state.parts.push(PartFigures { name, ..PartFigures::default() });
+        }
+    }
+
+    /// `latency` is the time since the request was due.
+    pub(super) fn record(&self, latency: Duration, answer: Answer) {
+        let mut state = self.state();
+        let current = state.current;
+        let part = &mut state.parts[current];
+        part.requests += 1;
+        part.slowest = part.slowest.max(latency);
+        match answer {
+            Answer::Success => {}
+            Answer::FailedUnrepeatable => part.failed_unrepeatable += 1,
+            Answer::Failed(description) => {
+                part.failed += 1;
+                let description = format!("{}: {description}", part.name);
+                if state.failures.len() < MAX_FAILURES {
+                    state.failures.push(description);
+                }
+            }
+        }
+    }
+
+    pub(super) fn requests(&self) -> u64 {
+        self.state().parts.iter().map(|part| part.requests).sum()
+    }
+
+    /// How many requests that are safe to repeat failed.
+    pub(super) fn failed(&self) -> u64 {
+        self.state().parts.iter().map(|part| part.failed).sum()
+    }
+
+    pub(super) fn failures(&self) -> Vec<String> {
+        self.state().failures.clone()
+    }
+
+    pub(super) fn of_part(&self, name: &str) -> String {
+        self.state().parts.iter().find(|part| part.name == name).map(PartFigures::to_string).unwrap_or_default()
+    }
+
+    /// A line for each part.
+    pub(super) fn table(&self) -> String {
+        self.state().parts.iter().map(|part| format!("{part}\n")).collect()
+    }
+}
+
+impl fmt::Display for PartFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, requests, failed, failed_unrepeatable, slowest } = self;
+        let millis = slowest.as_millis();
+        write!(
+            f,
+            "{name:20} {requests:8} requests, {failed} failed ({failed_unrepeatable} that cannot be repeated), slowest {millis} ms"
+        )
+    }
+}
