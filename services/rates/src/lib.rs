@@ -38,7 +38,7 @@ use self::{
     chart::ChartRenderer,
     known_names::KnownNames,
     routes::Api,
-    snapshot::{SnapshotStore, ingest_snapshots, load_stored_snapshot},
+    snapshot::{SnapshotStore, ingest_snapshots, load_first_snapshot, load_stored_snapshot},
     stream::CourseStreams,
 };
 
@@ -119,6 +119,7 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { server, watch, db_proxy, snapshots, streams, rate_limit } = self;
+        load_first_snapshot(&watch, &snapshots).await;
         let ingest_stop = stop.clone();
         let mut tasks = TaskSupervisor::default();
         tasks.spawn("snapshot-ingestion", async move {

@@ -15,7 +15,7 @@ pub(crate) use self::{
     catalogue::Catalogue,
     changes::changes_event,
     filter::{FilterParams, SnapshotFilter, parse_names},
-    ingest::ingest_snapshots,
+    ingest::{ingest_snapshots, load_first_snapshot},
     sorted::SortedSnapshot,
     store::{NoSnapshotError, SnapshotStore},
     stored_courses::load_stored_snapshot,

@@ -11,13 +11,26 @@ use common::{
     clients::{CallError, price_cache::PriceCacheWatch},
 };
 use futures_util::future::join3;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{store::SnapshotStore, view::SnapshotOrigin};
 
 /// Interval between reads from db-proxy while the store is empty.
 const FALLBACK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a service that starts waits for its first snapshot.
+const FIRST_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Stores the snapshot that price-cache-proxy has, before the service answers its first request. A proxy without health checks
+/// sends requests as soon as the port is open. Without a snapshot, the service starts all the same.
+pub(crate) async fn load_first_snapshot(watch: &PriceCacheWatch, store: &SnapshotStore) {
+    // `ingest_snapshots` tries again, and the watch logs failures.
+    let _ = timeout(FIRST_SNAPSHOT_TIMEOUT, watch.fetch_now(Topic::MarketSnapshot)).await;
+    if let Some(snapshot) = watch.market_snapshot() {
+        store.replace_if_newer(snapshot.value().clone(), SnapshotOrigin::PriceCache);
+    }
+}
 
 /// Keeps the store up to date until `stop`. The newest snapshot stays in the store while price-cache-proxy is unavailable.
 /// `read_fallback` reads the courses in db-proxy.

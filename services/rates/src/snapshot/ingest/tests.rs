@@ -13,11 +13,7 @@ use common::{
     time::{Clock, Timestamp},
 };
 use futures_util::StreamExt;
-use tokio::{
-    sync::broadcast,
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use tokio::{sync::broadcast, task::JoinHandle, time::sleep};
 
 use super::*;
 use crate::{
@@ -149,6 +145,37 @@ fn json(snapshot: &MarketSnapshot) -> Bytes {
 
 fn event(snapshot: &MarketSnapshot) -> String {
     format!("event: {}\ndata: {}\n\n", Topic::MarketSnapshot, serde_json::to_string(snapshot).unwrap())
+}
+
+/// A price-cache-proxy that responds after `delay`.
+struct SlowPriceCache {
+    snapshot: MarketSnapshot,
+    delay: Duration,
+}
+
+#[async_trait]
+impl DocumentSource for SlowPriceCache {
+    async fn fetch_document(&self, _: Topic) -> Result<Bytes, CallError> {
+        sleep(self.delay).await;
+        Ok(json(&self.snapshot))
+    }
+
+    async fn open_events(&self, _: &[Topic]) -> Result<EventBytes, CallError> {
+        Err(failed_call())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn start_waits_for_the_first_snapshot_for_a_bounded_time() {
+    for (delay, is_loaded) in [(FIRST_SNAPSHOT_TIMEOUT / 2, true), (FIRST_SNAPSHOT_TIMEOUT * 2, false)] {
+        let clock = Clock::starting_at(time_at(0));
+        let source = SlowPriceCache { snapshot: snapshot_with_one_course(time_at(0), "91000"), delay };
+        let watch = PriceCacheWatch::new(Arc::new(source), &[Topic::MarketSnapshot], clock);
+        let (store, start) = (SnapshotStore::new(clock, &Metrics::new("rates")), tokio::time::Instant::now());
+        load_first_snapshot(&watch, &store).await;
+        assert_eq!(store.newest().is_ok(), is_loaded);
+        assert!(start.elapsed() <= FIRST_SNAPSHOT_TIMEOUT + Duration::from_millis(10), "{:?}", start.elapsed());
+    }
 }
 
 #[tokio::test(start_paused = true)]
