@@ -92,7 +92,7 @@ impl Figures {
 
     /// A line for each part.
     pub(super) fn table(&self) -> String {
-        self.state().parts.iter().map(|part| format!("{part}\n")).collect()
+        self.state().parts.iter().map(PartFigures::to_string).collect::<Vec<_>>().join("\n")
     }
 }
 
