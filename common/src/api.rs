@@ -7,6 +7,7 @@ pub mod filters;
 pub mod health;
 pub mod keys;
 pub mod leases;
+pub mod limit;
 pub mod orders;
 pub mod pages;
 pub mod parameters;

@@ -1,4 +1,5 @@
-//! Logs: one line per event on standard output, and a copy of each warning, error and critical event for a sink.
+//! Logs: one line per event on standard output, and a copy of each warning, error and critical event for a sink. An event with the field
+//! `reported` is copied at every level.
 //!
 //! Log lines go to standard output so that collectors read them in one order. Standard error carries only messages that are
 //! not log lines, such as the error with which a process ends.
@@ -87,7 +88,7 @@ impl Config {
     }
 }
 
-/// Receives a copy of every record of level warning or worse.
+/// Receives a copy of every record of level warning or worse, and of every record with the field `reported`.
 pub struct WarningSink {
     /// Called on the thread that logs, so it must not block.
     pub receive: Box<dyn Fn(LogRecord) + Send + Sync>,

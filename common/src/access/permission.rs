@@ -6,7 +6,7 @@ use crate::config::Caller;
 /// [`AcceptedCallers`](crate::config::AcceptedCallers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// Placing orders and creating quotes.
+    /// Placing orders and creating quotes, and setting the limit over all orders for operators.
     OrderWriter,
     /// Reading orders and courses.
     HistoryReader,

@@ -22,6 +22,7 @@ use crate::{
             CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, INTERNAL_EXCHANGERS,
             NewCourses, Resolution, StoredCourse,
         },
+        limit::{OrderLimit, SetLimitCommand},
         orders::{MAX_GROUP, OrderSummary, Outcomes, OwnerFilter, PlaceOrderCommand, PlaceOrderCommands},
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
@@ -97,6 +98,18 @@ impl DbProxyClient {
     pub async fn release_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError> {
         let path = format!("/quotes/{id}?owner={owner}");
         let outcome = self.0.call_json(Method::DELETE, &path, None::<&()>, Retry::Safe, ORDER_WRITE_DEADLINE).await;
+        outcome.map_err(unavailable_if_older)
+    }
+
+    /// The limit over all orders.
+    pub async fn order_limit(&self) -> Result<OrderLimit, CallError> {
+        let outcome = self.0.call_json(Method::GET, "/limit", None::<&()>, Retry::Safe, READ_DEADLINE).await;
+        outcome.map_err(unavailable_if_older)
+    }
+
+    /// Sets the limit over all orders. Retries are safe, because a repetition has no effect.
+    pub async fn set_order_limit(&self, command: &SetLimitCommand) -> Result<OrderLimit, CallError> {
+        let outcome = self.0.call_json(Method::PUT, "/limit", Some(command), Retry::Safe, ORDER_WRITE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)
     }
 

@@ -17,7 +17,7 @@ use super::{
     Config, WarningSink,
     format::Style,
     output::Output,
-    record::{self, Fields},
+    record::{self, Fields, REPORTED},
 };
 use crate::{level::Level, request_context::RequestContext};
 
@@ -62,6 +62,9 @@ impl Levels {
         if REDUNDANT_MODULES.contains(&metadata.target()) {
             return false;
         }
+        if is_reported(metadata) {
+            return true;
+        }
         let is_verbose = belongs_to(metadata.target(), &VERBOSE_CRATES);
         let least_severe = match self.get() {
             Level::Debug => tracing::Level::DEBUG,
@@ -88,7 +91,7 @@ impl<S: Subscriber> Layer<S> for Levels {
     }
 }
 
-/// Writes events to the log and copies warnings and worse to the sink.
+/// Writes events to the log, and copies warnings, worse, and events with the field `reported` to the sink.
 pub(super) struct Logs {
     levels: Levels,
     style: Style,
@@ -120,7 +123,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logs {
         let target = event.metadata().target();
         let level = record::level_of(event.metadata(), &fields);
         let written = self.levels.is_written(level, target);
-        let mut copied = level <= Level::Warning
+        let mut copied = (level <= Level::Warning || is_reported(event.metadata()))
             && target != self.sink.transport_target
             && !belongs_to(target, self.sink.transport_crates);
         if !written && !copied {
@@ -144,6 +147,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logs {
             (self.sink.receive)(record);
         }
     }
+}
+
+/// Whether the event is copied to the sink at every level, because it has the field `reported`.
+fn is_reported(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event() && metadata.fields().field(REPORTED).is_some()
 }
 
 /// Whether `target` is a module of one of `crates`.

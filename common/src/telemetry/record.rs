@@ -10,6 +10,9 @@ use tracing::{
 
 use crate::{error_chain::write_error_chain, level::Level, request_context::RequestContext, time::Timestamp};
 
+/// An event with this field is reported to health-check, whatever its level.
+pub(super) const REPORTED: &str = "reported";
+
 /// Maximum length of one text value in bytes. Longer values, such as whole bodies, are truncated.
 const MAX_TEXT: usize = 4 * 1024;
 
@@ -95,7 +98,7 @@ impl Visit for Fields {
     fn record_bool(&mut self, field: &Field, value: bool) {
         if field.name() == "critical" {
             self.critical = value;
-        } else {
+        } else if field.name() != REPORTED {
             self.set_other(field.name(), value);
         }
     }

@@ -1,5 +1,6 @@
 //! The commands and options of the command line.
 
+mod limit;
 mod users;
 mod wallets;
 
@@ -19,6 +20,7 @@ use common::{
 use url::Url;
 
 pub use self::{
+    limit::{LimitCommand, SetLimitArgs},
     users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UpdateUserArgs, UserCommand, UserReference},
     wallets::{ListOperationsArgs, ListWalletsArgs, OperationArgs, TransferArgs, VerifyArgs, WalletCommand},
 };
@@ -68,6 +70,9 @@ pub enum Command {
     /// Create and show wallets, and move money: deposit, withdraw and transfer.
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Show and set the limit over all orders, as an operator.
+    #[command(subcommand)]
+    Limit(LimitCommand),
     /// Show the current price of one bitcoin in each currency, and whether orders are accepted.
     Price,
     /// Show the current courses. A course is the last price of one pair at one exchange.

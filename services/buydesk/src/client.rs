@@ -8,6 +8,7 @@ mod endpoint;
 mod error;
 mod health;
 mod keys;
+mod limit;
 mod orders;
 mod price;
 mod quotes;
@@ -25,6 +26,7 @@ pub use self::{
     error::{ClientError, error_document, print_warning},
     health::{STATUS_UNAVAILABLE, show_health},
     keys::run_key_command,
+    limit::run_limit_command,
     orders::run_order_command,
     price::show_price,
     quotes::run_quote_command,

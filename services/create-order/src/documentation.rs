@@ -52,6 +52,8 @@ const RELEASING: &[Code] = &[
     Code::OutcomeUnknown,
     Code::ShuttingDown,
 ];
+/// The error codes of a read of the limit.
+const READING_LIMIT: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
 
 /// The error codes of a read that fetch-orders or rates answers.
@@ -75,6 +77,11 @@ fn operations() -> Vec<OperationDescription> {
         operation("create_quote", Group::Quotes).errors(QUOTING).body(order),
         operation("get_quote", Group::Quotes).errors(READING_QUOTE).parameter("id", QUOTE_ID),
         operation("release_quote", Group::Quotes).errors(RELEASING).parameter("id", QUOTE_ID),
+        operation("get_limit", Group::Orders).errors(READING_LIMIT),
+        operation("set_limit", Group::Orders)
+            .errors(READING_LIMIT)
+            .errors(&[Code::OutcomeUnknown])
+            .body(json!({ "limit": "100", "changed_by": "ada" })),
     ]
 }
 

@@ -80,6 +80,12 @@ pub enum Error {
     /// 503: the request to release a quote failed. 500 if db-proxy reports an internal error.
     #[error("the quote could not be released")]
     ReleaseQuote(#[source] CallError),
+    /// 503: the limit could not be read. 500 if db-proxy reports an internal error.
+    #[error("the limit of all orders could not be read")]
+    ReadLimit(#[source] CallError),
+    /// 503: the request to set the limit failed. 500 if db-proxy reports an internal error.
+    #[error("the limit of all orders could not be set")]
+    SetLimit(#[source] CallError),
 }
 
 impl Error {
@@ -121,6 +127,10 @@ const UNKNOWN_RESERVATION: &str = "It is not known whether the price was reserve
 /// The detail if it is not known whether a quote was released.
 const UNKNOWN_RELEASE: &str = "It is not known whether the reservation was released. Send the request again; a repetition has \
     no effect.";
+
+/// The detail if it is not known whether the limit was set.
+const UNKNOWN_LIMIT: &str =
+    "It is not known whether the limit was set. Send the request again; a repetition has no effect.";
 
 /// What was requested. Error texts name it.
 #[derive(Debug, Clone, Copy)]
@@ -201,7 +211,7 @@ impl From<Error> for Problem {
             Error::Dispatch(error) => dispatch_problem(error),
             Error::Call(error) => {
                 tracing::warn!(error = %error.chain(), "a quote could not be created");
-                quote_problem(&error, UNKNOWN_RESERVATION)
+                problem_of_change(&error, UNKNOWN_RESERVATION)
             }
             Error::ReadQuote(error) => {
                 tracing::warn!(error = %error.chain(), "a quote could not be read");
@@ -209,7 +219,15 @@ impl From<Error> for Problem {
             }
             Error::ReleaseQuote(error) => {
                 tracing::warn!(error = %error.chain(), "a quote could not be released");
-                quote_problem(&error, UNKNOWN_RELEASE)
+                problem_of_change(&error, UNKNOWN_RELEASE)
+            }
+            Error::ReadLimit(error) => {
+                tracing::warn!(error = %error.chain(), "the limit of all orders could not be read");
+                error.to_problem(Code::UpstreamUnavailable)
+            }
+            Error::SetLimit(error) => {
+                tracing::warn!(error = %error.chain(), "the limit of all orders could not be set");
+                problem_of_change(&error, UNKNOWN_LIMIT)
             }
         }
     }
@@ -304,8 +322,8 @@ fn dispatch_problem(error: DispatchError) -> Problem {
     }
 }
 
-/// The problem for a failed request about a quote. `unknown` is the detail if the request may have taken effect.
-fn quote_problem(error: &CallError, unknown: &'static str) -> Problem {
+/// The problem for a failed change of a quote or of the limit. `unknown` is the detail if the request may have taken effect.
+fn problem_of_change(error: &CallError, unknown: &'static str) -> Problem {
     match error.to_problem(Code::UpstreamUnavailable) {
         problem if problem.code == Code::OutcomeUnknown || error.may_have_taken_effect() => unknown_outcome(unknown),
         problem => problem,

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use common::{
     api::{
+        limit::{OrderLimit, SetLimitCommand},
         orders::{OrderSummary, Outcomes, OwnerFilter, PlaceOrderCommands},
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
@@ -22,6 +23,10 @@ pub trait OrderBackend: Send + Sync {
     async fn release_quote(&self, id: QuoteId, owner: OwnerFilter) -> Result<QuoteOutcome, CallError>;
 
     async fn order_summary(&self) -> Result<OrderSummary, CallError>;
+
+    async fn order_limit(&self) -> Result<OrderLimit, CallError>;
+
+    async fn set_order_limit(&self, command: &SetLimitCommand) -> Result<OrderLimit, CallError>;
 }
 
 #[async_trait]
@@ -44,5 +49,13 @@ impl OrderBackend for DbProxyClient {
 
     async fn order_summary(&self) -> Result<OrderSummary, CallError> {
         Self::order_summary(self).await
+    }
+
+    async fn order_limit(&self) -> Result<OrderLimit, CallError> {
+        Self::order_limit(self).await
+    }
+
+    async fn set_order_limit(&self, command: &SetLimitCommand) -> Result<OrderLimit, CallError> {
+        Self::set_order_limit(self, command).await
     }
 }

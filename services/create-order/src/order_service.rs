@@ -5,6 +5,7 @@ use std::{iter, net::IpAddr, sync::Arc};
 use common::{
     api::{
         FieldError,
+        limit::{OrderLimit, SetLimitCommand},
         orders::{
             ConversionError, ConvertedAmounts, MarketOrder, OrderPayload, OrderPrice, OrderRequest, OrderSource,
             OrderedAmount, OwnerFilter, PlaceOrderCommand, Placed, PricedOrder, RefusalReason, Refused, ValidatedOrder,
@@ -161,6 +162,14 @@ impl OrderService {
             }
             QuoteOutcome { quote: None, refused: None, .. } => Err(DispatchError::OutcomeUnknown.into()),
         }
+    }
+
+    pub async fn order_limit(&self) -> Result<OrderLimit, Error> {
+        self.backend.order_limit().await.map_err(Error::ReadLimit)
+    }
+
+    pub async fn set_order_limit(&self, command: &SetLimitCommand) -> Result<OrderLimit, Error> {
+        self.backend.set_order_limit(command).await.map_err(Error::SetLimit)
     }
 
     /// Returns a quote that `owner` selects.

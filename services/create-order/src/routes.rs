@@ -7,6 +7,7 @@ use common::{
     api::{
         FieldError, Problem,
         keys::Scope,
+        limit::{LimitPayload, OrderLimit, SetLimitCommand},
         orders::{Order, OrderPayload, Placed, PlacedMessage},
         quotes::{Quote, QuoteRequest},
     },
@@ -202,6 +203,24 @@ impl Api {
     async fn release_quote(&self, principal: Principal, id: Path<QuoteId>) -> Result<ReleaseQuoteResponse, Problem> {
         self.order_service.release_quote(id.0, principal.owner_filter()).await?;
         Ok(ReleaseQuoteResponse::Released)
+    }
+
+    /// Returns the limit over all orders, what remains of it, and its newest changes. Only for operators.
+    #[oai(path = "/api/v1/limit", method = "get", operation_id = "get_limit")]
+    async fn get_limit(&self) -> Result<Json<OrderLimit>, Problem> {
+        Ok(Json(self.order_service.order_limit().await?))
+    }
+
+    /// Sets the limit over all orders, and returns it. Only for operators.
+    ///
+    /// The limit applies at once, to every order that is decided after the response. From the first such request on, the setting
+    /// `BTC_LIMIT` has no effect. A limit below the sum of all orders is allowed: every further order is refused. Open quotes keep
+    /// their reservation. Repeating the request has no effect.
+    #[oai(path = "/api/v1/limit", method = "put", operation_id = "set_limit")]
+    async fn set_limit(&self, body: UncheckedBody<LimitPayload>) -> Result<Json<OrderLimit>, Problem> {
+        let payload = body.or_problem(|parsed| SetLimitCommand::from_payload(parsed).err().unwrap_or_default())?;
+        let command = SetLimitCommand::from_payload(&payload).map_err(Error::Invalid)?;
+        Ok(Json(self.order_service.set_order_limit(&command).await?))
     }
 }
 

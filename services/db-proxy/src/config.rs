@@ -19,8 +19,6 @@ const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
 /// The default for simulated orders. A database never contains both simulated and real orders.
 const DEFAULT_SIMULATED_DATABASE: &str = "sqlite:database/data/demo.db";
 const DEFAULT_LIMIT_SATS: i64 = 100 * 100_000_000;
-/// The smallest default of a cap of quotes: 0.01 BTC. If the limit is low, a cap below this would refuse ordinary quotes.
-const MIN_DEFAULT_CAP_SATS: i64 = 1_000_000;
 /// An idempotency key is kept for at least a day. A client that lost its connection overnight can then still find its order.
 const MIN_KEY_RETENTION_SECS: u64 = DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
@@ -67,7 +65,8 @@ impl Config {
         }
         let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin is below the supply");
         let limit = env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals");
-        let quote_caps = quote_caps(env, limit);
+        let limit_is_set = env.text("BTC_LIMIT").is_some();
+        let quote_caps = quote_caps(env);
         let key_retention = env.seconds("IDEMPOTENCY_KEEP_SECS", DAY_SECS, MIN_KEY_RETENTION_SECS..=366 * DAY_SECS);
         let skew = MAX_CLOCK_SKEW.as_secs();
         Self {
@@ -76,7 +75,7 @@ impl Config {
             migrations: migrations.unwrap_or(Migrations::Apply),
             accepted_callers: shared::accepted_callers(env, Caller::DB_PROXY.as_str()),
             durability,
-            orders: OrderSettings { limit, quote_caps, key_retention },
+            orders: OrderSettings { limit, limit_is_set, quote_caps, key_retention },
             courses: CourseRetentionSettings::from_env(env),
             max_order_ahead: env.seconds("MAX_ORDER_AHEAD_SECS", skew, skew..=MAX_ORDER_AHEAD_SECS),
         }
@@ -127,17 +126,14 @@ pub fn keep_from_real_database(env: &mut Env) -> Option<ReplacedDatabase> {
     })
 }
 
-/// The caps of quotes. By default, one quote and one client may reserve a tenth of the limit, and all quotes half of it, but at
-/// least [`MIN_DEFAULT_CAP_SATS`]. Quotes are free of charge. With these caps, they cannot use up a limit above that minimum.
-fn quote_caps(env: &mut Env, limit: Sats) -> QuoteCaps {
-    let share = |divisor: i64| {
-        Sats::new((limit.get() / divisor).max(MIN_DEFAULT_CAP_SATS)).expect("a share of the limit is below the supply")
+fn quote_caps(env: &mut Env) -> QuoteCaps {
+    let mut cap = |name| {
+        env.parse_with(name, "an amount of bitcoin, such as 10, with at most 8 decimals", |text| text.parse().ok())
     };
-    let mut cap = |name, default| env.parse(name, default, "an amount of bitcoin, such as 10, with at most 8 decimals");
     QuoteCaps {
-        quote: cap("QUOTE_MAX_BTC", share(10)),
-        client: cap("QUOTE_MAX_BTC_PER_CLIENT", share(10)),
-        all_quotes: cap("QUOTE_MAX_BTC_TOTAL", share(2)),
+        quote: cap("QUOTE_MAX_BTC"),
+        client: cap("QUOTE_MAX_BTC_PER_CLIENT"),
+        all_quotes: cap("QUOTE_MAX_BTC_TOTAL"),
     }
 }
 

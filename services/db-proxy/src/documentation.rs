@@ -78,6 +78,8 @@ fn order_operations() -> Vec<OperationDescription> {
         order("lookup_orders").errors(READING).body(json!({ "ids": [ORDER_ID] })),
         order("lookup_orders_v2").errors(READING).body(json!({ "ids": [ORDER_ID] })),
         order("get_order").errors(READING).errors(&[Code::NotFound]).parameter("id", ORDER_ID),
+        order("get_limit").errors(READING),
+        order("set_limit").errors(READING).errors(CHANGING).body(json!({ "limit": "100", "changed_by": "ada" })),
         order("summary").errors(READING),
         order("summary_v2").errors(READING).parameter("owner", owner),
     ]

@@ -11,6 +11,7 @@
 //! - [`Order`](common::api::orders::Order): the order in responses
 
 pub mod command;
+mod limit;
 mod metrics;
 mod order_id;
 pub mod policy;
@@ -29,11 +30,12 @@ pub use self::{
         CapsExceeded, ClientKey, Command, Decision, MarketTerms, OrderTerms, PlaceCommand, QuoteCaps, QuoteCommand,
         ReleaseQuoteCommand,
     },
+    limit::{LimitLog, OrderLimits},
     metrics::OrderMetrics,
     order_id::first_id_at,
     retention::OrderRetention,
     routes::OrderRoutes,
-    store::{DecisionClock, DecisionContext, OrderStore},
+    store::{DecisionClock, DecisionContext, NewLimit, OrderStore},
 };
 use crate::{
     background::BackgroundTasks,
@@ -45,8 +47,10 @@ use crate::{
 /// Settings of the order aggregate.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderSettings {
-    /// The maximum bitcoin amount of all orders and open quotes together.
+    /// The maximum bitcoin amount of all orders and open quotes together, until an operator sets another one.
     pub limit: Sats,
+    /// Whether `BTC_LIMIT` is set, or `limit` is its default.
+    pub limit_is_set: bool,
     /// The maximum amounts of bitcoin that open quotes may reserve.
     pub quote_caps: QuoteCaps,
     /// How long idempotency keys and closed quotes are kept.
@@ -62,7 +66,7 @@ pub fn build(
     health: &WriteHealth,
     tasks: &mut BackgroundTasks,
 ) -> OrderRoutes {
-    let OrderSettings { limit, quote_caps, key_retention } = settings;
+    let OrderSettings { limit, limit_is_set, quote_caps, key_retention } = settings;
     let store = OrderStore::new(database);
     let order_metrics = OrderMetrics::register(metrics, limit);
     let batches = OrderBatchStore {
@@ -73,25 +77,33 @@ pub fn build(
     };
     let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"), health.clone());
     tasks.add_writer(writer_task);
-    let (check, checked_store) = (clock_check.clone(), store.clone());
+    let limits = OrderLimits {
+        store: store.clone(),
+        setting: limit,
+        clock_check: clock_check.clone(),
+        log: LimitLog::new(limit_is_set.then_some(limit)),
+    };
+    let (check, checked) = (clock_check.clone(), limits.clone());
     let run_check = check.run(move |sent| {
-        let (store, order_metrics) = (checked_store.clone(), order_metrics.clone());
+        let (limits, order_metrics) = (checked.clone(), order_metrics.clone());
         async move {
-            let timed = store.timed_totals().await;
+            let timed = limits.store.timed_totals().await;
             timed.map(|timed| {
-                order_metrics.set_totals(&timed.totals);
+                order_metrics.set_totals(&timed.totals, limits.in_force(&timed));
+                limits.log.observe(timed.limit);
                 timed.evidence(sent)
             })
         }
     });
     tasks.add_until_stopped("clock check", run_check);
     tasks.add_retention(OrderRetention { store: store.clone(), key_retention }, Clock::System);
-    OrderRoutes { store, writer, limit, quote_caps, clock_check: clock_check.clone() }
+    OrderRoutes { store, writer, limits, quote_caps, clock_check: clock_check.clone() }
 }
 
 /// Commits batches of orders and quotes under the limit.
 pub struct OrderBatchStore {
     pub store: OrderStore,
+    /// The limit until an operator sets another one.
     pub limit: Sats,
     pub clock_check: ClockCheck,
     pub metrics: OrderMetrics,

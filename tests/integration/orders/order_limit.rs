@@ -1,5 +1,7 @@
 //! The limit over all orders is enforced to the satoshi.
 
+use common::time::Timestamp;
+use serde_json::{Value, json};
 use tests::{
     Platform, Response, Stack,
     client::send,
@@ -14,6 +16,8 @@ on_both_stacks!(
     order_over_total_supply_is_refused_with_remaining,
     concurrent_orders_fill_limit_exactly,
     replay_is_returned_when_limit_is_full,
+    limit_of_operator_holds_at_once_in_every_instance,
+    setting_applies_until_an_operator_sets_the_limit,
 );
 
 const CONCURRENT_ORDERS: i64 = 200;
@@ -89,4 +93,100 @@ async fn replay_is_returned_when_limit_is_full(stack: Stack) {
     platform.place_with_key("another", order("USD", "1")).await.problem(409, "limit_exceeded");
     assert_eq!(platform.place_with_key("a-key", order("USD", "1")).await.json(201), first);
     platform.place_with_key("a-key", order("USD", "2")).await.problem(422, "idempotency_key_reused");
+}
+
+/// Sets the limit of all orders through this create-order. Returns the response.
+async fn set_limit(platform: &Platform, create_order: &Instance, limit: &str) -> Value {
+    let body = json!({ "limit": limit, "changed_by": "ada" }).to_string();
+    let request = platform.client.request("PUT", create_order.url("/api/v1/limit"));
+    let request = request.header("content-type", "application/json").body(body);
+    send(platform.as_operator(create_order, request)).await.json(200)
+}
+
+/// The order of one satoshi through this create-order. Returns what remains if it is refused.
+async fn place_satoshi(platform: &Platform, create_order: &Instance, satoshi: i64) -> Result<Value, i64> {
+    let order = order("USD", &satoshi.to_string());
+    let response = send(platform.client.json(create_order.url(ORDERS_PATH), order)).await;
+    if response.status == 201 {
+        return Ok(response.json(201));
+    }
+    Err(sats(&response.problem(409, "limit_exceeded")["remaining_bitcoin"]))
+}
+
+async fn limit_of_operator_holds_at_once_in_every_instance(stack: Stack) {
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00001000").start().await;
+    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let second_db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
+    let second_create_order = platform.start_second_create_order(second_db_proxy).await;
+    let (first, second) = (&platform.create_order, &second_create_order);
+    let replayed = platform.place_with_key("a-key", order("USD", "1")).await.json(201);
+
+    // The limit changes while orders are placed through both instances: no order exceeds the larger limit.
+    let amounts: Vec<_> = (0..CONCURRENT_ORDERS).map(|n| n * 37 % 50 + 5).collect();
+    let (_, raised) = tokio::join!(
+        place_concurrently(&platform, [first, second], amounts.clone()),
+        set_limit(&platform, first, "0.00002000")
+    );
+    assert_eq!((&raised["limit"], &raised["source"]), (&json!("0.00002000"), &json!("operator")));
+    let placed = sats(&platform.summary().await["bitcoin_amount"]);
+    assert!(placed <= 2000, "{placed} satoshi were sold");
+    let (_, lowered) = tokio::join!(
+        place_concurrently(&platform, [second, first], amounts),
+        set_limit(&platform, second, "0.00001900")
+    );
+    assert_eq!(lowered["limit"], "0.00001900");
+    let placed = sats(&platform.summary().await["bitcoin_amount"]);
+    assert!(placed <= 2000, "{placed} satoshi were sold");
+
+    // A limit below the sum of all orders refuses every order, and replays are returned.
+    set_limit(&platform, first, "0.00000001").await;
+    assert_eq!(place_satoshi(&platform, second, 1).await.unwrap_err(), 0);
+    assert_eq!(platform.place_with_key("a-key", order("USD", "1")).await.json(201), replayed);
+    let summary = platform.summary().await;
+    assert_eq!((&summary["limit"], &summary["remaining"]), (&json!("0.00000001"), &json!("0.00000000")));
+
+    // The other instance places exactly what a higher limit permits.
+    set_limit(&platform, first, &format!("0.{:08}", placed + 3)).await;
+    assert_eq!(place_satoshi(&platform, second, 4).await.unwrap_err(), 3);
+    place_satoshi(&platform, second, 3).await.unwrap();
+    assert_eq!(place_satoshi(&platform, second, 1).await.unwrap_err(), 0);
+    assert_eq!(sats(&platform.summary().await["bitcoin_amount"]), placed + 3);
+}
+
+async fn setting_applies_until_an_operator_sets_the_limit(stack: Stack) {
+    let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000010").start().await;
+    let read = async || {
+        let request = platform.client.request("GET", platform.create_order.url("/api/v1/limit"));
+        send(platform.as_operator(&platform.create_order, request)).await.json(200)
+    };
+    let limit = read().await;
+    assert_eq!((&limit["limit"], &limit["source"]), (&json!("0.00000010"), &json!("setting")));
+    assert_eq!(limit["changes"], json!([]));
+    let start = Timestamp::now();
+    set_limit(&platform, &platform.create_order, "0.00000020").await;
+
+    // db-proxy starts with another setting. The limit of the operator applies.
+    platform.db_proxy.stop().await;
+    let restarted = platform.db_proxy.another(&[("BTC_LIMIT", "0.00000030")]);
+    restarted.start().await;
+    restarted.wait_until_ready().await;
+    let create_order = platform.start_second_create_order(&restarted).await;
+    let request = platform.client.request("GET", create_order.url("/api/v1/limit"));
+    let limit = send(platform.as_operator(&create_order, request)).await.json(200);
+    assert_eq!((&limit["limit"], &limit["source"]), (&json!("0.00000020"), &json!("operator")));
+    assert_eq!(limit["setting"], "0.00000030");
+    let [change] = &limit["changes"].as_array().unwrap()[..] else { panic!("{limit}") };
+    assert_eq!((&change["old_limit"], &change["new_limit"]), (&json!("0.00000010"), &json!("0.00000020")));
+    assert_eq!(change["changed_by"], "ada");
+    let changed_at: Timestamp = change["changed_at"].as_str().unwrap().parse().unwrap();
+    assert!(changed_at >= start.minus(std::time::Duration::from_secs(5)));
+
+    for (body, field) in
+        [(json!({ "limit": "-1", "changed_by": "ada" }), "limit"), (json!({ "limit": "1" }), "changed_by")]
+    {
+        let request = platform.client.request("PUT", create_order.url("/api/v1/limit"));
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let problem = send(platform.as_operator(&create_order, request)).await.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    }
 }

@@ -1,15 +1,18 @@
 //! Idempotency keys, prices and the limit, with one batch at a time.
 
 use common::{
-    api::orders::{
-        OrderPrice,
-        RefusalReason::{KeyReused, LimitExceeded, PriceUnavailable},
+    api::{
+        limit::SetLimitCommand,
+        orders::{
+            OrderPrice,
+            RefusalReason::{KeyReused, LimitExceeded, PriceUnavailable},
+        },
     },
     time::Timestamp,
 };
 use db_proxy::{
     group_commit::Attempt,
-    orders::{ClientKey, DecisionClock, DecisionContext},
+    orders::{ClientKey, Decision, DecisionClock, DecisionContext, NewLimit},
 };
 use tests::{Stack, on_both_stacks};
 
@@ -22,6 +25,7 @@ on_both_stacks!(
     limit_is_enforced_to_the_satoshi,
     expired_price_refuses_new_orders_and_allows_replays,
     created_at_increases_when_clock_moves_backwards,
+    batch_applies_the_limit_that_another_process_has_set,
     commit_is_sent_only_for_changes,
     keys_with_special_syntax_are_stored_literally,
 );
@@ -114,6 +118,38 @@ async fn created_at_increases_when_clock_moves_backwards(stack: Stack) {
         commit(&fixture.store, &mut commands(&batch), sats(100), at).await;
     }
     assert_eq!(fixture.check_tables().await, (6, 6));
+}
+
+/// Each change applies to the next batch of every process, and a stored limit takes precedence over the setting.
+async fn batch_applies_the_limit_that_another_process_has_set(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let other = fixture.another_store().await;
+    let set = async |satoshi: i64| {
+        let command = SetLimitCommand { limit: sats(satoshi), changed_by: "ada".parse().unwrap() };
+        other.set_limit(&NewLimit::new(command, sats(7), Timestamp::now())).await.unwrap();
+    };
+    // Each order buys 5 satoshi. The setting permits one of them.
+    let place = async |key: &str| match fixture.place(&[market_order(key, 5)], sats(7)).await.remove(0) {
+        Decision::Placed(placed) => Ok(placed.replayed),
+        Decision::Refused(refused) => Err(refused.remaining.unwrap().get()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([place("a").await, place("b").await], [Ok(false), Err(2)]);
+    set(10).await;
+    assert_eq!([place("c").await, place("d").await], [Ok(false), Err(0)]);
+    set(6).await;
+    assert_eq!([place("e").await, place("a").await], [Err(0), Ok(true)]);
+    set(15).await;
+    set(15).await;
+    assert_eq!([place("f").await, place("g").await], [Ok(false), Err(0)]);
+    set(0).await;
+    assert_eq!(place("h").await, Err(0));
+
+    assert_eq!(fixture.check_tables().await, (3, 15));
+    let changes = fixture.store.limit_changes().await.unwrap();
+    let limits: Vec<_> = changes.iter().map(|change| (change.old_limit.get(), change.new_limit.get())).collect();
+    assert_eq!(limits, [(15, 0), (6, 15), (10, 6), (7, 10)]);
+    assert!(changes.iter().all(|change| change.changed_by.as_str() == "ada"));
 }
 
 async fn commit_is_sent_only_for_changes(stack: Stack) {

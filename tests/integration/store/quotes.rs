@@ -35,7 +35,7 @@ tests::on_both_stacks!(
 /// A command that creates a quote of this many satoshi.
 pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
     let super::TestOrder { currency, amount, price, .. } = market_order("unused", satoshi);
-    let caps = QuoteCaps { quote: no_limit(), client: no_limit(), all_quotes: no_limit() };
+    let caps = QuoteCaps { quote: Some(no_limit()), client: Some(no_limit()), all_quotes: Some(no_limit()) };
     let (price, client) = (price.unwrap(), None);
     Command::Quote(QuoteCommand {
         currency,
@@ -54,7 +54,7 @@ pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
 /// A command that creates a quote for a client. The open quotes of the client may reserve 50 satoshi.
 fn quote_of_client(client: &str, satoshi: i64, duration: Duration) -> Command {
     let Command::Quote(command) = quote_command(satoshi, duration) else { panic!("not a quote") };
-    let caps = QuoteCaps { client: sats(50), ..command.caps };
+    let caps = QuoteCaps { client: Some(sats(50)), ..command.caps };
     Command::Quote(QuoteCommand { client: Some(client.to_owned()), caps, ..command })
 }
 

@@ -170,6 +170,10 @@ impl ApiClient {
         self.send(json(self.http.patch(endpoint.url(path)?), body)?, endpoint).await
     }
 
+    pub async fn put(&self, endpoint: &Endpoint, path: &str, body: &impl Serialize) -> anyhow::Result<ServiceResponse> {
+        self.send(json(self.http.put(endpoint.url(path)?), body)?, endpoint).await
+    }
+
     pub async fn delete(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<ServiceResponse> {
         self.send(self.http.delete(endpoint.url(path)?), endpoint).await
     }

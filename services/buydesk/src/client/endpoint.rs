@@ -64,6 +64,8 @@ impl Endpoint {
 pub struct Endpoints {
     /// create-order: the public address.
     pub server: Endpoint,
+    /// create-order, for the limit over all orders, which operators set.
+    pub limit: Endpoint,
     /// Reads of orders.
     pub orders: Endpoint,
     /// Reads of courses and conversions.
@@ -123,6 +125,7 @@ impl Endpoints {
                 Audience::Operators,
                 health_check,
             ),
+            limit: Endpoint { audience: Audience::Operators, ..server.clone() },
             server,
             are_default,
         }

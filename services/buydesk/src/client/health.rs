@@ -10,7 +10,10 @@ use common::{
 };
 
 use self::findings::{Finding, find_faults};
-use super::{ApiClient, render::format_time};
+use super::{
+    ApiClient,
+    render::{format_time, without_zeros},
+};
 use crate::table::Table;
 
 /// The exit code if the status is not ok or orders are not accepted.
@@ -86,11 +89,6 @@ fn order_terms(orders: &OrderIntake) -> String {
     );
     let prices = if prices.is_empty() { "not known" } else { &prices };
     format!("Prices of one bitcoin: {prices}{mark}\nTotal limit of all orders: {limit}")
-}
-
-fn without_zeros(bitcoin: &impl ToString) -> String {
-    let text = bitcoin.to_string();
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn service_table(health: &Health) -> Table {

@@ -45,6 +45,12 @@ pub(super) fn marks_note(simulated: bool, state: PriceState) -> String {
     simulated.into_iter().chain(prolonged).collect()
 }
 
+/// An amount without the zeros at its end.
+pub(super) fn without_zeros(bitcoin: &impl ToString) -> String {
+    let text = bitcoin.to_string();
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
     let header = ["id", "accepted", "amount", "rate", "bitcoin", "price", REFERENCE];
     let mut table = Table::new(header, &[2, 3, 4]).wrapped("price").wrapped(REFERENCE).optional([REFERENCE]);

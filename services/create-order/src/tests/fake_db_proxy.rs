@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use common::{
     api::{
         Code,
+        limit::{OrderLimit, SetLimitCommand},
         orders::{
             MarketOrder, Order, OrderSummary, Outcome, Outcomes, OwnerFilter, PlaceOrderCommand, PlaceOrderCommands,
             Placed, RefusalReason, Refused,
@@ -335,6 +336,14 @@ impl OrderBackend for FakeDbProxy {
     }
 
     async fn order_summary(&self) -> Result<OrderSummary, CallError> {
+        Err(unreachable())
+    }
+
+    async fn order_limit(&self) -> Result<OrderLimit, CallError> {
+        Err(unreachable())
+    }
+
+    async fn set_order_limit(&self, _command: &SetLimitCommand) -> Result<OrderLimit, CallError> {
         Err(unreachable())
     }
 }

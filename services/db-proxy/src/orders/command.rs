@@ -90,15 +90,38 @@ pub struct QuoteCommand {
     pub attempted_ids: Vec<QuoteId>,
 }
 
-/// The maximum amounts of bitcoin that open quotes may reserve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The settings of the maximum amounts of bitcoin that open quotes may reserve. `None` is a share of the limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QuoteCaps {
-    /// Maximum for one quote.
-    pub quote: Sats,
-    /// Maximum for all open quotes of one client together.
-    pub client: Sats,
-    /// Maximum for all open quotes together.
-    pub all_quotes: Sats,
+    /// Maximum for one quote. Default: a tenth of the limit.
+    pub quote: Option<Sats>,
+    /// Maximum for all open quotes of one client together. Default: a tenth of the limit.
+    pub client: Option<Sats>,
+    /// Maximum for all open quotes together. Default: half of the limit.
+    pub all_quotes: Option<Sats>,
+}
+
+impl QuoteCaps {
+    /// The smallest default of a cap: 0.01 BTC. If the limit is low, a cap below this would refuse ordinary quotes.
+    const MIN_DEFAULT_SATS: i64 = 1_000_000;
+
+    pub fn of_quote(self, limit: Sats) -> Sats {
+        self.quote.unwrap_or_else(|| Self::share(limit, 10))
+    }
+
+    pub fn of_client(self, limit: Sats) -> Sats {
+        self.client.unwrap_or_else(|| Self::share(limit, 10))
+    }
+
+    pub fn of_all_quotes(self, limit: Sats) -> Sats {
+        self.all_quotes.unwrap_or_else(|| Self::share(limit, 2))
+    }
+
+    /// Quotes are free of charge. With these shares, they cannot use up a limit above the smallest default.
+    fn share(limit: Sats, divisor: i64) -> Sats {
+        let share = Sats::new((limit.get() / divisor).max(Self::MIN_DEFAULT_SATS));
+        share.expect("a share of the limit is below the supply")
+    }
 }
 
 /// The caps because of which a quote was refused.

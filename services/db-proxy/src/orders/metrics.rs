@@ -22,7 +22,7 @@ struct CurrencyLabel {
 /// The orders that this process placed, by currency; the limit, what remains of it, and the part that open quotes reserve.
 #[derive(Clone)]
 pub struct OrderMetrics {
-    limit: Sats,
+    limit: ExactGauge<8>,
     orders: Family<CurrencyLabel, Counter>,
     amounts: Family<CurrencyLabel, ExactCounter<4>>,
     bitcoin: Family<CurrencyLabel, ExactCounter<8>>,
@@ -39,24 +39,24 @@ struct Sum {
 }
 
 impl OrderMetrics {
+    /// `limit` is exported until the limit in force is known.
     pub fn register(metrics: &Metrics, limit: Sats) -> Self {
         let new = Self {
-            limit,
+            limit: ExactGauge::default(),
             orders: Family::default(),
             amounts: Family::default(),
             bitcoin: Family::default(),
             remaining: ExactGauge::default(),
             reserved: ExactGauge::default(),
         };
-        let limit_gauge = ExactGauge::<8>::default();
-        limit_gauge.set(Units(limit.get()));
+        new.limit.set(Units(limit.get()));
         metrics.register("orders_placed", "Orders placed by this process", new.orders.clone());
         metrics.register("orders_amount", "Amount of the placed orders, in their currency", new.amounts.clone());
         metrics.register("orders_bitcoin", "Bitcoin sold by the placed orders", new.bitcoin.clone());
         metrics.register(
             "limit_bitcoin",
             "The maximum bitcoin amount of all orders and open quotes together",
-            limit_gauge,
+            new.limit.clone(),
         );
         metrics.register("limit_remaining_bitcoin", "What remains of the limit", new.remaining.clone());
         metrics.register(
@@ -88,8 +88,9 @@ impl OrderMetrics {
         }
     }
 
-    pub fn set_totals(&self, totals: &Totals) {
-        self.remaining.set(Units(policy::remaining(self.limit, totals).get()));
+    pub fn set_totals(&self, totals: &Totals, limit: Sats) {
+        self.limit.set(Units(limit.get()));
+        self.remaining.set(Units(policy::remaining(limit, totals).get()));
         self.reserved.set(Units(totals.reserved.get()));
     }
 }

@@ -55,10 +55,12 @@ pub struct OwnerTotals {
     pub reserved: Sats,
 }
 
-/// The totals, and the time of the database when it returned them.
+/// The totals and the limit, and the time of the database when it returned them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimedTotals {
     pub totals: Totals,
+    /// The limit that an operator has set. `None` if no operator has set it: then the setting `BTC_LIMIT` applies.
+    pub limit: Option<Sats>,
     /// `None` if the database has no clock.
     pub database_time: Option<Timestamp>,
 }

@@ -42,7 +42,7 @@ impl Retention for OrderRetention {
     async fn steps(&self, now: Timestamp) -> Result<Vec<OrderStep>, DatabaseError> {
         // If the database has no clock, the age of a key is counted from the newest order, if that order is earlier than `now`.
         // A clock of the machine that is ahead then deletes no recent key.
-        let TimedTotals { totals, database_time } = self.store.timed_totals().await?;
+        let TimedTotals { totals, database_time, .. } = self.store.timed_totals().await?;
         let key_time = if database_time.is_some() { now } else { now.min(totals.last_created_at) };
         Ok(vec![
             OrderStep::Keys { before: key_time.minus(self.key_retention) },

@@ -4,6 +4,7 @@
 use common::{
     api::{
         FieldError, Problem,
+        limit::{OrderLimit, SetLimitCommand},
         orders::{
             ClientReference, Cursor, FoundOrders, MAX_PAGE, OffsetPage, Order, OrderFilter, OrderIds, OrderPage,
             OrderSummary, Outcome, Outcomes, OwnerFilter, PlaceOrderCommand, PlaceOrderCommands, RefusalReason,
@@ -13,7 +14,7 @@ use common::{
     },
     config::Caller,
     ids::{OrderId, QuoteId},
-    money::{Currency, FiatAmount, Sats},
+    money::{Currency, FiatAmount},
     server::{HistoryReader, Json, OrderWriter},
     time::Timestamp,
 };
@@ -23,7 +24,7 @@ use poem_openapi::{
 };
 
 use super::{
-    OrderBatchStore,
+    OrderBatchStore, OrderLimits,
     command::{Command, Decision, QuoteCaps, ReleaseQuoteCommand},
     policy,
     records::OwnerTotals,
@@ -39,8 +40,7 @@ use crate::{
 pub struct OrderRoutes {
     pub store: OrderStore,
     pub writer: Writer<OrderBatchStore>,
-    /// The maximum bitcoin amount of all orders and open quotes together.
-    pub limit: Sats,
+    pub limits: OrderLimits,
     pub quote_caps: QuoteCaps,
     pub clock_check: ClockCheck,
 }
@@ -262,16 +262,30 @@ impl OrderRoutes {
         _caller: HistoryReader,
         owner: Query<OwnerFilter>,
     ) -> Result<Json<OrderSummary>, Problem> {
-        let totals = self.store.totals().await.map_err(Error::from)?;
+        let current = self.store.totals_and_limit().await.map_err(Error::from)?;
+        let (totals, limit) = (current.totals, self.limits.in_force(&current));
         let OwnerTotals { orders, bitcoin, reserved } =
             self.store.totals_of(owner.0, &totals).await.map_err(Error::from)?;
         Ok(Json(OrderSummary {
             count: orders,
             bitcoin_amount: bitcoin,
             reserved,
-            remaining: policy::remaining(self.limit, &totals),
-            limit: self.limit,
+            remaining: policy::remaining(limit, &totals),
+            limit,
         }))
+    }
+
+    /// Returns the limit over all orders, and its newest changes.
+    #[oai(path = "/limit", method = "get", operation_id = "get_limit")]
+    async fn get_limit(&self, _caller: OrderWriter) -> Result<Json<OrderLimit>, Problem> {
+        Ok(Json(self.limits.show().await?))
+    }
+
+    /// Sets the limit over all orders for every instance. Every order that is decided after the response is subject to it. A limit
+    /// below the sum of all orders refuses every further order. Repeating the request has no effect.
+    #[oai(path = "/limit", method = "put", operation_id = "set_limit")]
+    async fn set_limit(&self, _caller: OrderWriter, body: Json<SetLimitCommand>) -> Result<Json<OrderLimit>, Problem> {
+        Ok(Json(self.limits.set(body.0).await?))
     }
 }
 

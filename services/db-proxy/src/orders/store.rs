@@ -1,5 +1,6 @@
 //! The store of orders and quotes: the code that both engines share. The statements of each engine are in a separate file.
 
+mod limit;
 mod pages;
 mod postgres;
 mod sqlite;
@@ -18,6 +19,7 @@ use common::{
     time::{ClockReading, Timestamp},
 };
 
+pub use self::limit::NewLimit;
 use self::{postgres::PostgresOrders, sqlite::SqliteOrders};
 use super::{
     command::{Command, Decision},
@@ -32,7 +34,7 @@ use crate::{
 /// The limit and the clock for the decisions about a batch.
 #[derive(Clone, Copy)]
 pub struct DecisionContext<'a> {
-    /// The maximum bitcoin amount of all orders and open quotes together.
+    /// The setting `BTC_LIMIT`: the maximum bitcoin amount of all orders and open quotes together, until an operator sets another one.
     pub limit: Sats,
     pub clock: DecisionClock<'a>,
 }
@@ -147,7 +149,12 @@ impl OrderStore {
     }
 
     pub async fn totals(&self) -> Result<Totals, DatabaseError> {
-        Ok(on_engine!(self, store => store.timed_totals())?.totals)
+        Ok(self.totals_and_limit().await?.totals)
+    }
+
+    /// The totals and the limit, for a request.
+    pub async fn totals_and_limit(&self) -> Result<TimedTotals, DatabaseError> {
+        on_engine!(self, store => store.timed_totals())
     }
 
     /// The totals over the orders and quotes of an owner. `totals` are the totals over all owners. The totals of a user take time

@@ -30,7 +30,7 @@ fn placed_orders_are_counted_exactly_by_currency() {
     ]);
     let time: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let (bitcoin, reserved) = ("0.00094406".parse().unwrap(), "0.5".parse().unwrap());
-    orders.set_totals(&Totals {
+    let totals = Totals {
         orders: 3,
         bitcoin,
         user_orders: 0,
@@ -38,15 +38,16 @@ fn placed_orders_are_counted_exactly_by_currency() {
         reserved,
         last_created_at: time,
         last_refused_at: time,
-    });
+    };
+    orders.set_totals(&totals, "101".parse().unwrap());
     let text = metrics.encode();
     for line in [
         "buydesk_orders_placed_total{service=\"db-proxy\",currency=\"EUR\"} 2",
         "buydesk_orders_placed_total{service=\"db-proxy\",currency=\"USD\"} 1",
         "buydesk_orders_amount_total{service=\"db-proxy\",currency=\"EUR\"} 69.3",
         "buydesk_orders_bitcoin_total{service=\"db-proxy\",currency=\"EUR\"} 0.00082501",
-        "buydesk_limit_bitcoin{service=\"db-proxy\"} 100.0",
-        "buydesk_limit_remaining_bitcoin{service=\"db-proxy\"} 99.49905594",
+        "buydesk_limit_bitcoin{service=\"db-proxy\"} 101.0",
+        "buydesk_limit_remaining_bitcoin{service=\"db-proxy\"} 100.49905594",
         "buydesk_limit_reserved_bitcoin{service=\"db-proxy\"} 0.5",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

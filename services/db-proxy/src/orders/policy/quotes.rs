@@ -129,10 +129,12 @@ impl DecisionState {
     fn exceeded_caps(&self, command: &QuoteCommand) -> Vec<ExceededCap> {
         let QuoteCommand { caps, client, price, .. } = command;
         let reserved_by = |client| self.snapshot.records.reserved_by_client.get(client).copied().unwrap_or(Sats::ZERO);
+        let cap_of_client = caps.of_client(self.limit);
+        let of_client = client.as_ref().map(|client| cap_of_client.saturating_sub(reserved_by(client)));
         let remaining_by_cap = [
-            (QuoteCap::Quote, Some(caps.quote)),
-            (QuoteCap::Client, client.as_ref().map(|client| caps.client.saturating_sub(reserved_by(client)))),
-            (QuoteCap::AllQuotes, Some(caps.all_quotes.saturating_sub(self.totals.reserved))),
+            (QuoteCap::Quote, Some(caps.of_quote(self.limit))),
+            (QuoteCap::Client, of_client),
+            (QuoteCap::AllQuotes, Some(caps.of_all_quotes(self.limit).saturating_sub(self.totals.reserved))),
         ];
         let by_cap = remaining_by_cap.into_iter();
         let by_cap = by_cap.filter_map(|(cap, remaining)| Some(ExceededCap { cap, remaining: remaining? }));

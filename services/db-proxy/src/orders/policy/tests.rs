@@ -113,7 +113,7 @@ fn quote(satoshi: i64, seconds: u64) -> Command {
 fn quote_at(price: OrderPrice, seconds: u64) -> Command {
     let (currency, amount) = (Currency::EUR, "69".parse().unwrap());
     let duration = Duration::from_secs(seconds);
-    let caps = QuoteCaps { quote: price.bitcoin_amount, client: sats(1000), all_quotes: sats(1000) };
+    let caps = QuoteCaps { quote: Some(price.bitcoin_amount), client: Some(sats(1000)), all_quotes: Some(sats(1000)) };
     Command::Quote(QuoteCommand {
         currency,
         amount,

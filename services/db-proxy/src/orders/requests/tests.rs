@@ -59,8 +59,7 @@ fn quote_request(hold_secs: u32) -> CreateQuoteCommand {
 }
 
 fn quote_command_of(request: CreateQuoteCommand) -> Result<QuoteCommand, String> {
-    let cap = Sats::new(1).unwrap();
-    match quote_command(request, QuoteCaps { quote: cap, client: cap, all_quotes: cap }, Caller::CREATE_ORDER) {
+    match quote_command(request, QuoteCaps::default(), Caller::CREATE_ORDER) {
         Ok(Command::Quote(command)) => Ok(command),
         Ok(Command::Place(_) | Command::ReleaseQuote(_)) => panic!("not the command of a quote"),
         Err(error) => Err(error.field),

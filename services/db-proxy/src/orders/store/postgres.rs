@@ -4,22 +4,27 @@ mod statements;
 mod transaction;
 
 use common::{
-    api::orders::{Order, OwnerFilter, client_name},
+    api::{
+        limit::{LimitChange, MAX_LIMIT_CHANGES},
+        orders::{Order, OwnerFilter, client_name},
+    },
     ids::{OrderId, QuoteId, UserId, WalletId},
     money::{FiatAmount, Rate, Sats},
     time::Timestamp,
 };
-use sqlx::{Acquire, Row, postgres::PgRow};
+use sqlx::{Acquire, PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use self::statements::{
-    ANONYMOUS_RESERVED, DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID,
-    QUOTES_BY_ID, SCAN, SCAN_REFERENCE, SCAN_REFERENCE_OF_USER, SCAN_USER, SEQ_OF_USER, TOTALS, TOTALS_OF_USER,
-    USER_ORDERS_BEFORE_ANONYMOUS, WALK_ANONYMOUS,
+    ANONYMOUS_RESERVED, DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, INSERT_LIMIT_CHANGE, LAST_SEQ_BEFORE,
+    LIMIT_CHANGES, LOCK_LIMIT, ORDERS_BY_ID, QUOTES_BY_ID, SCAN, SCAN_REFERENCE, SCAN_REFERENCE_OF_USER, SCAN_USER,
+    SEQ_OF_USER, SET_LIMIT, TOTALS, TOTALS_OF_USER, USER_ORDERS_BEFORE_ANONYMOUS, WALK_ANONYMOUS,
 };
 use self::transaction::{PostgresTransaction, stored_quote_of};
 use super::{
-    DecisionContext, ReferenceScan, Scan, UserRange, ordered_by, parse_optional, parse_price_state,
+    DecisionContext, ReferenceScan, Scan, UserRange,
+    limit::{NewLimit, limit_change_of},
+    ordered_by, parse_optional, parse_price_state,
     unit_of_work::OrderUnit,
 };
 use crate::{
@@ -93,6 +98,17 @@ impl PostgresOrders {
     pub async fn timed_totals_in_background(&self) -> Result<TimedTotals, DatabaseError> {
         let row = self.0.run_in_background(|connection| Box::pin(sqlx::query(TOTALS).fetch_one(connection))).await?;
         timed_totals_of(&row)
+    }
+
+    pub(super) async fn set_limit(&self, new: &NewLimit) -> Result<(), DatabaseError> {
+        self.0.run_small_write(|connection| Box::pin(set_limit(connection, new.clone()))).await
+    }
+
+    pub(super) async fn limit_changes(&self) -> Result<Vec<LimitChange>, DatabaseError> {
+        let rows = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query(LIMIT_CHANGES).bind(i64::from(MAX_LIMIT_CHANGES)).fetch_all(connection))
+        });
+        rows.await?.iter().map(limit_change_of).collect()
     }
 
     pub async fn totals_of_user(&self, user: UserId) -> Result<OwnerTotals, DatabaseError> {
@@ -192,6 +208,20 @@ impl PostgresOrders {
     }
 }
 
+/// Sets the limit and records the change. A repetition records nothing.
+async fn set_limit(connection: &mut PgConnection, new: NewLimit) -> Result<(), sqlx::Error> {
+    let NewLimit { limit, setting, changed_by, changed_at } = new;
+    let mut transaction = connection.begin().await?;
+    let stored: Option<i64> = sqlx::query_scalar(LOCK_LIMIT).fetch_one(&mut *transaction).await?;
+    if stored != Some(limit.get()) {
+        sqlx::query(SET_LIMIT).bind(limit.get()).execute(&mut *transaction).await?;
+        let query = sqlx::query(INSERT_LIMIT_CHANGE).bind(changed_at.to_datetime()).bind(changed_by.as_str());
+        let query = query.bind(stored.unwrap_or(setting.get())).bind(limit.get());
+        query.execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}
+
 fn timed_totals_of(row: &PgRow) -> Result<TimedTotals, DatabaseError> {
     let totals = Totals {
         orders: row.try_get("orders")?,
@@ -202,7 +232,11 @@ fn timed_totals_of(row: &PgRow) -> Result<TimedTotals, DatabaseError> {
         user_orders: row.try_get("user_orders")?,
         user_bitcoin: sats(row, "user_bitcoin_sats")?,
     };
-    Ok(TimedTotals { totals, database_time: Some(row.time("database_time")?) })
+    Ok(TimedTotals { totals, limit: limit_of(row)?, database_time: Some(row.time("database_time")?) })
+}
+
+fn limit_of(row: &PgRow) -> Result<Option<Sats>, DatabaseError> {
+    decode("limit_sats", row.try_get::<Option<i64>, _>("limit_sats")?.map(Sats::new).transpose())
 }
 
 fn stored_order_of(row: &PgRow) -> Result<StoredOrder, DatabaseError> {

@@ -4,7 +4,10 @@ mod statements;
 mod transaction;
 
 use common::{
-    api::orders::{Order, OwnerFilter, client_name},
+    api::{
+        limit::{LimitChange, MAX_LIMIT_CHANGES},
+        orders::{Order, OwnerFilter, client_name},
+    },
     ids::{OrderId, QuoteId, UserId, WalletId},
     money::{FiatAmount, Rate, Sats},
     time::Timestamp,
@@ -14,13 +17,15 @@ use sqlx::{Connection, Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use self::statements::{
-    ANONYMOUS_RESERVED, DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, LAST_SEQ_BEFORE, ORDERS_BY_ID,
-    QUOTES_BY_ID, SCAN, SCAN_REFERENCE, SCAN_REFERENCE_OF_USER, SCAN_USER, SEQ_OF_USER, TOTALS, TOTALS_OF_USER,
-    USER_ORDERS_BEFORE_ANONYMOUS, WALK_ANONYMOUS,
+    ANONYMOUS_RESERVED, DELETE_CLOSED_QUOTES, DELETE_KEYS, DELETE_REFUSALS, INSERT_LIMIT_CHANGE, LAST_SEQ_BEFORE,
+    LIMIT_CHANGES, ORDERS_BY_ID, QUOTES_BY_ID, READ_LIMIT, SCAN, SCAN_REFERENCE, SCAN_REFERENCE_OF_USER, SCAN_USER,
+    SEQ_OF_USER, SET_LIMIT, TOTALS, TOTALS_OF_USER, USER_ORDERS_BEFORE_ANONYMOUS, WALK_ANONYMOUS,
 };
 use self::transaction::stored_quote_of;
 use super::{
-    DecisionContext, ReferenceScan, Scan, UserRange, ordered_by, parse_optional, parse_price_state,
+    DecisionContext, ReferenceScan, Scan, UserRange,
+    limit::{NewLimit, limit_change_of},
+    ordered_by, parse_optional, parse_price_state,
     unit_of_work::OrderUnit,
 };
 use crate::{
@@ -84,6 +89,28 @@ impl SqliteOrders {
 
     pub async fn timed_totals_in_background(&self) -> Result<TimedTotals, DatabaseError> {
         timed_totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.background).await?)
+    }
+
+    /// Sets the limit and records the change. A repetition records nothing.
+    pub(super) async fn set_limit(&self, new: &NewLimit) -> Result<(), DatabaseError> {
+        let NewLimit { limit, setting, changed_by, changed_at } = new;
+        let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
+        let mut transaction = connection.begin_with("begin immediate").await?;
+        let stored: Option<i64> = sqlx::query_scalar(READ_LIMIT).fetch_one(&mut *transaction).await?;
+        if stored != Some(limit.get()) {
+            sqlx::query(SET_LIMIT).bind(limit.get()).execute(&mut *transaction).await?;
+            let query = sqlx::query(INSERT_LIMIT_CHANGE).bind(changed_at.micros()).bind(changed_by.as_str());
+            let query = query.bind(stored.unwrap_or(setting.get())).bind(limit.get());
+            query.execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        connection.release();
+        Ok(())
+    }
+
+    pub(super) async fn limit_changes(&self) -> Result<Vec<LimitChange>, DatabaseError> {
+        let query = sqlx::query(LIMIT_CHANGES).bind(MAX_LIMIT_CHANGES);
+        query.fetch_all(&self.0.readers).await?.iter().map(limit_change_of).collect()
     }
 
     pub async fn totals_of_user(&self, user: UserId) -> Result<OwnerTotals, DatabaseError> {
@@ -171,7 +198,8 @@ fn timed_totals_of(row: &SqliteRow) -> Result<TimedTotals, DatabaseError> {
         user_orders: row.try_get("user_orders")?,
         user_bitcoin: sats(row, "user_bitcoin_sats")?,
     };
-    Ok(TimedTotals { totals, database_time: None })
+    let limit = row.try_get::<Option<i64>, _>("limit_sats")?.map(Sats::new).transpose();
+    Ok(TimedTotals { totals, limit: decode("limit_sats", limit)?, database_time: None })
 }
 
 fn stored_order_of(row: &SqliteRow) -> Result<StoredOrder, DatabaseError> {

@@ -30,7 +30,7 @@ use crate::{
 
 /// An open transaction of an engine.
 pub(super) trait OrderTransaction: Send + Sized {
-    /// Reads the totals. Until the transaction ends, no other transaction can lock or change them.
+    /// Reads the totals and the limit. Until the transaction ends, no other transaction can lock or change them.
     fn lock_totals(&mut self) -> impl Future<Output = Result<TimedTotals, DatabaseError>> + Send;
 
     /// The origin that marks the database. `None` if the database is not marked.
@@ -97,7 +97,9 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
             // The batch may have waited for the wallets.
             now = self.context.clock.time_after(now)?;
         }
-        let TimedTotals { totals, .. } = locked;
+        let TimedTotals { totals, limit, .. } = locked;
+        // The limit is in the locked row, so it does not change until this transaction ends.
+        self.context.limit = limit.unwrap_or(self.context.limit);
         let released =
             if totals.reserved > Sats::ZERO { self.transaction.release_expired_quotes(now).await? } else { Sats::ZERO };
         let origin = self.load_origin().await?;

@@ -8,7 +8,7 @@ const CAPS: [i64; 3] = [40, 50, 70];
 /// A quote of a client, with caps of 40, 50 and 70 satoshi for one quote, one client and all quotes.
 fn capped(client: Option<&str>, satoshi: i64) -> Command {
     let Command::Quote(command) = quote(satoshi, 30) else { panic!("not a quote") };
-    let [quote, client_cap, all_quotes] = CAPS.map(sats);
+    let [quote, client_cap, all_quotes] = CAPS.map(|cap| Some(sats(cap)));
     let caps = QuoteCaps { quote, client: client_cap, all_quotes };
     Command::Quote(QuoteCommand { client: client.map(str::to_owned), caps, ..command })
 }

@@ -3,7 +3,7 @@
 pub(super) const TOTALS: &str = "
     select
         orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats,
-        clock_timestamp() as database_time
+        limit_sats, clock_timestamp() as database_time
     from order_totals";
 
 /// Also reads the settings on which the durability of the commit depends, and the clock, so that a batch needs no other
@@ -13,12 +13,13 @@ pub(super) const TOTALS: &str = "
 /// before it waits for the lock.
 pub(super) const LOCK_TOTALS: &str = "
     with locked as materialized (
-        select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats
+        select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats,
+            limit_sats
         from order_totals for update
     )
     select
         orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats,
-        clock_timestamp() as database_time,
+        limit_sats, clock_timestamp() as database_time,
         current_setting('synchronous_commit') as synchronous_commit,
         current_setting('synchronous_standby_names') as standby_names
     from locked";
@@ -248,3 +249,15 @@ pub(super) const DELETE_CLOSED_QUOTES: &str = "
     delete from quotes where id = any(array(
         select id from quotes where created_at < $1 and state <> 'held' order by created_at limit $2
     ))";
+
+pub(super) const LOCK_LIMIT: &str = "select limit_sats from order_totals for update";
+
+pub(super) const SET_LIMIT: &str = "update order_totals set limit_sats = $1";
+
+/// Runs in the transaction of [`LOCK_LIMIT`], so that two changes have different numbers.
+pub(super) const INSERT_LIMIT_CHANGE: &str = "
+    insert into limit_changes (number, changed_at, changed_by, old_sats, new_sats)
+    select coalesce(max(number), 0) + 1, $1, $2, $3, $4 from limit_changes";
+
+pub(super) const LIMIT_CHANGES: &str = "
+    select changed_at, changed_by, old_sats, new_sats from limit_changes order by number desc limit $1";

@@ -1,7 +1,8 @@
 //! The statements of the order store on SQLite. Several rows are passed to a statement as one JSON array.
 
 pub(super) const TOTALS: &str = "
-    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats
+    select orders, bitcoin_sats, reserved_sats, last_created_at, last_refused_at, user_orders, user_bitcoin_sats,
+        limit_sats
     from order_totals";
 
 pub(super) const ORDERS_BY_ID: &str = "
@@ -207,3 +208,14 @@ pub(super) const DELETE_CLOSED_QUOTES: &str = "
     delete from quotes where id in (
         select id from quotes where created_at < ?1 and state <> 'held' order by created_at limit ?2
     )";
+
+pub(super) const READ_LIMIT: &str = "select limit_sats from order_totals";
+
+pub(super) const SET_LIMIT: &str = "update order_totals set limit_sats = ?1";
+
+pub(super) const INSERT_LIMIT_CHANGE: &str = "
+    insert into limit_changes (number, changed_at, changed_by, old_sats, new_sats)
+    select coalesce(max(number), 0) + 1, ?1, ?2, ?3, ?4 from limit_changes";
+
+pub(super) const LIMIT_CHANGES: &str = "
+    select changed_at, changed_by, old_sats, new_sats from limit_changes order by number desc limit ?1";

@@ -1,0 +1,24 @@
+//! The commands for the limit over all orders.
+
+use clap::{Args, Subcommand};
+
+use super::plain_number;
+
+#[derive(Debug, Subcommand)]
+pub enum LimitCommand {
+    /// Show the limit, what remains of it, and who changed it when.
+    Show,
+    /// Set the limit for every instance, at once. From then on, the setting `BTC_LIMIT` has no effect.
+    Set(SetLimitArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SetLimitArgs {
+    /// The largest sum of all orders and open quotes, in bitcoin, with at most 8 decimals. 0 stops all orders. A limit below the sum of
+    /// all orders refuses every further order.
+    #[arg(value_name = "AMOUNT", allow_negative_numbers = true, value_parser = plain_number)]
+    pub limit: String,
+    /// Your name, which is recorded with the change. The default is the name of your account on this machine.
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
+    pub by: String,
+}

@@ -1,0 +1,83 @@
+//! `buydesk limit …`.
+
+use common::{
+    api::limit::{LimitPayload, LimitSource, OrderLimit},
+    money::Sats,
+};
+
+use super::{
+    ApiClient,
+    error::{FieldOption, UnknownChange, naming_options, of_change},
+    render::{format_time, without_zeros},
+};
+use crate::{
+    cli::{LimitCommand, SetLimitArgs},
+    table::Table,
+};
+
+const PATH: &str = "api/v1/limit";
+/// The arguments of `buydesk limit set`.
+const ARGUMENTS: &[FieldOption] =
+    &[FieldOption { field: "limit", option: "<AMOUNT>" }, FieldOption { field: "changed_by", option: "--by" }];
+
+/// Runs `buydesk limit …`.
+pub async fn run_limit_command(client: &ApiClient, command: LimitCommand, json: bool) -> anyhow::Result<()> {
+    let response = match command {
+        LimitCommand::Show => client.get(&client.endpoints.limit, PATH).await?,
+        LimitCommand::Set(SetLimitArgs { limit, by }) => {
+            let payload = LimitPayload { limit: Some(limit.into()), changed_by: Some(by) };
+            let set = client.put(&client.endpoints.limit, PATH, &payload).await;
+            let next_step =
+                format!("`{}` shows it. To repeat the change, run the command again.", client.command("limit show"));
+            naming_options(
+                of_change(set, UnknownChange { doubt: "The limit may have been set.", next_step }),
+                ARGUMENTS,
+            )?
+        }
+    };
+    response.print(json, describe)
+}
+
+/// The limit, what remains of it, and the table of changes.
+fn describe(limit: &OrderLimit) -> String {
+    let OrderLimit { bitcoin_amount, reserved, remaining, .. } = limit;
+    let source = match limit.source {
+        LimitSource::Setting => "BTC_LIMIT; no operator has set the limit yet".to_owned(),
+        LimitSource::Operator if limit.setting == limit.limit => "set by an operator".to_owned(),
+        LimitSource::Operator => {
+            format!("set by an operator; BTC_LIMIT={} has no effect", without_zeros(&limit.setting))
+        }
+    };
+    let reserved = if *reserved == Sats::ZERO {
+        String::new()
+    } else {
+        format!(", and open quotes reserve {} BTC", without_zeros(reserved))
+    };
+    let left = if *remaining == Sats::ZERO {
+        "Nothing is left: every further order is refused.".to_owned()
+    } else {
+        format!("{} BTC are left.", without_zeros(remaining))
+    };
+    let changes = if limit.changes.is_empty() { String::new() } else { format!("\n{}", changes(limit)) };
+    format!(
+        "The limit of all orders is {} BTC ({source}).\nAll orders are {} BTC{reserved}. {left}{changes}",
+        without_zeros(&limit.limit),
+        without_zeros(bitcoin_amount),
+    )
+}
+
+fn changes(limit: &OrderLimit) -> Table {
+    let mut table = Table::new(["changed", "by", "old limit", "new limit"], &[2, 3]).wrapped("by");
+    for change in &limit.changes {
+        table.add_row([
+            format_time(change.changed_at),
+            change.changed_by.to_string(),
+            without_zeros(&change.old_limit),
+            without_zeros(&change.new_limit),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests;
