@@ -36,6 +36,7 @@ struct PartFigures {
     requests: u64,
     failed: u64,
     failed_unrepeatable: u64,
+    repeated: u64,
     slowest: Duration,
 }
 
@@ -73,6 +74,13 @@ impl Figures {
         }
     }
 
+    /// Counts a request that was sent again because its connection was closed without a response.
+    pub(super) fn record_repeated(&self) {
+        let mut state = self.state();
+        let current = state.current;
+        state.parts[current].repeated += 1;
+    }
+
     pub(super) fn requests(&self) -> u64 {
         self.state().parts.iter().map(|part| part.requests).sum()
     }
@@ -98,11 +106,12 @@ impl Figures {
 
 impl fmt::Display for PartFigures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, requests, failed, failed_unrepeatable, slowest } = self;
+        let Self { name, requests, failed, failed_unrepeatable, repeated, slowest } = self;
         let millis = slowest.as_millis();
         write!(
             f,
-            "{name:20} {requests:8} requests, {failed} failed ({failed_unrepeatable} that cannot be repeated), slowest {millis} ms"
+            "{name:20} {requests:8} requests, {failed} failed, {failed_unrepeatable} that cannot be repeated failed, {repeated} sent \
+             again, slowest {millis} ms"
         )
     }
 }

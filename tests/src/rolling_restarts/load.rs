@@ -167,10 +167,12 @@ impl Customers {
 
     async fn place_order(&self, identity: &Identity, rng: &mut Rng) -> Answer {
         let (requested, key, first_start) = (random_order(rng), self.new_key(), Instant::now());
-        let mut answer = Answer::Success;
+        let (mut answer, mut is_repeated) = (Answer::Success, false);
         loop {
             let start = Timestamp::now();
             let response = try_send(self.post(identity, ORDERS_PATH, Some(&key), requested.body())).await;
+            let repeats = !is_repeated && self.repeats(&response);
+            is_repeated |= repeats;
             let description = describe(&response);
             let outcome = Outcome::from_response(response);
             let (idempotency_key, end) = (key.clone(), Timestamp::now());
@@ -179,7 +181,7 @@ impl Customers {
                 if let Ok(order) = serde_json::from_slice::<Order>(body) {
                     self.progress.record_acknowledged(order);
                 }
-            } else if matches!(answer, Answer::Success) {
+            } else if matches!(answer, Answer::Success) && !repeats {
                 answer = Answer::Failed(description);
             }
             let is_final = outcome.is_final();
@@ -189,30 +191,36 @@ impl Customers {
             if is_final || first_start.elapsed() > RETRY_LIMIT {
                 return answer;
             }
-            tokio::time::sleep(RETRY_PAUSE).await;
+            if !repeats {
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
         }
     }
 
     /// Deposits, withdraws or transfers. A refusal because of the balance is a success.
     async fn move_money(&self, connection: &WalletConnection, rng: &mut Rng) -> Answer {
         let (requested, key, first_start) = (random_movement(connection, rng), self.new_key(), Instant::now());
-        let (identity, mut answer) = (&connection.identity, Answer::Success);
+        let (identity, mut answer, mut is_repeated) = (&connection.identity, Answer::Success, false);
         loop {
             let start = Timestamp::now();
             let request = self.post(identity, &requested.path(), Some(&key), requested.body().to_string());
             let response = try_send(request).await;
+            let repeats = !is_repeated && self.repeats(&response);
+            is_repeated |= repeats;
             let description = describe(&response);
             let outcome = MoveOutcome::from_response(response);
             let (user, idempotency_key, end) = (identity.user, key.clone(), Timestamp::now());
             let is_final = outcome.is_final();
-            if !is_final && matches!(answer, Answer::Success) {
+            if !is_final && matches!(answer, Answer::Success) && !repeats {
                 answer = Answer::Failed(description);
             }
             self.progress.wallets.record_attempt(MoveAttempt { user, idempotency_key, requested, start, end, outcome });
             if is_final || first_start.elapsed() > RETRY_LIMIT {
                 return answer;
             }
-            tokio::time::sleep(RETRY_PAUSE).await;
+            if !repeats {
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
         }
     }
 
@@ -245,8 +253,8 @@ impl Customers {
 
     async fn read_user(&self, user: Option<UserId>) -> Answer {
         let path = user.map_or("/api/v1/users?limit=5".to_owned(), |user| format!("/api/v1/users/{user}"));
-        let request = self.http.request("GET", format!("{}{path}", self.url)).bearer_auth(OPERATOR_TOKEN);
-        answer_of(try_send(request).await, 200).map_or_else(|failure| failure, |_| Answer::Success)
+        let request = || self.http.request("GET", format!("{}{path}", self.url)).bearer_auth(OPERATOR_TOKEN);
+        answer_of(self.send_read(request).await, 200).map_or_else(|failure| failure, |_| Answer::Success)
     }
 
     async fn read(&self, identity: &Identity, path: &str) -> Answer {
@@ -254,7 +262,22 @@ impl Customers {
     }
 
     async fn get(&self, identity: &Identity, path: &str) -> Result<Response, Answer> {
-        answer_of(try_send(self.request(identity, "GET", path)).await, 200)
+        answer_of(self.send_read(|| self.request(identity, "GET", path)).await, 200)
+    }
+
+    async fn send_read(&self, request: impl Fn() -> RequestBuilder) -> reqwest::Result<Response> {
+        let response = try_send(request()).await;
+        if self.repeats(&response) { try_send(request()).await } else { response }
+    }
+
+    /// Whether a request that is safe to repeat is sent again at once, as HTTP clients do (RFC 9110, section 9.2.2). nginx closes
+    /// its open connections when it is reloaded or replaced, and a request may arrive at that moment.
+    fn repeats(&self, response: &reqwest::Result<Response>) -> bool {
+        let is_closed = response.as_ref().is_err_and(|error| !error.is_timeout());
+        if is_closed {
+            self.figures.record_repeated();
+        }
+        is_closed
     }
 
     /// Requests a quote, which expires. It has no key, so it is not repeated.

@@ -101,6 +101,18 @@ async fn silent_service_is_unavailable_after_the_deadline() {
 }
 
 #[tokio::test]
+async fn read_is_sent_again_if_the_service_closes_its_connection_without_a_response() {
+    let (client, listener) = client_of_listener().await;
+    let serve = async {
+        drop(answer(&listener, "").await);
+        answer(&listener, "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await
+    };
+    let headers = HeaderMap::new();
+    let (answered, _stream) = tokio::join!(get(&client, &headers), serve);
+    assert_eq!(answered.unwrap().status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn service_that_is_not_running_is_unavailable() {
     let (client, listener) = client_of_listener().await;
     drop(listener);

@@ -21,6 +21,15 @@ fn read(name: &'static str, value: &str) -> Result<ServerConfig, String> {
 }
 
 #[test]
+fn delay_of_the_shutdown_is_bounded_and_by_default_zero() {
+    assert_eq!(ServerConfig::from_env(&mut Env::default()).shutdown_delay, Duration::ZERO);
+    assert_eq!(read("SHUTDOWN_DELAY_SECS", "300").unwrap().shutdown_delay, Duration::from_mins(5));
+    for invalid in ["-1", "301", "5s", "1.5"] {
+        assert!(read("SHUTDOWN_DELAY_SECS", invalid).unwrap_err().contains("SHUTDOWN_DELAY_SECS"), "{invalid}");
+    }
+}
+
+#[test]
 fn origins_are_read_in_the_form_of_browsers() {
     let origins =
         read("CORS_ORIGINS", "https://Shop.example/, http://127.0.0.1:3000,https://shop.example:443").unwrap();
