@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 pub use self::exact::{ExactCounter, ExactGauge, Units};
 use self::process::{ProcessCollector, RuntimeCollector};
+pub(crate) use self::process::{max_open_files, open_files, resident_memory};
 
 /// The prefix of every metric except those of the process.
 const PREFIX: &str = "buydesk";

@@ -5,6 +5,7 @@
 
 mod heartbeats;
 mod log_records;
+mod machine;
 mod queue;
 mod sender;
 
@@ -15,6 +16,7 @@ use url::Url;
 pub use self::{
     heartbeats::Heartbeats,
     log_records::warning_sink,
+    machine::disk_available,
     queue::{ReportQueue, ReportReceiver, report_queue},
     sender::send_reports,
 };
@@ -47,12 +49,15 @@ impl Config {
 /// A restarted container has the same name as before, so it replaces the instance that ended.
 pub fn instance_name() -> &'static str {
     static INSTANCE: OnceLock<String> = OnceLock::new();
-    INSTANCE.get_or_init(|| {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
-        let host = host.unwrap_or_default();
-        let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).take(48).collect();
-        format!("{}-{}", if host.is_empty() { "host" } else { &host }, std::process::id())
-    })
+    INSTANCE.get_or_init(|| format!("{}-{}", host_name(), std::process::id()))
+}
+
+/// The host name. In a container, it is the name of the container.
+fn host_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host.unwrap_or_default();
+    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).take(48).collect();
+    if host.is_empty() { "host".to_owned() } else { host }
 }
 
 #[cfg(test)]

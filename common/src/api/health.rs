@@ -1,17 +1,24 @@
 //! Health: the heartbeats of the services, and the health of the whole platform as health-check reports it.
 
 mod heartbeat;
+mod measurement;
 
 use std::fmt;
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
-pub use self::heartbeat::{
-    Component, Heartbeat, MAX_COMPONENTS, MAX_DETAIL, MAX_NAME, OrderLimitStatus, OrderPriceStatus, Readiness,
+pub use self::{
+    heartbeat::{
+        Component, Heartbeat, MAX_COMPONENTS, MAX_DETAIL, MAX_NAME, OrderLimitStatus, OrderPriceStatus, Readiness,
+    },
+    measurement::{Machine, Measurement, format_bytes},
 };
 use super::reports::LevelCounts;
-use crate::{money::Currency, time::Timestamp};
+use crate::{
+    money::{Currency, Sats},
+    time::Timestamp,
+};
 
 /// The state of a service or of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
@@ -87,6 +94,10 @@ pub struct InstanceHealth {
     pub uptime_secs: u64,
     pub version: String,
     pub parts: Vec<Component>,
+    /// Measurements of the process in the last heartbeat. Absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub measurements: Vec<Measurement>,
 }
 
 /// A service and its instances.
@@ -141,6 +152,22 @@ pub struct InfrastructureComponent {
     pub optional: bool,
     /// The services that reported the component.
     pub told_by: Vec<String>,
+    /// Measurements of the component, such as the size of the database. Absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub measurements: Vec<Measurement>,
+}
+
+/// A machine on which services run.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct MachineHealth {
+    /// The host name, or the name of one of its containers.
+    pub name: String,
+    /// The services that run on the machine.
+    pub services: Vec<String>,
+    /// When the machine was measured last.
+    pub last_seen: Timestamp,
+    pub measurements: Vec<Measurement>,
 }
 
 /// Whether orders can be placed, at which prices, and what remains of the limit. All of this is reported by create-order.
@@ -158,6 +185,23 @@ pub struct OrderIntake {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub limit: Option<OrderLimitStatus>,
+    /// How fast orders and quotes used the limit. Absent in the first minute of health-check, and while the limit is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub limit_pace: Option<LimitPace>,
+}
+
+/// How fast orders and quotes used the limit in the last hour, or since health-check started.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct LimitPace {
+    /// The bitcoin that orders and quotes took.
+    pub used: Sats,
+    /// The time in which they took it.
+    pub over_secs: u64,
+    /// When the limit is reached if orders go on at this pace. Absent if nothing was used, and if it takes longer than ten years.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub full_at: Option<Timestamp>,
 }
 
 /// Whether orders in one currency can be placed, and at which price.
@@ -191,6 +235,10 @@ pub struct Health {
     pub orders: Option<OrderIntake>,
     pub services: Vec<ServiceHealth>,
     pub infrastructure: Vec<InfrastructureComponent>,
+    /// The machines on which services run. If the service listens beyond loopback, only operators see them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub machines: Vec<MachineHealth>,
     /// The reports of the last 60 minutes, including heartbeats.
     pub reports_last_hour: LevelCounts,
 }

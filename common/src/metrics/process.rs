@@ -39,14 +39,13 @@ impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         encode_counter(&mut encoder, "process_cpu_seconds", "Processor time that the process has used", cpu_time())?;
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let open_files = fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64);
         let gauges = [
             ("process_start_time_seconds", "Unix time of the start of the process", Some(self.started_at)),
             ("process_resident_memory_bytes", "Resident memory", memory_bytes(&status, "VmRSS")),
             ("process_virtual_memory_bytes", "Virtual memory", memory_bytes(&status, "VmSize")),
             ("process_threads", "Threads of the process", status_number(&status, "Threads")),
-            ("process_open_fds", "Open file descriptors", open_files),
-            ("process_max_fds", "How many files the process may open", getrlimit(Resource::Nofile).current),
+            ("process_open_fds", "Open file descriptors", open_files()),
+            ("process_max_fds", "How many files the process may open", max_open_files()),
         ];
         for (name, help, value) in gauges {
             encode_gauge(&mut encoder, name, help, value)?;
@@ -101,6 +100,21 @@ fn encode_counter(encoder: &mut DescriptorEncoder, name: &str, help: &str, value
 
 fn cpu_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
+}
+
+/// The resident memory of this process in bytes.
+pub(crate) fn resident_memory() -> Option<u64> {
+    memory_bytes(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS")
+}
+
+/// The number of open file descriptors of this process.
+pub(crate) fn open_files() -> Option<u64> {
+    fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64)
+}
+
+/// How many files this process may open. `None` if there is no limit.
+pub(crate) fn max_open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
 }
 
 /// A line of `/proc/self/status`, such as `VmRSS:  9000 kB`, in bytes.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{ReportQueue, instance_name};
+use super::{
+    ReportQueue, instance_name,
+    machine::{self, Sample},
+};
 use crate::{
     api::{
         health::{Component, Heartbeat, OrderLimitStatus, OrderPriceStatus, Readiness},
@@ -63,7 +66,7 @@ impl Heartbeats {
         let start = Instant::now();
         tokio::select! { biased; () = stop.cancelled() => {}, () = self.send_until_dropped(&queue, start) => {} }
         let status = Readiness { ready: false, parts: Vec::new() };
-        queue.push(self.report(Report::STOPPING, status, start, false));
+        queue.push(self.report(Report::STOPPING, status, start, false, None));
     }
 
     async fn send_until_dropped(&self, queue: &ReportQueue, start: Instant) {
@@ -78,7 +81,9 @@ impl Heartbeats {
             let regular =
                 regular_at.is_none_or(|at| at.elapsed() >= self.interval) || is_ready(&states) != is_ready(&last_sent);
             if regular || states != last_sent || reports_order_intake(&parts) {
-                queue.push(self.report(Report::ALIVE, parts.into(), start, !regular));
+                // The files that the sample reads may be slow.
+                let sample = tokio::task::spawn_blocking(machine::sample).await.ok();
+                queue.push(self.report(Report::ALIVE, parts.into(), start, !regular, sample));
                 last_sent = states;
             }
             if regular {
@@ -90,8 +95,19 @@ impl Heartbeats {
         }
     }
 
-    fn report(&self, status: &str, Readiness { ready, parts }: Readiness, start: Instant, update: bool) -> Report {
+    fn report(
+        &self,
+        status: &str,
+        Readiness { ready, parts }: Readiness,
+        start: Instant,
+        update: bool,
+        sample: Option<Sample>,
+    ) -> Report {
         let next_within_secs = reports_order_intake(&parts).then_some(CONFIRMED_WITHIN.as_secs());
+        let (measurements, machine) = match sample {
+            Some(Sample { process, machine }) => (process, Some(machine)),
+            None => (Vec::new(), None),
+        };
         let heartbeat = Heartbeat {
             instance: instance_name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -102,6 +118,8 @@ impl Heartbeats {
             port: self.port,
             update,
             next_within_secs,
+            measurements,
+            machine,
         };
         let data = serde_json::to_value(heartbeat.bounded()).unwrap_or_default();
         Report { level: Level::Info, service: self.service.to_owned(), status: status.to_owned(), data }

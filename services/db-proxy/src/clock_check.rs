@@ -19,7 +19,7 @@ use std::{
 };
 
 use common::{
-    api::health::Component,
+    api::health::{Component, Measurement},
     metrics::Metrics,
     time::{Clock, ClockReading, Timestamp},
 };
@@ -112,10 +112,12 @@ impl ClockCheck {
 
     /// The result of the last check, for `/readyz` and the heartbeats.
     pub fn component(&self) -> Component {
-        match self.fault() {
+        let component = match self.fault() {
             None => Component::ready("clock"),
             Some(fault) => Component::not_ready("clock", fault.to_string()),
-        }
+        };
+        let offset = self.state().offset_millis();
+        component.with_measurements([Measurement::new(Measurement::CLOCK_OFFSET, offset, Measurement::MILLISECONDS)])
     }
 
     /// Each change of the state is complete, so the state is valid after a panic too.

@@ -49,6 +49,8 @@ pub struct Config {
     pub courses: CourseRetentionSettings,
     /// How far the newest order may be in the future.
     pub max_order_ahead: Duration,
+    /// A statement of PostgreSQL that runs longer counts as slow.
+    pub slow_after: Duration,
 }
 
 impl Config {
@@ -78,6 +80,7 @@ impl Config {
             orders: OrderSettings { limit, limit_is_set, quote_caps, key_retention },
             courses: CourseRetentionSettings::from_env(env),
             max_order_ahead: env.seconds("MAX_ORDER_AHEAD_SECS", skew, skew..=MAX_ORDER_AHEAD_SECS),
+            slow_after: env.seconds("SLOW_STATEMENT_SECS", 5, 1..=3600),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod postgres;
 mod private_file;
 pub mod rows;
 pub mod sqlite;
+mod statistics;
 mod transaction_connection;
 mod url;
 
@@ -26,6 +27,7 @@ pub use self::{
     origin::{KnownOrigin, READ_ORIGIN},
     postgres::PostgresDatabase,
     sqlite::{FileLock, SqliteDatabase},
+    statistics::DatabaseStatistics,
     transaction_connection::TransactionConnection,
     url::{check_url, shown_url, sqlite_path},
 };

@@ -130,6 +130,7 @@ impl<S: BatchStore> Writer<S> {
     /// Returns the handle and the writer's task. The task ends when every handle is dropped and every waiting command is
     /// answered.
     pub fn new(store: S, metrics: WriterMetrics, health: WriteHealth) -> (Self, impl Future<Output = ()> + Send) {
+        health.set_waiting(metrics.waiting());
         let (queue, submissions) = mpsc::channel(QUEUE_CAPACITY);
         (Self { queue, metrics: metrics.clone() }, WriterTask { store, metrics, health }.run(submissions))
     }

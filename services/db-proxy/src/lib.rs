@@ -40,7 +40,7 @@ use self::{
     background::BackgroundTasks,
     clock_check::{ClockCheck, ClockFault, ClockRules},
     courses::CourseRoutes,
-    database::{Database, DatabaseError, DurabilityStatus, FileLock, pool_metrics, shown_url},
+    database::{Database, DatabaseError, DatabaseStatistics, DurabilityStatus, FileLock, pool_metrics, shown_url},
     group_commit::WriteHealth,
     orders::OrderRoutes,
     preparation::Preparation,
@@ -131,7 +131,12 @@ impl Service for App {
             // An SQLite file is always as durable as declared.
             Database::Sqlite(_) => None,
         };
-        let ready = readiness_check(database.engine(), health, durability, clock_check);
+        let statistics = DatabaseStatistics::default();
+        tasks.add_until_stopped(
+            "statistics of the database",
+            statistics.clone().keep_current(database.clone(), config.slow_after),
+        );
+        let ready = readiness_check(database.engine(), health, durability, clock_check, statistics);
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -233,12 +238,14 @@ fn readiness_check(
     health: WritersHealth,
     durability: Option<DurabilityStatus>,
     clock_check: ClockCheck,
+    statistics: DatabaseStatistics,
 ) -> ReadinessCheck {
     Arc::new(move || {
         let component = |name, health: &WriteHealth| {
             Component::of_check(name, health.check().map_err(|error| format!("{engine}: {error}")))
+                .with_measurements([health.waiting_commands()])
         };
-        let database = component("database", &health.orders);
+        let database = component("database", &health.orders).with_measurements(statistics.latest());
         // While the database has never answered, nothing is known about its clock and its settings. The component of the
         // database states why.
         let has_answered = database.ready || clock_check.fault() != Some(ClockFault::Unchecked);

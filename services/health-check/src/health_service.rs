@@ -9,7 +9,7 @@ use common::{
     api::{
         FieldError,
         filters::{check_period, must_be_one_of},
-        health::{Health, ServiceState},
+        health::{Health, OrderIntake, ServiceState},
         reports::{MAX_REPORT_DATA, Report, ReportCursor, ReportPage, json_len},
     },
     level::Level,
@@ -22,6 +22,7 @@ use crate::{
     App,
     clock::Instants,
     error::Error,
+    limit_pace::LimitUse,
     metrics::HealthMetrics,
     registry::{ServiceRegistry, StateChange},
     report_store::{ReportFilter, ReportStore},
@@ -46,14 +47,22 @@ pub(crate) struct HealthService {
     metrics: HealthMetrics,
 }
 
-/// One lock protects both fields, so that the state of a service and the reports about the service are consistent. No network
+/// One lock protects all fields, so that the state of a service and the reports about the service are consistent. No network
 /// I/O happens under the lock.
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,
+    limit_use: LimitUse,
 }
 
 impl State {
+    /// The order intake, with the pace at which the limit is used.
+    fn order_intake(&self, now: Instants) -> OrderIntake {
+        let intake = self.registry.order_intake(now);
+        let limit_pace = intake.limit.as_ref().and_then(|limit| self.limit_use.pace(limit, now));
+        OrderIntake { limit_pace, ..intake }
+    }
+
     /// The error of a name that is neither an expected service nor a service that has sent a report or a heartbeat.
     fn unknown_service(&self, name: &str) -> Option<FieldError> {
         if self.registry.contains(name) {
@@ -77,7 +86,7 @@ impl HealthService {
         let mut registry = ServiceRegistry::new(App::NAME, &EXPECTED_SERVICES);
         // This update changes the state of health-check itself to `alive`. The change is not reported.
         registry.update_states(now);
-        let state = Mutex::new(State { registry, reports: ReportStore::new() });
+        let state = Mutex::new(State { registry, reports: ReportStore::new(), limit_use: LimitUse::default() });
         Self { state, metrics: HealthMetrics::register(metrics) }
     }
 
@@ -133,6 +142,9 @@ impl HealthService {
     pub(crate) fn detect_state_changes(&self, now: Instants) {
         let mut state = self.state();
         self.record_state_changes(&mut state, now);
+        if let Some(limit) = state.registry.order_intake(now).limit {
+            state.limit_use.record(&limit, now);
+        }
         let services = state.registry.services(now);
         drop(state);
         self.metrics.set_states(&services);
@@ -152,13 +164,14 @@ impl HealthService {
     pub(crate) fn health(&self, now: Instants) -> Health {
         let mut state = self.state();
         self.record_state_changes(&mut state, now);
-        let State { registry, reports } = &*state;
+        let State { registry, reports, .. } = &*state;
         Health {
             status: registry.status(now),
             at: now.wall,
-            orders: Some(registry.order_intake(now)),
+            orders: Some(state.order_intake(now)),
             services: registry.services(now),
             infrastructure: registry.infrastructure(now),
+            machines: registry.machines(now),
             reports_last_hour: reports.last_hour(now),
         }
     }

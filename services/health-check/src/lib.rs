@@ -5,6 +5,7 @@ mod config;
 mod documentation;
 mod error;
 mod health_service;
+mod limit_pace;
 mod metrics;
 mod operator;
 mod order_intake;

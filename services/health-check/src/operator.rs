@@ -39,23 +39,27 @@ impl OperatorAccess {
     }
 }
 
-/// Replaces the names of instances by numbers, because the names contain host names. Removes the details of components and the
-/// reasons in the order intake, because they may contain addresses.
+/// Replaces the names of instances by numbers, because the names contain host names. Removes machines, measurements, the details of
+/// components, and the reasons in the order intake, because they may contain addresses, or show how much load the platform bears.
 pub(crate) fn without_details(mut health: Health) -> Health {
     let remove_details = |components: &mut Vec<Component>| {
         for component in components {
             component.detail = None;
+            component.measurements.clear();
         }
     };
+    health.machines.clear();
     for service in &mut health.services {
         remove_details(&mut service.parts);
         for (number, instance) in (1..).zip(&mut service.instances) {
             instance.instance = format!("instance {number}");
             remove_details(&mut instance.parts);
+            instance.measurements.clear();
         }
     }
     for component in &mut health.infrastructure {
         component.detail = None;
+        component.measurements.clear();
     }
     if let Some(orders) = &mut health.orders {
         orders.reason = None;

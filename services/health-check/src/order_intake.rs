@@ -50,7 +50,13 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
     instances.sort_by_key(|instance| {
         (!instance.places_orders(), !instance.confirmed, std::cmp::Reverse(instance.last_seen.monotonic))
     });
-    let unknown = |reason| OrderIntake { accepted: false, reason: Some(reason), prices: Vec::new(), limit: None };
+    let unknown = |reason| OrderIntake {
+        accepted: false,
+        reason: Some(reason),
+        prices: Vec::new(),
+        limit: None,
+        limit_pace: None,
+    };
     let Some(best) = instances.first().filter(|_| state != ServiceState::Stopped) else {
         return unknown(format!("no instance of {SERVICE} is running: its state is {state}"));
     };
@@ -80,7 +86,7 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
         let (count, all, why) = (unable.len(), instances.len(), instance.obstacle());
         format!("{count} of {all} instances of {SERVICE} cannot place orders: {why}")
     });
-    OrderIntake { accepted, reason: reason.or(partial), prices, limit }
+    OrderIntake { accepted, reason: reason.or(partial), prices, limit, limit_pace: None }
 }
 
 /// The names and details of the components that prevent the instance from placing orders.

@@ -1,5 +1,7 @@
 //! The registry of services: their instances, heartbeats and states.
 
+mod machines;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
@@ -125,9 +127,10 @@ impl Instance {
     }
 
     fn health(&self, now: Instants) -> InstanceHealth {
-        let Heartbeat { instance, version, interval_secs, uptime_secs, parts, .. } = self.heartbeat.clone();
+        let Heartbeat { instance, version, interval_secs, uptime_secs, parts, measurements, .. } =
+            self.heartbeat.clone();
         let (state, last_seen) = (self.state(now), self.last_seen.wall);
-        InstanceHealth { instance, state, last_seen, interval_secs, uptime_secs, version, parts }
+        InstanceHealth { instance, state, last_seen, interval_secs, uptime_secs, version, parts, measurements }
     }
 }
 
@@ -385,8 +388,8 @@ fn infrastructure_component(name: &str, reported: &[ReportedComponent], now: Ins
     let component =
         component.unwrap_or_else(|| Component::not_ready(name, "no running instance reports this component"));
     let optional = component.optional && !reported.iter().any(|reported| !reported.component.optional);
-    let Component { name, ready, detail, marks, .. } = component;
-    InfrastructureComponent { name, ready, detail, marks, optional, told_by }
+    let Component { name, ready, detail, marks, measurements, .. } = component;
+    InfrastructureComponent { name, ready, detail, marks, optional, told_by, measurements }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use common::{
     api::{
         FieldError,
-        health::{Component, Heartbeat, MAX_NAME},
+        health::{Component, Heartbeat, MAX_NAME, Machine, Measurement},
         reports::{MAX_REPORT_DATA, MAX_STATUS, Report, json_len},
     },
     server::parse_field,
@@ -58,6 +58,8 @@ struct HeartbeatData {
     port: Option<u16>,
     update: bool,
     next_within_secs: Option<u64>,
+    measurements: Vec<Measurement>,
+    machine: Option<Machine>,
 }
 
 impl Default for HeartbeatData {
@@ -72,6 +74,8 @@ impl Default for HeartbeatData {
             port: None,
             update: false,
             next_within_secs: None,
+            measurements: Vec::new(),
+            machine: None,
         }
     }
 }
@@ -91,6 +95,8 @@ pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
         port,
         update,
         next_within_secs,
+        measurements,
+        machine,
     } = parsed;
     let instance: String = instance.chars().take(MAX_NAME).collect();
     if !is_name(&instance) {
@@ -99,8 +105,19 @@ pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
     parts.retain(|part| !part.name.is_empty());
     let interval_secs = interval_secs.clamp(1, MAX_INTERVAL_SECS);
     let next_within_secs = next_within_secs.map(|secs| secs.clamp(1, MAX_INTERVAL_SECS));
-    let heartbeat =
-        Heartbeat { instance, version, interval_secs, uptime_secs, ready, parts, port, update, next_within_secs };
+    let heartbeat = Heartbeat {
+        instance,
+        version,
+        interval_secs,
+        uptime_secs,
+        ready,
+        parts,
+        port,
+        update,
+        next_within_secs,
+        measurements,
+        machine,
+    };
     Ok(heartbeat.bounded())
 }
 

@@ -16,7 +16,6 @@ mod tests;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::health::Component,
     config::{Caller, Env},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
@@ -112,6 +111,6 @@ impl Service for App {
 fn readiness(store: Store) -> ReadinessCheck {
     Arc::new(move || {
         let store = store.clone();
-        Box::pin(async move { vec![Component::of_check("cache", store.probe_write().await)] })
+        Box::pin(async move { vec![store.component().await] })
     })
 }

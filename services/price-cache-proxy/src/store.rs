@@ -5,10 +5,12 @@ mod lease;
 mod local_cache;
 mod memory;
 mod redis;
+mod redis_info;
 
 use std::{sync::Arc, time::Duration};
 
 use common::{
+    api::health::Component,
     concurrency::latest::Document,
     redis_connection::RedisConfig,
     time::{Clock, Timestamp},
@@ -114,6 +116,15 @@ impl Store {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Redis(store) => store.probe_write().await,
+        }
+    }
+
+    /// The component for the readiness check: whether the engine accepts writes, and the role and the memory of Redis.
+    pub async fn component(&self) -> Component {
+        let component = Component::of_check("cache", self.probe_write().await);
+        match self {
+            Self::Redis(store) if component.ready => store.describe(component).await,
+            Self::Memory(_) | Self::Redis(_) => component,
         }
     }
 }

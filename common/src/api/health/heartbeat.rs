@@ -5,9 +5,12 @@ use std::fmt;
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::super::{
-    prices::PriceState,
-    reports::{MAX_REPORT_DATA, json_len},
+use super::{
+    super::{
+        prices::PriceState,
+        reports::{MAX_REPORT_DATA, json_len},
+    },
+    measurement::{Machine, Measurement, bound_measurements},
 };
 use crate::{
     money::{Rate, Sats},
@@ -48,11 +51,19 @@ pub struct Heartbeat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub next_within_secs: Option<u64>,
+    /// Measurements of the process, such as its memory. Absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub measurements: Vec<Measurement>,
+    /// The machine on which the process runs, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub machine: Option<Machine>,
 }
 
 impl Heartbeat {
-    /// Shortens texts and drops components until the heartbeat is within the limits of health-check. Components that are not
-    /// ready are dropped last.
+    /// Shortens texts, and drops measurements and components, until the heartbeat is within the limits of health-check. Components
+    /// that are not ready are dropped last.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         // The limits are tried in this order. The last limit removes every detail.
@@ -61,6 +72,16 @@ impl Heartbeat {
         if self.parts.len() > MAX_COMPONENTS {
             self.parts.sort_by_key(|component| component.ready);
             self.parts.truncate(MAX_COMPONENTS);
+        }
+        bound_measurements(&mut self.measurements);
+        if let Some(machine) = &mut self.machine {
+            truncate(&mut machine.id, MAX_NAME);
+            truncate(&mut machine.name, MAX_NAME);
+            bound_measurements(&mut machine.measurements);
+        }
+        self.parts.iter_mut().for_each(|component| bound_measurements(&mut component.measurements));
+        if !self.is_small() && self.remove_measurements() && self.is_small() {
+            return self;
         }
         for limit in DETAIL_LIMITS {
             for component in &mut self.parts {
@@ -77,13 +98,24 @@ impl Heartbeat {
         self
     }
 
+    /// Removes all measurements. Returns whether there were any.
+    fn remove_measurements(&mut self) -> bool {
+        let of_components = self.parts.iter_mut().map(|component| std::mem::take(&mut component.measurements));
+        let had_components = of_components.filter(|measurements| !measurements.is_empty()).count() > 0;
+        let had_machine = self.machine.take().is_some();
+        !std::mem::take(&mut self.measurements).is_empty() || had_machine || had_components
+    }
+
     fn is_small(&self) -> bool {
         serde_json::to_value(self).is_ok_and(|data| json_len(&data) <= MAX_REPORT_DATA)
     }
 
-    /// Returns the heartbeat without the details of its components, or without components if no component has a detail. Returns
-    /// `None` if the heartbeat has no components.
+    /// Returns the heartbeat without its measurements; if it has none, without the details of its components; and if no component
+    /// has a detail, without components. Returns `None` if the heartbeat has no components.
     pub fn reduced(mut self) -> Option<Self> {
+        if self.remove_measurements() {
+            return Some(self);
+        }
         let has_details = self.parts.iter().any(|component| component.detail.is_some());
         if has_details {
             self.parts.iter_mut().for_each(|component| component.detail = None);
@@ -94,7 +126,7 @@ impl Heartbeat {
 }
 
 /// Cuts a text to `max` characters. The last character of a cut text is an ellipsis.
-fn truncate(text: &mut String, max: usize) {
+pub(super) fn truncate(text: &mut String, max: usize) {
     if text.chars().count() > max {
         *text = text.chars().take(max.saturating_sub(1)).chain(['…']).collect();
     }
@@ -135,6 +167,10 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub limit: Option<OrderLimitStatus>,
+    /// Measurements of the component, such as the size of the database. Absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub measurements: Vec<Measurement>,
 }
 
 /// The price that an order in one currency gets now.
@@ -184,6 +220,7 @@ impl Component {
             marks: Vec::new(),
             price: None,
             limit: None,
+            measurements: Vec::new(),
         }
     }
 
@@ -215,6 +252,13 @@ impl Component {
     /// The components without which the service cannot work, with their details.
     pub fn fatal_reasons(components: &[Self]) -> Vec<String> {
         components.iter().filter(|component| component.is_fatal()).map(Self::name_with_detail).collect()
+    }
+
+    /// Adds measurements of the component.
+    #[must_use]
+    pub fn with_measurements(mut self, measurements: impl IntoIterator<Item = Measurement>) -> Self {
+        self.measurements.extend(measurements);
+        self
     }
 
     /// Marks the component as optional.

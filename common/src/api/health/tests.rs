@@ -12,6 +12,8 @@ fn heartbeat(parts: Vec<Component>) -> Heartbeat {
         port: Some(8001),
         update: false,
         next_within_secs: None,
+        measurements: Vec::new(),
+        machine: None,
     }
 }
 

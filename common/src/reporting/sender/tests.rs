@@ -160,6 +160,8 @@ async fn refused_heartbeat_is_sent_again_with_fewer_details() {
         port: None,
         update: false,
         next_within_secs: None,
+        measurements: Vec::new(),
+        machine: None,
     };
     let data = serde_json::to_value(heartbeat).unwrap();
     sender.pending = Some(Report { status: Report::ALIVE.to_owned(), data, ..warning("") });

@@ -2,10 +2,10 @@
 
 mod findings;
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
 use common::{
-    api::health::{Health, HealthStatus, OrderIntake},
+    api::health::{Health, HealthStatus, LimitPace, Measurement, OrderIntake},
     time::format_age,
 };
 
@@ -52,8 +52,9 @@ fn report(health: &Health, page: &str) -> String {
     let counts = &health.reports_last_hour;
     let _ = write!(
         text,
-        "\n{}\nReports of the last hour: {} critical, {} errors, {} warnings\nAs of {}. Status page: {page}/",
+        "\n{}{}\nReports of the last hour: {} critical, {} errors, {} warnings\nAs of {}. Status page: {page}/",
         service_table(health),
+        measured(health),
         counts.critical,
         counts.error,
         counts.warning,
@@ -88,7 +89,27 @@ fn order_terms(orders: &OrderIntake) -> String {
         |limit| format!("{} of {} BTC are left", without_zeros(&limit.remaining), without_zeros(&limit.limit)),
     );
     let prices = if prices.is_empty() { "not known" } else { &prices };
-    format!("Prices of one bitcoin: {prices}{mark}\nTotal limit of all orders: {limit}")
+    let pace = orders.limit_pace.as_ref().map(limit_pace).unwrap_or_default();
+    format!("Prices of one bitcoin: {prices}{mark}\nTotal limit of all orders: {limit}{pace}")
+}
+
+/// How fast the limit is used, and when it is reached at this pace.
+fn limit_pace(pace: &LimitPace) -> String {
+    let time = format_age(Duration::from_secs(pace.over_secs));
+    let end = pace.full_at.map(|at| format!("; at this pace, it is reached at {}", format_time(at)));
+    format!(", {} BTC were used in the last {time}{}", without_zeros(&pace.used), end.unwrap_or_default())
+}
+
+/// The measurements of components and machines, each on a line that begins with a line break.
+fn measured(health: &Health) -> String {
+    let components = health.infrastructure.iter().map(|component| (&component.name, &component.measurements));
+    let machines = health.machines.iter().map(|machine| (&machine.name, &machine.measurements));
+    let measured = components.chain(machines).filter(|(_, measurements)| !measurements.is_empty());
+    let line = |(name, measurements): (&String, &Vec<Measurement>)| {
+        let texts: Vec<_> = measurements.iter().map(Measurement::to_string).collect();
+        format!("\n{name}: {}", texts.join(", "))
+    };
+    measured.map(line).collect()
 }
 
 fn service_table(health: &Health) -> Table {

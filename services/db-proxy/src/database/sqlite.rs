@@ -70,6 +70,10 @@ impl SqliteDatabase {
         FileLock::acquire(&self.path).await
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) async fn migrate(&self) -> Result<(), DatabaseError> {
         // Migrations run on a separate connection, because a migration that fails may leave its transaction open.
         let options = SqliteConnectOptions::clone(&self.writer.connect_options());

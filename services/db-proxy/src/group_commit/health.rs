@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use common::api::health::Measurement;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
 use crate::database::DatabaseError;
@@ -23,6 +25,8 @@ pub struct WriteHealth(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
+    /// The number of commands in the queue of the writer.
+    waiting: Gauge,
     last: Option<LastResult>,
     /// When the current attempt began.
     attempt_since: Option<Instant>,
@@ -64,6 +68,16 @@ impl WriteHealth {
             Some(LastResult { at, .. }) if at.elapsed() > MAX_RESULT_AGE => Err(NotWritable::Stopped(at.elapsed())),
             Some(_) => Ok(()),
         }
+    }
+
+    /// The number of commands in the queue of the writer.
+    pub fn waiting_commands(&self) -> Measurement {
+        let waiting = self.state().waiting.get().max(0);
+        Measurement::new(Measurement::WAITING_COMMANDS, waiting, "commands")
+    }
+
+    pub(super) fn set_waiting(&self, waiting: Gauge) {
+        self.state().waiting = waiting;
     }
 
     pub(super) fn begin_attempt(&self) {

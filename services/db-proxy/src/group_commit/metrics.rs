@@ -33,6 +33,11 @@ impl WriterMetrics {
         Self { waiting, sizes, seconds, failures }
     }
 
+    /// The number of commands that wait for a decision. It follows the metric.
+    pub(super) fn waiting(&self) -> Gauge {
+        self.waiting.clone()
+    }
+
     pub fn record_submitted(&self, commands: usize) {
         self.waiting.inc_by(i64::try_from(commands).unwrap_or(i64::MAX));
     }

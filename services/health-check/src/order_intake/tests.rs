@@ -40,7 +40,7 @@ fn intake(instances: Vec<IntakeInstance<'_>>) -> OrderIntake {
 #[test]
 fn order_intake_contains_the_limit_and_each_price_with_state_and_age() {
     let components = [priced("EUR", 70, 3600), priced("USD", 0, 3600), limit("99.5")];
-    let OrderIntake { accepted, reason, prices, limit } = intake(vec![instance(&components, 99)]);
+    let OrderIntake { accepted, reason, prices, limit, .. } = intake(vec![instance(&components, 99)]);
     assert_eq!((accepted, reason), (true, None));
     let ages: Vec<_> =
         prices.iter().map(|price| (price.currency.to_string(), price.accepted, price.age_secs)).collect();
@@ -98,7 +98,8 @@ fn orders_are_accepted_by_one_ready_instance_and_the_reason_describes_the_others
 #[test]
 fn intake_is_unknown_if_the_heartbeats_of_all_instances_are_overdue() {
     let expired = [priced("EUR", 70, 90), limit("99.5")];
-    let OrderIntake { accepted, reason, prices, limit } = intake(vec![overdue(&expired, 60), overdue(&expired, 80)]);
+    let OrderIntake { accepted, reason, prices, limit, .. } =
+        intake(vec![overdue(&expired, 60), overdue(&expired, 80)]);
     let since = instants_at(80).wall;
     let expected =
         format!("create-order has not reported since {since}; it has ended, or it cannot reach health-check");

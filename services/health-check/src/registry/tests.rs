@@ -3,6 +3,8 @@ use common::api::health::ServiceState::{Alive, Degraded, Missing, Stopped, Unkno
 use super::*;
 use crate::clock::tests::instants_at;
 
+mod machines;
+
 const OWN: &str = "health-check";
 
 fn registry() -> ServiceRegistry {
@@ -20,6 +22,8 @@ fn heartbeat(instance: &str, parts: Vec<Component>) -> Heartbeat {
         port: None,
         update: false,
         next_within_secs: None,
+        measurements: Vec::new(),
+        machine: None,
     }
 }
 

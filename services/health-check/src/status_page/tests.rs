@@ -27,6 +27,7 @@ fn report_text_cannot_escape_from_its_script_element() {
         orders: None,
         services: Vec::new(),
         infrastructure: Vec::new(),
+        machines: Vec::new(),
         reports_last_hour: LevelCounts::default(),
     };
     let page = render(&health, Some(&ReportPage { data: vec![report], next_cursor: None }));

@@ -10,6 +10,7 @@ use std::{
 };
 
 use common::{
+    api::health::Component,
     concurrency::latest::Document,
     redis_connection::{RedisConfig, RedisConnector, needs_new_connection},
     startup::{OutageLine, OutageLog},
@@ -21,6 +22,7 @@ use super::{
     error::StoreError,
     lease::LeaseState,
     local_cache::{CachedKind, LocalCache},
+    redis_info::ServerInfo,
 };
 use crate::limits::{REDIS_COMMAND_TIMEOUT, REDIS_RESPONSE_TIMEOUT};
 
@@ -39,6 +41,7 @@ struct Inner {
     clock: Clock,
     /// Decides which failures are logged, so that an outage is not logged for each command.
     outage: Mutex<OutageLog>,
+    info: ServerInfo,
 }
 
 impl fmt::Debug for RedisStore {
@@ -51,8 +54,8 @@ impl RedisStore {
     pub(super) fn new(config: &RedisConfig, clock: Clock) -> Result<Self, StoreError> {
         let connector = RedisConnector::new(&config.server, REDIS_RESPONSE_TIMEOUT).map_err(StoreError::Unavailable)?;
         let (database, key_prefix) = (config.server.database(), config.key_prefix.clone());
-        let (cache, outage) = (LocalCache::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, clock, outage })))
+        let (cache, outage, info) = (LocalCache::default(), Mutex::default(), ServerInfo::default());
+        Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, clock, outage, info })))
     }
 
     pub(super) fn cache(&self) -> &LocalCache {
@@ -136,6 +139,11 @@ impl RedisStore {
         let key = format!("{}write-probe", self.0.key_prefix);
         let (value, expiry) = (Timestamp::now().to_string(), PROBE_EXPIRY.as_secs());
         self.run(redis::cmd("SET").arg(key).arg(value).arg("EX").arg(expiry)).await
+    }
+
+    /// Adds the role and the measurements of the server to a component.
+    pub(super) async fn describe(&self, component: Component) -> Component {
+        self.0.info.describe(component, &self.0.connector).await
     }
 
     /// Runs an idempotent command. Runs it a second time if the connection was lost or its server is no longer the master.

@@ -197,3 +197,28 @@ fn finding_names_the_operator_token_if_reasons_are_hidden() {
     assert_eq!(lines[0], "failing: orders are not accepted");
     assert!(lines.iter().any(|line| line.contains("OPERATOR_TOKEN")), "{lines:?}");
 }
+
+#[test]
+fn measurements_and_the_pace_of_the_limit_are_shown_with_units() {
+    let mut orders = accepted();
+    orders["limit_pace"] = json!({ "used": "0.50000000", "over_secs": 1800, "full_at": NOW });
+    let mut health = health("ok", &orders, &[service("create-order", "alive", json!({}))]);
+    let connections = Measurement::new(Measurement::CONNECTIONS_USED, 12, "connections").of(100);
+    health.infrastructure = serde_json::from_value(json!([
+        { "name": "database", "ready": true, "told_by": ["db-proxy"], "measurements": [connections] },
+        { "name": "clock", "ready": true, "told_by": ["db-proxy"] },
+    ]))
+    .unwrap();
+    let memory = Measurement::new(Measurement::MEMORY_AVAILABLE, 3_i64 << 30, Measurement::BYTES).of(4_i64 << 30);
+    health.machines = serde_json::from_value(json!([
+        { "name": "host-1", "services": ["users"], "last_seen": NOW, "measurements": [memory] },
+    ]))
+    .unwrap();
+    let text = report(&health, PAGE);
+    assert!(text.contains("\ndatabase: connections used: 12 of 100 (12 %)\n"), "{text}");
+    assert!(text.contains("\nhost-1: memory available: 3.0 GiB of 4.0 GiB (75 %)\n"), "{text}");
+    assert!(!text.contains("clock"), "{text}");
+    let pace =
+        "99.5 of 100 BTC are left, 0.5 BTC were used in the last 30 min; at this pace, it is reached at 2026-01-02";
+    assert!(text.contains(pace), "{text}");
+}

@@ -1,0 +1,108 @@
+//! Statistics of the database for health-check: its size, its connections, slow statements and standbys. They are read in the
+//! background, so they delay no order.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use common::{api::health::Measurement, reporting};
+use sqlx::Row;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{Database, DatabaseError, PostgresDatabase, SqliteDatabase};
+
+/// How often the statistics are read.
+const READ_INTERVAL: Duration = Duration::from_secs(15);
+
+/// The statistics of the last read. Empty after a failed read. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseStatistics(Arc<Mutex<Vec<Measurement>>>);
+
+impl DatabaseStatistics {
+    pub fn latest(&self) -> Vec<Measurement> {
+        self.measurements().clone()
+    }
+
+    /// Reads the statistics at once and then regularly. A statement that runs longer than `slow_after` counts as slow. Does not end.
+    pub async fn keep_current(self, database: Database, slow_after: Duration) {
+        let mut ticks = interval(READ_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let read = match &database {
+                Database::Postgres(database) => database.read_statistics(slow_after).await,
+                Database::Sqlite(database) => Ok(database.read_statistics().await),
+            };
+            // The readiness check reports an unavailable database.
+            *self.measurements() = read.unwrap_or_else(|error| {
+                tracing::debug!(error = error.chain(), "the statistics of the database cannot be read");
+                Vec::new()
+            });
+        }
+    }
+
+    fn measurements(&self) -> MutexGuard<'_, Vec<Measurement>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// $1 is the number of seconds after which a statement counts as slow. The state and the query of a session of another user, and
+/// the lag of a standby, are null unless the user of this connection is a member of `pg_read_all_stats`.
+const POSTGRES_STATISTICS: &str = "
+    select
+        (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+        current_setting('max_connections')::int8,
+        (
+            select count(*) from pg_stat_activity
+            where backend_type = 'client backend' and state = 'active' and pid <> pg_backend_pid()
+                and clock_timestamp() - query_start > make_interval(secs => $1)
+        ),
+        pg_database_size(current_database()),
+        (select count(*) from pg_stat_replication),
+        (select (extract(epoch from max(replay_lag)) * 1000)::int8 from pg_stat_replication)";
+
+impl PostgresDatabase {
+    async fn read_statistics(&self, slow_after: Duration) -> Result<Vec<Measurement>, DatabaseError> {
+        let seconds = slow_after.as_secs_f64();
+        let row = self.run_in_background(|connection| {
+            Box::pin(sqlx::query(POSTGRES_STATISTICS).bind(seconds).fetch_one(connection))
+        });
+        let row = row.await?;
+        let number = |index: usize| row.try_get::<i64, _>(index);
+        let standbys = number(4)?;
+        let mut measurements = vec![
+            Measurement::new(Measurement::CONNECTIONS_USED, number(0)?, "connections").of(number(1)?),
+            Measurement::new(Measurement::SLOW_STATEMENTS, number(2)?, "statements"),
+            Measurement::new(Measurement::DATABASE_SIZE, number(3)?, Measurement::BYTES),
+            Measurement::new(Measurement::STANDBYS, standbys, "standbys"),
+        ];
+        if standbys > 0 {
+            // The lag of a standby that has applied everything is null.
+            let lag = row.try_get::<Option<i64>, _>(5)?.unwrap_or(0);
+            measurements.push(Measurement::new(Measurement::REPLICATION_LAG, lag, Measurement::MILLISECONDS));
+        }
+        Ok(measurements)
+    }
+}
+
+impl SqliteDatabase {
+    async fn read_statistics(&self) -> Vec<Measurement> {
+        let path = self.path().to_owned();
+        // The disk may be slow.
+        tokio::task::spawn_blocking(move || file_statistics(&path)).await.unwrap_or_default()
+    }
+}
+
+/// The size of an SQLite file with its write-ahead log, and the free space of its disk.
+fn file_statistics(path: &Path) -> Vec<Measurement> {
+    let log = PathBuf::from(format!("{}-wal", path.display()));
+    let size: u64 = [path, &log].into_iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let size = Measurement::new(Measurement::DATABASE_SIZE, size, Measurement::BYTES);
+    std::iter::once(size).chain(reporting::disk_available(folder)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+use super::*;
+
+#[test]
+fn statistics_of_a_file_are_its_size_with_its_log_and_the_space_of_its_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.db");
+    std::fs::write(&path, [0; 100]).unwrap();
+    std::fs::write(folder.path().join("orders.db-wal"), [0; 20]).unwrap();
+    let measurements = file_statistics(&path);
+    assert_eq!(measurements[0], Measurement::new(Measurement::DATABASE_SIZE, 120, Measurement::BYTES));
+    let disk = &measurements[1];
+    assert_eq!((disk.name.as_str(), disk.subject.as_deref()), (Measurement::DISK_AVAILABLE, folder.path().to_str()));
+}

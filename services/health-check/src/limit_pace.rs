@@ -1,0 +1,68 @@
+//! How fast orders and quotes use the limit, and when it is reached at this pace.
+
+use std::{collections::VecDeque, time::Duration};
+
+use common::{
+    api::health::{LimitPace, OrderLimitStatus},
+    money::Sats,
+};
+
+use crate::clock::Instants;
+
+/// The time over which the pace is measured.
+const PERIOD: Duration = Duration::from_hours(1);
+/// The time between two samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
+/// A limit that lasts longer than ten years is not predicted.
+const MAX_FORECAST: Duration = Duration::from_hours(10 * 365 * 24);
+
+/// The used part of the limit at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Duration,
+    used: Sats,
+}
+
+/// The used part of the limit in the last hour, once a minute.
+#[derive(Debug, Default)]
+pub(crate) struct LimitUse(VecDeque<Sample>);
+
+impl LimitUse {
+    /// Records the limit, unless the last sample is less than a minute old.
+    pub(crate) fn record(&mut self, limit: &OrderLimitStatus, now: Instants) {
+        let at = now.monotonic;
+        if self.0.back().is_some_and(|last| at.saturating_sub(last.at) < SAMPLE_INTERVAL) {
+            return;
+        }
+        // The oldest sample that is kept is at least as old as the period, if there is one.
+        while self.0.get(1).is_some_and(|second| at.saturating_sub(second.at) >= PERIOD) {
+            self.0.pop_front();
+        }
+        self.0.push_back(Sample { at, used: used(limit) });
+    }
+
+    /// The pace since the oldest sample. `None` if the oldest sample is less than a minute old.
+    pub(crate) fn pace(&self, limit: &OrderLimitStatus, now: Instants) -> Option<LimitPace> {
+        let oldest = self.0.front()?;
+        let over = now.monotonic.saturating_sub(oldest.at);
+        if over < SAMPLE_INTERVAL {
+            return None;
+        }
+        // Quotes that expired may have returned more than orders used.
+        let used = used(limit).saturating_sub(oldest.used);
+        let full_at = (used > Sats::ZERO).then(|| {
+            let millis =
+                i128::from(limit.remaining.get()) * i128::try_from(over.as_millis()).ok()? / i128::from(used.get());
+            let left = Duration::from_millis(u64::try_from(millis).ok()?);
+            (left <= MAX_FORECAST).then(|| now.wall.plus(left))
+        });
+        Some(LimitPace { used, over_secs: over.as_secs(), full_at: full_at.flatten() })
+    }
+}
+
+fn used(limit: &OrderLimitStatus) -> Sats {
+    limit.limit.saturating_sub(limit.remaining)
+}
+
+#[cfg(test)]
+mod tests;

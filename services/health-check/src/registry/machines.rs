@@ -1,0 +1,54 @@
+//! The machines on which services run, as the heartbeats of the services describe them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::api::health::{Machine, MachineHealth, Measurement};
+
+use super::{Instance, ServiceRegistry};
+use crate::clock::Instants;
+
+/// A running instance that names its machine.
+struct Located<'a> {
+    service: &'a str,
+    last_seen: Instants,
+    machine: &'a Machine,
+}
+
+impl ServiceRegistry {
+    /// The machines of all running instances.
+    pub(crate) fn machines(&self, now: Instants) -> Vec<MachineHealth> {
+        let mut by_machine: BTreeMap<&str, Vec<Located>> = BTreeMap::new();
+        for (service, entry) in &self.services {
+            for Instance { heartbeat, last_seen, .. } in entry.running(now) {
+                if let Some(machine) = &heartbeat.machine {
+                    let located = Located { service, last_seen: *last_seen, machine };
+                    by_machine.entry(&machine.id).or_default().push(located);
+                }
+            }
+        }
+        let mut machines: Vec<_> = by_machine.into_values().filter_map(machine_health).collect();
+        machines.sort_by(|a, b| a.name.cmp(&b.name));
+        machines
+    }
+}
+
+/// One machine. Of several values of one measurement, the latest one counts. `None` if the list is empty.
+fn machine_health(mut located: Vec<Located<'_>>) -> Option<MachineHealth> {
+    located.sort_by_key(|located| located.last_seen.monotonic);
+    let mut measurements: Vec<Measurement> = Vec::new();
+    for measurement in located.iter().flat_map(|located| &located.machine.measurements) {
+        let is_same = |older: &&mut Measurement| older.name == measurement.name && older.subject == measurement.subject;
+        match measurements.iter_mut().find(is_same) {
+            Some(older) => *older = measurement.clone(),
+            None => measurements.push(measurement.clone()),
+        }
+    }
+    let services: BTreeSet<_> = located.iter().map(|located| located.service.to_owned()).collect();
+    let latest = located.last()?;
+    Some(MachineHealth {
+        name: latest.machine.name.clone(),
+        services: services.into_iter().collect(),
+        last_seen: latest.last_seen.wall,
+        measurements,
+    })
+}
