@@ -1,10 +1,12 @@
 //! The wire types of the services, one module per subject, and the error format.
 
+pub mod alerts;
 pub mod courses;
 mod cursor;
 pub mod events;
 pub mod filters;
 pub mod health;
+pub mod history;
 pub mod keys;
 pub mod leases;
 pub mod limit;

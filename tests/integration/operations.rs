@@ -1,6 +1,7 @@
 //! Operations: health, settings, API documents, and the HTTP conventions of every service.
 
 mod access;
+mod alerts;
 mod browsers;
 mod buydesk_up;
 mod command_line;

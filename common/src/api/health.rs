@@ -9,12 +9,10 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    heartbeat::{
-        Component, Heartbeat, MAX_COMPONENTS, MAX_DETAIL, MAX_NAME, OrderLimitStatus, OrderPriceStatus, Readiness,
-    },
-    measurement::{Machine, Measurement, format_bytes},
+    heartbeat::{Component, Heartbeat, MAX_COMPONENTS, MAX_DETAIL, OrderLimitStatus, OrderPriceStatus, Readiness},
+    measurement::{MAX_NAME, Machine, Measurement, format_bytes},
 };
-use super::reports::LevelCounts;
+use super::{alerts::Alert, reports::LevelCounts};
 use crate::{
     money::{Currency, Sats},
     time::Timestamp,
@@ -239,6 +237,10 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub machines: Vec<MachineHealth>,
+    /// The alerts that fire. If the service listens beyond loopback, only operators see them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub alerts: Vec<Alert>,
     /// The reports of the last 60 minutes, including heartbeats.
     pub reports_last_hour: LevelCounts,
 }

@@ -113,6 +113,23 @@ pub struct StoredReport {
     pub data: Value,
 }
 
+/// Reports of one service and one level whose messages differ only in numbers and ids.
+#[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
+pub struct ReportGroup {
+    /// How many reports of the group are stored.
+    pub count: u64,
+    pub first_at: Timestamp,
+    pub last_at: Timestamp,
+    /// The newest report of the group.
+    pub latest: StoredReport,
+}
+
+/// Groups of reports. The group with the newest report comes first.
+#[derive(Debug, Clone, Default, PartialEq, Object, Serialize, Deserialize)]
+pub struct ReportGroupList {
+    pub data: Vec<ReportGroup>,
+}
+
 /// A page of reports, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Object, Serialize, Deserialize)]
 pub struct ReportPage {

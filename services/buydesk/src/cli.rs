@@ -1,6 +1,7 @@
 //! The commands and options of the command line.
 
 mod limit;
+mod operations;
 mod users;
 mod wallets;
 
@@ -21,6 +22,7 @@ use url::Url;
 
 pub use self::{
     limit::{LimitCommand, SetLimitArgs},
+    operations::{AddSilenceArgs, HealthCheckArgs, LogsArgs, SilenceCommand},
     users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UpdateUserArgs, UserCommand, UserReference},
     wallets::{ListOperationsArgs, ListWalletsArgs, OperationArgs, TransferArgs, VerifyArgs, WalletCommand},
 };
@@ -83,7 +85,14 @@ pub enum Command {
     ///
     /// The exit code is 0 if the status is ok and orders are accepted, and otherwise 1. It is 2 if the command cannot get the
     /// status from health-check.
-    Health(HealthArgs),
+    Health(HealthCheckArgs),
+    /// List the alerts: what is wrong, since when, and the runbook that states what to do.
+    Alerts(HealthCheckArgs),
+    /// Show the reports of all services: their warnings and errors, and the changes of their states.
+    Logs(LogsArgs),
+    /// Add, list and remove silences. During planned maintenance, a silence prevents that somebody is notified of its alerts.
+    #[command(subcommand)]
+    Silence(SilenceCommand),
     /// Fill a database with generated orders or users, for tests and measurements.
     #[command(subcommand)]
     Seed(Seed),
@@ -115,14 +124,6 @@ pub struct UpArgs {
     /// separate database, database/data/demo.db, unless `DATABASE_URL` is set.
     #[arg(long)]
     pub demo: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct HealthArgs {
-    /// Address of health-check. The default is the port of health-check on the host of --server or `BUYDESK_URL`.
-    /// Without --server, the setting `HEALTH_CHECK_URL` replaces this default.
-    #[arg(long, value_name = "URL", value_parser = address("http://127.0.0.1:8050"))]
-    pub health_check: Option<Url>,
 }
 
 /// The credentials on the command line. Other users of the machine may see the command line, so the settings are safer.

@@ -1,6 +1,7 @@
 //! The client commands. Each command sends requests to the public address, to the services users and wallets, or to health-check. It prints
 //! the response as a table or as JSON.
 
+mod alerts;
 mod api_client;
 mod attempts;
 mod credentials;
@@ -9,6 +10,7 @@ mod error;
 mod health;
 mod keys;
 mod limit;
+mod logs;
 mod orders;
 mod price;
 mod quotes;
@@ -22,11 +24,13 @@ use common::api::rates::{Conversion, ExchangerCourses};
 
 use self::error::{FieldOption, naming_options};
 pub use self::{
+    alerts::{run_silence_command, show_alerts},
     api_client::{ApiClient, print_line},
     error::{ClientError, error_document, print_warning},
     health::{STATUS_UNAVAILABLE, show_health},
     keys::run_key_command,
     limit::run_limit_command,
+    logs::show_logs,
     orders::run_order_command,
     price::show_price,
     quotes::run_quote_command,

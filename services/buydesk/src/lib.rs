@@ -132,6 +132,13 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
         Command::Rates(args) => client::show_rates(&connect(env, None)?, args, json).await?,
         Command::Convert(args) => client::show_conversion(&connect(env, None)?, args, json).await?,
         Command::Health(args) => return client::show_health(&connect(env, args.health_check)?, json).await,
+        Command::Alerts(args) => client::show_alerts(&connect(env, args.health_check)?, json).await?,
+        Command::Logs(args) => {
+            client::show_logs(&connect(env, args.health_check.health_check.clone())?, &args, json).await?;
+        }
+        Command::Silence(command) => {
+            client::run_silence_command(&connect(env, command.health_check())?, command, json).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -65,6 +65,8 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());
     let operator_token = make_operator_token(&mut env);
     let mut replaced_database = None;
+    let history = if args.demo { "database/data/demo-health.jsonl" } else { "database/data/health.jsonl" };
+    env.set_default("HEALTH_HISTORY_FILE", history);
     if args.demo {
         env.set("SIMULATED", "true");
         replaced_database = db_proxy::keep_from_real_database(&mut env);

@@ -2,6 +2,8 @@
 
 use common::config::{AcceptedCallers, Caller, Env, Secret, shared};
 
+use crate::{alerts::AlertConfig, history::HistoryConfig};
+
 /// The settings of health-check.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -9,6 +11,8 @@ pub struct Config {
     pub accepted_callers: AcceptedCallers,
     /// The token of operators. Needed only if the service listens beyond loopback.
     pub operator_token: Option<Secret>,
+    pub alerts: AlertConfig,
+    pub history: HistoryConfig,
 }
 
 impl Config {
@@ -16,8 +20,16 @@ impl Config {
     /// |---|---|---|
     /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key from which the tokens of callers are derived |
     /// | `OPERATOR_TOKEN` | none | the token of operators; beyond loopback, only operators see reports and host names |
+    /// | `ALERT_WEBHOOK_URL`, `ALERTMANAGER_URL` | none | who is notified of alerts |
+    /// | `HEALTH_HISTORY_FILE`, `HEALTH_KEEP_SECS` | none, 30 days | where and how long the history of states is kept |
+    /// | `ALERT_DISK_PERCENT`, `ALERT_MEMORY_PERCENT` | 10, 5 | the thresholds of `DiskNearlyFull` and `MemoryNearlyUsedUp` |
     pub fn from_env(env: &mut Env) -> Self {
         let accepted_callers = shared::accepted_callers(env, Caller::HEALTH_CHECK.as_str());
-        Self { accepted_callers, operator_token: shared::operator_token(env) }
+        Self {
+            accepted_callers,
+            operator_token: shared::operator_token(env),
+            alerts: AlertConfig::from_env(env),
+            history: HistoryConfig::from_env(env),
+        }
     }
 }

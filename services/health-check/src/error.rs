@@ -11,7 +11,7 @@ pub(crate) enum Error {
     #[error("the request has invalid fields")]
     Invalid(Vec<FieldError>),
     /// 401: the caller is not an operator.
-    #[error("only operators may read reports")]
+    #[error("only operators may do this")]
     OperatorsOnly,
     /// 401: the browser has not sent the token of operators, or has sent a wrong one.
     #[error("the password of the operator is needed")]
@@ -19,6 +19,9 @@ pub(crate) enum Error {
     /// 413: the data exceeds [`MAX_REPORT_DATA`].
     #[error("the data of the report is too large")]
     DataTooLarge,
+    /// 404: no silence has this id, or it has ended.
+    #[error("there is no such silence")]
+    UnknownSilence,
     /// 422: the maximum number of services or instances is reached.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -29,7 +32,11 @@ impl Error {
     pub(crate) fn fields(&self) -> Vec<&str> {
         match self {
             Self::Invalid(errors) => errors.iter().map(|error| error.field.as_str()).collect(),
-            Self::DataTooLarge | Self::Registry(_) | Self::OperatorsOnly | Self::PasswordNeeded => Vec::new(),
+            Self::DataTooLarge
+            | Self::Registry(_)
+            | Self::OperatorsOnly
+            | Self::PasswordNeeded
+            | Self::UnknownSilence => Vec::new(),
         }
     }
 }
@@ -40,7 +47,11 @@ impl From<Error> for Problem {
             Error::Invalid(errors) => Self::validation(errors),
             Error::OperatorsOnly => Self::new(
                 Code::Unauthorized,
-                "Only operators may read reports. Send OPERATOR_TOKEN as Authorization: Bearer TOKEN.",
+                "Only operators may do this. Send OPERATOR_TOKEN as Authorization: Bearer TOKEN.",
+            ),
+            Error::UnknownSilence => Self::new(
+                Code::NotFound,
+                "There is no silence with this id, or it has ended. GET /api/v1/silences lists the silences.",
             ),
             Error::PasswordNeeded => {
                 Self::new(Code::Unauthorized, "Sign in with any name, and with OPERATOR_TOKEN as the password.")

@@ -3,25 +3,31 @@
 use std::{
     collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use common::{
     api::{
         FieldError,
+        alerts::{Alert, AlertList, AlertState, NewSilence, Silence, SilenceList},
         filters::{check_period, must_be_one_of},
-        health::{Health, OrderIntake, ServiceState},
-        reports::{MAX_REPORT_DATA, Report, ReportCursor, ReportPage, json_len},
+        health::{Component, Health, HealthStatus, OrderIntake, ServiceHealth, ServiceState},
+        history::{HistoryCursor, HistoryKind, HistoryPage, HistoryPeriod},
+        reports::{MAX_REPORT_DATA, Report, ReportCursor, ReportGroupList, ReportPage, json_len},
     },
     level::Level,
     metrics::Metrics,
     server::{CheckedValue, ParameterValue, ValueCheck},
     service::Service,
+    startup::STARTUP_GRACE,
 };
 
 use crate::{
     App,
+    alerts::Alerts,
     clock::Instants,
     error::Error,
+    history::{CurrentState, History, HistoryFilter},
     limit_pace::LimitUse,
     metrics::HealthMetrics,
     registry::{ServiceRegistry, StateChange},
@@ -42,6 +48,9 @@ const EXPECTED_SERVICES: [&str; 9] = [
     "wallets",
 ];
 
+/// After this time, every fault that existed before a restart of health-check has been noticed again.
+const ALERTS_KNOWN_AFTER: Duration = Duration::from_mins(3);
+
 pub(crate) struct HealthService {
     state: Mutex<State>,
     metrics: HealthMetrics,
@@ -53,9 +62,26 @@ struct State {
     registry: ServiceRegistry,
     reports: ReportStore,
     limit_use: LimitUse,
+    alerts: Alerts,
+    history: History,
 }
 
 impl State {
+    /// The health according to the states that were detected last.
+    fn health(&self, now: Instants) -> Health {
+        let Self { registry, reports, alerts, .. } = self;
+        Health {
+            status: registry.status(now),
+            at: now.wall,
+            orders: Some(self.order_intake(now)),
+            services: registry.services(now),
+            infrastructure: registry.infrastructure(now),
+            machines: registry.machines(now),
+            alerts: alerts.list().into_iter().filter(|alert| alert.state == AlertState::Firing).collect(),
+            reports_last_hour: reports.last_hour(now),
+        }
+    }
+
     /// The order intake, with the pace at which the limit is used.
     fn order_intake(&self, now: Instants) -> OrderIntake {
         let intake = self.registry.order_intake(now);
@@ -74,6 +100,56 @@ impl State {
     }
 }
 
+impl State {
+    /// Updates the history with everything that is not in order according to `health`, except its alerts, which are those of before
+    /// the last update.
+    fn update_history(&mut self, health: &Health, now: Instants) {
+        let alerts = self.alerts.list();
+        let started = now.monotonic >= STARTUP_GRACE;
+        let is_known = |period: &HistoryPeriod| match period.kind {
+            // After a start of health-check, no service is known until its first heartbeat.
+            HistoryKind::Platform => started,
+            // An alert that fired before the restart is pending again.
+            HistoryKind::Alert => {
+                let is_pending = |alert: &Alert| {
+                    alert.state == AlertState::Pending && alert.name == period.state && alert.subject == period.subject
+                };
+                now.monotonic >= ALERTS_KNOWN_AFTER && !alerts.iter().any(is_pending)
+            }
+            HistoryKind::Service => health
+                .services
+                .iter()
+                .find(|service| service.service == period.subject)
+                .is_none_or(|service| service.state != ServiceState::Unknown),
+        };
+        let firing = alerts.iter().filter(|alert| alert.state == AlertState::Firing).cloned();
+        let mut states: Vec<_> = firing
+            .map(|Alert { name: state, subject, summary: why, .. }| CurrentState {
+                kind: HistoryKind::Alert,
+                subject,
+                state,
+                why,
+            })
+            .collect();
+        states.extend(health.services.iter().filter_map(service_state));
+        if started && health.status != HealthStatus::Ok {
+            let orders = health.orders.as_ref().and_then(|orders| orders.reason.clone());
+            let faulty = states.iter().filter(|state| state.kind == HistoryKind::Service);
+            let faulty: Vec<_> = faulty.map(|state| format!("{}: {}", state.subject, state.state)).collect();
+            let why = orders.into_iter().chain(faulty).collect::<Vec<_>>().join("; ");
+            let (kind, subject) = (HistoryKind::Platform, HistoryKind::Platform.as_str().to_owned());
+            states.push(CurrentState { kind, subject, state: health.status.to_string(), why });
+        }
+        self.history.update(states, is_known, now);
+    }
+
+    fn check_filter(&self, filter: &ReportFilter) -> Result<(), Error> {
+        let unknown = filter.service.as_deref().and_then(|name| self.unknown_service(name));
+        let errors: Vec<_> = [unknown, check_period(filter.from, filter.to)].into_iter().flatten().collect();
+        if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
+    }
+}
+
 impl ValueCheck for HealthService {
     fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a> {
         let unknown = (parameter.name == "service").then(|| self.state().unknown_service(parameter.value)).flatten();
@@ -82,11 +158,17 @@ impl ValueCheck for HealthService {
 }
 
 impl HealthService {
-    pub(crate) fn new(metrics: &Metrics, now: Instants) -> Self {
+    pub(crate) fn new(metrics: &Metrics, alerts: Alerts, history: History, now: Instants) -> Self {
         let mut registry = ServiceRegistry::new(App::NAME, &EXPECTED_SERVICES);
         // This update changes the state of health-check itself to `alive`. The change is not reported.
         registry.update_states(now);
-        let state = Mutex::new(State { registry, reports: ReportStore::new(), limit_use: LimitUse::default() });
+        let state = Mutex::new(State {
+            registry,
+            reports: ReportStore::new(),
+            limit_use: LimitUse::default(),
+            alerts,
+            history,
+        });
         Self { state, metrics: HealthMetrics::register(metrics) }
     }
 
@@ -137,7 +219,7 @@ impl HealthService {
         state.reports.add_report(report, now);
     }
 
-    /// Detects changes of state and updates the metrics. Called at regular intervals, because a service becomes missing without
+    /// Detects changes of state, and updates the alerts and the metrics. Called at regular intervals, because a service becomes missing without
     /// sending anything.
     pub(crate) fn detect_state_changes(&self, now: Instants) {
         let mut state = self.state();
@@ -145,9 +227,13 @@ impl HealthService {
         if let Some(limit) = state.registry.order_intake(now).limit {
             state.limit_use.record(&limit, now);
         }
-        let services = state.registry.services(now);
+        let health = state.health(now);
+        state.alerts.update(&health, now);
+        let alerts = state.alerts.list();
+        state.update_history(&health, now);
         drop(state);
-        self.metrics.set_states(&services);
+        self.metrics.set_states(&health.services);
+        self.metrics.set_alerts(&alerts);
     }
 
     /// Logs each change of state and stores it as a report.
@@ -164,16 +250,49 @@ impl HealthService {
     pub(crate) fn health(&self, now: Instants) -> Health {
         let mut state = self.state();
         self.record_state_changes(&mut state, now);
-        let State { registry, reports, .. } = &*state;
-        Health {
-            status: registry.status(now),
-            at: now.wall,
-            orders: Some(state.order_intake(now)),
-            services: registry.services(now),
-            infrastructure: registry.infrastructure(now),
-            machines: registry.machines(now),
-            reports_last_hour: reports.last_hour(now),
+        state.health(now)
+    }
+
+    /// Returns a page of the history, or an error if the period of the filter is invalid.
+    pub(crate) fn history(
+        &self,
+        filter: &HistoryFilter,
+        cursor: Option<HistoryCursor>,
+        limit: usize,
+    ) -> Result<HistoryPage, Error> {
+        if let Some(error) = check_period(filter.from, filter.to) {
+            return Err(Error::Invalid(vec![error]));
         }
+        Ok(self.state().history.page(filter, cursor, limit))
+    }
+
+    pub(crate) fn alerts(&self) -> AlertList {
+        AlertList { data: self.state().alerts.list() }
+    }
+
+    pub(crate) fn silences(&self, now: Instants) -> SilenceList {
+        let mut state = self.state();
+        state.alerts.silences.remove_ended(now.wall);
+        SilenceList { data: state.alerts.silences.list().to_vec() }
+    }
+
+    pub(crate) fn add_silence(&self, new: NewSilence, now: Instants) -> Result<Silence, Error> {
+        let mut state = self.state();
+        let silence = state.alerts.silences.add(new, now.wall)?;
+        state.history.record_silence(&silence);
+        drop(state);
+        let Silence { id, alert, service, until, created_by, reason, .. } = &silence;
+        tracing::info!(id, alert, service, %until, created_by, reason, "a silence was added");
+        Ok(silence)
+    }
+
+    pub(crate) fn remove_silence(&self, id: &str) -> Result<(), Error> {
+        let mut state = self.state();
+        state.alerts.silences.remove(id)?;
+        state.history.record_removed_silence(id);
+        drop(state);
+        tracing::info!(id, "a silence was removed");
+        Ok(())
     }
 
     /// Returns a page of the reports that match, or an error with every invalid field of the filter.
@@ -184,10 +303,27 @@ impl HealthService {
         limit: usize,
     ) -> Result<ReportPage, Error> {
         let state = self.state();
-        let unknown = filter.service.as_deref().and_then(|name| state.unknown_service(name));
-        let errors: Vec<_> = [unknown, check_period(filter.from, filter.to)].into_iter().flatten().collect();
-        if errors.is_empty() { Ok(state.reports.page(filter, cursor, limit)) } else { Err(Error::Invalid(errors)) }
+        state.check_filter(filter)?;
+        Ok(state.reports.page(filter, cursor, limit))
     }
+
+    /// Returns groups of the reports that match, or an error with every invalid field of the filter.
+    pub(crate) fn report_groups(&self, filter: &ReportFilter, limit: usize) -> Result<ReportGroupList, Error> {
+        let state = self.state();
+        state.check_filter(filter)?;
+        Ok(ReportGroupList { data: state.reports.groups(filter, limit) })
+    }
+}
+
+/// The state of a service that is not in order. `None` if it is alive, or not known.
+fn service_state(service: &ServiceHealth) -> Option<CurrentState> {
+    let ServiceHealth { service: name, state, ready, parts, .. } = service;
+    if matches!(state, ServiceState::Alive | ServiceState::Unknown) {
+        return None;
+    }
+    let missing: Vec<_> = parts.iter().filter(|part| !part.ready).map(Component::name_with_detail).collect();
+    let state = if *ready == Some(false) { "not ready".to_owned() } else { state.to_string() };
+    Some(CurrentState { kind: HistoryKind::Service, subject: name.clone(), state, why: missing.join("; ") })
 }
 
 /// The state before the change. `None` if the state is the same as before: only `ready` or `starting` has changed.

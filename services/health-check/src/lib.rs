@@ -1,10 +1,12 @@
 //! health-check: receives the heartbeats and reports of all services, and shows the health of the platform.
 
+mod alerts;
 mod clock;
 mod config;
 mod documentation;
 mod error;
 mod health_service;
+mod history;
 mod limit_pace;
 mod metrics;
 mod operator;
@@ -28,8 +30,15 @@ use common::{
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::Config;
-use self::{clock::DualClock, health_service::HealthService, operator::OperatorAccess, routes::Api};
+pub use self::{alerts::AlertConfig, config::Config, history::HistoryConfig};
+use self::{
+    alerts::{Alerts, Notifiers},
+    clock::DualClock,
+    health_service::HealthService,
+    history::{History, Restored},
+    operator::OperatorAccess,
+    routes::Api,
+};
 
 /// Interval between checks for changed service states.
 const DETECTION_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,7 +47,26 @@ const DETECTION_INTERVAL: Duration = Duration::from_secs(1);
 pub struct App {
     server: Server,
     health_service: Arc<HealthService>,
+    notifiers: Notifiers,
     clock: DualClock,
+}
+
+/// An alert that health-check can raise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertDescription {
+    pub name: &'static str,
+    pub severity: &'static str,
+    pub runbook_url: String,
+}
+
+/// The alerts that health-check can raise.
+pub fn alert_descriptions() -> Vec<AlertDescription> {
+    let describe = |rule: &alerts::rules::Rule| AlertDescription {
+        name: rule.name(),
+        severity: rule.severity().as_str(),
+        runbook_url: rule.runbook_url(),
+    };
+    alerts::rules::Rule::ALL.iter().map(describe).collect()
 }
 
 impl Service for App {
@@ -54,7 +82,11 @@ impl Service for App {
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let metrics = Metrics::new(Self::NAME);
         let clock = DualClock::start();
-        let health_service = Arc::new(HealthService::new(&metrics, clock.now()));
+        let thresholds = config.alerts.thresholds;
+        let notifiers = Notifiers::new(config.alerts);
+        let Restored { history, silences } = History::open(&config.history, clock.now().wall)?;
+        let alerts = Alerts::new(thresholds, &notifiers, silences);
+        let health_service = Arc::new(HealthService::new(&metrics, alerts, history, clock.now()));
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -74,7 +106,7 @@ impl Service for App {
         let access = OperatorAccess { restricted, token: config.operator_token };
         let api = Api { health_service: Arc::clone(&health_service), clock, access };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
-        Ok(Self { server, health_service, clock })
+        Ok(Self { server, health_service, notifiers, clock })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -86,7 +118,7 @@ impl Service for App {
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, health_service, clock } = self;
+        let Self { server, health_service, notifiers, clock } = self;
         let detect_changes = async {
             let mut ticks = tokio::time::interval(DETECTION_INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,6 +130,7 @@ impl Service for App {
         tokio::select! {
             result = server.run_until(stop) => result,
             () = detect_changes => Ok(()),
+            () = notifiers.send() => Ok(()),
         }
     }
 
@@ -106,7 +139,7 @@ impl Service for App {
     }
 }
 
-/// health-check keeps everything in memory and needs no other component. It is ready even if all other services are missing.
+/// health-check needs no other component. It is ready even if all other services are missing.
 fn always_ready() -> ReadinessCheck {
     Arc::new(|| Box::pin(async { Vec::new() }))
 }

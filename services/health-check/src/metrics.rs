@@ -6,7 +6,10 @@ use std::{
 };
 
 use common::{
-    api::health::{ServiceHealth, ServiceState},
+    api::{
+        alerts::{Alert, AlertState},
+        health::{ServiceHealth, ServiceState},
+    },
     level::Level,
     metrics::Metrics,
 };
@@ -27,7 +30,15 @@ struct StateLabels {
     state: &'static str,
 }
 
+/// A resolved alert has no gauge, so the number of label values is limited by the number of faults.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlertLabels {
+    alert: String,
+    subject: String,
+}
+
 pub(crate) struct HealthMetrics {
+    alerts: Family<AlertLabels, Gauge>,
     reports: Family<LevelLabel, Counter>,
     states: Family<StateLabels, Gauge>,
     /// The services that `states` has gauges for.
@@ -36,7 +47,13 @@ pub(crate) struct HealthMetrics {
 
 impl HealthMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
-        let new = Self { reports: Family::default(), states: Family::default(), services: Mutex::default() };
+        let new = Self {
+            alerts: Family::default(),
+            reports: Family::default(),
+            states: Family::default(),
+            services: Mutex::default(),
+        };
+        metrics.register("alert_firing", "1 for each alert that fires, silenced or not", new.alerts.clone());
         metrics.register("reports", "Number of stored reports", new.reports.clone());
         metrics.register(
             "service_state",
@@ -48,6 +65,14 @@ impl HealthMetrics {
 
     pub(crate) fn count_report(&self, level: Level) {
         self.reports.get_or_create(&LevelLabel { level: level.as_str() }).inc();
+    }
+
+    /// Sets the gauges of the firing alerts and removes all others.
+    pub(crate) fn set_alerts(&self, alerts: &[Alert]) {
+        self.alerts.clear();
+        for Alert { name, subject, .. } in alerts.iter().filter(|alert| alert.state == AlertState::Firing) {
+            self.alerts.get_or_create(&AlertLabels { alert: name.clone(), subject: subject.clone() }).set(1);
+        }
     }
 
     /// Sets the gauges of these services and removes the gauges of all others.

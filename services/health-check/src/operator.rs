@@ -39,7 +39,7 @@ impl OperatorAccess {
     }
 }
 
-/// Replaces the names of instances by numbers, because the names contain host names. Removes machines, measurements, the details of
+/// Replaces the names of instances by numbers, because the names contain host names. Removes machines, measurements, alerts, the details of
 /// components, and the reasons in the order intake, because they may contain addresses, or show how much load the platform bears.
 pub(crate) fn without_details(mut health: Health) -> Health {
     let remove_details = |components: &mut Vec<Component>| {
@@ -49,6 +49,7 @@ pub(crate) fn without_details(mut health: Health) -> Health {
         }
     };
     health.machines.clear();
+    health.alerts.clear();
     for service in &mut health.services {
         remove_details(&mut service.parts);
         for (number, instance) in (1..).zip(&mut service.instances) {

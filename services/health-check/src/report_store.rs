@@ -1,5 +1,7 @@
 //! Stores the most recent reports in memory.
 
+mod groups;
+
 use std::collections::VecDeque;
 
 use common::{
@@ -36,6 +38,9 @@ pub(crate) struct ReportFilter {
     pub(crate) to: Option<Timestamp>,
     /// A part of the status (case-insensitive), or the whole name of the price source, or the whole request id.
     pub(crate) text: Option<String>,
+    pub(crate) request_id: Option<String>,
+    /// The id of the user whose request caused the report.
+    pub(crate) user: Option<String>,
 }
 
 impl ReportFilter {
@@ -43,14 +48,21 @@ impl ReportFilter {
         let has_text = |text: &String| {
             report.status.to_lowercase().contains(&text.to_lowercase())
                 || report.source.as_ref() == Some(text)
-                || report.data.get("request_id").and_then(|id| id.as_str()) == Some(text)
+                || text_of(&report.data, "request_id") == Some(text)
         };
+        let user_of = |data| text_of(data, "user").or_else(|| text_of(report.data.get("fields")?, "user"));
         self.level.is_none_or(|level| report.level <= level)
             && self.service.as_ref().is_none_or(|service| report.service == *service)
             && self.from.is_none_or(|from| report.received_at >= from)
             && self.to.is_none_or(|to| report.received_at < to)
             && self.text.as_ref().is_none_or(has_text)
+            && self.request_id.as_ref().is_none_or(|id| text_of(&report.data, "request_id") == Some(id))
+            && self.user.as_ref().is_none_or(|user| user_of(&report.data) == Some(user))
     }
+}
+
+fn text_of<'a>(data: &'a Value, field: &str) -> Option<&'a str> {
+    data.get(field)?.as_str()
 }
 
 pub(crate) struct ReportStore {
@@ -82,20 +94,24 @@ impl ReportStore {
 
     /// Returns up to `limit` reports that match, newest first. Starts after the report of `cursor`.
     pub(crate) fn page(&self, filter: &ReportFilter, cursor: Option<ReportCursor>, limit: usize) -> ReportPage {
-        let end = cursor.map_or(u64::MAX, |cursor| cursor.0);
-        let (mut important, mut routine) = (self.important.before(end).peekable(), self.routine.before(end).peekable());
-        let newest_first = std::iter::from_fn(|| {
-            let take_important = match (important.peek(), routine.peek()) {
-                (Some(important), Some(routine)) => important.id > routine.id,
-                (important, _) => important.is_some(),
-            };
-            if take_important { important.next() } else { routine.next() }
-        });
+        let newest_first = self.newest_first(cursor.map_or(u64::MAX, |cursor| cursor.0));
         let mut data: Vec<_> = newest_first.filter(|report| filter.matches(report)).take(limit + 1).cloned().collect();
         let more = data.len() > limit;
         data.truncate(limit);
         let next_cursor = data.last().filter(|_| more).map(|report| ReportCursor(report.id));
         ReportPage { data, next_cursor }
+    }
+
+    /// The reports with an id below `end`, newest first.
+    fn newest_first(&self, end: u64) -> impl Iterator<Item = &StoredReport> {
+        let (mut important, mut routine) = (self.important.before(end).peekable(), self.routine.before(end).peekable());
+        std::iter::from_fn(move || {
+            let take_important = match (important.peek(), routine.peek()) {
+                (Some(important), Some(routine)) => important.id > routine.id,
+                (important, _) => important.is_some(),
+            };
+            if take_important { important.next() } else { routine.next() }
+        })
     }
 
     /// The service of each stored report.

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use common::{
     api::{
         Problem,
+        alerts::{AlertList, NewSilence, Silence, SilenceList},
         health::Health,
-        reports::{MinLevel, Report, ReportCursor, ReportPage},
+        history::{HistoryCursor, HistoryKind, HistoryPage},
+        reports::{MinLevel, Report, ReportCursor, ReportGroupList, ReportPage},
     },
+    ids::UserId,
     level::Level,
     server::{Json, Reporter},
     time::Timestamp,
@@ -17,7 +20,7 @@ use common::{
 use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi,
-    param::Query,
+    param::{Path, Query},
     payload::{Html, PlainText},
 };
 
@@ -25,12 +28,16 @@ use crate::{
     clock::DualClock,
     error::Error,
     health_service::HealthService,
+    history::HistoryFilter,
     operator::{self, OperatorAccess},
     report_store::ReportFilter,
     status_page,
 };
 
 const DEFAULT_LIMIT: u32 = 50;
+
+/// Number of periods of the history that the status page shows.
+const SHOWN_HISTORY: usize = 20;
 
 fn default_limit() -> u32 {
     DEFAULT_LIMIT
@@ -47,6 +54,20 @@ enum ReportResponse {
     /// The report is accepted.
     #[oai(status = 202)]
     Accepted(PlainText<&'static str>),
+}
+
+#[derive(ApiResponse)]
+enum AddSilenceResponse {
+    /// The silence is added.
+    #[oai(status = 201)]
+    Added(Json<Silence>),
+}
+
+#[derive(ApiResponse)]
+enum RemoveSilenceResponse {
+    /// The silence is removed.
+    #[oai(status = 204)]
+    Removed,
 }
 
 #[derive(ApiResponse)]
@@ -113,17 +134,125 @@ impl Api {
         /// Reports whose status contains this text (case-insensitive), or whose `source` or `request_id` equals this text.
         #[oai(validator(max_length = 200))]
         Query(text): Query<Option<String>>,
+        /// Reports of the request with this id.
+        #[oai(validator(max_length = 200))]
+        Query(request_id): Query<Option<String>>,
+        /// Reports that requests of the user with this id caused.
+        Query(user): Query<Option<UserId>>,
         /// Maximum number of reports on the page.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         Query(limit): Query<u32>,
         /// The `next_cursor` of the previous page.
         Query(cursor): Query<Option<ReportCursor>>,
     ) -> Result<Json<ReportPage>, Problem> {
-        if !self.access.allows(request) {
-            return Err(Error::OperatorsOnly.into());
-        }
-        let filter = ReportFilter { level: level.map(|MinLevel(level)| level), service, from, to, text };
+        self.check_operator(request)?;
+        let (level, user) = (level.map(|MinLevel(level)| level), user.map(|user| user.to_string()));
+        let filter = ReportFilter { level, service, from, to, text, request_id, user };
         Ok(Json(self.health_service.reports(&filter, cursor, limit as usize)?))
+    }
+
+    /// Lists the stored reports, folded: reports of one service and one level whose messages differ only in numbers and ids are one
+    /// group, with their number, the times of the first and the last one, and the newest report.
+    ///
+    /// If the service listens beyond loopback, only operators may read reports.
+    #[oai(path = "/api/v1/reports/groups", method = "get", operation_id = "report_groups")]
+    #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
+    async fn report_groups(
+        &self,
+        request: &Request,
+        /// Reports of this level or worse.
+        Query(level): Query<Option<MinLevel>>,
+        /// Reports of this service. An unknown name is refused.
+        #[oai(validator(max_length = 64))]
+        Query(service): Query<Option<String>>,
+        /// Reports received at this time or later.
+        Query(from): Query<Option<Timestamp>>,
+        /// Reports received before this time.
+        Query(to): Query<Option<Timestamp>>,
+        /// Reports whose status contains this text (case-insensitive), or whose `source` or `request_id` equals this text.
+        #[oai(validator(max_length = 200))]
+        Query(text): Query<Option<String>>,
+        /// Maximum number of groups.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
+        Query(limit): Query<u32>,
+    ) -> Result<Json<ReportGroupList>, Problem> {
+        self.check_operator(request)?;
+        let level = level.map(|MinLevel(level)| level);
+        let filter = ReportFilter { level, service, from, to, text, ..ReportFilter::default() };
+        Ok(Json(self.health_service.report_groups(&filter, limit as usize)?))
+    }
+
+    /// Lists the times in which the platform, a service or an alert was not in order, and why. The one that began last comes first.
+    ///
+    /// Periods are kept for `HEALTH_KEEP_SECS` (30 days) after they ended. If the service listens beyond loopback, only operators may
+    /// read the history.
+    #[oai(path = "/api/v1/health/history", method = "get", operation_id = "health_history")]
+    #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
+    async fn health_history(
+        &self,
+        request: &Request,
+        /// Periods of this kind.
+        Query(kind): Query<Option<HistoryKind>>,
+        /// Periods of this service, or of alerts with this subject.
+        #[oai(validator(max_length = 64))]
+        Query(subject): Query<Option<String>>,
+        /// Periods that had not ended before this time.
+        Query(from): Query<Option<Timestamp>>,
+        /// Periods that began before this time.
+        Query(to): Query<Option<Timestamp>>,
+        /// Maximum number of periods on the page.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
+        Query(limit): Query<u32>,
+        /// The `next_cursor` of the previous page.
+        Query(cursor): Query<Option<HistoryCursor>>,
+    ) -> Result<Json<HistoryPage>, Problem> {
+        self.check_operator(request)?;
+        let filter = HistoryFilter { kind, subject, from, to };
+        Ok(Json(self.health_service.history(&filter, cursor, limit as usize)?))
+    }
+
+    /// Lists the alerts that are pending or firing, and those that were resolved in the last 15 minutes.
+    ///
+    /// If the service listens beyond loopback, only operators may list alerts.
+    #[oai(path = "/api/v1/alerts", method = "get", operation_id = "alerts")]
+    async fn alerts(&self, request: &Request) -> Result<Json<AlertList>, Problem> {
+        self.check_operator(request)?;
+        Ok(Json(self.health_service.alerts()))
+    }
+
+    /// Lists the silences that have not ended.
+    ///
+    /// If the service listens beyond loopback, only operators may list silences.
+    #[oai(path = "/api/v1/silences", method = "get", operation_id = "silences")]
+    async fn silences(&self, request: &Request) -> Result<Json<SilenceList>, Problem> {
+        self.check_operator(request)?;
+        Ok(Json(self.health_service.silences(self.clock.now())))
+    }
+
+    /// Adds a silence: nobody is notified of matching alerts until it ends. The alerts are still shown.
+    ///
+    /// If the service listens beyond loopback, only operators may add silences.
+    #[oai(path = "/api/v1/silences", method = "post", operation_id = "add_silence")]
+    async fn add_silence(&self, request: &Request, new: Json<NewSilence>) -> Result<AddSilenceResponse, Problem> {
+        self.check_operator(request)?;
+        let silence = self.health_service.add_silence(new.0, self.clock.now())?;
+        Ok(AddSilenceResponse::Added(Json(silence)))
+    }
+
+    /// Removes a silence before it ends. If a matching alert still fires, it is notified now.
+    ///
+    /// If the service listens beyond loopback, only operators may remove silences.
+    #[oai(path = "/api/v1/silences/:id", method = "delete", operation_id = "remove_silence")]
+    async fn remove_silence(
+        &self,
+        request: &Request,
+        /// The id of the silence.
+        #[oai(validator(max_length = 64))]
+        Path(id): Path<String>,
+    ) -> Result<RemoveSilenceResponse, Problem> {
+        self.check_operator(request)?;
+        self.health_service.remove_silence(&id)?;
+        Ok(RemoveSilenceResponse::Removed)
     }
 
     /// Returns the status page, which shows the state of all services and updates itself.
@@ -132,8 +261,10 @@ impl Api {
         let warnings = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
         let visible = self.access.allows(request);
         let reports =
-            visible.then(|| self.health_service.reports(&warnings, None, DEFAULT_LIMIT as usize).ok()).flatten();
-        let page = status_page::render(&self.visible_health(visible), reports.as_ref());
+            visible.then(|| self.health_service.report_groups(&warnings, DEFAULT_LIMIT as usize).ok()).flatten();
+        let history =
+            visible.then(|| self.health_service.history(&HistoryFilter::default(), None, SHOWN_HISTORY).ok()).flatten();
+        let page = status_page::render(&self.visible_health(visible), reports.as_ref(), history.as_ref());
         StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
     }
 
@@ -150,6 +281,10 @@ impl Api {
 }
 
 impl Api {
+    fn check_operator(&self, request: &Request) -> Result<(), Error> {
+        if self.access.allows(request) { Ok(()) } else { Err(Error::OperatorsOnly) }
+    }
+
     /// The health, without its details if `details` is false.
     fn visible_health(&self, details: bool) -> Health {
         let health = self.health_service.health(self.clock.now());

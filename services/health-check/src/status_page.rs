@@ -1,12 +1,13 @@
-//! The status page: one HTML file without external resources.
+//! The status page: one HTML document without external resources.
 //!
 //! The page contains its initial data as JSON. The same script renders the initial data and all updates. It inserts text of
 //! reports as text nodes, never as HTML. The content security policy allows no other script.
 
-use common::api::{health::Health, reports::ReportPage};
+use common::api::{health::Health, history::HistoryPage, reports::ReportGroupList};
 use serde::Serialize;
 
 const TEMPLATE: &str = include_str!("status_page.html");
+const SCRIPT: &str = include_str!("status_page.js");
 
 pub(crate) struct StatusPage {
     pub(crate) html: String,
@@ -19,14 +20,17 @@ pub(crate) struct StatusPage {
 struct InitialData<'a> {
     health: &'a Health,
     /// `None` if the reader may not see reports.
-    reports: Option<&'a ReportPage>,
+    reports: Option<&'a ReportGroupList>,
+    /// The newest periods of the history, under the same condition.
+    history: Option<&'a HistoryPage>,
 }
 
-pub(crate) fn render(health: &Health, reports: Option<&ReportPage>) -> StatusPage {
+pub(crate) fn render(health: &Health, reports: Option<&ReportGroupList>, history: Option<&HistoryPage>) -> StatusPage {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let data = serde_json::to_string(&InitialData { health, reports }).unwrap_or_else(|_| "null".to_owned());
+    let data = serde_json::to_string(&InitialData { health, reports, history }).unwrap_or_else(|_| "null".to_owned());
     // The data is inserted last, so that placeholders in it are not replaced.
-    let html = TEMPLATE.replace("{nonce}", &nonce).replacen("{data}", &escape_for_script(&data), 1);
+    let html = TEMPLATE.replace("{nonce}", &nonce).replacen("{script}", SCRIPT, 1);
+    let html = html.replacen("{data}", &escape_for_script(&data), 1);
     let content_security_policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

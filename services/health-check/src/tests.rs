@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{App, Config};
+use crate::{AlertConfig, App, Config, HistoryConfig};
 
 const TOKEN: &str = "a token of the tests";
 const OPERATOR_TOKEN: &str = "the token of an operator";
@@ -43,9 +43,18 @@ impl TestService {
     }
 
     async fn listen_on(address: &str) -> Self {
+        Self::with_alerts(address, AlertConfig::default()).await
+    }
+
+    async fn with_alerts(address: &str, alerts: AlertConfig) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let accepted_callers = AcceptedCallers::of_internal_token(Secret::new(TOKEN), App::NAME);
-        let config = Config { accepted_callers, operator_token: Some(Secret::new(OPERATOR_TOKEN)) };
+        let config = Config {
+            accepted_callers,
+            operator_token: Some(Secret::new(OPERATOR_TOKEN)),
+            alerts,
+            history: HistoryConfig::default(),
+        };
         let app = App::build(config, listener.into()).await.unwrap();
         let base = format!("http://{}", connect_address(app.address().unwrap()));
         let stop = CancellationToken::new();
@@ -105,9 +114,11 @@ async fn visible_texts(app: &TestService, authorize: impl Fn(RequestBuilder) -> 
 #[tokio::test]
 async fn only_operators_see_reports_and_host_names_beyond_loopback() {
     let app = TestService::listen_on("0.0.0.0:0").await;
-    let secrets = ["host-17", "10.0.0.5", "a leaked message"];
+    let secrets = ["host-17", "10.0.0.5", "a leaked message", "a-secret-folder"];
     let part = json!({"name": "database", "ready": false, "detail": "10.0.0.5 refuses connections"});
-    let data = json!({"instance": "host-17-42", "parts": [part]});
+    let measured = json!({"name": "disk_available", "subject": "/a-secret-folder", "value": 1, "unit": "bytes"});
+    let machine = json!({"id": "m", "name": "host-17", "measurements": [measured]});
+    let data = json!({"instance": "host-17-42", "parts": [part], "measurements": [measured], "machine": machine});
     let heartbeat = json!({"level": "info", "service": "db-proxy", "status": "alive", "data": data});
     assert_eq!(app.post(TOKEN, &heartbeat).await.0, 202);
     assert_eq!(app.post(TOKEN, &report("warning", "db-proxy", "a leaked message")).await.0, 202);
@@ -127,6 +138,33 @@ async fn only_operators_see_reports_and_host_names_beyond_loopback() {
         assert!(texts[1].1.contains("host-17") && texts[1].1.contains("10.0.0.5"), "{}", texts[1].1);
         assert!(texts[2].1.contains("a leaked message") && texts[0].1.contains("a leaked message"), "{}", texts[2].1);
     }
+}
+
+#[tokio::test]
+async fn alerts_silences_and_history_are_for_operators_beyond_loopback() {
+    let app = TestService::listen_on("0.0.0.0:0").await;
+    let silence = json!({"service": "rates", "for_secs": 60, "created_by": "ada", "reason": "an upgrade"});
+    let send = async |method: reqwest::Method, path: &str, token: &str| {
+        let request = http_client().request(method, format!("{}{path}", app.base)).bearer_auth(token);
+        let request = request.header("content-type", "application/json").body(silence.to_string());
+        let response = request.send().await.unwrap();
+        (
+            response.status().as_u16(),
+            serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap_or_default(),
+        )
+    };
+    let reads = ["/api/v1/alerts", "/api/v1/silences", "/api/v1/health/history", "/api/v1/reports/groups"];
+    for path in reads {
+        assert_eq!(send(reqwest::Method::GET, path, TOKEN).await.0, 401, "{path}");
+        assert_eq!(send(reqwest::Method::GET, path, OPERATOR_TOKEN).await.0, 200, "{path}");
+    }
+    assert_eq!(send(reqwest::Method::POST, "/api/v1/silences", TOKEN).await.0, 401);
+    let (status, added) = send(reqwest::Method::POST, "/api/v1/silences", OPERATOR_TOKEN).await;
+    assert_eq!(status, 201, "{added}");
+    let path = format!("/api/v1/silences/{}", added["id"].as_str().unwrap());
+    assert_eq!(send(reqwest::Method::DELETE, &path, "").await.0, 401);
+    assert_eq!(send(reqwest::Method::DELETE, &path, OPERATOR_TOKEN).await.0, 204);
+    assert_eq!(send(reqwest::Method::DELETE, &path, OPERATOR_TOKEN).await.0, 404);
 }
 
 #[tokio::test]

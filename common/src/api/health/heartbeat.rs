@@ -10,15 +10,13 @@ use super::{
         prices::PriceState,
         reports::{MAX_REPORT_DATA, json_len},
     },
-    measurement::{Machine, Measurement, bound_measurements},
+    measurement::{MAX_NAME, Machine, Measurement, bound_measurements, truncate},
 };
 use crate::{
     money::{Rate, Sats},
     time::Timestamp,
 };
 
-/// Maximum number of characters of a name or a version in a heartbeat.
-pub const MAX_NAME: usize = 64;
 /// Maximum number of characters of the detail of a component.
 pub const MAX_DETAIL: usize = 1024;
 /// Maximum number of components of an instance.
@@ -122,13 +120,6 @@ impl Heartbeat {
             return Some(self);
         }
         (!std::mem::take(&mut self.parts).is_empty()).then_some(self)
-    }
-}
-
-/// Cuts a text to `max` characters. The last character of a cut text is an ellipsis.
-pub(super) fn truncate(text: &mut String, max: usize) {
-    if text.chars().count() > max {
-        *text = text.chars().take(max.saturating_sub(1)).chain(['…']).collect();
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::heartbeat::{MAX_NAME, truncate};
-
+/// Maximum number of characters of a name or a version in a heartbeat.
+pub const MAX_NAME: usize = 64;
 /// Maximum number of measurements of a machine, a process or a component.
 const MAX_MEASUREMENTS: usize = 32;
 /// Maximum number of characters of a subject, which may be the path of a folder.
@@ -128,6 +128,13 @@ pub(super) fn bound_measurements(measurements: &mut Vec<Measurement>) {
         truncate(&mut measurement.name, MAX_NAME);
         truncate(&mut measurement.unit, MAX_NAME);
         measurement.subject.iter_mut().for_each(|subject| truncate(subject, MAX_SUBJECT));
+    }
+}
+
+/// Cuts a text to `max` characters. The last character of a cut text is an ellipsis.
+pub(super) fn truncate(text: &mut String, max: usize) {
+    if text.chars().count() > max {
+        *text = text.chars().take(max.saturating_sub(1)).chain(['…']).collect();
     }
 }
 

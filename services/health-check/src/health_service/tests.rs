@@ -12,7 +12,7 @@ fn report(status: &str) -> Report {
 
 #[test]
 fn each_change_between_alive_and_missing_is_reported_once() {
-    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let service = HealthService::new(&Metrics::new(App::NAME), Alerts::default(), History::default(), instants_at(0));
     service.receive_report(report(Report::ALIVE), instants_at(0)).unwrap();
     for secs in 1..1000 {
         service.detect_state_changes(instants_at(secs));
@@ -36,7 +36,7 @@ fn each_change_between_alive_and_missing_is_reported_once() {
 
 #[test]
 fn heartbeat_of_a_service_beyond_the_limit_is_refused() {
-    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let service = HealthService::new(&Metrics::new(App::NAME), Alerts::default(), History::default(), instants_at(0));
     let heartbeat = |n: usize| Report { service: format!("s{n}"), ..report(Report::ALIVE) };
     let refused = (0..100).filter(|&n| service.receive_report(heartbeat(n), instants_at(0)).is_err()).count();
     assert_eq!(refused, 100 - (MAX_SERVICES - EXPECTED_SERVICES.len()));
@@ -45,7 +45,7 @@ fn heartbeat_of_a_service_beyond_the_limit_is_refused() {
 
 #[test]
 fn heartbeat_with_a_long_detail_updates_the_state() {
-    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let service = HealthService::new(&Metrics::new(App::NAME), Alerts::default(), History::default(), instants_at(0));
     let heartbeat = |ready: bool, detail: usize| {
         let part = serde_json::json!({"name": "database", "ready": ready, "detail": "d".repeat(detail)});
         let data = serde_json::json!({"instance": "a", "ready": ready, "parts": [part]});
@@ -65,7 +65,7 @@ fn heartbeat_with_a_long_detail_updates_the_state() {
 
 #[test]
 fn refused_heartbeat_is_reported_under_the_name_of_its_service() {
-    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let service = HealthService::new(&Metrics::new(App::NAME), Alerts::default(), History::default(), instants_at(0));
     let invalid = Report { data: serde_json::json!({"instance": "a b"}), ..report(Report::ALIVE) };
     service.receive_report(invalid, instants_at(1)).unwrap_err();
     let page = service.reports(&ReportFilter::default(), None, 10).unwrap();
@@ -76,7 +76,7 @@ fn refused_heartbeat_is_reported_under_the_name_of_its_service() {
 
 /// The time in seconds, the level and the text of each reported change of a service whose only component is never ready.
 fn changes_of_unready_service(optional: bool) -> Vec<(u64, Level, String)> {
-    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let service = HealthService::new(&Metrics::new(App::NAME), Alerts::default(), History::default(), instants_at(0));
     let part = serde_json::json!({"name": "database", "ready": false, "optional": optional});
     let data = serde_json::json!({"instance": "a", "ready": optional, "parts": [part]});
     service.receive_report(Report { data, ..report(Report::ALIVE) }, instants_at(0)).unwrap();
@@ -99,7 +99,7 @@ fn unready_component_is_reported_as_info_until_the_startup_grace_ends() {
 
 #[test]
 fn update_heartbeat_changes_the_state_and_is_not_stored_as_a_report() {
-    let service = HealthService::new(&Metrics::new(App::NAME), instants_at(0));
+    let service = HealthService::new(&Metrics::new(App::NAME), Alerts::default(), History::default(), instants_at(0));
     let heartbeat = |ready: bool, update: bool| {
         let parts = [serde_json::json!({"name": "limit", "ready": ready, "optional": true})];
         let data = serde_json::json!({"instance": "a", "uptime_secs": 60, "parts": parts, "update": update});

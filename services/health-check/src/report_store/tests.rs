@@ -90,3 +90,19 @@ fn counts_cover_the_last_hour() {
     assert_eq!(counts(3600).error, 1);
     assert_eq!(counts(100_000), LevelCounts::default());
 }
+
+#[test]
+fn reports_of_one_request_and_of_one_user_are_found() {
+    let mut reports = ReportStore::new();
+    for (status, data) in [
+        ("a", json!({"request_id": "r-1", "fields": {"user": "u-1"}})),
+        ("b", json!({"request_id": "r-11", "user": "u-1"})),
+        ("c", json!({"fields": {"user": "u-2"}})),
+    ] {
+        reports.add_report(Report { data, ..report(Level::Error, status) }, instants_at(1));
+    }
+    let page = |filter: ReportFilter| statuses(&reports.page(&filter, None, 100)).concat();
+    assert_eq!(page(ReportFilter { request_id: Some("r-1".to_owned()), ..ReportFilter::default() }), "a");
+    assert_eq!(page(ReportFilter { user: Some("u-1".to_owned()), ..ReportFilter::default() }), "ba");
+    assert_eq!(page(ReportFilter { user: Some("u".to_owned()), ..ReportFilter::default() }), "");
+}

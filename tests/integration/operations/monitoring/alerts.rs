@@ -117,3 +117,18 @@ async fn every_alert_is_tested_and_has_a_severity_a_summary_and_a_runbook_entry(
     assert_eq!(found, entries, "entries of runbooks, and alerts");
     assert_eq!(index.matches("\n| [").count(), alerts.len(), "lines of the index of runbooks");
 }
+
+#[tokio::test]
+async fn alerts_of_health_check_have_the_severities_and_runbooks_of_those_of_prometheus() {
+    let prometheus = Prometheus::start(&[]).await;
+    let rules = prometheus.rules().await;
+    prometheus.stop().await;
+    let alerts = health_check::alert_descriptions();
+    assert!(alerts.len() > 10, "{alerts:?}");
+    for alert in alerts {
+        let rule = rules.iter().find(|rule| rule.is_alert && rule.name == alert.name);
+        let rule = rule.unwrap_or_else(|| panic!("Prometheus has no alert {}", alert.name));
+        assert_eq!(rule.labels["severity"], alert.severity, "{}", alert.name);
+        assert_eq!(rule.annotations["runbook_url"], alert.runbook_url.as_str(), "{}", alert.name);
+    }
+}

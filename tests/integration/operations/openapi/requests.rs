@@ -27,6 +27,7 @@ const EXPECTED_PROBLEMS: &[&str] = &[
     "find_user",
     "create_key",
     "get_key",
+    "remove_silence",
     "get_wallet",
     "list_operations",
     "find_wallet",

@@ -1,0 +1,173 @@
+//! Alerts: the rules that find faults, the state of each alert, silences, and the notification of operators.
+//!
+//! Each second, [`rules`] finds the faults in the health of the platform, and [`tracker`] decides which alerts fire. Only the tasks of
+//! [`webhook`] and [`alertmanager`] wait for the network.
+
+pub(crate) mod alertmanager;
+pub(crate) mod rules;
+pub(crate) mod silences;
+pub(crate) mod tracker;
+pub(crate) mod webhook;
+
+use std::time::Duration;
+
+use common::{
+    api::{
+        alerts::{Alert, AlertState, Silence},
+        health::Health,
+    },
+    config::{Env, Secret},
+};
+use url::Url;
+
+use self::{
+    alertmanager::AlertmanagerFeed,
+    rules::{Thresholds, find_faults},
+    silences::Silences,
+    tracker::AlertTracker,
+    webhook::WebhookQueue,
+};
+use crate::clock::Instants;
+
+/// The deadline of one request to a webhook or to Alertmanager.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The settings of alerts.
+#[derive(Debug, Clone, Default)]
+pub struct AlertConfig {
+    /// Receives a POST request for each alert that fires and for each that is resolved. It may contain a secret.
+    pub webhook_url: Option<Secret>,
+    /// The address of Alertmanager. It may contain a password.
+    pub alertmanager_url: Option<Secret>,
+    pub(crate) thresholds: Thresholds,
+}
+
+impl AlertConfig {
+    pub fn from_env(env: &mut Env) -> Self {
+        let default = Thresholds::default();
+        let mut percent = |name, default: i64| {
+            let value = env.whole_number(name, u64::try_from(default).unwrap_or(0), 0..=99);
+            i64::try_from(value).unwrap_or(0)
+        };
+        let thresholds = Thresholds {
+            disk_percent: percent("ALERT_DISK_PERCENT", default.disk_percent),
+            memory_percent: percent("ALERT_MEMORY_PERCENT", default.memory_percent),
+        };
+        Self {
+            webhook_url: secret_url(env, "ALERT_WEBHOOK_URL", "https://hooks.example/alerts"),
+            alertmanager_url: secret_url(env, "ALERTMANAGER_URL", "http://127.0.0.1:9093"),
+            thresholds,
+        }
+    }
+}
+
+/// An address that may contain a secret in any of its parts. Errors do not show it.
+fn secret_url(env: &mut Env, name: &str, example: &str) -> Option<Secret> {
+    let text = env.text(name)?.to_owned();
+    let is_valid = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    if !Url::parse(&text).is_ok_and(is_valid) {
+        env.add_error(name, "***", &format!("an http or https address, such as {example}"));
+    }
+    Some(Secret::new(text))
+}
+
+/// Those who are notified. Without any, alerts are only shown.
+#[derive(Debug, Default)]
+pub(crate) struct Notifiers {
+    webhook: Option<Webhook>,
+    alertmanager: Option<Alertmanager>,
+}
+
+#[derive(Debug)]
+struct Webhook {
+    queue: WebhookQueue,
+    url: Secret,
+}
+
+#[derive(Debug)]
+struct Alertmanager {
+    feed: AlertmanagerFeed,
+    url: Secret,
+}
+
+impl Notifiers {
+    pub(crate) fn new(config: AlertConfig) -> Self {
+        let AlertConfig { webhook_url, alertmanager_url, .. } = config;
+        Self {
+            webhook: webhook_url.map(|url| Webhook { queue: WebhookQueue::default(), url }),
+            alertmanager: alertmanager_url.map(|url| Alertmanager { feed: AlertmanagerFeed::default(), url }),
+        }
+    }
+
+    /// Sends notifications. Does not end.
+    pub(crate) async fn send(self) {
+        let Self { webhook, alertmanager } = self;
+        let webhook = async {
+            match webhook {
+                Some(Webhook { queue, url }) => queue.send_all(url).await,
+                None => std::future::pending().await,
+            }
+        };
+        let alertmanager = async {
+            match alertmanager {
+                Some(Alertmanager { feed, url }) => feed.send_all(url).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::join!(webhook, alertmanager);
+    }
+}
+
+/// The alerts and the silences, and the queues of those who are notified.
+#[derive(Debug, Default)]
+pub(crate) struct Alerts {
+    thresholds: Thresholds,
+    tracker: AlertTracker,
+    pub(crate) silences: Silences,
+    webhook: Option<WebhookQueue>,
+    alertmanager: Option<AlertmanagerFeed>,
+}
+
+impl Alerts {
+    pub(crate) fn new(thresholds: Thresholds, notifiers: &Notifiers, silences: Vec<Silence>) -> Self {
+        let webhook = notifiers.webhook.as_ref().map(|webhook| webhook.queue.clone());
+        let alertmanager = notifiers.alertmanager.as_ref().map(|alertmanager| alertmanager.feed.clone());
+        Self { thresholds, webhook, alertmanager, silences: Silences::new(silences), ..Self::default() }
+    }
+
+    /// Updates the alerts with the health of the platform. Queues the notifications; never waits.
+    pub(crate) fn update(&mut self, health: &Health, now: Instants) {
+        let faults = find_faults(health, self.thresholds);
+        self.silences.remove_ended(now.wall);
+        let silences = &self.silences;
+        let changed = self.tracker.update(faults, |alert| silences.of(alert), now);
+        for alert in changed {
+            let Alert { name, subject, severity, state, summary, .. } = &alert;
+            tracing::info!(alert = name, subject, %severity, summary, "the alert is {state}");
+            if let Some(webhook) = &self.webhook {
+                webhook.push(alert);
+            }
+        }
+        if let Some(alertmanager) = &self.alertmanager {
+            alertmanager.publish(self.tracker.alerts().filter(|alert| alert.state != AlertState::Pending).collect());
+        }
+    }
+
+    /// All alerts, the most severe first.
+    pub(crate) fn list(&self) -> Vec<Alert> {
+        let order = |state| match state {
+            AlertState::Firing => 0,
+            AlertState::Pending => 1,
+            AlertState::Resolved => 2,
+        };
+        let mut alerts: Vec<_> = self.tracker.alerts().collect();
+        alerts.sort_by(|a, b| {
+            let key = |alert: &Alert| (order(alert.state), alert.severity, std::cmp::Reverse(alert.since));
+            key(a).cmp(&key(b)).then_with(|| (&a.name, &a.subject).cmp(&(&b.name, &b.subject)))
+        });
+        alerts
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Sends the firing alerts to Alertmanager, again and again, as Prometheus does. An alert that is not sent again ends there by itself.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use common::{
+    api::alerts::{Alert, AlertState},
+    clients::http_client,
+    concurrency::backoff::Backoff,
+    config::Secret,
+    time::Timestamp,
+};
+use serde::Serialize;
+use tokio::{sync::watch, time::Instant};
+
+use super::REQUEST_TIMEOUT;
+
+/// How often the alerts are sent if none of them changes.
+const RESEND_INTERVAL: Duration = Duration::from_secs(60);
+/// How long an alert lasts at Alertmanager if it is not sent again.
+const LIFETIME: Duration = Duration::from_secs(240);
+/// Base delay before the first retry; see [`Backoff`].
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(15);
+
+/// The latest alerts. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct AlertmanagerFeed(Arc<watch::Sender<Vec<Alert>>>);
+
+impl Default for AlertmanagerFeed {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Vec::new())))
+    }
+}
+
+impl AlertmanagerFeed {
+    /// Replaces the alerts that are sent. Never blocks.
+    pub(crate) fn publish(&self, alerts: Vec<Alert>) {
+        self.0.send_if_modified(|current| {
+            let is_changed = *current != alerts;
+            *current = alerts;
+            is_changed
+        });
+    }
+
+    /// Sends the alerts whenever they change, and regularly. Does not end.
+    pub(crate) async fn send_all(self, url: Secret) {
+        let client = http_client();
+        let url = format!("{}/api/v2/alerts", url.expose().trim_end_matches('/'));
+        let mut alerts = self.0.subscribe();
+        alerts.mark_changed();
+        let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
+        let mut failed = false;
+        loop {
+            let wait = if failed { backoff.next_delay() } else { RESEND_INTERVAL };
+            let until = Instant::now() + wait;
+            if failed {
+                tokio::time::sleep_until(until).await;
+            } else {
+                // Its result is an error only if the sender is dropped, which `self` prevents.
+                let _ = tokio::time::timeout_at(until, alerts.changed()).await;
+            }
+            let bodies = bodies(&alerts.borrow_and_update(), Timestamp::now());
+            if bodies.is_empty() {
+                failed = false;
+                continue;
+            }
+            match post(&client, &url, &bodies).await {
+                Ok(()) => {
+                    if failed {
+                        tracing::info!("Alertmanager accepts alerts again");
+                        backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
+                    }
+                    failed = false;
+                }
+                Err(error) => {
+                    if !failed {
+                        tracing::warn!(error, "Alertmanager does not accept alerts; sending is retried");
+                    }
+                    failed = true;
+                }
+            }
+        }
+    }
+}
+
+/// An alert in the format of `POST /api/v2/alerts` of Alertmanager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PostableAlert {
+    labels: BTreeMap<&'static str, String>,
+    annotations: BTreeMap<&'static str, String>,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+}
+
+/// The alerts to send. A silenced alert is sent only after it is resolved, because Alertmanager may know it from before the silence.
+fn bodies(alerts: &[Alert], now: Timestamp) -> Vec<PostableAlert> {
+    let sent = alerts.iter().filter(|alert| alert.state == AlertState::Resolved || alert.silence.is_none());
+    let body = |alert: &Alert| {
+        let labels = [("alertname", &alert.name), ("subject", &alert.subject)];
+        let mut labels: BTreeMap<_, _> = labels.map(|(name, value)| (name, value.clone())).into();
+        labels.insert("severity", alert.severity.to_string());
+        labels.insert("job", "buydesk".to_owned());
+        if let Some(service) = &alert.service {
+            labels.insert("service", service.clone());
+        }
+        let annotations = [("summary", &alert.summary), ("runbook_url", &alert.runbook_url)];
+        PostableAlert {
+            labels,
+            annotations: annotations.map(|(name, value)| (name, value.clone())).into(),
+            starts_at: alert.since,
+            ends_at: alert.resolved_at.unwrap_or_else(|| now.plus(LIFETIME)),
+        }
+    };
+    sent.map(body).collect()
+}
+
+async fn post(client: &reqwest::Client, url: &str, bodies: &[PostableAlert]) -> Result<(), String> {
+    let body = serde_json::to_vec(bodies).map_err(|error| error.to_string())?;
+    let request = client.post(url).header("content-type", "application/json").body(body);
+    // The address may contain a password.
+    let response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(|error| error.without_url().to_string())?;
+    let status = response.status();
+    if status.is_success() { Ok(()) } else { Err(format!("status {status}")) }
+}
+
+#[cfg(test)]
+mod tests;

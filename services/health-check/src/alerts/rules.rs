@@ -1,0 +1,286 @@
+//! The rules that find faults in the health of the platform. They are pure: each call looks at one moment.
+//!
+//! Each rule has the name, the severity and the runbook entry of the alert in `deployment/prometheus/rules` that is about the same
+//! fault.
+
+use std::time::Duration;
+
+use common::{
+    api::{
+        health::{Component, Health, InstanceHealth, Measurement, OrderIntake, ServiceHealth, ServiceState},
+        prices::PriceState,
+    },
+    level::Level,
+};
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// A service that was stopped, or was not seen yet, may be starting again.
+const STOPPED_HOLD: Duration = secs(180);
+/// For a component without which something fails now.
+const BROKEN_HOLD: Duration = secs(10);
+/// For a state that often ends by itself.
+const PASSING_HOLD: Duration = secs(30);
+/// For a measured value, which may be high for a moment.
+const MEASURED_HOLD: Duration = secs(60);
+const LONG_HOLD: Duration = secs(120);
+const DEGRADED_HOLD: Duration = secs(300);
+
+/// Beyond this difference of the clocks of db-proxy and of PostgreSQL, an alert fires. Beyond 5 s, nothing is written.
+const MAX_CLOCK_OFFSET_MILLIS: i64 = 2_000;
+const MAX_LAG_MILLIS: i64 = 10_000;
+const MAX_WAITING_COMMANDS: i64 = 1_000;
+/// In percent of what is permitted.
+const MAX_OPEN_FILES_PERCENT: i64 = 80;
+const MAX_CONNECTIONS_PERCENT: i64 = 90;
+const MIN_LIMIT_PERCENT: i64 = 10;
+
+/// Thresholds that are settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Thresholds {
+    /// An alert fires if less than this part of a disk is available. 0 turns it off.
+    pub(crate) disk_percent: i64,
+    /// The same of the memory of a machine.
+    pub(crate) memory_percent: i64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { disk_percent: 10, memory_percent: 5 }
+    }
+}
+
+/// Defines the rules with their severity and their file in `docs/runbooks`.
+macro_rules! rules {
+    ($($name:ident: $severity:ident, $file:literal;)*) => {
+        /// A rule. Its name is the name of its alerts.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum Rule { $($name,)* }
+
+        impl Rule {
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            pub(crate) fn severity(self) -> Level {
+                match self { $(Self::$name => Level::$severity,)* }
+            }
+
+            /// The name of the file in `docs/runbooks`, without its extension.
+            fn runbook(self) -> &'static str {
+                match self { $(Self::$name => $file,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    ServiceMissing: Critical, "services";
+    ServiceDegraded: Warning, "services";
+    FileDescriptorsUsedUp: Warning, "services";
+    OrdersRefused: Critical, "orders";
+    CommitsFail: Critical, "orders";
+    CommitsNotDurable: Critical, "orders";
+    ClockWrong: Warning, "orders";
+    QueueGrows: Warning, "orders";
+    DatabaseConnectionsUsedUp: Warning, "orders";
+    LimitNearlyReached: Warning, "orders";
+    NoPriceInCurrency: Critical, "prices";
+    PriceProlonged: Warning, "prices";
+    PriceSourceSilent: Warning, "prices";
+    RedisUnavailable: Critical, "infrastructure";
+    ReplicationLags: Warning, "infrastructure";
+    DiskNearlyFull: Warning, "infrastructure";
+    MemoryNearlyUsedUp: Warning, "infrastructure";
+}
+
+impl Rule {
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|rule| rule.name() == name)
+    }
+
+    /// The entry of the runbook, relative to the repository.
+    pub(crate) fn runbook_url(self) -> String {
+        format!("docs/runbooks/{}.md#{}", self.runbook(), self.name().to_lowercase())
+    }
+}
+
+/// A fault that exists now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) rule: Rule,
+    pub(crate) subject: String,
+    pub(crate) service: Option<String>,
+    /// The fault in one sentence.
+    pub(crate) summary: String,
+    /// How long the fault must exist before its alert fires.
+    pub(crate) hold: Duration,
+}
+
+impl Fault {
+    fn new(rule: Rule, subject: &str, hold: Duration, summary: String) -> Self {
+        Self { rule, subject: subject.to_owned(), service: None, summary, hold }
+    }
+
+    fn of_service(self, service: &str) -> Self {
+        Self { service: Some(service.to_owned()), ..self }
+    }
+}
+
+/// All faults of the platform.
+pub(crate) fn find_faults(health: &Health, thresholds: Thresholds) -> Vec<Fault> {
+    let mut faults: Vec<_> = health.services.iter().flat_map(|service| service_faults(service, thresholds)).collect();
+    faults.extend(health.orders.iter().flat_map(order_faults));
+    for machine in &health.machines {
+        let faults_of_machine =
+            machine.measurements.iter().filter_map(|measured| space_fault(measured, &machine.name, thresholds));
+        faults.extend(faults_of_machine);
+    }
+    faults
+}
+
+fn service_faults(service: &ServiceHealth, thresholds: Thresholds) -> Vec<Fault> {
+    let name = service.service.as_str();
+    let mut faults: Vec<_> = state_fault(service).map(|fault| fault.of_service(name)).into_iter().collect();
+    let is_running =
+        |instance: &&InstanceHealth| matches!(instance.state, ServiceState::Alive | ServiceState::Degraded);
+    for instance in service.instances.iter().filter(is_running) {
+        let of_process = instance.measurements.iter().filter_map(|measured| process_fault(measured, instance));
+        let of_components = instance.parts.iter().filter_map(|part| component_fault(name, part));
+        let of_measurements = instance.parts.iter().flat_map(|part| {
+            part.measurements.iter().filter_map(|measured| measured_fault(measured, &part.name, thresholds))
+        });
+        faults.extend(of_process.chain(of_components).chain(of_measurements).map(|fault| fault.of_service(name)));
+    }
+    faults
+}
+
+fn state_fault(service: &ServiceHealth) -> Option<Fault> {
+    let name = service.service.as_str();
+    let missing = |hold, what: &str| Fault::new(Rule::ServiceMissing, name, hold, format!("{name} {what}."));
+    match service.state {
+        ServiceState::Missing => Some(missing(BROKEN_HOLD, "is missing: it sends no heartbeats")),
+        ServiceState::Stopped => Some(missing(STOPPED_HOLD, "has stopped, and was not started again")),
+        ServiceState::Unknown => Some(missing(STOPPED_HOLD, "was never seen")),
+        ServiceState::Degraded => {
+            let missing: Vec<_> =
+                service.parts.iter().filter(|part| !part.ready).map(|part| part.name.as_str()).collect();
+            let why = if missing.is_empty() { "one of its instances".to_owned() } else { missing.join(", ") };
+            let summary = format!("{name} is degraded: it lacks {why}.");
+            Some(Fault::new(Rule::ServiceDegraded, name, DEGRADED_HOLD, summary))
+        }
+        ServiceState::Alive => None,
+    }
+}
+
+/// The fault of a component that is not ready. `None` if another rule is about it, such as the one about the state of the service.
+fn component_fault(service: &str, component: &Component) -> Option<Fault> {
+    if component.ready {
+        return None;
+    }
+    let name = component.name.as_str();
+    let why = component.detail.as_deref().unwrap_or("it is not ready");
+    let fault = |rule, hold, what: &str| Some(Fault::new(rule, name, hold, format!("{what}: {why}.")));
+    match (service, name) {
+        ("db-proxy", "database") => fault(Rule::CommitsFail, BROKEN_HOLD, "Orders cannot be stored"),
+        ("db-proxy", "journal") => fault(Rule::CommitsFail, BROKEN_HOLD, "Movements of wallets cannot be stored"),
+        ("db-proxy", "durability") => fault(Rule::CommitsNotDurable, BROKEN_HOLD, "Orders are refused"),
+        (_, "clock") => fault(Rule::ClockWrong, BROKEN_HOLD, "Nothing is written"),
+        ("price-cache-proxy", "cache") => fault(Rule::RedisUnavailable, BROKEN_HOLD, "No new prices can be written"),
+        _ => {
+            let source = name.strip_prefix(Component::SOURCE)?;
+            let summary = format!("The price source {source} does not vote: {why}.");
+            Some(Fault::new(Rule::PriceSourceSilent, source, PASSING_HOLD, summary))
+        }
+    }
+}
+
+/// The fault of a measurement of a component.
+fn measured_fault(measured: &Measurement, component: &str, thresholds: Thresholds) -> Option<Fault> {
+    let value = measured.value;
+    let exceeds = |max: i64| value.checked_abs().is_none_or(|value| value > max);
+    let fault = |rule, hold, summary| Some(Fault::new(rule, component, hold, summary));
+    match measured.name.as_str() {
+        Measurement::CLOCK_OFFSET if exceeds(MAX_CLOCK_OFFSET_MILLIS) => fault(
+            Rule::ClockWrong,
+            LONG_HOLD,
+            format!("The clocks of db-proxy and of PostgreSQL differ by {value} ms."),
+        ),
+        Measurement::REPLICATION_LAG if exceeds(MAX_LAG_MILLIS) => {
+            fault(Rule::ReplicationLags, MEASURED_HOLD, format!("A standby of PostgreSQL lags {value} ms behind."))
+        }
+        Measurement::WAITING_COMMANDS if exceeds(MAX_WAITING_COMMANDS) => {
+            fault(Rule::QueueGrows, MEASURED_HOLD, format!("{value} commands wait for the writer."))
+        }
+        Measurement::CONNECTIONS_USED if exceeds_percent(measured, MAX_CONNECTIONS_PERCENT) => {
+            let summary = format!("PostgreSQL accepts few further connections: {measured}.");
+            fault(Rule::DatabaseConnectionsUsedUp, MEASURED_HOLD, summary)
+        }
+        _ => space_fault(measured, component, thresholds),
+    }
+}
+
+fn process_fault(measured: &Measurement, instance: &InstanceHealth) -> Option<Fault> {
+    let is_used_up = measured.name == Measurement::OPEN_FILES && exceeds_percent(measured, MAX_OPEN_FILES_PERCENT);
+    is_used_up.then(|| {
+        let summary = format!("{} may open few further files: {measured}.", instance.instance);
+        Fault::new(Rule::FileDescriptorsUsedUp, &instance.instance, LONG_HOLD, summary)
+    })
+}
+
+/// The fault that little of a disk or of the memory is available. `subject` is the machine or the component.
+fn space_fault(measured: &Measurement, subject: &str, thresholds: Thresholds) -> Option<Fault> {
+    let (rule, min_percent, hold) = match measured.name.as_str() {
+        Measurement::DISK_AVAILABLE => (Rule::DiskNearlyFull, thresholds.disk_percent, BROKEN_HOLD),
+        Measurement::MEMORY_AVAILABLE => (Rule::MemoryNearlyUsedUp, thresholds.memory_percent, MEASURED_HOLD),
+        _ => return None,
+    };
+    let is_low = measured.percent().is_some_and(|percent| percent < min_percent);
+    is_low.then(|| Fault::new(rule, subject, hold, format!("Little is left at {subject}: {measured}.")))
+}
+
+fn exceeds_percent(measured: &Measurement, max: i64) -> bool {
+    measured.percent().is_some_and(|percent| percent > max)
+}
+
+fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if !orders.accepted {
+        let why = orders.reason.as_deref().unwrap_or("the reason is not known");
+        faults.push(Fault::new(
+            Rule::OrdersRefused,
+            "orders",
+            PASSING_HOLD,
+            format!("Orders are not accepted: {why}."),
+        ));
+    }
+    for intake in &orders.prices {
+        let currency = intake.currency.to_string();
+        let fault = |rule, hold, summary| Fault::new(rule, &currency, hold, summary);
+        if !intake.accepted {
+            let why = intake.reason.as_deref().unwrap_or("there is no price");
+            let summary = format!("Orders in {currency} are refused: {why}.");
+            faults.push(fault(Rule::NoPriceInCurrency, PASSING_HOLD, summary));
+        } else if intake.price.as_ref().is_some_and(|price| price.state == PriceState::Prolonged) {
+            let summary =
+                format!("Orders in {currency} use the last good price, because the sources agree on no newer one.");
+            faults.push(fault(Rule::PriceProlonged, LONG_HOLD, summary));
+        }
+    }
+    let nearly_reached = orders.limit.as_ref().filter(|limit| {
+        let remaining = i128::from(limit.remaining.get()) * 100;
+        remaining < i128::from(limit.limit.get()) * i128::from(MIN_LIMIT_PERCENT)
+    });
+    if let Some(limit) = nearly_reached {
+        let summary = format!("{} of {} BTC remain for orders.", limit.remaining, limit.limit);
+        faults.push(Fault::new(Rule::LimitNearlyReached, "limit", BROKEN_HOLD, summary));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests;

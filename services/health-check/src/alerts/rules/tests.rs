@@ -1,0 +1,140 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: &str = "2026-01-02T03:04:05.000000Z";
+
+fn health(services: &[Value], orders: &Value) -> Health {
+    serde_json::from_value(json!({
+        "status": "ok", "at": NOW, "orders": orders, "services": services, "infrastructure": [],
+        "reports_last_hour": { "critical": 0, "error": 0, "warning": 0, "info": 0, "debug": 0 },
+    }))
+    .unwrap()
+}
+
+fn accepted() -> Value {
+    json!({ "accepted": true, "prices": [] })
+}
+
+/// A service with one running instance.
+fn service(name: &str, parts: &Value, measurements: &[Measurement]) -> Value {
+    let instance = json!({
+        "instance": "host-1-42", "state": "alive", "last_seen": NOW, "interval_secs": 60, "uptime_secs": 1,
+        "version": "1", "parts": parts, "measurements": measurements,
+    });
+    json!({ "service": name, "state": "alive", "parts": parts, "instances": [instance] })
+}
+
+/// The rules and the subjects of the faults.
+fn found(health: &Health) -> Vec<String> {
+    let faults = find_faults(health, Thresholds::default());
+    faults.iter().map(|fault| format!("{} {}", fault.rule.name(), fault.subject)).collect()
+}
+
+fn found_in_component(service_name: &str, component: &Value) -> Vec<String> {
+    found(&health(&[service(service_name, &json!([component]), &[])], &accepted()))
+}
+
+#[test]
+fn healthy_platform_has_no_fault() {
+    let disk = Measurement::new(Measurement::DISK_AVAILABLE, 10, Measurement::BYTES).of(100).about("/data");
+    let component = json!({ "name": "database", "ready": true, "measurements": [disk] });
+    assert_eq!(found_in_component("db-proxy", &component), [""; 0]);
+}
+
+#[test]
+fn state_of_a_service_is_a_fault_that_is_held_longer_if_the_service_may_be_starting() {
+    let fault_of = |state: &str| {
+        let service = json!({ "service": "rates", "state": state, "parts": [], "instances": [] });
+        find_faults(&health(&[service], &accepted()), Thresholds::default()).into_iter().next()
+    };
+    for (state, rule, hold) in [
+        ("missing", Rule::ServiceMissing, BROKEN_HOLD),
+        ("stopped", Rule::ServiceMissing, STOPPED_HOLD),
+        ("unknown", Rule::ServiceMissing, STOPPED_HOLD),
+        ("degraded", Rule::ServiceDegraded, DEGRADED_HOLD),
+    ] {
+        let fault = fault_of(state).unwrap();
+        assert_eq!((fault.rule, fault.hold, fault.service.as_deref()), (rule, hold, Some("rates")), "{state}");
+    }
+    assert_eq!(fault_of("alive"), None);
+}
+
+#[test]
+fn component_that_is_not_ready_is_the_fault_of_its_rule() {
+    for (service, component, expected) in [
+        ("db-proxy", "database", "CommitsFail database"),
+        ("db-proxy", "journal", "CommitsFail journal"),
+        ("db-proxy", "durability", "CommitsNotDurable durability"),
+        ("db-proxy", "clock", "ClockWrong clock"),
+        ("price-cache-proxy", "cache", "RedisUnavailable cache"),
+        ("price-updater", "source:kraken", "PriceSourceSilent kraken"),
+    ] {
+        let component = json!({ "name": component, "ready": false, "detail": "it is broken" });
+        assert_eq!(found_in_component(service, &component), [expected]);
+    }
+    // The service is degraded, which is another fault.
+    assert_eq!(found_in_component("create-order", &json!({ "name": "db-proxy", "ready": false })), [""; 0]);
+}
+
+#[test]
+fn measurement_beyond_its_threshold_is_a_fault() {
+    let measured = |measurement: Measurement| {
+        found_in_component("db-proxy", &json!({ "name": "x", "ready": true, "measurements": [measurement] }))
+    };
+    let none = [""; 0];
+    let disk = |available: i64| Measurement::new(Measurement::DISK_AVAILABLE, available, Measurement::BYTES).of(1000);
+    assert_eq!(
+        (measured(disk(100)), measured(disk(99))),
+        (none.map(str::to_owned).into(), vec!["DiskNearlyFull x".to_owned()])
+    );
+    let offset = |millis: i64| Measurement::new(Measurement::CLOCK_OFFSET, millis, Measurement::MILLISECONDS);
+    assert_eq!(measured(offset(-2000)), none);
+    assert_eq!(measured(offset(-2001)), ["ClockWrong x"]);
+    assert_eq!(measured(offset(i64::MIN)), ["ClockWrong x"]);
+    let counted = |name: &str, value: i64| Measurement::new(name, value, "things");
+    assert_eq!(measured(counted(Measurement::WAITING_COMMANDS, 1001)), ["QueueGrows x"]);
+    assert_eq!(measured(counted(Measurement::REPLICATION_LAG, 10_001)), ["ReplicationLags x"]);
+    assert_eq!(measured(counted(Measurement::CONNECTIONS_USED, 91).of(100)), ["DatabaseConnectionsUsedUp x"]);
+    assert_eq!(measured(counted(Measurement::CONNECTIONS_USED, 90).of(100)), none);
+    let files = Measurement::new(Measurement::OPEN_FILES, 81, "files").of(100);
+    let process = service("rates", &json!([]), &[files]);
+    assert_eq!(found(&health(&[process], &accepted())), ["FileDescriptorsUsedUp host-1-42"]);
+}
+
+#[test]
+fn instance_that_does_not_run_has_no_fault_of_its_own() {
+    let mut stopped = service("db-proxy", &json!([{ "name": "database", "ready": false }]), &[]);
+    stopped["instances"][0]["state"] = "missing".into();
+    assert_eq!(found(&health(&[stopped], &accepted())), [""; 0]);
+}
+
+#[test]
+fn thresholds_of_machines_are_settings_and_zero_turns_them_off() {
+    let mut health = health(&[], &accepted());
+    let memory = Measurement::new(Measurement::MEMORY_AVAILABLE, 4, Measurement::BYTES).of(100);
+    health.machines = serde_json::from_value(json!([
+        { "name": "host-1", "services": [], "last_seen": NOW, "measurements": [memory] },
+    ]))
+    .unwrap();
+    assert_eq!(found(&health), ["MemoryNearlyUsedUp host-1"]);
+    let off = Thresholds { memory_percent: 0, disk_percent: 0 };
+    assert_eq!(find_faults(&health, off), []);
+}
+
+#[test]
+fn refused_orders_missing_and_prolonged_prices_and_a_low_limit_are_faults() {
+    let price =
+        |state: &str| json!({ "price": "1.00", "state": state, "simulated": false, "as_of": NOW, "expires_at": NOW });
+    let orders = json!({
+        "accepted": false, "reason": "the limit is reached",
+        "prices": [
+            { "currency": "EUR", "accepted": false },
+            { "currency": "GBP", "accepted": true, "price": price("prolonged") },
+            { "currency": "USD", "accepted": true, "price": price("fresh") },
+        ],
+        "limit": { "limit": "100.00000000", "remaining": "9.99999999", "reserved": "0.00000000" },
+    });
+    let expected = ["OrdersRefused orders", "NoPriceInCurrency EUR", "PriceProlonged GBP", "LimitNearlyReached limit"];
+    assert_eq!(found(&health(&[], &orders)), expected);
+}

@@ -1,0 +1,90 @@
+//! Silences: planned maintenance, during which nobody is notified of matching alerts.
+
+use std::time::Duration;
+
+use common::{
+    api::{
+        FieldError,
+        alerts::{Alert, MAX_SILENCE, MAX_SILENCE_TEXT, NewSilence, Silence},
+        filters::must_be_one_of,
+    },
+    time::Timestamp,
+};
+
+use super::rules::Rule;
+use crate::{error::Error, validation::is_name};
+
+/// Maximum number of silences.
+const MAX_SILENCES: usize = 100;
+
+#[derive(Debug, Default)]
+pub(crate) struct Silences(Vec<Silence>);
+
+impl Silences {
+    pub(crate) fn new(mut silences: Vec<Silence>) -> Self {
+        silences.sort_by_key(|silence| silence.until);
+        Self(silences)
+    }
+
+    /// Adds a silence, or returns an error with every invalid field.
+    pub(crate) fn add(&mut self, new: NewSilence, now: Timestamp) -> Result<Silence, Error> {
+        let NewSilence { alert, service, for_secs, created_by, reason } = new;
+        let mut errors = Vec::new();
+        let mut invalid = |field: &str, rule: String| errors.push(FieldError::new(field, rule));
+        match (&alert, &service) {
+            (None, None) => invalid("alert", "must be set, or service must be set".to_owned()),
+            (Some(name), _) if Rule::of_name(name).is_none() => {
+                invalid("alert", must_be_one_of(Rule::ALL.iter().map(|rule| rule.name())));
+            }
+            _ => {}
+        }
+        if service.as_ref().is_some_and(|service| !is_name(service)) {
+            invalid("service", "must be the name of a service, a component, a currency or a machine".to_owned());
+        }
+        if !(1..=MAX_SILENCE.as_secs()).contains(&for_secs) {
+            invalid("for_secs", format!("must be 1 to {} seconds (30 days)", MAX_SILENCE.as_secs()));
+        }
+        for (field, text) in [("created_by", &created_by), ("reason", &reason)] {
+            if text.trim().is_empty() || text.chars().count() > MAX_SILENCE_TEXT {
+                invalid(field, format!("must have 1 to {MAX_SILENCE_TEXT} characters"));
+            }
+        }
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
+        }
+        self.remove_ended(now);
+        if self.0.len() >= MAX_SILENCES {
+            let rule = format!("cannot be added: there are {MAX_SILENCES} silences; remove one");
+            return Err(Error::Invalid(vec![FieldError::new("alert", rule)]));
+        }
+        let id = uuid::Uuid::new_v4().to_string();
+        let until = now.plus(Duration::from_secs(for_secs));
+        let silence = Silence { id, alert, service, created_at: now, until, created_by, reason };
+        self.0.push(silence.clone());
+        self.0.sort_by_key(|silence| silence.until);
+        Ok(silence)
+    }
+
+    /// Ends a silence.
+    pub(crate) fn remove(&mut self, id: &str) -> Result<(), Error> {
+        let position = self.0.iter().position(|silence| silence.id == id).ok_or(Error::UnknownSilence)?;
+        self.0.remove(position);
+        Ok(())
+    }
+
+    pub(crate) fn remove_ended(&mut self, now: Timestamp) {
+        self.0.retain(|silence| silence.until > now);
+    }
+
+    /// The id of the silence because of which nobody is notified of the alert.
+    pub(crate) fn of(&self, alert: &Alert) -> Option<String> {
+        self.0.iter().rfind(|silence| silence.matches(alert)).map(|silence| silence.id.clone())
+    }
+
+    pub(crate) fn list(&self) -> &[Silence] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Sends each alert that fires or is resolved to a webhook: a POST request with the alert as JSON.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use common::{api::alerts::Alert, clients::http_client, concurrency::backoff::Backoff, config::Secret};
+use poem::http::StatusCode;
+use tokio::{sync::Notify, time::Instant};
+
+use super::REQUEST_TIMEOUT;
+
+/// Maximum number of queued notifications. A further one replaces the oldest.
+const MAX_QUEUED: usize = 256;
+/// Base delay before the first retry; see [`Backoff`].
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// How long a notification is retried. An older one says nothing about the present.
+const MAX_RETRY_TIME: Duration = Duration::from_hours(1);
+
+/// The sending end of the queue. Clones share the queue.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WebhookQueue(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    queued: Mutex<VecDeque<Alert>>,
+    arrived: Notify,
+}
+
+impl WebhookQueue {
+    /// Queues a notification. Never blocks.
+    pub(crate) fn push(&self, alert: Alert) {
+        let mut queued = self.queued();
+        let dropped = if queued.len() >= MAX_QUEUED { queued.pop_front() } else { None };
+        queued.push_back(alert);
+        drop(queued);
+        self.0.arrived.notify_one();
+        if let Some(Alert { name, subject, .. }) = dropped {
+            tracing::warn!(alert = name, subject, "too many notifications wait for the webhook; the oldest is dropped");
+        }
+    }
+
+    async fn next(&self) -> Alert {
+        loop {
+            let next = self.queued().pop_front();
+            match next {
+                Some(alert) => return alert,
+                None => self.0.arrived.notified().await,
+            }
+        }
+    }
+
+    fn queued(&self) -> MutexGuard<'_, VecDeque<Alert>> {
+        self.0.queued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends the queued notifications in their order to `url`. Does not end.
+    pub(crate) async fn send_all(self, url: Secret) {
+        let client = http_client();
+        loop {
+            let alert = self.next().await;
+            send(&client, &url, &alert).await;
+        }
+    }
+}
+
+/// What happens after a failed attempt.
+enum Failure {
+    Retry(String),
+    /// The receiver refuses the request, so it would refuse it again.
+    Drop(String),
+}
+
+/// Sends one notification. Retries until it is accepted or too old.
+async fn send(client: &reqwest::Client, url: &Secret, alert: &Alert) {
+    let (start, mut backoff) = (Instant::now(), Backoff::new(FIRST_BACKOFF, MAX_BACKOFF));
+    let mut has_failed = false;
+    loop {
+        let (name, subject, state) = (&alert.name, &alert.subject, alert.state);
+        match post(client, url, alert).await {
+            Ok(()) if has_failed => {
+                return tracing::info!(alert = name, subject, %state, "the webhook accepts notifications again");
+            }
+            Ok(()) => return,
+            Err(Failure::Drop(error)) => {
+                return tracing::warn!(alert = name, subject, %state, error, "the webhook refuses a notification");
+            }
+            Err(Failure::Retry(error)) if start.elapsed() >= MAX_RETRY_TIME => {
+                return tracing::warn!(alert = name, subject, %state, error, "a notification was not delivered to the webhook");
+            }
+            Err(Failure::Retry(error)) => {
+                if !std::mem::replace(&mut has_failed, true) {
+                    tracing::warn!(alert = name, subject, %state, error, "the webhook cannot be reached; sending is retried");
+                }
+                tokio::time::sleep(backoff.next_delay()).await;
+            }
+        }
+    }
+}
+
+async fn post(client: &reqwest::Client, url: &Secret, alert: &Alert) -> Result<(), Failure> {
+    let body = serde_json::to_vec(alert).map_err(|error| Failure::Drop(error.to_string()))?;
+    let request = client.post(url.expose()).header("content-type", "application/json").body(body);
+    // The address may contain a secret.
+    let response = request.timeout(REQUEST_TIMEOUT).send().await;
+    let status = response.map_err(|error| Failure::Retry(error.without_url().to_string()))?.status();
+    let is_passing =
+        status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    match status {
+        _ if status.is_success() => Ok(()),
+        _ if is_passing => Err(Failure::Retry(format!("status {status}"))),
+        _ => Err(Failure::Drop(format!("status {status}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

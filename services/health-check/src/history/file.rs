@@ -1,0 +1,130 @@
+//! The file of the history: one JSON object a line. A later line about a period replaces an earlier one.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{BufRead, BufReader, ErrorKind, Write},
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use anyhow::Context;
+use common::api::{alerts::Silence, history::HistoryPeriod};
+use serde::{Deserialize, Serialize};
+
+/// Maximum number of lines that wait to be written.
+const MAX_QUEUED: usize = 4096;
+
+/// A line of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Record {
+    Period(HistoryPeriod),
+    Silence(Silence),
+    RemovedSilence { id: String },
+}
+
+/// The lines of a file.
+pub(super) struct Records(Vec<Record>);
+
+impl Records {
+    /// The latest version of each period, in the order of their ids, and the silences that were not removed.
+    pub(super) fn into_current(self) -> (Vec<HistoryPeriod>, Vec<Silence>) {
+        let mut periods = std::collections::BTreeMap::new();
+        let mut silences: Vec<Silence> = Vec::new();
+        for record in self.0 {
+            match record {
+                Record::Period(period) => {
+                    periods.insert(period.id, period);
+                }
+                Record::Silence(silence) => silences.push(silence),
+                Record::RemovedSilence { id } => silences.retain(|silence| silence.id != id),
+            }
+        }
+        (periods.into_values().collect(), silences)
+    }
+}
+
+/// Reads a file. A file that does not exist is empty. A line that cannot be read is skipped: the last one may be incomplete after a
+/// crash, and another may be of a newer release.
+pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Records(Vec::new())),
+        Err(error) => return Err(error).with_context(|| description(path)),
+    };
+    let mut records = Vec::new();
+    let mut skipped = 0_u64;
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.with_context(|| description(path))?;
+        match serde_json::from_slice(&line) {
+            Ok(record) => records.push(record),
+            Err(_) => skipped += u64::from(!line.is_empty()),
+        }
+    }
+    if skipped > 0 {
+        tracing::warn!(path = %path.display(), skipped, "some lines of the history cannot be read");
+    }
+    Ok(Records(records))
+}
+
+fn description(path: &Path) -> String {
+    format!("the file of HEALTH_HISTORY_FILE={} cannot be used", path.display())
+}
+
+/// Appends lines to the file, in a thread of its own: a slow disk delays nothing else.
+#[derive(Debug)]
+pub(crate) struct HistoryFile(SyncSender<Record>);
+
+impl HistoryFile {
+    /// Replaces the file by one with these lines.
+    pub(super) fn replace(path: &Path, records: impl Iterator<Item = Record>) -> anyhow::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let file = write_new(path, folder, records).with_context(|| description(path))?;
+        let (sender, receiver) = sync_channel(MAX_QUEUED);
+        let path = path.to_owned();
+        let builder = thread::Builder::new().name("history".to_owned());
+        builder.spawn(move || append_all(file, &path, &receiver))?;
+        Ok(Self(sender))
+    }
+
+    /// Queues a line. Never blocks.
+    pub(super) fn append(&self, record: Record) {
+        if self.0.try_send(record).is_err() {
+            tracing::warn!("the disk is too slow for the history; an entry is only in memory");
+        }
+    }
+}
+
+/// Writes another file, and then renames it, so that a crash loses nothing. Returns the file for further lines.
+fn write_new(path: &Path, folder: Option<&Path>, records: impl Iterator<Item = Record>) -> std::io::Result<File> {
+    folder.map_or(Ok(()), fs::create_dir_all)?;
+    let new = PathBuf::from(format!("{}.new", path.display()));
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, &record)?;
+        lines.push(b'\n');
+    }
+    let mut file = File::create(&new)?;
+    file.write_all(&lines)?;
+    file.sync_data()?;
+    fs::rename(&new, path)?;
+    OpenOptions::new().append(true).open(path)
+}
+
+/// Appends every line, until the sender is dropped. A failure is logged once, until a line is written again.
+fn append_all(mut file: File, path: &Path, receiver: &Receiver<Record>) {
+    let mut has_failed = false;
+    while let Ok(record) = receiver.recv() {
+        let Ok(mut line) = serde_json::to_vec(&record) else { continue };
+        line.push(b'\n');
+        match file.write_all(&line) {
+            Ok(()) => has_failed = false,
+            Err(error) => {
+                if !std::mem::replace(&mut has_failed, true) {
+                    tracing::warn!(path = %path.display(), %error, "the history cannot be written; it is only in memory");
+                }
+            }
+        }
+    }
+}
