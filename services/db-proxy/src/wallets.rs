@@ -33,7 +33,7 @@ use common::{
 };
 use uuid::Uuid;
 
-use self::store::{EntryPosition, OperationScan};
+use self::store::{EntryPosition, MovementRange, OperationScan};
 pub use self::{
     command::{Decision, MoveMoneyCommand, MoveTerms},
     requests::{move_money_command, outcome_of},
@@ -204,12 +204,24 @@ impl WalletService {
     }
 
     async fn verify_movements(&self, after: MovementId, limit: u32) -> Result<VerificationPage, DatabaseError> {
-        let lines = self.store.movement_lines(after, limit).await?;
+        // The page ends after `limit` movements or `limit` orders, whichever comes first. No index finds the paid orders among the others.
+        let end_of_orders = self.store.order_at_distance(after, limit).await?.map(|order| MovementId(order.0));
+        // No id is higher.
+        let last = end_of_orders.unwrap_or(MovementId(Uuid::max()));
+        let lines = self.store.movement_lines(MovementRange { after, last }, limit).await?;
         let movements = lines.chunk_by(|a, b| a.movement == b.movement).count();
-        let next = lines.last().filter(|_| movements == page_len(limit)).map(|last| last.movement);
+        let end_of_movements = lines.last().filter(|_| movements == page_len(limit)).map(|last| last.movement);
+        let next = end_of_movements.or(end_of_orders);
+        let paid_orders = self.store.paid_orders(MovementRange { after, last: next.unwrap_or(last) }).await?;
+        let mut violations = verification::check_movements(&lines);
+        violations.extend(verification::check_paid_orders(&paid_orders));
         Ok(VerificationPage {
-            checked: CheckedRows { movements: row_count(movements), ..CheckedRows::default() },
-            violations: verification::check_movements(&lines),
+            checked: CheckedRows {
+                movements: row_count(movements),
+                paid_orders: row_count(paid_orders.len()),
+                ..CheckedRows::default()
+            },
+            violations,
             next_cursor: next.map(VerificationCursor::Movements),
         })
     }

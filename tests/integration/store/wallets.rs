@@ -78,6 +78,7 @@ impl Fixture {
             result.checked.wallets += page.checked.wallets;
             result.checked.entries += page.checked.entries;
             result.checked.movements += page.checked.movements;
+            result.checked.paid_orders += page.checked.paid_orders;
             result.violations.extend(page.violations);
             cursor = page.next_cursor;
             if cursor.is_none() {
@@ -192,7 +193,7 @@ async fn movements_are_stored_with_their_balances_and_replayed_exactly(stack: St
     );
     let wallets = fixture.query_text("select currency, cast(balance as text) from wallets_readable").await;
     assert_eq!(wallets, [["BTC", "1.00000001"], ["USD", "999.5000"], ["USD", "999999001.4998"]]);
-    assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 3, entries: 9, movements: 7 });
+    assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 3, entries: 9, movements: 7, paid_orders: 0 });
 }
 
 async fn refused_movement_does_not_affect_other_movements(stack: Stack) {
@@ -245,7 +246,7 @@ async fn retry_after_a_lost_answer_finds_its_own_movement(stack: Stack) {
     let first = commit(&fixture.wallets().store, &mut commands).await;
     assert_eq!(commit(&fixture.another_wallet_store().await, &mut commands).await, first);
     assert_eq!(fixture.balance(wallet).await, "3.00");
-    assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 1, entries: 2, movements: 2 });
+    assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 1, entries: 2, movements: 2, paid_orders: 0 });
 }
 
 /// The first request of a client waits in the queue of one db-proxy. Another db-proxy refuses its retry. Then the first request is
@@ -359,5 +360,5 @@ async fn old_keys_are_deleted_and_movements_remain(stack: Stack) {
     retention::run_round(&retention, now).await.unwrap();
     assert_eq!(fixture.query_text("select key from wallet_keys").await, [["new"]]);
     assert_eq!(fixture.query_text("select key from wallet_refusals").await, [[""; 1]; 0]);
-    assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 1, entries: 2, movements: 2 });
+    assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 1, entries: 2, movements: 2, paid_orders: 0 });
 }

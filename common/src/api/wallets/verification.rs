@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     api::cursor::{CursorError, parse_hex},
-    ids::{MovementId, WalletId},
+    ids::{MovementId, OrderId, WalletId},
 };
 
 /// The result of a check of some rows of the journal.
@@ -30,6 +30,10 @@ pub struct CheckedRows {
     pub wallets: u64,
     pub entries: u64,
     pub movements: u64,
+    /// Orders that a wallet paid.
+    #[serde(default)]
+    #[oai(default)]
+    pub paid_orders: u64,
 }
 
 /// A row that contradicts the rules of the journal.
@@ -46,6 +50,9 @@ pub struct Violation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub movement_id: Option<MovementId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub order_id: Option<OrderId>,
 }
 
 /// The rule that a row contradicts.
@@ -71,10 +78,12 @@ pub enum ViolationKind {
     NotBalanced,
     /// A movement of an order has no order, or changes other wallets or amounts than the order states.
     WrongOrder,
+    /// An order that a wallet paid has no movement.
+    MissingPayment,
 }
 
 /// The position in a verification: wallets first, then entries, then movements. Each position is that of the last row that was
-/// checked.
+/// checked. Paid orders are checked with the movements, because the movement of an order has its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VerificationCursor {
     Wallets(WalletId),

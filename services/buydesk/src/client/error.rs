@@ -120,6 +120,13 @@ impl ClientError {
         self
     }
 
+    /// Adds a sentence to what the user can do.
+    #[must_use]
+    pub fn adding_next_step(self, sentence: &str) -> Self {
+        let next_step = self.next_step.iter().map(String::as_str).chain([sentence]).collect::<Vec<_>>().join(" ");
+        self.replacing_next_step(next_step)
+    }
+
     /// The service sent no response.
     pub fn no_response(endpoint: &Endpoint, error: &reqwest::Error) -> Self {
         let Endpoint { service, settings, .. } = endpoint;

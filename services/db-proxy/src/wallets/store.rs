@@ -8,7 +8,7 @@ mod unit_of_work;
 
 use common::{
     api::{orders::OwnerFilter, wallets::CreateWalletCommand},
-    ids::{MovementId, WalletId},
+    ids::{MovementId, OrderId, WalletId},
     money::Money,
     time::Timestamp,
 };
@@ -18,7 +18,7 @@ pub(crate) use self::{postgres::PostgresJournal, sqlite::SqliteJournal};
 use super::{
     command::{Decision, MoveMoneyCommand},
     records::StoredWallet,
-    verification::{JournalEntry, MovementLine, WalletBalance},
+    verification::{JournalEntry, MovementLine, PaymentOfOrder, WalletBalance},
 };
 use crate::{
     clock_check::ClockCheck,
@@ -53,6 +53,13 @@ pub(super) struct OperationScan {
 pub(super) struct EntryPosition {
     pub wallet: WalletId,
     pub number: i64,
+}
+
+/// The movements after `after` up to `last`, in the order of the ids; also the orders, because the movement of an order has its id.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MovementRange {
+    pub after: MovementId,
+    pub last: MovementId,
 }
 
 /// Wallets and their journal in a database. Clones share its connections.
@@ -176,12 +183,26 @@ impl WalletStore {
         on_engine!(self, store => store.journal_entries(from, limit))
     }
 
-    /// The lines of the movements after an id, in the order of the ids. `limit` is the number of movements.
+    /// The lines of the movements in a range, in the order of the ids. `limit` is the number of movements.
     pub(super) async fn movement_lines(
         &self,
-        after: MovementId,
+        range: MovementRange,
         limit: u32,
     ) -> Result<Vec<MovementLine>, DatabaseError> {
-        on_engine!(self, store => store.movement_lines(after, limit))
+        on_engine!(self, store => store.movement_lines(range, limit))
+    }
+
+    /// The order that has `count` orders after `after` up to itself, in the order of the ids. `None` if there are less.
+    pub(super) async fn order_at_distance(
+        &self,
+        after: MovementId,
+        count: u32,
+    ) -> Result<Option<OrderId>, DatabaseError> {
+        on_engine!(self, store => store.order_at_distance(after, count))
+    }
+
+    /// The orders in a range that a wallet paid, in the order of the ids.
+    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaymentOfOrder>, DatabaseError> {
+        on_engine!(self, store => store.paid_orders(range))
     }
 }

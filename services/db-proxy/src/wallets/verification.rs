@@ -1,5 +1,6 @@
 //! The check of the journal, without I/O: each balance follows from the entries of its wallet, the entries of each wallet are
-//! numbered without a gap, each movement adds up to zero, and the movement of an order is the payment that the order states.
+//! numbered without a gap, each movement adds up to zero, the movement of an order is the payment that the order states, and each order
+//! that a wallet paid has a movement.
 //!
 //! The rows are checked in pages, so no check holds many rows in memory or runs for long. Entries are only added, so rows that are
 //! added between two pages do not disturb the check.
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 
 use common::{
     api::wallets::{Violation, ViolationKind},
-    ids::{MovementId, WalletId},
+    ids::{MovementId, OrderId, WalletId},
     money::Currency,
 };
 
@@ -71,12 +72,20 @@ pub struct PaidOrder {
     pub bitcoin: i64,
 }
 
+/// An order that a wallet paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentOfOrder {
+    pub order: OrderId,
+    /// Whether the movement of the order exists.
+    pub has_movement: bool,
+}
+
 /// Compares wallets with their newest entries.
 pub fn check_wallets(wallets: &[WalletBalance]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for wallet in wallets {
         let mut add = |kind| {
-            violations.push(Violation { kind, wallet_id: Some(wallet.id), number: None, movement_id: None });
+            violations.push(Violation { wallet_id: Some(wallet.id), ..violation(kind) });
         };
         if wallet.entries != wallet.last_number.unwrap_or(0) {
             add(ViolationKind::EntryCountDiffers);
@@ -96,7 +105,7 @@ pub fn check_entries(previous: Option<&JournalEntry>, entries: &[JournalEntry]) 
     for entry in entries {
         let mut add = |kind| {
             let (number, movement_id) = (Some(entry.number), Some(entry.movement));
-            violations.push(Violation { kind, wallet_id: Some(entry.wallet), number, movement_id });
+            violations.push(Violation { wallet_id: Some(entry.wallet), number, movement_id, ..violation(kind) });
         };
         let before = previous.filter(|previous| previous.wallet == entry.wallet);
         let (number, balance) = before.map_or((0, 0), |before| (before.number, before.balance));
@@ -139,9 +148,20 @@ pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
             continue;
         };
         let movement_id = lines.first().map(|line| line.movement);
-        violations.push(Violation { kind, wallet_id: None, number: None, movement_id });
+        violations.push(Violation { movement_id, ..violation(kind) });
     }
     violations
+}
+
+/// Finds the orders without a movement. Whether a movement is the payment of its order is checked with the movement.
+pub fn check_paid_orders(orders: &[PaymentOfOrder]) -> Vec<Violation> {
+    let unpaid = orders.iter().filter(|order| !order.has_movement);
+    unpaid.map(|order| Violation { order_id: Some(order.order), ..violation(ViolationKind::MissingPayment) }).collect()
+}
+
+/// A violation without the rows that it concerns.
+fn violation(kind: ViolationKind) -> Violation {
+    Violation { kind, wallet_id: None, number: None, movement_id: None, order_id: None }
 }
 
 /// Whether the lines of wallets are those that the order of the movement states, if it is of an order.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use common::{
     api::{
         orders::{Order, OrderWallets, OwnerFilter, RefusalReason, Refused},
-        wallets::{EntryType, ViolationKind},
+        wallets::{CheckedRows, EntryType, ViolationKind},
     },
     ids::WalletId,
     metrics::Metrics,
@@ -24,11 +24,12 @@ use tokio::task::JoinSet;
 
 use super::{
     super::{Fixture, TestOrder, commands, commit, expect_placed, market_order, no_limit, sats, unchecked_clock},
-    deposit, has_moved, transfer,
+    Verification, deposit, has_moved, transfer,
 };
 
 on_both_stacks!(
     paid_order_is_stored_with_its_movement_and_replayed_exactly,
+    paid_order_without_its_movement_is_found_between_orders_that_no_wallet_paid,
     order_without_funds_is_refused_also_as_delayed_duplicate_and_counts_nothing,
     aborted_transaction_stores_order_and_payment_or_neither,
     paid_orders_and_opposite_transfers_of_several_processes_are_exact,
@@ -121,6 +122,33 @@ async fn paid_order_is_stored_with_its_movement_and_replayed_exactly(stack: Stac
     fixture.query_text("update orders set wallet_id = credit_wallet_id where credit_wallet_id is not null").await;
     let found: Vec<_> = fixture.verify().await.violations.iter().map(|violation| violation.kind).collect();
     assert_eq!(found, [ViolationKind::WrongOrder]);
+}
+
+async fn paid_order_without_its_movement_is_found_between_orders_that_no_wallet_paid(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let euro = fixture.create_wallet("EUR").await;
+    fixture.move_money(&[deposit("a", euro, "100")]).await;
+    let plain = |key: usize| commands(&[market_order(key, 5)]).remove(0);
+    // More orders than a page has rows, before and after the payments.
+    let mut batch: Vec<_> = (0..10).map(plain).collect();
+    batch.push(paid(euros("b", "1", 7), euro, None));
+    batch.push(plain(10));
+    batch.push(paid(euros("c", "1", 7), euro, None));
+    batch.extend((11..20).map(plain));
+    let decisions = place(&fixture.store, batch, no_limit()).await;
+    let checked = CheckedRows { wallets: 1, entries: 3, movements: 3, paid_orders: 2 };
+    assert_eq!(fixture.check_journal().await, checked);
+
+    // The journal itself is correct, so only the orders show that payments are lost.
+    fixture.query_text("update orders set wallet_id = (select id from wallets) where seq in (1, 12, 22)").await;
+    let Verification { checked, violations } = fixture.verify().await;
+    assert_eq!(checked.paid_orders, 5);
+    let found: Vec<_> = violations.iter().map(|violation| (violation.kind, violation.order_id)).collect();
+    let expected = [0, 11, 21].map(|index| {
+        let order: &Order = expect_placed(&decisions[index]).0;
+        (ViolationKind::MissingPayment, Some(order.id))
+    });
+    assert_eq!(found, expected);
 }
 
 async fn order_without_funds_is_refused_also_as_delayed_duplicate_and_counts_nothing(stack: Stack) {

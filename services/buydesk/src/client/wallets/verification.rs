@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// Checks all rows from the cursor on, and prints every violation. The exit code is 0 if there is none.
 pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) -> anyhow::Result<ExitCode> {
     let progress = progress_bar(json)?;
-    let mut walk = Walk { client, next: Next::Page(args.cursor), checked: CheckedRows::default() };
+    let mut walk = Walk { client, next: Next::Page(args.cursor), is_first: true, checked: CheckedRows::default() };
     let (mut listed, mut count) = (Vec::new(), 0_u64);
     while let Some(page) = naming_options(walk.next_page().await, OPTIONS)? {
         progress.set_message(rows(walk.checked));
@@ -70,6 +70,8 @@ enum Next {
 struct Walk<'a> {
     client: &'a ApiClient,
     next: Next,
+    /// Whether no page was read.
+    is_first: bool,
     checked: CheckedRows,
 }
 
@@ -79,10 +81,12 @@ impl Walk<'_> {
         let Next::Page(cursor) = self.next else { return Ok(None) };
         let page = self.read(cursor).await?;
         self.next = page.next_cursor.map_or(Next::End, |cursor| Next::Page(Some(cursor)));
-        let CheckedRows { wallets, entries, movements } = page.checked;
+        self.is_first = false;
+        let CheckedRows { wallets, entries, movements, paid_orders } = page.checked;
         self.checked.wallets += wallets;
         self.checked.entries += entries;
         self.checked.movements += movements;
+        self.checked.paid_orders += paid_orders;
         Ok(Some(page))
     }
 
@@ -92,14 +96,13 @@ impl Walk<'_> {
         let query =
             [Some(("limit", MAX_VERIFIED_ROWS.to_string())), cursor.map(|cursor| ("cursor", cursor.to_string()))];
         let path = format!("{PATH}?{}", encode_query(query.into_iter().flatten()));
-        let is_first = self.checked == CheckedRows::default();
         for attempt in 1.. {
             let error = match self.client.get(&self.client.endpoints.journal, &path).await {
                 Ok(response) => return response.parse(),
                 Err(error) => error,
             };
             let wait = error.downcast_ref::<ClientError>().and_then(ClientError::retry_wait);
-            match wait.filter(|_| !is_first && attempt < MAX_ATTEMPTS) {
+            match wait.filter(|_| !self.is_first && attempt < MAX_ATTEMPTS) {
                 Some(wait) => tokio::time::sleep(wait.max(RETRY_PAUSE)).await,
                 None => return Err(self.incomplete(error, cursor)),
             }
@@ -109,10 +112,10 @@ impl Walk<'_> {
 
     /// The error of a check that did not reach the end.
     fn incomplete(&self, error: anyhow::Error, cursor: Option<VerificationCursor>) -> anyhow::Error {
-        let Some(cursor) = cursor else { return error };
-        let command = self.client.command(&format!("wallet verify{}", option("cursor", Some(cursor))));
+        let command = self.client.command(&format!("wallet verify{}", option("cursor", cursor)));
         match error.downcast::<ClientError>() {
-            Ok(error) => error.replacing_next_step(format!("To continue: {command}")).into(),
+            Ok(error) if cursor.is_some() => error.replacing_next_step(format!("To continue: {command}")).into(),
+            Ok(error) => error.adding_next_step(&format!("To start again: {command}")).into(),
             Err(error) => error,
         }
     }
@@ -128,13 +131,14 @@ fn progress_bar(json: bool) -> anyhow::Result<ProgressBar> {
     Ok(progress)
 }
 
-fn rows(CheckedRows { wallets, entries, movements }: CheckedRows) -> String {
+fn rows(CheckedRows { wallets, entries, movements, paid_orders }: CheckedRows) -> String {
     let number = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
     format!(
-        "{}, {} and {}",
+        "{}, {}, {} and {}",
         number(wallets, "wallet", "wallets"),
         number(entries, "entry", "entries"),
-        number(movements, "movement", "movements")
+        number(movements, "movement", "movements"),
+        number(paid_orders, "paid order", "paid orders")
     )
 }
 
@@ -149,13 +153,14 @@ fn summary(checked: CheckedRows, violations: u64) -> String {
 
 /// A violation, such as `balance_differs: wallet ID: the balance is not that after the last entry`.
 fn describe(violation: &Violation) -> String {
-    let Violation { kind, wallet_id, number, movement_id } = violation;
+    let Violation { kind, wallet_id, number, movement_id, order_id } = violation;
     let kind_name = serde_json::to_value(kind).ok();
     let kind_name = kind_name.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
     let places = [
         wallet_id.map(|id| format!("wallet {id}")),
         number.map(|number| format!("entry {number}")),
         movement_id.map(|id| format!("movement {id}")),
+        order_id.map(|id| format!("order {id}")),
     ];
     let place = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
     format!("{kind_name}: {place}: {}", explanation(*kind))
@@ -172,6 +177,7 @@ fn explanation(kind: ViolationKind) -> &'static str {
         ViolationKind::TooFewEntries => "the movement has less than two entries",
         ViolationKind::NotBalanced => "the entries of the movement do not add up to zero",
         ViolationKind::WrongOrder => "the movement is not the payment that its order states",
+        ViolationKind::MissingPayment => "the order states that a wallet paid it, and has no movement",
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::{
     api::wallets::Operation,
-    ids::{MovementId, UserId, WalletId},
+    ids::{MovementId, OrderId, UserId, WalletId},
     money::{Currency, Money},
     time::Timestamp,
 };
@@ -18,7 +18,7 @@ use crate::{
     },
     wallets::{
         records::{Account, BalanceReason, Entry, Movement, MovementKind, RecordedRefusal, RefusalKey, StoredWallet},
-        verification::{JournalEntry, MovementLine, OrderOfMovement, PaidOrder, WalletBalance},
+        verification::{JournalEntry, MovementLine, OrderOfMovement, PaidOrder, PaymentOfOrder, WalletBalance},
     },
 };
 
@@ -168,6 +168,10 @@ fn order_of_movement(row: &impl DatabaseRow) -> Result<OrderOfMovement, Database
         amount: row.value("amount_e4")?,
         bitcoin: row.value("bitcoin_sats")?,
     }))
+}
+
+pub(super) fn payment_of_order_of(row: &impl DatabaseRow) -> Result<PaymentOfOrder, DatabaseError> {
+    Ok(PaymentOfOrder { order: OrderId(row.value("id")?), has_movement: row.value("has_movement")? })
 }
 
 fn key_of(row: &impl DatabaseRow) -> Result<ClientKey, DatabaseError> {

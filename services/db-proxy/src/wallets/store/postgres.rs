@@ -5,7 +5,7 @@ mod transaction;
 
 use common::{
     api::orders::OwnerFilter,
-    ids::{MovementId, WalletId},
+    ids::{MovementId, OrderId, WalletId},
     time::Timestamp,
 };
 use sqlx::Acquire;
@@ -14,13 +14,17 @@ pub(crate) use self::transaction::PostgresJournal;
 use self::{
     statements::{
         DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS,
-        LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, WALLET_BALANCES, WALLETS_BY_ID,
+        LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, ORDER_AT_DISTANCE, PAID_ORDERS, WALLET_BALANCES,
+        WALLETS_BY_ID,
     },
     transaction::PostgresTransaction,
 };
 use super::{
-    EntryPosition, OperationScan, WalletScan,
-    columns::{OperationRow, journal_entry_of, movement_line_of, operation_of, wallet_balance_of, wallet_of},
+    EntryPosition, MovementRange, OperationScan, WalletScan,
+    columns::{
+        OperationRow, journal_entry_of, movement_line_of, operation_of, payment_of_order_of, wallet_balance_of,
+        wallet_of,
+    },
     unit_of_work::WalletUnit,
 };
 use crate::{
@@ -34,7 +38,7 @@ use crate::{
     wallets::{
         command::{Decision, MoveMoneyCommand},
         records::StoredWallet,
-        verification::{JournalEntry, MovementLine, WalletBalance},
+        verification::{JournalEntry, MovementLine, PaymentOfOrder, WalletBalance},
     },
 };
 
@@ -153,12 +157,32 @@ impl PostgresWallets {
 
     pub(super) async fn movement_lines(
         &self,
-        after: MovementId,
+        range: MovementRange,
         limit: u32,
     ) -> Result<Vec<MovementLine>, DatabaseError> {
         let rows = self.0.run_repeatable(|connection| {
-            Box::pin(sqlx::query(MOVEMENT_LINES).bind(after.0).bind(i64::from(limit)).fetch_all(connection))
+            let query = sqlx::query(MOVEMENT_LINES).bind(range.after.0).bind(range.last.0).bind(i64::from(limit));
+            Box::pin(query.fetch_all(connection))
         });
         rows.await?.iter().map(movement_line_of).collect()
+    }
+
+    pub(super) async fn order_at_distance(
+        &self,
+        after: MovementId,
+        count: u32,
+    ) -> Result<Option<OrderId>, DatabaseError> {
+        let skipped = i64::from(count.saturating_sub(1));
+        let found = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query_scalar(ORDER_AT_DISTANCE).bind(after.0).bind(skipped).fetch_optional(connection))
+        });
+        Ok(found.await?.map(OrderId))
+    }
+
+    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaymentOfOrder>, DatabaseError> {
+        let rows = self.0.run_repeatable(|connection| {
+            Box::pin(sqlx::query(PAID_ORDERS).bind(range.after.0).bind(range.last.0).fetch_all(connection))
+        });
+        rows.await?.iter().map(payment_of_order_of).collect()
     }
 }

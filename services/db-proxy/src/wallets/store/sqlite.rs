@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     api::orders::OwnerFilter,
-    ids::{MovementId, WalletId},
+    ids::{MovementId, OrderId, WalletId},
     time::Timestamp,
 };
 use serde_json::json;
@@ -16,12 +16,16 @@ use tokio::sync::Mutex;
 
 use self::statements::{
     DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS,
-    LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, NEWEST_KEY_TIME, WALLET_BALANCES, WALLETS_BY_ID,
+    LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, NEWEST_KEY_TIME, ORDER_AT_DISTANCE, PAID_ORDERS,
+    WALLET_BALANCES, WALLETS_BY_ID,
 };
 pub(crate) use self::transaction::SqliteJournal;
 use super::{
-    EntryPosition, OperationScan, WalletScan,
-    columns::{OperationRow, journal_entry_of, movement_line_of, operation_of, wallet_balance_of, wallet_of},
+    EntryPosition, MovementRange, OperationScan, WalletScan,
+    columns::{
+        OperationRow, journal_entry_of, movement_line_of, operation_of, payment_of_order_of, wallet_balance_of,
+        wallet_of,
+    },
     unit_of_work::WalletUnit,
 };
 use crate::{
@@ -34,7 +38,7 @@ use crate::{
     wallets::{
         command::{Decision, MoveMoneyCommand},
         records::StoredWallet,
-        verification::{JournalEntry, MovementLine, WalletBalance},
+        verification::{JournalEntry, MovementLine, PaymentOfOrder, WalletBalance},
     },
 };
 
@@ -154,10 +158,24 @@ impl SqliteWallets {
 
     pub(super) async fn movement_lines(
         &self,
-        after: MovementId,
+        range: MovementRange,
         limit: u32,
     ) -> Result<Vec<MovementLine>, DatabaseError> {
-        let query = sqlx::query(MOVEMENT_LINES).bind(after.0).bind(limit);
+        let query = sqlx::query(MOVEMENT_LINES).bind(range.after.0).bind(range.last.0).bind(limit);
         query.fetch_all(&self.database.readers).await?.iter().map(movement_line_of).collect()
+    }
+
+    pub(super) async fn order_at_distance(
+        &self,
+        after: MovementId,
+        count: u32,
+    ) -> Result<Option<OrderId>, DatabaseError> {
+        let query = sqlx::query_scalar(ORDER_AT_DISTANCE).bind(after.0).bind(count.saturating_sub(1));
+        Ok(query.fetch_optional(&self.database.readers).await?.map(OrderId))
+    }
+
+    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaymentOfOrder>, DatabaseError> {
+        let query = sqlx::query(PAID_ORDERS).bind(range.after.0).bind(range.last.0);
+        query.fetch_all(&self.database.readers).await?.iter().map(payment_of_order_of).collect()
     }
 }

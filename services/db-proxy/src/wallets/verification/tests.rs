@@ -1,6 +1,6 @@
 use ViolationKind::{
-    BalanceDiffers, EntryCountDiffers, GapInNumbers, NoMovement, NotBalanced, TooFewEntries, WrongBalanceAfter,
-    WrongOrder, WrongWallet,
+    BalanceDiffers, EntryCountDiffers, GapInNumbers, MissingPayment, NoMovement, NotBalanced, TooFewEntries,
+    WrongBalanceAfter, WrongOrder, WrongWallet,
 };
 use uuid::Uuid;
 
@@ -129,4 +129,11 @@ fn movement_of_an_order_must_be_the_payment_that_the_order_states() {
         assert_eq!(kinds(&check_movements(&lines(OrderOfMovement::Order(wrong)))), [WrongOrder]);
     }
     assert_eq!(kinds(&check_movements(&lines(OrderOfMovement::Missing))), [WrongOrder]);
+}
+
+#[test]
+fn paid_order_needs_its_movement() {
+    let order = |number, has_movement| PaymentOfOrder { order: OrderId(Uuid::from_u128(number)), has_movement };
+    let violations = check_paid_orders(&[order(1, true), order(2, false)]);
+    assert_eq!((kinds(&violations), violations[0].order_id), (vec![MissingPayment], Some(OrderId(Uuid::from_u128(2)))));
 }

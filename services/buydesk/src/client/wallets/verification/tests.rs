@@ -72,11 +72,28 @@ async fn check_that_does_not_reach_the_end_fails_with_the_command_that_continues
         next_step.starts_with("To continue: ") && next_step.ends_with(&format!("wallet verify --cursor {CURSOR}")),
         "{error}"
     );
-    // A service that is not available at the start is reported at once.
-    let service = ScriptedService::start(vec![unavailable()]);
-    let error = verify(&service).await.unwrap_err().to_string();
-    assert!(error.contains("database_unavailable") && !error.contains("continue"), "{error}");
-    assert_eq!(service.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn check_whose_first_request_fails_ends_at_once_with_the_command_that_starts_it_again() {
+    let refused = Reply::Problem(Problem::new(Code::Unauthorized, "The token is not valid.").to_json());
+    for (reply, code) in [(unavailable(), "database_unavailable"), (refused, "unauthorized")] {
+        let service = ScriptedService::start(vec![reply]);
+        let error: Value = serde_json::from_str(&error_document(&verify(&service).await.unwrap_err())).unwrap();
+        assert_eq!(error["code"], code);
+        let next_step = error["next_step"].as_str().unwrap();
+        assert!(next_step.contains("To start again: ") && next_step.ends_with("wallet verify"), "{error}");
+        assert_eq!(service.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn page_after_an_empty_page_is_read_again_after_an_outage() {
+    let mut empty = page(Some(CURSOR));
+    empty["checked"] = json!({ "wallets": 0, "entries": 0, "movements": 0 });
+    let service = ScriptedService::start(vec![Reply::Success(empty), unavailable(), Reply::Success(page(None))]);
+    assert!(is_exit_code(verify(&service).await.unwrap(), 0));
+    assert_eq!(service.requests().len(), 3);
 }
 
 #[test]
@@ -86,6 +103,7 @@ fn violation_names_its_kind_and_its_rows() {
         wallet_id: WALLET.parse().ok(),
         number: Some(7),
         movement_id: WALLET.parse().ok(),
+        order_id: None,
     };
     let explanation = "the balance after the entry is not the balance before it plus its amount";
     let expected = format!("wrong_balance_after: wallet {WALLET}, entry 7, movement {WALLET}: {explanation}");
@@ -94,11 +112,14 @@ fn violation_names_its_kind_and_its_rows() {
 
 #[test]
 fn summary_counts_rows_and_violations() {
-    let checked = CheckedRows { wallets: 1, entries: 3, movements: 1 };
-    assert_eq!(summary(checked, 0), "Checked 1 wallet, 3 entries and 1 movement. No violation was found.");
+    let checked = CheckedRows { wallets: 1, entries: 3, movements: 2, paid_orders: 1 };
+    assert_eq!(
+        summary(checked, 0),
+        "Checked 1 wallet, 3 entries, 2 movements and 1 paid order. No violation was found."
+    );
     assert_eq!(
         summary(CheckedRows::default(), 1),
-        "Checked 0 wallets, 0 entries and 0 movements. 1 violation was found."
+        "Checked 0 wallets, 0 entries, 0 movements and 0 paid orders. 1 violation was found."
     );
     assert!(summary(checked, 2).ends_with(" 2 violations were found."));
 }

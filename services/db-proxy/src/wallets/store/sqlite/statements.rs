@@ -108,7 +108,18 @@ pub(super) const MOVEMENT_LINES: &str = "
         m.id, m.kind, e.currency, e.amount, e.wallet_id,
         o.id as order_id, o.wallet_id as paying_wallet_id, o.credit_wallet_id, o.currency as order_currency, o.amount_e4,
         o.bitcoin_sats
-    from (select id, kind from movements where id > ?1 order by id limit ?2) m
+    from (select id, kind from movements where id > ?1 and id <= ?2 order by id limit ?3) m
     left join entries e on e.movement_id = m.id
     left join orders o on m.kind = 'order' and o.id = m.id
     order by m.id, e.line";
+
+/// Reads the index of the ids alone.
+pub(super) const ORDER_AT_DISTANCE: &str = "select id from orders where id > ?1 order by id limit 1 offset ?2";
+
+/// Finds the orders by the index of their ids.
+pub(super) const PAID_ORDERS: &str = "
+    select o.id, m.id is not null as has_movement
+    from orders o
+    left join movements m on m.id = o.id and m.kind = 'order'
+    where o.id > ?1 and o.id <= ?2 and o.wallet_id is not null
+    order by o.id";
