@@ -1,5 +1,5 @@
-//! Makes clusters of PostgreSQL and Redis fail over repeatedly while clients place orders and readers read them. Then checks
-//! every invariant against the history of the clients.
+//! Makes clusters of PostgreSQL and Redis fail over repeatedly while clients place orders, pay them from wallets and move money, and
+//! readers read orders. Then checks every invariant against the history of the clients.
 
 mod patroni;
 mod readers;
@@ -25,12 +25,15 @@ use crate::{
     history::{Outcome, check_history},
     platform::Instance,
     process_kills::{
-        CLIENTS, Client, Connection, Identity, Progress, dollar_order, fill_limit, join_clients, put_changed_prices,
-        take_history,
+        CLIENTS, Client, Connection, Identity, Progress, WalletClient, connect_wallets, dollar_order, fill_limit,
+        join_clients, put_changed_prices, take_history, verify_journal,
     },
+    wallet_history::{EntryTimes, Orders, StoredJournal, check_wallets},
 };
 
 const READERS: u64 = 4;
+/// The number of clients that move money between wallets.
+const WALLET_CLIENTS: u64 = 8;
 /// The limit over all orders of a run, in satoshi.
 const LIMIT: i64 = 100_000_000;
 /// Writes succeed again within this time after a promotion.
@@ -58,6 +61,8 @@ pub struct Report {
     pub failovers: usize,
     pub redis_failovers: usize,
     pub acknowledged: usize,
+    /// Deposits, withdrawals and transfers that were acknowledged.
+    pub moved: usize,
     pub attempts: usize,
     /// Attempts without a final outcome.
     pub not_final: usize,
@@ -70,10 +75,11 @@ pub struct Report {
 impl Report {
     /// A summary in one line.
     pub fn summary(&self) -> String {
-        let Self { failovers, redis_failovers, acknowledged, attempts, not_final, reads, slowest, violations } = self;
+        let Self { failovers, redis_failovers, acknowledged, moved, attempts, not_final, reads, slowest, violations } =
+            self;
         format!(
-            "{failovers} failovers of PostgreSQL and {redis_failovers} of Redis, {acknowledged} orders acknowledged, {} violations \
-             ({attempts} requests, {not_final} without a final outcome, {reads} reads; writes succeeded again within {:.1} s of \
+            "{failovers} failovers of PostgreSQL and {redis_failovers} of Redis, {acknowledged} orders acknowledged, {moved} \
+             movements of money, {} violations ({attempts} requests, {not_final} without a final outcome, {reads} reads; writes succeeded again within {:.1} s of \
              a promotion)",
             violations.len(),
             slowest.as_secs_f32()
@@ -87,6 +93,7 @@ struct Services {
     _second_db_proxy: Instance,
     second_create_order: Instance,
     second_fetch_orders: Instance,
+    second_wallets: Instance,
 }
 
 impl Services {
@@ -101,11 +108,20 @@ impl Services {
         let second_create_order = platform.start_second_create_order(&second_db_proxy).await;
         let second_fetch_orders = platform.fetch_orders.another(&[("DB_PROXY_URL", &second_db_proxy.url(""))]);
         second_fetch_orders.start().await;
-        Self { platform, _second_db_proxy: second_db_proxy, second_create_order, second_fetch_orders }
+        let second_wallets = platform.wallets.another(&[("DB_PROXY_URL", &second_db_proxy.url(""))]);
+        for wallets in [&platform.wallets, &second_wallets] {
+            wallets.start().await;
+            wallets.wait_until_ready().await;
+        }
+        Self { platform, _second_db_proxy: second_db_proxy, second_create_order, second_fetch_orders, second_wallets }
     }
 
     fn create_order_urls(&self) -> [String; 2] {
         [self.platform.create_order.url(""), self.second_create_order.url("")]
+    }
+
+    fn wallets_urls(&self) -> Vec<String> {
+        vec![self.platform.wallets.url(""), self.second_wallets.url("")]
     }
 
     fn fetch_orders_urls(&self) -> [String; 2] {
@@ -124,6 +140,10 @@ pub async fn run(plan: Plan) -> Report {
     // failover, the clients have ordered about half of the limit.
     let progress = Arc::new(Progress::new(2 * faults.len(), LIMIT));
     let urls = services.create_order_urls();
+    let wallets = connect_wallets(platform, services.wallets_urls(), &[Identity::default()]).await.remove(0);
+    for wallet in &wallets.wallets.all {
+        progress.wallets.record_wallet(wallet.clone());
+    }
     let client = |number: u64, urls: [String; 2]| {
         let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(number));
         let connection = Connection {
@@ -131,11 +151,18 @@ pub async fn run(plan: Plan) -> Report {
             create_order_urls: urls.to_vec(),
             read_urls: services.fetch_orders_urls().to_vec(),
             identity: Identity::default(),
-            wallets: None,
+            wallets: wallets.wallets.paying_orders(None),
         };
         Client::new(connection, format!("client-{number}"), rng, progress.clone())
     };
-    let clients: JoinSet<()> = (0..CLIENTS).map(|number| client(number, urls.clone()).place_orders()).collect();
+    let mut clients: JoinSet<()> = (0..CLIENTS).map(|number| client(number, urls.clone()).place_orders()).collect();
+    let wallet_client = |number: u64| {
+        let rng = Rng::with_seed(!seed.wrapping_mul(1_000_003).wrapping_add(number));
+        WalletClient::new(wallets.clone(), format!("payer-{number}"), rng, progress.clone())
+    };
+    for number in 0..WALLET_CLIENTS {
+        clients.spawn(wallet_client(number).move_money());
+    }
     let observations = Arc::<Observations>::default();
     let reader = |number: u64| Reader {
         http: platform.client.clone(),
@@ -164,14 +191,21 @@ pub async fn run(plan: Plan) -> Report {
     postgres.wait_until_redundant().await;
     let url = postgres.haproxy_url();
     fill_limit(&url, &progress, |number| client(number, urls.clone())).await;
+    wallet_client(0).list_all().await;
+    progress.wallets.record_verification(verify_journal(platform).await);
     let (history, stored) = take_history(&url, &progress).await;
     let found = check_history(&history, &stored, Sats::new(LIMIT).unwrap());
     violations.extend(found.iter().map(|violation| history.describe(violation)));
+    let (wallet_history, journal) = (progress.wallets.take_history(), StoredJournal::read(&url).await.unwrap());
+    let orders = Orders { attempts: &history.attempts, stored: &stored.orders };
+    let found = check_wallets(&wallet_history, &journal, orders, EntryTimes::Comparable);
+    violations.extend(found.iter().map(|violation| wallet_history.describe(violation)));
     violations.extend(std::mem::take(&mut *observations.violations.lock().unwrap_or_else(PoisonError::into_inner)));
     Report {
         failovers: faults.len(),
         redis_failovers,
         acknowledged: progress.acknowledged_orders(),
+        moved: wallet_history.attempts.iter().filter(|attempt| attempt.outcome.is_new_movement()).count(),
         attempts: history.attempts.len(),
         not_final: history.attempts.iter().filter(|attempt| !attempt.outcome.is_final()).count(),
         reads: observations.reads.load(SeqCst),

@@ -13,13 +13,13 @@ use common::{api::keys::Scope, money::Sats};
 use fastrand::Rng;
 use tokio::task::JoinSet;
 
+use self::targets::Targets;
 pub(crate) use self::{
     clients::{Client, Connection, Identity, dollar_order},
     progress::Progress,
     targets::put_changed_prices,
-    wallet_clients::{WalletConnection, connect_wallets, verify_journal},
+    wallet_clients::{WalletClient, WalletConnection, connect_wallets, verify_journal},
 };
-use self::{targets::Targets, wallet_clients::WalletClient};
 use crate::{
     Platform, Stack,
     history::{History, StoredState, Violation, check_history},

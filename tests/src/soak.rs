@@ -1,9 +1,10 @@
 //! Hours of load at half of what the services can do. Resident memory and file descriptors of each process must stay flat, and
-//! every acknowledged order must be stored once and unchanged.
+//! every acknowledged order must be stored once and unchanged. Balances must follow from the acknowledged movements.
 
 mod generator;
 mod ledger;
 mod resources;
+mod wallets;
 
 use std::{
     sync::Arc,
@@ -13,9 +14,10 @@ use std::{
 use common::money::Sats;
 
 use self::{
-    generator::{Generator, Rate},
+    generator::{CLIENTS, Generator, Rate},
     ledger::Ledger,
     resources::ResourceLog,
+    wallets::SoakWallets,
 };
 use crate::{
     Platform, Stack,
@@ -55,8 +57,8 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
     platform.start_other_services().await;
     platform.create_order.wait_until_ready().await;
 
-    let ledger = Arc::<Ledger>::default();
-    let generator = Generator::start(&platform, &ledger, Rate::Full);
+    let (ledger, wallets) = (Arc::<Ledger>::default(), Arc::new(SoakWallets::create(&platform, CLIENTS).await));
+    let generator = Generator::start(&platform, &ledger, &wallets, Rate::Full);
     tokio::time::sleep(WARM_UP).await;
     let (before, start) = (ledger.requests(), Instant::now());
     tokio::time::sleep(FULL_LOAD.saturating_sub(WARM_UP)).await;
@@ -69,7 +71,7 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
     ));
 
     let (before, start) = (ledger.requests(), Instant::now());
-    let generator = Generator::start(&platform, &ledger, Rate::PerSecond(rate));
+    let generator = Generator::start(&platform, &ledger, &wallets, Rate::PerSecond(rate));
     let mut resources = ResourceLog::new(&platform).await;
     sample_resources(duration, &ledger, &mut resources, |line| print(format!("{stack:?}: {line}"))).await;
     let (sent, planned) = (ledger.requests() - before, rate * start.elapsed().as_secs());
@@ -87,13 +89,16 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
     wait_for_release(&url).await;
     let orders = ledger.acknowledged();
     violations.extend(ledger.check(&url, LIMIT.parse::<Sats>().unwrap()).await);
+    violations.extend(wallets.check(&platform).await);
     let shown = &platform.summary().await["count"];
     if *shown != orders {
         violations.push(format!("WRONG SUMMARY: fetch-orders counts {shown} orders, and {orders} were acknowledged"));
     }
     let summary = format!(
-        "{stack:?}: {} min at {rate} requests/s, {requests} requests, {failed} failed, {orders} orders acknowledged; {}; {} violations",
+        "{stack:?}: {} min at {rate} requests/s, {requests} requests, {failed} failed, {orders} orders and {} movements acknowledged; \
+         {}; {} violations",
         duration.as_secs() / 60,
+        wallets.movements(),
         resources.summary(),
         violations.len()
     );

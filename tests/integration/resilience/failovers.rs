@@ -1,4 +1,4 @@
-//! PostgreSQL under Patroni and Redis under Sentinel fail over while clients place orders. `tests/load/failover` is the long
+//! PostgreSQL under Patroni and Redis under Sentinel fail over while clients place orders and move money. `tests/load/failover` is the long
 //! version.
 
 use tests::failover::{self, Fault, Plan};
@@ -12,4 +12,5 @@ async fn failovers_violate_no_invariant() {
     eprintln!("{}", report.summary());
     assert!(report.violations.is_empty(), "{}", report.violations.join("\n"));
     assert!(report.acknowledged > 0 && report.not_final > 0 && report.reads > 0, "no failover affected a request");
+    assert!(report.moved > 0, "no money moved");
 }

@@ -1,4 +1,5 @@
-//! Clients that place orders, request quotes, and read orders and courses, as fast as they can or at a fixed rate.
+//! Clients that place orders, pay some of them from wallets, transfer money, request quotes, and read orders and courses, as fast as
+//! they can or at a fixed rate.
 
 use std::{
     sync::{
@@ -10,7 +11,7 @@ use std::{
 
 use common::{
     api::{orders::Order, quotes::Quote},
-    ids::QuoteId,
+    ids::{IdempotencyKey, QuoteId},
     money::{Currency, FiatAmount},
     time::Timestamp,
 };
@@ -19,7 +20,7 @@ use reqwest::RequestBuilder;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::Ledger;
+use super::{ledger::Ledger, wallets::SoakWallets};
 use crate::{
     Client, Platform, Response,
     client::try_send,
@@ -27,7 +28,7 @@ use crate::{
     platform::ORDERS_PATH,
 };
 
-const CLIENTS: u64 = 64;
+pub const CLIENTS: u64 = 64;
 /// A client retries an order for at most this time until its outcome is final.
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -50,15 +51,18 @@ pub struct Generator {
 }
 
 impl Generator {
-    pub fn start(platform: &Platform, ledger: &Arc<Ledger>, rate: Rate) -> Self {
+    pub fn start(platform: &Platform, ledger: &Arc<Ledger>, wallets: &Arc<SoakWallets>, rate: Rate) -> Self {
         let (stop, schedule) = (CancellationToken::new(), Arc::new(Schedule::new(rate)));
         let urls = Arc::new(Urls {
             orders: platform.create_order.url(ORDERS_PATH),
             quotes: platform.create_order.url("/api/v1/quotes"),
             stored_orders: platform.fetch_orders.url(ORDERS_PATH),
             courses: platform.rates.url("/api/v1/courses"),
+            transfers: platform.wallets.url("/api/v1/transfers"),
         });
         let client = |number| SoakClient {
+            number: usize::try_from(number).expect("a small number"),
+            wallets: wallets.clone(),
             http: platform.client.clone(),
             urls: urls.clone(),
             ledger: ledger.clone(),
@@ -105,9 +109,12 @@ struct Urls {
     quotes: String,
     stored_orders: String,
     courses: String,
+    transfers: String,
 }
 
 struct SoakClient {
+    number: usize,
+    wallets: Arc<SoakWallets>,
     http: Client,
     urls: Arc<Urls>,
     ledger: Arc<Ledger>,
@@ -127,10 +134,16 @@ impl SoakClient {
                 self.place_order(RequestedOrder::FromQuote(quote)).await;
             } else {
                 match self.rng.u32(0..100) {
-                    0..64 => {
+                    0..50 => {
                         let requested = self.random_order();
                         self.place_order(requested).await;
                     }
+                    50..57 => {
+                        let amount = FiatAmount::from_ten_thousandths(self.rng.i64(AMOUNTS_E4)).unwrap();
+                        let wallets = self.wallets.of_order(self.number);
+                        self.place_order(RequestedOrder::Paid { amount, wallets }).await;
+                    }
+                    57..64 => self.transfer().await,
                     64..69 => self.open_quote = self.request_quote().await,
                     // This quote expires.
                     69..70 => drop(self.request_quote().await),
@@ -174,7 +187,38 @@ impl SoakClient {
             self.ledger.record_failure();
             tokio::time::sleep(RETRY_PAUSE).await;
         }
+        let paid = attempts.last().filter(|attempt| matches!(attempt.requested, RequestedOrder::Paid { .. }));
+        if let Some(Attempt { outcome: Outcome::Placed { body, .. }, .. }) = paid {
+            let order = serde_json::from_slice::<Order>(body).expect("the body of a 201 is an order");
+            self.wallets.record_order(self.number, &order);
+        }
         self.ledger.record_order(key, attempts);
+    }
+
+    /// Transfers money to the shop. Sends the transfer until it is acknowledged or [`RETRY_LIMIT`] has passed.
+    async fn transfer(&mut self) {
+        let units = self.rng.i64(AMOUNTS_E4);
+        let body = self.wallets.transfer(self.number, units).to_string();
+        let (key, start) = (IdempotencyKey::generate(), Instant::now());
+        loop {
+            let request = self.http.json(&self.urls.transfers, body.clone()).header("idempotency-key", key.as_str());
+            match try_send(request).await {
+                Ok(response) if response.status == 200 => {
+                    self.wallets.record_transfer(self.number, units);
+                    return;
+                }
+                Ok(response) if response.status != 503 => {
+                    self.ledger.record_violation(format!("UNEXPECTED RESPONSE: {}", response.description()));
+                    return;
+                }
+                Ok(_) | Err(_) => self.ledger.record_failure(),
+            }
+            if start.elapsed() > RETRY_LIMIT {
+                self.ledger.record_violation(format!("NOT ACKNOWLEDGED: {key} requested {body}"));
+                return;
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
     }
 
     async fn request_quote(&mut self) -> Option<QuoteId> {
