@@ -26,7 +26,7 @@ pub use self::{
 use crate::{
     api::{FieldError, prices::PriceState},
     ids::{IdempotencyKey, OrderId, QuoteId, UserId, WalletId},
-    money::{Currency, DecimalText, FiatAmount, Rate, Sats},
+    money::{BitcoinText, Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
 
@@ -120,7 +120,7 @@ pub struct OrderPayload {
     /// The bitcoin to buy, instead of `amount`: more than 0, with at most 8 decimals. The order buys exactly this much bitcoin.
     /// Its `amount` is `bitcoin_amount * exchange_rate`, rounded up to 4 decimals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bitcoin_amount: Option<DecimalText>,
+    pub bitcoin_amount: Option<BitcoinText>,
     /// The id of a quote. The order has the currency, amounts and price of the quote, so these fields must be absent.
     #[serde(default)]
     pub quote: Option<String>,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ids::{OrderId, QuoteId, UserId},
-    money::{Currency, DecimalText, FiatAmount, Rate, Sats},
+    money::{BitcoinText, Currency, DecimalText, FiatAmount, Rate, Sats},
     time::Timestamp,
 };
 
@@ -29,7 +29,7 @@ pub struct QuoteRequest {
     /// The bitcoin to buy, instead of `amount`: more than 0, with at most 8 decimals. The `amount` of the quote is
     /// `bitcoin_amount * exchange_rate`, rounded up to 4 decimals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bitcoin_amount: Option<DecimalText>,
+    pub bitcoin_amount: Option<BitcoinText>,
 }
 
 /// The state of a quote. It starts as `open` and changes at most once.

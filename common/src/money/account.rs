@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use super::{
     Currency,
-    decimal::{NumberError, parse_decimal, write_fixed},
+    decimal::{NumberError, parse_without_exponent, write_fixed},
 };
 
 /// The decimals of an amount whose currency is not known yet: the maximum of all currencies.
@@ -26,8 +26,6 @@ pub struct OperationAmount(i64);
 pub enum OperationAmountError {
     #[error(transparent)]
     Number(#[from] NumberError),
-    #[error("must be written without an exponent, such as 1000")]
-    Exponent,
     #[error("must be greater than 0")]
     NotPositive,
     #[error("must be less than 1000000000")]
@@ -49,12 +47,7 @@ impl FromStr for OperationAmount {
     type Err = OperationAmountError;
 
     fn from_str(text: &str) -> Result<Self, OperationAmountError> {
-        let number = parse_decimal(text);
-        // A number with an exponent is valid JSON. As an amount of money it is probably a mistake.
-        if text.contains(['e', 'E']) && number != Err(NumberError::Syntax) {
-            return Err(OperationAmountError::Exponent);
-        }
-        let number = number?.normalize();
+        let number = parse_without_exponent(text)?.normalize();
         if number.is_sign_negative() || number.is_zero() {
             return Err(OperationAmountError::NotPositive);
         }

@@ -1,6 +1,6 @@
 //! Decimal numbers, parsed exactly from their text.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Deref, str::FromStr};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -16,6 +16,8 @@ pub enum NumberError {
     Syntax,
     #[error("has too many digits")]
     TooManyDigits,
+    #[error("must be written without an exponent, such as 1000")]
+    Exponent,
 }
 
 /// Parses a number in the grammar of JSON (`0.1`, `600`, `1e3`) without rounding.
@@ -35,6 +37,15 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
     };
     let number = Decimal::from_str_exact(digits).map_err(|_| NumberError::TooManyDigits)?.normalize();
     scale_by_power_of_ten(number, exponent).ok_or(NumberError::TooManyDigits)
+}
+
+/// Parses a number without an exponent. In the text of an amount of money, an exponent is probably a typing error: `1e5` for `105`.
+pub(super) fn parse_without_exponent(text: &str) -> Result<Decimal, NumberError> {
+    let number = parse_decimal(text);
+    if text.contains(['e', 'E']) && number != Err(NumberError::Syntax) {
+        return Err(NumberError::Exponent);
+    }
+    number
 }
 
 /// `number` times ten to the power of `exponent`. `None` if the result cannot be represented exactly.
@@ -87,24 +98,46 @@ pub(super) fn write_fixed(f: &mut fmt::Formatter<'_>, value: i64, decimals: u32)
 }
 
 /// The original text of a JSON number, or of a JSON string that should contain a number. No parser has rounded it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecimalText(String);
+#[derive(Debug, Clone)]
+pub struct DecimalText {
+    text: String,
+    is_json_number: bool,
+}
+
+/// Compares the texts, whatever their form in JSON was.
+impl PartialEq for DecimalText {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for DecimalText {}
 
 impl DecimalText {
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Parses an amount of money. A JSON number may have an exponent, because JSON libraries write numbers so (`1e3`). The text of a
+    /// string may not.
+    pub fn parse_amount<T, E>(&self) -> Result<T, E>
+    where
+        T: FromStr<Err = E> + TryFrom<Decimal, Error = E>,
+        E: From<NumberError>,
+    {
+        if self.is_json_number { parse_decimal(&self.text)?.try_into() } else { self.text.parse() }
     }
 }
 
 impl From<&str> for DecimalText {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        text.to_owned().into()
     }
 }
 
 impl From<String> for DecimalText {
     fn from(text: String) -> Self {
-        Self(text)
+        Self { text, is_json_number: false }
     }
 }
 
@@ -115,9 +148,9 @@ impl<'de> Deserialize<'de> for DecimalText {
             Some(b'"') => {
                 let text: Cow<'_, str> =
                     serde_json::from_str(raw).map_err(|_| de::Error::custom(NumberError::Syntax))?;
-                Ok(Self(text.into_owned()))
+                Ok(text.into_owned().into())
             }
-            Some(b'-' | b'0'..=b'9') => Ok(Self(raw.to_owned())),
+            Some(b'-' | b'0'..=b'9') => Ok(Self { text: raw.to_owned(), is_json_number: true }),
             _ => Err(de::Error::custom(NumberError::Syntax)),
         }
     }
@@ -125,7 +158,32 @@ impl<'de> Deserialize<'de> for DecimalText {
 
 impl Serialize for DecimalText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// Like [`DecimalText`], for an amount of bitcoin. OpenAPI documents have another example for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BitcoinText(DecimalText);
+
+impl Deref for BitcoinText {
+    type Target = DecimalText;
+
+    fn deref(&self) -> &DecimalText {
+        &self.0
+    }
+}
+
+impl From<&str> for BitcoinText {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for BitcoinText {
+    fn from(text: String) -> Self {
+        Self(text.into())
     }
 }
 
@@ -136,57 +194,70 @@ mod openapi {
     };
     use serde_json::Value;
 
-    use super::DecimalText;
+    use super::{BitcoinText, DecimalText};
 
-    impl Type for DecimalText {
-        const IS_REQUIRED: bool = true;
-        type RawValueType = Self;
-        type RawElementValueType = Self;
-
-        fn name() -> std::borrow::Cow<'static, str> {
-            "decimal".into()
-        }
-
-        fn schema_ref() -> MetaSchemaRef {
-            let text = MetaSchema {
-                pattern: Some(r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$".to_owned()),
-                ..MetaSchema::new_with_format("string", "decimal")
-            };
-            MetaSchemaRef::Inline(Box::new(MetaSchema {
-                description: Some("A decimal number, as a string or as a JSON number. Both are parsed exactly."),
-                one_of: vec![
-                    MetaSchemaRef::Inline(Box::new(text)),
-                    MetaSchemaRef::Inline(Box::new(MetaSchema::new("number"))),
-                ],
-                example: Some(Value::String("69.00".to_owned())),
-                ..MetaSchema::ANY
-            }))
-        }
-
-        fn as_raw_value(&self) -> Option<&Self> {
-            Some(self)
-        }
-
-        fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-            Box::new(std::iter::once(self))
-        }
+    fn schema(example: &str) -> MetaSchemaRef {
+        let text = MetaSchema {
+            pattern: Some(r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$".to_owned()),
+            ..MetaSchema::new_with_format("string", "decimal")
+        };
+        MetaSchemaRef::Inline(Box::new(MetaSchema {
+            description: Some(
+                "A decimal number, as a string without an exponent or as a JSON number. Both are parsed exactly.",
+            ),
+            one_of: vec![
+                MetaSchemaRef::Inline(Box::new(text)),
+                MetaSchemaRef::Inline(Box::new(MetaSchema::new("number"))),
+            ],
+            example: Some(Value::String(example.to_owned())),
+            ..MetaSchema::ANY
+        }))
     }
 
-    impl ParseFromJSON for DecimalText {
-        /// Accepts only strings: a number in a `Value` is a float, and floats are never parsed as money.
-        fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
-            match value.unwrap_or_default() {
-                Value::String(text) => Ok(Self(text)),
-                other => Err(ParseError::expected_type(other)),
+    macro_rules! decimal_type {
+        ($name:ident, $example:literal) => {
+            impl Type for $name {
+                const IS_REQUIRED: bool = true;
+                type RawValueType = Self;
+                type RawElementValueType = Self;
+
+                fn name() -> std::borrow::Cow<'static, str> {
+                    "decimal".into()
+                }
+
+                fn schema_ref() -> MetaSchemaRef {
+                    schema($example)
+                }
+
+                fn as_raw_value(&self) -> Option<&Self> {
+                    Some(self)
+                }
+
+                fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                    Box::new(std::iter::once(self))
+                }
             }
-        }
+
+            impl ParseFromJSON for $name {
+                /// Accepts only strings: a number in a `Value` is a float, and floats are never parsed as money.
+                fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+                    match value.unwrap_or_default() {
+                        Value::String(text) => Ok(text.into()),
+                        other => Err(ParseError::expected_type(other)),
+                    }
+                }
+            }
+
+            impl ToJSON for $name {
+                fn to_json(&self) -> Option<Value> {
+                    Some(Value::String(self.as_str().to_owned()))
+                }
+            }
+        };
     }
 
-    impl ToJSON for DecimalText {
-        fn to_json(&self) -> Option<Value> {
-            Some(Value::String(self.0.clone()))
-        }
-    }
+    decimal_type!(DecimalText, "69.00");
+    decimal_type!(BitcoinText, "0.00082143");
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use rust_decimal::Decimal;
 
-use super::decimal::{NumberError, parse_decimal};
+use super::decimal::{NumberError, parse_without_exponent};
 
 const DECIMALS: u32 = 4;
 const UNIT: i64 = 10_i64.pow(DECIMALS);
@@ -65,7 +65,7 @@ impl FromStr for FiatAmount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        parse_decimal(text)?.try_into()
+        parse_without_exponent(text)?.try_into()
     }
 }
 

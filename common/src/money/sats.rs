@@ -2,9 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
+use rust_decimal::Decimal;
+
 use super::{
     AmountError, FiatAmount, Rate,
-    decimal::{NumberError, parse_decimal},
+    decimal::{NumberError, parse_without_exponent},
 };
 
 const DECIMALS: u32 = 8;
@@ -73,12 +75,12 @@ impl Sats {
     }
 }
 
-impl FromStr for Sats {
-    type Err = SatsError;
+impl TryFrom<Decimal> for Sats {
+    type Error = SatsError;
 
-    /// Parses an amount in bitcoin, not satoshi: `"0.5"` is 50,000,000 satoshi.
-    fn from_str(text: &str) -> Result<Self, SatsError> {
-        let bitcoin = parse_decimal(text)?.normalize();
+    /// Converts a number of bitcoin.
+    fn try_from(bitcoin: Decimal) -> Result<Self, SatsError> {
+        let bitcoin = bitcoin.normalize();
         if bitcoin.is_sign_negative() && !bitcoin.is_zero() {
             return Err(SatsError::Negative);
         }
@@ -87,6 +89,15 @@ impl FromStr for Sats {
         }
         let satoshi = bitcoin.mantissa().checked_mul(10_i128.pow(DECIMALS - bitcoin.scale()));
         satoshi.and_then(|s| i64::try_from(s).ok()).ok_or(SatsError::TooLarge).and_then(Self::new)
+    }
+}
+
+impl FromStr for Sats {
+    type Err = SatsError;
+
+    /// Parses an amount in bitcoin, not satoshi: `"0.5"` is 50,000,000 satoshi.
+    fn from_str(text: &str) -> Result<Self, SatsError> {
+        parse_without_exponent(text)?.try_into()
     }
 }
 

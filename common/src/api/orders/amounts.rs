@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::OrderPrice;
 use crate::{
     api::FieldError,
-    money::{AmountError, DecimalText, FiatAmount, Rate, Sats, SatsError},
+    money::{AmountError, BitcoinText, DecimalText, FiatAmount, Rate, Sats, SatsError},
 };
 
 /// Which amount of an order the client named.
@@ -62,12 +62,12 @@ pub enum ConversionError {
 
 impl OrderedAmount {
     /// Parses the two fields of a request, of which exactly one must be present.
-    pub fn parse(amount: Option<&DecimalText>, bitcoin_amount: Option<&DecimalText>) -> Result<Self, FieldError> {
+    pub fn parse(amount: Option<&DecimalText>, bitcoin_amount: Option<&BitcoinText>) -> Result<Self, FieldError> {
         match (amount, bitcoin_amount) {
             (Some(amount), None) => {
-                amount.as_str().parse().map(Self::Fiat).map_err(|error| FieldError::new("amount", error))
+                amount.parse_amount().map(Self::Fiat).map_err(|error: AmountError| FieldError::new("amount", error))
             }
-            (None, Some(bitcoin)) => match bitcoin.as_str().parse::<Sats>() {
+            (None, Some(bitcoin)) => match bitcoin.parse_amount::<Sats, _>() {
                 Ok(Sats::ZERO) => Err(FieldError::new("bitcoin_amount", "must be greater than 0")),
                 Ok(bitcoin) => Ok(Self::Bitcoin(bitcoin)),
                 Err(error) => Err(FieldError::new("bitcoin_amount", error)),

@@ -45,7 +45,7 @@ fn only_canonical_cursors_are_parsed() {
 #[test]
 fn request_must_name_exactly_one_amount() {
     let parse = |amount: Option<&str>, bitcoin: Option<&str>| {
-        let (amount, bitcoin) = (amount.map(DecimalText::from), bitcoin.map(DecimalText::from));
+        let (amount, bitcoin) = (amount.map(DecimalText::from), bitcoin.map(BitcoinText::from));
         OrderedAmount::parse(amount.as_ref(), bitcoin.as_ref()).map_err(|error| error.field)
     };
     assert_eq!(parse(Some("69"), None), Ok(OrderedAmount::Fiat("69".parse().unwrap())));

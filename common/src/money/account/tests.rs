@@ -26,13 +26,14 @@ fn amount_is_converted_to_the_smallest_unit_of_the_currency() {
 
 #[test]
 fn invalid_operation_amount_is_refused_with_its_reason() {
-    use OperationAmountError::{Exponent, NotPositive, Number, TooLarge, TooManyDecimals};
+    use OperationAmountError::{NotPositive, Number, TooLarge, TooManyDecimals};
     let (syntax, digits) = (Number(NumberError::Syntax), Number(NumberError::TooManyDigits));
+    let exponent = Number(NumberError::Exponent);
     for (text, expected) in [
-        ("1e3", Exponent),
-        ("1E3", Exponent),
-        ("1e400", Exponent),
-        ("1e-99999999999", Exponent),
+        ("1e3", exponent),
+        ("1E3", exponent),
+        ("1e400", exponent),
+        ("1e-99999999999", exponent),
         ("NaN", syntax),
         ("Infinity", syntax),
         ("\u{967}\u{968}", syntax),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::money::{AmountError, FiatAmount, Sats, SatsError};
 
 #[test]
 fn numbers_are_parsed_exactly() {
@@ -84,4 +85,25 @@ fn text_of_a_json_number_is_preserved() {
     for json in ["null", "true", "[]", "{}", "[1]"] {
         assert!(serde_json::from_str::<DecimalText>(json).is_err(), "{json}");
     }
+}
+
+#[test]
+fn only_a_json_number_may_have_an_exponent_in_an_amount() {
+    let amount = |json: &str| serde_json::from_str::<DecimalText>(json).unwrap().parse_amount::<FiatAmount, _>();
+    for json in ["1e3", "1000", "\"1000\"", "1000e0", "1E+3"] {
+        assert_eq!(amount(json), Ok("1000".parse().unwrap()), "{json}");
+    }
+    for json in ["\"1e3\"", "\"1E+3\"", "\"1e400\""] {
+        assert_eq!(amount(json), Err(AmountError::Number(NumberError::Exponent)), "{json}");
+    }
+    assert_eq!(amount("1e400"), Err(AmountError::Number(NumberError::TooManyDigits)));
+    assert_eq!(amount("\"1e\""), Err(AmountError::Number(NumberError::Syntax)));
+    let bitcoin = |json: &str| serde_json::from_str::<DecimalText>(json).unwrap().parse_amount::<Sats, _>();
+    assert_eq!(bitcoin("1e-8"), Sats::new(1));
+    assert_eq!(bitcoin("\"1e-8\""), Err(SatsError::Number(NumberError::Exponent)));
+    // Text that is not JSON, such as a query parameter, is like a string.
+    assert_eq!(
+        DecimalText::from("1e3").parse_amount::<FiatAmount, _>(),
+        Err(AmountError::Number(NumberError::Exponent))
+    );
 }

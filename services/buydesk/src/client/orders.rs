@@ -7,7 +7,7 @@ use common::{
         pages::LinkedOrderPage,
     },
     ids::UserId,
-    money::DecimalText,
+    money::{BitcoinText, DecimalText},
 };
 
 use super::{
@@ -83,7 +83,7 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
     let payload = OrderPayload {
         currency,
         amount: amount.map(DecimalText::from),
-        bitcoin_amount: bitcoin.map(DecimalText::from),
+        bitcoin_amount: bitcoin.map(BitcoinText::from),
         quote: quote.map(|id| id.to_string()),
         client_reference: reference,
         metadata: (pairs > 0).then_some(metadata),

@@ -5,7 +5,7 @@ use common::{
         Code,
         quotes::{Quote, QuoteRequest},
     },
-    money::DecimalText,
+    money::{BitcoinText, DecimalText},
 };
 
 use super::{
@@ -21,7 +21,7 @@ pub async fn run_quote_command(client: &ApiClient, command: QuoteCommand, json: 
     let server = &client.endpoints.server;
     let response = match command {
         QuoteCommand::Create(CreateQuoteArgs { currency, amount, bitcoin }) => {
-            let (amount, bitcoin_amount) = (amount.map(DecimalText::from), bitcoin.map(DecimalText::from));
+            let (amount, bitcoin_amount) = (amount.map(DecimalText::from), bitcoin.map(BitcoinText::from));
             let request = QuoteRequest { currency: Some(currency), amount, bitcoin_amount };
             let created = client.post(server, "api/v1/quotes", &request).await;
             let doubt = "A quote may have been created. It then expires by itself.";

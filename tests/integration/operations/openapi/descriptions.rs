@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use regex::Regex;
+use serde_json::{Map, Value};
 
 use super::{Operation, all_documents, operations};
 
@@ -140,6 +141,99 @@ fn every_body_and_every_required_parameter_has_an_example() {
             assert!(parameter["schema"].get("example").is_none(), "{name}: {}", parameter["name"]);
         }
     });
+}
+
+/// Calls `check` with every object in a part of a document.
+fn for_each_object<'a>(value: &'a Value, check: &mut impl FnMut(&'a Map<String, Value>)) {
+    match value {
+        Value::Object(fields) => {
+            check(fields);
+            fields.values().for_each(|field| for_each_object(field, check));
+        }
+        Value::Array(items) => items.iter().for_each(|item| for_each_object(item, check)),
+        _ => {}
+    }
+}
+
+/// The patterns of which a text with this schema matches one. Empty if it may be any text.
+fn patterns(schema: &Value) -> Vec<Regex> {
+    let alternatives = schema["oneOf"].as_array().into_iter().flatten().flat_map(patterns);
+    let own = schema["pattern"].as_str().map(|pattern| Regex::new(pattern).unwrap());
+    own.into_iter().chain(alternatives).collect()
+}
+
+/// Asserts that each text in `value` has a pattern of its schema. Returns how many texts have one.
+fn check_patterns(document: &Value, schema: &Value, value: &Value, place: &str) -> usize {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+        return check_patterns(document, target, value, place);
+    }
+    let parts = schema["allOf"].as_array().into_iter().flatten();
+    let of_parts: usize = parts.map(|part| check_patterns(document, part, value, place)).sum();
+    of_parts
+        + match value {
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, field)| {
+                    check_patterns(document, &schema["properties"][name], field, &format!("{place}.{name}"))
+                })
+                .sum(),
+            Value::Array(items) => {
+                items.iter().map(|item| check_patterns(document, &schema["items"], item, place)).sum()
+            }
+            Value::String(text) => {
+                let patterns = patterns(schema);
+                let matches = patterns.is_empty() || patterns.iter().any(|pattern| pattern.is_match(text));
+                assert!(matches, "{place}: {text} does not match {patterns:?}");
+                usize::from(!patterns.is_empty())
+            }
+            _ => 0,
+        }
+}
+
+#[test]
+fn every_example_matches_the_pattern_of_its_type() {
+    let mut checked = 0;
+    for (service, document) in all_documents() {
+        for_each_object(&document, &mut |schema| {
+            if let Some(example) = schema.get("example") {
+                let schema = Value::Object(schema.clone());
+                checked += check_patterns(&document, &schema, example, &service);
+            }
+        });
+        for operation in operations(&document) {
+            let content = operation.value["requestBody"]["content"].as_object();
+            for media in content.into_iter().flat_map(|content| content.values()) {
+                let place = format!("{service}: {}", operation.id());
+                checked += check_patterns(&document, &media["schema"], &media["example"], &place);
+            }
+            for parameter in operation.parameters() {
+                let place = format!("{service}: {} {}", operation.id(), parameter["name"]);
+                checked += check_patterns(&document, &parameter["schema"], &parameter["example"], &place);
+            }
+        }
+    }
+    assert!(checked > 30, "{checked}");
+}
+
+#[test]
+fn example_of_every_amount_of_bitcoin_has_8_decimals() {
+    let (bitcoin, mut checked) = (Regex::new(r"^[0-9]+\.[0-9]{8}$").unwrap(), 0);
+    for (service, document) in all_documents() {
+        for_each_object(&document, &mut |schema| {
+            let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+            for (name, property) in properties.filter(|(name, _)| name.contains("bitcoin")) {
+                let mut property = property;
+                if let Some(reference) = property["$ref"].as_str() {
+                    property = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+                }
+                let Some(example) = property["example"].as_str() else { continue };
+                assert!(bitcoin.is_match(example), "{service}: {name}: {example}");
+                checked += 1;
+            }
+        });
+    }
+    assert!(checked > 5, "{checked}");
 }
 
 /// The targets of all references in a part of a document.
