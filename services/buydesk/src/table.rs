@@ -4,6 +4,7 @@ use std::{fmt, io::stdout};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets::UTF8_FULL_CONDENSED};
 use common::text::escape_invisible_controls;
+use unicode_width::UnicodeWidthStr;
 
 /// The minimum width to which the text of a column is wrapped.
 const MIN_WRAPPED_WIDTH: usize = 16;
@@ -122,10 +123,11 @@ impl Table {
         (frame + min_content <= width).then(|| self.render(columns, Some(width)))
     }
 
+    /// The number of columns of the terminal that the widest line needs. A character may need two, such as a Chinese one, or none.
     fn content_width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column)).flat_map(|cell| cell.lines());
         let lines = cells.chain([self.columns[column].name]);
-        lines.map(|line| line.chars().count()).max().unwrap_or(0)
+        lines.map(UnicodeWidthStr::width).max().unwrap_or(0)
     }
 
     fn render(&self, columns: &[usize], width: Option<usize>) -> String {

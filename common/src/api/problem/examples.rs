@@ -62,9 +62,9 @@ fn example_problem(code: Code) -> Problem {
             Problem::validation(vec![FieldError::new("currency", "must be one of EUR, GBP, USD")])
         }
         Code::KeyReused => Problem {
-            errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
+            errors: vec![FieldError::new("Idempotency-Key", "was used for a different request")],
             ..problem(
-                "This Idempotency-Key was used for a different order. Send this order with a new Idempotency-Key.",
+                "This Idempotency-Key was used for a different request. Send this request with a new Idempotency-Key.",
             )
         },
         Code::QuoteUnknown => Problem {
@@ -83,8 +83,8 @@ fn example_problem(code: Code) -> Problem {
         Code::OutcomeUnknown => Problem {
             idempotency_key: Some(IDEMPOTENCY_KEY.to_owned()),
             ..problem(
-                "It is not known whether the order was placed. Send the order again with this idempotency_key in the header \
-                 Idempotency-Key. The order is placed only once.",
+                "It is not known whether the request took effect. Send it again with this idempotency_key in the header \
+                 Idempotency-Key. It takes effect only once.",
             )
         },
         Code::ShuttingDown => problem("The service is shutting down."),

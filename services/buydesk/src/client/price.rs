@@ -9,6 +9,7 @@ use common::{
         health::{Component, OrderPriceStatus, Readiness},
         prices::{BASE, PriceState},
     },
+    clients::db_proxy::DbProxyClient,
     money::{Currency, CurrencyPair, Rate},
     time::{Day, Timestamp},
 };
@@ -161,7 +162,11 @@ impl ShownPrice {
 impl PriceList {
     /// `None` if there are no prices.
     fn new(readiness: &Readiness, mut prices: Vec<ListedPrice>) -> Option<Self> {
-        let missing = Component::fatal_reasons(&readiness.parts);
+        let fatal = readiness.parts.iter().filter(|part| part.is_fatal());
+        // The details of another service may contain internal addresses.
+        let missing: Vec<_> = fatal
+            .map(|part| if part.name == DbProxyClient::SERVICE { part.name.clone() } else { part.name_with_detail() })
+            .collect();
         let limit = readiness.parts.iter().find(|part| part.name == Component::LIMIT && !part.ready);
         let reason = if missing.is_empty() { limit.map(Component::name_with_detail) } else { Some(missing.join("; ")) };
         for price in &mut prices {

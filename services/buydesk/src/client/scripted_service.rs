@@ -47,7 +47,7 @@ impl ScriptedService {
                 let mut body = vec![0; length.unwrap_or(0)];
                 let _ = reader.read_exact(&mut body);
                 let reply = if head.starts_with("GET /readyz") {
-                    let database = json!({ "name": "db-proxy", "ready": false, "detail": "database" });
+                    let database = json!({ "name": "db-proxy", "ready": false, "detail": "PostgreSQL at 10.0.0.7:5432 cannot be reached" });
                     Reply::Problem(json!({ "ready": false, "parts": [database] }).to_string())
                 } else {
                     received.lock().unwrap().push(format!("{head}{}", String::from_utf8_lossy(&body)));

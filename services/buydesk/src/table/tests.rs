@@ -81,3 +81,14 @@ fn without_empty_removes_a_column_of_empty_cells() {
     table.add_row(["7", "8", "9"]);
     assert!(table.without_empty("b").fit(None).contains('b'));
 }
+
+#[test]
+fn characters_of_double_width_count_twice() {
+    let mut table = Table::new(["a", "b"], &[]).optional(["b"]);
+    table.add_row(["山田太郎", "cafe\u{301}"]);
+    let width = FRAME + 2 * FRAME_OF_COLUMN + 8 + 4;
+    let text = table.fit(Some(width));
+    assert!(text.contains("cafe\u{301}"), "{text}");
+    assert!(text.lines().all(|line| UnicodeWidthStr::width(line) == width), "{text}");
+    assert!(!table.fit(Some(width - 1)).contains("cafe\u{301}"));
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::{api::health::Component, ids::IdempotencyKey};
+use common::ids::IdempotencyKey;
 use serde::Serialize;
 
 use super::{ApiClient, ServiceResponse, json};
@@ -61,11 +61,14 @@ impl ApiClient {
             Failure::NotSent(error) => error.with_denial(&format!("{}.", texts.not_made)),
             Failure::NoEffect(error) => {
                 let readiness = self.readiness(endpoint).await;
-                let missing = readiness.map(|readiness| Component::fatal_reasons(&readiness.parts)).unwrap_or_default();
+                // Without the details, which may contain internal addresses. Operators see them with `buydesk health`.
+                let parts = readiness.map(|readiness| readiness.parts).unwrap_or_default();
+                let missing: Vec<_> =
+                    parts.iter().filter(|part| part.is_fatal()).map(|part| part.name.as_str()).collect();
                 let reason = if missing.is_empty() {
                     "a part of the platform cannot be used at the moment".to_owned()
                 } else {
-                    format!("{} cannot work: {}", endpoint.service, missing.join("; "))
+                    format!("{} cannot work without {}", endpoint.service, missing.join(" and "))
                 };
                 error.into_denial(texts.not_made, &reason, &self.health_hint())
             }
