@@ -127,11 +127,22 @@ pub struct Transfer {
 /// A request of wallets to db-proxy to create a wallet.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CreateWalletCommand {
+    /// The idempotency key. It belongs to the user, and without a user to all clients without a key of a user. wallets generates one if
+    /// the client sent none, so that its own retries are safe.
+    pub key: IdempotencyKey,
     pub currency: Currency,
     /// The user who owns the wallet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub user_id: Option<UserId>,
+}
+
+/// A wallet as it was created.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct CreatedWallet {
+    pub wallet: Wallet,
+    /// Whether an earlier request with the same key created the wallet.
+    pub replayed: bool,
 }
 
 /// A request of wallets to db-proxy to move money. Exactly one of `operation` and `transfer` is present.

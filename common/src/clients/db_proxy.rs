@@ -7,7 +7,7 @@ mod wallets;
 use std::{fmt::Display, time::Duration};
 
 use poem::http::Method;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 pub use self::{
     order_reader::{OrderReader, OrdersJson},
@@ -58,6 +58,11 @@ impl DbProxyClient {
         CallError::InvalidResponse(Self::SERVICE, reason.to_string())
     }
 
+    /// Parses a response of db-proxy.
+    pub fn parse_response<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, CallError> {
+        serde_json::from_slice(json).map_err(Self::invalid_response)
+    }
+
     /// The error of a request that a db-proxy of an older release cannot answer. Such a db-proxy is about to be replaced.
     pub fn being_upgraded() -> CallError {
         let detail = "The service db-proxy is being upgraded. Try again in a moment.";
@@ -68,11 +73,11 @@ impl DbProxyClient {
     pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> CallOutcome<Outcomes> {
         let path = place_path(orders);
         let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, ORDER_WRITE_DEADLINE).await;
-        self.parse_batch(outcome)
+        self.parse_outcome(outcome)
     }
 
     /// Parses the response to a batch.
-    fn parse_batch<T: DeserializeOwned>(&self, CallOutcome { result, unanswered }: CallOutcome) -> CallOutcome<T> {
+    fn parse_outcome<T: DeserializeOwned>(&self, CallOutcome { result, unanswered }: CallOutcome) -> CallOutcome<T> {
         let outcome = CallOutcome { result: result.map_err(unavailable_if_older), unanswered };
         outcome.and_then(|bytes| self.0.parse_response(&bytes))
     }

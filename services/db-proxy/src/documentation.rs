@@ -142,7 +142,9 @@ fn wallet_operations() -> Vec<OperationDescription> {
         "operation": { "wallet_id": WALLET_ID, "operation_type": "DEPOSIT", "amount": "1000.00" },
     });
     vec![
-        operation("create_wallet").body(json!({ "currency": "USD" })),
+        operation("create_wallet")
+            .errors(&[Code::KeyReused, Code::OutcomeUnknown])
+            .body(json!({ "key": "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c13", "currency": "USD" })),
         operation("list_wallets").parameter("owner", "anonymous").parameter("limit", 50),
         operation("lookup_wallets").body(json!({ "ids": [WALLET_ID] })),
         of_wallet("get_wallet"),

@@ -36,6 +36,9 @@ pub enum Error {
     /// 404. The client of db-proxy recognizes this error by the field that the response names.
     #[error("no wallet of the owner has this id")]
     WalletNotFound,
+    /// 422. The key was used for a wallet in another currency. The service wallets recognizes this error by its code.
+    #[error("the key of a new wallet was used for a different wallet")]
+    WalletKeyReused,
     /// 404, 409 or 422; see [`DirectoryRefusal`].
     #[error(transparent)]
     Directory(#[from] DirectoryRefusal),
@@ -127,6 +130,10 @@ impl From<Error> for Problem {
             Error::WalletNotFound => Self {
                 errors: vec![FieldError::new(WALLET_ID_FIELD, "belongs to no wallet of the owner")],
                 ..Self::new(Code::NotFound, "No wallet of the owner has this id.")
+            },
+            Error::WalletKeyReused => Self {
+                errors: vec![FieldError::new("key", "was used for a different wallet")],
+                ..Self::new(Code::KeyReused, "The key was used for a wallet in another currency.")
             },
             Error::Directory(refusal) => Self::from(refusal),
             Error::Invalid(errors) => Self::validation(errors),

@@ -23,8 +23,9 @@ use common::{
     api::{
         orders::OwnerFilter,
         wallets::{
-            CheckedRows, CreateWalletCommand, FoundWallets, MAX_VERIFIED_ROWS, MAX_WALLET_PAGE, OperationCursor,
-            OperationPage, VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletLookup, WalletPage,
+            CheckedRows, CreateWalletCommand, CreatedWallet, FoundWallets, MAX_VERIFIED_ROWS, MAX_WALLET_PAGE,
+            OperationCursor, OperationPage, VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletLookup,
+            WalletPage,
         },
     },
     ids::{MovementId, WalletId},
@@ -33,7 +34,7 @@ use common::{
 };
 use uuid::Uuid;
 
-use self::store::{EntryPosition, MovementRange, OperationScan};
+use self::store::{EntryPosition, MovementRange, OperationScan, StoredCreation};
 pub use self::{
     command::{Decision, MoveMoneyCommand, MoveTerms},
     requests::{move_money_command, outcome_of},
@@ -102,8 +103,15 @@ pub struct WalletService {
 }
 
 impl WalletService {
-    pub async fn create_wallet(&self, command: CreateWalletCommand) -> Result<Wallet, Error> {
-        Ok(self.store.create_wallet(command, self.clock_check.write_time()?).await?.into())
+    /// Creates a wallet, or returns the wallet that has the key of the command, as it was created.
+    pub async fn create_wallet(&self, command: CreateWalletCommand) -> Result<CreatedWallet, Error> {
+        let currency = command.currency;
+        let StoredCreation { wallet, replayed } =
+            self.store.create_wallet(command, self.clock_check.write_time()?).await?;
+        if wallet.currency != currency {
+            return Err(Error::WalletKeyReused);
+        }
+        Ok(CreatedWallet { wallet: wallet.at_creation()?.into(), replayed })
     }
 
     /// The wallet with this id, if it is one of the owner.

@@ -1,42 +1,10 @@
 //! The errors of fetch-orders. Only this module converts them to HTTP statuses.
 
-use std::sync::Arc;
-
 use common::{
-    api::{Code, FieldError, Problem},
-    clients::CallError,
-    concurrency::{batching::BatchError, single_flight::SingleFlightError},
+    api::{Code, FieldError, Problem, Subcode},
+    clients::{CallError, SharedReadError},
     ids::OrderId,
 };
-
-/// Why a shared or batched read failed. Every caller of the read receives a clone.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ReadError {
-    #[error("too many requests are waiting for orders")]
-    Overloaded,
-    #[error("the service is shutting down")]
-    ShuttingDown,
-    #[error(transparent)]
-    Call(Arc<CallError>),
-}
-
-impl From<BatchError> for ReadError {
-    fn from(error: BatchError) -> Self {
-        match error {
-            BatchError::Full => Self::Overloaded,
-            BatchError::Stopped | BatchError::NoResponse => Self::ShuttingDown,
-        }
-    }
-}
-
-impl From<SingleFlightError> for ReadError {
-    fn from(error: SingleFlightError) -> Self {
-        match error {
-            SingleFlightError::TooManyCallers => Self::Overloaded,
-            SingleFlightError::NoResult => Self::ShuttingDown,
-        }
-    }
-}
 
 /// Why a request for orders failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,24 +24,23 @@ pub enum Error {
     /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down. 500 if db-proxy reports an
     /// internal error.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] SharedReadError),
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::InvalidFilter(errors) => Self::validation(errors),
-            Error::OrdersOfAnotherUser => Self::new(
-                Code::Forbidden,
-                "Only an operator can read the orders of another user. Omit the parameter user to read your own orders.",
-            ),
+            Error::OrdersOfAnotherUser => Self {
+                subcode: Some(Subcode::OperatorsOnly),
+                ..Self::new(
+                    Code::Forbidden,
+                    "Only an operator can read the orders of another user. Omit the parameter user to read your own orders.",
+                )
+            },
             Error::OrderNotFound(id) => Self::new(Code::NotFound, format!("Order {id} does not exist.")),
             Error::Call(error) => read_problem(&error),
-            Error::Read(ReadError::Call(error)) => read_problem(&error),
-            Error::Read(ReadError::Overloaded) => {
-                Self::new(Code::Overloaded, "Too many requests are waiting for orders. Try again in a moment.")
-            }
-            Error::Read(ReadError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
+            Error::Read(error) => error.into_problem("orders", read_problem),
         }
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Only the ids and the users of the orders are parsed. The JSON of db-proxy is returned unchanged.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use common::{
     api::orders::{OrderIds, OwnerFilter},
     clients::{
-        CallError,
+        CallError, SharedReadError,
         db_proxy::{BATCH_LIMITS, DbProxyClient, OrderReader, OrdersJson},
     },
     concurrency::batching::Batcher,
@@ -16,8 +16,6 @@ use common::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::error::ReadError;
 
 /// What db-proxy returned for an id.
 #[derive(Debug, Clone)]
@@ -32,7 +30,7 @@ enum LookupOutcome {
     NoAnonymousOrder,
 }
 
-type LookupResult = Result<LookupOutcome, ReadError>;
+type LookupResult = Result<LookupOutcome, SharedReadError>;
 
 /// Looks up single orders. Lookups of several clients share a request, so the owner of each order is checked after the request.
 #[derive(Clone)]
@@ -48,12 +46,12 @@ impl OrderLookup {
 
     /// Returns the JSON of an order. Returns `None` if no order has this id, and also if `owner` does not select the order, so
     /// that a caller cannot find out which ids exist.
-    pub async fn find_order(&self, id: OrderId, owner: OwnerFilter) -> Result<Option<Bytes>, ReadError> {
+    pub async fn find_order(&self, id: OrderId, owner: OwnerFilter) -> Result<Option<Bytes>, SharedReadError> {
         match self.0.submit(id).await?? {
             LookupOutcome::Order { user, json } => Ok(owner.selects(user).then_some(json)),
             LookupOutcome::NotFound => Ok(None),
             LookupOutcome::NoAnonymousOrder if owner == OwnerFilter::Anonymous => Ok(None),
-            LookupOutcome::NoAnonymousOrder => Err(ReadError::Call(Arc::new(DbProxyClient::being_upgraded()))),
+            LookupOutcome::NoAnonymousOrder => Err(DbProxyClient::being_upgraded().into()),
         }
     }
 }
@@ -64,7 +62,7 @@ async fn look_up_batch(reader: OrderReader, ids: OrderIds) -> Vec<LookupResult> 
         Ok(FoundById { orders, absent }) => {
             ids.ids.iter().map(|id| Ok(orders.get(id).unwrap_or(&absent).clone())).collect()
         }
-        Err(error) => vec![Err(ReadError::Call(Arc::new(error))); ids.ids.len()],
+        Err(error) => vec![Err(SharedReadError::from(error)); ids.ids.len()],
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! The orders of a page are not parsed. The JSON of db-proxy is returned unchanged.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use common::{
     api::{
@@ -11,15 +9,13 @@ use common::{
         pages::{PageLinks, RawLinkedPage, link_page},
     },
     clients::{
-        CallError,
+        CallError, SharedReadError,
         db_proxy::{DbProxyClient, OrderReader},
     },
     concurrency::single_flight::{JoinPolicy, SingleFlight},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::error::ReadError;
 
 /// Maximum number of requests that wait for pages at the same time.
 const MAX_WAITING: usize = 4096;
@@ -40,7 +36,7 @@ pub enum PagePosition {
     ByCursor { query: OrderQuery, cursor: Option<Cursor>, limit: u32 },
 }
 
-type PageResult = Result<Bytes, ReadError>;
+type PageResult = Result<Bytes, SharedReadError>;
 
 /// Reads pages of orders.
 #[derive(Clone)]
@@ -51,7 +47,7 @@ impl OrderPages {
         // A page is read after its request has arrived, so a client that has placed an order sees the order in the list.
         Self(SingleFlight::new(JoinPolicy::Next, MAX_WAITING, move |key| {
             let reader = reader.clone();
-            async move { read_page(&reader, key).await.map_err(|error| ReadError::Call(Arc::new(error))) }
+            async move { read_page(&reader, key).await.map_err(SharedReadError::from) }
         }))
     }
 

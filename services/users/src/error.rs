@@ -1,36 +1,15 @@
 //! The errors of users, and the only place where they become HTTP statuses.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use common::{
     api::{Code, FieldError, Problem, keys::MAX_KEYS_PER_USER},
     clients::{
-        CallError,
+        CallError, SharedReadError,
         db_proxy::{DbProxyClient, DirectoryError},
     },
-    concurrency::batching::BatchError,
     ids::{KeyId, UserId},
 };
-
-/// Why a look-up failed. Every request of a batch receives a clone.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LookupError {
-    #[error("too many requests are waiting for users")]
-    Overloaded,
-    #[error("the service is shutting down")]
-    ShuttingDown,
-    #[error(transparent)]
-    Call(Arc<CallError>),
-}
-
-impl From<BatchError> for LookupError {
-    fn from(error: BatchError) -> Self {
-        match error {
-            BatchError::Full => Self::Overloaded,
-            BatchError::Stopped | BatchError::NoResponse => Self::ShuttingDown,
-        }
-    }
-}
 
 /// Why a request for users or keys failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +37,7 @@ pub enum Error {
     NoFreePrefix,
     /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
     #[error(transparent)]
-    Lookup(#[from] LookupError),
+    Lookup(#[from] SharedReadError),
     /// 503: db-proxy is unavailable or did not respond. 500 if it reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -149,11 +128,7 @@ impl From<Error> for Problem {
                 tracing::error!("every generated prefix belongs to another key; no key was created");
                 Self::internal()
             }
-            Error::Lookup(LookupError::Call(error)) => call_problem(&error),
-            Error::Lookup(LookupError::Overloaded) => {
-                Self::new(Code::Overloaded, "Too many requests are waiting for users. Try again in a moment.")
-            }
-            Error::Lookup(LookupError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
+            Error::Lookup(error) => error.into_problem("users", call_problem),
             Error::Call(error) => call_problem(&error),
             Error::OutcomeUnknown(change, error) => {
                 tracing::warn!(error = %error.chain(), ?change, "it is not known whether db-proxy made a change");

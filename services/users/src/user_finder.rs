@@ -7,14 +7,14 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use common::{
     api::users::{Email, MAX_USER_LOOKUP, UserLookup},
-    clients::{CallError, db_proxy::DbProxyClient},
+    clients::{CallError, SharedReadError, db_proxy::DbProxyClient},
     concurrency::batching::{BatchLimits, Batcher},
     ids::UserId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{directory::Directory, error::LookupError};
+use crate::directory::Directory;
 
 /// db-proxy accepts [`MAX_USER_LOOKUP`] ids and [`MAX_USER_LOOKUP`] addresses in one request.
 const BATCH_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: MAX_USER_LOOKUP, max_in_flight: 4 };
@@ -26,7 +26,7 @@ pub enum LookupKey {
     Email(Email),
 }
 
-type LookupResult = Result<Option<Bytes>, LookupError>;
+type LookupResult = Result<Option<Bytes>, SharedReadError>;
 
 /// Looks up single users.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl UserFinder {
 async fn look_up_batch(directory: Arc<dyn Directory>, keys: Vec<LookupKey>) -> Vec<LookupResult> {
     match fetch_users(&*directory, &keys).await {
         Ok(found) => keys.iter().map(|key| Ok(found.get(key).cloned())).collect(),
-        Err(error) => vec![Err(LookupError::Call(Arc::new(error))); keys.len()],
+        Err(error) => vec![Err(error.into()); keys.len()],
     }
 }
 
@@ -83,23 +83,18 @@ async fn fetch_users(directory: &dyn Directory, keys: &[LookupKey]) -> Result<Ha
         }
     }
     let bytes = directory.find_users_json(&lookup).await?;
-    let RawFoundUsers { users } = parse(&bytes)?;
+    let RawFoundUsers { users } = DbProxyClient::parse_response(&bytes)?;
     let mut found = HashMap::with_capacity(keys.len());
     for user in users.iter().map(|user| user.get().as_bytes()) {
         let json = bytes.slice_ref(user);
         if !lookup.ids.is_empty() {
-            found.insert(LookupKey::Id(parse::<IdOnly>(user)?.id), json.clone());
+            found.insert(LookupKey::Id(DbProxyClient::parse_response::<IdOnly>(user)?.id), json.clone());
         }
         if !lookup.emails.is_empty() {
-            found.insert(LookupKey::Email(parse::<EmailOnly>(user)?.email), json);
+            found.insert(LookupKey::Email(DbProxyClient::parse_response::<EmailOnly>(user)?.email), json);
         }
     }
     Ok(found)
-}
-
-/// Parses a response of db-proxy.
-fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, CallError> {
-    serde_json::from_slice(json).map_err(DbProxyClient::invalid_response)
 }
 
 #[cfg(test)]

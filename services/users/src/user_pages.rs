@@ -33,7 +33,7 @@ pub fn page_of_one(user: Option<&Bytes>) -> Bytes {
 /// is not after the user of `cursor`.
 pub fn page_of_own(own: Option<Bytes>, query: &UserQuery, cursor: Option<UserCursor>) -> Result<Bytes, CallError> {
     let Some(json) = own else { return Ok(page_of_one(None)) };
-    let user: User = serde_json::from_slice(&json).map_err(DbProxyClient::invalid_response)?;
+    let user: User = DbProxyClient::parse_response(&json)?;
     let is_listed = cursor.is_none_or(|UserCursor(before)| user.id < before)
         && query.email.as_ref().is_none_or(|email| user.email == *email)
         && query.state.is_none_or(|state| user.state == state);

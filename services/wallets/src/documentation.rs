@@ -31,7 +31,7 @@ fn operations() -> Vec<OperationDescription> {
     let operation = |id| OperationDescription::new(id, Group::Wallets).errors(STORED);
     let of_wallet = |id| operation(id).errors(&[Code::NotFound]).parameter("id", WALLET_ID);
     vec![
-        operation("create_wallet").body(json!({ "currency": "USD" })),
+        operation("create_wallet").errors(&[Code::KeyReused, Code::OutcomeUnknown]).body(json!({ "currency": "USD" })),
         operation("list_wallets").parameter("limit", 50),
         of_wallet("get_wallet"),
         of_wallet("find_wallet"),

@@ -1,37 +1,14 @@
 //! The errors of wallets. Only this module converts them to HTTP statuses.
 
-use std::{sync::Arc, time::Duration};
-
 use common::{
     api::{
-        Code, FieldError, Problem,
+        Code, FieldError, Problem, Subcode,
         wallets::{MoveRefusalReason, MoveRefused, OperationCommand, TransferCommand},
     },
-    clients::{CallError, DispatchError, key_not_looked_up, unknown_outcome},
-    concurrency::batching::BatchError,
+    clients::{CallError, DispatchError, SharedReadError, key_not_looked_up, unknown_outcome},
     ids::{IdempotencyKey, WalletId},
     money::{Currency, Money},
 };
-
-/// Why a batched read failed. Every request of a batch receives a clone.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ReadError {
-    #[error("too many requests are waiting for wallets")]
-    Overloaded,
-    #[error("the service is shutting down")]
-    ShuttingDown,
-    #[error(transparent)]
-    Call(Arc<CallError>),
-}
-
-impl From<BatchError> for ReadError {
-    fn from(error: BatchError) -> Self {
-        match error {
-            BatchError::Full => Self::Overloaded,
-            BatchError::Stopped | BatchError::NoResponse => Self::ShuttingDown,
-        }
-    }
-}
 
 /// What a client asked to move. Error texts name its fields.
 #[derive(Debug, Clone, Copy)]
@@ -60,45 +37,67 @@ pub enum Error {
     Dispatch(#[from] DispatchError),
     /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] SharedReadError),
     /// 503: db-proxy is unavailable or did not respond. 500 if it reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// 503: it is not known whether the wallet was created.
-    #[error("it is not known whether the wallet was created")]
-    CreationUnknown(#[source] CallError),
+    /// 503: no wallet was created, or the outcome is unknown. 500 if db-proxy reports an internal error.
+    #[error("no wallet was created: {0}")]
+    Creation(#[source] DispatchError),
+    /// 422: the key of a new wallet was used for another one.
+    #[error("the key of a new wallet was used for a different one")]
+    KeyReused,
 }
 
-/// `Retry-After` when it is unknown whether a wallet was created.
-const RETRY_AFTER_UNKNOWN_CREATION: Duration = Duration::from_secs(5);
-/// The detail if a request moved no money and its key was not looked up.
-const KEY_NOT_LOOKED_UP: &str = "This request had no effect, because a part of the platform cannot be used at the moment. It is not \
-    known whether an earlier request with this idempotency_key moved the money. Send the request again with the same key. The money \
-    moves only once.";
+/// The sentences about a request that received no decision.
+struct OutcomeTexts {
+    /// The request was not sent, because too many were waiting.
+    overloaded: &'static str,
+    /// The request was not sent, because the service is shutting down.
+    shutting_down: &'static str,
+    /// The request had no effect, and its key was not looked up.
+    key_not_looked_up: &'static str,
+    /// The request may have had an effect.
+    unknown: &'static str,
+}
+
+const MOVEMENT: OutcomeTexts = OutcomeTexts {
+    overloaded: "Too many movements are waiting. No money moved. Try again in a moment.",
+    shutting_down: "The service is shutting down. No money moved.",
+    key_not_looked_up: "This request had no effect, because a part of the platform cannot be used at the moment. It is not known \
+        whether an earlier request with this idempotency_key moved the money. Send the request again with the same key. The money \
+        moves only once.",
+    unknown: "It is not known whether the money moved. Send the request again with this idempotency_key in the header \
+        Idempotency-Key. The money moves only once.",
+};
+const CREATION: OutcomeTexts = OutcomeTexts {
+    overloaded: "Too many requests are waiting. No wallet was created. Try again in a moment.",
+    shutting_down: "The service is shutting down. No wallet was created.",
+    key_not_looked_up: "This request had no effect, because a part of the platform cannot be used at the moment. It is not known \
+        whether an earlier request with this idempotency_key created the wallet. Send the request again with the same key. Only one \
+        wallet is created.",
+    unknown: "It is not known whether the wallet was created. Send the request again with this idempotency_key in the header \
+        Idempotency-Key. Only one wallet is created.",
+};
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
             Error::WalletNotFound(id) => Self::new(Code::NotFound, format!("Wallet {id} does not exist.")),
-            Error::WalletsOfAnotherUser => Self::new(
-                Code::Forbidden,
-                "Only an operator can read the wallets of another user. Omit the parameter user to read your own wallets.",
-            ),
+            Error::WalletsOfAnotherUser => Self {
+                subcode: Some(Subcode::OperatorsOnly),
+                ..Self::new(
+                    Code::Forbidden,
+                    "Only an operator can read the wallets of another user. Omit the parameter user to read your own wallets.",
+                )
+            },
             Error::Refused { refused, terms } => refusal_problem(refused, terms),
-            Error::Dispatch(error) => dispatch_problem(error),
-            Error::Read(ReadError::Call(error)) => read_problem(&error),
-            Error::Read(ReadError::Overloaded) => {
-                Self::new(Code::Overloaded, "Too many requests are waiting for wallets. Try again in a moment.")
-            }
-            Error::Read(ReadError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
+            Error::Dispatch(error) => dispatch_problem(error, &MOVEMENT),
+            Error::Creation(error) => dispatch_problem(error, &CREATION),
+            Error::KeyReused => key_reused_problem(),
+            Error::Read(error) => error.into_problem("wallets", read_problem),
             Error::Call(error) => read_problem(&error),
-            Error::CreationUnknown(error) => {
-                tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");
-                let detail = "It is not known whether the wallet was created. Look for it in the list of wallets, or create another \
-                    one: an empty wallet does no harm.";
-                Self::new(Code::UpstreamUnavailable, detail).retry_after(RETRY_AFTER_UNKNOWN_CREATION)
-            }
         }
     }
 }
@@ -108,15 +107,19 @@ fn read_problem(error: &CallError) -> Problem {
     error.to_problem(Code::UpstreamUnavailable)
 }
 
+fn key_reused_problem() -> Problem {
+    Problem {
+        errors: vec![FieldError::new(IdempotencyKey::HEADER, "was used for a different request")],
+        ..Problem::new(Code::KeyReused, "This Idempotency-Key was used for a different request. Send a new key.")
+    }
+}
+
 /// The problem of a movement that db-proxy refused. It names the field of the request that is the reason.
 fn refusal_problem(refused: MoveRefused, terms: MovementTerms) -> Problem {
     let MoveRefused { reason, wallet_id, balance, currency } = refused;
     let invalid = |field, reason: String| Problem::validation(vec![FieldError::new(field, reason)]);
     match reason {
-        MoveRefusalReason::KeyReused => Problem {
-            errors: vec![FieldError::new(IdempotencyKey::HEADER, "was used for a different request")],
-            ..Problem::new(Code::KeyReused, "This Idempotency-Key was used for a different request. Send a new key.")
-        },
+        MoveRefusalReason::KeyReused => key_reused_problem(),
         MoveRefusalReason::WalletNotFound => not_found_problem(wallet_id, terms),
         MoveRefusalReason::SameWallet => invalid("to", "must be another wallet than from".to_owned()),
         MoveRefusalReason::CurrencyMismatch => invalid(
@@ -172,22 +175,17 @@ fn not_found_problem(id: Option<WalletId>, terms: MovementTerms) -> Problem {
     }
 }
 
-fn dispatch_problem(error: DispatchError) -> Problem {
+fn dispatch_problem(error: DispatchError, texts: &OutcomeTexts) -> Problem {
     match error {
-        DispatchError::QueueFull => {
-            Problem::new(Code::Overloaded, "Too many movements are waiting. No money moved. Try again in a moment.")
-        }
-        DispatchError::ShuttingDown => {
-            Problem::new(Code::ShuttingDown, "The service is shutting down. No money moved.")
-        }
+        DispatchError::QueueFull => Problem::new(Code::Overloaded, texts.overloaded),
+        DispatchError::ShuttingDown => Problem::new(Code::ShuttingDown, texts.shutting_down),
         DispatchError::Call(error) => {
-            tracing::warn!(%error, "db-proxy moved no money");
+            tracing::warn!(%error, "db-proxy changed nothing");
             error.to_problem(Code::UpstreamUnavailable)
         }
-        DispatchError::KeyNotLookedUp(error) => key_not_looked_up(dispatch_problem(*error), KEY_NOT_LOOKED_UP),
-        DispatchError::OutcomeUnknown => unknown_outcome(
-            "It is not known whether the money moved. Send the request again with this idempotency_key in the header \
-             Idempotency-Key. The money moves only once.",
-        ),
+        DispatchError::KeyNotLookedUp(error) => {
+            key_not_looked_up(dispatch_problem(*error, texts), texts.key_not_looked_up)
+        }
+        DispatchError::OutcomeUnknown => unknown_outcome(texts.unknown),
     }
 }

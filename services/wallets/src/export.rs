@@ -75,7 +75,7 @@ impl OperationExport {
     async fn read_page(&self, cursor: Option<OperationCursor>) -> Result<Option<OperationPage>, CallError> {
         let Self { wallet, owner, .. } = *self;
         let json = self.backend.list_operations_json(wallet, owner, cursor, MAX_WALLET_PAGE).await?;
-        json.map(|json| serde_json::from_slice(&json)).transpose().map_err(DbProxyClient::invalid_response)
+        json.map(|json| DbProxyClient::parse_response(&json)).transpose()
     }
 
     async fn read_next_page(&self, cursor: OperationCursor) -> io::Result<OperationPage> {

@@ -7,8 +7,8 @@ use common::{
     api::{
         FieldError, Problem,
         wallets::{
-            LinkedOperationPage, LinkedWalletPage, Operation, OperationCursor, OperationPayload, Transfer,
-            TransferPayload, VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletPayload,
+            CreatedWallet, LinkedOperationPage, LinkedWalletPage, Operation, OperationCursor, OperationPayload,
+            Transfer, TransferPayload, VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletPayload,
         },
     },
     clients::DispatchError,
@@ -53,6 +53,12 @@ enum CreateWalletResponse {
         /// The path of the wallet.
         #[oai(header = "Location")]
         String,
+        /// The key of the wallet: the key of the request, or a generated key.
+        #[oai(header = "Idempotency-Key")]
+        String,
+        /// Whether an earlier request with the same key created the wallet.
+        #[oai(header = "Idempotency-Replayed")]
+        bool,
     ),
 }
 
@@ -92,19 +98,25 @@ enum TransferResponse {
 impl Api {
     /// Creates an empty wallet. It belongs to the user of the API key, or to nobody without a key.
     ///
-    /// A repetition creates another wallet.
+    /// Without an idempotency key, a repetition creates another wallet.
     #[oai(path = "/api/v1/wallets", method = "post", operation_id = "create_wallet")]
     async fn create_wallet(
         &self,
         principal: Principal,
+        /// Requests of one user with the same key create one wallet. Requests without an API key count as those of one user.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<IdempotencyKey>>,
+        headers: &HeaderMap,
         body: UncheckedBody<WalletPayload>,
     ) -> Result<CreateWalletResponse, Problem> {
+        let key = RequestKey::from_header(idempotency_key.0, headers)?;
         let validate = |payload: &WalletPayload| validate_wallet(payload, &self.wallets.currencies);
         let payload = body.or_problem(|parsed| errors_of(validate(parsed)))?;
         let currency = validate(&payload).map_err(Error::Invalid)?;
-        let wallet = self.wallets.create_wallet(currency, principal.user_id()).await?;
+        let created = self.wallets.create_wallet(currency, &key, principal.user_id()).await;
+        let CreatedWallet { wallet, replayed } = created.map_err(|error| key.add_to(error.into()))?;
         let location = format!("/api/v1/wallets/{}", wallet.id);
-        Ok(CreateWalletResponse::Created(Json(wallet), location))
+        Ok(CreateWalletResponse::Created(Json(wallet), location, key.to_string(), replayed))
     }
 
     /// Lists the wallets that the caller may see, newest first.

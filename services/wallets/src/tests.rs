@@ -1,6 +1,7 @@
 //! Tests of the endpoints of wallets with a db-proxy in memory.
 
 mod batches;
+mod creation;
 mod fake_backend;
 mod faults;
 mod listing;

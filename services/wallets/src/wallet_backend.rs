@@ -6,8 +6,8 @@ use common::{
     api::{
         orders::OwnerFilter,
         wallets::{
-            CreateWalletCommand, MoveCommands, MoveOutcomes, OperationCursor, VerificationCursor, Wallet, WalletCursor,
-            WalletLookup,
+            CreateWalletCommand, CreatedWallet, MoveCommands, MoveOutcomes, OperationCursor, VerificationCursor,
+            WalletCursor, WalletLookup,
         },
     },
     clients::{CallError, CallOutcome, db_proxy::DbProxyClient},
@@ -17,7 +17,7 @@ use common::{
 /// Stores wallets and moves money: [`DbProxyClient`], or a fake in tests.
 #[async_trait]
 pub trait WalletBackend: Send + Sync {
-    async fn create_wallet(&self, command: &CreateWalletCommand) -> Result<Wallet, CallError>;
+    async fn create_wallet(&self, command: &CreateWalletCommand) -> CallOutcome<CreatedWallet>;
 
     /// The JSON of a [`FoundWallets`](common::api::wallets::FoundWallets).
     async fn find_wallets_json(&self, lookup: &WalletLookup) -> Result<Bytes, CallError>;
@@ -47,7 +47,7 @@ pub trait WalletBackend: Send + Sync {
 
 #[async_trait]
 impl WalletBackend for DbProxyClient {
-    async fn create_wallet(&self, command: &CreateWalletCommand) -> Result<Wallet, CallError> {
+    async fn create_wallet(&self, command: &CreateWalletCommand) -> CallOutcome<CreatedWallet> {
         Self::create_wallet(self, command).await
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use common::{
     api::{orders::OwnerFilter, wallets::WalletLookup},
     clients::{
-        CallError,
+        CallError, SharedReadError,
         db_proxy::{DbProxyClient, LOOKUP_LIMITS},
     },
     concurrency::batching::Batcher,
@@ -21,7 +21,7 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{error::ReadError, wallet_backend::WalletBackend};
+use crate::wallet_backend::WalletBackend;
 
 /// A wallet of anybody.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ struct FoundWallet {
     json: Bytes,
 }
 
-type LookupResult = Result<Option<FoundWallet>, ReadError>;
+type LookupResult = Result<Option<FoundWallet>, SharedReadError>;
 
 /// Looks up single wallets. Look-ups of several clients share a request, so the owner of each wallet is checked after the request.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl WalletFinder {
 
     /// Returns the JSON of a wallet, or `None` if `owner` selects no wallet with this id. The result for a wallet of somebody else is
     /// therefore the same as for one that does not exist.
-    pub async fn find_wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<Option<Bytes>, ReadError> {
+    pub async fn find_wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<Option<Bytes>, SharedReadError> {
         let found = self.0.submit(id).await??;
         Ok(found.filter(|wallet| owner.selects(wallet.user)).map(|wallet| wallet.json))
     }
@@ -55,7 +55,7 @@ impl WalletFinder {
 async fn look_up_batch(backend: Arc<dyn WalletBackend>, ids: Vec<WalletId>) -> Vec<LookupResult> {
     match fetch_wallets(&*backend, &ids).await {
         Ok(found) => ids.iter().map(|id| Ok(found.get(id).cloned())).collect(),
-        Err(error) => vec![Err(ReadError::Call(Arc::new(error))); ids.len()],
+        Err(error) => vec![Err(error.into()); ids.len()],
     }
 }
 
@@ -81,16 +81,11 @@ async fn fetch_wallets(
     // Many clients may read one wallet at the same time.
     let distinct = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let json = backend.find_wallets_json(&WalletLookup { ids: distinct }).await?;
-    let RawFoundWallets { wallets } = parse(&json)?;
+    let RawFoundWallets { wallets } = DbProxyClient::parse_response(&json)?;
     let with_id = |wallet: &RawValue| {
         let text = wallet.get().as_bytes();
-        let IdAndUser { id, user_id: user } = parse(text)?;
+        let IdAndUser { id, user_id: user } = DbProxyClient::parse_response(text)?;
         Ok((id, FoundWallet { user, json: json.slice_ref(text) }))
     };
     wallets.into_iter().map(with_id).collect()
-}
-
-/// Parses a response of db-proxy.
-fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, CallError> {
-    serde_json::from_slice(json).map_err(DbProxyClient::invalid_response)
 }

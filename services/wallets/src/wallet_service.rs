@@ -5,14 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{
     api::{
+        Code,
         orders::{OwnerFilter, client_name},
         pages::link_page,
         wallets::{
-            CreateWalletCommand, MoveCommand, Operation, OperationCommand, OperationCursor, Transfer, TransferCommand,
-            VerificationCursor, Wallet, WalletCursor, page_query,
+            CreateWalletCommand, CreatedWallet, MoveCommand, Operation, OperationCommand, OperationCursor, Transfer,
+            TransferCommand, VerificationCursor, WalletCursor, page_query,
         },
     },
-    clients::{DispatchError, db_proxy::DbProxyClient},
+    clients::{CallError, DispatchError, db_proxy::DbProxyClient},
     ids::{UserId, WalletId},
     money::Currency,
     server::RequestKey,
@@ -64,11 +65,28 @@ pub struct OperationPageRequest {
 }
 
 impl WalletService {
-    /// Creates a wallet of a user, or without an owner.
-    pub async fn create_wallet(&self, currency: Currency, user_id: Option<UserId>) -> Result<Wallet, Error> {
-        self.backend.create_wallet(&CreateWalletCommand { currency, user_id }).await.map_err(|error| {
-            if error.may_have_taken_effect() { Error::CreationUnknown(error) } else { Error::Call(error) }
-        })
+    /// Creates a wallet of a user, or without an owner. Repeated calls of one user with the same key create one wallet. The returned
+    /// wallet is durable.
+    pub async fn create_wallet(
+        &self,
+        currency: Currency,
+        key: &RequestKey,
+        user_id: Option<UserId>,
+    ) -> Result<CreatedWallet, Error> {
+        let command = CreateWalletCommand { key: key.as_idempotency_key().clone(), currency, user_id };
+        let outcome = self.backend.create_wallet(&command).await;
+        let is_unknown = outcome.has_unknown_effect();
+        let error = match outcome.result {
+            Ok(created) => return Ok(created),
+            // Also final if an earlier attempt got no response: no attempt creates a wallet with a key that is used.
+            Err(CallError::Problem(_, problem)) if problem.code == Code::KeyReused => return Err(Error::KeyReused),
+            Err(error) if is_unknown => {
+                tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");
+                DispatchError::OutcomeUnknown
+            }
+            Err(error) => DispatchError::Call(Arc::new(error)),
+        };
+        Err(Error::Creation(with_client_key(error, key)))
     }
 
     /// The JSON of a wallet that `owner` selects.
@@ -153,11 +171,16 @@ impl WalletService {
         match self.dispatcher.dispatch(command).await {
             Ok(Decision::Moved { movement, replayed }) => Ok(Moved { movement, replayed }),
             Ok(Decision::Refused(refused)) => Err(Error::Refused { refused, terms }),
-            Err(error) if key.is_client_supplied() => {
-                tracing::warn!(%error, "the key of a client was not looked up");
-                Err(error.with_client_key().into())
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(with_client_key(error, key).into()),
         }
     }
+}
+
+/// The error of a request with the key. If the client chose the key, an earlier request may have had an effect.
+fn with_client_key(error: DispatchError, key: &RequestKey) -> DispatchError {
+    if !key.is_client_supplied() {
+        return error;
+    }
+    tracing::warn!(%error, "the key of a client was not looked up");
+    error.with_client_key()
 }

@@ -337,8 +337,11 @@ async fn db_proxy_works_without_the_privilege_to_change_the_schema() {
     let quote = platform.quote(order("USD", "2")).await.json(201);
     platform.place(json!({ "quote": quote["id"] }).to_string()).await.json(201);
     assert_eq!(platform.all_pages("/get_orders").await.len(), 2);
-    let wallet =
-        platform.client.post_internal(platform.db_proxy.url("/wallets"), r#"{"currency":"USD"}"#).await.json(201);
+    let wallet = platform
+        .client
+        .post_internal(platform.db_proxy.url("/wallets"), r#"{"key":"a","currency":"USD"}"#)
+        .await
+        .json(201);
     let deposit = json!({
         "client": "anonymous", "key": "deposit", "owner": "anonymous",
         "operation": { "wallet_id": wallet["id"], "operation_type": "DEPOSIT", "amount": "5" },

@@ -1,16 +1,15 @@
 //! Orders and quotes of users: each client sees and uses exactly its own orders and quotes, at every service and in every
 //! format.
 
-use common::api::keys::{KeySecret, Scope};
+use common::api::keys::Scope;
 use futures_util::future::join_all;
-use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tests::{
-    Platform, Response, Stack,
-    client::{all_pages, send},
-    on_both_stacks,
-    platform::{Instance, OPERATOR_TOKEN, ORDERS_PATH, order},
+    Platform, Response, Stack, on_both_stacks,
+    platform::{ORDERS_PATH, order},
 };
+
+use crate::actor::Actor;
 
 on_both_stacks!(
     client_reads_exactly_its_own_orders,
@@ -24,42 +23,7 @@ on_both_stacks!(
 
 const UNKNOWN: &str = "019b7d5a-1f00-7000-8000-000000000001";
 
-/// The client or operator that sends a request.
-#[derive(Debug, Clone)]
-enum Actor {
-    Anonymous,
-    User { id: String, key: KeySecret },
-    Operator,
-}
-
 impl Actor {
-    async fn user(platform: &Platform, name: &str) -> Self {
-        let user = platform.create_user(&format!("{name}@example.org")).await;
-        let key = platform.issue_key(user.id, &[Scope::Orders, Scope::Read]).await.key;
-        Self::User { id: user.id.to_string(), key }
-    }
-
-    /// The `user_id` of the orders of this actor.
-    fn user_id(&self) -> Value {
-        match self {
-            Self::User { id, .. } => id.as_str().into(),
-            Self::Anonymous | Self::Operator => Value::Null,
-        }
-    }
-
-    async fn send(&self, request: RequestBuilder) -> Response {
-        send(match self {
-            Self::Anonymous => request,
-            Self::User { key, .. } => request.bearer_auth(key.expose()),
-            Self::Operator => request.bearer_auth(OPERATOR_TOKEN),
-        })
-        .await
-    }
-
-    async fn get(&self, platform: &Platform, service: &Instance, path: &str) -> Response {
-        self.send(platform.client.request("GET", service.url(path))).await
-    }
-
     async fn place(&self, platform: &Platform, body: impl Into<String>) -> Value {
         self.send(platform.order_request(body)).await.json(201)
     }
@@ -68,16 +32,12 @@ impl Actor {
         let url = platform.create_order.url("/api/v1/quotes");
         self.send(platform.client.json(url, order("EUR", euros))).await
     }
-
-    /// Follows the links from `path` to the last page.
-    async fn all_pages(&self, platform: &Platform, service: &Instance, path: &str) -> Vec<Value> {
-        all_pages(path, async |path| self.get(platform, service, &path).await.json(200)).await
-    }
 }
 
 /// Two users and a client without a key.
 async fn actors(platform: &Platform) -> [Actor; 3] {
-    [Actor::user(platform, "ada").await, Actor::user(platform, "bob").await, Actor::Anonymous]
+    let scopes = [Scope::Orders, Scope::Read];
+    [Actor::user(platform, "ada", &scopes).await, Actor::user(platform, "bob", &scopes).await, Actor::Anonymous]
 }
 
 /// Places orders of all actors in turn. Returns the orders of each actor, newest first.
@@ -223,7 +183,8 @@ async fn operator_reads_all_orders_and_filters_by_user(stack: Stack) {
         // A user may filter only by itself, and a client without a key may not filter by a user.
         assert_eq!(ada.all_pages(&platform, service, &path_of(ada)).await, placed[0]);
         for (actor, path) in [(bob, path_of(ada)), (&Actor::Anonymous, path_of(ada)), (bob, path.clone())] {
-            actor.get(&platform, service, &path).await.problem(403, "forbidden");
+            let refused = actor.get(&platform, service, &path).await.problem(403, "forbidden");
+            assert_eq!(refused["subcode"], "operators_only", "{path}");
         }
         let path = path_of(ada).replace('?', "/export?format=csv&").replace("limit=2&", "");
         bob.get(&platform, service, &path).await.problem(403, "forbidden");

@@ -3,7 +3,7 @@
 use common::{
     api::keys::{KeySecret, Scope},
     config::Caller,
-    ids::UserId,
+    ids::{IdempotencyKey, UserId},
 };
 use serde_json::{Value, json};
 use tests::{
@@ -50,8 +50,9 @@ impl<'p> Accounts<'p> {
     }
 
     async fn create_of(&self, user: Option<UserId>, currency: &str) -> String {
-        let wallet = self.post("/wallets", json!({ "currency": currency, "user_id": user })).await.json(201);
-        wallet["id"].as_str().unwrap().to_owned()
+        let body = json!({ "key": IdempotencyKey::generate(), "currency": currency, "user_id": user });
+        let created = self.post("/wallets", body).await.json(201);
+        created["wallet"]["id"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn deposit(&self, wallet: &str, amount: &str) {

@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use common::{
     api::{
+        Code, Problem,
         orders::{OwnerFilter, client_name},
         wallets::{
-            CheckedRows, CreateWalletCommand, EntryType, MoveOutcome, MoveRefusalReason, OperationType, Violation,
-            Wallet, WalletLookup,
+            CheckedRows, CreateWalletCommand, CreatedWallet, EntryType, MoveOutcome, MoveRefusalReason, OperationType,
+            Violation, Wallet, WalletLookup,
         },
     },
     config::Caller,
-    ids::{UserId, WalletId},
+    ids::{IdempotencyKey, UserId, WalletId},
     time::Timestamp,
 };
 use db_proxy::{
@@ -26,6 +27,7 @@ use db_proxy::{
     retention::{self, Retention},
     wallets::{ClientKey, MoveMoneyCommand, MoveTerms, WalletRetention, WalletService, WalletStore, outcome_of},
 };
+use futures_util::future::join_all;
 use tests::{Stack, on_both_stacks};
 use uuid::Uuid;
 
@@ -38,6 +40,7 @@ on_both_stacks!(
     delayed_duplicate_is_refused_by_another_process,
     operations_are_listed_newest_first,
     wallets_are_listed_by_owner,
+    creation_with_one_key_creates_one_wallet,
     old_keys_are_deleted_and_movements_remain,
 );
 
@@ -57,8 +60,17 @@ impl Fixture {
     }
 
     async fn create_wallet_of(&self, user_id: Option<UserId>, currency: &str) -> Wallet {
-        let command = CreateWalletCommand { currency: currency.parse().unwrap(), user_id };
-        self.wallets().create_wallet(command).await.unwrap()
+        self.create_with_key(IdempotencyKey::generate(), user_id, currency).await.unwrap().wallet
+    }
+
+    async fn create_with_key(
+        &self,
+        key: IdempotencyKey,
+        user_id: Option<UserId>,
+        currency: &str,
+    ) -> Result<CreatedWallet, Problem> {
+        let command = CreateWalletCommand { key, currency: currency.parse().unwrap(), user_id };
+        self.wallets().create_wallet(command).await.map_err(Problem::from)
     }
 
     async fn balance(&self, id: WalletId) -> String {
@@ -337,6 +349,28 @@ async fn wallets_are_listed_by_owner(stack: Stack) {
     assert_eq!(outcomes.iter().map(reason).collect::<Vec<_>>(), [Some(MoveRefusalReason::WalletNotFound), None]);
 }
 
+async fn creation_with_one_key_creates_one_wallet(stack: Stack) {
+    let fixture = Fixture::new(stack).await;
+    let key = |text: &str| -> IdempotencyKey { text.parse().unwrap() };
+    let creations = (0..20).map(|_| fixture.create_with_key(key("a"), None, "USD"));
+    let created: Vec<_> = join_all(creations).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(created.iter().filter(|created| !created.replayed).count(), 1);
+    let wallet = &created[0].wallet;
+    assert!(created.iter().all(|created| created.wallet == *wallet), "{created:?}");
+
+    // The replay is the wallet as it was created.
+    fixture.move_money(&[deposit("b", wallet.id, "5")]).await;
+    let again = fixture.create_with_key(key("a"), None, "USD").await.unwrap();
+    assert_eq!((&again.wallet, again.replayed), (wallet, true));
+    let other = fixture.create_with_key(key("a"), None, "EUR").await.unwrap_err();
+    assert_eq!(other.code, Code::KeyReused);
+    // The keys of movements, and of other users, are others.
+    let of_user = fixture.create_with_key(key("a"), Some(UserId(Uuid::now_v7())), "EUR").await.unwrap();
+    let of_movement = fixture.create_with_key(key("b"), None, "EUR").await.unwrap();
+    assert_eq!([of_user.replayed, of_movement.replayed], [false, false]);
+    assert_eq!(fixture.check_journal().await.wallets, 3);
+}
+
 async fn old_keys_are_deleted_and_movements_remain(stack: Stack) {
     const DAY: Duration = Duration::from_hours(24);
     let fixture = Fixture::new(stack).await;
@@ -347,7 +381,9 @@ async fn old_keys_are_deleted_and_movements_remain(stack: Stack) {
         Stack::Embedded => format!("- {}", age.as_micros()),
         Stack::Servers => format!("- interval '{} seconds'", age.as_secs()),
     };
-    fixture.query_text(&format!("update wallet_keys set created_at = created_at {earlier}")).await;
+    for table in ["wallet_keys", "wallet_creation_keys"] {
+        fixture.query_text(&format!("update {table} set created_at = created_at {earlier}")).await;
+    }
     fixture.query_text(&format!("update wallet_refusals set refused_at = refused_at {earlier}")).await;
     let retention = WalletRetention { store: fixture.wallets().store, key_retention: DAY };
     let now = retention.database_time().await.unwrap().unwrap_or_else(Timestamp::now);
@@ -355,10 +391,12 @@ async fn old_keys_are_deleted_and_movements_remain(stack: Stack) {
         retention::run_round(&retention, now).await.unwrap();
         let keys = fixture.query_text("select key from wallet_keys").await;
         assert_eq!(keys, [["old"]], "no key is newer, so the key may still be needed");
+        assert_eq!(fixture.query_text("select key from wallet_creation_keys").await.len(), 1);
     }
     fixture.move_money(&[deposit("new", wallet, "1")]).await;
     retention::run_round(&retention, now).await.unwrap();
     assert_eq!(fixture.query_text("select key from wallet_keys").await, [["new"]]);
+    assert_eq!(fixture.query_text("select key from wallet_creation_keys").await, [[""; 1]; 0]);
     assert_eq!(fixture.query_text("select key from wallet_refusals").await, [[""; 1]; 0]);
     assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 1, entries: 2, movements: 2, paid_orders: 0 });
 }

@@ -6,12 +6,13 @@ use tests::{Platform, Response, Stack, client::send, on_both_stacks};
 use tokio::task::JoinSet;
 
 use super::{
-    TRANSFERS_PATH, balance, check_journal, create_wallet, deposit, operation_path, post, post_request, start,
-    start_wallets, transfer, withdrawal,
+    TRANSFERS_PATH, WALLETS_PATH, balance, check_journal, create_wallet, deposit, operation_path, post, post_request,
+    start, start_wallets, transfer, withdrawal,
 };
 
 on_both_stacks!(
     repeated_request_returns_the_same_bytes,
+    concurrent_creations_with_one_key_create_one_wallet,
     concurrent_requests_with_one_key_move_money_once,
     concurrent_different_requests_with_one_key_move_money_once,
     replay_survives_restart_of_the_services,
@@ -51,6 +52,39 @@ async fn repeated_request_returns_the_same_bytes(stack: Stack) {
     assert_ne!(first.header("idempotency-key"), second.header("idempotency-key"));
     assert_eq!((balance(&platform, &from).await, balance(&platform, &to).await), ("98.00".into(), "5.00".into()));
     check_journal(&platform).await;
+}
+
+async fn concurrent_creations_with_one_key_create_one_wallet(stack: Stack) {
+    let platform = start(stack).await;
+    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy).url("");
+    let second_wallets = platform.wallets.another(&[("DB_PROXY_URL", &db_proxy)]);
+    second_wallets.start().await;
+    let body = serde_json::json!({ "currency": "USD" });
+    let mut requests = JoinSet::new();
+    for n in 0..CONCURRENT_REQUESTS {
+        let service = if n % 2 == 0 { &platform.wallets } else { &second_wallets };
+        let request = platform.client.json(service.url(WALLETS_PATH), body.to_string());
+        requests.spawn(send(request.header("idempotency-key", "one-key")));
+    }
+    let responses = requests.join_all().await;
+    let bodies: BTreeSet<_> = responses.iter().map(|response| response.json(201).to_string()).collect();
+    assert_eq!(bodies.len(), 1);
+    let first = responses.iter().filter(|response| response.header("idempotency-replayed") == Some("false")).count();
+    assert_eq!(first, 1);
+
+    platform.db_proxy.stop().await;
+    platform.db_proxy.start().await;
+    platform.wallets.wait_until_ready().await;
+    let id = responses[0].json(201)["id"].as_str().unwrap().to_owned();
+    post(&platform, &operation_path(&id), deposit("5")).await.json(200);
+    let again = post_with_key(&platform, WALLETS_PATH, "one-key", &body).await;
+    assert_eq!((again.status, &again.body), (201, &responses[0].body));
+    assert_eq!(again.header("location"), Some(format!("{WALLETS_PATH}/{id}").as_str()));
+    let other = post_with_key(&platform, WALLETS_PATH, "one-key", &serde_json::json!({ "currency": "EUR" })).await;
+    assert_eq!(other.problem(422, "idempotency_key_reused")["errors"][0]["field"], "Idempotency-Key");
+    let listed = platform.client.get(platform.wallets.url(WALLETS_PATH)).await.json(200);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1);
 }
 
 async fn concurrent_requests_with_one_key_move_money_once(stack: Stack) {

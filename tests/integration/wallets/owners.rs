@@ -2,19 +2,15 @@
 
 use std::slice::from_ref;
 
-use common::api::keys::{KeySecret, Scope};
+use common::api::keys::Scope;
 use serde_json::{Value, json};
-use tests::{
-    Platform, Response, Stack,
-    client::{all_pages, send},
-    on_both_stacks,
-    platform::OPERATOR_TOKEN,
-};
+use tests::{Platform, Response, Stack, on_both_stacks};
 
 use super::{
     TRANSFERS_PATH, WALLETS_PATH, check_journal, deposit, operation_path, post_request, start, transfer, wallet_path,
     withdrawal,
 };
+use crate::actor::Actor;
 
 on_both_stacks!(
     everybody_sees_and_changes_exactly_own_wallets,
@@ -24,32 +20,9 @@ on_both_stacks!(
     scopes_separate_reading_from_moving,
 );
 
-/// Who sends a request.
-#[derive(Debug, Clone)]
-enum Actor {
-    Anonymous,
-    User { id: String, key: KeySecret },
-    Operator,
-}
-
 impl Actor {
-    async fn user(platform: &Platform, name: &str, scopes: &[Scope]) -> Self {
-        let user = platform.create_user(&format!("{name}@example.org")).await;
-        let key = platform.issue_key(user.id, scopes).await.key;
-        Self::User { id: user.id.to_string(), key }
-    }
-
-    async fn send(&self, request: reqwest::RequestBuilder) -> Response {
-        send(match self {
-            Self::Anonymous => request,
-            Self::User { key, .. } => request.bearer_auth(key.expose()),
-            Self::Operator => request.bearer_auth(OPERATOR_TOKEN),
-        })
-        .await
-    }
-
-    async fn get(&self, platform: &Platform, path: &str) -> Response {
-        self.send(platform.client.request("GET", platform.wallets.url(path))).await
+    async fn read(&self, platform: &Platform, path: &str) -> Response {
+        self.get(platform, &platform.wallets, path).await
     }
 
     async fn post(&self, platform: &Platform, path: &str, body: Value) -> Response {
@@ -59,11 +32,7 @@ impl Actor {
     /// Creates a wallet. Returns its id.
     async fn create_wallet(&self, platform: &Platform, currency: &str) -> String {
         let wallet = self.post(platform, WALLETS_PATH, json!({ "currency": currency })).await.json(201);
-        let expected = match self {
-            Self::User { id, .. } => id.as_str().into(),
-            Self::Anonymous | Self::Operator => Value::Null,
-        };
-        assert_eq!(wallet["user_id"], expected);
+        assert_eq!(wallet["user_id"], self.user_id());
         wallet["id"].as_str().unwrap().to_owned()
     }
 
@@ -75,7 +44,7 @@ impl Actor {
     }
 
     async fn listed(&self, platform: &Platform, path: &str) -> Vec<String> {
-        let wallets = all_pages(path, async |path| self.get(platform, &path).await.json(200)).await;
+        let wallets = self.all_pages(platform, &platform.wallets, path).await;
         wallets.iter().map(|wallet| wallet["id"].as_str().unwrap().to_owned()).collect()
     }
 }
@@ -101,12 +70,12 @@ async fn everybody_sees_and_changes_exactly_own_wallets(stack: Stack) {
         assert_eq!(actor.listed(&platform, &format!("{WALLETS_PATH}?limit=1")).await, from_ref(own), "{actor:?}");
         let reads = |id: &str| [wallet_path(id), format!("/wallet?id={id}"), format!("{}/operations", wallet_path(id))];
         for path in reads(own) {
-            actor.get(&platform, &path).await.json(200);
+            actor.read(&platform, &path).await.json(200);
         }
         for (_, foreign) in owners.iter().filter(|(_, wallet)| wallet != own) {
             // The response for the wallet of somebody else is that for an unknown one.
             for (path, absent) in reads(foreign).into_iter().zip(reads(&unknown)) {
-                let [refused, absent] = [actor.get(&platform, &path).await, actor.get(&platform, &absent).await];
+                let [refused, absent] = [actor.read(&platform, &path).await, actor.read(&platform, &absent).await];
                 refused.problem(404, "not_found");
                 assert_eq!(refused.comparable(foreign), absent.comparable(&unknown), "{actor:?} {path}");
             }
@@ -119,7 +88,7 @@ async fn everybody_sees_and_changes_exactly_own_wallets(stack: Stack) {
             let refused = actor.post(&platform, TRANSFERS_PATH, transfer(foreign, own, "1")).await;
             assert_eq!(refused.problem(404, "not_found")["errors"][0]["field"], "from");
         }
-        assert_eq!(actor.get(&platform, &wallet_path(own)).await.json(200)["balance"], "10.00");
+        assert_eq!(actor.read(&platform, &wallet_path(own)).await.json(200)["balance"], "10.00");
     }
 }
 
@@ -142,10 +111,10 @@ async fn everybody_pays_to_a_wallet_of_somebody_else_and_sees_nothing_of_it(stac
         assert!(!refused.text().contains("EUR"), "{}", refused.text());
         let refused = actor.post(&platform, TRANSFERS_PATH, transfer(own, &till, "8")).await;
         assert_eq!(refused.problem(409, "insufficient_funds")["balance"], "7.00");
-        actor.get(&platform, &wallet_path(&till)).await.problem(404, "not_found");
+        actor.read(&platform, &wallet_path(&till)).await.problem(404, "not_found");
     }
-    assert_eq!(shop.get(&platform, &wallet_path(&till)).await.json(200)["balance"], "19.00");
-    let operations = shop.get(&platform, &format!("{}/operations", wallet_path(&till))).await.json(200);
+    assert_eq!(shop.read(&platform, &wallet_path(&till)).await.json(200)["balance"], "19.00");
+    let operations = shop.read(&platform, &format!("{}/operations", wallet_path(&till))).await.json(200);
     assert_eq!(operations["data"][0]["operation_type"], "TRANSFER_IN");
     // Between own wallets, both balances are shown.
     let second = shop.create_wallet(&platform, "USD").await;
@@ -160,8 +129,8 @@ async fn operator_reads_every_wallet_and_changes_none(stack: Stack) {
     let newest_first: Vec<_> = owners.iter().rev().map(|(_, wallet)| wallet.clone()).collect();
     assert_eq!(Actor::Operator.listed(&platform, &format!("{WALLETS_PATH}?limit=2")).await, newest_first);
     for (actor, own) in &owners {
-        Actor::Operator.get(&platform, &wallet_path(own)).await.json(200);
-        let operations = Actor::Operator.get(&platform, &format!("{}/operations", wallet_path(own))).await.json(200);
+        Actor::Operator.read(&platform, &wallet_path(own)).await.json(200);
+        let operations = Actor::Operator.read(&platform, &format!("{}/operations", wallet_path(own))).await.json(200);
         assert_eq!(operations["data"][0]["balance"], "10.00");
         for (path, body) in [
             (WALLETS_PATH, json!({ "currency": "USD" })),
@@ -174,9 +143,9 @@ async fn operator_reads_every_wallet_and_changes_none(stack: Stack) {
             let path = format!("{WALLETS_PATH}?user={id}");
             assert_eq!(Actor::Operator.listed(&platform, &path).await, from_ref(own));
             assert_eq!(actor.listed(&platform, &path).await, from_ref(own));
-            Actor::Anonymous.get(&platform, &path).await.problem(403, "forbidden");
+            Actor::Anonymous.read(&platform, &path).await.problem(403, "forbidden");
         }
-        actor.get(&platform, "/api/v1/journal/verification").await.problem(
+        actor.read(&platform, "/api/v1/journal/verification").await.problem(
             if matches!(actor, Actor::Anonymous) { 401 } else { 403 },
             if matches!(actor, Actor::Anonymous) { "unauthorized" } else { "forbidden" },
         );
@@ -198,8 +167,8 @@ async fn scopes_separate_reading_from_moving(stack: Stack) {
     let reader = Actor::user(&platform, "reader", &[Scope::Read]).await;
     let payer = Actor::user(&platform, "payer", &[Scope::Wallets]).await;
     let own = payer.fund_wallet(&platform).await;
-    payer.get(&platform, &wallet_path(&own)).await.problem(403, "forbidden");
-    reader.get(&platform, WALLETS_PATH).await.json(200);
+    payer.read(&platform, &wallet_path(&own)).await.problem(403, "forbidden");
+    reader.read(&platform, WALLETS_PATH).await.json(200);
     reader.post(&platform, WALLETS_PATH, json!({ "currency": "USD" })).await.problem(403, "forbidden");
     reader.post(&platform, &operation_path(&own), deposit("1")).await.problem(403, "forbidden");
 }

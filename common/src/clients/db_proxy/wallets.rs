@@ -11,8 +11,8 @@ use crate::{
         Code,
         orders::OwnerFilter,
         wallets::{
-            CreateWalletCommand, MAX_MOVE_GROUP, MAX_WALLET_LOOKUP, MoveCommands, MoveOutcomes, OperationCursor,
-            VerificationCursor, WALLET_ID_FIELD, Wallet, WalletCursor, WalletLookup, page_query,
+            CreateWalletCommand, CreatedWallet, MAX_MOVE_GROUP, MAX_WALLET_LOOKUP, MoveCommands, MoveOutcomes,
+            OperationCursor, VerificationCursor, WALLET_ID_FIELD, WalletCursor, WalletLookup, page_query,
         },
     },
     clients::{CallError, CallOutcome, Retry},
@@ -34,11 +34,10 @@ pub const LOOKUP_LIMITS: BatchLimits =
     BatchLimits { max_queued: 4096, max_batch_size: MAX_WALLET_LOOKUP, max_in_flight: 4 };
 
 impl DbProxyClient {
-    /// Creates an empty wallet. A request that may have been received is not repeated, because the repetition would create another
-    /// wallet.
-    pub async fn create_wallet(&self, command: &CreateWalletCommand) -> Result<Wallet, CallError> {
-        let created = self.0.call_json(Method::POST, "/wallets", Some(command), Retry::OnlyIfNotSent, CREATE_DEADLINE);
-        created.await.map_err(unavailable_if_older)
+    /// Creates an empty wallet. Retries are safe, because the command has a key.
+    pub async fn create_wallet(&self, command: &CreateWalletCommand) -> CallOutcome<CreatedWallet> {
+        let outcome = self.0.call(Method::POST, "/wallets", Some(command), Retry::Safe, CREATE_DEADLINE).await;
+        self.parse_outcome(outcome)
     }
 
     /// The wallets of everybody with these ids, as the JSON of [`FoundWallets`](crate::api::wallets::FoundWallets). Accepts at most
@@ -80,7 +79,7 @@ impl DbProxyClient {
     /// Moves money. Retries are safe, because every movement has a key.
     pub async fn move_money(&self, commands: &MoveCommands) -> CallOutcome<MoveOutcomes> {
         let outcome = self.0.call(Method::POST, "/movements", Some(commands), Retry::Safe, MOVE_DEADLINE).await;
-        self.parse_batch(outcome)
+        self.parse_outcome(outcome)
     }
 
     /// Checks the rows of the journal after `cursor`. Returns the JSON of a

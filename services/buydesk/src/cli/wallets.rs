@@ -15,6 +15,9 @@ pub enum WalletCommand {
         /// Currency of the wallet, such as USD, RUB or BTC.
         #[arg(short, long)]
         currency: String,
+        /// Idempotency key. Commands with the same key create only one wallet. By default, the command generates a key.
+        #[arg(short, long)]
+        key: Option<IdempotencyKey>,
     },
     /// Show a wallet and its balance.
     Get {

@@ -22,7 +22,7 @@ use super::{
     ApiClient,
     api_client::{Change, print_line},
     attempts::{ChangeKey, OutcomeTexts},
-    error::{FieldOption, UnknownChange, naming_options, of_change, with_advice},
+    error::{FieldOption, naming_options, with_advice},
     users::find_id,
 };
 use crate::{
@@ -43,6 +43,13 @@ const OPTIONS: &[FieldOption] = &[
     FieldOption { field: "user", option: "--user" },
     FieldOption { field: "Idempotency-Key", option: "--key" },
 ];
+/// The sentences about the outcome of the creation of a wallet.
+const CREATION_TEXTS: OutcomeTexts = OutcomeTexts {
+    not_made: "No wallet was created",
+    unknown: "The wallet may have been created.",
+    unknown_earlier: "This command created no wallet, but an earlier request with this key may have created it.",
+    only_once: "Only one wallet is created.",
+};
 /// The sentences about the outcome of a deposit, a withdrawal or a transfer.
 const MOVEMENT_TEXTS: OutcomeTexts = OutcomeTexts {
     not_made: "No money was moved",
@@ -63,18 +70,7 @@ pub async fn run_wallet_command(client: &ApiClient, command: WalletCommand, json
 async fn run(client: &ApiClient, command: WalletCommand, json: bool) -> anyhow::Result<()> {
     let wallets = &client.endpoints.wallets;
     match command {
-        WalletCommand::Create { currency } => {
-            let body = WalletPayload { currency: Some(currency) };
-            let list = client.command("wallet list");
-            let next_step = format!("`{list}` lists the wallets, the newest first.");
-            let created = client.post(wallets, WALLETS, &body).await;
-            let created = of_change(created, UnknownChange { doubt: "The wallet may have been created.", next_step });
-            let response = with_advice(created, |code| advice(client, None, code))?;
-            response.print(json, |wallet: &Wallet| {
-                let deposit = client.command(&format!("wallet deposit {} --amount AMOUNT", wallet.id));
-                format!("{}\nTo deposit money: {deposit}", render::wallet_table([wallet]))
-            })
-        }
+        WalletCommand::Create { currency, key } => create_wallet(client, currency, ChangeKey::new(key), json).await,
         WalletCommand::Get { id } => {
             let found = client.get(wallets, &path_of(id)).await;
             let response = with_advice(found, |code| advice(client, None, code))?;
@@ -91,6 +87,18 @@ async fn run(client: &ApiClient, command: WalletCommand, json: bool) -> anyhow::
 
 fn path_of(wallet: WalletId) -> String {
     format!("{WALLETS}/{wallet}")
+}
+
+async fn create_wallet(client: &ApiClient, currency: String, key: ChangeKey, json: bool) -> anyhow::Result<()> {
+    let body = WalletPayload { currency: Some(currency) };
+    let change = Change { endpoint: &client.endpoints.wallets, path: WALLETS, body: &body, texts: &CREATION_TEXTS };
+    let created = client.make_change(change, &key).await;
+    let response = with_advice(created, |code| advice(client, None, code))?;
+    let note = if response.replayed { "\nAn earlier request with this key created the wallet." } else { "" };
+    response.print(json, |wallet: &Wallet| {
+        let deposit = client.command(&format!("wallet deposit {} --amount AMOUNT", wallet.id));
+        format!("{}\nIdempotency key: {}{note}\nTo deposit money: {deposit}", render::wallet_table([wallet]), key.key())
+    })
 }
 
 async fn operate(client: &ApiClient, operation_type: &str, args: OperationArgs, json: bool) -> anyhow::Result<()> {

@@ -20,13 +20,13 @@ pub(super) const POSTGRES: &[MigrationFile] = migration_files!(
     "postgres": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals", "0006_write_probe",
     "0007_quote_clients", "0008_writers", "0009_released_quotes", "0010_order_annotations",
     "0011_order_references", "0012_order_origin", "0013_users", "0014_order_users", "0015_order_user_indexes",
-    "0016_wallets", "0017_order_wallets", "0018_order_limit",
+    "0016_wallets", "0017_order_wallets", "0018_order_limit", "0020_wallet_creation_keys",
 );
 pub(super) const SQLITE: &[MigrationFile] = migration_files!(
     "sqlite": "0001_orders", "0002_quotes", "0003_courses", "0004_price_state", "0005_refusals", "0006_write_probe",
     "0007_quote_clients", "0008_writers", "0009_released_quotes", "0010_order_annotations",
     "0011_order_references", "0012_order_origin", "0013_users", "0014_order_users", "0015_order_user_indexes",
-    "0016_wallets", "0017_order_wallets", "0018_order_limit",
+    "0016_wallets", "0017_order_wallets", "0018_order_limit", "0020_wallet_creation_keys",
 );
 
 /// Creates the migrator of these files. The name of a file consists of version and description, such as `0002_quotes`.

@@ -10,7 +10,10 @@ use common::{
     time::{MAX_CLOCK_SKEW, Timestamp},
 };
 
-use crate::client_key::ClientKey;
+use crate::{
+    client_key::ClientKey,
+    database::{DatabaseError, rows::decode},
+};
 
 /// A row of the table of wallets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,15 @@ pub struct StoredWallet {
     pub last_entry_at: Timestamp,
     /// When the newest recorded refusal was made, or the wallet was created.
     pub last_refused_at: Timestamp,
+}
+
+impl StoredWallet {
+    /// The wallet without its movements.
+    pub fn at_creation(self) -> Result<Self, DatabaseError> {
+        let balance = decode("balance", Money::new(self.currency, 0))?;
+        let created_at = self.created_at;
+        Ok(Self { balance, entries: 0, last_entry_at: created_at, last_refused_at: created_at, ..self })
+    }
 }
 
 /// Why money moved.

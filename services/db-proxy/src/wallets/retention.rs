@@ -1,4 +1,4 @@
-//! Deletion of old idempotency keys and recorded refusals of movements. The journal itself is never deleted.
+//! Deletion of old idempotency keys and recorded refusals. Wallets and their journal are never deleted.
 
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub struct WalletRetention {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalletStep {
     Keys { before: Timestamp },
+    CreationKeys { before: Timestamp },
     Refusals { before: Timestamp },
 }
 
@@ -36,8 +37,10 @@ impl Retention for WalletRetention {
     }
 
     async fn steps(&self, now: Timestamp) -> Result<Vec<WalletStep>, DatabaseError> {
+        let before = self.store.key_time(now).await?.minus(self.key_retention);
         Ok(vec![
-            WalletStep::Keys { before: self.store.key_time(now).await?.minus(self.key_retention) },
+            WalletStep::Keys { before },
+            WalletStep::CreationKeys { before },
             WalletStep::Refusals { before: now.minus(REFUSAL_VALIDITY) },
         ])
     }
@@ -45,6 +48,7 @@ impl Retention for WalletRetention {
     async fn run_step(&self, step: WalletStep) -> Result<u64, DatabaseError> {
         match step {
             WalletStep::Keys { before } => self.store.delete_keys(before, MAX_STEP_ROWS).await,
+            WalletStep::CreationKeys { before } => self.store.delete_creation_keys(before, MAX_STEP_ROWS).await,
             WalletStep::Refusals { before } => self.store.delete_refusals(before, MAX_STEP_ROWS).await,
         }
     }

@@ -6,8 +6,8 @@ use common::{
         Problem,
         orders::OwnerFilter,
         wallets::{
-            CreateWalletCommand, FoundWallets, MoveCommands, MoveOutcome, MoveOutcomes, OperationCursor, OperationPage,
-            VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletLookup, WalletPage,
+            CreateWalletCommand, CreatedWallet, FoundWallets, MoveCommands, MoveOutcome, MoveOutcomes, OperationCursor,
+            OperationPage, VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletLookup, WalletPage,
         },
     },
     config::Caller,
@@ -38,12 +38,12 @@ pub struct WalletRoutes {
 enum CreateWalletResponse {
     /// The wallet is stored durably.
     #[oai(status = 201)]
-    Created(Json<Wallet>),
+    Created(Json<CreatedWallet>),
 }
 
 #[OpenApi]
 impl WalletRoutes {
-    /// Creates an empty wallet. A repetition creates another one.
+    /// Creates an empty wallet. Repeating the request with the same key has no effect.
     #[oai(path = "/wallets", method = "post", operation_id = "create_wallet")]
     async fn create_wallet(
         &self,

@@ -7,7 +7,10 @@ mod sqlite;
 mod unit_of_work;
 
 use common::{
-    api::{orders::OwnerFilter, wallets::CreateWalletCommand},
+    api::{
+        orders::{OwnerFilter, client_name},
+        wallets::CreateWalletCommand,
+    },
     ids::{MovementId, OrderId, WalletId},
     money::Money,
     time::Timestamp,
@@ -21,6 +24,7 @@ use super::{
     verification::{JournalEntry, MovementLine, PaymentOfOrder, WalletBalance},
 };
 use crate::{
+    client_key::ClientKey,
     clock_check::ClockCheck,
     database::{Database, DatabaseError, on_engine, rows::decode},
     group_commit::Attempt,
@@ -29,6 +33,14 @@ use crate::{
 
 /// How often a batch is tried again at once because another transaction used one of its keys at the same time.
 const MAX_KEY_CONFLICTS: usize = 3;
+
+/// A wallet and its current balance, which the creation with a key has stored or found.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredCreation {
+    pub wallet: StoredWallet,
+    /// Whether an earlier request created the wallet.
+    pub replayed: bool,
+}
 
 /// Selects a part of the wallets, newest first.
 #[derive(Debug, Clone, Copy)]
@@ -77,13 +89,15 @@ impl WalletStore {
         }
     }
 
-    /// Inserts an empty wallet.
+    /// Inserts an empty wallet with its key in one transaction, or finds the wallet that has the key. That one may have another
+    /// currency.
     pub async fn create_wallet(
         &self,
         command: CreateWalletCommand,
         now: Timestamp,
-    ) -> Result<StoredWallet, DatabaseError> {
-        let CreateWalletCommand { currency, user_id } = command;
+    ) -> Result<StoredCreation, DatabaseError> {
+        let CreateWalletCommand { key, currency, user_id } = command;
+        let key = ClientKey { client: client_name(user_id), key };
         let wallet = StoredWallet {
             id: WalletId(new_uuid_at(now)),
             currency,
@@ -94,8 +108,14 @@ impl WalletStore {
             last_entry_at: now,
             last_refused_at: now,
         };
-        on_engine!(self, store => store.insert_wallet(wallet))?;
-        Ok(wallet)
+        if on_engine!(self, store => store.insert_wallet(wallet, &key))? {
+            return Ok(StoredCreation { wallet, replayed: false });
+        }
+        let found: Option<StoredWallet> = on_engine!(self, store => store.wallet_by_key(&key))?;
+        // The key may have been deleted since the insert found it.
+        let found = found.ok_or(DatabaseError::KeyConflict)?;
+        // A repeated insert, whose first attempt got no answer, finds its own wallet.
+        Ok(StoredCreation { wallet: found, replayed: found.id != wallet.id })
     }
 
     /// The wallets that have one of these ids, in no particular order.
@@ -141,6 +161,11 @@ impl WalletStore {
     /// Deletes up to `limit` idempotency keys that are older than `before`. Returns the number of deleted rows.
     pub async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         on_engine!(self, store => store.delete_keys(before, limit))
+    }
+
+    /// Deletes up to `limit` idempotency keys of wallets that are older than `before`. Returns the number of deleted rows.
+    pub async fn delete_creation_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.delete_creation_keys(before, limit))
     }
 
     /// Deletes up to `limit` recorded refusals that are older than `before`. Returns the number of deleted rows.

@@ -13,7 +13,10 @@ async fn each_request_of_a_batch_receives_its_user() {
         LookupKey::Id(users[1].id),
     ];
     let found = look_up_batch(directory.clone(), keys).await;
-    let found: Vec<_> = found.into_iter().map(|result| result.unwrap().map(|json| parse(&json).unwrap())).collect();
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|result| result.unwrap().map(|json| DbProxyClient::parse_response(&json).unwrap()))
+        .collect();
     let [ada, bob] = users;
     assert_eq!(found, [Some(bob.clone()), Some(ada), None, None, Some(bob)]);
     assert_eq!(directory.calls(), 1);
@@ -25,5 +28,5 @@ async fn failed_batch_fails_each_request() {
     directory.fail_next(1, crate::tests::fake_directory::Fault::DatabaseUnavailable);
     let keys = vec![LookupKey::Id(UserId(uuid::Uuid::now_v7())); 2];
     let results = look_up_batch(directory, keys).await;
-    assert!(results.iter().all(|result| matches!(result, Err(LookupError::Call(_)))) && results.len() == 2);
+    assert!(results.iter().all(|result| matches!(result, Err(SharedReadError::Call(_)))) && results.len() == 2);
 }

@@ -16,9 +16,9 @@ use common::{
         Code,
         orders::OwnerFilter,
         wallets::{
-            CreateWalletCommand, EntryType, FoundWallets, MoveCommand, MoveCommands, MoveOutcome, MoveOutcomes,
-            MoveRefusalReason, MoveRefused, Operation, OperationCommand, OperationCursor, OperationPage, OperationType,
-            TransferCommand, VerificationCursor, Wallet, WalletCursor, WalletLookup, WalletPage,
+            CreateWalletCommand, CreatedWallet, EntryType, FoundWallets, MoveCommand, MoveCommands, MoveOutcome,
+            MoveOutcomes, MoveRefusalReason, MoveRefused, Operation, OperationCommand, OperationCursor, OperationPage,
+            OperationType, TransferCommand, VerificationCursor, Wallet, WalletCursor, WalletLookup, WalletPage,
         },
     },
     clients::{CallError, CallOutcome, db_proxy::DbProxyClient},
@@ -39,10 +39,17 @@ struct StoredMovement {
     outcome: MoveOutcome,
 }
 
+/// A wallet with the request that created it.
+struct StoredCreation {
+    command: CreateWalletCommand,
+    wallet: Wallet,
+}
+
 struct State {
     /// Oldest first.
     wallets: Vec<Wallet>,
     operations: HashMap<WalletId, Vec<Operation>>,
+    creations: Vec<StoredCreation>,
     movements: Vec<StoredMovement>,
     fault: Fault,
     /// Refuses every movement that was not stored before.
@@ -160,6 +167,7 @@ impl FakeBackend {
         Self(Mutex::new(State {
             wallets: Vec::new(),
             operations: HashMap::new(),
+            creations: Vec::new(),
             movements: Vec::new(),
             fault: Fault::None,
             refusal: None,
@@ -183,6 +191,23 @@ impl FakeBackend {
 
     pub fn balance(&self, id: WalletId) -> String {
         self.state().wallets.iter().find(|wallet| wallet.id == id).unwrap().balance.to_string()
+    }
+
+    fn create(&self, command: &CreateWalletCommand) -> Result<CreatedWallet, CallError> {
+        let has_same_key =
+            |stored: &&StoredCreation| (stored.command.user_id, &stored.command.key) == (command.user_id, &command.key);
+        if let Some(stored) = self.state().creations.iter().find(has_same_key) {
+            return if stored.command == *command {
+                Ok(CreatedWallet { wallet: stored.wallet.clone(), replayed: true })
+            } else {
+                Err(problem(Code::KeyReused))
+            };
+        }
+        let id = self.add_wallet(command.currency, command.user_id);
+        let mut state = self.state();
+        let wallet = state.wallets.iter().find(|wallet| wallet.id == id).cloned().unwrap();
+        state.creations.push(StoredCreation { command: command.clone(), wallet: wallet.clone() });
+        Ok(CreatedWallet { wallet, replayed: false })
     }
 
     /// Fails the following calls.
@@ -246,15 +271,21 @@ impl FakeBackend {
 
 #[async_trait]
 impl WalletBackend for FakeBackend {
-    async fn create_wallet(&self, command: &CreateWalletCommand) -> Result<Wallet, CallError> {
+    async fn create_wallet(&self, command: &CreateWalletCommand) -> CallOutcome<CreatedWallet> {
         let fault = self.state().fault;
-        match fault {
-            Fault::Unreachable => return Err(unreachable()),
-            Fault::LostResponse { .. } => return Err(no_response()),
-            _ => {}
-        }
-        let id = self.add_wallet(command.currency, command.user_id);
-        Ok(self.state().wallets.iter().find(|wallet| wallet.id == id).cloned().unwrap())
+        let result = match fault {
+            Fault::Unreachable => Err(unreachable()),
+            Fault::Problem(code) => Err(problem(code)),
+            Fault::LostResponse { moves } => {
+                if moves {
+                    _ = self.create(command);
+                }
+                Err(no_response())
+            }
+            Fault::None | Fault::LostThenDecided { .. } => self.create(command),
+            other => panic!("not a fault of a creation: {other:?}"),
+        };
+        CallOutcome { result, unanswered: matches!(fault, Fault::LostThenDecided { .. }) }
     }
 
     async fn find_wallets_json(&self, lookup: &WalletLookup) -> Result<Bytes, CallError> {

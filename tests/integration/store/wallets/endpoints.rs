@@ -1,6 +1,6 @@
 //! The endpoints of wallets, with the token of the service wallets.
 
-use common::config::Caller;
+use common::{config::Caller, ids::IdempotencyKey};
 use serde_json::{Value, json};
 use tests::{
     Platform, Stack,
@@ -34,8 +34,9 @@ impl<'p> Wallets<'p> {
     }
 
     async fn create(&self, currency: &str) -> String {
-        let wallet = self.post("/wallets", json!({ "currency": currency })).await.json(201);
-        wallet["id"].as_str().unwrap().to_owned()
+        let body = json!({ "key": IdempotencyKey::generate(), "currency": currency });
+        let created = self.post("/wallets", body).await.json(201);
+        created["wallet"]["id"].as_str().unwrap().to_owned()
     }
 
     /// Sends one command. Returns its outcome.
@@ -59,7 +60,9 @@ fn operation(wallet: &str, operation_type: &str, amount: impl Into<Value>) -> Va
 async fn wallets_service_moves_money(stack: Stack) {
     let platform = Platform::start(stack).await;
     let wallets = Wallets::of(&platform);
-    let wallet = wallets.post("/wallets", json!({ "currency": "rub" })).await.json(201);
+    let created = wallets.post("/wallets", json!({ "key": "a", "currency": "rub" })).await.json(201);
+    assert_eq!(created["replayed"], false);
+    let wallet = created["wallet"].clone();
     let expected = json!({
         "id": wallet["id"], "currency": "RUB", "balance": "0.00", "user_id": null, "created_at": wallet["created_at"],
     });
@@ -146,7 +149,8 @@ async fn invalid_requests_name_the_field(stack: Stack) {
     wallets.post("/movements", json!({ "movements": [of_user] })).await.invalid_fields(&["client"]);
     wallets.post("/movements", json!({ "movements": [with_key("a", json!({}))] })).await.invalid_fields(&["transfer"]);
     wallets.post("/movements", json!({ "movements": [] })).await.invalid_fields(&["movements"]);
-    wallets.post("/wallets", json!({ "currency": "EURO" })).await.invalid_fields(&["currency"]);
+    wallets.post("/wallets", json!({ "key": "a", "currency": "EURO" })).await.invalid_fields(&["currency"]);
+    wallets.post("/wallets", json!({ "key": "two words", "currency": "EUR" })).await.invalid_fields(&["key"]);
     for (path, field) in [
         ("/wallets".to_owned(), "owner"),
         ("/wallets?owner=nobody".to_owned(), "owner"),

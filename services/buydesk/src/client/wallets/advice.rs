@@ -14,7 +14,7 @@ pub fn advice(client: &ApiClient, changed: Option<WalletId>, code: Code) -> Opti
         }),
         Code::BalanceOutOfRange => Some("Use a smaller --amount, or another wallet.".to_owned()),
         Code::KeyReused => Some(
-            "To move other money, use another --key or none. To get what has this key, run the earlier command again.".to_owned(),
+            "For another request, use another --key or none. To get what has this key, run the earlier command again.".to_owned(),
         ),
         Code::NotFound => Some(format!(
             "`{}` lists your wallets. If the wallet belongs to somebody else, only its owner can confirm its id.",

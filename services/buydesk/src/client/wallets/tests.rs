@@ -81,19 +81,31 @@ async fn failed_movement_states_whether_the_money_moved() {
     };
     let service = ScriptedService::start(vec![Reply::Problem(no_effect.to_json()); 6]);
     let denied = fail(&service, &[], &deposit).await;
-    assert_eq!(denied["detail"], "No money was moved, because wallets cannot work: db-proxy: database.");
+    assert_eq!(denied["detail"], "No money was moved, because wallets cannot work without db-proxy.");
     // An earlier command may have moved money with a key that the user chose.
     let earlier = fail(&service, &[], &format!("{deposit} --key my-key")).await;
     assert_eq!((&earlier["code"], &earlier["idempotency_key"]), (&"outcome_unknown".into(), &"my-key".into()));
 }
 
 #[tokio::test]
-async fn wallet_whose_creation_got_no_response_may_exist() {
-    let service = ScriptedService::start(vec![Reply::NoResponse]);
+async fn creation_is_sent_again_with_its_key_and_may_have_created_the_wallet() {
+    let service = ScriptedService::start(vec![Reply::NoResponse; 3]);
     let unknown = fail(&service, &[], "wallet create --currency USD").await;
-    assert_eq!((&unknown["code"], service.requests().len()), (&"outcome_unknown".into(), 1));
+    assert_eq!((&unknown["code"], service.requests().len()), (&"outcome_unknown".into(), 3));
     assert!(unknown["detail"].as_str().unwrap().ends_with("The wallet may have been created."), "{unknown}");
-    assert!(unknown["next_step"].as_str().unwrap().contains(" wallet list` lists the wallets"), "{unknown}");
+    let key = unknown["idempotency_key"].as_str().unwrap();
+    assert!(service.requests().iter().all(|request| request.contains(&format!("idempotency-key: {key}\r\n"))));
+    let again = format!("To find out, run the command again with --key {key}. Only one wallet is created.");
+    assert_eq!(unknown["next_step"], again);
+
+    let wallet = json!({
+        "id": WALLET, "currency": "USD", "balance": "0.00", "user_id": null, "created_at": "2026-01-02T03:04:05.000000Z",
+    });
+    let service = ScriptedService::start(vec![Reply::NoResponse, Reply::Success(wallet)]);
+    let Command::Wallet(command) = parse("wallet create --currency USD --key my-key") else { panic!() };
+    run_wallet_command(&service.client(&[]), command, true).await.unwrap();
+    assert!(service.requests().iter().all(|request| request.contains("idempotency-key: my-key\r\n")));
+    assert_eq!(service.requests().len(), 2);
 }
 
 #[tokio::test]

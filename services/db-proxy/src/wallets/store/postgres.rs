@@ -9,13 +9,14 @@ use common::{
     time::Timestamp,
 };
 use sqlx::Acquire;
+use uuid::Uuid;
 
 pub(crate) use self::transaction::PostgresJournal;
 use self::{
     statements::{
-        DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS,
-        LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, ORDER_AT_DISTANCE, PAID_ORDERS, WALLET_BALANCES,
-        WALLETS_BY_ID,
+        DELETE_CREATION_KEYS, DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS,
+        LIST_OPERATIONS, LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, ORDER_AT_DISTANCE, PAID_ORDERS,
+        WALLET_BALANCES, WALLET_BY_KEY, WALLETS_BY_ID,
     },
     transaction::PostgresTransaction,
 };
@@ -28,6 +29,7 @@ use super::{
     unit_of_work::WalletUnit,
 };
 use crate::{
+    client_key::ClientKey,
     clock_check::ClockCheck,
     database::{
         DatabaseError,
@@ -70,17 +72,28 @@ impl PostgresWallets {
         self.0.probe_write_on(&self.0.wallet_writer).await
     }
 
-    /// A retry on another connection inserts the wallet once, because its id is the same.
-    pub(super) async fn insert_wallet(&self, wallet: StoredWallet) -> Result<(), DatabaseError> {
+    /// Returns whether the wallet was inserted. It was not if the key is stored, which includes the case that an earlier attempt on
+    /// another connection inserted the wallet.
+    pub(super) async fn insert_wallet(&self, wallet: StoredWallet, key: &ClientKey) -> Result<bool, DatabaseError> {
         let inserted = self.0.run_small_write(|connection| {
-            let query = sqlx::query(INSERT_WALLET)
+            let query = sqlx::query_scalar::<_, i64>(INSERT_WALLET)
                 .bind(wallet.id.0)
                 .bind(wallet.currency.to_string())
                 .bind(wallet.user_id.map(|id| id.0))
-                .bind(wallet.created_at.to_datetime());
-            Box::pin(query.execute(connection))
+                .bind(wallet.created_at.to_datetime())
+                .bind(key.client.clone())
+                .bind(key.key.as_str().to_owned());
+            Box::pin(query.fetch_one(connection))
         });
-        inserted.await.map(|_| ())
+        Ok(inserted.await? == 1)
+    }
+
+    pub(super) async fn wallet_by_key(&self, key: &ClientKey) -> Result<Option<StoredWallet>, DatabaseError> {
+        let row = self.0.run_repeatable(|connection| {
+            let query = sqlx::query(WALLET_BY_KEY).bind(key.client.clone()).bind(key.key.as_str().to_owned());
+            Box::pin(query.fetch_optional(connection))
+        });
+        row.await?.as_ref().map(wallet_of).transpose()
     }
 
     pub(super) async fn wallets_by_id(&self, ids: &[WalletId]) -> Result<Vec<StoredWallet>, DatabaseError> {
@@ -119,6 +132,10 @@ impl PostgresWallets {
 
     pub(super) async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         self.delete_rows(DELETE_KEYS, before, limit).await
+    }
+
+    pub(super) async fn delete_creation_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_CREATION_KEYS, before, limit).await
     }
 
     pub(super) async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
@@ -174,7 +191,9 @@ impl PostgresWallets {
     ) -> Result<Option<OrderId>, DatabaseError> {
         let skipped = i64::from(count.saturating_sub(1));
         let found = self.0.run_repeatable(|connection| {
-            Box::pin(sqlx::query_scalar(ORDER_AT_DISTANCE).bind(after.0).bind(skipped).fetch_optional(connection))
+            Box::pin(
+                sqlx::query_scalar::<_, Uuid>(ORDER_AT_DISTANCE).bind(after.0).bind(skipped).fetch_optional(connection),
+            )
         });
         Ok(found.await?.map(OrderId))
     }

@@ -13,11 +13,12 @@ use common::{
 use serde_json::json;
 use sqlx::Connection;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use self::statements::{
-    DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS,
-    LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, NEWEST_KEY_TIME, ORDER_AT_DISTANCE, PAID_ORDERS,
-    WALLET_BALANCES, WALLETS_BY_ID,
+    DELETE_CREATION_KEYS, DELETE_KEYS, DELETE_REFUSALS, INSERT_CREATION_KEY, INSERT_WALLET, JOURNAL_ENTRIES,
+    LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS, LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, NEWEST_KEY_TIME,
+    ORDER_AT_DISTANCE, PAID_ORDERS, WALLET_BALANCES, WALLET_BY_KEY, WALLETS_BY_ID,
 };
 pub(crate) use self::transaction::SqliteJournal;
 use super::{
@@ -29,6 +30,7 @@ use super::{
     unit_of_work::WalletUnit,
 };
 use crate::{
+    client_key::ClientKey,
     clock_check::ClockCheck,
     database::{
         DatabaseError, SqliteDatabase, TransactionConnection,
@@ -78,19 +80,37 @@ impl SqliteWallets {
         self.database.probe_write().await
     }
 
-    pub(super) async fn insert_wallet(&self, wallet: StoredWallet) -> Result<(), DatabaseError> {
+    /// Returns whether the wallet was inserted. It was not if the key is stored.
+    pub(super) async fn insert_wallet(&self, wallet: StoredWallet, key: &ClientKey) -> Result<bool, DatabaseError> {
         let guard = tokio::time::timeout(MAX_WRITE_WAIT, self.creation_lock.lock()).await;
         let _guard = guard.map_err(|_| DatabaseError::TimedOut)?;
         let mut connection = TransactionConnection::acquire(&self.database.writer).await?;
-        sqlx::query(INSERT_WALLET)
+        let mut transaction = connection.begin_with("begin immediate").await?;
+        let stored_key = sqlx::query(INSERT_CREATION_KEY)
+            .bind(&key.client)
+            .bind(key.key.as_str())
             .bind(wallet.id.0)
-            .bind(wallet.currency.to_string())
-            .bind(wallet.user_id.map(|id| id.0))
             .bind(wallet.created_at.micros())
-            .execute(&mut *connection)
+            .execute(&mut *transaction)
             .await?;
+        let is_new = stored_key.rows_affected() == 1;
+        if is_new {
+            sqlx::query(INSERT_WALLET)
+                .bind(wallet.id.0)
+                .bind(wallet.currency.to_string())
+                .bind(wallet.user_id.map(|id| id.0))
+                .bind(wallet.created_at.micros())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await.map_err(DatabaseError::of_write)?;
         connection.release();
-        Ok(())
+        Ok(is_new)
+    }
+
+    pub(super) async fn wallet_by_key(&self, key: &ClientKey) -> Result<Option<StoredWallet>, DatabaseError> {
+        let query = sqlx::query(WALLET_BY_KEY).bind(&key.client).bind(key.key.as_str());
+        query.fetch_optional(&self.database.readers).await?.as_ref().map(wallet_of).transpose()
     }
 
     pub(super) async fn wallets_by_id(&self, ids: &[WalletId]) -> Result<Vec<StoredWallet>, DatabaseError> {
@@ -122,6 +142,10 @@ impl SqliteWallets {
 
     pub(super) async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         self.delete_rows(DELETE_KEYS, before, limit).await
+    }
+
+    pub(super) async fn delete_creation_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        self.delete_rows(DELETE_CREATION_KEYS, before, limit).await
     }
 
     pub(super) async fn delete_refusals(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
@@ -170,7 +194,7 @@ impl SqliteWallets {
         after: MovementId,
         count: u32,
     ) -> Result<Option<OrderId>, DatabaseError> {
-        let query = sqlx::query_scalar(ORDER_AT_DISTANCE).bind(after.0).bind(count.saturating_sub(1));
+        let query = sqlx::query_scalar::<_, Uuid>(ORDER_AT_DISTANCE).bind(after.0).bind(count.saturating_sub(1));
         Ok(query.fetch_optional(&self.database.readers).await?.map(OrderId))
     }
 

@@ -1,9 +1,26 @@
 //! The statements of wallets on PostgreSQL.
 
+/// Inserts nothing if the key is stored. If another transaction inserts the key at the same time, the statement waits for it. Returns
+/// the number of inserted wallets.
 pub(super) const INSERT_WALLET: &str = "
-    insert into wallets (id, currency, user_id, created_at, last_entry_at, last_refused_at)
-    values ($1, $2, $3, $4, $4, $4)
-    on conflict (id) do nothing";
+    with
+        new_key as (
+            insert into wallet_creation_keys (client, key, wallet_id, created_at)
+            values ($5, $6, $1, $4)
+            on conflict (client, key) do nothing
+            returning wallet_id
+        ),
+        new_wallet as (
+            insert into wallets (id, currency, user_id, created_at, last_entry_at, last_refused_at)
+            select wallet_id, $2, $3, $4, $4, $4 from new_key
+        )
+    select count(*) from new_key";
+
+pub(super) const WALLET_BY_KEY: &str = "
+    select w.id, w.currency, w.user_id, w.balance, w.entries, w.created_at, w.last_entry_at, w.last_refused_at
+    from wallet_creation_keys k
+    join wallets w on w.id = k.wallet_id
+    where k.client = $1 and k.key = $2";
 
 pub(super) const WALLETS_BY_ID: &str = "
     select id, currency, user_id, balance, entries, created_at, last_entry_at, last_refused_at
@@ -113,6 +130,11 @@ pub(super) const WRITE_CHANGES: &str = "
 pub(super) const DELETE_KEYS: &str = "
     delete from wallet_keys where ctid = any(array(
         select ctid from wallet_keys where created_at < $1 order by created_at limit $2
+    ))";
+
+pub(super) const DELETE_CREATION_KEYS: &str = "
+    delete from wallet_creation_keys where ctid = any(array(
+        select ctid from wallet_creation_keys where created_at < $1 order by created_at limit $2
     ))";
 
 pub(super) const DELETE_REFUSALS: &str = "

@@ -1,5 +1,15 @@
 //! The statements of wallets on SQLite. Several rows are passed to a statement as one JSON array.
 
+pub(super) const INSERT_CREATION_KEY: &str = "
+    insert into wallet_creation_keys (client, key, wallet_id, created_at) values (?1, ?2, ?3, ?4)
+    on conflict (client, key) do nothing";
+
+pub(super) const WALLET_BY_KEY: &str = "
+    select w.id, w.currency, w.user_id, w.balance, w.entries, w.created_at, w.last_entry_at, w.last_refused_at
+    from wallet_creation_keys k
+    join wallets w on w.id = k.wallet_id
+    where k.client = ?1 and k.key = ?2";
+
 pub(super) const INSERT_WALLET: &str = "
     insert into wallets (id, currency, user_id, created_at, last_entry_at, last_refused_at)
     values (?1, ?2, ?3, ?4, ?4, ?4)";
@@ -78,12 +88,22 @@ pub(super) const DELETE_KEYS: &str = "
         select client, key from wallet_keys where created_at < ?1 order by created_at limit ?2
     )";
 
+pub(super) const DELETE_CREATION_KEYS: &str = "
+    delete from wallet_creation_keys where (client, key) in (
+        select client, key from wallet_creation_keys where created_at < ?1 order by created_at limit ?2
+    )";
+
 pub(super) const DELETE_REFUSALS: &str = "
     delete from wallet_refusals where (client, key, request) in (
         select client, key, request from wallet_refusals where refused_at < ?1 order by refused_at limit ?2
     )";
 
-pub(super) const NEWEST_KEY_TIME: &str = "select max(created_at) from wallet_keys";
+pub(super) const NEWEST_KEY_TIME: &str = "
+    select max(created_at) from (
+        select max(created_at) as created_at from wallet_keys
+        union all
+        select max(created_at) from wallet_creation_keys
+    )";
 
 pub(super) const WALLET_BALANCES: &str = "
     select
