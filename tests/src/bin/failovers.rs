@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
     };
     let start = Instant::now();
     let faults = Fault::ALL.into_iter().cycle().take(count).collect();
-    let report = failover::run(Plan { faults, seed }).await;
+    let report = Box::pin(failover::run(Plan { faults, seed })).await;
     for violation in &report.violations {
         println!("{violation}");
     }
