@@ -198,7 +198,7 @@ fn every_example_matches_the_pattern_of_its_type() {
         for_each_object(&document, &mut |schema| {
             if let Some(example) = schema.get("example") {
                 let schema = Value::Object(schema.clone());
-                checked += check_patterns(&document, &schema, example, &service);
+                checked += check_patterns(&document, &schema, example, service);
             }
         });
         for operation in operations(&document) {
