@@ -165,7 +165,13 @@ impl PriceList {
         let fatal = readiness.parts.iter().filter(|part| part.is_fatal());
         // The details of another service may contain internal addresses.
         let missing: Vec<_> = fatal
-            .map(|part| if part.name == DbProxyClient::SERVICE { part.name.clone() } else { part.name_with_detail() })
+            .map(|part| {
+                if part.name == DbProxyClient::SERVICE {
+                    format!("{} is not ready", part.name)
+                } else {
+                    part.name_with_detail()
+                }
+            })
             .collect();
         let limit = readiness.parts.iter().find(|part| part.name == Component::LIMIT && !part.ready);
         let reason = if missing.is_empty() { limit.map(Component::name_with_detail) } else { Some(missing.join("; ")) };

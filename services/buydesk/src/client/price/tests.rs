@@ -84,13 +84,13 @@ fn orders_are_not_accepted_while_the_limit_is_reached() {
 
 #[test]
 fn every_currency_is_refused_while_no_orders_are_accepted() {
-    let db_proxy = component(json!({ "name": "db-proxy", "ready": false, "detail": "database" }));
+    let db_proxy = component(json!({ "name": "db-proxy", "ready": false, "detail": "PostgreSQL at 10.0.0.7:5432" }));
     let readiness = Readiness { ready: false, parts: vec![accepted(), db_proxy] };
     let prices = || vec![ListedPrice::new(Currency::EUR, &accepted(), None).unwrap()];
     let text = price_table(&PriceList::new(&readiness, prices()).unwrap());
     let row = text.lines().find(|line| line.contains("EUR")).unwrap();
     assert!(row.contains("refused") && !row.contains("accepted"), "{text}");
-    assert!(text.ends_with("Orders are not accepted: db-proxy: database."), "{text}");
+    assert!(text.ends_with("Orders are not accepted: db-proxy is not ready."), "{text}");
     assert_eq!(list(&readiness, prices())["prices"]["EUR"]["orders_accepted"], false);
 }
 
