@@ -344,7 +344,7 @@ async fn db_proxy_works_without_the_privilege_to_change_the_schema() {
         .json(201);
     let deposit = json!({
         "client": "anonymous", "key": "deposit", "owner": "anonymous",
-        "operation": { "wallet_id": wallet["id"], "operation_type": "DEPOSIT", "amount": "5" },
+        "operation": { "wallet_id": wallet["wallet"]["id"], "operation_type": "DEPOSIT", "amount": "5" },
     });
     let movements = json!({ "movements": [deposit] }).to_string();
     let outcomes = platform.client.post_internal(platform.db_proxy.url("/movements"), movements).await.json(200);
