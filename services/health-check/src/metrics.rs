@@ -18,6 +18,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
 };
 
+use crate::alerts::rules::Rule;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LevelLabel {
     level: &'static str,
@@ -60,6 +62,7 @@ impl HealthMetrics {
             "1 for the current state of a service, 0 for other states",
             new.states.clone(),
         );
+        new.set_alerts(&[]);
         new
     }
 
@@ -67,9 +70,14 @@ impl HealthMetrics {
         self.reports.get_or_create(&LevelLabel { level: level.as_str() }).inc();
     }
 
-    /// Sets the gauges of the firing alerts and removes all others.
+    /// Sets the gauges of the firing alerts and removes all others. A rule without such an alert has a gauge with an empty subject,
+    /// whose value is 0, so that the metric is never absent.
     pub(crate) fn set_alerts(&self, alerts: &[Alert]) {
         self.alerts.clear();
+        let is_firing = |name: &str| alerts.iter().any(|alert| alert.state == AlertState::Firing && alert.name == name);
+        for name in Rule::ALL.iter().map(|rule| rule.name()).filter(|name| !is_firing(name)) {
+            self.alerts.get_or_create(&AlertLabels { alert: name.to_owned(), subject: String::new() }).set(0);
+        }
         for Alert { name, subject, .. } in alerts.iter().filter(|alert| alert.state == AlertState::Firing) {
             self.alerts.get_or_create(&AlertLabels { alert: name.clone(), subject: subject.clone() }).set(1);
         }

@@ -90,7 +90,7 @@ impl AlertTracker {
         let mut present = BTreeSet::new();
         for fault in faults {
             let key = Key { rule: fault.rule, subject: fault.subject.clone() };
-            present.insert(key.clone());
+            let is_first = present.insert(key.clone());
             let new = || TrackedAlert {
                 fault: fault.clone(),
                 since: now,
@@ -102,7 +102,11 @@ impl AlertTracker {
             if matches!(tracked.phase, Phase::Resolved { .. }) {
                 *tracked = new();
             }
-            tracked.fault = fault;
+            // Two faults may be one alert, such as a clock that differs and a clock because of which nothing is written. The one that
+            // is held for the shorter time is the more serious one.
+            if is_first || fault.hold < tracked.fault.hold {
+                tracked.fault = fault;
+            }
         }
         // A pending alert whose fault has ended was a blip.
         self.0.retain(|key, tracked| match tracked.phase {

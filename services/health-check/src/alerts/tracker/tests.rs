@@ -105,3 +105,13 @@ fn silenced_alert_is_shown_and_notified_only_if_it_still_fires_after_the_silence
     assert_eq!(silenced(&mut tracker, &[], 41), 0);
     assert_eq!(update(&mut tracker, &[], 50), []);
 }
+
+#[test]
+fn of_two_faults_that_are_one_alert_the_shorter_hold_counts() {
+    for holds in [[10, 120], [120, 10]] {
+        let mut tracker = AlertTracker::default();
+        let faults = holds.map(|hold| fault(Rule::ClockWrong, "clock", hold));
+        assert_eq!(update(&mut tracker, &faults, 0), []);
+        assert_eq!(update(&mut tracker, &faults, 10), [AlertState::Firing], "{holds:?}");
+    }
+}
