@@ -9,7 +9,7 @@ mod market;
 
 pub(crate) use agreement::{AgreementRules, Vote};
 pub(crate) use band_guard::{BandConfig, BandGuard, GuardChange, GuardEvent, GuardPoll, percent_change};
-pub(crate) use freeze_detector::{FreezeDetector, Numbers, Observation, Series};
+pub(crate) use freeze_detector::{Freeze, FreezeDetector, Numbers, Observation, Series};
 pub(crate) use market::{
     GoodPrice, MarketPrices, PriceHistory, PriceInUse, PriceOutcome, PricingConfig, is_used_by_orders,
 };

@@ -99,6 +99,26 @@ async fn frozen_exchange_is_detected_within_three_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_price_is_fresh_while_only_one_exchange_moves() {
+    for seed in 1..=3 {
+        let frozen = exchange_sim::EXCHANGES.iter().filter(|name| **name != "binance");
+        let all = frozen.chain(&INDICES).map(|name| fault(name, 120, 600, FaultKind::Frozen, None));
+        let report = run(&Plan { seed, ..plan(all.collect(), MINUTE * 15) }).await;
+        // Until the freeze is detected, the price is that of the frozen exchanges. So violations are expected.
+        for second in 60..report.records.len() {
+            let state = state_at(&report, second, Currency::EUR);
+            // The freeze is detected after a minute and when the market has moved by 0.1 %, which takes at most three minutes.
+            let allowed = match second {
+                ..120 | 780.. => state == Some(PriceState::Fresh),
+                360..720 => state == Some(PriceState::Prolonged),
+                _ => state.is_some(),
+            };
+            assert!(allowed, "seed {seed}: {state:?} in second {second}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn currency_without_sources_is_prolonged_and_other_currencies_stay_fresh() {
     let all = EXCHANGES.iter().chain(&INDICES);
     let timeline = all.map(|name| fault(name, 120, 600, FaultKind::NullPrice, Some("BTC-GBP"))).collect();

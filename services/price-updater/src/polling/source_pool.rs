@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     metrics::UpdaterMetrics,
-    pricing::{FreezeDetector, Numbers, Observation, Series, Vote},
+    pricing::{Freeze, FreezeDetector, Numbers, Observation, Series, Vote},
     sources::{MAX_FIXING_AGE, PollRequest, Source},
 };
 
@@ -137,8 +137,12 @@ impl SourcePool {
         let observations: Vec<_> = comparable.map(|candidate| self.observation(candidate)).collect();
         freeze_detector.observe(&observations, due);
         let vote = |candidate: &Candidate<'_>| {
-            let frozen = candidate.is_live() && freeze_detector.is_frozen(candidate.series());
-            candidate.vote(if candidate.fresh { frozen.then_some(Rejection::Frozen) } else { Some(Rejection::Stale) })
+            if !candidate.fresh {
+                return candidate.vote(Some(Rejection::Stale));
+            }
+            let freeze = if candidate.is_live() { freeze_detector.freeze(candidate.series()) } else { Freeze::None };
+            let vote = candidate.vote((freeze != Freeze::None).then_some(Rejection::Frozen));
+            Vote { freeze_suspected: freeze == Freeze::Suspected, ..vote }
         };
         candidates.iter().map(vote).collect()
     }
@@ -267,6 +271,7 @@ impl Candidate<'_> {
             observed_at: ticker.observed_at,
             simulated: self.latest.simulated,
             ineligible,
+            freeze_suspected: false,
             official_day: ticker.official_day,
         }
     }

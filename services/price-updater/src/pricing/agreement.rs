@@ -22,7 +22,7 @@ use common::{
 
 use self::{
     selection::{VoterSelection, select_voters, usdt_rates},
-    tally::{Agreement, CountedVote, Tally, tally},
+    tally::{Agreement, CountedVote, Tally, Voters, tally},
 };
 use super::arithmetic::median;
 use crate::sources::BidAsk;
@@ -49,6 +49,9 @@ pub(crate) struct Vote {
     pub(crate) simulated: bool,
     /// Why the vote is ineligible. An eligible vote may still be rejected later.
     pub(crate) ineligible: Option<Rejection>,
+    /// Whether the vote is ineligible as frozen although only a minority of the exchanges has moved. Its source still counts as
+    /// a voter, so that the minority does not make the price alone.
+    pub(crate) freeze_suspected: bool,
     /// The day for which a bank publishes an official rate. `None` for other prices.
     pub(crate) official_day: Option<Day>,
 }
@@ -62,6 +65,10 @@ pub(crate) enum NoAgreement {
     Contradicting { voters: usize },
     #[error("{unconverted} of {voters} prices cannot be converted to dollars; too few remain for a majority")]
     Unconverted { unconverted: usize, voters: usize },
+    #[error(
+        "the prices of {frozen} of {voters} sources do not change while others move; too few remain for a majority"
+    )]
+    Frozen { frozen: usize, voters: usize },
 }
 
 /// Agrees on the price of `pair`. The result lists the votes considered for this pair, even if there is no price.
@@ -74,10 +81,11 @@ pub(crate) fn agree_on_price(
     rules: AgreementRules,
     reference: Option<Rate>,
 ) -> AgreedPrice {
-    let VoterSelection { voters, excluded } = select_voters(pair, votes, rules);
+    let VoterSelection { voters, frozen, excluded } = select_voters(pair, votes, rules);
     let any_in_usdt = voters.iter().any(|voter| voter.pair != pair);
     let usdt = if any_in_usdt { usdt_rates(votes) } else { Vec::new() };
-    let Tally { counted, unconverted, result } = tally(pair, &voters, &usdt, rules, reference);
+    let Tally { counted, unconverted, result } =
+        tally(pair, Voters { votes: &voters, frozen }, &usdt, rules, reference);
 
     let mut cast: Vec<_> =
         excluded.iter().map(|excluded| cast_vote(&excluded.vote, None, Some(excluded.why))).collect();

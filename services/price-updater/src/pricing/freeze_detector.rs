@@ -3,7 +3,8 @@
 //! A halted exchange, or a proxy that serves an old page, still answers with a price and the current time. So the detector
 //! ignores the times that a source reports. By a monotonic clock it measures how long the prices of a source have stayed
 //! the same. A source is frozen if its prices have stayed the same for long enough, and the prices of most other exchanges have
-//! moved in that time. If no price moves, the market is flat and no source is frozen.
+//! moved in that time. If only a minority has moved, clearly and repeatedly, either the minority is faulty or the source is
+//! frozen. Then the freeze is suspected. If no price moves, the market is flat and no source is frozen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,12 @@ use crate::sources::BidAsk;
 
 /// How far a price must move to show that the market moves, in thousandths of its lowest value.
 const MIN_MOVE: i128 = 1;
+/// How often the price of an exchange of a minority must change before a freeze is suspected. A single wrong price is no
+/// evidence of a moving market.
+const MIN_CHANGES: u32 = 3;
+/// How near the prices of an exchange of a minority must come to the unchanged price, in thousandths of it. An exchange with
+/// other prices is faulty, and its movements are no evidence.
+const MAX_DISTANCE: i128 = 20;
 
 /// One pair at one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +53,17 @@ pub(crate) struct Numbers {
     pub(crate) bid_ask: Option<BidAsk>,
 }
 
+/// Whether a series is frozen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Freeze {
+    #[default]
+    None,
+    /// Only a minority of the exchanges has moved. Neither the unchanged prices nor the moving ones are reliable.
+    Suspected,
+    /// More exchanges have moved than can be faulty.
+    Confirmed,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct FreezeDetector(BTreeMap<Series, UnchangedSpan>);
 
@@ -53,8 +71,10 @@ pub(crate) struct FreezeDetector(BTreeMap<Series, UnchangedSpan>);
 #[derive(Debug)]
 struct UnchangedSpan {
     numbers: Numbers,
+    /// The price at the start of the span.
+    value: Rate,
     since: Instant,
-    frozen: bool,
+    freeze: Freeze,
     /// The range of each comparable series of another exchange in that time.
     others: BTreeMap<Series, PriceRange>,
 }
@@ -63,14 +83,17 @@ struct UnchangedSpan {
 struct PriceRange {
     low: Rate,
     high: Rate,
+    last: Rate,
+    /// How often the price has changed.
+    changes: u32,
 }
 
 impl FreezeDetector {
     /// Updates every series with the observations of one poll. A series without an observation keeps its state.
     pub(crate) fn observe(&mut self, observations: &[Observation], now: Instant) {
         for observation in observations {
-            let numbers = observation.numbers;
-            let start = || UnchangedSpan { numbers, since: now, frozen: false, others: BTreeMap::new() };
+            let &Observation { numbers, value, .. } = observation;
+            let start = || UnchangedSpan { numbers, value, since: now, freeze: Freeze::None, others: BTreeMap::new() };
             let span = self.0.entry(observation.series).or_insert_with(start);
             if span.numbers != numbers {
                 *span = start();
@@ -89,30 +112,58 @@ impl FreezeDetector {
             let sources: BTreeSet<_> = peers.map(|peer| peer.series.source).chain([source]).collect();
             if let Some(span) = self.0.get_mut(&observation.series) {
                 let unchanged = now.saturating_duration_since(span.since) >= observation.freeze_after;
-                let moving = sources.iter().filter(|source| span.has_moved(source)).count();
-                // A majority must have moved, so that a faulty minority with moving prices cannot freeze a correct source.
-                span.frozen |= unchanged && moving > (sources.len() - 1) / 2;
+                if unchanged {
+                    span.freeze = span.freeze.max(span.evidence(&sources));
+                }
             }
         }
     }
 
-    /// Whether the numbers of the series stayed the same while the market moved. The series is frozen until its numbers change.
-    pub(crate) fn is_frozen(&self, series: Series) -> bool {
-        self.0.get(&series).is_some_and(|span| span.frozen)
+    /// Whether the numbers of the series stayed the same while the market moved. A freeze ends when the numbers change.
+    pub(crate) fn freeze(&self, series: Series) -> Freeze {
+        self.0.get(&series).map_or(Freeze::None, |span| span.freeze)
     }
 }
 
 impl UnchangedSpan {
     fn extend(&mut self, other: &Observation) {
         let value = other.value;
-        let range = self.others.entry(other.series).or_insert(PriceRange { low: value, high: value });
-        *range = PriceRange { low: range.low.min(value), high: range.high.max(value) };
+        let new = PriceRange { low: value, high: value, last: value, changes: 0 };
+        let range = self.others.entry(other.series).or_insert(new);
+        let changes = range.changes.saturating_add(u32::from(range.last != value));
+        *range = PriceRange { low: range.low.min(value), high: range.high.max(value), last: value, changes };
     }
 
-    /// Whether a price of `source` has moved while the numbers stayed the same.
-    fn has_moved(&self, source: &str) -> bool {
-        let moved = |range: &PriceRange| !Tolerance { center: range.low, per_mille: MIN_MOVE }.contains(range.high);
-        self.others.iter().any(|(series, range)| series.source == source && moved(range))
+    /// What the prices of `sources` in this span prove. `sources` are all sources that can be compared, and the own source.
+    fn evidence(&self, sources: &BTreeSet<&str>) -> Freeze {
+        let moving = sources.iter().filter(|source| self.moves_of(source).next().is_some()).count();
+        // A majority must have moved, so that a faulty minority with moving prices cannot freeze a correct source.
+        if moving > (sources.len() - 1) / 2 {
+            Freeze::Confirmed
+        } else if sources.iter().any(|source| self.moves_of(source).any(|range| range.is_evidence_against(self.value)))
+        {
+            Freeze::Suspected
+        } else {
+            Freeze::None
+        }
+    }
+
+    /// The ranges of `source` that show that its price has moved while the numbers of this span stayed the same.
+    fn moves_of(&self, source: &str) -> impl Iterator<Item = &PriceRange> {
+        let of_source = self.others.iter().filter(move |(series, _)| series.source == source);
+        of_source.map(|(_, range)| range).filter(|range| range.has_moved())
+    }
+}
+
+impl PriceRange {
+    fn has_moved(&self) -> bool {
+        !Tolerance { center: self.low, per_mille: MIN_MOVE }.contains(self.high)
+    }
+
+    /// Whether this range suffices to suspect that the price `unchanged` is frozen.
+    fn is_evidence_against(&self, unchanged: Rate) -> bool {
+        let nearest = unchanged.clamp(self.low, self.high);
+        self.changes >= MIN_CHANGES && Tolerance { center: unchanged, per_mille: MAX_DISTANCE }.contains(nearest)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Selects the votes to compare: at most one vote of each source, and only votes of exchanges or only votes of indices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::{
     api::courses::{CourseKind, Rejection},
@@ -12,6 +12,8 @@ use super::{AgreementRules, Vote};
 pub(super) struct VoterSelection {
     /// At most one vote for each source.
     pub(super) voters: Vec<Vote>,
+    /// How many further sources are suspected to be frozen.
+    pub(super) frozen: usize,
     pub(super) excluded: Vec<ExcludedVote>,
 }
 
@@ -48,8 +50,12 @@ pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: Agreement
     // markets.
     let exchanges_suffice = indices.is_empty() || trades.len() >= rules.min_sources.max(1);
     let (selected, others) = if exchanges_suffice { (trades, indices) } else { (indices, trades) };
+    let kind = if exchanges_suffice { CourseKind::Trade } else { CourseKind::Index };
+    let suspected = excluded.iter().filter(|excluded| excluded.vote.freeze_suspected && excluded.vote.kind == kind);
+    let suspected: BTreeSet<_> = suspected.map(|excluded| excluded.vote.source).collect();
+    let frozen = suspected.iter().filter(|source| !selected.contains_key(*source)).count();
     excluded.extend(others.into_values().map(|vote| ExcludedVote { vote, why: Rejection::Unlike }));
-    VoterSelection { voters: selected.into_values().collect(), excluded }
+    VoterSelection { voters: selected.into_values().collect(), frozen, excluded }
 }
 
 /// The price of one USDT in dollars at each exchange that has an eligible vote on the pair USDT-USD, lowest first.

@@ -24,6 +24,15 @@ pub(super) struct Agreement {
     pub(super) used: Vec<CountedVote>,
 }
 
+/// The votes of one price.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Voters<'a> {
+    /// One vote for each source.
+    pub(super) votes: &'a [Vote],
+    /// How many further sources are suspected to be frozen. Their votes do not count, but a majority includes them.
+    pub(super) frozen: usize,
+}
+
 pub(super) struct Tally {
     /// The votes whose rate in the pair of the price is known, sorted by rate.
     pub(super) counted: Vec<CountedVote>,
@@ -32,20 +41,20 @@ pub(super) struct Tally {
     pub(super) result: Result<Agreement, NoAgreement>,
 }
 
-/// Computes the price of `pair`. A faulty minority of the voters cannot falsify the price. `voters` has one vote for each source.
+/// Computes the price of `pair`. A faulty minority of the voters cannot falsify the price.
 ///
 /// `usdt` holds the prices of one USDT in dollars, sorted. Faulty voters may have reported some of them.
 pub(super) fn tally(
     pair: CurrencyPair,
-    voters: &[Vote],
+    voters: Voters<'_>,
     usdt: &[Rate],
     rules: AgreementRules,
     reference: Option<Rate>,
 ) -> Tally {
     let voter_counts = VoterCounts::from_voters(voters);
     let usdt = UsdtRate::from_sorted(usdt, voter_counts.max_faulty);
-    let (mut counted, mut unconverted) = (Vec::with_capacity(voters.len()), Vec::new());
-    for &vote in voters {
+    let (mut counted, mut unconverted) = (Vec::with_capacity(voters.votes.len()), Vec::new());
+    for &vote in voters.votes {
         let converted = if vote.pair == pair {
             Some(CountedVote { vote, rate: vote.value, usdt: None })
         } else {
@@ -61,17 +70,19 @@ pub(super) fn tally(
     Tally { counted, unconverted, result }
 }
 
-/// The number of voters, including voters whose votes could not be converted.
+/// The number of voters, including voters whose votes could not be converted, and those that are suspected to be frozen.
 #[derive(Debug, Clone, Copy)]
 struct VoterCounts {
     voters: usize,
+    frozen: usize,
     /// The largest number of voters that is less than half of all voters.
     max_faulty: usize,
 }
 
 impl VoterCounts {
-    fn from_voters(voters: &[Vote]) -> Self {
-        Self { voters: voters.len(), max_faulty: voters.len().saturating_sub(1) / 2 }
+    fn from_voters(Voters { votes, frozen }: Voters<'_>) -> Self {
+        let voters = votes.len() + frozen;
+        Self { voters, frozen, max_faulty: voters.saturating_sub(1) / 2 }
     }
 }
 
@@ -82,8 +93,11 @@ fn decide_price(
     rules: AgreementRules,
     reference: Option<Rate>,
 ) -> Result<Agreement, NoAgreement> {
-    let voters = voter_counts.voters;
+    let VoterCounts { voters, frozen, max_faulty } = voter_counts;
     let too_few = |agreeing: usize| NoAgreement::NotEnough { agreeing, needed: rules.min_sources.max(1) };
+    let contradiction = || {
+        if frozen > 0 { NoAgreement::Frozen { frozen, voters } } else { NoAgreement::Contradicting { voters } }
+    };
     let near = |center: Rate| {
         let tolerance = Tolerance { center, per_mille: rules.max_spread_percent * 10 };
         counted.iter().filter(|vote| tolerance.contains(vote.rate)).copied().collect::<Vec<_>>()
@@ -91,15 +105,19 @@ fn decide_price(
     let rates = |votes: &[CountedVote]| votes.iter().map(|vote| vote.rate).collect::<Vec<_>>();
 
     let sorted = rates(counted);
-    let middle = median(&sorted).ok_or(too_few(0))?;
-    let unconverted = voters - counted.len();
-    let bounds = Bounds::from_sorted(&sorted, voter_counts.max_faulty)
-        .ok_or(NoAgreement::Unconverted { unconverted, voters })?;
+    if counted.len() + frozen == 0 {
+        return Err(too_few(0));
+    }
+    let unconverted = voters - frozen - counted.len();
+    let (middle, bounds) = median(&sorted).zip(Bounds::from_sorted(&sorted, max_faulty)).ok_or(match frozen {
+        0 => NoAgreement::Unconverted { unconverted, voters },
+        _ => NoAgreement::Frozen { frozen, voters },
+    })?;
     let mut used = near(bounds.clamp(middle));
     if used.len() * 2 <= voters {
-        used = near(reference.ok_or(NoAgreement::Contradicting { voters })?);
+        used = near(reference.ok_or_else(contradiction)?);
         if used.len() * 2 < voters {
-            return Err(NoAgreement::Contradicting { voters });
+            return Err(contradiction());
         }
     }
     if used.len() < rules.min_sources {

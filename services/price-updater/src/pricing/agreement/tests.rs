@@ -21,6 +21,7 @@ fn vote(source: &'static str, pair: &str, value: &str) -> Vote {
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
         ineligible: None,
+        freeze_suspected: false,
         official_day: None,
     }
 }
@@ -101,6 +102,32 @@ fn outlier_does_not_count_towards_min_sources() {
     assert_eq!(agree_in_euros(&["84000", "84001", "1"], rules, None).1, "a,b");
     let too_far_apart = refused(NoAgreement::Contradicting { voters: 3 });
     assert_eq!(agree_in_euros(&["84000", "94000", "104000"], rules, None), too_far_apart);
+}
+
+/// Votes of which the first `frozen` are suspected to be frozen.
+fn votes_with_suspected(values: &[&str], frozen: usize) -> Vec<Vote> {
+    let mut votes = votes("BTC-EUR", values);
+    for vote in &mut votes[..frozen] {
+        *vote = Vote { ineligible: Some(Rejection::Frozen), freeze_suspected: true, ..*vote };
+    }
+    votes
+}
+
+#[test]
+fn minority_of_moving_sources_makes_no_price_while_the_others_are_suspected_to_be_frozen() {
+    let pair = "BTC-EUR".parse().unwrap();
+    let rules = AgreementRules { min_sources: 2, ..RULES };
+    let prices = ["84000", "84000", "84000", "84000", "83700", "83710", "83720"];
+    for moving in 0..=7 {
+        let frozen = 7 - moving;
+        let price = agree_on_price(pair, &votes_with_suspected(&prices, frozen), rules, Some(rate("84000")));
+        match moving {
+            0..=3 => assert_eq!(outcome(&price), refused(NoAgreement::Frozen { frozen, voters: 7 }), "{moving} moving"),
+            _ => assert_eq!((price.refused, price.price.is_some()), (None, true), "{moving} moving"),
+        }
+        let rejected = price.votes.iter().filter(|vote| vote.rejected == Some(Rejection::Frozen)).count();
+        assert_eq!(rejected, frozen);
+    }
 }
 
 #[test]

@@ -59,6 +59,7 @@ impl Market {
             observed_at: time_at(self.seconds),
             simulated: false,
             ineligible: None,
+            freeze_suspected: false,
             official_day: None,
         };
         let mut votes = vec![vote("bank", "EUR-USD", 1, CourseKind::Fixing)];

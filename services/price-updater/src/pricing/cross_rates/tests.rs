@@ -12,6 +12,7 @@ fn fixing(source: &'static str, pair: &str, value: &str) -> Vote {
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
         ineligible: None,
+        freeze_suspected: false,
         official_day: None,
     }
 }

@@ -13,14 +13,19 @@ impl Market {
         Self { detector: FreezeDetector::default(), now: Instant::now() }
     }
 
-    /// Observes a price of each source, in cents. Returns the frozen sources.
+    /// Observes a price of each source, in cents. Returns the frozen sources. A source whose freeze is only suspected has a
+    /// question mark.
     fn observe(&mut self, prices: &[(&'static str, i64)]) -> String {
         self.now += POLL_INTERVAL;
         let observations: Vec<_> =
             prices.iter().map(|&(source, cents)| observation(source, "BTC-USD", cents)).collect();
         self.detector.observe(&observations, self.now);
-        let frozen = observations.iter().filter(|observation| self.detector.is_frozen(observation.series));
-        frozen.map(|observation| observation.series.source).collect::<Vec<_>>().join(",")
+        let frozen = observations.iter().filter_map(|observation| match self.detector.freeze(observation.series) {
+            Freeze::None => None,
+            Freeze::Suspected => Some(format!("{}?", observation.series.source)),
+            Freeze::Confirmed => Some(observation.series.source.to_owned()),
+        });
+        frozen.collect::<Vec<_>>().join(",")
     }
 
     /// Observes `times` times. `prices` takes the number of the observation. Returns the sources that are frozen at the end.
@@ -96,6 +101,26 @@ fn moving_prices_of_a_faulty_minority_freeze_no_other_source() {
 }
 
 #[test]
+fn freeze_is_suspected_while_a_minority_moves_clearly_and_repeatedly() {
+    let mut market = Market::new();
+    let prices =
+        |time: i64| vec![("a", 9_100_000), ("b", 9_100_100), ("c", 9_100_200), ("d", 9_100_000 + time * 5_000)];
+    assert_eq!(market.observe_times(12, prices), "", "before a minute is over");
+    assert_eq!(market.observe_times(1, |time| prices(time + 12)), "a?,b?,c?");
+    // Another exchange moves again, and more exchanges have moved than can be faulty.
+    let two_move =
+        |time: i64| vec![("a", 9_100_000), ("b", 9_100_100), ("c", 9_100_200 + time * 5_000), prices(time)[3]];
+    assert_eq!(market.observe_times(20, |time| two_move(time + 13)), "a,b");
+}
+
+#[test]
+fn one_wrong_price_of_a_minority_raises_no_suspicion() {
+    let mut market = Market::new();
+    let jump = |time: i64| vec![("a", 9_100_000), ("b", 9_100_000), ("c", 9_100_000 + time / 50 * 20_000)];
+    assert_eq!(market.observe_times(99, jump), "");
+}
+
+#[test]
 fn source_that_returns_with_the_same_numbers_is_frozen() {
     let mut market = Market::new();
     market.observe(&[("a", 9_100_000), ("b", 9_100_000), ("c", 9_100_000)]);
@@ -116,9 +141,9 @@ fn usdt_moves_with_the_dollar_and_other_coins_do_not() {
         ];
         detector.observe(&all, start + POLL_INTERVAL * time);
     }
-    assert!(detector.is_frozen(series("a", "BTC-USDT")));
-    assert!(!detector.is_frozen(series("a", "ETH-USD")));
-    assert!(!detector.is_frozen(series("b", "BTC-USD")));
+    assert_eq!(detector.freeze(series("a", "BTC-USDT")), Freeze::Confirmed);
+    assert_eq!(detector.freeze(series("a", "ETH-USD")), Freeze::None);
+    assert_eq!(detector.freeze(series("b", "BTC-USD")), Freeze::None);
 }
 
 #[test]
@@ -133,5 +158,5 @@ fn source_whose_bid_and_ask_move_without_trades_is_not_frozen() {
         let moving = observation("b", "BTC-USD", 9_100_000 + i64::from(time) * 5_000);
         detector.observe(&[without_trades, moving], start + POLL_INTERVAL * time);
     }
-    assert!(!detector.is_frozen(series("a", "BTC-USD")));
+    assert_eq!(detector.freeze(series("a", "BTC-USD")), Freeze::None);
 }

@@ -12,6 +12,7 @@ fn vote(source: &'static str, pair: &str, value: &str) -> Vote {
         observed_at: now(),
         simulated: false,
         ineligible: None,
+        freeze_suspected: false,
         official_day: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Checks in a million random markets that a minority of faulty sources cannot falsify the price, even if these sources
-//! collude. The price must lie in the range of the correct prices. If prices in USDT are converted, and half or more of the
-//! rates of USDT may be faulty, the price may leave that range by a small tolerance.
+//! collude, and even if correct sources do not vote because a freeze is suspected. The price must lie in the range of the
+//! correct prices. If half or more of the remaining votes may be faulty, the price may leave that range by a small tolerance.
+//! The same holds for prices in USDT that are converted, if half or more of the rates of USDT may be faulty.
 //!
 //! The random numbers have a fixed seed, so that a failure can be reproduced. The test calls only [`tally`], which works on
 //! whole numbers and short lists. It therefore takes only seconds even in a build without optimisation.
@@ -12,7 +13,7 @@ use common::{
 };
 use fastrand::Rng;
 
-use super::super::{AgreementRules, Vote, bounds::MAX_UNCERTAINTY_PER_MILLE, tally};
+use super::super::{AgreementRules, Vote, Voters, bounds::MAX_UNCERTAINTY_PER_MILLE, tally};
 
 const CASES: u32 = 1_000_000;
 const BTC_USD: CurrencyPair = CurrencyPair::new(Asset::BTC, Asset::USD);
@@ -107,6 +108,21 @@ fn corrupt_a_minority(sources: &mut [Source], rng: &mut Rng) {
     }
 }
 
+/// Removes the bitcoin prices of some correct sources, in a quarter of the markets, as if their freeze were suspected. Returns how
+/// many were removed.
+fn suspect_correct_sources(sources: &mut [Source], rng: &mut Rng) -> usize {
+    let mut suspected = 0;
+    if rng.u32(0..4) == 0 {
+        for source in sources.iter_mut().filter(|source| !source.faulty && source.bitcoin.is_some()) {
+            if rng.u32(0..3) == 0 {
+                source.bitcoin = None;
+                suspected += 1;
+            }
+        }
+    }
+    suspected
+}
+
 fn rate(hundred_millionths: i64) -> Rate {
     Rate::from_hundred_millionths(hundred_millionths).unwrap()
 }
@@ -121,6 +137,7 @@ fn vote(source: &'static str, pair: CurrencyPair, value: i64) -> Vote {
         observed_at: Timestamp::from_micros(0).unwrap(),
         simulated: false,
         ineligible: None,
+        freeze_suspected: false,
         official_day: None,
     }
 }
@@ -153,9 +170,10 @@ fn correct_range(sources: &[Source]) -> Range {
 #[test]
 fn faulty_minority_cannot_move_the_price_beyond_the_correct_range_and_the_tolerance() {
     let mut rng = Rng::with_seed(20_260_102);
-    let (mut priced, mut with_faulty, mut converted) = (0_u32, 0_u32, 0_u32);
+    let (mut priced, mut with_faulty, mut converted, mut with_suspected) = (0_u32, 0_u32, 0_u32, 0_u32);
     for case in 0..CASES {
-        let sources = random_market(&mut rng);
+        let mut sources = random_market(&mut rng);
+        let frozen = suspect_correct_sources(&mut sources, &mut rng);
         let votes: Vec<_> = NAMES
             .iter()
             .zip(&sources)
@@ -167,13 +185,17 @@ fn faulty_minority_cannot_move_the_price_beyond_the_correct_range_and_the_tolera
         // The reference can be any price, even a wrong price.
         let first = sources.first().and_then(|source| source.bitcoin).map(|(_, value)| rate(value));
         let reference = first.filter(|_| rng.bool());
+        let all_votes = Voters { votes: &votes, frozen };
 
-        let Ok(agreement) = tally(BTC_USD, &votes, &usdt_rates, rules, reference).result else { continue };
+        let Ok(agreement) = tally(BTC_USD, all_votes, &usdt_rates, rules, reference).result else { continue };
         let Range { low, high } = correct_range(&sources);
-        // The price can leave the range only if votes in USDT are converted at rates of which half or more may be faulty.
-        let max_faulty = (votes.len() - 1) / 2;
-        let must_be_in_range = votes.iter().all(|vote| vote.pair == BTC_USD) || usdt_rates.len() > 2 * max_faulty;
-        let tolerance_per_mille = if must_be_in_range { 0 } else { MAX_UNCERTAINTY_PER_MILLE };
+        // The price can leave the range only if half or more of the votes, or of the rates by which votes in USDT are converted,
+        // may be faulty.
+        let max_faulty = (votes.len() + frozen - 1) / 2;
+        let certain_rates = votes.iter().all(|vote| vote.pair == BTC_USD) || usdt_rates.len() > 2 * max_faulty;
+        let certain_votes = votes.len() > 2 * max_faulty || frozen == 0;
+        let uncertain = i128::from(!certain_rates) + i128::from(!certain_votes);
+        let tolerance_per_mille = uncertain * MAX_UNCERTAINTY_PER_MILLE;
         let price = i128::from(agreement.price.hundred_millionths());
         assert!(
             price * 1000 >= (low - 1) * (1000 - tolerance_per_mille)
@@ -182,12 +204,14 @@ fn faulty_minority_cannot_move_the_price_beyond_the_correct_range_and_the_tolera
         );
         priced += 1;
         with_faulty += u32::from(sources.iter().any(|source| source.faulty));
+        with_suspected += u32::from(frozen > 0);
         converted += u32::from(agreement.used.iter().any(|vote| vote.usdt.is_some()));
     }
     // The test is meaningful only if many cases have a price.
-    let covered = priced > CASES / 2 && with_faulty > CASES / 5 && converted > CASES / 5;
+    let covered = priced > CASES / 2 && with_faulty > CASES / 5 && converted > CASES / 5 && with_suspected > CASES / 20;
     assert!(
         covered,
-        "too few cases: {priced} with a price, {with_faulty} with faulty sources, {converted} with converted votes"
+        "too few cases: {priced} with a price, {with_faulty} with faulty sources, {converted} with converted votes, \
+         {with_suspected} with suspected sources"
     );
 }
