@@ -12,6 +12,7 @@ mod health;
 mod http_conventions;
 mod kubernetes;
 mod least_privilege;
+mod load_command;
 mod monitoring;
 mod nginx;
 mod one_address;

@@ -128,20 +128,31 @@ pub fn http_client() -> reqwest::Client {
 
 /// Like [`http_client`], but for servers outside the platform: HTTPS requests go through `proxy`, if there is one.
 pub fn http_client_with_proxy(proxy: Option<reqwest::Proxy>) -> reqwest::Client {
-    // Fails if a provider is already installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .tcp_nodelay(true)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none());
-    match proxy {
+    let builder = http_client_builder(IDLE_CONNECTIONS);
+    build_client(match proxy {
         Some(proxy) => builder.proxy(proxy),
         None => builder,
-    }
-    .build()
-    .expect("a client with these settings can be built")
+    })
+}
+
+/// Like [`http_client`], but keeps this number of idle connections to each server open, if it is more than usual.
+pub fn http_client_with_connections(connections: usize) -> reqwest::Client {
+    build_client(http_client_builder(connections.max(IDLE_CONNECTIONS)))
+}
+
+fn http_client_builder(idle_connections: usize) -> reqwest::ClientBuilder {
+    // Fails if a provider is already installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(idle_connections)
+        .tcp_nodelay(true)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+fn build_client(builder: reqwest::ClientBuilder) -> reqwest::Client {
+    builder.build().expect("a client with these settings can be built")
 }
 
 /// Calls one service, authenticated by the token of the calling service. Clones share the connections, and which instance is called.

@@ -1,6 +1,7 @@
 //! The commands and options of the command line.
 
 mod limit;
+mod load;
 mod operations;
 mod users;
 mod wallets;
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use self::{
     limit::{LimitCommand, SetLimitArgs},
+    load::{CheckScope, LoadCommand, LoadOptions, OrderLoadArgs, WalletLoadArgs},
     operations::{AddSilenceArgs, HealthCheckArgs, LogsArgs, SilenceCommand},
     users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UpdateUserArgs, UserCommand, UserReference},
     wallets::{ListOperationsArgs, ListWalletsArgs, OperationArgs, TransferArgs, VerifyArgs, WalletCommand},
@@ -96,6 +98,9 @@ pub enum Command {
     /// Fill a database with generated orders or users, for tests and measurements.
     #[command(subcommand)]
     Seed(Seed),
+    /// Send many requests to a running platform, and measure rates and latencies.
+    #[command(subcommand)]
+    Load(LoadCommand),
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,7 +16,7 @@ mod price;
 mod quotes;
 mod render;
 #[cfg(test)]
-mod scripted_service;
+pub mod scripted_service;
 mod users;
 mod wallets;
 
@@ -26,6 +26,7 @@ use self::error::{FieldOption, naming_options};
 pub use self::{
     alerts::{run_silence_command, show_alerts},
     api_client::{ApiClient, print_line},
+    endpoint::Endpoint,
     error::{ClientError, error_document, print_warning},
     health::{STATUS_UNAVAILABLE, show_health},
     keys::run_key_command,

@@ -2,6 +2,8 @@
 
 mod cli;
 mod client;
+mod confirmation;
+mod load;
 mod program;
 mod seed;
 mod table;
@@ -128,6 +130,7 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
         Command::Key(command) => client::run_key_command(&connect(env, None)?, command, json).await?,
         Command::Wallet(command) => return client::run_wallet_command(&connect(env, None)?, command, json).await,
         Command::Limit(command) => client::run_limit_command(&connect(env, None)?, command, json).await?,
+        Command::Load(command) => return load::run_load_command(&connect(env, None)?, command, json).await,
         Command::Price => client::show_price(&connect(env, None)?, json).await?,
         Command::Rates(args) => client::show_rates(&connect(env, None)?, args, json).await?,
         Command::Convert(args) => client::show_conversion(&connect(env, None)?, args, json).await?,

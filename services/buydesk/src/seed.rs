@@ -5,9 +5,7 @@
 mod orders;
 mod users;
 
-use std::io::{IsTerminal, Write, stdin, stdout};
-
-use anyhow::{anyhow, ensure};
+use anyhow::anyhow;
 use common::{api::orders::OrderOrigin, config::Env};
 use db_proxy::{
     Config,
@@ -16,7 +14,7 @@ use db_proxy::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use self::{orders::seed_orders, users::seed_users};
-use crate::{cli::SeedOptions, client::print_warning};
+use crate::{cli::SeedOptions, client::print_warning, confirmation};
 
 /// An open database to which the command may add rows.
 struct Prepared {
@@ -60,13 +58,8 @@ fn progress_bar(count: u64, rows: &str) -> anyhow::Result<ProgressBar> {
 
 /// Asks on the terminal whether to add the rows.
 fn confirm(count: u64, rows: &str, database: &str, json: bool) -> anyhow::Result<bool> {
-    ensure!(
-        !json && stdin().is_terminal() && stdout().is_terminal(),
+    let refusal = format!(
         "this command adds {count} {rows} to {database}, and they cannot be removed; run the command with --yes to confirm"
     );
-    print!("Add {count} {rows} to {database}? They cannot be removed. [y/N] ");
-    stdout().flush()?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    confirmation::ask(&format!("Add {count} {rows} to {database}? They cannot be removed."), &refusal, json)
 }

@@ -10,7 +10,7 @@ use std::{
 use common::{
     api::{Code, Problem, RetryAdvice, Subcode, health::Readiness},
     clients::http_client,
-    config::Env,
+    config::{Env, Secret},
 };
 use reqwest::{
     RequestBuilder, StatusCode,
@@ -181,6 +181,16 @@ impl ApiClient {
     /// Whether requests of customers carry the token of operators.
     pub fn acts_as_operator(&self) -> bool {
         matches!(self.credentials.of(Audience::Customers), Some(Credential::OperatorToken(_)))
+    }
+
+    /// The API key, if there is one.
+    pub fn api_key(&self) -> Option<&Secret> {
+        self.credentials.api_key()
+    }
+
+    /// The token of operators, if there is one.
+    pub fn operator_token(&self) -> Option<&Secret> {
+        self.credentials.of(Audience::Operators).map(Credential::secret)
     }
 
     /// Whether the service is ready, and its components.

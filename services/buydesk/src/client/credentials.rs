@@ -55,6 +55,10 @@ impl Credentials {
         }
     }
 
+    pub fn api_key(&self) -> Option<&Secret> {
+        self.api_key.as_ref()
+    }
+
     /// The credential for a service with this audience.
     pub fn of(&self, audience: Audience) -> Option<Credential<'_>> {
         let api_key = self.api_key.as_ref().map(Credential::ApiKey);

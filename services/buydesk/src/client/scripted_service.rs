@@ -1,6 +1,7 @@
 //! A service for tests that sends scripted responses.
 
 use std::{
+    collections::HashSet,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     sync::{Arc, Mutex},
@@ -30,7 +31,8 @@ pub struct ScriptedService {
 }
 
 impl ScriptedService {
-    /// Starts the service. It sends these replies one after the other, and then closes connections without a response.
+    /// Starts the service. It sends these replies one after the other, and then closes connections without a response. A success
+    /// is marked as replayed if an earlier one had the same idempotency key.
     pub fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -38,6 +40,7 @@ impl ScriptedService {
         let received = requests.clone();
         thread::spawn(move || {
             let mut replies = replies.into_iter();
+            let mut made = HashSet::new();
             for mut connection in listener.incoming().map_while(Result::ok) {
                 let mut reader = BufReader::new(&mut connection);
                 let mut head = String::new();
@@ -53,12 +56,21 @@ impl ScriptedService {
                     received.lock().unwrap().push(format!("{head}{}", String::from_utf8_lossy(&body)));
                     replies.next().unwrap_or(Reply::NoResponse)
                 };
+                let key = head
+                    .lines()
+                    .find_map(|line| Some(line.to_lowercase().strip_prefix("idempotency-key: ")?.to_owned()));
+                let mut replayed = "";
                 let (status, response) = match reply {
-                    Reply::Success(body) => ("200 OK", body.to_string()),
+                    Reply::Success(body) => {
+                        if key.is_some_and(|key| !made.insert(key)) {
+                            replayed = "\r\nidempotency-replayed: true";
+                        }
+                        ("200 OK", body.to_string())
+                    }
                     Reply::Problem(problem) => ("503 Service Unavailable", problem),
                     Reply::NoResponse => continue,
                 };
-                let head = format!("HTTP/1.1 {status}\r\nconnection: close");
+                let head = format!("HTTP/1.1 {status}\r\nconnection: close{replayed}");
                 let _ = write!(connection, "{head}\r\ncontent-length: {}\r\n\r\n{response}", response.len());
             }
         });

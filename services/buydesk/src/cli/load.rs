@@ -1,0 +1,126 @@
+//! The commands and options of `buydesk load`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use common::money::Currency;
+
+use super::{plain_number, whole_number};
+
+#[derive(Debug, Subcommand)]
+pub enum LoadCommand {
+    /// Place orders, each with an idempotency key.
+    ///
+    /// At the end, the command checks that every acknowledged order is stored exactly once. The exit code is 1 if a response was
+    /// unexpected or if the check found a violation.
+    Orders(OrderLoadArgs),
+    /// Read orders: pages, single orders and the summary.
+    ///
+    /// The exit code is 1 if a response was unexpected.
+    Reads(ReadLoadArgs),
+    /// Deposit, withdraw and transfer money of new wallets, each with an idempotency key.
+    ///
+    /// At the end, the command checks that every acknowledged operation is listed exactly once, and that the balances are the sums
+    /// of the operations. The exit code is 1 if a response was unexpected or if the check found a violation.
+    Wallets(WalletLoadArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct OrderLoadArgs {
+    #[command(flatten)]
+    pub load: LoadOptions,
+    /// Currency of the orders.
+    #[arg(long, default_value = "EUR")]
+    pub currency: Currency,
+    /// Amount of each order.
+    #[arg(long, default_value = "0.01", allow_hyphen_values = true, value_parser = plain_number)]
+    pub amount: String,
+    /// Which of the acknowledged orders are checked at the end.
+    #[arg(long, value_enum, default_value_t = CheckScope::All)]
+    pub check: CheckScope,
+}
+
+#[derive(Debug, Args)]
+pub struct ReadLoadArgs {
+    #[command(flatten)]
+    pub load: LoadOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct WalletLoadArgs {
+    #[command(flatten)]
+    pub load: LoadOptions,
+    /// Number of wallets that the command creates and uses.
+    #[arg(long, default_value_t = 16, allow_negative_numbers = true, value_parser = whole_number(1..=1000_u32))]
+    pub wallets: u32,
+    /// Currency of the wallets.
+    #[arg(long, default_value = "USD")]
+    pub currency: Currency,
+    /// Which of the acknowledged operations are checked at the end.
+    #[arg(long, value_enum, default_value_t = CheckScope::All)]
+    pub check: CheckScope,
+}
+
+/// Which acknowledged changes are looked up at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckScope {
+    /// All changes.
+    All,
+    /// 1000 changes.
+    Sample,
+    /// No change.
+    None,
+}
+
+/// The options of every kind of load.
+#[derive(Debug, Clone, Args)]
+pub struct LoadOptions {
+    /// Closed model: each connection sends its next request when it has the response to the last one. The default is 16.
+    #[arg(
+        short, long, value_name = "N", conflicts_with = "rate", allow_negative_numbers = true,
+        value_parser = whole_number(1..=100_000_u32)
+    )]
+    pub connections: Option<u32>,
+    /// Open model: requests per second. Each request is sent when it is due, whether or not earlier requests have a response. Its
+    /// latency counts from that time.
+    #[arg(short, long, value_name = "PER_SECOND", allow_negative_numbers = true, value_parser = whole_number(1..=1_000_000_u32))]
+    pub rate: Option<u32>,
+    /// Maximum number of requests without a response in the open model. Further requests wait.
+    #[arg(
+        long, value_name = "N", default_value_t = 512, conflicts_with = "connections", allow_negative_numbers = true,
+        value_parser = whole_number(1..=100_000_u32)
+    )]
+    pub max_in_flight: u32,
+    /// How long requests are measured, such as 30s, 2m or 500ms.
+    #[arg(short, long, value_name = "TIME", default_value = "10s", allow_hyphen_values = true, value_parser = parse_duration)]
+    pub duration: Duration,
+    /// How long requests are sent before they are measured, such as 5s.
+    #[arg(long, value_name = "TIME", default_value = "0s", allow_hyphen_values = true, value_parser = parse_duration)]
+    pub warm_up: Duration,
+    /// How long to wait for a response.
+    #[arg(long, value_name = "TIME", default_value = "20s", allow_hyphen_values = true, value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// Do not ask for confirmation if the platform is not a demo.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Permit more than 256 connections, 5000 requests per second, 1024 requests in flight or 15 minutes.
+    #[arg(long)]
+    pub allow_more: bool,
+}
+
+/// Parses a whole number with a unit: `ms`, `s`, `m` or `h`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit {
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let millis = unit.zip(number.parse::<u64>().ok()).and_then(|(unit, number)| number.checked_mul(unit));
+    // A day is more than any useful load.
+    let millis = millis.filter(|&millis| millis <= 24 * 3_600_000);
+    millis.map(Duration::from_millis).ok_or_else(|| "must be at most a day, such as 500ms, 30s, 2m or 1h".to_owned())
+}

@@ -1,0 +1,16 @@
+//! Asks the user on the terminal to confirm what a command will do.
+
+use std::io::{IsTerminal, Write, stdin, stdout};
+
+use anyhow::ensure;
+
+/// Prints the question and reads the answer. Without a terminal nobody can answer, and with `json` standard output is only for the
+/// result. In both cases `refusal` is the error, which names the option that confirms.
+pub fn ask(question: &str, refusal: &str, json: bool) -> anyhow::Result<bool> {
+    ensure!(!json && stdin().is_terminal() && stdout().is_terminal(), "{refusal}");
+    print!("{question} [y/N] ");
+    stdout().flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}

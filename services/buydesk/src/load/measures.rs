@@ -1,0 +1,53 @@
+//! What a load is and what is measured, as parts of the report.
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+/// When requests are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "model", rename_all = "lowercase")]
+pub enum Model {
+    /// Each connection sends its next request when it has the response to the last one.
+    Closed { connections: u32 },
+    /// Each request is sent when it is due.
+    Open { rate_per_second: u32, max_in_flight: u32 },
+}
+
+/// Latencies in microseconds. All are zero if there was no response.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p99_9: u64,
+    pub max: u64,
+}
+
+impl Latency {
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p99_9: at(0.999), max: histogram.max() }
+    }
+}
+
+/// How the requests of the open model were sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    pub planned: u64,
+    pub sent: u64,
+    /// Requests that were sent more than 10 ms after they were due.
+    pub late: u64,
+    pub max_lateness_us: u64,
+    /// Requests that were due while the maximum of requests was in flight.
+    pub waited_for_slot: u64,
+    /// Requests that were due but not sent before the end.
+    pub not_sent: u64,
+}
+
+/// One second of the load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Second {
+    pub responses: u64,
+    pub failed: u64,
+    pub latency_us: Latency,
+}

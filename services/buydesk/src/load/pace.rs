@@ -1,0 +1,190 @@
+//! Sends the requests of a load at the right times.
+//!
+//! In the closed model, each connection sends its next request when it has the response to the last one. A stall of the platform
+//! then also stops the requests, and only one request of each connection is slow. In the open model, requests are sent at fixed
+//! times, and the latency counts from the time at which the request was due. So a stall is seen by every request that was due in it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, oneshot},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    measures::Schedule,
+    recording::{Recorder, Sample},
+    workload::Workload,
+};
+
+/// A request that is sent later than this after it was due is counted as late.
+const LATE: Duration = Duration::from_millis(10);
+
+/// When a load starts and ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Period {
+    pub start: Instant,
+    pub end: Instant,
+}
+
+/// The requests of a load and where their results go.
+#[derive(Debug)]
+pub struct Run<W> {
+    pub workload: Arc<W>,
+    pub recorder: Arc<Recorder>,
+    pub period: Period,
+    /// Ends the load early.
+    pub stop: CancellationToken,
+}
+
+impl<W> Clone for Run<W> {
+    fn clone(&self) -> Self {
+        let Self { workload, recorder, period, stop } = self;
+        Self { workload: workload.clone(), recorder: recorder.clone(), period: *period, stop: stop.clone() }
+    }
+}
+
+impl<W: Workload> Run<W> {
+    /// Sends a request that began at this time, and records its response.
+    async fn send(&self, number: u64, began: Instant) {
+        self.recorder.sent();
+        let result = self.workload.send(number).await;
+        let operation = self.workload.operation_of(number);
+        self.recorder.record(Sample { operation, began, ended: Instant::now(), result });
+    }
+
+    /// Sends requests until the period ends, and waits for all responses.
+    pub async fn closed(self, connections: u32) {
+        let next = Arc::new(AtomicU64::new(0));
+        let mut tasks = JoinSet::new();
+        for _ in 0..connections {
+            let (run, next) = (self.clone(), next.clone());
+            tasks.spawn(async move {
+                sleep_until(run.period.start).await;
+                while Instant::now() < run.period.end && !run.stop.is_cancelled() {
+                    run.send(next.fetch_add(1, Ordering::Relaxed), Instant::now()).await;
+                }
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Sends each request when it is due, until the period ends, and waits for all responses.
+    pub async fn open(self, rate_per_second: u32, max_in_flight: u32, timer: &Timer) -> Schedule {
+        let slots = Arc::new(Semaphore::new(usize::try_from(max_in_flight).unwrap_or(Semaphore::MAX_PERMITS)));
+        let Period { start, end } = self.period;
+        let tasks = TaskTracker::new();
+        let mut schedule = Schedule { planned: due_before(end - start, rate_per_second), ..Schedule::default() };
+        for number in 0..schedule.planned {
+            let due = start + due_after(number, rate_per_second);
+            let has_to_wait = Instant::now() < due || slots.available_permits() == 0;
+            let slot = if has_to_wait {
+                let slot = async {
+                    timer.wait_until(due).await;
+                    schedule.waited_for_slot += u64::from(slots.available_permits() == 0);
+                    slots.clone().acquire_owned().await.ok()
+                };
+                tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => None,
+                    slot = slot => slot,
+                    () = sleep_until(end) => None,
+                }
+            } else {
+                slots.clone().try_acquire_owned().ok()
+            };
+            // No slot became free before the end.
+            let Some(slot) = slot else { break };
+            let lateness = Instant::now().duration_since(due);
+            schedule.sent += 1;
+            schedule.late += u64::from(lateness > LATE);
+            let lateness = u64::try_from(lateness.as_micros()).unwrap_or(u64::MAX);
+            schedule.max_lateness_us = schedule.max_lateness_us.max(lateness);
+            let run = self.clone();
+            tasks.spawn(async move {
+                run.send(number, due).await;
+                drop(slot);
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+        schedule.not_sent = schedule.planned - schedule.sent;
+        schedule
+    }
+}
+
+/// How long after the start the request with this number is due.
+fn due_after(number: u64, rate_per_second: u32) -> Duration {
+    let rate = u64::from(rate_per_second);
+    Duration::from_secs(number / rate) + Duration::from_nanos(number % rate * 1_000_000_000 / rate)
+}
+
+/// The number of requests that are due before this time after the start.
+fn due_before(period: Duration, rate_per_second: u32) -> u64 {
+    let nanos = period.as_nanos() * u128::from(rate_per_second);
+    u64::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
+}
+
+/// Waits until a time.
+#[derive(Debug)]
+pub enum Timer {
+    /// A thread of its own, which is precise to some tens of microseconds.
+    Thread(mpsc::Sender<Wake>),
+    /// The timer of the runtime, which is precise to a millisecond. Tests can control its time.
+    #[cfg(test)]
+    Runtime,
+}
+
+/// A wait of the thread.
+#[derive(Debug)]
+pub struct Wake {
+    at: Instant,
+    done: oneshot::Sender<()>,
+}
+
+impl Timer {
+    /// Starts the thread, which ends with the timer.
+    pub fn start() -> Self {
+        let (sender, wakes) = mpsc::channel::<Wake>();
+        thread::spawn(move || {
+            for Wake { at, done } in wakes {
+                while let Some(remaining) = at.checked_duration_since(Instant::now()).filter(|time| !time.is_zero()) {
+                    thread::park_timeout(remaining);
+                }
+                // The load has ended if nobody waits any more.
+                let _ = done.send(());
+            }
+        });
+        Self::Thread(sender)
+    }
+
+    async fn wait_until(&self, at: Instant) {
+        if Instant::now() >= at {
+            return;
+        }
+        match self {
+            Self::Thread(thread) => {
+                let (done, waited) = oneshot::channel();
+                if thread.send(Wake { at, done }).is_ok() {
+                    // An error would mean that the thread has panicked, which it cannot.
+                    let _ = waited.await;
+                }
+            }
+            #[cfg(test)]
+            Self::Runtime => sleep_until(at).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

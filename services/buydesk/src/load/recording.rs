@@ -1,0 +1,158 @@
+//! Records the responses of a load while it runs.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use hdrhistogram::Histogram;
+use tokio::time::Instant;
+
+use super::{
+    measures::{Latency, Second},
+    workload::Failure,
+};
+
+/// The range of recorded latencies, in microseconds. A longer latency is recorded as the longest.
+const MAX_LATENCY_MICROS: u64 = 3_600_000_000;
+/// The error of a recorded latency is less than one part in a thousand.
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// A request that ended.
+#[derive(Debug)]
+pub struct Sample {
+    pub operation: usize,
+    /// When the request was due, or, in the closed model, when it was sent.
+    pub began: Instant,
+    pub ended: Instant,
+    pub result: Result<(), Failure>,
+}
+
+/// The results so far. Many tasks share it.
+#[derive(Debug)]
+pub struct Recorder {
+    in_flight: AtomicU64,
+    state: Mutex<Recording>,
+}
+
+/// The results of a load.
+#[derive(Debug)]
+pub struct Recording {
+    /// The end of the warm-up. Requests that began earlier are counted and not measured.
+    pub measured_from: Instant,
+    pub last_response: Instant,
+    pub latency: Histogram<u64>,
+    pub operations: Vec<Histogram<u64>>,
+    pub failed: u64,
+    pub warm_up: u64,
+    pub warm_up_failed: u64,
+    /// All failures, also those of the warm-up.
+    pub failures: BTreeMap<Failure, u64>,
+    /// The seconds that are over.
+    pub seconds: Vec<Second>,
+    current: CurrentSecond,
+}
+
+/// The second that has not ended yet.
+#[derive(Debug)]
+struct CurrentSecond {
+    failed: u64,
+    latency: Histogram<u64>,
+}
+
+fn histogram() -> anyhow::Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, MAX_LATENCY_MICROS, SIGNIFICANT_DIGITS).context("the histogram cannot be created")
+}
+
+impl Recorder {
+    /// Records requests of this number of operations. Measuring starts at `measured_from`.
+    pub fn new(operations: usize, measured_from: Instant) -> anyhow::Result<Self> {
+        let recording = Recording {
+            measured_from,
+            last_response: measured_from,
+            latency: histogram()?,
+            operations: (0..operations).map(|_| histogram()).collect::<anyhow::Result<_>>()?,
+            failed: 0,
+            warm_up: 0,
+            warm_up_failed: 0,
+            failures: BTreeMap::new(),
+            seconds: Vec::new(),
+            current: CurrentSecond { failed: 0, latency: histogram()? },
+        };
+        Ok(Self { in_flight: AtomicU64::new(0), state: Mutex::new(recording) })
+    }
+
+    /// A request is sent.
+    pub fn sent(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// A request ended.
+    pub fn record(&self, sample: Sample) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.lock().record(sample);
+    }
+
+    /// Ends the seconds that are over at `now`, and returns the results.
+    pub fn at(&self, now: Instant) -> MutexGuard<'_, Recording> {
+        let mut recording = self.lock();
+        recording.end_seconds(now);
+        recording
+    }
+
+    /// The results, after the last response.
+    pub fn into_recording(self) -> Recording {
+        let mut recording = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // The last second ends with the last response.
+        recording.end_seconds(recording.last_response + Duration::from_secs(1));
+        recording
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recording> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recording {
+    fn record(&mut self, sample: Sample) {
+        let Sample { operation, began, ended, result } = sample;
+        let has_failed = result.is_err();
+        if let Err(failure) = result {
+            *self.failures.entry(failure).or_default() += 1;
+        }
+        if began < self.measured_from {
+            self.warm_up += 1;
+            self.warm_up_failed += u64::from(has_failed);
+            return;
+        }
+        self.end_seconds(ended);
+        let micros = u64::try_from(ended.duration_since(began).as_micros()).unwrap_or(u64::MAX).max(1);
+        self.latency.saturating_record(micros);
+        self.operations[operation].saturating_record(micros);
+        self.current.latency.saturating_record(micros);
+        self.failed += u64::from(has_failed);
+        self.current.failed += u64::from(has_failed);
+        self.last_response = self.last_response.max(ended);
+    }
+
+    /// Ends the seconds that are over at `now`. A response is counted in the second in which it arrived.
+    fn end_seconds(&mut self, now: Instant) {
+        let over = now.duration_since(self.measured_from).as_secs();
+        while u64::try_from(self.seconds.len()).is_ok_and(|ended| ended < over) {
+            let CurrentSecond { failed, latency } = &mut self.current;
+            let second = Second { responses: latency.len(), failed: *failed, latency_us: Latency::of(latency) };
+            *failed = 0;
+            latency.reset();
+            self.seconds.push(second);
+        }
+    }
+}

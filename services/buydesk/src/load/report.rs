@@ -1,0 +1,225 @@
+//! The report of a load: its plan, its results, and the check at its end. It is printed as JSON or as tables.
+
+mod summary;
+
+use std::time::Duration;
+
+use common::time::Timestamp;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    measures::{Latency, Model, Schedule, Second},
+    recording::Recording,
+    statistics::{format_count, per_second},
+};
+
+/// The version of the JSON format.
+const FORMAT: u32 = 1;
+/// The upper bounds of the bars of the histogram are these digits times a power of ten: twelve per decade.
+const BOUNDS: [u64; 12] = [10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82];
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadReport {
+    pub format: u32,
+    /// The version of the program.
+    pub version: String,
+    pub plan: Plan,
+    pub started_at: Timestamp,
+    /// Whether the user ended the load early.
+    pub interrupted: bool,
+    /// From the end of the warm-up to the last response.
+    pub elapsed_ms: u64,
+    /// The measured responses, also the unexpected ones.
+    pub responses: u64,
+    /// The measured responses that were not expected, and requests without a response.
+    pub failed: u64,
+    pub rate_per_second: f64,
+    pub latency_us: Latency,
+    pub operations: Vec<OperationResult>,
+    /// The responses of the warm-up, which are not measured.
+    pub warm_up: WarmUp,
+    /// The failures by code, also those of the warm-up.
+    pub failures: Vec<FailureCount>,
+    /// How the requests of the open model were sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// One entry for each second after the warm-up.
+    pub seconds: Vec<Second>,
+    pub histogram: Vec<Bar>,
+    /// The check at the end. Absent if nothing was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+    pub notes: Vec<String>,
+}
+
+/// What was sent, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Such as `orders`.
+    pub kind: String,
+    pub server: String,
+    /// Whether the platform has simulated prices. Absent if it is unknown.
+    pub simulated: Option<bool>,
+    #[serde(flatten)]
+    pub model: Model,
+    pub duration_ms: u64,
+    pub warm_up_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationResult {
+    pub name: String,
+    pub responses: u64,
+    pub rate_per_second: f64,
+    pub latency_us: Latency,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmUp {
+    pub responses: u64,
+    pub failed: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureCount {
+    pub code: String,
+    /// Absent if there was no response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    pub count: u64,
+}
+
+/// A bar of the histogram: the number of latencies that are greater than `above_us` and at most `up_to_us`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bar {
+    pub above_us: u64,
+    pub up_to_us: u64,
+    pub count: u64,
+}
+
+/// The check at the end: whether the acknowledged changes are stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    pub acknowledged: u64,
+    /// Acknowledged changes that were looked up.
+    pub looked_up: u64,
+    /// Requests that were sent again with their key, and had to return the same change.
+    pub repeated: u64,
+    /// Requests without a response, or with one that leaves the outcome open, whose outcome was found out with their key.
+    pub resolved: u64,
+    /// Such requests whose outcome is still unknown.
+    pub unresolved: u64,
+    pub violations: u64,
+    /// The first violations, as sentences.
+    pub examples: Vec<String>,
+}
+
+/// The maximum number of violations that a report names.
+const MAX_EXAMPLES: usize = 20;
+
+impl Check {
+    pub fn add_violation(&mut self, violation: String) {
+        self.violations += 1;
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(violation);
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.violations > 0 || self.unresolved > 0
+    }
+}
+
+/// The parts of a report beside the recorded responses.
+#[derive(Debug)]
+pub struct Circumstances {
+    pub plan: Plan,
+    pub started_at: Timestamp,
+    pub interrupted: bool,
+    pub schedule: Option<Schedule>,
+    pub check: Option<Check>,
+    pub operations: &'static [&'static str],
+    /// What the user can do about rate limits.
+    pub rate_limit_advice: String,
+}
+
+impl LoadReport {
+    pub fn new(circumstances: Circumstances, recording: Recording) -> Self {
+        let Circumstances { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice } =
+            circumstances;
+        let elapsed = recording.last_response.duration_since(recording.measured_from);
+        // Without responses until the end, the time still has passed.
+        let elapsed = if interrupted { elapsed } else { elapsed.max(Duration::from_millis(plan.duration_ms)) };
+        let results = operations.iter().zip(&recording.operations).map(|(name, latency)| OperationResult {
+            name: (*name).to_owned(),
+            responses: latency.len(),
+            rate_per_second: per_second(latency.len(), elapsed),
+            latency_us: Latency::of(latency),
+        });
+        let failures = recording.failures.into_iter();
+        let failures: Vec<_> = failures
+            .map(|(failure, count)| FailureCount { code: failure.code, status: failure.status, count })
+            .collect();
+        let limited: u64 =
+            failures.iter().filter(|failure| failure.status == Some(429)).map(|failure| failure.count).sum();
+        let notes = (limited > 0).then(|| {
+            format!(
+                "A rate limit was met: {} requests were answered with 429. {rate_limit_advice}",
+                format_count(limited)
+            )
+        });
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at,
+            interrupted,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            responses: recording.latency.len(),
+            failed: recording.failed,
+            rate_per_second: per_second(recording.latency.len(), elapsed),
+            latency_us: Latency::of(&recording.latency),
+            operations: results.collect(),
+            warm_up: WarmUp { responses: recording.warm_up, failed: recording.warm_up_failed },
+            failures,
+            schedule,
+            seconds: recording.seconds,
+            histogram: bars(&recording.latency),
+            check,
+            notes: notes.into_iter().collect(),
+            plan,
+        }
+    }
+
+    /// Whether a response was unexpected, or the check found a violation.
+    pub fn has_failed(&self) -> bool {
+        !self.failures.is_empty() || self.check.as_ref().is_some_and(Check::has_failed)
+    }
+}
+
+/// The bars from the shortest to the longest latency, without a gap.
+fn bars(latencies: &Histogram<u64>) -> Vec<Bar> {
+    let mut bars: Vec<Bar> = Vec::new();
+    let mut bounds = (0..10).flat_map(|decade| BOUNDS.map(|digits| digits * 10_u64.pow(decade))).peekable();
+    for recorded in latencies.iter_recorded() {
+        let (value, count) = (recorded.value_iterated_to(), recorded.count_at_value());
+        while let Some(&above_us) = bounds.peek()
+            && above_us < value
+        {
+            bounds.next();
+            let up_to_us = bounds.peek().copied().unwrap_or(u64::MAX);
+            // Bars before the first latency are empty.
+            if !bars.is_empty() || value <= up_to_us {
+                bars.push(Bar { above_us, up_to_us, count: 0 });
+            }
+        }
+        match bars.last_mut() {
+            Some(bar) => bar.count += count,
+            None => bars.push(Bar { above_us: 0, up_to_us: BOUNDS[0], count }),
+        }
+    }
+    bars
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! Rates and texts of the measurements. Latencies are whole microseconds.
+#![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "measurements, not money")]
+
+use std::time::Duration;
+
+/// Events per second, with three decimals. Zero if no time has passed.
+pub fn per_second(count: u64, elapsed: Duration) -> f64 {
+    if elapsed.is_zero() {
+        return 0.0;
+    }
+    (count as f64 / elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// Formats a rate, such as `4980` or `12.5`.
+pub fn format_rate(rate: f64) -> String {
+    if rate >= 100.0 { format!("{rate:.0}") } else { format!("{rate:.1}") }
+}
+
+/// Formats a latency, such as `850 µs`, `2.13 ms` or `1.20 s`.
+pub fn format_latency(micros: u64) -> String {
+    match micros {
+        0..1000 => format!("{micros} µs"),
+        1000..1_000_000 => format!("{:.2} ms", micros as f64 / 1e3),
+        _ => format!("{:.2} s", micros as f64 / 1e6),
+    }
+}
+
+/// Formats a time, such as `30 s` or `0.5 s`.
+pub fn format_duration(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{:.1} s", time.as_secs_f64()) }
+}
+
+/// Formats a number with separators, such as `12,345`.
+pub fn format_count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Sends prepared requests with little work for each.
+
+use std::time::Duration;
+
+use common::{api::Problem, clients::http_client_with_connections, config::Secret, ids::IdempotencyKey};
+use reqwest::{
+    Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+};
+use serde::Serialize;
+
+use super::workload::Failure;
+use crate::client::Endpoint;
+
+/// A client for many requests to one service, all with the same credential.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    http: reqwest::Client,
+    authorization: Option<HeaderValue>,
+    timeout: Duration,
+}
+
+/// A successful response.
+#[derive(Debug)]
+pub struct Reply {
+    pub body: Vec<u8>,
+    /// Whether an earlier request with the same key made the change.
+    pub replayed: bool,
+}
+
+/// A request without its key.
+#[derive(Debug)]
+pub struct Prepared(Request);
+
+impl Transport {
+    /// A client that keeps this number of connections open.
+    pub fn new(connections: usize, timeout: Duration, credential: Option<&Secret>) -> anyhow::Result<Self> {
+        let bearer = |secret: &Secret| {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose()))?;
+            value.set_sensitive(true);
+            Ok::<_, reqwest::header::InvalidHeaderValue>(value)
+        };
+        let authorization = credential.map(bearer).transpose()?;
+        Ok(Self { http: http_client_with_connections(connections), authorization, timeout })
+    }
+
+    pub fn get(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<Prepared> {
+        self.prepare(Method::GET, endpoint, path)
+    }
+
+    pub fn post(&self, endpoint: &Endpoint, path: &str, body: &impl Serialize) -> anyhow::Result<Prepared> {
+        let Prepared(mut request) = self.prepare(Method::POST, endpoint, path)?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Some(serde_json::to_vec(body)?.into());
+        Ok(Prepared(request))
+    }
+
+    fn prepare(&self, method: Method, endpoint: &Endpoint, path: &str) -> anyhow::Result<Prepared> {
+        let mut request = Request::new(method, endpoint.url(path)?);
+        *request.timeout_mut() = Some(self.timeout);
+        request.headers_mut().extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
+        Ok(Prepared(request))
+    }
+
+    /// Sends the request, with this key if there is one. A response is a failure unless its status is a success.
+    pub async fn send(&self, request: &Prepared, key: Option<&str>) -> Result<Reply, Failure> {
+        let no_response = |error: reqwest::Error| Failure { code: describe(&error).to_owned(), status: None };
+        // The body is not a stream, so the request can be cloned.
+        let mut request = request.0.try_clone().unwrap_or_else(|| unreachable!("the body is in memory"));
+        if let Some(key) = key.and_then(|key| HeaderValue::from_str(key).ok()) {
+            request.headers_mut().insert(IdempotencyKey::HEADER, key);
+        }
+        let response = self.http.execute(request).await.map_err(no_response)?;
+        let status = response.status();
+        let replayed = response.headers().get("idempotency-replayed").is_some_and(|value| value == "true");
+        let body = response.bytes().await.map_err(no_response)?;
+        if status.is_success() {
+            return Ok(Reply { body: body.to_vec(), replayed });
+        }
+        let code = Problem::from_json(&body, None).map_or("no_problem_document", |problem| problem.code.as_str());
+        Err(Failure { code: code.to_owned(), status: Some(status.as_u16()) })
+    }
+}
+
+/// Why there is no response.
+fn describe(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "timeout"
+    } else if error.is_connect() {
+        "not_connected"
+    } else {
+        "connection_lost"
+    }
+}

@@ -1,0 +1,138 @@
+//! `buydesk load` against `buydesk up --demo`, and against platforms that are no demo.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread,
+};
+
+use common::time::Timestamp;
+use serde_json::{Value, json};
+use tests::{buydesk_up::BuydeskUp, environment::run_binary, platform::OPERATOR_TOKEN, terminal::Terminal};
+
+/// The settings of a platform that does not limit the requests of one address.
+const UNLIMITED: [(&str, &str); 3] =
+    [("RATE_LIMIT_PER_MINUTE", "0"), ("FETCH_RATE_LIMIT_PER_MINUTE", "0"), ("OPERATOR_TOKEN", OPERATOR_TOKEN)];
+
+/// Asserts that a report has responses and no failure.
+#[track_caller]
+fn assert_succeeded(report: &Value) {
+    assert!(report["responses"].as_u64().unwrap() > 5, "{report}");
+    assert_eq!(
+        (&report["failed"], &report["failures"], &report["notes"]),
+        (&json!(0), &json!([]), &json!([])),
+        "{report}"
+    );
+    let latency = &report["latency_us"];
+    assert!(latency["p50"].as_u64().unwrap() > 0 && latency["p50"].as_u64() <= latency["max"].as_u64(), "{report}");
+}
+
+/// Asserts that every acknowledged change was looked up and found.
+#[track_caller]
+fn assert_checked(report: &Value) {
+    let check = &report["check"];
+    let acknowledged = check["acknowledged"].as_u64().unwrap();
+    assert_eq!((check["looked_up"].as_u64(), check["violations"].as_u64()), (Some(acknowledged), Some(0)), "{check}");
+    let sent = report["responses"].as_u64().unwrap() + report["warm_up"]["responses"].as_u64().unwrap();
+    assert_eq!((acknowledged, check["unresolved"].as_u64()), (sent, Some(0)), "{check}");
+    assert_eq!(check["repeated"].as_u64(), Some(acknowledged.min(20)), "{check}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_kind_of_load_is_sent_measured_and_checked() {
+    let platform = BuydeskUp::start(&UNLIMITED).await;
+    let customer = Terminal::new(&platform, None);
+
+    let orders = customer.json("load orders --connections 4 --duration 1s --warm-up 500ms");
+    assert_succeeded(&orders);
+    assert_checked(&orders);
+    assert_eq!((&orders["plan"]["model"], &orders["plan"]["simulated"]), (&json!("closed"), &json!(true)));
+    assert!(orders["warm_up"]["responses"].as_u64().unwrap() > 0, "{orders}");
+
+    let open = customer.json("load orders --rate 40 --duration 1500ms --check sample");
+    assert_succeeded(&open);
+    assert_checked(&open);
+    assert_eq!((&open["responses"], &open["schedule"]["planned"]), (&json!(60), &json!(60)));
+
+    let wallets = customer.json("load wallets --wallets 3 --connections 4 --duration 1s");
+    assert_succeeded(&wallets);
+    assert_checked(&wallets);
+    let operations = wallets["operations"].as_array().unwrap();
+    assert!(operations.iter().all(|operation| operation["responses"].as_u64().unwrap() > 0), "{operations:?}");
+
+    let reads = customer.run("load reads --connections 4 --duration 1s");
+    for part in ["Load of reads at", "(SIMULATED): closed model, 4 connections, 1 s", "single order", "as expected"] {
+        assert!(reads.contains(part), "{part} is not in:\n{reads}");
+    }
+    let operator = Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN)));
+    operator.run("load orders --connections 2 --duration 500ms");
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn load_that_meets_a_rate_limit_fails_and_names_the_setting() {
+    let platform = BuydeskUp::start(&[("RATE_LIMIT_PER_MINUTE", "5")]).await;
+    let output = Terminal::new(&platform, None).output("load orders --rate 50 --duration 1s --check none");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let (text, progress) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    for part in ["too_many_requests", "A rate limit was met: 45 requests", "RATE_LIMIT_PER_MINUTE=0", "OPERATOR_TOKEN"]
+    {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+    assert!(progress.lines().any(|line| line.contains("p99") && line.contains("in flight")), "{progress}");
+    platform.stop().await;
+}
+
+/// Starts a server that shows real prices, and answers any other request than `/readyz` with 404. Returns its address.
+fn serve_real_prices() -> String {
+    let price = json!({
+        "price": "84000.12", "state": "fresh", "simulated": false, "as_of": Timestamp::now(), "expires_at": Timestamp::now()
+    });
+    let parts =
+        [json!({ "name": "price", "ready": true }), json!({ "name": "price EUR", "ready": true, "price": price })];
+    let readiness = json!({ "ready": true, "parts": parts }).to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut connection in listener.incoming().map_while(Result::ok) {
+            let mut request = BufReader::new(&mut connection).lines().map_while(Result::ok);
+            let is_readiness = request.next().is_some_and(|line| line.contains("/readyz"));
+            request.take_while(|line| !line.is_empty()).for_each(drop);
+            let (status, body) = if is_readiness { ("200 OK", readiness.as_str()) } else { ("404 Not Found", "") };
+            let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json");
+            let _ = write!(connection, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    address
+}
+
+#[test]
+fn platform_that_is_no_demo_gets_no_load_without_confirmation() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = serve_real_prices();
+    let run = |arguments: &str, wallets: &str| {
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        run_binary("buydesk", &arguments, [("BUYDESK_URL", real.as_str()), ("WALLETS_URL", wallets)], folder.path())
+    };
+    for (command, effect) in [
+        ("load orders --duration 1s", "places orders that cannot be removed"),
+        ("load reads --duration 1s", "sends it many requests"),
+        ("load wallets --duration 1s", "creates wallets and moves money, which cannot be removed"),
+    ] {
+        let output = run(command, &real);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}: {error}");
+        let refusal =
+            format!("{real} is no demo: its prices are real. This command {effect}. Run it with --yes to confirm");
+        assert!(error.contains(&refusal), "{command}: {error}");
+    }
+    // Another host than the public address may be another platform.
+    let other = run("load wallets --duration 1s", "http://wallets.example");
+    let error = String::from_utf8(other.stderr).unwrap();
+    assert!(error.contains("it cannot be found out whether http://wallets.example is a demo"), "{error}");
+
+    let confirmed = run("load orders --duration 200ms --connections 1 --check none --yes", &real);
+    assert_eq!(confirmed.status.code(), Some(1));
+    let text = String::from_utf8(confirmed.stdout).unwrap();
+    assert!(text.contains("(real)") && text.contains("no_problem_document"), "{text}");
+}
