@@ -23,7 +23,10 @@ use url::Url;
 
 pub use self::{
     limit::{LimitCommand, SetLimitArgs},
-    load::{CheckScope, LoadCommand, LoadOptions, OrderLoadArgs, WalletLoadArgs},
+    load::{
+        CheckScope, CompareArgs, LoadCommand, LoadOptions, OrderLoadArgs, PriceLoadArgs, ReportFile, ReportFormat,
+        WalletLoadArgs,
+    },
     operations::{AddSilenceArgs, HealthCheckArgs, LogsArgs, SilenceCommand},
     users::{CreateKeyArgs, KeyCommand, ListUsersArgs, UpdateKeyArgs, UpdateUserArgs, UserCommand, UserReference},
     wallets::{ListOperationsArgs, ListWalletsArgs, OperationArgs, TransferArgs, VerifyArgs, WalletCommand},

@@ -3,6 +3,8 @@
 //! [`pace`] sends the requests of a [`workload`] at the right times, [`recording`] records the responses, and [`report`] is the result.
 
 mod acknowledged;
+mod commands;
+mod compare;
 mod measures;
 mod pace;
 mod platform;
@@ -14,13 +16,19 @@ mod transport;
 mod workload;
 mod workloads;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    fs::{self, OpenOptions},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use common::{config::Secret, shutdown, time::Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use self::commands::run_load_command;
 use self::{
     measures::{Model, Schedule},
     pace::{Period, Run, Timer},
@@ -30,83 +38,14 @@ use self::{
     report::{Check, Circumstances, LoadReport, Plan},
     transport::Transport,
     workload::Workload,
-    workloads::{OrderLoad, ReadLoad, WalletLoad},
 };
 use crate::{
-    cli::{CheckScope, LoadCommand, LoadOptions},
+    cli::{LoadOptions, ReportFile, ReportFormat},
     client::{ApiClient, Endpoint, print_line},
 };
 
-/// Runs `buydesk load …`. The exit code is 1 if a response was unexpected or if the check found a violation.
-pub async fn run_load_command(client: &ApiClient, command: LoadCommand, json: bool) -> anyhow::Result<ExitCode> {
-    let endpoints = &client.endpoints;
-    let customer = client.api_key().or(client.operator_token());
-    match command {
-        LoadCommand::Orders(args) => {
-            let kind = Kind {
-                name: "orders",
-                endpoint: &endpoints.server,
-                effect: "places orders that cannot be removed",
-                credential: customer,
-                rate_limit_advice: advice("RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
-            };
-            let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
-            let load = Arc::new(OrderLoad::new(client, prepared.transport.clone(), &args)?);
-            let results = prepared.run(load.clone()).await?;
-            let check = match args.check {
-                CheckScope::None => None,
-                scope => Some(load.check(client, scope).await?),
-            };
-            prepared.finish(load.operations(), results, check)
-        }
-        LoadCommand::Reads(args) => {
-            let kind = Kind {
-                name: "reads",
-                endpoint: &endpoints.orders,
-                effect: "sends it many requests",
-                credential: customer,
-                rate_limit_advice: advice("FETCH_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
-            };
-            let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
-            let load = Arc::new(ReadLoad::new(client, prepared.transport.clone()).await?);
-            let results = prepared.run(load.clone()).await?;
-            prepared.finish(load.operations(), results, None)
-        }
-        LoadCommand::Wallets(args) => {
-            let kind = Kind {
-                name: "wallets",
-                endpoint: &endpoints.wallets,
-                effect: "creates wallets and moves money, which cannot be removed",
-                // Operators move no money.
-                credential: client.api_key(),
-                rate_limit_advice: advice("WALLETS_RATE_LIMIT_PER_MINUTE", KEY_ADVICE),
-            };
-            let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
-            let load = Arc::new(WalletLoad::new(client, prepared.transport.clone(), &args).await?);
-            let results = prepared.run(load.clone()).await?;
-            let check = match args.check {
-                CheckScope::None => None,
-                scope => Some(load.check(client, scope).await?),
-            };
-            prepared.finish(load.operations(), results, check)
-        }
-    }
-}
-
 /// The exit code after the second Ctrl-C, as of a shell.
 const INTERRUPTED: i32 = 130;
-const OPERATOR_ADVICE: &str = "set OPERATOR_TOKEN to the operator token, which has no limit";
-const KEY_ADVICE: &str = "use an API key with a higher limit (`buydesk key update --rate-limit`)";
-
-/// What the user can do about a rate limit.
-fn advice(setting: &str, alternative: &str) -> String {
-    format!("Start the platform with {setting}=0, or {alternative}.")
-}
-
-fn declined() -> anyhow::Result<ExitCode> {
-    print_line("Nothing was sent.")?;
-    Ok(ExitCode::SUCCESS)
-}
 
 /// Ends the process if the user presses Ctrl-C again, for example while the load is checked.
 async fn exit_on_second_signal(first: CancellationToken) {
@@ -153,6 +92,11 @@ impl Prepared {
         json: bool,
     ) -> anyhow::Result<Option<Self>> {
         let model = model_of(options)?;
+        for ReportFile { path, .. } in &options.report {
+            // A report that cannot be written is an error before the load, not after it.
+            let opened = OpenOptions::new().create(true).append(true).open(path);
+            opened.with_context(|| format!("{} cannot be written", path.display()))?;
+        }
         let permitted = permit(client, kind.endpoint, kind.effect, options, json).await?;
         let Some(Permitted { simulated }) = permitted else { return Ok(None) };
         let connections = match model {
@@ -174,7 +118,7 @@ impl Prepared {
 
     /// Sends the load, and prints its progress. The first Ctrl-C ends the load early, so that it is still checked and reported.
     async fn run<W: Workload>(&self, workload: Arc<W>) -> anyhow::Result<Results> {
-        let stop = shutdown::on_signal()?;
+        let stop = shutdown::on_signal(Duration::ZERO)?.stop;
         tokio::spawn(exit_on_second_signal(stop.clone()));
         let started_at = Timestamp::now();
         let start = Instant::now();
@@ -208,11 +152,18 @@ impl Prepared {
         results: Results,
         check: Option<Check>,
     ) -> anyhow::Result<ExitCode> {
-        let Self { plan, json, rate_limit_advice, .. } = self;
+        let Self { plan, options, json, rate_limit_advice, .. } = self;
         let Results { started_at, interrupted, schedule, recording } = results;
         let circumstances =
             Circumstances { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice };
         let report = LoadReport::new(circumstances, recording);
+        for ReportFile { path, format } in &options.report {
+            let text = match format {
+                ReportFormat::Html => report.html(),
+                ReportFormat::Json => serde_json::to_string(&report)? + "\n",
+            };
+            fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
         if json {
             print_line(&serde_json::to_string(&report)?)?;
         } else {

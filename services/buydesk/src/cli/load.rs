@@ -1,6 +1,6 @@
 //! The commands and options of `buydesk load`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 use common::money::Currency;
@@ -23,6 +23,41 @@ pub enum LoadCommand {
     /// At the end, the command checks that every acknowledged operation is listed exactly once, and that the balances are the sums
     /// of the operations. The exit code is 1 if a response was unexpected or if the check found a violation.
     Wallets(WalletLoadArgs),
+    /// Read prices, conversions and all courses.
+    ///
+    /// The exit code is 1 if a response was unexpected.
+    Prices(PriceLoadArgs),
+    /// Create users, and find users by id and by e-mail address, as an operator.
+    ///
+    /// The exit code is 1 if a response was unexpected.
+    Users(UserLoadArgs),
+    /// Compare two reports in JSON: print the ratios, and which differences are within noise.
+    Compare(CompareArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct PriceLoadArgs {
+    #[command(flatten)]
+    pub load: LoadOptions,
+    /// Currency of the prices.
+    #[arg(long, default_value = "EUR")]
+    pub currency: Currency,
+}
+
+#[derive(Debug, Args)]
+pub struct UserLoadArgs {
+    #[command(flatten)]
+    pub load: LoadOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The report to compare with.
+    #[arg(value_name = "A.json")]
+    pub a: PathBuf,
+    /// The report that is compared.
+    #[arg(value_name = "B.json")]
+    pub b: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -100,12 +135,40 @@ pub struct LoadOptions {
     /// How long to wait for a response.
     #[arg(long, value_name = "TIME", default_value = "20s", allow_hyphen_values = true, value_parser = parse_duration)]
     pub timeout: Duration,
+    /// Write the report to this file: as a page with charts if its name ends with .html, and as JSON if it ends with .json. The
+    /// option may be repeated.
+    #[arg(long, value_name = "FILE", value_parser = parse_report_file)]
+    pub report: Vec<ReportFile>,
     /// Do not ask for confirmation if the platform is not a demo.
     #[arg(short, long)]
     pub yes: bool,
     /// Permit more than 256 connections, 5000 requests per second, 1024 requests in flight or 15 minutes.
     #[arg(long)]
     pub allow_more: bool,
+}
+
+/// A file to which a report is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportFile {
+    pub path: PathBuf,
+    pub format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportFormat {
+    Html,
+    Json,
+}
+
+fn parse_report_file(text: &str) -> Result<ReportFile, String> {
+    let path = PathBuf::from(text);
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    let format = match extension.as_deref() {
+        Some("html" | "htm") => ReportFormat::Html,
+        Some("json") => ReportFormat::Json,
+        _ => return Err("must end with .html or .json".to_owned()),
+    };
+    Ok(ReportFile { path, format })
 }
 
 /// Parses a whole number with a unit: `ms`, `s`, `m` or `h`.

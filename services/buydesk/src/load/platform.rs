@@ -92,15 +92,17 @@ pub async fn permit(
 ) -> anyhow::Result<Option<Permitted>> {
     let server = &client.endpoints.server;
     // Only the public address shows whether prices are simulated.
-    let simulated = if is_one_host(server, endpoint) { is_simulated(client).await } else { None };
+    let has_one_host = is_one_host(server, endpoint);
+    let simulated = if has_one_host { is_simulated(client).await } else { None };
     if simulated == Some(true) || options.yes {
         return Ok(Some(Permitted { simulated }));
     }
-    let address = endpoint.address();
+    let (address, public) = (endpoint.address(), server.address());
     let reason = match simulated {
         Some(_) => format!("{address} is no demo: its prices are real"),
+        None if has_one_host => format!("it is unknown whether {address} is a demo, because {public} shows no price"),
         None => {
-            format!("it cannot be found out whether {address} is a demo, because {} shows no price", server.address())
+            format!("it is unknown whether {address} is a demo, because its host is another one than that of {public}")
         }
     };
     let refusal = format!("{reason}. This command {effect}. Run it with --yes to confirm");

@@ -1,5 +1,6 @@
 //! The report of a load: its plan, its results, and the check at its end. It is printed as JSON or as tables.
 
+mod html;
 mod summary;
 
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// The version of the JSON format.
-const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 /// The upper bounds of the bars of the histogram are these digits times a power of ten: twelve per decade.
 const BOUNDS: [u64; 12] = [10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82];
 
@@ -191,6 +192,11 @@ impl LoadReport {
         }
     }
 
+    /// The report as one HTML file.
+    pub fn html(&self) -> String {
+        html::document(self)
+    }
+
     /// Whether a response was unexpected, or the check found a violation.
     pub fn has_failed(&self) -> bool {
         !self.failures.is_empty() || self.check.as_ref().is_some_and(Check::has_failed)
@@ -222,4 +228,4 @@ fn bars(latencies: &Histogram<u64>) -> Vec<Bar> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

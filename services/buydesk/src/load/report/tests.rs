@@ -13,12 +13,12 @@ use crate::load::{
 };
 
 /// A report of 100 responses in one second, one per 10 ms, with latencies from 1 ms to 100 ms. The last one is a failure.
-pub fn report(failure: Option<Failure>) -> LoadReport {
+pub fn report(mut failure: Option<Failure>) -> LoadReport {
     let start = Instant::now();
     let recorder = Recorder::new(2, start).unwrap();
     for number in 1..=100_u64 {
         let ended = start + Duration::from_millis(number * 10 - 1);
-        let result = if number == 100 { failure.clone().map_or(Ok(()), Err) } else { Ok(()) };
+        let result = if number == 100 { failure.take().map_or(Ok(()), Err) } else { Ok(()) };
         recorder.sent();
         let operation = usize::try_from(number % 2).unwrap();
         let began = ended.checked_sub(Duration::from_millis(number)).unwrap();

@@ -1,0 +1,130 @@
+//! The commands of `buydesk load`: what each kind of load needs, and what is checked after it.
+
+use std::{process::ExitCode, sync::Arc};
+
+use super::{
+    Kind, Prepared,
+    compare::{Comparison, read_report},
+    workload::Workload,
+    workloads::{OrderLoad, PriceLoad, ReadLoad, UserLoad, WalletLoad},
+};
+use crate::{
+    cli::{CheckScope, CompareArgs, LoadCommand, LoadOptions, OrderLoadArgs, PriceLoadArgs, WalletLoadArgs},
+    client::{ApiClient, ClientError, print_line},
+};
+
+const OPERATOR_ADVICE: &str = "set OPERATOR_TOKEN to the operator token, which has no limit";
+const KEY_ADVICE: &str = "use an API key with a higher limit (`buydesk key update --rate-limit`)";
+/// The effect of a load that only reads.
+const READS_ONLY: &str = "sends it many requests";
+
+/// Runs `buydesk load …`. The exit code is 1 if a response was unexpected or if the check found a violation.
+pub async fn run_load_command(client: &ApiClient, command: LoadCommand, json: bool) -> anyhow::Result<ExitCode> {
+    match command {
+        LoadCommand::Orders(args) => load_orders(client, args, json).await,
+        LoadCommand::Reads(args) => load_reads(client, &args.load, json).await,
+        LoadCommand::Wallets(args) => load_wallets(client, args, json).await,
+        LoadCommand::Prices(args) => load_prices(client, args, json).await,
+        LoadCommand::Users(args) => load_users(client, &args.load, json).await,
+        LoadCommand::Compare(args) => compare(&args, json),
+    }
+}
+
+async fn load_orders(client: &ApiClient, args: OrderLoadArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let kind = Kind {
+        name: "orders",
+        endpoint: &client.endpoints.server,
+        effect: "places orders that cannot be removed",
+        credential: client.api_key().or(client.operator_token()),
+        rate_limit_advice: advice("RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+    };
+    let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
+    let load = Arc::new(OrderLoad::new(client, prepared.transport.clone(), &args)?);
+    let results = prepared.run(load.clone()).await?;
+    let check = match args.check {
+        CheckScope::None => None,
+        scope => Some(load.check(client, scope).await?),
+    };
+    prepared.finish(load.operations(), results, check)
+}
+
+async fn load_reads(client: &ApiClient, options: &LoadOptions, json: bool) -> anyhow::Result<ExitCode> {
+    let kind = Kind {
+        name: "reads",
+        endpoint: &client.endpoints.orders,
+        effect: READS_ONLY,
+        credential: client.api_key().or(client.operator_token()),
+        rate_limit_advice: advice("FETCH_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+    };
+    let Some(prepared) = Prepared::new(client, kind, options, json).await? else { return declined() };
+    let load = Arc::new(ReadLoad::new(client, prepared.transport.clone()).await?);
+    let results = prepared.run(load.clone()).await?;
+    prepared.finish(load.operations(), results, None)
+}
+
+async fn load_wallets(client: &ApiClient, args: WalletLoadArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let kind = Kind {
+        name: "wallets",
+        endpoint: &client.endpoints.wallets,
+        effect: "creates wallets and moves money, which cannot be removed",
+        // Operators move no money.
+        credential: client.api_key(),
+        rate_limit_advice: advice("WALLETS_RATE_LIMIT_PER_MINUTE", KEY_ADVICE),
+    };
+    let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
+    let load = Arc::new(WalletLoad::new(client, prepared.transport.clone(), &args).await?);
+    let results = prepared.run(load.clone()).await?;
+    let check = match args.check {
+        CheckScope::None => None,
+        scope => Some(load.check(client, scope).await?),
+    };
+    prepared.finish(load.operations(), results, check)
+}
+
+async fn load_prices(client: &ApiClient, args: PriceLoadArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let kind = Kind {
+        name: "prices",
+        endpoint: &client.endpoints.rates,
+        effect: READS_ONLY,
+        credential: client.api_key().or(client.operator_token()),
+        rate_limit_advice: advice("RATES_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+    };
+    let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
+    let load = Arc::new(PriceLoad::new(client, prepared.transport.clone(), args.currency)?);
+    let results = prepared.run(load.clone()).await?;
+    prepared.finish(load.operations(), results, None)
+}
+
+async fn load_users(client: &ApiClient, options: &LoadOptions, json: bool) -> anyhow::Result<ExitCode> {
+    let Some(credential) = client.operator_token() else {
+        let next_step = "Set OPERATOR_TOKEN to the operator token, which `buydesk up` prints at its start.";
+        return Err(ClientError::new("operator_token_missing", "Only operators create users.", next_step).into());
+    };
+    let kind = Kind {
+        name: "users",
+        endpoint: &client.endpoints.users,
+        effect: "creates users, which cannot be removed",
+        credential: Some(credential),
+        rate_limit_advice: advice("USERS_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+    };
+    let Some(prepared) = Prepared::new(client, kind, options, json).await? else { return declined() };
+    let load = Arc::new(UserLoad::new(client, prepared.transport.clone()).await?);
+    let results = prepared.run(load.clone()).await?;
+    prepared.finish(load.operations(), results, None)
+}
+
+fn compare(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let comparison = Comparison::new(&read_report(&args.a)?, &read_report(&args.b)?);
+    print_line(&if json { serde_json::to_string(&comparison)? } else { comparison.to_string() })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the user can do about a rate limit.
+fn advice(setting: &str, alternative: &str) -> String {
+    format!("Start the platform with {setting}=0, or {alternative}.")
+}
+
+fn declined() -> anyhow::Result<ExitCode> {
+    print_line("Nothing was sent.")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,201 @@
+//! `buydesk load compare`: the ratios of two reports, and whether the differences are more than noise.
+//!
+//! The seconds of a load are samples of each measure. A difference is noise if the means of the two samples differ by at most
+//! [`CRITICAL`] standard errors of their difference (the test of Welch).
+#![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "statistics of measurements, not money")]
+
+use std::{fmt, fs, path::Path};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::{
+    measures::Second,
+    report::{FORMAT, LoadReport},
+    statistics::{format_latency, format_rate},
+};
+use crate::table::Table;
+
+/// Two means of the same load differ by more standard errors in 1 of 100 comparisons of long loads.
+const CRITICAL: f64 = 2.6;
+/// Loads with fewer seconds cannot be compared.
+const MIN_SECONDS: usize = 5;
+
+/// The comparison of two reports.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    pub measures: Vec<Measure>,
+    /// Differences of the plans, because of which the results may not be comparable.
+    pub warnings: Vec<String>,
+}
+
+/// One measure in both reports.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Measure {
+    pub name: &'static str,
+    pub a: f64,
+    pub b: f64,
+    /// `b / a`. Absent if `a` is zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+    pub difference: Difference,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// The difference may be chance.
+    WithinNoise,
+    /// B has a lower value, and that is no chance.
+    Lower,
+    /// B has a higher value, and that is no chance.
+    Higher,
+    /// One of the loads has too few seconds.
+    TooShort,
+}
+
+/// A measure: its name, its value in a report, and its value in one second, if the second has one.
+struct Definition {
+    name: &'static str,
+    total: fn(&LoadReport) -> f64,
+    in_second: fn(&Second) -> Option<u64>,
+}
+
+const MEASURES: [Definition; 5] = [
+    Definition {
+        name: "responses per second",
+        total: |report| report.rate_per_second,
+        in_second: |second| Some(second.responses),
+    },
+    Definition {
+        name: "p50",
+        total: |report| report.latency_us.p50 as f64,
+        in_second: |second| latency(second, second.latency_us.p50),
+    },
+    Definition {
+        name: "p90",
+        total: |report| report.latency_us.p90 as f64,
+        in_second: |second| latency(second, second.latency_us.p90),
+    },
+    Definition {
+        name: "p99",
+        total: |report| report.latency_us.p99 as f64,
+        in_second: |second| latency(second, second.latency_us.p99),
+    },
+    Definition {
+        name: "unexpected responses",
+        total: |report| report.failed as f64,
+        in_second: |second| Some(second.failed),
+    },
+];
+
+/// A second without responses has no latency.
+fn latency(second: &Second, micros: u64) -> Option<u64> {
+    (second.responses > 0).then_some(micros)
+}
+
+/// Reads a report that `buydesk load --json` or `--report` wrote.
+pub fn read_report(file: &Path) -> anyhow::Result<LoadReport> {
+    let shown = file.display();
+    let text = fs::read(file).with_context(|| format!("{shown} cannot be read"))?;
+    let report: LoadReport =
+        serde_json::from_slice(&text).with_context(|| format!("{shown} is no report of `buydesk load` in JSON"))?;
+    anyhow::ensure!(report.format == FORMAT, "{shown} has the format {}; this program reads {FORMAT}", report.format);
+    Ok(report)
+}
+
+impl Comparison {
+    pub fn new(a: &LoadReport, b: &LoadReport) -> Self {
+        let measures = MEASURES.iter().map(|measure| {
+            let (total_a, total_b) = ((measure.total)(a), (measure.total)(b));
+            let ratio = (total_a > 0.0).then(|| (total_b / total_a * 1000.0).round() / 1000.0);
+            let difference = difference(&samples(a, measure.in_second), &samples(b, measure.in_second));
+            Measure { name: measure.name, a: total_a, b: total_b, ratio, difference }
+        });
+        Self { measures: measures.collect(), warnings: warnings(a, b) }
+    }
+}
+
+/// The values of the whole seconds of the load. The seconds after its end only have the last responses.
+fn samples(report: &LoadReport, value: fn(&Second) -> Option<u64>) -> Vec<f64> {
+    let whole = usize::try_from(report.plan.duration_ms / 1000).unwrap_or(usize::MAX);
+    report.seconds.iter().take(whole).filter_map(value).map(|value| value as f64).collect()
+}
+
+/// The mean of some values, and the square of its standard error.
+struct Mean {
+    mean: f64,
+    variance: f64,
+}
+
+fn mean(values: &[f64]) -> Mean {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Mean { mean, variance: squares / (count - 1.0) / count }
+}
+
+fn difference(a: &[f64], b: &[f64]) -> Difference {
+    if a.len() < MIN_SECONDS || b.len() < MIN_SECONDS {
+        return Difference::TooShort;
+    }
+    let (a, b) = (mean(a), mean(b));
+    let distance = b.mean - a.mean;
+    if distance.abs() <= CRITICAL * (a.variance + b.variance).sqrt() {
+        Difference::WithinNoise
+    } else if distance > 0.0 {
+        Difference::Higher
+    } else {
+        Difference::Lower
+    }
+}
+
+fn warnings(a: &LoadReport, b: &LoadReport) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut compare = |name: &str, a: String, b: String| {
+        if a != b {
+            warnings.push(format!("The {name} differ: {a} and {b}."));
+        }
+    };
+    compare("kinds of load", a.plan.kind.clone(), b.plan.kind.clone());
+    compare("models", a.plan.model.to_string(), b.plan.model.to_string());
+    for (name, report) in [("A", a), ("B", b)] {
+        if report.interrupted {
+            warnings.push(format!("{name} was interrupted."));
+        }
+    }
+    warnings
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(["measure", "A", "B", "B / A", "difference"], &[1, 2, 3]);
+        for Measure { name, a, b, ratio, difference } in &self.measures {
+            let format =
+                |value: f64| if name.starts_with('p') { format_latency(whole(value)) } else { format_rate(value) };
+            let ratio = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+            table.add_row([(*name).to_owned(), format(*a), format(*b), ratio, difference.to_string()]);
+        }
+        write!(f, "{table}")?;
+        self.warnings.iter().try_for_each(|warning| write!(f, "\n{warning}"))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a latency in whole microseconds")]
+fn whole(value: f64) -> u64 {
+    value.round() as u64
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WithinNoise => "within noise",
+            Self::Lower => "B is lower",
+            Self::Higher => "B is higher",
+            Self::TooShort => "less than 5 seconds: unknown",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

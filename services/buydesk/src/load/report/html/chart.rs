@@ -1,0 +1,191 @@
+//! Charts as SVG.
+#![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "positions in a drawing, not money")]
+
+use std::fmt::Write;
+
+use super::escape;
+use crate::load::statistics::format_count;
+
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 300.0;
+const LEFT: f64 = 80.0;
+const RIGHT: f64 = 90.0;
+const TOP: f64 = 16.0;
+const BOTTOM: f64 = 36.0;
+/// The labels of the horizontal axis.
+const X_LABELS: usize = 6;
+
+/// How values are mapped to heights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// From zero to the highest value.
+    Linear,
+    /// From the power of ten below the lowest value to the one above the highest.
+    Logarithmic,
+}
+
+#[derive(Debug)]
+pub struct Line {
+    pub name: &'static str,
+    pub values: Vec<u64>,
+}
+
+/// Lines over the seconds of a load.
+#[derive(Debug)]
+pub struct LineChart {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub scale: Scale,
+    pub format: fn(u64) -> String,
+    pub lines: Vec<Line>,
+}
+
+/// Bars, each with the label of its range and its value.
+#[derive(Debug)]
+pub struct BarChart {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub bars: Vec<(String, u64)>,
+}
+
+/// The vertical axis.
+struct Axis {
+    scale: Scale,
+    low: f64,
+    high: f64,
+    ticks: Vec<u64>,
+}
+
+impl Axis {
+    fn new(scale: Scale, values: impl Iterator<Item = u64> + Clone) -> Self {
+        let highest = values.clone().max().unwrap_or(0).max(1);
+        let ticks: Vec<u64> = match scale {
+            Scale::Linear => {
+                let step = nice_step(highest);
+                (0..=highest.div_ceil(step)).map(|tick| tick * step).collect()
+            }
+            Scale::Logarithmic => {
+                let lowest = values.filter(|&value| value > 0).min().unwrap_or(1);
+                (lowest.ilog10()..=(highest - 1).checked_ilog10().map_or(1, |power| power + 1))
+                    .map(|power| 10_u64.pow(power))
+                    .collect()
+            }
+        };
+        let position = |value: Option<&u64>| value.map_or(0.0, |&value| scale.position(value));
+        let (low, high) = (position(ticks.first()), position(ticks.last()));
+        // A single tick would leave no height.
+        Self { scale, low, high: if high > low { high } else { low + 1.0 }, ticks }
+    }
+
+    fn y(&self, value: u64) -> f64 {
+        let share = (self.scale.position(value) - self.low) / (self.high - self.low);
+        TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - share.clamp(0.0, 1.0))
+    }
+}
+
+impl Scale {
+    fn position(self, value: u64) -> f64 {
+        match self {
+            Self::Linear => value as f64,
+            Self::Logarithmic => (value.max(1) as f64).log10(),
+        }
+    }
+}
+
+/// The distance of about five ticks: 1, 2 or 5 times a power of ten.
+fn nice_step(highest: u64) -> u64 {
+    let magnitude = 10_u64.pow(highest.ilog10());
+    [magnitude / 5, magnitude / 2, magnitude, magnitude * 2]
+        .into_iter()
+        .find(|&step| step > 0 && highest.div_ceil(step) <= 5)
+        .unwrap_or(magnitude.max(1) * 2)
+}
+
+/// The beginning of an image that screen readers announce by its title and its description.
+fn open(id: &str, title: &str, description: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+         aria-labelledby=\"{id}-title {id}-description\">\n<title id=\"{id}-title\">{}</title>\n\
+         <desc id=\"{id}-description\">{}</desc>\n",
+        escape(title),
+        escape(description)
+    )
+}
+
+fn grid(svg: &mut String, axis: &Axis, format: fn(u64) -> String) {
+    for &tick in &axis.ticks {
+        let y = axis.y(tick);
+        let (right, label_x, label_y) = (WIDTH - RIGHT, LEFT - 8.0, y + 4.0);
+        let label = escape(&format(tick));
+        let _ = writeln!(
+            svg,
+            "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>\
+             <text x=\"{label_x}\" y=\"{label_y:.1}\" text-anchor=\"end\">{label}</text>"
+        );
+    }
+}
+
+fn x_label(svg: &mut String, x: f64, label: &str) {
+    let y = HEIGHT - BOTTOM + 18.0;
+    let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", escape(label));
+}
+
+impl LineChart {
+    pub fn svg(&self) -> String {
+        let Self { id, title, description, scale, format, lines } = self;
+        let mut svg = open(id, title, description);
+        let axis = Axis::new(*scale, lines.iter().flat_map(|line| line.values.iter().copied()));
+        grid(&mut svg, &axis, *format);
+        let count = lines.iter().map(|line| line.values.len()).max().unwrap_or(0);
+        let span = (WIDTH - LEFT - RIGHT) / (count.saturating_sub(1).max(1) as f64);
+        for index in (0..count).step_by(count.div_ceil(X_LABELS).max(1)) {
+            x_label(&mut svg, LEFT + span * index as f64, &format!("{} s", index + 1));
+        }
+        for (number, Line { name, values }) in lines.iter().enumerate() {
+            let points: Vec<_> = values
+                .iter()
+                .enumerate()
+                .map(|(index, &value)| format!("{:.1},{:.1}", LEFT + span * index as f64, axis.y(value)))
+                .collect();
+            // A single point is drawn as a short line.
+            let only = values
+                .first()
+                .filter(|_| values.len() == 1)
+                .map(|&value| format!("{:.1},{:.1}", LEFT + 12.0, axis.y(value)));
+            let points = points.into_iter().chain(only).collect::<Vec<_>>().join(" ");
+            let (x, y) = (WIDTH - RIGHT + 6.0, axis.y(values.last().copied().unwrap_or(0)) + 4.0);
+            let _ = writeln!(
+                svg,
+                "<polyline class=\"line s{number}\" points=\"{points}\"/><text x=\"{x}\" y=\"{y:.1}\">{}</text>",
+                escape(name)
+            );
+        }
+        svg + "</svg>\n"
+    }
+}
+
+impl BarChart {
+    pub fn svg(&self) -> String {
+        let Self { id, title, description, bars } = self;
+        let mut svg = open(id, title, description);
+        let axis = Axis::new(Scale::Linear, bars.iter().map(|(_, value)| *value));
+        grid(&mut svg, &axis, format_count);
+        let span = (WIDTH - LEFT - RIGHT) / (bars.len().max(1) as f64);
+        let base = HEIGHT - BOTTOM;
+        let step = bars.len().div_ceil(X_LABELS).max(1);
+        for (index, (label, value)) in bars.iter().enumerate() {
+            let (x, y) = (LEFT + span * index as f64, axis.y(*value));
+            let (width, height) = ((span - 1.0).max(1.0), base - y);
+            let _ = writeln!(
+                svg,
+                "<rect class=\"bar\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+            );
+            if index % step == 0 {
+                x_label(&mut svg, x + span, label);
+            }
+        }
+        svg + "</svg>\n"
+    }
+}
