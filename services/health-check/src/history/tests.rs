@@ -137,12 +137,12 @@ fn filters_select_periods_by_subject_and_time() {
     update(&mut history, &[state("b", "missing")], 20);
     let found = |filter: HistoryFilter| {
         let periods = history.page(&filter, None, 100).data;
-        periods.into_iter().map(|period| period.subject).collect::<String>()
+        periods.into_iter().map(|period| period.subject).collect::<Vec<_>>().join(" ")
     };
     let time = |secs| Some(instants_at(secs).wall);
     assert_eq!(found(HistoryFilter { subject: Some("a".to_owned()), ..HistoryFilter::default() }), "a");
     assert_eq!(found(HistoryFilter { from: time(21), ..HistoryFilter::default() }), "b");
-    assert_eq!(found(HistoryFilter { from: time(20), ..HistoryFilter::default() }), "ba");
+    assert_eq!(found(HistoryFilter { from: time(20), ..HistoryFilter::default() }), "b a");
     assert_eq!(found(HistoryFilter { to: time(20), ..HistoryFilter::default() }), "a");
     assert_eq!(found(HistoryFilter { kind: Some(HistoryKind::Alert), ..HistoryFilter::default() }), "");
 }
@@ -151,5 +151,5 @@ fn filters_select_periods_by_subject_and_time() {
 fn file_that_cannot_be_used_is_an_error_that_names_the_setting() {
     let config = HistoryConfig { file: Some("/proc/no/such/file".into()), ..HistoryConfig::default() };
     let error = format!("{:#}", History::open(&config, instants_at(0).wall).unwrap_err());
-    assert!(error.contains("HEALTH_HISTORY_FILE=/proc/no/such/file"), "{error}");
+    assert!(error.contains("HEALTH_HISTORY_FILE") && error.contains("/proc/no/such/file"), "{error}");
 }

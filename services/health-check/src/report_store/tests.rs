@@ -101,8 +101,8 @@ fn reports_of_one_request_and_of_one_user_are_found() {
     ] {
         reports.add_report(Report { data, ..report(Level::Error, status) }, instants_at(1));
     }
-    let page = |filter: ReportFilter| statuses(&reports.page(&filter, None, 100)).concat();
+    let page = |filter: ReportFilter| statuses(&reports.page(&filter, None, 100)).join(" ");
     assert_eq!(page(ReportFilter { request_id: Some("r-1".to_owned()), ..ReportFilter::default() }), "a");
-    assert_eq!(page(ReportFilter { user: Some("u-1".to_owned()), ..ReportFilter::default() }), "ba");
+    assert_eq!(page(ReportFilter { user: Some("u-1".to_owned()), ..ReportFilter::default() }), "b a");
     assert_eq!(page(ReportFilter { user: Some("u".to_owned()), ..ReportFilter::default() }), "");
 }
