@@ -38,6 +38,8 @@ const NULLABLE: &[(&str, &str)] = &[
     ("NewKey", "rate_limit_per_minute"),
     ("NewKey", "expires_at"),
     ("ChangeKey", "name"),
+    ("NewSilence", "alert"),
+    ("NewSilence", "service"),
     ("Wallet", "user_id"),
 ];
 
