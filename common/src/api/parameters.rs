@@ -11,8 +11,8 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::{
-    courses::{HistoryCursor, Resolution},
-    orders,
+    courses::{self, Resolution},
+    history, orders,
     reports::{MinLevel, ReportCursor},
     users::{Email, UserCursor},
     wallets::{OperationCursor, VerificationCursor, WalletCursor},
@@ -43,7 +43,8 @@ static TEXT_CHECKS: LazyLock<HashMap<TextFormat, Check>> = LazyLock::new(|| {
     [
         text_check::<orders::ClientReference>(),
         text_check::<orders::Cursor>(),
-        text_check::<HistoryCursor>(),
+        text_check::<courses::HistoryCursor>(),
+        text_check::<history::HistoryCursor>(),
         text_check::<ReportCursor>(),
         text_check::<Asset>(),
         text_check::<Currency>(),

@@ -181,7 +181,7 @@ async fn root_redirects_to_the_page_of_the_service() {
         assert!(page.contains(&format!("<title>{} · Buydesk API</title>", service.name)), "{}", service.name);
         assert!(page.contains("name=\"viewport\""), "{}", service.name);
     }
-    send(platform.client.request("POST", platform.create_order.url("/"))).await.problem(404, "not_found");
+    send(platform.client.request("POST", platform.create_order.url("/"))).await.problem(405, "method_not_allowed");
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ async fn next_links_keep_filters(stack: Stack) {
         (from.clone(), &|o| o["created_at"].as_str().unwrap() >= time(11)),
         (to.clone(), &|o| o["created_at"].as_str().unwrap() < time(3)),
         (format!("{from}&{to}"), &|o| (time(11)..time(3)).contains(&o["created_at"].as_str().unwrap())),
-        (format!("currency=USD&{from}&{to}&min_amount=4&max_amount=1e1"), &|o| {
+        (format!("currency=USD&{from}&{to}&min_amount=4&max_amount=10"), &|o| {
             o["currency"] == "USD"
                 && (time(11)..time(3)).contains(&o["created_at"].as_str().unwrap())
                 && (limit("4")..=limit("10")).contains(&amount(o))
