@@ -113,7 +113,7 @@ async fn user_acts_with_the_api_key() {
         assert_eq!(operator.json(&format!("order list --user {named}"))["data"][0]["id"], order["id"]);
     }
     let of_other = user.fail("order list --user 0190a6e2-7c1b-7c3a-9d5e-0123456789ab");
-    assert!(of_other.contains("forbidden") && of_other.contains("unset BUYDESK_API_KEY"), "{of_other}");
+    assert!(of_other.contains("forbidden") && of_other.contains("As an operator, set OPERATOR_TOKEN"), "{of_other}");
     let other = user.fail("key list bob@example.org");
     assert!(other.contains("No user has") && other.contains("An API key finds only its own user"), "{other}");
     for command in ["user create -e eve@example.org -n Eve", "key create ada@example.org -n x -s read"] {
