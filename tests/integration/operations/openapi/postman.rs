@@ -92,7 +92,7 @@ fn text(value: &Value) -> String {
 /// Whether a parameter is the id of an object that an earlier request may have created.
 fn is_id(parameter: &Value) -> bool {
     let name = parameter["name"].as_str().unwrap();
-    (name == "id" || name.ends_with("_id")) && parameter["schema"]["format"] == "uuid"
+    (name == "id" || name.ends_with("_id")) && (parameter["schema"]["format"] == "uuid" || parameter["in"] == "path")
 }
 
 fn url(service: &str, operation: &Operation<'_>, variables: &mut BTreeMap<String, String>) -> Value {
