@@ -18,6 +18,8 @@ use common::{
     },
     config::{Env, Secret},
 };
+use poem::http::StatusCode;
+use serde::Serialize;
 use url::Url;
 
 use self::{
@@ -69,6 +71,15 @@ fn secret_url(env: &mut Env, name: &str, example: &str) -> Option<Secret> {
         env.add_error(name, "***", &format!("an http or https address, such as {example}"));
     }
     Some(Secret::new(text))
+}
+
+/// Sends a POST request with a JSON body. Returns the status of the response. The error does not contain the address, which may
+/// contain a secret.
+async fn post_json(client: &reqwest::Client, url: &str, body: &impl Serialize) -> Result<StatusCode, String> {
+    let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
+    let request = client.post(url).header("content-type", "application/json").body(body);
+    let response = request.timeout(REQUEST_TIMEOUT).send().await;
+    response.map(|response| response.status()).map_err(|error| error.without_url().to_string())
 }
 
 /// Those who are notified. Without any, alerts are only shown.

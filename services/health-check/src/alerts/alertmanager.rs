@@ -12,7 +12,7 @@ use common::{
 use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 
-use super::REQUEST_TIMEOUT;
+use super::post_json;
 
 /// How often the alerts are sent if none of them changes.
 const RESEND_INTERVAL: Duration = Duration::from_secs(60);
@@ -116,11 +116,7 @@ fn bodies(alerts: &[Alert], now: Timestamp) -> Vec<PostableAlert> {
 }
 
 async fn post(client: &reqwest::Client, url: &str, bodies: &[PostableAlert]) -> Result<(), String> {
-    let body = serde_json::to_vec(bodies).map_err(|error| error.to_string())?;
-    let request = client.post(url).header("content-type", "application/json").body(body);
-    // The address may contain a password.
-    let response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(|error| error.without_url().to_string())?;
-    let status = response.status();
+    let status = post_json(client, url, &bodies).await?;
     if status.is_success() { Ok(()) } else { Err(format!("status {status}")) }
 }
 

@@ -10,7 +10,7 @@ use common::{api::alerts::Alert, clients::http_client, concurrency::backoff::Bac
 use poem::http::StatusCode;
 use tokio::{sync::Notify, time::Instant};
 
-use super::REQUEST_TIMEOUT;
+use super::post_json;
 
 /// Maximum number of queued notifications. A further one replaces the oldest.
 const MAX_QUEUED: usize = 256;
@@ -102,11 +102,7 @@ async fn send(client: &reqwest::Client, url: &Secret, alert: &Alert) {
 }
 
 async fn post(client: &reqwest::Client, url: &Secret, alert: &Alert) -> Result<(), Failure> {
-    let body = serde_json::to_vec(alert).map_err(|error| Failure::Drop(error.to_string()))?;
-    let request = client.post(url.expose()).header("content-type", "application/json").body(body);
-    // The address may contain a secret.
-    let response = request.timeout(REQUEST_TIMEOUT).send().await;
-    let status = response.map_err(|error| Failure::Retry(error.without_url().to_string()))?.status();
+    let status = post_json(client, url.expose(), alert).await.map_err(Failure::Retry)?;
     let is_passing =
         status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
     match status {
