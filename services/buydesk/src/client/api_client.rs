@@ -3,6 +3,7 @@
 mod changes;
 
 use std::{
+    fmt::Display,
     io::{ErrorKind, Write, stdout},
     time::Duration,
 };
@@ -281,11 +282,18 @@ impl ServiceResponse {
     }
 }
 
-/// Prints a text and a line break. It is no error if the reader, such as `head`, has closed the pipe.
+/// Prints a text and a line break.
 pub fn print_line(text: &str) -> anyhow::Result<()> {
-    match writeln!(stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    print_lines([text]).map(drop)
+}
+
+/// Prints texts, each with a line break. Returns false if the reader, such as `head`, has closed the pipe, which is no error.
+pub fn print_lines(texts: impl IntoIterator<Item = impl Display>) -> anyhow::Result<bool> {
+    let mut out = stdout().lock();
+    let written = texts.into_iter().try_for_each(|text| writeln!(out, "{text}")).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => Ok(result.map(|()| true)?),
     }
 }
 

@@ -1,15 +1,14 @@
 //! `buydesk logs`: the reports of all services at health-check.
 
-use std::{
-    io::{ErrorKind, Write, stdout},
-    time::Duration,
-};
+use std::time::Duration;
 
 use common::api::reports::{MAX_REPORT_PAGE, Report, ReportCursor, ReportPage, StoredReport};
 use serde_json::Value;
 
 use super::{
-    ApiClient, encode_query,
+    ApiClient,
+    api_client::{print_line, print_lines},
+    encode_query,
     error::{FieldOption, naming_options, print_warning},
     render::format_time,
 };
@@ -51,9 +50,9 @@ pub async fn show_logs(client: &ApiClient, args: &LogsArgs, json: bool) -> anyho
         naming_options(fetch(client, args, Selection::Latest(limit)).await, OPTIONS)?;
     let mut newest = newest.unwrap_or(0);
     if reports.is_empty() && !args.follow && !json {
-        print(std::iter::once("No report matches.".to_owned()))?;
+        print_line("No report matches.")?;
     }
-    let mut is_open = print(reports.iter().map(|report| line(report, json)))?;
+    let mut is_open = print_lines(reports.iter().map(|report| line(report, json)))?;
     let mut is_unavailable = false;
     while args.follow && is_open {
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -61,7 +60,7 @@ pub async fn show_logs(client: &ApiClient, args: &LogsArgs, json: bool) -> anyho
             Ok(fetched) => {
                 is_unavailable = false;
                 newest = fetched.newest.unwrap_or(newest);
-                is_open = print(fetched.reports.iter().map(|report| line(report, json)))?;
+                is_open = print_lines(fetched.reports.iter().map(|report| line(report, json)))?;
             }
             // health-check may be restarted while somebody follows the logs.
             Err(error) => {
@@ -141,21 +140,6 @@ fn text_line(report: &StoredReport) -> String {
     let text = format!("{} {:<8} {service}: {status} {}", format_time(*received_at), level.as_str(), fields.join(" "));
     // A message of a service must not change the terminal.
     text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// Prints lines. Returns false if the reader, such as `head`, has closed the pipe.
-fn print(lines: impl Iterator<Item = String>) -> anyhow::Result<bool> {
-    let mut out = stdout().lock();
-    for line in lines {
-        match writeln!(out, "{line}") {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),
-            result => result?,
-        }
-    }
-    match out.flush() {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        result => Ok(result.map(|()| true)?),
-    }
 }
 
 #[cfg(test)]

@@ -74,9 +74,16 @@ impl SharedOutcomes {
         created.map(drop)
     }
 
-    /// Takes the outcomes after the load.
-    pub fn take(&self) -> Outcomes {
-        std::mem::take(&mut *self.lock())
+    /// Takes the outcomes after the load, finds out those that are unknown, and checks them.
+    pub async fn settle<'a>(
+        &self,
+        transport: &Transport,
+        request: impl Fn(u64) -> KeyedRequest<'a>,
+    ) -> (Outcomes, Check) {
+        let mut outcomes = std::mem::take(&mut *self.lock());
+        outcomes.resolve(transport, &request).await;
+        let check = outcomes.check(transport, &request).await;
+        (outcomes, check)
     }
 }
 
@@ -106,7 +113,7 @@ impl Outcomes {
     }
 
     /// Sends each request whose outcome is unknown again with its key, until its outcome is known.
-    pub async fn resolve<'a>(&mut self, transport: &Transport, request: impl Fn(u64) -> KeyedRequest<'a>) {
+    async fn resolve<'a>(&mut self, transport: &Transport, request: impl Fn(u64) -> KeyedRequest<'a>) {
         for number in std::mem::take(&mut self.unknown) {
             let KeyedRequest { request, key } = request(number);
             match send_until_known(transport, request, &key).await.and_then(|reply| id_of(&reply)) {
@@ -124,7 +131,7 @@ impl Outcomes {
     }
 
     /// A check that finds whether two requests have the same change, and whether repeated requests return their change.
-    pub async fn check<'a>(&self, transport: &Transport, request: impl Fn(u64) -> KeyedRequest<'a>) -> Check {
+    async fn check<'a>(&self, transport: &Transport, request: impl Fn(u64) -> KeyedRequest<'a>) -> Check {
         let mut check = Check {
             acknowledged: u64::try_from(self.acknowledged.len()).unwrap_or(u64::MAX),
             resolved: self.resolved,

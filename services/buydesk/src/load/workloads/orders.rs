@@ -63,9 +63,7 @@ impl OrderLoad {
 
     /// Checks that each acknowledged order is stored exactly once.
     pub async fn check(&self, client: &ApiClient, scope: CheckScope) -> anyhow::Result<Check> {
-        let mut outcomes = self.outcomes.take();
-        outcomes.resolve(&self.transport, |number| self.keyed(number)).await;
-        let mut check = outcomes.check(&self.transport, |number| self.keyed(number)).await;
+        let (outcomes, mut check) = self.outcomes.settle(&self.transport, |number| self.keyed(number)).await;
         match scope {
             CheckScope::None => {}
             CheckScope::Sample => {

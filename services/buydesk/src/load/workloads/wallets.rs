@@ -113,9 +113,7 @@ impl WalletLoad {
 
     /// Checks that each acknowledged operation is listed exactly once, and that the balances are the sums of the operations.
     pub async fn check(&self, client: &ApiClient, scope: CheckScope) -> anyhow::Result<Check> {
-        let mut outcomes = self.outcomes.take();
-        outcomes.resolve(&self.transport, |number| self.keyed(number)).await;
-        let mut check = outcomes.check(&self.transport, |number| self.keyed(number)).await;
+        let (outcomes, mut check) = self.outcomes.settle(&self.transport, |number| self.keyed(number)).await;
         if scope != CheckScope::None {
             let selected = outcomes.selected(scope).into_iter().map(|(number, _)| number).collect();
             self.check_listed(client, &outcomes, &selected, &mut check).await?;
