@@ -126,7 +126,7 @@ const GRACE_RESERVE: u64 = 10;
 #[test]
 fn pod_is_not_killed_before_its_service_has_stopped() {
     let delay: u64 = settings("base")["SHUTDOWN_DELAY_SECS"].parse().unwrap();
-    assert!(delay > 0, "requests still arrive at a pod that was told to stop");
+    assert!(delay > 0, "requests still arrive at a pod that is stopping");
     for service in services() {
         let manifest = Manifest::of(service);
         let grace = manifest.pod(service)["terminationGracePeriodSeconds"].as_u64().unwrap();

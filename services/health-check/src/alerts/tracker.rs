@@ -121,7 +121,7 @@ impl AlertTracker {
             let notify = match tracked.phase {
                 Phase::Pending => false,
                 Phase::Firing { .. } => tracked.silence.is_none() && !std::mem::replace(&mut tracked.notified, true),
-                // Also while a silence matches: whoever was notified of the fault must learn that it has ended.
+                // Also while a silence matches: whoever was notified of the fault is notified of its end.
                 Phase::Resolved { .. } => std::mem::take(&mut tracked.notified),
             };
             if notify {

@@ -1,6 +1,7 @@
 //! The file of the history: one JSON object a line. A later line about a period replaces an earlier one.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{BufRead, BufReader, ErrorKind, Write},
     path::{Path, PathBuf},
@@ -30,7 +31,7 @@ pub(super) struct Records(Vec<Record>);
 impl Records {
     /// The latest version of each period, in the order of their ids, and the silences that were not removed.
     pub(super) fn into_current(self) -> (Vec<HistoryPeriod>, Vec<Silence>) {
-        let mut periods = std::collections::BTreeMap::new();
+        let mut periods = BTreeMap::new();
         let mut silences: Vec<Silence> = Vec::new();
         for record in self.0 {
             match record {
