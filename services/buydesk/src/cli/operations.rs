@@ -101,8 +101,8 @@ pub struct AddSilenceArgs {
     /// Why, such as the planned maintenance.
     #[arg(short, long, value_name = "TEXT")]
     pub reason: String,
-    /// Who adds the silence. The default is the user of this machine.
-    #[arg(long, env = "USER", hide_env_values = true)]
+    /// Your name, which is recorded with the silence. The default is the name of your account on this machine.
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
     pub by: String,
     #[command(flatten)]
     pub health_check: HealthCheckArgs,
