@@ -133,6 +133,6 @@ fn log_change(before: Option<ClockFault>, after: Option<ClockFault>) {
             tracing::error!(%fault, "nothing is written until the clock is right");
         }
         (Some(ClockFault::Unchecked) | None, None) | (Some(_), Some(_)) => {}
-        (Some(_), None) => tracing::warn!("the clock is accepted; orders are written again"),
+        (Some(_), None) => tracing::warn!("the clock is accepted; writes are permitted again"),
     }
 }

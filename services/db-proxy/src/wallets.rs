@@ -114,13 +114,13 @@ impl WalletService {
         Ok(CreatedWallet { wallet: wallet.at_creation()?.into(), replayed })
     }
 
-    /// The wallet with this id, if it is one of the owner.
+    /// The wallet with this id, if it belongs to the owner.
     pub async fn wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<Wallet, Error> {
         let wallet = self.store.wallets_by_id(&[id]).await?.pop().filter(|wallet| owner.selects(wallet.user_id));
         Ok(wallet.ok_or(Error::WalletNotFound)?.into())
     }
 
-    /// The wallets of everybody that have one of the ids.
+    /// The wallets with these ids, of all owners.
     pub async fn find_wallets(&self, lookup: &WalletLookup) -> Result<FoundWallets, Error> {
         requests::check_lookup_size(lookup.ids.len())?;
         let wallets = self.store.wallets_by_id(&lookup.ids).await?;
@@ -212,7 +212,8 @@ impl WalletService {
     }
 
     async fn verify_movements(&self, after: MovementId, limit: u32) -> Result<VerificationPage, DatabaseError> {
-        // The page ends after `limit` movements or `limit` orders, whichever comes first. No index finds the paid orders among the others.
+        // The page ends after `limit` movements or `limit` orders, whichever comes first. No index selects the paid orders, so
+        // every order counts.
         let end_of_orders = self.store.order_at_distance(after, limit).await?.map(|order| MovementId(order.0));
         // No id is higher.
         let last = end_of_orders.unwrap_or(MovementId(Uuid::max()));

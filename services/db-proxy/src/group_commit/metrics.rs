@@ -33,7 +33,7 @@ impl WriterMetrics {
         Self { waiting, sizes, seconds, failures }
     }
 
-    /// The number of commands that wait for a decision. It follows the metric.
+    /// The metric of the number of commands that wait for a decision. Clones share its value.
     pub(super) fn waiting(&self) -> Gauge {
         self.waiting.clone()
     }

@@ -61,7 +61,7 @@ pub struct LimitLog {
     last: Arc<Mutex<LastObserved>>,
 }
 
-/// What was observed last.
+/// The result of the last observation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum LastObserved {
     #[default]
@@ -70,11 +70,11 @@ enum LastObserved {
     Stored(Option<Sats>),
 }
 
-/// What to log about a stored limit.
+/// The difference between a stored limit and the last observation, which is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Observation {
     Unchanged,
-    /// Observed first: another limit than `BTC_LIMIT` applies, although `BTC_LIMIT` is set.
+    /// The first observation found a stored limit that differs from `BTC_LIMIT`, which is set.
     SettingHasNoEffect {
         setting: Sats,
         limit: Sats,
@@ -92,7 +92,7 @@ impl LimitLog {
         Self { setting, last: Arc::default() }
     }
 
-    /// Logs the stored limit if it is news.
+    /// Logs the stored limit if it changed. Logs the first observation if `BTC_LIMIT` is set to another limit.
     pub fn observe(&self, stored: Option<Sats>) {
         match self.compare(stored) {
             Observation::Unchanged => {}

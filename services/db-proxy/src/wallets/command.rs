@@ -18,15 +18,15 @@ use crate::client_key::ClientKey;
 #[derive(Debug, Clone)]
 pub struct MoveMoneyCommand {
     pub key: ClientKey,
-    /// Whose wallets may change. A transfer may go to any wallet.
+    /// The owner of the wallets that the command may change. A transfer may go to any wallet.
     pub owner: OwnerFilter,
     pub terms: MoveTerms,
     /// When the client sent the request. It is not later than the time at which db-proxy received the request.
     pub requested_at: Timestamp,
-    /// Who sent the request to db-proxy.
+    /// The service that sent the request to db-proxy.
     pub written_by: Caller,
-    /// The ids that earlier attempts to commit this command assigned. A stored movement with one of these ids is of this command
-    /// and is not a replay.
+    /// The ids that earlier attempts to commit this command assigned. A stored movement with one of these ids was made by this
+    /// command, so a decision that returns it is not a replay.
     pub attempted_ids: Vec<MovementId>,
 }
 
@@ -47,7 +47,7 @@ pub enum MoveTerms {
 }
 
 impl MoveTerms {
-    /// The wallet whose refusals are recorded for the command: the only wallet, or the one that pays.
+    /// The wallet under which refusals of the command are recorded: the only wallet, or the wallet that pays.
     pub fn primary_wallet(self) -> WalletId {
         match self {
             Self::Operation { wallet, .. } => wallet,

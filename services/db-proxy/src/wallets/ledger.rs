@@ -1,5 +1,5 @@
-//! The running balances of a batch, without I/O. The policy of wallets books its movements here, and the policy of orders those that
-//! pay for an order.
+//! The running balances of a batch, without I/O. The policy of wallets books its movements here, and the policy of orders books the
+//! payments of orders.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,11 +23,11 @@ use crate::{client_key::ClientKey, uuid_v7::new_uuid_at};
 /// Minimum difference between the times of two entries of a wallet: the precision of stored times.
 const TIME_STEP: Duration = Duration::from_micros(1);
 
-/// The wallets of a batch with the balances that the movements so far left, and these movements.
+/// The wallets of a batch with their balances after the movements that are booked so far, and these movements.
 #[derive(Default)]
 pub struct Ledger {
     wallets: HashMap<WalletId, StoredWallet>,
-    /// The stored refusals, and those of the batch.
+    /// The stored refusals, and the refusals of the batch.
     refusals: HashMap<RefusalKey, RecordedRefusal>,
     movements: Vec<NewMovement>,
     changed_wallets: BTreeSet<WalletId>,
@@ -48,11 +48,11 @@ pub struct PermittedMovement {
     wallets: Vec<StoredWallet>,
 }
 
-/// The further data of a movement.
+/// The data of a movement besides its changes.
 #[derive(Clone, Copy)]
 pub struct Posting<'a> {
     pub kind: MovementKind,
-    /// The id of the movement. If it is `None`, a new one is assigned.
+    /// The id of the movement. If it is `None`, the movement gets a new id.
     pub id: Option<MovementId>,
     /// The movement is not earlier than this time.
     pub at: Timestamp,
@@ -65,27 +65,27 @@ impl Ledger {
         Self { wallets, refusals, ..Self::default() }
     }
 
-    /// A wallet of the owner. The wallet of somebody else is unknown, as one that does not exist.
+    /// A wallet of the owner. Returns `None` for a wallet of another owner, as for a wallet that does not exist.
     pub fn wallet(&self, id: WalletId, owner: OwnerFilter) -> Option<&StoredWallet> {
         self.wallets.get(&id).filter(|wallet| owner.selects(wallet.user_id))
     }
 
-    /// The recorded refusal that a request receives that was made at `requested_at`.
+    /// The recorded refusal that applies to a request that was made at `requested_at`.
     pub fn applicable_refusal(
         &self,
         key: impl FnOnce() -> RefusalKey,
         requested_at: Timestamp,
         now: Timestamp,
     ) -> Option<&RecordedRefusal> {
-        // Usually there is none, and then no text is made for the look-up.
+        // Usually no refusal is recorded. Then the text of the key is not built.
         if self.refusals.is_empty() {
             return None;
         }
         self.refusals.get(&key()).filter(|refusal| refusal.applies_to(requested_at, now))
     }
 
-    /// Checks the balances after the changes. Each wallet must be known and occur once. Fails because of the first balance that does
-    /// not permit its change.
+    /// Checks the balances after the changes. Each wallet must be known and occur once. Fails with the first change that a balance
+    /// does not permit.
     pub fn permit(&self, changes: Vec<Change>, now: Timestamp) -> Result<PermittedMovement, RecordedRefusal> {
         let change = |change: &Change| {
             let wallet = self.wallets.get(&change.wallet).expect("a movement changes only known wallets");
@@ -104,11 +104,12 @@ impl Ledger {
         Ok(PermittedMovement { changes, wallets })
     }
 
-    /// Adds a movement to the batch. No other movement may have been added since it was permitted.
+    /// Adds a movement to the batch. No other movement may have been added since this movement was permitted.
     pub fn book(&mut self, posting: Posting<'_>, permitted: PermittedMovement) -> &Movement {
         let Posting { kind, id, at, key, written_by } = posting;
         let PermittedMovement { changes, wallets } = permitted;
-        // Later than the previous entry of each wallet even if the clock went back, so that times and numbers have the same order.
+        // The time is later than that of the previous entry of each wallet even if the clock went back, so that times and numbers
+        // have the same order.
         let previous = wallets.iter().map(|wallet| wallet.last_entry_at.plus(TIME_STEP)).max();
         let created_at = previous.map_or(at, |previous| previous.max(at));
         let mut entries: Vec<Entry> = Vec::with_capacity(2 * wallets.len());
@@ -125,8 +126,8 @@ impl Ledger {
         &self.movements.last().expect("a movement was added").movement
     }
 
-    /// Records a refusal, which applies to every copy of the request that was made until now. `wallet` is the wallet under which such
-    /// a copy finds it.
+    /// Records a refusal, which applies to every copy of the request that was made until now. Such a copy finds the refusal under
+    /// `wallet`.
     pub fn record_refusal(&mut self, key: RefusalKey, wallet: WalletId, refusal: RecordedRefusal) {
         // A time later than `latest` is from a clock that was ahead, and the refusal from that time no longer applies.
         let latest = refusal.refused_at.plus(MAX_CLOCK_SKEW);
@@ -150,8 +151,8 @@ impl Ledger {
     }
 }
 
-/// Adds the entries of the outside world, so that the entries add up to zero in each currency. What wallets receive comes from
-/// outside, and what they pay goes there.
+/// Adds the entries of the outside world, so that the entries add up to zero in each currency. Money that wallets receive comes
+/// from the outside world, and money that they pay goes there.
 fn balance_with_outside(entries: &mut Vec<Entry>) {
     for index in 0..entries.len() {
         let currency = entries[index].currency;

@@ -1,7 +1,7 @@
 //! The decisions about movements of money, without I/O: idempotency, owners, currencies, and the range of balances.
 //!
-//! Commands are decided in the sequence of their arrival, each on the balances that the commands before it left. A refused command
-//! does not affect the others.
+//! Commands are decided in the sequence of their arrival. Each command is decided on the balances after the commands before it. A
+//! refused command does not affect the others.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ pub fn decide_batch(snapshot: Snapshot, commands: &mut [MoveMoneyCommand]) -> De
 /// The state while a batch is decided: the snapshot with the changes of earlier commands of the batch.
 struct DecisionState {
     ledger: Ledger,
-    /// The movements that have the keys of the batch, including those of earlier commands.
+    /// The movements that have the keys of the batch, including the movements of earlier commands of the batch.
     movements: HashMap<ClientKey, Movement>,
     now: Timestamp,
 }
@@ -43,13 +43,14 @@ struct Plan {
     kind: MovementKind,
     /// The wallets that change, in the order of the lines of the movement.
     changes: Vec<Change>,
-    /// Whether every changed wallet is one of the owner. Only the wallet that receives a transfer may be another one.
+    /// Whether every changed wallet belongs to the owner. Only the wallet that receives a transfer may belong to another owner.
     all_owned: bool,
 }
 
 impl DecisionState {
     fn decide_command(&mut self, command: &mut MoveMoneyCommand) -> Decision {
-        // A request that is refused for its terms alone is refused for them again, whatever its key was used for.
+        // Terms that are invalid in themselves are refused before the key is looked up, so that every copy of the request gets this
+        // refusal.
         let plan = match self.plan(command.owner, command.terms) {
             Ok(plan) => plan,
             Err(refused) => return Decision::Refused(refused),
@@ -59,7 +60,7 @@ impl DecisionState {
                 let replayed = !command.attempted_ids.contains(&stored.id);
                 return Decision::Moved { movement: stored.clone(), replayed, shows_receiver: plan.all_owned };
             }
-            // A different request is refused for the reason for which it was refused before, if it was.
+            // The key belongs to a different request. If this request was refused before, it gets its recorded refusal again.
             let reused =
                 MoveRefused { reason: MoveRefusalReason::KeyReused, wallet_id: None, balance: None, currency: None };
             let refusal = self.applicable_refusal(command);
@@ -85,7 +86,7 @@ impl DecisionState {
         }
     }
 
-    /// The recorded refusal that a command receives, unless money moved for the request later.
+    /// The recorded refusal that applies to a command.
     fn applicable_refusal(&self, command: &MoveMoneyCommand) -> Option<&RecordedRefusal> {
         self.ledger.applicable_refusal(|| RefusalKey::of(command), command.requested_at, self.now)
     }
@@ -104,7 +105,7 @@ impl DecisionState {
             }
             MoveTerms::Transfer { from, to, amount } => {
                 let currency = self.find_wallet(from, owner)?.currency;
-                // Everybody may pay into a wallet.
+                // Any client may pay into any wallet.
                 let receiver = self.find_wallet(to, OwnerFilter::Everybody)?;
                 if from == to {
                     return Err(refusal_of(MoveRefusalReason::SameWallet, to));
@@ -121,7 +122,7 @@ impl DecisionState {
         }
     }
 
-    /// A refusal as its owner sees it. It shows neither the balance nor the currency of a wallet of somebody else.
+    /// The refusal that the owner of the command sees. It shows neither the balance nor the currency of a wallet of another owner.
     fn shown_refusal(&self, owner: OwnerFilter, refusal: &RecordedRefusal) -> MoveRefused {
         let refused = refusal.refused();
         match self.find_wallet(refusal.wallet, owner) {
@@ -130,7 +131,7 @@ impl DecisionState {
         }
     }
 
-    /// A wallet of the owner. The wallet of somebody else is unknown, as one that does not exist.
+    /// A wallet of the owner. A wallet of another owner is refused like a wallet that does not exist.
     fn find_wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<&StoredWallet, MoveRefused> {
         self.ledger.wallet(id, owner).ok_or(refusal_of(MoveRefusalReason::WalletNotFound, id))
     }

@@ -15,7 +15,7 @@ use crate::{
     database::{DatabaseError, rows::decode},
 };
 
-/// A row of the table of wallets.
+/// A row of the table `wallets`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredWallet {
     pub id: WalletId,
@@ -32,7 +32,7 @@ pub struct StoredWallet {
 }
 
 impl StoredWallet {
-    /// The wallet without its movements.
+    /// The wallet as it was created: without movements and with balance zero.
     pub fn at_creation(self) -> Result<Self, DatabaseError> {
         let balance = decode("balance", Money::new(self.currency, 0))?;
         let created_at = self.created_at;
@@ -87,7 +87,7 @@ impl MovementKind {
     }
 }
 
-/// Where an entry is booked.
+/// The account on which an entry is booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
     /// The account of the outside world in one currency. It has no balance.
@@ -125,15 +125,15 @@ pub struct Movement {
 pub struct NewMovement {
     pub movement: Movement,
     pub key: ClientKey,
-    /// Who sent the request to db-proxy.
+    /// The service that sent the request to db-proxy.
     pub written_by: Caller,
 }
 
-/// Identifies a refused request: its client, its idempotency key and what it requested.
+/// Identifies a refused request: its client, its idempotency key and its text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RefusalKey {
     pub key: ClientKey,
-    /// What was requested, as text.
+    /// The kind, the amount and the wallets of the request, as text.
     pub request: String,
 }
 
@@ -157,7 +157,7 @@ impl BalanceReason {
     }
 }
 
-/// A refusal because of a balance, which is recorded for some minutes, as those of orders are.
+/// A refusal because of a balance. It is recorded for some minutes, like a refusal of an order.
 ///
 /// After a client received a refusal, an earlier copy of its request must not move money. Such a copy may still wait in the queue
 /// of another db-proxy. A request that was made before the refusal therefore receives the same refusal. A later request is decided
@@ -165,7 +165,7 @@ impl BalanceReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
     pub reason: BalanceReason,
-    /// The wallet whose balance was the reason.
+    /// The wallet whose balance does not permit the movement.
     pub wallet: WalletId,
     pub currency: Currency,
     pub balance: Money,
@@ -193,10 +193,10 @@ impl RecordedRefusal {
     }
 }
 
-/// The wallets of a batch, and what is recorded about its requests.
+/// The wallets of a batch, and the refusals that are recorded for its requests.
 #[derive(Debug, Clone, Default)]
 pub struct LockedWallets {
-    /// The wallets. They are locked. Unknown ids are absent.
+    /// The locked wallets. Unknown ids are absent.
     pub wallets: HashMap<WalletId, StoredWallet>,
     pub refusals: HashMap<RefusalKey, RecordedRefusal>,
     /// The time of the database when the wallets were locked. `None` without a wallet, and if the database has no clock.

@@ -71,12 +71,12 @@ impl From<StoredWallet> for Wallet {
     }
 }
 
-/// A movement whose entries are not those of a request to move money. It means that the policy has a defect.
+/// A movement whose entries do not match a request to move money. It means that the policy has a defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnexpectedMovement;
 
 /// The outcome of a command. It depends only on the stored movement and on the owners of its wallets, which never change, so every
-/// replay has the same.
+/// replay returns the same outcome.
 pub fn outcome_of(decision: &Decision) -> Result<MoveOutcome, UnexpectedMovement> {
     let none = MoveOutcome { operation: None, transfer: None, refused: None, replayed: false };
     match decision {

@@ -1,4 +1,4 @@
-//! The HTTP endpoints of wallets. Each requires the token of a caller with its permission; see
+//! The HTTP endpoints of wallets. Each endpoint requires the token of a caller that has the permission for it; see
 //! `common/src/server/internal_caller.rs`.
 
 use common::{

@@ -34,7 +34,7 @@ use crate::{
 /// How often a batch is tried again at once because another transaction used one of its keys at the same time.
 const MAX_KEY_CONFLICTS: usize = 3;
 
-/// A wallet and its current balance, which the creation with a key has stored or found.
+/// The wallet that the creation with a key inserted or found, with its current balance.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredCreation {
     pub wallet: StoredWallet,
@@ -67,7 +67,7 @@ pub(super) struct EntryPosition {
     pub number: i64,
 }
 
-/// The movements after `after` up to `last`, in the order of the ids; also the orders, because the movement of an order has its id.
+/// A range of ids, in their order. It selects movements, and orders too, because the movement of an order has the id of the order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MovementRange {
     pub after: MovementId,
@@ -89,8 +89,8 @@ impl WalletStore {
         }
     }
 
-    /// Inserts an empty wallet with its key in one transaction, or finds the wallet that has the key. That one may have another
-    /// currency.
+    /// Inserts an empty wallet with its key in one transaction, or finds the wallet that has the key. The found wallet may have
+    /// another currency.
     pub async fn create_wallet(
         &self,
         command: CreateWalletCommand,
@@ -136,8 +136,8 @@ impl WalletStore {
 
     /// Decides a batch and commits it in one transaction; see [`BatchStore`](crate::group_commit::BatchStore).
     ///
-    /// Two processes may use one key for different wallets at the same time. The locks of the wallets do not exclude that. The later
-    /// one finds the key of the earlier one when it writes, and is decided again.
+    /// Two processes may use one key for different wallets at the same time. The locks of the wallets do not exclude that. The
+    /// later process finds the key of the earlier process when it writes, and decides its batch again.
     pub async fn commit_batch(
         &self,
         clock_check: &ClockCheck,
@@ -173,8 +173,8 @@ impl WalletStore {
         on_engine!(self, store => store.delete_refusals(before, limit))
     }
 
-    /// The time from which the age of an idempotency key is counted. If the database has no clock, it is that of the newest key, so
-    /// that the clock of the machine alone cannot make a key old.
+    /// The time from which the age of an idempotency key is counted. If the database has no clock, it is the time of the newest
+    /// key, so that the clock of the machine alone cannot make a key old.
     pub async fn key_time(&self, now: Timestamp) -> Result<Timestamp, DatabaseError> {
         match self {
             Self::Postgres(_) => Ok(now),
@@ -217,7 +217,7 @@ impl WalletStore {
         on_engine!(self, store => store.movement_lines(range, limit))
     }
 
-    /// The order that has `count` orders after `after` up to itself, in the order of the ids. `None` if there are less.
+    /// The `count`-th order after `after`, in the order of the ids. `None` if fewer orders follow.
     pub(super) async fn order_at_distance(
         &self,
         after: MovementId,

@@ -18,7 +18,7 @@ use common::{
 pub struct WalletBalance {
     pub id: WalletId,
     pub balance: i64,
-    /// The number of entries, as the wallet states it.
+    /// The number of entries that the wallet states.
     pub entries: i64,
     /// The number of the newest entry. `None` if there is none.
     pub last_number: Option<i64>,
@@ -51,18 +51,18 @@ pub struct MovementLine {
     pub order: OrderOfMovement,
 }
 
-/// Whether a movement is of an order.
+/// The order to which a movement belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderOfMovement {
-    /// It is a deposit, a withdrawal or a transfer.
+    /// None: the movement is a deposit, a withdrawal or a transfer.
     None,
-    /// It is of an order that does not exist.
+    /// The movement is of an order that does not exist.
     Missing,
-    /// It is of this order.
+    /// The movement is of this order.
     Order(PaidOrder),
 }
 
-/// What an order states about its payment. Amounts are in the smallest unit of the currency.
+/// The payment that an order states. Amounts are in the smallest unit of the currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaidOrder {
     pub paying: Option<WalletId>,
@@ -72,7 +72,7 @@ pub struct PaidOrder {
     pub bitcoin: i64,
 }
 
-/// An order that a wallet paid.
+/// An order that a wallet paid, and whether its payment is in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PaymentOfOrder {
     pub order: OrderId,
@@ -97,8 +97,8 @@ pub fn check_wallets(wallets: &[WalletBalance]) -> Vec<Violation> {
     violations
 }
 
-/// Checks entries in the order of their wallets and numbers. `previous` is the entry before the first one, if it was checked before.
-/// Otherwise, the first entry must be the first one of its wallet.
+/// Checks entries in the order of their wallets and numbers. `previous` is the entry before the first entry, if it was checked
+/// before. Otherwise, the first entry must be the first entry of its wallet.
 pub fn check_entries(previous: Option<&JournalEntry>, entries: &[JournalEntry]) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut previous = previous.copied();
@@ -153,18 +153,18 @@ pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
     violations
 }
 
-/// Finds the orders without a movement. Whether a movement is the payment of its order is checked with the movement.
+/// Finds the orders without a movement. `check_movements` checks whether a movement is the payment of its order.
 pub fn check_paid_orders(orders: &[PaymentOfOrder]) -> Vec<Violation> {
     let unpaid = orders.iter().filter(|order| !order.has_movement);
     unpaid.map(|order| Violation { order_id: Some(order.order), ..violation(ViolationKind::MissingPayment) }).collect()
 }
 
-/// A violation without the rows that it concerns.
+/// A violation that names no rows yet.
 fn violation(kind: ViolationKind) -> Violation {
     Violation { kind, wallet_id: None, number: None, movement_id: None, order_id: None }
 }
 
-/// Whether the lines of wallets are those that the order of the movement states, if it is of an order.
+/// Whether the lines of wallets are the payment that the order of the movement states. True for a movement without an order.
 fn is_of_its_order(lines: &[MovementLine]) -> bool {
     let order = match lines.first().map(|line| &line.order) {
         None | Some(OrderOfMovement::None) => return true,

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Whether the wallets of an order permit it.
+/// Whether the wallets that an order names permit the order.
 pub(super) enum Payment {
     /// No wallet pays the order.
     None,

@@ -107,7 +107,7 @@ pub(in crate::wallets) struct OperationRow {
     pub operation: Operation,
 }
 
-/// A recorded refusal. The currency is that of its wallet.
+/// A recorded refusal. Its currency is the currency of the wallet.
 pub(super) fn refusal_of(row: &impl DatabaseRow) -> Result<(RefusalKey, RecordedRefusal), DatabaseError> {
     let reason: &str = row.value("reason")?;
     let currency = currency_of(row)?;

@@ -1,5 +1,5 @@
-//! The part of a transaction that reads and writes wallets and their journal. Each engine implements the statements. The transactions
-//! of wallets use it, and those of orders that wallets pay.
+//! The part of a transaction that reads and writes wallets and their journal. Each engine implements the statements. The
+//! transactions of wallets and of orders that wallets pay use it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -49,8 +49,7 @@ pub(crate) struct RefusableRequest<'a> {
     pub requested_at: Timestamp,
 }
 
-/// Locks the wallets of a batch in one statement. All transactions lock in the order of the ids, so that none waits for another in a
-/// circle.
+/// Locks the wallets of a batch in one statement. All transactions lock in the order of the ids, so they cannot deadlock.
 pub(crate) async fn lock_wallets(
     journal: &mut impl JournalTransaction,
     ids: BTreeSet<WalletId>,

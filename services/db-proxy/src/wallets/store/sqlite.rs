@@ -50,7 +50,7 @@ const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct SqliteWallets {
     database: SqliteDatabase,
-    /// Held by the creation that uses or awaits the only connection for writes, so that orders and movements wait for at most one
+    /// Held by the creation that uses or awaits the only connection for writes. Orders and movements therefore wait for at most one
     /// creation.
     creation_lock: Arc<Mutex<()>>,
 }
@@ -80,7 +80,7 @@ impl SqliteWallets {
         self.database.probe_write().await
     }
 
-    /// Returns whether the wallet was inserted. It was not if the key is stored.
+    /// Returns whether the wallet was inserted. Returns false if the key is stored already.
     pub(super) async fn insert_wallet(&self, wallet: StoredWallet, key: &ClientKey) -> Result<bool, DatabaseError> {
         let guard = tokio::time::timeout(MAX_WRITE_WAIT, self.creation_lock.lock()).await;
         let _guard = guard.map_err(|_| DatabaseError::TimedOut)?;

@@ -132,7 +132,7 @@ fn move_command(MoveAction { user: number, key, from, to, units }: MoveAction, n
 struct SharedTables {
     tables: Tables,
     orders: Vec<Order>,
-    /// The movements by their keys, without those of orders.
+    /// The movements by their keys, without the movements of orders.
     moves: HashMap<ClientKey, Movement>,
     now: Timestamp,
 }

@@ -27,12 +27,12 @@ pub(super) fn wallet(number: u128, user_id: Option<UserId>, code: &str, units: i
         entries: 0,
         created_at: NOW,
         last_entry_at: NOW,
-        // No request of these tests is older, except on purpose.
+        // Only a test that sets an earlier time of request sends an older request.
         last_refused_at: NOW.minus(MINUTE),
     }
 }
 
-/// The wallets 1 with this many euros, 2 in bitcoin and 3 in dollars, which belong to nobody, and 4, which belongs to a user.
+/// Anonymous wallets: 1 with this many euros, 2 in bitcoin and 3 in dollars. Wallet 4 belongs to a user.
 fn tables(euros: i64) -> Tables {
     let wallets = [
         wallet(1, None, "EUR", euros * 10_000),

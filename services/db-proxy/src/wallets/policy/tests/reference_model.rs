@@ -42,7 +42,7 @@ enum Outcome {
     Refused(MoveRefusalReason, Option<i64>),
 }
 
-/// What the model knows of a key.
+/// The movement that the model stores for a key.
 struct ModelMovement {
     action: Action,
     balances: Vec<i64>,

@@ -46,8 +46,8 @@ pub(super) const LIST_OPERATIONS: &str = "
     where e.wallet_id = $1 and e.number < $2
     order by e.number desc limit $3";
 
-/// Locks the rows in the order of the ids, so that concurrent transactions do not wait for each other in a circle. Returns the rows
-/// as they are after the wait for the locks.
+/// Locks the rows in the order of the ids, so that concurrent transactions cannot deadlock. Returns the rows as they are after the
+/// wait for the locks.
 ///
 /// Also reads the settings on which the durability of the commit depends, so that a batch needs no other statement for them.
 pub(super) const LOCK_WALLETS: &str = "
@@ -79,8 +79,7 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 /// Writes a batch in one statement, which takes one round trip.
 ///
 /// Another transaction may insert one of the keys at the same time. The statement then waits for it, and returns fewer keys than it
-/// was given. The keys are inserted in one order, so that transactions do not wait for each other in a circle. The wallets are
-/// locked already.
+/// received. All transactions insert the keys in one order, so that they cannot deadlock. The wallets are locked already.
 pub(super) const WRITE_CHANGES: &str = "
     with
         new_keys as (
@@ -170,7 +169,7 @@ pub(super) const MOVEMENT_LINES: &str = "
     left join orders o on m.kind = 'order' and o.id = m.id
     order by m.id, e.line";
 
-/// Reads the index of the ids alone.
+/// Reads only the index of the ids.
 pub(super) const ORDER_AT_DISTANCE: &str = "select id from orders where id > $1 order by id limit 1 offset $2";
 
 /// Finds the orders by the index of their ids.

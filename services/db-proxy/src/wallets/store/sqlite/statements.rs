@@ -133,7 +133,7 @@ pub(super) const MOVEMENT_LINES: &str = "
     left join orders o on m.kind = 'order' and o.id = m.id
     order by m.id, e.line";
 
-/// Reads the index of the ids alone.
+/// Reads only the index of the ids.
 pub(super) const ORDER_AT_DISTANCE: &str = "select id from orders where id > ?1 order by id limit 1 offset ?2";
 
 /// Finds the orders by the index of their ids.
