@@ -83,9 +83,9 @@ pub fn build(
         clock_check: clock_check.clone(),
         log: LimitLog::new(limit_is_set.then_some(limit)),
     };
-    let (check, checked) = (clock_check.clone(), limits.clone());
+    let (check, limits_of_check) = (clock_check.clone(), limits.clone());
     let run_check = check.run(move |sent| {
-        let (limits, order_metrics) = (checked.clone(), order_metrics.clone());
+        let (limits, order_metrics) = (limits_of_check.clone(), order_metrics.clone());
         async move {
             let timed = limits.store.timed_totals().await;
             timed.map(|timed| {

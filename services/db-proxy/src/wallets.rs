@@ -214,7 +214,7 @@ impl WalletService {
     async fn verify_movements(&self, after: MovementId, limit: u32) -> Result<VerificationPage, DatabaseError> {
         // The page ends after `limit` movements or `limit` orders, whichever comes first. No index selects the paid orders, so
         // every order counts.
-        let end_of_orders = self.store.order_at_distance(after, limit).await?.map(|order| MovementId(order.0));
+        let end_of_orders = self.store.nth_order_after(after, limit).await?.map(|order| MovementId(order.0));
         // No id is higher.
         let last = end_of_orders.unwrap_or(MovementId(Uuid::max()));
         let lines = self.store.movement_lines(MovementRange { after, last }, limit).await?;

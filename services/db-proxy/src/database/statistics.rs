@@ -31,12 +31,12 @@ impl DatabaseStatistics {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let read = match &database {
+            let result = match &database {
                 Database::Postgres(database) => database.read_statistics(slow_after).await,
                 Database::Sqlite(database) => Ok(database.read_statistics().await),
             };
             // The readiness check reports an unavailable database.
-            *self.measurements() = read.unwrap_or_else(|error| {
+            *self.measurements() = result.unwrap_or_else(|error| {
                 tracing::debug!(error = error.chain(), "the statistics of the database cannot be read");
                 Vec::new()
             });

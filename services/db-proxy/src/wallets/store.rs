@@ -21,7 +21,7 @@ pub(crate) use self::{postgres::PostgresJournal, sqlite::SqliteJournal};
 use super::{
     command::{Decision, MoveMoneyCommand},
     records::StoredWallet,
-    verification::{JournalEntry, MovementLine, PaymentOfOrder, WalletBalance},
+    verification::{JournalEntry, MovementLine, PaidOrder, WalletBalance},
 };
 use crate::{
     client_key::ClientKey,
@@ -218,16 +218,16 @@ impl WalletStore {
     }
 
     /// The `count`-th order after `after`, in the order of the ids. `None` if fewer orders follow.
-    pub(super) async fn order_at_distance(
+    pub(super) async fn nth_order_after(
         &self,
         after: MovementId,
         count: u32,
     ) -> Result<Option<OrderId>, DatabaseError> {
-        on_engine!(self, store => store.order_at_distance(after, count))
+        on_engine!(self, store => store.nth_order_after(after, count))
     }
 
     /// The orders in a range that a wallet paid, in the order of the ids.
-    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaymentOfOrder>, DatabaseError> {
+    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaidOrder>, DatabaseError> {
         on_engine!(self, store => store.paid_orders(range))
     }
 }

@@ -59,12 +59,12 @@ pub enum OrderOfMovement {
     /// The movement is of an order that does not exist.
     Missing,
     /// The movement is of this order.
-    Order(PaidOrder),
+    Order(StatedPayment),
 }
 
 /// The payment that an order states. Amounts are in the smallest unit of the currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaidOrder {
+pub struct StatedPayment {
     pub paying: Option<WalletId>,
     pub credited: Option<WalletId>,
     pub currency: String,
@@ -74,7 +74,7 @@ pub struct PaidOrder {
 
 /// An order that a wallet paid, and whether its payment is in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PaymentOfOrder {
+pub struct PaidOrder {
     pub order: OrderId,
     /// Whether the movement of the order exists.
     pub has_movement: bool,
@@ -154,7 +154,7 @@ pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
 }
 
 /// Finds the orders without a movement. `check_movements` checks whether a movement is the payment of its order.
-pub fn check_paid_orders(orders: &[PaymentOfOrder]) -> Vec<Violation> {
+pub fn check_paid_orders(orders: &[PaidOrder]) -> Vec<Violation> {
     let unpaid = orders.iter().filter(|order| !order.has_movement);
     unpaid.map(|order| Violation { order_id: Some(order.order), ..violation(ViolationKind::MissingPayment) }).collect()
 }
@@ -171,7 +171,7 @@ fn is_of_its_order(lines: &[MovementLine]) -> bool {
         Some(OrderOfMovement::Missing) => return false,
         Some(OrderOfMovement::Order(order)) => order,
     };
-    let PaidOrder { paying, credited, currency, amount, bitcoin } = order;
+    let StatedPayment { paying, credited, currency, amount, bitcoin } = order;
     let payment = paying.map(|wallet| (wallet, currency.as_str(), -amount));
     let credit = credited.map(|wallet| (wallet, Currency::BTC.as_str(), *bitcoin));
     let changes = lines.iter().filter_map(|line| Some((line.wallet?, line.currency.as_deref()?, line.amount?)));

@@ -149,7 +149,7 @@ fn database_time_does_not_follow_the_wall_clock_of_the_machine() {
 }
 
 #[test]
-fn write_is_refused_as_soon_as_the_clock_that_dates_it_was_set() {
+fn write_dated_by_the_machine_is_refused_as_soon_as_its_clock_was_set() {
     for (off, fault) in
         [(Off::Ahead(HOUR), ClockFault::SetForward(HOUR)), (Off::Behind(HOUR), ClockFault::SetBack(HOUR))]
     {
@@ -165,7 +165,7 @@ fn write_is_refused_as_soon_as_the_clock_that_dates_it_was_set() {
 }
 
 #[test]
-fn write_that_the_database_dates_depends_on_the_last_check_only() {
+fn write_dated_by_the_database_depends_only_on_the_last_check() {
     let mut state = ClockState::new(SERVER, reading(Duration::ZERO));
     assert_eq!(state.write_time(SERVER, reading(SECOND)), Err(ClockFault::Unchecked));
     let database = reading(SECOND).wall;

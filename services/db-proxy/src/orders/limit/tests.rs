@@ -5,14 +5,14 @@ fn sats(satoshi: i64) -> Sats {
 }
 
 #[test]
-fn setting_that_differs_from_the_stored_limit_is_named_once() {
+fn setting_that_differs_from_the_stored_limit_is_logged_once() {
     let log = LimitLog::new(Some(sats(7)));
     assert_eq!(log.compare(Some(sats(9))), Observation::SettingHasNoEffect { setting: sats(7), limit: sats(9) });
     assert_eq!(log.compare(Some(sats(9))), Observation::Unchanged);
 }
 
 #[test]
-fn stored_limit_at_the_start_is_no_news_if_it_contradicts_no_setting() {
+fn first_stored_limit_is_not_logged_unless_it_differs_from_the_setting() {
     assert_eq!(LimitLog::new(None).compare(Some(sats(9))), Observation::Unchanged);
     assert_eq!(LimitLog::new(Some(sats(9))).compare(Some(sats(9))), Observation::Unchanged);
     assert_eq!(LimitLog::new(Some(sats(9))).compare(None), Observation::Unchanged);

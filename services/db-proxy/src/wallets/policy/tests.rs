@@ -241,7 +241,7 @@ fn wallets_of_ada_and_bob(bob: (&str, i64)) -> (Journal, OwnerFilter) {
 }
 
 #[test]
-fn transfer_to_the_wallet_of_somebody_else_hides_its_balance_also_when_it_is_repeated() {
+fn transfer_to_a_wallet_of_another_owner_hides_its_balance_even_if_repeated() {
     let (mut journal, ada) = wallets_of_ada_and_bob(("USD", 0));
     let of_ada = |owner, command| MoveMoneyCommand { owner, ..command };
     let first = journal.commit_one(of_ada(ada, transfer("a", 1, 2, "1")));
@@ -255,7 +255,7 @@ fn transfer_to_the_wallet_of_somebody_else_hides_its_balance_also_when_it_is_rep
 }
 
 #[test]
-fn refusal_because_of_the_wallet_of_somebody_else_shows_nothing_of_it() {
+fn refusal_because_of_a_wallet_of_another_owner_does_not_show_its_balance() {
     let hidden = |reason| MoveRefused { reason, wallet_id: Some(id(2)), balance: None, currency: None };
     let (mut journal, ada) = wallets_of_ada_and_bob(("USD", Money::MAX_UNITS));
     let full = MoveMoneyCommand { owner: ada, ..transfer("a", 1, 2, "1") };

@@ -18,7 +18,7 @@ use crate::{
     },
     wallets::{
         records::{Account, BalanceReason, Entry, Movement, MovementKind, RecordedRefusal, RefusalKey, StoredWallet},
-        verification::{JournalEntry, MovementLine, OrderOfMovement, PaidOrder, PaymentOfOrder, WalletBalance},
+        verification::{JournalEntry, MovementLine, OrderOfMovement, PaidOrder, StatedPayment, WalletBalance},
     },
 };
 
@@ -161,7 +161,7 @@ fn order_of_movement(row: &impl DatabaseRow) -> Result<OrderOfMovement, Database
     if row.value::<Option<Uuid>>("order_id")?.is_none() {
         return Ok(OrderOfMovement::Missing);
     }
-    Ok(OrderOfMovement::Order(PaidOrder {
+    Ok(OrderOfMovement::Order(StatedPayment {
         paying: row.value::<Option<Uuid>>("paying_wallet_id")?.map(WalletId),
         credited: row.value::<Option<Uuid>>("credit_wallet_id")?.map(WalletId),
         currency: row.value("order_currency")?,
@@ -170,8 +170,8 @@ fn order_of_movement(row: &impl DatabaseRow) -> Result<OrderOfMovement, Database
     }))
 }
 
-pub(super) fn payment_of_order_of(row: &impl DatabaseRow) -> Result<PaymentOfOrder, DatabaseError> {
-    Ok(PaymentOfOrder { order: OrderId(row.value("id")?), has_movement: row.value("has_movement")? })
+pub(super) fn paid_order_of(row: &impl DatabaseRow) -> Result<PaidOrder, DatabaseError> {
+    Ok(PaidOrder { order: OrderId(row.value("id")?), has_movement: row.value("has_movement")? })
 }
 
 fn key_of(row: &impl DatabaseRow) -> Result<ClientKey, DatabaseError> {

@@ -15,7 +15,7 @@ pub(crate) use self::transaction::PostgresJournal;
 use self::{
     statements::{
         DELETE_CREATION_KEYS, DELETE_KEYS, DELETE_REFUSALS, INSERT_WALLET, JOURNAL_ENTRIES, LIST_ANONYMOUS_WALLETS,
-        LIST_OPERATIONS, LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, ORDER_AT_DISTANCE, PAID_ORDERS,
+        LIST_OPERATIONS, LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, NTH_ORDER_AFTER, PAID_ORDERS,
         WALLET_BALANCES, WALLET_BY_KEY, WALLETS_BY_ID,
     },
     transaction::PostgresTransaction,
@@ -23,8 +23,7 @@ use self::{
 use super::{
     EntryPosition, MovementRange, OperationScan, WalletScan,
     columns::{
-        OperationRow, journal_entry_of, movement_line_of, operation_of, payment_of_order_of, wallet_balance_of,
-        wallet_of,
+        OperationRow, journal_entry_of, movement_line_of, operation_of, paid_order_of, wallet_balance_of, wallet_of,
     },
     unit_of_work::WalletUnit,
 };
@@ -40,7 +39,7 @@ use crate::{
     wallets::{
         command::{Decision, MoveMoneyCommand},
         records::StoredWallet,
-        verification::{JournalEntry, MovementLine, PaymentOfOrder, WalletBalance},
+        verification::{JournalEntry, MovementLine, PaidOrder, WalletBalance},
     },
 };
 
@@ -184,7 +183,7 @@ impl PostgresWallets {
         rows.await?.iter().map(movement_line_of).collect()
     }
 
-    pub(super) async fn order_at_distance(
+    pub(super) async fn nth_order_after(
         &self,
         after: MovementId,
         count: u32,
@@ -192,16 +191,16 @@ impl PostgresWallets {
         let skipped = i64::from(count.saturating_sub(1));
         let found = self.0.run_repeatable(|connection| {
             Box::pin(
-                sqlx::query_scalar::<_, Uuid>(ORDER_AT_DISTANCE).bind(after.0).bind(skipped).fetch_optional(connection),
+                sqlx::query_scalar::<_, Uuid>(NTH_ORDER_AFTER).bind(after.0).bind(skipped).fetch_optional(connection),
             )
         });
         Ok(found.await?.map(OrderId))
     }
 
-    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaymentOfOrder>, DatabaseError> {
+    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaidOrder>, DatabaseError> {
         let rows = self.0.run_repeatable(|connection| {
             Box::pin(sqlx::query(PAID_ORDERS).bind(range.after.0).bind(range.last.0).fetch_all(connection))
         });
-        rows.await?.iter().map(payment_of_order_of).collect()
+        rows.await?.iter().map(paid_order_of).collect()
     }
 }

@@ -18,14 +18,13 @@ use uuid::Uuid;
 use self::statements::{
     DELETE_CREATION_KEYS, DELETE_KEYS, DELETE_REFUSALS, INSERT_CREATION_KEY, INSERT_WALLET, JOURNAL_ENTRIES,
     LIST_ANONYMOUS_WALLETS, LIST_OPERATIONS, LIST_WALLETS, LIST_WALLETS_OF_USER, MOVEMENT_LINES, NEWEST_KEY_TIME,
-    ORDER_AT_DISTANCE, PAID_ORDERS, WALLET_BALANCES, WALLET_BY_KEY, WALLETS_BY_ID,
+    NTH_ORDER_AFTER, PAID_ORDERS, WALLET_BALANCES, WALLET_BY_KEY, WALLETS_BY_ID,
 };
 pub(crate) use self::transaction::SqliteJournal;
 use super::{
     EntryPosition, MovementRange, OperationScan, WalletScan,
     columns::{
-        OperationRow, journal_entry_of, movement_line_of, operation_of, payment_of_order_of, wallet_balance_of,
-        wallet_of,
+        OperationRow, journal_entry_of, movement_line_of, operation_of, paid_order_of, wallet_balance_of, wallet_of,
     },
     unit_of_work::WalletUnit,
 };
@@ -40,7 +39,7 @@ use crate::{
     wallets::{
         command::{Decision, MoveMoneyCommand},
         records::StoredWallet,
-        verification::{JournalEntry, MovementLine, PaymentOfOrder, WalletBalance},
+        verification::{JournalEntry, MovementLine, PaidOrder, WalletBalance},
     },
 };
 
@@ -189,17 +188,17 @@ impl SqliteWallets {
         query.fetch_all(&self.database.readers).await?.iter().map(movement_line_of).collect()
     }
 
-    pub(super) async fn order_at_distance(
+    pub(super) async fn nth_order_after(
         &self,
         after: MovementId,
         count: u32,
     ) -> Result<Option<OrderId>, DatabaseError> {
-        let query = sqlx::query_scalar::<_, Uuid>(ORDER_AT_DISTANCE).bind(after.0).bind(count.saturating_sub(1));
+        let query = sqlx::query_scalar::<_, Uuid>(NTH_ORDER_AFTER).bind(after.0).bind(count.saturating_sub(1));
         Ok(query.fetch_optional(&self.database.readers).await?.map(OrderId))
     }
 
-    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaymentOfOrder>, DatabaseError> {
+    pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaidOrder>, DatabaseError> {
         let query = sqlx::query(PAID_ORDERS).bind(range.after.0).bind(range.last.0);
-        query.fetch_all(&self.database.readers).await?.iter().map(payment_of_order_of).collect()
+        query.fetch_all(&self.database.readers).await?.iter().map(paid_order_of).collect()
     }
 }

@@ -100,7 +100,7 @@ fn movements_add_up_to_zero_in_each_currency() {
 #[test]
 fn movement_of_an_order_must_be_the_payment_that_the_order_states() {
     let wallet = |number| WalletId(Uuid::from_u128(number));
-    let order = PaidOrder {
+    let order = StatedPayment {
         paying: Some(wallet(1)),
         credited: Some(wallet(2)),
         currency: "EUR".to_owned(),
@@ -119,12 +119,12 @@ fn movement_of_an_order_must_be_the_payment_that_the_order_states() {
     };
     assert_eq!(check_movements(&lines(OrderOfMovement::Order(order.clone()))), []);
     for wrong in [
-        PaidOrder { paying: Some(wallet(3)), ..order.clone() },
-        PaidOrder { paying: None, ..order.clone() },
-        PaidOrder { credited: None, ..order.clone() },
-        PaidOrder { currency: "USD".to_owned(), ..order.clone() },
-        PaidOrder { amount: 690_001, ..order.clone() },
-        PaidOrder { bitcoin: 31, ..order.clone() },
+        StatedPayment { paying: Some(wallet(3)), ..order.clone() },
+        StatedPayment { paying: None, ..order.clone() },
+        StatedPayment { credited: None, ..order.clone() },
+        StatedPayment { currency: "USD".to_owned(), ..order.clone() },
+        StatedPayment { amount: 690_001, ..order.clone() },
+        StatedPayment { bitcoin: 31, ..order.clone() },
     ] {
         assert_eq!(kinds(&check_movements(&lines(OrderOfMovement::Order(wrong)))), [WrongOrder]);
     }
@@ -133,7 +133,7 @@ fn movement_of_an_order_must_be_the_payment_that_the_order_states() {
 
 #[test]
 fn paid_order_needs_its_movement() {
-    let order = |number, has_movement| PaymentOfOrder { order: OrderId(Uuid::from_u128(number)), has_movement };
+    let order = |number, has_movement| PaidOrder { order: OrderId(Uuid::from_u128(number)), has_movement };
     let violations = check_paid_orders(&[order(1, true), order(2, false)]);
     assert_eq!((kinds(&violations), violations[0].order_id), (vec![MissingPayment], Some(OrderId(Uuid::from_u128(2)))));
 }

@@ -111,7 +111,7 @@ fn order_takes_the_amount_and_credits_the_bitcoin_in_one_movement() {
 }
 
 #[test]
-fn orders_are_decided_in_sequence_with_running_balances_and_refusals_count_nothing() {
+fn orders_are_decided_in_sequence_and_refused_orders_change_no_balance() {
     let mut tables = tables(140);
     let decisions = tables.commit(
         NOW,
@@ -168,7 +168,7 @@ fn order_is_refused_because_of_its_wallets_and_changes_nothing() {
 }
 
 #[test]
-fn repetition_receives_the_order_and_other_wallets_are_another_request() {
+fn repetition_returns_the_order_and_other_wallets_make_a_different_request() {
     let mut tables = tables(100);
     let first = tables.commit(NOW, &mut [paid(market("a", 30), 1, Some(2))]).remove(0);
     let again = tables.commit(NOW, &mut [paid(market("a", 30), 1, Some(2))]).remove(0);

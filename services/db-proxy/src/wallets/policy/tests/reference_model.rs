@@ -194,7 +194,7 @@ fn check_journal(journal: &Journal) {
 
 proptest! {
     #[test]
-    fn batches_decide_as_the_model_does(
+    fn decisions_match_the_model(
         actions in keyed_actions(),
         batches in vec((1..=MAX_BATCH, first_attempt()), 60),
     ) {

@@ -170,7 +170,7 @@ pub(super) const MOVEMENT_LINES: &str = "
     order by m.id, e.line";
 
 /// Reads only the index of the ids.
-pub(super) const ORDER_AT_DISTANCE: &str = "select id from orders where id > $1 order by id limit 1 offset $2";
+pub(super) const NTH_ORDER_AFTER: &str = "select id from orders where id > $1 order by id limit 1 offset $2";
 
 /// Finds the orders by the index of their ids.
 pub(super) const PAID_ORDERS: &str = "
