@@ -78,7 +78,7 @@ fn measure_system(system: &System, knows_usage: bool) -> Vec<Measurement> {
     let load = load_percent(processors).map(|load| Measurement::new(Measurement::LOAD, load, Measurement::PERCENT));
     let memory = Measurement::new(Measurement::MEMORY_AVAILABLE, system.available_memory(), Measurement::BYTES);
     let processors = Measurement::new(Measurement::PROCESSORS, processors, Measurement::PROCESSORS);
-    let measurements = [Some(processors), load, usage, Some(memory.of(system.total_memory()))];
+    let measurements = [Some(processors), load, usage, Some(memory.with_max(system.total_memory()))];
     measurements.into_iter().flatten().collect()
 }
 
@@ -98,7 +98,7 @@ fn measure_process() -> Vec<Measurement> {
     let memory = resident_memory().map(|bytes| Measurement::new(Measurement::MEMORY_USED, bytes, Measurement::BYTES));
     let files = open_files().map(|files| {
         let files = Measurement::new(Measurement::OPEN_FILES, files, "files");
-        max_open_files().map_or(files.clone(), |max| files.of(max))
+        max_open_files().map_or(files.clone(), |max| files.with_max(max))
     });
     memory.into_iter().chain(files).collect()
 }
@@ -111,7 +111,7 @@ pub fn disk_available(folder: &Path) -> Option<Measurement> {
     // Blocks that are reserved for the administrator count as used.
     let size = disk.f_blocks.saturating_sub(disk.f_bfree.saturating_sub(disk.f_bavail));
     let available = Measurement::new(Measurement::DISK_AVAILABLE, bytes(disk.f_bavail), Measurement::BYTES);
-    Some(available.of(bytes(size)).about(folder.display().to_string()))
+    Some(available.with_max(bytes(size)).with_subject(folder.display().to_string()))
 }
 
 #[cfg(test)]

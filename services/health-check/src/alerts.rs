@@ -151,7 +151,7 @@ impl Alerts {
         let faults = find_faults(health, self.thresholds);
         self.silences.remove_ended(now.wall);
         let silences = &self.silences;
-        let changed = self.tracker.update(faults, |alert| silences.of(alert), now);
+        let changed = self.tracker.update(faults, |alert| silences.matching_silence(alert), now);
         for alert in changed {
             let Alert { name, subject, severity, state, summary, .. } = &alert;
             tracing::info!(alert = name, subject, %severity, summary, "the alert is {state}");

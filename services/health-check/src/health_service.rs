@@ -27,8 +27,8 @@ use crate::{
     alerts::Alerts,
     clock::Instants,
     error::Error,
-    history::{CurrentState, History, HistoryFilter},
-    limit_pace::LimitUse,
+    history::{AbnormalState, History, HistoryFilter},
+    limit_pace::LimitUsage,
     metrics::HealthMetrics,
     registry::{ServiceRegistry, StateChange},
     report_store::{ReportFilter, ReportStore},
@@ -49,7 +49,7 @@ const EXPECTED_SERVICES: [&str; 9] = [
 ];
 
 /// After this time, every fault that existed before a restart of health-check has been noticed again.
-const ALERTS_KNOWN_AFTER: Duration = Duration::from_mins(3);
+const RESTART_GRACE: Duration = Duration::from_mins(3);
 
 pub(crate) struct HealthService {
     state: Mutex<State>,
@@ -61,7 +61,7 @@ pub(crate) struct HealthService {
 struct State {
     registry: ServiceRegistry,
     reports: ReportStore,
-    limit_use: LimitUse,
+    limit_usage: LimitUsage,
     alerts: Alerts,
     history: History,
 }
@@ -85,7 +85,7 @@ impl State {
     /// The order intake, with the pace at which the limit is used.
     fn order_intake(&self, now: Instants) -> OrderIntake {
         let intake = self.registry.order_intake(now);
-        let limit_pace = intake.limit.as_ref().and_then(|limit| self.limit_use.pace(limit, now));
+        let limit_pace = intake.limit.as_ref().and_then(|limit| self.limit_usage.pace(limit, now));
         OrderIntake { limit_pace, ..intake }
     }
 
@@ -114,7 +114,7 @@ impl State {
                 let is_pending = |alert: &Alert| {
                     alert.state == AlertState::Pending && alert.name == period.state && alert.subject == period.subject
                 };
-                now.monotonic >= ALERTS_KNOWN_AFTER && !alerts.iter().any(is_pending)
+                now.monotonic >= RESTART_GRACE && !alerts.iter().any(is_pending)
             }
             HistoryKind::Service => health
                 .services
@@ -124,7 +124,7 @@ impl State {
         };
         let firing = alerts.iter().filter(|alert| alert.state == AlertState::Firing).cloned();
         let mut states: Vec<_> = firing
-            .map(|Alert { name: state, subject, summary: why, .. }| CurrentState {
+            .map(|Alert { name: state, subject, summary: why, .. }| AbnormalState {
                 kind: HistoryKind::Alert,
                 subject,
                 state,
@@ -138,7 +138,7 @@ impl State {
             let faulty: Vec<_> = faulty.map(|state| format!("{}: {}", state.subject, state.state)).collect();
             let why = orders.into_iter().chain(faulty).collect::<Vec<_>>().join("; ");
             let (kind, subject) = (HistoryKind::Platform, HistoryKind::Platform.as_str().to_owned());
-            states.push(CurrentState { kind, subject, state: health.status.to_string(), why });
+            states.push(AbnormalState { kind, subject, state: health.status.to_string(), why });
         }
         self.history.update(states, is_known, now);
     }
@@ -165,7 +165,7 @@ impl HealthService {
         let state = Mutex::new(State {
             registry,
             reports: ReportStore::new(),
-            limit_use: LimitUse::default(),
+            limit_usage: LimitUsage::default(),
             alerts,
             history,
         });
@@ -225,7 +225,7 @@ impl HealthService {
         let mut state = self.state();
         self.record_state_changes(&mut state, now);
         if let Some(limit) = state.registry.order_intake(now).limit {
-            state.limit_use.record(&limit, now);
+            state.limit_usage.record(&limit, now);
         }
         let health = state.health(now);
         state.alerts.update(&health, now);
@@ -316,14 +316,14 @@ impl HealthService {
 }
 
 /// The state of a service that is not in order. `None` if it is alive, or not known.
-fn service_state(service: &ServiceHealth) -> Option<CurrentState> {
+fn service_state(service: &ServiceHealth) -> Option<AbnormalState> {
     let ServiceHealth { service: name, state, ready, parts, .. } = service;
     if matches!(state, ServiceState::Alive | ServiceState::Unknown) {
         return None;
     }
     let missing: Vec<_> = parts.iter().filter(|part| !part.ready).map(Component::name_with_detail).collect();
     let state = if *ready == Some(false) { "not ready".to_owned() } else { state.to_string() };
-    Some(CurrentState { kind: HistoryKind::Service, subject: name.clone(), state, why: missing.join("; ") })
+    Some(AbnormalState { kind: HistoryKind::Service, subject: name.clone(), state, why: missing.join("; ") })
 }
 
 /// The state before the change. `None` if the state is the same as before: only `ready` or `starting` has changed.

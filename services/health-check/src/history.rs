@@ -47,14 +47,14 @@ impl HistoryConfig {
 
 /// A state that is not in order now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CurrentState {
+pub(crate) struct AbnormalState {
     pub(crate) kind: HistoryKind,
     pub(crate) subject: String,
     pub(crate) state: String,
     pub(crate) why: String,
 }
 
-impl CurrentState {
+impl AbnormalState {
     /// Whether the period is about the same. Several alerts may have one subject, so their names distinguish them.
     fn is_same_subject(&self, period: &HistoryPeriod) -> bool {
         period.kind == self.kind
@@ -118,14 +118,14 @@ impl History {
     /// period whose subject is not known continues, for example after a restart of health-check.
     pub(crate) fn update(
         &mut self,
-        states: Vec<CurrentState>,
+        states: Vec<AbnormalState>,
         is_known: impl Fn(&HistoryPeriod) -> bool,
         now: Instants,
     ) {
         let mut changed = Vec::new();
         for period in self.periods.iter_mut().filter(|period| period.to.is_none()) {
-            let lasts = states.iter().any(|state| state.is_same_subject(period) && state.state == period.state);
-            if !lasts && is_known(period) {
+            let continues = states.iter().any(|state| state.is_same_subject(period) && state.state == period.state);
+            if !continues && is_known(period) {
                 period.to = Some(now.wall.max(period.from));
                 changed.push(period.clone());
             }
@@ -136,7 +136,7 @@ impl History {
             }
             // Ids are derived from the wall time, so they keep increasing after a restart without a file.
             self.last_id = u64::try_from(now.wall.micros()).unwrap_or(0).max(self.last_id + 1);
-            let CurrentState { kind, subject, state, why } = state;
+            let AbnormalState { kind, subject, state, why } = state;
             let period = HistoryPeriod { id: self.last_id, kind, subject, state, why, from: now.wall, to: None };
             self.periods.push_back(period.clone());
             changed.push(period);

@@ -25,9 +25,9 @@ struct Sample {
 
 /// The used part of the limit in the last hour, once a minute.
 #[derive(Debug, Default)]
-pub(crate) struct LimitUse(VecDeque<Sample>);
+pub(crate) struct LimitUsage(VecDeque<Sample>);
 
-impl LimitUse {
+impl LimitUsage {
     /// Records the limit, unless the last sample is less than a minute old.
     pub(crate) fn record(&mut self, limit: &OrderLimitStatus, now: Instants) {
         let at = now.monotonic;
@@ -44,19 +44,19 @@ impl LimitUse {
     /// The pace since the oldest sample. `None` if the oldest sample is less than a minute old.
     pub(crate) fn pace(&self, limit: &OrderLimitStatus, now: Instants) -> Option<LimitPace> {
         let oldest = self.0.front()?;
-        let over = now.monotonic.saturating_sub(oldest.at);
-        if over < SAMPLE_INTERVAL {
+        let elapsed = now.monotonic.saturating_sub(oldest.at);
+        if elapsed < SAMPLE_INTERVAL {
             return None;
         }
         // Quotes that expired may have returned more than orders used.
         let used = used(limit).saturating_sub(oldest.used);
         let full_at = (used > Sats::ZERO).then(|| {
             let millis =
-                i128::from(limit.remaining.get()) * i128::try_from(over.as_millis()).ok()? / i128::from(used.get());
-            let left = Duration::from_millis(u64::try_from(millis).ok()?);
-            (left <= MAX_FORECAST).then(|| now.wall.plus(left))
+                i128::from(limit.remaining.get()) * i128::try_from(elapsed.as_millis()).ok()? / i128::from(used.get());
+            let time_left = Duration::from_millis(u64::try_from(millis).ok()?);
+            (time_left <= MAX_FORECAST).then(|| now.wall.plus(time_left))
         });
-        Some(LimitPace { used, over_secs: over.as_secs(), full_at: full_at.flatten() })
+        Some(LimitPace { used, over_secs: elapsed.as_secs(), full_at: full_at.flatten() })
     }
 }
 

@@ -107,11 +107,11 @@ function priceRow(price) {
     cell);
 }
 
-const withoutZeros = (bitcoin) => bitcoin.replace(/\.?0+$/, "");
+const withoutTrailingZeros = (bitcoin) => bitcoin.replace(/\.?0+$/, "");
 
 function paceText(pace) {
   if (!pace) return [];
-  const used = `${withoutZeros(pace.used)} BTC were used in the last ${formatDuration(pace.over_secs)}`;
+  const used = `${withoutTrailingZeros(pace.used)} BTC were used in the last ${formatDuration(pace.over_secs)}`;
   const end = pace.full_at ? `; at this pace, the limit is reached at ${formatTime(pace.full_at)} UTC` : "";
   return [createElement("span", "faint", used + end)];
 }
@@ -121,8 +121,8 @@ function limitText(limit, pace) {
   const meter = createElement("meter");
   [meter.min, meter.max, meter.value] = [0, Number(limit.limit), Number(limit.remaining)];
   meter.title = "What is left of the limit of all orders";
-  const reserved = Number(limit.reserved) > 0 ? `; open quotes reserve ${withoutZeros(limit.reserved)} BTC` : "";
-  return [meter, `${withoutZeros(limit.remaining)} of ${withoutZeros(limit.limit)} BTC are left${reserved}`,
+  const reserved = Number(limit.reserved) > 0 ? `; open quotes reserve ${withoutTrailingZeros(limit.reserved)} BTC` : "";
+  return [meter, `${withoutTrailingZeros(limit.remaining)} of ${withoutTrailingZeros(limit.limit)} BTC are left${reserved}`,
     ...paceText(pace)];
 }
 

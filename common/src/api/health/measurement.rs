@@ -61,12 +61,12 @@ impl Measurement {
 
     /// The same measurement with its largest possible value.
     #[must_use]
-    pub fn of(self, max: impl TryInto<i64>) -> Self {
+    pub fn with_max(self, max: impl TryInto<i64>) -> Self {
         Self { max: max.try_into().ok(), ..self }
     }
 
     #[must_use]
-    pub fn about(self, subject: impl Into<String>) -> Self {
+    pub fn with_subject(self, subject: impl Into<String>) -> Self {
         Self { subject: Some(subject.into()), ..self }
     }
 

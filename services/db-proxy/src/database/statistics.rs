@@ -73,7 +73,7 @@ impl PostgresDatabase {
         let number = |index: usize| row.try_get::<i64, _>(index);
         let standbys = number(4)?;
         let mut measurements = vec![
-            Measurement::new(Measurement::CONNECTIONS_USED, number(0)?, "connections").of(number(1)?),
+            Measurement::new(Measurement::CONNECTIONS_USED, number(0)?, "connections").with_max(number(1)?),
             Measurement::new(Measurement::SLOW_STATEMENTS, number(2)?, "statements"),
             Measurement::new(Measurement::DATABASE_SIZE, number(3)?, Measurement::BYTES),
             Measurement::new(Measurement::STANDBYS, standbys, "standbys"),

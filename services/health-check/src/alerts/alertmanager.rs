@@ -59,12 +59,12 @@ impl AlertmanagerFeed {
                 // Its result is an error only if the sender is dropped, which `self` prevents.
                 let _ = tokio::time::timeout_at(until, alerts.changed()).await;
             }
-            let bodies = bodies(&alerts.borrow_and_update(), Timestamp::now());
-            if bodies.is_empty() {
+            let postable = postable_alerts(&alerts.borrow_and_update(), Timestamp::now());
+            if postable.is_empty() {
                 failed = false;
                 continue;
             }
-            match post(&client, &url, &bodies).await {
+            match post(&client, &url, &postable).await {
                 Ok(()) => {
                     if failed {
                         tracing::info!("Alertmanager accepts alerts again");
@@ -94,7 +94,7 @@ struct PostableAlert {
 }
 
 /// The alerts to send. A silenced alert is sent only after it is resolved, because Alertmanager may know it from before the silence.
-fn bodies(alerts: &[Alert], now: Timestamp) -> Vec<PostableAlert> {
+fn postable_alerts(alerts: &[Alert], now: Timestamp) -> Vec<PostableAlert> {
     let sent = alerts.iter().filter(|alert| alert.state == AlertState::Resolved || alert.silence.is_none());
     let body = |alert: &Alert| {
         let labels = [("alertname", &alert.name), ("subject", &alert.subject)];
@@ -115,8 +115,8 @@ fn bodies(alerts: &[Alert], now: Timestamp) -> Vec<PostableAlert> {
     sent.map(body).collect()
 }
 
-async fn post(client: &reqwest::Client, url: &str, bodies: &[PostableAlert]) -> Result<(), String> {
-    let status = post_json(client, url, &bodies).await?;
+async fn post(client: &reqwest::Client, url: &str, postable: &[PostableAlert]) -> Result<(), String> {
+    let status = post_json(client, url, &postable).await?;
     if status.is_success() { Ok(()) } else { Err(format!("status {status}")) }
 }
 

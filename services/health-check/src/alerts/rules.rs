@@ -22,7 +22,7 @@ const STOPPED_HOLD: Duration = secs(180);
 /// For a component without which something fails now.
 const BROKEN_HOLD: Duration = secs(10);
 /// For a state that often ends by itself.
-const PASSING_HOLD: Duration = secs(30);
+const TRANSIENT_HOLD: Duration = secs(30);
 /// For a measured value, which may be high for a moment.
 const MEASURED_HOLD: Duration = secs(60);
 const LONG_HOLD: Duration = secs(120);
@@ -194,7 +194,7 @@ fn component_fault(service: &str, component: &Component) -> Option<Fault> {
         _ => {
             let source = name.strip_prefix(Component::SOURCE)?;
             let summary = format!("The price source {source} does not vote: {why}.");
-            Some(Fault::new(Rule::PriceSourceSilent, source, PASSING_HOLD, summary))
+            Some(Fault::new(Rule::PriceSourceSilent, source, TRANSIENT_HOLD, summary))
         }
     }
 }
@@ -254,7 +254,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
         faults.push(Fault::new(
             Rule::OrdersRefused,
             "orders",
-            PASSING_HOLD,
+            TRANSIENT_HOLD,
             format!("Orders are not accepted: {why}."),
         ));
     }
@@ -264,7 +264,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
         if !intake.accepted {
             let why = intake.reason.as_deref().unwrap_or("there is no price");
             let summary = format!("Orders in {currency} are refused: {why}.");
-            faults.push(fault(Rule::NoPriceInCurrency, PASSING_HOLD, summary));
+            faults.push(fault(Rule::NoPriceInCurrency, TRANSIENT_HOLD, summary));
         } else if intake.price.as_ref().is_some_and(|price| price.state == PriceState::Prolonged) {
             let summary =
                 format!("Orders in {currency} use the last good price, because the sources agree on no newer one.");

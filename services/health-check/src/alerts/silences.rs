@@ -77,7 +77,7 @@ impl Silences {
     }
 
     /// The id of the silence because of which nobody is notified of the alert.
-    pub(crate) fn of(&self, alert: &Alert) -> Option<String> {
+    pub(crate) fn matching_silence(&self, alert: &Alert) -> Option<String> {
         self.0.iter().rfind(|silence| silence.matches(alert)).map(|silence| silence.id.clone())
     }
 

@@ -20,7 +20,7 @@ const RESOLVED_RETENTION: Duration = Duration::from_mins(15);
 
 /// An alert is about one subject of one rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct AlertKey {
     rule: Rule,
     subject: String,
 }
@@ -76,7 +76,7 @@ impl TrackedAlert {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct AlertTracker(BTreeMap<Key, TrackedAlert>);
+pub(crate) struct AlertTracker(BTreeMap<AlertKey, TrackedAlert>);
 
 impl AlertTracker {
     /// Updates the alerts with the faults that exist now. Returns the alerts of which somebody must be notified: those that fire,
@@ -89,7 +89,7 @@ impl AlertTracker {
     ) -> Vec<Alert> {
         let mut present = BTreeSet::new();
         for fault in faults {
-            let key = Key { rule: fault.rule, subject: fault.subject.clone() };
+            let key = AlertKey { rule: fault.rule, subject: fault.subject.clone() };
             let is_first = present.insert(key.clone());
             let new = || TrackedAlert {
                 fault: fault.clone(),

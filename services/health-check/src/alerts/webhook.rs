@@ -103,11 +103,11 @@ async fn send(client: &reqwest::Client, url: &Secret, alert: &Alert) {
 
 async fn post(client: &reqwest::Client, url: &Secret, alert: &Alert) -> Result<(), Failure> {
     let status = post_json(client, url.expose(), alert).await.map_err(Failure::Retry)?;
-    let is_passing =
+    let is_transient =
         status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
     match status {
         _ if status.is_success() => Ok(()),
-        _ if is_passing => Err(Failure::Retry(format!("status {status}"))),
+        _ if is_transient => Err(Failure::Retry(format!("status {status}"))),
         _ => Err(Failure::Drop(format!("status {status}"))),
     }
 }

@@ -52,12 +52,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Records(Vec::new())),
-        Err(error) => return Err(error).with_context(|| description(path)),
+        Err(error) => return Err(error).with_context(|| error_context(path)),
     };
     let mut records = Vec::new();
     let mut skipped = 0_u64;
     for line in BufReader::new(file).split(b'\n') {
-        let line = line.with_context(|| description(path))?;
+        let line = line.with_context(|| error_context(path))?;
         match serde_json::from_slice(&line) {
             Ok(record) => records.push(record),
             Err(_) => skipped += u64::from(!line.is_empty()),
@@ -69,7 +69,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
     Ok(Records(records))
 }
 
-fn description(path: &Path) -> String {
+fn error_context(path: &Path) -> String {
     format!("the file of HEALTH_HISTORY_FILE={} cannot be used", path.display())
 }
 
@@ -81,7 +81,7 @@ impl HistoryFile {
     /// Replaces the file by one with these lines.
     pub(super) fn replace(path: &Path, records: impl Iterator<Item = Record>) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = write_new(path, folder, records).with_context(|| description(path))?;
+        let file = write_new(path, folder, records).with_context(|| error_context(path))?;
         let (sender, receiver) = sync_channel(MAX_QUEUED);
         let path = path.to_owned();
         let builder = thread::Builder::new().name("history".to_owned());

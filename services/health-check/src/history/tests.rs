@@ -5,8 +5,8 @@ use common::api::alerts::NewSilence;
 use super::*;
 use crate::{alerts::silences::Silences, clock::tests::instants_at};
 
-fn state(subject: &str, state: &str) -> CurrentState {
-    CurrentState {
+fn state(subject: &str, state: &str) -> AbnormalState {
+    AbnormalState {
         kind: HistoryKind::Service,
         subject: subject.to_owned(),
         state: state.to_owned(),
@@ -14,7 +14,7 @@ fn state(subject: &str, state: &str) -> CurrentState {
     }
 }
 
-fn update(history: &mut History, states: &[CurrentState], secs: u64) {
+fn update(history: &mut History, states: &[AbnormalState], secs: u64) {
     history.update(states.to_vec(), |_| true, instants_at(secs));
 }
 
@@ -46,7 +46,7 @@ fn each_state_is_one_period_from_its_beginning_to_its_end() {
 #[test]
 fn two_alerts_about_one_subject_are_two_periods() {
     let mut history = in_memory();
-    let alert = |name: &str| CurrentState { kind: HistoryKind::Alert, ..state("database", name) };
+    let alert = |name: &str| AbnormalState { kind: HistoryKind::Alert, ..state("database", name) };
     update(&mut history, &[alert("CommitsFail"), alert("DiskNearlyFull")], 1);
     update(&mut history, &[alert("DiskNearlyFull")], 2);
     assert_eq!(shown(&history), ["database DiskNearlyFull 1-", "database CommitsFail 1-2"]);

@@ -8,7 +8,7 @@ use super::{Instance, ServiceRegistry};
 use crate::clock::Instants;
 
 /// A running instance that names its machine.
-struct Located<'a> {
+struct ReportedMachine<'a> {
     service: &'a str,
     last_seen: Instants,
     machine: &'a Machine,
@@ -17,12 +17,12 @@ struct Located<'a> {
 impl ServiceRegistry {
     /// The machines of all running instances.
     pub(crate) fn machines(&self, now: Instants) -> Vec<MachineHealth> {
-        let mut by_machine: BTreeMap<&str, Vec<Located>> = BTreeMap::new();
+        let mut by_machine: BTreeMap<&str, Vec<ReportedMachine>> = BTreeMap::new();
         for (service, entry) in &self.services {
             for Instance { heartbeat, last_seen, .. } in entry.running(now) {
                 if let Some(machine) = &heartbeat.machine {
-                    let located = Located { service, last_seen: *last_seen, machine };
-                    by_machine.entry(&machine.id).or_default().push(located);
+                    let reported = ReportedMachine { service, last_seen: *last_seen, machine };
+                    by_machine.entry(&machine.id).or_default().push(reported);
                 }
             }
         }
@@ -33,18 +33,18 @@ impl ServiceRegistry {
 }
 
 /// One machine. Of several values of one measurement, the latest one counts. `None` if the list is empty.
-fn machine_health(mut located: Vec<Located<'_>>) -> Option<MachineHealth> {
-    located.sort_by_key(|located| located.last_seen.monotonic);
+fn machine_health(mut reported: Vec<ReportedMachine<'_>>) -> Option<MachineHealth> {
+    reported.sort_by_key(|reported| reported.last_seen.monotonic);
     let mut measurements: Vec<Measurement> = Vec::new();
-    for measurement in located.iter().flat_map(|located| &located.machine.measurements) {
+    for measurement in reported.iter().flat_map(|reported| &reported.machine.measurements) {
         let is_same = |older: &&mut Measurement| older.name == measurement.name && older.subject == measurement.subject;
         match measurements.iter_mut().find(is_same) {
             Some(older) => *older = measurement.clone(),
             None => measurements.push(measurement.clone()),
         }
     }
-    let services: BTreeSet<_> = located.iter().map(|located| located.service.to_owned()).collect();
-    let latest = located.last()?;
+    let services: BTreeSet<_> = reported.iter().map(|reported| reported.service.to_owned()).collect();
+    let latest = reported.last()?;
     Some(MachineHealth {
         name: latest.machine.name.clone(),
         services: services.into_iter().collect(),

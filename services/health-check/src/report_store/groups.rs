@@ -11,7 +11,7 @@ use super::{ReportFilter, ReportStore};
 
 /// What the reports of a group have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Shape<'a> {
+struct GroupKey<'a> {
     level: Level,
     service: &'a str,
     source: Option<&'a str>,
@@ -22,11 +22,11 @@ impl ReportStore {
     /// Up to `limit` groups of the reports that match. The group with the newest report comes first.
     pub(crate) fn groups(&self, filter: &ReportFilter, limit: usize) -> Vec<ReportGroup> {
         let mut groups: Vec<ReportGroup> = Vec::new();
-        let mut positions: HashMap<Shape<'_>, usize> = HashMap::new();
+        let mut positions: HashMap<GroupKey<'_>, usize> = HashMap::new();
         for report in self.newest_first(u64::MAX).filter(|report| filter.matches(report)) {
             let StoredReport { level, service, source, status, received_at, .. } = report;
-            let shape = Shape { level: *level, service, source: source.as_deref(), message: message_shape(status) };
-            let position = *positions.entry(shape).or_insert_with(|| {
+            let key = GroupKey { level: *level, service, source: source.as_deref(), message: message_pattern(status) };
+            let position = *positions.entry(key).or_insert_with(|| {
                 let (first_at, last_at) = (*received_at, *received_at);
                 groups.push(ReportGroup { count: 0, first_at, last_at, latest: report.clone() });
                 groups.len() - 1
@@ -41,20 +41,20 @@ impl ReportStore {
 }
 
 /// The message, in which `#` replaces each word that contains a digit.
-fn message_shape(message: &str) -> String {
-    let mut shape = String::with_capacity(message.len());
+fn message_pattern(message: &str) -> String {
+    let mut pattern = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(start) = rest.find(char::is_alphanumeric) {
-        shape.push_str(&rest[..start]);
+        pattern.push_str(&rest[..start]);
         rest = &rest[start..];
         let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '.';
         let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         let word = &rest[..end];
-        shape.push_str(if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { word });
+        pattern.push_str(if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { word });
         rest = &rest[end..];
     }
-    shape.push_str(rest);
-    shape
+    pattern.push_str(rest);
+    pattern
 }
 
 #[cfg(test)]

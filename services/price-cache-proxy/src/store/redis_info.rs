@@ -61,7 +61,7 @@ fn describe_server(info: &InfoDict) -> Description {
         let used = Measurement::new(Measurement::MEMORY_USED, used, Measurement::BYTES);
         // 0 means that there is no limit.
         match info.get::<u64>("maxmemory") {
-            Some(max) if max > 0 => used.of(max),
+            Some(max) if max > 0 => used.with_max(max),
             _ => used,
         }
     });

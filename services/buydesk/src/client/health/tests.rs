@@ -203,13 +203,13 @@ fn measurements_and_the_pace_of_the_limit_are_shown_with_units() {
     let mut orders = accepted();
     orders["limit_pace"] = json!({ "used": "0.50000000", "over_secs": 1800, "full_at": NOW });
     let mut health = health("ok", &orders, &[service("create-order", "alive", json!({}))]);
-    let connections = Measurement::new(Measurement::CONNECTIONS_USED, 12, "connections").of(100);
+    let connections = Measurement::new(Measurement::CONNECTIONS_USED, 12, "connections").with_max(100);
     health.infrastructure = serde_json::from_value(json!([
         { "name": "database", "ready": true, "told_by": ["db-proxy"], "measurements": [connections] },
         { "name": "clock", "ready": true, "told_by": ["db-proxy"] },
     ]))
     .unwrap();
-    let memory = Measurement::new(Measurement::MEMORY_AVAILABLE, 3_i64 << 30, Measurement::BYTES).of(4_i64 << 30);
+    let memory = Measurement::new(Measurement::MEMORY_AVAILABLE, 3_i64 << 30, Measurement::BYTES).with_max(4_i64 << 30);
     health.machines = serde_json::from_value(json!([
         { "name": "host-1", "services": ["users"], "last_seen": NOW, "measurements": [memory] },
     ]))

@@ -6,11 +6,11 @@ use super::*;
 use crate::alerts::tests::alert;
 
 #[test]
-fn firing_alert_ends_later_unless_it_is_sent_again_and_a_resolved_one_has_ended() {
+fn firing_alert_ends_after_its_lifetime_and_resolved_alert_when_it_was_resolved() {
     let now: Timestamp = "2026-01-02T03:10:00Z".parse().unwrap();
     let silenced = Alert { silence: Some("s".to_owned()), ..alert("A", "silenced", AlertState::Firing) };
     let alerts = [alert("A", "x", AlertState::Firing), alert("A", "y", AlertState::Resolved), silenced];
-    let sent = serde_json::to_value(bodies(&alerts, now)).unwrap();
+    let sent = serde_json::to_value(postable_alerts(&alerts, now)).unwrap();
     let labels =
         json!({ "alertname": "A", "subject": "x", "service": "db-proxy", "severity": "critical", "job": "buydesk" });
     assert_eq!(sent[0]["labels"], labels);

@@ -37,13 +37,14 @@ fn found_in_component(service_name: &str, component: &Value) -> Vec<String> {
 
 #[test]
 fn healthy_platform_has_no_fault() {
-    let disk = Measurement::new(Measurement::DISK_AVAILABLE, 10, Measurement::BYTES).of(100).about("/data");
+    let disk =
+        Measurement::new(Measurement::DISK_AVAILABLE, 10, Measurement::BYTES).with_max(100).with_subject("/data");
     let component = json!({ "name": "database", "ready": true, "measurements": [disk] });
     assert_eq!(found_in_component("db-proxy", &component), [""; 0]);
 }
 
 #[test]
-fn state_of_a_service_is_a_fault_that_is_held_longer_if_the_service_may_be_starting() {
+fn fault_of_a_service_that_may_be_starting_has_a_longer_hold() {
     let fault_of = |state: &str| {
         let service = json!({ "service": "rates", "state": state, "parts": [], "instances": [] });
         find_faults(&health(&[service], &accepted()), Thresholds::default()).into_iter().next()
@@ -61,7 +62,7 @@ fn state_of_a_service_is_a_fault_that_is_held_longer_if_the_service_may_be_start
 }
 
 #[test]
-fn component_that_is_not_ready_is_the_fault_of_its_rule() {
+fn unready_component_causes_the_fault_of_its_rule() {
     for (service, component, expected) in [
         ("db-proxy", "database", "CommitsFail database"),
         ("db-proxy", "journal", "CommitsFail journal"),
@@ -83,7 +84,8 @@ fn measurement_beyond_its_threshold_is_a_fault() {
         found_in_component("db-proxy", &json!({ "name": "x", "ready": true, "measurements": [measurement] }))
     };
     let none = [""; 0];
-    let disk = |available: i64| Measurement::new(Measurement::DISK_AVAILABLE, available, Measurement::BYTES).of(1000);
+    let disk =
+        |available: i64| Measurement::new(Measurement::DISK_AVAILABLE, available, Measurement::BYTES).with_max(1000);
     assert_eq!(
         (measured(disk(100)), measured(disk(99))),
         (none.map(str::to_owned).into(), vec!["DiskNearlyFull x".to_owned()])
@@ -95,15 +97,15 @@ fn measurement_beyond_its_threshold_is_a_fault() {
     let counted = |name: &str, value: i64| Measurement::new(name, value, "things");
     assert_eq!(measured(counted(Measurement::WAITING_COMMANDS, 1001)), ["QueueGrows x"]);
     assert_eq!(measured(counted(Measurement::REPLICATION_LAG, 10_001)), ["ReplicationLags x"]);
-    assert_eq!(measured(counted(Measurement::CONNECTIONS_USED, 91).of(100)), ["DatabaseConnectionsUsedUp x"]);
-    assert_eq!(measured(counted(Measurement::CONNECTIONS_USED, 90).of(100)), none);
-    let files = Measurement::new(Measurement::OPEN_FILES, 81, "files").of(100);
+    assert_eq!(measured(counted(Measurement::CONNECTIONS_USED, 91).with_max(100)), ["DatabaseConnectionsUsedUp x"]);
+    assert_eq!(measured(counted(Measurement::CONNECTIONS_USED, 90).with_max(100)), none);
+    let files = Measurement::new(Measurement::OPEN_FILES, 81, "files").with_max(100);
     let process = service("rates", &json!([]), &[files]);
     assert_eq!(found(&health(&[process], &accepted())), ["FileDescriptorsUsedUp host-1-42"]);
 }
 
 #[test]
-fn instance_that_does_not_run_has_no_fault_of_its_own() {
+fn instance_that_is_not_running_causes_no_fault() {
     let mut stopped = service("db-proxy", &json!([{ "name": "database", "ready": false }]), &[]);
     stopped["instances"][0]["state"] = "missing".into();
     assert_eq!(found(&health(&[stopped], &accepted())), [""; 0]);
@@ -112,7 +114,7 @@ fn instance_that_does_not_run_has_no_fault_of_its_own() {
 #[test]
 fn thresholds_of_machines_are_settings_and_zero_turns_them_off() {
     let mut health = health(&[], &accepted());
-    let memory = Measurement::new(Measurement::MEMORY_AVAILABLE, 4, Measurement::BYTES).of(100);
+    let memory = Measurement::new(Measurement::MEMORY_AVAILABLE, 4, Measurement::BYTES).with_max(100);
     health.machines = serde_json::from_value(json!([
         { "name": "host-1", "services": [], "last_seen": NOW, "measurements": [memory] },
     ]))

@@ -32,7 +32,7 @@ fn silence_matches_its_alert_and_its_service_until_it_ends() {
         let mut silences = Silences::default();
         silences.add(new, instants_at(0).wall).unwrap();
         silences.remove_ended(instants_at(secs).wall);
-        [&missing, &commits].map(|alert| silences.of(alert).is_some())
+        [&missing, &commits].map(|alert| silences.matching_silence(alert).is_some())
     };
     assert_eq!(matches(silence(None, Some("db-proxy"), 60), 59), [true, true]);
     assert_eq!(matches(silence(None, Some("db-proxy"), 60), 60), [false, false]);

@@ -38,7 +38,7 @@ fn alert_fires_after_its_hold_and_is_resolved_after_the_fault_has_ended() {
 }
 
 #[test]
-fn blip_notifies_nobody() {
+fn fault_that_is_shorter_than_its_hold_sends_no_notification() {
     let mut tracker = AlertTracker::default();
     for round in 0..10 {
         assert_eq!(update(&mut tracker, &[disk_fault()], round * 60), []);
@@ -49,7 +49,7 @@ fn blip_notifies_nobody() {
 }
 
 #[test]
-fn fault_that_comes_and_goes_is_one_alert() {
+fn intermittent_fault_is_one_alert() {
     let mut tracker = AlertTracker::default();
     update(&mut tracker, &[disk_fault()], 0);
     assert_eq!(update(&mut tracker, &[disk_fault()], 30), [AlertState::Firing]);
@@ -61,7 +61,7 @@ fn fault_that_comes_and_goes_is_one_alert() {
 }
 
 #[test]
-fn same_rule_of_two_subjects_is_two_alerts() {
+fn faults_of_one_rule_in_two_subjects_are_two_alerts() {
     let mut tracker = AlertTracker::default();
     let faults = ["a", "b"].map(|subject| fault(Rule::ServiceMissing, subject, 0));
     assert_eq!(update(&mut tracker, &faults, 0), [AlertState::Firing; 2]);
@@ -71,7 +71,7 @@ fn same_rule_of_two_subjects_is_two_alerts() {
 }
 
 #[test]
-fn resolved_fault_that_returns_is_held_and_notified_again() {
+fn recurring_fault_fires_again_after_its_hold() {
     let mut tracker = AlertTracker::default();
     update(&mut tracker, &[disk_fault()], 0);
     update(&mut tracker, &[disk_fault()], 30);
@@ -83,7 +83,7 @@ fn resolved_fault_that_returns_is_held_and_notified_again() {
 }
 
 #[test]
-fn silenced_alert_is_shown_and_notified_only_if_it_still_fires_after_the_silence() {
+fn silenced_alert_sends_a_notification_only_if_it_fires_after_the_silence() {
     let silenced = |tracker: &mut AlertTracker, faults: &[Fault], secs| {
         tracker.update(faults.to_vec(), |_| Some("s".to_owned()), instants_at(secs)).len()
     };
@@ -107,7 +107,7 @@ fn silenced_alert_is_shown_and_notified_only_if_it_still_fires_after_the_silence
 }
 
 #[test]
-fn of_two_faults_that_are_one_alert_the_shorter_hold_counts() {
+fn two_faults_of_one_alert_use_the_shorter_hold() {
     for holds in [[10, 120], [120, 10]] {
         let mut tracker = AlertTracker::default();
         let faults = holds.map(|hold| fault(Rule::ClockWrong, "clock", hold));

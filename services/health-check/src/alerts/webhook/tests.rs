@@ -46,7 +46,7 @@ async fn notification_is_repeated_until_the_receiver_accepts_it_and_the_next_one
 }
 
 #[tokio::test]
-async fn notification_that_the_receiver_refuses_is_not_repeated() {
+async fn refused_notification_is_not_repeated() {
     let (url, mut received) = start_receiver(Arc::new(AtomicU16::new(404))).await;
     let queue = WebhookQueue::default();
     let task = tokio::spawn(queue.clone().send_all(url));

@@ -38,13 +38,13 @@ fn reports_that_differ_only_in_numbers_and_ids_are_one_group() {
 }
 
 #[test]
-fn shape_of_a_message_keeps_its_words_and_its_punctuation() {
-    for (message, shape) in [
+fn pattern_of_a_message_keeps_its_words_and_its_punctuation() {
+    for (message, pattern) in [
         ("a: 1.5 b (x9)", "a: # b (#)"),
         ("db-proxy at 127.0.0.1:8010 is unavailable", "db-proxy at #:# is unavailable"),
         ("", ""),
         ("Größe: 7 €", "Größe: # €"),
     ] {
-        assert_eq!(message_shape(message), shape);
+        assert_eq!(message_pattern(message), pattern);
     }
 }

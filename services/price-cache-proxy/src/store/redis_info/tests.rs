@@ -10,7 +10,7 @@ fn memory_replicas_and_role_are_read_from_the_answer_of_the_server() {
     let Description { role, measurements } = describe_server(&info("4000"));
     assert_eq!(role.as_deref(), Some("master"));
     let memory = Measurement::new(Measurement::MEMORY_USED, 1000, Measurement::BYTES);
-    assert_eq!(measurements, [memory.clone().of(4000), Measurement::new("replicas", 2, "replicas")]);
+    assert_eq!(measurements, [memory.clone().with_max(4000), Measurement::new("replicas", 2, "replicas")]);
     assert_eq!(describe_server(&info("0")).measurements[0], memory);
     assert_eq!(describe_server(&InfoDict::new("")), Description::default());
 }
