@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{level::Level, time::Timestamp};
 
-/// The longest silence: 30 days. A longer one would hide a fault that everybody has forgotten.
+/// Maximum duration of a silence: 30 days. A longer silence could hide a forgotten fault.
 pub const MAX_SILENCE: Duration = Duration::from_hours(30 * 24);
 /// Maximum number of characters of the author and of the reason of a silence.
 pub const MAX_SILENCE_TEXT: usize = 256;
@@ -17,9 +17,9 @@ pub const MAX_SILENCE_TEXT: usize = 256;
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum AlertState {
-    /// The fault exists, but not yet for the time after which the alert fires.
+    /// The fault exists, but has not lasted long enough for the alert to fire.
     Pending,
-    /// The fault exists.
+    /// The fault has lasted long enough for the alert to fire.
     Firing,
     /// The fault has ended.
     Resolved,
@@ -41,14 +41,14 @@ impl fmt::Display for AlertState {
     }
 }
 
-/// A fault of the platform that an operator must know.
+/// A fault of the platform that needs the attention of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Alert {
     /// The name of the alert, such as `ServiceMissing`. Prometheus uses the same names for the same faults.
     pub name: String,
-    /// What has the fault, such as the name of a service, a component, a currency or a machine.
+    /// The name of the service, component, currency or machine that has the fault.
     pub subject: String,
-    /// The service that has or reports the fault. Absent if it is no single service.
+    /// The service that has or reports the fault. Absent if the fault does not belong to one service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub service: Option<String>,
@@ -65,17 +65,18 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub fired_at: Option<Timestamp>,
-    /// When the fault had ended. Absent unless the alert is resolved.
+    /// When the alert was resolved. Absent unless the alert is resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub resolved_at: Option<Timestamp>,
-    /// The silence because of which nobody is notified. Absent if there is none.
+    /// The id of the silence that matches the alert. Absent if no silence matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub silence: Option<String>,
 }
 
-/// The alerts that are pending or firing, and those that were resolved a short time ago. The most severe come first.
+/// The firing alerts, then the pending ones, then those that were resolved in the last 15 minutes; in each state, the most severe
+/// first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct AlertList {
     pub data: Vec<Alert>,
@@ -84,23 +85,23 @@ pub struct AlertList {
 /// A request for a silence. It names an alert, a service, or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct NewSilence {
-    /// The name of the alert, such as `ServiceMissing`. All alerts if it is absent.
+    /// The name of the alert, such as `ServiceMissing`. If it is absent, all alerts match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub alert: Option<String>,
-    /// The service, or the component, currency or machine that the alert is about. All if it is absent.
+    /// The service or the subject of the alert, such as a component, a currency or a machine. If it is absent, all match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub service: Option<String>,
     /// How long the silence lasts: 1 second to 30 days.
     pub for_secs: u64,
-    /// Who requests the silence.
+    /// The name of the person who requests the silence: 1 to 256 characters.
     pub created_by: String,
-    /// Why, such as the maintenance that is planned.
+    /// The reason, such as a planned upgrade: 1 to 256 characters.
     pub reason: String,
 }
 
-/// Nobody is notified of matching alerts until the silence ends.
+/// A time in which no notification is sent when a matching alert fires.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Silence {
     pub id: String,
@@ -117,14 +118,14 @@ pub struct Silence {
 }
 
 impl Silence {
-    /// Whether nobody is notified of this alert.
+    /// Whether the alert has the name and the service or subject of the silence.
     pub fn matches(&self, alert: &Alert) -> bool {
         let is_about = |name: &String| alert.subject == *name || alert.service.as_ref() == Some(name);
         self.alert.as_ref().is_none_or(|name| alert.name == *name) && self.service.as_ref().is_none_or(is_about)
     }
 }
 
-/// The silences that have not ended, in the order in which they end.
+/// The silences that have not ended. The silence that ends first comes first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SilenceList {
     pub data: Vec<Silence>,

@@ -168,7 +168,7 @@ pub struct MachineHealth {
     pub measurements: Vec<Measurement>,
 }
 
-/// Whether orders can be placed, at which prices, and what remains of the limit. All of this is reported by create-order.
+/// Whether orders can be placed, at which prices, and what remains of the limit. create-order reports these values.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderIntake {
     /// Whether orders in at least one currency are accepted.
@@ -192,11 +192,11 @@ pub struct OrderIntake {
 /// How fast orders and quotes used the limit in the last hour, or since health-check started.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct LimitPace {
-    /// The bitcoin that orders and quotes took.
+    /// The bitcoin by which orders and quotes increased the used part of the limit.
     pub used: Sats,
-    /// The time in which they took it.
+    /// The time over which `used` was measured.
     pub over_secs: u64,
-    /// When the limit is reached if orders go on at this pace. Absent if nothing was used, and if it takes longer than ten years.
+    /// When the limit is reached at this pace. Absent if nothing was used, or if that takes longer than ten years.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub full_at: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! Wire types of the history of states, which health-check keeps.
+//! Wire types of the history of abnormal states, which health-check keeps.
 
 use std::{fmt, str::FromStr};
 
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::cursor::{CursorError, parse_cursor, parse_hex};
 use crate::time::Timestamp;
 
-/// What a period is about.
+/// The kind of the subject of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum HistoryKind {
-    /// The whole platform. The states are those of `status` of the health.
+    /// The whole platform. The states are the values of `status` of the health.
     Platform,
     /// A service.
     Service,
@@ -31,7 +31,7 @@ impl HistoryKind {
     }
 }
 
-/// A time in which something was not in order.
+/// A period in which the platform or a service was not healthy, or an alert fired.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct HistoryPeriod {
     /// Increases with every period, across restarts.
@@ -41,16 +41,16 @@ pub struct HistoryPeriod {
     pub subject: String,
     /// The state, such as `missing`, `degraded` or `failing`, or the name of the alert.
     pub state: String,
-    /// Why, as far as it was known at the beginning.
+    /// The reason, as known when the period began.
     pub why: String,
     pub from: Timestamp,
-    /// Absent while it lasts.
+    /// Absent while the state lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub to: Option<Timestamp>,
 }
 
-/// A page of periods. The one that began last comes first.
+/// A page of periods, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct HistoryPage {
     pub data: Vec<HistoryPeriod>,

@@ -15,7 +15,7 @@ use crate::{
 /// Maximum number of changes in an [`OrderLimit`].
 pub const MAX_LIMIT_CHANGES: u32 = 20;
 
-/// What determines the limit.
+/// The origin of the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]

@@ -113,7 +113,7 @@ pub struct StoredReport {
     pub data: Value,
 }
 
-/// Reports of one service and one level whose messages differ only in numbers and ids.
+/// Reports with the same service, level and price source whose messages differ only in numbers and ids.
 #[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
 pub struct ReportGroup {
     /// How many reports of the group are stored.

@@ -1,8 +1,8 @@
 //! Wire types of wallets.
 //!
-//! The service wallets validates requests of customers ([`OperationPayload`], [`TransferPayload`]) and sends them to db-proxy as a
-//! [`MoveCommand`] each, many in one request.
-//! db-proxy answers with a [`MoveOutcome`] for each. [`VerificationPage`] is the result of a check of the journal.
+//! The service wallets validates requests of customers ([`OperationPayload`], [`TransferPayload`]) and converts each to a
+//! [`MoveCommand`]. It sends many commands to db-proxy in one request, and db-proxy answers with a [`MoveOutcome`] for each.
+//! [`VerificationPage`] is the result of a check of the journal.
 
 mod listing;
 mod payloads;
@@ -34,8 +34,8 @@ pub const MAX_WALLET_LOOKUP: usize = 256;
 pub const MAX_MOVE_GROUP: usize = 256;
 /// Maximum number of rows that one request for a verification checks.
 pub const MAX_VERIFIED_ROWS: u32 = 10_000;
-/// The field that a 404 of db-proxy names if no wallet of the owner has the id. A 404 without it is of a db-proxy without the
-/// endpoint.
+/// The field that a 404 of db-proxy names if no wallet of the owner has the id. A 404 without this field comes from an older db-proxy
+/// that does not have the endpoint.
 pub const WALLET_ID_FIELD: &str = "id";
 
 /// Money of one currency on account.
@@ -127,8 +127,8 @@ pub struct Transfer {
 /// A request of wallets to db-proxy to create a wallet.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CreateWalletCommand {
-    /// The idempotency key. It belongs to the user, and without a user to all clients without a key of a user. wallets generates one if
-    /// the client sent none, so that its own retries are safe.
+    /// The idempotency key. All clients without an API key share one set of keys, and each user has its own set. wallets generates a
+    /// key if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
     pub currency: Currency,
     /// The user who owns the wallet.
@@ -209,7 +209,7 @@ pub struct MoveOutcome {
     pub replayed: bool,
 }
 
-/// Why no money moved.
+/// The refusal of a request to move money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MoveRefused {
     pub reason: MoveRefusalReason,
@@ -217,11 +217,11 @@ pub struct MoveRefused {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub wallet_id: Option<WalletId>,
-    /// The balance of that wallet. Present if it is the reason and the wallet belongs to the owner.
+    /// The balance of that wallet. Present if the balance is the reason and the wallet belongs to the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub balance: Option<Money>,
-    /// The currency of that wallet. Present if it is the reason, or if the balance is, and the wallet belongs to the owner.
+    /// The currency of that wallet. Present if the currency or the balance is the reason and the wallet belongs to the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub currency: Option<Currency>,

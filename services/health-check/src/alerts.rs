@@ -37,7 +37,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The settings of alerts.
 #[derive(Debug, Clone, Default)]
 pub struct AlertConfig {
-    /// Receives a POST request for each alert that fires and for each that is resolved. It may contain a secret.
+    /// The address that receives a POST request for each alert that fires or is resolved. It may contain a secret.
     pub webhook_url: Option<Secret>,
     /// The address of Alertmanager. It may contain a password.
     pub alertmanager_url: Option<Secret>,
@@ -63,7 +63,7 @@ impl AlertConfig {
     }
 }
 
-/// An address that may contain a secret in any of its parts. Errors do not show it.
+/// Reads an address. Any part of it may contain a secret, so errors do not show it.
 fn secret_url(env: &mut Env, name: &str, example: &str) -> Option<Secret> {
     let text = env.text(name)?.to_owned();
     let is_valid = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
@@ -82,7 +82,7 @@ async fn post_json(client: &reqwest::Client, url: &str, body: &impl Serialize) -
     response.map(|response| response.status()).map_err(|error| error.without_url().to_string())
 }
 
-/// Those who are notified. Without any, alerts are only shown.
+/// The configured receivers of notifications. Without any, alerts are only shown.
 #[derive(Debug, Default)]
 pub(crate) struct Notifiers {
     webhook: Option<Webhook>,
@@ -110,7 +110,7 @@ impl Notifiers {
         }
     }
 
-    /// Sends notifications. Does not end.
+    /// Sends notifications. Never returns.
     pub(crate) async fn send(self) {
         let Self { webhook, alertmanager } = self;
         let webhook = async {
@@ -129,7 +129,7 @@ impl Notifiers {
     }
 }
 
-/// The alerts and the silences, and the queues of those who are notified.
+/// The alerts, the silences, and the queues of the receivers of notifications.
 #[derive(Debug, Default)]
 pub(crate) struct Alerts {
     thresholds: Thresholds,
@@ -146,7 +146,7 @@ impl Alerts {
         Self { thresholds, webhook, alertmanager, silences: Silences::new(silences), ..Self::default() }
     }
 
-    /// Updates the alerts with the health of the platform. Queues the notifications; never waits.
+    /// Updates the alerts with the health of the platform, and queues the notifications. Never waits.
     pub(crate) fn update(&mut self, health: &Health, now: Instants) {
         let faults = find_faults(health, self.thresholds);
         self.silences.remove_ended(now.wall);
@@ -164,16 +164,17 @@ impl Alerts {
         }
     }
 
-    /// All alerts, the most severe first.
+    /// All alerts: those that fire, then the pending ones, then the resolved ones. In each state, the most severe ones come first, and
+    /// of these the newest.
     pub(crate) fn list(&self) -> Vec<Alert> {
-        let order = |state| match state {
+        let rank = |state| match state {
             AlertState::Firing => 0,
             AlertState::Pending => 1,
             AlertState::Resolved => 2,
         };
         let mut alerts: Vec<_> = self.tracker.alerts().collect();
         alerts.sort_by(|a, b| {
-            let key = |alert: &Alert| (order(alert.state), alert.severity, std::cmp::Reverse(alert.since));
+            let key = |alert: &Alert| (rank(alert.state), alert.severity, std::cmp::Reverse(alert.since));
             key(a).cmp(&key(b)).then_with(|| (&a.name, &a.subject).cmp(&(&b.name, &b.subject)))
         });
         alerts

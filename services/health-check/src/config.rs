@@ -20,7 +20,7 @@ impl Config {
     /// |---|---|---|
     /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key from which the tokens of callers are derived |
     /// | `OPERATOR_TOKEN` | none | the token of operators; beyond loopback, only operators see reports and host names |
-    /// | `ALERT_WEBHOOK_URL`, `ALERTMANAGER_URL` | none | who is notified of alerts |
+    /// | `ALERT_WEBHOOK_URL`, `ALERTMANAGER_URL` | none | the addresses to which alerts are sent |
     /// | `HEALTH_HISTORY_FILE`, `HEALTH_KEEP_SECS` | none, 30 days | where and how long the history of states is kept |
     /// | `ALERT_DISK_PERCENT`, `ALERT_MEMORY_PERCENT` | 10, 5 | the thresholds of `DiskNearlyFull` and `MemoryNearlyUsedUp` |
     pub fn from_env(env: &mut Env) -> Self {

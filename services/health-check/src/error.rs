@@ -4,7 +4,7 @@ use common::api::{Code, FieldError, Problem, reports::MAX_REPORT_DATA};
 
 use crate::registry::{MAX_INSTANCES, MAX_SERVICES, RegistryError};
 
-/// Why a report was refused, or why reports are not shown.
+/// Why a request was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// 422, with every invalid field.

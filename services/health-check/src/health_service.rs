@@ -48,7 +48,8 @@ const EXPECTED_SERVICES: [&str; 9] = [
     "wallets",
 ];
 
-/// After this time, every fault that existed before a restart of health-check has been noticed again.
+/// After a restart of health-check, periods of alerts from before the restart continue for this time at least. Until then, an alert
+/// whose fault still exists has become pending again.
 const RESTART_GRACE: Duration = Duration::from_mins(3);
 
 pub(crate) struct HealthService {
@@ -89,27 +90,25 @@ impl State {
         OrderIntake { limit_pace, ..intake }
     }
 
-    /// The error of a name that is neither an expected service nor a service that has sent a report or a heartbeat.
+    /// Returns an error if no expected service has this name, and no service with this name has sent a report or a heartbeat.
     fn unknown_service(&self, name: &str) -> Option<FieldError> {
         if self.registry.contains(name) {
             return None;
         }
-        // A service may have sent a report and no heartbeat yet.
-        let known: BTreeSet<_> = self.registry.names().chain(self.reports.services()).collect();
-        (!known.contains(name)).then(|| FieldError::new("service", must_be_one_of(known)))
+        // A service may have sent a report, but no heartbeat yet.
+        let names: BTreeSet<_> = self.registry.names().chain(self.reports.services()).collect();
+        (!names.contains(name)).then(|| FieldError::new("service", must_be_one_of(names)))
     }
-}
 
-impl State {
-    /// Updates the history with everything that is not in order according to `health`, except its alerts, which are those of before
-    /// the last update.
+    /// Updates the history with the abnormal states of the platform and the services in `health`, and with the alerts that fire. The
+    /// alerts in `health` are not used, because they were read before the alerts were updated.
     fn update_history(&mut self, health: &Health, now: Instants) {
         let alerts = self.alerts.list();
         let started = now.monotonic >= STARTUP_GRACE;
         let is_known = |period: &HistoryPeriod| match period.kind {
-            // After a start of health-check, no service is known until its first heartbeat.
+            // The services have not sent heartbeats yet shortly after the start of health-check.
             HistoryKind::Platform => started,
-            // An alert that fired before the restart is pending again.
+            // After a restart, an alert that fired before is pending until its fault has lasted for its hold.
             HistoryKind::Alert => {
                 let is_pending = |alert: &Alert| {
                     alert.state == AlertState::Pending && alert.name == period.state && alert.subject == period.subject
@@ -219,8 +218,8 @@ impl HealthService {
         state.reports.add_report(report, now);
     }
 
-    /// Detects changes of state, and updates the alerts and the metrics. Called at regular intervals, because a service becomes missing without
-    /// sending anything.
+    /// Detects changes of state, and updates the alerts, the history and the metrics. Called at regular intervals, because a service
+    /// becomes missing without sending anything.
     pub(crate) fn detect_state_changes(&self, now: Instants) {
         let mut state = self.state();
         self.record_state_changes(&mut state, now);
@@ -315,7 +314,7 @@ impl HealthService {
     }
 }
 
-/// The state of a service that is not in order. `None` if it is alive, or not known.
+/// The state of a service that is degraded, missing or stopped. `None` if the service is alive or its state is unknown.
 fn service_state(service: &ServiceHealth) -> Option<AbnormalState> {
     let ServiceHealth { service: name, state, ready, parts, .. } = service;
     if matches!(state, ServiceState::Alive | ServiceState::Unknown) {

@@ -1,7 +1,7 @@
-//! The history of states: from when to when something was not in order, and why.
+//! The history of abnormal states: when each one began and ended, and why.
 //!
-//! It is kept in memory and, if `HEALTH_HISTORY_FILE` is set, in a file of this service. It is not in the database, because the history of
-//! an outage of the database must be written while the database is unavailable.
+//! The history is kept in memory and, if `HEALTH_HISTORY_FILE` is set, in a file. It is not kept in the database, because outages of
+//! the database must be recorded while the database is unavailable.
 
 mod file;
 
@@ -19,14 +19,14 @@ use common::{
 use self::file::{HistoryFile, Record};
 use crate::clock::Instants;
 
-/// Maximum number of periods. Without faults that come and go all the time, a month has far fewer.
+/// Maximum number of periods. A month has far fewer, unless faults are intermittent.
 const MAX_PERIODS: usize = 20_000;
 const DAY_SECS: u64 = 24 * 60 * 60;
 
 /// The settings of the history.
 #[derive(Debug, Clone)]
 pub struct HistoryConfig {
-    /// Where the history survives a restart. `None` if it is kept in memory only.
+    /// The file in which the history survives a restart. If it is `None`, the history is kept in memory only.
     pub file: Option<PathBuf>,
     /// How long a period is kept after it has ended.
     pub keep: Duration,
@@ -45,7 +45,7 @@ impl HistoryConfig {
     }
 }
 
-/// A state that is not in order now.
+/// A platform or a service that is not healthy now, or an alert that fires now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AbnormalState {
     pub(crate) kind: HistoryKind,
@@ -55,7 +55,7 @@ pub(crate) struct AbnormalState {
 }
 
 impl AbnormalState {
-    /// Whether the period is about the same. Several alerts may have one subject, so their names distinguish them.
+    /// Whether the period has the same subject. Several alerts may have one subject, so their names are compared too.
     fn is_same_subject(&self, period: &HistoryPeriod) -> bool {
         period.kind == self.kind
             && period.subject == self.subject
@@ -68,9 +68,9 @@ impl AbnormalState {
 pub(crate) struct HistoryFilter {
     pub(crate) kind: Option<HistoryKind>,
     pub(crate) subject: Option<String>,
-    /// Not ended before this time.
+    /// Selects periods that ended at this time or later, or have not ended.
     pub(crate) from: Option<Timestamp>,
-    /// Begun before this time.
+    /// Selects periods that began before this time.
     pub(crate) to: Option<Timestamp>,
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct History {
     file: Option<HistoryFile>,
 }
 
-/// What a file contained.
+/// The contents of the history file.
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
     pub(crate) history: History,
@@ -100,7 +100,7 @@ pub(crate) struct Restored {
 }
 
 impl History {
-    /// Reads the file of the settings, and removes what is too old.
+    /// Reads the file that the settings name, and rewrites it without outdated records.
     pub(crate) fn open(config: &HistoryConfig, now: Timestamp) -> anyhow::Result<Restored> {
         let mut history = Self { keep: config.keep, ..Self::default() };
         let Some(path) = &config.file else { return Ok(Restored { history, silences: Vec::new() }) };
@@ -114,8 +114,9 @@ impl History {
         Ok(Restored { history, silences })
     }
 
-    /// Updates the history with everything that is not in order now. `is_known` states whether the state of a subject is known; a
-    /// period whose subject is not known continues, for example after a restart of health-check.
+    /// Begins a period for each new state in `states`, and ends the periods whose state is not among them. `is_known` returns whether
+    /// the current state of the subject of a period is known. If it is not, the period continues, for example after a restart of
+    /// health-check.
     pub(crate) fn update(
         &mut self,
         states: Vec<AbnormalState>,
@@ -149,14 +150,14 @@ impl History {
         self.remove_old(now.wall);
     }
 
-    /// Writes that a silence was added.
+    /// Writes an added silence to the file.
     pub(crate) fn record_silence(&self, silence: &Silence) {
         if let Some(file) = &self.file {
             file.append(Record::Silence(silence.clone()));
         }
     }
 
-    /// Writes that a silence was removed.
+    /// Writes the removal of a silence to the file.
     pub(crate) fn record_removed_silence(&self, id: &str) {
         if let Some(file) = &self.file {
             file.append(Record::RemovedSilence { id: id.to_owned() });

@@ -51,7 +51,7 @@ pub struct App {
     clock: DualClock,
 }
 
-/// An alert that health-check can raise.
+/// The name, the severity and the runbook entry of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertDescription {
     pub name: &'static str,
@@ -59,7 +59,7 @@ pub struct AlertDescription {
     pub runbook_url: String,
 }
 
-/// The alerts that health-check can raise.
+/// Every alert that can fire in health-check.
 pub fn alert_descriptions() -> Vec<AlertDescription> {
     let describe = |rule: &alerts::rules::Rule| AlertDescription {
         name: rule.name(),

@@ -1,4 +1,4 @@
-//! How fast orders and quotes use the limit, and when it is reached at this pace.
+//! The pace at which orders and quotes use the limit, and the time at which the limit is reached at this pace.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::clock::Instants;
 const PERIOD: Duration = Duration::from_hours(1);
 /// The time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
-/// A limit that lasts longer than ten years is not predicted.
+/// If the limit would be reached later than in ten years, no time is predicted.
 const MAX_FORECAST: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// The used part of the limit at one moment.
@@ -34,7 +34,7 @@ impl LimitUsage {
         if self.0.back().is_some_and(|last| at.saturating_sub(last.at) < SAMPLE_INTERVAL) {
             return;
         }
-        // The oldest sample that is kept is at least as old as the period, if there is one.
+        // One sample that is at least as old as the period is kept, if there is one.
         while self.0.get(1).is_some_and(|second| at.saturating_sub(second.at) >= PERIOD) {
             self.0.pop_front();
         }
@@ -48,7 +48,7 @@ impl LimitUsage {
         if elapsed < SAMPLE_INTERVAL {
             return None;
         }
-        // Quotes that expired may have returned more than orders used.
+        // The used part may have decreased, because expired quotes return their reservations.
         let used = used(limit).saturating_sub(oldest.used);
         let full_at = (used > Sats::ZERO).then(|| {
             let millis =

@@ -43,7 +43,7 @@ pub(crate) struct HealthMetrics {
     alerts: Family<AlertLabels, Gauge>,
     reports: Family<LevelLabel, Counter>,
     states: Family<StateLabels, Gauge>,
-    /// The services that `states` has gauges for.
+    /// The services for which `states` has gauges.
     services: Mutex<BTreeSet<String>>,
 }
 
@@ -70,8 +70,8 @@ impl HealthMetrics {
         self.reports.get_or_create(&LevelLabel { level: level.as_str() }).inc();
     }
 
-    /// Sets the gauges of the firing alerts and removes all others. A rule without such an alert has a gauge with an empty subject,
-    /// whose value is 0, so that the metric is never absent.
+    /// Sets the gauges of the firing alerts and removes all others. A rule without a firing alert has a gauge with an empty subject
+    /// and the value 0, so that the metric is never absent.
     pub(crate) fn set_alerts(&self, alerts: &[Alert]) {
         self.alerts.clear();
         let is_firing = |name: &str| alerts.iter().any(|alert| alert.state == AlertState::Firing && alert.name == name);

@@ -39,8 +39,8 @@ impl OperatorAccess {
     }
 }
 
-/// Replaces the names of instances by numbers, because the names contain host names. Removes machines, measurements, alerts, the details of
-/// components, and the reasons in the order intake, because they may contain addresses, or show how much load the platform bears.
+/// Replaces the names of instances with numbers, because the names contain host names. Removes machines, measurements, alerts, the
+/// details of components, and the reasons in the order intake, because they may contain addresses or show the load of the platform.
 pub(crate) fn without_details(mut health: Health) -> Health {
     let remove_details = |components: &mut Vec<Component>| {
         for component in components {

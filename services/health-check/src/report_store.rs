@@ -29,12 +29,12 @@ struct Retention {
 /// Selects reports. A report must match every field that is set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReportFilter {
-    /// This level and worse.
+    /// Selects reports of this level or worse.
     pub(crate) level: Option<Level>,
     pub(crate) service: Option<String>,
-    /// Received at this time or later.
+    /// Selects reports received at this time or later.
     pub(crate) from: Option<Timestamp>,
-    /// Received before this time.
+    /// Selects reports received before this time.
     pub(crate) to: Option<Timestamp>,
     /// A part of the status (case-insensitive), or the whole name of the price source, or the whole request id.
     pub(crate) text: Option<String>,
@@ -171,7 +171,7 @@ struct HourlyCounts([MinuteCounts; MINUTES]);
 
 #[derive(Clone, Copy, Default)]
 struct MinuteCounts {
-    /// The minute that the counts belong to, counted from the start of health-check.
+    /// The minute in which the reports arrived, counted from the start of health-check.
     minute: u64,
     by_level: [u64; Level::ALL.len()],
 }

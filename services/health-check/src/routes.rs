@@ -151,8 +151,10 @@ impl Api {
         Ok(Json(self.health_service.reports(&filter, cursor, limit as usize)?))
     }
 
-    /// Lists the stored reports, folded: reports of one service and one level whose messages differ only in numbers and ids are one
-    /// group, with their number, the times of the first and the last one, and the newest report.
+    /// Lists groups of the stored reports. The group with the newest report comes first.
+    ///
+    /// The reports of a group have the same service, level and price source, and their messages differ only in numbers and ids. Each
+    /// group contains the number of its reports, the times of the first and the last one, and the newest report.
     ///
     /// If the service listens beyond loopback, only operators may read reports.
     #[oai(path = "/api/v1/reports/groups", method = "get", operation_id = "report_groups")]
@@ -182,10 +184,11 @@ impl Api {
         Ok(Json(self.health_service.report_groups(&filter, limit as usize)?))
     }
 
-    /// Lists the times in which the platform, a service or an alert was not in order, and why. The one that began last comes first.
+    /// Lists the periods in which the platform or a service was not healthy or an alert fired, newest first.
     ///
-    /// Periods are kept for `HEALTH_KEEP_SECS` (30 days) after they ended. If the service listens beyond loopback, only operators may
-    /// read the history.
+    /// Each period states its reason. A period is kept for `HEALTH_KEEP_SECS` (30 days by default) after it ended.
+    ///
+    /// If the service listens beyond loopback, only operators may read the history.
     #[oai(path = "/api/v1/health/history", method = "get", operation_id = "health_history")]
     #[expect(clippy::too_many_arguments, reason = "poem-openapi registers one query parameter per argument")]
     async fn health_history(
@@ -229,7 +232,7 @@ impl Api {
         Ok(Json(self.health_service.silences(self.clock.now())))
     }
 
-    /// Adds a silence: nobody is notified of matching alerts until it ends. The alerts are still shown.
+    /// Adds a silence. While it lasts, no notification is sent when a matching alert fires. The alerts are still shown.
     ///
     /// If the service listens beyond loopback, only operators may add silences.
     #[oai(path = "/api/v1/silences", method = "post", operation_id = "add_silence")]
@@ -239,7 +242,7 @@ impl Api {
         Ok(AddSilenceResponse::Added(Json(silence)))
     }
 
-    /// Removes a silence before it ends. If a matching alert still fires, it is notified now.
+    /// Removes a silence before it ends. If a matching alert still fires, its notification is sent now.
     ///
     /// If the service listens beyond loopback, only operators may remove silences.
     #[oai(path = "/api/v1/silences/:id", method = "delete", operation_id = "remove_silence")]

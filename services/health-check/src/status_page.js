@@ -6,7 +6,8 @@ const COLOURS = {
   critical: "bad", error: "bad", warning: "warn", info: "idle", debug: "idle",
   accepted: "good", refused: "bad", fresh: "good", prolonged: "warn", simulated: "warn",
 };
-// The services for users. Where the page is not on this machine, only these can be expected to be reachable.
+// The services for users. The other services may listen on loopback only, so their pages are linked only if the page is opened on the
+// same machine.
 const PUBLIC_SERVICES = ["create-order", "fetch-orders", "rates", "users", "wallets", "health-check"];
 const byId = (id) => document.getElementById(id);
 
@@ -37,7 +38,7 @@ function formatBytes(bytes) {
 }
 const WITH_UNIT = { bytes: formatBytes, percent: (value) => value + " %", milliseconds: (value) => value + " ms" };
 
-// The same words as those of `buydesk health`.
+// The text is the same as in `buydesk health`.
 function measurementText(measurement) {
   const withUnit = WITH_UNIT[measurement.unit] ?? String;
   const { name, subject, value, max } = measurement;
@@ -47,7 +48,7 @@ function measurementText(measurement) {
 const measurementList = (measurements) =>
   createElement("div", "", ...(measurements ?? []).map((measurement) => createElement("div", "", measurementText(measurement))));
 
-// Labels a cell for narrow screens, which hide the column headings.
+// Labels a cell for narrow screens, where the column headings are hidden.
 function labelled(label, cell) {
   cell.dataset.label = label;
   return cell;
@@ -117,10 +118,10 @@ function paceText(pace) {
 }
 
 function limitText(limit, pace) {
-  if (!limit) return ["What is left of the limit is not known."];
+  if (!limit) return ["The remaining limit is not known."];
   const meter = createElement("meter");
   [meter.min, meter.max, meter.value] = [0, Number(limit.limit), Number(limit.remaining)];
-  meter.title = "What is left of the limit of all orders";
+  meter.title = "The remaining part of the limit of all orders";
   const reserved = Number(limit.reserved) > 0 ? `; open quotes reserve ${withoutTrailingZeros(limit.reserved)} BTC` : "";
   return [meter, `${withoutTrailingZeros(limit.remaining)} of ${withoutTrailingZeros(limit.limit)} BTC are left${reserved}`,
     ...paceText(pace)];
@@ -163,7 +164,7 @@ function alertRow(alert) {
 
 const historyRow = (period) => createElement("tr", "",
   createElement("td", "nowrap", formatTime(period.from)),
-  createElement("td", "nowrap", period.to ? formatTime(period.to) : "lasts"),
+  createElement("td", "nowrap", period.to ? formatTime(period.to) : "ongoing"),
   createElement("td", "nowrap", period.subject),
   createElement("td", "nowrap", period.state),
   createElement("td", "full-width", period.why));
@@ -227,7 +228,7 @@ function renderPage(health, reports, history) {
   const counts = Object.entries(health.reports_last_hour).filter(([, count]) => count > 0);
   byId("counts").replaceChildren(...counts.map(([level, count]) => pill(level, `${level}: ${count}`)),
     ...(counts.length ? [createElement("span", "faint", "in the last hour")] : []));
-  // Without reports, the reader may not see them.
+  // `reports` is null if the reader may not see reports.
   const rows = reports ? reports.data.map(reportRow) : [];
   const note = reports ? emptyNote("There are no reports at this level.") : signInNote();
   const empty = createElement("tr", "", createElement("td", "", note));

@@ -96,7 +96,7 @@ impl Heartbeat {
         self
     }
 
-    /// Removes all measurements. Returns whether there were any.
+    /// Removes all measurements and the machine. Returns whether there were any.
     fn remove_measurements(&mut self) -> bool {
         let of_components = self.parts.iter_mut().map(|component| std::mem::take(&mut component.measurements));
         let had_components = of_components.filter(|measurements| !measurements.is_empty()).count() > 0;
@@ -235,7 +235,7 @@ impl Component {
         }
     }
 
-    /// Whether the service cannot work because of this component.
+    /// Whether the service cannot work because this component is not ready.
     pub fn is_fatal(&self) -> bool {
         !self.ready && !self.optional
     }

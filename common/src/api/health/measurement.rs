@@ -1,4 +1,4 @@
-//! Measured values of a machine, of a process, or of a component of a service.
+//! Measured values of a machine, a process, or a component of a service.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ const MAX_SUBJECT: usize = 256;
 /// A measured value.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Measurement {
-    /// What is measured, such as `memory_available`.
+    /// The name of the measured quantity, such as `memory_available`.
     pub name: String,
-    /// To what the value belongs if there may be several, such as the folder of a disk.
+    /// The measured object if there may be several, such as the folder of a disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub subject: Option<String>,
@@ -26,7 +26,7 @@ pub struct Measurement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub max: Option<i64>,
-    /// The unit of both values: `bytes`, `percent`, `milliseconds`, or the name of what is counted, such as `connections`.
+    /// The unit of both values: `bytes`, `percent`, `milliseconds`, or the counted objects, such as `connections`.
     pub unit: String,
 }
 
@@ -59,7 +59,7 @@ impl Measurement {
         Self { name: name.to_owned(), subject: None, value, max: None, unit: unit.to_owned() }
     }
 
-    /// The same measurement with its largest possible value.
+    /// Sets the largest possible value. A maximum beyond the range of `i64` is omitted.
     #[must_use]
     pub fn with_max(self, max: impl TryInto<i64>) -> Self {
         Self { max: max.try_into().ok(), ..self }
@@ -92,7 +92,7 @@ impl fmt::Display for Measurement {
     }
 }
 
-/// A value with its unit. The unit is omitted if the name of the measurement contains what is counted.
+/// A value with its unit. The unit of a count is omitted, because the name of the measurement contains it.
 fn with_unit(value: i64, unit: &str) -> String {
     match unit {
         Measurement::BYTES => format_bytes(value),
@@ -111,7 +111,7 @@ pub fn format_bytes(bytes: i64) -> String {
     }
 }
 
-/// A machine, as a process that runs on it sees it.
+/// A machine, as described by a process that runs on it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Machine {
     /// The same for all processes and containers of the machine until it is restarted.

@@ -172,15 +172,15 @@ codes! {
     /// Too many requests are waiting in the service, so it refused this request. This request placed no order and moved no money.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
         AfterWait, "Wait, longer after each attempt, and send fewer requests at once.";
-    /// It is unknown whether the order was placed, whether a wallet was created or its money moved, or whether a user or an API key was
-    /// changed: the connection or the database failed while the request was being stored. `idempotency_key` is the key of the request. If `subcode`
-    /// is `no_effect`, this request had no effect, and only an earlier request with the key may have had one.
+    /// It is unknown whether the order was placed, whether a wallet was created or its money moved, or whether a user or an API key
+    /// was changed: the connection or the database failed while the request was being stored. `idempotency_key` is the key of the
+    /// request. If `subcode` is `no_effect`, this request had no effect, and only an earlier request with the key may have had one.
     OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the request took effect",
         WithSameKey,
         "Send the same body again with the header `Idempotency-Key` set to `idempotency_key`, until the response has another code. \
-         The order is placed, the wallet is created, or the money moves, at most once. Never send it with a new key. After a request for a quote, request a \
-         new quote. A change of a user or of an API key needs no idempotency key: send it again. The detail states how to find out \
-         whether a user or an API key was created.";
+         The order is placed, the wallet is created, or the money moves, at most once. Never send it with a new key. After a \
+         request for a quote, request a new quote. A change of a user or of an API key needs no idempotency key: send it again. The \
+         detail states how to find out whether a user or an API key was created.";
     /// The service is shutting down. This request had no effect.
     ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "The service is shutting down",
         AfterWait, "Wait until the service has started again.";

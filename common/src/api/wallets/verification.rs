@@ -60,9 +60,9 @@ pub struct Violation {
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
 pub enum ViolationKind {
-    /// The balance of a wallet is not that after its last entry.
+    /// The balance of a wallet differs from the balance after its last entry.
     BalanceDiffers,
-    /// The number of entries of a wallet is not that of its last entry.
+    /// The number of entries of a wallet differs from the number of its last entry.
     EntryCountDiffers,
     /// The numbers of the entries of a wallet have a gap.
     GapInNumbers,
@@ -82,8 +82,8 @@ pub enum ViolationKind {
     MissingPayment,
 }
 
-/// The position in a verification: wallets first, then entries, then movements. Each position is that of the last row that was
-/// checked. Paid orders are checked with the movements, because the movement of an order has its id.
+/// The last row that a verification has checked. Wallets are checked first, then entries, then movements. Paid orders are checked with
+/// the movements, because an order and its movement have the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VerificationCursor {
     Wallets(WalletId),

@@ -1,4 +1,5 @@
-//! Sends the firing alerts to Alertmanager, again and again, as Prometheus does. An alert that is not sent again ends there by itself.
+//! Sends the firing and the resolved alerts to Alertmanager at regular intervals, as Prometheus does. Alertmanager resolves an alert
+//! that is not sent again.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -42,7 +43,7 @@ impl AlertmanagerFeed {
         });
     }
 
-    /// Sends the alerts whenever they change, and regularly. Does not end.
+    /// Sends the alerts whenever they change, and at regular intervals. Never returns.
     pub(crate) async fn send_all(self, url: Secret) {
         let client = http_client();
         let url = format!("{}/api/v2/alerts", url.expose().trim_end_matches('/'));
@@ -56,7 +57,7 @@ impl AlertmanagerFeed {
             if failed {
                 tokio::time::sleep_until(until).await;
             } else {
-                // Its result is an error only if the sender is dropped, which `self` prevents.
+                // The alerts are sent after a change and after the interval. `self` keeps the sender, so the channel is never closed.
                 let _ = tokio::time::timeout_at(until, alerts.changed()).await;
             }
             let postable = postable_alerts(&alerts.borrow_and_update(), Timestamp::now());
@@ -93,7 +94,7 @@ struct PostableAlert {
     ends_at: Timestamp,
 }
 
-/// The alerts to send. A silenced alert is sent only after it is resolved, because Alertmanager may know it from before the silence.
+/// The alerts to send. A silenced alert is sent only after it is resolved: Alertmanager may have received it before the silence.
 fn postable_alerts(alerts: &[Alert], now: Timestamp) -> Vec<PostableAlert> {
     let sent = alerts.iter().filter(|alert| alert.state == AlertState::Resolved || alert.silence.is_none());
     let body = |alert: &Alert| {

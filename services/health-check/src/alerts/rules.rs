@@ -1,7 +1,6 @@
-//! The rules that find faults in the health of the platform. They are pure: each call looks at one moment.
+//! The rules that find faults in the health of the platform. They are pure functions of the health at one moment.
 //!
-//! Each rule has the name, the severity and the runbook entry of the alert in `deployment/prometheus/rules` that is about the same
-//! fault.
+//! Each rule has the same name, severity and runbook entry as the alert about the same fault in `deployment/prometheus/rules`.
 
 use std::time::Duration;
 
@@ -17,9 +16,9 @@ const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// A service that was stopped, or was not seen yet, may be starting again.
+/// For a service that has stopped or has sent no heartbeat yet: it may be starting.
 const STOPPED_HOLD: Duration = secs(180);
-/// For a component without which something fails now.
+/// For a fault that makes requests fail now.
 const BROKEN_HOLD: Duration = secs(10);
 /// For a state that often ends by itself.
 const TRANSIENT_HOLD: Duration = secs(30);
@@ -32,17 +31,17 @@ const DEGRADED_HOLD: Duration = secs(300);
 const MAX_CLOCK_OFFSET_MILLIS: i64 = 2_000;
 const MAX_LAG_MILLIS: i64 = 10_000;
 const MAX_WAITING_COMMANDS: i64 = 1_000;
-/// In percent of what is permitted.
+/// In percent of the maximum.
 const MAX_OPEN_FILES_PERCENT: i64 = 80;
 const MAX_CONNECTIONS_PERCENT: i64 = 90;
 const MIN_LIMIT_PERCENT: i64 = 10;
 
-/// Thresholds that are settings.
+/// The thresholds that are settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Thresholds {
-    /// An alert fires if less than this part of a disk is available. 0 turns it off.
+    /// An alert fires if less than this share of a disk is available, in percent. 0 turns it off.
     pub(crate) disk_percent: i64,
-    /// The same of the memory of a machine.
+    /// The same for the memory of a machine.
     pub(crate) memory_percent: i64,
 }
 
@@ -167,17 +166,18 @@ fn state_fault(service: &ServiceHealth) -> Option<Fault> {
         ServiceState::Stopped => Some(missing(STOPPED_HOLD, "has stopped, and was not started again")),
         ServiceState::Unknown => Some(missing(STOPPED_HOLD, "was never seen")),
         ServiceState::Degraded => {
-            let missing: Vec<_> =
+            let not_ready: Vec<_> =
                 service.parts.iter().filter(|part| !part.ready).map(|part| part.name.as_str()).collect();
-            let why = if missing.is_empty() { "one of its instances".to_owned() } else { missing.join(", ") };
-            let summary = format!("{name} is degraded: it lacks {why}.");
+            let lacking = if not_ready.is_empty() { "one of its instances".to_owned() } else { not_ready.join(", ") };
+            let summary = format!("{name} is degraded: it lacks {lacking}.");
             Some(Fault::new(Rule::ServiceDegraded, name, DEGRADED_HOLD, summary))
         }
         ServiceState::Alive => None,
     }
 }
 
-/// The fault of a component that is not ready. `None` if another rule is about it, such as the one about the state of the service.
+/// The fault of a component that is not ready. `None` if no rule is about this component: then only the state of the service is a
+/// fault.
 fn component_fault(service: &str, component: &Component) -> Option<Fault> {
     if component.ready {
         return None;
@@ -232,7 +232,7 @@ fn process_fault(measured: &Measurement, instance: &InstanceHealth) -> Option<Fa
     })
 }
 
-/// The fault that little of a disk or of the memory is available. `subject` is the machine or the component.
+/// The fault that little disk space or memory is available. `subject` is the machine or the component.
 fn space_fault(measured: &Measurement, subject: &str, thresholds: Thresholds) -> Option<Fault> {
     let (rule, min_percent, hold) = match measured.name.as_str() {
         Measurement::DISK_AVAILABLE => (Rule::DiskNearlyFull, thresholds.disk_percent, BROKEN_HOLD),

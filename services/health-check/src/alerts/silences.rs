@@ -1,4 +1,4 @@
-//! Silences: planned maintenance, during which nobody is notified of matching alerts.
+//! Silences: no notification is sent when a matching alert fires, for example during planned maintenance.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl Silences {
         Ok(silence)
     }
 
-    /// Ends a silence.
+    /// Removes a silence before it ends.
     pub(crate) fn remove(&mut self, id: &str) -> Result<(), Error> {
         let position = self.0.iter().position(|silence| silence.id == id).ok_or(Error::UnknownSilence)?;
         self.0.remove(position);
@@ -76,7 +76,7 @@ impl Silences {
         self.0.retain(|silence| silence.until > now);
     }
 
-    /// The id of the silence because of which nobody is notified of the alert.
+    /// The id of the silence that matches the alert. If several match, that of the one that ends last.
     pub(crate) fn matching_silence(&self, alert: &Alert) -> Option<String> {
         self.0.iter().rfind(|silence| silence.matches(alert)).map(|silence| silence.id.clone())
     }

@@ -13,12 +13,12 @@ use common::{
 use super::rules::{Fault, Rule};
 use crate::clock::Instants;
 
-/// How long a fault must be absent before its alert is resolved, so that a fault that comes and goes is one alert.
+/// How long a fault must be absent before its alert is resolved, so that an intermittent fault is one alert.
 pub(crate) const RESOLVE_AFTER: Duration = Duration::from_secs(10);
 /// How long a resolved alert is shown.
 const RESOLVED_RETENTION: Duration = Duration::from_mins(15);
 
-/// An alert is about one subject of one rule.
+/// Identifies an alert. Each rule has one alert for each subject with a fault.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct AlertKey {
     rule: Rule,
@@ -31,9 +31,9 @@ struct TrackedAlert {
     fault: Fault,
     since: Instants,
     phase: Phase,
-    /// Whether somebody was notified that it fires. A silence may have prevented it.
+    /// Whether the notification that the alert fires was sent. A silence prevents it.
     notified: bool,
-    /// The silence that matches now.
+    /// The id of the silence that matches now.
     silence: Option<String>,
 }
 
@@ -79,8 +79,8 @@ impl TrackedAlert {
 pub(crate) struct AlertTracker(BTreeMap<AlertKey, TrackedAlert>);
 
 impl AlertTracker {
-    /// Updates the alerts with the faults that exist now. Returns the alerts of which somebody must be notified: those that fire,
-    /// and those that are resolved after somebody was notified that they fire. `silence_of` returns the silence of an alert.
+    /// Updates the alerts with the faults that exist now. Returns the alerts whose notifications must be sent: those that begin to
+    /// fire, and those that are resolved after such a notification. `silence_of` returns the id of the silence of an alert.
     pub(crate) fn update(
         &mut self,
         faults: Vec<Fault>,
@@ -102,33 +102,33 @@ impl AlertTracker {
             if matches!(tracked.phase, Phase::Resolved { .. }) {
                 *tracked = new();
             }
-            // Two faults may be one alert, such as a clock that differs and a clock because of which nothing is written. The one that
-            // is held for the shorter time is the more serious one.
+            // Two faults may belong to one alert, such as a clock that differs and a clock that differs too much to write. The fault
+            // with the shorter hold is the more serious one.
             if is_first || fault.hold < tracked.fault.hold {
                 tracked.fault = fault;
             }
         }
-        // A pending alert whose fault has ended was a blip.
+        // A pending alert is removed when its fault ends. Nobody was notified of it.
         self.0.retain(|key, tracked| match tracked.phase {
             Phase::Pending => present.contains(key),
             Phase::Firing { .. } => true,
             Phase::Resolved { at, .. } => now.since(at) < RESOLVED_RETENTION,
         });
-        let mut changed = Vec::new();
+        let mut to_notify = Vec::new();
         for (key, tracked) in &mut self.0 {
             tracked.phase = next_phase(tracked, present.contains(key), now);
             tracked.silence = silence_of(&tracked.alert());
             let notify = match tracked.phase {
                 Phase::Pending => false,
                 Phase::Firing { .. } => tracked.silence.is_none() && !std::mem::replace(&mut tracked.notified, true),
-                // Also while a silence matches: whoever was notified of the fault is notified of its end.
+                // Silences do not matter: after the notification of a fault, its end is notified, too.
                 Phase::Resolved { .. } => std::mem::take(&mut tracked.notified),
             };
             if notify {
-                changed.push(tracked.alert());
+                to_notify.push(tracked.alert());
             }
         }
-        changed
+        to_notify
     }
 
     pub(crate) fn alerts(&self) -> impl Iterator<Item = Alert> {

@@ -12,15 +12,15 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::post_json;
 
-/// Maximum number of queued notifications. A further one replaces the oldest.
+/// Maximum number of queued notifications. When the queue is full, a new notification replaces the oldest.
 const MAX_QUEUED: usize = 256;
 /// Base delay before the first retry; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// How long a notification is retried. An older one says nothing about the present.
+/// How long sending a notification is retried. After this time, the notification is outdated.
 const MAX_RETRY_TIME: Duration = Duration::from_hours(1);
 
-/// The sending end of the queue. Clones share the queue.
+/// The notifications that wait to be sent. Clones share the queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WebhookQueue(Arc<Shared>);
 
@@ -57,7 +57,7 @@ impl WebhookQueue {
         self.0.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends the queued notifications in their order to `url`. Does not end.
+    /// Sends the queued notifications to `url`, oldest first. Never returns.
     pub(crate) async fn send_all(self, url: Secret) {
         let client = http_client();
         loop {
@@ -67,14 +67,15 @@ impl WebhookQueue {
     }
 }
 
-/// What happens after a failed attempt.
+/// A failed attempt.
 enum Failure {
+    /// Another attempt may succeed.
     Retry(String),
-    /// The receiver refuses the request, so it would refuse it again.
+    /// The receiver refuses the notification, and would refuse it again.
     Drop(String),
 }
 
-/// Sends one notification. Retries until it is accepted or too old.
+/// Sends one notification. Retries until it is accepted, refused or outdated.
 async fn send(client: &reqwest::Client, url: &Secret, alert: &Alert) {
     let (start, mut backoff) = (Instant::now(), Backoff::new(FIRST_BACKOFF, MAX_BACKOFF));
     let mut has_failed = false;

@@ -1,4 +1,4 @@
-//! The file of the history: one JSON object a line. A later line about a period replaces an earlier one.
+//! The file of the history: one JSON object per line. A later line with the id of a period replaces an earlier one.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// Maximum number of lines that wait to be written.
 const MAX_QUEUED: usize = 4096;
 
-/// A line of the file.
+/// The content of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {
@@ -25,7 +25,7 @@ pub(super) enum Record {
     RemovedSilence { id: String },
 }
 
-/// The lines of a file.
+/// The content of all lines of a file.
 pub(super) struct Records(Vec<Record>);
 
 impl Records {
@@ -46,8 +46,8 @@ impl Records {
     }
 }
 
-/// Reads a file. A file that does not exist is empty. A line that cannot be read is skipped: the last one may be incomplete after a
-/// crash, and another may be of a newer release.
+/// Reads a file. If it does not exist, there are no records. A line that cannot be parsed is skipped: the last line may be
+/// incomplete after a crash, and a newer release may have written other lines.
 pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -64,7 +64,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
         }
     }
     if skipped > 0 {
-        tracing::warn!(path = %path.display(), skipped, "some lines of the history cannot be read");
+        tracing::warn!(path = %path.display(), skipped, "some lines of the history cannot be parsed; they are ignored");
     }
     Ok(Records(records))
 }
@@ -73,12 +73,12 @@ fn error_context(path: &Path) -> String {
     format!("the file of HEALTH_HISTORY_FILE={} cannot be used", path.display())
 }
 
-/// Appends lines to the file, in a thread of its own: a slow disk delays nothing else.
+/// Appends lines to the file in a separate thread, so that a slow disk delays nothing else.
 #[derive(Debug)]
 pub(crate) struct HistoryFile(SyncSender<Record>);
 
 impl HistoryFile {
-    /// Replaces the file by one with these lines.
+    /// Replaces the content of the file with these records, and starts the thread that appends further records.
     pub(super) fn replace(path: &Path, records: impl Iterator<Item = Record>) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = write_new(path, folder, records).with_context(|| error_context(path))?;
@@ -92,12 +92,12 @@ impl HistoryFile {
     /// Queues a line. Never blocks.
     pub(super) fn append(&self, record: Record) {
         if self.0.try_send(record).is_err() {
-            tracing::warn!("the disk is too slow for the history; an entry is only in memory");
+            tracing::warn!("the disk is too slow for the history; a record is kept in memory only");
         }
     }
 }
 
-/// Writes another file, and then renames it, so that a crash loses nothing. Returns the file for further lines.
+/// Writes the records to a new file and renames it to `path`, so that a crash loses no records. Returns the file, open for appending.
 fn write_new(path: &Path, folder: Option<&Path>, records: impl Iterator<Item = Record>) -> std::io::Result<File> {
     folder.map_or(Ok(()), fs::create_dir_all)?;
     let new = PathBuf::from(format!("{}.new", path.display()));
@@ -113,7 +113,7 @@ fn write_new(path: &Path, folder: Option<&Path>, records: impl Iterator<Item = R
     OpenOptions::new().append(true).open(path)
 }
 
-/// Appends every line, until the sender is dropped. A failure is logged once, until a line is written again.
+/// Appends records until the sender is dropped. Of several failures in a row, only the first one is logged.
 fn append_all(mut file: File, path: &Path, receiver: &Receiver<Record>) {
     let mut has_failed = false;
     while let Ok(record) = receiver.recv() {
@@ -123,7 +123,7 @@ fn append_all(mut file: File, path: &Path, receiver: &Receiver<Record>) {
             Ok(()) => has_failed = false,
             Err(error) => {
                 if !std::mem::replace(&mut has_failed, true) {
-                    tracing::warn!(path = %path.display(), %error, "the history cannot be written; it is only in memory");
+                    tracing::warn!(path = %path.display(), %error, "the history cannot be written; new records are kept in memory only");
                 }
             }
         }

@@ -77,7 +77,7 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
     let [short, long, removed] = [5, 1000, 1000].map(&mut add);
     history.record_removed_silence(&removed.id);
     drop(history);
-    // The thread of the file ends after it has written everything.
+    // The thread writes every queued record before it ends.
     let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
     let limit = std::time::Instant::now() + Duration::from_secs(10);
     while lines() < 7 {
@@ -89,7 +89,7 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
 
     let Restored { mut history, silences } = History::open(&config, instants_at(10).wall).unwrap();
     assert_eq!(silences, [long], "{short:?} has ended, and {removed:?} was removed");
-    assert_eq!(lines(), 3, "the file contains only what is current");
+    assert_eq!(lines(), 3, "the file contains only the current records");
     // The state of b is not known yet.
     history.update(Vec::new(), |period| period.subject != "b", instants_at(11));
     assert_eq!(shown(&history), ["b missing 1-", "a missing 1-2"]);

@@ -1,4 +1,4 @@
-//! The machines on which services run, as the heartbeats of the services describe them.
+//! The machines on which services run, from the heartbeats of the services.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use common::api::health::{Machine, MachineHealth, Measurement};
 use super::{Instance, ServiceRegistry};
 use crate::clock::Instants;
 
-/// A running instance that names its machine.
+/// A machine in the heartbeat of a running instance.
 struct ReportedMachine<'a> {
     service: &'a str,
     last_seen: Instants,
@@ -32,7 +32,8 @@ impl ServiceRegistry {
     }
 }
 
-/// One machine. Of several values of one measurement, the latest one counts. `None` if the list is empty.
+/// Merges the reports of one machine. Of several values of one measurement, the result contains the latest. `None` if the list is
+/// empty.
 fn machine_health(mut reported: Vec<ReportedMachine<'_>>) -> Option<MachineHealth> {
     reported.sort_by_key(|reported| reported.last_seen.monotonic);
     let mut measurements: Vec<Measurement> = Vec::new();

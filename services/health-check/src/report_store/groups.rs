@@ -1,4 +1,4 @@
-//! Folds reports that repeat: of the same service and level, with messages that differ only in numbers and ids.
+//! Groups reports with the same service, level and price source whose messages differ only in numbers and ids.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use common::{
 
 use super::{ReportFilter, ReportStore};
 
-/// What the reports of a group have in common.
+/// The values that all reports of a group have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct GroupKey<'a> {
     level: Level,

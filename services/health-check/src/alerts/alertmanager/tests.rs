@@ -53,7 +53,7 @@ async fn changed_alerts_are_sent_at_once_and_repeated_after_a_failure() {
         next = received.recv().await.unwrap();
     }
     assert_eq!(next[0]["labels"]["subject"], "b");
-    // Nothing has failed now, so the change is sent long before the next regular time.
+    // The last request succeeded, so the change is sent without waiting for the next interval.
     feed.publish(vec![alert("A", "c", AlertState::Firing)]);
     assert_eq!(received.recv().await.unwrap()[0]["labels"]["subject"], "c");
     task.abort();

@@ -74,7 +74,7 @@ fn unready_component_causes_the_fault_of_its_rule() {
         let component = json!({ "name": component, "ready": false, "detail": "it is broken" });
         assert_eq!(found_in_component(service, &component), [expected]);
     }
-    // The service is degraded, which is another fault.
+    // No rule is about this component. The degraded service is a fault of its own.
     assert_eq!(found_in_component("create-order", &json!({ "name": "db-proxy", "ready": false })), [""; 0]);
 }
 

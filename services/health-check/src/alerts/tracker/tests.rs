@@ -10,7 +10,7 @@ fn disk_fault() -> Fault {
     fault(Rule::DiskNearlyFull, "host-1", 30)
 }
 
-/// Updates the alerts at this second. Returns the states of which somebody is notified.
+/// Updates the alerts at this second. Returns the states of the alerts whose notifications are sent.
 fn update(tracker: &mut AlertTracker, faults: &[Fault], secs: u64) -> Vec<AlertState> {
     tracker.update(faults.to_vec(), |_| None, instants_at(secs)).iter().map(|alert| alert.state).collect()
 }
@@ -93,11 +93,11 @@ fn silenced_alert_sends_a_notification_only_if_it_fires_after_the_silence() {
     let alert = tracker.alerts().next().unwrap();
     assert_eq!((alert.state, alert.silence.as_deref()), (AlertState::Firing, Some("s")));
     assert_eq!(update(&mut tracker, &[disk_fault()], 60), [AlertState::Firing]);
-    // Whoever knows the fault learns that it has ended, also during a silence.
+    // The end of a fault that was notified is also notified during a silence.
     silenced(&mut tracker, &[], 70);
     assert_eq!(silenced(&mut tracker, &[], 80), 1);
 
-    // A fault that begins and ends during a silence notifies nobody.
+    // For a fault that begins and ends during a silence, no notification is sent.
     let mut tracker = AlertTracker::default();
     silenced(&mut tracker, &[disk_fault()], 0);
     silenced(&mut tracker, &[disk_fault()], 30);

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::alerts::{AlertState, tests::alert};
 
-/// A receiver that answers with the status of `status`. Returns its address and what it received.
+/// Starts a receiver that responds with `status`. Returns its address and the received alerts.
 async fn start_receiver(status: Arc<AtomicU16>) -> (Secret, mpsc::UnboundedReceiver<Alert>) {
     let (sender, received) = mpsc::unbounded_channel();
     let hook = make(move |mut request: poem::Request| {
