@@ -251,7 +251,7 @@ impl ServiceClient {
         let timed_out =
             || CallError::InvalidResponse(self.service, format!("the stream did not begin within {open_timeout:?}"));
         let opened = tokio::time::timeout(open_timeout, opening).await.unwrap_or_else(|_| Err(timed_out()));
-        opened.inspect_err(|_| self.instances.leave(instance))
+        opened.inspect_err(|_| self.instances.switch_from(instance))
     }
 
     fn request(
@@ -284,7 +284,7 @@ impl ServiceClient {
         };
         result.inspect_err(|error| {
             if error.concerns_instance() {
-                self.instances.leave(instance);
+                self.instances.switch_from(instance);
             }
         })
     }

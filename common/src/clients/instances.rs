@@ -45,7 +45,7 @@ impl Instances {
     }
 
     /// Calls the next instance from now on. Has no effect if another call has already left `failed`.
-    pub(super) fn leave(&self, failed: Instance<'_>) {
+    pub(super) fn switch_from(&self, failed: Instance<'_>) {
         let next = (failed.position + 1) % self.count();
         let _ = self.0.current.compare_exchange(failed.position, next, Relaxed, Relaxed);
     }

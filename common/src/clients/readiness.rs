@@ -24,7 +24,7 @@ impl ServiceClient {
             let permitted = self.instances.count().max(if is_stopping { 2 } else { 1 });
             match readiness {
                 Ok(readiness) if readiness.ready => return Component::ready(self.service),
-                _ if attempts < permitted => self.instances.leave(instance),
+                _ if attempts < permitted => self.instances.switch_from(instance),
                 Ok(readiness) => {
                     let reasons = Component::fatal_reasons(&readiness.parts).join("; ");
                     return Component::not_ready(self.service, reasons);

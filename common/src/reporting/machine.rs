@@ -60,8 +60,8 @@ pub(super) fn sample() -> Sample {
     sample
 }
 
-fn measure_machine(system: Option<&System>, knows_usage: bool) -> Machine {
-    let mut measurements = system.map(|system| measure_system(system, knows_usage)).unwrap_or_default();
+fn measure_machine(system: Option<&System>, has_previous_sample: bool) -> Machine {
+    let mut measurements = system.map(|system| measure_system(system, has_previous_sample)).unwrap_or_default();
     measurements.extend(std::env::current_dir().ok().and_then(|folder| disk_available(&folder)));
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let name = host_name();
@@ -69,9 +69,9 @@ fn measure_machine(system: Option<&System>, knows_usage: bool) -> Machine {
     Machine { id, name, measurements }
 }
 
-fn measure_system(system: &System, knows_usage: bool) -> Vec<Measurement> {
+fn measure_system(system: &System, has_previous_sample: bool) -> Vec<Measurement> {
     let processors = system.cpus().len();
-    let usage = knows_usage.then(|| {
+    let usage = has_previous_sample.then(|| {
         let used = whole_percent(f64::from(system.global_cpu_usage()));
         Measurement::new(Measurement::PROCESSOR_USED, used, Measurement::PERCENT)
     });

@@ -141,15 +141,15 @@ impl ServerConfig {
     pub fn within_descriptors(self, descriptors: u64, services: u64) -> Self {
         let for_connections = (descriptors / services.max(1)).saturating_sub(RESERVED_DESCRIPTORS);
         let fitting = usize::try_from(for_connections / DESCRIPTORS_PER_CONNECTION).unwrap_or(usize::MAX);
-        let wanted = self.max_connections;
-        if fitting < wanted && (self.max_connections_is_set || fitting < FEW_CONNECTIONS) {
+        let requested = self.max_connections;
+        if fitting < requested && (self.max_connections_is_set || fitting < FEW_CONNECTIONS) {
             tracing::warn!(
                 descriptors,
-                wanted,
+                requested,
                 max_connections = fitting,
                 "each service accepts fewer connections, because the process may open only few files (ulimit -n)"
             );
-        } else if fitting < wanted {
+        } else if fitting < requested {
             tracing::info!(
                 descriptors,
                 max_connections = fitting,

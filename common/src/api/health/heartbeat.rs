@@ -78,7 +78,7 @@ impl Heartbeat {
             bound_measurements(&mut machine.measurements);
         }
         self.parts.iter_mut().for_each(|component| bound_measurements(&mut component.measurements));
-        if !self.is_small() && self.remove_measurements() && self.is_small() {
+        if !self.fits_into_report() && self.remove_measurements() && self.fits_into_report() {
             return self;
         }
         for limit in DETAIL_LIMITS {
@@ -87,12 +87,12 @@ impl Heartbeat {
                 component.detail = component.detail.take().filter(|_| limit > 0);
                 component.detail.iter_mut().for_each(|detail| truncate(detail, limit));
             }
-            if self.is_small() {
+            if self.fits_into_report() {
                 return self;
             }
         }
         self.parts.sort_by_key(|component| component.ready);
-        while !self.is_small() && self.parts.pop().is_some() {}
+        while !self.fits_into_report() && self.parts.pop().is_some() {}
         self
     }
 
@@ -104,7 +104,7 @@ impl Heartbeat {
         !std::mem::take(&mut self.measurements).is_empty() || had_machine || had_components
     }
 
-    fn is_small(&self) -> bool {
+    fn fits_into_report(&self) -> bool {
         serde_json::to_value(self).is_ok_and(|data| json_len(&data) <= MAX_REPORT_DATA)
     }
 

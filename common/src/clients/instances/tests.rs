@@ -87,7 +87,7 @@ impl FakeInstance {
 }
 
 /// An address at which nothing listens.
-fn stopped() -> String {
+fn unused_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
@@ -114,7 +114,7 @@ fn problem_code(outcome: &CallOutcome) -> Option<Code> {
 #[tokio::test]
 async fn request_goes_to_the_next_instance_if_the_first_one_is_stopped() {
     let running = FakeInstance::start(&[Reply::Success]).await;
-    let client = client_of(&[&stopped(), &running.address]);
+    let client = client_of(&[&unused_address(), &running.address]);
     for requests in 1..4 {
         let outcome = call(&client, Retry::OnlyIfNotSent).await;
         assert_eq!(outcome.result.unwrap(), "null");
@@ -141,7 +141,7 @@ async fn request_without_a_response_is_sent_to_the_next_instance_only_if_that_is
 }
 
 #[tokio::test]
-async fn refusal_of_one_instance_leads_to_the_next_one() {
+async fn request_refused_by_one_instance_is_sent_to_the_next_one() {
     for code in [Code::Overloaded, Code::DatabaseUnavailable, Code::CacheUnavailable] {
         let (first, second) =
             (FakeInstance::start(&[Reply::Problem(code)]).await, FakeInstance::start(&[Reply::Success]).await);
@@ -164,7 +164,7 @@ async fn refusal_of_every_instance_is_returned_after_one_attempt_each() {
 
 /// The database is unavailable to all instances, and the client has waited for it once.
 #[tokio::test]
-async fn refusal_that_took_long_is_returned_at_once() {
+async fn slow_refusal_is_returned_without_another_attempt() {
     let slow = Reply::SlowProblem(Code::DatabaseUnavailable, Duration::from_millis(600));
     let (first, second) = (FakeInstance::start(&[slow]).await, FakeInstance::start(&[Reply::Success]).await);
     let client = client_of(&[&first.address, &second.address]);
@@ -174,7 +174,7 @@ async fn refusal_that_took_long_is_returned_at_once() {
 }
 
 #[tokio::test]
-async fn refusal_because_of_an_unknown_outcome_leads_to_no_other_instance() {
+async fn request_with_an_unknown_outcome_is_not_sent_to_another_instance() {
     let (first, second) = (
         FakeInstance::start(&[Reply::Problem(Code::OutcomeUnknown)]).await,
         FakeInstance::start(&[Reply::Success]).await,
@@ -200,10 +200,10 @@ async fn refusal_after_an_attempt_without_a_response_leaves_the_effect_unknown()
 async fn service_is_ready_if_one_of_its_instances_is() {
     let ready = FakeInstance::start(&[Reply::Ready]).await;
     let not_ready = FakeInstance::start(&[Reply::NotReady("database")]).await;
-    for first in [&stopped(), &not_ready.address] {
+    for first in [&unused_address(), &not_ready.address] {
         assert!(client_of(&[first, &ready.address]).readiness_component().await.ready);
     }
-    let component = client_of(&[&stopped(), &not_ready.address]).readiness_component().await;
+    let component = client_of(&[&unused_address(), &not_ready.address]).readiness_component().await;
     assert_eq!((component.ready, component.detail.as_deref()), (false, Some("database: no")));
     assert_eq!(not_ready.requests(), 2);
 }

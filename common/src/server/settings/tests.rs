@@ -1,7 +1,7 @@
 use super::*;
 
-fn max_connections(wanted: usize, descriptors: u64, services: u64) -> usize {
-    ServerConfig { max_connections: wanted, ..ServerConfig::default() }
+fn max_connections(requested: usize, descriptors: u64, services: u64) -> usize {
+    ServerConfig { max_connections: requested, ..ServerConfig::default() }
         .within_descriptors(descriptors, services)
         .max_connections
 }

@@ -158,8 +158,8 @@ impl ClientError {
     /// How long to wait before the same request is sent again. `None` if it would be refused again.
     pub fn retry_wait(&self) -> Option<Duration> {
         let seconds = self.document.get(RETRY_AFTER).and_then(Value::as_u64).unwrap_or_default();
-        let is_passing = self.code().is_some_and(|code| code.retry_advice() != RetryAdvice::AfterChange);
-        (is_passing || self.effect != Effect::Refused).then(|| Duration::from_secs(seconds))
+        let is_transient = self.code().is_some_and(|code| code.retry_advice() != RetryAdvice::AfterChange);
+        (is_transient || self.effect != Effect::Refused).then(|| Duration::from_secs(seconds))
     }
 
     /// Adds a sentence that denies the effect of the request, such as `No order was placed.`
