@@ -28,8 +28,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. The restart of a service takes less time.
 const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
-/// A refusal within this time concerns the instance, which is overloaded or has no usable database connection or clock. A later
-/// one follows attempts to reach a database that is unavailable to all instances.
+/// A refusal within this time is caused by the instance: it is overloaded, or has no usable database connection or clock. Before a
+/// later refusal, the instance has waited for a database that is probably unavailable to all instances.
 const QUICK_REFUSAL: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one connection, and concurrent reads use a few.
@@ -74,7 +74,7 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
     }
 }
 
-/// Decides whether a failed attempt is repeated at an instance that was not tried yet. `elapsed` is the time of the attempt.
+/// Decides whether a failed attempt is repeated at an instance that was not tried yet. `elapsed` is the duration of the attempt.
 fn may_try_next_instance(error: &CallError, retry: Retry, elapsed: Duration) -> bool {
     may_retry(error, retry) || (error.is_refusal_of_instance() && elapsed < QUICK_REFUSAL)
 }
@@ -89,9 +89,8 @@ fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Du
     }
 }
 
-/// Makes attempts for at most `deadline`, until an attempt succeeds or `retry` does not permit another attempt. Each attempt that
-/// fails leads to another one of `instances`; each of them is tried once without a pause. The argument of `attempt` is the time that
-/// remains.
+/// Makes attempts for at most `deadline`, until an attempt succeeds or `retry` does not permit another attempt. `instances` is the
+/// number of instances: after a failure, each of them is tried once without a pause. The argument of `attempt` is the remaining time.
 pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>>>(
     instances: usize,
     retry: Retry,
@@ -155,7 +154,7 @@ fn build_client(builder: reqwest::ClientBuilder) -> reqwest::Client {
     builder.build().expect("a client with these settings can be built")
 }
 
-/// Calls one service, authenticated by the token of the calling service. Clones share the connections, and which instance is called.
+/// Calls one service, authenticated by the token of the calling service. Clones share the connections and the current instance.
 #[derive(Debug, Clone)]
 pub struct ServiceClient {
     http: reqwest::Client,

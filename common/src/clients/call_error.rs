@@ -1,4 +1,4 @@
-//! Why a call to another service failed, and what that means for the client of the calling service.
+//! Why a call to another service failed, and the problem that the client of the calling service receives.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl CallError {
         }
     }
 
-    /// Whether the instance has refused the request, and another one may accept it. The request had no effect.
+    /// Whether the instance has refused the request, and another instance may accept it. The request had no effect.
     pub(super) fn is_refusal_of_instance(&self) -> bool {
         let Self::Problem(_, problem) = self else { return false };
         matches!(problem.code, Code::Overloaded | Code::DatabaseUnavailable | Code::CacheUnavailable)

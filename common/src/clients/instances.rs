@@ -1,7 +1,7 @@
-//! The instances of a called service. All calls go to one of them until it fails, and then to the next one.
+//! The instances of a called service. All calls go to one instance until it fails, and then to the next one.
 //!
-//! One instance at a time, because all instances of a service use one database or one Redis: several would not do more work. An
-//! instance that fails costs the calls in progress one attempt each, and the calls after it nothing.
+//! Several instances would not do more work, because all instances of a service use one database or one Redis. When an instance
+//! fails, each call in progress loses one attempt, and later calls lose none.
 
 use std::sync::{
     Arc,
@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::config::ServiceUrls;
 
-/// The instances of a service. Clones share which one is called.
+/// The instances of a service. Clones share the current instance.
 #[derive(Debug, Clone)]
 pub(super) struct Instances(Arc<State>);
 
@@ -44,7 +44,7 @@ impl Instances {
         Instance { position, url: &self.0.urls.as_slice()[position] }
     }
 
-    /// Calls the next instance from now on. Has no effect if another call has already left `failed`.
+    /// Makes the instance after `failed` the current one. Has no effect if another call has already done so.
     pub(super) fn switch_from(&self, failed: Instance<'_>) {
         let next = (failed.position + 1) % self.count();
         let _ = self.0.current.compare_exchange(failed.position, next, Relaxed, Relaxed);

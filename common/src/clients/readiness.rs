@@ -19,7 +19,8 @@ impl ServiceClient {
             let instance = self.instances.current();
             let readiness = self.readiness(instance).await;
             attempts += 1;
-            // The response of an instance that is stopping has closed its connection. A balancer may lead to another instance.
+            // A stopping instance closes the connection after its response, so a load balancer may send the next request to another
+            // instance.
             let is_stopping = matches!(&readiness, Ok(readiness) if readiness.is_stopping());
             let permitted = self.instances.count().max(if is_stopping { 2 } else { 1 });
             match readiness {

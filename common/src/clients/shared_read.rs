@@ -1,4 +1,4 @@
-//! Reads that several callers share: batched, or in flight for equal requests.
+//! The errors of reads that several callers share: in a batch, or in one call for equal requests.
 
 use std::sync::Arc;
 

@@ -104,7 +104,7 @@ pub struct DecimalText {
     is_json_number: bool,
 }
 
-/// Compares the texts, whatever their form in JSON was.
+/// Compares the texts. Their form in JSON does not matter.
 impl PartialEq for DecimalText {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -118,8 +118,8 @@ impl DecimalText {
         &self.text
     }
 
-    /// Parses an amount of money. A JSON number may have an exponent, because JSON libraries write numbers so (`1e3`). The text of a
-    /// string may not.
+    /// Parses an amount of money. A JSON number may have an exponent, because JSON libraries write numbers such as `1e3`. The text of
+    /// a string may not.
     pub fn parse_amount<T, E>(&self) -> Result<T, E>
     where
         T: FromStr<Err = E> + TryFrom<Decimal, Error = E>,

@@ -15,11 +15,11 @@ use crate::{
     metrics::{max_open_files, open_files, resident_memory},
 };
 
-/// A sample that is younger is used again, so that all services of a process share it, and the share of busy time of the processors
-/// is measured over a time that is long enough.
+/// Maximum age of a sample that is used again. All services of a process share one sample, and the usage of the processors is measured
+/// over at least this time.
 const MAX_AGE: Duration = Duration::from_secs(5);
 
-/// What is measured at one moment.
+/// The measurements of the machine and of the process at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) machine: Machine,
@@ -53,7 +53,7 @@ pub(super) fn sample() -> Sample {
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         system.refresh_cpu_usage();
     }
-    // The share of busy time is the difference of two samples.
+    // The usage of the processors is measured between two samples, so the first sample has none.
     let machine = measure_machine(system.as_ref(), latest.is_some());
     let sample = Sample { machine, process: measure_process() };
     *latest = Some(TimedSample { at: Instant::now(), sample: sample.clone() });
@@ -103,8 +103,8 @@ fn measure_process() -> Vec<Measurement> {
     memory.into_iter().chain(files).collect()
 }
 
-/// The free space of the disk that contains `folder`, and its size, as they are available to this process. `None` if they cannot be
-/// read. May block.
+/// The free space and the size of the disk that contains `folder`, without the space that this process may not use. `None` if they
+/// cannot be read. May block.
 pub fn disk_available(folder: &Path) -> Option<Measurement> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);

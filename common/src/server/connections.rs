@@ -62,7 +62,9 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled. Then closes every connection without a request, and waits for the requests in flight.
-    /// Connections that the operating system has accepted by then are served too, each with one request. after [`DRAIN_TIMEOUT`], or when the token of [`Listener::with_drain_end`] is cancelled.
+    /// Connections that the operating system has accepted by then are served too, each with one request.
+    ///
+    /// Interrupts the remaining requests after [`DRAIN_TIMEOUT`], or when the token of [`Listener::with_drain_end`] is cancelled.
     pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { listener: Listener { socket, config, draining, drain_end }, endpoint, metrics } = self;
         let local = socket.local_addr()?;
@@ -164,7 +166,7 @@ impl Connections {
         let activity = Activity::new();
         let stream = TrackedStream::new(stream, activity.clone(), permit, self.metrics.open.clone());
         let (endpoint, metrics) = (self.endpoint.clone(), self.metrics.clone());
-        // Tokens of its own: no request of another connection waits for the lock of these.
+        // Each connection has its own tokens, so that requests of different connections do not wait for one lock.
         let steps = ShutdownSteps { draining: self.draining.child_token(), stop: self.stop.child_token() };
         let peers = Peers { local: self.local, remote };
         self.served.spawn(async move {

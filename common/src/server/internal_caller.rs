@@ -25,7 +25,7 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// A caller that may place orders and create quotes, and set the limit over all orders for operators.
+    /// A caller that may place orders, create quotes, and set the limit over all orders on behalf of operators.
     OrderWriter, check_order_writer;
     /// A caller that may read orders and courses.
     HistoryReader, check_history_reader;

@@ -15,7 +15,7 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may wait for its next request.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a stopping service keeps connections without a request. A request that arrives in this time is answered, and its
-/// response closes the connection. So no request is lost that was sent at the moment of the stop.
+/// response closes the connection. So a request that was sent at the moment of the stop is not lost.
 pub const CLOSE_DELAY: Duration = Duration::from_millis(50);
 /// How long a stopping service waits for requests in flight.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);

@@ -22,7 +22,7 @@ use crate::{
     config::Secret,
 };
 
-/// Longer than any test needs. A test that reaches it shows an attempt that was not made.
+/// Longer than any test needs. If a test reaches it, an expected attempt was not made.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How an instance responds to a request.
@@ -38,7 +38,7 @@ enum Reply {
     Ready,
 }
 
-/// An instance that sends these replies, one for each request, and the last one for all further requests.
+/// An instance that sends the replies in order, one for each request. It repeats the last reply for all further requests.
 struct FakeInstance {
     address: String,
     requests: Arc<AtomicUsize>,
@@ -132,7 +132,7 @@ async fn request_without_a_response_is_sent_to_the_next_instance_only_if_that_is
         let outcome = call(&client, retry).await;
         assert_eq!((first.requests(), second.requests()), (1, requests));
         assert_eq!(outcome.result.is_ok(), retry == Retry::Safe);
-        // In both cases, the first instance may have done it.
+        // In both cases, the first instance may have processed the request.
         assert!(outcome.unanswered || outcome.has_unknown_effect());
         // The next call does not go to the instance that failed.
         assert!(call(&client, retry).await.result.is_ok());
@@ -162,7 +162,7 @@ async fn refusal_of_every_instance_is_returned_after_one_attempt_each() {
     assert_eq!((first.requests(), second.requests()), (1, 1));
 }
 
-/// The database is unavailable to all instances, and the client has waited for it once.
+/// The instance has waited for the database, which is probably unavailable to all instances.
 #[tokio::test]
 async fn slow_refusal_is_returned_without_another_attempt() {
     let slow = Reply::SlowProblem(Code::DatabaseUnavailable, Duration::from_millis(600));
@@ -184,7 +184,7 @@ async fn request_with_an_unknown_outcome_is_not_sent_to_another_instance() {
     assert_eq!(second.requests(), 0);
 }
 
-/// The refusal of the second instance says nothing about the first one, which may have taken the request.
+/// The refusal of the second instance does not show whether the first instance processed the request.
 #[tokio::test]
 async fn refusal_after_an_attempt_without_a_response_leaves_the_effect_unknown() {
     let (first, second) = (
@@ -208,7 +208,7 @@ async fn service_is_ready_if_one_of_its_instances_is() {
     assert_eq!(not_ready.requests(), 2);
 }
 
-/// The balancer in front of the instances leads the next connection to another one.
+/// A load balancer in front of the instances sends the next connection to another instance.
 #[tokio::test]
 async fn stopping_instance_behind_a_balancer_does_not_make_its_service_unready() {
     let balancer = FakeInstance::start(&[Reply::NotReady(Component::SHUTDOWN), Reply::Ready]).await;

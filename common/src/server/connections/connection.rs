@@ -28,7 +28,7 @@ use crate::server::{
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Draining;
 
-/// The steps of the shutdown of a server. The second one implies the first one.
+/// The steps of the shutdown of a server. A stopped server is also draining.
 #[derive(Debug, Clone)]
 pub(super) struct ShutdownSteps {
     /// The server is not ready any more, but serves every request.
