@@ -57,7 +57,7 @@ async fn exit_on_second_signal(first: CancellationToken) {
 }
 
 /// What is the same for all loads of a kind.
-struct Kind<'a> {
+struct LoadKind<'a> {
     name: &'static str,
     endpoint: &'a Endpoint,
     /// What the load does to the platform.
@@ -67,7 +67,7 @@ struct Kind<'a> {
 }
 
 /// A permitted load, before its first request.
-struct Prepared {
+struct PreparedLoad {
     plan: Plan,
     options: LoadOptions,
     json: bool,
@@ -83,11 +83,11 @@ struct Results {
     recording: Recording,
 }
 
-impl Prepared {
+impl PreparedLoad {
     /// Checks the options, and whether the load may be sent. Returns `None` if the user declines.
     async fn new(
         client: &ApiClient,
-        kind: Kind<'_>,
+        kind: LoadKind<'_>,
         options: &LoadOptions,
         json: bool,
     ) -> anyhow::Result<Option<Self>> {
@@ -131,11 +131,11 @@ impl Prepared {
         let run = Run { workload, recorder: recorder.clone(), period: Period { start, end }, stop: stop.clone() };
         let schedule = match self.plan.model {
             Model::Closed { connections } => {
-                run.closed(connections).await;
+                run.send_closed(connections).await;
                 None
             }
             Model::Open { rate_per_second, max_in_flight } => {
-                Some(run.open(rate_per_second, max_in_flight, &Timer::start()).await)
+                Some(run.send_open(rate_per_second, max_in_flight, &Timer::start()).await)
             }
         };
         progress_end.cancel();

@@ -17,7 +17,7 @@ pub use self::{orders::seed_orders, users::seed_users};
 use crate::{cli::SeedOptions, client::print_warning, confirmation};
 
 /// An open database to which the command may add rows.
-struct Prepared {
+struct PreparedDatabase {
     config: Config,
     database: Database,
 }
@@ -25,7 +25,12 @@ struct Prepared {
 /// Opens and migrates the database of `DATABASE_URL` after the user has confirmed. Returns `None` if the user declines. `rows`
 /// names the rows to add, such as `generated users`. With `json`, standard output is only for the result, so the user confirms with
 /// `--yes`.
-async fn prepare(mut env: Env, options: &SeedOptions, rows: &str, json: bool) -> anyhow::Result<Option<Prepared>> {
+async fn prepare(
+    mut env: Env,
+    options: &SeedOptions,
+    rows: &str,
+    json: bool,
+) -> anyhow::Result<Option<PreparedDatabase>> {
     env.set_default("INTERNAL_TOKEN", "required by the settings, but not used here");
     env.set("SIMULATED", "true");
     if let Some(replaced) = db_proxy::keep_from_real_database(&mut env) {
@@ -48,7 +53,7 @@ async fn prepare(mut env: Env, options: &SeedOptions, rows: &str, json: bool) ->
         ),
         error => anyhow!(error.chain()),
     })?;
-    Ok(Some(Prepared { config, database }))
+    Ok(Some(PreparedDatabase { config, database }))
 }
 
 fn progress_bar(count: u64, rows: &str) -> anyhow::Result<ProgressBar> {

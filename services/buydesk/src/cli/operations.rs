@@ -96,8 +96,8 @@ pub struct AddSilenceArgs {
     #[arg(short, long)]
     pub service: Option<String>,
     /// How long the silence lasts: a number with s, m, h or d, such as 90m. At most 30d.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
-    pub lasts: Duration,
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub duration: Duration,
     /// Why, such as the planned maintenance.
     #[arg(short, long, value_name = "TEXT")]
     pub reason: String,
@@ -109,7 +109,7 @@ pub struct AddSilenceArgs {
 }
 
 /// Parses a duration with a unit.
-fn duration(text: &str) -> Result<Duration, String> {
+fn parse_duration(text: &str) -> Result<Duration, String> {
     let unit = match text.chars().last() {
         Some('s') => 1,
         Some('m') => 60,

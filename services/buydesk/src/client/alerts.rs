@@ -56,8 +56,8 @@ pub async fn run_silence_command(client: &ApiClient, command: SilenceCommand, js
 }
 
 async fn add_silence(client: &ApiClient, args: AddSilenceArgs, json: bool) -> anyhow::Result<()> {
-    let AddSilenceArgs { alert, service, lasts, reason, by, .. } = args;
-    let new = NewSilence { alert, service, for_secs: lasts.as_secs(), created_by: by, reason };
+    let AddSilenceArgs { alert, service, duration, reason, by, .. } = args;
+    let new = NewSilence { alert, service, for_secs: duration.as_secs(), created_by: by, reason };
     let response = client.post(&client.endpoints.health_check, "api/v1/silences", &new).await?;
     response.print(json, |silence: &Silence| table([silence]).to_string())
 }

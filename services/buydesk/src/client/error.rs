@@ -54,7 +54,7 @@ pub struct ClientError {
 #[derive(Debug, Clone)]
 pub struct UnknownChange {
     /// What may have happened, as a sentence.
-    pub doubt: &'static str,
+    pub possible_effect: &'static str,
     /// How the user finds it out.
     pub next_step: String,
 }
@@ -189,19 +189,23 @@ impl ClientError {
 
     /// The error of a change that may have been made. `self` is the error of a failed attempt. `key` is the idempotency key of the change.
     #[must_use]
-    pub fn with_unknown_change(self, key: &IdempotencyKey, UnknownChange { doubt, next_step }: UnknownChange) -> Self {
-        let mut error = self.with_unknown_outcome(doubt, next_step);
+    pub fn with_unknown_change(
+        self,
+        key: &IdempotencyKey,
+        UnknownChange { possible_effect, next_step }: UnknownChange,
+    ) -> Self {
+        let mut error = self.with_unknown_outcome(possible_effect, next_step);
         error.document.insert(IDEMPOTENCY_KEY.to_owned(), key.as_str().into());
         error
     }
 
-    /// The error of a request that may have taken effect. `self` is the error of the request. `doubt` states what may have happened,
+    /// The error of a request that may have taken effect. `self` is the error of the request. `possible_effect` states what may have happened,
     /// and `next_step` how to find out.
-    fn with_unknown_outcome(self, doubt: &str, next_step: String) -> Self {
-        let message = format!("{}\n{doubt}", self.message);
+    fn with_unknown_outcome(self, possible_effect: &str, next_step: String) -> Self {
+        let message = format!("{}\n{possible_effect}", self.message);
         let mut document = self.document;
         let detail = document.get(DETAIL).and_then(Value::as_str).unwrap_or_default();
-        let detail = format!("{detail} {doubt}");
+        let detail = format!("{detail} {possible_effect}");
         // The invalid fields belong to the refusal of one attempt, not to the unknown outcome.
         document.remove("errors");
         set_code(&mut document, Code::OutcomeUnknown);
@@ -215,7 +219,7 @@ impl ClientError {
         match self.effect {
             Effect::Refused | Effect::None => self,
             Effect::NotSent => self.with_denial("Nothing was changed."),
-            Effect::Unknown => self.with_unknown_outcome(change.doubt, change.next_step),
+            Effect::Unknown => self.with_unknown_outcome(change.possible_effect, change.next_step),
         }
     }
 

@@ -12,7 +12,7 @@ use common::{
 use self::findings::{Finding, find_faults};
 use super::{
     ApiClient,
-    render::{format_time, without_zeros},
+    render::{format_time, without_trailing_zeros},
 };
 use crate::table::Table;
 
@@ -86,7 +86,13 @@ fn order_terms(orders: &OrderIntake) -> String {
     let mark = if simulated { " (SIMULATED)" } else { "" };
     let limit = orders.limit.as_ref().map_or_else(
         || "not known".to_owned(),
-        |limit| format!("{} of {} BTC are left", without_zeros(&limit.remaining), without_zeros(&limit.limit)),
+        |limit| {
+            format!(
+                "{} of {} BTC are left",
+                without_trailing_zeros(&limit.remaining),
+                without_trailing_zeros(&limit.limit)
+            )
+        },
     );
     let prices = if prices.is_empty() { "not known" } else { &prices };
     let pace = orders.limit_pace.as_ref().map(limit_pace).unwrap_or_default();
@@ -97,7 +103,7 @@ fn order_terms(orders: &OrderIntake) -> String {
 fn limit_pace(pace: &LimitPace) -> String {
     let time = format_age(Duration::from_secs(pace.over_secs));
     let end = pace.full_at.map(|at| format!("; at this pace, it is reached at {}", format_time(at)));
-    format!(", {} BTC were used in the last {time}{}", without_zeros(&pace.used), end.unwrap_or_default())
+    format!(", {} BTC were used in the last {time}{}", without_trailing_zeros(&pace.used), end.unwrap_or_default())
 }
 
 /// The measurements of components and machines, each on a line that begins with a line break.

@@ -53,8 +53,8 @@ async fn create_key(client: &ApiClient, args: CreateKeyArgs, json: bool) -> anyh
     let created = client.post(&client.endpoints.users, &path(user), &payload).await;
     let list = list_command(client, user);
     let next_step = format!("`{list}` lists the keys. If the key is there, revoke it, and create another one.");
-    let doubt = "The key may have been created, but nobody has its secret.";
-    let created = of_change(created, UnknownChange { doubt, next_step });
+    let possible_effect = "The key may have been created, but nobody has its secret.";
+    let created = of_change(created, UnknownChange { possible_effect, next_step });
     let response = with_advice(created, |code| match code {
         Code::KeyLimitExceeded => Some(format!("`{list}` lists the keys, and `key revoke` revokes one.")),
         _ => None,
@@ -113,7 +113,7 @@ async fn revoke_key(client: &ApiClient, user: &UserReference, key: KeyId, json: 
 fn explain_change<T>(client: &ApiClient, user: UserId, result: anyhow::Result<T>) -> anyhow::Result<T> {
     let list = list_command(client, user);
     let next_step = format!("`{list}` shows the key. To repeat the change, run the command again.");
-    let result = of_change(result, UnknownChange { doubt: "The key may have been changed.", next_step });
+    let result = of_change(result, UnknownChange { possible_effect: "The key may have been changed.", next_step });
     with_advice(result, |code| match code {
         Code::NotFound => Some(format!("`{list}` lists the keys of the user.")),
         _ => None,

@@ -8,7 +8,7 @@ use common::{
 use super::{
     ApiClient,
     error::{FieldOption, UnknownChange, naming_options, of_change},
-    render::{format_time, without_zeros},
+    render::{format_time, without_trailing_zeros},
 };
 use crate::{
     cli::{LimitCommand, SetLimitArgs},
@@ -30,7 +30,7 @@ pub async fn run_limit_command(client: &ApiClient, command: LimitCommand, json: 
             let next_step =
                 format!("`{}` shows it. To repeat the change, run the command again.", client.command("limit show"));
             naming_options(
-                of_change(set, UnknownChange { doubt: "The limit may have been set.", next_step }),
+                of_change(set, UnknownChange { possible_effect: "The limit may have been set.", next_step }),
                 ARGUMENTS,
             )?
         }
@@ -45,24 +45,24 @@ fn describe(limit: &OrderLimit) -> String {
         LimitSource::Setting => "BTC_LIMIT; no operator has set the limit yet".to_owned(),
         LimitSource::Operator if limit.setting == limit.limit => "set by an operator".to_owned(),
         LimitSource::Operator => {
-            format!("set by an operator; BTC_LIMIT={} has no effect", without_zeros(&limit.setting))
+            format!("set by an operator; BTC_LIMIT={} has no effect", without_trailing_zeros(&limit.setting))
         }
     };
     let reserved = if *reserved == Sats::ZERO {
         String::new()
     } else {
-        format!(", and open quotes reserve {} BTC", without_zeros(reserved))
+        format!(", and open quotes reserve {} BTC", without_trailing_zeros(reserved))
     };
-    let left = if *remaining == Sats::ZERO {
+    let remaining_text = if *remaining == Sats::ZERO {
         "Nothing is left: every further order is refused.".to_owned()
     } else {
-        format!("{} BTC are left.", without_zeros(remaining))
+        format!("{} BTC are left.", without_trailing_zeros(remaining))
     };
     let changes = if limit.changes.is_empty() { String::new() } else { format!("\n{}", changes(limit)) };
     format!(
-        "The limit of all orders is {} BTC ({source}).\nAll orders are {} BTC{reserved}. {left}{changes}",
-        without_zeros(&limit.limit),
-        without_zeros(bitcoin_amount),
+        "The limit of all orders is {} BTC ({source}).\nAll orders are {} BTC{reserved}. {remaining_text}{changes}",
+        without_trailing_zeros(&limit.limit),
+        without_trailing_zeros(bitcoin_amount),
     )
 }
 
@@ -72,8 +72,8 @@ fn changes(limit: &OrderLimit) -> Table {
         table.add_row([
             format_time(change.changed_at),
             change.changed_by.to_string(),
-            without_zeros(&change.old_limit),
-            without_zeros(&change.new_limit),
+            without_trailing_zeros(&change.old_limit),
+            without_trailing_zeros(&change.new_limit),
         ]);
     }
     table

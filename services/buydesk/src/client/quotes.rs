@@ -24,16 +24,17 @@ pub async fn run_quote_command(client: &ApiClient, command: QuoteCommand, json: 
             let (amount, bitcoin_amount) = (amount.map(DecimalText::from), bitcoin.map(BitcoinText::from));
             let request = QuoteRequest { currency: Some(currency), amount, bitcoin_amount };
             let created = client.post(server, "api/v1/quotes", &request).await;
-            let doubt = "A quote may have been created. It then expires by itself.";
+            let possible_effect = "A quote may have been created. It then expires by itself.";
             let next_step = "Create another quote.".to_owned();
-            naming_options(of_change(created, UnknownChange { doubt, next_step }), AMOUNT_OPTIONS)?
+            naming_options(of_change(created, UnknownChange { possible_effect, next_step }), AMOUNT_OPTIONS)?
         }
         QuoteCommand::Get { id } => advise(client, client.get(server, &format!("api/v1/quotes/{id}")).await)?,
         QuoteCommand::Cancel { id } => {
             let path = format!("api/v1/quotes/{id}");
             let next_step = format!("`{}` shows its state.", client.command(&format!("quote get {id}")));
             let released = client.delete(server, &path).await;
-            let released = of_change(released, UnknownChange { doubt: "The quote may have been released.", next_step });
+            let released =
+                of_change(released, UnknownChange { possible_effect: "The quote may have been released.", next_step });
             advise(client, released)?;
             // The response is empty. The quote is read to show whether it was released or had expired before.
             client.get(server, &path).await?

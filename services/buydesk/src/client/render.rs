@@ -46,7 +46,7 @@ pub(super) fn marks_note(simulated: bool, state: PriceState) -> String {
 }
 
 /// An amount without the zeros at its end.
-pub(super) fn without_zeros(bitcoin: &impl ToString) -> String {
+pub(super) fn without_trailing_zeros(bitcoin: &impl ToString) -> String {
     let text = bitcoin.to_string();
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

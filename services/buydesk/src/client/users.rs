@@ -65,7 +65,7 @@ async fn create_user(client: &ApiClient, email: String, name: String) -> anyhow:
     let payload = UserPayload { email: Some(email), name: Some(name) };
     let created = client.post(&client.endpoints.users, PATH, &payload).await;
     let next_step = format!("`{find}` shows whether the user exists.");
-    let created = of_change(created, UnknownChange { doubt: "The user may have been created.", next_step });
+    let created = of_change(created, UnknownChange { possible_effect: "The user may have been created.", next_step });
     with_advice(created, |code| advice_about_taken_address(code, &find))
 }
 
@@ -87,7 +87,7 @@ async fn change_state(client: &ApiClient, user: &UserReference, action: &str) ->
 fn unknown_change_of(client: &ApiClient, id: UserId) -> UnknownChange {
     let get = client.command(&format!("user get {id}"));
     let next_step = format!("`{get}` shows the user. To repeat the change, run the command again.");
-    UnknownChange { doubt: "The user may have been changed.", next_step }
+    UnknownChange { possible_effect: "The user may have been changed.", next_step }
 }
 
 fn advice_about_taken_address(code: Code, find: &str) -> Option<String> {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     report::Check,
-    transport::{Prepared, Reply, Transport},
+    transport::{PreparedRequest, Reply, Transport},
     workload::Failure,
 };
 use crate::{
@@ -34,7 +34,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// A request with a key, as long as it is sent.
 #[derive(Debug)]
 pub struct KeyedRequest<'a> {
-    pub request: &'a Prepared,
+    pub request: &'a PreparedRequest,
     pub key: String,
 }
 
@@ -75,7 +75,7 @@ impl SharedOutcomes {
     }
 
     /// Takes the outcomes after the load, finds out those that are unknown, and checks them.
-    pub async fn settle<'a>(
+    pub async fn resolve_and_check<'a>(
         &self,
         transport: &Transport,
         request: impl Fn(u64) -> KeyedRequest<'a>,
@@ -167,7 +167,7 @@ impl Outcomes {
 }
 
 /// Sends a request again with its key until its outcome is known, or all attempts are used.
-async fn send_until_known(transport: &Transport, request: &Prepared, key: &str) -> Result<Reply, Failure> {
+async fn send_until_known(transport: &Transport, request: &PreparedRequest, key: &str) -> Result<Reply, Failure> {
     let mut attempt = 1;
     loop {
         match transport.send(request, Some(key)).await {
@@ -181,7 +181,11 @@ async fn send_until_known(transport: &Transport, request: &Prepared, key: &str) 
 }
 
 /// Reads a document for the check. A read that may succeed later, for example after a rate limit, is sent again.
-pub async fn read<T: DeserializeOwned>(client: &ApiClient, endpoint: &Endpoint, path: &str) -> anyhow::Result<T> {
+pub async fn read_with_retries<T: DeserializeOwned>(
+    client: &ApiClient,
+    endpoint: &Endpoint,
+    path: &str,
+) -> anyhow::Result<T> {
     let mut attempt = 1;
     loop {
         let error = match client.get(endpoint, path).await {

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use super::{
-    Kind, Prepared,
+    LoadKind, PreparedLoad,
     compare::{Comparison, read_report},
     workload::Workload,
     workloads::{OrderLoad, PriceLoad, ReadLoad, UserLoad, WalletLoad},
@@ -31,14 +31,14 @@ pub async fn run_load_command(client: &ApiClient, command: LoadCommand, json: bo
 }
 
 async fn load_orders(client: &ApiClient, args: OrderLoadArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let kind = Kind {
+    let kind = LoadKind {
         name: "orders",
         endpoint: &client.endpoints.server,
         effect: "places orders that cannot be removed",
         credential: client.api_key().or(client.operator_token()),
-        rate_limit_advice: advice("RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+        rate_limit_advice: rate_limit_advice("RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
     };
-    let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
+    let Some(prepared) = PreparedLoad::new(client, kind, &args.load, json).await? else { return declined() };
     let load = Arc::new(OrderLoad::new(client, prepared.transport.clone(), &args)?);
     let results = prepared.run(load.clone()).await?;
     let check = match args.check {
@@ -49,29 +49,29 @@ async fn load_orders(client: &ApiClient, args: OrderLoadArgs, json: bool) -> any
 }
 
 async fn load_reads(client: &ApiClient, options: &LoadOptions, json: bool) -> anyhow::Result<ExitCode> {
-    let kind = Kind {
+    let kind = LoadKind {
         name: "reads",
         endpoint: &client.endpoints.orders,
         effect: READS_ONLY,
         credential: client.api_key().or(client.operator_token()),
-        rate_limit_advice: advice("FETCH_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+        rate_limit_advice: rate_limit_advice("FETCH_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
     };
-    let Some(prepared) = Prepared::new(client, kind, options, json).await? else { return declined() };
+    let Some(prepared) = PreparedLoad::new(client, kind, options, json).await? else { return declined() };
     let load = Arc::new(ReadLoad::new(client, prepared.transport.clone()).await?);
     let results = prepared.run(load.clone()).await?;
     prepared.finish(load.operations(), results, None)
 }
 
 async fn load_wallets(client: &ApiClient, args: WalletLoadArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let kind = Kind {
+    let kind = LoadKind {
         name: "wallets",
         endpoint: &client.endpoints.wallets,
         effect: "creates wallets and moves money, which cannot be removed",
         // Operators move no money.
         credential: client.api_key(),
-        rate_limit_advice: advice("WALLETS_RATE_LIMIT_PER_MINUTE", KEY_ADVICE),
+        rate_limit_advice: rate_limit_advice("WALLETS_RATE_LIMIT_PER_MINUTE", KEY_ADVICE),
     };
-    let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
+    let Some(prepared) = PreparedLoad::new(client, kind, &args.load, json).await? else { return declined() };
     let load = Arc::new(WalletLoad::new(client, prepared.transport.clone(), &args).await?);
     let results = prepared.run(load.clone()).await?;
     let check = match args.check {
@@ -82,14 +82,14 @@ async fn load_wallets(client: &ApiClient, args: WalletLoadArgs, json: bool) -> a
 }
 
 async fn load_prices(client: &ApiClient, args: PriceLoadArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let kind = Kind {
+    let kind = LoadKind {
         name: "prices",
         endpoint: &client.endpoints.rates,
         effect: READS_ONLY,
         credential: client.api_key().or(client.operator_token()),
-        rate_limit_advice: advice("RATES_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+        rate_limit_advice: rate_limit_advice("RATES_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
     };
-    let Some(prepared) = Prepared::new(client, kind, &args.load, json).await? else { return declined() };
+    let Some(prepared) = PreparedLoad::new(client, kind, &args.load, json).await? else { return declined() };
     let load = Arc::new(PriceLoad::new(client, prepared.transport.clone(), args.currency)?);
     let results = prepared.run(load.clone()).await?;
     prepared.finish(load.operations(), results, None)
@@ -100,14 +100,14 @@ async fn load_users(client: &ApiClient, options: &LoadOptions, json: bool) -> an
         let next_step = "Set OPERATOR_TOKEN to the operator token, which `buydesk up` prints at its start.";
         return Err(ClientError::new("operator_token_missing", "Only operators create users.", next_step).into());
     };
-    let kind = Kind {
+    let kind = LoadKind {
         name: "users",
         endpoint: &client.endpoints.users,
         effect: "creates users, which cannot be removed",
         credential: Some(credential),
-        rate_limit_advice: advice("USERS_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+        rate_limit_advice: rate_limit_advice("USERS_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
     };
-    let Some(prepared) = Prepared::new(client, kind, options, json).await? else { return declined() };
+    let Some(prepared) = PreparedLoad::new(client, kind, options, json).await? else { return declined() };
     let load = Arc::new(UserLoad::new(client, prepared.transport.clone()).await?);
     let results = prepared.run(load.clone()).await?;
     prepared.finish(load.operations(), results, None)
@@ -120,7 +120,7 @@ fn compare(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// What the user can do about a rate limit.
-fn advice(setting: &str, alternative: &str) -> String {
+fn rate_limit_advice(setting: &str, alternative: &str) -> String {
     format!("Start the platform with {setting}=0, or {alternative}.")
 }
 

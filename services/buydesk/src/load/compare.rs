@@ -1,7 +1,7 @@
 //! `buydesk load compare`: the ratios of two reports, and whether the differences are more than noise.
 //!
 //! The seconds of a load are samples of each measure. A difference is noise if the means of the two samples differ by at most
-//! [`CRITICAL`] standard errors of their difference (the test of Welch).
+//! [`CRITICAL_STANDARD_ERRORS`] standard errors of their difference (the test of Welch).
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "statistics of measurements, not money")]
 
 use std::{fmt, fs, path::Path};
@@ -17,7 +17,7 @@ use super::{
 use crate::table::Table;
 
 /// Two means of the same load differ by more standard errors in 1 of 100 comparisons of long loads.
-const CRITICAL: f64 = 2.6;
+const CRITICAL_STANDARD_ERRORS: f64 = 2.6;
 /// Loads with fewer seconds cannot be compared.
 const MIN_SECONDS: usize = 5;
 
@@ -141,7 +141,7 @@ fn difference(a: &[f64], b: &[f64]) -> Difference {
     }
     let (a, b) = (mean(a), mean(b));
     let distance = b.mean - a.mean;
-    if distance.abs() <= CRITICAL * (a.variance + b.variance).sqrt() {
+    if distance.abs() <= CRITICAL_STANDARD_ERRORS * (a.variance + b.variance).sqrt() {
         Difference::WithinNoise
     } else if distance > 0.0 {
         Difference::Higher
@@ -171,8 +171,9 @@ impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(["measure", "A", "B", "B / A", "difference"], &[1, 2, 3]);
         for Measure { name, a, b, ratio, difference } in &self.measures {
-            let format =
-                |value: f64| if name.starts_with('p') { format_latency(whole(value)) } else { format_rate(value) };
+            let format = |value: f64| {
+                if name.starts_with('p') { format_latency(whole_micros(value)) } else { format_rate(value) }
+            };
             let ratio = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
             table.add_row([(*name).to_owned(), format(*a), format(*b), ratio, difference.to_string()]);
         }
@@ -182,7 +183,7 @@ impl fmt::Display for Comparison {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a latency in whole microseconds")]
-fn whole(value: f64) -> u64 {
+fn whole_micros(value: f64) -> u64 {
     value.round() as u64
 }
 

@@ -57,14 +57,14 @@ impl<W> Clone for Run<W> {
 impl<W: Workload> Run<W> {
     /// Sends a request that began at this time, and records its response.
     async fn send(&self, number: u64, began: Instant) {
-        self.recorder.sent();
+        self.recorder.count_sent();
         let result = self.workload.send(number).await;
         let operation = self.workload.operation_of(number);
         self.recorder.record(Sample { operation, began, ended: Instant::now(), result });
     }
 
     /// Sends requests until the period ends, and waits for all responses.
-    pub async fn closed(self, connections: u32) {
+    pub async fn send_closed(self, connections: u32) {
         let next = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
         for _ in 0..connections {
@@ -80,31 +80,31 @@ impl<W: Workload> Run<W> {
     }
 
     /// Sends each request when it is due, until the period ends, and waits for all responses.
-    pub async fn open(self, rate_per_second: u32, max_in_flight: u32, timer: &Timer) -> Schedule {
-        let slots = Arc::new(Semaphore::new(usize::try_from(max_in_flight).unwrap_or(Semaphore::MAX_PERMITS)));
+    pub async fn send_open(self, rate_per_second: u32, max_in_flight: u32, timer: &Timer) -> Schedule {
+        let permits = Arc::new(Semaphore::new(usize::try_from(max_in_flight).unwrap_or(Semaphore::MAX_PERMITS)));
         let Period { start, end } = self.period;
         let tasks = TaskTracker::new();
         let mut schedule = Schedule { planned: due_before(end - start, rate_per_second), ..Schedule::default() };
         for number in 0..schedule.planned {
             let due = start + due_after(number, rate_per_second);
-            let has_to_wait = Instant::now() < due || slots.available_permits() == 0;
-            let slot = if has_to_wait {
-                let slot = async {
+            let has_to_wait = Instant::now() < due || permits.available_permits() == 0;
+            let permit = if has_to_wait {
+                let permit = async {
                     timer.wait_until(due).await;
-                    schedule.waited_for_slot += u64::from(slots.available_permits() == 0);
-                    slots.clone().acquire_owned().await.ok()
+                    schedule.waited_for_slot += u64::from(permits.available_permits() == 0);
+                    permits.clone().acquire_owned().await.ok()
                 };
                 tokio::select! {
                     biased;
                     () = self.stop.cancelled() => None,
-                    slot = slot => slot,
+                    permit = permit => permit,
                     () = sleep_until(end) => None,
                 }
             } else {
-                slots.clone().try_acquire_owned().ok()
+                permits.clone().try_acquire_owned().ok()
             };
-            // No slot became free before the end.
-            let Some(slot) = slot else { break };
+            // No permit became free before the end.
+            let Some(permit) = permit else { break };
             let lateness = Instant::now().duration_since(due);
             schedule.sent += 1;
             schedule.late += u64::from(lateness > LATE);
@@ -113,7 +113,7 @@ impl<W: Workload> Run<W> {
             let run = self.clone();
             tasks.spawn(async move {
                 run.send(number, due).await;
-                drop(slot);
+                drop(permit);
             });
         }
         tasks.close();

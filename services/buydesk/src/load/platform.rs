@@ -92,15 +92,15 @@ pub async fn permit(
 ) -> anyhow::Result<Option<Permitted>> {
     let server = &client.endpoints.server;
     // Only the public address shows whether prices are simulated.
-    let has_one_host = is_one_host(server, endpoint);
-    let simulated = if has_one_host { is_simulated(client).await } else { None };
+    let has_same_host = have_same_host(server, endpoint);
+    let simulated = if has_same_host { is_simulated(client).await } else { None };
     if simulated == Some(true) || options.yes {
         return Ok(Some(Permitted { simulated }));
     }
     let (address, public) = (endpoint.address(), server.address());
     let reason = match simulated {
         Some(_) => format!("{address} is no demo: its prices are real"),
-        None if has_one_host => format!("it is unknown whether {address} is a demo, because {public} shows no price"),
+        None if has_same_host => format!("it is unknown whether {address} is a demo, because {public} shows no price"),
         None => {
             format!("it is unknown whether {address} is a demo, because its host is another one than that of {public}")
         }
@@ -111,7 +111,7 @@ pub async fn permit(
 }
 
 /// Whether both services have the same host.
-fn is_one_host(first: &Endpoint, second: &Endpoint) -> bool {
+fn have_same_host(first: &Endpoint, second: &Endpoint) -> bool {
     let host = |endpoint: &Endpoint| {
         let host = Url::parse(endpoint.address()).ok()?.host_str()?.to_owned();
         let is_loopback = host == "localhost" || host == "[::1]" || host.starts_with("127.");

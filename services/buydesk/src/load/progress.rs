@@ -44,7 +44,7 @@ impl Progress {
     fn line(&self, now: Instant) -> String {
         let elapsed = now.duration_since(self.start).as_secs();
         let in_flight = self.recorder.in_flight();
-        let recording = self.recorder.at(now);
+        let recording = self.recorder.recording_at(now);
         if now < self.measured_from {
             let responses = format_count(recording.warm_up);
             return format!("{elapsed:>4} s  warm-up, {responses} responses, {in_flight} in flight");

@@ -88,7 +88,7 @@ impl Recorder {
     }
 
     /// A request is sent.
-    pub fn sent(&self) {
+    pub fn count_sent(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -103,7 +103,7 @@ impl Recorder {
     }
 
     /// Ends the seconds that are over at `now`, and returns the results.
-    pub fn at(&self, now: Instant) -> MutexGuard<'_, Recording> {
+    pub fn recording_at(&self, now: Instant) -> MutexGuard<'_, Recording> {
         let mut recording = self.lock();
         recording.end_seconds(now);
         recording

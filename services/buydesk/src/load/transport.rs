@@ -30,7 +30,7 @@ pub struct Reply {
 
 /// A request without its key.
 #[derive(Debug)]
-pub struct Prepared(Request);
+pub struct PreparedRequest(Request);
 
 impl Transport {
     /// A client that keeps this number of connections open.
@@ -44,26 +44,26 @@ impl Transport {
         Ok(Self { http: http_client_with_connections(connections), authorization, timeout })
     }
 
-    pub fn get(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<Prepared> {
+    pub fn get(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<PreparedRequest> {
         self.prepare(Method::GET, endpoint, path)
     }
 
-    pub fn post(&self, endpoint: &Endpoint, path: &str, body: &impl Serialize) -> anyhow::Result<Prepared> {
-        let Prepared(mut request) = self.prepare(Method::POST, endpoint, path)?;
+    pub fn post(&self, endpoint: &Endpoint, path: &str, body: &impl Serialize) -> anyhow::Result<PreparedRequest> {
+        let PreparedRequest(mut request) = self.prepare(Method::POST, endpoint, path)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(serde_json::to_vec(body)?.into());
-        Ok(Prepared(request))
+        Ok(PreparedRequest(request))
     }
 
-    fn prepare(&self, method: Method, endpoint: &Endpoint, path: &str) -> anyhow::Result<Prepared> {
+    fn prepare(&self, method: Method, endpoint: &Endpoint, path: &str) -> anyhow::Result<PreparedRequest> {
         let mut request = Request::new(method, endpoint.url(path)?);
         *request.timeout_mut() = Some(self.timeout);
         request.headers_mut().extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
-        Ok(Prepared(request))
+        Ok(PreparedRequest(request))
     }
 
     /// Sends the request, with this key if there is one. A response is a failure unless its status is a success.
-    pub async fn send(&self, request: &Prepared, key: Option<&str>) -> Result<Reply, Failure> {
+    pub async fn send(&self, request: &PreparedRequest, key: Option<&str>) -> Result<Reply, Failure> {
         let no_response = |error: reqwest::Error| Failure { code: describe(&error).to_owned(), status: None };
         // The body is not a stream, so the request can be cloned.
         let mut request = request.0.try_clone().unwrap_or_else(|| unreachable!("the body is in memory"));

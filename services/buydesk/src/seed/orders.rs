@@ -24,7 +24,7 @@ use db_proxy::{
 };
 use serde_json::json;
 
-use super::{Prepared, prepare, progress_bar};
+use super::{PreparedDatabase, prepare, progress_bar};
 use crate::{cli::SeedOptions, client::print_line};
 
 /// Maximum number of orders in one transaction. A larger number lowers the cost of the commit for each order. A smaller number
@@ -39,7 +39,7 @@ const MAX_HUNDREDTHS: u64 = 50;
 /// Adds simulated orders to the database of `DATABASE_URL`.
 pub async fn seed_orders(env: Env, options: &SeedOptions, json: bool) -> anyhow::Result<()> {
     let prepared = prepare(env, options, "simulated orders", json).await?;
-    let Some(Prepared { config, database }) = prepared else { return Ok(()) };
+    let Some(PreparedDatabase { config, database }) = prepared else { return Ok(()) };
     let store = OrderStore::new(&database);
     let bar = progress_bar(options.count, "orders")?;
     let limit = config.orders.limit;

@@ -8,13 +8,13 @@ use common::config::Env;
 use db_proxy::{database::Database, users::UserStore};
 use serde_json::json;
 
-use super::{Prepared, prepare, progress_bar};
+use super::{PreparedDatabase, prepare, progress_bar};
 use crate::{cli::SeedOptions, client::print_line};
 
 /// Adds generated users to the database of `DATABASE_URL`, until there are as many as requested.
 pub async fn seed_users(env: Env, options: &SeedOptions, json: bool) -> anyhow::Result<()> {
     let prepared = prepare(env, options, "generated users", json).await?;
-    let Some(Prepared { database, .. }) = prepared else { return Ok(()) };
+    let Some(PreparedDatabase { database, .. }) = prepared else { return Ok(()) };
     let store = UserStore::new(&database);
     let before = store.seeded_users().await.map_err(|error| anyhow!(error.chain()))?;
     let mut stored = before;

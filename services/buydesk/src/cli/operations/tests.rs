@@ -4,12 +4,12 @@ use super::*;
 use crate::cli::{Arguments, Command};
 
 #[test]
-fn duration_is_a_number_with_a_unit_of_at_most_thirty_days() {
+fn duration_is_a_number_with_a_unit_and_at_most_thirty_days() {
     for (text, secs) in [("45s", 45), ("90m", 5400), ("2h", 7200), ("30d", 2_592_000)] {
-        assert_eq!(duration(text), Ok(Duration::from_secs(secs)), "{text}");
+        assert_eq!(parse_duration(text), Ok(Duration::from_secs(secs)), "{text}");
     }
     for invalid in ["", "5", "m", "0s", "31d", "-1h", "1.5h", "1w", "99999999999999999999d", "5µ"] {
-        assert!(duration(invalid).is_err(), "{invalid}");
+        assert!(parse_duration(invalid).is_err(), "{invalid}");
     }
 }
 

@@ -16,7 +16,7 @@ fn alert_is_shown_with_its_state_summary_and_runbook() {
 }
 
 #[test]
-fn silence_without_an_alert_is_shown_as_one_of_all_alerts() {
+fn silence_without_an_alert_is_shown_as_a_silence_of_all_alerts() {
     let silence: Silence = serde_json::from_value(json!({
         "id": "7", "service": "db-proxy", "created_at": "2026-01-02T03:04:05Z", "until": "2026-01-02T05:04:05Z",
         "created_by": "ada", "reason": "upgrade",

@@ -52,8 +52,8 @@ impl ApiClient {
     async fn explain<B>(&self, failure: Failure, change: &Change<'_, B>, key: &ChangeKey) -> ClientError {
         let Change { endpoint, texts, .. } = change;
         let key = key.key();
-        let unknown = |doubt| UnknownChange {
-            doubt,
+        let unknown = |possible_effect| UnknownChange {
+            possible_effect,
             next_step: format!("To find out, run the command again with --key {key}. {}", texts.only_once),
         };
         match failure {

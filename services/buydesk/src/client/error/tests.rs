@@ -31,7 +31,7 @@ fn key() -> IdempotencyKey {
 }
 
 fn change() -> UnknownChange {
-    UnknownChange { doubt: "It may exist.", next_step: "Find out.".to_owned() }
+    UnknownChange { possible_effect: "It may exist.", next_step: "Find out.".to_owned() }
 }
 
 /// A problem with this code, as a service sends it.
@@ -143,7 +143,8 @@ fn error_of_a_change_states_whether_it_may_have_been_made() {
     let failed = |effect| -> anyhow::Result<()> {
         Err(ClientError::new("no_response", "There is no response.", "Is it running?").with_effect(effect).into())
     };
-    let change = || UnknownChange { doubt: "The user may have been changed.", next_step: "Look at it.".to_owned() };
+    let change =
+        || UnknownChange { possible_effect: "The user may have been changed.", next_step: "Look at it.".to_owned() };
     let of = |effect| of_change(failed(effect), change()).unwrap_err();
     assert_eq!(of(Effect::Refused).to_string(), "There is no response.\nIs it running?");
     assert_eq!(of(Effect::NotSent).to_string(), "There is no response. Nothing was changed.\nIs it running?");

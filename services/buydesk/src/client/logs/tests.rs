@@ -35,7 +35,7 @@ fn ids(fetched: &FetchedReports) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn latest_reports_are_the_oldest_first_and_contain_no_heartbeats() {
+async fn latest_reports_are_ordered_oldest_first_without_heartbeats() {
     let replies = vec![
         page(&[report(9, "alive"), report(8, "b")], Some("r8")),
         page(&[report(7, "stopping"), report(6, "c"), report(5, "d")], Some("r5")),
@@ -50,7 +50,7 @@ async fn latest_reports_are_the_oldest_first_and_contain_no_heartbeats() {
 }
 
 #[tokio::test]
-async fn reports_after_an_id_are_all_that_are_newer() {
+async fn reports_after_an_id_are_all_newer_reports() {
     let service = ScriptedService::start(vec![page(&[report(9, "a"), report(8, "alive"), report(7, "c")], Some("r7"))]);
     let args = arguments(&["--heartbeats"]);
     let fetched = fetch(&client(&service), &args, Selection::After(7)).await.unwrap();

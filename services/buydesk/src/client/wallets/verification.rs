@@ -35,10 +35,11 @@ const TICK: Duration = Duration::from_millis(200);
 /// Checks all rows from the cursor on, and prints every violation. The exit code is 0 if there is none.
 pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) -> anyhow::Result<ExitCode> {
     let progress = progress_bar(json)?;
-    let mut walk = Walk { client, next: Next::Page(args.cursor), is_first: true, checked: CheckedRows::default() };
+    let mut reader =
+        VerificationReader { client, next: NextPage::At(args.cursor), is_first: true, checked: CheckedRows::default() };
     let (mut listed, mut count) = (Vec::new(), 0_u64);
-    while let Some(page) = naming_options(walk.next_page().await, OPTIONS)? {
-        progress.set_message(rows(walk.checked));
+    while let Some(page) = naming_options(reader.next_page().await, OPTIONS)? {
+        progress.set_message(rows(reader.checked));
         for violation in page.violations {
             count += 1;
             if json {
@@ -50,37 +51,37 @@ pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) ->
     }
     progress.finish_and_clear();
     print_line(&if json {
-        json!({ "checked": walk.checked, "violations": listed }).to_string()
+        json!({ "checked": reader.checked, "violations": listed }).to_string()
     } else {
-        summary(walk.checked, count)
+        summary(reader.checked, count)
     })?;
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(VIOLATIONS_FOUND) })
 }
 
 /// What is read next.
 #[derive(Debug, Clone, Copy)]
-enum Next {
+enum NextPage {
     /// The page after this cursor.
-    Page(Option<VerificationCursor>),
+    At(Option<VerificationCursor>),
     /// Nothing: the end is reached.
     End,
 }
 
-/// The walk over all pages.
-struct Walk<'a> {
+/// The reader over all pages.
+struct VerificationReader<'a> {
     client: &'a ApiClient,
-    next: Next,
+    next: NextPage,
     /// Whether no page was read.
     is_first: bool,
     checked: CheckedRows,
 }
 
-impl Walk<'_> {
+impl VerificationReader<'_> {
     /// The next page. `None` after the last page.
     async fn next_page(&mut self) -> anyhow::Result<Option<VerificationPage>> {
-        let Next::Page(cursor) = self.next else { return Ok(None) };
-        let page = self.read(cursor).await?;
-        self.next = page.next_cursor.map_or(Next::End, |cursor| Next::Page(Some(cursor)));
+        let NextPage::At(cursor) = self.next else { return Ok(None) };
+        let page = self.read_page(cursor).await?;
+        self.next = page.next_cursor.map_or(NextPage::End, |cursor| NextPage::At(Some(cursor)));
         self.is_first = false;
         let CheckedRows { wallets, entries, movements, paid_orders } = page.checked;
         self.checked.wallets += wallets;
@@ -92,7 +93,7 @@ impl Walk<'_> {
 
     /// Reads one page. A page after the first one is read again if the service does not answer for a moment, so that a restart does
     /// not end a long check.
-    async fn read(&self, cursor: Option<VerificationCursor>) -> anyhow::Result<VerificationPage> {
+    async fn read_page(&self, cursor: Option<VerificationCursor>) -> anyhow::Result<VerificationPage> {
         let query =
             [Some(("limit", MAX_VERIFIED_ROWS.to_string())), cursor.map(|cursor| ("cursor", cursor.to_string()))];
         let path = format!("{PATH}?{}", encode_query(query.into_iter().flatten()));
@@ -104,14 +105,14 @@ impl Walk<'_> {
             let wait = error.downcast_ref::<ClientError>().and_then(ClientError::retry_wait);
             match wait.filter(|_| !self.is_first && attempt < MAX_ATTEMPTS) {
                 Some(wait) => tokio::time::sleep(wait.max(RETRY_PAUSE)).await,
-                None => return Err(self.incomplete(error, cursor)),
+                None => return Err(self.incomplete_error(error, cursor)),
             }
         }
         unreachable!("the last attempt returns")
     }
 
     /// The error of a check that did not reach the end.
-    fn incomplete(&self, error: anyhow::Error, cursor: Option<VerificationCursor>) -> anyhow::Error {
+    fn incomplete_error(&self, error: anyhow::Error, cursor: Option<VerificationCursor>) -> anyhow::Error {
         let command = self.client.command(&format!("wallet verify{}", option("cursor", cursor)));
         match error.downcast::<ClientError>() {
             Ok(error) if cursor.is_some() => error.replacing_next_step(format!("To continue: {command}")).into(),

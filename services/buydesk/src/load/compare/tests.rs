@@ -22,7 +22,7 @@ fn differences(a: &[u64], b: &[u64]) -> Vec<Difference> {
 }
 
 #[test]
-fn difference_that_is_small_beside_the_spread_is_noise() {
+fn difference_within_the_spread_of_the_samples_is_noise() {
     use Difference::{Higher, Lower, TooShort, WithinNoise};
     let (steady, spread) = ([100, 101, 99, 100, 102, 98], [60, 140, 90, 120, 70, 132]);
     assert_eq!(differences(&steady, &spread)[0], WithinNoise);

@@ -53,7 +53,7 @@ async fn results_of(send: impl FnOnce(Run<StallingPlatform>) -> Pin<Box<dyn Futu
 }
 
 async fn open_results(rate: u32, max_in_flight: u32) -> Results {
-    results_of(|run| Box::pin(async move { run.open(rate, max_in_flight, &Timer::Runtime).await })).await
+    results_of(|run| Box::pin(async move { run.send_open(rate, max_in_flight, &Timer::Runtime).await })).await
 }
 
 fn slower_than(recording: &Recording, latency: Duration) -> u64 {
@@ -81,7 +81,7 @@ async fn open_model_shows_a_stall_in_every_request_that_was_due_in_it() {
 async fn closed_model_shows_a_stall_in_one_request_of_each_connection() {
     let Results { recording, .. } = results_of(|run| {
         Box::pin(async move {
-            run.closed(2).await;
+            run.send_closed(2).await;
             Schedule::default()
         })
     })
@@ -113,7 +113,7 @@ async fn requests_without_a_slot_until_the_end_are_not_sent() {
     let recorder = Arc::new(Recorder::new(1, start).unwrap());
     let stop = CancellationToken::new();
     let run = Run { workload, recorder: recorder.clone(), period: Period { start, end }, stop };
-    let schedule = run.open(100, 10, &Timer::Runtime).await;
+    let schedule = run.send_open(100, 10, &Timer::Runtime).await;
     assert_eq!((schedule.planned, schedule.sent, schedule.not_sent), (100, 10, 90));
     assert_eq!(Arc::into_inner(recorder).unwrap().into_recording().latency.len(), 10);
 }
@@ -126,7 +126,7 @@ async fn warm_up_is_counted_and_not_measured() {
     let recorder = Arc::new(Recorder::new(1, measured_from).unwrap());
     let stop = CancellationToken::new();
     let run = Run { workload, recorder: recorder.clone(), period: Period { start, end }, stop };
-    run.open(10, 10, &Timer::Runtime).await;
+    run.send_open(10, 10, &Timer::Runtime).await;
     let recording = Arc::into_inner(recorder).unwrap().into_recording();
     assert_eq!((recording.warm_up, recording.latency.len()), (10, 10));
     assert_eq!(recording.seconds.len(), 1);
@@ -141,7 +141,7 @@ async fn stopped_load_ends_without_the_remaining_requests() {
     let recorder = Arc::new(Recorder::new(1, start).unwrap());
     let stop = CancellationToken::new();
     let run = Run { workload, recorder, period: Period { start, end }, stop: stop.clone() };
-    let load = tokio::spawn(async move { run.open(10, 10, &Timer::Runtime).await });
+    let load = tokio::spawn(async move { run.send_open(10, 10, &Timer::Runtime).await });
     sleep(Duration::from_millis(1050)).await;
     stop.cancel();
     let schedule = load.await.unwrap();

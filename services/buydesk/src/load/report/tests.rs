@@ -19,7 +19,7 @@ pub fn report(mut failure: Option<Failure>) -> LoadReport {
     for number in 1..=100_u64 {
         let ended = start + Duration::from_millis(number * 10 - 1);
         let result = if number == 100 { failure.take().map_or(Ok(()), Err) } else { Ok(()) };
-        recorder.sent();
+        recorder.count_sent();
         let operation = usize::try_from(number % 2).unwrap();
         let began = ended.checked_sub(Duration::from_millis(number)).unwrap();
         recorder.record(Sample { operation, began: began.max(start), ended, result });

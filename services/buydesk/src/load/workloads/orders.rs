@@ -17,9 +17,9 @@ use crate::{
     cli::{CheckScope, OrderLoadArgs},
     client::ApiClient,
     load::{
-        acknowledged::{KeyedRequest, SharedOutcomes, read},
+        acknowledged::{KeyedRequest, SharedOutcomes, read_with_retries},
         report::Check,
-        transport::{Prepared, Transport},
+        transport::{PreparedRequest, Transport},
         workload::{Failure, Workload},
     },
 };
@@ -29,7 +29,7 @@ const PATH: &str = "api/v1/orders";
 #[derive(Debug)]
 pub struct OrderLoad {
     transport: Transport,
-    request: Prepared,
+    request: PreparedRequest,
     /// The keys of a run begin with it.
     run: Uuid,
     currency: Currency,
@@ -63,13 +63,14 @@ impl OrderLoad {
 
     /// Checks that each acknowledged order is stored exactly once.
     pub async fn check(&self, client: &ApiClient, scope: CheckScope) -> anyhow::Result<Check> {
-        let (outcomes, mut check) = self.outcomes.settle(&self.transport, |number| self.keyed(number)).await;
+        let (outcomes, mut check) = self.outcomes.resolve_and_check(&self.transport, |number| self.keyed(number)).await;
         match scope {
             CheckScope::None => {}
             CheckScope::Sample => {
                 for (_, id) in outcomes.selected(scope) {
                     check.looked_up += 1;
-                    let found = read::<Order>(client, &client.endpoints.orders, &format!("{PATH}/{id}")).await;
+                    let found =
+                        read_with_retries::<Order>(client, &client.endpoints.orders, &format!("{PATH}/{id}")).await;
                     match found {
                         Ok(order) if order.id == OrderId(id) && order.currency == self.currency => {}
                         Ok(_) => check.add_violation(format!("Order {id} is stored with other values.")),
@@ -98,17 +99,17 @@ impl OrderLoad {
     async fn count_listed(&self, client: &ApiClient, orders: &mut HashMap<Uuid, u32>) -> anyhow::Result<()> {
         // Ids are sorted by the time of the order.
         let Some(first) = orders.keys().min() else { return Ok(()) };
-        let first: Order = read(client, &client.endpoints.orders, &format!("{PATH}/{first}")).await?;
+        let first: Order = read_with_retries(client, &client.endpoints.orders, &format!("{PATH}/{first}")).await?;
         let filter = OrderFilter {
             currency: Some(self.currency),
-            from: Some(before(first.created_at)),
+            from: Some(search_start(first.created_at)),
             ..OrderFilter::default()
         };
         let query = OrderQuery { filter, client_reference: None, user: None };
         let mut cursor = None;
         loop {
             let path = format!("{PATH}?{}", query.to_query(cursor, MAX_PAGE));
-            let page: LinkedOrderPage = read(client, &client.endpoints.orders, &path).await?;
+            let page: LinkedOrderPage = read_with_retries(client, &client.endpoints.orders, &path).await?;
             for order in page.data {
                 if let Some(count) = orders.get_mut(&order.id.0) {
                     *count += 1;
@@ -123,7 +124,7 @@ impl OrderLoad {
 }
 
 /// A time before which no order of the run was accepted. Orders of one millisecond may have ids in any order.
-fn before(first: Timestamp) -> Timestamp {
+fn search_start(first: Timestamp) -> Timestamp {
     first.minus(std::time::Duration::from_secs(60))
 }
 

@@ -5,7 +5,7 @@ use common::{api::prices::BASE, money::Currency};
 use crate::{
     client::ApiClient,
     load::{
-        transport::{Prepared, Transport},
+        transport::{PreparedRequest, Transport},
         workload::{Failure, Workload},
     },
 };
@@ -16,7 +16,7 @@ const MIX: [usize; 10] = [0, 1, 0, 2, 0, 1, 0, 2, 0, 0];
 #[derive(Debug)]
 pub struct PriceLoad {
     transport: Transport,
-    requests: [Prepared; 3],
+    requests: [PreparedRequest; 3],
 }
 
 impl PriceLoad {

@@ -6,8 +6,8 @@ use common::api::{orders::MAX_PAGE, pages::LinkedOrderPage};
 use crate::{
     client::ApiClient,
     load::{
-        acknowledged::read,
-        transport::{Prepared, Transport},
+        acknowledged::read_with_retries,
+        transport::{PreparedRequest, Transport},
         workload::{Failure, Workload},
     },
 };
@@ -23,16 +23,16 @@ const SUMMARY: usize = 2;
 pub struct ReadLoad {
     transport: Transport,
     /// Requests for single orders. Empty if there are no orders yet; then pages are read instead.
-    orders: Vec<Prepared>,
-    page: Prepared,
-    summary: Prepared,
+    orders: Vec<PreparedRequest>,
+    page: PreparedRequest,
+    summary: PreparedRequest,
 }
 
 impl ReadLoad {
     /// Reads the newest orders, of which single ones are read.
     pub async fn new(client: &ApiClient, transport: Transport) -> anyhow::Result<Self> {
         let endpoint = &client.endpoints.orders;
-        let newest: LinkedOrderPage = read(client, endpoint, &format!("{PATH}?limit={MAX_PAGE}"))
+        let newest: LinkedOrderPage = read_with_retries(client, endpoint, &format!("{PATH}?limit={MAX_PAGE}"))
             .await
             .context("the orders to read could not be listed")?;
         let orders = newest.data.iter().map(|order| transport.get(endpoint, &format!("{PATH}/{}", order.id)));
@@ -42,7 +42,7 @@ impl ReadLoad {
         Ok(Self { transport, orders, page, summary })
     }
 
-    fn request(&self, number: u64) -> &Prepared {
+    fn request(&self, number: u64) -> &PreparedRequest {
         match self.operation_of(number) {
             ORDER => usize::try_from(number).ok().and_then(|number| self.orders.get(number % self.orders.len())),
             PAGE => None,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     client::{ApiClient, Endpoint},
     load::{
-        transport::{Prepared, Transport},
+        transport::{PreparedRequest, Transport},
         workload::{Failure, Workload},
     },
 };
@@ -33,8 +33,8 @@ pub struct UserLoad {
 /// The requests that find a user.
 #[derive(Debug)]
 struct FoundUser {
-    by_id: Prepared,
-    by_email: Prepared,
+    by_id: PreparedRequest,
+    by_email: PreparedRequest,
 }
 
 impl UserLoad {

@@ -16,9 +16,9 @@ use crate::{
     cli::{CheckScope, WalletLoadArgs},
     client::ApiClient,
     load::{
-        acknowledged::{KeyedRequest, Outcomes, SharedOutcomes, read},
+        acknowledged::{KeyedRequest, Outcomes, SharedOutcomes, read_with_retries},
         report::Check,
-        transport::{Prepared, Transport},
+        transport::{PreparedRequest, Transport},
         workload::{Failure, Workload},
     },
 };
@@ -48,10 +48,10 @@ pub struct WalletLoad {
 #[derive(Debug)]
 struct LoadedWallet {
     id: WalletId,
-    deposit: Prepared,
-    withdrawal: Prepared,
+    deposit: PreparedRequest,
+    withdrawal: PreparedRequest,
     /// A transfer to the next wallet.
-    transfer: Prepared,
+    transfer: PreparedRequest,
 }
 
 impl WalletLoad {
@@ -63,11 +63,11 @@ impl WalletLoad {
         let mut ids = Vec::new();
         for index in 0..args.wallets {
             let wallet: Wallet =
-                serde_json::from_slice(&succeed(transport.send(&create, None).await, "wallet was created")?)
+                serde_json::from_slice(&body_or_error(transport.send(&create, None).await, "wallet was created")?)
                     .context("the new wallet cannot be read")?;
             let first = transport.post(endpoint, &operation_path(wallet.id), &operation("DEPOSIT", FIRST_DEPOSIT))?;
             let key = format!("load-{run}-first-{index}");
-            succeed(transport.send(&first, Some(&key)).await, "first deposit was made")?;
+            body_or_error(transport.send(&first, Some(&key)).await, "first deposit was made")?;
             ids.push(wallet.id);
         }
         let wallets = ids.iter().zip(ids.iter().cycle().skip(1)).map(|(&id, next)| {
@@ -94,7 +94,7 @@ impl WalletLoad {
         (wallet + 1) % self.wallets.len()
     }
 
-    fn request(&self, number: u64) -> &Prepared {
+    fn request(&self, number: u64) -> &PreparedRequest {
         let wallet = &self.wallets[self.wallet_of(number)];
         match self.operation_of(number) {
             DEPOSIT => &wallet.deposit,
@@ -113,7 +113,7 @@ impl WalletLoad {
 
     /// Checks that each acknowledged operation is listed exactly once, and that the balances are the sums of the operations.
     pub async fn check(&self, client: &ApiClient, scope: CheckScope) -> anyhow::Result<Check> {
-        let (outcomes, mut check) = self.outcomes.settle(&self.transport, |number| self.keyed(number)).await;
+        let (outcomes, mut check) = self.outcomes.resolve_and_check(&self.transport, |number| self.keyed(number)).await;
         if scope != CheckScope::None {
             let selected = outcomes.selected(scope).into_iter().map(|(number, _)| number).collect();
             self.check_listed(client, &outcomes, &selected, &mut check).await?;
@@ -162,7 +162,7 @@ impl WalletLoad {
         loop {
             let query = page_query(("user", None::<UserId>), cursor, MAX_WALLET_PAGE);
             let path = format!("{PATH}/{wallet}/operations?{query}");
-            let page: LinkedOperationPage = read(client, &client.endpoints.wallets, &path).await?;
+            let page: LinkedOperationPage = read_with_retries(client, &client.endpoints.wallets, &path).await?;
             for operation in page.data {
                 if let Some(count) = operations.get_mut(&operation.id.0) {
                     *count += 1;
@@ -192,7 +192,7 @@ impl WalletLoad {
             }
         }
         for (LoadedWallet { id, .. }, expected) in self.wallets.iter().zip(balances) {
-            let wallet: Wallet = read(client, &client.endpoints.wallets, &format!("{PATH}/{id}")).await?;
+            let wallet: Wallet = read_with_retries(client, &client.endpoints.wallets, &format!("{PATH}/{id}")).await?;
             if wallet.balance.units() != expected {
                 let expected =
                     Money::new(self.currency, expected).map_or_else(|error| error.to_string(), |sum| sum.to_string());
@@ -216,7 +216,7 @@ fn operation(operation_type: &str, amount: &str) -> OperationPayload {
 }
 
 /// The body of a response that prepares the load. `done` names what the request does.
-fn succeed(response: Result<crate::load::transport::Reply, Failure>, done: &str) -> anyhow::Result<Vec<u8>> {
+fn body_or_error(response: Result<crate::load::transport::Reply, Failure>, done: &str) -> anyhow::Result<Vec<u8>> {
     match response {
         Ok(reply) => Ok(reply.body),
         Err(Failure { code, .. }) => Err(anyhow!("no {done}: {code}")),
