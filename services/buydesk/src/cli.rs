@@ -86,16 +86,16 @@ pub enum Command {
     Rates(RatesArgs),
     /// Convert an amount from one currency or coin to another.
     Convert(ConvertArgs),
-    /// Show whether orders are accepted, what is wrong, and the state of all services.
+    /// Show whether orders are accepted, the faults with advice, and the state of all services.
     ///
     /// The exit code is 0 if the status is ok and orders are accepted, and otherwise 1. It is 2 if the command cannot get the
     /// status from health-check.
     Health(HealthCheckArgs),
-    /// List the alerts: what is wrong, since when, and the runbook that states what to do.
+    /// List the alerts: the fault, since when it exists, and the runbook entry that states what to do.
     Alerts(HealthCheckArgs),
     /// Show the reports of all services: their warnings and errors, and the changes of their states.
     Logs(LogsArgs),
-    /// Add, list and remove silences. During planned maintenance, a silence prevents that somebody is notified of its alerts.
+    /// Add, list and remove silences. A silence prevents notifications of alerts, for example during planned maintenance.
     #[command(subcommand)]
     Silence(SilenceCommand),
     /// Fill a database with generated orders or users, for tests and measurements.
@@ -254,8 +254,8 @@ fn parse_pair(text: &str) -> Result<MetadataPair, String> {
     Ok(MetadataPair { name: name.to_owned(), value: value.to_owned() })
 }
 
-/// Refuses a number with an exponent. A typing error easily makes `1e5` of `105`, and an order of 100,000 of an order of 105. The
-/// service checks everything else.
+/// Refuses a number with an exponent, because `1e5` may be a typing error for `105`, and would order 100,000. The service checks
+/// everything else.
 fn plain_number(text: &str) -> Result<String, String> {
     match parse_decimal(text) {
         Ok(_) | Err(NumberError::TooManyDigits) if text.contains(['e', 'E']) => {

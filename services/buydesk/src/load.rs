@@ -1,6 +1,6 @@
 //! `buydesk load`: sends many requests to a running platform, and measures rates and latencies.
 //!
-//! [`pace`] sends the requests of a [`workload`] at the right times, [`recording`] records the responses, and [`report`] is the result.
+//! [`pace`] sends the requests of a [`workload`] at the right times. [`recording`] records the responses. [`report`] is the result.
 
 mod acknowledged;
 mod commands;
@@ -44,7 +44,7 @@ use crate::{
     client::{ApiClient, Endpoint, print_line},
 };
 
-/// The exit code after the second Ctrl-C, as of a shell.
+/// The exit code after the second Ctrl-C: that of a command that SIGINT ends, as in a shell.
 const INTERRUPTED: i32 = 130;
 
 /// Ends the process if the user presses Ctrl-C again, for example while the load is checked.
@@ -56,11 +56,11 @@ async fn exit_on_second_signal(first: CancellationToken) {
     }
 }
 
-/// What is the same for all loads of a kind.
+/// The properties of a kind of load.
 struct LoadKind<'a> {
     name: &'static str,
     endpoint: &'a Endpoint,
-    /// What the load does to the platform.
+    /// What the load does to the platform, as the end of a sentence that begins with `This command`.
     effect: &'static str,
     credential: Option<&'a Secret>,
     rate_limit_advice: String,
@@ -145,7 +145,7 @@ impl PreparedLoad {
         Ok(Results { started_at, interrupted, schedule, recording: recorder.into_recording() })
     }
 
-    /// Prints the report.
+    /// Writes the report to files, prints it, and returns the exit code.
     fn finish(
         self,
         operations: &'static [&'static str],

@@ -31,7 +31,7 @@ pub enum LoadCommand {
     ///
     /// The exit code is 1 if a response was unexpected.
     Users(UserLoadArgs),
-    /// Compare two reports in JSON: print the ratios, and which differences are within noise.
+    /// Compare two reports in JSON: print the ratio of each measure, and whether the difference is within noise.
     Compare(CompareArgs),
 }
 
@@ -110,7 +110,8 @@ pub enum CheckScope {
 /// The options of every kind of load.
 #[derive(Debug, Clone, Args)]
 pub struct LoadOptions {
-    /// Closed model: each connection sends its next request when it has the response to the last one. The default is 16.
+    /// Closed model: number of connections, each of which sends its next request when it has the response to the last one. The
+    /// default is 16.
     #[arg(
         short, long, value_name = "N", conflicts_with = "rate", allow_negative_numbers = true,
         value_parser = whole_number(1..=100_000_u32)

@@ -1,4 +1,4 @@
-//! The commands and options for operators: health, alerts and silences.
+//! The commands and options for operators: health, alerts, logs and silences.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub struct LogsArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum SilenceCommand {
-    /// Add a silence: nobody is notified of the matching alerts until it ends.
+    /// Add a silence. While it lasts, no notification is sent when a matching alert fires.
     Add(AddSilenceArgs),
     /// List the silences that have not ended.
     List(HealthCheckArgs),
@@ -89,7 +89,7 @@ impl SilenceCommand {
     group = ArgGroup::new("matcher").args(["alert", "service"]).required(true).multiple(true)
 )]
 pub struct AddSilenceArgs {
-    /// Name of the alert, such as `ServiceMissing`. Without it, all alerts of the service.
+    /// Name of the alert, such as `ServiceMissing`. Without this option, the silence matches all alerts of the service.
     #[arg(short, long)]
     pub alert: Option<String>,
     /// Service, component, currency or machine that the alerts are about, such as db-proxy.
@@ -98,7 +98,7 @@ pub struct AddSilenceArgs {
     /// How long the silence lasts: a number with s, m, h or d, such as 90m. At most 30d.
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     pub duration: Duration,
-    /// Why, such as the planned maintenance.
+    /// Reason, such as a planned upgrade.
     #[arg(short, long, value_name = "TEXT")]
     pub reason: String,
     /// Your name, which is recorded with the silence. The default is the name of your account on this machine.
@@ -108,7 +108,7 @@ pub struct AddSilenceArgs {
     pub health_check: HealthCheckArgs,
 }
 
-/// Parses a duration with a unit.
+/// Parses a duration with a unit, of at most [`MAX_SILENCE`].
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let unit = match text.chars().last() {
         Some('s') => 1,

@@ -34,7 +34,7 @@ pub async fn show_alerts(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     })
 }
 
-/// The alerts, each with its summary and its runbook on lines of their own.
+/// The alerts. Each has three lines: its name and state, its summary, and its runbook entry.
 fn alert_lines(alerts: &[Alert]) -> String {
     let lines = alerts.iter().map(|alert| {
         let Alert { name, subject, severity, state, summary, runbook_url, since, silence, .. } = alert;

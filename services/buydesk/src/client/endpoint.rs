@@ -24,7 +24,8 @@ pub enum Audience {
     Customers,
     /// Operators, and users who read their own data. The token of operators is preferred.
     UserManagers,
-    /// Operators, with their token alone. health-check also responds without credentials, but then shows no reasons unless it listens on loopback.
+    /// Operators. Only their token is sent. health-check also responds without it, but then shows no reasons unless it listens on
+    /// loopback.
     Operators,
 }
 

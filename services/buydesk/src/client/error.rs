@@ -53,9 +53,9 @@ pub struct ClientError {
 /// A change that may have been made although its request failed.
 #[derive(Debug, Clone)]
 pub struct UnknownChange {
-    /// What may have happened, as a sentence.
+    /// A sentence about the change that may have been made.
     pub possible_effect: &'static str,
-    /// How the user finds it out.
+    /// How the user finds out whether it was made.
     pub next_step: String,
 }
 
@@ -187,7 +187,8 @@ impl ClientError {
         Self { message, next_step: Some(next_step), document, effect: Effect::None }
     }
 
-    /// The error of a change that may have been made. `self` is the error of a failed attempt. `key` is the idempotency key of the change.
+    /// The error of a change that may have been made. `self` is the error of a failed attempt. `key` is the idempotency key of the
+    /// change.
     #[must_use]
     pub fn with_unknown_change(
         self,
@@ -199,8 +200,8 @@ impl ClientError {
         error
     }
 
-    /// The error of a request that may have taken effect. `self` is the error of the request. `possible_effect` states what may have happened,
-    /// and `next_step` how to find out.
+    /// The error of a request that may have taken effect. `self` is the error of the request. `possible_effect` is a sentence about the
+    /// effect, and `next_step` states how the user finds out.
     fn with_unknown_outcome(self, possible_effect: &str, next_step: String) -> Self {
         let message = format!("{}\n{possible_effect}", self.message);
         let mut document = self.document;

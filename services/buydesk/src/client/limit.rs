@@ -27,8 +27,10 @@ pub async fn run_limit_command(client: &ApiClient, command: LimitCommand, json: 
         LimitCommand::Set(SetLimitArgs { limit, by }) => {
             let payload = LimitPayload { limit: Some(limit.into()), changed_by: Some(by) };
             let set = client.put(&client.endpoints.limit, PATH, &payload).await;
-            let next_step =
-                format!("`{}` shows it. To repeat the change, run the command again.", client.command("limit show"));
+            let next_step = format!(
+                "`{}` shows the limit. To repeat the change, run the command again.",
+                client.command("limit show")
+            );
             naming_options(
                 of_change(set, UnknownChange { possible_effect: "The limit may have been set.", next_step }),
                 ARGUMENTS,

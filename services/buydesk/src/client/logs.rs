@@ -27,19 +27,19 @@ const OPTIONS: &[FieldOption] = &[
     FieldOption { field: "to", option: "--to" },
 ];
 
-/// Which reports are fetched.
+/// The reports to fetch.
 #[derive(Debug, Clone, Copy)]
 enum Selection {
-    /// At most this many of the latest.
+    /// The latest reports, at most this many.
     Latest(usize),
-    /// All that are newer than the report with this id.
+    /// All reports that are newer than the one with this id.
     After(u64),
 }
 
-/// Reports, the oldest first.
+/// The fetched reports, oldest first.
 struct FetchedReports {
     reports: Vec<StoredReport>,
-    /// The id of the newest stored report that matches, although it may be a heartbeat, which is not shown.
+    /// The id of the newest stored report that matches. It may be the id of a heartbeat that is not shown.
     newest: Option<u64>,
 }
 
@@ -62,7 +62,7 @@ pub async fn show_logs(client: &ApiClient, args: &LogsArgs, json: bool) -> anyho
                 newest = fetched.newest.unwrap_or(newest);
                 is_open = print_lines(fetched.reports.iter().map(|report| line(report, json)))?;
             }
-            // health-check may be restarted while somebody follows the logs.
+            // The command continues, because health-check may just be restarting.
             Err(error) => {
                 if !std::mem::replace(&mut is_unavailable, true) {
                     print_warning("health_check_unavailable", &format!("{error:#} The command tries again."), json);

@@ -212,7 +212,7 @@ fn price_table(list: &PriceList) -> String {
     format!("{table}{}{}", marks_note(list.simulated, list.state), reason.collect::<String>())
 }
 
-/// Whether orders are accepted at the price. If they are refused, why.
+/// Whether orders are accepted at the price, and the reason if they are refused.
 fn order_use(price: &ListedPrice) -> String {
     match (price.orders_accepted, &price.reason) {
         (true, _) => "accepted".to_owned(),

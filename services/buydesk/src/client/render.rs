@@ -45,7 +45,7 @@ pub(super) fn marks_note(simulated: bool, state: PriceState) -> String {
     simulated.into_iter().chain(prolonged).collect()
 }
 
-/// An amount without the zeros at its end.
+/// An amount without trailing zeros.
 pub(super) fn without_trailing_zeros(bitcoin: &impl ToString) -> String {
     let text = bitcoin.to_string();
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }

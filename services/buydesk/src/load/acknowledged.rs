@@ -1,4 +1,4 @@
-//! The changes that the platform acknowledged, and the check that they are stored.
+//! The changes that the platform has acknowledged, and the parts of their check that all kinds of load share.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,34 +20,34 @@ use crate::{
     client::{ApiClient, ClientError, Endpoint},
 };
 
-/// How many changes a sample has.
+/// Number of changes in a sample.
 const SAMPLE: usize = 1000;
-/// How many requests are sent again with their key.
+/// Maximum number of acknowledged requests that the check sends again with their keys.
 const REPEATED: usize = 20;
-/// How often a request is sent again whose outcome is unknown, or which is refused for a time.
+/// Maximum number of attempts to send a request whose outcome is unknown or that exceeds a rate limit.
 const MAX_ATTEMPTS: u32 = 10;
-/// The pause before it is sent again.
+/// The pause before the next attempt.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause before a read is sent again that met a rate limit.
+/// Maximum pause before a read that exceeds a rate limit is sent again.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// A request with a key, as long as it is sent.
+/// A request and its idempotency key.
 #[derive(Debug)]
 pub struct KeyedRequest<'a> {
     pub request: &'a PreparedRequest,
     pub key: String,
 }
 
-/// The outcomes of requests with keys, by their numbers.
+/// The outcomes of requests with keys, by the numbers of the requests.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     acknowledged: BTreeMap<u64, Uuid>,
     unknown: Vec<u64>,
-    /// The changes that were made by repeating a request.
+    /// The number of requests whose outcome became known when they were sent again.
     resolved: u64,
 }
 
-/// [`Outcomes`] that many tasks record.
+/// [`Outcomes`] that many tasks share.
 #[derive(Debug, Default)]
 pub struct SharedOutcomes(Mutex<Outcomes>);
 
@@ -74,7 +74,7 @@ impl SharedOutcomes {
         created.map(drop)
     }
 
-    /// Takes the outcomes after the load, finds out those that are unknown, and checks them.
+    /// Takes the outcomes after the load, resolves the unknown ones, and checks that each key has its own change.
     pub async fn resolve_and_check<'a>(
         &self,
         transport: &Transport,
@@ -98,7 +98,7 @@ impl Outcomes {
         self.acknowledged.iter().map(|(number, id)| (*number, *id))
     }
 
-    /// Acknowledged requests to look up, evenly distributed.
+    /// The acknowledged requests to look up. A sample is evenly distributed over them.
     pub fn selected(&self, scope: CheckScope) -> Vec<(u64, Uuid)> {
         match scope {
             CheckScope::All => self.acknowledged().collect(),
@@ -130,7 +130,7 @@ impl Outcomes {
         }
     }
 
-    /// A check that finds whether two requests have the same change, and whether repeated requests return their change.
+    /// Checks that no two requests have the same change, and that repeated requests return their change.
     async fn check<'a>(&self, transport: &Transport, request: impl Fn(u64) -> KeyedRequest<'a>) -> Check {
         let mut check = Check {
             acknowledged: u64::try_from(self.acknowledged.len()).unwrap_or(u64::MAX),

@@ -1,4 +1,4 @@
-//! The commands of `buydesk load`: what each kind of load needs, and what is checked after it.
+//! The commands of `buydesk load`: the preparation of each kind of load, and its check at the end.
 
 use std::{process::ExitCode, sync::Arc};
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::table::Table;
 
-/// Two means of the same load differ by more standard errors in 1 of 100 comparisons of long loads.
+/// In 1 of 100 comparisons of equal long loads, the means differ by more than this number of standard errors.
 const CRITICAL_STANDARD_ERRORS: f64 = 2.6;
 /// Loads with fewer seconds cannot be compared.
 const MIN_SECONDS: usize = 5;
@@ -25,7 +25,7 @@ const MIN_SECONDS: usize = 5;
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Comparison {
     pub measures: Vec<Measure>,
-    /// Differences of the plans, because of which the results may not be comparable.
+    /// Reasons why the results may not be comparable: different plans, or an interrupted load.
     pub warnings: Vec<String>,
 }
 
@@ -44,11 +44,11 @@ pub struct Measure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Difference {
-    /// The difference may be chance.
+    /// The difference is not significant.
     WithinNoise,
-    /// B has a lower value, and that is no chance.
+    /// The value of B is significantly lower.
     Lower,
-    /// B has a higher value, and that is no chance.
+    /// The value of B is significantly higher.
     Higher,
     /// One of the loads has too few seconds.
     TooShort,
@@ -116,7 +116,7 @@ impl Comparison {
     }
 }
 
-/// The values of the whole seconds of the load. The seconds after its end only have the last responses.
+/// The values of the whole seconds of the load. Seconds after its end are omitted, because they contain only the last responses.
 fn samples(report: &LoadReport, value: fn(&Second) -> Option<u64>) -> Vec<f64> {
     let whole = usize::try_from(report.plan.duration_ms / 1000).unwrap_or(usize::MAX);
     report.seconds.iter().take(whole).filter_map(value).map(|value| value as f64).collect()

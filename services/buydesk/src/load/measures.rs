@@ -1,4 +1,4 @@
-//! What a load is and what is measured, as parts of the report.
+//! The model of a load and its measurements, as parts of the report.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,8 @@
 //!
 //! In the closed model, each connection sends its next request when it has the response to the last one. A stall of the platform
 //! then also stops the requests, and only one request of each connection is slow. In the open model, requests are sent at fixed
-//! times, and the latency counts from the time at which the request was due. So a stall is seen by every request that was due in it.
+//! times, and the latency counts from the time at which the request was due. So a stall increases the latency of every request that was
+//! due during the stall.
 
 use std::{
     sync::{
@@ -37,7 +38,7 @@ pub struct Period {
     pub end: Instant,
 }
 
-/// The requests of a load and where their results go.
+/// The requests of a load, and the recorder of their results.
 #[derive(Debug)]
 pub struct Run<W> {
     pub workload: Arc<W>,
@@ -138,14 +139,14 @@ fn due_before(period: Duration, rate_per_second: u32) -> u64 {
 /// Waits until a time.
 #[derive(Debug)]
 pub enum Timer {
-    /// A thread of its own, which is precise to some tens of microseconds.
+    /// A separate thread, which is precise to some tens of microseconds.
     Thread(mpsc::Sender<Wake>),
     /// The timer of the runtime, which is precise to a millisecond. Tests can control its time.
     #[cfg(test)]
     Runtime,
 }
 
-/// A wait of the thread.
+/// A time for which the thread waits.
 #[derive(Debug)]
 pub struct Wake {
     at: Instant,
@@ -161,7 +162,7 @@ impl Timer {
                 while let Some(remaining) = at.checked_duration_since(Instant::now()).filter(|time| !time.is_zero()) {
                     thread::park_timeout(remaining);
                 }
-                // The load has ended if nobody waits any more.
+                // An error means that the load has ended and the receiver was dropped.
                 let _ = done.send(());
             }
         });

@@ -1,4 +1,4 @@
-//! The platform under load: whether it is a demo, and how much load it may get.
+//! The platform under load: whether it is a demo, and the maximum load without `--allow-more`.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const DEFAULT_CONNECTIONS: u32 = 16;
 /// The currencies whose price shows whether prices are simulated.
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "GBP"];
 
-/// The model that the options select. An error if it is more than is permitted.
+/// The model that the options select. Fails if the load exceeds a maximum without `--allow-more`.
 pub fn model_of(options: &LoadOptions) -> Result<Model, ClientError> {
     let LoadOptions { connections, rate, max_in_flight, duration, warm_up, allow_more, .. } = *options;
     let model = match rate {
@@ -91,7 +91,7 @@ pub async fn permit(
     json: bool,
 ) -> anyhow::Result<Option<Permitted>> {
     let server = &client.endpoints.server;
-    // Only the public address shows whether prices are simulated.
+    // Only services of the public address show whether prices are simulated, so the answer holds for no other host.
     let has_same_host = have_same_host(server, endpoint);
     let simulated = if has_same_host { is_simulated(client).await } else { None };
     if simulated == Some(true) || options.yes {

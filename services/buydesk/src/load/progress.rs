@@ -20,7 +20,7 @@ pub struct Progress {
     pub recorder: Arc<Recorder>,
     pub start: Instant,
     pub measured_from: Instant,
-    /// With `--json`, a program may read standard error, so progress is only for a terminal.
+    /// With `--json`, a program may read standard error, so the progress is printed only to a terminal.
     pub json: bool,
 }
 

@@ -18,9 +18,9 @@ use super::{
     workload::Failure,
 };
 
-/// The range of recorded latencies, in microseconds. A longer latency is recorded as the longest.
+/// The longest latency that is recorded exactly, in microseconds. A longer latency is recorded as this one.
 const MAX_LATENCY_MICROS: u64 = 3_600_000_000;
-/// The error of a recorded latency is less than one part in a thousand.
+/// With three digits, the error of a recorded latency is less than one part in a thousand.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// A request that ended.
@@ -53,7 +53,7 @@ pub struct Recording {
     pub warm_up_failed: u64,
     /// All failures, also those of the warm-up.
     pub failures: BTreeMap<Failure, u64>,
-    /// The seconds that are over.
+    /// The seconds that have passed.
     pub seconds: Vec<Second>,
     current: CurrentSecond,
 }
@@ -87,7 +87,7 @@ impl Recorder {
         Ok(Self { in_flight: AtomicU64::new(0), state: Mutex::new(recording) })
     }
 
-    /// A request is sent.
+    /// Counts a request that is sent.
     pub fn count_sent(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
@@ -96,13 +96,13 @@ impl Recorder {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// A request ended.
+    /// Records a request that has ended.
     pub fn record(&self, sample: Sample) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.lock().record(sample);
     }
 
-    /// Ends the seconds that are over at `now`, and returns the results.
+    /// Ends the seconds that have passed at `now`, and returns the results so far.
     pub fn recording_at(&self, now: Instant) -> MutexGuard<'_, Recording> {
         let mut recording = self.lock();
         recording.end_seconds(now);
@@ -144,10 +144,10 @@ impl Recording {
         self.last_response = self.last_response.max(ended);
     }
 
-    /// Ends the seconds that are over at `now`. A response is counted in the second in which it arrived.
+    /// Ends the seconds that have passed at `now`. A response is counted in the second in which it arrived.
     fn end_seconds(&mut self, now: Instant) {
-        let over = now.duration_since(self.measured_from).as_secs();
-        while u64::try_from(self.seconds.len()).is_ok_and(|ended| ended < over) {
+        let passed = now.duration_since(self.measured_from).as_secs();
+        while u64::try_from(self.seconds.len()).is_ok_and(|ended| ended < passed) {
             let CurrentSecond { failed, latency } = &mut self.current;
             let second = Second { responses: latency.len(), failed: *failed, latency_us: Latency::of(latency) };
             *failed = 0;

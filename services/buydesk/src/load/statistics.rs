@@ -1,4 +1,4 @@
-//! Rates and texts of the measurements. Latencies are whole microseconds.
+//! Computes rates, and formats rates, latencies and counts. Latencies are whole microseconds.
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "measurements, not money")]
 
 use std::time::Duration;

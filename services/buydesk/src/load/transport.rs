@@ -1,4 +1,4 @@
-//! Sends prepared requests with little work for each.
+//! Sends prepared requests with little overhead per request.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ impl Transport {
     }
 }
 
-/// Why there is no response.
+/// The reason why there is no response, as a code.
 fn describe(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         "timeout"

@@ -1,4 +1,4 @@
-//! What a load sends, and how a response is judged.
+//! The requests of a load, and the failures of requests.
 
 use std::future::Future;
 
@@ -14,10 +14,10 @@ pub trait Workload: Send + Sync + 'static {
     fn send(&self, number: u64) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// A response other than the expected one, or none.
+/// An unexpected response, or a missing one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
-    /// The code of the problem document, or what happened instead.
+    /// The code of the problem document, or a code of this program such as `timeout`.
     pub code: String,
     /// `None` if there was no response.
     pub status: Option<u16>,

@@ -61,7 +61,7 @@ impl ApiClient {
             Failure::NotSent(error) => error.with_denial(&format!("{}.", texts.not_made)),
             Failure::NoEffect(error) => {
                 let readiness = self.readiness(endpoint).await;
-                // Without the details, which may contain internal addresses. Operators see them with `buydesk health`.
+                // The details are omitted, because they may contain internal addresses. `buydesk health` shows them to operators.
                 let parts = readiness.map(|readiness| readiness.parts).unwrap_or_default();
                 let missing: Vec<_> =
                     parts.iter().filter(|part| part.is_fatal()).map(|part| part.name.as_str()).collect();

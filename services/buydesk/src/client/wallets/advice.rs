@@ -1,11 +1,11 @@
-//! What a user can do about a refused request for a wallet.
+//! Advice about refused requests for wallets.
 
 use common::{api::Code, ids::WalletId};
 
 use crate::client::ApiClient;
 
-/// What the user can do. `changed` is the wallet of the user that the request would have changed, if it would have changed one. `None`
-/// if the problem states it already.
+/// The advice for a problem with this code. `changed` is the wallet of the user that the request would have changed, if there is one.
+/// `None` if the problem itself states what to do.
 pub fn advice(client: &ApiClient, changed: Option<WalletId>, code: Code) -> Option<String> {
     match code {
         Code::InsufficientFunds => changed.map(|wallet| {
@@ -14,7 +14,7 @@ pub fn advice(client: &ApiClient, changed: Option<WalletId>, code: Code) -> Opti
         }),
         Code::BalanceOutOfRange => Some("Use a smaller --amount, or another wallet.".to_owned()),
         Code::KeyReused => Some(
-            "For another request, use another --key or none. To get what has this key, run the earlier command again.".to_owned(),
+            "For another request, use another --key or none. To get the result of the earlier request, run the earlier command again.".to_owned(),
         ),
         Code::NotFound => Some(format!(
             "`{}` lists your wallets. If the wallet belongs to somebody else, only its owner can confirm its id.",

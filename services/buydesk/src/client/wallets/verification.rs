@@ -58,20 +58,20 @@ pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) ->
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(VIOLATIONS_FOUND) })
 }
 
-/// What is read next.
+/// The next page to read.
 #[derive(Debug, Clone, Copy)]
 enum NextPage {
     /// The page after this cursor.
     At(Option<VerificationCursor>),
-    /// Nothing: the end is reached.
+    /// There is none: the end is reached.
     End,
 }
 
-/// The reader over all pages.
+/// Reads the pages one after the other, and adds up the checked rows.
 struct VerificationReader<'a> {
     client: &'a ApiClient,
     next: NextPage,
-    /// Whether no page was read.
+    /// Whether no page was read yet.
     is_first: bool,
     checked: CheckedRows,
 }
@@ -91,7 +91,7 @@ impl VerificationReader<'_> {
         Ok(Some(page))
     }
 
-    /// Reads one page. A page after the first one is read again if the service does not answer for a moment, so that a restart does
+    /// Reads one page. Every page except the first is retried while the service is unavailable for a moment, so that a restart does
     /// not end a long check.
     async fn read_page(&self, cursor: Option<VerificationCursor>) -> anyhow::Result<VerificationPage> {
         let query =

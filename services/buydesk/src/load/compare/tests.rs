@@ -4,7 +4,7 @@ use crate::load::{
     report::{LoadReport, tests::report},
 };
 
-/// A report of one second per number of responses. Its latencies are those of the numbers in microseconds.
+/// A report with one second for each number of responses. The p50 latency of a second is ten times this number, in microseconds.
 fn report_of(responses: &[u64]) -> LoadReport {
     let mut report = report(None);
     let seconds = responses.iter().map(|&responses| {

@@ -30,7 +30,7 @@ const PATH: &str = "api/v1/orders";
 pub struct OrderLoad {
     transport: Transport,
     request: PreparedRequest,
-    /// The keys of a run begin with it.
+    /// The id of this run, which is a part of each key.
     run: Uuid,
     currency: Currency,
     outcomes: SharedOutcomes,
@@ -123,7 +123,8 @@ impl OrderLoad {
     }
 }
 
-/// A time before which no order of the run was accepted. Orders of one millisecond may have ids in any order.
+/// A time before the first order of the run. It is a minute earlier than the order with the lowest id, because the ids of orders of one
+/// millisecond have no order.
 fn search_start(first: Timestamp) -> Timestamp {
     first.minus(std::time::Duration::from_secs(60))
 }

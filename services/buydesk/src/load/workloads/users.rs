@@ -13,7 +13,7 @@ use crate::{
 };
 
 const PATH: &str = "api/v1/users";
-/// The users that are created before the load, and then found.
+/// Number of users that are created before the load, and that the load finds.
 const FOUND_USERS: u32 = 50;
 const BY_ID: usize = 0;
 const BY_EMAIL: usize = 1;
@@ -25,7 +25,7 @@ const MIX: [usize; 10] = [BY_ID, BY_EMAIL, BY_ID, BY_EMAIL, CREATION, BY_ID, BY_
 pub struct UserLoad {
     transport: Transport,
     endpoint: Endpoint,
-    /// The e-mail addresses of a run contain it.
+    /// The id of this run, which is a part of each e-mail address.
     run: Uuid,
     found: Vec<FoundUser>,
 }

@@ -24,9 +24,9 @@ use crate::{
 };
 
 const PATH: &str = "api/v1/wallets";
-/// What each wallet receives first, so that no withdrawal fails.
+/// The amount of the first deposit into each wallet, so that no withdrawal fails.
 const FIRST_DEPOSIT: &str = "1000000";
-/// What each request moves.
+/// The amount of each request.
 const AMOUNT: &str = "1";
 const DEPOSIT: usize = 0;
 const WITHDRAWAL: usize = 1;
@@ -39,7 +39,7 @@ pub struct WalletLoad {
     transport: Transport,
     wallets: Vec<LoadedWallet>,
     currency: Currency,
-    /// The keys of a run begin with it.
+    /// The id of this run, which is a part of each key.
     run: Uuid,
     outcomes: SharedOutcomes,
 }
@@ -215,7 +215,7 @@ fn operation(operation_type: &str, amount: &str) -> OperationPayload {
     OperationPayload { operation_type: Some(operation_type.to_owned()), amount }
 }
 
-/// The body of a response that prepares the load. `done` names what the request does.
+/// The body of the response to a request that prepares the load. `done` describes the effect of the request, for the error.
 fn body_or_error(response: Result<crate::load::transport::Reply, Failure>, done: &str) -> anyhow::Result<Vec<u8>> {
     match response {
         Ok(reply) => Ok(reply.body),
