@@ -38,7 +38,7 @@ pub struct Schedule {
     /// Requests that were sent more than 10 ms after they were due.
     pub late: u64,
     pub max_lateness_us: u64,
-    /// Requests that were due while the maximum of requests was in flight.
+    /// Requests that were due while the maximum number of requests was in flight.
     pub waited_for_slot: u64,
     /// Requests that were due but not sent before the end.
     pub not_sent: u64,

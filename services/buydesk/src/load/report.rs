@@ -54,10 +54,10 @@ pub struct LoadReport {
     pub notes: Vec<String>,
 }
 
-/// What was sent, and to whom.
+/// The requested load and the platform that receives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Such as `orders`.
+    /// The kind of load, such as `orders`.
     pub kind: String,
     pub server: String,
     /// Whether the platform has simulated prices. Absent if it is unknown.
@@ -107,9 +107,9 @@ pub struct Check {
     pub looked_up: u64,
     /// Requests that were sent again with their key, and had to return the same change.
     pub repeated: u64,
-    /// Requests without a response, or with one that leaves the outcome open, whose outcome was found out with their key.
+    /// Requests with an unknown outcome that became known when they were sent again with their keys.
     pub resolved: u64,
-    /// Such requests whose outcome is still unknown.
+    /// Requests whose outcome is still unknown.
     pub unresolved: u64,
     pub violations: u64,
     /// The first violations, as sentences.
@@ -132,7 +132,7 @@ impl Check {
     }
 }
 
-/// The parts of a report beside the recorded responses.
+/// The parts of a report other than the recorded responses.
 #[derive(Debug)]
 pub struct Circumstances {
     pub plan: Plan,
@@ -150,7 +150,7 @@ impl LoadReport {
         let Circumstances { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice } =
             circumstances;
         let elapsed = recording.last_response.duration_since(recording.measured_from);
-        // Without responses until the end, the time still has passed.
+        // The load lasted for its whole duration even if the last response arrived earlier.
         let elapsed = if interrupted { elapsed } else { elapsed.max(Duration::from_millis(plan.duration_ms)) };
         let results = operations.iter().zip(&recording.operations).map(|(name, latency)| OperationResult {
             name: (*name).to_owned(),

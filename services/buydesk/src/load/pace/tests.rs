@@ -62,14 +62,14 @@ fn slower_than(recording: &Recording, latency: Duration) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn open_model_shows_a_stall_in_every_request_that_was_due_in_it() {
+async fn open_model_shows_a_stall_in_every_request_that_was_due_during_the_stall() {
     let Results { recording, schedule } = open_results(100, 512).await;
     assert_eq!(recording.latency.len(), 300);
     assert_eq!(
         schedule,
         Schedule { planned: 300, sent: 300, max_lateness_us: schedule.max_lateness_us, ..Schedule::default() }
     );
-    // 100 requests were due in the stall. The last ones waited only some milliseconds.
+    // 100 requests were due during the stall. The last ones waited only some milliseconds.
     let (all, half) =
         (slower_than(&recording, Duration::from_millis(5)), slower_than(&recording, Duration::from_millis(500)));
     assert!((98..=101).contains(&all), "{all}");
@@ -88,16 +88,16 @@ async fn closed_model_shows_a_stall_in_one_request_of_each_connection() {
     .await;
     assert_eq!(slower_than(&recording, Duration::from_millis(5)), 2);
     assert!(recording.latency.len() > 3000, "{}", recording.latency.len());
-    // The 99th percentile shows nothing of a second without any response.
+    // The 99th percentile does not show a second without any response.
     assert!(recording.latency.value_at_quantile(0.99) < 5000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_wait_for_a_slot_are_late_and_their_latency_counts_from_when_they_were_due() {
+async fn requests_beyond_the_maximum_in_flight_are_late_and_their_latency_counts_from_their_due_time() {
     let Results { recording, schedule } = open_results(100, 10).await;
     let Schedule { planned, sent, late, waited_for_slot, not_sent, max_lateness_us } = schedule;
     assert_eq!((planned, sent, not_sent), (300, 300, 0));
-    // Of the 100 requests that were due in the stall, 10 were sent at once. The last of the others was sent when it was due.
+    // Of the 100 requests that were due during the stall, 10 were sent at once. The last of the others was sent when it was due.
     assert!((87..=91).contains(&late), "{late}");
     assert!(waited_for_slot >= 1, "{waited_for_slot}");
     assert!((880_000..=920_000).contains(&max_lateness_us), "{max_lateness_us}");
@@ -106,7 +106,7 @@ async fn requests_that_wait_for_a_slot_are_late_and_their_latency_counts_from_wh
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_without_a_slot_until_the_end_are_not_sent() {
+async fn requests_that_exceed_the_maximum_in_flight_until_the_end_are_not_sent() {
     let start = Instant::now();
     let end = start + Duration::from_secs(1);
     let workload = Arc::new(StallingPlatform { stall: Period { start, end: end + Duration::from_secs(1) } });

@@ -26,7 +26,7 @@ impl fmt::Display for LoadReport {
 }
 
 impl LoadReport {
-    /// What was sent, and to whom.
+    /// The requested load and the platform that receives it.
     pub fn title(&self) -> String {
         let plan = &self.plan;
         let marks = match plan.simulated {
@@ -64,7 +64,7 @@ impl LoadReport {
         table
     }
 
-    /// What else a reader should know, as sentences.
+    /// The other results, as sentences.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         if self.interrupted {
