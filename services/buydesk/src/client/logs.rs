@@ -14,7 +14,7 @@ use super::{
 };
 use crate::cli::LogsArgs;
 
-/// How often `--follow` asks for new reports.
+/// The interval at which `--follow` requests new reports.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// The options of `buydesk logs`.
 const OPTIONS: &[FieldOption] = &[
