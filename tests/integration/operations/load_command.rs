@@ -170,9 +170,7 @@ fn platform_that_is_no_demo_gets_no_load_without_confirmation() {
     let other = run("load wallets --duration 1s", "http://wallets.example");
     let error = String::from_utf8(other.stderr).unwrap();
     assert!(
-        error.contains(
-            "it is unknown whether http://wallets.example is a demo, because its host is another one than that of"
-        ),
+        error.contains("it is unknown whether http://wallets.example is a demo, because its host differs from that of"),
         "{error}"
     );
 

@@ -102,7 +102,7 @@ pub async fn permit(
         Some(_) => format!("{address} is no demo: its prices are real"),
         None if has_same_host => format!("it is unknown whether {address} is a demo, because {public} shows no price"),
         None => {
-            format!("it is unknown whether {address} is a demo, because its host is another one than that of {public}")
+            format!("it is unknown whether {address} is a demo, because its host differs from that of {public}")
         }
     };
     let refusal = format!("{reason}. This command {effect}. Run it with --yes to confirm");
