@@ -132,14 +132,14 @@ const UNKNOWN_RELEASE: &str = "It is not known whether the reservation was relea
 const UNKNOWN_LIMIT: &str =
     "It is not known whether the limit was set. Send the request again; a repetition has no effect.";
 
-/// What was requested. Error texts name it.
+/// The kind of a request. Error texts name it.
 #[derive(Debug, Clone, Copy)]
-enum Requested {
+enum RequestKind {
     Order,
     Quote,
 }
 
-impl Requested {
+impl RequestKind {
     fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
@@ -159,10 +159,10 @@ impl Error {
     /// The problem of a request for a quote. Its text reports the failure of a quote, and not of an order.
     pub fn into_quote_problem(self) -> Problem {
         match self {
-            Self::Price(error) => price_problem(error, Requested::Quote),
-            Self::PriceOfOtherOrigin { database } => other_origin_problem(database, Requested::Quote),
+            Self::Price(error) => price_problem(error, RequestKind::Quote),
+            Self::PriceOfOtherOrigin { database } => other_origin_problem(database, RequestKind::Quote),
             Self::LimitExceeded { remaining, largest_quote } => {
-                limit_problem(remaining, largest_quote, Requested::Quote)
+                limit_problem(remaining, largest_quote, RequestKind::Quote)
             }
             Self::Dispatch(DispatchError::OutcomeUnknown) => unknown_outcome(UNKNOWN_RESERVATION),
             error => error.into(),
@@ -174,8 +174,8 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(errors) => Self::validation(errors),
-            Error::Price(error) => price_problem(error, Requested::Order),
-            Error::PriceOfOtherOrigin { database } => other_origin_problem(database, Requested::Order),
+            Error::Price(error) => price_problem(error, RequestKind::Order),
+            Error::PriceOfOtherOrigin { database } => other_origin_problem(database, RequestKind::Order),
             Error::KeyReused => Self {
                 errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
                 ..Self::new(
@@ -184,7 +184,7 @@ impl From<Error> for Problem {
                 )
             },
             Error::LimitExceeded { remaining, largest_quote } => {
-                limit_problem(remaining, largest_quote, Requested::Order)
+                limit_problem(remaining, largest_quote, RequestKind::Order)
             }
             Error::QuoteCapExceeded { caps, remaining } => quote_cap_problem(&caps, remaining),
             Error::QuoteUnknown => Self {
@@ -233,7 +233,7 @@ impl From<Error> for Problem {
     }
 }
 
-fn other_origin_problem(database: OrderOrigin, requested: Requested) -> Problem {
+fn other_origin_problem(database: OrderOrigin, requested: RequestKind) -> Problem {
     let error = Error::PriceOfOtherOrigin { database };
     tracing::error!(%error, "a request was refused; correct SIMULATED or DATABASE_URL of the services");
     let detail = format!(
@@ -244,7 +244,7 @@ fn other_origin_problem(database: OrderOrigin, requested: Requested) -> Problem 
     Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
 }
 
-fn limit_problem(remaining: Option<Sats>, largest_quote: Option<Sats>, requested: Requested) -> Problem {
+fn limit_problem(remaining: Option<Sats>, largest_quote: Option<Sats>, requested: RequestKind) -> Problem {
     let name = requested.name();
     let hint = remaining.map(|left| match largest_quote {
         _ if left == Sats::ZERO => format!(" Nothing remains of it, so no {name} fits now."),
@@ -275,7 +275,7 @@ fn quote_cap_problem(caps: &[QuoteCap], remaining: Option<Sats>) -> Problem {
     Problem { remaining_bitcoin: remaining, ..Problem::new(Code::QuoteLimitExceeded, detail) }
 }
 
-fn price_problem(error: PriceError, requested: Requested) -> Problem {
+fn price_problem(error: PriceError, requested: RequestKind) -> Problem {
     let denial = requested.denial();
     match error {
         PriceError::NoRecord => {

@@ -1,4 +1,4 @@
-//! The operations that create-order needs from db-proxy.
+//! The operations of db-proxy that create-order calls.
 
 use async_trait::async_trait;
 use common::{

@@ -71,7 +71,7 @@ impl Observed {
         self.body["code"].as_str().unwrap_or("none")
     }
 
-    /// Whether the response states that there is no order.
+    /// Whether the response states that no order was placed.
     fn denies(&self) -> bool {
         let detail = self.body["detail"].as_str().unwrap_or_default();
         matches!(self.status, 409 | 422)

@@ -46,7 +46,7 @@ pub enum Error {
     OutcomeUnknown(Change, #[source] CallError),
 }
 
-/// A change whose outcome may be unknown. Determines how the client finds it out.
+/// A change whose outcome may be unknown. The kind of change determines how the client can find out the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     CreateUser,

@@ -166,9 +166,9 @@ impl Api {
 
     /// Changes the name or the rate limit of a key. A field that is absent does not change.
     ///
-    /// Every service applies a new limit within 5 seconds, and what was used of the earlier limit counts against it.
-    /// `"rate_limit_per_minute":null` removes the limit of the key, so that the limit of each service applies. The scopes and the
-    /// expiry of a key never change. A revoked key is not changed: 409 `key_revoked`.
+    /// Every service applies a new limit within 5 seconds. Requests that were counted under the earlier limit count against the new
+    /// limit. `"rate_limit_per_minute":null` removes the limit of the key, so that the limit of each service applies. The scopes
+    /// and the expiry of a key never change. A revoked key is not changed: 409 `key_revoked`.
     #[oai(path = "/api/v1/users/:id/keys/:key_id", method = "patch", operation_id = "update_key")]
     async fn update_key(
         &self,

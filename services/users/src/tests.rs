@@ -28,14 +28,14 @@ use crate::{App, routes::Api, user_finder::UserFinder, user_service::UserService
 
 const OPERATOR_TOKEN: &str = "the token of operators";
 
-/// Accepts one key.
-struct OneKey {
+/// Accepts one API key.
+struct SingleKeyAuthenticator {
     key: KeySecret,
     user: Arc<AuthenticatedUser>,
 }
 
 #[async_trait]
-impl Authenticator for OneKey {
+impl Authenticator for SingleKeyAuthenticator {
     async fn authenticate(&self, key: &KeySecret, _: IpAddr) -> Result<Arc<AuthenticatedUser>, KeyError> {
         if *key == self.key { Ok(self.user.clone()) } else { Err(InvalidKey::Unknown.into()) }
     }
@@ -51,14 +51,14 @@ struct Fixture {
 }
 
 /// The status, the headers and the body of a response.
-struct Answer {
+struct TestResponse {
     status: u16,
     location: Option<String>,
     cache_control: Option<String>,
     body: Value,
 }
 
-impl Answer {
+impl TestResponse {
     fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
@@ -81,7 +81,7 @@ impl Fixture {
             scopes: [Scope::Read].into_iter().collect(),
             rate_limit_per_minute: None,
         };
-        let keys = Arc::new(OneKey { key: key.clone(), user: Arc::new(user) });
+        let keys = Arc::new(SingleKeyAuthenticator { key: key.clone(), user: Arc::new(user) });
         let config = AccessConfig { operator_token: Secret::new(OPERATOR_TOKEN), anonymous: AnonymousAccess::On };
         let ops = OpsEndpoints {
             service: App::NAME,
@@ -100,7 +100,7 @@ impl Fixture {
         Self { directory, endpoint, ada, bob, key }
     }
 
-    async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
+    async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> TestResponse {
         let mut request = Request::builder().method(method).uri_str(path);
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -109,28 +109,28 @@ impl Fixture {
             Some(body) => request.content_type("application/json").body(body.to_string()),
             None => request.finish(),
         };
-        read_answer(self.endpoint.get_response(request).await).await
+        read_response(self.endpoint.get_response(request).await).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, Some(OPERATOR_TOKEN), None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Answer {
+    async fn post(&self, path: &str, body: Value) -> TestResponse {
         self.send(Method::POST, path, Some(OPERATOR_TOKEN), Some(body)).await
     }
 
-    async fn get_as_ada(&self, path: &str) -> Answer {
+    async fn get_as_ada(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, Some(self.key.expose()), None).await
     }
 }
 
-async fn read_answer(response: Response) -> Answer {
+async fn read_response(response: Response) -> TestResponse {
     let header = |name| response.header(name).map(str::to_owned);
     let (status, location, cache_control) = (response.status().as_u16(), header("location"), header("cache-control"));
     let body = response.into_body().into_vec().await.unwrap();
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
-    Answer { status, location, cache_control, body }
+    TestResponse { status, location, cache_control, body }
 }
 
 fn unknown_id() -> Uuid {
@@ -193,7 +193,7 @@ async fn user_sees_only_itself_and_receives_not_found_for_others() {
     // No look-up was sent, so the time of the response does not disclose whether the other user exists.
     assert_eq!(fixture.directory.calls(), calls);
 
-    // A list contains at most the user itself, by whatever filter, and costs the same look-up.
+    // For every filter, a list contains at most the user itself, and the look-up is the same.
     let itself = json!({ "data": [fixture.get(&own).await.body], "_links": {} });
     let nobody = json!({ "data": [], "_links": {} });
     for (query, page) in [

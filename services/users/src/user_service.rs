@@ -64,7 +64,8 @@ impl UserService {
             }
             (Principal::Operator, query) => Ok(user_pages::read_page(&*self.directory, &query, cursor, limit).await?),
             (Principal::User(user), query) => {
-                // The same look-up whatever the query, so that nothing discloses whether another user matches it.
+                // The look-up is the same for every query, so its duration does not disclose whether another user matches the
+                // query.
                 let own = self.finder.find_user(LookupKey::Id(user.user_id)).await?;
                 Ok(user_pages::page_of_own(own, &query, cursor)?)
             }

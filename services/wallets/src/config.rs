@@ -6,8 +6,8 @@ use common::{
     server::{AccessConfig, RateLimit, TrustedProxies},
 };
 
-/// A shop whose customers pay all at once sends thousands of operations a second with one key, so the limit only stops a client that
-/// would take the whole service for itself.
+/// A shop may send thousands of operations per second with one key. The limit only stops a client that would use the whole capacity
+/// of the service.
 const DEFAULT_RATE_LIMIT: u64 = 120_000;
 const MAX_RATE_LIMIT: u32 = 100_000_000;
 
@@ -59,7 +59,7 @@ impl Config {
     }
 }
 
-/// The currencies of orders, and those that only wallets have.
+/// The currencies of orders, and the currencies that only wallets have.
 fn wallet_currencies(mut currencies: Vec<Currency>) -> Vec<Currency> {
     for currency in [Currency::RUB, Currency::BTC] {
         if !currencies.contains(&currency) {

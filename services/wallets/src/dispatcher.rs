@@ -1,8 +1,9 @@
 //! Sends movements of money to db-proxy. Movements that arrive at the same time are sent in one request.
 //!
-//! db-proxy commits all movements of a request in one transaction, so thousands of operations per second on one wallet need only some
-//! hundred requests and transactions. The movements of a request keep the order of their arrival. Movements of two requests in flight
-//! are not ordered: a client that needs an order waits for the response.
+//! db-proxy commits all movements of a request in one transaction, so thousands of operations per second on one wallet need only
+//! some hundred requests and transactions. The movements of a request are decided in the order of their arrival. The movements of
+//! two requests in flight have no order: a client whose second movement must follow the first sends it after the response to the
+//! first.
 
 use std::sync::Arc;
 

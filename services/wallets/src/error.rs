@@ -10,7 +10,7 @@ use common::{
     money::{Currency, Money},
 };
 
-/// What a client asked to move. Error texts name its fields.
+/// The fields of a request to move money. Error texts name them.
 #[derive(Debug, Clone, Copy)]
 pub enum MovementTerms {
     Operation(OperationCommand),
@@ -44,12 +44,12 @@ pub enum Error {
     /// 503: no wallet was created, or the outcome is unknown. 500 if db-proxy reports an internal error.
     #[error("no wallet was created: {0}")]
     Creation(#[source] DispatchError),
-    /// 422: the key of a new wallet was used for another one.
-    #[error("the key of a new wallet was used for a different one")]
+    /// 422: the key of the new wallet was used for a different wallet.
+    #[error("the key of a new wallet was used for a different wallet")]
     KeyReused,
 }
 
-/// The sentences about a request that received no decision.
+/// The texts for a request that received no decision.
 struct OutcomeTexts {
     /// The request was not sent, because too many were waiting.
     overloaded: &'static str,
@@ -162,7 +162,8 @@ fn shown_balance(balance: Option<Money>, currency: Option<Currency>) -> Option<S
     balance.zip(currency).map(|(balance, currency)| format!("{balance} {currency}"))
 }
 
-/// The wallet of an operation is in the path. Those of a transfer are fields of the body, so the field is named.
+/// The problem of a wallet that is not found. Names the field of a transfer that has its id. The id of the wallet of an operation
+/// is in the path, so no field is named.
 fn not_found_problem(id: Option<WalletId>, terms: MovementTerms) -> Problem {
     match terms {
         MovementTerms::Operation(OperationCommand { wallet_id, .. }) => {

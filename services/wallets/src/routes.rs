@@ -96,7 +96,7 @@ enum TransferResponse {
 
 #[OpenApi]
 impl Api {
-    /// Creates an empty wallet. It belongs to the user of the API key, or to nobody without a key.
+    /// Creates an empty wallet. It belongs to the user of the API key. Without an API key, it belongs to no user.
     ///
     /// Without an idempotency key, a repetition creates another wallet.
     #[oai(path = "/api/v1/wallets", method = "post", operation_id = "create_wallet")]
@@ -143,7 +143,7 @@ impl Api {
         Ok(PreserializedJson::new(self.wallets.list_wallets(request).await?))
     }
 
-    /// Returns one wallet with its balance. The wallet of somebody else is not found.
+    /// Returns one wallet with its balance. The response for a wallet of another owner is 404.
     #[oai(path = "/api/v1/wallets/:id", method = "get", operation_id = "get_wallet")]
     async fn get_wallet(&self, principal: Principal, id: Path<WalletId>) -> Result<PreserializedJson<Wallet>, Problem> {
         Ok(PreserializedJson::new(self.wallets.find_wallet(id.0, principal.owner_filter()).await?))
@@ -185,7 +185,7 @@ impl Api {
     /// Lists the operations of one wallet, newest first: deposits, withdrawals, transfers and orders.
     ///
     /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor`. On the last page, neither is present. Every
-    /// operation appears once, even while new ones arrive.
+    /// operation appears once, even while new operations arrive.
     #[oai(path = "/api/v1/wallets/:id/operations", method = "get", operation_id = "list_operations")]
     async fn list_operations(
         &self,
@@ -244,8 +244,8 @@ impl Api {
 
     /// Checks some rows of the wallets and their journal.
     ///
-    /// The first request has no cursor, and each further one has `next_cursor` of the response before it. After the last one, every
-    /// row that existed at the first one is checked.
+    /// Send the first request without a cursor, and each further request with the `next_cursor` of the previous response. After the
+    /// last page, every row that existed at the first request has been checked.
     #[oai(path = "/api/v1/journal/verification", method = "get", operation_id = "verify_journal")]
     async fn verify_journal(
         &self,

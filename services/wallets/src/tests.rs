@@ -38,20 +38,20 @@ const OPERATOR_TOKEN: &str = "the token of operators";
 const WALLETS_PATH: &str = "/api/v1/wallets";
 const TRANSFERS_PATH: &str = "/api/v1/transfers";
 
-/// Accepts one key.
-struct OneKey {
+/// Accepts one API key.
+struct SingleKeyAuthenticator {
     key: KeySecret,
     user: Arc<AuthenticatedUser>,
 }
 
 #[async_trait]
-impl Authenticator for OneKey {
+impl Authenticator for SingleKeyAuthenticator {
     async fn authenticate(&self, key: &KeySecret, _: IpAddr) -> Result<Arc<AuthenticatedUser>, KeyError> {
         if *key == self.key { Ok(self.user.clone()) } else { Err(InvalidKey::Unknown.into()) }
     }
 }
 
-/// A wallets service, and a user with an API key for everything.
+/// A wallets service, and a user with an API key for reading and for wallets.
 struct Fixture {
     backend: Arc<FakeBackend>,
     endpoint: BoxEndpoint<'static>,
@@ -61,7 +61,7 @@ struct Fixture {
 }
 
 /// The status, the headers and the body of a response.
-struct Answer {
+struct TestResponse {
     status: u16,
     location: Option<String>,
     /// The headers `Idempotency-Key` and `Idempotency-Replayed`.
@@ -71,7 +71,7 @@ struct Answer {
     body: Value,
 }
 
-impl Answer {
+impl TestResponse {
     fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
@@ -83,7 +83,7 @@ impl Answer {
 }
 
 /// A request and its credentials.
-struct Sent<'a> {
+struct TestRequest<'a> {
     method: Method,
     path: &'a str,
     token: Option<&'a str>,
@@ -101,7 +101,7 @@ impl Fixture {
             scopes: [Scope::Read, Scope::Wallets].into_iter().collect(),
             rate_limit_per_minute: None,
         };
-        let keys = Arc::new(OneKey { key: key.clone(), user: Arc::new(user) });
+        let keys = Arc::new(SingleKeyAuthenticator { key: key.clone(), user: Arc::new(user) });
         let config = AccessConfig { operator_token: Secret::new(OPERATOR_TOKEN), anonymous: AnonymousAccess::On };
         let metrics = Metrics::new(App::NAME);
         let ops = OpsEndpoints {
@@ -129,7 +129,7 @@ impl Fixture {
         Self { backend, endpoint, metrics, ada, key }
     }
 
-    async fn send(&self, sent: Sent<'_>) -> Answer {
+    async fn send(&self, sent: TestRequest<'_>) -> TestResponse {
         let mut request = Request::builder().method(sent.method).uri_str(sent.path);
         if let Some(token) = sent.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -147,29 +147,29 @@ impl Fixture {
         let (key, replayed) = (header("idempotency-key"), header("idempotency-replayed"));
         let text = String::from_utf8(response.into_body().into_vec().await.unwrap()).unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status, location, key, replayed, text, body }
+        TestResponse { status, location, key, replayed, text, body }
     }
 
-    async fn get_as(&self, token: Option<&str>, path: &str) -> Answer {
-        self.send(Sent { method: Method::GET, path, token, idempotency_key: None, body: None }).await
+    async fn get_as(&self, token: Option<&str>, path: &str) -> TestResponse {
+        self.send(TestRequest { method: Method::GET, path, token, idempotency_key: None, body: None }).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> TestResponse {
         self.get_as(None, path).await
     }
 
-    async fn post_as(&self, token: Option<&str>, path: &str, body: Value) -> Answer {
+    async fn post_as(&self, token: Option<&str>, path: &str, body: Value) -> TestResponse {
         let body = Some(body.to_string());
-        self.send(Sent { method: Method::POST, path, token, idempotency_key: None, body }).await
+        self.send(TestRequest { method: Method::POST, path, token, idempotency_key: None, body }).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Answer {
+    async fn post(&self, path: &str, body: Value) -> TestResponse {
         self.post_as(None, path, body).await
     }
 
-    async fn post_with_key(&self, path: &str, key: &str, body: Value) -> Answer {
+    async fn post_with_key(&self, path: &str, key: &str, body: Value) -> TestResponse {
         let body = Some(body.to_string());
-        self.send(Sent { method: Method::POST, path, token: None, idempotency_key: Some(key), body }).await
+        self.send(TestRequest { method: Method::POST, path, token: None, idempotency_key: Some(key), body }).await
     }
 
     /// A wallet without an owner, and the path of its operations.

@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 
 use crate::wallet_backend::WalletBackend;
 
-/// A wallet of anybody.
+/// A wallet of any owner.
 #[derive(Debug, Clone)]
 struct FoundWallet {
     user: Option<UserId>,
@@ -43,8 +43,8 @@ impl WalletFinder {
         (Self(batcher), task)
     }
 
-    /// Returns the JSON of a wallet, or `None` if `owner` selects no wallet with this id. The result for a wallet of somebody else is
-    /// therefore the same as for one that does not exist.
+    /// Returns the JSON of a wallet, or `None` if `owner` selects no wallet with this id. The result for a wallet of another owner
+    /// is therefore the same as for a wallet that does not exist.
     pub async fn find_wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<Option<Bytes>, SharedReadError> {
         let found = self.0.submit(id).await??;
         Ok(found.filter(|wallet| owner.selects(wallet.user)).map(|wallet| wallet.json))

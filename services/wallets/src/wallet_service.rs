@@ -78,7 +78,8 @@ impl WalletService {
         let is_unknown = outcome.has_unknown_effect();
         let error = match outcome.result {
             Ok(created) => return Ok(created),
-            // Also final if an earlier attempt got no response: no attempt creates a wallet with a key that is used.
+            // This refusal is final even if an earlier attempt got no response: no attempt creates a wallet with a key that is
+            // used.
             Err(CallError::Problem(_, problem)) if problem.code == Code::KeyReused => return Err(Error::KeyReused),
             Err(error) if is_unknown => {
                 tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");
@@ -130,8 +131,8 @@ impl WalletService {
         }
     }
 
-    /// Moves money from a wallet of a user, or without an owner, to another wallet of the same currency. Like
-    /// [`WalletService::operate`] otherwise.
+    /// Moves money from a wallet of a user, or without an owner, to another wallet of the same currency. Otherwise like
+    /// [`WalletService::operate`].
     pub async fn transfer(
         &self,
         command: TransferCommand,

@@ -39,7 +39,7 @@ fn refused_quote_is_not_called_an_order() {
 }
 
 #[test]
-fn response_without_a_price_states_what_was_not_made() {
+fn refusal_without_a_price_states_that_no_order_or_quote_was_created() {
     let errors: [fn() -> Error; 3] = [
         || Error::Price(PriceError::NoRecord),
         || Error::Price(PriceError::NotPriced("EUR".parse().unwrap())),
@@ -53,7 +53,7 @@ fn response_without_a_price_states_what_was_not_made() {
 }
 
 #[test]
-fn refusal_without_anything_left_promises_no_smaller_order() {
+fn refusal_at_the_limit_offers_no_smaller_order() {
     let nothing = Some(Sats::ZERO);
     let order = Problem::from(Error::LimitExceeded { remaining: nothing, largest_quote: None });
     assert_eq!(order.detail, "The order exceeds the limit of all orders. Nothing remains of it, so no order fits now.");

@@ -1,4 +1,4 @@
-//! A db-proxy in memory that fails in a chosen way.
+//! A db-proxy in memory with one fault.
 
 mod responses;
 

@@ -5,7 +5,7 @@ use super::*;
 /// The subcode `no_effect` states that this request placed no order. The code is `outcome_unknown`, because an earlier request with
 /// the same key may have placed the order.
 #[tokio::test(start_paused = true)]
-async fn request_that_is_said_to_have_no_effect_placed_no_order() {
+async fn request_with_subcode_no_effect_placed_no_order() {
     let (mut create_orders, mut checked) = (CreateOrders::default(), 0);
     for key in KeyState::ALL {
         let is_placed_before = matches!(key, KeyState::PlacedBefore | KeyState::PlacedForOtherOrder);

@@ -65,7 +65,7 @@ impl WalletRoutes {
         Ok(Json(self.service.list_wallets(owner.0, cursor.0, limit.0).await?))
     }
 
-    /// Returns the wallets of everybody that have one of these ids. The caller selects those that its clients may see.
+    /// Returns the wallets with these ids, of all owners. The caller must select the wallets that its clients may see.
     #[oai(path = "/wallets/lookup", method = "post", operation_id = "lookup_wallets")]
     async fn lookup_wallets(
         &self,
@@ -107,8 +107,8 @@ impl WalletRoutes {
         Ok(Json(MoveOutcomes { outcomes, decided_at: Some(self.service.clock_check.database_time()) }))
     }
 
-    /// Checks some rows of wallets and their journal. The first request has no cursor, and each further one has `next_cursor` of the
-    /// response before it. After the last one, every row that existed at the first one is checked.
+    /// Checks some rows of wallets and their journal. Send the first request without a cursor, and each further request with the
+    /// `next_cursor` of the previous response. After the last page, every row that existed at the first request has been checked.
     #[oai(path = "/journal/verification", method = "get", operation_id = "verify_journal")]
     async fn verify_journal(
         &self,

@@ -12,7 +12,7 @@ impl Fixture {
         (format!("{keys}/{}", key["id"].as_str().unwrap()), key)
     }
 
-    async fn patch(&self, path: &str, body: Value) -> Answer {
+    async fn patch(&self, path: &str, body: Value) -> TestResponse {
         self.send(Method::PATCH, path, Some(OPERATOR_TOKEN), Some(body)).await
     }
 }
@@ -58,7 +58,7 @@ async fn every_wrong_field_of_a_change_is_named() {
         assert_eq!((refused.status, named), (422, expected), "{patch}: {}", refused.body);
     }
     assert_eq!(fixture.patch(&path, json!({})).await.body, key, "nothing has changed");
-    // The range is stated whatever is wrong about the limit.
+    // Every error about the limit states the range.
     for limit in [json!(0), json!(-1), json!(1.5), json!("600"), json!(MAX_KEY_RATE + 1)] {
         let refused = fixture.patch(&path, json!({ "rate_limit_per_minute": limit })).await.body;
         let range = "must be a whole number from 1 to 1000000, or null for the limit of the service";

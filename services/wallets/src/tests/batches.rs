@@ -16,7 +16,7 @@ async fn operations_on_one_wallet_are_sent_in_few_requests_in_the_order_of_arriv
     assert_eq!(batches.iter().sum::<usize>(), 2000);
     assert!(batches.len() <= 40, "{batches:?}");
     // Within a batch, the balances grow in the order of arrival.
-    let balance_of = |answer: &Answer| answer.body["balance"].as_str().unwrap().parse::<Money>().unwrap().units();
+    let balance_of = |answer: &TestResponse| answer.body["balance"].as_str().unwrap().parse::<Money>().unwrap().units();
     let balances: Vec<_> = answers.iter().map(balance_of).collect();
     let ordered = balances.windows(2).filter(|pair| pair[0] < pair[1]).count();
     assert!(ordered >= 2000 - batches.len(), "{ordered}");

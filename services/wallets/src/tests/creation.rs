@@ -24,10 +24,10 @@ async fn repeated_creation_returns_the_first_wallet_as_it_was_created() {
     let other = fixture.post_with_key(WALLETS_PATH, KEY, json!({ "currency": "BTC" })).await;
     assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"));
     assert_eq!(other.invalid_fields(), ["Idempotency-Key"]);
-    // The key of a user is another one.
+    // The same key of a user identifies a different wallet.
     let body = Some(dollars().to_string());
     let token = Some(fixture.key.expose());
-    let sent = Sent { method: Method::POST, path: WALLETS_PATH, token, idempotency_key: Some(KEY), body };
+    let sent = TestRequest { method: Method::POST, path: WALLETS_PATH, token, idempotency_key: Some(KEY), body };
     assert_ne!(fixture.send(sent).await.body["id"], first.body["id"]);
 
     let generated = [fixture.post(WALLETS_PATH, dollars()).await, fixture.post(WALLETS_PATH, dollars()).await];
@@ -45,7 +45,7 @@ async fn invalid_key_of_a_creation_is_named() {
 }
 
 #[tokio::test]
-async fn failed_creation_states_what_is_known() {
+async fn failed_creation_states_whether_a_wallet_may_exist() {
     let unavailable = Fault::Problem(Code::DatabaseUnavailable);
     let cases = [
         (Fault::Unreachable, None, "upstream_unavailable", None),
@@ -60,12 +60,12 @@ async fn failed_creation_states_what_is_known() {
         let fixture = Fixture::new();
         fixture.backend.set_fault(fault);
         let body = Some(dollars().to_string());
-        let sent = Sent { method: Method::POST, path: WALLETS_PATH, token: None, idempotency_key: key, body };
+        let sent = TestRequest { method: Method::POST, path: WALLETS_PATH, token: None, idempotency_key: key, body };
         let failed = fixture.send(sent).await;
         let context = format!("{fault:?} {key:?}: {}", failed.text);
         assert_eq!((failed.status, failed.code()), (503, code), "{context}");
         assert_eq!(failed.body["subcode"].as_str(), subcode, "{context}");
-        // The same request with the key of the answer finds out, also if the service generated the key.
+        // The same request with the key of the response shows whether the wallet exists, also if the service generated the key.
         if code == "outcome_unknown" {
             let key = failed.body["idempotency_key"].as_str().unwrap().to_owned();
             fixture.backend.set_fault(Fault::None);
@@ -80,7 +80,7 @@ async fn failed_creation_states_what_is_known() {
 }
 
 #[tokio::test]
-async fn key_of_another_wallet_is_refused_also_after_a_lost_response() {
+async fn key_of_a_different_wallet_is_refused_even_after_a_lost_response() {
     let fixture = Fixture::new();
     fixture.post_with_key(WALLETS_PATH, KEY, dollars()).await;
     fixture.backend.set_fault(Fault::LostThenDecided { moves: false });

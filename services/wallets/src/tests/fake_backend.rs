@@ -49,7 +49,7 @@ struct State {
     fault: Fault,
     /// Refuses every movement that was not stored before.
     refusal: Option<MoveRefused>,
-    /// The numbers of movements, or of ids, in the calls.
+    /// For each call to move money or to find wallets, the number of movements or of ids in it.
     batches: Vec<usize>,
     /// The last request to move money.
     requested: Option<MoveCommand>,
@@ -93,7 +93,7 @@ impl State {
         let outcome = match (command.operation, command.transfer) {
             (Some(operation), None) => self.operate(command.owner, operation),
             (None, Some(transfer)) => self.transfer(command.owner, transfer),
-            _ => panic!("exactly one of the two is present: {command:?}"),
+            _ => panic!("the command has not exactly one of operation and transfer: {command:?}"),
         };
         match outcome {
             Ok(outcome) => {
@@ -216,12 +216,12 @@ impl FakeBackend {
     }
 
     /// Moves money as an earlier request did.
-    pub fn move_before(&self, command: &MoveCommand) {
+    pub fn store_earlier_movement(&self, command: &MoveCommand) {
         let outcome = self.state().decide(command);
         assert!(outcome.refused.is_none(), "{outcome:?}");
     }
 
-    /// The numbers of movements, or of ids, in the calls until now.
+    /// For each call to move money or to find wallets until now, the number of movements or of ids in it.
     pub fn batches(&self) -> Vec<usize> {
         self.state().batches.clone()
     }
@@ -250,7 +250,7 @@ impl FakeBackend {
     }
 
     /// Processes a request whose response is lost.
-    fn lose(&self, commands: &MoveCommands, moves: bool) {
+    fn process_without_response(&self, commands: &MoveCommands, moves: bool) {
         let mut state = self.state();
         state.is_indeterminate = true;
         for command in commands.movements.iter().filter(|_| moves) {

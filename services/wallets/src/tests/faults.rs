@@ -55,12 +55,12 @@ fn command(wallet_id: WalletId, amount: &str) -> MoveCommand {
 }
 
 /// Sends the request of a case, and returns the response with the state of db-proxy.
-async fn observe(case: Case) -> (Fixture, Answer) {
+async fn observe(case: Case) -> (Fixture, TestResponse) {
     let fixture = Fixture::new();
     let (id, path) = fixture.wallet(Currency::USD);
     match case.key {
-        KeyState::MovedBefore => fixture.backend.move_before(&command(id, "5")),
-        KeyState::MovedForOther => fixture.backend.move_before(&command(id, "6")),
+        KeyState::MovedBefore => fixture.backend.store_earlier_movement(&command(id, "5")),
+        KeyState::MovedForOther => fixture.backend.store_earlier_movement(&command(id, "6")),
         KeyState::Generated | KeyState::Unused => {}
     }
     if case.is_refused {
@@ -68,7 +68,7 @@ async fn observe(case: Case) -> (Fixture, Answer) {
     }
     fixture.backend.set_fault(case.fault);
     let body = Some(deposit("5").to_string());
-    let sent = Sent { method: Method::POST, path: &path, token: None, idempotency_key: case.key.header(), body };
+    let sent = TestRequest { method: Method::POST, path: &path, token: None, idempotency_key: case.key.header(), body };
     let answer = fixture.send(sent).await;
     (fixture, answer)
 }
@@ -101,7 +101,7 @@ async fn no_response_denies_a_movement_that_may_exist() {
 }
 
 #[track_caller]
-fn check(case: Case, backend: &FakeBackend, answer: &Answer) {
+fn check(case: Case, backend: &FakeBackend, answer: &TestResponse) {
     let context = format!("{case:?}: {} {}", answer.status, answer.text);
     let (is_stored, is_decided) = (backend.is_stored(), backend.is_decided());
     match answer.status {

@@ -41,7 +41,7 @@ async fn wrong_fields_of_a_new_wallet_are_named() {
 }
 
 #[tokio::test]
-async fn everybody_sees_only_own_wallets_and_an_operator_sees_all() {
+async fn client_sees_only_its_own_wallets_and_an_operator_sees_all() {
     let fixture = Fixture::new();
     let (anonymous, _) = fixture.wallet(Currency::USD);
     let of_ada = fixture.backend.add_wallet(Currency::USD, Some(fixture.ada));
@@ -137,7 +137,7 @@ async fn export_has_every_operation_in_both_formats() {
 }
 
 #[tokio::test]
-async fn operator_reads_and_verifies_and_changes_nothing() {
+async fn operator_may_read_and_verify_wallets_but_not_change_them() {
     let fixture = Fixture::new();
     let (id, operations) = fixture.wallet(Currency::USD);
     let operator = Some(OPERATOR_TOKEN);

@@ -22,7 +22,7 @@ async fn operation_returns_the_balance_after_it() {
     assert!(body["id"].is_string() && body["created_at"].is_string(), "{body}");
     // A JSON number is read exactly.
     let body = r#"{"operation_type":"WITHDRAW","amount":0.0001}"#.to_owned();
-    let sent = Sent { method: Method::POST, path: &path, token: None, idempotency_key: None, body: Some(body) };
+    let sent = TestRequest { method: Method::POST, path: &path, token: None, idempotency_key: None, body: Some(body) };
     let stored = fixture.send(sent).await;
     assert_eq!((&stored.body["amount"], &stored.body["balance"]), (&"0.0001".into(), &"1000.4999".into()));
     assert_eq!((stored.replayed.as_deref(), stored.key.is_some()), (Some("false"), true));
@@ -61,7 +61,7 @@ async fn keys_of_two_clients_are_independent() {
     let (_, path) = fixture.wallet(Currency::USD);
     let of_ada = operation_path(fixture.backend.add_wallet(Currency::USD, Some(fixture.ada)));
     assert_eq!(fixture.post_with_key(&path, KEY, deposit("5")).await.status, 200);
-    let sent = Sent {
+    let sent = TestRequest {
         method: Method::POST,
         path: &of_ada,
         token: Some(fixture.key.expose()),
@@ -91,14 +91,20 @@ async fn malformed_keys_and_fields_are_named() {
         (TRANSFERS_PATH, "{}".to_owned(), vec!["from", "to", "amount"]),
         (TRANSFERS_PATH, format!(r#"{{"from":"{id}","to":"7","amount":"x"}}"#), vec!["to", "amount"]),
     ] {
-        let sent = Sent { method: Method::POST, path, token: None, idempotency_key: None, body: Some(body.clone()) };
+        let sent =
+            TestRequest { method: Method::POST, path, token: None, idempotency_key: None, body: Some(body.clone()) };
         let refused = fixture.send(sent).await;
         assert_eq!((refused.status, refused.invalid_fields()), (422, fields), "{body}: {}", refused.text);
     }
     for body in ["", "{", r#"{"operation_type":"DEPOSIT","amount":NaN}"#, r#"{"operation_type":"DEPOSIT","amount":१२}"#]
     {
-        let sent =
-            Sent { method: Method::POST, path: &path, token: None, idempotency_key: None, body: Some(body.to_owned()) };
+        let sent = TestRequest {
+            method: Method::POST,
+            path: &path,
+            token: None,
+            idempotency_key: None,
+            body: Some(body.to_owned()),
+        };
         let refused = fixture.send(sent).await;
         assert_eq!((refused.status, refused.code()), (400, "bad_request"), "{body}: {}", refused.text);
     }
@@ -130,7 +136,7 @@ async fn each_refusal_has_its_status_code_and_field() {
         ),
         (of(Reason::InsufficientFunds, Some(from), usd("2.50")), false, 409, "insufficient_funds", None, "2.50 USD"),
         (of(Reason::BalanceOutOfRange, Some(from), usd("9.00")), false, 409, "balance_out_of_range", None, "9.00 USD"),
-        // The balance of a wallet of somebody else is not shown.
+        // The balance of a wallet of another owner is not shown.
         (refused(Reason::BalanceOutOfRange), true, 409, "balance_out_of_range", None, "that receives the money"),
         (of(Reason::KeyReused, None, None), false, 422, "idempotency_key_reused", Some("Idempotency-Key"), "new key"),
     ] {

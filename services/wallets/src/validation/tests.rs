@@ -19,7 +19,7 @@ fn amount_error(amount: &str) -> String {
 }
 
 #[test]
-fn amounts_that_are_no_plain_positive_decimals_are_refused_with_the_reason() {
+fn amount_that_is_not_a_plain_positive_decimal_is_refused_with_the_reason() {
     for (amount, reason) in [
         ("0", "must be greater than 0"),
         ("-0", "must be greater than 0"),

@@ -33,7 +33,7 @@ fn wrong_wallet_is_invalid_and_its_field_is_named() {
 }
 
 #[test]
-fn conflict_with_a_balance_shows_it() {
+fn refusal_because_of_a_balance_shows_the_balance() {
     let poor = problem(WalletReason::InsufficientFunds, 1, Some("EUR"), Some("5.00"));
     assert_eq!((poor.code, poor.balance.unwrap().to_string().as_str()), (Code::InsufficientFunds, "5.00"));
     assert_eq!(poor.detail, "The wallet has 5.00 EUR, which is less than the amount. No order was placed.");

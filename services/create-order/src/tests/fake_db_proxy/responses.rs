@@ -87,7 +87,7 @@ pub(super) fn invalid_response() -> CallError {
 pub(super) fn problem(code: Code) -> CallError {
     match code {
         Code::Unauthorized => CallError::TokenRefused(DbProxyClient::SERVICE, "create-order", TokenRefusal::Unknown),
-        code => CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "as db-proxy says"))),
+        code => CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "a failure of db-proxy"))),
     }
 }
 

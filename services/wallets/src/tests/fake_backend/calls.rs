@@ -95,7 +95,7 @@ impl WalletBackend for FakeBackend {
             state.requested = commands.movements.last().cloned();
             state.fault
         };
-        // Gives other requests the time to arrive while this one is in flight.
+        // Other requests arrive while this call is in flight.
         tokio::time::sleep(Duration::from_millis(1)).await;
         match fault {
             Fault::None => {
@@ -112,15 +112,15 @@ impl WalletBackend for FakeBackend {
                 failed(problem(code), false)
             }
             Fault::LostResponse { moves } => {
-                self.lose(commands, moves);
+                self.process_without_response(commands, moves);
                 failed(no_response(), false)
             }
             Fault::LostThenUnreachable { moves } => {
-                self.lose(commands, moves);
+                self.process_without_response(commands, moves);
                 failed(unreachable(), true)
             }
             Fault::LostThenDecided { moves } => {
-                self.lose(commands, moves);
+                self.process_without_response(commands, moves);
                 let outcomes = self.decide_all(commands);
                 let is_final = |outcome: &MoveOutcome| {
                     outcome.refused.is_none_or(|refused| refused.reason != MoveRefusalReason::InsufficientFunds)
@@ -133,25 +133,25 @@ impl WalletBackend for FakeBackend {
                 decided(outcomes, true)
             }
             Fault::InvalidResponse => {
-                self.lose(commands, true);
+                self.process_without_response(commands, true);
                 failed(DbProxyClient::invalid_response("not JSON"), false)
             }
             Fault::WrongCount => {
-                self.lose(commands, true);
+                self.process_without_response(commands, true);
                 let outcomes = self.decide_all(commands);
                 decided([outcomes.clone(), outcomes].concat(), false)
             }
             Fault::EmptyOutcome => {
-                self.lose(commands, true);
+                self.process_without_response(commands, true);
                 let none = MoveOutcome { operation: None, transfer: None, refused: None, replayed: false };
                 decided(vec![none; commands.movements.len()], false)
             }
             Fault::Panics => {
-                self.lose(commands, true);
+                self.process_without_response(commands, true);
                 panic!("a defect of the client")
             }
             Fault::Hangs => {
-                self.lose(commands, true);
+                self.process_without_response(commands, true);
                 // Longer than wallets waits.
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 failed(no_response(), false)

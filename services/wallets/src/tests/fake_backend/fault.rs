@@ -12,11 +12,11 @@ pub enum Fault {
     LostResponse {
         moves: bool,
     },
-    /// No attempt but the last one, which cannot connect, may have moved the money.
+    /// An earlier attempt gets no response. The last attempt cannot connect.
     LostThenUnreachable {
         moves: bool,
     },
-    /// The last attempt gets a decision.
+    /// An earlier attempt gets no response. The last attempt gets a decision.
     LostThenDecided {
         moves: bool,
     },

@@ -23,7 +23,7 @@ fn transport_error() -> reqwest::Error {
 }
 
 pub fn problem(code: Code) -> CallError {
-    CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "as db-proxy says")))
+    CallError::Problem(DbProxyClient::SERVICE, Box::new(Problem::new(code, "a failure of db-proxy")))
 }
 
 pub fn unreachable() -> CallError {
