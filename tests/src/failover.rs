@@ -52,7 +52,7 @@ const PRICE_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Plan {
     /// The faults of the PostgreSQL primary, in sequence.
     pub faults: Vec<Fault>,
-    /// Determines what clients do. The times of failovers are not reproducible.
+    /// The seed of the random requests of the clients. The times of failovers are not reproducible.
     pub seed: u64,
 }
 

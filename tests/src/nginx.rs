@@ -124,13 +124,13 @@ impl NginxBuilder {
     }
 }
 
-/// A written configuration.
+/// A copy of the configuration with the changes of a test.
 struct Configured {
     folder: TempDir,
     port: Port,
     tls_port: Port,
     is_daemon: bool,
-    /// The port of the services without instances, on which nothing listens.
+    /// The port of the services without instances. No process listens on it.
     _absent: Port,
 }
 
@@ -169,7 +169,7 @@ impl Configured {
         self.folder.path().join("nginx.pid")
     }
 
-    /// The id of the master process that has written it to its file last.
+    /// The id of the newest master process, which it has written to its file.
     fn written_id(&self) -> Option<u32> {
         std::fs::read_to_string(self.id_file()).ok()?.trim().parse().ok()
     }
@@ -177,7 +177,7 @@ impl Configured {
 
 /// A running nginx.
 pub struct Nginx {
-    /// The process that was started. A daemon runs in another one.
+    /// The process that was started. A daemon has ended it, and runs in another process.
     process: Process,
     configured: Configured,
 }
@@ -235,7 +235,7 @@ impl Nginx {
     }
 
     /// Replaces the program of a daemon: a new master process takes over the port, and the previous one ends when its requests are
-    /// answered. nginx ignores the signal while the process that started it runs, so it must be a daemon.
+    /// answered. Before nginx is a daemon, it ignores the signal for this, so the test must use [`NginxBuilder::as_daemon`].
     pub async fn replace_program(&self) {
         assert!(self.configured.is_daemon, "nginx is no daemon");
         let (previous, previous_file) = (self.master(), self.configured.id_file().with_extension("pid.oldbin"));
@@ -265,7 +265,8 @@ fn program() -> PathBuf {
     PathBuf::from(required_variable("TEST_NGINX"))
 }
 
-/// Replaces the instances of each service by those of the test, with the parameters of the first committed one.
+/// Replaces the instances of each service by the instances of the test. They have the parameters of the first instance in the
+/// configuration.
 fn with_instances(text: &str, instances: &BTreeMap<String, Vec<String>>, absent: &str) -> String {
     let (mut result, mut service, mut is_replaced) = (String::new(), "", false);
     let absent = vec![absent.to_owned()];

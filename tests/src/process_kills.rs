@@ -56,7 +56,7 @@ pub struct Plan {
     pub faults: Faults,
     /// How many processes are killed, or how many times a clock is set.
     pub kills: usize,
-    /// Determines what clients do. The times of the kills are not reproducible.
+    /// The seed of the random requests of the clients. The times of the kills are not reproducible.
     pub seed: u64,
 }
 
@@ -191,7 +191,7 @@ pub async fn run(plan: Plan, servers: Option<&mut Servers>) -> Report {
         let rng = Rng::with_seed(number);
         Client::new(connection(identity), "reader".to_owned(), rng, progress.clone()).list_all().await;
     }
-    // The number of an identity is the number of a client of it.
+    // The client with the number of an identity acts as this identity.
     for number in 0..IDENTITIES as u64 {
         wallet_client(number).list_all().await;
     }

@@ -37,7 +37,7 @@ pub struct Report {
     pub requests: u64,
     /// Orders and movements of money that were acknowledged.
     pub acknowledged: usize,
-    /// What the checkers of the histories found.
+    /// The violations that the checks of the histories found.
     pub violations: Vec<String>,
 }
 

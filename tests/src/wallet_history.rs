@@ -166,7 +166,7 @@ pub struct VerifiedRows {
 /// Everything that the clients of a run did with wallets.
 #[derive(Debug, Clone, Default)]
 pub struct WalletHistory {
-    /// The wallets that were created, as they were answered.
+    /// The created wallets, as the responses showed them.
     pub wallets: Vec<Wallet>,
     pub attempts: Vec<MoveAttempt>,
     pub reads: Vec<BalanceRead>,

@@ -114,7 +114,7 @@ impl Service for App {
         };
         let close_streams = CancellationToken::new();
         let forwarder = |client| Forwarder::new(client, close_streams.clone());
-        // Everybody may read prices, so rates receives no credentials.
+        // Reads of prices need no credentials, so rates receives none.
         let fetch_orders = ForwardingClient::new(http.clone(), "fetch-orders", fetch_orders).with_credentials();
         let rates = ForwardingClient::new(http, "rates", rates);
         let api = Api { order_service, orders_url, trusted_proxies };

@@ -86,7 +86,7 @@ impl Service for App {
             metrics: metrics.clone(),
             ready: readiness(&snapshots, &db_proxy),
             accepted_callers: None,
-            // Everybody may read prices.
+            // Reads of prices need no credentials.
             access: None,
             rate_limit: rate_limit.clone(),
             value_check: Some(Arc::new(KnownNames { snapshots: snapshots.clone(), db_proxy: db_proxy.clone() })),

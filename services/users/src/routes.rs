@@ -142,7 +142,7 @@ impl Api {
 
     /// Creates an API key of a user.
     ///
-    /// `key` is shown only in this response. It is stored as a hash, so nobody can show it again. A user may have several keys. To
+    /// `key` is shown only in this response. It is stored as a hash and cannot be shown again. A user may have several keys. To
     /// rotate one, create a second key, use it everywhere, and then revoke the first.
     #[oai(path = "/api/v1/users/:id/keys", method = "post", operation_id = "create_key")]
     async fn create_key(

@@ -149,8 +149,8 @@ async fn created_user_is_found_at_its_location() {
     assert_eq!((short.status, short.body), (200, created.body.clone()));
     let found = fixture.get("/api/v1/users?email=grace%40EXAMPLE.org").await;
     assert_eq!((found.status, found.body), (200, json!({ "data": [created.body], "_links": {} })));
-    let nobody = fixture.get("/api/v1/users?email=nobody%40example.org").await;
-    assert_eq!((nobody.status, nobody.body), (200, json!({ "data": [], "_links": {} })));
+    let none = fixture.get("/api/v1/users?email=nobody%40example.org").await;
+    assert_eq!((none.status, none.body), (200, json!({ "data": [], "_links": {} })));
     let taken = fixture.post("/api/v1/users", json!({ "email": "GRACE@example.org", "name": "G" })).await;
     assert_eq!((taken.status, taken.code(), taken.invalid_fields()), (409, "email_taken", vec!["email"]));
 }
@@ -195,16 +195,16 @@ async fn user_sees_only_itself_and_receives_not_found_for_others() {
 
     // For every filter, a list contains at most the user itself, and the look-up is the same.
     let itself = json!({ "data": [fixture.get(&own).await.body], "_links": {} });
-    let nobody = json!({ "data": [], "_links": {} });
+    let empty_page = json!({ "data": [], "_links": {} });
     for (query, page) in [
         ("", &itself),
         ("?limit=1", &itself),
         ("?email=ADA%40example.org", &itself),
         ("?email=ada%40example.org&state=active", &itself),
-        ("?email=bob%40example.org", &nobody),
-        ("?email=free%40example.org", &nobody),
-        ("?state=deactivated", &nobody),
-        ("?cursor=u00000000000000000000000000000000", &nobody),
+        ("?email=bob%40example.org", &empty_page),
+        ("?email=free%40example.org", &empty_page),
+        ("?state=deactivated", &empty_page),
+        ("?cursor=u00000000000000000000000000000000", &empty_page),
     ] {
         let calls = fixture.directory.calls();
         let listed = fixture.get_as_ada(&format!("/api/v1/users{query}")).await;

@@ -14,7 +14,7 @@ use tests::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// With an even shorter interval, services of a busy machine would count as missing.
+/// With a shorter interval, services of a busy machine would count as missing.
 const INTERVAL_SECS: &str = "5";
 /// The documented times are at most 35 s for these faults and this interval. The rest is for a busy machine.
 const FIRES_WITHIN: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ impl Webhook {
         Self { url, received }
     }
 
-    /// The state of the next notification about a subject. Notifications about other subjects, which depend on it, are skipped.
+    /// The state of the next notification about a subject. Skips notifications about other subjects.
     async fn next_state_of(&mut self, subject: &str) -> AlertState {
         let next = async {
             loop {
@@ -90,7 +90,7 @@ async fn start_with_health_check(stack: Stack) -> Platform {
 }
 
 #[tokio::test]
-async fn killed_service_is_notified_until_it_runs_again_and_not_during_a_silence() {
+async fn killed_service_sends_firing_and_resolved_notifications_except_during_a_silence() {
     let mut webhook = Webhook::start().await;
     let builder = Platform::builder(Stack::Embedded).set("ALIVE_INTERVAL_SECS", INTERVAL_SECS).in_processes();
     let platform = builder.set("ALERT_WEBHOOK_URL", webhook.url.clone()).start().await;
@@ -109,7 +109,7 @@ async fn killed_service_is_notified_until_it_runs_again_and_not_during_a_silence
     assert_eq!(alert.silence.as_ref(), Some(&silence.id));
     let list: SilenceList = serde_json::from_value(platform.client.get(&url).await.json(200)).unwrap();
     assert_eq!(list.data, std::slice::from_ref(&silence));
-    assert!(webhook.received.try_recv().is_err(), "nobody is notified during the silence");
+    assert!(webhook.received.try_recv().is_err(), "a notification was sent during the silence");
     // The alert still fires when the silence ends, so it is notified then.
     let removed = send(platform.client.request("DELETE", format!("{url}/{}", silence.id))).await;
     assert_eq!(removed.status, 204, "{}", removed.text());

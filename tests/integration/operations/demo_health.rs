@@ -67,14 +67,14 @@ async fn demo_starts_without_warnings_and_health_and_metrics_show_an_order() {
     let prices = metrics(create_order::App::NAME).await;
     assert!(prices.contains("buydesk_order_price{service=\"create-order\",currency=\"EUR\"} "), "{prices}");
     let amount_line = "buydesk_orders_amount_total{service=\"db-proxy\",currency=\"EUR\"} 69.0\n";
-    // Some values are exported with more digits than they need, such as 99.99918014000001, which is the same number.
+    // Prometheus reads floating-point numbers, so the numbers are compared and not their texts.
     let remaining: f64 = remaining.parse().unwrap();
     let has_remaining = |metrics: &str| {
         let value =
             metrics.lines().find_map(|l| l.strip_prefix("buydesk_limit_remaining_bitcoin{service=\"db-proxy\"} "));
         value.is_some_and(|value| value.parse() == Ok(remaining))
     };
-    // db-proxy updates the metric of the remaining bitcoin only when it checks its clock, some seconds after the order.
+    // db-proxy updates the metric of the remaining bitcoin when it checks its clock, which may be after the response to the order.
     wait_until("the metrics show the order", REPORT_LIMIT, async || {
         let metrics = metrics(db_proxy::App::NAME).await;
         (metrics.contains(amount_line) && has_remaining(&metrics)).then_some(())
@@ -123,7 +123,7 @@ async fn report_of_a_failing_source_names_price_updater_and_the_source() {
     assert_eq!((&report["service"], &report["source"]), (&json!("price-updater"), &json!("gemini")), "{report}");
     let warnings = get_json(&platform, health_check::App::NAME, "/api/v1/reports?level=warning").await;
     let mut warnings = warnings["data"].as_array().unwrap().iter();
-    // exchange-sim does not report the fault, because the fault was requested. No warning names the program `buydesk`.
+    // exchange-sim reports no fault that a client requested. Each warning names a service and not the program `buydesk`.
     assert!(
         warnings.all(|report| !["buydesk", exchange_sim::App::NAME].contains(&report["service"].as_str().unwrap()))
     );

@@ -1,6 +1,6 @@
-//! The manifests in `deployment/kubernetes` agree with the code: every service has one, with its port, its probes, exactly the secrets
-//! that it reads, and network policies that permit exactly its calls. `.ci/kubernetes` compares the manifests with the schemas of
-//! Kubernetes.
+//! The manifests in `deployment/kubernetes` agree with the code: every service has a manifest with its port, its probes, exactly
+//! the secrets that it reads, and network policies that permit exactly its calls. `.ci/kubernetes` compares the manifests with the
+//! schemas of Kubernetes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,7 +98,7 @@ fn every_service_has_its_manifest_and_no_other_service_has_one() {
 }
 
 #[test]
-fn ports_and_probes_are_those_of_the_service() {
+fn manifest_has_the_ports_and_probes_of_its_service() {
     for (service, port) in all_ports() {
         let manifest = Manifest::of(service);
         let container = manifest.container(service);
@@ -131,7 +131,7 @@ fn pod_is_not_killed_before_its_service_has_stopped() {
         let manifest = Manifest::of(service);
         let grace = manifest.pod(service)["terminationGracePeriodSeconds"].as_u64().unwrap();
         assert!(grace >= delay + STOP_TIMEOUT.as_secs() + GRACE_RESERVE, "{service} is killed after {grace} s");
-        // The delay begins with SIGTERM. A hook before it would only leave less of the grace period.
+        // The delay begins with SIGTERM. A hook before SIGTERM would shorten the grace period that is left.
         assert_eq!(manifest.container(service)["lifecycle"], Value::Null, "{service}");
     }
 }
@@ -175,7 +175,7 @@ fn each_service_receives_exactly_the_secrets_that_it_reads_from_a_secret_of_its_
         let manifest = Manifest::of(service);
         let entries = manifest.container(service)["env"].as_array().unwrap();
         let received: BTreeSet<_> = entries.iter().map(|entry| entry["name"].as_str().unwrap()).collect();
-        // The tokens of the services are derived from this one, which no pod receives. Simulated exchanges call no service.
+        // The tokens of the services are derived from the internal token, which no pod receives. exchange-sim calls no service.
         let is_needed = |variable: &&str| {
             is_secret(variable)
                 && *variable != "INTERNAL_TOKEN"
@@ -239,9 +239,9 @@ fn network_policies_permit_exactly_the_calls_of_the_services() {
         let callers: BTreeSet<_> = callers.map(str::to_owned).collect();
         let permitted = peers(&policy["ingress"], "from");
         match service {
-            // Every service reports to it, so one rule permits them all.
+            // Every service reports to health-check, so one rule without names permits all of them.
             "health-check" => assert!(permitted.is_empty(), "{service}"),
-            // Their address is in the settings of price sources.
+            // price-updater has the address of exchange-sim in the settings of price sources, which `calls` does not read.
             DEMO_SERVICE => assert_eq!(permitted, BTreeSet::from(["price-updater".to_owned()])),
             _ => assert_eq!(permitted, callers, "callers of {service}"),
         }
@@ -254,7 +254,7 @@ fn services_that_share_their_rate_limits_are_scaled_automatically() {
         let manifest = Manifest::of(service);
         let key = ("HorizontalPodAutoscaler".to_owned(), service.to_owned());
         assert_eq!(manifest.0.contains_key(&key), variables.contains("RATE_LIMIT_REDIS_URL"), "{service}");
-        // A number of instances in the deployment would undo that of the autoscaler.
+        // A number of instances in the deployment would replace the number that the autoscaler sets.
         let replicas = manifest.object("Deployment", service)["spec"].get("replicas");
         assert_eq!(replicas.is_none(), manifest.0.contains_key(&key), "{service}");
     }

@@ -147,7 +147,7 @@ fn serve_real_prices() -> String {
 }
 
 #[test]
-fn platform_that_is_no_demo_gets_no_load_without_confirmation() {
+fn load_on_a_platform_with_real_prices_requires_confirmation() {
     let folder = tempfile::tempdir().unwrap();
     let real = serve_real_prices();
     let run = |arguments: &str, wallets: &str| {

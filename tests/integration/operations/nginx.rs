@@ -81,7 +81,7 @@ fn configured_instances_are_containers_with_fixed_addresses() {
         assert_eq!(ports[service], *port, "{name}");
         assert!(hosts.iter().any(|host| host.trim() == format!("- \"{name}:{}\"", address(name))), "{name}: {hosts:?}");
     }
-    // The services trust the address of nginx, and only this one.
+    // The services trust only the address of nginx.
     assert_eq!(address("nginx"), "${FRONT_NETWORK:-10.213.37}.2");
     let trusted: Vec<_> = compose.lines().filter_map(|line| line.trim().strip_prefix("TRUSTED_PROXIES: ")).collect();
     assert_eq!(trusted, ["${TRUSTED_PROXIES:-10.213.37.2}"; 5]);
@@ -91,7 +91,7 @@ async fn every_public_path_reaches_its_service(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_other_services().await;
     let nginx = in_front_of(&platform).start().await;
-    // The id of the service is in its metrics only, so each path is one that no other service answers in this way.
+    // A response does not name its service, so each request is one that only its service answers with this status.
     let get = async |path: &str| platform.client.get(nginx.url(path)).await;
     let as_operator =
         async |path: &str| send(platform.client.request("GET", nginx.url(path)).bearer_auth(OPERATOR_TOKEN)).await;
@@ -248,7 +248,7 @@ async fn request_is_sent_to_another_instance_only_if_it_may_be_repeated() {
     for service in ["create-order", "fetch-orders", "users", "wallets"] {
         builder = builder.addresses(service, addresses());
     }
-    // No instance is avoided after a failure, so that each request starts with both.
+    // nginx takes no instance out of use after a failure, so each request may be sent to both.
     let nginx = builder.change("max_fails=1", "max_fails=0").start().await;
     let client = Client::new("");
     let count_sent = async |method: &str, path: &str, key: Option<&str>| {

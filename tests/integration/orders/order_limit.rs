@@ -16,7 +16,7 @@ on_both_stacks!(
     order_over_total_supply_is_refused_with_remaining,
     concurrent_orders_fill_limit_exactly,
     replay_is_returned_when_limit_is_full,
-    limit_of_operator_holds_at_once_in_every_instance,
+    limit_that_an_operator_sets_applies_at_once_in_every_instance,
     setting_applies_until_an_operator_sets_the_limit,
 );
 
@@ -103,8 +103,8 @@ async fn set_limit(platform: &Platform, create_order: &Instance, limit: &str) ->
     send(platform.as_operator(create_order, request)).await.json(200)
 }
 
-/// The order of one satoshi through this create-order. Returns what remains if it is refused.
-async fn place_satoshi(platform: &Platform, create_order: &Instance, satoshi: i64) -> Result<Value, i64> {
+/// Places an order of this many satoshi through this create-order. Returns the remaining satoshi if the order is refused.
+async fn place_order_of(platform: &Platform, create_order: &Instance, satoshi: i64) -> Result<Value, i64> {
     let order = order("USD", &satoshi.to_string());
     let response = send(platform.client.json(create_order.url(ORDERS_PATH), order)).await;
     if response.status == 201 {
@@ -113,7 +113,7 @@ async fn place_satoshi(platform: &Platform, create_order: &Instance, satoshi: i6
     Err(sats(&response.problem(409, "limit_exceeded")["remaining_bitcoin"]))
 }
 
-async fn limit_of_operator_holds_at_once_in_every_instance(stack: Stack) {
+async fn limit_that_an_operator_sets_applies_at_once_in_every_instance(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00001000").start().await;
     let second_db_proxy = platform.start_db_proxy_beside(stack).await;
     let second_db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
@@ -140,16 +140,16 @@ async fn limit_of_operator_holds_at_once_in_every_instance(stack: Stack) {
 
     // A limit below the sum of all orders refuses every order, and replays are returned.
     set_limit(&platform, first, "0.00000001").await;
-    assert_eq!(place_satoshi(&platform, second, 1).await.unwrap_err(), 0);
+    assert_eq!(place_order_of(&platform, second, 1).await.unwrap_err(), 0);
     assert_eq!(platform.place_with_key("a-key", order("USD", "1")).await.json(201), replayed);
     let summary = platform.summary().await;
     assert_eq!((&summary["limit"], &summary["remaining"]), (&json!("0.00000001"), &json!("0.00000000")));
 
     // The other instance places exactly what a higher limit permits.
     set_limit(&platform, first, &format!("0.{:08}", placed + 3)).await;
-    assert_eq!(place_satoshi(&platform, second, 4).await.unwrap_err(), 3);
-    place_satoshi(&platform, second, 3).await.unwrap();
-    assert_eq!(place_satoshi(&platform, second, 1).await.unwrap_err(), 0);
+    assert_eq!(place_order_of(&platform, second, 4).await.unwrap_err(), 3);
+    place_order_of(&platform, second, 3).await.unwrap();
+    assert_eq!(place_order_of(&platform, second, 1).await.unwrap_err(), 0);
     assert_eq!(sats(&platform.summary().await["bitcoin_amount"]), placed + 3);
 }
 

@@ -44,7 +44,7 @@ impl<'p> Accounts<'p> {
         send(request.bearer_auth(&self.token)).await
     }
 
-    /// A wallet of nobody.
+    /// Creates a wallet without an owner.
     pub(crate) async fn create(&self, currency: &str) -> String {
         self.create_of(None, currency).await
     }
@@ -168,8 +168,8 @@ async fn only_the_owner_pays_with_a_key_for_wallets(stack: Stack) {
     let (ada, bob) = (platform.create_user("ada@example.org").await, platform.create_user("bob@example.org").await);
     let euro = accounts.create_of(Some(ada.id), "EUR").await;
     accounts.deposit(&euro, "100").await;
-    let of_nobody = accounts.create("EUR").await;
-    accounts.deposit(&of_nobody, "100").await;
+    let anonymous_wallet = accounts.create("EUR").await;
+    accounts.deposit(&anonymous_wallet, "100").await;
     let place =
         async |key: &str, wallet: &str| send(platform.order_request(paid("1", wallet, None)).bearer_auth(key)).await;
     let scopes = [Scope::Orders, Scope::Wallets];
@@ -178,12 +178,12 @@ async fn only_the_owner_pays_with_a_key_for_wallets(stack: Stack) {
     let orders_only: KeySecret = platform.issue_key(ada.id, &[Scope::Orders]).await.key;
     assert_eq!(place(of_ada.expose(), &euro).await.json(201)["wallet_id"], json!(euro));
     place(of_bob.expose(), &euro).await.invalid_fields(&["wallet_id"]);
-    place(of_ada.expose(), &of_nobody).await.invalid_fields(&["wallet_id"]);
+    place(of_ada.expose(), &anonymous_wallet).await.invalid_fields(&["wallet_id"]);
     platform.place(paid("1", &euro, None)).await.invalid_fields(&["wallet_id"]);
     let missing = place(orders_only.expose(), &euro).await.problem(403, "forbidden");
     assert_eq!(missing["subcode"], "missing_scope");
-    place(OPERATOR_TOKEN, &of_nobody).await.problem(403, "forbidden");
-    assert_eq!([accounts.balance(&euro).await, accounts.balance(&of_nobody).await], ["99.00", "100.00"]);
+    place(OPERATOR_TOKEN, &anonymous_wallet).await.problem(403, "forbidden");
+    assert_eq!([accounts.balance(&euro).await, accounts.balance(&anonymous_wallet).await], ["99.00", "100.00"]);
 }
 
 async fn malformed_wallets_are_refused_with_their_fields(stack: Stack) {

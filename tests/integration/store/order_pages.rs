@@ -37,7 +37,7 @@ fn last_page(data: Vec<Order>) -> OrderPage {
     OrderPage { data, next_cursor: None }
 }
 
-/// Reads all pages of the orders of everybody.
+/// Reads all pages of the orders of all owners.
 async fn all_pages(fixture: &Fixture, filter: &OrderFilter, limit: u32) -> Vec<Order> {
     owners::all_pages(fixture, OwnerFilter::Everybody, filter, false, limit).await
 }

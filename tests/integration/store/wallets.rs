@@ -36,7 +36,7 @@ use super::{Fixture, unchecked_clock};
 on_both_stacks!(
     movements_are_stored_with_their_balances_and_replayed_exactly,
     refused_movement_does_not_affect_other_movements,
-    retry_after_a_lost_answer_finds_its_own_movement,
+    retry_after_a_lost_response_returns_its_own_movement,
     delayed_duplicate_is_refused_by_another_process,
     operations_are_listed_newest_first,
     wallets_are_listed_by_owner,
@@ -251,7 +251,7 @@ async fn refused_movement_does_not_affect_other_movements(stack: Stack) {
     assert_eq!(full.refused.unwrap().balance.unwrap().to_string(), "99999999999999.9999");
 }
 
-async fn retry_after_a_lost_answer_finds_its_own_movement(stack: Stack) {
+async fn retry_after_a_lost_response_returns_its_own_movement(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let wallet = fixture.create_wallet("USD").await;
     let mut commands = [deposit("a", wallet, "5"), withdraw("b", wallet, "2"), withdraw("c", wallet, "9")];
@@ -364,7 +364,7 @@ async fn creation_with_one_key_creates_one_wallet(stack: Stack) {
     assert_eq!((&again.wallet, again.replayed), (wallet, true));
     let other = fixture.create_with_key(key("a"), None, "EUR").await.unwrap_err();
     assert_eq!(other.code, Code::KeyReused);
-    // The keys of movements, and of other users, are others.
+    // Equal keys of movements and of other users identify other requests.
     let of_user = fixture.create_with_key(key("a"), Some(UserId(Uuid::now_v7())), "EUR").await.unwrap();
     let of_movement = fixture.create_with_key(key("b"), None, "EUR").await.unwrap();
     assert_eq!([of_user.replayed, of_movement.replayed], [false, false]);

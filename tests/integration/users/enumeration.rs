@@ -10,7 +10,7 @@ use tests::{Platform, Response, Stack, client, on_both_stacks};
 use super::{USERS_PATH, keys::readable_paths, request, start, unknown_id};
 
 on_both_stacks!(
-    user_of_somebody_else_looks_like_an_unknown_user,
+    other_user_looks_like_an_unknown_user,
     key_with_a_known_prefix_looks_like_an_unknown_key,
     taken_address_looks_like_a_free_address_to_a_user,
 );
@@ -54,7 +54,7 @@ async fn requests_of_users(platform: &Platform) -> BTreeMap<String, u64> {
     counts
 }
 
-async fn user_of_somebody_else_looks_like_an_unknown_user(stack: Stack) {
+async fn other_user_looks_like_an_unknown_user(stack: Stack) {
     let platform = start(stack).await;
     let [ada, bob] = [platform.create_user("ada@example.org").await, platform.create_user("bob@example.org").await];
     platform.issue_key(bob.id, &[Scope::Read]).await;

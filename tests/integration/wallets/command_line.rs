@@ -12,7 +12,7 @@ fn create(terminal: &Terminal, currency: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn customer_moves_money_and_reads_what_happened() {
+async fn customer_moves_money_and_reads_its_operations() {
     let platform = BuydeskUp::start(&[("OPERATOR_TOKEN", OPERATOR_TOKEN)]).await;
     let customer = Terminal::new(&platform, None);
     let (dollars, shop, bitcoin) = (create(&customer, "usd"), create(&customer, "USD"), create(&customer, "BTC"));

@@ -22,7 +22,7 @@ use super::{balance, check_journal, create_wallet, deposit, operation_path, post
 on_both_stacks!(
     kills_of_db_proxy_and_wallets_neither_lose_nor_double_money,
     outage_of_db_proxy_causes_503_until_it_ends,
-    movement_gets_no_time_of_a_clock_that_was_set,
+    movement_is_not_dated_by_a_clock_that_was_set,
 );
 
 const CLIENTS: usize = 8;
@@ -34,7 +34,7 @@ const DAY: i64 = 86_400;
 /// How far the times of the machine and of its database may differ.
 const MAX_DIFFERENCE: Duration = Duration::from_mins(5);
 
-/// Deposits one after the other until `stop` is set. Repeats each request with its key until it is confirmed.
+/// Makes one deposit after the other until `stop` is set. Repeats each request with its key until it is confirmed.
 struct Depositor {
     client: Client,
     url: String,
@@ -57,7 +57,7 @@ impl Depositor {
                         let problem = response.problem(503, "outcome_unknown");
                         assert_eq!(problem["idempotency_key"], Value::from(key.as_str()));
                     }
-                    // wallets itself was killed.
+                    // The service wallets was killed.
                     Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }
@@ -120,7 +120,7 @@ async fn outage_of_db_proxy_causes_503_until_it_ends(stack: Stack) {
 }
 
 /// The first movement after the clock was set comes before the next regular check of the clock.
-async fn movement_gets_no_time_of_a_clock_that_was_set(stack: Stack) {
+async fn movement_is_not_dated_by_a_clock_that_was_set(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
     start_wallets(&platform).await;
     let path = operation_path(&create_wallet(&platform, "USD").await);

@@ -13,9 +13,9 @@ use super::{
 use crate::actor::Actor;
 
 on_both_stacks!(
-    everybody_sees_and_changes_exactly_own_wallets,
-    everybody_pays_to_a_wallet_of_somebody_else_and_sees_nothing_of_it,
-    operator_reads_every_wallet_and_changes_none,
+    each_client_sees_and_changes_exactly_its_own_wallets,
+    client_pays_into_a_wallet_of_another_owner_and_does_not_see_its_balance,
+    operator_may_read_every_wallet_and_change_none,
     same_idempotency_key_of_two_users_is_two_movements,
     scopes_separate_reading_from_moving,
 );
@@ -62,7 +62,7 @@ async fn owners(platform: &Platform) -> Vec<(Actor, String)> {
     owners
 }
 
-async fn everybody_sees_and_changes_exactly_own_wallets(stack: Stack) {
+async fn each_client_sees_and_changes_exactly_its_own_wallets(stack: Stack) {
     let platform = start(stack).await;
     let owners = owners(&platform).await;
     let unknown = uuid::Uuid::now_v7().to_string();
@@ -73,7 +73,7 @@ async fn everybody_sees_and_changes_exactly_own_wallets(stack: Stack) {
             actor.read(&platform, &path).await.json(200);
         }
         for (_, foreign) in owners.iter().filter(|(_, wallet)| wallet != own) {
-            // The response for the wallet of somebody else is that for an unknown one.
+            // The response for a wallet of another owner equals the response for an unknown wallet.
             for (path, absent) in reads(foreign).into_iter().zip(reads(&unknown)) {
                 let [refused, absent] = [actor.read(&platform, &path).await, actor.read(&platform, &absent).await];
                 refused.problem(404, "not_found");
@@ -92,7 +92,7 @@ async fn everybody_sees_and_changes_exactly_own_wallets(stack: Stack) {
     }
 }
 
-async fn everybody_pays_to_a_wallet_of_somebody_else_and_sees_nothing_of_it(stack: Stack) {
+async fn client_pays_into_a_wallet_of_another_owner_and_does_not_see_its_balance(stack: Stack) {
     let platform = start(stack).await;
     let owners = owners(&platform).await;
     let shop = Actor::user(&platform, "shop", &[Scope::Wallets, Scope::Read]).await;
@@ -123,7 +123,7 @@ async fn everybody_pays_to_a_wallet_of_somebody_else_and_sees_nothing_of_it(stac
     check_journal(&platform).await;
 }
 
-async fn operator_reads_every_wallet_and_changes_none(stack: Stack) {
+async fn operator_may_read_every_wallet_and_change_none(stack: Stack) {
     let platform = start(stack).await;
     let owners = owners(&platform).await;
     let newest_first: Vec<_> = owners.iter().rev().map(|(_, wallet)| wallet.clone()).collect();

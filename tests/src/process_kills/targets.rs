@@ -78,12 +78,12 @@ impl<'a> Targets<'a> {
         Targets { platform, second_db_proxy, second_create_order, second_wallets, nginx, servers, seed }
     }
 
-    /// The base URLs for orders: those of both create-orders and of nginx.
+    /// The base URLs for orders: the URLs of both create-orders and of nginx.
     pub fn create_order_urls(&self) -> Vec<String> {
         vec![self.platform.create_order.url(""), self.second_create_order.url(""), self.nginx.url("")]
     }
 
-    /// The base URLs for movements: those of both instances of wallets and of nginx.
+    /// The base URLs for movements: the URLs of both instances of wallets and of nginx.
     pub fn wallets_urls(&self) -> Vec<String> {
         vec![self.platform.wallets.url(""), self.second_wallets.url(""), self.nginx.url("")]
     }

@@ -61,7 +61,7 @@ impl Wallets {
         Some(OrderWallets { paying: wallet_in(Currency::USD)?, credited: wallet_in(Currency::BTC) })
     }
 
-    /// The wallet that everybody pays.
+    /// The wallet that all clients pay into.
     fn shop(&self) -> &Wallet {
         &self.all[0]
     }
@@ -208,7 +208,7 @@ impl WalletClient {
         Money::new(currency, units).unwrap()
     }
 
-    /// A movement of an own wallet. It may be refused because of the balance or of the other wallet.
+    /// A movement of one of the wallets of the client. It may be refused because of the balance or of the other wallet.
     fn random_movement(&mut self) -> RequestedMovement {
         let Wallet { id: wallet, currency, .. } = self.own_wallet();
         let amount = self.random_amount(currency);
@@ -221,7 +221,8 @@ impl WalletClient {
         }
     }
 
-    /// A movement that is refused: more than there is, or of the wallet of somebody else.
+    /// A movement that is refused: a withdrawal of more than the balance, or a transfer from any wallet, which usually belongs to
+    /// another owner.
     fn refused_movement(&mut self) -> RequestedMovement {
         let (own, other) = (self.own_wallet(), self.any_wallet());
         if self.rng.bool() {

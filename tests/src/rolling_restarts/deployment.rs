@@ -9,7 +9,7 @@ use crate::{Platform, Stack, nginx::Nginx, platform::Instance, servers::Port, wa
 
 /// How long an instance that was replaced may take until nginx sends requests to it.
 const RETURN_LIMIT: Duration = Duration::from_secs(30);
-/// Operations that do not show that nginx sends requests to an instance.
+/// Operations that a service also answers without nginx. Requests for them do not show that nginx uses the instance.
 const PROBES: [&str; 3] = ["livez", "readyz", "metrics"];
 
 pub(super) struct Deployment {
@@ -63,7 +63,7 @@ impl Deployment {
         Self { nginx: nginx.start().await, platform, second }
     }
 
-    /// Every service. The simulated exchanges are no part of a deployment.
+    /// Every service except exchange-sim, which is not a part of a deployment.
     pub(super) fn parts(&self) -> Vec<Part> {
         let Platform { create_order, fetch_orders, rates, users, wallets, exchange_sim, .. } = &self.platform;
         let public = [create_order, fetch_orders, rates, users, wallets].map(|service| service.name);
@@ -72,19 +72,19 @@ impl Deployment {
         services.map(|name| Part { name, is_public: public.contains(&name) }).collect()
     }
 
-    /// Stops an instance of the part and starts it again: another one in each round.
+    /// Stops an instance of the part and starts it again. The instances take turns, one in each round.
     pub(super) async fn replace(&self, part: &Part, round: usize, load: &Load) {
         let all = self.platform.all_services().into_iter().chain(&self.second);
         let instances: Vec<_> = all.filter(|instance| instance.name == part.name).collect();
         let instance = instances[round % instances.len()];
         instance.stop().await;
-        // Without this instance, the other one serves.
+        // Meanwhile, the other instance answers the requests.
         load.wait_for_a_second().await;
         instance.start().await;
         instance.wait_until_ready().await;
         if part.is_public {
-            // nginx sends no request to it for some seconds after its port was closed. In this time, the other instance must not
-            // be replaced.
+            // nginx sends no request to the instance for some seconds after its port was closed. In this time, the other instance
+            // must not be replaced.
             wait_until("nginx sends requests to the new instance", RETURN_LIMIT, async || {
                 self.has_served(instance).await.then_some(())
             })

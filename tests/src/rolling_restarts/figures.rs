@@ -1,4 +1,4 @@
-//! Counts the requests of a run, for each part that was being replaced when they were answered.
+//! Counts the requests of a run, by the part that was being replaced when a request was answered.
 
 use std::{
     fmt,
@@ -9,9 +9,9 @@ use std::{
 /// How many failures are described.
 const MAX_FAILURES: usize = 20;
 
-/// How a request was answered.
+/// The outcome of a request.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum RequestOutcome {
     Success,
     /// A request that is safe to repeat failed. The text describes the response.
     Failed(String),
@@ -55,16 +55,16 @@ impl Figures {
     }
 
     /// `latency` is the time since the request was due.
-    pub(super) fn record(&self, latency: Duration, answer: Answer) {
+    pub(super) fn record(&self, latency: Duration, answer: RequestOutcome) {
         let mut state = self.state();
         let current = state.current;
         let part = &mut state.parts[current];
         part.requests += 1;
         part.slowest = part.slowest.max(latency);
         match answer {
-            Answer::Success => {}
-            Answer::FailedUnrepeatable => part.failed_unrepeatable += 1,
-            Answer::Failed(description) => {
+            RequestOutcome::Success => {}
+            RequestOutcome::FailedUnrepeatable => part.failed_unrepeatable += 1,
+            RequestOutcome::Failed(description) => {
                 part.failed += 1;
                 let description = format!("{}: {description}", part.name);
                 if state.failures.len() < MAX_FAILURES {

@@ -1,4 +1,4 @@
-//! Requests of customers at a fixed rate, whether or not earlier ones are answered. All of them go to nginx.
+//! Sends requests of customers to nginx at a fixed rate, whether or not earlier requests are answered.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use reqwest::RequestBuilder;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::figures::{Answer, Figures};
+use super::figures::{Figures, RequestOutcome};
 use crate::{
     Client, Platform, Response,
     client::try_send,
@@ -34,13 +34,13 @@ use crate::{
 /// A client retries a request with a key for at most this time until its outcome is final.
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// How long the load may take to be answered.
+/// How long it may take until the requests of a second are answered.
 const PROGRESS_LIMIT: Duration = Duration::from_mins(1);
 /// The amounts of orders in ten-thousandths. They are so small that the limit is never reached.
 const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
 /// The largest amount of a movement, in the smallest unit of the currency.
 const MAX_UNITS: i64 = 50_000_000;
-/// A client reads one of this many newest orders.
+/// A client reads an order that is among this many newest orders.
 const NEWEST_ORDERS: usize = 200;
 
 pub(super) struct Load {
@@ -50,7 +50,7 @@ pub(super) struct Load {
     customers: Arc<Customers>,
 }
 
-/// What is left of a load that was stopped.
+/// The records of a load that was stopped.
 pub(super) struct FinishedLoad {
     pub(super) progress: Arc<Progress>,
     pub(super) figures: Arc<Figures>,
@@ -89,7 +89,7 @@ impl Load {
         wait_until("requests are answered", PROGRESS_LIMIT, probe).await;
     }
 
-    /// Sends no more requests, and waits until each one is answered.
+    /// Stops sending requests, and waits until each sent request is answered.
     pub(super) async fn stop(self) -> FinishedLoad {
         self.stop.cancel();
         self.driver.await.unwrap();
@@ -128,8 +128,8 @@ struct Customers {
 }
 
 impl Customers {
-    /// Sends a request of a random kind, with retries if it fails. The answer is that of the first attempt.
-    async fn send_request(&self, mut rng: Rng) -> Answer {
+    /// Sends a request of a random kind, with retries if it fails. Returns the outcome of the first attempt.
+    async fn send_request(&self, mut rng: Rng) -> RequestOutcome {
         let connection = &self.connections[rng.usize(0..self.connections.len())];
         let identity = &connection.identity;
         match rng.u32(0..100) {
@@ -165,9 +165,9 @@ impl Customers {
         format!("key-{}", self.keys.fetch_add(1, Relaxed))
     }
 
-    async fn place_order(&self, identity: &Identity, rng: &mut Rng) -> Answer {
+    async fn place_order(&self, identity: &Identity, rng: &mut Rng) -> RequestOutcome {
         let (requested, key, first_start) = (random_order(rng), self.new_key(), Instant::now());
-        let (mut answer, mut is_repeated) = (Answer::Success, false);
+        let (mut answer, mut is_repeated) = (RequestOutcome::Success, false);
         loop {
             let start = Timestamp::now();
             let response = try_send(self.post(identity, ORDERS_PATH, Some(&key), requested.body())).await;
@@ -181,8 +181,8 @@ impl Customers {
                 if let Ok(order) = serde_json::from_slice::<Order>(body) {
                     self.progress.record_acknowledged(order);
                 }
-            } else if matches!(answer, Answer::Success) && !repeats {
-                answer = Answer::Failed(description);
+            } else if matches!(answer, RequestOutcome::Success) && !repeats {
+                answer = RequestOutcome::Failed(description);
             }
             let is_final = outcome.is_final();
             let (user, bitcoin_amount) = (identity.user, None);
@@ -198,9 +198,9 @@ impl Customers {
     }
 
     /// Deposits, withdraws or transfers. A refusal because of the balance is a success.
-    async fn move_money(&self, connection: &WalletConnection, rng: &mut Rng) -> Answer {
+    async fn move_money(&self, connection: &WalletConnection, rng: &mut Rng) -> RequestOutcome {
         let (requested, key, first_start) = (random_movement(connection, rng), self.new_key(), Instant::now());
-        let (identity, mut answer, mut is_repeated) = (&connection.identity, Answer::Success, false);
+        let (identity, mut answer, mut is_repeated) = (&connection.identity, RequestOutcome::Success, false);
         loop {
             let start = Timestamp::now();
             let request = self.post(identity, &requested.path(), Some(&key), requested.body().to_string());
@@ -211,8 +211,8 @@ impl Customers {
             let outcome = MoveOutcome::from_response(response);
             let (user, idempotency_key, end) = (identity.user, key.clone(), Timestamp::now());
             let is_final = outcome.is_final();
-            if !is_final && matches!(answer, Answer::Success) && !repeats {
-                answer = Answer::Failed(description);
+            if !is_final && matches!(answer, RequestOutcome::Success) && !repeats {
+                answer = RequestOutcome::Failed(description);
             }
             self.progress.wallets.record_attempt(MoveAttempt { user, idempotency_key, requested, start, end, outcome });
             if is_final || first_start.elapsed() > RETRY_LIMIT {
@@ -225,8 +225,8 @@ impl Customers {
     }
 
     /// Reads an acknowledged order, which must be unchanged.
-    async fn read_order(&self, rng: &mut Rng) -> Answer {
-        let Some(order) = self.progress.choose_acknowledged(NEWEST_ORDERS, rng) else { return Answer::Success };
+    async fn read_order(&self, rng: &mut Rng) -> RequestOutcome {
+        let Some(order) = self.progress.choose_acknowledged(NEWEST_ORDERS, rng) else { return RequestOutcome::Success };
         let owner = self.connections.iter().find(|connection| connection.identity.user == order.user_id);
         let identity = &owner.expect("each order belongs to an identity").identity;
         let response = match self.get(identity, &format!("{ORDERS_PATH}/{}", order.id)).await {
@@ -234,12 +234,12 @@ impl Customers {
             Err(failure) => return failure,
         };
         if serde_json::from_slice::<Order>(&response.body).ok().as_ref() == Some(&order) {
-            return Answer::Success;
+            return RequestOutcome::Success;
         }
-        Answer::Failed(format!("acknowledged {order:?}, {}", response.description()))
+        RequestOutcome::Failed(format!("acknowledged {order:?}, {}", response.description()))
     }
 
-    async fn read_balance(&self, connection: &WalletConnection, rng: &mut Rng) -> Answer {
+    async fn read_balance(&self, connection: &WalletConnection, rng: &mut Rng) -> RequestOutcome {
         let (wallet, start) = (random_own_wallet(connection, rng).id, Timestamp::now());
         let response = match self.get(&connection.identity, &format!("/api/v1/wallets/{wallet}")).await {
             Ok(response) => response,
@@ -248,21 +248,22 @@ impl Customers {
         let end = Timestamp::now();
         let read: Wallet = serde_json::from_slice(&response.body).expect("the body of a 200 is a wallet");
         self.progress.wallets.record_read(BalanceRead { wallet: read.id, balance: read.balance, start, end });
-        Answer::Success
+        RequestOutcome::Success
     }
 
-    async fn read_user(&self, user: Option<UserId>) -> Answer {
+    async fn read_user(&self, user: Option<UserId>) -> RequestOutcome {
         let path = user.map_or("/api/v1/users?limit=5".to_owned(), |user| format!("/api/v1/users/{user}"));
         let request = || self.http.request("GET", format!("{}{path}", self.url)).bearer_auth(OPERATOR_TOKEN);
-        answer_of(self.send_read(request).await, 200).map_or_else(|failure| failure, |_| Answer::Success)
+        expected_response(self.send_read(request).await, 200)
+            .map_or_else(|failure| failure, |_| RequestOutcome::Success)
     }
 
-    async fn read(&self, identity: &Identity, path: &str) -> Answer {
-        self.get(identity, path).await.map_or_else(|failure| failure, |_| Answer::Success)
+    async fn read(&self, identity: &Identity, path: &str) -> RequestOutcome {
+        self.get(identity, path).await.map_or_else(|failure| failure, |_| RequestOutcome::Success)
     }
 
-    async fn get(&self, identity: &Identity, path: &str) -> Result<Response, Answer> {
-        answer_of(self.send_read(|| self.request(identity, "GET", path)).await, 200)
+    async fn get(&self, identity: &Identity, path: &str) -> Result<Response, RequestOutcome> {
+        expected_response(self.send_read(|| self.request(identity, "GET", path)).await, 200)
     }
 
     async fn send_read(&self, request: impl Fn() -> RequestBuilder) -> reqwest::Result<Response> {
@@ -281,25 +282,25 @@ impl Customers {
     }
 
     /// Requests a quote, which expires. It has no key, so it is not repeated.
-    async fn request_quote(&self, identity: &Identity, rng: &mut Rng) -> Answer {
+    async fn request_quote(&self, identity: &Identity, rng: &mut Rng) -> RequestOutcome {
         let request = self.post(identity, "/api/v1/quotes", None, random_order(rng).quote_body());
         match try_send(request).await {
             Ok(response) if response.status == 201 => {
                 let quote: Quote = serde_json::from_slice(&response.body).expect("the body of a 201 is a quote");
                 self.progress.record_quote(quote);
-                Answer::Success
+                RequestOutcome::Success
             }
-            Ok(response) if response.status != 503 => Answer::Failed(response.description()),
-            Ok(_) | Err(_) => Answer::FailedUnrepeatable,
+            Ok(response) if response.status != 503 => RequestOutcome::Failed(response.description()),
+            Ok(_) | Err(_) => RequestOutcome::FailedUnrepeatable,
         }
     }
 }
 
 /// The response, if it has the expected status.
-fn answer_of(response: reqwest::Result<Response>, status: u16) -> Result<Response, Answer> {
+fn expected_response(response: reqwest::Result<Response>, status: u16) -> Result<Response, RequestOutcome> {
     match response {
         Ok(response) if response.status == status => Ok(response),
-        other => Err(Answer::Failed(describe(&other))),
+        other => Err(RequestOutcome::Failed(describe(&other))),
     }
 }
 

@@ -27,7 +27,7 @@ struct Account {
     expected: AtomicI64,
 }
 
-/// A wallet of each client, and two that all clients pay to.
+/// A wallet of each client, and two wallets that all clients pay into.
 #[derive(Debug)]
 pub struct SoakWallets {
     paying: Vec<Account>,
@@ -77,7 +77,7 @@ impl SoakWallets {
         Self { paying, shop, bitcoin, movements: AtomicU64::new(clients) }
     }
 
-    /// The wallets with which a client pays an order.
+    /// The wallets of an order: the wallet of the client pays, and a wallet of all clients receives the bitcoin.
     pub fn of_order(&self, client: usize) -> OrderWallets {
         OrderWallets { paying: self.paying[client].id, credited: Some(self.bitcoin.id) }
     }

@@ -60,7 +60,7 @@ pub fn acknowledgement_of(
                 "id": id, "from": from, "to": to, "currency": currency, "amount": amount,
                 "from_balance": balance_of(from), "created_at": created_at,
             });
-            // The balance of a wallet of somebody else is not shown.
+            // The balance of a wallet of another owner is not shown.
             if stored.wallets.get(&to).is_some_and(|wallet| wallet.user == attempt.user) {
                 transfer["to_balance"] = json!(balance_of(to));
             }

@@ -72,7 +72,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Each created wallet is stored, with the owner and the currency that were answered.
+    /// Checks that each created wallet is stored with the owner and the currency of the response.
     fn check_wallets(&mut self, created: &[Wallet]) {
         for wallet in created {
             let stored = self.stored.wallets.get(&wallet.id);
@@ -105,8 +105,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Every acknowledged movement is stored as acknowledged, all acknowledgements are the same, at most one of them reports a new
-    /// movement, and the last attempt has a final outcome.
+    /// Checks that every acknowledged movement is stored as acknowledged, all acknowledgements are the same, at most one of them
+    /// reports a new movement, and the last attempt has a final outcome.
     fn check_responses(&mut self, key: &str, attempts: &[&MoveAttempt]) {
         let key = || key.to_owned();
         let (mut first_body, mut new) = (None, 0);
@@ -165,8 +165,8 @@ impl Checker<'_> {
         }
     }
 
-    /// A key has at most one movement, a client requested this movement on its own wallet, and no later response stated that no money
-    /// moved.
+    /// Checks that a key has at most one movement, that a client requested this movement on its own wallet, and that no later
+    /// response stated that no money moved.
     fn check_movements_of_key(&mut self, key: &str, attempts: &[&MoveAttempt], movements: &[KeyMovement<'_>]) {
         for pair in movements.windows(2) {
             let (first, second) = (pair[0].id, pair[1].id);
@@ -197,7 +197,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The reason of a refusal was true.
+    /// Checks that the reason of a refusal was true.
     fn check_refusal(&mut self, attempt: &MoveAttempt, attempts: &[&MoveAttempt], movements: &[KeyMovement<'_>]) {
         let MoveOutcome::Refused { code, balance } = &attempt.outcome else { return };
         let wallet = attempt.requested.own_wallet();
@@ -209,7 +209,7 @@ impl Checker<'_> {
                     Some("the balance is not smaller than the amount")
                 }
                 Some(balance) => {
-                    // The refusal may be that of an earlier attempt.
+                    // The response may repeat the refusal of an earlier attempt.
                     let start = attempts.iter().map(|attempt| attempt.start).min().unwrap_or(attempt.start);
                     let had = self.timelines.may_have_had(wallet, balance.units(), start, attempt.end);
                     (!had).then_some("the wallet did not have that balance at that time")
@@ -242,7 +242,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Each balance that a client read is one that the wallet had then.
+    /// Checks that the wallet had each balance at the time at which a client read it.
     fn check_reads(&mut self, reads: &[BalanceRead]) {
         for &BalanceRead { wallet, balance, start, end } in reads {
             if !self.timelines.may_have_had(wallet, balance.units(), start, end) {
@@ -251,7 +251,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Each statement lists the entries of the wallet, newest first.
+    /// Checks that each statement lists the entries of the wallet, newest first.
     fn check_statements(&mut self, statements: &[Statement]) {
         for Statement { wallet, operations } in statements {
             let mut stored = Vec::new();
@@ -276,7 +276,7 @@ impl Checker<'_> {
         }
     }
 
-    /// `buydesk wallet verify` has checked every row and found nothing.
+    /// Checks that `buydesk wallet verify` has checked every row and found no violation.
     fn check_verification(&mut self, verified: Option<VerifiedRows>) {
         let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
         // The account of the outside world has no rows of its own, so `verify` counts entries of wallets.

@@ -53,7 +53,7 @@ pub struct StoredEntry {
     pub amount: i64,
 }
 
-/// Where an entry is booked.
+/// The account on which an entry is booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoredAccount {
     Outside,
@@ -78,7 +78,7 @@ impl StoredMovement {
         self.client == client_name(user)
     }
 
-    /// The entry of a wallet. The first one, if there are several.
+    /// The first entry of a wallet in the movement.
     pub fn entry_of(&self, wallet: WalletId) -> Option<&StoredEntry> {
         self.entries.iter().find(|entry| matches!(entry.account, StoredAccount::Wallet { id, .. } if id == wallet))
     }

@@ -1,4 +1,4 @@
-//! The rules that the journal fulfils by itself, whatever the clients requested.
+//! The rules that the journal must satisfy, independently of the requests of clients.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::{
 struct WalletEntry {
     number: i64,
     amount: i64,
-    /// The balance after it.
+    /// The balance after the entry.
     balance: i64,
     created_at: Timestamp,
 }
@@ -47,7 +47,7 @@ pub fn check_journal(stored: &StoredJournal) -> Vec<WalletViolation> {
     violations
 }
 
-/// The entries add up to zero in each currency, and are those of the kind of the movement.
+/// Checks that the entries add up to zero in each currency, and match the kind of the movement.
 fn check_movement(id: MovementId, movement: &StoredMovement, violations: &mut Vec<WalletViolation>) {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for entry in &movement.entries {
@@ -72,7 +72,8 @@ fn check_movement(id: MovementId, movement: &StoredMovement, violations: &mut Ve
     }
 }
 
-/// Numbers have no gap, times increase, each balance is the sum so far, and the wallet has the last balance and the last number.
+/// Checks that numbers have no gap, times increase, each balance is the sum of the entries up to it, and the wallet has the last
+/// balance and the last number.
 fn check_wallet(
     wallet: WalletId,
     stored: &StoredWallet,

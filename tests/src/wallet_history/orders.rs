@@ -43,7 +43,7 @@ impl Orders<'_> {
         })
     }
 
-    /// Each order that a wallet paid has a movement of its amounts, and each movement of an order has an order.
+    /// Checks that each order that a wallet paid has a movement of its amounts, and that each movement of an order has an order.
     pub fn check_payments(&self, journal: &StoredJournal) -> Vec<WalletViolation> {
         let paid = self.stored.iter().filter_map(|stored| Some((stored, stored.order.wallets()?)));
         let paid: BTreeMap<_, _> =
@@ -61,7 +61,7 @@ impl Orders<'_> {
         violations
     }
 
-    /// Each order that was refused because of the balance is larger than a balance that the wallet had then.
+    /// Checks that each order that was refused because of the balance is larger than a balance that the wallet had then.
     pub fn check_refusals(&self, timelines: &Timelines) -> Vec<WalletViolation> {
         let mut starts: BTreeMap<(ClientUser, &str), Timestamp> = BTreeMap::new();
         for attempt in self.attempts {
@@ -74,7 +74,7 @@ impl Orders<'_> {
                 continue;
             };
             let RequestedOrder::Paid { amount, wallets } = attempt.requested else { continue };
-            // The refusal may be that of an earlier attempt.
+            // The response may repeat the refusal of an earlier attempt.
             let start = starts[&(attempt.user, attempt.idempotency_key.as_str())];
             let is_true = balance.is_some_and(|balance| {
                 let units = balance.units();

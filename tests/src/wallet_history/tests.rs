@@ -87,13 +87,13 @@ fn detects_acknowledgement_before_commit() {
 }
 
 #[test]
-fn detects_transfer_that_is_half_done() {
+fn detects_transfer_that_adds_no_money() {
     assert_detected(PlantedBug::HalfTransfer, |violation| matches!(violation, V::NotBalanced { .. }));
     assert_detected(PlantedBug::HalfTransfer, |violation| matches!(violation, V::MovementDiffers { .. }));
 }
 
 #[test]
-fn detects_transfer_that_takes_the_money_from_nowhere() {
+fn detects_transfer_that_takes_the_money_from_the_outside_world() {
     let is_wrong = |violation: &V| matches!(violation, V::WrongEntries { kind, .. } if kind == "transfer");
     assert_detected(PlantedBug::TransferFromOutside, is_wrong);
 }
@@ -142,7 +142,7 @@ fn detects_balance_that_is_not_the_sum_of_its_entries() {
 }
 
 #[test]
-fn detects_change_of_a_wallet_of_somebody_else() {
+fn detects_change_of_a_wallet_of_another_owner() {
     assert_detected(PlantedBug::ChangesWalletOfAnother, |violation| matches!(violation, V::NotTheOwner { .. }));
 }
 

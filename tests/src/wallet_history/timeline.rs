@@ -32,12 +32,12 @@ pub struct Acknowledgement {
     pub at: Timestamp,
 }
 
-/// The balances of a wallet: at first nothing, and then that after each entry.
+/// The balances of a wallet over time: zero, and then the balance after each entry.
 #[derive(Debug, Clone, Default)]
 struct Timeline {
     /// In the order of the numbers.
     changes: Vec<Change>,
-    /// In the order of time. The number of changes that were acknowledged until then.
+    /// The number of changes that were acknowledged, at the time of each acknowledgement. In the order of time.
     acknowledged: Vec<Acknowledged>,
 }
 
@@ -45,7 +45,7 @@ struct Timeline {
 struct Change {
     number: i64,
     at: Timestamp,
-    /// The balance after it.
+    /// The balance after the change.
     balance: i64,
 }
 

@@ -34,7 +34,7 @@ pub enum WalletViolation {
     Undecided { key: String },
     /// A wallet was created, and is not stored or was stored differently.
     WalletDiffers { wallet: WalletId },
-    /// A client took money from a wallet of somebody else, or deposited money there.
+    /// A client took money from a wallet of another owner, or deposited money there.
     NotTheOwner { key: String, id: MovementId, wallet: WalletId },
     /// The stored balance is not the sum of the entries.
     WrongBalance { wallet: WalletId, balance: i64, sum: i64 },

@@ -1,4 +1,4 @@
-//! The role and the memory of a Redis server, for health-check.
+//! The role and the memory of a Redis server, which the server reports with `INFO`. For health-check.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -13,20 +13,21 @@ use redis::InfoDict;
 
 use crate::limits::REDIS_COMMAND_TIMEOUT;
 
-/// How long an answer of the server is used.
+/// How long a response of the server is used.
 const MAX_AGE: Duration = Duration::from_secs(15);
 
-/// The latest answer of the server to `INFO`.
+/// The latest response of the server to `INFO`.
 #[derive(Debug, Default)]
-pub(super) struct ServerInfo(Mutex<Option<Answer>>);
+pub(super) struct ServerInfo(Mutex<Option<InfoResponse>>);
 
+/// `description` is `None` if the server did not answer or does not permit `INFO`.
 #[derive(Debug, Clone)]
-struct Answer {
-    at: Instant,
+struct InfoResponse {
+    received_at: Instant,
     description: Option<Description>,
 }
 
-/// What the server states about itself.
+/// The role and the measurements of the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Description {
     role: Option<String>,
@@ -44,14 +45,14 @@ impl ServerInfo {
 
     async fn current(&self, connector: &RedisConnector) -> Option<Description> {
         let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(Answer { description, .. }) = recent.filter(|answer| answer.at.elapsed() < MAX_AGE) {
+        if let Some(InfoResponse { description, .. }) = recent.filter(|info| info.received_at.elapsed() < MAX_AGE) {
             return description;
         }
         let command = redis::cmd("INFO");
         let answer = tokio::time::timeout(REDIS_COMMAND_TIMEOUT, connector.query::<InfoDict>(&command)).await;
         let description = answer.ok().and_then(Result::ok).map(|info| describe_server(&info));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Answer { at: Instant::now(), description: description.clone() });
+            Some(InfoResponse { received_at: Instant::now(), description: description.clone() });
         description
     }
 }

@@ -134,7 +134,7 @@ impl UnchangedSpan {
         *range = PriceRange { low: range.low.min(value), high: range.high.max(value), last: value, changes };
     }
 
-    /// What the prices of `sources` in this span prove. `sources` are all sources that can be compared, and the own source.
+    /// Whether the prices of `sources` in this span show a freeze. `sources` are all comparable sources and the source of the span.
     fn evidence(&self, sources: &BTreeSet<&str>) -> Freeze {
         let moving = sources.iter().filter(|source| self.moves_of(source).next().is_some()).count();
         // A majority must have moved, so that a faulty minority with moving prices cannot freeze a correct source.

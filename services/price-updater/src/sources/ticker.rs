@@ -12,8 +12,8 @@ use rust_decimal::Decimal;
 
 use super::SourceError;
 
-/// Widest accepted order book: the difference between ask and bid, in percent of their mean. A wider book shows that nobody
-/// trades.
+/// Widest accepted order book: the difference between ask and bid, in percent of their mean. A wider book shows that the pair is
+/// not traded.
 const MAX_SPREAD_PERCENT: i128 = 10;
 /// How long after its day an official rate is valid. The Bank of Russia publishes no rate from the first to the eighth of
 /// January; with the days off before and after, the gap is up to twelve days. Rates of several banks are compared, which

@@ -49,7 +49,7 @@ pub(crate) fn check_amount(text: &str) -> Result<u128, FieldError> {
     parse_amount(text).map_err(|reason| FieldError::new("amount", reason))
 }
 
-/// Returns hundred-millionths.
+/// The amount in hundred-millionths. The error states the rule that the text violates.
 fn parse_amount(text: &str) -> Result<u128, String> {
     let amount = parse_decimal(text.trim()).map_err(|error| error.to_string())?.normalize();
     if amount.is_sign_negative() || amount.is_zero() {

@@ -12,7 +12,7 @@ use tests::{
     prometheus::{Prometheus, deployment_files, promtool, repository},
 };
 
-/// What an alert asks for: somebody to act at once, somebody to look at a defect of the software, or somebody to act soon.
+/// The severities. Critical: an operator must act at once. Error: the software has a defect. Warning: an operator must act soon.
 const SEVERITIES: [&str; 3] = ["critical", "error", "warning"];
 /// The first part of `runbook_url`, which is relative to the repository.
 const RUNBOOKS: &str = "docs/runbooks/";
@@ -119,7 +119,7 @@ async fn every_alert_is_tested_and_has_a_severity_a_summary_and_a_runbook_entry(
 }
 
 #[tokio::test]
-async fn alerts_of_health_check_have_the_severities_and_runbooks_of_those_of_prometheus() {
+async fn alerts_of_health_check_and_of_prometheus_have_the_same_severities_and_runbooks() {
     let prometheus = Prometheus::start(&[]).await;
     let rules = prometheus.rules().await;
     prometheus.stop().await;

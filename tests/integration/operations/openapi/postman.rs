@@ -21,12 +21,12 @@ enum Credentials {
     /// The variable `api_key`, if it is set.
     OptionalKey,
     OperatorToken,
-    /// For browsers: any name, and the token of operators as the password.
+    /// HTTP Basic authentication for browsers: any name, and the token of operators as the password.
     OperatorPassword,
 }
 
 impl Credentials {
-    /// Returns nothing for the operations of services.
+    /// Returns `None` for operations that only services use.
     fn of(operation: &Operation<'_>) -> Option<Self> {
         let Some(alternatives) = operation.value["security"].as_array() else {
             let may_be_refused = operation.value["responses"].get("401").is_some();

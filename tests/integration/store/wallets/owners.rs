@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{super::Fixture, commit, deposit, reason, transfer};
 
-on_both_stacks!(everybody_pays_into_a_wallet_and_sees_nothing_of_it);
+on_both_stacks!(user_pays_into_a_wallet_of_another_user_and_does_not_see_its_balance);
 
 /// The command of a user.
 pub(super) fn of_user(user: UserId, command: MoveMoneyCommand) -> MoveMoneyCommand {
@@ -21,18 +21,18 @@ pub(super) fn of_user(user: UserId, command: MoveMoneyCommand) -> MoveMoneyComma
     MoveMoneyCommand { owner: OwnerFilter::User(user), key, ..command }
 }
 
-async fn everybody_pays_into_a_wallet_and_sees_nothing_of_it(stack: Stack) {
+async fn user_pays_into_a_wallet_of_another_user_and_does_not_see_its_balance(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let [ada, bob] = [(); 2].map(|()| UserId(Uuid::now_v7()));
     let of_ada = fixture.create_wallet_of(Some(ada), "USD").await.id;
     let of_bob = fixture.create_wallet_of(Some(bob), "USD").await.id;
     let euros_of_bob = fixture.create_wallet_of(Some(bob), "EUR").await.id;
-    let of_nobody = fixture.create_wallet("USD").await;
+    let anonymous_wallet = fixture.create_wallet("USD").await;
     let unknown = WalletId(Uuid::now_v7());
-    fixture.move_money(&[of_user(ada, deposit("a", of_ada, "10")), deposit("a", of_nobody, "10")]).await;
+    fixture.move_money(&[of_user(ada, deposit("a", of_ada, "10")), deposit("a", anonymous_wallet, "10")]).await;
     let commands = [
         of_user(ada, transfer("b", of_ada, of_bob, "3")),
-        transfer("b", of_nobody, of_bob, "4"),
+        transfer("b", anonymous_wallet, of_bob, "4"),
         of_user(ada, transfer("c", of_bob, of_ada, "1")),
         of_user(ada, transfer("d", of_ada, euros_of_bob, "1")),
         of_user(ada, transfer("e", of_ada, unknown, "1")),

@@ -30,7 +30,7 @@ use super::{
 on_both_stacks!(
     paid_order_is_stored_with_its_movement_and_replayed_exactly,
     paid_order_without_its_movement_is_found_between_orders_that_no_wallet_paid,
-    order_without_funds_is_refused_also_as_delayed_duplicate_and_counts_nothing,
+    order_without_funds_and_its_delayed_duplicate_are_refused_and_use_nothing_of_the_limit,
     aborted_transaction_stores_order_and_payment_or_neither,
     paid_orders_and_opposite_transfers_of_several_processes_are_exact,
 );
@@ -151,7 +151,7 @@ async fn paid_order_without_its_movement_is_found_between_orders_that_no_wallet_
     assert_eq!(found, expected);
 }
 
-async fn order_without_funds_is_refused_also_as_delayed_duplicate_and_counts_nothing(stack: Stack) {
+async fn order_without_funds_and_its_delayed_duplicate_are_refused_and_use_nothing_of_the_limit(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (wallet, dollars) = (fixture.create_wallet("EUR").await, fixture.create_wallet("USD").await);
     let delayed = paid(euros("a", "5", 60), wallet, None);
@@ -161,7 +161,7 @@ async fn order_without_funds_is_refused_also_as_delayed_duplicate_and_counts_not
             paid(euros("a", "5", 60), wallet, None),
             paid(euros("b", "5", 60), dollars, None),
             paid(euros("c", "5", 60), WalletId(uuid::Uuid::now_v7()), None),
-            // All of the limit is left.
+            // Nothing of the limit is used.
             commands(&[market_order("plain", 100)]).remove(0),
         ],
         sats(160),

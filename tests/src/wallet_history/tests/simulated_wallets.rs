@@ -31,8 +31,8 @@ use crate::{
 };
 
 const ROUNDS: usize = 250;
-/// The planted bug occurs at the points with these numbers, counted from one. There are several, because the response that shows the
-/// bug may be lost.
+/// The planted bug occurs at the points with these numbers, counted from one. There are several such points, because the response
+/// that shows the bug may be lost.
 const BUG_POINTS: std::ops::Range<u32> = 3..10;
 /// The users of the clients. `None` is a client without a key.
 const CLIENT_USERS: [ClientUser; 3] = [None, Some(UserId(Uuid::from_u128(1))), Some(UserId(Uuid::from_u128(2)))];
@@ -225,7 +225,7 @@ impl SimulatedWallets {
         let attempt = self.attempt(key, requested);
         let body = acknowledgement_of(&attempt, id, movement, &self.stored);
         if self.triggers(PlantedBug::AcknowledgedBeforeCommit) {
-            // A crash loses the transaction after the answer.
+            // A crash loses the transaction after the response was sent.
             self.stored = before;
         } else {
             self.keys.insert((self.user, key.to_owned()), id);

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn memory_replicas_and_role_are_read_from_the_answer_of_the_server() {
+fn memory_replicas_and_role_are_parsed_from_the_response() {
     let info = |max: &str| {
         InfoDict::new(&format!(
             "# Memory\r\nused_memory:1000\r\nmaxmemory:{max}\r\nrole:master\r\nconnected_slaves:2\r\n"

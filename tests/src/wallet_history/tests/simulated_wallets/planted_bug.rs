@@ -30,11 +30,11 @@ pub enum PlantedBug {
     BalanceNotUpdated,
     /// The amount of an entry is changed after it was stored.
     EntryChanged,
-    /// A client withdraws from the wallet of somebody else.
+    /// A client withdraws from a wallet of another owner.
     ChangesWalletOfAnother,
     /// A read returns a balance that the wallet did not have.
     StaleRead,
-    /// The operations of a wallet lack one.
+    /// One operation is missing in the list of the operations of its wallet.
     OperationNotListed,
     VerificationFails,
     InternalError,
