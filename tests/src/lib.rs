@@ -10,6 +10,8 @@ pub mod failover;
 pub mod history;
 pub mod load;
 pub mod nginx;
+#[cfg(test)]
+mod planted_bugs;
 pub mod platform;
 pub mod process_kills;
 pub mod prometheus;

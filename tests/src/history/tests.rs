@@ -10,8 +10,7 @@ use common::{
 
 use self::simulated_service::{LIMIT, PlantedBug, SimulatedService};
 use super::{Outcome, ReadKind, RequestedOrder, Violation as V, check_history, checker::order_json};
-
-const SEEDS: std::ops::Range<u64> = 0..10;
+use crate::planted_bugs::assert_detected_with_every_seed;
 
 fn violations(bug: PlantedBug, seed: u64) -> Vec<V> {
     let (history, stored) = SimulatedService::run(bug, seed);
@@ -21,10 +20,7 @@ fn violations(bug: PlantedBug, seed: u64) -> Vec<V> {
 /// Asserts that the checker reports the expected violation with every seed.
 #[track_caller]
 fn assert_detected(bug: PlantedBug, is_expected: impl Fn(&V) -> bool) {
-    for seed in SEEDS {
-        let found = violations(bug, seed);
-        assert!(found.iter().any(&is_expected), "{bug:?}, seed {seed}: {found:#?}");
-    }
+    assert_detected_with_every_seed(bug, |seed| violations(bug, seed), is_expected);
 }
 
 #[test]

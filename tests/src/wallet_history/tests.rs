@@ -9,8 +9,8 @@ use common::api::Code;
 
 use self::simulated_wallets::{PlantedBug, SimulatedWallets};
 use super::{EntryTimes, MoveOutcome, Orders, WalletViolation as V, check_wallets};
+use crate::planted_bugs::assert_detected_with_every_seed;
 
-const SEEDS: std::ops::Range<u64> = 0..10;
 const DAY: Duration = Duration::from_hours(24);
 
 fn violations(bug: PlantedBug, seed: u64) -> Vec<V> {
@@ -21,10 +21,7 @@ fn violations(bug: PlantedBug, seed: u64) -> Vec<V> {
 /// Asserts that the checker reports the expected violation with every seed.
 #[track_caller]
 fn assert_detected(bug: PlantedBug, is_expected: impl Fn(&V) -> bool) {
-    for seed in SEEDS {
-        let found = violations(bug, seed);
-        assert!(found.iter().any(&is_expected), "{bug:?}, seed {seed}: {found:#?}");
-    }
+    assert_detected_with_every_seed(bug, |seed| violations(bug, seed), is_expected);
 }
 
 #[test]
