@@ -1,5 +1,5 @@
-//! Gemini, as documented at <https://docs.gemini.com/rest/market-data>. Prices are JSON strings, and the
-//! time is a field of the object `volume`.
+//! Gemini, version 1, as documented at <https://docs.gemini.com/rest/market-data>. Prices are JSON strings. The time of a ticker is
+//! in the object with its volumes.
 
 use std::collections::BTreeMap;
 
