@@ -1,5 +1,5 @@
-//! The history of a load test: what each client requested and how it was answered. After the run, [`check_history`] compares it
-//! with what the database stores.
+//! The history of a load test: the requests of each client and their responses. After the run, [`check_history`] compares the
+//! history with the database.
 
 pub mod checker;
 mod owners;

@@ -75,7 +75,7 @@ impl NginxBuilder {
         Nginx { process, configured }
     }
 
-    /// Lets nginx check the configuration. Returns what it prints.
+    /// Makes nginx check the configuration. Returns its output.
     pub fn check(self) -> String {
         let configured = self.configure();
         let output = Command::new(program()).args(configured.arguments()).arg("-t").output().unwrap();
@@ -223,7 +223,7 @@ impl Nginx {
         written.unwrap_or(self.process.id())
     }
 
-    /// Lets nginx read its configuration again, and returns when the previous worker processes have ended.
+    /// Makes nginx read its configuration again, and returns when the previous worker processes have ended.
     pub async fn reload(&self) {
         let previous = child_processes(self.master());
         send_signal("HUP", &[self.master()]);

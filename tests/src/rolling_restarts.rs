@@ -1,5 +1,5 @@
 //! Replaces each part of a deployment while it serves: two instances of each service on PostgreSQL and Redis, and nginx in front of
-//! them. A load at a fixed rate goes on. No request that is safe to repeat may fail, and the histories of orders and wallets must
+//! them. Meanwhile, requests arrive at a fixed rate. No request that is safe to repeat may fail, and the histories of orders and wallets must
 //! agree with the database.
 
 mod deployment;

@@ -1,5 +1,5 @@
-//! Hours of load at half of what the services can do. Resident memory and file descriptors of each process must stay flat, and
-//! every acknowledged order must be stored once and unchanged. Balances must follow from the acknowledged movements.
+//! Hours of load at half of the highest rate of the services. Resident memory and file descriptors of each process must stay flat,
+//! and every acknowledged order must be stored once and unchanged. Balances must follow from the acknowledged movements.
 
 mod generator;
 mod ledger;

@@ -66,7 +66,7 @@ impl Config {
     }
 }
 
-/// Orders and quotes have one limit, and reads of quotes another one. Other reads are counted by the services that answer them.
+/// Orders and quotes share one limit. Reads of quotes have a separate limit. The services that answer the other reads count them.
 fn rate_limit(env: &mut Env, trusted_proxies: &TrustedProxies) -> RateLimit {
     let changes = RateLimit::from_env(env, "RATE_LIMIT_PER_MINUTE", 60, MAX_RATE_LIMIT, trusted_proxies.clone());
     let reads = env.whole_number("QUOTE_READ_RATE_LIMIT_PER_MINUTE", 1200, 0..=MAX_RATE_LIMIT.into());

@@ -47,7 +47,7 @@ use crate::{
 /// Settings of the order aggregate.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderSettings {
-    /// The maximum bitcoin amount of all orders and open quotes together, until an operator sets another one.
+    /// The maximum bitcoin amount of all orders and open quotes together, until an operator sets a limit.
     pub limit: Sats,
     /// Whether `BTC_LIMIT` is set, or `limit` is its default.
     pub limit_is_set: bool,
@@ -103,7 +103,7 @@ pub fn build(
 /// Commits batches of orders and quotes under the limit.
 pub struct OrderBatchStore {
     pub store: OrderStore,
-    /// The limit until an operator sets another one.
+    /// The limit until an operator sets a limit.
     pub limit: Sats,
     pub clock_check: ClockCheck,
     pub metrics: OrderMetrics,

@@ -103,7 +103,7 @@ impl Api {
     async fn create_wallet(
         &self,
         principal: Principal,
-        /// Requests of one user with the same key create one wallet. Requests without an API key count as those of one user.
+        /// Requests of one user with the same key create one wallet. Requests without an API key count as requests of one user.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,
@@ -169,7 +169,7 @@ impl Api {
         &self,
         principal: Principal,
         id: Path<WalletId>,
-        /// Requests of one user with the same key move the money once. Requests without an API key count as those of one user.
+        /// Requests of one user with the same key move the money once. Requests without an API key count as requests of one user.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,
@@ -229,7 +229,7 @@ impl Api {
     async fn create_transfer(
         &self,
         principal: Principal,
-        /// Requests of one user with the same key move the money once. Requests without an API key count as those of one user.
+        /// Requests of one user with the same key move the money once. Requests without an API key count as requests of one user.
         #[oai(name = "Idempotency-Key")]
         idempotency_key: Header<Option<IdempotencyKey>>,
         headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! nginx in front of the public services: which service answers, what is repeated, and the errors of nginx itself.
+//! nginx in front of the public services: which service answers, which requests are repeated, and the errors of nginx itself.
 
 use std::{
     collections::BTreeMap,
@@ -172,7 +172,7 @@ async fn clients_cannot_choose_the_address_that_is_rate_limited(stack: Stack) {
     assert_eq!(place(&nginx, "192.0.2.11").await, 429);
 }
 
-/// Checks a problem of nginx itself. The titles are those of the services.
+/// Checks a problem of nginx itself. Its title must be the title that the services use.
 #[track_caller]
 fn assert_problem(response: &Response, status: u16, code: &str) -> Value {
     let problem = response.problem(status, code);

@@ -145,7 +145,7 @@ async fn limit_that_an_operator_sets_applies_at_once_in_every_instance(stack: St
     let summary = platform.summary().await;
     assert_eq!((&summary["limit"], &summary["remaining"]), (&json!("0.00000001"), &json!("0.00000000")));
 
-    // The other instance places exactly what a higher limit permits.
+    // The other instance places orders exactly up to the higher limit.
     set_limit(&platform, first, &format!("0.{:08}", placed + 3)).await;
     assert_eq!(place_order_of(&platform, second, 4).await.unwrap_err(), 3);
     place_order_of(&platform, second, 3).await.unwrap();

@@ -104,7 +104,7 @@ async fn no_price_is_fresh_while_only_one_exchange_moves() {
         let frozen = exchange_sim::EXCHANGES.iter().filter(|name| **name != "binance");
         let all = frozen.chain(&INDICES).map(|name| fault(name, 120, 600, FaultKind::Frozen, None));
         let report = run(&Plan { seed, ..plan(all.collect(), MINUTE * 15) }).await;
-        // Until the freeze is detected, the price is that of the frozen exchanges. So violations are expected.
+        // Until the freeze is detected, the frozen exchanges determine the price. So violations are expected.
         for second in 60..report.records.len() {
             let state = state_at(&report, second, Currency::EUR);
             // The freeze is detected after a minute and when the market has moved by 0.1 %, which takes at most three minutes.

@@ -37,7 +37,7 @@ async fn start_more(first: &Instance) -> [Instance; 3] {
     more
 }
 
-/// Kills one instance, stops another one gracefully, and freezes the third, under load. The third one stays frozen.
+/// Kills the first instance, stops the second one gracefully, and freezes the third one, under load. The third one stays frozen.
 async fn fail_one_after_the_other(instances: &[Instance; 3], wait_for_requests: impl AsyncFn()) {
     let [killed, restarted, frozen] = instances;
     wait_for_requests().await;
@@ -59,7 +59,7 @@ async fn orders_do_not_fail_with_one_of_their_instances(stack: Stack) {
     let nginx = Nginx::builder().service(std::iter::once(&platform.create_order).chain(&more)).start().await;
     let load = LoadGenerator::start_at_url(&platform, &nginx.url(ORDERS_PATH), MissingResponse::Fails);
     fail_one_after_the_other(&more, async || load.wait_for_orders(SOME).await).await;
-    // The orders that the frozen instance received are sent to another one.
+    // The orders that the frozen instance received are sent to another instance.
     let sent = load.stop().await;
     more[2].thaw().await;
     assert_eq!(sent.unresolved(), 0, "orders failed: {sent:?}\n{}", nginx.log_tail());

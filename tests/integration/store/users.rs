@@ -217,7 +217,7 @@ async fn concurrent_writes_are_each_stored_or_refused(stack: Stack) {
     let taken = Some(Code::EmailTaken);
     assert_eq!((count(&moves, None), count(&moves, taken), count(&moves, Some(Code::NotFound))), (1, RIVALS - 1, 1));
     assert_eq!((count(&new_users, None), count(&new_users, taken)), (1, RIVALS));
-    // Another process reads what was answered.
+    // Another process reads the acknowledged users.
     let other_process = fixture.another_user_service().await;
     for user in renames {
         assert_eq!(user.name.as_str(), format!("Name {}", user.email));

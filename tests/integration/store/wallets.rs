@@ -176,7 +176,7 @@ async fn movements_are_stored_with_their_balances_and_replayed_exactly(stack: St
     let balances = [fixture.balance(usd).await, fixture.balance(other).await, fixture.balance(btc).await];
     assert_eq!(balances, ["999999000.4998", "999.50", "0.00000001"]);
 
-    // Another process replays what is stored, after further movements.
+    // Another process replays the stored outcomes after further movements.
     fixture.move_money(&[deposit("f", usd, "1"), deposit("g", btc, "1")]).await;
     let replayed = commit(&fixture.another_wallet_store().await, &mut commands.to_vec()).await;
     assert_eq!(replayed, outcomes.iter().map(as_replay).collect::<Vec<_>>());

@@ -73,7 +73,7 @@ impl Connection {
 }
 
 impl Client {
-    /// A client whose idempotency keys begin with its name. `rng` determines what the client does.
+    /// A client whose idempotency keys begin with its name. `rng` determines its requests.
     pub fn new(connection: Connection, name: String, rng: Rng, progress: Arc<Progress>) -> Self {
         Self { connection, progress, name, rng, keys: 0 }
     }

@@ -139,7 +139,7 @@ impl WalletConnection {
 }
 
 impl WalletClient {
-    /// A client whose idempotency keys begin with its name. `rng` determines what it does.
+    /// A client whose idempotency keys begin with its name. `rng` determines its requests.
     pub fn new(connection: WalletConnection, name: String, rng: Rng, progress: Arc<Progress>) -> Self {
         Self { connection, progress, name, rng, keys: 0 }
     }

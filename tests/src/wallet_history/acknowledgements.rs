@@ -1,4 +1,4 @@
-//! Whether a stored movement is the one that a client requested, and the response that the client must receive for it.
+//! Whether a client requested a stored movement, and the response that the client must receive for it.
 
 use common::{ids::MovementId, money::Money};
 use serde_json::{Value, json};

@@ -34,7 +34,7 @@ use crate::{
 /// The limit and the clock for the decisions about a batch.
 #[derive(Clone, Copy)]
 pub struct DecisionContext<'a> {
-    /// The setting `BTC_LIMIT`: the maximum bitcoin amount of all orders and open quotes together, until an operator sets another one.
+    /// The setting `BTC_LIMIT`: the maximum bitcoin amount of all orders and open quotes together, until an operator sets a limit.
     pub limit: Sats,
     pub clock: DecisionClock<'a>,
 }

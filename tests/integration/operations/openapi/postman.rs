@@ -58,7 +58,7 @@ impl Credentials {
     }
 }
 
-/// Requests that create objects come first, and those that end them come last.
+/// Requests that create objects come first, and requests that end objects come last.
 fn position(operation: &Operation<'_>) -> u8 {
     let creates = operation.value["responses"].get("201").is_some();
     match operation.method {
@@ -161,7 +161,7 @@ fn names_another_object(body: &Value) -> bool {
     }
 }
 
-/// The documented responses that a script expects: those of success, or if the example may be refused, those that blame the client.
+/// The documented responses that a script expects: successes, and also client errors if the example may be refused.
 fn expected_responses<'a>(operation: &Operation<'a>) -> BTreeMap<u16, Vec<&'a String>> {
     let last = if body(operation).is_some_and(names_another_object) { 499 } else { 399 };
     let responses = operation.value["responses"].as_object().unwrap().iter();

@@ -69,7 +69,7 @@ impl DecisionState {
             let refused = |reason| Refused { wallet_id: Some(id), ..Refused::because(reason) };
             match self.ledger.wallet(id, owner) {
                 None => Err(refused(RefusalReason::WalletNotFound)),
-                // The units of bitcoin are not those of the amount of an order.
+                // The unit of a bitcoin amount differs from the unit of the amount of an order.
                 Some(wallet) if wallet.currency != currency || (id == paying && currency == Currency::BTC) => {
                     Err(Refused { wallet_currency: Some(wallet.currency), ..refused(RefusalReason::WalletCurrency) })
                 }

@@ -233,7 +233,7 @@ fn order_above_the_remaining_limit_is_refused_and_a_smaller_order_is_placed() {
 fn remaining_is_the_limit_minus_orders_and_reservations() {
     let totals = Totals { bitcoin: sats(60), reserved: sats(15), ..NO_TOTALS };
     assert_eq!(remaining(sats(100), &totals), sats(25));
-    // The limit may be lowered below what was already ordered.
+    // The limit may be lowered below the sum of the orders.
     assert_eq!(remaining(sats(70), &totals), Sats::ZERO);
 }
 

@@ -61,7 +61,7 @@ pub(super) trait OrderTransaction: Send + Sized {
     /// The quotes with these ids.
     fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<StoredQuote>, DatabaseError>> + Send;
 
-    /// Writes all changes but those of the journal.
+    /// Writes all changes except the changes of the journal.
     fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
     /// Wallets and their journal, for orders that wallets pay.

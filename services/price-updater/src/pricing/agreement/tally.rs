@@ -70,7 +70,7 @@ pub(super) fn tally(
     Tally { counted, unconverted, result }
 }
 
-/// The number of voters, including voters whose votes could not be converted, and those that are suspected to be frozen.
+/// The number of voters. Includes voters whose votes could not be converted, and voters that are suspected to be frozen.
 #[derive(Debug, Clone, Copy)]
 struct VoterCounts {
     voters: usize,
