@@ -233,7 +233,7 @@ fn market_order(key: impl std::fmt::Display, satoshi: i64) -> TestOrder {
 }
 
 /// The same order, placed by this user or, with `None`, without a key.
-fn of(user: Option<UserId>, order: TestOrder) -> TestOrder {
+fn as_user(user: Option<UserId>, order: TestOrder) -> TestOrder {
     TestOrder { user, key: ClientKey { client: client_name(user), ..order.key }, ..order }
 }
 

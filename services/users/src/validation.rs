@@ -116,10 +116,10 @@ pub fn validate_key_patch(patch: &KeyPatch) -> Result<UpdateKeyCommand, Vec<Fiel
 }
 
 fn parse_scopes(names: &[String]) -> Result<Scopes, String> {
-    let known = Scope::ALL.map(Scope::as_str);
-    let rule = format!("must be a list of one or more of {}", known.join(", "));
+    let scopes = Scope::ALL.map(Scope::as_str);
+    let rule = format!("must be a list of one or more of {}", scopes.join(", "));
     if let Some(unknown) = names.iter().find(|name| Scope::from_name(name).is_none()) {
-        let meant = spelling::nearest(unknown, known);
+        let meant = spelling::nearest(unknown, scopes);
         let meant = meant.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
         return Err(format!("contains the unknown scope {unknown:?}{meant}; it {rule}"));
     }

@@ -14,7 +14,7 @@ use db_proxy::orders::{Command, QuoteCommand};
 use tests::{Stack, on_both_stacks};
 
 use super::{
-    Fixture, TestOrder, commands, commit, expect_placed, market_order, no_limit, of,
+    Fixture, TestOrder, as_user, commands, commit, expect_placed, market_order, no_limit,
     quotes::{expect_quote, quote_command},
     sats,
     upgrades::last_release::{LastRelease, LastReleaseOrder},
@@ -36,7 +36,7 @@ const OWNERS: [Option<UserId>; 3] = [None, ADA, BOB];
 
 async fn user_is_stored_with_orders_and_quotes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
-    let batch = [of(ADA, market_order("1", 10)), of(BOB, market_order("1", 20)), market_order("1", 30)];
+    let batch = [as_user(ADA, market_order("1", 10)), as_user(BOB, market_order("1", 20)), market_order("1", 30)];
     let decisions = fixture.place(&batch, no_limit()).await;
     let placed: Vec<_> = decisions.iter().map(|decision| expect_placed(decision).0.clone()).collect();
     assert_eq!(placed.iter().map(|order| order.user_id).collect::<Vec<_>>(), [ADA, BOB, None]);
@@ -73,7 +73,7 @@ async fn place_runs(fixture: &Fixture, seed: u64) -> Vec<Order> {
                 let order =
                     with_amount(currency, &format!("{}", rng.u8(1..5)), market_order(format!("{run}-{number}"), 1));
                 let client_reference = rng.bool().then(|| "invoice".parse().unwrap());
-                of(owner, TestOrder { annotations: Annotations { client_reference, metadata: None }, ..order })
+                as_user(owner, TestOrder { annotations: Annotations { client_reference, metadata: None }, ..order })
             })
             .collect();
         let decisions = fixture.place(&batch, no_limit()).await;
@@ -178,7 +178,7 @@ async fn anonymous_orders_of_last_release_are_listed_between_orders_of_users(sta
     for (round, keys) in [["a", "b"], ["c", "d"], ["e", "f"]].into_iter().enumerate() {
         for user in [ADA, BOB, ADA] {
             seq += 1;
-            fixture.place_new(of(user, market_order(format!("{round}-{seq}"), 1))).await;
+            fixture.place_new(as_user(user, market_order(format!("{round}-{seq}"), 1))).await;
             *expected.entry(user).or_default() += 1;
         }
         for key in keys {
@@ -203,7 +203,7 @@ async fn page_cost_does_not_depend_on_orders_of_other_owners(stack: Stack) {
     let mut seq = 0;
     for round in 0..4 {
         fixture.place_new(market_order(format!("{round}"), 1)).await;
-        fixture.place_new(of(ADA, market_order(format!("{round}"), 1))).await;
+        fixture.place_new(as_user(ADA, market_order(format!("{round}"), 1))).await;
         seq += 2;
         insert_orders_of_bob(&fixture, stack, seq, RUN, round + 1).await;
         seq += RUN;
@@ -266,9 +266,9 @@ async fn insert_orders_of_bob(fixture: &Fixture, stack: Stack, seq: i64, count: 
 async fn totals_of_each_owner_count_its_orders_and_quotes(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let batch = [
-        of(ADA, market_order("1", 10)),
-        of(ADA, market_order("2", 5)),
-        of(BOB, market_order("1", 20)),
+        as_user(ADA, market_order("1", 10)),
+        as_user(ADA, market_order("2", 5)),
+        as_user(BOB, market_order("1", 20)),
         market_order("1", 40),
     ];
     fixture.place(&batch, no_limit()).await;

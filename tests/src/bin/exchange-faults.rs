@@ -19,8 +19,8 @@ fn main() -> ExitCode {
     let minutes = arguments.next().map_or(Ok(60), |text| text.parse());
     let seed = arguments.next().map_or(Ok(1), |text| text.parse());
     let only: Vec<_> = arguments.collect();
-    let known = only.iter().all(|name| exchange_sim::EXCHANGES.contains(&name.as_str()));
-    let (Ok(minutes @ 1..=1440), Ok(seed), true) = (minutes, seed, known) else {
+    let are_known = only.iter().all(|name| exchange_sim::EXCHANGES.contains(&name.as_str()));
+    let (Ok(minutes @ 1..=1440), Ok(seed), true) = (minutes, seed, are_known) else {
         eprintln!(
             "usage: exchange-faults [MINUTES [SEED [EXCHANGE...]]], with 1 to 1440 minutes, a whole number as the seed, and names of exchanges"
         );

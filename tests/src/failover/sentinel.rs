@@ -76,9 +76,9 @@ impl SentinelCluster {
                     masters.push(index);
                 }
                 // A Sentinel that does not know the others cannot agree with them on a failover.
-                let known = run_command(&node.sentinel, &["SENTINEL", "CKQUORUM", MASTER]).await?;
+                let quorum = run_command(&node.sentinel, &["SENTINEL", "CKQUORUM", MASTER]).await?;
                 let master = run_command(&node.sentinel, &["INFO", "SENTINEL"]).await?;
-                if !known.starts_with("+OK") || !master.contains("slaves=2,sentinels=3") {
+                if !quorum.starts_with("+OK") || !master.contains("slaves=2,sentinels=3") {
                     return None;
                 }
             }

@@ -149,8 +149,8 @@ async fn max_age_limits_prolonged_prices_only() {
         let record = price_record(state, clock.now(), hour);
         price_cache.set_record(&record);
         prices.current_price(Currency::EUR).await.unwrap();
-        let left = usable_for.saturating_sub(clock.now().since(record.as_of));
-        tokio::time::advance(left.saturating_sub(Duration::from_millis(1))).await;
+        let remaining = usable_for.saturating_sub(clock.now().since(record.as_of));
+        tokio::time::advance(remaining.saturating_sub(Duration::from_millis(1))).await;
         assert!(prices.current_price(Currency::EUR).await.is_ok(), "{max_age:?} {state:?}");
         tokio::time::advance(Duration::from_millis(2)).await;
         match prices.current_price(Currency::EUR).await {

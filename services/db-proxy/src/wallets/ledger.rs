@@ -55,7 +55,7 @@ pub struct Posting<'a> {
     /// The id of the movement. If it is `None`, the movement gets a new id.
     pub id: Option<MovementId>,
     /// The movement is not earlier than this time.
-    pub at: Timestamp,
+    pub not_before: Timestamp,
     pub key: &'a ClientKey,
     pub written_by: Caller,
 }
@@ -106,12 +106,12 @@ impl Ledger {
 
     /// Adds a movement to the batch. No other movement may have been added since this movement was permitted.
     pub fn book(&mut self, posting: Posting<'_>, permitted: PermittedMovement) -> &Movement {
-        let Posting { kind, id, at, key, written_by } = posting;
+        let Posting { kind, id, not_before, key, written_by } = posting;
         let PermittedMovement { changes, wallets } = permitted;
         // The time is later than that of the previous entry of each wallet even if the clock went back, so that times and numbers
         // have the same order.
         let previous = wallets.iter().map(|wallet| wallet.last_entry_at.plus(TIME_STEP)).max();
-        let created_at = previous.map_or(at, |previous| previous.max(at));
+        let created_at = previous.map_or(not_before, |previous| previous.max(not_before));
         let mut entries: Vec<Entry> = Vec::with_capacity(2 * wallets.len());
         for (Change { amount, .. }, wallet) in changes.into_iter().zip(wallets) {
             let account = Account::Wallet { id: wallet.id, number: wallet.entries, balance: wallet.balance };

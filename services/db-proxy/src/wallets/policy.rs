@@ -73,7 +73,7 @@ impl DecisionState {
         match self.ledger.permit(changes, self.now) {
             Ok(permitted) => {
                 let MoveMoneyCommand { key, written_by, .. } = &*command;
-                let posting = Posting { kind, id: None, at: self.now, key, written_by: *written_by };
+                let posting = Posting { kind, id: None, not_before: self.now, key, written_by: *written_by };
                 let movement = self.ledger.book(posting, permitted).clone();
                 command.attempted_ids.push(movement.id);
                 self.movements.insert(command.key.clone(), movement.clone());

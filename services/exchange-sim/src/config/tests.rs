@@ -11,9 +11,9 @@ fn read(json: &str) -> Result<usize, String> {
 
 #[test]
 fn timeline_file_is_a_list_or_an_object() {
-    let one = r#"{"exchange":"kraken","at_seconds":5,"seconds":10,"fault":"lie_factor","factor":"1.2"}"#;
-    assert_eq!(read(&format!("[{one},{one}]")), Ok(2));
-    assert_eq!(read(&format!(r#"{{"timeline":[{one}]}}"#)), Ok(1));
+    let fault = r#"{"exchange":"kraken","at_seconds":5,"seconds":10,"fault":"lie_factor","factor":"1.2"}"#;
+    assert_eq!(read(&format!("[{fault},{fault}]")), Ok(2));
+    assert_eq!(read(&format!(r#"{{"timeline":[{fault}]}}"#)), Ok(1));
 }
 
 #[test]

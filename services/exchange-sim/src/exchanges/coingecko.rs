@@ -168,10 +168,10 @@ fn simple_price(view: &ExchangeView<'_>, request: &PriceRequest) -> Reply {
 }
 
 fn markets(view: &ExchangeView<'_>, currency: &str, ids: Option<&str>) -> Reply {
-    let known = currency.parse().is_ok_and(|currency: Asset| {
+    let is_known = currency.parse().is_ok_and(|currency: Asset| {
         view.market.ticker(NAME, CurrencyPair::new(Asset::BTC, currency), 1, view.now).is_some()
     });
-    if !known {
+    if !is_known {
         return Reply::raw_json(StatusCode::UNPROCESSABLE_ENTITY, r#"{"error":"invalid vs_currency"}"#);
     }
     let row = |&Coin { id, asset, name }: &Coin| {

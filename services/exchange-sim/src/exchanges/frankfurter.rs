@@ -157,12 +157,12 @@ fn v1_rates(view: &ExchangeView<'_>, date: &str, selection: Selection) -> Result
         let day = date.parse::<NaiveDate>().map_err(|_| not_found())?;
         Calendar::Target.working_day_on_or_before(day.min(newest))
     };
-    let known = |code: &str| v1_currencies().any(|known| known == code);
-    if !known(&selection.base) {
+    let is_known = |code: &str| v1_currencies().any(|listed| listed == code);
+    if !is_known(&selection.base) {
         return Err(not_found());
     }
     if let Some(quotes) = &selection.quotes {
-        if !quotes.iter().any(|code| known(code)) {
+        if !quotes.iter().any(|code| is_known(code)) {
             return Err(not_found());
         }
         if *quotes == [selection.base.clone()] {
@@ -177,11 +177,11 @@ fn v1_rates(view: &ExchangeView<'_>, date: &str, selection: Selection) -> Result
 }
 
 fn v2_rates(view: &ExchangeView<'_>, selection: &Selection) -> Reply {
-    let known = |code: &String| v2_currencies().any(|known| known == code);
-    if !known(&selection.base) {
+    let is_known = |code: &String| v2_currencies().any(|listed| listed == code);
+    if !is_known(&selection.base) {
         return v2_error(StatusCode::UNPROCESSABLE_ENTITY, "invalid base");
     }
-    if selection.quotes.as_ref().is_some_and(|quotes| !quotes.iter().all(known)) {
+    if selection.quotes.as_ref().is_some_and(|quotes| !quotes.iter().all(is_known)) {
         return v2_error(StatusCode::UNPROCESSABLE_ENTITY, "invalid quotes");
     }
     let rows = v2_currencies().filter(|code| selection.includes(code));
@@ -199,8 +199,8 @@ fn v2_currencies() -> impl Iterator<Item = &'static str> {
 /// The newest rate of a pair. `None` if a currency is unknown, if both currencies are the same, or if a fault unlists the
 /// pair.
 fn v2_row(view: &ExchangeView<'_>, base: &str, quote: &str) -> Option<V2Row> {
-    let known = |code: &str| v2_currencies().any(|known| known == code);
-    if base == quote || !known(base) || !known(quote) {
+    let is_known = |code: &str| v2_currencies().any(|listed| listed == code);
+    if base == quote || !is_known(base) || !is_known(quote) {
         return None;
     }
     // Frankfurter publishes the rates of banks other than the ECB a day later.

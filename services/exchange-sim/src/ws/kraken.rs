@@ -178,8 +178,8 @@ impl Kraken {
         view: &ExchangeView<'_>,
         id: Option<Value>,
     ) -> String {
-        let known = symbol.contains('/').then(|| symbol.replace('/', "-")).and_then(|pair| pair.parse().ok());
-        let listed = known.and_then(kraken::find_pair).filter(|listed| view.listed_ticker(listed).is_some());
+        let pair = symbol.contains('/').then(|| symbol.replace('/', "-")).and_then(|pair| pair.parse().ok());
+        let listed = pair.and_then(kraken::find_pair).filter(|listed| view.listed_ticker(listed).is_some());
         let Some(&ListedPair { pair, .. }) = listed else {
             return answer(method, Err("Currency pair not supported"), Some(symbol), view, id);
         };

@@ -130,8 +130,8 @@ fn ban_left(message: &str, now: Timestamp) -> Option<Duration> {
     let (_, until) = message.split_once("banned until ")?;
     let milliseconds = until.split(|c: char| !c.is_ascii_digit()).next()?;
     let micros = milliseconds.parse::<i64>().ok()?.checked_mul(1000)?;
-    let left = Timestamp::from_micros(micros).ok()?.since(now);
-    (!left.is_zero()).then_some(left)
+    let remaining = Timestamp::from_micros(micros).ok()?.since(now);
+    (!remaining.is_zero()).then_some(remaining)
 }
 
 #[cfg(test)]

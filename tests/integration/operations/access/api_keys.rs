@@ -74,8 +74,8 @@ async fn key_places_and_reads_orders_where_anonymous_requests_are_refused(stack:
 async fn unknown_keys_do_not_flood_db_proxy() {
     let platform = Platform::start(Stack::Embedded).await;
     let user = platform.create_user("ada@example.org").await;
-    let known = platform.issue_key(user.id, &[Scope::Read]).await.key;
-    read_with(&platform, &platform.fetch_orders, &known).await.json(200);
+    let valid = platform.issue_key(user.id, &[Scope::Read]).await.key;
+    read_with(&platform, &platform.fetch_orders, &valid).await.json(200);
     let (mut unknown, mut too_many) = (0, 0);
     for _ in 0..200 {
         let response = read_with(&platform, &platform.fetch_orders, &KeySecret::generate()).await;
@@ -88,10 +88,10 @@ async fn unknown_keys_do_not_flood_db_proxy() {
     }
     assert_eq!((unknown, too_many), (30, 170));
     // A mistyped key causes no look-up. A key that was valid before is accepted.
-    let mistyped = format!("{}0", known.expose());
+    let mistyped = format!("{}0", valid.expose());
     let refused = platform.get_with_api_key(&platform.fetch_orders, ORDERS_PATH, &mistyped).await;
     refused.problem(401, "unauthorized");
-    read_with(&platform, &platform.fetch_orders, &known).await.json(200);
+    read_with(&platform, &platform.fetch_orders, &valid).await.json(200);
     let metrics = platform.client.get(platform.fetch_orders.url("/metrics")).await.text();
     let look_ups =
         metrics.lines().find(|line| line.starts_with("buydesk_key_look_ups_total") && line.contains("unknown"));

@@ -155,36 +155,36 @@ fn for_each_object<'a>(value: &'a Value, check: &mut impl FnMut(&'a Map<String, 
     }
 }
 
-/// The patterns of which a text with this schema matches one. Empty if it may be any text.
+/// The patterns of a schema. A text must match one of them. Empty if any text is permitted.
 fn patterns(schema: &Value) -> Vec<Regex> {
     let alternatives = schema["oneOf"].as_array().into_iter().flatten().flat_map(patterns);
     let own = schema["pattern"].as_str().map(|pattern| Regex::new(pattern).unwrap());
     own.into_iter().chain(alternatives).collect()
 }
 
-/// Asserts that each text in `value` has a pattern of its schema. Returns how many texts have one.
-fn check_patterns(document: &Value, schema: &Value, value: &Value, place: &str) -> usize {
+/// Asserts that each text in `value` matches a pattern of its schema, if the schema has one. Returns the number of these texts.
+fn check_patterns(document: &Value, schema: &Value, value: &Value, location: &str) -> usize {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
-        return check_patterns(document, target, value, place);
+        return check_patterns(document, target, value, location);
     }
     let parts = schema["allOf"].as_array().into_iter().flatten();
-    let of_parts: usize = parts.map(|part| check_patterns(document, part, value, place)).sum();
+    let of_parts: usize = parts.map(|part| check_patterns(document, part, value, location)).sum();
     of_parts
         + match value {
             Value::Object(fields) => fields
                 .iter()
                 .map(|(name, field)| {
-                    check_patterns(document, &schema["properties"][name], field, &format!("{place}.{name}"))
+                    check_patterns(document, &schema["properties"][name], field, &format!("{location}.{name}"))
                 })
                 .sum(),
             Value::Array(items) => {
-                items.iter().map(|item| check_patterns(document, &schema["items"], item, place)).sum()
+                items.iter().map(|item| check_patterns(document, &schema["items"], item, location)).sum()
             }
             Value::String(text) => {
                 let patterns = patterns(schema);
                 let matches = patterns.is_empty() || patterns.iter().any(|pattern| pattern.is_match(text));
-                assert!(matches, "{place}: {text} does not match {patterns:?}");
+                assert!(matches, "{location}: {text} does not match {patterns:?}");
                 usize::from(!patterns.is_empty())
             }
             _ => 0,
@@ -204,12 +204,12 @@ fn every_example_matches_the_pattern_of_its_type() {
         for operation in operations(&document) {
             let content = operation.value["requestBody"]["content"].as_object();
             for media in content.into_iter().flat_map(|content| content.values()) {
-                let place = format!("{service}: {}", operation.id());
-                checked += check_patterns(&document, &media["schema"], &media["example"], &place);
+                let location = format!("{service}: {}", operation.id());
+                checked += check_patterns(&document, &media["schema"], &media["example"], &location);
             }
             for parameter in operation.parameters() {
-                let place = format!("{service}: {} {}", operation.id(), parameter["name"]);
-                checked += check_patterns(&document, &parameter["schema"], &parameter["example"], &place);
+                let location = format!("{service}: {} {}", operation.id(), parameter["name"]);
+                checked += check_patterns(&document, &parameter["schema"], &parameter["example"], &location);
             }
         }
     }

@@ -223,8 +223,8 @@ impl SimulatedService {
         if self.triggers(PlantedBug::InternalError) {
             return Outcome::Unexpected { status: 500, body: "internal error".to_owned() };
         }
-        let known = self.keys.contains_key(&(self.user, key.to_owned()));
-        if !known
+        let is_used = self.keys.contains_key(&(self.user, key.to_owned()));
+        if !is_used
             && matches!(requested, RequestedOrder::AtMarketPrice { .. })
             && self.triggers(PlantedBug::AcknowledgedBeforeCommit)
         {
@@ -238,7 +238,7 @@ impl SimulatedService {
             }
             return Outcome::NoResponse;
         }
-        if placed && !known && self.triggers(PlantedBug::DeniedAfterPlacing) {
+        if placed && !is_used && self.triggers(PlantedBug::DeniedAfterPlacing) {
             return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok(), balance: None };
         }
         outcome

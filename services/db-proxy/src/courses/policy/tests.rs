@@ -4,7 +4,7 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn at(micros: i64) -> Timestamp {
+fn time_at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros).unwrap()
 }
 
@@ -16,7 +16,7 @@ fn course(exchanger: &str, value: &str, observed_at: i64) -> Course {
         value: value.parse().unwrap(),
         bid: None,
         ask: None,
-        observed_at: at(observed_at),
+        observed_at: time_at(observed_at),
         simulated: false,
     }
 }
@@ -33,7 +33,7 @@ fn only_a_different_and_later_course_is_a_change() {
     let course_of = |value, observed_at| course("a", value, observed_at);
     let stored = CurrentCourse {
         series: 1,
-        since: at(10),
+        since: time_at(10),
         value: "5".parse().unwrap(),
         kind: CourseKind::Trade,
         simulated: false,
@@ -54,7 +54,7 @@ fn only_a_different_and_later_course_is_a_change() {
 
 #[test]
 fn each_invalid_field_is_listed() {
-    let now = at(1_000_000_000_000_000);
+    let now = time_at(1_000_000_000_000_000);
     let skew = i64::try_from(MAX_CLOCK_SKEW.as_micros()).unwrap();
     let names = |courses: &[Course]| {
         validate_courses(courses, now)
@@ -88,8 +88,8 @@ fn buckets_start_at_whole_minutes() {
         (-1, -60_000_000, 0),
     ] {
         assert_eq!(
-            (bucket_start(at(time), MINUTE), next_bucket_start(at(time), MINUTE)),
-            (at(start), at(next)),
+            (bucket_start(time_at(time), MINUTE), next_bucket_start(time_at(time), MINUTE)),
+            (time_at(start), time_at(next)),
             "{time}"
         );
     }
@@ -97,7 +97,7 @@ fn buckets_start_at_whole_minutes() {
 
 #[test]
 fn only_complete_buckets_are_aggregated_in_steps_of_limited_size() {
-    let minutes = |n: i64| at(n * 60_000_000);
+    let minutes = |n: i64| time_at(n * 60_000_000);
     let progress = |aggregated_until, settled_until, first_unaggregated| AggregationProgress {
         series: 1,
         aggregated_until,
@@ -106,12 +106,12 @@ fn only_complete_buckets_are_aggregated_in_steps_of_limited_size() {
     };
     let until = |progress| due_aggregations(&[progress], MINUTE).pop().map(|range| range.until);
     // The minute of the newest course is not complete.
-    assert_eq!(until(progress(minutes(5), at(minutes(5).micros() + 1), Some(minutes(5)))), None);
+    assert_eq!(until(progress(minutes(5), time_at(minutes(5).micros() + 1), Some(minutes(5)))), None);
     assert_eq!(until(progress(minutes(5), minutes(7), Some(minutes(5)))), Some(minutes(7)));
     // A gap of years without courses needs no steps of its own.
     let first = minutes(29_000_000);
-    assert_eq!(until(progress(at(0), minutes(29_000_007), Some(first))), Some(minutes(29_000_007)));
-    assert_eq!(until(progress(at(0), minutes(29_900_000), Some(first))), Some(minutes(29_000_060)));
-    assert_eq!(until(progress(at(0), minutes(7), None)), Some(minutes(7)));
-    assert_eq!(due_aggregations(&vec![progress(at(0), minutes(7), None); 100], MINUTE).len(), MAX_STEP_SERIES);
+    assert_eq!(until(progress(time_at(0), minutes(29_000_007), Some(first))), Some(minutes(29_000_007)));
+    assert_eq!(until(progress(time_at(0), minutes(29_900_000), Some(first))), Some(minutes(29_000_060)));
+    assert_eq!(until(progress(time_at(0), minutes(7), None)), Some(minutes(7)));
+    assert_eq!(due_aggregations(&vec![progress(time_at(0), minutes(7), None); 100], MINUTE).len(), MAX_STEP_SERIES);
 }

@@ -90,7 +90,7 @@ impl DecisionState {
         let posting = Posting {
             kind: MovementKind::Order,
             id: Some(MovementId(order.id.0)),
-            at: order.created_at,
+            not_before: order.created_at,
             key: &command.key,
             written_by: command.written_by,
         };

@@ -47,8 +47,8 @@ async fn halted_pair_is_omitted_if_trading_status_is_required() {
     sim.start_fault(NAME, r#"{"fault":"halted","direction":"BTC-USDT"}"#);
     let book = sim.json(&format!("{BOOK}?symbol=BTCUSDT")).await;
     assert_eq!((&book["bidPrice"], &book["askQty"]), (&"0.00000000".into(), &"0.00000000".into()));
-    let one = sim.json(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D&symbolStatus=TRADING")).await;
-    assert_eq!(one[0]["symbol"], "ETHUSDT");
+    let trading = sim.json(&format!("{PRICE}?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D&symbolStatus=TRADING")).await;
+    assert_eq!(trading[0]["symbol"], "ETHUSDT");
 }
 
 #[tokio::test(start_paused = true)]

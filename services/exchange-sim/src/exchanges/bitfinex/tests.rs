@@ -4,12 +4,12 @@ use crate::tests::Sim;
 #[tokio::test(start_paused = true)]
 async fn last_price_has_a_later_position_in_a_list_of_tickers() {
     let sim = Sim::new();
-    let one = sim.json("/bitfinex/v2/ticker/tBTCUSD").await;
-    assert_eq!(one.as_array().unwrap().len(), 10);
-    assert!(one[6].as_i64().unwrap() > 80_000, "{one}");
+    let ticker = sim.json("/bitfinex/v2/ticker/tBTCUSD").await;
+    assert_eq!(ticker.as_array().unwrap().len(), 10);
+    assert!(ticker[6].as_i64().unwrap() > 80_000, "{ticker}");
     let list = sim.json("/bitfinex/v2/tickers?symbols=tBTCUSD,tUSTUSD,tXYZUSD").await;
     assert_eq!((list.as_array().unwrap().len(), list[0].as_array().unwrap().len()), (2, 11));
-    assert_eq!((&list[0][0], &list[0][7]), (&"tBTCUSD".into(), &one[6]));
+    assert_eq!((&list[0][0], &list[0][7]), (&"tBTCUSD".into(), &ticker[6]));
     assert_eq!(list[1][0], "tUSTUSD");
     assert!(sim.json("/bitfinex/v2/tickers?symbols=ALL").await.as_array().unwrap().len() == PAIRS.len());
     let unknown = sim.get("/bitfinex/v2/ticker/tXYZUSD").await;

@@ -4,12 +4,15 @@ use crate::tests::Sim;
 #[tokio::test(start_paused = true)]
 async fn only_rows_of_the_list_name_their_pair() {
     let sim = Sim::new();
-    let one = sim.json("/bitstamp/api/v2/ticker/btcusd/").await;
-    assert_eq!(one["timestamp"], (sim.now().micros() / 1_000_000).to_string());
-    assert!(one["last"].as_str().unwrap().parse::<u32>().unwrap() > 80_000 && one.get("pair").is_none(), "{one}");
+    let ticker = sim.json("/bitstamp/api/v2/ticker/btcusd/").await;
+    assert_eq!(ticker["timestamp"], (sim.now().micros() / 1_000_000).to_string());
+    assert!(
+        ticker["last"].as_str().unwrap().parse::<u32>().unwrap() > 80_000 && ticker.get("pair").is_none(),
+        "{ticker}"
+    );
     let list = sim.json("/bitstamp/api/v2/ticker/").await;
     assert_eq!((list[0]["pair"].as_str().unwrap(), list.as_array().unwrap().len()), ("BTC/USD", PAIRS.len()));
-    assert_eq!(list[0]["last"], one["last"]);
+    assert_eq!(list[0]["last"], ticker["last"]);
     assert_eq!(sim.get("/bitstamp/api/v2/ticker/btcrub/").await.0, 404);
 }
 

@@ -4,12 +4,15 @@ use crate::tests::Sim;
 #[tokio::test(start_paused = true)]
 async fn ticker_has_its_time_among_the_volumes() {
     let sim = Sim::new();
-    let one = sim.json("/gemini/v1/pubticker/btceur").await;
-    assert_eq!(one["volume"]["timestamp"], sim.now().micros() / 1_000);
-    assert!(one["volume"]["BTC"].is_string() && one["volume"]["EUR"].is_string() && one["bid"].is_string(), "{one}");
+    let ticker = sim.json("/gemini/v1/pubticker/btceur").await;
+    assert_eq!(ticker["volume"]["timestamp"], sim.now().micros() / 1_000);
+    assert!(
+        ticker["volume"]["BTC"].is_string() && ticker["volume"]["EUR"].is_string() && ticker["bid"].is_string(),
+        "{ticker}"
+    );
     let feed = sim.json("/gemini/v1/pricefeed").await;
     let pair = feed.as_array().unwrap().iter().find(|row| row["pair"] == "BTCEUR").unwrap();
-    assert!(pair["price"] == one["last"] && pair["percentChange24h"].is_string(), "{pair}");
+    assert!(pair["price"] == ticker["last"] && pair["percentChange24h"].is_string(), "{pair}");
     let (status, body) = sim.get("/gemini/v1/pubticker/btcrub").await;
     assert!(status == 400 && body.starts_with(r#"{"result":"error","reason":"InvalidSymbol""#), "{body}");
 }

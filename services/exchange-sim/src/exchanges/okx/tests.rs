@@ -4,11 +4,11 @@ use crate::tests::Sim;
 #[tokio::test(start_paused = true)]
 async fn every_value_is_text_and_code_distinguishes_errors() {
     let sim = Sim::new();
-    let one = sim.json("/okx/api/v5/market/ticker?instId=BTC-USDT").await;
-    assert_eq!((&one["code"], &one["msg"]), (&"0".into(), &"".into()));
-    let ticker = one["data"][0].as_object().unwrap();
+    let reply = sim.json("/okx/api/v5/market/ticker?instId=BTC-USDT").await;
+    assert_eq!((&reply["code"], &reply["msg"]), (&"0".into(), &"".into()));
+    let ticker = reply["data"][0].as_object().unwrap();
     assert_eq!(ticker.len(), 16);
-    assert!(ticker.values().all(serde_json::Value::is_string), "{one}");
+    assert!(ticker.values().all(serde_json::Value::is_string), "{reply}");
     assert_eq!(ticker["ts"], (sim.now().micros() / 1_000).to_string());
     assert!(ticker.contains_key("sodUtc0") && ticker.contains_key("high24h") && ticker.contains_key("volCcy24h"));
     let all = sim.json("/okx/api/v5/market/tickers?instType=SPOT").await;

@@ -50,7 +50,7 @@ async fn all_pairs_need_one_request() {
         assert_eq!(path, "/api/v2/ticker/");
         (200, LIST.to_owned())
     });
-    let left = bitstamp.budget_left();
+    let budget = bitstamp.budget_left();
     assert_eq!(poll_all(&*bitstamp, now()).await.unwrap().tickers.len(), 2);
-    assert_eq!(bitstamp.budget_left(), left - 1);
+    assert_eq!(bitstamp.budget_left(), budget - 1);
 }

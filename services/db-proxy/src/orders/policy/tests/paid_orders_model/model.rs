@@ -84,9 +84,9 @@ impl Model {
         if let Some(refused) = self.limit_refusals.get(&(user, key, euros)) {
             return refused.clone();
         }
-        let left = LIMIT - self.orders.iter().map(|order| order.euros).sum::<i64>();
-        if euros > left {
-            let refused = Outcome::NotPlaced(RefusalReason::LimitExceeded, None, Some(left));
+        let remaining = LIMIT - self.orders.iter().map(|order| order.euros).sum::<i64>();
+        if euros > remaining {
+            let refused = Outcome::NotPlaced(RefusalReason::LimitExceeded, None, Some(remaining));
             self.limit_refusals.insert((user, key, euros), refused.clone());
             return refused;
         }
