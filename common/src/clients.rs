@@ -2,6 +2,7 @@
 
 mod call;
 mod call_error;
+mod call_span;
 pub mod db_proxy;
 mod dispatch;
 mod forwarding;

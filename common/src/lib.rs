@@ -6,12 +6,12 @@
 //! | layer | modules | content |
 //! |---|---|---|
 //! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
-//! | 7 | [`process`], [`reporting`], [`shutdown`] | runtime and limits of the process; heartbeats and warnings for health-check; signals |
+//! | 7 | [`process`], [`reporting`], [`shutdown`], [`trace_export`] | runtime and limits of the process; heartbeats and warnings for health-check; signals; sending recorded spans |
 //! | 6 | [`clients`] | typed clients of the services |
 //! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; uses [`access`], and of [`api`] only the error format, the health types, the schema rules, the checks of parameters and the keys |
 //! | 4 | [`telemetry`] | logs |
 //! | 3 | [`api`], [`access`] | the wire types and the error format; who may do what |
-//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`redis_connection`], [`request_context`], [`startup`] | building blocks without domain or HTTP |
+//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`redis_connection`], [`request_context`], [`startup`], [`traces`] | building blocks without domain or HTTP |
 //! | 1 | [`ids`], [`level`], [`money`], [`spelling`], [`text`], [`time`] | exact value types without I/O |
 //!
 //! [`telemetry`] uses layers 1 and 2 only. [`clients`] does not use [`server`] or [`telemetry`].
@@ -39,3 +39,5 @@ pub mod startup;
 pub mod telemetry;
 pub mod text;
 pub mod time;
+pub mod trace_export;
+pub mod traces;

@@ -1,17 +1,20 @@
-//! The request that the current task works on. Log events and calls to other services contain the id of this request.
+//! The request that the current task works on. Log events and calls to other services contain the id of this request, and the id of
+//! its trace.
 //!
 //! The context is a task-local value and not a tracing span: creating a span costs time for each request, and most requests
 //! log nothing.
 
 use std::future::Future;
 
-use crate::ids::RequestId;
+use crate::{ids::RequestId, traces::Trace};
 
 /// A request and the service that handles it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestContext {
     pub service: &'static str,
     pub id: RequestId,
+    /// The position in the trace of the request. `None` if the caller sent none and nothing is recorded.
+    pub trace: Option<Trace>,
 }
 
 tokio::task_local! {
@@ -22,6 +25,16 @@ impl RequestContext {
     /// The request of the current task, if any.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok().flatten()
+    }
+
+    /// The position of the current task in its trace, if any.
+    pub fn current_trace() -> Option<Trace> {
+        CURRENT.try_with(|current| current.as_ref()?.trace.clone()).ok().flatten()
+    }
+
+    /// The `traceparent` of the current task, for a part of a batch. `None` if its spans are not recorded.
+    pub fn recorded_traceparent() -> Option<String> {
+        Self::current_trace().filter(Trace::is_recorded).map(|trace| trace.traceparent())
     }
 
     /// Runs `work` as part of `request`. A task that serves several requests passes `None`, and its log lines then

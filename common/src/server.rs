@@ -21,6 +21,7 @@ mod rate_limit;
 mod request_guard;
 mod request_key;
 mod request_log;
+mod request_span;
 mod settings;
 
 pub use access_control::{AccessConfig, AccessControl};

@@ -16,7 +16,7 @@ use crate::{
     reporting::{self, Heartbeats},
     server::{Listener, ReadinessCheck, ServerConfig, required_descriptors},
     shutdown::{self, STOP_TIMEOUT, Shutdown},
-    telemetry,
+    telemetry, trace_export,
 };
 
 /// A service. The binary of one service and the binary that runs all services use the same functions.
@@ -84,6 +84,7 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     let telemetry = telemetry::Config::from_env(&mut env);
     let reporting = (S::MUST_REPORT || shared::has_health_check_token(&mut env))
         .then(|| reporting::Config::from_env(&mut env, S::CALLER));
+    let traces = trace_export::Config::from_env(&mut env);
     let bind_address = Bind::from_env(&mut env, S::NAME, S::PORT);
     let server_config = ServerConfig::from_env(&mut env);
     let config = S::configure(&mut env);
@@ -97,6 +98,7 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     let Shutdown { draining, stop } = shutdown::on_signal(server_config.shutdown_delay)?;
     let listener = Listener::bind(S::NAME, bind_address, server_config.within_descriptors(descriptors, 1)).await?;
     let listener = listener.with_draining(draining);
+    let trace_export = trace_export::start(traces, &[S::NAME])?;
     let service = S::build(config, listener).await?;
     let address = service.address()?;
     tracing::info!(service = S::NAME, %address, "started; the documentation is at /docs");
@@ -123,6 +125,7 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
             reports_done.cancel();
             let _ = sender.await;
         }
+        trace_export.stop().await;
         result
     };
     let too_late = async {

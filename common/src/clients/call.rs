@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     CallError,
+    call_span::CallSpan,
     instances::{Instance, Instances},
 };
 use crate::{
@@ -259,14 +260,17 @@ impl ServiceClient {
         token: &Secret,
         method: Method,
         path: &str,
-    ) -> Result<reqwest::RequestBuilder, CallError> {
+    ) -> Result<(reqwest::RequestBuilder, CallSpan), CallError> {
         let url =
             instance.url.join(path).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))?;
-        let request = self.http.request(method, url).bearer_auth(token.expose());
-        Ok(match RequestContext::current() {
+        let context = RequestContext::current();
+        let span = CallSpan::begin(context.as_ref(), self.service, &method, &url);
+        let request = span.add_headers(self.http.request(method, url).bearer_auth(token.expose()));
+        let request = match context {
             Some(context) => request.header(RequestId::HEADER, context.id.as_str()),
             None => request,
-        })
+        };
+        Ok((request, span))
     }
 
     async fn send_once(
@@ -299,14 +303,16 @@ impl ServiceClient {
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, CallError> {
         let send_with = async |token: &Secret| {
-            let mut request = self.request(instance, token, method.clone(), path)?;
+            let (mut request, span) = self.request(instance, token, method.clone(), path)?;
             if let Some(timeout) = timeout {
                 request = request.timeout(timeout);
             }
             if let Some(body) = body.clone() {
                 request = request.header("content-type", "application/json").body(body);
             }
-            request.send().await.map_err(|error| CallError::of_transport(self.service, error))
+            let result = request.send().await.map_err(|error| CallError::of_transport(self.service, error));
+            span.end(result.as_ref().map(reqwest::Response::status));
+            result
         };
         let response = send_with(self.token.token()).await?;
         match self.token.fallback() {

@@ -4,17 +4,17 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{
-    Stream, StreamExt, TryFutureExt,
+    Stream, StreamExt,
     stream::{BoxStream, unfold},
 };
-use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use url::Url;
 
-use super::{CallError, Retry, call::call_with_retries};
+use super::{CallError, Retry, call::call_with_retries, call_span::CallSpan};
 use crate::{
     api::{Code, Problem},
     ids::RequestId,
@@ -128,9 +128,13 @@ impl ForwardingClient {
                 headers.append(header::AUTHORIZATION, value.clone());
             }
         }
-        let send = |_remaining| {
-            let response = self.http.get(url.clone()).headers(headers.clone()).send();
-            response.map_err(|error| CallError::of_transport(self.service, error))
+        let context = RequestContext::current();
+        let send = async |_remaining| {
+            let span = CallSpan::begin(context.as_ref(), self.service, &Method::GET, &url);
+            let request = span.add_headers(self.http.get(url.clone()).headers(headers.clone()));
+            let result = request.send().await.map_err(|error| CallError::of_transport(self.service, error));
+            span.end(result.as_ref().map(reqwest::Response::status));
+            result
         };
         call_with_retries(1, Retry::Safe, HEAD_DEADLINE, send).await.result
     }

@@ -14,7 +14,10 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use crate::request_context::RequestContext;
+use crate::{
+    request_context::RequestContext,
+    traces::{Span, SpanKind, Trace},
+};
 
 /// How long an incomplete batch waits for more requests if fewer than `max_in_flight` batches are in flight.
 const MAX_LINGER: Duration = Duration::from_millis(5);
@@ -49,6 +52,8 @@ pub enum BatchError {
 struct Pending<Q, A> {
     request: Q,
     context: Option<RequestContext>,
+    /// The span of the time in the queue.
+    queued: Option<Box<Span>>,
     responder: oneshot::Sender<A>,
 }
 
@@ -68,8 +73,10 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// all requests are answered.
     ///
     /// `call` receives a batch and returns one response per request, in the same order. It runs in the context of the first
-    /// request of the batch. For each further request of the batch, a log line at level debug contains the id of
-    /// this request and the id of the first request.
+    /// request of the batch whose trace is recorded, or of the first request if none is. For each further request of the batch, a log
+    /// line at level debug contains the id of this request and the id of the first request.
+    ///
+    /// The span of the batch has a link to the span `queued` of each request, which has a link to the span of the batch.
     pub fn new<F, Fut>(limits: BatchLimits, call: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
@@ -82,13 +89,20 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// Submits a request and waits for its response.
     pub async fn submit(&self, request: Q) -> Result<A, BatchError> {
         let (responder, response) = oneshot::channel();
-        let pending = Pending { request, context: RequestContext::current(), responder };
+        let context = RequestContext::current();
+        let queued = context.as_ref().and_then(|context| start_span(context, "queued")).map(Box::new);
+        let pending = Pending { request, context, queued, responder };
         self.queue.try_send(pending).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => BatchError::Full,
             mpsc::error::TrySendError::Closed(_) => BatchError::Stopped,
         })?;
         response.await.map_err(|_| BatchError::NoResponse)
     }
+}
+
+/// Begins a span below the position of a request. `None` if it would not be recorded.
+fn start_span(context: &RequestContext, name: &'static str) -> Option<Span> {
+    context.trace.as_ref()?.start_span(name, SpanKind::Internal)
 }
 
 async fn run_batches<Q, A, F, Fut>(limits: BatchLimits, call: Arc<F>, mut queue: mpsc::Receiver<Pending<Q, A>>)
@@ -137,20 +151,44 @@ where
     F: Fn(Vec<Q>) -> Fut,
     Fut: Future<Output = Vec<A>>,
 {
-    let first = batch.iter().find_map(|pending| pending.context.clone());
+    let first = context_of_batch(&batch);
+    let span = first.as_ref().and_then(|context| batch_span(context, &batch));
     let (mut requests, mut responders) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
-    for Pending { request, context, responder } in batch {
+    for Pending { request, context, queued, responder } in batch {
+        if let Some((mut queued, span)) = queued.zip(span.as_ref()) {
+            queued.link(span.trace());
+        }
         if let Some((first, context)) = first.as_ref().zip(context).filter(|(first, context)| *first != context) {
             tracing::debug!(service = context.service, request_id = %context.id, batch = %first.id, "the request is sent in a batch");
         }
         requests.push(request);
         responders.push(responder);
     }
-    let responses = RequestContext::scope(first, async { call(requests).await }).await;
+    let trace = span.as_ref().map(|span| span.trace().clone());
+    let context = first.map(|first| RequestContext { trace: trace.or(first.trace.clone()), ..first });
+    let responses = RequestContext::scope(context, async { call(requests).await }).await;
+    drop(span);
     for (responder, response) in responders.into_iter().zip(responses) {
         // Sending fails if the caller no longer waits.
         let _ = responder.send(response);
     }
+}
+
+/// The context of the first request whose trace is recorded, or of the first request if none is.
+fn context_of_batch<Q, A>(batch: &[Pending<Q, A>]) -> Option<RequestContext> {
+    let mut contexts = batch.iter().filter_map(|pending| pending.context.as_ref());
+    let is_recorded = |context: &&RequestContext| context.trace.as_ref().is_some_and(Trace::is_recorded);
+    contexts.clone().find(is_recorded).or_else(|| contexts.next()).cloned()
+}
+
+/// Begins the span of a batch, below the position of one of its requests, with a link to each request whose trace is recorded.
+fn batch_span<Q, A>(context: &RequestContext, batch: &[Pending<Q, A>]) -> Option<Span> {
+    let mut span = start_span(context, "batch")?;
+    span.set_count("buydesk.batch.size", batch.len());
+    for queued in batch.iter().filter_map(|pending| pending.queued.as_ref()) {
+        span.link(queued.trace());
+    }
+    Some(span)
 }
 
 /// The batches in flight and their sizes.

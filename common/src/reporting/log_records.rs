@@ -22,13 +22,16 @@ pub fn warning_sink(queue: ReportQueue) -> WarningSink {
 }
 
 fn into_report(record: LogRecord) -> Report {
-    let LogRecord { at, level, service, request_id, message, fields, target } = record;
+    let LogRecord { at, level, service, request_id, trace_id, message, fields, target } = record;
     let mut data = Map::new();
     data.insert("at".to_owned(), at.to_string().into());
     data.insert("instance".to_owned(), instance_name().into());
     data.insert("target".to_owned(), target.into());
     if let Some(id) = request_id {
         data.insert("request_id".to_owned(), id.into());
+    }
+    if let Some(id) = trace_id {
+        data.insert("trace_id".to_owned(), id.into());
     }
     if !fields.is_empty() {
         data.insert("fields".to_owned(), fields.into());

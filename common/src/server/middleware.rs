@@ -26,6 +26,7 @@ use super::{
     limits::REQUEST_TIMEOUT,
     query_parameters::QueryParameters,
     request_log::{AnsweredRequest, ImitatedResponse, RequestLog},
+    request_span::RequestSpan,
 };
 use crate::{
     access::Principal,
@@ -34,14 +35,17 @@ use crate::{
     error_chain::format_chain,
     ids::RequestId,
     request_context::RequestContext,
+    traces::ServiceTracer,
 };
 
-/// Assigns each request an id, applies the policy, the rate limit and the deadline, records metrics, and turns every failure into a
+/// Assigns each request an id and its position in a trace, applies the policy, the rate limit and the deadline, records metrics, and turns every failure into a
 /// [`Problem`].
 #[derive(Clone)]
 pub(super) struct RequestMiddleware {
     pub(super) service: &'static str,
     pub(super) metrics: HttpMetrics,
+    /// `None` if nothing is recorded.
+    pub(super) tracer: Option<ServiceTracer>,
     pub(super) log: Arc<RequestLog>,
     pub(super) rate_limit: RateLimit,
     pub(super) methods: Arc<AllowedMethods>,
@@ -73,7 +77,8 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let start = Instant::now();
         let id = RequestId::from_caller(request.header(RequestId::HEADER));
-        let context = RequestContext { service: self.middleware.service, id };
+        let (span, trace) = RequestSpan::begin(self.middleware.tracer, &request, &id);
+        let context = RequestContext { service: self.middleware.service, id, trace };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let accepts_gzip = compression::accepts_gzip(request.headers());
         let client = self.middleware.rate_limit.client_address(&request);
@@ -149,6 +154,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
                 elapsed,
             });
             self.middleware.metrics.observe(operation.map_or("none", |id| id.0), status, elapsed);
+            span.end(&method, self.middleware.log.route(operation), status);
             Ok(response)
         })
     }

@@ -38,6 +38,7 @@ use crate::{
     },
     config::{AcceptedCallers, Caller, TokenRefusal},
     metrics::Metrics,
+    traces::ServiceTracer,
 };
 
 /// Checks each component that the service needs.
@@ -260,9 +261,14 @@ fn endpoint<A: OpenApi + 'static>(api: A, apis: CheckedApis, ops: OpsEndpoints) 
     };
     let query_parameters = QueryParameters::new(checked, &types, DOCUMENTATION_PATHS, value_check);
     metrics.register_process();
+    let tracer = ServiceTracer::of(service);
+    if let Some(tracer) = tracer {
+        tracer.register_metrics(&metrics);
+    }
     let middleware = RequestMiddleware {
         service,
         metrics: HttpMetrics::register(&metrics),
+        tracer,
         log,
         rate_limit: rate_limit.counting(description.counted),
         methods: Arc::new(AllowedMethods::new(<(A, OpsApi)>::meta(), DOCUMENTATION_PATHS)),

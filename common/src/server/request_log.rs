@@ -99,6 +99,11 @@ impl RequestLog {
         }
     }
 
+    /// The documented path of an operation.
+    pub(super) fn route(&self, operation: Option<OperationId>) -> Option<&str> {
+        self.operations.get(operation?.0).map(|operation| operation.path.as_str())
+    }
+
     /// Logs a request. The cause of a 503 is logged where it was detected, so only a 500 is a warning, unless it is
     /// imitated.
     pub(super) fn record(&self, request: &AnsweredRequest<'_>) {

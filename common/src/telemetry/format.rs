@@ -24,6 +24,8 @@ struct JsonLine<'a> {
     service: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
     message: &'a str,
     #[serde(skip_serializing_if = "Map::is_empty")]
     fields: &'a Map<String, Value>,
@@ -64,9 +66,11 @@ impl Style {
                 }
             }
         }
-        if let Some(id) = &record.request_id {
-            line.push_str("  request_id=");
-            push_escaped(&mut line, id);
+        for (name, id) in [("request_id", &record.request_id), ("trace_id", &record.trace_id)] {
+            if let Some(id) = id {
+                let _ = write!(line, "  {name}=");
+                push_escaped(&mut line, id);
+            }
         }
         line.push_str(reset);
         line
@@ -74,9 +78,17 @@ impl Style {
 }
 
 fn json(record: &LogRecord) -> String {
-    let LogRecord { at, level, service, request_id, message, fields, target } = record;
-    let request_id = request_id.as_deref();
-    let line = JsonLine { timestamp: *at, level: level_name(*level), service, request_id, message, fields, target };
+    let LogRecord { at, level, service, request_id, trace_id, message, fields, target } = record;
+    let line = JsonLine {
+        timestamp: *at,
+        level: level_name(*level),
+        service,
+        request_id: request_id.as_deref(),
+        trace_id: trace_id.as_deref(),
+        message,
+        fields,
+        target,
+    };
     escape_rest(serde_json::to_string(&line).unwrap_or_default())
 }
 

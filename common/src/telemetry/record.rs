@@ -22,6 +22,7 @@ pub(super) struct Fields {
     critical: bool,
     service: Option<String>,
     request_id: Option<String>,
+    trace_id: Option<String>,
     message: Option<String>,
     others: Map<String, Value>,
 }
@@ -35,6 +36,9 @@ impl Fields {
         if self.request_id.is_none() {
             self.request_id.clone_from(&outer.request_id);
         }
+        if self.trace_id.is_none() {
+            self.trace_id.clone_from(&outer.trace_id);
+        }
         for (name, value) in &outer.others {
             if !self.others.contains_key(name) {
                 self.others.insert(name.clone(), value.clone());
@@ -42,10 +46,13 @@ impl Fields {
         }
     }
 
-    /// Adds the service and the id of the current request, unless the event or a span has set them.
+    /// Adds the service, the id and the trace id of the current request, unless the event or a span has set them.
     pub(super) fn add_request(&mut self, request: &RequestContext) {
         self.service.get_or_insert_with(|| request.service.to_owned());
         self.request_id.get_or_insert_with(|| request.id.to_string());
+        if let Some(trace) = &request.trace {
+            self.trace_id.get_or_insert_with(|| trace.id().to_string());
+        }
     }
 
     pub(super) fn into_record(self, level: Level, metadata: &Metadata<'static>, service: &'static str) -> LogRecord {
@@ -54,6 +61,7 @@ impl Fields {
             level,
             service: self.service.unwrap_or_else(|| service.to_owned()),
             request_id: self.request_id,
+            trace_id: self.trace_id,
             message: self.message.filter(|text| !text.is_empty()).unwrap_or_else(|| metadata.name().to_owned()),
             fields: self.others,
             target: metadata.target(),
@@ -65,6 +73,7 @@ impl Fields {
             "message" => self.message = Some(text),
             "service" => self.service = Some(text),
             "request_id" => self.request_id = Some(text),
+            "trace_id" => self.trace_id = Some(text),
             _ => self.set_other(name, text),
         }
     }
@@ -151,6 +160,7 @@ pub struct LogRecord {
     pub level: Level,
     pub service: String,
     pub request_id: Option<String>,
+    pub trace_id: Option<String>,
     pub message: String,
     pub fields: Map<String, Value>,
     /// The module that logged the event.
@@ -164,6 +174,7 @@ pub(super) fn dropped_lines(service: &'static str, count: u64) -> LogRecord {
         level: Level::Warning,
         service: service.to_owned(),
         request_id: None,
+        trace_id: None,
         message: "log lines were dropped because the reader of the log is too slow".to_owned(),
         fields: Map::from_iter([("count".to_owned(), count.into())]),
         target: module_path!(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::subscriber::with_default;
 
 use super::{layers::Logs, *};
-use crate::{ids::RequestId, request_context::RequestContext};
+use crate::{ids::RequestId, request_context::RequestContext, traces::Trace};
 
 const TRANSPORT_TARGET: &str = "test_transport";
 
@@ -82,7 +82,8 @@ fn json_line_contains_service_and_request_id() {
         let id = RequestId::from_caller(Some("r-1"));
         // The fields of spans are used although spans are below the log level.
         let outer = tracing::info_span!("work", attempt = 1_u32).entered();
-        RequestContext { service: "create-order", id }.enter(|| {
+        let trace = Trace::received("00-aaaabbbbccccddddaaaabbbbccccdddd-aaaabbbbccccdddd-01", "");
+        RequestContext { service: "create-order", id, trace }.enter(|| {
             let cause: &dyn std::error::Error = &std::io::Error::other("no such host");
             tracing::warn!(error = cause, status = 503, "request\nfailed");
             tracing::warn!(service = "db-proxy", attempt = 2_u32, "an event of another service");
@@ -99,6 +100,7 @@ fn json_line_contains_service_and_request_id() {
         ("level", Value::from("WARNING")),
         ("service", "create-order".into()),
         ("request_id", "r-1".into()),
+        ("trace_id", "aaaabbbbccccddddaaaabbbbccccdddd".into()),
         ("message", "request\nfailed".into()),
         ("fields", serde_json::json!({ "error": "no such host", "status": 503, "attempt": 1 })),
         ("target", module_path!().into()),
@@ -109,6 +111,7 @@ fn json_line_contains_service_and_request_id() {
     assert_eq!(json[1]["fields"]["attempt"], 2);
     assert_eq!((&json[2]["service"], &json[2]["request_id"]), (&"rates".into(), &"r-1".into()));
     assert_eq!((&json[3]["service"], json[3].get("request_id")), (&"buydesk".into(), None));
+    assert_eq!((&json[2]["trace_id"], json[3].get("trace_id")), (&json[0]["trace_id"], None));
 
     let copy = &copies[0];
     assert_eq!((copy.service.as_str(), copy.message.as_str()), ("create-order", "request\nfailed"));

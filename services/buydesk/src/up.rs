@@ -16,6 +16,7 @@ use common::{
     shutdown::{self, STOP_TIMEOUT, Shutdown},
     telemetry,
     time::format_age,
+    trace_export,
 };
 use db_proxy::database::shown_url;
 use futures_util::future::select_all;
@@ -25,8 +26,20 @@ use tracing::Instrument;
 
 use crate::{cli::UpArgs, program, table::Table};
 
-/// The number of services, including exchange-sim.
-const SERVICES: u64 = 10;
+/// The services, including exchange-sim.
+const SERVICE_NAMES: [&str; 10] = [
+    create_order::App::NAME,
+    fetch_orders::App::NAME,
+    price_cache_proxy::App::NAME,
+    price_updater::App::NAME,
+    db_proxy::App::NAME,
+    health_check::App::NAME,
+    rates::App::NAME,
+    users::App::NAME,
+    wallets::App::NAME,
+    exchange_sim::App::NAME,
+];
+const SERVICES: u64 = SERVICE_NAMES.len() as u64;
 /// The time after which `buydesk up` prints that orders cannot be placed yet.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time between two checks of readiness.
@@ -75,6 +88,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
         env.set_default("SIMULATED", "false");
     }
     let telemetry_config = telemetry::Config::from_env(&mut env);
+    let traces = trace_export::Config::from_env(&mut env);
     check_settings(&mut env, args.demo)?;
     let database = shown_url(db_proxy::database_url(&mut env).expose());
     let price_note = price_note(&mut env, args.demo);
@@ -95,6 +109,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let table = service_table(&listeners)?;
     let hints = CommandHints::new(&mut env, &listeners)?;
     let reporting_config = reporting::Config::from_env(&mut env, Caller::BUYDESK);
+    let trace_export = trace_export::start(traces, &SERVICE_NAMES)?;
     let queue = reports.queue();
     let flush = CancellationToken::new();
     let mut running = start_all(&mut env, listeners, reporting_config.heartbeat_interval, &queue).await?;
@@ -130,7 +145,9 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
             }
         }
         flush.cancel();
-        send_reports.await.context("the task that sends reports panicked")
+        let sent = send_reports.await.context("the task that sends reports panicked");
+        trace_export.stop().await;
+        sent
     };
     tokio::time::timeout(STOP_TIMEOUT, stop_all)
         .await

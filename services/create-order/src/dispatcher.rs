@@ -6,6 +6,7 @@ use common::{
     api::orders::{Outcome, Outcomes, PlaceOrderCommand, PlaceOrderCommands, Placed, RefusalReason, Refused},
     clients::{CallError, DispatchError, db_proxy::BATCH_LIMITS, results_of_batch},
     concurrency::batching::Batcher,
+    request_context::RequestContext,
     time::{DatabaseTime, Timestamp},
 };
 
@@ -57,7 +58,8 @@ impl OrderDispatcher {
     }
 
     /// Sends an order and waits for the decision.
-    pub async fn dispatch(&self, order: PlaceOrderCommand) -> DispatchResult {
+    pub async fn dispatch(&self, mut order: PlaceOrderCommand) -> DispatchResult {
+        order.traceparent = RequestContext::recorded_traceparent();
         let decision = self.batcher.submit(order).await??;
         if let Decision::Placed(placed) = &decision {
             self.log.record(placed);

@@ -87,6 +87,7 @@ impl OrderService {
             user_id: user,
             wallet_id: None,
             credit_wallet_id: None,
+            traceparent: None,
         };
         // Why no new order can be placed. An earlier order with the same key may exist.
         let mut local_error = None;

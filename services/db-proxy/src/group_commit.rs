@@ -13,6 +13,7 @@
 mod batch;
 mod health;
 mod metrics;
+mod spans;
 mod unit_of_work;
 
 use std::time::Duration;
@@ -23,10 +24,14 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use self::batch::{Batch, Submission};
+use self::{
+    batch::{Batch, Submission},
+    spans::{GroupSpans, end_transaction},
+};
 pub use self::{
     health::{NotWritable, WriteHealth},
     metrics::WriterMetrics,
+    spans::CommandTraces,
     unit_of_work::{Attempt, Decided, UnitOfWork, commit_batch},
 };
 use crate::{clock_check::ClockFault, database::DatabaseError};
@@ -138,6 +143,15 @@ impl<S: BatchStore> Writer<S> {
     /// Enqueues `commands` next to each other, and waits for the answer to each. If the queue has no room for all of them,
     /// none is enqueued.
     pub async fn submit(&self, commands: Vec<S::Command>) -> Vec<WriteResult<S::Decision>> {
+        self.submit_traced(commands, CommandTraces::of_request()).await
+    }
+
+    /// Like [`Writer::submit`], with the position of each command in its trace.
+    pub async fn submit_traced(
+        &self,
+        commands: Vec<S::Command>,
+        traces: CommandTraces,
+    ) -> Vec<WriteResult<S::Decision>> {
         let count = commands.len();
         let Ok(permits) = self.queue.try_reserve_many(count) else {
             let error = if self.queue.is_closed() { WriteError::ShuttingDown } else { WriteError::QueueFull };
@@ -146,9 +160,9 @@ impl<S: BatchStore> Writer<S> {
         self.metrics.record_submitted(count);
         let submitted_at = Instant::now();
         let mut receivers = Vec::with_capacity(count);
-        for (permit, command) in permits.zip(commands) {
+        for (index, (permit, command)) in permits.zip(commands).enumerate() {
             let (answer, receiver) = oneshot::channel();
-            permit.send(Submission { command, submitted_at, answer });
+            permit.send(Submission { command, submitted_at, answer, span: traces.start_command(index) });
             receivers.push(receiver);
         }
         let mut answers = Vec::with_capacity(count);
@@ -189,7 +203,11 @@ impl<S: BatchStore> WriterTask<S> {
 
     async fn process_batch(&self, mut batch: Batch<S>) {
         let submitted = batch.len();
-        let answers = self.commit_until_known(&mut batch).await;
+        let spans = GroupSpans::start(self.metrics.aggregate(), submitted, std::mem::take(&mut batch.spans));
+        let answers = self.commit_until_known(&mut batch, spans.as_ref()).await;
+        if let Some(spans) = spans {
+            spans.end(answers.iter().find_map(|answer| answer.as_ref().err().copied()));
+        }
         self.metrics.record_batch(batch.len(), batch.oldest.elapsed());
         self.metrics.record_done(submitted);
         batch.answer_callers(answers);
@@ -225,8 +243,13 @@ impl<S: BatchStore> WriterTask<S> {
     ///
     /// Before each attempt, commands of callers that no longer wait are dropped. Such a caller may send its command again
     /// with the same key, possibly to another instance.
-    async fn commit_until_known(&self, batch: &mut Batch<S>) -> Vec<WriteResult<S::Decision>> {
+    async fn commit_until_known(
+        &self,
+        batch: &mut Batch<S>,
+        spans: Option<&GroupSpans>,
+    ) -> Vec<WriteResult<S::Decision>> {
         let mut indeterminate = false;
+        let mut attempts = 0;
         let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
         loop {
             batch.drop_cancelled();
@@ -235,10 +258,13 @@ impl<S: BatchStore> WriterTask<S> {
                 return Vec::new();
             }
             let mut attempt = Attempt::default();
+            attempts += 1;
+            let transaction = spans.and_then(|spans| spans.start_transaction(attempts));
             self.health.begin_attempt();
             let result = timeout(ATTEMPT_TIMEOUT, self.store.commit_batch(&mut batch.commands, &mut attempt)).await;
             let result = result.unwrap_or(Err(DatabaseError::TimedOut));
             self.health.end_attempt(&result, attempt.commit_sent);
+            end_transaction(transaction, &attempt, result.as_ref().map(|_| ()));
             let error = match result {
                 Ok(decisions) => return decisions.into_iter().map(Ok).collect(),
                 Err(error) => error,

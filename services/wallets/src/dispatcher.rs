@@ -11,6 +11,7 @@ use common::{
     api::wallets::{MoveCommand, MoveCommands, MoveOutcomes, MoveRefusalReason, MoveRefused},
     clients::{CallError, DispatchError, db_proxy::MOVE_LIMITS, results_of_batch},
     concurrency::batching::Batcher,
+    request_context::RequestContext,
     time::{DatabaseTime, Timestamp},
 };
 
@@ -49,7 +50,8 @@ impl MovementDispatcher {
     }
 
     /// Sends a movement and waits for the decision.
-    pub async fn dispatch(&self, command: MoveCommand) -> DispatchResult {
+    pub async fn dispatch(&self, mut command: MoveCommand) -> DispatchResult {
+        command.traceparent = RequestContext::recorded_traceparent();
         let kind = MovementMetrics::kind_of(&command);
         let result = self.batcher.submit(command).await.map_err(DispatchError::from).flatten();
         self.metrics.record(kind, &result);

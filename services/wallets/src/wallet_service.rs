@@ -168,6 +168,7 @@ impl WalletService {
             owner: OwnerFilter::of(user),
             operation,
             transfer,
+            traceparent: None,
         };
         match self.dispatcher.dispatch(command).await {
             Ok(Decision::Moved { movement, replayed }) => Ok(Moved { movement, replayed }),

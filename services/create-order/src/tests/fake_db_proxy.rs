@@ -60,6 +60,7 @@ pub fn market_command() -> PlaceOrderCommand {
         user_id: None,
         wallet_id: None,
         credit_wallet_id: None,
+        traceparent: None,
     }
 }
 

@@ -1,14 +1,17 @@
 //! The commands of one transaction and the callers that wait for them.
 
+use common::traces::Span;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{BatchStore, WriteResult};
+use super::{BatchStore, WriteResult, spans::CommandSpan};
 
 /// A command in the queue.
 pub(super) struct Submission<S: BatchStore> {
     pub command: S::Command,
     pub submitted_at: Instant,
     pub answer: oneshot::Sender<WriteResult<S::Decision>>,
+    /// `None` if the trace of the command is not recorded.
+    pub span: Option<Box<Span>>,
 }
 
 /// Commands that are committed together. The caller of a command is at the same index as the command.
@@ -17,6 +20,8 @@ pub(super) struct Batch<S: BatchStore> {
     callers: Vec<oneshot::Sender<WriteResult<S::Decision>>>,
     /// When the oldest command was submitted.
     pub oldest: Instant,
+    /// The spans of the commands whose traces are recorded.
+    pub spans: Vec<CommandSpan>,
 }
 
 impl<S: BatchStore> Batch<S> {
@@ -25,12 +30,14 @@ impl<S: BatchStore> Batch<S> {
         let count = submissions.len();
         let (mut commands, mut callers) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let mut oldest = Instant::now();
-        for Submission { command, submitted_at, answer } in submissions.drain(..) {
+        let mut spans = Vec::new();
+        for Submission { command, submitted_at, answer, span } in submissions.drain(..) {
             commands.push(command);
             callers.push(answer);
             oldest = oldest.min(submitted_at);
+            spans.extend(span.map(|span| CommandSpan { span, submitted_at }));
         }
-        Self { commands, callers, oldest }
+        Self { commands, callers, oldest, spans }
     }
 
     pub fn len(&self) -> usize {

@@ -8,6 +8,7 @@ use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Hist
 /// Waiting commands, batch sizes, waiting times and failed commits of one aggregate's writer.
 #[derive(Clone)]
 pub struct WriterMetrics {
+    aggregate: &'static str,
     waiting: Gauge,
     sizes: Histogram,
     seconds: Histogram,
@@ -17,7 +18,7 @@ pub struct WriterMetrics {
 impl WriterMetrics {
     /// Registers `AGGREGATE_waiting_commands`, `AGGREGATE_group_size`, `AGGREGATE_wait_seconds` and
     /// `AGGREGATE_commit_failures`.
-    pub fn register(metrics: &Metrics, aggregate: &str) -> Self {
+    pub fn register(metrics: &Metrics, aggregate: &'static str) -> Self {
         let waiting = Gauge::default();
         metrics.register(&format!("{aggregate}_waiting_commands"), "Commands without a decision", waiting.clone());
         let sizes = Histogram::new([1.0, 4.0, 16.0, 64.0, 256.0, 1024.0]);
@@ -30,7 +31,11 @@ impl WriterMetrics {
             seconds.clone(),
         );
         metrics.register(&format!("{aggregate}_commit_failures"), "Failed attempts to commit", failures.clone());
-        Self { waiting, sizes, seconds, failures }
+        Self { aggregate, waiting, sizes, seconds, failures }
+    }
+
+    pub(super) fn aggregate(&self) -> &'static str {
+        self.aggregate
     }
 
     /// The metric of the number of commands that wait for a decision. Clones share its value.

@@ -34,7 +34,7 @@ use super::{
 use crate::{
     clock_check::ClockCheck,
     error::Error,
-    group_commit::{WriteError, Writer, all_or_error},
+    group_commit::{CommandTraces, WriteError, Writer, all_or_error},
 };
 
 pub struct OrderRoutes {
@@ -293,21 +293,22 @@ impl OrderRoutes {
     /// Returns one outcome for each order, or an error if an order is malformed or the outcome of any order is unknown.
     async fn place_all(&self, orders: Vec<PlaceOrderCommand>, caller: Caller) -> Result<Vec<Outcome>, Error> {
         let received_at = self.clock_check.database_time();
+        let traces = CommandTraces::of_batch(orders.iter().map(|order| order.traceparent.as_deref()));
         let commands = orders.into_iter().map(|order| place_command(order, received_at, caller));
         let commands: Result<Vec<_>, _> = commands.collect();
         let outcomes: Result<_, _> =
-            self.submit_commands(commands?).await?.into_iter().map(Outcome::try_from).collect();
+            self.submit_commands(commands?, traces).await?.into_iter().map(Outcome::try_from).collect();
         Ok(outcomes?)
     }
 
     async fn decide_quote(&self, command: Command) -> Result<Json<QuoteOutcome>, Problem> {
-        let decision = self.submit_commands(vec![command]).await?.pop();
+        let decision = self.submit_commands(vec![command], CommandTraces::of_request()).await?.pop();
         let outcome = QuoteOutcome::try_from(decision.ok_or(Error::Write(WriteError::ShuttingDown))?);
         Ok(Json(outcome.map_err(Error::from)?))
     }
 
-    async fn submit_commands(&self, commands: Vec<Command>) -> Result<Vec<Decision>, Error> {
-        Ok(all_or_error(self.writer.submit(commands).await)?)
+    async fn submit_commands(&self, commands: Vec<Command>, traces: CommandTraces) -> Result<Vec<Decision>, Error> {
+        Ok(all_or_error(self.writer.submit_traced(commands, traces).await)?)
     }
 }
 

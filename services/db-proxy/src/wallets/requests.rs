@@ -27,7 +27,7 @@ pub fn move_money_command(
     received_at: Timestamp,
     written_by: Caller,
 ) -> Result<MoveMoneyCommand, FieldError> {
-    let MoveCommand { client, key, asked_at, owner, operation, transfer } = command;
+    let MoveCommand { client, key, asked_at, owner, operation, transfer, traceparent: _ } = command;
     let user = match owner {
         OwnerFilter::User(user) => Some(user),
         OwnerFilter::Anonymous | OwnerFilter::Everybody => None,

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    group_commit::{WriteError, Writer, all_or_error},
+    group_commit::{CommandTraces, WriteError, Writer, all_or_error},
 };
 
 pub struct WalletRoutes {
@@ -130,9 +130,10 @@ impl WalletRoutes {
     ) -> Result<Vec<MoveOutcome>, Error> {
         check_group_size(movements.len())?;
         let received_at = self.service.clock_check.database_time();
+        let traces = CommandTraces::of_batch(movements.iter().map(|command| command.traceparent.as_deref()));
         let commands = movements.into_iter().map(|command| move_money_command(command, received_at, caller));
         let commands = commands.collect::<Result<Vec<_>, _>>()?;
-        let decisions = all_or_error(self.writer.submit(commands).await)?;
+        let decisions = all_or_error(self.writer.submit_traced(commands, traces).await)?;
         Ok(decisions.iter().map(outcome_of).collect::<Result<_, _>>()?)
     }
 }

@@ -51,6 +51,7 @@ fn command(wallet_id: WalletId, amount: &str) -> MoveCommand {
         owner: OwnerFilter::Anonymous,
         operation: Some(OperationCommand { wallet_id, operation_type: OperationType::Deposit, amount }),
         transfer: None,
+        traceparent: None,
     }
 }
 

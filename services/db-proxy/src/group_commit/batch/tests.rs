@@ -9,7 +9,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn batch_has_the_time_of_its_oldest_command_and_matches_callers_to_commands() {
     let submission = |command, submitted_at| {
         let (answer, receiver) = oneshot::channel();
-        (Submission::<ScriptedStore> { command, submitted_at, answer }, receiver)
+        (Submission::<ScriptedStore> { command, submitted_at, answer, span: None }, receiver)
     };
     let now = Instant::now();
     let earlier = |seconds| now.checked_sub(SECOND * seconds).unwrap();

@@ -43,6 +43,7 @@ fn request() -> PlaceOrderCommand {
         user_id: None,
         wallet_id: None,
         credit_wallet_id: None,
+        traceparent: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn deposit() -> MoveCommand {
             amount: "5".parse().unwrap(),
         }),
         transfer: None,
+        traceparent: None,
     }
 }
 

@@ -1,0 +1,100 @@
+//! Traces: the position of a request in a trace (W3C Trace Context), and the spans that services record (OpenTelemetry).
+//!
+//! Recording is off until [`install`] is called. While it is off, a `traceparent` that a caller sends is logged and passed on, and a
+//! request without one costs the lookup of one header.
+//!
+//! Spans are recorded at few places: each request that a service receives, each call to another service, each batch of requests, and
+//! each transaction of db-proxy. They use the OpenTelemetry API directly and not spans of `tracing`, because a span of `tracing` costs
+//! time for each request even if nothing is recorded.
+
+mod recorder;
+mod span;
+mod traceparent;
+
+use std::{borrow::Cow, sync::Arc};
+
+pub use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::{SpanContext, TraceId, TraceState};
+
+pub use self::{
+    recorder::{AlreadyInstalled, MAX_LINKS, ServiceTracer, SpanCounters, install},
+    span::Span,
+};
+
+/// The header with the position of the caller in its trace.
+pub const TRACEPARENT: &str = "traceparent";
+/// The header with further data of the systems that the trace passed. It is passed on as it is.
+pub const TRACESTATE: &str = "tracestate";
+
+/// A position in a trace: the span that new spans have as their parent.
+#[derive(Debug, Clone)]
+pub struct Trace(Arc<Position>);
+
+#[derive(Debug)]
+struct Position {
+    span: SpanContext,
+    /// The tracer of the service that handles the request. `None` if nothing is recorded.
+    tracer: Option<ServiceTracer>,
+}
+
+impl PartialEq for Trace {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.span == other.0.span
+    }
+}
+
+impl Eq for Trace {}
+
+impl Trace {
+    /// The position that a caller sent in the headers [`TRACEPARENT`] and [`TRACESTATE`]. `None` if `traceparent` is malformed. A
+    /// malformed `tracestate` is ignored.
+    pub fn received(traceparent: &str, tracestate: &str) -> Option<Self> {
+        let state = tracestate.parse::<TraceState>().unwrap_or_default();
+        traceparent::parse(traceparent, state).map(|span| Self::new(span, None))
+    }
+
+    fn new(span: SpanContext, tracer: Option<ServiceTracer>) -> Self {
+        Self(Arc::new(Position { span, tracer }))
+    }
+
+    /// The id of the trace. It is displayed as 32 hexadecimal digits.
+    pub fn id(&self) -> TraceId {
+        self.0.span.trace_id()
+    }
+
+    /// The value of the header [`TRACEPARENT`] of a call.
+    pub fn traceparent(&self) -> String {
+        traceparent::format(&self.0.span)
+    }
+
+    /// The value of the header [`TRACESTATE`] of a call. Empty if the call has no such header.
+    pub fn tracestate(&self) -> String {
+        self.0.span.trace_state().header()
+    }
+
+    /// Whether spans of this process are recorded, in this trace or in others.
+    pub fn has_tracer(&self) -> bool {
+        self.0.tracer.is_some()
+    }
+
+    /// Whether spans at this position are recorded.
+    pub fn is_recorded(&self) -> bool {
+        self.0.tracer.is_some() && self.0.span.is_sampled()
+    }
+
+    /// Begins a span below this position. `None` if it would not be recorded.
+    pub fn start_span(&self, name: impl Into<Cow<'static, str>>, kind: SpanKind) -> Option<Span> {
+        let tracer = self.0.tracer.filter(|_| self.0.span.is_sampled())?;
+        Some(tracer.start_span(Some(self), name, kind))
+    }
+
+    /// The position of another request, whose `traceparent` is part of a batch. The service of this position records its spans. `None`
+    /// if nothing is recorded or `traceparent` is malformed.
+    pub fn of_batch_member(&self, traceparent: &str) -> Option<Self> {
+        let tracer = self.0.tracer?;
+        traceparent::parse(traceparent, TraceState::default()).map(|span| Self::new(span, Some(tracer)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! The spans of commands, groups and transactions.
+//!
+//! Each command whose trace is recorded has a span `commit`, from its submission to its answer, below the request that sent it. A group
+//! has a span `group` below the first of these spans, and a span `transaction` for each attempt to commit it. The span of the group has
+//! a link to the span of each command, and each of them has a link to the span of the group.
+
+use common::{
+    request_context::RequestContext,
+    traces::{Span, SpanKind, Trace},
+};
+use tokio::time::Instant;
+
+use super::{Attempt, WriteError};
+use crate::database::DatabaseError;
+
+/// The positions in traces of the commands that one request contains.
+#[derive(Debug, Default)]
+pub struct CommandTraces {
+    /// The position of the request. `None` if nothing is recorded.
+    request: Option<Trace>,
+    /// The position of each command, if the request names the position of any.
+    commands: Vec<Option<Trace>>,
+}
+
+impl CommandTraces {
+    /// Commands that the current request contains, all at its position.
+    pub fn of_request() -> Self {
+        Self { request: RequestContext::current_trace().filter(Trace::has_tracer), commands: Vec::new() }
+    }
+
+    /// Commands that the current request has gathered from several requests. Each element is the `traceparent` of a command.
+    pub fn of_batch<'a>(traceparents: impl Iterator<Item = Option<&'a str>>) -> Self {
+        let traces = Self::of_request();
+        let Some(request) = &traces.request else { return traces };
+        let commands: Vec<_> = traceparents.map(|text| request.of_batch_member(text?)).collect();
+        if commands.iter().all(Option::is_none) { traces } else { Self { commands, ..traces } }
+    }
+
+    /// Begins the span of the command with this index.
+    pub(super) fn start_command(&self, index: usize) -> Option<Box<Span>> {
+        let position = match self.commands.get(index) {
+            Some(position) => position.as_ref(),
+            None => self.request.as_ref(),
+        };
+        position?.start_span("commit", SpanKind::Internal).map(Box::new)
+    }
+}
+
+/// The span of a command in a group.
+pub(super) struct CommandSpan {
+    pub(super) span: Box<Span>,
+    pub(super) submitted_at: Instant,
+}
+
+/// The spans of a group that is being committed. They end when this is dropped.
+pub(super) struct GroupSpans {
+    group: Span,
+    commands: Vec<CommandSpan>,
+}
+
+impl GroupSpans {
+    /// Begins the span of a group of `size` commands. `None` if the span of none of them is recorded.
+    pub(super) fn start(aggregate: &'static str, size: usize, mut commands: Vec<CommandSpan>) -> Option<Self> {
+        let mut group = commands.first()?.span.trace().start_span("group", SpanKind::Internal)?;
+        group.set("buydesk.aggregate", aggregate);
+        group.set_count("buydesk.group.size", size);
+        for CommandSpan { span, submitted_at } in &mut commands {
+            group.link(span.trace());
+            span.link(group.trace());
+            span.set_count("buydesk.group.size", size);
+            let queued = i64::try_from(submitted_at.elapsed().as_micros()).unwrap_or(i64::MAX);
+            span.set("buydesk.queued_us", queued);
+        }
+        Some(Self { group, commands })
+    }
+
+    /// Begins the span of an attempt to commit the group.
+    pub(super) fn start_transaction(&self, number: usize) -> Option<Span> {
+        let mut span = self.group.trace().start_span("transaction", SpanKind::Internal)?;
+        span.set_count("buydesk.transaction.attempt", number);
+        Some(span)
+    }
+
+    /// Ends the spans of a group that was answered with `error`, or with decisions.
+    pub(super) fn end(mut self, error: Option<WriteError>) {
+        let Some(error) = error else { return };
+        let kind = match error {
+            WriteError::QueueFull => "queue_full",
+            WriteError::Unavailable => "database_unavailable",
+            WriteError::Indeterminate => "outcome_unknown",
+            WriteError::Clock(_) => "clock",
+            WriteError::Internal => "internal",
+            WriteError::ShuttingDown => "shutting_down",
+        };
+        self.group.fail(kind);
+        for command in &mut self.commands {
+            command.span.fail(kind);
+        }
+    }
+}
+
+/// Ends the span of an attempt.
+pub(super) fn end_transaction(span: Option<Span>, attempt: &Attempt, result: Result<(), &DatabaseError>) {
+    let Some(mut span) = span else { return };
+    span.set("buydesk.transaction.commit_sent", attempt.commit_sent);
+    if let Err(error) = result {
+        span.fail(error.to_string());
+    }
+}
