@@ -23,11 +23,12 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("ids", &["text", "time"]),
     ("error_chain", &[]),
     ("metrics", &[]),
-    ("request_context", &["ids"]),
+    ("traces", &["metrics"]),
+    ("request_context", &["ids", "traces"]),
     ("startup", &[]),
     ("config", &["level", "money", "spelling", "time"]),
     ("redis_connection", &["config"]),
-    ("concurrency", &["request_context", "time"]),
+    ("concurrency", &["request_context", "time", "traces"]),
     ("api", &["ids", "level", "money", "spelling", "text", "time"]),
     ("access", &["api", "config", "ids"]),
     ("telemetry", &["config", "error_chain", "level", "request_context", "time"]),
@@ -50,6 +51,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
             "request_context",
             "startup",
             "telemetry",
+            "traces",
         ],
     ),
     (
@@ -66,6 +68,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
             "request_context",
             "startup",
             "time",
+            "traces",
         ],
     ),
     (
@@ -84,9 +87,13 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    ("trace_export", &["clients", "concurrency", "config", "error_chain", "reporting", "startup", "traces"]),
     ("process", &[]),
     ("shutdown", &[]),
-    ("service", &["clients", "config", "level", "process", "reporting", "server", "shutdown", "telemetry"]),
+    (
+        "service",
+        &["clients", "config", "level", "process", "reporting", "server", "shutdown", "telemetry", "trace_export"],
+    ),
 ];
 
 /// Crates that may depend on services.

@@ -20,3 +20,4 @@ mod openapi;
 mod query_parameters;
 mod responses;
 mod settings;
+mod traces;

@@ -4,6 +4,7 @@
 
 pub mod buydesk_up;
 pub mod client;
+pub mod collector;
 pub mod environment;
 pub mod exchange_faults;
 pub mod failover;

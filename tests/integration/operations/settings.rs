@@ -12,7 +12,7 @@ use common::{
     server::ServerConfig,
     service::Service,
     shutdown::STOP_TIMEOUT,
-    telemetry,
+    telemetry, trace_export,
 };
 
 /// Variables that no service reads in this test. The first five are for the command-line client; `NO_COLOR` is read only on a
@@ -35,6 +35,7 @@ fn collect_variables<S: Service>(variables: &mut BTreeMap<&'static str, BTreeSet
     if S::MUST_REPORT || shared::has_health_check_token(&mut env) {
         reporting::Config::from_env(&mut env, S::CALLER);
     }
+    trace_export::Config::from_env(&mut env);
     Bind::from_env(&mut env, S::NAME, S::PORT);
     ServerConfig::from_env(&mut env);
     S::configure(&mut env);
