@@ -12,7 +12,10 @@ pub mod price_cache;
 mod readiness;
 mod shared_read;
 
-pub use call::{CallOutcome, Retry, ServiceClient, http_client, http_client_with_connections, http_client_with_proxy};
+pub use call::{
+    CallOutcome, Retry, ServiceClient, http_client, http_client_with_connections, http_client_with_proxy,
+    http_client_with_timeout,
+};
 pub use call_error::CallError;
 pub use dispatch::{DispatchError, key_not_looked_up, results_of_batch, unknown_outcome};
 pub use forwarding::{ForwardedRead, ForwardedResponse, ForwardingClient, ForwardingError};

@@ -6,7 +6,7 @@
 //! | layer | modules | content |
 //! |---|---|---|
 //! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
-//! | 7 | [`process`], [`reporting`], [`shutdown`], [`trace_export`] | runtime and limits of the process; heartbeats and warnings for health-check; signals; sending recorded spans |
+//! | 7 | [`error_tracking`], [`process`], [`reporting`], [`shutdown`], [`trace_export`] | errors for Sentry; runtime and limits of the process; heartbeats and warnings for health-check; signals; sending recorded spans |
 //! | 6 | [`clients`] | typed clients of the services |
 //! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; uses [`access`], and of [`api`] only the error format, the health types, the schema rules, the checks of parameters and the keys |
 //! | 4 | [`telemetry`] | logs |
@@ -23,6 +23,7 @@ pub mod clients;
 pub mod concurrency;
 pub mod config;
 pub mod error_chain;
+pub mod error_tracking;
 pub mod ids;
 pub mod level;
 pub mod metrics;

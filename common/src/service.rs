@@ -12,6 +12,7 @@ pub use self::{command_line::Task, supervisor::TaskSupervisor};
 
 use crate::{
     config::{Bind, Caller, Env, connect_address, shared},
+    error_tracking::{self, ErrorTracker},
     process,
     reporting::{self, Heartbeats},
     server::{Listener, ReadinessCheck, ServerConfig, required_descriptors},
@@ -85,13 +86,15 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     let reporting = (S::MUST_REPORT || shared::has_health_check_token(&mut env))
         .then(|| reporting::Config::from_env(&mut env, S::CALLER));
     let traces = trace_export::Config::from_env(&mut env);
+    let error_tracking = error_tracking::Config::from_env(&mut env);
     let bind_address = Bind::from_env(&mut env, S::NAME, S::PORT);
     let server_config = ServerConfig::from_env(&mut env);
     let config = S::configure(&mut env);
     env.finish()?;
 
     let receiver = reporting::report_queue(S::NAME);
-    telemetry::init(&telemetry, S::NAME, reporting::warning_sink(receiver.queue()))?;
+    let errors = ErrorTracker::start(error_tracking);
+    telemetry::init(&telemetry, S::NAME, errors.with_sink(reporting::warning_sink(receiver.queue())))?;
     for warning in env.warnings() {
         tracing::warn!("{warning}");
     }
@@ -126,6 +129,7 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
             let _ = sender.await;
         }
         trace_export.stop().await;
+        errors.stop().await;
         result
     };
     let too_late = async {

@@ -88,11 +88,23 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("trace_export", &["clients", "concurrency", "config", "error_chain", "reporting", "startup", "traces"]),
+    ("error_tracking", &["clients", "config", "level", "reporting", "telemetry", "time"]),
     ("process", &[]),
     ("shutdown", &[]),
     (
         "service",
-        &["clients", "config", "level", "process", "reporting", "server", "shutdown", "telemetry", "trace_export"],
+        &[
+            "clients",
+            "config",
+            "error_tracking",
+            "level",
+            "process",
+            "reporting",
+            "server",
+            "shutdown",
+            "telemetry",
+            "trace_export",
+        ],
     ),
 ];
 

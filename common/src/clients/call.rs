@@ -140,6 +140,11 @@ pub fn http_client_with_connections(connections: usize) -> reqwest::Client {
     build_client(http_client_builder(connections.max(IDLE_CONNECTIONS)))
 }
 
+/// Like [`http_client`], but with a time limit for each request.
+pub fn http_client_with_timeout(timeout: Duration) -> reqwest::Client {
+    build_client(http_client_builder(IDLE_CONNECTIONS).timeout(timeout))
+}
+
 fn http_client_builder(idle_connections: usize) -> reqwest::ClientBuilder {
     // Fails if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use poem::{
     Request,
-    http::{HeaderMap, Method},
+    http::{HeaderMap, HeaderName, Method},
 };
 
 use super::common_paths::PROBE_PATHS;
@@ -12,6 +12,10 @@ use crate::{
     ids::RequestId,
     traces::{ServiceTracer, Span, SpanKind, TRACEPARENT, TRACESTATE, Trace},
 };
+
+// The lookup of a parsed name is faster than that of a text.
+const PARENT: HeaderName = HeaderName::from_static(TRACEPARENT);
+const STATE: HeaderName = HeaderName::from_static(TRACESTATE);
 
 /// The span of a request. It ends when this is dropped, also if the client has closed the connection.
 pub(super) struct RequestSpan(Option<Span>);
@@ -53,16 +57,16 @@ impl RequestSpan {
 
 /// The position that the caller sent. `None` if it sent none, several, or a malformed one.
 fn received_trace(headers: &HeaderMap) -> Option<Trace> {
-    let mut parents = headers.get_all(TRACEPARENT).into_iter();
+    let mut parents = headers.get_all(PARENT).into_iter();
     let parent = parents.next()?.to_str().ok()?;
     if parents.next().is_some() {
         return None;
     }
-    Trace::received(parent, &joined(headers, TRACESTATE))
+    Trace::received(parent, &joined(headers, &STATE))
 }
 
 /// The values of a header that may be sent in several lines.
-fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Cow<'a, str> {
+fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
     let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let first = values.next().unwrap_or_default();
     values.fold(Cow::Borrowed(first), |all, value| Cow::Owned(format!("{all},{value}")))

@@ -2,6 +2,7 @@
 //! addresses.
 
 mod ports;
+mod service_names;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use anyhow::Context;
 use common::{
     api::health::Component,
     config::{Bind, Caller, Env, Secret, connect_address, shared},
+    error_tracking::{self, ErrorTracker},
     process,
     reporting::{self, Heartbeats, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
@@ -24,21 +26,10 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use self::service_names::SERVICE_NAMES;
 use crate::{cli::UpArgs, program, table::Table};
 
-/// The services, including exchange-sim.
-const SERVICE_NAMES: [&str; 10] = [
-    create_order::App::NAME,
-    fetch_orders::App::NAME,
-    price_cache_proxy::App::NAME,
-    price_updater::App::NAME,
-    db_proxy::App::NAME,
-    health_check::App::NAME,
-    rates::App::NAME,
-    users::App::NAME,
-    wallets::App::NAME,
-    exchange_sim::App::NAME,
-];
+/// The number of services, including exchange-sim.
 const SERVICES: u64 = SERVICE_NAMES.len() as u64;
 /// The time after which `buydesk up` prints that orders cannot be placed yet.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -89,11 +80,13 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     }
     let telemetry_config = telemetry::Config::from_env(&mut env);
     let traces = trace_export::Config::from_env(&mut env);
+    let error_tracking = error_tracking::Config::from_env(&mut env);
     check_settings(&mut env, args.demo)?;
     let database = shown_url(db_proxy::database_url(&mut env).expose());
     let price_note = price_note(&mut env, args.demo);
     let reports = reporting::report_queue("buydesk");
-    telemetry::init(&telemetry_config, "buydesk", reporting::warning_sink(reports.queue()))?;
+    let errors = ErrorTracker::start(error_tracking);
+    telemetry::init(&telemetry_config, "buydesk", errors.with_sink(reporting::warning_sink(reports.queue())))?;
     for warning in env.warnings() {
         tracing::warn!("{warning}");
     }
@@ -147,6 +140,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
         flush.cancel();
         let sent = send_reports.await.context("the task that sends reports panicked");
         trace_export.stop().await;
+        errors.stop().await;
         sent
     };
     tokio::time::timeout(STOP_TIMEOUT, stop_all)

@@ -8,7 +8,7 @@ use std::{
 
 use common::{
     config::{Bind, Env, shared},
-    reporting,
+    error_tracking, reporting,
     server::ServerConfig,
     service::Service,
     shutdown::STOP_TIMEOUT,
@@ -36,6 +36,7 @@ fn collect_variables<S: Service>(variables: &mut BTreeMap<&'static str, BTreeSet
         reporting::Config::from_env(&mut env, S::CALLER);
     }
     trace_export::Config::from_env(&mut env);
+    error_tracking::Config::from_env(&mut env);
     Bind::from_env(&mut env, S::NAME, S::PORT);
     ServerConfig::from_env(&mut env);
     S::configure(&mut env);
