@@ -11,7 +11,7 @@
 //! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; uses [`access`], and of [`api`] only the error format, the health types, the schema rules, the checks of parameters and the keys |
 //! | 4 | [`telemetry`] | logs |
 //! | 3 | [`api`], [`access`] | the wire types and the error format; who may do what |
-//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`metrics`], [`redis_connection`], [`request_context`], [`startup`], [`traces`] | building blocks without domain or HTTP |
+//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`io_errors`], [`metrics`], [`redis_connection`], [`request_context`], [`startup`], [`traces`] | building blocks without domain or HTTP |
 //! | 1 | [`ids`], [`level`], [`money`], [`spelling`], [`text`], [`time`] | exact value types without I/O |
 //!
 //! [`telemetry`] uses layers 1 and 2 only. [`clients`] does not use [`server`] or [`telemetry`].
@@ -25,6 +25,7 @@ pub mod config;
 pub mod error_chain;
 pub mod error_tracking;
 pub mod ids;
+pub mod io_errors;
 pub mod level;
 pub mod metrics;
 pub mod money;

@@ -35,6 +35,9 @@ const QUICK_REFUSAL: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one connection, and concurrent reads use a few.
 const IDLE_CONNECTIONS: usize = 64;
+/// How long an idle connection is kept. The server must not close it first, because a request that is sent at that moment gets no
+/// response. Services close idle connections after 75 s (`server::limits::IDLE_TIMEOUT`).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The result of a call with retries.
 #[derive(Debug)]
@@ -151,6 +154,7 @@ fn http_client_builder(idle_connections: usize) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(idle_connections)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .tcp_nodelay(true)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

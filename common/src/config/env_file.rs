@@ -7,9 +7,9 @@ use std::{
     sync::LazyLock,
 };
 
-use anyhow::Context;
+use anyhow::anyhow;
 
-use crate::spelling::nearest;
+use crate::{io_errors::describe_file_error, spelling::nearest};
 
 /// The names of all settings of all services, from `.env.example`. A test compares that file with the variables that are read.
 static SETTINGS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
@@ -68,7 +68,11 @@ impl EnvFile {
         if !Path::new(".env").is_file() {
             return Ok(Self::default());
         }
-        let text = std::fs::read_to_string(".env").context("the file .env cannot be read")?;
+        let path = Path::new(".env");
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let reason = describe_file_error(path, &error);
+            anyhow!("the file .env in the working directory cannot be read: {reason}; correct it or its permissions, or remove it")
+        })?;
         Self::parse(&text).map_err(anyhow::Error::msg)
     }
 

@@ -12,7 +12,7 @@ pub const MAX_DRAINED: u64 = 16 * 1024 * 1024;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deadline of a request. The calls that handlers make have shorter deadlines.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may wait for its next request.
+/// How long a connection may wait for its next request. Longer than clients keep idle connections, so that clients close them.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a stopping service keeps connections without a request. A request that arrives in this time is answered, and its
 /// response closes the connection. So a request that was sent at the moment of the stop is not lost.

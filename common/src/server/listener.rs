@@ -2,12 +2,12 @@
 
 use std::{io::ErrorKind, net::SocketAddr};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::ServerConfig;
-use crate::config::Bind;
+use crate::{config::Bind, io_errors::describe_io_error};
 
 /// A bound socket, and the settings for its connections.
 #[derive(Debug)]
@@ -33,10 +33,10 @@ impl Listener {
                 "{service} cannot listen on {address}, because another program already listens on it; stop that program, or set \
                  {variable} to another port"
             ),
-            Err(error) => {
-                let hint = format!("set {variable} to another port, or BIND_HOST to another address");
-                Err(error).with_context(|| format!("{service} cannot listen on {address}; {hint}"))
-            }
+            Err(error) => bail!(
+                "{service} cannot listen on {address}: {}; set {variable} to another port, or BIND_HOST to another address",
+                describe_io_error(&error)
+            ),
         }
     }
 

@@ -18,13 +18,15 @@ mod workloads;
 
 use std::{
     fs::{self, OpenOptions},
+    io,
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
-use common::{config::Secret, shutdown, time::Timestamp};
+use common::{config::Secret, io_errors::describe_file_error, shutdown, time::Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +43,7 @@ use self::{
 };
 use crate::{
     cli::{LoadOptions, ReportFile, ReportFormat},
-    client::{ApiClient, Endpoint, print_line},
+    client::{ApiClient, ClientError, Endpoint, print_line},
 };
 
 /// The exit code after the second Ctrl-C: that of a command that SIGINT ends, as in a shell.
@@ -54,6 +56,18 @@ async fn exit_on_second_signal(first: CancellationToken) {
     if tokio::signal::ctrl_c().await.is_ok() {
         std::process::exit(INTERRUPTED);
     }
+}
+
+fn not_writable(path: &Path, error: &io::Error) -> ClientError {
+    let message = format!("The report {} cannot be written: {}.", path.display(), describe_file_error(path, error));
+    let next_step = match error.kind() {
+        io::ErrorKind::NotFound => "Create the folder, or name another file with --report.",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "Free space, or name a file on another disk with --report."
+        }
+        _ => "Name another file with --report.",
+    };
+    ClientError::new("report_not_writable", message, next_step)
 }
 
 /// The properties of a kind of load.
@@ -95,7 +109,7 @@ impl PreparedLoad {
         for ReportFile { path, .. } in &options.report {
             // A report that cannot be written is an error before the load, not after it.
             let opened = OpenOptions::new().create(true).append(true).open(path);
-            opened.with_context(|| format!("{} cannot be written", path.display()))?;
+            opened.map_err(|error| not_writable(path, &error))?;
         }
         let permitted = permit(client, kind.endpoint, kind.effect, options, json).await?;
         let Some(Permitted { simulated }) = permitted else { return Ok(None) };
@@ -162,7 +176,7 @@ impl PreparedLoad {
                 ReportFormat::Html => report.html(),
                 ReportFormat::Json => serde_json::to_string(&report)? + "\n",
             };
-            fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+            fs::write(path, text).map_err(|error| not_writable(path, &error))?;
         }
         if json {
             print_line(&serde_json::to_string(&report)?)?;

@@ -1,7 +1,10 @@
 //! The settings of exchange-sim.
 
+use std::path::Path;
+
 use common::{
     config::{AcceptedCallers, Caller, Env, shared},
+    io_errors::describe_file_error,
     time::{Clock, Timestamp},
 };
 
@@ -50,7 +53,10 @@ impl Config {
 fn read_timeline(env: &mut Env) -> Timeline {
     const NAME: &str = "SIM_TIMELINE";
     let Some(path) = env.text(NAME).map(str::to_owned) else { return Timeline::default() };
-    let json = std::fs::read(&path).map_err(|error| format!("the file must be readable: {error}"));
+    let json = std::fs::read(&path).map_err(|error| {
+        let reason = describe_file_error(Path::new(&path), &error);
+        format!("the file cannot be read: {reason}; create it, or set {NAME} to another file or to nothing")
+    });
     json.and_then(|json| parse_timeline(&json)).unwrap_or_else(|reason| {
         env.add_fault(NAME, Some(path), reason);
         Timeline::default()

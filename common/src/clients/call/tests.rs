@@ -1,10 +1,18 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
 use super::*;
-use crate::config::{AcceptedCallers, Caller, ServerKey};
+use crate::{
+    config::{AcceptedCallers, Caller, ServerKey},
+    server::limits,
+};
 
 #[test]
 fn processed_request_is_never_retried() {
@@ -228,4 +236,36 @@ async fn service_with_its_own_token_sends_no_other_token() {
         "db-proxy refuses the token of rates: INTERNAL_TOKEN differs, or the token or key that is set instead of it"
     );
     assert_eq!(served.await.unwrap(), [token.expose()]);
+}
+
+/// Starts a server that answers every request and keeps its connections open. Returns its URL, and the number of connections.
+async fn server_with_lasting_connections() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Relaxed);
+            tokio::spawn(async move {
+                while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {
+                    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                }
+            });
+        }
+    });
+    (url, connections)
+}
+
+#[tokio::test]
+async fn connection_is_not_used_when_its_server_may_be_closing_it() {
+    let (url, connections) = server_with_lasting_connections().await;
+    let client = http_client();
+    assert_eq!(client.get(&url).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!(connections.load(Relaxed), 1);
+    tokio::time::pause();
+    tokio::time::advance(limits::IDLE_TIMEOUT.saturating_sub(Duration::from_secs(5))).await;
+    tokio::time::resume();
+    assert_eq!(client.get(&url).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!(connections.load(Relaxed), 2);
 }

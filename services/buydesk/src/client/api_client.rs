@@ -12,6 +12,7 @@ use common::{
     api::{Code, Problem, RetryAdvice, Subcode, health::Readiness},
     clients::http_client,
     config::{Env, Secret},
+    io_errors::describe_io_error,
 };
 use reqwest::{
     RequestBuilder, StatusCode,
@@ -293,7 +294,8 @@ pub fn print_lines(texts: impl IntoIterator<Item = impl Display>) -> anyhow::Res
     let written = texts.into_iter().try_for_each(|text| writeln!(out, "{text}")).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        result => Ok(result.map(|()| true)?),
+        Err(error) => anyhow::bail!("the output cannot be written: {}", describe_io_error(&error)),
+        Ok(()) => Ok(true),
     }
 }
 

@@ -6,7 +6,9 @@ use std::{error::Error as _, fmt, io, time::Duration};
 use common::{
     api::{Code, Problem, REFERENCE_PATH, RetryAdvice, Subcode},
     config::ConfigError,
+    error_chain::format_for_users,
     ids::IdempotencyKey,
+    io_errors::describe_io_error,
 };
 use serde_json::{Map, Value, json};
 
@@ -326,7 +328,7 @@ pub fn error_document(error: &anyhow::Error) -> String {
         return Value::Object(error.document.clone()).to_string();
     }
     let code = if error.is::<ConfigError>() { "invalid_settings" } else { "command_failed" };
-    json!({ "code": code, "detail": format!("{error:#}") }).to_string()
+    json!({ "code": code, "detail": format_for_users(error.as_ref()) }).to_string()
 }
 
 /// Why a request got no response, in words for users.
@@ -337,12 +339,12 @@ fn describe_failure(error: &reqwest::Error) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     let io_error = causes.clone().find_map(|cause| cause.downcast_ref::<io::Error>());
     match io_error.map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => "the connection was refused".to_owned(),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
+        Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
         _ if error.is_connect() && causes.clone().any(|cause| cause.to_string().starts_with("dns error")) => {
             "its host name is unknown".to_owned()
         }
-        _ => causes.last().map_or_else(|| error.to_string(), ToString::to_string),
+        _ => io_error
+            .map_or_else(|| causes.last().map_or_else(|| error.to_string(), ToString::to_string), describe_io_error),
     }
 }
 

@@ -7,6 +7,7 @@
 use std::{fmt, fs, path::Path};
 
 use anyhow::Context;
+use common::io_errors::describe_file_error;
 use serde::Serialize;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     report::{FORMAT, LoadReport},
     statistics::{format_latency, format_rate},
 };
-use crate::table::Table;
+use crate::{client::ClientError, table::Table};
 
 /// In 1 of 100 comparisons of equal long loads, the means differ by more than this number of standard errors.
 const CRITICAL_STANDARD_ERRORS: f64 = 2.6;
@@ -97,7 +98,10 @@ fn latency(second: &Second, micros: u64) -> Option<u64> {
 /// Reads a report that `buydesk load --json` or `--report` wrote.
 pub fn read_report(file: &Path) -> anyhow::Result<LoadReport> {
     let shown = file.display();
-    let text = fs::read(file).with_context(|| format!("{shown} cannot be read"))?;
+    let text = fs::read(file).map_err(|error| {
+        let message = format!("The report {shown} cannot be read: {}.", describe_file_error(file, &error));
+        ClientError::new("report_not_readable", message, "Name a file that `buydesk load … --report FILE.json` wrote.")
+    })?;
     let report: LoadReport =
         serde_json::from_slice(&text).with_context(|| format!("{shown} is no report of `buydesk load` in JSON"))?;
     anyhow::ensure!(report.format == FORMAT, "{shown} has the format {}; this program reads {FORMAT}", report.format);

@@ -5,13 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use common::io_errors::describe_io_error;
+
 /// Why an SQLite file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the folder {} of the database file cannot be created: {}", folder.display(), FileFault(*kind, text))]
-    Folder { folder: PathBuf, kind: io::ErrorKind, text: String },
-    #[error("the file {} cannot be opened for writing: {}", path.display(), FileFault(*kind, text))]
-    File { path: PathBuf, kind: io::ErrorKind, text: String },
+    #[error("the folder {} of the database file cannot be created: {}", folder.display(), FileFault(*kind, reason))]
+    Folder { folder: PathBuf, kind: io::ErrorKind, reason: String },
+    #[error("the file {} cannot be opened for writing: {}", path.display(), FileFault(*kind, reason))]
+    File { path: PathBuf, kind: io::ErrorKind, reason: String },
     #[error(
         "the database file {} is in use by {}. One file can have only one db-proxy. Stop that process, or set DATABASE_URL to \
          another file; several db-proxies need PostgreSQL",
@@ -44,24 +46,18 @@ struct FileFault<'a>(io::ErrorKind, &'a str);
 
 impl fmt::Display for FileFault<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(kind, text) = self;
-        let (reason, remedy) = match kind {
-            io::ErrorKind::PermissionDenied => (
-                "the user of this process may not do that",
-                "Change the owner or the permissions, or set DATABASE_URL to a file in another folder",
-            ),
-            io::ErrorKind::ReadOnlyFilesystem => {
-                ("the file system is read-only", "Set DATABASE_URL to a file on another file system")
+        let Self(kind, reason) = self;
+        let remedy = match kind {
+            io::ErrorKind::PermissionDenied => {
+                "Change the owner or the permissions, or set DATABASE_URL to a file in another folder"
             }
-            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                ("a part of the path is a file and not a folder", "Correct the path in DATABASE_URL")
-            }
-            io::ErrorKind::IsADirectory => ("it is a folder", "Set DATABASE_URL to the path of a file"),
+            io::ErrorKind::ReadOnlyFilesystem => "Set DATABASE_URL to a file on another file system",
+            io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => "Correct the path in DATABASE_URL",
+            io::ErrorKind::IsADirectory => "Set DATABASE_URL to the path of a file",
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                ("the disk is full", "Free space, or set DATABASE_URL to a file on another disk")
+                "Free space, or set DATABASE_URL to a file on another disk"
             }
-            io::ErrorKind::NotFound => ("a part of the path does not exist", "Correct the path in DATABASE_URL"),
-            _ => (*text, "Correct the path in DATABASE_URL, or set it to another file"),
+            _ => "Correct the path in DATABASE_URL, or set it to another file",
         };
         write!(f, "{reason}. {remedy}")
     }
@@ -69,11 +65,16 @@ impl fmt::Display for FileFault<'_> {
 
 impl OpenError {
     pub fn of_folder(folder: &Path, error: &io::Error) -> Self {
-        Self::Folder { folder: folder.to_owned(), kind: error.kind(), text: error.to_string() }
+        let (folder, kind) = (folder.to_owned(), error.kind());
+        // If the folder exists, its creation succeeds, so this is a file of the same name.
+        if kind == io::ErrorKind::AlreadyExists {
+            return Self::of_folder(&folder, &io::ErrorKind::NotADirectory.into());
+        }
+        Self::Folder { folder, kind, reason: describe_io_error(error) }
     }
 
     pub fn of_file(path: &Path, error: &io::Error) -> Self {
-        Self::File { path: path.to_owned(), kind: error.kind(), text: error.to_string() }
+        Self::File { path: path.to_owned(), kind: error.kind(), reason: describe_io_error(error) }
     }
 
     /// The error of SQLite for a file that exists. SQLite does not report the error of the file system, so the file is opened

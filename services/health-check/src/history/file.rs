@@ -3,14 +3,16 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{BufRead, BufReader, ErrorKind, Write},
+    io::{self, BufRead, BufReader, ErrorKind, Write},
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
 };
 
-use anyhow::Context;
-use common::api::{alerts::Silence, history::HistoryPeriod};
+use common::{
+    api::{alerts::Silence, history::HistoryPeriod},
+    io_errors::{describe_file_error, describe_io_error},
+};
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of lines that wait to be written.
@@ -52,12 +54,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Records(Vec::new())),
-        Err(error) => return Err(error).with_context(|| error_context(path)),
+        Err(error) => return Err(unusable(path, &error)),
     };
     let mut records = Vec::new();
     let mut skipped = 0_u64;
     for line in BufReader::new(file).split(b'\n') {
-        let line = line.with_context(|| error_context(path))?;
+        let line = line.map_err(|error| unusable(path, &error))?;
         match serde_json::from_slice(&line) {
             Ok(record) => records.push(record),
             Err(_) => skipped += u64::from(!line.is_empty()),
@@ -69,8 +71,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
     Ok(Records(records))
 }
 
-fn error_context(path: &Path) -> String {
-    format!("the file of HEALTH_HISTORY_FILE={} cannot be used", path.display())
+fn unusable(path: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the file of HEALTH_HISTORY_FILE={} cannot be used: {}; set HEALTH_HISTORY_FILE to a file that health-check may create and write",
+        path.display(),
+        describe_file_error(path, error)
+    )
 }
 
 /// Appends lines to the file in a separate thread, so that a slow disk delays nothing else.
@@ -81,7 +87,7 @@ impl HistoryFile {
     /// Replaces the content of the file with these records, and starts the thread that appends further records.
     pub(super) fn replace(path: &Path, records: impl Iterator<Item = Record>) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = write_new(path, folder, records).with_context(|| error_context(path))?;
+        let file = write_new(path, folder, records).map_err(|error| unusable(path, &error))?;
         let (sender, receiver) = sync_channel(MAX_QUEUED);
         let path = path.to_owned();
         let builder = thread::Builder::new().name("history".to_owned());
@@ -98,7 +104,7 @@ impl HistoryFile {
 }
 
 /// Writes the records to a new file and renames it to `path`, so that a crash loses no records. Returns the file, open for appending.
-fn write_new(path: &Path, folder: Option<&Path>, records: impl Iterator<Item = Record>) -> std::io::Result<File> {
+fn write_new(path: &Path, folder: Option<&Path>, records: impl Iterator<Item = Record>) -> io::Result<File> {
     folder.map_or(Ok(()), fs::create_dir_all)?;
     let new = PathBuf::from(format!("{}.new", path.display()));
     let mut lines = Vec::new();
@@ -123,7 +129,8 @@ fn append_all(mut file: File, path: &Path, receiver: &Receiver<Record>) {
             Ok(()) => has_failed = false,
             Err(error) => {
                 if !std::mem::replace(&mut has_failed, true) {
-                    tracing::warn!(path = %path.display(), %error, "the history cannot be written; new records are kept in memory only");
+                    let error = describe_io_error(&error);
+                    tracing::warn!(path = %path.display(), error, "the history cannot be written; new records are kept in memory only");
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::{error::Error, fmt, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use common::io_errors::describe_io_error;
 use poem::{
     Endpoint, IntoResponse, Request, Response,
     endpoint::BoxEndpoint,
@@ -85,7 +86,7 @@ pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
         Some(Kind::TimedOut) => "it does not answer",
         // The standard library has no kind for a failed name lookup.
         _ if text.starts_with("failed to lookup address information") => "its host name cannot be resolved",
-        _ => return text,
+        _ => return cause.downcast_ref::<io::Error>().map_or(text, describe_io_error),
     };
     usual.to_owned()
 }

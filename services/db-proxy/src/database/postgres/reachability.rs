@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use common::startup::{OutageLine, OutageLog};
+use common::{
+    io_errors::describe_io_error,
+    startup::{OutageLine, OutageLog},
+};
 use futures_util::future::join_all;
 use sqlx::{ConnectOptions, Connection, Error, postgres::PgConnectOptions};
 use tokio::time::timeout;
@@ -166,7 +169,7 @@ fn reason_of(error: &Error) -> String {
             Kind::ConnectionReset | Kind::UnexpectedEof | Kind::BrokenPipe => {
                 "it closed the connection at once".to_owned()
             }
-            _ => error.to_string(),
+            _ => describe_io_error(error),
         },
         Error::Database(cause) => match LoginFault::of(error) {
             Some(fault) => fault.to_string(),

@@ -1,0 +1,53 @@
+//! Errors of the operating system in words for users, without error numbers.
+
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+/// Why an operation failed, such as `the disk is full`.
+pub fn describe_io_error(error: &io::Error) -> String {
+    // Another error inside describes itself.
+    if error.get_ref().is_some() {
+        return error.to_string();
+    }
+    let usual = match error.kind() {
+        ErrorKind::NotFound => "a part of the path does not exist",
+        ErrorKind::PermissionDenied => "the user of this process may not do that",
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
+        ErrorKind::NotADirectory => "a part of the path is a file and not a folder",
+        ErrorKind::IsADirectory => "it is a folder",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full",
+        ErrorKind::AddrInUse => "another program uses the address",
+        ErrorKind::AddrNotAvailable => "this machine does not have the address",
+        ErrorKind::ConnectionRefused => "the connection was refused",
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => "the connection was closed",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no network route to the host",
+        ErrorKind::TimedOut => "there was no response in time",
+        _ => return without_number(error),
+    };
+    usual.to_owned()
+}
+
+/// Why an operation on the file `path` failed. Names a folder that does not exist.
+pub fn describe_file_error(path: &Path, error: &io::Error) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match (error.kind(), folder) {
+        (ErrorKind::NotFound, Some(folder)) if !folder.exists() => {
+            format!("the folder {} does not exist", folder.display())
+        }
+        (ErrorKind::NotFound, _) => "it does not exist".to_owned(),
+        (ErrorKind::InvalidData, _) => "it is no text in UTF-8".to_owned(),
+        _ => describe_io_error(error),
+    }
+}
+
+/// The text of the error without the number that the standard library adds.
+fn without_number(error: &io::Error) -> String {
+    let text = error.to_string();
+    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
+    number.and_then(|number| text.strip_suffix(&number).map(str::to_owned)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests;
