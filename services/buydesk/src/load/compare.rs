@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     measures::Second,
     report::{FORMAT, LoadReport},
-    statistics::{format_latency, format_rate},
+    statistics::{format_latency, format_rate, whole},
 };
 use crate::{client::ClientError, table::Table};
 
@@ -176,7 +176,7 @@ impl fmt::Display for Comparison {
         let mut table = Table::new(["measure", "A", "B", "B / A", "difference"], &[1, 2, 3]);
         for Measure { name, a, b, ratio, difference } in &self.measures {
             let format = |value: f64| {
-                if name.starts_with('p') { format_latency(whole_micros(value)) } else { format_rate(value) }
+                if name.starts_with('p') { format_latency(whole(value)) } else { format_rate(value) }
             };
             let ratio = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
             table.add_row([(*name).to_owned(), format(*a), format(*b), ratio, difference.to_string()]);
@@ -184,11 +184,6 @@ impl fmt::Display for Comparison {
         write!(f, "{table}")?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\n{warning}"))
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a latency in whole microseconds")]
-fn whole_micros(value: f64) -> u64 {
-    value.round() as u64
 }
 
 impl fmt::Display for Difference {

@@ -11,9 +11,18 @@ pub fn per_second(count: u64, elapsed: Duration) -> f64 {
     (count as f64 / elapsed.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// Formats a rate, such as `4980` or `12.5`.
+/// Formats a rate, such as `4,980` or `12.5`.
 pub fn format_rate(rate: f64) -> String {
-    if rate >= 100.0 { format!("{rate:.0}") } else { format!("{rate:.1}") }
+    if rate >= 100.0 { format_count(whole(rate)) } else { format!("{rate:.1}") }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a measurement is not negative, and far below the range"
+)]
+pub fn whole(value: f64) -> u64 {
+    value.round() as u64
 }
 
 /// Formats a latency, such as `850 µs`, `2.13 ms` or `1.20 s`.
@@ -22,6 +31,17 @@ pub fn format_latency(micros: u64) -> String {
         0..1000 => format!("{micros} µs"),
         1000..1_000_000 => format!("{:.2} ms", micros as f64 / 1e3),
         _ => format!("{:.2} s", micros as f64 / 1e6),
+    }
+}
+
+/// Like [`format_latency`], without zeros at the end of the decimals, such as `2.1 ms` or `10 ms`.
+pub fn short_latency(micros: u64) -> String {
+    let text = format_latency(micros);
+    match text.split_once(' ') {
+        Some((number, unit)) if number.contains('.') => {
+            format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text,
     }
 }
 

@@ -8,7 +8,7 @@ use self::chart::{BarChart, Line, LineChart, Scale};
 use super::{Bar, LoadReport, OperationResult};
 use crate::load::{
     measures::{Latency, Second},
-    statistics::{format_count, format_latency, format_rate, per_second},
+    statistics::{format_count, format_latency, format_rate, per_second, short_latency, whole},
 };
 
 const STYLE: &str = include_str!("html/style.css");
@@ -35,9 +35,17 @@ impl Point {
 /// The HTML document of a report. It is also well-formed XML, save for its first line.
 pub fn document(report: &LoadReport) -> String {
     let title = escape(&report.title());
-    let points = points(&report.seconds);
+    let (during, after) = report.seconds.split_at(whole_seconds(report));
+    let mut points = points(during);
+    // A second of a shorter load is not whole.
+    if let [point] = points.as_mut_slice()
+        && report.elapsed_ms < 1000
+    {
+        point.responses_per_second = report.rate_per_second;
+    }
+    let late: u64 = after.iter().map(|second| second.responses).sum();
     let version = escape(&report.version);
-    let sections = [summary(report), rates(&points), latencies(&points), histogram(&report.histogram)].concat();
+    let sections = [summary(report), rates(&points, late), latencies(&points), histogram(&report.histogram)].concat();
     let started = report.started_at;
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -45,6 +53,14 @@ pub fn document(report: &LoadReport) -> String {
          <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n\
          <p>Started at <time datetime=\"{started}\">{started}</time>, by buydesk {version}.</p>\n{sections}</main>\n</body>\n</html>\n"
     )
+}
+
+/// The number of seconds in which the load was sent all the time. Later ones have only the last responses, and would look like a
+/// lower rate. A load of less than a second has no whole one, and is shown with all that it has.
+fn whole_seconds(report: &LoadReport) -> usize {
+    let whole = report.plan.duration_ms.min(report.elapsed_ms) / 1000;
+    let whole = usize::try_from(whole).unwrap_or(usize::MAX);
+    if whole == 0 { report.seconds.len() } else { whole.min(report.seconds.len()) }
 }
 
 /// Combines neighbouring seconds, so that there are at most [`MAX_POINTS`] points.
@@ -86,7 +102,8 @@ fn summary(report: &LoadReport) -> String {
         })
         .collect();
     rows.push(row("all", report.responses, report.rate_per_second, report.latency_us));
-    let mut content = table("Responses and latencies", &columns, &rows);
+    let mut content =
+        scrollable("Responses and latencies", "scroll", &table("Responses and latencies", &columns, &rows));
     if !report.failures.is_empty() {
         let rows: Vec<_> = report
             .failures
@@ -96,7 +113,8 @@ fn summary(report: &LoadReport) -> String {
                 vec![failure.code.clone(), status, format_count(failure.count)]
             })
             .collect();
-        content += &table("Unexpected responses", &["code", "status", "count"], &rows);
+        let failures = table("Unexpected responses", &["code", "status", "count"], &rows);
+        content += &scrollable("Unexpected responses", "scroll", &failures);
     }
     let sentences = report.sentences();
     if !sentences.is_empty() {
@@ -109,30 +127,38 @@ fn summary(report: &LoadReport) -> String {
     section("summary", "Summary", &content)
 }
 
-fn rates(points: &[Point]) -> String {
+/// `late` is the number of responses after the seconds that are shown.
+fn rates(points: &[Point], late: u64) -> String {
+    let mut lines = vec![Line {
+        name: "responses",
+        values: points.iter().map(|point| whole(point.responses_per_second)).collect(),
+    }];
+    if points.iter().any(|point| point.failed > 0) {
+        let values = points.iter().map(|point| {
+            let seconds = u64::try_from(point.to - point.from + 1).unwrap_or(1);
+            point.failed.div_ceil(seconds)
+        });
+        lines.push(Line { name: "unexpected", values: values.collect() });
+    }
     let chart = LineChart {
         id: "rate-chart",
         title: "Responses per second",
-        description: "The number of responses in each second. The table has the same numbers.",
+        description: "The number of responses in each second, and of those that were unexpected. The table has the same numbers.",
         scale: Scale::Linear,
         format: format_count,
-        lines: vec![Line { name: "responses", values: points.iter().map(whole_rate).collect() }],
+        lines,
     };
     let rows: Vec<_> = points
         .iter()
         .map(|point| vec![point.time(), format_rate(point.responses_per_second), format_count(point.failed)])
         .collect();
     let table = table("Responses per second", &["second", "responses per second", "unexpected"], &rows);
-    section("rates", "Rate over time", &pair(&chart.svg(), "Responses of each second", &table))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate is not negative, and far below the range"
-)]
-fn whole_rate(point: &Point) -> u64 {
-    point.responses_per_second.round() as u64
+    let mut content = pair(chart.title, &chart.svg(), "Responses of each second", &table);
+    if late > 0 {
+        let late = format_count(late);
+        let _ = writeln!(content, "<p>Further responses, which arrived after the last second of the load: {late}.</p>");
+    }
+    section("rates", "Rate over time", &content)
 }
 
 fn latencies(points: &[Point]) -> String {
@@ -146,7 +172,7 @@ fn latencies(points: &[Point]) -> String {
         description: "The median, the 99th percentile and the maximum of the latencies in each second, on a logarithmic scale. The \
                       table has the same numbers.",
         scale: Scale::Logarithmic,
-        format: format_latency,
+        format: short_latency,
         lines: vec![
             line("p50", |latency| latency.p50),
             line("p99", |latency| latency.p99),
@@ -161,7 +187,11 @@ fn latencies(points: &[Point]) -> String {
         })
         .collect();
     let table = table("Latency percentiles", &["second", "p50", "p90", "p99", "max"], &rows);
-    section("latencies", "Latency over time", &pair(&chart.svg(), "Latency percentiles of each second", &table))
+    section(
+        "latencies",
+        "Latency over time",
+        &pair(chart.title, &chart.svg(), "Latency percentiles of each second", &table),
+    )
 }
 
 fn histogram(bars: &[Bar]) -> String {
@@ -169,7 +199,7 @@ fn histogram(bars: &[Bar]) -> String {
         id: "histogram-chart",
         title: "Distribution of latencies",
         description: "The number of responses by latency. Each bar is a range of latencies. The table has the same numbers.",
-        bars: bars.iter().map(|bar| (format_latency(bar.up_to_us), bar.count)).collect(),
+        bars: bars.iter().map(|bar| (short_latency(bar.up_to_us), bar.count)).collect(),
     };
     let rows: Vec<_> = bars
         .iter()
@@ -177,18 +207,23 @@ fn histogram(bars: &[Bar]) -> String {
         .map(|bar| vec![format_latency(bar.above_us), format_latency(bar.up_to_us), format_count(bar.count)])
         .collect();
     let table = table("Responses by latency", &["more than", "at most", "responses"], &rows);
-    section("histogram", "Distribution of latencies", &pair(&chart.svg(), "Responses by latency", &table))
+    section("histogram", "Distribution of latencies", &pair(chart.title, &chart.svg(), "Responses by latency", &table))
 }
 
 fn section(id: &str, heading: &str, content: &str) -> String {
     format!("<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{heading}</h2>\n{content}</section>\n")
 }
 
-/// A chart with the table of its numbers beside it. The table is scrollable, also with the keyboard.
-fn pair(chart: &str, label: &str, table: &str) -> String {
-    format!(
-        "<div class=\"pair\">\n{chart}<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">\n{table}</div>\n</div>\n"
-    )
+/// A chart with the table of its numbers beside it.
+fn pair(chart_label: &str, chart: &str, table_label: &str, table: &str) -> String {
+    let chart_label = format!("Chart: {chart_label}");
+    let (chart, table) = (scrollable(&chart_label, "chart", chart), scrollable(table_label, "scroll", table));
+    format!("<div class=\"pair\">\n{chart}{table}</div>\n")
+}
+
+/// What may be wider or higher than its place can be scrolled, also with the keyboard.
+fn scrollable(label: &str, class: &str, content: &str) -> String {
+    format!("<div class=\"{class}\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">\n{content}</div>\n")
 }
 
 fn table(caption: &str, columns: &[&str], rows: &[Vec<String>]) -> String {

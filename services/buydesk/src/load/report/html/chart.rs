@@ -9,9 +9,13 @@ use crate::load::statistics::format_count;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 80.0;
-const RIGHT: f64 = 90.0;
-const TOP: f64 = 16.0;
+const RIGHT: f64 = 24.0;
+/// The names of the lines are above the chart.
+const TOP: f64 = 40.0;
 const BOTTOM: f64 = 36.0;
+/// The length of the sample of a line beside its name, and the distance of two samples.
+const SAMPLE: f64 = 28.0;
+const NAME_WIDTH: f64 = 130.0;
 /// The labels of the horizontal axis.
 const X_LABELS: usize = 6;
 
@@ -127,6 +131,21 @@ fn grid(svg: &mut String, axis: &Axis, format: fn(u64) -> String) {
     }
 }
 
+/// The names of the lines, each beside a sample of its line.
+fn legend(svg: &mut String, lines: &[Line]) {
+    for (number, Line { name, .. }) in lines.iter().enumerate() {
+        let start = LEFT + NAME_WIDTH * number as f64;
+        let (end, x, y) = (start + SAMPLE, start + SAMPLE + 6.0, TOP - 24.0);
+        let text_y = y + 4.0;
+        let _ = writeln!(
+            svg,
+            "<line class=\"line s{number}\" x1=\"{start}\" y1=\"{y}\" x2=\"{end}\" y2=\"{y}\"/>\
+             <text x=\"{x}\" y=\"{text_y}\">{}</text>",
+            escape(name)
+        );
+    }
+}
+
 fn x_label(svg: &mut String, x: f64, label: &str) {
     let y = HEIGHT - BOTTOM + 18.0;
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", escape(label));
@@ -143,25 +162,21 @@ impl LineChart {
         for index in (0..count).step_by(count.div_ceil(X_LABELS).max(1)) {
             x_label(&mut svg, LEFT + span * index as f64, &format!("{} s", index + 1));
         }
-        for (number, Line { name, values }) in lines.iter().enumerate() {
+        for (number, Line { values, .. }) in lines.iter().enumerate() {
             let points: Vec<_> = values
                 .iter()
                 .enumerate()
                 .map(|(index, &value)| format!("{:.1},{:.1}", LEFT + span * index as f64, axis.y(value)))
                 .collect();
-            // A single point is drawn as a short line.
+            // A single point is drawn as a level line.
             let only = values
                 .first()
                 .filter(|_| values.len() == 1)
-                .map(|&value| format!("{:.1},{:.1}", LEFT + 12.0, axis.y(value)));
+                .map(|&value| format!("{:.1},{:.1}", LEFT + span, axis.y(value)));
             let points = points.into_iter().chain(only).collect::<Vec<_>>().join(" ");
-            let (x, y) = (WIDTH - RIGHT + 6.0, axis.y(values.last().copied().unwrap_or(0)) + 4.0);
-            let _ = writeln!(
-                svg,
-                "<polyline class=\"line s{number}\" points=\"{points}\"/><text x=\"{x}\" y=\"{y:.1}\">{}</text>",
-                escape(name)
-            );
+            let _ = writeln!(svg, "<polyline class=\"line s{number}\" points=\"{points}\"/>");
         }
+        legend(&mut svg, lines);
         svg + "</svg>\n"
     }
 }

@@ -69,7 +69,7 @@ fn document_is_well_formed_and_each_chart_has_a_table_beside_it() {
     // The summary has a table of latencies and one of failures.
     assert_eq!((count("svg"), count("table"), count("caption")), (3, 5, 5));
     assert_eq!(elements.values("html", "lang"), ["en"]);
-    assert_eq!(elements.values("div", "tabindex"), ["0"; 3]);
+    assert_eq!(elements.values("div", "tabindex"), ["0"; 8]);
     assert!(elements.text.contains("Check: 99 acknowledged"), "{}", elements.text);
 }
 
@@ -84,7 +84,7 @@ fn screen_readers_find_the_names_of_charts_regions_and_headers() {
     for id in labels.flat_map(|(_, _, value)| value.split(' ')) {
         assert!(ids.contains(&id), "nothing has the id {id}");
     }
-    assert_eq!(elements.values("div", "aria-label").len(), 3);
+    assert_eq!(elements.values("div", "aria-label").len(), 7);
     assert!(elements.values("th", "scope").iter().all(|scope| ["col", "row"].contains(scope)));
     assert_eq!(elements.values("th", "scope").len(), elements.counts["th"]);
 }
@@ -112,6 +112,24 @@ fn report_without_responses_has_empty_charts() {
     let mut report = report(None);
     (report.seconds, report.histogram) = (Vec::new(), Vec::new());
     assert_eq!(Elements::parse(&document(&report)).counts["svg"], 3);
+}
+
+/// The rate of the last second would seem lower.
+#[test]
+fn responses_after_the_last_second_of_the_load_are_counted_but_not_drawn() {
+    let mut report = report(None);
+    report.seconds.push(Second { responses: 3, failed: 0, ..report.seconds[0] });
+    let elements = Elements::parse(&document(&report));
+    let drawn = elements.values("polyline", "points");
+    // A single point is drawn as a level line, of two points.
+    assert!(drawn.iter().all(|points| points.split(' ').count() == 2), "{drawn:?}");
+    assert!(elements.text.contains("after the last second of the load: 3."), "{}", elements.text);
+}
+
+#[test]
+fn unexpected_responses_have_a_line_of_their_own() {
+    let lines = |report| Elements::parse(&document(&report)).counts["polyline"];
+    assert_eq!((lines(report(None)), lines(report(Some(failure())))), (4, 5));
 }
 
 #[test]
