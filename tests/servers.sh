@@ -17,12 +17,14 @@ needed=(
   "nginx|find_nginx|nginx"
   "strace|find_strace|strace"
   "unshare|find_unshare|util-linux"
+  "Locust|find_locust|python3-venv"
 )
 
 readonly start_tries=5       # each with a new port, because another process may have taken the free one
 readonly ready_seconds=30    # until a server responds
 readonly runner_stop_seconds=15 # nextest allows its tests 10 s to end
 readonly server_stop_seconds=10
+readonly locust_version=2.47.0 # the same as in deployment/docker-compose.yml
 
 say() { printf 'tests: %s\n' "$*" >&2; }
 die() {
@@ -69,6 +71,16 @@ find_prometheus() {
 find_nginx() {
   TEST_NGINX=${TEST_NGINX:-$(PATH=$PATH:/usr/sbin command -v nginx || true)}
   [[ -n $TEST_NGINX && -x $TEST_NGINX ]]
+}
+
+# Locust comes from PyPI, and is installed once for this folder, in target/ci-tools.
+find_locust() {
+  if [[ -z ${TEST_LOCUST:-} ]]; then
+    # shellcheck source=.ci/tools.sh disable=SC1091
+    declare -F python_tool >/dev/null || . .ci/tools.sh
+    TEST_LOCUST=$(python_tool locust "$locust_version" locust) || TEST_LOCUST=
+  fi
+  [[ -n $TEST_LOCUST && -x $TEST_LOCUST ]]
 }
 
 # Debian installs each version in its own folder outside PATH. The newest version is used.
@@ -359,5 +371,5 @@ set_up() {
     ! id postgres >/dev/null 2>&1 || server_user=postgres
   fi
   export TEST_SERVER_USER=$server_user TEST_POSTGRES_BIN TEST_REDIS_SERVER TEST_FAKETIME_LIBRARY TEST_PATRONI TEST_ETCD TEST_HAPROXY
-  export TEST_PROMETHEUS TEST_PROMTOOL TEST_NGINX
+  export TEST_PROMETHEUS TEST_PROMTOOL TEST_NGINX TEST_LOCUST
 }

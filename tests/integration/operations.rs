@@ -13,6 +13,7 @@ mod http_conventions;
 mod kubernetes;
 mod least_privilege;
 mod load_command;
+mod locust;
 mod monitoring;
 mod nginx;
 mod one_address;

@@ -238,6 +238,7 @@ fn container_receives_no_secret_of_another_container() {
         ("pgadmin", &["PGADMIN_PASSWORD", "POSTGRES_READONLY_PASSWORD"]),
         ("prometheus", &[]),
         ("grafana", &["GRAFANA_PASSWORD"]),
+        ("locust", &["OPERATOR_TOKEN"]),
     ]);
     let found: BTreeMap<_, _> = services.iter().map(|(name, lines)| (*name, secrets_of(lines))).collect();
     let expected: BTreeMap<_, BTreeSet<String>> =
