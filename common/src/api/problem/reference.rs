@@ -31,7 +31,7 @@ pub fn reference_html() -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Errors of Buydesk</title>\n\
-         <style>{STYLE}</style></head>\n<body>\n<h1>Errors</h1>\n<p>{introduction}</p>\n{sections}</body>\n</html>\n"
+         <style>{STYLE}</style></head>\n<body>\n<main>\n<h1>Errors</h1>\n<p>{introduction}</p>\n{sections}</main>\n</body>\n</html>\n"
     )
 }
 
