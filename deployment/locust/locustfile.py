@@ -1,6 +1,6 @@
 """Load of a running platform with Locust. Each simulated user checks every response exactly.
 
-  locust -f deployment/locust/locustfile.py --host http://127.0.0.1:8080        # web page at http://127.0.0.1:8089
+  locust -f deployment/locust/locustfile.py --host http://127.0.0.1:8080 --web-host 127.0.0.1   # page: http://127.0.0.1:8089
   locust … --headless --users 50 --spawn-rate 10 --run-time 1m --json-file report
 
 The host is nginx of the compose file, or create-order; then WALLETS_URL and USERS_URL are the addresses of the other two services.
