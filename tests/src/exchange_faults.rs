@@ -193,7 +193,7 @@ impl Run {
         let mut config = updater_config(plan.websockets);
         config.clock = clock;
         config.transport = Some(Arc::new(InProcess::new(endpoint)));
-        config.connector = Some(Arc::new(simulated_exchanges::InProcess(simulation.clone())));
+        config.connector = Some(Arc::new(simulated_exchanges::InProcessConnector(simulation.clone())));
 
         let upstreams = Arc::new(InProcessUpstreams::new(clock));
         let prices = PriceReader::with_source(upstreams.clone(), None, clock);

@@ -30,17 +30,17 @@ pub fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
 }
 
 /// Connects to the websockets of simulated exchanges. The path of the URL selects the exchange.
-pub struct InProcess(pub Simulation);
+pub struct InProcessConnector(pub Simulation);
 
 #[async_trait]
-impl Connector for InProcess {
+impl Connector for InProcessConnector {
     async fn connect(&self, url: &Url) -> Result<Connection, ConnectionError> {
-        let end = self.0.websocket(url.path(), url.query()).await.map_err(|error| match error {
+        let socket = self.0.websocket(url.path(), url.query()).await.map_err(|error| match error {
             WebSocketError::Status(status) => ConnectionError::Status { status, retry_after: None },
             error => ConnectionError::Unreachable(error.to_string()),
         })?;
-        let pongs = end.sender.clone();
-        let incoming = stream::unfold((end.receiver, pongs), async |(mut receiver, pongs)| {
+        let pongs = socket.sender.clone();
+        let incoming = stream::unfold((socket.receiver, pongs), async |(mut receiver, pongs)| {
             let message = match receiver.recv().await? {
                 FromExchange::Text(text) => IncomingMessage::Text(text),
                 FromExchange::Ping => {
@@ -52,7 +52,7 @@ impl Connector for InProcess {
             };
             Some((Ok(message), (receiver, pongs)))
         });
-        let outgoing = sink::unfold(end.sender, async |sender: mpsc::Sender<FromClient>, message| {
+        let outgoing = sink::unfold(socket.sender, async |sender: mpsc::Sender<FromClient>, message| {
             let message = match message {
                 OutgoingMessage::Text(text) => FromClient::Text(text),
                 OutgoingMessage::Ping => FromClient::Ping,

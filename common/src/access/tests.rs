@@ -29,8 +29,8 @@ fn principals() -> Vec<(&'static str, Principal)> {
     ]
 }
 
-/// Returns the names of the principals that a rule permits. For each denied principal, the set contains whether it is
-/// anonymous, and the status of the response.
+/// Returns the names of the principals that a rule permits, and a set of pairs for the denied principals. A pair states whether
+/// the principal is anonymous, and the status of the response.
 fn outcomes(rule: Rule, anonymous: AnonymousAccess) -> (Vec<&'static str>, HashSet<(bool, u16)>) {
     let (mut permitted, mut statuses) = (Vec::new(), HashSet::new());
     for (name, principal) in principals() {
@@ -45,7 +45,7 @@ fn outcomes(rule: Rule, anonymous: AnonymousAccess) -> (Vec<&'static str>, HashS
     (permitted, statuses)
 }
 
-const EVERYBODY: [&str; 8] = ["anonymous", "none", "orders", "wallets", "read", "orders+read", "all", "operator"];
+const ALL_NAMES: [&str; 8] = ["anonymous", "none", "orders", "wallets", "read", "orders+read", "all", "operator"];
 
 #[test]
 fn each_rule_permits_exactly_its_principals() {
@@ -56,18 +56,18 @@ fn each_rule_permits_exactly_its_principals() {
         Scope::Read => &["read", "orders+read", "all", "operator"],
     };
     for anonymous in [On, Off] {
-        assert_eq!(outcomes(Rule::Public, anonymous), (EVERYBODY.to_vec(), HashSet::new()));
+        assert_eq!(outcomes(Rule::Public, anonymous), (ALL_NAMES.to_vec(), HashSet::new()));
         for scope in Scope::ALL {
             let users = with_scope(scope).to_vec();
             // Anonymous requests receive 401, and keys without the scope 403.
             let denied = HashSet::from([(true, 401), (false, 403)]);
             assert_eq!(outcomes(Rule::User(scope), anonymous), (users.clone(), denied.clone()));
-            let customers = match anonymous {
+            let expected = match anonymous {
                 On => ([&["anonymous"], with_scope(scope)].concat(), HashSet::from([(false, 403)])),
                 Off => (users, denied),
             };
-            assert_eq!(outcomes(Rule::Customer(scope), anonymous), customers);
-            let (mut permitted, mut denied) = customers;
+            assert_eq!(outcomes(Rule::Customer(scope), anonymous), expected);
+            let (mut permitted, mut denied) = expected;
             permitted.retain(|name| *name != "operator");
             denied.insert((false, 403));
             assert_eq!(outcomes(Rule::CustomerOnly(scope), anonymous), (permitted, denied));
@@ -105,6 +105,7 @@ fn rule_of_unknown_operation_is_none() {
 fn no_operation_on_orders_is_public() {
     for policy in POLICY {
         for (id, rule) in policy.operations() {
+            // `sources_order` and `set_sources_order` concern the order in which sources are read, not orders of customers.
             let is_of_orders = id.contains("order") && !id.starts_with("sources") && id != "set_sources_order";
             assert!(!is_of_orders || rule != Rule::Public, "{}: {id}", policy.service);
         }

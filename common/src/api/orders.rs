@@ -135,7 +135,7 @@ pub struct OrderPayload {
     /// A wallet of the caller, in the currency of the order. Its balance pays the amount, in the same transaction as the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wallet_id: Option<String>,
-    /// A wallet of the caller in BTC. It receives the bitcoin, in the same transaction. Only beside `wallet_id`.
+    /// A wallet of the caller in BTC. It receives the bitcoin, in the same transaction. Requires `wallet_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit_wallet_id: Option<String>,
 }
@@ -288,7 +288,7 @@ pub struct PlaceOrderCommand {
     /// The wallet of the user that pays the amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wallet_id: Option<WalletId>,
-    /// The wallet of the user that receives the bitcoin. Only beside `wallet_id`.
+    /// The wallet of the user that receives the bitcoin. Requires `wallet_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit_wallet_id: Option<WalletId>,
     /// The position of the request in its trace, in the form of the header `traceparent`. Absent if the trace is not recorded.

@@ -102,7 +102,7 @@ impl PriceState {
     }
 }
 
-/// The words that mark a price wherever it is shown. Empty for a real and fresh price.
+/// The marks that are shown with a price: `simulated` and `prolonged`. Empty for a real and fresh price.
 pub fn price_marks(simulated: bool, state: PriceState) -> Vec<String> {
     let marks = [("simulated", simulated), ("prolonged", state == PriceState::Prolonged)];
     marks.into_iter().filter(|(_, is_set)| *is_set).map(|(mark, _)| mark.to_owned()).collect()

@@ -73,7 +73,7 @@ pub struct UserPayload {
     pub name: Option<String>,
 }
 
-/// The changes of a user as they are sent to the users service. No field is validated yet. An absent field does not change.
+/// The changes of a user as they are sent to the users service. No field is validated yet. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "ChangeUser")]
@@ -93,7 +93,7 @@ pub struct CreateUserCommand {
     pub name: UserName,
 }
 
-/// A request of users to db-proxy to change a user. An absent field does not change.
+/// A request of users to db-proxy to change a user. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct UpdateUserCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -228,7 +228,7 @@ pub struct PlaceArgs {
     /// Id of the wallet that pays, in the currency of the order. By default, no wallet pays.
     #[arg(long)]
     pub wallet: Option<WalletId>,
-    /// Id of the wallet in BTC that receives the bitcoin. Only beside --wallet.
+    /// Id of the wallet in BTC that receives the bitcoin. Requires --wallet.
     #[arg(long, value_name = "WALLET", requires = "wallet")]
     pub credit_wallet: Option<WalletId>,
     /// Your reference for the order, such as the number of an invoice.

@@ -28,8 +28,10 @@ use crate::{
 };
 
 /// Maximum time from the call of the order service to its result. After this time, the response states that the outcome is
-/// unknown. The check of the API key, the reading of the body and this timeout together take less time than the request timeout
-/// of the server, because the response to that timeout does not state that the outcome is unknown.
+/// unknown.
+///
+/// The response to the request timeout of the server would not state this. The timeout here is therefore so short that it expires
+/// first, even if the check of the API key and the reading of the body take their maximum times.
 const PLACE_ORDER_TIMEOUT: Duration = Duration::from_secs(18);
 
 pub struct Api {
@@ -118,7 +120,7 @@ impl Api {
         /// The wallet that pays: a wallet of the caller, in the currency of the order.
         #[oai(name = "wallet_id")]
         _wallet_id: Query<Option<String>>,
-        /// The wallet that receives the bitcoin: a wallet of the caller in BTC. Only beside `wallet_id`.
+        /// The wallet that receives the bitcoin: a wallet of the caller in BTC. Requires `wallet_id`.
         #[oai(name = "credit_wallet_id")]
         _credit_wallet_id: Query<Option<String>>,
         /// Identifies the order: a user's requests with the same idempotency key place only one order. All requests without an
@@ -250,11 +252,12 @@ impl Api {
     }
 }
 
-/// Refuses an order that a wallet would pay if the credentials do not permit it. Operators change no wallet.
+/// Refuses an order that is paid from a wallet if the API key does not have the scope `wallets`, or if the caller is an operator.
+/// Operators do not act for a customer.
 fn check_payment(payload: &OrderPayload, principal: &Principal) -> Result<(), Error> {
     if payload.wallet_id.is_none() && payload.credit_wallet_id.is_none() {
         return Ok(());
     }
-    // The rule of the operation has decided whether requests without credentials are permitted.
+    // Anonymous access is not checked again: the rule of the operation has refused the request if it is off.
     Rule::CustomerOnly(Scope::Wallets).check(principal, AnonymousAccess::On).map_err(Error::PaymentForbidden)
 }

@@ -36,7 +36,7 @@ use serde_json::{Value, json};
 
 use self::{
     api_keys::{API_KEY, unchecked_keys},
-    fake_db_proxy::{FakeDbProxy, OTHER_AMOUNT, QUOTE, market_command},
+    fake_db_proxy::{FakeDbProxy, OTHER_AMOUNT, QUOTE_ID, market_command},
     fake_prices::{LocalFault, prices_with},
     faults::{KeyState, RemoteFault},
     request_forms::Form,
@@ -311,9 +311,9 @@ async fn fields_that_are_never_valid_are_refused_without_a_lookup() {
         json!({"currency": "EUR", "amount": "0"}),
         json!({"currency": "EURO", "amount": "69"}),
         json!({"currency": "EUR"}),
-        json!({"quote": QUOTE, "amount": "69"}),
+        json!({"quote": QUOTE_ID, "amount": "69"}),
         json!({"quote": "7"}),
-        json!({"currency": "EUR", "amount": OTHER_AMOUNT, "quote": QUOTE}),
+        json!({"currency": "EUR", "amount": OTHER_AMOUNT, "quote": QUOTE_ID}),
     ] {
         let request = Request::builder()
             .method(Method::POST)
@@ -358,7 +358,7 @@ async fn response_about_a_release_matches_the_state_of_the_reservation() {
         let case = Case { key: KeyState::Generated, local: LocalFault::NoRecord, remote, form: Form::Versioned };
         let create_order = create_orders.prepare(case);
         create_order.db_proxy.store_quote();
-        let request = Request::builder().method(Method::DELETE).uri_str(format!("/api/v1/quotes/{QUOTE}"));
+        let request = Request::builder().method(Method::DELETE).uri_str(format!("/api/v1/quotes/{QUOTE_ID}"));
         let (status, body) = create_order.send(request.finish()).await;
         let (db_proxy, context) = (&create_order.db_proxy, format!("{case:?}: {status} {body}"));
         match status {

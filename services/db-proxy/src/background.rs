@@ -19,14 +19,14 @@ pub struct BackgroundTasks {
 }
 
 impl BackgroundTasks {
-    /// Adds the task of a writer. The task ends when the routes are dropped and every waiting command is answered.
+    /// Adds the task of a writer. The task ends when the routes are dropped and every waiting command has its result.
     pub fn add_writer(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.writers.push(Box::pin(task));
     }
 
     /// Adds the retention of an aggregate.
     pub fn add_retention(&mut self, retention: impl Retention, clock: Clock) {
-        self.add_until_stopped("retention", retention::run_rounds(retention, clock));
+        self.add_until_stopped("retention", retention::run_periodically(retention, clock));
     }
 
     /// Adds another task. It does not end by itself, and is dropped when the service stops.

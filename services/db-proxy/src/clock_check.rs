@@ -69,8 +69,10 @@ impl ClockCheck {
         result
     }
 
-    /// The time of the database, or an earlier time. The difference is at most the duration of the last check. If the database
-    /// has a clock, the result does not depend on the wall clock of this machine after the first check.
+    /// An estimate of the time of the database that is never too late. After a check, it is too early by at most the duration of
+    /// that check.
+    ///
+    /// If the database has a clock, the wall clock of this machine is used only before the first check.
     pub fn database_time(&self) -> Timestamp {
         let reading = self.clock.read();
         self.state().database_time(self.rules, reading)
@@ -83,8 +85,9 @@ impl ClockCheck {
 
     /// The time of a write that is not a batch of orders. Fails if nothing may be written because of the clock.
     ///
-    /// If the database has a clock, that clock dates the write, and the result of the last check is enough. If it has none, the wall
-    /// clock of this machine dates the write, so it is checked now: it may have been set since the last check.
+    /// If the database has a clock, the time is an estimate of that clock, and the result of the last check is enough. If it has
+    /// none, the time is read from the wall clock of this machine. That clock is checked now, because it may have been set since
+    /// the last check.
     pub fn write_time(&self) -> Result<Timestamp, ClockFault> {
         let reading = self.clock.read();
         let mut state = self.state();

@@ -9,8 +9,8 @@ use common::time::{Clock, Timestamp};
 use self::retention_clock::RetentionClock;
 use crate::database::DatabaseError;
 
-/// Pause between two rounds.
-const ROUND_INTERVAL: Duration = Duration::from_secs(60);
+/// Pause between two runs.
+const RUN_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause between two steps, in which the statements of requests can run.
 const STEP_PAUSE: Duration = Duration::from_millis(50);
 /// Maximum number of rows that one step deletes. Such a step takes a few milliseconds, so orders do not wait long for it.
@@ -29,7 +29,7 @@ pub trait Retention: Send + Sync + 'static {
     /// The time of the database. `None` if it has no clock.
     fn database_time(&self) -> impl Future<Output = Result<Option<Timestamp>, DatabaseError>> + Send;
 
-    /// The steps of a round that computes ages at `now`, in the order in which they run.
+    /// The steps of a run that computes ages at `now`, in the order in which they run.
     fn steps(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Self::Step>, DatabaseError>> + Send;
 
     /// Runs a step once, in one short transaction. Returns the number of rows or series that it
@@ -37,36 +37,36 @@ pub trait Retention: Send + Sync + 'static {
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
-/// Runs a round every minute, unless a clock may be wrong. A failed round is logged, and the next round does its work.
-/// Does not end.
-pub async fn run_rounds<R: Retention>(retention: R, clock: Clock) {
+/// Runs the retention every minute, unless a clock may be wrong. A failed run is logged, and the next run does its work. Does not
+/// end.
+pub async fn run_periodically<R: Retention>(retention: R, clock: Clock) {
     let mut retention_clock = RetentionClock::new(clock.read(), retention.min_age());
     loop {
-        tokio::time::sleep(ROUND_INTERVAL).await;
-        if let Err(error) = run_round_if_safe(&retention, &mut retention_clock, clock).await {
-            tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "a retention round failed; the next round retries");
+        tokio::time::sleep(RUN_INTERVAL).await;
+        if let Err(error) = run_once_if_safe(&retention, &mut retention_clock, clock).await {
+            tracing::warn!(aggregate = R::AGGREGATE, error = %error.chain(), "a retention run failed; the next run retries");
         }
     }
 }
 
-async fn run_round_if_safe<R: Retention>(
+async fn run_once_if_safe<R: Retention>(
     retention: &R,
     retention_clock: &mut RetentionClock,
     clock: Clock,
 ) -> Result<(), DatabaseError> {
     let database_time = retention.database_time().await?;
-    let Some(now) = retention_clock.time_of_round(clock.read(), database_time) else {
+    let Some(now) = retention_clock.time_of_run(clock.read(), database_time) else {
         tracing::debug!(
             aggregate = R::AGGREGATE,
             "no row is deleted: the service has just started, or a clock may be wrong"
         );
         return Ok(());
     };
-    run_round(retention, now).await
+    run_once(retention, now).await
 }
 
-/// Repeats each step until it finds nothing to do.
-pub async fn run_round<R: Retention>(retention: &R, now: Timestamp) -> Result<(), DatabaseError> {
+/// One run: repeats each step until it finds nothing to do.
+pub async fn run_once<R: Retention>(retention: &R, now: Timestamp) -> Result<(), DatabaseError> {
     for step in retention.steps(now).await? {
         while retention.run_step(step).await? > 0 {
             tokio::time::sleep(STEP_PAUSE).await;

@@ -118,7 +118,7 @@ impl Api {
         Ok(PreserializedJson::new(self.users.find_user(&principal, id).await?))
     }
 
-    /// Changes the address or the name of a user. A field that is absent does not change.
+    /// Changes the address or the name of a user. An absent field keeps its value.
     #[oai(path = "/api/v1/users/:id", method = "patch", operation_id = "update_user")]
     async fn update_user(&self, id: Path<UserId>, body: UncheckedBody<UserPatch>) -> Result<Json<User>, Problem> {
         let patch = body.or_problem(|parsed| errors_of(validate_patch(parsed)))?;
@@ -164,7 +164,7 @@ impl Api {
         Ok(Json(self.users.list_keys(&principal, id.0).await?))
     }
 
-    /// Changes the name or the rate limit of a key. A field that is absent does not change.
+    /// Changes the name or the rate limit of a key. An absent field keeps its value.
     ///
     /// Every service applies a new limit within 5 seconds. Requests that were counted under the earlier limit count against the new
     /// limit. `"rate_limit_per_minute":null` removes the limit of the key, so that the limit of each service applies. The scopes

@@ -11,7 +11,7 @@ use common::{
 use exchange_sim::{FaultKind, Simulation};
 use price_updater::{Connector, PriceStream, WebSocketConnector};
 use tests::{
-    simulated_exchanges::{InProcess, start_fault, start_simulation},
+    simulated_exchanges::{InProcessConnector, start_fault, start_simulation},
     wait_until,
 };
 use tokio::{
@@ -45,7 +45,7 @@ impl Drop for RunningStream {
 impl RunningStream {
     fn without_socket(exchange: &'static str, clock: Clock) -> Self {
         let simulation = start_simulation(1, clock);
-        let connector = Arc::new(InProcess(simulation.clone()));
+        let connector = Arc::new(InProcessConnector(simulation.clone()));
         let base = format!("ws://exchange-sim/{exchange}/ws");
         Self::start(simulation, exchange, &base, connector, clock)
     }

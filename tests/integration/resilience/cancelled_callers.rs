@@ -12,10 +12,10 @@ use tokio::{
 
 on_both_stacks!(command_of_disconnected_caller_is_not_executed);
 
-/// How long db-proxy may take to notice a change.
-const LIMIT: Duration = Duration::from_secs(10);
+/// Maximum wait for a change in db-proxy.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A transaction of another process that holds the lock of the writer until it is dropped.
+/// A transaction of another process that holds the lock of the writer. [`WriteLock::release`] ends it.
 enum WriteLock {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
@@ -48,7 +48,7 @@ impl WriteLock {
 
 async fn wait_for_commands(platform: &Platform, count: usize) {
     let reached = async || (platform.db_proxy_metric("order_waiting_commands").await == count).then_some(());
-    wait_until("the commands wait in db-proxy", LIMIT, reached).await;
+    wait_until(&format!("{count} commands wait in db-proxy"), TIMEOUT, reached).await;
 }
 
 /// Sends db-proxy the command to place an order of one satoshi.
@@ -69,20 +69,20 @@ async fn send_to_db_proxy(platform: &Platform, key: &str) -> TcpStream {
 async fn command_of_disconnected_caller_is_not_executed(stack: Stack) {
     let platform = Platform::start(stack).await;
     let lock = WriteLock::acquire(&platform, stack).await;
-    let mut stays = send_to_db_proxy(&platform, "stays").await;
+    let mut connected = send_to_db_proxy(&platform, "connected").await;
     wait_for_commands(&platform, 1).await;
-    let mut leaves = send_to_db_proxy(&platform, "leaves").await;
+    let mut disconnected = send_to_db_proxy(&platform, "disconnected").await;
     wait_for_commands(&platform, 2).await;
 
-    leaves.shutdown().await.unwrap();
+    disconnected.shutdown().await.unwrap();
     let mut received = Vec::new();
-    let end = timeout(LIMIT, leaves.read_to_end(&mut received)).await;
-    end.expect("db-proxy closes the connection of the disconnected caller").unwrap();
+    let closed = timeout(TIMEOUT, disconnected.read_to_end(&mut received)).await;
+    closed.expect("db-proxy closes the connection of the disconnected caller").unwrap();
     assert_eq!(String::from_utf8_lossy(&received), "");
     lock.release().await;
 
     let mut response = String::new();
-    timeout(LIMIT, stays.read_to_string(&mut response)).await.expect("a response").unwrap();
+    timeout(TIMEOUT, connected.read_to_string(&mut response)).await.expect("a response").unwrap();
     assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     wait_for_commands(&platform, 0).await;
     let stored = platform.all_pages("/get_orders").await;

@@ -45,7 +45,7 @@ async fn wrong_clock_of_the_machine_deletes_no_key(stack: Stack) {
     // Retention uses the clock of PostgreSQL instead of the clock of the machine. SQLite has no clock.
     let time = retention.database_time().await.unwrap().unwrap_or(wrong);
     assert_eq!(time == wrong, stack == Stack::Embedded);
-    retention::run_round(&retention, time).await.unwrap();
+    retention::run_once(&retention, time).await.unwrap();
     assert_eq!(fixture.keys().await, "1");
     let again = fixture.place(&[market_order("a", 1)], no_limit()).await;
     assert_eq!(expect_placed(&again[0]), (&order, true));
@@ -57,11 +57,11 @@ async fn keys_are_deleted_when_they_are_old(stack: Stack) {
     fixture.age(stack, DAY + Duration::from_mins(1)).await;
     let retention = fixture.order_retention();
     if stack == Stack::Embedded {
-        retention::run_round(&retention, Timestamp::now()).await.unwrap();
+        retention::run_once(&retention, Timestamp::now()).await.unwrap();
         assert_eq!(fixture.keys().await, "1", "no order is newer, so the key may still be needed");
     }
     fixture.place_new(market_order("new", 1)).await;
     let time = retention.database_time().await.unwrap().unwrap_or_else(Timestamp::now);
-    retention::run_round(&retention, time).await.unwrap();
+    retention::run_once(&retention, time).await.unwrap();
     assert_eq!(fixture.query_text("select key from idempotency_keys").await, [["new"]]);
 }

@@ -1,4 +1,5 @@
-//! Users: one user for each address, changes, and pages. The keys of users are in `keys`, and the endpoints in `endpoints`.
+//! Users: each address belongs to one user, and changes are stored or refused. The keys of users are in `keys`, pages of users in
+//! `pages`, and the endpoints in `endpoints`.
 
 mod endpoints;
 mod keys;
@@ -34,7 +35,7 @@ on_both_stacks!(
     concurrent_changes_to_one_address_change_one_user,
     concurrent_writes_are_each_stored_or_refused,
     readable_views_show_users_and_keys_without_hashes,
-    nothing_is_written_while_the_clock_is_wrong,
+    nothing_is_written_before_the_clock_is_checked,
 );
 
 const WRITERS: usize = 4;
@@ -180,43 +181,48 @@ async fn concurrent_changes_to_one_address_change_one_user(stack: Stack) {
 
 /// On SQLite, these writes are committed in a few transactions.
 async fn concurrent_writes_are_each_stored_or_refused(stack: Stack) {
-    const OTHERS: usize = 20;
-    const RIVALS: usize = 10;
+    /// Users whose names change.
+    const RENAMED: usize = 20;
+    /// Users whose addresses all change to the same address.
+    const SAME_ADDRESS: usize = 10;
     let fixture = Fixture::new(stack).await;
     let service = fixture.users();
     let mut creations = JoinSet::new();
-    for number in 0..OTHERS + RIVALS {
+    for number in 0..RENAMED + SAME_ADDRESS {
         let service = service.clone();
         creations.spawn(async move { service.create_user(new_user(&format!("user{number}@example.org"))).await });
     }
     let created: Vec<User> = creations.join_all().await.into_iter().map(Result::unwrap).collect();
-    let (others, rivals) = created.split_at(OTHERS);
+    let (to_rename, same_address) = created.split_at(RENAMED);
 
     let change = |email: Option<&str>, name: Option<&str>| UpdateUserCommand {
         email: email.map(|email| email.parse().unwrap()),
         name: name.map(|name| name.parse().unwrap()),
     };
-    let (mut renames, mut moves, mut new_users, mut keys) =
+    let (mut renames, mut address_changes, mut new_users, mut keys) =
         (JoinSet::new(), JoinSet::new(), JoinSet::new(), JoinSet::new());
-    for user in others.iter().cloned() {
+    for user in to_rename.iter().cloned() {
         let (writer, rename) = (service.clone(), change(None, Some(&format!("Name {}", user.email))));
         renames.spawn(async move { writer.update_user(user.id, &rename).await.unwrap() });
         let writer = service.clone();
         keys.spawn(async move { (user.id, writer.store_key(user.id, keys::new_key(&keys::secret())).await.unwrap()) });
     }
-    for id in rivals.iter().map(|user| user.id).chain([unknown_user()]) {
-        let (writer, take_address) = (service.clone(), change(Some("rival@example.org"), None));
-        moves.spawn(async move { code(writer.update_user(id, &take_address).await) });
+    for id in same_address.iter().map(|user| user.id).chain([unknown_user()]) {
+        let (writer, take_address) = (service.clone(), change(Some("shared@example.org"), None));
+        address_changes.spawn(async move { code(writer.update_user(id, &take_address).await) });
         let writer = service.clone();
         new_users.spawn(async move { code(writer.create_user(new_user("new@example.org")).await) });
     }
     let (renames, keys) = (renames.join_all().await, keys.join_all().await);
-    let (moves, new_users) = (moves.join_all().await, new_users.join_all().await);
+    let (address_changes, new_users) = (address_changes.join_all().await, new_users.join_all().await);
 
     let count = |codes: &[Option<Code>], wanted: Option<Code>| codes.iter().filter(|code| **code == wanted).count();
     let taken = Some(Code::EmailTaken);
-    assert_eq!((count(&moves, None), count(&moves, taken), count(&moves, Some(Code::NotFound))), (1, RIVALS - 1, 1));
-    assert_eq!((count(&new_users, None), count(&new_users, taken)), (1, RIVALS));
+    assert_eq!(
+        (count(&address_changes, None), count(&address_changes, taken), count(&address_changes, Some(Code::NotFound))),
+        (1, SAME_ADDRESS - 1, 1)
+    );
+    assert_eq!((count(&new_users, None), count(&new_users, taken)), (1, SAME_ADDRESS));
     // Another process reads the acknowledged users.
     let other_process = fixture.another_user_service().await;
     for user in renames {
@@ -227,7 +233,7 @@ async fn concurrent_writes_are_each_stored_or_refused(stack: Stack) {
         assert_eq!(other_process.keys_of(user).await.unwrap().data, [key]);
     }
     let stored = "select cast(count(*) as text) from users";
-    assert_eq!(fixture.query_text(stored).await, [[(OTHERS + RIVALS + 1).to_string()]]);
+    assert_eq!(fixture.query_text(stored).await, [[(RENAMED + SAME_ADDRESS + 1).to_string()]]);
 }
 
 async fn readable_views_show_users_and_keys_without_hashes(stack: Stack) {
@@ -250,30 +256,30 @@ async fn readable_views_show_users_and_keys_without_hashes(stack: Stack) {
     assert_eq!(fixture.query_text(keys).await, [row]);
 }
 
-/// Times of a wrong clock would remain in the database.
-async fn nothing_is_written_while_the_clock_is_wrong(stack: Stack) {
+/// The clock may be wrong, and its times would remain in the database.
+async fn nothing_is_written_before_the_clock_is_checked(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let user = fixture.create_user("ada@example.org").await;
     let key = fixture.users().store_key(user.id, keys::new_key(&keys::secret())).await.unwrap();
-    // This clock check has never compared its clock with the clock of the database.
+    // This check has never compared its clock with the clock of the database.
     let rules = ClockRules { database_has_clock: true, max_order_ahead: MAX_CLOCK_SKEW };
-    let wrong = UserService { clock_check: ClockCheck::new(Clock::System, rules), ..fixture.users() };
+    let unchecked = UserService { clock_check: ClockCheck::new(Clock::System, rules), ..fixture.users() };
     let change = UpdateUserCommand { email: None, name: Some("Bob".parse().unwrap()) };
     let codes = [
-        code(wrong.create_user(new_user("bob@example.org")).await),
-        code(wrong.update_user(user.id, &change).await),
-        code(wrong.set_state(user.id, UserState::Deactivated).await),
-        code(wrong.store_key(user.id, keys::new_key(&keys::secret())).await),
-        code(wrong.update_key(user.id, key.id, &keys::new_limit(RateLimitChange::LimitOfService)).await),
-        code(wrong.revoke_key(user.id, key.id).await),
-        code(wrong.record_uses(&keys::uses(&[(key.id, user.created_at)])).await),
+        code(unchecked.create_user(new_user("bob@example.org")).await),
+        code(unchecked.update_user(user.id, &change).await),
+        code(unchecked.set_state(user.id, UserState::Deactivated).await),
+        code(unchecked.store_key(user.id, keys::new_key(&keys::secret())).await),
+        code(unchecked.update_key(user.id, key.id, &keys::new_limit(RateLimitChange::LimitOfService)).await),
+        code(unchecked.revoke_key(user.id, key.id).await),
+        code(unchecked.record_uses(&keys::uses(&[(key.id, user.created_at)])).await),
     ];
     assert_eq!(codes, [Some(Code::DatabaseUnavailable); 7]);
-    assert_eq!(wrong.user(user.id).await.unwrap(), user);
-    assert_eq!(wrong.keys_of(user.id).await.unwrap().data, [key]);
+    assert_eq!(unchecked.user(user.id).await.unwrap(), user);
+    assert_eq!(unchecked.keys_of(user.id).await.unwrap().data, [key]);
 }
 
 /// A time after every write of the test so far.
-fn soon() -> Timestamp {
+fn in_one_minute() -> Timestamp {
     Timestamp::now().plus(Duration::from_secs(60))
 }

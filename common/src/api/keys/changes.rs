@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::MAX_KEY_RATE;
 use crate::api::users::UserName;
 
-/// The changes of a key as they are sent to the users service. No field is validated yet. An absent field does not change.
+/// The changes of a key as they are sent to the users service. No field is validated yet. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "ChangeKey")]
@@ -26,7 +26,7 @@ pub struct KeyPatch {
     pub rate_limit_per_minute: RateLimitChange,
 }
 
-/// A request of users to db-proxy to change a key. An absent field does not change.
+/// A request of users to db-proxy to change a key. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "UpdateKey")]
 pub struct UpdateKeyCommand {
@@ -38,14 +38,14 @@ pub struct UpdateKeyCommand {
     pub rate_limit_per_minute: RateLimitChange,
 }
 
-/// A value that is not the rate limit of a key. The text is the same wherever such a value is refused.
+/// The rate limit of a key is invalid. Every check of a rate limit returns this error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a whole number from 1 to {MAX_KEY_RATE}, or null for the limit of the service")]
 pub struct KeyRateError;
 
-/// Reads the rate limit of a key of a request: a number, or `null`. A number outside the range is not refused here.
+/// Deserializes the rate limit of a key: a number, or `null`. The range of the number is validated later.
 pub(super) fn deserialize_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    // The text of serde for a value of another type would not state the range.
+    // The message of serde for a value of another type would not state the permitted range.
     let rate_of = |value: Value| value.as_u64().and_then(|rate| u32::try_from(rate).ok());
     let value = Option::<Value>::deserialize(deserializer)?;
     value.map(|value| rate_of(value).ok_or(KeyRateError)).transpose().map_err(de::Error::custom)
@@ -68,7 +68,7 @@ impl RateLimitChange {
         *self == Self::Unchanged
     }
 
-    /// Fails if a key must not have this limit.
+    /// Returns an error if the limit is not in the permitted range.
     pub fn check_range(self) -> Result<(), KeyRateError> {
         match self {
             Self::PerMinute(rate) if !(1..=MAX_KEY_RATE).contains(&rate) => Err(KeyRateError),

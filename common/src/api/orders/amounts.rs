@@ -84,7 +84,7 @@ impl OrderedAmount {
         }
     }
 
-    /// Both amounts, if `rate` is the price of one bitcoin. The computed amount is rounded up.
+    /// Returns both amounts. `rate` is the price of one bitcoin. The computed amount is rounded up.
     pub fn convert_rounded_up(self, rate: Rate) -> Result<ConvertedAmounts, ConversionError> {
         match self {
             Self::Fiat(amount) => {

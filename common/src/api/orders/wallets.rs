@@ -1,4 +1,4 @@
-//! The wallets of an order that is paid from an account.
+//! The wallets of an order that is paid from a wallet.
 
 use crate::{api::FieldError, ids::WalletId};
 
@@ -13,18 +13,21 @@ pub struct OrderWallets {
 }
 
 impl OrderWallets {
-    /// The field of the wallet that pays.
-    pub const PAYING: &'static str = "wallet_id";
-    /// The field of the wallet that receives the bitcoin.
-    pub const CREDITED: &'static str = "credit_wallet_id";
+    /// The name of the field with the paying wallet.
+    pub const PAYING_FIELD: &'static str = "wallet_id";
+    /// The name of the field with the wallet that receives the bitcoin.
+    pub const CREDITED_FIELD: &'static str = "credit_wallet_id";
 
-    /// The wallets of an order that names these. `None` if it names none. Bitcoin is credited only if a wallet paid for it.
-    pub fn of(paying: Option<WalletId>, credited: Option<WalletId>) -> Result<Option<Self>, FieldError> {
+    /// Checks that the two wallets of an order differ, and that a credited wallet has a paying wallet. Returns `None` if the order
+    /// has no wallet.
+    pub fn from_ids(paying: Option<WalletId>, credited: Option<WalletId>) -> Result<Option<Self>, FieldError> {
         match (paying, credited) {
             (Some(paying), credited) if credited != Some(paying) => Ok(Some(Self { paying, credited })),
-            (Some(_), _) => Err(FieldError::new(Self::CREDITED, "must be another wallet than wallet_id")),
+            (Some(_), _) => Err(FieldError::new(Self::CREDITED_FIELD, "must be another wallet than wallet_id")),
             (None, None) => Ok(None),
-            (None, Some(_)) => Err(FieldError::new(Self::PAYING, "is required, because credit_wallet_id is present")),
+            (None, Some(_)) => {
+                Err(FieldError::new(Self::PAYING_FIELD, "is required, because credit_wallet_id is present"))
+            }
         }
     }
 
@@ -34,14 +37,14 @@ impl OrderWallets {
             let id = text.map(|text| text.parse::<WalletId>().map_err(|error| FieldError::new(field, error)));
             id.transpose()
         };
-        match (parse(Self::PAYING, paying), parse(Self::CREDITED, credited)) {
-            (Ok(paying), Ok(credited)) => Self::of(paying, credited).map_err(|error| vec![error]),
+        match (parse(Self::PAYING_FIELD, paying), parse(Self::CREDITED_FIELD, credited)) {
+            (Ok(paying), Ok(credited)) => Self::from_ids(paying, credited).map_err(|error| vec![error]),
             (paying, credited) => Err([paying.err(), credited.err()].into_iter().flatten().collect()),
         }
     }
 
-    /// The field that names a wallet.
+    /// The name of the field that contains the id of `wallet`.
     pub fn field_of(self, wallet: WalletId) -> &'static str {
-        if self.credited == Some(wallet) { Self::CREDITED } else { Self::PAYING }
+        if self.credited == Some(wallet) { Self::CREDITED_FIELD } else { Self::PAYING_FIELD }
     }
 }

@@ -36,7 +36,7 @@ impl WalletRefusal {
     /// The refusal of an order with these wallets.
     pub fn new(reason: WalletReason, refused: &Refused, wallets: Option<OrderWallets>) -> Self {
         let &Refused { wallet_id, wallet_currency: currency, balance, .. } = refused;
-        let field = wallets.zip(wallet_id).map_or(OrderWallets::PAYING, |(wallets, id)| wallets.field_of(id));
+        let field = wallets.zip(wallet_id).map_or(OrderWallets::PAYING_FIELD, |(wallets, id)| wallets.field_of(id));
         Self { reason, field, currency, balance }
     }
 
@@ -55,7 +55,7 @@ impl From<WalletRefusal> for Problem {
                 Self::validation(vec![FieldError::new(field, "is no wallet of yours: there is none with this id")])
             }
             WalletReason::Currency => {
-                let required = if field == OrderWallets::CREDITED { "BTC" } else { "the currency of the order" };
+                let required = if field == OrderWallets::CREDITED_FIELD { "BTC" } else { "the currency of the order" };
                 let actual = currency.map(|currency| format!(", and not {currency}")).unwrap_or_default();
                 Self::validation(vec![FieldError::new(field, format!("must be a wallet in {required}{actual}"))])
             }

@@ -27,7 +27,7 @@ use self::responses::{failed, invalid_response, no_response, order, problem, quo
 use super::faults::{CLIENT_KEY, KeyState, RemoteFault};
 use crate::order_backend::OrderBackend;
 
-pub const QUOTE: &str = "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b";
+pub const QUOTE_ID: &str = "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b";
 /// The amount of the order that used the key in [`KeyState::PlacedForOtherOrder`].
 pub const OTHER_AMOUNT: &str = "70";
 
@@ -42,7 +42,7 @@ struct State {
     /// Whether the last request may have been processed although no decision was returned.
     is_indeterminate: bool,
     /// The last command that was sent.
-    requested: Option<PlaceOrderCommand>,
+    last_command: Option<PlaceOrderCommand>,
 }
 
 pub struct FakeDbProxy(Mutex<State>);
@@ -89,7 +89,7 @@ impl State {
             last_key: None,
             is_decided: false,
             is_indeterminate: false,
-            requested: None,
+            last_command: None,
         }
     }
 }
@@ -103,7 +103,7 @@ impl FakeDbProxy {
     pub fn reset(&self, key: KeyState, fault: RemoteFault, takes_quote: bool) {
         let mut command = market_command();
         if takes_quote {
-            (command.market, command.quote) = (None, Some(QUOTE.parse::<QuoteId>().unwrap()));
+            (command.market, command.quote) = (None, Some(QUOTE_ID.parse::<QuoteId>().unwrap()));
         }
         if key == KeyState::PlacedForOtherOrder {
             (command.market, command.quote) = (Some(market_order(OTHER_AMOUNT)), None);
@@ -117,13 +117,13 @@ impl FakeDbProxy {
         self.0.lock().unwrap()
     }
 
-    /// Whether the order of the last request is stored. If no request arrived, whether the order of these tests is stored under
-    /// [`CLIENT_KEY`].
+    /// Whether the order of the last command is stored. Before the first command, whether an order is stored under
+    /// [`CLIENT_KEY`] that is not the other order of [`KeyState::PlacedForOtherOrder`].
     pub fn is_stored(&self) -> bool {
         let state = self.state();
         let Some((key, stored, _)) = &state.stored else { return false };
-        match &state.requested {
-            Some(requested) => *key == requested.key && is_same_order(stored, requested),
+        match &state.last_command {
+            Some(command) => *key == command.key && is_same_order(stored, command),
             None => key.as_str() == CLIENT_KEY && stored.market.as_ref().is_none_or(|m| m.amount == Some(amount("69"))),
         }
     }
@@ -185,7 +185,7 @@ impl FakeDbProxy {
 }
 
 impl FakeDbProxy {
-    /// Answers a request about a quote. `apply` is the effect of the request.
+    /// Returns the result of a request about a quote. `apply` is the effect of the request on the state.
     fn decide_quote(
         &self,
         quote: Quote,
@@ -217,7 +217,7 @@ impl FakeDbProxy {
                 Ok(QuoteOutcome { quote: None, refused: Some(refused), exceeded_cap: None, exceeded_caps: Vec::new() })
             }
             RemoteFault::Unreachable => Err(unreachable()),
-            RemoteFault::ApiKeyUnchecked => panic!("the request was sent"),
+            RemoteFault::ApiKeyUnchecked => panic!("a request whose API key cannot be checked must not be sent"),
             RemoteFault::Problem(code) => {
                 self.state().is_indeterminate = code == Code::OutcomeUnknown;
                 Err(problem(code))
@@ -244,7 +244,7 @@ impl OrderBackend for FakeDbProxy {
         let [command] = &orders.orders[..] else { panic!("the tests place one order at a time") };
         {
             let mut state = self.state();
-            (state.last_key, state.requested) = (Some(command.key.clone()), Some(command.clone()));
+            (state.last_key, state.last_command) = (Some(command.key.clone()), Some(command.clone()));
         }
         let receive = |placed: bool| {
             self.state().is_indeterminate = true;
@@ -256,7 +256,7 @@ impl OrderBackend for FakeDbProxy {
         let fault = self.fault();
         match fault {
             RemoteFault::QueueFull | RemoteFault::Stopping | RemoteFault::ApiKeyUnchecked => {
-                panic!("the order was sent")
+                panic!("the order must not be sent")
             }
             RemoteFault::None | RemoteFault::LimitReached => {
                 CallOutcome { result: outcomes(vec![self.decide_finally(command)]), unanswered: false }
@@ -277,7 +277,8 @@ impl OrderBackend for FakeDbProxy {
             RemoteFault::LostThenDecided { placed } => {
                 receive(placed);
                 let outcome = self.decide(command);
-                // A refusal is final only if the first attempt cannot place the order any more.
+                // A placed order and a refusal because of the key are final. After another refusal, the first attempt may
+                // still place the order.
                 let is_final =
                     outcome.refused.as_ref().is_none_or(|refused| refused.reason == RefusalReason::KeyReused);
                 if is_final {
@@ -322,7 +323,7 @@ impl OrderBackend for FakeDbProxy {
             amount: command.amount,
             exchange_rate: command.price.exchange_rate,
             bitcoin_amount: command.price.bitcoin_amount,
-            ..quote(QUOTE.parse().unwrap(), QuoteState::Open)
+            ..quote(QUOTE_ID.parse().unwrap(), QuoteState::Open)
         };
         self.decide_quote(quote, RefusalReason::LimitExceeded, |state| state.quote_is_stored = true)
     }

@@ -1,4 +1,4 @@
-//! The states of a key, and the ways in which a call to db-proxy ends.
+//! The states of a key, and the faults between the dispatcher and db-proxy.
 
 use common::api::Code;
 
@@ -26,7 +26,7 @@ impl KeyState {
     }
 }
 
-/// How the call to db-proxy ends.
+/// A fault of the dispatcher, of the connection to db-proxy, or of db-proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteFault {
     None,
@@ -38,7 +38,7 @@ pub enum RemoteFault {
     Stopping,
     /// No connection can be opened.
     Unreachable,
-    /// The request has an API key, which cannot be checked.
+    /// The API key of the request cannot be checked.
     ApiKeyUnchecked,
     Problem(Code),
     /// Every attempt is received, and no response arrives.

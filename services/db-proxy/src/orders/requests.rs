@@ -27,7 +27,7 @@ pub fn place_command(
     written_by: Caller,
 ) -> Result<Command, FieldError> {
     let PlaceOrderCommand { client, key, asked_at, market, quote, client_reference, metadata, .. } = order;
-    let (user, wallets) = (order.user_id, OrderWallets::of(order.wallet_id, order.credit_wallet_id)?);
+    let (user, wallets) = (order.user_id, OrderWallets::from_ids(order.wallet_id, order.credit_wallet_id)?);
     check_client(&client, user)?;
     let terms = match (market, quote) {
         (Some(market), None) => OrderTerms::Market(market_terms(market)?),

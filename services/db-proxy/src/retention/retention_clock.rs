@@ -8,14 +8,14 @@ use common::time::{ClockReading, MAX_CLOCK_SKEW, Timestamp};
 /// this time.
 pub const QUIET_TIME: Duration = Duration::from_secs(600);
 
-/// Follows the clock of the database from round to round, or the clock of the machine if the database has none.
+/// Follows the clock of the database from run to run, or the clock of the machine if the database has none.
 ///
 /// The monotonic clock shows how much time has passed. If the followed clock advanced more, it was set forward. The difference
 /// is subtracted from the time of the clock until every row from before the change is older than the minimum age anyway.
 #[derive(Debug)]
 pub struct RetentionClock {
     min_age: Duration,
-    /// The reading of the followed clock at the last round. `None` before the first round.
+    /// The reading of the followed clock at the last run. `None` before the first run.
     last: Option<ClockReading>,
     /// The monotonic time at which the service started or a clock was last set.
     disturbed_at: Duration,
@@ -28,8 +28,8 @@ impl RetentionClock {
         Self { min_age, last: None, disturbed_at: start.monotonic, set_forward: Duration::ZERO }
     }
 
-    /// The time by which a round computes ages. `None` if nothing may be deleted now.
-    pub fn time_of_round(&mut self, reading: ClockReading, database: Option<Timestamp>) -> Option<Timestamp> {
+    /// The time by which a run computes ages. `None` if nothing may be deleted now.
+    pub fn time_of_run(&mut self, reading: ClockReading, database: Option<Timestamp>) -> Option<Timestamp> {
         let ClockReading { wall, monotonic } = reading;
         let time = database.unwrap_or(wall);
         let followed = ClockReading { wall: time, monotonic };

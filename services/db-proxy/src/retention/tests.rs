@@ -48,22 +48,22 @@ fn leak(remaining: [u64; 2], fails: bool) -> &'static Countdown {
 async fn each_step_repeats_until_it_finds_no_more_rows() {
     let countdown = leak([1, 2], false);
     let start = tokio::time::Instant::now();
-    run_round(&countdown, Timestamp::now()).await.unwrap();
+    run_once(&countdown, Timestamp::now()).await.unwrap();
     assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1, 0, 0]);
     assert_eq!(start.elapsed(), STEP_PAUSE * 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_round_ends_and_the_next_round_retries() {
+async fn failed_run_ends_and_the_next_run_retries() {
     let countdown = leak([0, 0], true);
-    assert!(run_round(&countdown, Timestamp::now()).await.is_err());
+    assert!(run_once(&countdown, Timestamp::now()).await.is_err());
     assert_eq!(*countdown.ran.lock().unwrap(), [1]);
     let stop = CancellationToken::new();
     let clock = Clock::starting_at(Timestamp::now());
-    let task = tokio::spawn(stop.clone().run_until_cancelled_owned(run_rounds(countdown, clock)));
+    let task = tokio::spawn(stop.clone().run_until_cancelled_owned(run_periodically(countdown, clock)));
     tokio::time::sleep(QUIET_TIME + STEP_PAUSE).await;
-    assert_eq!(*countdown.ran.lock().unwrap(), [1, 1], "the round at the end of the quiet time");
-    tokio::time::sleep(ROUND_INTERVAL).await;
+    assert_eq!(*countdown.ran.lock().unwrap(), [1, 1], "the run at the end of the quiet time");
+    tokio::time::sleep(RUN_INTERVAL).await;
     assert_eq!(*countdown.ran.lock().unwrap(), [1, 1, 1]);
     // Nothing is deleted after the clock was set.
     clock.set(clock.now().plus(Duration::from_hours(24)));

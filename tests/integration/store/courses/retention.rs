@@ -143,7 +143,7 @@ async fn current_course_is_never_deleted(stack: Stack) {
     let current = fixture.current_courses().await;
     let settings =
         CourseRetentionSettings { days: Some(Duration::from_hours(24)), ..CourseRetentionSettings::default() };
-    retention::run_round(&retention_of(&fixture, settings), time_at(20 * 366 * 86_400)).await.unwrap();
+    retention::run_once(&retention_of(&fixture, settings), time_at(20 * 366 * 86_400)).await.unwrap();
     assert_eq!(fixture.current_courses().await, current);
     assert_eq!(fixture.stored_courses().await.len(), 1);
     // New courses are still compared with the current course.
@@ -218,7 +218,7 @@ async fn retention_keeps_finer_resolutions_for_shorter_times(stack: Stack) {
     let fixture = fixture_with_three_days(stack).await;
     let day = Duration::from_hours(24);
     let settings = CourseRetentionSettings { raw: day, minutes: day * 2, hours: day * 30, days: None };
-    retention::run_round(&retention_of(&fixture, settings), time_at(3 * 86_400)).await.unwrap();
+    retention::run_once(&retention_of(&fixture, settings), time_at(3 * 86_400)).await.unwrap();
     // The courses of the last day remain.
     assert_eq!(fixture.stored_courses().await.len(), 72);
     assert_eq!(candles(&fixture, Resolution::Minute).await.len(), 2 * 72);
@@ -232,11 +232,11 @@ async fn retention_keeps_finer_resolutions_for_shorter_times(stack: Stack) {
 async fn retention_task_stops_on_cancellation(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let stop = CancellationToken::new();
-    let rounds = retention::run_rounds(
+    let task = retention::run_periodically(
         retention_of(&fixture, CourseRetentionSettings::default()),
         Clock::starting_at(Timestamp::now()),
     );
-    let task = tokio::spawn(stop.clone().run_until_cancelled_owned(rounds));
+    let task = tokio::spawn(stop.clone().run_until_cancelled_owned(task));
     stop.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(10), task).await.expect("the task ends");
     assert_eq!(ended.unwrap(), None);

@@ -18,7 +18,7 @@ use tests::{Stack, on_both_stacks};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Fixture, code, soon, unknown_user};
+use super::{Fixture, code, in_one_minute, unknown_user};
 
 on_both_stacks!(
     key_is_found_by_its_prefix_with_its_hash_and_its_user,
@@ -68,7 +68,7 @@ async fn key_is_found_by_its_prefix_with_its_hash_and_its_user(stack: Stack) {
     let users = fixture.users();
     let user = fixture.create_user("ada@example.org").await;
     let key_secret = secret();
-    let expires_at = soon();
+    let expires_at = in_one_minute();
     let command = StoreKeyCommand { expires_at: Some(expires_at), ..new_key(&key_secret) };
     let key = users.store_key(user.id, command.clone()).await.unwrap();
     assert_eq!((&key.prefix, &key.name, &key.scopes), (&command.prefix, &command.name, &command.scopes));
@@ -150,7 +150,7 @@ async fn name_and_rate_limit_of_a_key_change_separately(stack: Stack) {
     let users = fixture.users();
     let user = fixture.create_user("ada@example.org").await;
     let key_secret = secret();
-    let command = StoreKeyCommand { expires_at: Some(soon()), ..new_key(&key_secret) };
+    let command = StoreKeyCommand { expires_at: Some(in_one_minute()), ..new_key(&key_secret) };
     let mut key = users.store_key(user.id, command).await.unwrap();
     users.record_uses(&uses(&[(key.id, key.created_at)])).await.unwrap();
     key.last_used_at = Some(key.created_at);
@@ -260,7 +260,7 @@ async fn last_use_never_goes_back_and_is_never_in_the_future(stack: Stack) {
     assert_eq!(fixture.last_use(user.id, key).await, Some(start));
     fixture.another_user_service().await.record_uses(&uses(&[(key, earlier)])).await.unwrap();
     assert_eq!(fixture.last_use(user.id, key).await, Some(start));
-    users.record_uses(&uses(&[(key, soon())])).await.unwrap();
+    users.record_uses(&uses(&[(key, in_one_minute())])).await.unwrap();
     let last = fixture.last_use(user.id, key).await.unwrap();
     assert!(start < last && last <= Timestamp::now(), "{last}");
     assert_eq!(fixture.last_use(user.id, unused).await, None);

@@ -58,13 +58,13 @@ async fn old_keys_are_deleted_and_movements_remain(stack: Stack) {
     let retention = WalletRetention { store: fixture.wallets().store, key_retention: DAY };
     let now = retention.database_time().await.unwrap().unwrap_or_else(Timestamp::now);
     if stack == Stack::Embedded {
-        retention::run_round(&retention, now).await.unwrap();
+        retention::run_once(&retention, now).await.unwrap();
         let keys = fixture.query_text("select key from wallet_keys").await;
         assert_eq!(keys, [["old"]], "no key is newer, so the key may still be needed");
         assert_eq!(fixture.query_text("select key from wallet_creation_keys").await.len(), 1);
     }
     fixture.move_money(&[deposit("new", wallet, "1")]).await;
-    retention::run_round(&retention, now).await.unwrap();
+    retention::run_once(&retention, now).await.unwrap();
     assert_eq!(fixture.query_text("select key from wallet_keys").await, [["new"]]);
     assert_eq!(fixture.query_text("select key from wallet_creation_keys").await, [[""; 1]; 0]);
     assert_eq!(fixture.query_text("select key from wallet_refusals").await, [[""; 1]; 0]);

@@ -16,13 +16,13 @@ use common::{
     time::Timestamp,
 };
 
-use super::{QUOTE, amount};
+use super::{QUOTE_ID, amount};
 
 /// The order of these tests.
 pub(super) fn order() -> Order {
     let now = Timestamp::now();
     Order {
-        id: OrderId(QUOTE.parse::<QuoteId>().unwrap().0),
+        id: OrderId(QUOTE_ID.parse::<QuoteId>().unwrap().0),
         created_at: now,
         currency: Currency::EUR,
         amount: amount("69"),

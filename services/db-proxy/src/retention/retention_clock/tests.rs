@@ -4,7 +4,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A machine and its retention clock, with one round each minute.
+/// A machine and its retention clock, with one run each minute.
 struct Machine {
     clock: RetentionClock,
     wall: Timestamp,
@@ -27,14 +27,14 @@ impl Machine {
         machine
     }
 
-    /// Runs for a time. Returns the result of the last round.
+    /// Runs for a time. Returns the result of the last run.
     fn run(&mut self, duration: Duration) -> Option<Timestamp> {
         let mut result = None;
         for _ in 0..duration.as_secs() / 60 {
             self.wall = self.wall.plus(MINUTE);
             self.monotonic += MINUTE;
             let reading = ClockReading { wall: self.wall, monotonic: self.monotonic };
-            result = self.clock.time_of_round(reading, self.database_ahead.map(|ahead| self.wall.plus(ahead)));
+            result = self.clock.time_of_run(reading, self.database_ahead.map(|ahead| self.wall.plus(ahead)));
         }
         result
     }

@@ -1,4 +1,4 @@
-//! Quotes, which expire.
+//! Quotes of the simulated service.
 
 use common::{
     api::{
@@ -42,7 +42,7 @@ impl SimulatedService {
         Some(quote.id)
     }
 
-    /// Expires quotes and releases their reservations.
+    /// Expires each quote whose time has passed, and releases its reservation.
     pub(super) fn expire_quotes(&mut self) {
         for index in 0..self.quotes.len() {
             let QuoteEntry { quote, state } = &self.quotes[index];
