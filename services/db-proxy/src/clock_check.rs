@@ -25,7 +25,7 @@ use common::{
 };
 use prometheus_client::metrics::gauge::Gauge;
 
-use self::policy::ClockState;
+use self::policy::{ClockChange, ClockState};
 pub use self::policy::{ClockEvidence, ClockFault, ClockRules};
 
 /// Pause between two regular checks.
@@ -131,11 +131,9 @@ impl ClockCheck {
 
 /// Logs a change of the result once. An error in the log becomes an alert at health-check.
 fn log_change(before: Option<ClockFault>, after: Option<ClockFault>) {
-    match (before, after) {
-        (None | Some(ClockFault::Unchecked), Some(fault)) => {
-            tracing::error!(%fault, "nothing is written until the clock is right");
-        }
-        (Some(ClockFault::Unchecked) | None, None) | (Some(_), Some(_)) => {}
-        (Some(_), None) => tracing::warn!("the clock is accepted; writes are permitted again"),
+    match ClockChange::of(before, after) {
+        Some(ClockChange::Wrong(fault)) => tracing::error!(%fault, "nothing is written until the clock is right"),
+        Some(ClockChange::Accepted) => tracing::warn!("the clock is accepted; writes are permitted again"),
+        None => {}
     }
 }

@@ -136,7 +136,7 @@ impl Service for App {
             "statistics of the database",
             statistics.clone().keep_current(database.clone(), config.slow_after),
         );
-        let ready = readiness_check(database.engine(), health, durability, clock_check, statistics);
+        let ready = readiness_check(health, durability, clock_check, statistics);
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
@@ -232,9 +232,9 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
 /// Ready means that orders can be placed: the last commit or probe of their writer succeeded, commits are as durable as declared, and
 /// the clock is right.
 ///
-/// The component `journal` states the same of the writer of wallets. It is optional, because orders can be placed without it.
+/// The component `journal` states the same of the writer of wallets. It is optional, because orders can be placed without it. A fault
+/// of both writers is described once, by the component `database`.
 fn readiness_check(
-    engine: &'static str,
     health: WritersHealth,
     durability: Option<DurabilityStatus>,
     clock_check: ClockCheck,
@@ -242,8 +242,7 @@ fn readiness_check(
 ) -> ReadinessCheck {
     Arc::new(move || {
         let component = |name, health: &WriteHealth| {
-            Component::of_check(name, health.check().map_err(|error| format!("{engine}: {error}")))
-                .with_measurements([health.waiting_commands()])
+            Component::of_check(name, health.check()).with_measurements([health.waiting_commands()])
         };
         let database = component("database", &health.orders).with_measurements(statistics.latest());
         // While the database has never answered, nothing is known about its clock and its settings. The component of the
@@ -251,7 +250,12 @@ fn readiness_check(
         let has_answered = database.ready || clock_check.fault() != Some(ClockFault::Unchecked);
         let clock = has_answered.then(|| clock_check.component());
         let durability = durability.as_ref().filter(|_| has_answered).map(DurabilityStatus::component);
-        let journal = has_answered.then(|| component("journal", &health.wallets).optional());
+        let journal = has_answered.then(|| {
+            let journal = component("journal", &health.wallets).optional();
+            let has_same_fault = journal.detail.is_some() && journal.detail == database.detail;
+            let shared = has_same_fault.then(|| "it has the same fault as the component database".to_owned());
+            Component { detail: shared.or(journal.detail), ..journal }
+        });
         let components = std::iter::once(database).chain(clock).chain(durability).chain(journal).collect();
         Box::pin(async { components })
     })

@@ -57,6 +57,26 @@ pub enum ClockFault {
     SetBack(Duration),
 }
 
+/// A change of the result of the check that operators must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockChange {
+    Wrong(ClockFault),
+    Accepted,
+}
+
+impl ClockChange {
+    /// The change from one result to the next. Before the first comparison nothing is known about the clock, so
+    /// [`ClockFault::Unchecked`] is no fault of the clock. The database that does not answer is reported elsewhere.
+    pub fn of(before: Option<ClockFault>, after: Option<ClockFault>) -> Option<Self> {
+        let known = |result: Option<ClockFault>| result.filter(|fault| *fault != ClockFault::Unchecked);
+        match (known(before), known(after)) {
+            (None, Some(fault)) => Some(Self::Wrong(fault)),
+            (Some(_), None) => Some(Self::Accepted),
+            (None, None) | (Some(_), Some(_)) => None,
+        }
+    }
+}
+
 /// The results of earlier checks.
 #[derive(Debug)]
 pub struct ClockState {

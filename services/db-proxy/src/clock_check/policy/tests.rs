@@ -173,3 +173,19 @@ fn write_dated_by_the_database_depends_only_on_the_last_check() {
     let set = wrong_reading(SECOND * 2, Off::Ahead(HOUR));
     assert_eq!(state.write_time(SERVER, set), Ok(database.plus(SECOND)));
 }
+
+/// A write before the first comparison finds the same state again and again.
+#[test]
+fn clock_that_was_not_compared_yet_is_no_change() {
+    let (unchecked, wrong) = (Some(ClockFault::Unchecked), ClockFault::AheadOfDatabase(HOUR));
+    for (before, after, expected) in [
+        (unchecked, unchecked, None),
+        (unchecked, None, None),
+        (unchecked, Some(wrong), Some(ClockChange::Wrong(wrong))),
+        (None, Some(wrong), Some(ClockChange::Wrong(wrong))),
+        (Some(wrong), Some(ClockFault::BehindDatabase(HOUR)), None),
+        (Some(wrong), None, Some(ClockChange::Accepted)),
+    ] {
+        assert_eq!(ClockChange::of(before, after), expected, "{before:?} {after:?}");
+    }
+}
