@@ -1,4 +1,5 @@
-//! The text of an error with its causes.
+//! The text of an error with its causes. With [`io_errors`](crate::io_errors), it words the errors of libraries
+//! for people.
 
 use std::{error::Error, fmt, io};
 
@@ -13,16 +14,36 @@ pub fn format_chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Writes the text of [`format_chain`] to `out`. Fails only if `out` fails.
+///
+/// Some libraries repeat the cause at the end of the message of an error. The repetition is omitted.
 pub fn write_error_chain(out: &mut impl fmt::Write, error: &(dyn Error + 'static)) -> fmt::Result {
-    write!(out, "{error}")?;
-    std::iter::successors(error.source(), |&error| error.source()).try_for_each(|cause| write!(out, ": {cause}"))
+    let mut separator = "";
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = error.source();
+        let text = error.to_string();
+        let repeated = next.and_then(|cause| text.strip_suffix(&cause.to_string()));
+        let text = repeated.map_or_else(|| plain_text(error), |own| own.trim_end_matches([' ', ':']).to_owned());
+        if !text.is_empty() {
+            write!(out, "{separator}{text}")?;
+            separator = ": ";
+        }
+    }
+    Ok(())
 }
 
-/// Like [`format_chain`], but for users: errors of the operating system are described in words.
-pub fn format_for_users(error: &(dyn Error + 'static)) -> String {
-    let texts = std::iter::successors(Some(error), |&error| error.source())
-        .map(|error| error.downcast_ref::<io::Error>().map_or_else(|| error.to_string(), describe_io_error));
-    texts.collect::<Vec<_>>().join(": ")
+/// The message of `error` without its causes. The failures of connections and files are described in plain words, and without the
+/// number of the operating system.
+pub fn plain_text(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return describe_io_error(error);
+    }
+    match error.downcast_ref::<hyper::Error>() {
+        Some(error) if error.is_incomplete_message() => {
+            "the connection was closed before the response was complete".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,10 @@ pub fn describe_io_error(error: &io::Error) -> String {
         ErrorKind::AddrInUse => "another program uses the address",
         ErrorKind::AddrNotAvailable => "this machine does not have the address",
         ErrorKind::ConnectionRefused => "the connection was refused",
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => "the connection was closed",
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof => "the connection was closed",
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no network route to the host",
         ErrorKind::TimedOut => "there was no response in time",
         _ => return without_number(error),

@@ -8,7 +8,7 @@ use std::{
 use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::error_chain::format_for_users;
+use crate::error_chain::format_chain;
 
 /// Runs a program and returns its exit code, which is the result of `work`. If `work` fails, prints the error to standard error
 /// and returns exit code 1.
@@ -28,7 +28,7 @@ pub fn run<T: Termination>(program: &str, work: impl Future<Output = anyhow::Res
 
 /// Prints an error with its causes to standard error, and returns the exit code 1.
 pub fn fail(program: &str, error: &anyhow::Error) -> ExitCode {
-    eprintln!("{program}: {}", format_for_users(error.as_ref()));
+    eprintln!("{program}: {}", format_chain(error.as_ref()));
     ExitCode::FAILURE
 }
 

@@ -1,14 +1,59 @@
-use std::io::ErrorKind;
-
-use anyhow::Context;
-
 use super::*;
 
+/// An error with this message and cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Outer {
+    message: String,
+    #[source]
+    cause: Box<dyn Error + Send + Sync>,
+}
+
+fn outer(message: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Outer {
+    Outer { message: message.into(), cause: cause.into() }
+}
+
+/// A refused connection, as the operating system of the tests reports it.
+fn refused() -> io::Error {
+    let error = io::Error::from_raw_os_error(111);
+    assert_eq!(error.to_string(), "Connection refused (os error 111)");
+    error
+}
+
 #[test]
-fn users_read_causes_without_numbers_of_the_operating_system() {
+fn causes_are_separated_by_colons() {
+    let error = outer("the order was not stored", outer("the database failed", "it is full"));
+    assert_eq!(format_chain(&error), "the order was not stored: the database failed: it is full");
+}
+
+#[test]
+fn repeated_cause_is_written_once() {
+    // As redis words a failed connection, and tungstenite a broken one.
+    let redis = outer("Redis is unavailable", outer(refused().to_string(), refused()));
+    assert_eq!(format_chain(&redis), "Redis is unavailable: the connection was refused");
+    let socket = outer("WebSocket protocol error: the connection was reset", "the connection was reset");
+    assert_eq!(format_chain(&socket), "WebSocket protocol error: the connection was reset");
+}
+
+#[test]
+fn errors_of_the_operating_system_are_described_in_words() {
     let cause = std::fs::read("/no/such/file").unwrap_err();
-    assert_eq!(cause.kind(), ErrorKind::NotFound);
-    let error = Err::<(), _>(cause).context("the file cannot be read").unwrap_err();
-    assert!(format_chain(error.as_ref()).contains("os error"));
-    assert_eq!(format_for_users(error.as_ref()), "the file cannot be read: a part of the path does not exist");
+    let error = outer("the file cannot be read", cause);
+    assert_eq!(format_chain(&error), "the file cannot be read: a part of the path does not exist");
+}
+
+/// A server that closes each connection without a response.
+#[tokio::test]
+async fn closed_connection_is_described_in_plain_words() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        // The request is read first, because the connection would otherwise be reset.
+        let _ = tokio::io::AsyncReadExt::read(&mut connection, &mut [0; 4096]).await;
+    });
+    let error = crate::clients::http_client().get(&url).send().await.unwrap_err();
+    server.await.unwrap();
+    let text = format_chain(&error);
+    assert!(text.ends_with(": the connection was closed before the response was complete"), "{text}");
 }

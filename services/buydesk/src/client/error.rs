@@ -6,7 +6,7 @@ use std::{error::Error as _, fmt, io, time::Duration};
 use common::{
     api::{Code, Problem, REFERENCE_PATH, RetryAdvice, Subcode},
     config::ConfigError,
-    error_chain::format_for_users,
+    error_chain::format_chain,
     ids::IdempotencyKey,
     io_errors::describe_io_error,
 };
@@ -328,7 +328,7 @@ pub fn error_document(error: &anyhow::Error) -> String {
         return Value::Object(error.document.clone()).to_string();
     }
     let code = if error.is::<ConfigError>() { "invalid_settings" } else { "command_failed" };
-    json!({ "code": code, "detail": format_for_users(error.as_ref()) }).to_string()
+    json!({ "code": code, "detail": format_chain(error.as_ref()) }).to_string()
 }
 
 /// Why a request got no response, in words for users.

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::io_errors::describe_io_error;
+use common::error_chain::plain_text;
 use poem::{
     Endpoint, IntoResponse, Request, Response,
     endpoint::BoxEndpoint,
@@ -68,8 +68,7 @@ fn unreachable(error: &reqwest::Error) -> TransportError {
     TransportError::Unreachable(innermost_cause(error))
 }
 
-/// The innermost cause of a failed connection. Frequent causes are described in plain words. For other causes, the text of the
-/// error is returned.
+/// The innermost cause of a failed connection, in plain words.
 pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
     use io::ErrorKind as Kind;
     let mut cause = error;
@@ -86,7 +85,7 @@ pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
         Some(Kind::TimedOut) => "it does not answer",
         // The standard library has no kind for a failed name lookup.
         _ if text.starts_with("failed to lookup address information") => "its host name cannot be resolved",
-        _ => return cause.downcast_ref::<io::Error>().map_or(text, describe_io_error),
+        _ => return plain_text(cause),
     };
     usual.to_owned()
 }

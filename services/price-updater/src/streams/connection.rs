@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use futures_util::{Sink, SinkExt, Stream, StreamExt, future};
 use tokio_tungstenite::{
     connect_async_tls_with_config,
-    tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
+    tungstenite::{
+        self, Message, client::IntoClientRequest, error::ProtocolError, http::HeaderValue, protocol::WebSocketConfig,
+    },
 };
 use url::Url;
 
@@ -155,6 +157,12 @@ fn connect_error(error: &tungstenite::Error) -> ConnectionError {
 fn connection_error(error: &tungstenite::Error) -> ConnectionError {
     match error {
         tungstenite::Error::Capacity(_) => ConnectionError::TooLarge,
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            ConnectionError::Broken("the exchange closed the connection without notice".to_owned())
+        }
         error => ConnectionError::Broken(common::error_chain::format_chain(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;
