@@ -28,7 +28,7 @@ use self::{
     series::{Period, Series},
 };
 use crate::{
-    current_price::{CurrentPrices, PriceError},
+    current_price::{CurrentPrice, CurrentPrices, PriceError},
     error::Error,
     limits::{CHART_QUEUE_TIMEOUT, MAX_CACHED_CHARTS, MAX_CHART_PAGES, MAX_CONCURRENT_CHARTS},
     snapshot::MarketSnapshotView,
@@ -92,9 +92,10 @@ impl ChartRenderer {
             view.catalogue.check_pair("direction", pair).map_err(|error| Error::InvalidFields(vec![error]))?;
             return Err(PriceError::of_unreported(pair, &view.snapshot).into());
         }
-        let period = Period { end: now, hours, candle_width: candle_width(hours) };
+        let price = view.and_then(|view| CurrentPrices { view, now, ttl: self.price_ttl }.price(pair).ok());
+        let period = Period { end: now, hours, candle_width: candle_width(hours), carries_to_end: price.is_some() };
         let series = Series::from_candles(&comparable_candles(candles, view, pair), period);
-        let svg = Bytes::from(self.build_chart(view, key, now, series).to_svg().map_err(Error::Drawing)?);
+        let svg = Bytes::from(build_chart(view, key, now, price, series).to_svg().map_err(Error::Drawing)?);
         let mut cache = self.lock_cache();
         if cache.len() >= MAX_CACHED_CHARTS {
             cache.retain(|_, chart| now.since(chart.drawn_at) < self.refresh_interval);
@@ -103,28 +104,6 @@ impl ChartRenderer {
             cache.insert(key, CachedChart { drawn_at: now, svg: svg.clone() });
         }
         Ok(svg)
-    }
-
-    fn build_chart(&self, view: Option<&MarketSnapshotView>, key: ChartKey, now: Timestamp, series: Series) -> Chart {
-        let ChartKey { pair, hours } = key;
-        let price = view.and_then(|view| CurrentPrices { view, now, ttl: self.price_ttl }.price(pair).ok());
-        let mut courses = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).peekable();
-        // Without a snapshot it is unknown which pairs are reported.
-        let reported = view.is_none() || courses.peek().is_some();
-        Chart {
-            pair,
-            hours,
-            now,
-            reported,
-            simulated: series.simulated
-                || courses.any(|course| course.simulated)
-                || price.is_some_and(|price| price.agreed.simulated),
-            current_price: price.map(|price| price.rate),
-            prolonged_age: price
-                .filter(|price| price.state == PriceState::Prolonged)
-                .map(|price| now.since(price.as_of)),
-            series,
-        }
     }
 
     fn cached(&self, key: ChartKey, now: Timestamp) -> Option<Bytes> {
@@ -151,6 +130,31 @@ impl ChartRenderer {
             }
         }
         Ok(candles)
+    }
+}
+
+fn build_chart(
+    view: Option<&MarketSnapshotView>,
+    key: ChartKey,
+    now: Timestamp,
+    price: Option<CurrentPrice<'_>>,
+    series: Series,
+) -> Chart {
+    let ChartKey { pair, hours } = key;
+    let mut courses = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).peekable();
+    // Without a snapshot it is unknown which pairs are reported.
+    let reported = view.is_none() || courses.peek().is_some();
+    Chart {
+        pair,
+        hours,
+        now,
+        reported,
+        simulated: series.simulated
+            || courses.any(|course| course.simulated)
+            || price.is_some_and(|price| price.agreed.simulated),
+        current_price: price.map(|price| price.rate),
+        prolonged_age: price.filter(|price| price.state == PriceState::Prolonged).map(|price| now.since(price.as_of)),
+        series,
     }
 }
 

@@ -46,6 +46,8 @@ const MIDDLE: f64 = 19.84;
 const LARGE: f64 = 27.28;
 const HUGE: f64 = 99.2;
 
+const NO_CURRENT_PRICE: &str = "no current price";
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type DrawResult = Result<(), String>;
 
@@ -92,7 +94,11 @@ impl Chart {
     }
 
     fn title(&self) -> String {
-        let price = self.current_price.map(|rate| format!(", now {}", format_rate(rate))).unwrap_or_default();
+        let price = match self.current_price {
+            Some(rate) => format!(", now {}", format_rate(rate)),
+            None if self.lacks_current_price() => format!(", {NO_CURRENT_PRICE}"),
+            None => String::new(),
+        };
         let simulated = if self.simulated { ", simulated" } else { "" };
         let prolonged =
             self.prolonged_age.map(|age| format!(", prolonged, {} old", format_age(age))).unwrap_or_default();
@@ -104,6 +110,11 @@ impl Chart {
             count => format!(", with {count} gaps without data"),
         };
         format!("{}, the last {}{price}{prolonged}{simulated}{empty}{gaps}", self.pair, format_hours(self.hours))
+    }
+
+    /// Whether the chart has data, but the pair has no price now.
+    fn lacks_current_price(&self) -> bool {
+        self.current_price.is_none() && self.series.last_point().is_some()
     }
 
     fn empty_message(&self) -> &'static str {
@@ -158,7 +169,8 @@ impl Chart {
         for segment in &self.series.segments {
             draw_segment(area, segment, &times, prices)?;
         }
-        if let Some(last) = self.series.last_point() {
+        // The dot marks the current price.
+        if let Some(last) = self.series.last_point().filter(|_| self.current_price.is_some()) {
             let position = (times.pixel(last.time), prices.pixel(last.median));
             area.draw(&Circle::new(position, 4, LINE.filled())).map_err(|error| error.to_string())?;
         }
@@ -169,6 +181,7 @@ impl Chart {
         let title = match self.current_price {
             Some(rate) => format!("{} {}", self.pair, format_rate(rate)),
             // An expired price must not look like a current price.
+            None if self.lacks_current_price() => format!("{}: {NO_CURRENT_PRICE}", self.pair),
             None => self.pair.to_string(),
         };
         draw_text(area, &title, (24, 24), &font(LARGE, FontStyle::Bold, INK.into(), HPos::Left, VPos::Center))?;
@@ -177,10 +190,6 @@ impl Chart {
             1 => "One exchange, and the band from its lowest to its highest".to_owned(),
             n => format!("Median of {n} exchanges, and the band from the lowest to the highest"),
         };
-        let missing_price = match (self.current_price, self.series.last_point()) {
-            (None, Some(_)) => "no current price; ",
-            _ => "",
-        };
         let since = match (self.span().shortened, self.series.points().next()) {
             (true, Some(first)) => format!(", known since {}", format_moment(first.time, self.hours)),
             _ => String::new(),
@@ -188,7 +197,7 @@ impl Chart {
         let subtitle = if legend.is_empty() {
             format!("The last {}", format_hours(self.hours))
         } else {
-            format!("{legend}; {missing_price}the last {}{since}", format_hours(self.hours))
+            format!("{legend}; the last {}{since}", format_hours(self.hours))
         };
         let style = font(SMALL, FontStyle::Normal, GREY.into(), HPos::Left, VPos::Center);
         draw_text(area, &subtitle, (24, 50), &style)?;

@@ -48,6 +48,9 @@ pub(super) struct Period {
     pub(super) end: Timestamp,
     pub(super) hours: u32,
     pub(super) candle_width: Duration,
+    /// Whether the last courses are carried forward to the end of the period. They are not if the pair has no current price: a line
+    /// to the end would look like a current price.
+    pub(super) carries_to_end: bool,
 }
 
 /// The range and the last course of one exchange in the buckets of one point.
@@ -77,7 +80,7 @@ impl Series {
 
     /// Combines candles, which may come in any order.
     pub(super) fn from_candles(candles: &[Candle], period: Period) -> Self {
-        let Period { end, hours, candle_width } = period;
+        let Period { end, hours, candle_width, carries_to_end } = period;
         let width = i64::try_from(candle_width.as_secs()).unwrap_or(60).max(1);
         let bucket_of = |time: Timestamp| time.micros() / 1_000_000 / width;
         let last = bucket_of(end);
@@ -108,8 +111,9 @@ impl Series {
         while step_first <= last {
             let step_last = (step_first + step - 1).min(last);
             let range_of = |candles| ExchangeRange::of_buckets(candles, step_first, step_last);
-            let ranges: Vec<_> =
-                if is_in_gap(step_last) { Vec::new() } else { exchangers.values().filter_map(range_of).collect() };
+            let is_after_end = !carries_to_end && all_buckets.last().is_some_and(|&newest| newest < step_first);
+            let is_empty = is_after_end || is_in_gap(step_last);
+            let ranges: Vec<_> = if is_empty { Vec::new() } else { exchangers.values().filter_map(range_of).collect() };
             match Point::from_ranges(&ranges, step_last * width) {
                 Some(point) => segment.push(point),
                 None if segment.is_empty() => {}

@@ -39,7 +39,7 @@ fn varied_candles(minutes: u64) -> Vec<Candle> {
 /// The series of the hours before `minute`.
 fn series(candles: &[Candle], hours: u32, minute: u64) -> Series {
     let end = time_at(minute * 60);
-    Series::from_candles(candles, Period { end, hours, candle_width: Duration::from_mins(1) })
+    Series::from_candles(candles, Period { end, hours, candle_width: Duration::from_mins(1), carries_to_end: true })
 }
 
 fn chart(candles: &[Candle], hours: u32, minute: u64) -> Chart {
@@ -233,4 +233,25 @@ fn time_between_rare_changes_is_not_shown_as_a_gap() {
     let every_fifth: Vec<_> =
         varied_candles(60).into_iter().enumerate().filter(|(n, _)| n / 5 % 5 == 0).map(|(_, candle)| candle).collect();
     assert_eq!(chart(&every_fifth, 1, 59).series.segments.len(), 1);
+}
+
+#[test]
+fn line_ends_at_the_last_course_if_there_is_no_current_price() {
+    let candles = varied_candles(50);
+    let period =
+        Period { end: time_at(52 * 60), hours: 1, candle_width: Duration::from_mins(1), carries_to_end: false };
+    let current = chart(&candles, 1, 52);
+    let expired = Chart { current_price: None, series: Series::from_candles(&candles, period), ..current.clone() };
+    let last = |chart: &Chart| chart.series.last_point().unwrap().time;
+    assert!(last(&current) > last(&expired));
+    assert_eq!(last(&expired), candles.last().unwrap().start.micros() / 1_000_000);
+    let svg = expired.to_svg().unwrap();
+    save_for_review("expired.svg", &svg);
+    let texts = checked_texts(&svg);
+    assert!(
+        texts.contains("BTC-USD, the last hour, no current price") && texts.contains("BTC-USD: no current price"),
+        "{texts}"
+    );
+    // The dot of the current price is absent.
+    assert!(!svg.contains("<circle") && current.to_svg().unwrap().contains("<circle"));
 }
