@@ -13,6 +13,8 @@ use crate::clock::Instants;
 const PERIOD: Duration = Duration::from_hours(1);
 /// The time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
+/// No time is predicted from a shorter period.
+const MIN_FORECAST_PERIOD: Duration = Duration::from_mins(10);
 /// If the limit would be reached later than in ten years, no time is predicted.
 const MAX_FORECAST: Duration = Duration::from_hours(10 * 365 * 24);
 
@@ -50,7 +52,7 @@ impl LimitUsage {
         }
         // The used part may have decreased, because expired quotes return their reservations.
         let used = used(limit).saturating_sub(oldest.used);
-        let full_at = (used > Sats::ZERO).then(|| {
+        let full_at = (used > Sats::ZERO && elapsed >= MIN_FORECAST_PERIOD).then(|| {
             let millis =
                 i128::from(limit.remaining.get()) * i128::try_from(elapsed.as_millis()).ok()? / i128::from(used.get());
             let time_left = Duration::from_millis(u64::try_from(millis).ok()?);

@@ -11,6 +11,7 @@ fn time_at_which_the_limit_is_reached_follows_from_the_pace_of_the_last_hour() {
     let mut usage = LimitUsage::default();
     usage.record(&limit("100"), instants_at(0));
     assert_eq!(usage.pace(&limit("99"), instants_at(59)), None);
+    assert_eq!(usage.pace(&limit("99"), instants_at(599)).map(|pace| pace.full_at), Some(None), "too short a period");
     // 1 BTC in ten minutes: the other 99 last 990 minutes.
     let pace = usage.pace(&limit("99"), instants_at(600)).unwrap();
     assert_eq!((pace.used.to_string().as_str(), pace.over_secs), ("1.00000000", 600));
