@@ -33,6 +33,11 @@ pub fn format_age(age: Duration) -> String {
     }
 }
 
+/// A time for people, to the second, such as `2026-01-02 03:04:05 UTC`.
+pub fn format_time(time: Timestamp) -> String {
+    time.to_datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 /// Why a text or a number is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampError {

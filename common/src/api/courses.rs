@@ -249,10 +249,15 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,
-    /// When the price expires. Present only if no newer price was agreed for this market snapshot.
+    /// When the price expires. Present only if no newer price was agreed for this market snapshot. While the price is prolonged, this
+    /// time becomes later with each snapshot, until `prolongable_until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub expires_at: Option<Timestamp>,
+    /// Until when a prolonged price is prolonged if no newer price is agreed. Absent for other prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub prolongable_until: Option<Timestamp>,
     /// The age of a prolonged price in seconds. Absent for other prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]

@@ -2,6 +2,7 @@
 
 mod heartbeat;
 mod measurement;
+mod refusals;
 
 use std::fmt;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     heartbeat::{Component, Heartbeat, MAX_COMPONENTS, MAX_DETAIL, OrderLimitStatus, OrderPriceStatus, Readiness},
     measurement::{MAX_NAME, Machine, Measurement, format_bytes},
+    refusals::{SharedReason, describe_refusals, group_by_reason},
 };
 use super::{alerts::Alert, reports::LevelCounts};
 use crate::{
@@ -196,7 +198,8 @@ pub struct LimitPace {
     pub used: Sats,
     /// The time over which `used` was measured.
     pub over_secs: u64,
-    /// When the limit is reached at this pace. Absent if nothing was used, or if that takes longer than ten years.
+    /// When the limit is reached at this pace. Absent if nothing was used, if that takes longer than ten years, if `used` was
+    /// measured over less than ten minutes, and while orders are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub full_at: Option<Timestamp>,
@@ -211,7 +214,7 @@ pub struct CurrencyIntake {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub reason: Option<String>,
-    /// The price that an order gets. Absent if there is no price.
+    /// The price, also if it is too old for orders. Absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub price: Option<OrderPriceStatus>,

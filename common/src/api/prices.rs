@@ -36,6 +36,11 @@ pub struct Price {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub expires_at: Option<Timestamp>,
+    /// Until when the price is prolonged if the sources agree on no newer one. `expires_at` is at most this time, and becomes later
+    /// with each record. Absent if the price is not prolonged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub prolongable_until: Option<Timestamp>,
     /// The pairs that the price is computed from, if too few exchanges trade bitcoin in this currency. Otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
@@ -45,7 +50,8 @@ pub struct Price {
 impl Price {
     /// A price with the state and the times of its record.
     pub fn new(price: Rate, sources: Vec<String>) -> Self {
-        Self { price, sources, state: None, as_of: None, expires_at: None, legs: Vec::new() }
+        let (state, as_of, expires_at, prolongable_until) = (None, None, None, None);
+        Self { price, sources, state, as_of, expires_at, prolongable_until, legs: Vec::new() }
     }
 }
 
@@ -58,6 +64,8 @@ pub struct CurrencyPrice {
     pub as_of: Timestamp,
     /// The first moment at which the price must not be used.
     pub expires_at: Timestamp,
+    /// Until when the price is prolonged if the sources agree on no newer one. `None` if it is not prolonged.
+    pub prolongable_until: Option<Timestamp>,
     /// The pairs that the price is computed from. Empty if enough exchanges trade bitcoin in this currency.
     pub legs: Vec<CurrencyPair>,
 }
@@ -71,8 +79,9 @@ impl CurrencyPrice {
 
 impl From<CurrencyPrice> for Price {
     fn from(price: CurrencyPrice) -> Self {
-        let CurrencyPrice { price, sources, state, as_of, expires_at, legs } = price;
-        Self { price, sources, state: Some(state), as_of: Some(as_of), expires_at: Some(expires_at), legs }
+        let CurrencyPrice { price, sources, state, as_of, expires_at, prolongable_until, legs } = price;
+        let (state, as_of, expires_at) = (Some(state), Some(as_of), Some(expires_at));
+        Self { price, sources, state, as_of, expires_at, prolongable_until, legs }
     }
 }
 
@@ -137,8 +146,8 @@ impl NewPriceRecord {
             let as_of = price.as_of.unwrap_or(as_of);
             let expires_at = price.expires_at.unwrap_or_else(|| as_of.plus(ttl));
             let state = price.state.unwrap_or(state);
-            let Price { price, sources, legs, .. } = price;
-            (currency, CurrencyPrice { price, sources, state, as_of, expires_at, legs })
+            let Price { price, sources, prolongable_until, legs, .. } = price;
+            (currency, CurrencyPrice { price, sources, state, as_of, expires_at, prolongable_until, legs })
         });
         let complete: BTreeMap<_, _> = complete.collect();
         for (currency, price) in &complete {
@@ -215,6 +224,7 @@ impl PriceRecord {
             state: price.state.unwrap_or(self.state),
             as_of: price.as_of.unwrap_or(self.as_of),
             expires_at: price.expires_at.unwrap_or(self.expires_at),
+            prolongable_until: price.prolongable_until,
             legs: price.legs.clone(),
         }
     }

@@ -3,12 +3,16 @@
 //!
 //! Each price contains its expiry time. An expired price is therefore never used, even if price-cache-proxy is unavailable.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use common::{
     api::{
         events::Topic,
-        health::{Component, OrderPriceStatus},
+        health::{Component, OrderPriceStatus, describe_refusals},
         prices::{CurrencyPrice, PriceRecord, PriceState, price_marks},
     },
     clients::{
@@ -20,7 +24,7 @@ use common::{
         single_flight::{JoinPolicy, SingleFlight, UNLIMITED},
     },
     money::Currency,
-    time::{Clock, Timestamp},
+    time::{Clock, Timestamp, format_time},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -37,8 +41,9 @@ pub enum PriceError {
     /// The price is prolonged and older than the maximum age. The text does not contain the age, because health shows the text
     /// for a while.
     #[error(
-        "the exchanges have agreed on no price since {as_of}, and orders accept a prolonged price of at most {} s \
+        "the exchanges have agreed on no price since {}, and orders accept a prolonged price of at most {} s \
          (PRICE_MAX_AGE_SECS)",
+        format_time(*as_of),
         max_age.as_secs()
     )]
     TooOld { as_of: Timestamp, age: Duration, max_age: Duration },
@@ -61,6 +66,8 @@ pub struct PriceReader {
     /// Fetches the record into `watch`. Returns the error if the fetch fails. Callers that find no record in memory at the same
     /// time share one fetch.
     fetch: SingleFlight<(), Option<Arc<CallError>>>,
+    /// The last price in each currency that the readiness check has found, expired or not. Only texts for operators use it.
+    last_prices: Arc<Mutex<BTreeMap<Currency, CurrencyPrice>>>,
 }
 
 impl PriceReader {
@@ -78,7 +85,7 @@ impl PriceReader {
             let watch = fetched.clone();
             async move { watch.fetch_now(Topic::PriceRecord).await.err().map(Arc::new) }
         });
-        Self { watch, clock, max_age, fetch }
+        Self { watch, clock, max_age, fetch, last_prices: Arc::default() }
     }
 
     /// Returns the current record. Fetches it if no valid record is in memory. A record may contain expired prices.
@@ -97,10 +104,15 @@ impl PriceReader {
 
     /// The price of `record` in `currency`, if an order may use it now.
     pub fn usable_price(&self, record: &PriceRecord, currency: Currency) -> Result<OrderablePrice, PriceError> {
-        let price = record.price(currency).filter(|price| price.is_current(self.clock.now()));
-        let price = price.ok_or(PriceError::NotPriced(currency))?;
-        self.check_age(&price)?;
-        Ok(OrderablePrice { price, simulated: record.simulated })
+        let current = self.valid_price(record, currency).ok_or(PriceError::NotPriced(currency))?;
+        self.check_age(&current.price)?;
+        Ok(current)
+    }
+
+    /// The price of `record` in `currency`, if it is valid now. Orders may still refuse it because of its age.
+    fn valid_price(&self, record: &PriceRecord, currency: Currency) -> Option<OrderablePrice> {
+        let price = record.price(currency).filter(|price| price.is_current(self.clock.now()))?;
+        Some(OrderablePrice { price, simulated: record.simulated })
     }
 
     /// The prices in memory that orders may use now. Makes no call.
@@ -131,46 +143,73 @@ impl PriceReader {
     }
 
     /// The component `price`, which is ready if orders in any currency have a price, and an optional component for each
-    /// currency. Without a record, only the component `price`, which is not ready.
+    /// currency. A price that is too old for orders is shown, in a component that is not ready.
     pub async fn components(&self, currencies: &[Currency]) -> Vec<Component> {
-        let record = match self.current_record().await {
-            Ok(record) => record,
-            Err(error) => return vec![Component::not_ready("price", error.to_string())],
+        let record = self.current_record().await;
+        let by_currency: Vec<_> =
+            currencies.iter().map(|&currency| self.currency_component(&record, currency)).collect();
+        let price = if by_currency.iter().any(|component| component.ready) {
+            Component::ready(Component::ORDER_PRICE)
+        } else {
+            let reasons = by_currency.iter().map(|component| component.detail.as_deref().unwrap_or_default());
+            let reason = describe_refusals(currencies.iter().copied().zip(reasons));
+            Component::not_ready(Component::ORDER_PRICE, reason)
         };
-        let usable = |currency: Currency| self.usable_price(record.value(), currency);
-        let price = match currencies.iter().map(|&currency| usable(currency)).reduce(Result::or) {
-            Some(Err(error)) => Component::not_ready("price", error.to_string()),
-            Some(Ok(_)) | None => Component::ready("price"),
-        };
-        let by_currency = currencies.iter().map(|&currency| {
-            let name = format!("{}{currency}", Component::PRICE);
-            let component = match usable(currency) {
-                Ok(usable) => Component {
-                    observed_at: Some(usable.price.as_of),
-                    marks: price_marks(usable.simulated, usable.price.state),
-                    price: Some(price_status(&usable)),
-                    ..Component::ready(name)
-                },
-                Err(error) => Component::not_ready(name, error.to_string()),
-            };
-            component.optional()
-        });
         std::iter::once(price).chain(by_currency).collect()
+    }
+
+    fn currency_component(
+        &self,
+        record: &Result<Arc<Document<PriceRecord>>, PriceError>,
+        currency: Currency,
+    ) -> Component {
+        let name = format!("{}{currency}", Component::PRICE);
+        let record = match record {
+            Ok(record) => record.value(),
+            Err(error) => return Component::not_ready(name, self.reason(error, currency)).optional(),
+        };
+        if let Some(price) = record.price(currency) {
+            self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).insert(currency, price);
+        }
+        let component = match self.usable_price(record, currency) {
+            Ok(_) => Component::ready(name),
+            Err(error) => Component::not_ready(name, self.reason(&error, currency)),
+        };
+        let component = component.optional();
+        match self.valid_price(record, currency) {
+            Some(valid) => Component {
+                observed_at: Some(valid.price.as_of),
+                marks: price_marks(valid.simulated, valid.price.state),
+                price: Some(self.price_status(&valid)),
+                ..component
+            },
+            None => component,
+        }
+    }
+
+    fn price_status(&self, OrderablePrice { price, simulated }: &OrderablePrice) -> OrderPriceStatus {
+        let &CurrencyPrice { price, state, as_of, expires_at, prolongable_until, .. } = price;
+        // The first moment at which orders refuse the price because of its age.
+        let too_old_at = self.max_age.map(|max_age| as_of.plus(max_age));
+        let usable_until = prolongable_until.map(|end| too_old_at.map_or(end, |too_old_at| end.min(too_old_at)));
+        let usable_until = usable_until.filter(|&until| self.clock.now() < until);
+        OrderPriceStatus { price, state, simulated: *simulated, as_of, expires_at, usable_until }
+    }
+
+    /// Why orders in `currency` are refused, for operators. It names the times of the last price if that has expired.
+    fn reason(&self, error: &PriceError, currency: Currency) -> String {
+        let last = self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).get(&currency).cloned();
+        match (error, last) {
+            (PriceError::NoRecord | PriceError::NotPriced(_), Some(CurrencyPrice { as_of, expires_at, .. })) => {
+                format!("the last price, of {}, expired at {}", format_time(as_of), format_time(expires_at))
+            }
+            (error, _) => error.to_string(),
+        }
     }
 
     /// Receives pushed records until `stop` is cancelled.
     pub async fn keep_fresh(self, stop: CancellationToken) {
         self.watch.run(stop).await;
-    }
-}
-
-fn price_status(OrderablePrice { price, simulated }: &OrderablePrice) -> OrderPriceStatus {
-    OrderPriceStatus {
-        price: price.price,
-        state: price.state,
-        simulated: *simulated,
-        as_of: price.as_of,
-        expires_at: price.expires_at,
     }
 }
 

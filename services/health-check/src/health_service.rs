@@ -86,7 +86,11 @@ impl State {
     /// The order intake, with the pace at which the limit is used.
     fn order_intake(&self, now: Instants) -> OrderIntake {
         let intake = self.registry.order_intake(now);
-        let limit_pace = intake.limit.as_ref().and_then(|limit| self.limit_usage.pace(limit, now));
+        let mut limit_pace = intake.limit.as_ref().and_then(|limit| self.limit_usage.pace(limit, now));
+        // While orders are refused, nothing is used.
+        if let Some(pace) = limit_pace.as_mut().filter(|_| !intake.accepted) {
+            pace.full_at = None;
+        }
         OrderIntake { limit_pace, ..intake }
     }
 

@@ -6,15 +6,19 @@
 //! arrives within this time, the values are unknown.
 
 use common::{
-    api::health::{Component, CurrencyIntake, OrderIntake, OrderLimitStatus, OrderPriceStatus, ServiceState},
+    api::health::{
+        Component, CurrencyIntake, OrderIntake, OrderLimitStatus, OrderPriceStatus, ServiceState, describe_refusals,
+    },
     money::{Currency, Sats},
-    time::Timestamp,
+    time::{Timestamp, format_time},
 };
 
 use crate::clock::Instants;
 
 /// The service that accepts orders.
 pub(crate) const SERVICE: &str = "create-order";
+/// The service that publishes the prices of orders.
+pub(crate) const PRICE_SERVICE: &str = "price-updater";
 
 /// An instance of create-order that has not stopped normally.
 pub(crate) struct IntakeInstance<'a> {
@@ -35,16 +39,22 @@ impl IntakeInstance<'_> {
     /// Why the instance cannot place orders.
     fn obstacle(&self) -> String {
         if self.confirmed {
-            fatal_components(self)
+            Component::fatal_reasons(self.components).join("; ")
         } else {
-            format!("it has not reported since {}", self.last_seen.wall)
+            format!("it has not reported since {}", format_time(self.last_seen.wall))
         }
     }
 }
 
 /// The order intake at `now`. `state` is the state of create-order. If orders are accepted but some instances cannot place
-/// orders, `reason` states their number and why the first of them cannot.
-pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: ServiceState, now: Timestamp) -> OrderIntake {
+/// orders, `reason` states their number and why the first of them cannot. `price_components` are the components of price-updater,
+/// which state why a currency has no newer price.
+pub(crate) fn order_intake(
+    mut instances: Vec<IntakeInstance<'_>>,
+    state: ServiceState,
+    price_components: &[Component],
+    now: Timestamp,
+) -> OrderIntake {
     // The instance that places orders and has the latest heartbeat comes first, because it reported the most recent prices and
     // limit.
     instances.sort_by_key(|instance| {
@@ -62,22 +72,25 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
     };
     if !best.confirmed {
         // The values in the last heartbeat are outdated.
-        let since = best.last_seen.wall;
+        let since = format_time(best.last_seen.wall);
         return unknown(format!(
             "{SERVICE} has not reported since {since}; it has ended, or it cannot reach health-check"
         ));
     }
     let limit = best.components.iter().find_map(|component| component.limit.clone());
     let exhausted = limit.as_ref().is_some_and(|limit: &OrderLimitStatus| limit.remaining == Sats::ZERO);
-    let prices: Vec<_> = best.components.iter().filter_map(|component| currency_intake(component, now)).collect();
-    let has_price = prices.is_empty() || prices.iter().any(|price| price.accepted);
+    let mut prices = currency_intakes(best.components, now);
+    for price in &mut prices {
+        add_cause(price, price_components);
+    }
+    let has_price = has_price(best.components, now);
     let unable: Vec<_> = instances.iter().filter(|instance| !instance.places_orders()).collect();
     let reason = if unable.len() == instances.len() {
-        Some(fatal_components(best))
+        Some(fatal_components(best, &prices))
     } else if exhausted {
         Some("the limit is reached".to_owned())
     } else if !has_price {
-        Some(no_price_reason(&prices))
+        Some(format!("there is no price that orders may use in any currency: {}", reason_of_all(&prices)))
     } else {
         None
     };
@@ -89,16 +102,48 @@ pub(crate) fn order_intake(mut instances: Vec<IntakeInstance<'_>>, state: Servic
     OrderIntake { accepted, reason: reason.or(partial), prices, limit, limit_pace: None }
 }
 
-/// The names and details of the components that prevent the instance from placing orders.
-fn fatal_components(instance: &IntakeInstance<'_>) -> String {
-    Component::fatal_reasons(instance.components).join("; ")
+/// The names and details of the components that prevent the instance from placing orders. For a missing price, the reasons of the
+/// currencies say more than the detail of the component.
+fn fatal_components(instance: &IntakeInstance<'_>, prices: &[CurrencyIntake]) -> String {
+    let describe = |component: &Component| {
+        if component.name == Component::ORDER_PRICE && prices.iter().any(|price| !price.accepted) {
+            format!("{}: {}", component.name, reason_of_all(prices))
+        } else {
+            component.name_with_detail()
+        }
+    };
+    let fatal = instance.components.iter().filter(|component| component.is_fatal());
+    fatal.map(describe).collect::<Vec<_>>().join("; ")
 }
 
 /// Why no currency has a price that orders may use.
-fn no_price_reason(prices: &[CurrencyIntake]) -> String {
-    let reason_of = |price: &CurrencyIntake| price.reason.clone().unwrap_or_else(|| "there is no price".to_owned());
-    let reasons: Vec<_> = prices.iter().map(|price| format!("{}: {}", price.currency, reason_of(price))).collect();
-    format!("there is no price that orders may use in any currency: {}", reasons.join("; "))
+fn reason_of_all(prices: &[CurrencyIntake]) -> String {
+    let reasons = prices.iter().filter(|price| !price.accepted).map(|price| {
+        let reason = price.reason.as_deref().unwrap_or("there is no price");
+        (price.currency, reason)
+    });
+    describe_refusals(reasons)
+}
+
+/// Adds to the reason of a refused currency why price-updater publishes no newer price, if it reports that.
+fn add_cause(price: &mut CurrencyIntake, price_components: &[Component]) {
+    let name = format!("{}{}", Component::PRICE, price.currency);
+    let cause = price_components.iter().find(|component| component.name == name && !component.ready);
+    if let (false, Some(reason), Some(cause)) =
+        (price.accepted, &mut price.reason, cause.and_then(|c| c.detail.as_ref()))
+    {
+        *reason = format!("{reason}; {PRICE_SERVICE}: {cause}");
+    }
+}
+
+/// Whether orders in any currency have a price at `now`, according to the components of an instance.
+pub(crate) fn has_price(components: &[Component], now: Timestamp) -> bool {
+    let prices = currency_intakes(components, now);
+    prices.is_empty() || prices.iter().any(|price| price.accepted)
+}
+
+fn currency_intakes(components: &[Component], now: Timestamp) -> Vec<CurrencyIntake> {
+    components.iter().filter_map(|component| currency_intake(component, now)).collect()
 }
 
 /// Whether orders in one currency are accepted, and at which price. `None` if the component is not the price in a currency.
@@ -109,7 +154,11 @@ fn currency_intake(component: &Component, now: Timestamp) -> Option<CurrencyInta
     let price = component.price.clone().filter(|price| !expired(price));
     let reason = match &component.price {
         _ if !component.ready => component.detail.clone(),
-        Some(price) if expired(price) => Some(format!("the price of {} has expired", price.as_of)),
+        Some(price) if expired(price) => Some(format!(
+            "the last price, of {}, expired at {}",
+            format_time(price.as_of),
+            format_time(price.expires_at)
+        )),
         _ => None,
     };
     Some(CurrencyIntake {

@@ -1,21 +1,16 @@
 //! The registry of services: their instances, heartbeats and states.
 
 mod machines;
+mod platform;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
-    api::health::{
-        Component, HealthStatus, Heartbeat, InfrastructureComponent, InstanceHealth, OrderIntake, ServiceHealth,
-        ServiceState,
-    },
+    api::health::{Component, Heartbeat, InfrastructureComponent, InstanceHealth, ServiceHealth, ServiceState},
     startup::STARTUP_GRACE,
 };
 
-use crate::{
-    clock::Instants,
-    order_intake::{self, IntakeInstance},
-};
+use crate::clock::Instants;
 
 /// Maximum number of services in the registry. The platform has fewer services, so more names mean that a caller is faulty.
 pub(crate) const MAX_SERVICES: usize = 32;
@@ -173,15 +168,6 @@ impl ServiceEntry {
 
     fn latest_instance(&self) -> Option<&Instance> {
         self.instances.values().max_by_key(|instance| instance.last_seen.monotonic)
-    }
-
-    /// Whether an instance of create-order can place orders, or may still be starting. Without any heartbeat, an instance may be
-    /// starting until health-check itself has run for [`STARTUP_GRACE`].
-    fn may_place_orders(&self, now: Instants) -> bool {
-        let may_place =
-            |instance: &Instance| instance.is_confirmed(now) && (instance.is_ready() || instance.is_starting(now));
-        let all_are_starting = self.instances.is_empty() && now.monotonic < STARTUP_GRACE;
-        all_are_starting || self.instances.values().any(may_place)
     }
 
     /// The components of all running instances.
@@ -346,36 +332,6 @@ impl ServiceRegistry {
             }
         }
         by_name.into_iter().map(|(name, reported)| infrastructure_component(name, &reported, now)).collect()
-    }
-
-    /// Whether orders can be placed, as the instances of create-order report it.
-    pub(crate) fn order_intake(&self, now: Instants) -> OrderIntake {
-        let entry = self.services.get(order_intake::SERVICE);
-        let instances = entry.into_iter().flat_map(|entry| entry.instances.values());
-        let instances = instances.filter(|instance| !instance.stopped).map(|instance| IntakeInstance {
-            ready: instance.is_ready(),
-            confirmed: instance.is_confirmed(now),
-            last_seen: instance.last_seen,
-            components: &instance.heartbeat.parts,
-        });
-        let state = entry.map_or(ServiceState::Unknown, |entry| entry.state(now));
-        order_intake::order_intake(instances.collect(), state, now.wall)
-    }
-
-    pub(crate) fn status(&self, now: Instants) -> HealthStatus {
-        let worst = self.services.iter().map(|(name, entry)| match self.state_of(name, entry, now) {
-            ServiceState::Alive | ServiceState::Degraded | ServiceState::Unknown
-                if name == order_intake::SERVICE && !entry.may_place_orders(now) =>
-            {
-                HealthStatus::Failing
-            }
-            ServiceState::Alive => HealthStatus::Ok,
-            // The platform needs only the expected services.
-            ServiceState::Stopped | ServiceState::Unknown if !entry.expected => HealthStatus::Ok,
-            ServiceState::Degraded | ServiceState::Stopped | ServiceState::Unknown => HealthStatus::Degraded,
-            ServiceState::Missing => HealthStatus::Failing,
-        });
-        worst.max().unwrap_or(HealthStatus::Ok)
     }
 }
 

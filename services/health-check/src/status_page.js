@@ -93,14 +93,19 @@ function serviceName(service, ownPort) {
   return link;
 }
 
-function priceRow(price) {
+// The reason for all orders, which the headline shows, is not repeated.
+function priceRow(price, whyNone) {
   const states = createElement("div", "pills");
   if (price.price) states.append(pill(price.price.state));
   if (price.price?.simulated) states.append(pill("simulated"));
   if (!price.accepted) states.append(pill("refused", "orders are refused"));
-  const note = price.age_secs === undefined ? price.reason ?? "–" : `${formatDuration(price.age_secs)} old`;
-  const cell = createElement("td", "faint", note);
-  if (price.price) cell.title = `observed at ${price.price.as_of}, used until ${price.price.expires_at}`;
+  const age = price.age_secs === undefined ? "–" : `${formatDuration(price.age_secs)} old`;
+  const cell = createElement("td", "faint", age);
+  if (price.reason && !whyNone?.includes(price.reason)) cell.append(createElement("div", "", price.reason));
+  if (price.price) {
+    const until = price.accepted && (price.price.usable_until ?? price.price.expires_at);
+    cell.title = `observed at ${price.price.as_of}${until ? `, used until ${until}` : ""}`;
+  }
   return createElement("tr", "",
     createElement("td", "", price.currency),
     createElement("td", "price", price.price ? price.price.price : "–"),
@@ -110,33 +115,34 @@ function priceRow(price) {
 
 const withoutTrailingZeros = (bitcoin) => bitcoin.replace(/\.?0+$/, "");
 
-function paceText(pace) {
+function paceText(pace, now) {
   if (!pace) return [];
   const used = `${withoutTrailingZeros(pace.used)} BTC were used in the last ${formatDuration(pace.over_secs)}`;
-  const end = pace.full_at ? `; at this pace, the limit is reached at ${formatTime(pace.full_at)} UTC` : "";
+  const secondsLeft = pace.full_at && Math.max(0, Math.round((Date.parse(pace.full_at) - Date.parse(now)) / 1000));
+  const end = pace.full_at ? `; at this pace, the limit is reached in about ${formatDuration(secondsLeft)}` : "";
   return [createElement("span", "faint", used + end)];
 }
 
-function limitText(limit, pace) {
+function limitText(limit, pace, now) {
   if (!limit) return ["The remaining limit is not known."];
   const meter = createElement("meter");
   [meter.min, meter.max, meter.value] = [0, Number(limit.limit), Number(limit.remaining)];
   meter.title = "The remaining part of the limit of all orders";
   const reserved = Number(limit.reserved) > 0 ? `; open quotes reserve ${withoutTrailingZeros(limit.reserved)} BTC` : "";
   return [meter, `${withoutTrailingZeros(limit.remaining)} of ${withoutTrailingZeros(limit.limit)} BTC are left${reserved}`,
-    ...paceText(pace)];
+    ...paceText(pace, now)];
 }
 
-function renderOrders(orders) {
+function renderOrders(orders, now) {
   const accepted = orders?.accepted;
   byId("accepted").className = "pill " + COLOURS[accepted ? "accepted" : "refused"];
   byId("accepted").textContent = accepted ? "orders are accepted" : "orders are not accepted";
   byId("why").textContent = orders?.reason ?? "";
-  const rows = (orders?.prices ?? []).map(priceRow);
+  const rows = (orders?.prices ?? []).map((price) => priceRow(price, orders.reason));
   const empty = createElement("tr", "", createElement("td", "", emptyNote("No price is known.")));
   empty.firstChild.colSpan = 4;
   byId("prices").replaceChildren(...(rows.length ? rows : [empty]));
-  byId("limit").replaceChildren(...limitText(orders?.limit, orders?.limit_pace));
+  byId("limit").replaceChildren(...limitText(orders?.limit, orders?.limit_pace, now));
 }
 
 function serviceRow(service, now, ownPort) {
@@ -208,7 +214,7 @@ function renderPage(health, reports, history) {
   document.title = `Buydesk: ${health.status}`;
   byId("at").textContent = formatTime(health.at) + " UTC";
   byId("at").dateTime = health.at;
-  renderOrders(health.orders);
+  renderOrders(health.orders, health.at);
   const ownPort = health.services.find((service) => service.service === "health-check")?.port;
   byId("services").replaceChildren(...health.services.map((service) => serviceRow(service, health.at, ownPort)));
   const alerts = health.alerts ?? [];

@@ -57,6 +57,8 @@ struct Status {
     term: u64,
     /// The leader, if it is another instance.
     other_leader: Option<String>,
+    /// Why the last request for the lease got no answer. `None` after an answer, and before the first request.
+    lease_error: Option<String>,
     /// The state of the price of each currency. Empty until this instance has read the stored record or ended a publish
     /// interval.
     currencies: Vec<CurrencyStatus>,
@@ -87,7 +89,7 @@ impl Updater {
         Self {
             pool: SourcePool::new(with_streams, config.sources.len(), poll_config, metrics.clone()),
             streams,
-            deliveries: Deliveries::new(upstreams.clone(), config.publish_interval, metrics.clone()),
+            deliveries: Deliveries::new(config.clock, upstreams.clone(), config.publish_interval, metrics.clone()),
             backoffs: LatestMailbox::new(),
             config,
             upstreams,
@@ -136,22 +138,34 @@ impl Updater {
         SourcesReport { leads: status.is_leader, failed_rounds, last_good, sources }
     }
 
-    /// The readiness of the services and sources that this instance depends on, and of the prices. A follower reports only
-    /// price-cache-proxy.
+    /// The readiness of the services and sources that this instance depends on, and of the prices. An instance that is not the
+    /// leader does not poll, so it cannot report on the sources and the prices.
     pub fn components(&self) -> Vec<Component> {
-        let (is_leader, follows_another) = {
+        let (is_leader, follows_another, lease_error) = {
             let status = self.status();
-            (status.is_leader, status.other_leader.is_some())
+            (status.is_leader, status.other_leader.is_some(), status.lease_error.clone())
         };
         if follows_another {
-            // A follower is ready to take over. It does not poll, so it cannot report on the sources.
+            // A follower is ready to take over.
             return vec![Component::ready("price-cache")];
         }
+        if !is_leader {
+            let reason = match lease_error {
+                Some(error) => {
+                    format!(
+                        "the price sources are not polled, because the lease of the leader cannot be acquired: {error}"
+                    )
+                }
+                None => {
+                    "the price sources are not polled yet: the lease of the leader has not been acquired".to_owned()
+                }
+            };
+            return vec![Component::not_ready("price-cache", reason)];
+        }
         let cache = match self.deliveries.last_record_write() {
-            Some(Ok(())) if is_leader => Component::ready("price-cache"),
+            Some(Ok(())) => Component::ready("price-cache"),
             Some(Err(error)) => Component::not_ready("price-cache", error),
-            None if is_leader => Component::not_ready("price-cache", "no price record has been written yet"),
-            _ => Component::not_ready("price-cache", "it does not report which instance is the leader"),
+            None => Component::not_ready("price-cache", "no price record has been written yet"),
         };
         let history = match self.deliveries.last_courses_write() {
             Some(Err(error)) => Component::not_ready("db-proxy", error),
@@ -179,17 +193,12 @@ impl Updater {
 fn price_component(status: &CurrencyStatus) -> Component {
     let name = format!("{}{}", Component::PRICE, status.currency);
     let reason = status.reason.as_deref().unwrap_or("the sources agree on no price");
-    let as_of = status.as_of.map(|as_of| as_of.to_string()).unwrap_or_default();
     let component = match status.availability {
         PriceAvailability::Fresh => Component::ready(name),
-        PriceAvailability::Prolonged => {
-            Component::not_ready(name, format!("the price of {as_of} is prolonged; {reason}"))
-        }
-        PriceAvailability::Stopped => Component::not_ready(name, format!("orders stop; {reason}")),
-        PriceAvailability::Expired => {
-            Component::not_ready(name, format!("there is no price: the price of {as_of} is too old; {reason}"))
-        }
-        PriceAvailability::Missing => Component::not_ready(name, format!("there has been no price yet; {reason}")),
+        PriceAvailability::Prolonged => Component::not_ready(name, format!("the last price is prolonged: {reason}")),
+        PriceAvailability::Stopped => Component::not_ready(name, format!("orders stop: {reason}")),
+        PriceAvailability::Expired => Component::not_ready(name, format!("the last price has expired: {reason}")),
+        PriceAvailability::Missing => Component::not_ready(name, format!("there has been no price yet: {reason}")),
     };
     let prolonged = status.availability == PriceAvailability::Prolonged;
     let state = if prolonged { PriceState::Prolonged } else { PriceState::Fresh };

@@ -8,9 +8,10 @@ use common::{
     api::{
         courses::{CoursesWritten, MarketSnapshot, NewCourses},
         leases::Lease,
-        prices::{NewPriceRecord, PriceRecord},
+        prices::{NewPriceRecord, Price, PriceRecord},
     },
     clients::{CallError, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
+    time::Timestamp,
 };
 
 use crate::config::Config;
@@ -20,6 +21,15 @@ use crate::config::Config;
 pub struct RecordWrite {
     pub record: NewPriceRecord,
     pub ttl: Duration,
+}
+
+impl RecordWrite {
+    /// Whether any price of the record is valid at `now`. price-cache-proxy refuses a record without such a price.
+    pub(crate) fn is_current(&self, now: Timestamp) -> bool {
+        let NewPriceRecord { as_of, prices, .. } = &self.record;
+        let expiry = |price: &Price| price.expires_at.unwrap_or_else(|| price.as_of.unwrap_or(*as_of).plus(self.ttl));
+        prices.values().any(|price| now < expiry(price))
+    }
 }
 
 /// The operations of price-cache-proxy and db-proxy that price-updater uses.

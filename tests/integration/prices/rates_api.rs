@@ -51,6 +51,7 @@ fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
         as_of: Some(as_of),
         state: None,
         expires_at: None,
+        prolongable_until: None,
         age_secs: None,
         simulated: true,
         votes: Vec::new(),

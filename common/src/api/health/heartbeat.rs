@@ -150,7 +150,8 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub marks: Vec<String>,
-    /// The price that an order gets. Present for a component of create-order that is the price in one currency.
+    /// The price of orders, also if it is too old for them. Present for a component of create-order that is the price in one
+    /// currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub price: Option<OrderPriceStatus>,
@@ -164,7 +165,7 @@ pub struct Component {
     pub measurements: Vec<Measurement>,
 }
 
-/// The price that an order in one currency gets now.
+/// The price of orders in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderPriceStatus {
     /// The price of one bitcoin.
@@ -174,8 +175,13 @@ pub struct OrderPriceStatus {
     pub simulated: bool,
     /// When the price was observed.
     pub as_of: Timestamp,
-    /// From this time on the price is not used.
+    /// When the price expires. While a price is prolonged, this time becomes later with each publication.
     pub expires_at: Timestamp,
+    /// Until when orders use a prolonged price if no newer price is published. Absent for other prices, and if the price is too old
+    /// for orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub usable_until: Option<Timestamp>,
 }
 
 /// The limit over all orders, and what remains of it.
@@ -195,6 +201,8 @@ impl Component {
 
     /// The prefix of the name of a component that is a price source.
     pub const SOURCE: &'static str = "source:";
+    /// The name of the component of create-order that is ready if orders in any currency have a price.
+    pub const ORDER_PRICE: &'static str = "price";
     /// The prefix of the name of a component that is the price of bitcoin in one currency.
     pub const PRICE: &'static str = "price:";
     /// The name of the component that is the limit over all orders.
@@ -215,8 +223,11 @@ impl Component {
         }
     }
 
+    /// A component that is not ready. A full stop at the end of `detail` is removed, because health adds details to sentences.
     pub fn not_ready(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { ready: false, detail: Some(detail.into()), ..Self::ready(name) }
+        let mut detail = detail.into();
+        detail.truncate(detail.trim_end_matches('.').len());
+        Self { ready: false, detail: Some(detail), ..Self::ready(name) }
     }
 
     /// A component that is ready if a check of it succeeded. Otherwise the error is its detail.

@@ -64,3 +64,17 @@ fn only_required_components_that_are_not_ready_are_named() {
     ];
     assert_eq!(Component::fatal_reasons(&parts).join("; "), "database: sqlite: the disk is full; clock");
 }
+
+#[test]
+fn reason_that_currencies_share_is_stated_once() {
+    let [eur, gbp, usd] = [Currency::EUR, Currency::GBP, Currency::USD];
+    assert_eq!(describe_refusals([(eur, "expired"), (gbp, "expired")]), "expired");
+    let text = describe_refusals([(eur, "expired"), (gbp, "implausible"), (usd, "expired")]);
+    assert_eq!(text, "EUR, USD: expired; GBP: implausible");
+}
+
+#[test]
+fn detail_has_no_full_stop_at_its_end() {
+    let detail = Component::not_ready("cache", "Redis is unavailable. Try again.").detail;
+    assert_eq!(detail.as_deref(), Some("Redis is unavailable. Try again"));
+}

@@ -5,8 +5,11 @@ mod findings;
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
 use common::{
-    api::health::{Health, HealthStatus, LimitPace, Measurement, OrderIntake},
-    time::format_age,
+    api::{
+        health::{Health, HealthStatus, LimitPace, Measurement, OrderIntake},
+        prices::PriceState,
+    },
+    time::{Timestamp, format_age},
 };
 
 use self::findings::{Finding, find_faults};
@@ -47,7 +50,7 @@ fn report(health: &Health, page: &str) -> String {
         let _ = write!(text, "\n  {}", same_advice[0].advice.text(page));
     }
     if let Some(orders) = &health.orders {
-        let _ = write!(text, "\n\n{}", order_terms(orders));
+        let _ = write!(text, "\n\n{}", order_terms(orders, health.at));
     }
     let counts = &health.reports_last_hour;
     let _ = write!(
@@ -76,10 +79,11 @@ fn headline(health: &Health) -> String {
 }
 
 /// The prices that orders use, and the remaining part of the limit.
-fn order_terms(orders: &OrderIntake) -> String {
+fn order_terms(orders: &OrderIntake, now: Timestamp) -> String {
     let prices = orders.prices.iter().map(|price| {
         let value = price.price.as_ref().map_or_else(|| "none".to_owned(), |status| status.price.to_string());
-        format!("{} {value}", price.currency)
+        let is_prolonged = price.price.as_ref().is_some_and(|status| status.state == PriceState::Prolonged);
+        format!("{} {value}{}", price.currency, if is_prolonged { " PROLONGED" } else { "" })
     });
     let prices = prices.collect::<Vec<_>>().join(", ");
     let simulated = orders.prices.iter().filter_map(|price| price.price.as_ref()).any(|price| price.simulated);
@@ -95,14 +99,15 @@ fn order_terms(orders: &OrderIntake) -> String {
         },
     );
     let prices = if prices.is_empty() { "not known" } else { &prices };
-    let pace = orders.limit_pace.as_ref().map(limit_pace).unwrap_or_default();
+    let pace = orders.limit_pace.as_ref().map(|pace| limit_pace(pace, now)).unwrap_or_default();
     format!("Prices of one bitcoin: {prices}{mark}\nTotal limit of all orders: {limit}{pace}")
 }
 
 /// How fast the limit is used, and when it is reached at this pace.
-fn limit_pace(pace: &LimitPace) -> String {
+fn limit_pace(pace: &LimitPace, now: Timestamp) -> String {
     let time = format_age(Duration::from_secs(pace.over_secs));
-    let end = pace.full_at.map(|at| format!("; at this pace, it is reached at {}", format_time(at)));
+    // The time is an estimate, so it is not shown to the second.
+    let end = pace.full_at.map(|at| format!("; at this pace, it is reached in about {}", format_age(at.since(now))));
     format!(", {} BTC were used in the last {time}{}", without_trailing_zeros(&pace.used), end.unwrap_or_default())
 }
 

@@ -6,7 +6,7 @@
 use common::{
     api::{
         courses::AgreedPrice,
-        health::{Component, OrderPriceStatus, Readiness},
+        health::{Component, OrderPriceStatus, Readiness, group_by_reason},
         prices::{BASE, PriceState},
     },
     clients::db_proxy::DbProxyClient,
@@ -56,6 +56,12 @@ struct ListedPrice {
     as_of: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    /// Until when the price is prolonged if no newer one is agreed. Absent for a price that is not prolonged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prolongable_until: Option<Timestamp>,
+    /// Until when orders use a prolonged price if no newer one is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usable_until: Option<Timestamp>,
     /// The pairs from whose prices the price is computed. Empty for a price that is not computed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     legs: Vec<CurrencyPair>,
@@ -88,9 +94,18 @@ pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     let prices = join_all(prices).await.into_iter().flatten().collect();
     let Some(list) = PriceList::new(&readiness, prices) else {
         let next_step = format!("Orders are refused until there is a price. {}", client.health_hint());
-        return Err(ClientError::new("no_price", "There is no current price.", next_step).into());
+        return Err(ClientError::new("no_price", no_price_message(&readiness), next_step).into());
     };
     if json { print_line(&serde_json::to_string(&list)?) } else { print_line(&price_table(&list)) }
+}
+
+/// States since when and why there is no price, as far as create-order knows.
+fn no_price_message(readiness: &Readiness) -> String {
+    let part = readiness.parts.iter().find(|part| part.name == ORDER_PRICE);
+    match part.and_then(|part| part.detail.as_ref()) {
+        Some(reason) => format!("There is no current price: {reason}."),
+        None => "There is no current price.".to_owned(),
+    }
 }
 
 /// Whether this is the readiness of create-order, which always has the component `price`.
@@ -110,6 +125,11 @@ async fn agreed_price(client: &ApiClient, currency: Currency) -> Option<AgreedPr
 }
 
 impl ListedPrice {
+    /// Until when orders use the price if no newer one is agreed. If orders refuse the price, until when it is shown.
+    fn valid_until(&self) -> Option<Timestamp> {
+        self.usable_until.or(self.prolongable_until).or(self.expires_at)
+    }
+
     /// Lists the price that orders use. If orders have no price, lists the agreed price. Returns `None` if there is neither.
     /// The sources are those of the agreed price, which may be newer than the price that orders use by up to one publish
     /// interval.
@@ -117,8 +137,9 @@ impl ListedPrice {
         let shown = component.price.clone().map(ShownPrice::from);
         let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?))?;
         let official_day = agreed.as_ref().and_then(|agreed| agreed.official_day);
+        let prolongable_until = agreed.as_ref().and_then(|agreed| agreed.prolongable_until);
         let (sources, legs) = agreed.map_or_else(Default::default, |agreed| (agreed.used_sources(), agreed.legs));
-        let ShownPrice { price, state, as_of, expires_at, simulated } = shown;
+        let ShownPrice { price, state, as_of, expires_at, usable_until, simulated } = shown;
         let (orders_accepted, reason) = (component.ready, component.detail.clone());
         Some(Self {
             currency,
@@ -127,6 +148,8 @@ impl ListedPrice {
             state,
             as_of,
             expires_at,
+            prolongable_until: prolongable_until.filter(|_| state == PriceState::Prolonged),
+            usable_until,
             legs,
             official_day,
             simulated,
@@ -142,20 +165,22 @@ struct ShownPrice {
     state: PriceState,
     as_of: Timestamp,
     expires_at: Option<Timestamp>,
+    usable_until: Option<Timestamp>,
     simulated: bool,
 }
 
 impl From<OrderPriceStatus> for ShownPrice {
     fn from(status: OrderPriceStatus) -> Self {
-        let OrderPriceStatus { price, state, simulated, as_of, expires_at } = status;
-        Self { price, state, as_of, expires_at: Some(expires_at), simulated }
+        let OrderPriceStatus { price, state, simulated, as_of, expires_at, usable_until } = status;
+        Self { price, state, as_of, expires_at: Some(expires_at), usable_until, simulated }
     }
 }
 
 impl ShownPrice {
     fn of_agreed(agreed: &AgreedPrice) -> Option<Self> {
         let (state, simulated) = (agreed.state.unwrap_or_default(), agreed.simulated);
-        Some(Self { price: agreed.price?, state, as_of: agreed.as_of?, expires_at: agreed.expires_at, simulated })
+        let (expires_at, usable_until) = (agreed.expires_at, None);
+        Some(Self { price: agreed.price?, state, as_of: agreed.as_of?, expires_at, usable_until, simulated })
     }
 }
 
@@ -193,7 +218,7 @@ impl PriceList {
 /// The table of the prices, with an explanation of the marks.
 fn price_table(list: &PriceList) -> String {
     let header = ["currency", "price of one bitcoin", "state", "as of", "valid until", "orders", "sources"];
-    let table = Table::new(header, &[1]).wrapped("state").wrapped("orders").wrapped("sources");
+    let table = Table::new(header, &[1]).wrapped("state").wrapped("sources");
     let mut table = table.optional(["valid until"]);
     let now = Timestamp::now();
     for price in &list.prices {
@@ -202,23 +227,23 @@ fn price_table(list: &PriceList) -> String {
             price.price.to_string(),
             price_origin(price.simulated, price.state, now.since(price.as_of)),
             format_time(price.as_of),
-            price.expires_at.map(format_time).unwrap_or_default(),
-            order_use(price),
+            price.valid_until().map(format_time).unwrap_or_default(),
+            if price.orders_accepted { "accepted" } else { "refused" }.to_owned(),
             price_sources(price),
         ]);
     }
     let table = table.without_empty("valid until").without_empty("sources");
     let reason = list.reason.iter().map(|reason| format!("\nOrders are not accepted: {reason}."));
-    format!("{table}{}{}", marks_note(list.simulated, list.state), reason.collect::<String>())
+    format!("{table}{}{}{}", marks_note(list.simulated, list.state), reason.collect::<String>(), refusals(list))
 }
 
-/// Whether orders are accepted at the price, and the reason if they are refused.
-fn order_use(price: &ListedPrice) -> String {
-    match (price.orders_accepted, &price.reason) {
-        (true, _) => "accepted".to_owned(),
-        (false, Some(reason)) => format!("refused: {reason}"),
-        (false, None) => "refused".to_owned(),
-    }
+/// Why orders in single currencies are refused, on lines that begin with a line break. Does not repeat the reason for all currencies.
+fn refusals(list: &PriceList) -> String {
+    let refused = list.prices.iter().filter(|price| !price.orders_accepted);
+    let groups = group_by_reason(refused.filter_map(|price| Some((price.currency, price.reason.as_deref()?))));
+    let is_new = |reason: &str| list.reason.as_ref().is_none_or(|reason_of_all| !reason_of_all.contains(reason));
+    let groups = groups.into_iter().filter(|group| is_new(group.reason));
+    groups.map(|group| format!("\nOrders in {} are refused: {}.", group.names(), group.reason)).collect()
 }
 
 /// The exchanges, and the pairs from whose prices a computed price comes.

@@ -12,18 +12,15 @@ use common::{
     },
     money::{CurrencyPair, Rate},
     text::escape_invisible_controls,
-    time::{Day, Timestamp, format_age},
+    time::{Day, format_age},
 };
+
+pub(super) use common::time::format_time;
 
 use crate::table::Table;
 
 /// The column with the references of orders.
 const REFERENCE: &str = "reference";
-
-/// Formats a time to the second.
-pub(super) fn format_time(time: Timestamp) -> String {
-    time.to_datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
 
 /// The marks of a price, and its age if it is prolonged, such as `SIMULATED, PROLONGED, 5 min old`.
 pub(super) fn price_origin(simulated: bool, state: PriceState, age: Duration) -> String {

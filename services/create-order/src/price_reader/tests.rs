@@ -167,7 +167,7 @@ async fn max_age_limits_prolonged_prices_only() {
 fn currency_price(state: PriceState, as_of: Timestamp, ttl: Duration) -> CurrencyPrice {
     let sources = vec!["kraken".to_owned()];
     let (price, expires_at) = ("84000.12".parse().unwrap(), as_of.plus(ttl));
-    CurrencyPrice { price, sources, state, as_of, expires_at, legs: Vec::new() }
+    CurrencyPrice { price, sources, state, as_of, expires_at, prolongable_until: None, legs: Vec::new() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,7 +193,14 @@ async fn each_currency_has_its_own_state_and_expiry() {
     assert_eq!(ready(prices.components(&all).await), expected.map(|(name, ready)| (name.to_owned(), ready)));
 
     let marks = prices.components(&all).await.into_iter().map(|component| component.marks.join(" "));
-    assert_eq!(marks.collect::<Vec<_>>(), ["", "", "prolonged", ""]);
+    // The price in dollars is too old for orders, and is shown all the same.
+    assert_eq!(marks.collect::<Vec<_>>(), ["", "", "prolonged", "prolonged"]);
+    let dollars = prices.components(&all).await.pop().unwrap();
+    assert_eq!(dollars.price.map(|status| status.as_of), Some(own[2].1.as_of));
+    let since = format_time(own[2].1.as_of);
+    let expected =
+        format!("the exchanges have agreed on no price since {since}, and orders accept a prolonged price of");
+    assert!(dollars.detail.as_ref().is_some_and(|detail| detail.starts_with(&expected)), "{:?}", dollars.detail);
 
     // The price in euros expires first. The other prices are not affected.
     tokio::time::advance(TTL).await;
@@ -201,4 +208,39 @@ async fn each_currency_has_its_own_state_and_expiry() {
     assert!(prices.current_price(Currency::GBP).await.is_ok());
     let only_euros = ready(prices.components(&[Currency::EUR]).await);
     assert_eq!(only_euros, [("price".to_owned(), false), ("price:EUR".to_owned(), false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_currency_is_listed_without_a_record_and_the_reason_names_the_last_price() {
+    let TestSetup { price_cache, prices, clock } = test_setup(None);
+    let currencies = [Currency::EUR, Currency::USD];
+    let details = async || {
+        let components = prices.components(&currencies).await;
+        assert!(components.iter().all(|component| !component.ready && component.price.is_none()), "{components:?}");
+        components.into_iter().map(|component| (component.name, component.detail.unwrap())).collect::<Vec<_>>()
+    };
+    let of_all = |reason: &str| ["price", "price:EUR", "price:USD"].map(|name| (name.to_owned(), reason.to_owned()));
+    assert_eq!(details().await, of_all("there is no current price record"));
+
+    let price = currency_price(PriceState::Fresh, clock.now(), TTL);
+    let own = currencies.map(|currency| (currency, price.clone()));
+    price_cache.set_record(&PriceRecord::from_prices(own, false).unwrap());
+    assert!(prices.components(&currencies).await.iter().all(|component| component.ready));
+    tokio::time::advance(TTL * 2).await;
+    let [as_of, expires_at] = [price.as_of, price.expires_at].map(format_time);
+    assert_eq!(details().await, of_all(&format!("the last price, of {as_of}, expired at {expires_at}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn prolonged_price_states_until_when_orders_use_it() {
+    let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+    for (max_age, expected) in [(None, Some(hour)), (Some(minute * 5), Some(minute * 5)), (Some(minute), None)] {
+        let TestSetup { price_cache, prices, clock } = test_setup(max_age);
+        let as_of = clock.now().minus(minute * 2);
+        let price = currency_price(PriceState::Prolonged, as_of, minute * 3);
+        let price = CurrencyPrice { prolongable_until: Some(as_of.plus(hour)), ..price };
+        price_cache.set_record(&PriceRecord::from_prices([(Currency::EUR, price)], false).unwrap());
+        let status = prices.components(&[Currency::EUR]).await.pop().unwrap().price.unwrap();
+        assert_eq!(status.usable_until, expected.map(|age| as_of.plus(age)), "{max_age:?}");
+    }
 }

@@ -265,9 +265,10 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
             let why = intake.reason.as_deref().unwrap_or("there is no price");
             let summary = format!("Orders in {currency} are refused: {why}.");
             faults.push(fault(Rule::NoPriceInCurrency, TRANSIENT_HOLD, summary));
-        } else if intake.price.as_ref().is_some_and(|price| price.state == PriceState::Prolonged) {
+        }
+        if intake.price.as_ref().is_some_and(|price| price.state == PriceState::Prolonged) {
             let summary =
-                format!("Orders in {currency} use the last good price, because the sources agree on no newer one.");
+                format!("The price in {currency} is the last good price, because the sources agree on no newer one.");
             faults.push(fault(Rule::PriceProlonged, LONG_HOLD, summary));
         }
     }

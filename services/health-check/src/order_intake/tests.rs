@@ -10,6 +10,7 @@ fn priced(currency: &str, as_of_secs: u64, expires_secs: u64) -> Component {
         simulated: true,
         as_of: instants_at(as_of_secs).wall,
         expires_at: instants_at(expires_secs).wall,
+        usable_until: None,
     };
     Component { price: Some(price), ..Component::ready(format!("{}{currency}", Component::PRICE)).optional() }
 }
@@ -34,7 +35,7 @@ fn overdue(components: &[Component], last_seen: u64) -> IntakeInstance<'_> {
 }
 
 fn intake(instances: Vec<IntakeInstance<'_>>) -> OrderIntake {
-    order_intake(instances, ServiceState::Alive, instants_at(100).wall)
+    order_intake(instances, ServiceState::Alive, &[], instants_at(100).wall)
 }
 
 #[test]
@@ -73,10 +74,10 @@ fn orders_are_not_accepted_without_a_needed_component_a_price_or_a_remaining_lim
     assert_eq!(reason(&[price, limit("0")]), "the limit is reached");
     // There is a price, but orders may not use it.
     let too_old = Component::not_ready("price:EUR", "the price is too old for orders").optional();
-    let expected = "there is no price that orders may use in any currency: EUR: the price is too old for orders";
+    let expected = "there is no price that orders may use in any currency: the price is too old for orders";
     assert_eq!(reason(&[too_old]), expected);
-    assert!(reason(&[priced("EUR", 70, 99)]).ends_with("has expired"));
-    let without_instances = order_intake(Vec::new(), ServiceState::Missing, instants_at(100).wall);
+    assert!(reason(&[priced("EUR", 70, 99)]).contains(" expired at "));
+    let without_instances = order_intake(Vec::new(), ServiceState::Missing, &[], instants_at(100).wall);
     assert!(!without_instances.accepted && without_instances.reason.unwrap().contains("missing"));
 }
 
@@ -100,7 +101,7 @@ fn intake_is_unknown_if_the_heartbeats_of_all_instances_are_overdue() {
     let expired = [priced("EUR", 70, 90), limit("99.5")];
     let OrderIntake { accepted, reason, prices, limit, .. } =
         intake(vec![overdue(&expired, 60), overdue(&expired, 80)]);
-    let since = instants_at(80).wall;
+    let since = format_time(instants_at(80).wall);
     let expected =
         format!("create-order has not reported since {since}; it has ended, or it cannot reach health-check");
     assert_eq!((accepted, reason, prices.len(), limit), (false, Some(expected), 0, None));
@@ -110,11 +111,33 @@ fn intake_is_unknown_if_the_heartbeats_of_all_instances_are_overdue() {
 fn instance_with_an_overdue_heartbeat_counts_as_unable_to_place_orders() {
     let ready = [priced("EUR", 70, 3600)];
     let OrderIntake { accepted, reason, .. } = intake(vec![overdue(&ready, 50), instance(&ready, 99)]);
-    let since = instants_at(50).wall;
+    let since = format_time(instants_at(50).wall);
     let expected = format!("1 of 2 instances of create-order cannot place orders: it has not reported since {since}");
     assert_eq!((accepted, reason), (true, Some(expected)));
     // The heartbeat of the only ready instance is overdue.
     let broken = [Component::not_ready("db-proxy", "no answer")];
     let OrderIntake { accepted, reason, .. } = intake(vec![overdue(&ready, 50), instance(&broken, 99)]);
     assert_eq!((accepted, reason.as_deref()), (false, Some("db-proxy: no answer")));
+}
+
+#[test]
+fn price_that_is_too_old_for_orders_is_shown_with_the_cause_that_price_updater_reports() {
+    let too_old = |currency: &str| {
+        let shown = priced(currency, 70, 3600);
+        Component { ready: false, detail: Some("it is too old for orders".to_owned()), ..shown }
+    };
+    let refused = [Component::not_ready("price", "it is too old"), too_old("EUR"), too_old("USD")];
+    let cause = |name: &str| Component::not_ready(name, "the last price is prolonged: no source reports a price");
+    let price_components =
+        [cause("price:EUR").optional(), cause("price:USD").optional(), Component::ready("price:GBP")];
+    let OrderIntake { reason, prices, .. } =
+        order_intake(vec![instance(&refused, 99)], ServiceState::Degraded, &price_components, instants_at(100).wall);
+    let expected =
+        "it is too old for orders; price-updater: the last price is prolonged: no source reports a price".to_owned();
+    // The reason that both currencies share is stated once.
+    assert_eq!(reason, Some(format!("price: {expected}")));
+    for price in prices {
+        assert_eq!((price.accepted, price.age_secs, price.reason.as_ref()), (false, Some(30), Some(&expected)));
+        assert!(price.price.is_some());
+    }
 }

@@ -1,4 +1,7 @@
-use common::api::health::ServiceState::{Alive, Degraded, Missing, Stopped, Unknown};
+use common::api::health::{
+    HealthStatus,
+    ServiceState::{Alive, Degraded, Missing, Stopped, Unknown},
+};
 
 use super::*;
 use crate::clock::tests::instants_at;
@@ -239,4 +242,37 @@ fn platform_without_create_order_fails_after_the_start() {
     assert_eq!(registry.status(instants_at(STARTUP_GRACE.as_secs())), HealthStatus::Failing);
     record_alive(&mut registry, "create-order", "a", 20);
     assert_eq!(registry.status(instants_at(20)), HealthStatus::Ok);
+}
+
+#[test]
+fn platform_is_degraded_as_soon_as_one_of_several_instances_of_create_order_is_silent() {
+    let mut registry = registry();
+    let mut record = |instance: &str, secs| {
+        let stated = Heartbeat { next_within_secs: Some(8), ..heartbeat(instance, Vec::new()) };
+        registry.record_heartbeat("create-order", stated, false, instants_at(secs)).unwrap();
+    };
+    record("a", 100);
+    record("b", 100);
+    record("b", 106);
+    assert_eq!(registry.status(instants_at(107)), HealthStatus::Ok);
+    assert_eq!(state(&registry, "create-order", 108), Alive);
+    assert!(registry.order_intake(instants_at(108)).accepted);
+    assert_eq!(registry.status(instants_at(108)), HealthStatus::Degraded);
+}
+
+#[test]
+fn platform_fails_as_soon_as_the_last_price_has_expired() {
+    let mut registry = registry();
+    let price = |expires: u64| {
+        let price = serde_json::json!({
+            "price": "84000.12", "state": "prolonged", "simulated": true, "as_of": instants_at(0).wall,
+            "expires_at": instants_at(expires).wall,
+        });
+        Component { price: serde_json::from_value(price).unwrap(), ..Component::ready("price:EUR") }.optional()
+    };
+    let ready = Heartbeat { uptime_secs: 1000, ..heartbeat("a", vec![price(102)]) };
+    registry.record_heartbeat("create-order", ready, false, instants_at(100)).unwrap();
+    assert_eq!(registry.status(instants_at(101)), HealthStatus::Ok);
+    assert!(!registry.order_intake(instants_at(102)).accepted);
+    assert_eq!(registry.status(instants_at(102)), HealthStatus::Failing);
 }

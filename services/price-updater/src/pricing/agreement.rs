@@ -157,6 +157,7 @@ pub(super) fn without_price(pair: CurrencyPair, votes: Vec<CastVote>) -> AgreedP
         as_of: None,
         state: None,
         expires_at: None,
+        prolongable_until: None,
         age_secs: None,
         simulated: false,
         votes,

@@ -103,9 +103,9 @@ pub(crate) struct PriceInUse {
 }
 
 impl GoodPrice {
-    /// The reason for not using this price, which is the newest price in its currency.
+    /// The reason for not using this price, on which the sources agree. The last good price can be newer.
     pub(crate) fn too_old(&self) -> String {
-        format!("the newest price is too old: it was observed at {}", self.as_of)
+        format!("the sources agree only on a price that is too old: it was observed at {}", self.as_of)
     }
 }
 
@@ -262,7 +262,10 @@ impl MarketPrices {
     /// Replaces the price of one bitcoin in `currency` by the price that orders use, because no newer price was agreed. The
     /// votes stay in the list and are marked as unused.
     pub(crate) fn show_price_in_use(&mut self, currency: Currency, in_use: PriceInUse, now: Timestamp) {
-        let PriceInUse { price: CurrencyPrice { price, state, as_of, expires_at, legs, .. }, simulated } = in_use;
+        let PriceInUse {
+            price: CurrencyPrice { price, state, as_of, expires_at, prolongable_until, legs, .. },
+            simulated,
+        } = in_use;
         let pair = CurrencyPair::new(Asset::BTC, currency.into());
         let votes = self.prices.get(&pair).map(|agreed| as_unused(&agreed.votes)).unwrap_or_default();
         let shown = AgreedPrice {
@@ -271,6 +274,7 @@ impl MarketPrices {
             as_of: Some(as_of),
             state: Some(state),
             expires_at: Some(expires_at),
+            prolongable_until,
             age_secs: (state == PriceState::Prolonged).then(|| now.since(as_of).as_secs()),
             simulated,
             legs,

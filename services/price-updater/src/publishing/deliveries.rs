@@ -3,7 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common::api::courses::MarketSnapshot;
+use common::{
+    api::{Code, courses::MarketSnapshot, prices::PriceRecord},
+    clients::CallError,
+    time::Clock,
+};
 use tokio::time::Instant;
 
 use super::{delivery_status::DeliveryStatus, mailbox::LatestMailbox, snapshot::StoredCourses};
@@ -12,7 +16,12 @@ use crate::{
     upstreams::{RecordWrite, Upstreams},
 };
 
+/// How far the clock of price-cache-proxy may be ahead without a failed write: price-cache-proxy may refuse a record that expires
+/// within this time. It is shorter than the validity of the record that stops orders.
+const EXPIRY_TOLERANCE: Duration = Duration::from_millis(500);
+
 pub(crate) struct Deliveries {
+    clock: Clock,
     upstreams: Arc<dyn Upstreams>,
     publish_interval: Duration,
     metrics: UpdaterMetrics,
@@ -30,8 +39,14 @@ pub(crate) struct TermSnapshot {
 }
 
 impl Deliveries {
-    pub(crate) fn new(upstreams: Arc<dyn Upstreams>, publish_interval: Duration, metrics: UpdaterMetrics) -> Self {
+    pub(crate) fn new(
+        clock: Clock,
+        upstreams: Arc<dyn Upstreams>,
+        publish_interval: Duration,
+        metrics: UpdaterMetrics,
+    ) -> Self {
         Self {
+            clock,
             upstreams,
             publish_interval,
             metrics,
@@ -70,11 +85,17 @@ impl Deliveries {
     }
 
     /// Writes the queued records. A failed write is retried for at most one publish interval, because a newer record
-    /// follows then.
+    /// follows then. A record that has expired is not written, and is no fault of price-cache-proxy if it expires on its way.
     async fn write_records(&self) {
         let mut records = self.records.reader();
         while let Some(write) = records.next().await {
+            if !write.is_current(self.clock.now()) {
+                continue;
+            }
             let result = self.upstreams.write_record(&write, self.publish_interval).await;
+            if is_refused(&result) && !write.is_current(self.clock.now().plus(EXPIRY_TOLERANCE)) {
+                continue;
+            }
             if let Ok(stored) = &result {
                 self.metrics.set_record_time(stored.as_of);
             }
@@ -106,3 +127,10 @@ impl Deliveries {
         }
     }
 }
+
+fn is_refused(result: &Result<PriceRecord, CallError>) -> bool {
+    matches!(result, Err(CallError::Problem(_, problem)) if problem.code == Code::ValidationFailed)
+}
+
+#[cfg(test)]
+mod tests;

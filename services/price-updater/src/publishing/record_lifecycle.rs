@@ -169,7 +169,7 @@ impl RecordLifecycle {
 
     /// The published price in `currency`, if orders use it instead of `outcome`, the outcome of the last poll. `None` in three
     /// cases: orders have no price, `outcome` is a newer price and is published next, or `outcome` is the published price
-    /// itself and is fresh.
+    /// itself and is fresh. If the last good price has expired, and `outcome` is an even older price, returns the expired price.
     pub(crate) fn price_in_use(
         &self,
         currency: Currency,
@@ -177,7 +177,7 @@ impl RecordLifecycle {
         now: Timestamp,
     ) -> Option<PriceInUse> {
         let lifecycle = self.currencies.get(&currency)?;
-        let price = lifecycle.published_instead_of(outcome.agreed(), now)?;
+        let price = lifecycle.shown_instead_of(outcome.agreed(), now)?;
         Some(PriceInUse { price, simulated: lifecycle.last_good()?.simulated })
     }
 

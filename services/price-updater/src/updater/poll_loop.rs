@@ -116,14 +116,15 @@ impl<'a> PollLoop<'a> {
         let requested = Instant::now();
         let lease = updater.upstreams.acquire_lease(LEASE_NAME, &self.leadership.instance_id, self.leadership.ttl());
         let answer = match timeout(PRICE_CACHE_TIMEOUT, lease).await {
-            Ok(Ok(lease)) => Some(lease),
+            Ok(Ok(lease)) => Ok(lease),
             Ok(Err(error)) => {
                 tracing::debug!(error = error.chain(), "lease of the leader cannot be acquired or renewed");
-                None
+                Err(error.to_string())
             }
-            Err(_) => None,
+            Err(_) => Err(format!("price-cache-proxy did not respond within {} s", PRICE_CACHE_TIMEOUT.as_secs())),
         };
-        let became_leader = self.leadership.apply_answer(answer, requested);
+        let lease_error = answer.as_ref().err().cloned();
+        let became_leader = self.leadership.apply_answer(answer.ok(), requested);
         if became_leader {
             (self.record_resumed, self.backoffs_fetched) = (false, false);
         }
@@ -131,7 +132,7 @@ impl<'a> PollLoop<'a> {
         updater.metrics.set_leader(is_leader);
         let mut status = updater.status();
         status.term += u64::from(became_leader);
-        status.is_leader = is_leader;
+        (status.is_leader, status.lease_error) = (is_leader, lease_error);
         status.other_leader = self.leadership.other_leader().map(str::to_owned);
     }
 

@@ -311,7 +311,12 @@ async fn polling_stops_while_the_cache_is_unavailable_and_resumes_at_once() {
     instance.interrupt(true);
     sleep(MINUTE).await;
     let requests = instance.requests();
-    assert!(!instance.leads() && !instance.updater.components()[0].ready);
+    assert!(!instance.leads());
+    // Nothing is known about the sources, which are not polled, and the reason names the cause.
+    let [cache] = &instance.updater.components()[..] else { panic!("{:?}", instance.updater.components()) };
+    let detail = cache.detail.as_deref().unwrap();
+    assert!(!cache.ready && cache.name == "price-cache", "{cache:?}");
+    assert!(detail.ends_with("cannot be acquired: the fake sent an invalid response: interrupted"), "{detail}");
     sleep(10 * MINUTE).await;
     assert_eq!(instance.requests(), requests);
     instance.interrupt(false);

@@ -38,6 +38,7 @@ pub(crate) fn agreed_price(pair: &str, price: &str) -> AgreedPrice {
         as_of: Some(time_at(0)),
         state: None,
         expires_at: None,
+        prolongable_until: None,
         age_secs: None,
         simulated: false,
         votes: Vec::new(),

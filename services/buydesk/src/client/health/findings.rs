@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use common::{
     api::{
-        health::{Component, CurrencyIntake, Health, OrderIntake, ServiceHealth, ServiceState},
+        health::{
+            Component, CurrencyIntake, Health, OrderIntake, ServiceHealth, ServiceState, SharedReason, group_by_reason,
+        },
         prices::PriceState,
     },
     money::Sats,
@@ -12,7 +14,7 @@ use common::{
 };
 use price_updater::CONNECT_OR_SIMULATE;
 
-/// Maximum number of failing price sources that are named with their reasons. If more sources fail, only their names are shown.
+/// Maximum number of different reasons of failing price sources that are shown. Sources with another reason are only named.
 const MAX_REASONS: usize = 3;
 
 /// One fault of the platform.
@@ -34,6 +36,7 @@ pub(super) enum Advice {
     WatchPrice,
     ConnectSources,
     WaitForSource,
+    WaitForSources,
     SignIn,
 }
 
@@ -59,6 +62,10 @@ impl Advice {
             Self::WaitForSource => {
                 "Orders do not depend on a single source. Failing sources are polled again automatically.".to_owned()
             }
+            Self::WaitForSources => {
+                "Orders need a price on which these sources agree. Failing sources are polled again automatically."
+                    .to_owned()
+            }
             Self::SignIn => "Only operators see the reasons. Set OPERATOR_TOKEN to the token of operators.".to_owned(),
         }
     }
@@ -74,6 +81,12 @@ pub(super) fn find_faults(health: &Health) -> Vec<Finding> {
         && health.services.iter().flat_map(|service| &service.parts).all(|part| part.detail.is_none());
     if hides_reasons {
         findings.push(Finding { what: "The reasons are not shown.".to_owned(), advice: Advice::SignIn });
+    }
+    let lacks_price = |orders: &OrderIntake| orders.prices.iter().any(|price| !price.accepted);
+    if health.orders.as_ref().is_some_and(lacks_price) {
+        for finding in findings.iter_mut().filter(|finding| finding.advice == Advice::WaitForSource) {
+            finding.advice = Advice::WaitForSources;
+        }
     }
     findings.sort_by_key(|finding| finding.advice);
     findings
@@ -145,12 +158,21 @@ fn failing_sources(parts: &[Component]) -> Option<Finding> {
     let name = |part: &Component| part.name.strip_prefix(Component::SOURCE).map(str::to_owned);
     let all = parts.iter().filter(|part| name(part).is_some()).count();
     let failing: Vec<_> = parts.iter().filter(|part| !part.ready && name(part).is_some()).collect();
-    let is_short = failing.len() <= MAX_REASONS;
-    let names = failing.iter().filter_map(|part| {
-        let reason = part.detail.as_ref().filter(|_| is_short).map(|detail| format!(" ({detail})"));
-        Some(name(part)? + &reason.unwrap_or_default())
+    let mut by_reason: Vec<(Option<&str>, Vec<String>)> = Vec::new();
+    for part in &failing {
+        let is_shown =
+            |reason: &&str| by_reason.len() < MAX_REASONS || by_reason.iter().any(|(other, _)| other == &Some(*reason));
+        let reason = part.detail.as_deref().filter(is_shown);
+        match by_reason.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, names)) => names.extend(name(part)),
+            None => by_reason.push((reason, name(part).into_iter().collect())),
+        }
+    }
+    let groups = by_reason.iter().map(|(reason, names)| {
+        let reason = reason.map(|reason| format!(" ({reason})"));
+        names.join(", ") + &reason.unwrap_or_default()
     });
-    let names = names.collect::<Vec<_>>().join(", ");
+    let names = groups.collect::<Vec<_>>().join("; ");
     let count = failing.len();
     let verb = if count == 1 { "fails" } else { "fail" };
     let advice = if count == all { Advice::ConnectSources } else { Advice::WaitForSource };
@@ -158,7 +180,8 @@ fn failing_sources(parts: &[Component]) -> Option<Finding> {
 }
 
 fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
-    let mut findings: Vec<_> = orders.prices.iter().filter_map(price_fault).collect();
+    let mut findings: Vec<_> =
+        refused_currencies(orders).chain(orders.prices.iter().filter_map(prolonged_price)).collect();
     match (&orders.limit, &orders.reason) {
         (Some(limit), _) if limit.remaining == Sats::ZERO => {
             let what = format!("Orders and quotes take all of the {} BTC.", limit.limit);
@@ -173,14 +196,22 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
     findings
 }
 
-fn price_fault(intake: &CurrencyIntake) -> Option<Finding> {
+/// A finding for each reason why orders in some currencies are refused.
+fn refused_currencies(orders: &OrderIntake) -> impl Iterator<Item = Finding> {
+    let refused = orders.prices.iter().filter(|price| !price.accepted);
+    let groups = group_by_reason(refused.map(|price| (price.currency, price.reason.as_deref().unwrap_or_default())));
+    let finding = |group: SharedReason<'_>| {
+        let reason = if group.reason.is_empty() { String::new() } else { format!(": {}", group.reason) };
+        let what = format!("Orders in {} are refused{reason}.", group.names());
+        Finding { what, advice: Advice::WaitForPrice }
+    };
+    groups.into_iter().map(finding).collect::<Vec<_>>().into_iter()
+}
+
+/// The finding that orders use a prolonged price.
+fn prolonged_price(intake: &CurrencyIntake) -> Option<Finding> {
     let currency = intake.currency;
-    if !intake.accepted {
-        let reason = intake.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let what = format!("Orders in {currency} are refused{reason}.");
-        return Some(Finding { what, advice: Advice::WaitForPrice });
-    }
-    let prolonged = intake.price.as_ref().filter(|price| price.state == PriceState::Prolonged)?;
+    let prolonged = intake.price.as_ref().filter(|price| intake.accepted && price.state == PriceState::Prolonged)?;
     let age = intake.age_secs.map(|secs| format!(", {} old", format_age(std::time::Duration::from_secs(secs))));
     let what = format!("The price in {currency} is prolonged: {}{}.", prolonged.price, age.unwrap_or_default());
     Some(Finding { what, advice: Advice::WatchPrice })

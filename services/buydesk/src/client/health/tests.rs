@@ -109,7 +109,8 @@ fn failing_price_sources_are_named_in_one_line() {
     let sources: Vec<_> = (1..=12)
         .map(|number| {
             let name = format!("source:exchange-{number}");
-            if number <= 5 { optional(not_ready(&name, "status 500")) } else { json!({ "name": name, "ready": true }) }
+            let reason = if number == 3 { "did not answer in time" } else { "answered with status 500" };
+            if number <= 5 { optional(not_ready(&name, reason)) } else { json!({ "name": name, "ready": true }) }
         })
         .collect();
     let updater = |parts: &[Value]| service("price-updater", "degraded", json!({ "ready": true, "parts": parts }));
@@ -118,16 +119,24 @@ fn failing_price_sources_are_named_in_one_line() {
         lines_before_the_table(&degraded)[..3],
         [
             "degraded: orders are accepted",
-            "5 of 12 price sources fail: exchange-1, exchange-2, exchange-3, exchange-4, exchange-5.",
+            "5 of 12 price sources fail: exchange-1, exchange-2, exchange-4, exchange-5 (answered with status 500); exchange-3 \
+             (did not answer in time).",
             "  Orders do not depend on a single source. Failing sources are polled again automatically.",
         ]
     );
-    assert!(!is_ok(&degraded) && !report(&degraded, PAGE).contains("status 500"));
+    assert!(!is_ok(&degraded));
+    // Orders lack a price because of these sources.
+    let mut refused = accepted();
+    refused["prices"][0] = json!({ "currency": "EUR", "accepted": false, "reason": "the last price expired" });
+    let lines = lines_before_the_table(&health("degraded", &refused, &[updater(&sources)]));
+    let advice = "  Orders need a price on which these sources agree. Failing sources are polled again automatically.";
+    assert!(lines.iter().any(|line| line == advice), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("do not depend")), "{lines:?}");
     let all = lines_before_the_table(&health("degraded", &accepted(), &[updater(&sources[..5])]));
     assert!(all[1].starts_with("5 of 5 price sources fail: "), "{all:?}");
     assert!(all[2].contains("HTTPS_PROXY") && all[2].contains("`buydesk up --demo`"), "{all:?}");
     let one = health("degraded", &accepted(), &[updater(&sources[4..])]);
-    assert_eq!(lines_before_the_table(&one)[1], "1 of 8 price sources fails: exchange-5 (status 500).");
+    assert_eq!(lines_before_the_table(&one)[1], "1 of 8 price sources fails: exchange-5 (answered with status 500).");
 }
 
 #[test]
@@ -178,6 +187,14 @@ fn findings_name_the_price_or_the_limit_that_prevents_orders() {
             "  Orders use the last price until the sources agree on a new price or the last price is too old.",
         ]
     );
+    orders["prices"][0]["accepted"] = false.into();
+    (orders["prices"][0]["reason"], orders["prices"][1]["reason"]) = ("too old".into(), "too old".into());
+    let lines = lines_before_the_table(&health("degraded", &orders, &[]));
+    assert_eq!(lines[1], "Orders in EUR, GBP are refused: too old.");
+    assert!(
+        lines.contains(&"Prices of one bitcoin: EUR 84000.12 PROLONGED, GBP none (SIMULATED)".to_owned()),
+        "{lines:?}"
+    );
     let mut orders = accepted();
     (orders["accepted"], orders["reason"]) = (false.into(), "the limit is reached".into());
     orders["limit"]["remaining"] = "0.00000000".into();
@@ -201,7 +218,8 @@ fn finding_names_the_operator_token_if_reasons_are_hidden() {
 #[test]
 fn measurements_and_the_pace_of_the_limit_are_shown_with_units() {
     let mut orders = accepted();
-    orders["limit_pace"] = json!({ "used": "0.50000000", "over_secs": 1800, "full_at": NOW });
+    let full_at = "2026-01-02T23:04:06.000000Z";
+    orders["limit_pace"] = json!({ "used": "0.50000000", "over_secs": 1800, "full_at": full_at });
     let mut health = health("ok", &orders, &[service("create-order", "alive", json!({}))]);
     let connections = Measurement::new(Measurement::CONNECTIONS_USED, 12, "connections").with_max(100);
     health.infrastructure = serde_json::from_value(json!([
@@ -219,6 +237,6 @@ fn measurements_and_the_pace_of_the_limit_are_shown_with_units() {
     assert!(text.contains("\nhost-1: memory available: 3.0 GiB of 4.0 GiB (75 %)\n"), "{text}");
     assert!(!text.contains("clock"), "{text}");
     let pace =
-        "99.5 of 100 BTC are left, 0.5 BTC were used in the last 30 min; at this pace, it is reached at 2026-01-02";
+        "99.5 of 100 BTC are left, 0.5 BTC were used in the last 30 min; at this pace, it is reached in about 20 h";
     assert!(text.contains(pace), "{text}");
 }

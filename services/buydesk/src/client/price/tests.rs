@@ -113,6 +113,8 @@ fn listed(currency: &str, state: PriceState, age_secs: u64) -> ListedPrice {
         state,
         as_of,
         expires_at: None,
+        prolongable_until: None,
+        usable_until: None,
         legs: Vec::new(),
         official_day: None,
         simulated: true,
@@ -129,14 +131,13 @@ fn price_table_shows_marks_and_order_acceptance_of_each_currency() {
     let list_of = |prices| PriceList::new(&Vec::new().into(), prices).unwrap();
     let text = price_table(&list_of(vec![listed("EUR", PriceState::Fresh, 1), pounds]));
     let row = |currency: &str| text.lines().find(|line| line.contains(currency)).unwrap();
-    for part in
-        ["SIMULATED, PROLONGED, 12 min old", "refused: it is 750 s old", "kraken; computed from BTC-USD and USD-GBP"]
-    {
+    for part in ["SIMULATED, PROLONGED, 12 min old", "┆ refused ", "kraken; computed from BTC-USD and USD-GBP"] {
         assert!(row("│ GBP").contains(part), "{part}: {text}");
     }
     assert!(row("EUR").contains("SIMULATED") && row("EUR").contains("accepted"), "{text}");
     assert!(!row("EUR").contains("PROLONGED") && !row("EUR").contains("refused"), "{text}");
     assert!(text.contains("These prices are SIMULATED") && text.contains("PROLONGED: the sources agree"), "{text}");
+    assert!(text.contains("\nOrders in GBP are refused: it is 750 s old."), "{text}");
     // The table does not state this, because create-order may refuse orders at a prolonged price.
     assert!(!text.contains("orders use the last one"), "{text}");
     let fresh = price_table(&list_of(vec![listed("EUR", PriceState::Fresh, 1)]));
@@ -151,4 +152,47 @@ fn price_computed_from_an_official_rate_names_the_day_of_the_rate() {
     assert_eq!(price_sources(&price), "computed from BTC-USD and USD-RUB, official rate of 2025-12-31");
     let list = list(&Readiness { ready: true, parts: vec![accepted()] }, vec![price]);
     assert_eq!(list["prices"]["EUR"]["official_day"], "2025-12-31");
+}
+
+#[test]
+fn reason_that_currencies_share_is_stated_once_below_the_table() {
+    let reason = "the exchanges have agreed on no price since 2026-01-02 03:04:05 UTC";
+    let refused = |currency| {
+        let listed = listed(currency, PriceState::Prolonged, 60);
+        ListedPrice { orders_accepted: false, reason: Some(reason.to_owned()), ..listed }
+    };
+    let prices = || vec![refused("EUR"), refused("USD")];
+    let text = price_table(&PriceList::new(&Vec::new().into(), prices()).unwrap());
+    assert!(text.ends_with(&format!("\nOrders in EUR, USD are refused: {reason}.")), "{text}");
+    // The reason for all currencies is the same.
+    let all = component(json!({ "name": "price", "ready": false, "detail": reason }));
+    let text = price_table(&PriceList::new(&Readiness { ready: false, parts: vec![all] }, prices()).unwrap());
+    assert!(text.ends_with(&format!("\nOrders are not accepted: price: {reason}.")), "{text}");
+    assert_eq!(text.matches(reason).count(), 1, "{text}");
+}
+
+#[test]
+fn prolonged_price_is_valid_until_orders_refuse_it() {
+    let status = |usable_until: Value| {
+        let mut status = json!({ "price": "84000.12", "state": "prolonged", "simulated": true, "as_of": NOW,
+            "expires_at": "2026-01-02T03:05:00Z" });
+        status["usable_until"] = usable_until;
+        component(json!({ "name": "price:EUR", "ready": true, "optional": true, "price": status }))
+    };
+    let agreed = || Some(agreed("84000.12", "prolonged", json!({ "prolongable_until": "2026-01-02T04:04:05Z" })));
+    let valid_until = |component: &Component, agreed| {
+        ListedPrice::new(Currency::EUR, component, agreed).unwrap().valid_until().map(format_time)
+    };
+    let until = |time: &str| Some(format!("2026-01-02 {time} UTC"));
+    assert_eq!(valid_until(&status(json!("2026-01-02T03:14:05Z")), agreed()), until("03:14:05"));
+    assert_eq!(valid_until(&status(Value::Null), agreed()), until("04:04:05"));
+    assert_eq!(valid_until(&status(Value::Null), None), until("03:05:00"));
+}
+
+#[test]
+fn missing_price_is_reported_with_the_times_of_the_last_one() {
+    let detail = "the last price, of 2026-01-02 03:04:05 UTC, expired at 2026-01-02 03:05:05 UTC";
+    let part = component(json!({ "name": "price", "ready": false, "detail": detail }));
+    let message = no_price_message(&Readiness { ready: false, parts: vec![part] });
+    assert_eq!(message, format!("There is no current price: {detail}."));
 }

@@ -132,11 +132,20 @@ fn refused_orders_missing_and_prolonged_prices_and_a_low_limit_are_faults() {
         "accepted": false, "reason": "the limit is reached",
         "prices": [
             { "currency": "EUR", "accepted": false },
+            // The price is too old for orders.
+            { "currency": "CHF", "accepted": false, "price": price("prolonged") },
             { "currency": "GBP", "accepted": true, "price": price("prolonged") },
             { "currency": "USD", "accepted": true, "price": price("fresh") },
         ],
         "limit": { "limit": "100.00000000", "remaining": "9.99999999", "reserved": "0.00000000" },
     });
-    let expected = ["OrdersRefused orders", "NoPriceInCurrency EUR", "PriceProlonged GBP", "LimitNearlyReached limit"];
+    let expected = [
+        "OrdersRefused orders",
+        "NoPriceInCurrency EUR",
+        "NoPriceInCurrency CHF",
+        "PriceProlonged CHF",
+        "PriceProlonged GBP",
+        "LimitNearlyReached limit",
+    ];
     assert_eq!(found(&health(&[], &orders)), expected);
 }

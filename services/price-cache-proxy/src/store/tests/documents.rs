@@ -136,6 +136,7 @@ async fn record_whose_first_price_has_expired_is_kept_until_its_last_price_expir
             state: PriceState::Fresh,
             as_of: newest,
             expires_at,
+            prolongable_until: None,
             legs: Vec::new(),
         };
         let prices = [(Currency::EUR, price(seconds_after(now, 10))), (Currency::USD, price(last_expiry))];

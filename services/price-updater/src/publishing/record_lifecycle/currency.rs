@@ -121,7 +121,7 @@ impl CurrencyLifecycle {
         if let Some(StoredPrice { price, simulated }) =
             stored.filter(|stored| own_as_of.is_none_or(|own_as_of| own_as_of < stored.price.as_of))
         {
-            let CurrencyPrice { price, sources, state, as_of, expires_at, legs } = price;
+            let CurrencyPrice { price, sources, state, as_of, expires_at, legs, .. } = price;
             self.state = match state {
                 PriceState::Fresh => PriceAvailability::Fresh,
                 PriceState::Prolonged => PriceAvailability::Prolonged,
@@ -272,18 +272,31 @@ impl CurrencyLifecycle {
             PriceAvailability::Expired | PriceAvailability::Missing => return None,
         };
         // A price from the future is omitted, because price-cache-proxy would refuse the whole record.
-        (!as_of.is_beyond_skew(now)).then_some(CurrencyPrice { price, sources, state, as_of, expires_at, legs })
+        let is_prolonged = self.state == PriceAvailability::Prolonged;
+        let prolongable_until = is_prolonged.then(|| as_of.plus(self.lifetimes.max_prolonged_age));
+        let published = CurrencyPrice { price, sources, state, as_of, expires_at, prolongable_until, legs };
+        (!as_of.is_beyond_skew(now)).then_some(published)
     }
 
     /// The published price, if orders use it instead of `agreed`. `None` if no price is published, if `agreed` is newer and
     /// valid, or if `agreed` is the published price itself and is fresh.
-    pub(super) fn published_instead_of(&self, agreed: Option<&GoodPrice>, now: Timestamp) -> Option<CurrencyPrice> {
-        let published = self.published(now)?;
+    ///
+    /// If `agreed` is older than the last good price and too old for orders, returns the last good price, which has expired.
+    pub(super) fn shown_instead_of(&self, agreed: Option<&GoodPrice>, now: Timestamp) -> Option<CurrencyPrice> {
+        let Some(published) = self.published(now) else { return self.expired_instead_of(agreed?, now) };
         let is_shown = |agreed: &GoodPrice| match agreed.as_of.cmp(&published.as_of) {
             Ordering::Less => false,
             Ordering::Equal => published.state == PriceState::Fresh,
             Ordering::Greater => self.is_valid(agreed, now),
         };
         (!agreed.is_some_and(is_shown)).then_some(published)
+    }
+
+    fn expired_instead_of(&self, agreed: &GoodPrice, now: Timestamp) -> Option<CurrencyPrice> {
+        let last = self.last_good.as_ref().filter(|_| self.state == PriceAvailability::Expired)?;
+        let is_older = agreed.as_of < last.as_of && !self.is_valid(agreed, now);
+        let GoodPrice { price, sources, legs, as_of, .. } = last.clone();
+        let (state, expires_at) = (PriceState::Prolonged, as_of.plus(self.lifetimes.max_prolonged_age));
+        is_older.then_some(CurrencyPrice { price, sources, state, as_of, expires_at, prolongable_until: None, legs })
     }
 }

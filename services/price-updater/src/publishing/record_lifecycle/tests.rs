@@ -114,6 +114,8 @@ fn three_failures_change_nothing_and_the_fourth_prolongs_the_price() {
     for (step, now) in steps.iter().zip([time_at(60), time_at(75)]) {
         let stored = stored(step, now);
         assert_eq!((stored.state, stored.as_of), (PriceState::Prolonged, start()));
+        let prolongable_until = stored.price(Currency::EUR).unwrap().prolongable_until;
+        assert_eq!(prolongable_until, Some(start().plus(MAX_PROLONGED_AGE)));
         // The price is valid for a few intervals only, and not for an hour from now.
         assert!(stored.expires_at > now.plus(TTL) && stored.expires_at <= now.plus(TTL * 2));
     }
@@ -300,4 +302,28 @@ fn real_and_simulated_prices_are_never_in_one_record() {
     let record = stored(&step, time_at(15));
     assert!(record.simulated);
     assert_eq!(record.prices.keys().collect::<Vec<_>>(), [&Currency::EUR]);
+}
+
+/// The exchanges have failed, and an index still reports its last price.
+#[test]
+fn expired_price_is_shown_instead_of_an_older_agreed_price() {
+    let mut lifecycle = lifecycle();
+    publish(&mut lifecycle, good(15), 15);
+    let end = 15 + MAX_PROLONGED_AGE.as_secs();
+    for second in (30..=end).step_by(15) {
+        publish(&mut lifecycle, good(0), second);
+    }
+    let shown = |outcome| {
+        let in_use = lifecycle.price_in_use(Currency::EUR, &outcome, time_at(end))?;
+        Some((in_use.price.as_of, in_use.price.expires_at))
+    };
+    assert_eq!(shown(good(0)), Some((time_at(15), time_at(end))));
+    // A reason or a newer price is not hidden.
+    assert_eq!((shown(missing()), shown(good(end - 1))), (None, None));
+    let status = lifecycle.statuses().next().unwrap();
+    let reason = format!("the sources agree only on a price that is too old: it was observed at {}", start());
+    assert_eq!(
+        (status.availability, status.as_of, status.reason),
+        (PriceAvailability::Expired, Some(time_at(15)), Some(reason))
+    );
 }
