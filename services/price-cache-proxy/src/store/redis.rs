@@ -12,6 +12,7 @@ use std::{
 use common::{
     api::health::Component,
     concurrency::latest::Document,
+    error_chain::format_chain,
     redis_connection::{RedisConfig, RedisConnector, needs_new_connection},
     startup::{OutageLine, OutageLog},
     time::{Clock, MAX_CLOCK_SKEW, Timestamp},
@@ -172,7 +173,7 @@ impl RedisStore {
             return;
         };
         let cause = match error {
-            StoreError::Unavailable(cause) => cause.to_string(),
+            StoreError::Unavailable(cause) => format_chain(cause),
             error => error.to_string(),
         };
         match outage.record_failure() {

@@ -12,7 +12,7 @@ use common::{
         prices::{CurrencyPrice, PriceState},
     },
     money::{Asset, Currency, CurrencyPair, Rate},
-    time::Timestamp,
+    time::{Timestamp, format_time},
 };
 
 use super::{
@@ -105,7 +105,7 @@ pub(crate) struct PriceInUse {
 impl GoodPrice {
     /// The reason for not using this price, on which the sources agree. The last good price can be newer.
     pub(crate) fn too_old(&self) -> String {
-        format!("the sources agree only on a price that is too old: it was observed at {}", self.as_of)
+        format!("the sources agree only on a price that is too old: it was observed at {}", format_time(self.as_of))
     }
 }
 

@@ -82,8 +82,11 @@ pub(super) fn find_faults(health: &Health) -> Vec<Finding> {
     if hides_reasons {
         findings.push(Finding { what: "The reasons are not shown.".to_owned(), advice: Advice::SignIn });
     }
-    let lacks_price = |orders: &OrderIntake| orders.prices.iter().any(|price| !price.accepted);
-    if health.orders.as_ref().is_some_and(lacks_price) {
+    let is_prolonged =
+        |intake: &CurrencyIntake| intake.price.as_ref().is_some_and(|price| price.state == PriceState::Prolonged);
+    let lacks_new_price =
+        |orders: &OrderIntake| orders.prices.iter().any(|intake| !intake.accepted || is_prolonged(intake));
+    if health.orders.as_ref().is_some_and(lacks_new_price) {
         for finding in findings.iter_mut().filter(|finding| finding.advice == Advice::WaitForSource) {
             finding.advice = Advice::WaitForSources;
         }

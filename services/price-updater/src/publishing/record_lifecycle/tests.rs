@@ -1,5 +1,5 @@
 use super::*;
-use common::api::prices::PriceState;
+use common::{api::prices::PriceState, time::format_time};
 
 mod every_sequence;
 mod no_gap;
@@ -321,7 +321,8 @@ fn expired_price_is_shown_instead_of_an_older_agreed_price() {
     // A reason or a newer price is not hidden.
     assert_eq!((shown(missing()), shown(good(end - 1))), (None, None));
     let status = lifecycle.statuses().next().unwrap();
-    let reason = format!("the sources agree only on a price that is too old: it was observed at {}", start());
+    let reason =
+        format!("the sources agree only on a price that is too old: it was observed at {}", format_time(start()));
     assert_eq!(
         (status.availability, status.as_of, status.reason),
         (PriceAvailability::Expired, Some(time_at(15)), Some(reason))
