@@ -243,7 +243,8 @@ fn refusals(list: &PriceList) -> String {
     let groups = group_by_reason(refused.filter_map(|price| Some((price.currency, price.reason.as_deref()?))));
     let is_new = |reason: &str| list.reason.as_ref().is_none_or(|reason_of_all| !reason_of_all.contains(reason));
     let groups = groups.into_iter().filter(|group| is_new(group.reason));
-    groups.map(|group| format!("\nOrders in {} are refused: {}.", group.names(), group.reason)).collect()
+    let lines = groups.map(|group| format!("\nOrders in {} are refused: {}.", group.names(), group.reason));
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// The exchanges, and the pairs from whose prices a computed price comes.
