@@ -198,7 +198,7 @@ impl Run {
         let upstreams = Arc::new(InProcessUpstreams::new(clock));
         let prices = PriceReader::with_source(upstreams.clone(), None, clock);
         let stop = CancellationToken::new();
-        let handle = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
+        let handle = tokio::spawn(prices.clone().receive_records(stop.clone()));
         let updater = Some(RunningUpdater::start(&config, &upstreams));
         let checks = PriceChecks::new(simulation.clone(), plan.max_failing);
         Self {

@@ -289,7 +289,7 @@ fn price_problem(error: PriceError, requested: RequestKind) -> Problem {
         PriceError::TooOld { age, max_age, .. } => {
             let detail = format!(
                 "The last price is {} s old, because the exchanges have not agreed on a newer one. Orders and quotes accept a \
-                 price of at most {} s. {denial}",
+                 price that is at most {} s old. {denial}",
                 age.as_secs(),
                 max_age.as_secs()
             );

@@ -134,7 +134,7 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = TaskSupervisor::default();
-        tasks.spawn("price-reader", self.prices.keep_fresh(stop.clone()));
+        tasks.spawn("price-reader", self.prices.receive_records(stop.clone()));
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
         tasks.spawn("shared-rate-limits", self.rate_limit.keep_shared(stop.clone()));
         // The server holds the last handle of the dispatcher, so this task ends when all orders in flight are answered.

@@ -38,11 +38,11 @@ pub enum PriceError {
     NotPriced(Currency),
     #[error("the price record could not be read from price-cache-proxy")]
     Call(#[source] Arc<CallError>),
-    /// The price is prolonged and older than the maximum age. The text does not contain the age, because health shows the text
-    /// for a while.
+    /// The price is prolonged and older than the maximum age. The message contains the time of the price and not its age, because
+    /// health-check shows the message of the last heartbeat, in which an age would be outdated.
     #[error(
-        "the exchanges have agreed on no price since {}, and orders accept a prolonged price of at most {} s \
-         (PRICE_MAX_AGE_SECS)",
+        "the exchanges have agreed on no price since {}, and orders accept a prolonged price only up to an \
+         age of {} s (PRICE_MAX_AGE_SECS)",
         format_time(*as_of),
         max_age.as_secs()
     )]
@@ -79,10 +79,10 @@ impl PriceReader {
     /// Like [`PriceReader::new`], with another source and clock. For tests.
     pub fn with_source(source: Arc<dyn DocumentSource>, max_age: Option<Duration>, clock: Clock) -> Self {
         let watch = PriceCacheWatch::new(source, &[Topic::PriceRecord], clock);
-        let fetched = watch.clone();
-        // The number of waiting callers needs no limit here, because each of them already holds a connection.
+        let fetch_watch = watch.clone();
+        // The number of waiting callers needs no limit here: it is at most the number of connections of the server.
         let fetch = SingleFlight::new(JoinPolicy::Running, UNLIMITED, move |()| {
-            let watch = fetched.clone();
+            let watch = fetch_watch.clone();
             async move { watch.fetch_now(Topic::PriceRecord).await.err().map(Arc::new) }
         });
         Self { watch, clock, max_age, fetch, last_prices: Arc::default() }
@@ -99,11 +99,11 @@ impl PriceReader {
     /// Returns the price in `currency` that an order may use now.
     pub async fn current_price(&self, currency: Currency) -> Result<OrderablePrice, PriceError> {
         let record = self.current_record().await?;
-        self.usable_price(record.value(), currency)
+        self.orderable_price(record.value(), currency)
     }
 
     /// The price of `record` in `currency`, if an order may use it now.
-    pub fn usable_price(&self, record: &PriceRecord, currency: Currency) -> Result<OrderablePrice, PriceError> {
+    pub fn orderable_price(&self, record: &PriceRecord, currency: Currency) -> Result<OrderablePrice, PriceError> {
         let current = self.valid_price(record, currency).ok_or(PriceError::NotPriced(currency))?;
         self.check_age(&current.price)?;
         Ok(current)
@@ -118,7 +118,7 @@ impl PriceReader {
     /// The prices in memory that orders may use now. Makes no call.
     pub fn orderable_prices(&self, currencies: &[Currency]) -> Vec<(Currency, OrderablePrice)> {
         let Some(record) = self.watch.price_record() else { return Vec::new() };
-        let usable = |&currency: &Currency| Some((currency, self.usable_price(record.value(), currency).ok()?));
+        let usable = |&currency: &Currency| Some((currency, self.orderable_price(record.value(), currency).ok()?));
         currencies.iter().filter_map(usable).collect()
     }
 
@@ -142,7 +142,7 @@ impl PriceReader {
         }
     }
 
-    /// The component `price`, which is ready if orders in any currency have a price, and an optional component for each
+    /// Returns the component `price`, which is ready if orders in any currency have a price, and an optional component for each
     /// currency. A price that is too old for orders is shown, in a component that is not ready.
     pub async fn components(&self, currencies: &[Currency]) -> Vec<Component> {
         let record = self.current_record().await;
@@ -171,7 +171,7 @@ impl PriceReader {
         if let Some(price) = record.price(currency) {
             self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).insert(currency, price);
         }
-        let component = match self.usable_price(record, currency) {
+        let component = match self.orderable_price(record, currency) {
             Ok(_) => Component::ready(name),
             Err(error) => Component::not_ready(name, self.reason(&error, currency)),
         };
@@ -208,7 +208,7 @@ impl PriceReader {
     }
 
     /// Receives pushed records until `stop` is cancelled.
-    pub async fn keep_fresh(self, stop: CancellationToken) {
+    pub async fn receive_records(self, stop: CancellationToken) {
         self.watch.run(stop).await;
     }
 }

@@ -94,7 +94,7 @@ fn price_record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceReco
 async fn pushed_record_is_used_without_a_fetch() {
     let TestSetup { price_cache, prices, clock } = test_setup(None);
     let stop = CancellationToken::new();
-    let watching = tokio::spawn(prices.clone().keep_fresh(stop.clone()));
+    let watching = tokio::spawn(prices.clone().receive_records(stop.clone()));
     price_cache.stream_opened.notified().await;
     let record = price_record(PriceState::Fresh, clock.now(), TTL);
     let event = format!("event: {}\ndata: {}\n\n", Topic::PriceRecord, serde_json::to_string(&record).unwrap());
@@ -199,7 +199,7 @@ async fn each_currency_has_its_own_state_and_expiry() {
     assert_eq!(dollars.price.map(|status| status.as_of), Some(own[2].1.as_of));
     let since = format_time(own[2].1.as_of);
     let expected =
-        format!("the exchanges have agreed on no price since {since}, and orders accept a prolonged price of");
+        format!("the exchanges have agreed on no price since {since}, and orders accept a prolonged price only");
     assert!(dollars.detail.as_ref().is_some_and(|detail| detail.starts_with(&expected)), "{:?}", dollars.detail);
 
     // The price in euros expires first. The other prices are not affected.
