@@ -1,12 +1,16 @@
-//! Settings: environment variables and a `.env` file. They are read once and checked before a port is bound.
+//! Settings: environment variables and a settings file. They are checked before a port is bound. Some of them take effect again when
+//! the file changes: see [`Reload`].
 
 mod credentials;
 mod env_file;
+mod live;
+mod reload;
 mod service_urls;
 pub mod shared;
+mod values;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     fmt,
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -18,10 +22,12 @@ use std::{
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use self::env_file::EnvFile;
+use self::values::Values;
 pub use self::{
     credentials::{AcceptedCallers, Caller, CallerToken, ServerKey, TokenRefusal},
-    env_file::SettingWarning,
+    env_file::{EnvFile, SettingWarning, SettingsFile},
+    live::{Live, LiveSetting},
+    reload::{IneffectiveChange, Reload, SettingChange},
     service_urls::ServiceUrls,
 };
 
@@ -41,23 +47,33 @@ struct InvalidSetting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     invalid: Vec<InvalidSetting>,
-    /// Warnings about the file `.env`. A misspelt name may be the reason why a setting is missing.
+    /// Warnings about the settings file. A misspelt name may be the reason why a setting is missing.
     warnings: Vec<SettingWarning>,
+}
+
+impl fmt::Display for InvalidSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, value, rule, alternatives } = self;
+        match value {
+            Some(value) => write!(f, "{name}={value:?} is not allowed; {rule}")?,
+            None => write!(f, "{name} is not set; {rule}")?,
+        }
+        if alternatives.is_empty() { Ok(()) } else { write!(f, ", or set {}", alternatives.join(" and ")) }
+    }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("some settings are invalid:")?;
-        for InvalidSetting { name, value, rule, alternatives } in &self.invalid {
-            match value {
-                Some(value) => write!(f, "\n  {name}={value:?} is not allowed; {rule}")?,
-                None => write!(f, "\n  {name} is not set; {rule}")?,
-            }
-            if !alternatives.is_empty() {
-                write!(f, ", or set {}", alternatives.join(" and "))?;
-            }
-        }
+        self.invalid.iter().try_for_each(|invalid| write!(f, "\n  {invalid}"))?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\n  {warning}"))
+    }
+}
+
+impl ConfigError {
+    /// All invalid settings on one line, for a field of a log record.
+    pub fn in_one_line(&self) -> String {
+        self.invalid.iter().map(InvalidSetting::to_string).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -66,41 +82,58 @@ impl std::error::Error for ConfigError {}
 /// The variables that settings are read from. Errors are collected, and [`Env::finish`] returns all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
-    vars: HashMap<String, String>,
+    values: Values,
+    /// The file that [`Env::from_process`] has read.
+    settings_file: Option<SettingsFile>,
     names: BTreeSet<String>,
     errors: Vec<InvalidSetting>,
     warnings: Vec<SettingWarning>,
 }
 
 impl Env {
-    /// The environment variables of the process. If the current directory has a file `.env`, the file supplies the variables
-    /// that are not set.
+    /// The environment variables of the process. The [settings file](SettingsFile) supplies the variables that are not set or
+    /// empty.
     pub fn from_process() -> anyhow::Result<Self> {
-        let EnvFile { values: mut vars, warnings } = EnvFile::read()?;
-        vars.extend(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
-        Ok(Self { vars, warnings, ..Self::default() })
+        let environment =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let mut env = Self::from_file(&SettingsFile::of_process())?;
+        env.values.environment = environment;
+        Ok(env)
+    }
+
+    /// Only the variables of a settings file.
+    pub fn from_file(settings_file: &SettingsFile) -> anyhow::Result<Self> {
+        let EnvFile { values: file, warnings } = settings_file.read_at_start()?;
+        let values = Values { file, ..Values::default() };
+        Ok(Self { values, settings_file: Some(settings_file.clone()), warnings, ..Self::default() })
     }
 
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        let vars = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { vars, ..Self::default() }
+        let environment = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { values: Values { environment, ..Values::default() }, ..Self::default() }
     }
 
+    /// Sets a variable, whatever its value was.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.vars.insert(name.to_owned(), value.into());
+        self.values.program.insert(name.to_owned(), value.into());
     }
 
     /// Sets a variable that is not set.
     pub fn set_default(&mut self, name: &str, value: impl Into<String>) {
         if self.text(name).is_none() {
-            self.set(name, value);
+            self.values.defaults.insert(name.to_owned(), value.into());
         }
     }
 
     /// The value of a variable. An empty value counts as not set.
     pub fn text(&mut self, name: &str) -> Option<&str> {
         self.names.insert(name.to_owned());
-        self.vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.values.text(name)
+    }
+
+    /// The file that supplies variables. `None` if the variables do not come from the process.
+    pub fn settings_file(&self) -> Option<&SettingsFile> {
+        self.settings_file.as_ref()
     }
 
     /// The names of all variables that were read, set or not.
@@ -148,7 +181,7 @@ impl Env {
         }
     }
 
-    /// The names in the file `.env` that are probably mistakes.
+    /// The names in the settings file that are probably mistakes.
     pub fn warnings(&self) -> &[SettingWarning] {
         &self.warnings
     }

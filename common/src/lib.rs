@@ -5,7 +5,7 @@
 //!
 //! | layer | modules | content |
 //! |---|---|---|
-//! | 8 | [`service`] | the life cycle of a service: settings, logs, listener, reports, shutdown |
+//! | 8 | [`live_settings`], [`service`] | settings that change without a restart; the life cycle of a service: settings, logs, listener, reports, shutdown |
 //! | 7 | [`error_tracking`], [`process`], [`reporting`], [`shutdown`], [`trace_export`] | errors for Sentry; runtime and limits of the process; heartbeats and warnings for health-check; signals; sending recorded spans |
 //! | 6 | [`clients`] | typed clients of the services |
 //! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; uses [`access`], and of [`api`] only the error format, the health types, the schema rules, the checks of parameters and the keys |
@@ -27,6 +27,7 @@ pub mod error_tracking;
 pub mod ids;
 pub mod io_errors;
 pub mod level;
+pub mod live_settings;
 pub mod metrics;
 pub mod money;
 pub mod process;

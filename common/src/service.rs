@@ -3,7 +3,7 @@
 mod command_line;
 mod supervisor;
 
-use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{future::Future, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,14 +11,18 @@ use self::command_line::Action;
 pub use self::{command_line::Task, supervisor::TaskSupervisor};
 
 use crate::{
-    config::{Bind, Caller, Env, connect_address, shared},
+    config::{Bind, Caller, Env, LiveSetting, connect_address, shared},
     error_tracking::{self, ErrorTracker},
+    live_settings::{HangupSignal, LivePart, LiveSettings},
     process,
     reporting::{self, Heartbeats},
     server::{Listener, ReadinessCheck, ServerConfig, required_descriptors},
     shutdown::{self, STOP_TIMEOUT, Shutdown},
     telemetry, trace_export,
 };
+
+/// Applies the live settings of a configuration to a running service.
+pub type ApplySettings<C> = Arc<dyn Fn(C) + Send + Sync>;
 
 /// A service. The binary of one service and the binary that runs all services use the same functions.
 pub trait Service: Sized + Send {
@@ -28,7 +32,9 @@ pub trait Service: Sized + Send {
     const CALLER: Caller;
     /// Whether the service must have a token for health-check. If not, it sends no reports when it has no token.
     const MUST_REPORT: bool = true;
-    type Config: Send;
+    type Config: Send + 'static;
+    /// The settings that take effect without a restart, because [`live_settings`](Self::live_settings) applies them.
+    const LIVE_SETTINGS: &'static [LiveSetting] = &[];
 
     /// Reads the settings. Errors are collected in `env`.
     fn configure(env: &mut Env) -> Self::Config;
@@ -42,6 +48,12 @@ pub trait Service: Sized + Send {
     /// The check of the external components, for `/readyz` and the heartbeats.
     fn readiness(&self) -> ReadinessCheck;
 
+    /// Returns a function that applies the [live settings](Self::LIVE_SETTINGS) of a new configuration to the running service. It
+    /// ignores all other settings.
+    fn live_settings(&self) -> ApplySettings<Self::Config> {
+        Arc::new(|_| {})
+    }
+
     /// Serves until `stop` is cancelled and accepted requests are finished.
     fn run_until(self, stop: CancellationToken) -> impl Future<Output = anyhow::Result<()>> + Send;
 
@@ -50,12 +62,12 @@ pub trait Service: Sized + Send {
 }
 
 /// The `main` function of the binary of a service.
-pub fn main<S: Service>() -> ExitCode {
+pub fn main<S: Service + 'static>() -> ExitCode {
     main_with::<S>(None)
 }
 
 /// Like [`main`], but for a binary that can also run `task` instead of serving.
-pub fn main_with<S: Service>(task: Option<Task>) -> ExitCode {
+pub fn main_with<S: Service + 'static>(task: Option<Task>) -> ExitCode {
     match command_line::action_of(S::NAME, task, std::env::args_os()) {
         Ok(Action::Serve) => {}
         Ok(Action::Check) => return process::run(S::NAME, check_running::<S>()),
@@ -80,15 +92,12 @@ pub fn main_with<S: Service>(task: Option<Task>) -> ExitCode {
 }
 
 /// Runs the service in a process that may open `descriptors` files.
-async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
+async fn serve<S: Service + 'static>(descriptors: u64) -> anyhow::Result<()> {
+    let hangup = HangupSignal::register()?;
     let mut env = Env::from_process()?;
     let telemetry = telemetry::Config::from_env(&mut env);
-    let reporting = (S::MUST_REPORT || shared::has_health_check_token(&mut env))
-        .then(|| reporting::Config::from_env(&mut env, S::CALLER));
-    let traces = trace_export::Config::from_env(&mut env);
-    let error_tracking = error_tracking::Config::from_env(&mut env);
-    let bind_address = Bind::from_env(&mut env, S::NAME, S::PORT);
-    let server_config = ServerConfig::from_env(&mut env);
+    let CommonConfig { reporting, traces, error_tracking, bind_address, server_config } =
+        CommonConfig::from_env::<S>(&mut env);
     let config = S::configure(&mut env);
     env.finish()?;
 
@@ -98,7 +107,8 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     for warning in env.warnings() {
         tracing::warn!("{warning}");
     }
-    let Shutdown { draining, stop } = shutdown::on_signal(server_config.shutdown_delay)?;
+    let shutdown = shutdown::on_signal(server_config.shutdown_delay)?;
+    let Shutdown { draining, stop } = shutdown.clone();
     let listener = Listener::bind(S::NAME, bind_address, server_config.within_descriptors(descriptors, 1)).await?;
     let listener = listener.with_draining(draining);
     let trace_export = trace_export::start(traces, &[S::NAME])?;
@@ -106,6 +116,11 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     let address = service.address()?;
     tracing::info!(service = S::NAME, %address, "started; the documentation is at /docs");
 
+    let live_settings =
+        LiveSettings::new(env, |env| drop(CommonConfig::from_env::<S>(env))).map(|mut live_settings| {
+            live_settings.add(live_part(&service));
+            tokio::spawn(live_settings.run(hangup, shutdown))
+        });
     let reports_done = CancellationToken::new();
     let reports = reporting.map(|reporting| {
         let heartbeats = Heartbeats {
@@ -121,6 +136,9 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
     let run = async {
         let result = service.run_until(stop.clone()).await;
         stop.cancel();
+        if let Some(live_settings) = live_settings {
+            let _ = live_settings.await;
+        }
         tracing::info!(service = S::NAME, "stopped");
         if let Some((heartbeats, sender)) = reports {
             // The sender stops only after the last heartbeat is queued.
@@ -140,6 +158,40 @@ async fn serve<S: Service>(descriptors: u64) -> anyhow::Result<()> {
         result = run => result,
         () = too_late => anyhow::bail!("the service did not stop within {} s", STOP_TIMEOUT.as_secs()),
     }
+}
+
+/// The settings that every service has, besides those of the logs.
+struct CommonConfig {
+    /// `None` if the service sends no reports.
+    reporting: Option<reporting::Config>,
+    traces: Option<trace_export::Config>,
+    error_tracking: Option<error_tracking::Config>,
+    bind_address: Bind,
+    server_config: ServerConfig,
+}
+
+impl CommonConfig {
+    fn from_env<S: Service>(env: &mut Env) -> Self {
+        let reports = S::MUST_REPORT || shared::has_health_check_token(env);
+        Self {
+            reporting: reports.then(|| reporting::Config::from_env(env, S::CALLER)),
+            traces: trace_export::Config::from_env(env),
+            error_tracking: error_tracking::Config::from_env(env),
+            bind_address: Bind::from_env(env, S::NAME, S::PORT),
+            server_config: ServerConfig::from_env(env),
+        }
+    }
+}
+
+/// The live settings of a running service, for [`LiveSettings::add`].
+pub fn live_part<S: Service + 'static>(service: &S) -> LivePart {
+    let apply = service.live_settings();
+    // The name of the service in log records.
+    let span = tracing::info_span!("service", service = S::NAME);
+    LivePart::new(S::LIVE_SETTINGS, move |env| {
+        let (config, apply, span) = (S::configure(env), apply.clone(), span.clone());
+        Box::new(move || span.in_scope(|| apply(config)))
+    })
 }
 
 /// Checks whether the service that runs with the same settings is ready. Used by the health check of containers.

@@ -13,7 +13,7 @@ mod record;
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     io::IsTerminal,
-    sync::OnceLock,
+    sync::{LazyLock, OnceLock},
     time::Duration,
 };
 
@@ -24,7 +24,10 @@ use self::{
     layers::{Levels, layers},
     output::Output,
 };
-use crate::{config::Env, level::Level};
+use crate::{
+    config::{Env, Live, LiveSetting},
+    level::Level,
+};
 
 #[doc(hidden)]
 pub use tracing as __tracing;
@@ -103,10 +106,13 @@ pub struct WarningSink {
 struct Installed {
     levels: reload::Handle<Levels, Registry>,
     output: Output,
-    request_lines_per_second: u32,
 }
 
 static INSTALLED: OnceLock<Installed> = OnceLock::new();
+static REQUEST_LINES: LazyLock<Live<u32>> = LazyLock::new(|| Live::new(DEFAULT_REQUEST_LINES));
+
+/// The settings of the logs that [`apply`] changes.
+pub const LIVE_SETTINGS: &[LiveSetting] = &[LiveSetting::new("LOG_LEVEL"), LiveSetting::new("REQUEST_LOG_PER_SECOND")];
 
 /// Sets up the logs of the process. Call [`flush`] before the process ends.
 ///
@@ -120,14 +126,20 @@ pub fn init(config: &Config, service: &'static str, sink: WarningSink) -> anyhow
     let (levels, handle) = reload::Layer::new(levels);
     let subscriber = tracing_subscriber::registry().with(levels).with(logs);
     tracing::subscriber::set_global_default(subscriber).context("logs are already set up")?;
-    let request_lines_per_second = config.request_lines_per_second;
-    let _ = INSTALLED.set(Installed { levels: handle, output, request_lines_per_second });
+    REQUEST_LINES.set(config.request_lines_per_second);
+    let _ = INSTALLED.set(Installed { levels: handle, output });
     install_panic_hook();
     Ok(())
 }
 
+/// Applies the level and the limit of the request log to the running process. The other settings of the logs do not change.
+pub fn apply(config: &Config) {
+    REQUEST_LINES.set(config.request_lines_per_second);
+    set_level(config.level);
+}
+
 /// Changes the log level of the running process. Does nothing if no logs are set up.
-pub fn set_level(level: Level) {
+fn set_level(level: Level) {
     if let Some(installed) = INSTALLED.get() {
         // Changing the level through the handle makes tracing recompute the interest that it caches for each call site.
         let _ = installed.levels.modify(|levels| levels.set(level));
@@ -139,10 +151,10 @@ pub fn level() -> Option<Level> {
     INSTALLED.get()?.levels.with_current(Levels::get).ok()
 }
 
-/// How many lines per second the request log of one service may write about successful requests. Returns the default if no
+/// How many lines per second the request log of one service may write about successful requests. The value is the default until
 /// logs are set up.
-pub fn request_lines_per_second() -> u32 {
-    INSTALLED.get().map_or(DEFAULT_REQUEST_LINES, |installed| installed.request_lines_per_second)
+pub fn request_lines_per_second() -> Live<u32> {
+    REQUEST_LINES.clone()
 }
 
 /// Waits until all lines are written, at most one second.

@@ -93,6 +93,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("error_tracking", &["clients", "config", "level", "reporting", "telemetry", "time"]),
     ("process", &["error_chain"]),
     ("shutdown", &[]),
+    ("live_settings", &["config", "shutdown", "telemetry"]),
     (
         "service",
         &[
@@ -100,6 +101,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
             "config",
             "error_tracking",
             "level",
+            "live_settings",
             "process",
             "reporting",
             "server",

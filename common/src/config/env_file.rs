@@ -1,83 +1,172 @@
-//! The file `.env`.
+//! The settings file: `.env`, or the file that `SETTINGS_FILE` names.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
-    path::Path,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     sync::LazyLock,
 };
 
 use anyhow::anyhow;
+use chrono::{DateTime, Utc};
 
-use crate::{io_errors::describe_file_error, spelling::nearest};
+use crate::{io_errors::describe_file_error, spelling::nearest, time::Timestamp};
 
-/// The names of all settings of all services, from `.env.example`. A test compares that file with the variables that are read.
-static SETTINGS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+/// The environment variable that names the settings file.
+const SETTINGS_FILE: &str = "SETTINGS_FILE";
+const DEFAULT_FILE: &str = ".env";
+
+/// All settings of all services with their defaults, from `.env.example`. The default is empty if there is none. A test compares
+/// that file with the variables that are read.
+static SETTINGS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
     let lines = include_str!("../../../.env.example").lines();
-    let names = lines.filter_map(|line| Some(line.strip_prefix('#')?.split_once('=')?.0));
-    names.filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')).collect()
+    let settings = lines.filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    settings.filter(|(name, _)| is_name(name)).collect()
 });
 
-/// A name in the file that is probably a mistake.
+/// The default of a setting in `.env.example`. `None` if it has none.
+pub(super) fn documented_default(name: &str) -> Option<&'static str> {
+    SETTINGS.get(name).copied().filter(|default| !default.is_empty())
+}
+
+/// A name in the settings file that is probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SettingWarning {
+pub struct SettingWarning {
+    /// The path of the file.
+    file: String,
+    name: String,
+    mistake: Mistake,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mistake {
     /// No setting has this name.
-    Unknown(String),
+    Unknown,
     /// Several lines of the file set this name.
-    Repeated(String),
+    Repeated,
+    /// The file cannot name itself.
+    OnlyInEnvironment,
 }
 
 impl SettingWarning {
     /// The code of the warning, for programs.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unknown(_) => "unknown_setting",
-            Self::Repeated(_) => "repeated_setting",
+        match self.mistake {
+            Mistake::Unknown => "unknown_setting",
+            Mistake::Repeated => "repeated_setting",
+            Mistake::OnlyInEnvironment => "setting_without_effect",
         }
     }
 }
 
 impl fmt::Display for SettingWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(name) => {
-                write!(f, "the file .env sets {name}, which is not a setting and has no effect; ")?;
-                match nearest(name, SETTINGS.iter().copied()) {
+        let Self { file, name, mistake } = self;
+        match mistake {
+            Mistake::Unknown => {
+                write!(f, "the file {file} sets {name}, which is not a setting and has no effect; ")?;
+                match nearest(name, SETTINGS.keys().copied()) {
                     Some(meant) => write!(f, "did you mean {meant}?"),
                     None => f.write_str(".env.example lists all settings"),
                 }
             }
-            Self::Repeated(name) => {
-                write!(f, "the file .env sets {name} more than once; the last line applies, so remove the others")
+            Mistake::Repeated => {
+                write!(f, "the file {file} sets {name} more than once; the last line applies, so remove the others")
+            }
+            Mistake::OnlyInEnvironment => {
+                write!(f, "the file {file} sets {name}, which has an effect only as an environment variable")
             }
         }
     }
 }
 
-/// The content of the file `.env`.
+/// The file that supplies the settings that the environment of the process does not contain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsFile {
+    path: PathBuf,
+    /// Whether `SETTINGS_FILE` names the file. It must then exist at the start.
+    is_named: bool,
+}
+
+impl SettingsFile {
+    /// The file that the environment variable `SETTINGS_FILE` names, or `.env` in the current folder.
+    pub fn of_process() -> Self {
+        match std::env::var_os(SETTINGS_FILE).filter(|path| !path.is_empty()) {
+            Some(path) => Self { path: path.into(), is_named: true },
+            None => Self { path: DEFAULT_FILE.into(), is_named: false },
+        }
+    }
+
+    /// A file that does not have to exist.
+    pub fn with_path(path: PathBuf) -> Self {
+        Self { path, is_named: false }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The owner of the file, and when it was changed. `None` if the file does not exist.
+    pub fn metadata(&self) -> Option<FileMetadata> {
+        let metadata = std::fs::metadata(&self.path).ok()?;
+        let modified = DateTime::<Utc>::from(metadata.modified().ok()?);
+        Some(FileMetadata { owner: metadata.uid(), changed_at: modified.into() })
+    }
+
+    /// The content of the file. `None` if the file does not exist.
+    pub fn read_text(&self) -> anyhow::Result<Option<String>> {
+        if !self.path.is_file() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&self.path).map_err(|error| {
+            let (path, reason) = (self.path.display(), describe_file_error(&self.path, &error));
+            anyhow!("the settings file {path} cannot be read: {reason}; correct it or its permissions, or remove it")
+        });
+        text.map(Some)
+    }
+
+    /// Parses the content of the file. The error names the line and not its content, which may be a secret.
+    pub fn parse(&self, text: &str) -> Result<EnvFile, String> {
+        EnvFile::parse(text, &self.path.display().to_string())
+    }
+
+    /// Reads and parses the file. If the default file does not exist, returns no values and no warnings.
+    pub(super) fn read_at_start(&self) -> anyhow::Result<EnvFile> {
+        match self.read_text()? {
+            Some(text) => self.parse(&text).map_err(anyhow::Error::msg),
+            None if self.is_named => {
+                anyhow::bail!("{SETTINGS_FILE} names the file {}, which does not exist", self.path.display())
+            }
+            None => Ok(EnvFile::default()),
+        }
+    }
+}
+
+/// Who owns a file, and when its content was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMetadata {
+    /// The id of a user of the operating system.
+    pub owner: u32,
+    pub changed_at: Timestamp,
+}
+
+/// The content of the settings file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct EnvFile {
-    pub values: HashMap<String, String>,
+pub struct EnvFile {
+    pub(super) values: HashMap<String, String>,
     /// First the unknown names and then the repeated ones, each sorted.
-    pub warnings: Vec<SettingWarning>,
+    pub(super) warnings: Vec<SettingWarning>,
 }
 
 impl EnvFile {
-    /// Reads the file of the current directory. If the file does not exist, returns no values and no warnings.
-    pub fn read() -> anyhow::Result<Self> {
-        if !Path::new(".env").is_file() {
-            return Ok(Self::default());
-        }
-        let path = Path::new(".env");
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let reason = describe_file_error(path, &error);
-            anyhow!("the file .env in the working directory cannot be read: {reason}; correct it or its permissions, or remove it")
-        })?;
-        Self::parse(&text).map_err(anyhow::Error::msg)
+    /// Whether the file sets nothing.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
     }
 
-    /// The error names the line and not its content, which may be a secret.
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, file: &str) -> Result<Self, String> {
         const FORM: &str =
             "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
         let pairs = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<Vec<(String, String)>, _>>();
@@ -90,8 +179,8 @@ impl EnvFile {
                 _ => None,
             };
             number.map_or_else(
-                || format!("the file .env cannot be parsed; {FORM}"),
-                |number| format!("line {number} of the file .env cannot be parsed; {FORM}"),
+                || format!("the file {file} cannot be parsed; {FORM}"),
+                |number| format!("line {number} of the file {file} cannot be parsed; {FORM}"),
             )
         })?;
         let (mut values, mut repeated) = (HashMap::new(), BTreeSet::new());
@@ -100,9 +189,15 @@ impl EnvFile {
                 repeated.insert(name);
             }
         }
-        let unknown: BTreeSet<_> = values.keys().filter(|name| !SETTINGS.contains(name.as_str())).cloned().collect();
-        let unknown = unknown.into_iter().map(SettingWarning::Unknown);
-        let warnings = unknown.chain(repeated.into_iter().map(SettingWarning::Repeated)).collect();
+        let unknown: BTreeSet<_> =
+            values.keys().filter(|name| !SETTINGS.contains_key(name.as_str())).cloned().collect();
+        let names_itself = values.get(SETTINGS_FILE).is_some_and(|value| !value.trim().is_empty());
+        let misplaced = names_itself.then(|| SETTINGS_FILE.to_owned());
+        let mistakes = unknown.into_iter().map(|name| (name, Mistake::Unknown));
+        let mistakes = mistakes.chain(repeated.into_iter().map(|name| (name, Mistake::Repeated)));
+        let mistakes = mistakes.chain(misplaced.map(|name| (name, Mistake::OnlyInEnvironment)));
+        let warnings =
+            mistakes.map(|(name, mistake)| SettingWarning { file: file.to_owned(), name, mistake }).collect();
         Ok(Self { values, warnings })
     }
 }

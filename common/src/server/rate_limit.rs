@@ -33,7 +33,7 @@ use super::{
 use crate::{
     access::Principal,
     api::{Code, Problem},
-    config::Env,
+    config::{Env, Live},
     metrics::Metrics,
     redis_connection::RedisConfig,
 };
@@ -87,7 +87,7 @@ struct LimitedReads {
 /// Counts the requests of each API key, and the requests of each address without a key.
 struct Limit {
     /// The limit of an address, and of a key without a limit of its own. `None` if there is no limit.
-    per_minute: Option<NonZeroU32>,
+    per_minute: Live<Option<NonZeroU32>>,
     addresses: Counter,
     keys: Counter,
 }
@@ -127,9 +127,17 @@ impl RateLimit {
     /// Also limits reads of paths that begin with `path_prefix`, to `per_minute` requests per minute. Zero means no limit.
     #[must_use]
     pub fn with_reads(self, path_prefix: &'static str, per_minute: u32) -> Self {
-        let reads = NonZeroU32::new(per_minute)
-            .map(|per_minute| Arc::new(LimitedReads { path_prefix, limit: Limit::alone(Some(per_minute)) }));
-        Self { reads, ..self }
+        let limit = Limit::alone(NonZeroU32::new(per_minute));
+        Self { reads: Some(Arc::new(LimitedReads { path_prefix, limit })), ..self }
+    }
+
+    /// Applies the requests per minute of `new`, which was read from changed settings, to all clones of this limit. What clients have
+    /// used of their limits stays counted.
+    pub fn apply(&self, new: &Self) {
+        self.limit.per_minute.set(new.limit.per_minute.get());
+        if let (Some(reads), Some(new)) = (&self.reads, &new.reads) {
+            reads.limit.per_minute.set(new.limit.per_minute.get());
+        }
     }
 
     /// The rate limit of `service`. If a Redis is configured, all instances of the service count together while
@@ -141,9 +149,9 @@ impl RateLimit {
     }
 
     fn shared(self, sharing: Arc<Sharing>) -> Self {
-        let limit = Arc::new(Limit::shared(self.limit.per_minute, &sharing, "requests"));
+        let limit = Arc::new(Limit::shared(self.limit.per_minute.clone(), &sharing, "requests"));
         let reads = self.reads.as_ref().map(|reads| {
-            let limit = Limit::shared(reads.limit.per_minute, &sharing, "reads");
+            let limit = Limit::shared(reads.limit.per_minute.clone(), &sharing, "reads");
             Arc::new(LimitedReads { path_prefix: reads.path_prefix, limit })
         });
         Self { limit, reads, sharing: Some(sharing), ..self }
@@ -187,7 +195,7 @@ impl RateLimit {
         let (method, path) = (request.method(), request.uri().path());
         let is_read = *method == Method::GET || *method == Method::HEAD;
         if let Some(reads) = self.reads.as_ref().filter(|reads| is_read && path.starts_with(reads.path_prefix)) {
-            return Some(&reads.limit);
+            return reads.limit.per_minute.get().is_some().then_some(&reads.limit);
         }
         self.counted.contain(method, path).then_some(&*self.limit)
     }
@@ -203,10 +211,10 @@ impl Default for Limit {
 impl Limit {
     fn alone(per_minute: Option<NonZeroU32>) -> Self {
         let counter = || Counter::Alone(ClientStates::new(MAX_RATE_LIMITED_CLIENTS));
-        Self { per_minute, addresses: counter(), keys: counter() }
+        Self { per_minute: Live::new(per_minute), addresses: counter(), keys: counter() }
     }
 
-    fn shared(per_minute: Option<NonZeroU32>, sharing: &Arc<Sharing>, name: &'static str) -> Self {
+    fn shared(per_minute: Live<Option<NonZeroU32>>, sharing: &Arc<Sharing>, name: &'static str) -> Self {
         let counter = || Counter::Shared(Allowances::new(sharing.clone(), name, MAX_RATE_LIMITED_CLIENTS));
         Self { per_minute, addresses: counter(), keys: counter() }
     }
@@ -216,12 +224,12 @@ impl Limit {
             Principal::Operator => None,
             Principal::User(user) => {
                 let of_key = user.rate_limit_per_minute.and_then(NonZeroU32::new);
-                let per_minute = of_key.or(self.per_minute)?;
+                let per_minute = of_key.or_else(|| self.per_minute.get())?;
                 let decision = self.keys.count(ClientId::Key(user.key_id), per_minute).await;
                 Some(to_status(per_minute, decision, "with one API key"))
             }
             Principal::Anonymous => {
-                let per_minute = self.per_minute?;
+                let per_minute = self.per_minute.get()?;
                 let decision = self.addresses.count(ClientId::Address(client), per_minute).await;
                 Some(to_status(per_minute, decision, "from one address"))
             }

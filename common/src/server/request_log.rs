@@ -15,6 +15,7 @@ use poem_openapi::{OperationId, registry::MetaApi};
 
 use super::common_paths::PROBE_PATHS;
 use crate::{
+    config::Live,
     ids::UserId,
     telemetry::{self, LineLimit},
 };
@@ -75,7 +76,7 @@ impl RequestLog {
         Self::with_limit(apis, for_users, telemetry::request_lines_per_second())
     }
 
-    fn with_limit(apis: Vec<MetaApi>, for_users: &[MetaApi], per_second: u32) -> Self {
+    fn with_limit(apis: Vec<MetaApi>, for_users: &[MetaApi], per_second: Live<u32>) -> Self {
         let for_users = for_users.iter().flat_map(|api| &api.paths).flat_map(|path| &path.operations);
         let for_users: HashSet<_> = for_users.filter_map(|operation| operation.operation_id).collect();
         let for_users = &for_users;
@@ -94,8 +95,8 @@ impl RequestLog {
         });
         Self {
             operations: operations.collect(),
-            successes: LineLimit::new(per_second),
-            failures: LineLimit::new(per_second.saturating_mul(FAILURE_FACTOR)),
+            successes: LineLimit::new(per_second.clone()),
+            failures: LineLimit::new(per_second).times(FAILURE_FACTOR),
         }
     }
 

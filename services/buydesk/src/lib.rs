@@ -121,7 +121,7 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
     }
     let connect = |env, health_check| ApiClient::new(env, Addresses { server, health_check }, credentials);
     match command {
-        Command::Up(args) => up::run_services(env, &args, descriptors).await?,
+        Command::Up(args) => Box::pin(up::run_services(env, &args, descriptors)).await?,
         Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args, json).await?,
         Command::Seed(Seed::Users(args)) => seed::seed_users(env, &args, json).await?,
         Command::Order(command) => client::run_order_command(&connect(env, None)?, command, json).await?,

@@ -11,10 +11,11 @@ use common::{
     api::health::Component,
     config::{Bind, Caller, Env, Secret, connect_address, shared},
     error_tracking::{self, ErrorTracker},
+    live_settings::{HangupSignal, LivePart, LiveSettings},
     process,
     reporting::{self, Heartbeats, ReportQueue},
     server::{Listener, ReadinessCheck, ServerConfig, limits::DRAIN_TIMEOUT, required_descriptors},
-    service::Service,
+    service::{Service, live_part},
     shutdown::{self, STOP_TIMEOUT, Shutdown},
     telemetry,
     time::format_age,
@@ -57,6 +58,7 @@ struct RunningService {
     heartbeats: JoinHandle<()>,
     stop: CancellationToken,
     readiness: ReadinessCheck,
+    live_part: Option<LivePart>,
 }
 
 /// Checks that the process may open enough files for all services. Returns the number of files that the process may open.
@@ -66,6 +68,7 @@ pub fn check_descriptors() -> anyhow::Result<u64> {
 
 /// Runs all services until Ctrl-C, or until a service fails. The process may open `descriptors` files.
 pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyhow::Result<()> {
+    let hangup = HangupSignal::register()?;
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());
     let operator_token = make_operator_token(&mut env);
     let mut replaced_database = None;
@@ -94,7 +97,8 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
         tracing::warn!("{replaced}");
     }
     let config = ServerConfig::from_env(&mut env).within_descriptors(descriptors, SERVICES);
-    let Shutdown { draining, stop } = shutdown::on_signal(config.shutdown_delay)?;
+    let shutdown = shutdown::on_signal(config.shutdown_delay)?;
+    let Shutdown { draining, stop } = shutdown.clone();
     let drain_end = CancellationToken::new();
     let binder = Binder { env: &mut env, config, draining, drain_end: drain_end.clone() };
     let listeners = binder.bind_all(args.demo).await?;
@@ -106,6 +110,12 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let queue = reports.queue();
     let flush = CancellationToken::new();
     let mut running = start_all(&mut env, listeners, reporting_config.heartbeat_interval, &queue).await?;
+    let demo = args.demo;
+    let live_settings = LiveSettings::new(env, move |env| read_process_settings(env, demo));
+    if let Some(mut live_settings) = live_settings {
+        running.iter_mut().filter_map(|service| service.live_part.take()).for_each(|part| live_settings.add(part));
+        tokio::spawn(live_settings.run(hangup, shutdown));
+    }
     let send_reports = tokio::spawn(reporting::send_reports(reporting_config, reports, flush.clone()));
 
     println!("{table}\nThe documentation of each service is at /docs of its address.\n{price_note}");
@@ -156,7 +166,7 @@ fn make_operator_token(env: &mut Env) -> Option<Secret> {
         return None;
     }
     let token = Secret::random();
-    env.set("OPERATOR_TOKEN", token.expose());
+    env.set_default("OPERATOR_TOKEN", token.expose());
     Some(token)
 }
 
@@ -187,10 +197,17 @@ fn check_settings(env: &mut Env, demo: bool) -> anyhow::Result<()> {
     check::<users::App>(env);
     check::<wallets::App>(env);
     check::<exchange_sim::App>(env);
+    read_process_settings(env, demo);
+    Ok(env.finish()?)
+}
+
+/// Reads the settings that belong to no single service.
+fn read_process_settings(env: &mut Env, demo: bool) {
     ports::check_ports(env, demo);
     reporting::Config::from_env(env, Caller::BUYDESK);
+    trace_export::Config::from_env(env);
+    error_tracking::Config::from_env(env);
     ServerConfig::from_env(env);
-    Ok(env.finish()?)
 }
 
 /// Binds the listeners of all services.
@@ -269,10 +286,10 @@ async fn start_all(
     running.push(start_service::<users::App>(env, listeners.users, interval, queue).await?);
     running.push(start_service::<wallets::App>(env, listeners.wallets, interval, queue).await?);
     let trusted_proxies = env.text("TRUSTED_PROXIES").unwrap_or_default().to_owned();
-    env.set("TRUSTED_PROXIES", with_forwarding_address(&trusted_proxies, &listeners.create_order)?);
-    running.push(start_service::<rates::App>(env, listeners.rates, interval, queue).await?);
-    running.push(start_service::<fetch_orders::App>(env, listeners.fetch_orders, interval, queue).await?);
-    env.set("TRUSTED_PROXIES", trusted_proxies);
+    let mut forwarded = env.clone();
+    forwarded.set("TRUSTED_PROXIES", with_forwarding_address(&trusted_proxies, &listeners.create_order)?);
+    running.push(start_service::<rates::App>(&mut forwarded, listeners.rates, interval, queue).await?);
+    running.push(start_service::<fetch_orders::App>(&mut forwarded, listeners.fetch_orders, interval, queue).await?);
     running.push(start_service::<create_order::App>(env, listeners.create_order, interval, queue).await?);
     Ok(running)
 }
@@ -298,11 +315,12 @@ async fn start_service<S: Service + 'static>(
     let build = S::build(config, listener).instrument(span.clone());
     let service = build.await.with_context(|| format!("{} could not start", S::NAME))?;
     let (readiness, stop) = (service.readiness(), CancellationToken::new());
+    let live_part = Some(live_part(&service));
     let port = service.address().ok().map(|address| address.port());
     let heartbeats = Heartbeats { service: S::NAME, port, check_readiness: readiness.clone(), interval };
     let heartbeats = tokio::spawn(heartbeats.send(queue.clone(), stop.clone()).instrument(span.clone()));
     let task = tokio::spawn(service.run_until(stop.clone()).instrument(span));
-    Ok(RunningService { name: S::NAME, task, heartbeats, stop, readiness })
+    Ok(RunningService { name: S::NAME, task, heartbeats, stop, readiness, live_part })
 }
 
 fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {

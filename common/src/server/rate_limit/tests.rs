@@ -189,3 +189,19 @@ fn ipv6_network_counts_as_one_client() {
     assert_eq!(client_address(ip("2001:db8:1:2:3:4:5:6"), "", &[]), ip("2001:db8:1:2::"));
     assert_eq!(client_address(ip("::ffff:192.0.2.1"), "", &[]), ip("192.0.2.1"));
 }
+
+#[test]
+fn changed_limit_applies_to_clients_that_have_used_the_old_one() {
+    let new = |changes, reads| RateLimit::per_minute(changes, TrustedProxies::default()).with_reads("/quotes/", reads);
+    let limit = new(4, 0);
+    let used_by_the_service = limit.clone().counting(CountedRequests::Changes);
+    assert_eq!(allowed_of_ten(&used_by_the_service, &Principal::Anonymous), (4, Some(4)));
+    limit.apply(&new(6, 3));
+    assert_eq!(allowed_of_ten(&used_by_the_service, &Principal::Anonymous), (2, Some(6)));
+    let read = Request::builder().uri_str("/quotes/1").finish();
+    let status = |request| check(&used_by_the_service, request, CLIENT, &Principal::Anonymous);
+    assert_eq!(status(&read).unwrap().0.limit, 3);
+    limit.apply(&new(0, 0));
+    assert!(status(&read).is_none());
+    assert_eq!(allowed_of_ten(&used_by_the_service, &Principal::Anonymous), (10, None));
+}

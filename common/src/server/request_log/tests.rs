@@ -11,6 +11,7 @@ use tracing::{
 };
 
 use super::*;
+use crate::config::Live;
 
 struct Api;
 
@@ -94,7 +95,7 @@ fn lines_of(requests: &[Answered]) -> Vec<String> {
 fn lines_of_calls(requests: &[Answered], for_users: &[MetaApi]) -> Vec<String> {
     let lines = LineRecorder::default();
     tracing::subscriber::with_default(lines.clone(), || {
-        let log = RequestLog::with_limit(Api::meta(), for_users, 2);
+        let log = RequestLog::with_limit(Api::meta(), for_users, Live::new(2));
         let start = Instant::now();
         for &Answered { operation, path, status, secs, imitated, user } in requests {
             log.record(&AnsweredRequest {

@@ -9,7 +9,7 @@ fn admitted(limit: &LineLimit, after: Duration, events: usize) -> Vec<Option<u64
 
 #[test]
 fn lines_above_the_limit_of_a_second_are_omitted_and_counted() {
-    let limit = LineLimit::new(2);
+    let limit = LineLimit::new(Live::new(2));
     let second = Duration::from_secs;
     assert_eq!(admitted(&limit, second(0), 4), [Some(0), Some(0), None, None]);
     assert_eq!(admitted(&limit, Duration::from_millis(999), 1), [None]);
@@ -21,14 +21,14 @@ fn lines_above_the_limit_of_a_second_are_omitted_and_counted() {
 
 #[test]
 fn limit_of_zero_permits_no_line() {
-    let limit = LineLimit::new(0);
+    let limit = LineLimit::new(Live::new(0));
     assert!((0..3).all(|secs| limit.admit(limit.start + Duration::from_secs(secs)).is_none()));
 }
 
 #[test]
 fn every_event_of_concurrent_threads_is_logged_or_counted() {
     const EVENTS: u64 = 20_000;
-    let limit = LineLimit::new(10);
+    let limit = LineLimit::new(Live::new(10));
     let count = || (0..EVENTS).filter_map(|_| limit.admit(limit.start)).map(|omitted| omitted + 1).sum::<u64>();
     let counted: u64 = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
@@ -36,4 +36,15 @@ fn every_event_of_concurrent_threads_is_logged_or_counted() {
     });
     let rest = limit.admit(limit.start + Duration::from_secs(1)).unwrap();
     assert_eq!(counted + rest, 4 * EVENTS);
+}
+
+#[test]
+fn new_limit_applies_to_the_current_second() {
+    let per_second = Live::new(1);
+    let limit = LineLimit::new(per_second.clone()).times(2);
+    assert_eq!(admitted(&limit, Duration::ZERO, 3), [Some(0), Some(0), None]);
+    per_second.set(2);
+    assert_eq!(admitted(&limit, Duration::ZERO, 3), [Some(1), Some(0), None]);
+    per_second.set(0);
+    assert_eq!(admitted(&limit, Duration::from_secs(1), 1), [None]);
 }

@@ -1,0 +1,64 @@
+//! Notices changes of a file.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+/// Watches the folder of a file, because editors replace a file by another one of the same name. If the file is a symbolic link, also
+/// watches the folder of its target. Kubernetes replaces a mounted file by changing the link `..data` beside it.
+pub(super) struct FileWatcher {
+    changed: Arc<Notify>,
+    /// Ends the watch when it is dropped.
+    _watcher: RecommendedWatcher,
+}
+
+impl FileWatcher {
+    pub(super) fn start(file: &Path) -> notify::Result<Self> {
+        let changed = Arc::new(Notify::new());
+        let paths: Vec<PathBuf> = std::iter::once(file.to_owned()).chain(std::fs::canonicalize(file)).collect();
+        let names: BTreeSet<OsString> = paths.iter().filter_map(|path| Some(path.file_name()?.to_owned())).collect();
+        let folders: BTreeSet<PathBuf> = paths.iter().map(|path| folder_of(path)).collect();
+        let notified = changed.clone();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            // After an error, events may be missing.
+            if event.is_ok_and(|event| !may_change(&event, &names)) {
+                return;
+            }
+            notified.notify_one();
+        })?;
+        for folder in folders {
+            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        }
+        Ok(Self { changed, _watcher: watcher })
+    }
+
+    /// Waits for a change since the last call. The file may have the same content as before.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// The folder of a file. A path without a folder is in the current folder.
+fn folder_of(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned())
+}
+
+/// Whether the event may have changed a file with one of these names, or the target of its link. Reading a file causes events too.
+fn may_change(event: &Event, names: &BTreeSet<OsString>) -> bool {
+    let is_link_of_kubernetes = |name: &OsString| name.as_encoded_bytes().starts_with(b"..");
+    let is_relevant = |path: &PathBuf| {
+        let name = path.file_name().map(OsString::from);
+        name.is_some_and(|name| names.contains(&name) || is_link_of_kubernetes(&name))
+    };
+    !event.kind.is_access() && (event.need_rescan() || event.paths.iter().any(is_relevant))
+}
+
+#[cfg(test)]
+mod tests;
