@@ -20,27 +20,29 @@ use common::{
     clients::{
         ForwardingClient, db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator, price_cache::PriceCacheClient,
     },
-    config::Caller,
+    config::{Caller, Live, LiveSetting},
     metrics::Metrics,
+    money::Currency,
     server::{
         AccessControl, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document,
         service_endpoint_with_forwarding,
     },
-    service::{Service, TaskSupervisor},
+    service::{ApplySettings, Service, TaskSupervisor},
     time::{Clock, DatabaseTime},
 };
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    config::Config,
-    price_reader::{OrderablePrice, PriceError, PriceReader},
-};
 use self::{
+    amount_bounds::AmountBounds,
     dispatcher::OrderDispatcher,
     forwarded_reads::{ForwardedOrders, ForwardedPrices, Forwarder},
     order_service::OrderService,
     routes::Api,
+};
+pub use self::{
+    config::Config,
+    price_reader::{OrderablePrice, PriceError, PriceReader},
 };
 
 /// The create-order service on a bound listener.
@@ -49,6 +51,7 @@ pub struct App {
     prices: PriceReader,
     keys: Arc<KeyAuthenticator>,
     rate_limit: RateLimit,
+    live: LiveValues,
     ready: ReadinessCheck,
     /// Sends the orders of the dispatcher.
     dispatcher_task: BoxFuture<'static, ()>,
@@ -56,11 +59,40 @@ pub struct App {
     close_streams: CancellationToken,
 }
 
+/// The values that change while the service runs.
+#[derive(Clone)]
+struct LiveValues {
+    currencies: Live<Arc<[Currency]>>,
+    amount_bounds: Live<Arc<AmountBounds>>,
+    hold_secs: Live<u32>,
+    rate_limit: RateLimit,
+    prices: PriceReader,
+}
+
+impl LiveValues {
+    fn apply(&self, config: Config) {
+        self.currencies.set(config.currencies.into());
+        self.amount_bounds.set(Arc::new(config.amount_bounds));
+        self.hold_secs.set(config.hold_secs);
+        self.rate_limit.apply(&config.rate_limit);
+        self.prices.set_max_age(config.price_max_age);
+    }
+}
+
 impl Service for App {
     const NAME: &'static str = "create-order";
     const PORT: u16 = 8001;
     const CALLER: Caller = Caller::CREATE_ORDER;
     type Config = Config;
+    const LIVE_SETTINGS: &'static [LiveSetting] = &[
+        LiveSetting::new("CURRENCIES"),
+        LiveSetting::new("ORDER_MAX_AMOUNT"),
+        LiveSetting::new("ORDER_MIN_AMOUNT"),
+        LiveSetting::new("PRICE_MAX_AGE_SECS"),
+        LiveSetting::new("QUOTE_HOLD_SECS"),
+        LiveSetting::new("QUOTE_READ_RATE_LIMIT_PER_MINUTE"),
+        LiveSetting::new("RATE_LIMIT_PER_MINUTE"),
+    ];
 
     fn configure(env: &mut common::config::Env) -> Config {
         Config::from_env(env)
@@ -83,11 +115,13 @@ impl Service for App {
             hold_secs,
             price_max_age,
         } = config;
+        let currencies: Live<Arc<[Currency]>> = currencies.into();
+        let (amount_bounds, hold_secs) = (Live::new(Arc::new(amount_bounds)), Live::new(hold_secs));
         let http = http_client();
         let db_proxy = DbProxyClient::new(http.clone(), db_proxy, db_proxy_token);
         let cache = PriceCacheClient::new(http.clone(), price_cache, price_cache_token);
         let prices = PriceReader::new(cache.clone(), price_max_age);
-        let ready = readiness::check(&currencies, &prices, &cache, &db_proxy);
+        let ready = readiness::check(currencies.clone(), &prices, &cache, &db_proxy);
         let (dispatcher, dispatcher_task) =
             OrderDispatcher::new(Arc::new(db_proxy.clone()), DatabaseTime::new(Clock::System));
         let metrics = Metrics::new(Self::NAME);
@@ -103,6 +137,13 @@ impl Service for App {
             access: Some(AccessControl { config: access, keys: keys.clone() }),
             rate_limit: rate_limit.clone(),
             value_check: None,
+        };
+        let live = LiveValues {
+            currencies: currencies.clone(),
+            amount_bounds: amount_bounds.clone(),
+            hold_secs: hold_secs.clone(),
+            rate_limit: rate_limit.clone(),
+            prices: prices.clone(),
         };
         let order_service = OrderService {
             currencies,
@@ -121,7 +162,8 @@ impl Service for App {
         let forwarding = (ForwardedOrders(forwarder(fetch_orders)), ForwardedPrices(forwarder(rates)));
         let endpoint = service_endpoint_with_forwarding(api, forwarding, ops);
         let server = Server::new(listener, endpoint).with_metrics(&metrics);
-        Ok(Self { server, prices, keys, rate_limit, ready, dispatcher_task: Box::pin(dispatcher_task), close_streams })
+        let dispatcher_task = Box::pin(dispatcher_task);
+        Ok(Self { server, prices, keys, rate_limit, live, ready, dispatcher_task, close_streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -130,6 +172,11 @@ impl Service for App {
 
     fn readiness(&self) -> ReadinessCheck {
         self.ready.clone()
+    }
+
+    fn live_settings(&self) -> ApplySettings<Config> {
+        let live = self.live.clone();
+        Arc::new(move |config| live.apply(config))
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use common::{
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteRequest},
     },
     clients::{DispatchError, db_proxy::DbProxyClient},
+    config::Live,
     ids::{QuoteId, UserId},
     money::{Currency, FiatAmount},
     server::RequestKey,
@@ -54,13 +55,13 @@ impl QuoteClient {
 /// Places orders and creates quotes.
 #[derive(Clone)]
 pub struct OrderService {
-    pub currencies: Vec<Currency>,
-    pub amount_bounds: AmountBounds,
+    pub currencies: Live<Arc<[Currency]>>,
+    pub amount_bounds: Live<Arc<AmountBounds>>,
     pub prices: PriceReader,
     pub dispatcher: OrderDispatcher,
     pub backend: Arc<dyn OrderBackend>,
     /// The lifetime of a quote in seconds.
-    pub hold_secs: u32,
+    pub hold_secs: Live<u32>,
 }
 
 impl OrderService {
@@ -91,7 +92,7 @@ impl OrderService {
         };
         // Why no new order can be placed. An earlier order with the same key may exist.
         let mut local_error = None;
-        let request = OrderRequest::from_payload(payload, &self.currencies).or_else(|errors| {
+        let request = OrderRequest::from_payload(payload, &self.currencies.get()).or_else(|errors| {
             let Some(request) = request_in_any_currency(payload) else { return Err(Error::Invalid(errors)) };
             local_error = Some(Error::Invalid(errors));
             Ok(request)
@@ -133,13 +134,14 @@ impl OrderService {
 
     /// Creates a quote for a client: reserves the current price and, under the limit, the bitcoin amount of the order.
     pub async fn create_quote(&self, request: &QuoteRequest, client: QuoteClient) -> Result<Quote, Error> {
-        let order = ValidatedOrder::from_payload(&quote_payload(request), &self.currencies).map_err(Error::Invalid)?;
+        let order =
+            ValidatedOrder::from_payload(&quote_payload(request), &self.currencies.get()).map_err(Error::Invalid)?;
         let PricedOrder { amount, price } = self.price_order(&order).await?;
         let command = CreateQuoteCommand {
             currency: order.currency,
             amount,
             price,
-            hold_secs: self.hold_secs,
+            hold_secs: self.hold_secs.get(),
             client: Some(client.name()),
             ordered_by: order.amount.ordered_by(),
             user_id: client.user(),
@@ -198,7 +200,7 @@ impl OrderService {
 
     /// The invalid fields of an order.
     pub fn invalid_fields(&self, payload: &OrderPayload) -> Vec<FieldError> {
-        match OrderRequest::from_payload(payload, &self.currencies).map(|request| request.source) {
+        match OrderRequest::from_payload(payload, &self.currencies.get()).map(|request| request.source) {
             Ok(OrderSource::Market(ValidatedOrder { currency, amount: ordered @ OrderedAmount::Fiat(amount) })) => {
                 self.check_bounds(currency, amount, ordered).err().into_iter().collect()
             }
@@ -247,7 +249,7 @@ impl OrderService {
 
     /// Checks that `amount`, the cost of an order, is within the bounds. The error names the field that the client sent.
     fn check_bounds(&self, currency: Currency, amount: FiatAmount, ordered: OrderedAmount) -> Result<(), FieldError> {
-        self.amount_bounds.check(currency, amount).map_err(|reason| match ordered {
+        self.amount_bounds.get().check(currency, amount).map_err(|reason| match ordered {
             OrderedAmount::Fiat(_) => FieldError::new("amount", reason),
             OrderedAmount::Bitcoin(_) => {
                 FieldError::new("bitcoin_amount", format!("costs {amount} {currency}, but the amount {reason}"))

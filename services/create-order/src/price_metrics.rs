@@ -1,8 +1,9 @@
 //! Exports the prices that orders get now as metrics.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use common::{
+    config::Live,
     metrics::{Metrics, Units},
     money::Currency,
 };
@@ -16,12 +17,12 @@ use crate::price_reader::PriceReader;
 
 /// Reads the prices when the metrics are read. A currency without a price that orders may use is absent.
 struct PriceCollector {
-    currencies: Vec<Currency>,
+    currencies: Live<Arc<[Currency]>>,
     prices: PriceReader,
 }
 
 /// Registers `buydesk_order_price` and `buydesk_order_price_as_of_seconds`.
-pub fn register(metrics: &Metrics, currencies: Vec<Currency>, prices: PriceReader) {
+pub fn register(metrics: &Metrics, currencies: Live<Arc<[Currency]>>, prices: PriceReader) {
     metrics.register_collector(PriceCollector { currencies, prices });
 }
 
@@ -29,7 +30,7 @@ impl Collector for PriceCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let help = "The price of one bitcoin that an order gets now, in its currency";
         let mut gauge = encoder.encode_descriptor("order_price", help, None, MetricType::Gauge)?;
-        let prices = self.prices.orderable_prices(&self.currencies);
+        let prices = self.prices.orderable_prices(&self.currencies.get());
         for (currency, price) in &prices {
             let units = Units::<8>(price.price.price.hundred_millionths());
             let labels = [("currency", currency.as_str())];

@@ -23,6 +23,7 @@ use common::{
         latest::Document,
         single_flight::{JoinPolicy, SingleFlight, UNLIMITED},
     },
+    config::Live,
     money::Currency,
     time::{Clock, Timestamp, format_time},
 };
@@ -62,7 +63,7 @@ pub struct PriceReader {
     watch: PriceCacheWatch,
     clock: Clock,
     /// Maximum age of a prolonged price. If it is `None`, a prolonged price is used until it expires.
-    max_age: Option<Duration>,
+    max_age: Live<Option<Duration>>,
     /// Fetches the record into `watch`. Returns the error if the fetch fails. Callers that find no record in memory at the same
     /// time share one fetch.
     fetch: SingleFlight<(), Option<Arc<CallError>>>,
@@ -85,7 +86,12 @@ impl PriceReader {
             let watch = fetch_watch.clone();
             async move { watch.fetch_now(Topic::PriceRecord).await.err().map(Arc::new) }
         });
-        Self { watch, clock, max_age, fetch, last_prices: Arc::default() }
+        Self { watch, clock, max_age: Live::new(max_age), fetch, last_prices: Arc::default() }
+    }
+
+    /// Replaces the maximum age of a prolonged price, for all clones.
+    pub fn set_max_age(&self, max_age: Option<Duration>) {
+        self.max_age.set(max_age);
     }
 
     /// Returns the current record. Fetches it if no valid record is in memory. A record may contain expired prices.
@@ -134,7 +140,7 @@ impl PriceReader {
     /// Checks the age of a prolonged price. A fresh price is the newest available price, so it is used until it expires.
     fn check_age(&self, price: &CurrencyPrice) -> Result<(), PriceError> {
         let age = self.clock.now().since(price.as_of);
-        match self.max_age {
+        match self.max_age.get() {
             Some(max_age) if price.state == PriceState::Prolonged && age > max_age => {
                 Err(PriceError::TooOld { as_of: price.as_of, age, max_age })
             }
@@ -190,7 +196,7 @@ impl PriceReader {
     fn price_status(&self, OrderablePrice { price, simulated }: &OrderablePrice) -> OrderPriceStatus {
         let &CurrencyPrice { price, state, as_of, expires_at, prolongable_until, .. } = price;
         // The first moment at which orders refuse the price because of its age.
-        let too_old_at = self.max_age.map(|max_age| as_of.plus(max_age));
+        let too_old_at = self.max_age.get().map(|max_age| as_of.plus(max_age));
         let usable_until = prolongable_until.map(|end| too_old_at.map_or(end, |too_old_at| end.min(too_old_at)));
         let usable_until = usable_until.filter(|&until| self.clock.now() < until);
         OrderPriceStatus { price, state, simulated: *simulated, as_of, expires_at, usable_until }

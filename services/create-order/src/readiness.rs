@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use common::{
     api::health::{Component, OrderLimitStatus},
     clients::{db_proxy::DbProxyClient, price_cache::PriceCacheClient},
+    config::Live,
     money::{Currency, Sats},
     server::ReadinessCheck,
 };
@@ -20,15 +21,14 @@ const LIMIT_TIMEOUT: Duration = Duration::from_millis(300);
 /// optional, because orders in the other currencies do not depend on it. The limit is optional, because create-order still
 /// responds when the limit is reached: every instance refuses an order and states the reason.
 pub fn check(
-    currencies: &[Currency],
+    currencies: Live<Arc<[Currency]>>,
     prices: &PriceReader,
     price_cache: &PriceCacheClient,
     db_proxy: &DbProxyClient,
 ) -> ReadinessCheck {
-    let currencies = Arc::<[Currency]>::from(currencies);
     let (prices, price_cache, db_proxy) = (prices.clone(), price_cache.clone(), db_proxy.clone());
     Arc::new(move || {
-        let (currencies, prices) = (currencies.clone(), prices.clone());
+        let (currencies, prices) = (currencies.get(), prices.clone());
         let (price_cache, db_proxy) = (price_cache.clone(), db_proxy.clone());
         Box::pin(async move {
             let (mut components, price_cache, db_proxy, limit) = tokio::join!(

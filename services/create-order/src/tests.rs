@@ -125,7 +125,14 @@ impl CreateOrder {
         let amount_bounds = AmountBounds::from_env(&mut env, &currencies);
         env.finish().unwrap();
         let backend = db_proxy.clone();
-        let order_service = OrderService { currencies, amount_bounds, prices, dispatcher, backend, hold_secs: 30 };
+        let order_service = OrderService {
+            currencies: currencies.into(),
+            amount_bounds: Arc::new(amount_bounds).into(),
+            prices,
+            dispatcher,
+            backend,
+            hold_secs: 30.into(),
+        };
         let ops = OpsEndpoints {
             service: App::NAME,
             description: crate::documentation::description(),

@@ -18,14 +18,14 @@ use common::{
         http_client,
         keys::KeyAuthenticator,
     },
-    config::Caller,
+    config::{Caller, Live, LiveSetting},
     metrics::Metrics,
     money::Currency,
     server::{
         AccessControl, CheckedValue, ExportSlots, Listener, OpsEndpoints, ParameterValue, RateLimit, ReadinessCheck,
         Server, ValueCheck, openapi_document, service_endpoint,
     },
-    service::{Service, TaskSupervisor},
+    service::{ApplySettings, Service, TaskSupervisor},
 };
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,7 @@ pub struct App {
     db_proxy: DbProxyClient,
     keys: Arc<KeyAuthenticator>,
     rate_limit: RateLimit,
+    currencies: Live<Arc<[Currency]>>,
     /// Sends the requests of [`OrderLookup`].
     lookup_task: BoxFuture<'static, ()>,
 }
@@ -48,6 +49,8 @@ impl Service for App {
     const PORT: u16 = 8020;
     const CALLER: Caller = Caller::FETCH_ORDERS;
     type Config = Config;
+    const LIVE_SETTINGS: &'static [LiveSetting] =
+        &[LiveSetting::new("CURRENCIES"), LiveSetting::new("FETCH_RATE_LIMIT_PER_MINUTE")];
 
     fn configure(env: &mut common::config::Env) -> Config {
         Config::from_env(env)
@@ -55,6 +58,7 @@ impl Service for App {
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let db_proxy = DbProxyClient::new(http_client(), config.db_proxy, config.db_proxy_token);
+        let currencies: Live<Arc<[Currency]>> = config.currencies.into();
         let metrics = Metrics::new(Self::NAME);
         let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
         let rate_limit = config.rate_limit.of_service(Self::NAME, &metrics)?;
@@ -66,7 +70,7 @@ impl Service for App {
             accepted_callers: None,
             access: Some(AccessControl { config: config.access, keys: keys.clone() }),
             rate_limit: rate_limit.clone(),
-            value_check: Some(Arc::new(KnownCurrencies(config.currencies.clone()))),
+            value_check: Some(Arc::new(KnownCurrencies(currencies.clone()))),
         };
         let reader = OrderReader::new(db_proxy.clone());
         let (lookup, lookup_task) = OrderLookup::new(reader.clone());
@@ -75,11 +79,11 @@ impl Service for App {
             lookup,
             pages: OrderPages::new(reader),
             export_slots: ExportSlots::new(config.max_exports),
-            currencies: config.currencies,
+            currencies: currencies.clone(),
             trusted_proxies: config.trusted_proxies,
         };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
-        Ok(Self { server, db_proxy, keys, rate_limit, lookup_task: Box::pin(lookup_task) })
+        Ok(Self { server, db_proxy, keys, rate_limit, currencies, lookup_task: Box::pin(lookup_task) })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -88,6 +92,14 @@ impl Service for App {
 
     fn readiness(&self) -> ReadinessCheck {
         readiness_check(&self.db_proxy)
+    }
+
+    fn live_settings(&self) -> ApplySettings<Config> {
+        let (currencies, rate_limit) = (self.currencies.clone(), self.rate_limit.clone());
+        Arc::new(move |config| {
+            currencies.set(config.currencies.into());
+            rate_limit.apply(&config.rate_limit);
+        })
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
@@ -105,13 +117,13 @@ impl Service for App {
 }
 
 /// The currencies that the filter of orders accepts.
-struct KnownCurrencies(Vec<Currency>);
+struct KnownCurrencies(Live<Arc<[Currency]>>);
 
 impl ValueCheck for KnownCurrencies {
     fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a> {
         let currency = (parameter.name == "currency").then(|| parameter.value.parse().ok()).flatten();
         let filter = OrderFilter { currency, ..OrderFilter::default() };
-        Box::pin(async move { check_order_filter(&filter, &self.0).pop() })
+        Box::pin(async move { check_order_filter(&filter, &self.0.get()).pop() })
     }
 }
 

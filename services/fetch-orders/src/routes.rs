@@ -1,5 +1,7 @@
 //! The HTTP endpoints of fetch-orders.
 
+use std::sync::Arc;
+
 use common::{
     access::Principal,
     api::{
@@ -9,6 +11,7 @@ use common::{
         pages::LinkedOrderPage,
     },
     clients::db_proxy::OrderReader,
+    config::Live,
     ids::{OrderId, UserId},
     money::{Currency, FiatAmount},
     server::{ExportClient, ExportFile, ExportFormat, ExportSlots, Json, PreserializedJson, TrustedProxies},
@@ -36,7 +39,7 @@ pub struct Api {
     pub export_slots: ExportSlots,
     pub trusted_proxies: TrustedProxies,
     /// The currencies that the filter of orders accepts.
-    pub currencies: Vec<Currency>,
+    pub currencies: Live<Arc<[Currency]>>,
 }
 
 #[OpenApi]
@@ -166,7 +169,7 @@ impl Api {
 impl Api {
     /// Returns the filter, or an error with its invalid parameters.
     fn checked(&self, filter: OrderFilter) -> Result<OrderFilter, Error> {
-        let errors = check_order_filter(&filter, &self.currencies);
+        let errors = check_order_filter(&filter, &self.currencies.get());
         if errors.is_empty() { Ok(filter) } else { Err(Error::InvalidFilter(errors)) }
     }
 

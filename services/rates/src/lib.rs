@@ -25,10 +25,10 @@ use common::{
         http_client,
         price_cache::{PriceCacheClient, PriceCacheWatch},
     },
-    config::{Caller, Env},
+    config::{Caller, Env, LiveSetting},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::{Service, TaskSupervisor},
+    service::{ApplySettings, Service, TaskSupervisor},
     time::Clock,
 };
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,7 @@ impl Service for App {
     const PORT: u16 = 8040;
     const CALLER: Caller = Caller::RATES;
     type Config = Config;
+    const LIVE_SETTINGS: &'static [LiveSetting] = &[LiveSetting::new("RATES_RATE_LIMIT_PER_MINUTE")];
 
     fn configure(env: &mut Env) -> Config {
         Config::from_env(env)
@@ -115,6 +116,11 @@ impl Service for App {
 
     fn readiness(&self) -> ReadinessCheck {
         readiness(&self.snapshots, &self.db_proxy)
+    }
+
+    fn live_settings(&self) -> ApplySettings<Config> {
+        let rate_limit = self.rate_limit.clone();
+        Arc::new(move |config| rate_limit.apply(&config.rate_limit))
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {

@@ -15,12 +15,12 @@ use std::{net::SocketAddr, sync::Arc};
 use common::{
     api::{health::Component, users::UserQuery},
     clients::{db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator},
-    config::{Caller, Env},
+    config::{Caller, Env, LiveSetting},
     metrics::Metrics,
     server::{
         AccessControl, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint,
     },
-    service::{Service, TaskSupervisor},
+    service::{ApplySettings, Service, TaskSupervisor},
     time::Clock,
 };
 use futures_util::future::BoxFuture;
@@ -44,6 +44,7 @@ impl Service for App {
     const PORT: u16 = 8060;
     const CALLER: Caller = Caller::USERS;
     type Config = Config;
+    const LIVE_SETTINGS: &'static [LiveSetting] = &[LiveSetting::new("USERS_RATE_LIMIT_PER_MINUTE")];
 
     fn configure(env: &mut Env) -> Config {
         Config::from_env(env)
@@ -77,6 +78,11 @@ impl Service for App {
 
     fn readiness(&self) -> ReadinessCheck {
         readiness_check(&self.db_proxy)
+    }
+
+    fn live_settings(&self) -> ApplySettings<Config> {
+        let rate_limit = self.rate_limit.clone();
+        Arc::new(move |config| rate_limit.apply(&config.rate_limit))
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {

@@ -17,13 +17,14 @@ use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     clients::{db_proxy::DbProxyClient, http_client, keys::KeyAuthenticator},
-    config::{Caller, Env},
+    config::{Caller, Env, Live, LiveSetting},
     metrics::Metrics,
+    money::Currency,
     server::{
         AccessControl, ExportSlots, Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document,
         service_endpoint,
     },
-    service::{Service, TaskSupervisor},
+    service::{ApplySettings, Service, TaskSupervisor},
     time::{Clock, DatabaseTime},
 };
 use futures_util::future::BoxFuture;
@@ -41,6 +42,7 @@ pub struct App {
     db_proxy: DbProxyClient,
     keys: Arc<KeyAuthenticator>,
     rate_limit: RateLimit,
+    currencies: Live<Arc<[Currency]>>,
     /// Sends the requests of [`WalletFinder`].
     finder_task: BoxFuture<'static, ()>,
     /// Sends the requests of [`MovementDispatcher`].
@@ -52,6 +54,8 @@ impl Service for App {
     const PORT: u16 = 8030;
     const CALLER: Caller = Caller::WALLETS;
     type Config = Config;
+    const LIVE_SETTINGS: &'static [LiveSetting] =
+        &[LiveSetting::new("CURRENCIES"), LiveSetting::new("WALLETS_RATE_LIMIT_PER_MINUTE")];
 
     fn configure(env: &mut Env) -> Config {
         Config::from_env(env)
@@ -59,6 +63,7 @@ impl Service for App {
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
         let db_proxy = DbProxyClient::new(http_client(), config.db_proxy, config.db_proxy_token);
+        let currencies: Live<Arc<[Currency]>> = config.currencies.into();
         let metrics = Metrics::new(Self::NAME);
         let keys = Arc::new(KeyAuthenticator::new(Arc::new(db_proxy.clone()), &metrics));
         let rate_limit = config.rate_limit.of_service(Self::NAME, &metrics)?;
@@ -79,12 +84,12 @@ impl Service for App {
             DatabaseTime::new(Clock::System),
             MovementMetrics::register(&metrics),
         );
-        let wallets = WalletService { backend, finder, dispatcher, currencies: config.currencies };
+        let wallets = WalletService { backend, finder, dispatcher, currencies: currencies.clone() };
         let export_slots = ExportSlots::new(config.max_exports);
         let api = Api { wallets, export_slots, trusted_proxies: config.trusted_proxies };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
         let (finder_task, dispatcher_task) = (Box::pin(finder_task), Box::pin(dispatcher_task));
-        Ok(Self { server, db_proxy, keys, rate_limit, finder_task, dispatcher_task })
+        Ok(Self { server, db_proxy, keys, rate_limit, currencies, finder_task, dispatcher_task })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -93,6 +98,14 @@ impl Service for App {
 
     fn readiness(&self) -> ReadinessCheck {
         readiness_check(&self.db_proxy)
+    }
+
+    fn live_settings(&self) -> ApplySettings<Config> {
+        let (currencies, rate_limit) = (self.currencies.clone(), self.rate_limit.clone());
+        Arc::new(move |config| {
+            currencies.set(config.currencies.into());
+            rate_limit.apply(&config.rate_limit);
+        })
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {

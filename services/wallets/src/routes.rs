@@ -110,7 +110,7 @@ impl Api {
         body: UncheckedBody<WalletPayload>,
     ) -> Result<CreateWalletResponse, Problem> {
         let key = RequestKey::from_header(idempotency_key.0, headers)?;
-        let validate = |payload: &WalletPayload| validate_wallet(payload, &self.wallets.currencies);
+        let validate = |payload: &WalletPayload| validate_wallet(payload, &self.wallets.currencies.get());
         let payload = body.or_problem(|parsed| errors_of(validate(parsed)))?;
         let currency = validate(&payload).map_err(Error::Invalid)?;
         let created = self.wallets.create_wallet(currency, &key, principal.user_id()).await;

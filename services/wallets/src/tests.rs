@@ -123,7 +123,7 @@ impl Fixture {
         );
         tokio::spawn(dispatcher_task);
         let currencies = vec![Currency::EUR, Currency::USD, Currency::RUB, Currency::BTC];
-        let wallets = WalletService { backend: backend.clone(), finder, dispatcher, currencies };
+        let wallets = WalletService { backend: backend.clone(), finder, dispatcher, currencies: currencies.into() };
         let api = Api { wallets, export_slots: ExportSlots::new(8), trusted_proxies: TrustedProxies::default() };
         let endpoint = service_endpoint(api, ops);
         Self { backend, endpoint, metrics, ada, key }

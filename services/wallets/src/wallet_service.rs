@@ -14,6 +14,7 @@ use common::{
         },
     },
     clients::{CallError, DispatchError, db_proxy::DbProxyClient},
+    config::Live,
     ids::{UserId, WalletId},
     money::Currency,
     server::RequestKey,
@@ -34,7 +35,7 @@ pub struct WalletService {
     pub finder: WalletFinder,
     pub dispatcher: MovementDispatcher,
     /// The currencies of new wallets.
-    pub currencies: Vec<Currency>,
+    pub currencies: Live<Arc<[Currency]>>,
 }
 
 /// A movement that is stored durably.
