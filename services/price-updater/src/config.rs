@@ -1,5 +1,7 @@
 //! The settings of price-updater.
 
+mod pricing_settings;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
@@ -16,6 +18,8 @@ use crate::{
     sources::{SOURCES, SourceDefinition, Transport},
     streams::{Connector, read_stream_urls},
 };
+
+pub(crate) use self::pricing_settings::{LIVE_SETTINGS, PricingSettings};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -34,7 +38,8 @@ pub struct Config {
     pub(crate) inactive_sources: Vec<LocatedSource>,
     /// Replaces the network for HTTP requests to sources. `None` uses the network.
     pub transport: Option<Arc<dyn Transport>>,
-    /// The WebSocket base URLs of the active sources that have one. Other sources are only polled.
+    /// The WebSocket base URLs of the sources that have one. Other sources are only polled. A stream connects while its source is
+    /// active.
     pub(crate) streams: BTreeMap<&'static str, Url>,
     /// Replaces the network for WebSocket connections to exchanges. `None` uses the network.
     pub connector: Option<Arc<dyn Connector>>,
@@ -103,7 +108,8 @@ impl Config {
         let currencies = shared::currencies(env);
         let SelectedSources { active: sources, inactive: inactive_sources } = read_sources(env);
         let https_proxy = read_proxy(env);
-        let mut streams = read_stream_urls(env, &sources);
+        let all_sources: Vec<_> = sources.iter().chain(&inactive_sources).cloned().collect();
+        let mut streams = read_stream_urls(env, &all_sources);
         // Streams connect directly, which a network with a proxy does not permit.
         streams.retain(|_, url| https_proxy.is_none() || url.scheme() != "wss");
         let simulated = shared::simulated(env).unwrap_or(false);
@@ -176,10 +182,15 @@ impl Config {
         self.currencies.iter().copied().filter(|currency| !is_priced(currency)).collect()
     }
 
-    /// How many sources must agree on a price. `exchanges` is the number of active exchanges. The default is 1 for fewer
-    /// than three exchanges, and 2 otherwise.
-    pub(crate) fn min_sources(&self, exchanges: usize) -> usize {
-        self.min_sources.unwrap_or(if exchanges < 3 { 1 } else { 2 })
+    /// Warns of each currency in which no active source reports a rate.
+    pub(crate) fn warn_of_unpriced_currencies(&self) {
+        for currency in self.unpriced_currencies() {
+            tracing::warn!(
+                %currency,
+                "no price source reports a rate in this currency, so orders in it are refused; correct CURRENCIES, or add a \
+                 source to PRICE_SOURCES"
+            );
+        }
     }
 }
 

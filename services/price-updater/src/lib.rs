@@ -23,10 +23,10 @@ mod upstreams;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    config::{Caller, Env},
+    config::{Caller, Env, LiveSetting},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::Service,
+    service::{ApplySettings, Service},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -56,19 +56,14 @@ impl Service for App {
     const PORT: u16 = 8003;
     const CALLER: Caller = Caller::PRICE_UPDATER;
     type Config = Config;
+    const LIVE_SETTINGS: &'static [LiveSetting] = config::LIVE_SETTINGS;
 
     fn configure(env: &mut Env) -> Config {
         Config::from_env(env)
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
-        for currency in config.unpriced_currencies() {
-            tracing::warn!(
-                %currency,
-                "no price source reports a rate in this currency, so orders in it are refused; correct CURRENCIES, or add a \
-                 source to PRICE_SOURCES"
-            );
-        }
+        config.warn_of_unpriced_currencies();
         let metrics = Metrics::new(Self::NAME);
         let accepted_callers = Some(config.accepted_callers.clone());
         let upstreams = Arc::new(upstreams::HttpUpstreams::new(&config));
@@ -100,6 +95,11 @@ impl Service for App {
 
     fn readiness(&self) -> ReadinessCheck {
         self.ready.clone()
+    }
+
+    fn live_settings(&self) -> ApplySettings<Config> {
+        let updater = self.updater.clone();
+        Arc::new(move |config| updater.apply(&config))
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {

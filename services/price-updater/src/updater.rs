@@ -16,6 +16,7 @@ use common::{
         sources::SourcesReport,
     },
     clients::http_client_with_proxy,
+    config::Live,
     metrics::Metrics,
     reporting::instance_name,
 };
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::poll_loop::PollLoop;
 use crate::{
-    config::Config,
+    config::{Config, PricingSettings},
     leadership::LEASE_NAME,
     metrics::UpdaterMetrics,
     polling::{ActiveSources, BackoffLeases, PollConfig, SourceBackoff, SourcePool},
@@ -39,6 +40,8 @@ const PRICE_CACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct Updater {
     config: Config,
+    /// Replaces the fields of the same names in `config`.
+    pricing: Live<Arc<PricingSettings>>,
     pool: SourcePool,
     streams: PriceStreams,
     upstreams: Arc<dyn Upstreams>,
@@ -77,13 +80,14 @@ impl Updater {
         let all_sources = config.sources.iter().chain(&config.inactive_sources);
         let built = all_sources.map(|(source, url)| source.build(transport.clone(), url.clone()));
         let with_streams = built.map(|source| streams.attach(source)).collect();
+        let pricing = PricingSettings::of(&config);
         let poll_config = PollConfig {
             clock: config.clock,
             poll_interval: config.poll_interval,
             timeout: config.source_timeout,
             max_trade_age: config.record_ttl,
             frozen_after: config.frozen_after,
-            min_voters: config.min_sources.unwrap_or(1),
+            min_voters: pricing.min_voters(),
             simulated: config.simulated,
         };
         Self {
@@ -92,6 +96,7 @@ impl Updater {
             deliveries: Deliveries::new(config.clock, upstreams.clone(), config.publish_interval, metrics.clone()),
             backoffs: LatestMailbox::new(),
             config,
+            pricing: Live::new(Arc::new(pricing)),
             upstreams,
             metrics,
             price_metrics,
@@ -116,6 +121,24 @@ impl Updater {
             let release = self.upstreams.acquire_lease(LEASE_NAME, &instance_id, Duration::from_secs(1));
             let _ = timeout(PRICE_CACHE_TIMEOUT, release).await;
         }
+    }
+
+    /// Applies the settings of [`PricingSettings`] from the next poll on. If `PRICE_SOURCES` has not changed, the active sources
+    /// stay as they are, because the API may have selected others.
+    pub(crate) fn apply(&self, config: &Config) {
+        let (old, new) = (self.pricing.get(), PricingSettings::of(config));
+        let sources = self.active_sources();
+        sources.set_min_voters(new.min_voters());
+        if new.sources != old.sources {
+            let names: Vec<_> = new.sources.iter().map(|&name| name.to_owned()).collect();
+            if let Err(error) = sources.select(&names) {
+                tracing::error!(?error, "the price sources cannot be selected");
+            }
+        }
+        if new.sources != old.sources || new.currencies != old.currencies {
+            config.warn_of_unpriced_currencies();
+        }
+        self.pricing.set(Arc::new(new));
     }
 
     async fn store_backoffs(&self) {
@@ -179,7 +202,7 @@ impl Updater {
     /// these gauges.
     fn clear_metrics(&self) {
         self.pool.clear_metrics();
-        self.config.currencies.iter().for_each(|&currency| self.price_metrics.remove_currency(currency));
+        self.pricing.get().currencies.iter().for_each(|&currency| self.price_metrics.remove_currency(currency));
     }
 
     /// Locks the status. A poisoned lock is accepted: the fields are independent, so a panic cannot leave the status

@@ -14,7 +14,7 @@ fn defaults_match_the_documentation() {
     let seconds = [poll_interval, publish_interval, record_ttl, max_prolonged_age, source_timeout, frozen_after]
         .map(|d| d.as_secs());
     assert_eq!(seconds, [5, 15, 60, 3600, 5, 60]);
-    assert_eq!([1, 2, 3, 7].map(|exchanges| config.min_sources(exchanges)), [1, 1, 2, 2]);
+    assert_eq!([1, 2, 3, 7].map(|exchanges| PricingSettings::of(&config).min_sources(exchanges)), [1, 1, 2, 2]);
     assert_eq!(config.currencies, [Currency::EUR, Currency::GBP, Currency::USD]);
     assert_eq!(config.sources.len(), SOURCES.len());
     assert!(!config.simulated);
@@ -48,7 +48,7 @@ fn invalid_settings_are_named_in_the_error() {
     }
     let short = read(&[("PRICE_REFRESH_SECS", "3"), ("MIN_SOURCES", "1")]).unwrap();
     assert_eq!([short.source_timeout, short.poll_interval].map(|d| d.as_secs()), [3, 3]);
-    assert_eq!(short.min_sources(7), 1);
+    assert_eq!(PricingSettings::of(&short).min_sources(7), 1);
 }
 
 #[test]

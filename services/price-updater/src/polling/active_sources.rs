@@ -3,7 +3,10 @@
 //! The API lists courses in this order. (A *course* is the last price of one pair at one source.) The official rate of a
 //! currency comes from the first bank in this order that agrees with the majority of the banks.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use common::api::{FieldError, courses::CourseKind};
 use tokio::sync::watch;
@@ -12,7 +15,7 @@ pub(crate) struct ActiveSources {
     /// The name and kind of every source, active or not.
     all: Vec<(&'static str, CourseKind)>,
     /// Smallest number of active sources that vote. Exchanges and indices vote, banks do not.
-    min_voters: usize,
+    min_voters: AtomicUsize,
     /// Positions in `all`.
     order: watch::Sender<Arc<[usize]>>,
 }
@@ -21,7 +24,12 @@ impl ActiveSources {
     /// The first `active` sources of `all` are active until [`select`](Self::select) is called.
     pub(crate) fn new(all: Vec<(&'static str, CourseKind)>, active: usize, min_voters: usize) -> Self {
         let order = (0..active.min(all.len())).collect();
-        Self { all, min_voters, order: watch::Sender::new(order) }
+        Self { all, min_voters: AtomicUsize::new(min_voters), order: watch::Sender::new(order) }
+    }
+
+    /// Replaces the smallest number of voters for later calls of [`select`](Self::select).
+    pub(crate) fn set_min_voters(&self, min_voters: usize) {
+        self.min_voters.store(min_voters, Ordering::Relaxed);
     }
 
     /// The active sources in their order, as positions in the list of all sources.
@@ -54,7 +62,7 @@ impl ActiveSources {
             order.push(index);
         }
         let is_voter = |&&index: &&usize| self.all.get(index).is_some_and(|(_, kind)| *kind != CourseKind::Fixing);
-        let (voters, needed) = (order.iter().filter(is_voter).count(), self.min_voters);
+        let (voters, needed) = (order.iter().filter(is_voter).count(), self.min_voters.load(Ordering::Relaxed));
         if voters < needed {
             return Err(invalid(format!(
                 "must name at least {needed} sources that vote (official rates do not vote), but has {voters}"

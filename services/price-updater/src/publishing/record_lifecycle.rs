@@ -77,14 +77,28 @@ pub(crate) struct CurrencyStatus {
 /// The lifecycle of the price record.
 #[derive(Debug)]
 pub(crate) struct RecordLifecycle {
-    write_margin: Duration,
+    lifetimes: RecordLifetimes,
     currencies: BTreeMap<Currency, CurrencyLifecycle>,
 }
 
 impl RecordLifecycle {
     pub(crate) fn new(lifetimes: RecordLifetimes, currencies: &[Currency]) -> Self {
         let new = |&currency: &Currency| (currency, CurrencyLifecycle::new(lifetimes));
-        Self { write_margin: lifetimes.write_margin, currencies: currencies.iter().map(new).collect() }
+        Self { lifetimes, currencies: currencies.iter().map(new).collect() }
+    }
+
+    /// Applies changed settings: the currencies of the record, and whether orders stop while a price is withheld. Returns the
+    /// currencies that were removed. A new currency begins without a price.
+    pub(crate) fn apply_settings(&mut self, currencies: &[Currency], stop_while_held: bool) -> Vec<Currency> {
+        self.lifetimes.stop_while_held = stop_while_held;
+        let lifetimes = self.lifetimes;
+        let removed: Vec<_> = self.currencies.keys().copied().filter(|known| !currencies.contains(known)).collect();
+        self.currencies.retain(|known, _| currencies.contains(known));
+        for &currency in currencies {
+            let lifecycle = self.currencies.entry(currency).or_insert_with(|| CurrencyLifecycle::new(lifetimes));
+            lifecycle.set_lifetimes(lifetimes);
+        }
+        removed
     }
 
     /// Continues with the stored record, which an earlier run or another instance has written. If this instance has a newer
@@ -144,7 +158,7 @@ impl RecordLifecycle {
     /// When the first published price must be prolonged. `None` if no published price can be prolonged.
     pub(crate) fn prolong_at(&self, now: Timestamp) -> Option<Timestamp> {
         let earliest = self.currencies.values().filter_map(|lifecycle| lifecycle.prolongable_until(now)).min();
-        earliest.map(|expires_at| expires_at.minus(self.write_margin))
+        earliest.map(|expires_at| expires_at.minus(self.lifetimes.write_margin))
     }
 
     /// Prolongs the prices that are about to expire. `None` if there are no such prices.
@@ -152,7 +166,7 @@ impl RecordLifecycle {
     /// This is called whenever the time [`prolong_at`](Self::prolong_at) is reached. So no price expires between polls or while
     /// a poll waits for sources, even if the price was already old when it was published.
     pub(crate) fn prolong_expiring(&mut self, now: Timestamp) -> Option<LifecycleStep> {
-        let horizon = now.plus(self.write_margin);
+        let horizon = now.plus(self.lifetimes.write_margin);
         let is_due = |lifecycle: &CurrencyLifecycle| {
             lifecycle.prolongable_until(now).is_some_and(|expires_at| expires_at <= horizon)
         };

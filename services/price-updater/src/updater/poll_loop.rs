@@ -1,7 +1,7 @@
 //! The loop of the leader: in each poll interval it polls the sources and sends a market snapshot. Once each publish interval
 //! it also publishes a price record.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{api::prices::PriceRecord, money::Currency, time::Timestamp};
 use tokio::{
@@ -11,6 +11,7 @@ use tokio::{
 
 use super::{PRICE_CACHE_TIMEOUT, Updater};
 use crate::{
+    config::PricingSettings,
     leadership::{LEASE_NAME, Leadership},
     metrics::PublishResult,
     polling::fetch_backoffs,
@@ -48,7 +49,7 @@ pub(super) struct PollLoop<'a> {
 
 impl<'a> PollLoop<'a> {
     pub(super) fn new(updater: &'a Updater, instance_id: String) -> Self {
-        let config = &updater.config;
+        let (config, pricing) = (&updater.config, updater.pricing.get());
         // The margin is at most half of the time between the next publication and the expiry, so that the publication comes
         // before the margin begins.
         let write_margin = MAX_WRITE_MARGIN.min(config.record_ttl.saturating_sub(config.publish_interval) / 2);
@@ -58,14 +59,14 @@ impl<'a> PollLoop<'a> {
             write_margin,
             ttl: config.record_ttl,
             max_prolonged_age: config.max_prolonged_age,
-            stop_while_held: config.stop_while_held,
+            stop_while_held: pricing.stop_while_held,
         };
         Self {
             updater,
             leadership: Leadership::new(instance_id, config.poll_interval),
             record_resumed: false,
             backoffs_fetched: false,
-            lifecycle: RecordLifecycle::new(lifetimes, &config.currencies),
+            lifecycle: RecordLifecycle::new(lifetimes, &pricing.currencies),
             history: PriceHistory::default(),
             guard: BandGuard::default(),
             alerts: AlertState::default(),
@@ -175,21 +176,22 @@ impl<'a> PollLoop<'a> {
         let Updater { pool, config, deliveries, backoffs, .. } = self.updater;
         prolong_prices_during(pool.poll(&mut self.polls, due), self.updater, &mut self.lifecycle).await;
         let now = config.clock.now();
-        let min_sources = config.min_sources(pool.exchange_count());
+        let pricing = self.apply_settings();
+        let min_sources = pricing.min_sources(pool.exchange_count());
         let pricing_config = PricingConfig {
-            currencies: config.currencies.clone(),
-            rules: AgreementRules { min_sources, max_spread_percent: config.max_spread_percent },
+            currencies: pricing.currencies.to_vec(),
+            rules: AgreementRules { min_sources, max_spread_percent: pricing.max_spread_percent },
             traded: pool.traded_pairs(min_sources),
         };
         let since = now.minus(config.max_prolonged_age);
         let publishes = self.publish_at.is_none_or(|publish_at| due >= publish_at);
         let votes = pool.votes(due);
         let mut market = MarketPrices::compute(&votes, &pricing_config, &self.history, since);
-        self.hold_implausible_prices(&mut market, &votes, GuardPoll { now, since, publishes });
+        self.hold_implausible_prices(&mut market, &votes, &pricing, GuardPoll { now, since, publishes });
         self.history.record(&market);
         pool.record_votes(&market, now);
-        self.alerts.update(&market, &config.currencies);
-        let outcomes = market.outcomes(&config.currencies, self.max_lag());
+        self.alerts.update(&market, &pricing.currencies);
+        let outcomes = market.outcomes(&pricing.currencies, self.max_lag());
         if publishes {
             // Records are due at fixed intervals that do not depend on the duration of polls. After a pause the schedule
             // restarts now.
@@ -207,11 +209,27 @@ impl<'a> PollLoop<'a> {
         deliveries.send_snapshot(TermSnapshot { term, snapshot: market_snapshot(now, pool.courses(due), market) });
     }
 
-    fn hold_implausible_prices(&mut self, market: &mut MarketPrices, votes: &[Vote], poll: GuardPoll) {
-        let Updater { config, price_metrics, .. } = self.updater;
-        for event in self.guard.check(market, votes, &config.currencies, &config.band, poll) {
+    /// Returns the current settings. Adds and removes currencies whose setting has changed since the last poll. A currency that is
+    /// removed is not in the next price record.
+    fn apply_settings(&mut self) -> Arc<PricingSettings> {
+        let pricing = self.updater.pricing.get();
+        for removed in self.lifecycle.apply_settings(&pricing.currencies, pricing.stop_while_held) {
+            self.updater.price_metrics.remove_currency(removed);
+        }
+        pricing
+    }
+
+    fn hold_implausible_prices(
+        &mut self,
+        market: &mut MarketPrices,
+        votes: &[Vote],
+        pricing: &PricingSettings,
+        poll: GuardPoll,
+    ) {
+        let price_metrics = &self.updater.price_metrics;
+        for event in self.guard.check(market, votes, &pricing.currencies, &pricing.band, poll) {
             price_metrics.record_guard_event(&event);
-            if is_used_by_orders(event.pair, &config.currencies) {
+            if is_used_by_orders(event.pair, &pricing.currencies) {
                 report_guard_event(&event);
             } else {
                 tracing::info!(direction = %event.pair, change = ?event.change, price = %event.price, "implausible price");

@@ -26,6 +26,7 @@ use crate::{sources::InProcess, upstreams::RecordWrite};
 
 mod all_sources_fail;
 mod currencies;
+mod live_settings;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -166,6 +167,24 @@ impl Instance {
     }
 }
 
+fn config_of(sources: &str, currencies: &str, others: &[(&str, &str)]) -> Config {
+    let mut env = Env::from_pairs(
+        [
+            ("INTERNAL_TOKEN", "a token of the tests"),
+            ("PRICE_SOURCES", sources),
+            ("CURRENCIES", currencies),
+            ("COINBASE_URL", "http://sources/coinbase"),
+            ("BLOCKCHAIN_INFO_URL", "http://sources/index"),
+            ("FRANKFURTER_URL", "http://sources/frankfurter"),
+        ]
+        .into_iter()
+        .chain(others.iter().copied()),
+    );
+    let config = Config::from_env(&mut env);
+    env.finish().unwrap();
+    config
+}
+
 impl FakeUpstreams {
     fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -182,20 +201,7 @@ impl FakeUpstreams {
     }
 
     fn start_instance_with(self: &Arc<Self>, sources: &str, currencies: &str, others: &[(&str, &str)]) -> Instance {
-        let mut env = Env::from_pairs(
-            [
-                ("INTERNAL_TOKEN", "a token of the tests"),
-                ("PRICE_SOURCES", sources),
-                ("CURRENCIES", currencies),
-                ("COINBASE_URL", "http://sources/coinbase"),
-                ("BLOCKCHAIN_INFO_URL", "http://sources/index"),
-                ("FRANKFURTER_URL", "http://sources/frankfurter"),
-            ]
-            .into_iter()
-            .chain(others.iter().copied()),
-        );
-        let mut config = Config::from_env(&mut env);
-        env.finish().unwrap();
+        let mut config = config_of(sources, currencies, others);
         let sources = Arc::new(FakeSources::default());
         let answering = sources.clone();
         let endpoint = make(move |request| {

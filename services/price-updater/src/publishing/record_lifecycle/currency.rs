@@ -97,6 +97,10 @@ impl CurrencyLifecycle {
         Self { lifetimes, state, since: None, failures: 0, reason: None, last_good: None, expires_at: None }
     }
 
+    pub(super) fn set_lifetimes(&mut self, lifetimes: RecordLifetimes) {
+        self.lifetimes = lifetimes;
+    }
+
     pub(super) fn last_good(&self) -> Option<&GoodPrice> {
         self.last_good.as_ref()
     }

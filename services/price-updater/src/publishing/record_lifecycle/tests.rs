@@ -328,3 +328,18 @@ fn expired_price_is_shown_instead_of_an_older_agreed_price() {
         (PriceAvailability::Expired, Some(time_at(15)), Some(reason))
     );
 }
+
+#[test]
+fn currencies_of_the_record_change_while_the_service_runs() {
+    let mut lifecycle = lifecycle();
+    publish(&mut lifecycle, good(0), 0);
+    assert_eq!(lifecycle.apply_settings(&[Currency::EUR, Currency::GBP], false), []);
+    let step = lifecycle.publish(&[(Currency::EUR, good(15)), (Currency::GBP, good(15))].into(), time_at(15));
+    assert_eq!(changes(std::slice::from_ref(&step)), [], "a new currency has no failures before its first price");
+    assert_eq!(stored(&step, time_at(15)).prices.len(), 2);
+    assert_eq!(lifecycle.apply_settings(&[Currency::GBP], true), [Currency::EUR]);
+    let step = lifecycle.publish(&[(Currency::EUR, good(30)), (Currency::GBP, good(30))].into(), time_at(30));
+    assert!(stored(&step, time_at(30)).price(Currency::EUR).is_none());
+    let step = lifecycle.publish(&[(Currency::GBP, held())].into(), time_at(45));
+    assert_eq!(changes(&[step]), [AvailabilityChange::Stopped], "the changed action applies to all currencies");
+}
