@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use common::{
     api::orders::OrderOrigin,
-    config::{AcceptedCallers, Caller, Env, Secret, shared},
+    config::{AcceptedCallers, Caller, Env, Live, LiveSetting, Secret, shared},
     money::Sats,
     time::MAX_CLOCK_SKEW,
 };
@@ -46,11 +46,11 @@ pub struct Config {
     pub durability: Durability,
     pub accepted_callers: AcceptedCallers,
     pub orders: OrderSettings,
-    pub courses: CourseRetentionSettings,
+    pub courses: Live<CourseRetentionSettings>,
     /// How far the newest order may be in the future.
     pub max_order_ahead: Duration,
     /// A statement of PostgreSQL that runs longer counts as slow.
-    pub slow_after: Duration,
+    pub slow_after: Live<Duration>,
 }
 
 impl Config {
@@ -68,7 +68,7 @@ impl Config {
         let default_limit = Sats::new(DEFAULT_LIMIT_SATS).expect("100 bitcoin is below the supply");
         let limit = env.parse("BTC_LIMIT", default_limit, "an amount of bitcoin, such as 100, with at most 8 decimals");
         let limit_is_set = env.text("BTC_LIMIT").is_some();
-        let quote_caps = quote_caps(env);
+        let quote_caps = Live::new(quote_caps(env));
         let key_retention = env.seconds("IDEMPOTENCY_KEEP_SECS", DAY_SECS, MIN_KEY_RETENTION_SECS..=366 * DAY_SECS);
         let skew = MAX_CLOCK_SKEW.as_secs();
         Self {
@@ -78,10 +78,42 @@ impl Config {
             accepted_callers: shared::accepted_callers(env, Caller::DB_PROXY.as_str()),
             durability,
             orders: OrderSettings { limit, limit_is_set, quote_caps, key_retention },
-            courses: CourseRetentionSettings::from_env(env),
+            courses: Live::new(CourseRetentionSettings::from_env(env)),
             max_order_ahead: env.seconds("MAX_ORDER_AHEAD_SECS", skew, skew..=MAX_ORDER_AHEAD_SECS),
-            slow_after: env.seconds("SLOW_STATEMENT_SECS", 5, 1..=3600),
+            slow_after: Live::new(env.seconds("SLOW_STATEMENT_SECS", 5, 1..=3600)),
         }
+    }
+}
+
+/// The settings that [`LiveValues::apply`] changes.
+pub(crate) const LIVE_SETTINGS: &[LiveSetting] = &[
+    LiveSetting::new("COURSE_DAY_DAYS"),
+    LiveSetting::new("COURSE_HOUR_DAYS"),
+    LiveSetting::new("COURSE_MINUTE_DAYS"),
+    LiveSetting::new("COURSE_RAW_DAYS"),
+    LiveSetting::with_computed_default("QUOTE_MAX_BTC"),
+    LiveSetting::with_computed_default("QUOTE_MAX_BTC_PER_CLIENT"),
+    LiveSetting::with_computed_default("QUOTE_MAX_BTC_TOTAL"),
+    LiveSetting::new("SLOW_STATEMENT_SECS"),
+];
+
+/// The values that change while the service runs.
+pub(crate) struct LiveValues {
+    courses: Live<CourseRetentionSettings>,
+    slow_after: Live<Duration>,
+    quote_caps: Live<QuoteCaps>,
+}
+
+impl LiveValues {
+    pub(crate) fn of(config: &Config) -> Self {
+        let Config { courses, slow_after, orders, .. } = config;
+        Self { courses: courses.clone(), slow_after: slow_after.clone(), quote_caps: orders.quote_caps.clone() }
+    }
+
+    pub(crate) fn apply(&self, config: &Config) {
+        self.courses.set(config.courses.get());
+        self.slow_after.set(config.slow_after.get());
+        self.quote_caps.set(config.orders.quote_caps.get());
     }
 }
 

@@ -14,6 +14,7 @@ use common::{
         CourseFilter, CourseHistoryPage, CoursesWritten, CurrentCourses, HistoryCursor, MAX_HISTORY_PAGE, NewCourses,
         Resolution,
     },
+    config::Live,
     time::{Clock, Timestamp},
 };
 use tokio::sync::Mutex;
@@ -36,7 +37,7 @@ const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
 /// Builds the routes and adds the background work of the aggregate.
 pub fn build(
     database: &Database,
-    retention: CourseRetentionSettings,
+    retention: Live<CourseRetentionSettings>,
     clock_check: &ClockCheck,
     tasks: &mut BackgroundTasks,
 ) -> CourseRoutes {

@@ -25,11 +25,11 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::bail;
 use common::{
     api::health::Component,
-    config::{Caller, Env},
+    config::{Caller, Env, LiveSetting},
     metrics::Metrics,
     process, reporting,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::{Service, Task, TaskSupervisor},
+    service::{ApplySettings, Service, Task, TaskSupervisor},
     telemetry,
     time::Clock,
 };
@@ -39,6 +39,7 @@ pub use self::config::{Config, Migrations, ReplacedDatabase, database_url, keep_
 use self::{
     background::BackgroundTasks,
     clock_check::{ClockCheck, ClockFault, ClockRules},
+    config::LiveValues,
     courses::CourseRoutes,
     database::{Database, DatabaseError, DatabaseStatistics, DurabilityStatus, FileLock, pool_metrics, shown_url},
     group_commit::WriteHealth,
@@ -63,8 +64,8 @@ fn build_routes(
     tasks: &mut BackgroundTasks,
 ) -> Routes {
     (
-        orders::build(database, config.orders, clock_check, metrics, &health.orders, tasks),
-        courses::build(database, config.courses, clock_check, tasks),
+        orders::build(database, config.orders.clone(), clock_check, metrics, &health.orders, tasks),
+        courses::build(database, config.courses.clone(), clock_check, tasks),
         users::build(database, clock_check),
         wallets::build(database, config.orders.key_retention, clock_check, metrics, &health.wallets, tasks),
     )
@@ -82,6 +83,7 @@ pub struct App {
     server: Server,
     database: Database,
     ready: ReadinessCheck,
+    live: Arc<LiveValues>,
     /// The preparation that runs beside the server, because the database was unavailable at the start.
     late_preparation: Option<Preparation>,
     /// Keeps other db-proxies away from an SQLite file.
@@ -94,12 +96,14 @@ impl Service for App {
     const PORT: u16 = 8010;
     const CALLER: Caller = Caller::DB_PROXY;
     type Config = Config;
+    const LIVE_SETTINGS: &'static [LiveSetting] = config::LIVE_SETTINGS;
 
     fn configure(env: &mut Env) -> Config {
         Config::from_env(env)
     }
 
     async fn build(config: Config, listener: Listener) -> anyhow::Result<Self> {
+        let live = Arc::new(LiveValues::of(&config));
         let database = Database::open(config.database_url.expose()).await?.with_durability(config.durability);
         let file_lock = match &database {
             Database::Sqlite(database) => Some(database.lock().await?),
@@ -134,7 +138,7 @@ impl Service for App {
         let statistics = DatabaseStatistics::default();
         tasks.add_until_stopped(
             "statistics of the database",
-            statistics.clone().keep_current(database.clone(), config.slow_after),
+            statistics.clone().keep_current(database.clone(), config.slow_after.clone()),
         );
         let ready = readiness_check(health, durability, clock_check, statistics);
         let ops = OpsEndpoints {
@@ -149,7 +153,7 @@ impl Service for App {
         };
         let server = Server::new(listener, service_endpoint(routes, ops)).with_metrics(&metrics);
         let late_preparation = (!prepared).then_some(preparation);
-        Ok(Self { server, database, ready, late_preparation, file_lock, tasks })
+        Ok(Self { server, database, ready, live, late_preparation, file_lock, tasks })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -158,6 +162,11 @@ impl Service for App {
 
     fn readiness(&self) -> ReadinessCheck {
         self.ready.clone()
+    }
+
+    fn live_settings(&self) -> ApplySettings<Config> {
+        let live = self.live.clone();
+        Arc::new(move |config| live.apply(&config))
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {

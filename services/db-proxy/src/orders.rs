@@ -23,7 +23,7 @@ pub mod store;
 
 use std::time::Duration;
 
-use common::{metrics::Metrics, money::Sats, time::Clock};
+use common::{config::Live, metrics::Metrics, money::Sats, time::Clock};
 
 pub use self::{
     command::{
@@ -45,14 +45,14 @@ use crate::{
 };
 
 /// Settings of the order aggregate.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct OrderSettings {
     /// The maximum bitcoin amount of all orders and open quotes together, until an operator sets a limit.
     pub limit: Sats,
     /// Whether `BTC_LIMIT` is set, or `limit` is its default.
     pub limit_is_set: bool,
     /// The maximum amounts of bitcoin that open quotes may reserve.
-    pub quote_caps: QuoteCaps,
+    pub quote_caps: Live<QuoteCaps>,
     /// How long idempotency keys and closed quotes are kept.
     pub key_retention: Duration,
 }

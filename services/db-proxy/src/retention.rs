@@ -54,6 +54,7 @@ async fn run_once_if_safe<R: Retention>(
     retention_clock: &mut RetentionClock,
     clock: Clock,
 ) -> Result<(), DatabaseError> {
+    retention_clock.set_min_age(retention.min_age());
     let database_time = retention.database_time().await?;
     let Some(now) = retention_clock.time_of_run(clock.read(), database_time) else {
         tracing::debug!(

@@ -3,6 +3,7 @@ use super::*;
 fn caps_of(pairs: &[(&'static str, &'static str)]) -> Result<[i64; 3], String> {
     let mut env = Env::from_pairs(pairs.iter().copied().chain([("INTERNAL_TOKEN", "0123456789abcdef")]));
     let OrderSettings { limit, quote_caps, .. } = Config::from_env(&mut env).orders;
+    let quote_caps = quote_caps.get();
     let caps = [quote_caps.of_quote(limit), quote_caps.of_client(limit), quote_caps.of_all_quotes(limit)];
     env.finish().map(|()| caps.map(Sats::get)).map_err(|error| error.to_string())
 }

@@ -7,7 +7,11 @@
 
 use std::time::Duration;
 
-use common::{api::courses::Resolution, config::Env, time::Timestamp};
+use common::{
+    api::courses::Resolution,
+    config::{Env, Live},
+    time::Timestamp,
+};
 
 use super::CourseStore;
 use crate::{
@@ -68,7 +72,7 @@ impl CourseRetentionSettings {
 /// Aggregates and deletes old courses.
 pub struct CourseRetention {
     pub store: CourseStore,
-    pub settings: CourseRetentionSettings,
+    pub settings: Live<CourseRetentionSettings>,
 }
 
 /// A kind of work on old courses.
@@ -86,7 +90,7 @@ impl Retention for CourseRetention {
     type Step = CourseStep;
 
     fn min_age(&self) -> Duration {
-        self.settings.raw
+        self.settings.get().raw
     }
 
     async fn database_time(&self) -> Result<Option<Timestamp>, DatabaseError> {
@@ -94,7 +98,7 @@ impl Retention for CourseRetention {
     }
 
     async fn steps(&self, now: Timestamp) -> Result<Vec<CourseStep>, DatabaseError> {
-        let CourseRetentionSettings { raw, minutes, hours, days } = self.settings;
+        let CourseRetentionSettings { raw, minutes, hours, days } = self.settings.get();
         let limits = [
             (Resolution::Raw, Some(raw)),
             (Resolution::Minute, Some(minutes)),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use common::{api::health::Measurement, reporting};
+use common::{api::health::Measurement, config::Live, reporting};
 use sqlx::Row;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -26,13 +26,13 @@ impl DatabaseStatistics {
     }
 
     /// Reads the statistics at once and then regularly. A statement that runs longer than `slow_after` counts as slow. Does not end.
-    pub async fn keep_current(self, database: Database, slow_after: Duration) {
+    pub async fn keep_current(self, database: Database, slow_after: Live<Duration>) {
         let mut ticks = interval(READ_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let result = match &database {
-                Database::Postgres(database) => database.read_statistics(slow_after).await,
+                Database::Postgres(database) => database.read_statistics(slow_after.get()).await,
                 Database::Sqlite(database) => Ok(database.read_statistics().await),
             };
             // The readiness check reports an unavailable database.

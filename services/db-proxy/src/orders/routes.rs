@@ -12,7 +12,7 @@ use common::{
         },
         quotes::{CreateQuoteCommand, Quote, QuoteOutcome, QuoteState},
     },
-    config::Caller,
+    config::{Caller, Live},
     ids::{OrderId, QuoteId},
     money::{Currency, FiatAmount},
     server::{HistoryReader, Json, OrderWriter},
@@ -41,7 +41,7 @@ pub struct OrderRoutes {
     pub store: OrderStore,
     pub writer: Writer<OrderBatchStore>,
     pub limits: OrderLimits,
-    pub quote_caps: QuoteCaps,
+    pub quote_caps: Live<QuoteCaps>,
     pub clock_check: ClockCheck,
 }
 
@@ -97,7 +97,7 @@ impl OrderRoutes {
         caller: OrderWriter,
         body: Json<CreateQuoteCommand>,
     ) -> Result<Json<QuoteOutcome>, Problem> {
-        let command = quote_command(body.0, self.quote_caps, caller.0).map_err(Error::from)?;
+        let command = quote_command(body.0, self.quote_caps.get(), caller.0).map_err(Error::from)?;
         self.decide_quote(command).await
     }
 

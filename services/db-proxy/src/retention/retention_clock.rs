@@ -28,6 +28,11 @@ impl RetentionClock {
         Self { min_age, last: None, disturbed_at: start.monotonic, set_forward: Duration::ZERO }
     }
 
+    /// Replaces the minimum age of rows, because a setting may have changed it.
+    pub fn set_min_age(&mut self, min_age: Duration) {
+        self.min_age = min_age;
+    }
+
     /// The time by which a run computes ages. `None` if nothing may be deleted now.
     pub fn time_of_run(&mut self, reading: ClockReading, database: Option<Timestamp>) -> Option<Timestamp> {
         let ClockReading { wall, monotonic } = reading;

@@ -32,7 +32,7 @@ on_both_stacks!(
 const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
 
 fn retention_of(fixture: &Fixture, settings: CourseRetentionSettings) -> CourseRetention {
-    CourseRetention { store: fixture.course_store.clone(), settings }
+    CourseRetention { store: fixture.course_store.clone(), settings: settings.into() }
 }
 
 async fn candles(fixture: &Fixture, resolution: Resolution) -> Vec<Candle> {
