@@ -16,7 +16,7 @@ use common::{
         alerts::{Alert, AlertState, Silence},
         health::Health,
     },
-    config::{Env, Secret},
+    config::{Env, Live, Secret},
 };
 use poem::http::StatusCode;
 use serde::Serialize;
@@ -82,50 +82,32 @@ async fn post_json(client: &reqwest::Client, url: &str, body: &impl Serialize) -
     response.map(|response| response.status()).map_err(|error| error.without_url().to_string())
 }
 
-/// The configured receivers of notifications. Without any, alerts are only shown.
-#[derive(Debug, Default)]
+/// The configured receivers of notifications. Without any address, alerts are only shown. Clones share the queues and the addresses.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Notifiers {
-    webhook: Option<Webhook>,
-    alertmanager: Option<Alertmanager>,
-}
-
-#[derive(Debug)]
-struct Webhook {
-    queue: WebhookQueue,
-    url: Secret,
-}
-
-#[derive(Debug)]
-struct Alertmanager {
-    feed: AlertmanagerFeed,
-    url: Secret,
+    webhook: WebhookQueue,
+    webhook_url: Live<Option<Secret>>,
+    alertmanager: AlertmanagerFeed,
+    alertmanager_url: Live<Option<Secret>>,
 }
 
 impl Notifiers {
     pub(crate) fn new(config: AlertConfig) -> Self {
-        let AlertConfig { webhook_url, alertmanager_url, .. } = config;
-        Self {
-            webhook: webhook_url.map(|url| Webhook { queue: WebhookQueue::default(), url }),
-            alertmanager: alertmanager_url.map(|url| Alertmanager { feed: AlertmanagerFeed::default(), url }),
-        }
+        let notifiers = Self::default();
+        notifiers.set_addresses(config);
+        notifiers
+    }
+
+    /// Replaces the addresses. Notifications that wait are sent to the new address.
+    pub(crate) fn set_addresses(&self, AlertConfig { webhook_url, alertmanager_url, .. }: AlertConfig) {
+        self.webhook_url.replace(webhook_url);
+        self.alertmanager_url.replace(alertmanager_url);
     }
 
     /// Sends notifications. Never returns.
     pub(crate) async fn send(self) {
-        let Self { webhook, alertmanager } = self;
-        let webhook = async {
-            match webhook {
-                Some(Webhook { queue, url }) => queue.send_all(url).await,
-                None => std::future::pending().await,
-            }
-        };
-        let alertmanager = async {
-            match alertmanager {
-                Some(Alertmanager { feed, url }) => feed.send_all(url).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::join!(webhook, alertmanager);
+        let Self { webhook, webhook_url, alertmanager, alertmanager_url } = self;
+        tokio::join!(webhook.send_all(webhook_url), alertmanager.send_all(alertmanager_url));
     }
 }
 
@@ -135,15 +117,16 @@ pub(crate) struct Alerts {
     thresholds: Thresholds,
     tracker: AlertTracker,
     pub(crate) silences: Silences,
-    webhook: Option<WebhookQueue>,
-    alertmanager: Option<AlertmanagerFeed>,
+    notifiers: Notifiers,
 }
 
 impl Alerts {
     pub(crate) fn new(thresholds: Thresholds, notifiers: &Notifiers, silences: Vec<Silence>) -> Self {
-        let webhook = notifiers.webhook.as_ref().map(|webhook| webhook.queue.clone());
-        let alertmanager = notifiers.alertmanager.as_ref().map(|alertmanager| alertmanager.feed.clone());
-        Self { thresholds, webhook, alertmanager, silences: Silences::new(silences), ..Self::default() }
+        Self { thresholds, notifiers: notifiers.clone(), silences: Silences::new(silences), ..Self::default() }
+    }
+
+    pub(crate) fn set_thresholds(&mut self, thresholds: Thresholds) {
+        self.thresholds = thresholds;
     }
 
     /// Updates the alerts with the health of the platform, and queues the notifications. Never waits.
@@ -155,13 +138,12 @@ impl Alerts {
         for alert in changed {
             let Alert { name, subject, severity, state, summary, .. } = &alert;
             tracing::info!(alert = name, subject, %severity, summary, "the alert is {state}");
-            if let Some(webhook) = &self.webhook {
-                webhook.push(alert);
+            if self.notifiers.webhook_url.get().is_some() {
+                self.notifiers.webhook.push(alert);
             }
         }
-        if let Some(alertmanager) = &self.alertmanager {
-            alertmanager.publish(self.tracker.alerts().filter(|alert| alert.state != AlertState::Pending).collect());
-        }
+        let shown = self.tracker.alerts().filter(|alert| alert.state != AlertState::Pending).collect();
+        self.notifiers.alertmanager.publish(shown);
     }
 
     /// All alerts: those that fire, then the pending ones, then the resolved ones. In each state, the most severe ones come first, and

@@ -24,7 +24,7 @@ use common::{
 
 use crate::{
     App,
-    alerts::Alerts,
+    alerts::{Alerts, rules::Thresholds},
     clock::Instants,
     error::Error,
     history::{AbnormalState, History, HistoryFilter},
@@ -173,6 +173,13 @@ impl HealthService {
             history,
         });
         Self { state, metrics: HealthMetrics::register(metrics) }
+    }
+
+    /// Applies changed settings: the thresholds of alerts, and how long the history keeps a period after its end.
+    pub(crate) fn apply_settings(&self, thresholds: Thresholds, keep: Duration) {
+        let mut state = self.state();
+        state.alerts.set_thresholds(thresholds);
+        state.history.set_keep(keep);
     }
 
     /// Locks the state. A poisoned lock is accepted: after a panic, at most one report is lost.

@@ -150,6 +150,11 @@ impl History {
         self.remove_old(now.wall);
     }
 
+    /// Changes how long a period is kept after its end. The next update removes what is too old.
+    pub(crate) fn set_keep(&mut self, keep: Duration) {
+        self.keep = keep;
+    }
+
     /// Writes an added silence to the file.
     pub(crate) fn record_silence(&self, silence: &Silence) {
         if let Some(file) = &self.file {

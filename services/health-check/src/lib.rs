@@ -22,10 +22,10 @@ mod validation;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use common::{
-    config::{Caller, Env, is_loopback},
+    config::{Caller, Env, LiveSetting, is_loopback},
     metrics::Metrics,
     server::{Listener, OpsEndpoints, RateLimit, ReadinessCheck, Server, openapi_document, service_endpoint},
-    service::Service,
+    service::{ApplySettings, Service},
 };
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,13 @@ impl Service for App {
     const PORT: u16 = 8050;
     const CALLER: Caller = Caller::HEALTH_CHECK;
     type Config = Config;
+    const LIVE_SETTINGS: &'static [LiveSetting] = &[
+        LiveSetting::secret("ALERTMANAGER_URL"),
+        LiveSetting::new("ALERT_DISK_PERCENT"),
+        LiveSetting::new("ALERT_MEMORY_PERCENT"),
+        LiveSetting::secret("ALERT_WEBHOOK_URL"),
+        LiveSetting::new("HEALTH_KEEP_SECS"),
+    ];
 
     fn configure(env: &mut Env) -> Config {
         Config::from_env(env)
@@ -115,6 +122,14 @@ impl Service for App {
 
     fn readiness(&self) -> ReadinessCheck {
         always_ready()
+    }
+
+    fn live_settings(&self) -> ApplySettings<Config> {
+        let (health_service, notifiers) = (self.health_service.clone(), self.notifiers.clone());
+        Arc::new(move |Config { alerts, history, .. }| {
+            health_service.apply_settings(alerts.thresholds, history.keep);
+            notifiers.set_addresses(alerts);
+        })
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {

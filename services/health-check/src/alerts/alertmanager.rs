@@ -7,7 +7,7 @@ use common::{
     api::alerts::{Alert, AlertState},
     clients::http_client,
     concurrency::backoff::Backoff,
-    config::Secret,
+    config::{Live, Secret},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -43,10 +43,11 @@ impl AlertmanagerFeed {
         });
     }
 
-    /// Sends the alerts whenever they change, and at regular intervals. Never returns.
-    pub(crate) async fn send_all(self, url: Secret) {
+    /// Sends the alerts to `url` whenever they or the address change, and at regular intervals. Sends nothing while there is no
+    /// address. Never returns.
+    pub(crate) async fn send_all(self, url: Live<Option<Secret>>) {
         let client = http_client();
-        let url = format!("{}/api/v2/alerts", url.expose().trim_end_matches('/'));
+        let mut url_changes = url.subscribe();
         let mut alerts = self.0.subscribe();
         alerts.mark_changed();
         let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
@@ -57,9 +58,18 @@ impl AlertmanagerFeed {
             if failed {
                 tokio::time::sleep_until(until).await;
             } else {
-                // The alerts are sent after a change and after the interval. `self` keeps the sender, so the channel is never closed.
-                let _ = tokio::time::timeout_at(until, alerts.changed()).await;
+                // The alerts are sent after a change and after the interval. `self` and `url` keep the senders, so the channels are
+                // never closed.
+                let change = async {
+                    tokio::select! { _ = alerts.changed() => {}, _ = url_changes.changed() => {} }
+                };
+                let _ = tokio::time::timeout_at(until, change).await;
             }
+            let url = url_changes.borrow_and_update().clone();
+            let Some(url) = url.map(|url| format!("{}/api/v2/alerts", url.expose().trim_end_matches('/'))) else {
+                failed = false;
+                continue;
+            };
             let postable = postable_alerts(&alerts.borrow_and_update(), Timestamp::now());
             if postable.is_empty() {
                 failed = false;

@@ -6,7 +6,12 @@ use std::{
     time::Duration,
 };
 
-use common::{api::alerts::Alert, clients::http_client, concurrency::backoff::Backoff, config::Secret};
+use common::{
+    api::alerts::Alert,
+    clients::http_client,
+    concurrency::backoff::Backoff,
+    config::{Live, Secret},
+};
 use poem::http::StatusCode;
 use tokio::{sync::Notify, time::Instant};
 
@@ -57,8 +62,8 @@ impl WebhookQueue {
         self.0.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends the queued notifications to `url`, oldest first. Never returns.
-    pub(crate) async fn send_all(self, url: Secret) {
+    /// Sends the queued notifications to `url`, oldest first, and drops them while there is no address. Never returns.
+    pub(crate) async fn send_all(self, url: Live<Option<Secret>>) {
         let client = http_client();
         loop {
             let alert = self.next().await;
@@ -75,13 +80,14 @@ enum Failure {
     Drop(String),
 }
 
-/// Sends one notification. Retries until it is accepted, refused or outdated.
-async fn send(client: &reqwest::Client, url: &Secret, alert: &Alert) {
+/// Sends one notification. Retries until it is accepted, refused or outdated. Each attempt uses the current address.
+async fn send(client: &reqwest::Client, url: &Live<Option<Secret>>, alert: &Alert) {
     let (start, mut backoff) = (Instant::now(), Backoff::new(FIRST_BACKOFF, MAX_BACKOFF));
     let mut has_failed = false;
     loop {
         let (name, subject, state) = (&alert.name, &alert.subject, alert.state);
-        match post(client, url, alert).await {
+        let Some(url) = url.get() else { return };
+        match post(client, &url, alert).await {
             Ok(()) if has_failed => {
                 return tracing::info!(alert = name, subject, %state, "the webhook accepts notifications again");
             }

@@ -42,7 +42,7 @@ async fn changed_alerts_are_sent_at_once_and_repeated_after_a_failure() {
     let route = Route::new().at("/api/v2/alerts", hook).boxed();
     tokio::spawn(Server::new_with_acceptor(acceptor).run(route));
     let feed = AlertmanagerFeed::default();
-    let task = tokio::spawn(feed.clone().send_all(url));
+    let task = tokio::spawn(feed.clone().send_all(Some(url).into()));
     feed.publish(vec![alert("A", "refused", AlertState::Firing)]);
     for _ in 0..2 {
         assert_eq!(received.recv().await.unwrap()[0]["labels"]["subject"], "refused");

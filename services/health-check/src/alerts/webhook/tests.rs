@@ -30,7 +30,7 @@ async fn notification_is_repeated_until_the_receiver_accepts_it_and_the_next_one
     let status = Arc::new(AtomicU16::new(503));
     let (url, mut received) = start_receiver(status.clone()).await;
     let queue = WebhookQueue::default();
-    let task = tokio::spawn(queue.clone().send_all(url));
+    let task = tokio::spawn(queue.clone().send_all(Some(url).into()));
     let [first, second] = ["a", "b"].map(|subject| alert("ServiceMissing", subject, AlertState::Firing));
     queue.push(first.clone());
     queue.push(second.clone());
@@ -49,7 +49,7 @@ async fn notification_is_repeated_until_the_receiver_accepts_it_and_the_next_one
 async fn refused_notification_is_not_repeated() {
     let (url, mut received) = start_receiver(Arc::new(AtomicU16::new(404))).await;
     let queue = WebhookQueue::default();
-    let task = tokio::spawn(queue.clone().send_all(url));
+    let task = tokio::spawn(queue.clone().send_all(Some(url).into()));
     let [first, second] = [AlertState::Firing, AlertState::Resolved].map(|state| alert("ServiceMissing", "a", state));
     queue.push(first.clone());
     queue.push(second.clone());
