@@ -12,6 +12,7 @@ mod health;
 mod http_conventions;
 mod kubernetes;
 mod least_privilege;
+mod live_settings;
 mod load_command;
 mod locust;
 mod monitoring;

@@ -7,12 +7,12 @@ mod port;
 mod private_server;
 mod process;
 
-pub(crate) use self::process::{child_processes, send_signal, send_signal_to_all};
+pub(crate) use self::process::{child_processes, send_signal_to_all};
 pub use self::{
     database::{Database, query_text},
     link::Link,
     machine::Machine,
     port::Port,
     private_server::{PrivateServer, redis_command},
-    process::{Process, runs_as_root},
+    process::{Process, runs_as_root, send_signal},
 };

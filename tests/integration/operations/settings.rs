@@ -31,6 +31,8 @@ pub(super) fn read_file(path: &str) -> String {
 /// Collects the variables that a service reads, in the way its `main` reads them.
 fn collect_variables<S: Service>(variables: &mut BTreeMap<&'static str, BTreeSet<String>>) {
     let mut env = Env::default();
+    // The environment of the process names the file that is read.
+    env.text("SETTINGS_FILE");
     telemetry::Config::from_env(&mut env);
     if S::MUST_REPORT || shared::has_health_check_token(&mut env) {
         reporting::Config::from_env(&mut env, S::CALLER);

@@ -121,7 +121,8 @@ pub(super) fn change_owner(path: &Path, user: Option<ProcessUser>) {
     }
 }
 
-pub(crate) fn send_signal(signal: &str, processes: &[u32]) {
+/// Sends the signal to these processes.
+pub fn send_signal(signal: &str, processes: &[u32]) {
     assert!(try_send_signal(signal, processes), "SIG{signal} cannot be sent to {processes:?}");
 }
 
