@@ -21,6 +21,9 @@ pub use self::{
     span::Span,
 };
 
+#[cfg(test)]
+pub(crate) use self::recorder::tests::test_tracer;
+
 /// The header with the position of the caller in its trace.
 pub const TRACEPARENT: &str = "traceparent";
 /// The header with further data of the systems that the trace passed. It is passed on as it is.

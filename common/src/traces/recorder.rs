@@ -125,4 +125,4 @@ impl SpanProcessor for SpanQueue {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 use opentelemetry_sdk::trace::Sampler;
 
-use super::{recorder::tests::test_tracer, *};
+use super::*;
 
 const PARENT: &str = "00-aaaabbbbccccddddaaaabbbbccccdddd-aaaabbbbccccdddd-01";
 const UNSAMPLED_PARENT: &str = "00-aaaabbbbccccddddaaaabbbbccccdddd-aaaabbbbccccdddd-00";

@@ -9,7 +9,7 @@ use common::service::Service;
 use futures_util::future::join_all;
 use serde_json::Value;
 use tests::{
-    Client, Response,
+    Client, Platform, Response, Stack,
     buydesk_up::BuydeskUp,
     client::send,
     collector::{Collector, ReceivedSpan},
@@ -146,6 +146,22 @@ async fn trace_follows_an_order_from_its_request_to_its_transaction() {
     // Probes have no spans.
     assert!(collector.spans().iter().all(|span| span.attributes.get("url.path").is_none_or(|path| path != "/readyz")));
     assert!(platform.stop().await.success());
+}
+
+#[tokio::test]
+async fn separate_processes_record_one_trace_and_send_their_last_spans_before_they_end() {
+    let collector = Collector::start().await;
+    let builder = Platform::builder(Stack::Servers).set("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url);
+    let platform = builder.in_processes().start().await;
+    in_trace(platform.order_request(order("EUR", "1")), 1, SAMPLED).await.json(201);
+    for service in [&platform.create_order, &platform.db_proxy] {
+        service.stop().await;
+    }
+    let spans = collector.trace(&trace_id(1));
+    let transaction = ancestors(&spans, only(&spans, "db-proxy", "transaction"));
+    assert_eq!(transaction.last(), Some(&("create-order", "POST /api/v1/orders")));
+    let called = ancestors(&spans, only(&spans, "db-proxy", "POST /orders"));
+    assert_eq!(called.last(), transaction.last());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,7 @@
+use opentelemetry_sdk::trace::Sampler;
+
 use super::*;
+use crate::{ids::RequestId, traces::test_tracer};
 
 const LIMITS: BatchLimits = BatchLimits { max_queued: 8, max_batch_size: 4, max_in_flight: 1 };
 
@@ -114,4 +117,50 @@ fn polled<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(future.as_mut().poll(&mut context).is_pending());
     future
+}
+
+#[tokio::test]
+async fn batch_belongs_to_the_first_recorded_trace_and_is_linked_to_each_recorded_request() {
+    let (tracer, mut ended, _) = test_tracer(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)), 16);
+    let (calls, mut received) = mpsc::unbounded_channel();
+    let (batcher, task) = Batcher::new(LIMITS, move |batch: Vec<u32>| {
+        calls.send(RequestContext::current()).unwrap();
+        async { batch }
+    });
+    // The trace of the first request is not recorded, and the last request has none.
+    let positions = [("1", "00"), ("2", "01"), ("3", "01")].map(|(number, flags)| {
+        let traceparent = format!("00-{number:0>32}-{number:0>16}-{flags}");
+        let caller = Trace::received(&traceparent, "").unwrap();
+        let request = tracer.start_span(Some(&caller), "request", SpanKind::Server);
+        Some(request.trace().clone())
+    });
+    let submissions = positions.iter().cloned().chain([None]).enumerate().map(|(number, trace)| {
+        let id = RequestId::from_caller(Some(&number.to_string()));
+        let context = RequestContext { service: "test", id, trace };
+        let batcher = batcher.clone();
+        polled(RequestContext::scope(Some(context), async move { batcher.submit(0).await }))
+    });
+    let submissions: Vec<_> = submissions.collect();
+    let task = tokio::spawn(task);
+    for submission in submissions {
+        assert_eq!(submission.await, Ok(0));
+    }
+    drop(batcher);
+    task.await.unwrap();
+    let context = received.try_recv().unwrap().unwrap();
+    assert_eq!(context.id.as_str(), "1");
+    let mut spans: Vec<_> =
+        std::iter::from_fn(|| ended.try_recv().ok()).filter(|span| span.name != "request").collect();
+    let batch = spans.remove(spans.iter().position(|span| span.name == "batch").unwrap());
+    assert_eq!(
+        context.trace.unwrap().traceparent().split('-').nth(2).unwrap(),
+        batch.span_context.span_id().to_string()
+    );
+    assert_eq!(batch.span_context.trace_id(), positions[1].as_ref().unwrap().id());
+    assert_eq!(spans.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["queued", "queued"]);
+    let linked: Vec<_> = batch.links.iter().map(|link| &link.span_context).collect();
+    assert_eq!(linked, spans.iter().map(|span| &span.span_context).collect::<Vec<_>>());
+    for queued in &spans {
+        assert_eq!(queued.links.iter().map(|link| &link.span_context).collect::<Vec<_>>(), [&batch.span_context]);
+    }
 }

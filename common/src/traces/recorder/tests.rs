@@ -1,10 +1,7 @@
 use super::*;
 
 /// A tracer of its own, and the spans that it records.
-pub(in crate::traces) fn test_tracer(
-    sampler: Sampler,
-    waiting: usize,
-) -> (ServiceTracer, mpsc::Receiver<SpanData>, Counter) {
+pub(crate) fn test_tracer(sampler: Sampler, waiting: usize) -> (ServiceTracer, mpsc::Receiver<SpanData>, Counter) {
     let (queue, ended) = mpsc::channel(waiting);
     let dropped = Counter::default();
     let provider = provider(sampler, SpanQueue { queue, dropped: dropped.clone() });
