@@ -1,7 +1,7 @@
 //! The text of an error with its causes. With [`io_errors`](crate::io_errors), it words the errors of libraries
 //! for people.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use crate::io_errors::describe_io_error;
 
@@ -35,7 +35,13 @@ pub fn write_error_chain(out: &mut impl fmt::Write, error: &(dyn Error + 'static
 /// The message of `error` without its causes. The failures of connections and files are described in plain words, and without the
 /// number of the operating system.
 pub fn plain_text(error: &(dyn Error + 'static)) -> String {
-    if let Some(error) = error.downcast_ref::<io::Error>() {
+    // The source of a `RedisError` is shared.
+    let shared = error.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+    let io_error = match shared {
+        Some(shared) => shared.downcast_ref::<io::Error>(),
+        None => error.downcast_ref::<io::Error>(),
+    };
+    if let Some(error) = io_error {
         return describe_io_error(error);
     }
     match error.downcast_ref::<hyper::Error>() {

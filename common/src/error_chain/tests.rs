@@ -28,9 +28,9 @@ fn causes_are_separated_by_colons() {
 
 #[test]
 fn repeated_cause_is_written_once() {
-    // As redis words a failed connection, and tungstenite a broken one.
-    let redis = outer("Redis is unavailable", outer(refused().to_string(), refused()));
+    let redis = outer("Redis is unavailable", redis::RedisError::from(refused()));
     assert_eq!(format_chain(&redis), "Redis is unavailable: the connection was refused");
+    // As tungstenite words a broken connection.
     let socket = outer("WebSocket protocol error: the connection was reset", "the connection was reset");
     assert_eq!(format_chain(&socket), "WebSocket protocol error: the connection was reset");
 }

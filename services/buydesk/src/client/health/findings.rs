@@ -51,7 +51,7 @@ impl Advice {
             ),
             Self::FixComponent => "Correct the named cause. The services then recover by themselves.".to_owned(),
             Self::RaiseLimit => "A larger limit permits further orders: `buydesk limit set`.".to_owned(),
-            Self::WaitForPrice => "Orders are accepted again when the sources agree on a price.".to_owned(),
+            Self::WaitForPrice => "Orders are accepted again when a new price is published.".to_owned(),
             Self::WatchPrice => {
                 "Orders use the last price until the sources agree on a new price or the last price is too old."
                     .to_owned()

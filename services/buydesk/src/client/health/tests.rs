@@ -182,7 +182,7 @@ fn findings_name_the_price_or_the_limit_that_prevents_orders() {
         lines[1..5],
         [
             "Orders in GBP are refused: the current price is 400 s old; at most 300 s are allowed.",
-            "  Orders are accepted again when the sources agree on a price.",
+            "  Orders are accepted again when a new price is published.",
             "The price in EUR is prolonged: 84000.12, 5 min old.",
             "  Orders use the last price until the sources agree on a new price or the last price is too old.",
         ]
