@@ -199,12 +199,12 @@ impl Env {
 
     /// An `http` or `https` URL, which may have a path.
     pub fn url(&mut self, name: &str, default: &str) -> Url {
-        self.optional_url(name).unwrap_or_else(|| default_url(default))
+        self.optional_url(name, default).unwrap_or_else(|| default_url(default))
     }
 
-    /// An `http` or `https` URL, which may have a path. `None` if the variable is not set.
-    pub fn optional_url(&mut self, name: &str) -> Option<Url> {
-        self.addresses_with(name, &format!("{HTTP_URL}, such as http://127.0.0.1:8010"), parse_http_url)
+    /// An `http` or `https` URL, which may have a path. `None` if the variable is not set. An error names `example`.
+    pub fn optional_url(&mut self, name: &str, example: &str) -> Option<Url> {
+        self.addresses_with(name, &format!("{HTTP_URL}, such as {example}"), parse_http_url)
     }
 
     /// One address or several. `parse` returns `None` if the text is invalid.

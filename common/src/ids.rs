@@ -43,6 +43,7 @@ uuid_id!(UserId, "The id of a user, a UUID of version 7.");
 uuid_id!(WalletId, "The id of a wallet, a UUID of version 7.");
 uuid_id!(MovementId, "The id of a movement of money, such as a deposit or a transfer, a UUID of version 7.");
 uuid_id!(KeyId, "The id of an API key, a UUID of version 7. It is not the key.");
+uuid_id!(SilenceId, "The id of a silence, a UUID.");
 
 /// The key with which a client can safely send the same order again: 1 to 128 visible ASCII characters.
 ///

@@ -20,7 +20,7 @@ mod sats;
 pub use account::{Money, MoneyError, OperationAmount, OperationAmountError};
 pub use currency::{Currency, CurrencyError};
 pub use currency_pair::{Asset, AssetError, CurrencyPair, CurrencyPairError};
-pub use decimal::{BitcoinText, DecimalText, NumberError, parse_decimal};
+pub use decimal::{BitcoinText, DecimalText, NumberError, parse_decimal, parse_without_exponent};
 pub use fiat::{AmountError, FiatAmount};
 pub use rate::{Rate, RateError};
 pub use rounding::{divide_half_even, round_half_even};

@@ -1,4 +1,6 @@
-//! Finds the known name that is meant by a misspelt name.
+//! Finds the known name that is meant by a misspelt name, and writes the messages about unknown names.
+
+use std::fmt::Display;
 
 /// Minimum similarity of a suggestion by edit distance, from 0 to 1. The edit distance counts wrong, missing and transposed
 /// letters.
@@ -10,6 +12,13 @@ const MIN_PREFIX_SIMILARITY: f64 = 0.9;
 /// limits the cost of a comparison, which takes time and memory for every pair of letters: a client may send a name as long as
 /// a body.
 const MAX_LENGTH_RATIO: usize = 2;
+
+/// Maximum number of known names that a message lists.
+const MAX_LISTED_NAMES: usize = 200;
+/// Maximum number of characters of an unknown name that a message shows.
+const MAX_SHOWN_CHARS: usize = 32;
+/// Maximum number of unknown names that a message repeats.
+const MAX_SHOWN_NAMES: usize = 10;
 
 /// The known name that is most similar to `name`, regardless of case. `None` if no name is similar. If known names begin with
 /// all words of `name`, returns the first of these known names: `RATE_LIMIT_PER_MINUTE` for `RATE_LIMIT`. A single word is not
@@ -39,6 +48,54 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str, IntoIter
     };
     let similar = known.filter_map(|known| Some((similarity(known)?, known)));
     similar.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, known)| known)
+}
+
+/// The message for an unknown name. It lists the known names, and shows the unknown one with the name that is probably meant.
+pub fn must_be_one_of(unknown: &str, known: impl IntoIterator<Item = impl Display>) -> String {
+    let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
+    match list(&known) {
+        Some(names) => format!("must be one of {names}, but is {}", with_suggestion(unknown, &known)),
+        None => NO_NAMES.to_owned(),
+    }
+}
+
+/// The message for unknown names in a comma-separated list. It suggests the names that are probably meant, and lists the known
+/// names.
+pub fn must_each_be_one_of(unknown: &[&str], known: impl IntoIterator<Item = impl Display>) -> String {
+    let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
+    let shown = shown_names(unknown, &known);
+    let names = if unknown.len() == 1 { "name" } else { "names" };
+    match list(&known) {
+        Some(known) => format!("contains the unknown {names} {shown}; each name must be one of {known}"),
+        None => NO_NAMES.to_owned(),
+    }
+}
+
+/// Unknown names, each with the known name that is probably meant. At most 10 are shown.
+pub fn shown_names<T: AsRef<str>>(unknown: &[&str], known: &[T]) -> String {
+    let more = unknown.len().saturating_sub(MAX_SHOWN_NAMES);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let shown = unknown.iter().take(MAX_SHOWN_NAMES).map(|name| with_suggestion(name, known));
+    shown.chain(more).collect::<Vec<_>>().join(", ")
+}
+
+const NO_NAMES: &str = "is unknown; there is no data yet, so no name is known";
+
+/// The beginning of an unknown name in quotes, and the known name that is probably meant.
+fn with_suggestion<T: AsRef<str>>(unknown: &str, known: &[T]) -> String {
+    let shown: String = unknown.chars().take(MAX_SHOWN_CHARS).collect();
+    match nearest(&shown, known.iter().map(AsRef::as_ref)) {
+        Some(meant) => format!("{shown:?} (did you mean {meant}?)"),
+        None => format!("{shown:?}"),
+    }
+}
+
+/// The names, separated by commas. `None` if there are no names.
+fn list(names: &[String]) -> Option<String> {
+    let more = names.len().saturating_sub(MAX_LISTED_NAMES);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let listed = names.iter().take(MAX_LISTED_NAMES).cloned().chain(more);
+    (!names.is_empty()).then(|| listed.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

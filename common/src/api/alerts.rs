@@ -89,7 +89,8 @@ pub struct NewSilence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub alert: Option<String>,
-    /// The service or the subject of the alert, such as a component, a currency or a machine. If it is absent, all match.
+    /// The service or the subject of the alert, such as a component, a currency or a machine. If it is absent, all
+    /// match. A name that health-check does not know is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub service: Option<String>,

@@ -27,6 +27,7 @@ use crate::{
     api::{FieldError, prices::PriceState},
     ids::{IdempotencyKey, OrderId, QuoteId, UserId, WalletId},
     money::{BitcoinText, Currency, DecimalText, FiatAmount, Rate, Sats},
+    spelling::must_be_one_of,
     time::Timestamp,
 };
 
@@ -218,12 +219,12 @@ fn with_quote_as_alternative(error: FieldError) -> FieldError {
 impl ValidatedOrder {
     /// Validates a payload. `allowed` are the configured currencies. The error lists every invalid field, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
-        let unknown = || {
-            let codes = allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
-            FieldError::new("currency", format!("must be one of {codes}"))
-        };
         let currency = match &payload.currency {
-            Some(code) => code.parse().ok().filter(|currency| allowed.contains(currency)).ok_or_else(unknown),
+            Some(code) => code
+                .parse()
+                .ok()
+                .filter(|currency| allowed.contains(currency))
+                .ok_or_else(|| FieldError::new("currency", must_be_one_of(code, allowed))),
             None => Err(FieldError::missing("currency")),
         };
         let amount = OrderedAmount::parse(payload.amount.as_ref(), payload.bitcoin_amount.as_ref());

@@ -55,6 +55,7 @@ impl FieldError {
         let hint = match spelling::nearest(&field, known.iter().copied()) {
             Some(name) => format!("{DID_YOU_MEAN}{name}?"),
             None if known.is_empty() => String::new(),
+            None if known.len() == 1 => format!("; the only known name is {}", known[0]),
             None => format!("; the known names are {}", known.join(", ")),
         };
         Self::new(field, format!("{IS_UNKNOWN}{hint}"))

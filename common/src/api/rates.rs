@@ -160,7 +160,8 @@ pub struct ConversionStep {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub leg_prices: Vec<ConversionLeg>,
-    /// The exchanges whose votes were used, or the bank. Absent if they are not known.
+    /// The exchanges whose votes were used, and the banks. Absent if they are not known. Of a prolonged computed price, only the
+    /// exchanges are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub sources: Vec<String>,
@@ -186,6 +187,8 @@ pub struct ConversionLeg {
     pub kind: StepKind,
     /// The exchanges whose votes were used, or the bank.
     pub sources: Vec<String>,
+    #[serde(default)]
+    pub state: PriceState,
     /// The day for which the bank publishes an official rate. Absent for other prices, and if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -209,9 +212,10 @@ pub struct Conversion {
     pub path: PathKind,
     /// The prices, in the order of their use.
     pub steps: Vec<ConversionStep>,
-    /// When the oldest of the prices was observed.
+    /// When the oldest of the agreed and computed prices was observed. If all prices are official rates, when the oldest of them was
+    /// last read.
     pub as_of: Timestamp,
-    /// The age of the oldest of the prices.
+    /// The time since `as_of`.
     #[serde(default)]
     pub age_secs: u64,
     /// `prolonged` if any of the prices is `prolonged`.

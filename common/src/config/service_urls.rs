@@ -37,17 +37,20 @@ impl Env {
     /// it. The default is this machine and the port that the settings give the service. A fixed default port could be the
     /// port of another installation.
     pub fn service_url(&mut self, name: &str, service: &str, default_port: u16) -> Url {
-        let allowed =
-            "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:8010";
-        let url = self.addresses_with(name, allowed, parse_service_url);
+        let allowed = format!(
+            "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:{default_port}"
+        );
+        let url = self.addresses_with(name, &allowed, parse_service_url);
         url.unwrap_or_else(|| self.default_service_url(service, default_port))
     }
 
     /// Like [`Env::service_url`], but with an address for each instance of the service.
     pub fn service_urls(&mut self, name: &str, service: &str, default_port: u16) -> ServiceUrls {
-        let allowed = "http or https addresses without user name, path, query and fragment, separated by commas, such as \
-                       http://127.0.0.1:8010";
-        let urls = self.addresses_with(name, allowed, |text| text.parse::<ServiceUrls>().ok());
+        let allowed = format!(
+            "http or https addresses without user name, path, query and fragment, separated by commas, such as \
+             http://127.0.0.1:{default_port}"
+        );
+        let urls = self.addresses_with(name, &allowed, |text| text.parse::<ServiceUrls>().ok());
         urls.unwrap_or_else(|| self.default_service_url(service, default_port).into())
     }
 

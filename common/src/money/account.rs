@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use rust_decimal::Decimal;
+
 use super::{
     Currency,
     decimal::{NumberError, parse_without_exponent, write_fixed},
@@ -47,7 +49,15 @@ impl FromStr for OperationAmount {
     type Err = OperationAmountError;
 
     fn from_str(text: &str) -> Result<Self, OperationAmountError> {
-        let number = parse_without_exponent(text)?.normalize();
+        parse_without_exponent(text)?.try_into()
+    }
+}
+
+impl TryFrom<Decimal> for OperationAmount {
+    type Error = OperationAmountError;
+
+    fn try_from(number: Decimal) -> Result<Self, OperationAmountError> {
+        let number = number.normalize();
         if number.is_sign_negative() || number.is_zero() {
             return Err(OperationAmountError::NotPositive);
         }

@@ -40,7 +40,7 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
 }
 
 /// Parses a number without an exponent. In the text of an amount of money, an exponent is probably a typing error: `1e5` for `105`.
-pub(super) fn parse_without_exponent(text: &str) -> Result<Decimal, NumberError> {
+pub fn parse_without_exponent(text: &str) -> Result<Decimal, NumberError> {
     let number = parse_decimal(text);
     if text.contains(['e', 'E']) && number != Err(NumberError::Syntax) {
         return Err(NumberError::Exponent);

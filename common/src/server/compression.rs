@@ -30,6 +30,9 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     any_coding
 }
 
+/// The value of the header `Vary`.
+const ACCEPT_ENCODING: &str = "accept-encoding";
+
 /// Compresses the body if it is large enough and of a suitable type. `accepted` is the result of [`accepts_gzip`].
 ///
 /// A body of unknown size stays a stream. Events are not compressed, because each event must arrive at once.
@@ -41,7 +44,12 @@ pub(super) fn compress(response: &mut Response, accepted: bool) {
         return;
     }
     // A cache must not send a compressed response to a client that does not accept it.
-    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    let headers = response.headers_mut();
+    // A forwarded response has the header already.
+    let has_vary = headers.get_all(header::VARY).iter().any(|value| value.as_bytes() == ACCEPT_ENCODING.as_bytes());
+    if !has_vary {
+        headers.append(header::VARY, HeaderValue::from_static(ACCEPT_ENCODING));
+    }
     if !accepted {
         response.set_body(Body::from(body));
         return;

@@ -129,6 +129,10 @@ pub(super) fn describe(document: &mut Value, service: &str, description: &ApiDes
                 continue;
             };
             operation["tags"] = json!([described.group.name()]);
+            // A summary is plain text: the documentation page would show the marks of Markdown.
+            if let Some(summary) = operation.get("summary").and_then(Value::as_str) {
+                operation["summary"] = summary.replace('`', "").into();
+            }
             groups.push(described.group);
             described.add_examples(operation);
             let method = method.to_uppercase().parse().expect("each key of a path is a method");

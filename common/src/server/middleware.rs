@@ -222,7 +222,7 @@ impl RequestMiddleware {
 
     fn failure_response(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
         let problem = match failure {
-            Failure::Error(error) => to_problem(error, method),
+            Failure::Error(error) => to_problem(error, method, self.methods.for_path(path)),
             Failure::Timeout => {
                 tracing::error!(%method, path, "a request exceeded its deadline");
                 Problem::new(Code::Overloaded, "The request took too long and was cancelled. Try again in a moment.")
@@ -262,8 +262,9 @@ fn invalid_parameter(error: &Error, path: &str, methods: &AllowedMethods) -> Opt
     Some(FieldError::new(documented.unwrap_or(name), readable_reason(reason)))
 }
 
-/// Converts an error of the framework or of a handler that does not concern a parameter.
-fn to_problem(error: &Error, method: &Method) -> Problem {
+/// Converts an error of the framework or of a handler that does not concern a parameter. `allowed` are
+/// the methods of the path.
+fn to_problem(error: &Error, method: &Method, allowed: Option<&HeaderValue>) -> Problem {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone();
     }
@@ -291,10 +292,12 @@ fn to_problem(error: &Error, method: &Method) -> Problem {
         };
     }
     if error.is::<MethodNotAllowedError>() {
-        return Problem::new(
-            Code::MethodNotAllowed,
-            format!("This path does not support {method}. /docs lists the methods of each path."),
+        let allowed = allowed.and_then(|allowed| allowed.to_str().ok());
+        let hint = allowed.map_or_else(
+            || "/docs lists the methods of each path.".to_owned(),
+            |allowed| format!("It supports {allowed}."),
         );
+        return Problem::new(Code::MethodNotAllowed, format!("This path does not support {method}. {hint}"));
     }
     if error.status().is_client_error() {
         tracing::debug!(error = format_chain(error), "the framework refused a request");

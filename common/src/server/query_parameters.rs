@@ -25,7 +25,7 @@ pub(super) struct QueryParameters {
     value_check: Option<Arc<dyn ValueCheck>>,
 }
 
-/// A value of a query parameter that conforms to its type.
+/// A value of a query parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterValue<'a> {
     /// The id of the operation.
@@ -39,7 +39,14 @@ pub struct ParameterValue<'a> {
 /// The handler of an operation checks its parameters itself. The handler does not run if a parameter has the wrong type. This
 /// check then finds the other wrong parameters.
 pub trait ValueCheck: Send + Sync {
+    /// The error of a value that conforms to its type.
     fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a>;
+
+    /// The error of a value that does not conform to its type, if the service has a better one than the type: it lists the names that
+    /// it knows.
+    fn check_malformed(&self, _parameter: ParameterValue<'_>) -> Option<FieldError> {
+        None
+    }
 }
 
 /// The error of a value, if there is one.
@@ -142,7 +149,7 @@ impl QueryParameters {
             errors.extend(match value {
                 Some((_, value)) => match check_value(&parameter.schema, &value) {
                     Ok(()) => self.check_known(operation, parameter, &value).await,
-                    Err(reason) => Some(FieldError::new(&parameter.name, reason)),
+                    Err(reason) => Some(self.error_of_malformed(operation, parameter, &value, reason)),
                 },
                 None => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
             });
@@ -153,6 +160,20 @@ impl QueryParameters {
     async fn check_known(&self, operation: &Operation, parameter: &Parameter, value: &str) -> Option<FieldError> {
         let operation = operation.id?.0;
         self.value_check.as_ref()?.check(ParameterValue { operation, name: &parameter.name, value }).await
+    }
+
+    /// The error of a value that does not conform to its type. `reason` states what the type allows.
+    fn error_of_malformed(
+        &self,
+        operation: &Operation,
+        parameter: &Parameter,
+        value: &str,
+        reason: String,
+    ) -> FieldError {
+        let known = operation.id.zip(self.value_check.as_ref()).and_then(|(operation, check)| {
+            check.check_malformed(ParameterValue { operation: operation.0, name: &parameter.name, value })
+        });
+        known.unwrap_or_else(|| FieldError::new(&parameter.name, reason))
     }
 
     /// The operation of a request. `None` if the path or the method does not exist.

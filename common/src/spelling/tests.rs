@@ -61,3 +61,35 @@ proptest! {
 fn name_as_long_as_a_body_is_similar_to_none() {
     assert_eq!(nearest(&"limit".repeat(200_000), NAMES), None);
 }
+
+#[test]
+fn unknown_name_of_a_list_is_shown_with_the_known_names() {
+    let reason = must_each_be_one_of(&["bitmex"], ["binance", "kraken"]);
+    assert_eq!(reason, "contains the unknown name \"bitmex\"; each name must be one of binance, kraken");
+    let many = must_be_one_of("x", 0..MAX_LISTED_NAMES + 5);
+    assert!(many.ends_with("199, and 5 more, but is \"x\""), "{many}");
+    assert_eq!(
+        (must_be_one_of("x", [0; 0]), must_each_be_one_of(&["x"], [0; 0])),
+        (NO_NAMES.to_owned(), NO_NAMES.to_owned())
+    );
+}
+
+#[test]
+fn unknown_names_of_a_list_are_shown_up_to_a_limit_with_suggestions() {
+    let reason = must_each_be_one_of(&["krakn", "bitmex"], ["binance", "kraken"]);
+    let expected = "contains the unknown names \"krakn\" (did you mean kraken?), \"bitmex\"; each name must be one of binance, \
+                    kraken";
+    assert_eq!(reason, expected);
+    let many = must_each_be_one_of(&["xyz"; MAX_SHOWN_NAMES + 3], ["binance"]);
+    assert!(many.matches("xyz").count() == MAX_SHOWN_NAMES && many.contains("and 3 more;"), "{many}");
+}
+
+#[test]
+fn unknown_name_is_shown_with_the_name_that_is_probably_meant() {
+    let reason = |name| must_be_one_of(name, ["EUR", "GBP", "USD"]);
+    for name in ["EUX", "EURO", "eurr"] {
+        assert_eq!(reason(name), format!("must be one of EUR, GBP, USD, but is {name:?} (did you mean EUR?)"));
+    }
+    assert_eq!(reason(""), "must be one of EUR, GBP, USD, but is \"\"");
+    assert!(reason(&"x".repeat(1000)).len() < 100);
+}

@@ -24,7 +24,7 @@ pub struct Config {
 impl Config {
     /// Returns `None` if `OTEL_EXPORTER_OTLP_ENDPOINT` is not set, which turns traces off.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        let endpoint = env.optional_url("OTEL_EXPORTER_OTLP_ENDPOINT");
+        let endpoint = env.optional_url("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
         let headers = read_headers(env);
         let service_name = env.text("OTEL_SERVICE_NAME").map(str::to_owned);
         let sampler = read_sampler(env);

@@ -1,6 +1,7 @@
 //! The client commands. Each command sends requests to the public address, to the services users and wallets, or to health-check, and
 //! prints the response as a table or as JSON.
 
+mod account;
 mod alerts;
 mod api_client;
 mod attempts;

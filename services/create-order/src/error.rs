@@ -16,6 +16,8 @@ use common::{
     money::Sats,
 };
 
+use poem::http::StatusCode;
+
 use self::wallet_refusal::{WalletReason, WalletRefusal};
 use crate::price_reader::PriceError;
 
@@ -297,7 +299,12 @@ fn price_problem(error: PriceError, requested: RequestKind) -> Problem {
         }
         PriceError::Call(error) => {
             tracing::warn!(error = %error.chain(), "a request was refused because the price could not be read");
-            error.to_problem(Code::PriceUnavailable)
+            let problem = error.to_problem(Code::PriceUnavailable);
+            if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE {
+                Problem { detail: format!("{} {denial}", problem.detail).into(), ..problem }
+            } else {
+                problem
+            }
         }
     }
 }

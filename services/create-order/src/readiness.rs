@@ -50,6 +50,8 @@ async fn limit_component(db_proxy: &DbProxyClient) -> Option<Component> {
     let summary = tokio::time::timeout(LIMIT_TIMEOUT, db_proxy.order_summary()).await.ok()?.ok()?;
     let component = if summary.remaining > Sats::ZERO {
         Component::ready(Component::LIMIT)
+    } else if summary.limit == Sats::ZERO {
+        Component::not_ready(Component::LIMIT, "it is 0 BTC, which stops all orders".to_owned())
     } else {
         Component::not_ready(Component::LIMIT, format!("orders and quotes take all of the {} BTC", summary.limit))
     };

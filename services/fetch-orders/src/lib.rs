@@ -12,7 +12,7 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::{filters::check_order_filter, health::Component, orders::OrderFilter},
+    api::{FieldError, filters::check_order_filter, health::Component, orders::OrderFilter},
     clients::{
         db_proxy::{DbProxyClient, OrderReader},
         http_client,
@@ -26,6 +26,7 @@ use common::{
         Server, ValueCheck, openapi_document, service_endpoint,
     },
     service::{ApplySettings, Service, TaskSupervisor},
+    spelling::must_be_one_of,
 };
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -124,6 +125,11 @@ impl ValueCheck for KnownCurrencies {
         let currency = (parameter.name == "currency").then(|| parameter.value.parse().ok()).flatten();
         let filter = OrderFilter { currency, ..OrderFilter::default() };
         Box::pin(async move { check_order_filter(&filter, &self.0.get()).pop() })
+    }
+
+    fn check_malformed(&self, parameter: ParameterValue<'_>) -> Option<FieldError> {
+        let ParameterValue { name, value, .. } = parameter;
+        (name == "currency").then(|| FieldError::new(name, must_be_one_of(value, self.0.get().iter())))
     }
 }
 

@@ -49,10 +49,7 @@ impl From<Error> for Problem {
                 Code::Unauthorized,
                 "Only operators may do this. Send OPERATOR_TOKEN as Authorization: Bearer TOKEN.",
             ),
-            Error::UnknownSilence => Self::new(
-                Code::NotFound,
-                "There is no silence with this id, or it has ended. GET /api/v1/silences lists the silences.",
-            ),
+            Error::UnknownSilence => Self::new(Code::NotFound, "There is no silence with this id, or it has ended."),
             Error::PasswordNeeded => {
                 Self::new(Code::Unauthorized, "Sign in with any name, and with OPERATOR_TOKEN as the password.")
             }

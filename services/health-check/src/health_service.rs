@@ -10,7 +10,7 @@ use common::{
     api::{
         FieldError,
         alerts::{Alert, AlertList, AlertState, NewSilence, Silence, SilenceList},
-        filters::{check_period, must_be_one_of},
+        filters::check_period,
         health::{Component, Health, HealthStatus, OrderIntake, ServiceHealth, ServiceState},
         history::{HistoryCursor, HistoryKind, HistoryPage, HistoryPeriod},
         reports::{MAX_REPORT_DATA, Report, ReportCursor, ReportGroupList, ReportPage, json_len},
@@ -19,12 +19,16 @@ use common::{
     metrics::Metrics,
     server::{CheckedValue, ParameterValue, ValueCheck},
     service::Service,
+    spelling::must_be_one_of,
     startup::STARTUP_GRACE,
 };
 
 use crate::{
     App,
-    alerts::{Alerts, rules::Thresholds},
+    alerts::{
+        Alerts,
+        rules::{self, Thresholds},
+    },
     clock::Instants,
     error::Error,
     history::{AbnormalState, History, HistoryFilter},
@@ -94,6 +98,13 @@ impl State {
         OrderIntake { limit_pace, ..intake }
     }
 
+    /// Everything that an alert can be about now: the names that a silence may have as its service.
+    fn alert_subjects(&self, now: Instants) -> BTreeSet<String> {
+        let health = self.health(now);
+        let alerts = self.alerts.list().into_iter().flat_map(|alert| [Some(alert.subject), alert.service]).flatten();
+        rules::subjects(&health).chain(self.reports.services().map(str::to_owned)).chain(alerts).collect()
+    }
+
     /// Returns an error if no expected service has this name, and no service with this name has sent a report or a heartbeat.
     fn unknown_service(&self, name: &str) -> Option<FieldError> {
         if self.registry.contains(name) {
@@ -101,7 +112,7 @@ impl State {
         }
         // A service may have sent a report, but no heartbeat yet.
         let names: BTreeSet<_> = self.registry.names().chain(self.reports.services()).collect();
-        (!names.contains(name)).then(|| FieldError::new("service", must_be_one_of(names)))
+        (!names.contains(name)).then(|| FieldError::new("service", must_be_one_of(name, names)))
     }
 
     /// Updates the history with the abnormal states of the platform and the services in `health`, and with the alerts that fire. The
@@ -288,7 +299,8 @@ impl HealthService {
 
     pub(crate) fn add_silence(&self, new: NewSilence, now: Instants) -> Result<Silence, Error> {
         let mut state = self.state();
-        let silence = state.alerts.silences.add(new, now.wall)?;
+        let subjects = state.alert_subjects(now);
+        let silence = state.alerts.silences.add(new, &subjects, now.wall)?;
         state.history.record_silence(&silence);
         drop(state);
         let Silence { id, alert, service, until, created_by, reason, .. } = &silence;

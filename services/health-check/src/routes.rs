@@ -12,7 +12,7 @@ use common::{
         history::{HistoryCursor, HistoryKind, HistoryPage},
         reports::{MinLevel, Report, ReportCursor, ReportGroupList, ReportPage},
     },
-    ids::UserId,
+    ids::{SilenceId, UserId},
     level::Level,
     server::{Json, Reporter},
     time::Timestamp,
@@ -250,11 +250,10 @@ impl Api {
         &self,
         request: &Request,
         /// The id of the silence.
-        #[oai(validator(max_length = 64))]
-        Path(id): Path<String>,
+        Path(id): Path<SilenceId>,
     ) -> Result<RemoveSilenceResponse, Problem> {
         self.check_operator(request)?;
-        self.health_service.remove_silence(&id)?;
+        self.health_service.remove_silence(&id.to_string())?;
         Ok(RemoveSilenceResponse::Removed)
     }
 

@@ -27,7 +27,7 @@ impl From<Error> for Problem {
             ),
             // The store logs outages. Failed requests are not logged here.
             Error::Store(StoreError::Unavailable(_) | StoreError::Timeout | StoreError::Unreadable(_)) => {
-                Self::new(Code::CacheUnavailable, "The price cache is unavailable. Try again in a few seconds.")
+                Self::new(Code::CacheUnavailable, "The price cache is unavailable.")
             }
         }
     }

@@ -8,6 +8,7 @@ use common::{
     api::courses::CourseKind,
     config::{AcceptedCallers, Caller, CallerToken, Env, ServiceUrls, redact_password, shared},
     money::Currency,
+    spelling::shown_names,
     time::Clock,
 };
 use reqwest::Proxy;
@@ -118,12 +119,15 @@ impl Config {
         let record_ttl = shared::price_ttl(env);
         let max_prolonged_age = env.seconds("PRICE_PROLONG_SECS", 3600, 1..=3600);
         if record_ttl <= publish_interval {
-            let allowed =
-                "more than PRICE_REFRESH_SECS, so that a price does not expire before the next one is published";
-            env.add_error("PRICE_TTL_SECS", record_ttl.as_secs().to_string(), allowed);
+            let allowed = format!(
+                "more than PRICE_REFRESH_SECS, which is {}, so that a price does not expire before the next one is published",
+                publish_interval.as_secs()
+            );
+            env.add_error("PRICE_TTL_SECS", record_ttl.as_secs().to_string(), &allowed);
         }
         if max_prolonged_age < record_ttl {
-            env.add_error("PRICE_PROLONG_SECS", max_prolonged_age.as_secs().to_string(), "at least PRICE_TTL_SECS");
+            let allowed = format!("at least PRICE_TTL_SECS, which is {}", record_ttl.as_secs());
+            env.add_error("PRICE_PROLONG_SECS", max_prolonged_age.as_secs().to_string(), &allowed);
         }
         let longest = publish_interval.as_secs();
         let source_timeout = env.seconds("SOURCE_TIMEOUT_SECS", DEFAULT_SOURCE_TIMEOUT_SECS.min(longest), 1..=longest);
@@ -249,10 +253,15 @@ struct SelectedSources {
 }
 
 fn read_sources(env: &mut Env) -> SelectedSources {
-    let names = SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(",");
-    let allowed = format!("one or more of {names}, separated by commas");
+    const VARIABLE: &str = "PRICE_SOURCES";
+    let names: Vec<_> = SOURCES.iter().map(|source| source.name).collect();
+    let listed = env.text(VARIABLE).unwrap_or_default().split(',').map(str::trim);
+    let unknown: Vec<_> = listed.filter(|name| !name.is_empty() && !names.contains(name)).collect();
+    let unknown =
+        if unknown.is_empty() { String::new() } else { format!("; unknown: {}", shown_names(&unknown, &names)) };
+    let allowed = format!("one or more of {}, separated by commas{unknown}", names.join(","));
     let parse = |text: &str| shared::parse_distinct(text, |name| SOURCES.iter().find(|source| source.name == name));
-    let active = env.parse_with("PRICE_SOURCES", &allowed, parse).unwrap_or_else(|| SOURCES.iter().collect());
+    let active = env.parse_with(VARIABLE, &allowed, parse).unwrap_or_else(|| SOURCES.iter().collect());
     let inactive = SOURCES.iter().filter(|source| !active.contains(source)).collect::<Vec<_>>();
     let mut locate = |sources: Vec<&'static SourceDefinition>| {
         sources.into_iter().map(|source| (source, env.url(source.url_variable, source.default_url))).collect()

@@ -13,6 +13,7 @@ use common::{
         rates::{Conversion, ConversionStep, PathKind, RoundingMode, StepKind},
     },
     money::{Asset, DecimalText},
+    time::Timestamp,
 };
 
 pub(crate) use self::request::{ConversionParams, ConversionRequest, check_amount};
@@ -49,7 +50,7 @@ pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -
         let reason = "converts to a result that is too large to represent; use a smaller amount";
         ConversionError::InvalidFields(vec![FieldError::new("amount", reason)])
     })?;
-    let as_of = path.steps.iter().map(|step| step.as_of).min().unwrap_or(prices.now);
+    let as_of = oldest_observation(&path.steps).unwrap_or(prices.now);
     Ok(Conversion {
         from: pair.base,
         to: pair.quote,
@@ -66,6 +67,13 @@ pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -
         steps: path.steps,
         simulated: path.simulated,
     })
+}
+
+/// When the oldest price was observed. An official rate is valid until the bank publishes the next one, so the time at which it was
+/// read counts only if there are no other prices.
+fn oldest_observation(steps: &[ConversionStep]) -> Option<Timestamp> {
+    let observed = steps.iter().filter(|step| step.kind != StepKind::Official).map(|step| step.as_of);
+    observed.min().or_else(|| steps.iter().map(|step| step.as_of).min())
 }
 
 /// A path of one computed price is a cross path, even if it is the price of the pair.

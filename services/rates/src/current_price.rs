@@ -43,7 +43,10 @@ pub(crate) enum PriceError {
     /// The exchanges report only the inverse of the pair.
     #[error("no exchange reports {0}; its price is the inverse of the price of {1}")]
     InvertedPair(CurrencyPair, CurrencyPair),
-    #[error("no price is agreed for {0}; /api/v1/courses lists the courses of the exchanges")]
+    #[error(
+        "no price is agreed for {0}; /api/v1/convert converts by way of other prices and official rates, and /api/v1/courses \
+             lists the courses of the exchanges"
+    )]
     NotAgreed(CurrencyPair),
     #[error("{pair} has no price: {reason}")]
     Refused { pair: CurrencyPair, reason: String },

@@ -8,7 +8,8 @@ use common::{
         wallets::{OperationCommand, OperationPayload, OperationType, TransferCommand, TransferPayload, WalletPayload},
     },
     ids::WalletId,
-    money::{Currency, DecimalText, OperationAmount},
+    money::{Currency, DecimalText, OperationAmount, OperationAmountError},
+    spelling::must_be_one_of,
 };
 
 /// The currency of a new wallet, one of `allowed`.
@@ -22,8 +23,7 @@ pub fn validate_wallet(payload: &WalletPayload, allowed: &[Currency]) -> Result<
         Some(code) => {
             let currency = code.parse().ok().filter(|currency| allowed.contains(currency));
             if currency.is_none() {
-                let codes = allowed.iter().map(Currency::as_str).collect::<Vec<_>>().join(", ");
-                errors.add("currency", format_args!("must be one of {codes}"));
+                errors.add("currency", must_be_one_of(code, allowed));
             }
             currency
         }
@@ -78,7 +78,11 @@ pub fn validate_transfer(payload: &TransferPayload) -> Result<TransferCommand, V
 
 /// The amount of a movement. Whether it has too many decimals for the currency of the wallet is decided with the movement.
 fn required_amount(errors: &mut FieldErrors, amount: Option<&DecimalText>) -> Option<OperationAmount> {
-    errors.required("amount", amount.map(DecimalText::as_str))
+    let Some(amount) = amount else {
+        errors.add_missing("amount");
+        return None;
+    };
+    amount.parse_amount().map_err(|error: OperationAmountError| errors.add("amount", error)).ok()
 }
 
 #[cfg(test)]

@@ -161,6 +161,9 @@ async fn invalid_parameter_is_named(stack: Stack) {
             platform.fetch(&format!("/api/v1/orders?{field}={value}")).await.invalid_fields(&[field]);
         }
     }
+    let misspelt = platform.fetch("/api/v1/orders?currency=EURO").await;
+    let expected = "must be one of EUR, GBP, USD, but is \\\"EURO\\\" (did you mean EUR?)";
+    assert!(misspelt.text().contains(expected), "{}", misspelt.text());
     let wrong = "currency=JPY&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z&min_amount=2&max_amount=1";
     for path in ["/api/v1/orders?", "/api/v1/orders/export?format=csv&"] {
         let response = platform.fetch(&format!("{path}{wrong}")).await;

@@ -19,7 +19,7 @@ async fn customer_moves_money_and_reads_its_operations() {
 
     let deposit = format!("wallet deposit {dollars} --amount 1000 --key deposit-1");
     let first = customer.run(&deposit);
-    assert!(first.starts_with("Deposited 1000.00. The balance is 1000.00.\n"), "{first}");
+    assert!(first.starts_with("Deposited 1000.00 USD. The balance is 1000.00 USD.\n"), "{first}");
     let again = customer.run(&deposit);
     assert!(again.contains("An earlier request with this key moved the money."), "{again}");
     let operation = customer.json(&format!("wallet withdraw {dollars} --amount 250.5"));

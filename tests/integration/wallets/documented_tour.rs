@@ -31,8 +31,8 @@ async fn documented_tour_works_as_written() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     for part in [
-        "Deposited 1000.00.",
-        "The balance is 749.50.",
+        "Deposited 1000.00 USD.",
+        "The balance is 749.50 USD.",
         "refused with exit code 1",
         "Transferred 49.50 USD.",
         "An earlier request with this key moved the money.",

@@ -32,15 +32,17 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// Validates a reference and metadata. The error lists an invalid reference, and the first fault of the metadata.
+    /// Validates a reference and metadata. The error lists every invalid part.
     pub fn validate(client_reference: Option<&str>, metadata: Option<&Metadata>) -> Result<Self, Vec<FieldError>> {
         let reference = client_reference
             .map(|text| text.parse::<ClientReference>().map_err(|error| FieldError::new("client_reference", error)));
         let metadata = metadata.filter(|metadata| metadata.iter().next().is_some());
-        let invalid_metadata = metadata.and_then(|metadata| metadata.check().err());
-        match (reference.transpose(), invalid_metadata) {
-            (Ok(client_reference), None) => Ok(Self { client_reference, metadata: metadata.cloned() }),
-            (reference, invalid_metadata) => Err(reference.err().into_iter().chain(invalid_metadata).collect()),
+        let invalid_metadata = metadata.map(Metadata::errors).unwrap_or_default();
+        match reference.transpose() {
+            Ok(client_reference) if invalid_metadata.is_empty() => {
+                Ok(Self { client_reference, metadata: metadata.cloned() })
+            }
+            reference => Err(reference.err().into_iter().chain(invalid_metadata).collect()),
         }
     }
 }
@@ -98,27 +100,41 @@ impl Metadata {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    fn check(&self) -> Result<(), FieldError> {
-        let invalid = |reason: String| Err(FieldError::new("metadata", reason));
+    /// One error for each invalid name and value. If there are too many names, only this error.
+    fn errors(&self) -> Vec<FieldError> {
+        let of_all = |reason: String| FieldError::new("metadata", reason);
         if self.0.len() > MAX_KEYS {
-            return invalid(format!("must have at most {MAX_KEYS} keys"));
+            return vec![of_all(format!("must have at most {MAX_KEYS} names"))];
         }
+        let mut errors = Vec::new();
         for (key, value) in self.iter() {
-            if key.is_empty() || !is_text(key, MAX_KEY_CHARS) {
-                return invalid(format!(
-                    "must have keys of 1 to {MAX_KEY_CHARS} characters without control characters"
-                ));
+            let field = || format!("metadata.{}", shown_key(key));
+            if key.is_empty() {
+                errors.push(of_all("must not have an empty name".to_owned()));
+            } else if !is_text(key, MAX_KEY_CHARS) {
+                let reason =
+                    format!("must have a name of at most {MAX_KEY_CHARS} characters without control characters");
+                errors.push(FieldError::new(field(), reason));
             }
             if !is_text(value, MAX_VALUE_CHARS) {
                 let reason = format!("must be at most {MAX_VALUE_CHARS} characters without control characters");
-                return Err(FieldError::new(format!("metadata.{key}"), reason));
+                errors.push(FieldError::new(field(), reason));
             }
         }
-        if self.to_text().len() > MAX_JSON_BYTES {
-            return invalid(format!("must take at most {MAX_JSON_BYTES} bytes as JSON"));
+        if errors.is_empty() && self.to_text().len() > MAX_JSON_BYTES {
+            errors.push(of_all(format!("must take at most {MAX_JSON_BYTES} bytes as JSON")));
         }
-        Ok(())
+        errors
     }
+}
+
+/// The beginning of a key, for a message. Control characters are escaped.
+fn shown_key(key: &str) -> String {
+    let mut shown: String = key.chars().take(MAX_KEY_CHARS).collect();
+    if shown.len() < key.len() {
+        shown.push('…');
+    }
+    shown.escape_debug().to_string()
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Metadata {
@@ -161,7 +177,7 @@ impl<'de> de::Visitor<'de> for MetadataVisitor {
         let mut pairs = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, String>()? {
             if let Some((key, _)) = pairs.get_key_value(&key) {
-                return Err(de::Error::custom(format_args!("has the key `{key}` twice")));
+                return Err(de::Error::custom(format_args!("has the name `{key}` twice")));
             }
             pairs.insert(key, value);
         }

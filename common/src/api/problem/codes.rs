@@ -163,7 +163,7 @@ codes! {
     /// The database cannot be reached or cannot write. No order was placed, and no money moved.
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached",
         AfterWait, "Wait. An operator finds the cause at `/readyz` of db-proxy.";
-    /// The price cache cannot be reached.
+    /// The price cache cannot be reached. No order was placed.
     CacheUnavailable = "cache_unavailable", SERVICE_UNAVAILABLE, "The price cache cannot be reached",
         AfterWait, "Wait. An operator finds the cause at `/readyz` of price-cache-proxy.";
     /// A service that the request needs did not respond. This request placed no order and moved no money.

@@ -24,7 +24,7 @@ fn example_problem(code: Code) -> Problem {
         ),
         Code::Forbidden => problem("The token does not permit this request."),
         Code::NotFound => problem("No resource has this id or this name."),
-        Code::MethodNotAllowed => problem("This path does not support PUT. /docs lists the methods of each path."),
+        Code::MethodNotAllowed => problem("This path does not support PUT. It supports OPTIONS, POST."),
         Code::RequestTimeout => problem("The body was not received in time."),
         Code::LimitExceeded => Problem {
             remaining_bitcoin: "0.25".parse().ok(),
@@ -58,9 +58,10 @@ fn example_problem(code: Code) -> Problem {
             "The host name of the request does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
         ),
         Code::UnsupportedMediaType => problem("The body must be application/json."),
-        Code::ValidationFailed => {
-            Problem::validation(vec![FieldError::new("currency", "must be one of EUR, GBP, USD")])
-        }
+        Code::ValidationFailed => Problem::validation(vec![FieldError::new(
+            "currency",
+            "must be one of EUR, GBP, USD, but is \"EURO\" (did you mean EUR?)",
+        )]),
         Code::KeyReused => Problem {
             errors: vec![FieldError::new("Idempotency-Key", "was used for a different request")],
             ..problem(
@@ -77,7 +78,7 @@ fn example_problem(code: Code) -> Problem {
         Code::Internal => Problem::internal(),
         Code::PriceUnavailable => problem("There is no current price. No order was placed."),
         Code::DatabaseUnavailable => problem("The database is unavailable. Try again in a moment."),
-        Code::CacheUnavailable => problem("The price cache is unavailable. Try again in a few seconds."),
+        Code::CacheUnavailable => problem("The price cache is unavailable."),
         Code::UpstreamUnavailable => problem("The service db-proxy does not respond. Try again in a moment."),
         Code::Overloaded => problem("Too many requests are waiting. Try again in a moment."),
         Code::OutcomeUnknown => Problem {

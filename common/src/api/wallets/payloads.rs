@@ -25,7 +25,7 @@ pub struct OperationPayload {
     #[serde(default)]
     #[oai(validator(pattern = "^(DEPOSIT|WITHDRAW)$"))]
     pub operation_type: Option<String>,
-    /// Greater than 0 and less than 1000000000, with at most 4 decimals, or 8 for bitcoin. Written without an exponent.
+    /// Greater than 0 and less than 1000000000, with at most 4 decimals, or 8 for bitcoin.
     #[serde(default)]
     pub amount: Option<DecimalText>,
 }
@@ -41,7 +41,7 @@ pub struct TransferPayload {
     /// The id of the wallet that receives the money. It may belong to anybody.
     #[serde(default)]
     pub to: Option<String>,
-    /// Greater than 0 and less than 1000000000, with at most 4 decimals, or 8 for bitcoin. Written without an exponent.
+    /// Greater than 0 and less than 1000000000, with at most 4 decimals, or 8 for bitcoin.
     #[serde(default)]
     pub amount: Option<DecimalText>,
 }

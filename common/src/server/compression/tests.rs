@@ -75,6 +75,14 @@ async fn other_responses_keep_their_bytes() {
 }
 
 #[tokio::test]
+async fn forwarded_response_has_one_vary_header() {
+    let mut forwarded = response("text/csv", text(MIN_COMPRESSED_BODY));
+    forwarded.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    compress(&mut forwarded, false);
+    assert_eq!(forwarded.headers().get_all(header::VARY).iter().count(), 1);
+}
+
+#[tokio::test]
 async fn failed_stream_stays_incomplete() {
     let chunks = [Ok(Bytes::from_static(b"first,")), Err(std::io::Error::other("lost"))];
     let mut response = response("text/csv", Body::from_bytes_stream(stream::iter(chunks)));

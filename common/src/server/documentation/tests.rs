@@ -44,6 +44,16 @@ fn documented_errors_depend_on_the_form_of_the_operation() {
 }
 
 #[test]
+fn summary_has_no_marks_of_markdown() {
+    let operation = json!({ "operationId": "place", "summary": "Same as `POST /orders`.", "responses": {} });
+    let document = described(&operation, CountedRequests::None, &[]);
+    assert_eq!(document["paths"]["/orders"]["post"]["summary"], "Same as POST /orders.");
+    let without = json!({ "operationId": "place", "responses": {} });
+    let document = described(&without, CountedRequests::None, &[]);
+    assert_eq!(document["paths"]["/orders"]["post"].get("summary"), None);
+}
+
+#[test]
 fn errors_of_one_status_are_listed_together_with_examples() {
     let operation =
         json!({ "operationId": "place", "responses": { "503": { "description": "Not ready", "content": {} } } });

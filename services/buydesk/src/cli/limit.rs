@@ -19,6 +19,6 @@ pub struct SetLimitArgs {
     #[arg(value_name = "AMOUNT", allow_negative_numbers = true, value_parser = plain_number)]
     pub limit: String,
     /// Your name, which is recorded with the change. The default is the name of your account on this machine.
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
-    pub by: String,
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
 }

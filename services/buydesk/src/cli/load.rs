@@ -172,19 +172,21 @@ fn parse_report_file(text: &str) -> Result<ReportFile, String> {
     Ok(ReportFile { path, format })
 }
 
+/// The longest duration. A day is more than any useful load.
+const MAX_DURATION: Duration = Duration::from_hours(24);
+
 /// Parses a whole number with a unit: `ms`, `s`, `m` or `h`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let unit = match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
+    let unit = match (unit, digits) {
+        ("", 1..) => return Err(format!("has no unit: must be {text} with ms, s, m or h, such as {text}s")),
+        ("ms", 1..) => 1,
+        ("s", 1..) => 1000,
+        ("m", 1..) => 60_000,
+        ("h", 1..) => 3_600_000,
+        _ => return Err("must be a whole number with ms, s, m or h, such as 500ms, 30s, 2m or 1h".to_owned()),
     };
-    let millis = unit.zip(number.parse::<u64>().ok()).and_then(|(unit, number)| number.checked_mul(unit));
-    // A day is more than any useful load.
-    let millis = millis.filter(|&millis| millis <= 24 * 3_600_000);
-    millis.map(Duration::from_millis).ok_or_else(|| "must be at most a day, such as 500ms, 30s, 2m or 1h".to_owned())
+    let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).map(Duration::from_millis);
+    millis.filter(|duration| *duration <= MAX_DURATION).ok_or_else(|| "must be at most a day, which is 24h".to_owned())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use common::{
     api::{alerts::MAX_SILENCE, reports::MinLevel},
-    ids::UserId,
+    ids::{SilenceId, UserId},
     time::Timestamp,
 };
 use url::Url;
@@ -66,7 +66,7 @@ pub enum SilenceCommand {
     /// Remove a silence before it ends.
     Remove {
         /// Id of the silence.
-        id: String,
+        id: SilenceId,
         #[command(flatten)]
         health_check: HealthCheckArgs,
     },
@@ -102,8 +102,8 @@ pub struct AddSilenceArgs {
     #[arg(short, long, value_name = "TEXT")]
     pub reason: String,
     /// Your name, which is recorded with the silence. The default is the name of your account on this machine.
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
-    pub by: String,
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
     #[command(flatten)]
     pub health_check: HealthCheckArgs,
 }

@@ -70,6 +70,9 @@ fn error_of_invalid_value_names_option_value_and_allowed_values() {
         (&["order", "place", "-c", "EUR"][..], "--amount", "1e5", "must be written without an exponent"),
         (&["order", "place", "-c", "EUR"][..], "--bitcoin", "1E-3", "must be written without an exponent"),
         (&["quote", "create", "-c", "EUR"][..], "--amount", "-1e999", "must be written without an exponent"),
+        (&["load", "reads"][..], "--duration", "3", "has no unit: must be 3 with ms, s, m or h, such as 3s"),
+        (&["load", "reads"][..], "--duration", "25h", "must be at most a day, which is 24h"),
+        (&["load", "reads"][..], "--duration", "1d", "must be a whole number with ms, s, m or h"),
         (&["price"][..], "--server", "shop:8001", "such as http://127.0.0.1:8001"),
         (&["health"][..], "--health-check", "ftp://shop", "such as http://127.0.0.1:8050"),
     ] {

@@ -1,12 +1,16 @@
 //! `buydesk alerts` and `buydesk silence …`.
 
-use common::api::{
-    Code,
-    alerts::{Alert, AlertList, NewSilence, Silence, SilenceList},
+use common::{
+    api::{
+        Code,
+        alerts::{Alert, AlertList, NewSilence, Silence, SilenceList},
+    },
+    ids::SilenceId,
 };
 
 use super::{
     ApiClient,
+    account::name_or_account,
     api_client::print_line,
     error::{FieldOption, naming_options, with_advice},
     render::format_time,
@@ -50,14 +54,14 @@ pub async fn run_silence_command(client: &ApiClient, command: SilenceCommand, js
     let result = match command {
         SilenceCommand::Add(args) => add_silence(client, args, json).await,
         SilenceCommand::List(_) => list_silences(client, json).await,
-        SilenceCommand::Remove { id, .. } => remove_silence(client, &id, json).await,
+        SilenceCommand::Remove { id, .. } => remove_silence(client, id, json).await,
     };
     naming_options(result, OPTIONS)
 }
 
 async fn add_silence(client: &ApiClient, args: AddSilenceArgs, json: bool) -> anyhow::Result<()> {
     let AddSilenceArgs { alert, service, duration, reason, by, .. } = args;
-    let new = NewSilence { alert, service, for_secs: duration.as_secs(), created_by: by, reason };
+    let new = NewSilence { alert, service, for_secs: duration.as_secs(), created_by: name_or_account(by)?, reason };
     let response = client.post(&client.endpoints.health_check, "api/v1/silences", &new).await?;
     response.print(json, |silence: &Silence| table([silence]).to_string())
 }
@@ -70,8 +74,7 @@ async fn list_silences(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     })
 }
 
-async fn remove_silence(client: &ApiClient, id: &str, json: bool) -> anyhow::Result<()> {
-    let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+async fn remove_silence(client: &ApiClient, id: SilenceId, json: bool) -> anyhow::Result<()> {
     let removed = client.delete(&client.endpoints.health_check, &format!("api/v1/silences/{id}")).await;
     with_advice(removed, |code| match code {
         Code::NotFound => Some(format!("`{}` lists the silences.", client.command("silence list"))),

@@ -86,22 +86,26 @@ impl Endpoints {
     pub fn new(env: &mut Env, addresses: Addresses) -> Self {
         let Addresses { server, health_check } = addresses;
         let has_server_option = server.is_some();
-        let one_address = server.or_else(|| env.optional_url(SERVER));
-        let mut single_service = |variable| if one_address.is_some() { None } else { env.optional_url(variable) };
-        let (create_order, orders, rates) =
-            (single_service("CREATE_ORDER_URL"), single_service("ORDERS_URL"), single_service("RATES_URL"));
+        let one_address = server.or_else(|| env.optional_url(SERVER, &example::<create_order::App>()));
+        let mut single_service = |variable, example: String| {
+            if one_address.is_some() { None } else { env.optional_url(variable, &example) }
+        };
+        let create_order = single_service("CREATE_ORDER_URL", example::<create_order::App>());
+        let orders = single_service("ORDERS_URL", example::<fetch_orders::App>());
+        let rates = single_service("RATES_URL", example::<rates::App>());
         let public = one_address.or(create_order);
 
-        let mut other_port = |variable, default: fn(&mut Env) -> Url| {
+        let mut other_port = |variable, example: String, default: fn(&mut Env) -> Url| {
             // `--server` may be the address of another platform than that of the settings, so the setting is ignored.
-            let setting = if has_server_option { None } else { env.optional_url(variable) };
+            let setting = if has_server_option { None } else { env.optional_url(variable, &example) };
             let default = default(env);
             let beside_server = public.as_ref().and_then(|public| beside(public, default.port()));
             setting.or(beside_server).unwrap_or(default)
         };
-        let users = other_port("USERS_URL", default_address::<users::App>);
-        let wallets_address = other_port("WALLETS_URL", default_address::<wallets::App>);
-        let set_or_beside = other_port("HEALTH_CHECK_URL", default_address::<health_check::App>);
+        let users = other_port("USERS_URL", example::<users::App>(), default_address::<users::App>);
+        let wallets_address = other_port("WALLETS_URL", example::<wallets::App>(), default_address::<wallets::App>);
+        let set_or_beside =
+            other_port("HEALTH_CHECK_URL", example::<health_check::App>(), default_address::<health_check::App>);
         let health_check = health_check.unwrap_or(set_or_beside);
 
         let default_public = default_address::<create_order::App>(env);
@@ -131,6 +135,11 @@ impl Endpoints {
             are_default,
         }
     }
+}
+
+/// The standard address of the service on this machine, for messages.
+fn example<S: Service>() -> String {
+    format!("http://127.0.0.1:{}", S::PORT)
 }
 
 /// The address of the service on this machine, from the settings of its host and port.

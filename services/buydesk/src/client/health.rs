@@ -55,15 +55,21 @@ fn report(health: &Health, page: &str) -> String {
     let counts = &health.reports_last_hour;
     let _ = write!(
         text,
-        "\n{}{}\nReports of the last hour: {} critical, {} errors, {} warnings\nAs of {}. Status page: {page}/",
+        "\n{}{}\nReports of the last hour: {} critical, {}, {}\nAs of {}. Status page: {page}/",
         service_table(health),
         measured(health),
         counts.critical,
-        counts.error,
-        counts.warning,
+        counted(counts.error, "error"),
+        counted(counts.warning, "warning"),
         format_time(health.at),
     );
     text
+}
+
+/// A number of reports, such as `1 error` or `2 errors`.
+fn counted(number: impl Into<u64>, name: &str) -> String {
+    let number = number.into();
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The status, and whether orders are accepted. The words are those of the status page, such as `failing: orders are not

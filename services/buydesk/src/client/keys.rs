@@ -4,6 +4,7 @@ use common::{
     api::{
         Code,
         keys::{ApiKey, IssuedKey, KeyList, KeyPatch, KeyPayload, Scope, Scopes},
+        users::{User, UserState},
     },
     ids::{KeyId, UserId},
     time::Timestamp,
@@ -59,11 +60,17 @@ async fn create_key(client: &ApiClient, args: CreateKeyArgs, json: bool) -> anyh
         Code::KeyLimitExceeded => Some(format!("`{list}` lists the keys, and `key revoke` revokes one.")),
         _ => None,
     })?;
+    let owner = if json { UserState::Active } else { user_state(client, user).await };
     response.print(json, |issued: &IssuedKey| {
         let IssuedKey { key, details } = issued;
         let secret = key.expose();
-        let usage = usage(&format!("BUYDESK_API_KEY={secret} {}", client.command("order list")), &details.scopes);
-        format!("{}\nThe key is shown only once:\n  {secret}\n{usage}", table([details]))
+        let usage = match owner {
+            UserState::Active => {
+                usage(&format!("BUYDESK_API_KEY={secret} {}", client.command("order list")), &details.scopes)
+            }
+            UserState::Deactivated => "Every service refuses the key, because the user is deactivated.".to_owned(),
+        };
+        format!("{}\nThe key is shown only once:\n  {secret}\n{usage}", table([details], owner))
     })
 }
 
@@ -83,10 +90,17 @@ async fn list_keys(client: &ApiClient, user: Option<&UserReference>, json: bool)
         None => own_id(client).await?,
     };
     let response = client.get(&client.endpoints.users, &path(user)).await?;
+    let owner = if json { UserState::Active } else { user_state(client, user).await };
     response.print(json, |list: &KeyList| match list.data.as_slice() {
         [] => "No keys.".to_owned(),
-        keys => table(keys).to_string(),
+        keys => table(keys, owner).to_string(),
     })
+}
+
+/// The state of the user. Active if it cannot be read, so that the table shows what is known of the keys.
+async fn user_state(client: &ApiClient, user: UserId) -> UserState {
+    let found = client.get(&client.endpoints.users, &format!("api/v1/users/{user}")).await;
+    found.and_then(|response| response.parse::<User>()).map_or(UserState::Active, |user| user.state)
 }
 
 async fn update_key(client: &ApiClient, args: UpdateKeyArgs, json: bool) -> anyhow::Result<()> {
@@ -95,9 +109,10 @@ async fn update_key(client: &ApiClient, args: UpdateKeyArgs, json: bool) -> anyh
     let change = KeyPatch { name, rate_limit_per_minute: rate_limit.unwrap_or_default() };
     let updated = client.patch(&client.endpoints.users, &format!("{}/{key}", path(user)), &change).await;
     let response = explain_change(client, user, updated)?;
+    let owner = if json { UserState::Active } else { user_state(client, user).await };
     response.print(json, |key: &ApiKey| match rate_limit {
-        Some(_) => format!("{}\nEvery service applies the limit within 5 s.", table([key])),
-        None => table([key]).to_string(),
+        Some(_) => format!("{}\nEvery service applies the limit within 5 s.", table([key], owner)),
+        None => table([key], owner).to_string(),
     })
 }
 
@@ -128,7 +143,7 @@ fn path(user: UserId) -> String {
     format!("api/v1/users/{user}/keys")
 }
 
-fn table<'a>(keys: impl IntoIterator<Item = &'a ApiKey>) -> Table {
+fn table<'a>(keys: impl IntoIterator<Item = &'a ApiKey>, owner: UserState) -> Table {
     let header = ["id", "prefix", "name", "scopes", "per minute", "state", LAST_USED, "created"];
     let mut table = Table::new(header, &[4]).wrapped("name").wrapped("scopes").optional(["created", LAST_USED]);
     let now = Timestamp::now();
@@ -139,7 +154,7 @@ fn table<'a>(keys: impl IntoIterator<Item = &'a ApiKey>) -> Table {
             key.name.to_string(),
             key.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" "),
             key.rate_limit_per_minute.map(|limit| limit.to_string()).unwrap_or_default(),
-            state(key, now),
+            state(key, owner, now),
             key.last_used_at.map(format_time).unwrap_or_default(),
             format_time(key.created_at),
         ]);
@@ -147,11 +162,12 @@ fn table<'a>(keys: impl IntoIterator<Item = &'a ApiKey>) -> Table {
     table.without_empty("per minute").without_empty(LAST_USED)
 }
 
-/// The state of the key: valid, revoked or expired. A valid key of a deactivated user is refused all the same.
-fn state(key: &ApiKey, now: Timestamp) -> String {
+/// The state of the key: valid, revoked, expired, or refused because its owner is deactivated.
+fn state(key: &ApiKey, owner: UserState, now: Timestamp) -> String {
     match (key.revoked_at, key.expires_at) {
         (Some(revoked_at), _) => format!("revoked {}", format_time(revoked_at)),
         (None, Some(expires_at)) if expires_at <= now => format!("expired {}", format_time(expires_at)),
+        (None, _) if owner == UserState::Deactivated => "refused: the user is deactivated".to_owned(),
         (None, Some(expires_at)) => format!("valid until {}", format_time(expires_at)),
         (None, None) => "valid".to_owned(),
     }

@@ -7,6 +7,7 @@ use common::{
 
 use super::{
     ApiClient,
+    account::name_or_account,
     error::{FieldOption, UnknownChange, naming_options, of_change},
     render::{format_time, without_trailing_zeros},
 };
@@ -25,7 +26,7 @@ pub async fn run_limit_command(client: &ApiClient, command: LimitCommand, json: 
     let response = match command {
         LimitCommand::Show => client.get(&client.endpoints.limit, PATH).await?,
         LimitCommand::Set(SetLimitArgs { limit, by }) => {
-            let payload = LimitPayload { limit: Some(limit.into()), changed_by: Some(by) };
+            let payload = LimitPayload { limit: Some(limit.into()), changed_by: Some(name_or_account(by)?) };
             let set = client.put(&client.endpoints.limit, PATH, &payload).await;
             let next_step = format!(
                 "`{}` shows the limit. To repeat the change, run the command again.",

@@ -50,25 +50,16 @@ struct PriceList {
 struct ListedPrice {
     #[serde(skip)]
     currency: Currency,
-    price: Rate,
+    /// `None` if there is no price in this currency.
+    #[serde(flatten)]
+    shown: Option<ShownPrice>,
     sources: Vec<String>,
-    state: PriceState,
-    as_of: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
-    /// Until when the price is prolonged if no newer one is agreed. Absent for a price that is not prolonged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prolongable_until: Option<Timestamp>,
-    /// Until when orders use a prolonged price if no newer one is published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usable_until: Option<Timestamp>,
     /// The pairs from whose prices the price is computed. Empty for a price that is not computed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     legs: Vec<CurrencyPair>,
     /// The day for which the official rates among them are published.
     #[serde(skip_serializing_if = "Option::is_none")]
     official_day: Option<Day>,
-    simulated: bool,
     /// Whether orders in this currency are accepted.
     orders_accepted: bool,
     /// Why orders in this currency are not accepted. Absent if the cause concerns all currencies.
@@ -91,7 +82,7 @@ pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
         let agreed = agreed_price(client, currency).await;
         ListedPrice::new(currency, component, agreed)
     });
-    let prices = join_all(prices).await.into_iter().flatten().collect();
+    let prices = join_all(prices).await;
     let Some(list) = PriceList::new(&readiness, prices) else {
         let next_step = format!("Orders are refused until there is a price. {}", client.health_hint());
         return Err(ClientError::new("no_price", no_price_message(&readiness), next_step).into());
@@ -125,46 +116,37 @@ async fn agreed_price(client: &ApiClient, currency: Currency) -> Option<AgreedPr
 }
 
 impl ListedPrice {
-    /// Until when orders use the price if no newer one is agreed. If orders refuse the price, until when it is shown.
-    fn valid_until(&self) -> Option<Timestamp> {
-        self.usable_until.or(self.prolongable_until).or(self.expires_at)
-    }
-
-    /// Lists the price that orders use. If orders have no price, lists the agreed price. Returns `None` if there is neither.
+    /// Lists the price that orders use. If orders have no price, lists the agreed price, if there is one.
     /// The sources are those of the agreed price, which may be newer than the price that orders use by up to one publish
     /// interval.
-    fn new(currency: Currency, component: &Component, agreed: Option<AgreedPrice>) -> Option<Self> {
+    fn new(currency: Currency, component: &Component, agreed: Option<AgreedPrice>) -> Self {
         let shown = component.price.clone().map(ShownPrice::from);
-        let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?))?;
+        let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?));
         let official_day = agreed.as_ref().and_then(|agreed| agreed.official_day);
         let prolongable_until = agreed.as_ref().and_then(|agreed| agreed.prolongable_until);
         let (sources, legs) = agreed.map_or_else(Default::default, |agreed| (agreed.used_sources(), agreed.legs));
-        let ShownPrice { price, state, as_of, expires_at, usable_until, simulated } = shown;
+        let shown = shown.map(|shown| ShownPrice {
+            prolongable_until: prolongable_until.filter(|_| shown.state == PriceState::Prolonged),
+            ..shown
+        });
         let (orders_accepted, reason) = (component.ready, component.detail.clone());
-        Some(Self {
-            currency,
-            price,
-            sources,
-            state,
-            as_of,
-            expires_at,
-            prolongable_until: prolongable_until.filter(|_| state == PriceState::Prolonged),
-            usable_until,
-            legs,
-            official_day,
-            simulated,
-            orders_accepted,
-            reason,
-        })
+        Self { currency, shown, sources, legs, official_day, orders_accepted, reason }
     }
 }
 
 /// A price with its state and times.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 struct ShownPrice {
     price: Rate,
     state: PriceState,
     as_of: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    /// Until when the price is prolonged if no newer one is agreed. Absent for a price that is not prolonged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prolongable_until: Option<Timestamp>,
+    /// Until when orders use a prolonged price if no newer one is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
     usable_until: Option<Timestamp>,
     simulated: bool,
 }
@@ -172,20 +154,26 @@ struct ShownPrice {
 impl From<OrderPriceStatus> for ShownPrice {
     fn from(status: OrderPriceStatus) -> Self {
         let OrderPriceStatus { price, state, simulated, as_of, expires_at, usable_until } = status;
-        Self { price, state, as_of, expires_at: Some(expires_at), usable_until, simulated }
+        Self { price, state, as_of, expires_at: Some(expires_at), prolongable_until: None, usable_until, simulated }
     }
 }
 
 impl ShownPrice {
+    /// Until when orders use the price if no newer one is agreed. If orders refuse the price, until when it is shown.
+    fn valid_until(self) -> Option<Timestamp> {
+        self.usable_until.or(self.prolongable_until).or(self.expires_at)
+    }
+
     fn of_agreed(agreed: &AgreedPrice) -> Option<Self> {
         let (state, simulated) = (agreed.state.unwrap_or_default(), agreed.simulated);
-        let (expires_at, usable_until) = (agreed.expires_at, None);
-        Some(Self { price: agreed.price?, state, as_of: agreed.as_of?, expires_at, usable_until, simulated })
+        let (expires_at, prolongable_until) = (agreed.expires_at, agreed.prolongable_until);
+        let (price, as_of) = (agreed.price?, agreed.as_of?);
+        Some(Self { price, state, as_of, expires_at, prolongable_until, usable_until: None, simulated })
     }
 }
 
 impl PriceList {
-    /// `None` if there are no prices.
+    /// `None` if there is no price in any currency.
     fn new(readiness: &Readiness, mut prices: Vec<ListedPrice>) -> Option<Self> {
         let fatal = readiness.parts.iter().filter(|part| part.is_fatal());
         // The details of another service may contain internal addresses.
@@ -203,11 +191,12 @@ impl PriceList {
         for price in &mut prices {
             price.orders_accepted &= reason.is_none();
         }
+        let shown = || prices.iter().filter_map(|price| price.shown);
         Some(Self {
             base: BASE,
-            state: prices.iter().map(|price| price.state).max()?,
-            as_of: prices.iter().map(|price| price.as_of).min()?,
-            simulated: prices.iter().any(|price| price.simulated),
+            state: shown().map(|price| price.state).max()?,
+            as_of: shown().map(|price| price.as_of).min()?,
+            simulated: shown().any(|price| price.simulated),
             orders_accepted: reason.is_none(),
             reason,
             prices,
@@ -222,12 +211,14 @@ fn price_table(list: &PriceList) -> String {
     let mut table = table.optional(["valid until"]);
     let now = Timestamp::now();
     for price in &list.prices {
+        let shown = price.shown;
+        let origin = |shown: ShownPrice| price_origin(shown.simulated, shown.state, now.since(shown.as_of));
         table.add_row([
             price.currency.to_string(),
-            price.price.to_string(),
-            price_origin(price.simulated, price.state, now.since(price.as_of)),
-            format_time(price.as_of),
-            price.valid_until().map(format_time).unwrap_or_default(),
+            shown.map_or_else(|| "none".to_owned(), |shown| shown.price.to_string()),
+            shown.map(origin).unwrap_or_default(),
+            shown.map(|shown| format_time(shown.as_of)).unwrap_or_default(),
+            shown.and_then(ShownPrice::valid_until).map(format_time).unwrap_or_default(),
             if price.orders_accepted { "accepted" } else { "refused" }.to_owned(),
             price_sources(price),
         ]);

@@ -8,7 +8,7 @@ use common::{
         pages::LinkedOrderPage,
         prices::{PriceState, price_marks},
         quotes::{Quote, QuoteState},
-        rates::{Conversion, ConversionStep, ExchangerCourses, StepKind},
+        rates::{Conversion, ConversionLeg, ConversionStep, ExchangerCourses, StepKind},
     },
     money::{CurrencyPair, Rate},
     text::escape_invisible_controls,
@@ -138,18 +138,24 @@ pub fn courses(exchangers: &[ExchangerCourses]) -> String {
 /// Formats a conversion. `price_command` is the command that shows whether orders use a price.
 pub fn conversion(conversion: &Conversion, price_command: &str) -> String {
     let Conversion { from, to, amount, result, rate, steps, as_of, simulated, state, .. } = conversion;
-    let steps = steps.iter().map(conversion_step).collect::<Vec<_>>().join("\n");
+    let is_official = |official| steps.iter().any(|step| (step.kind == StepKind::Official) == official);
+    let step_lines = steps.iter().map(conversion_step).collect::<Vec<_>>().join("\n");
     let age = (*state == PriceState::Prolonged)
         .then(|| format!(", PROLONGED, {} old", format_age(Duration::from_secs(conversion.age_secs))));
     let error = conversion.known_error_percent.as_ref();
-    let error = error.map(|percent| format!("; the sources are at most {} % apart", percent.as_str()));
+    let voters = match (is_official(true), is_official(false)) {
+        (true, false) => "the banks that publish the rate",
+        (true, true) => "the exchanges and banks",
+        (false, _) => "the sources",
+    };
+    let error = error.map(|percent| format!("; {voters} are at most {} % apart", percent.as_str()));
     let order_use = if *state == PriceState::Prolonged {
         format!(" `{price_command}` shows whether orders use it.")
     } else {
         String::new()
     };
     format!(
-        "{} {from} = {} {to}\n1 {from} = {} {to}\n{steps}\nas of {}{}{}{}{order_use}",
+        "{} {from} = {} {to}\nRate: 1 {from} = {} {to}\n{step_lines}\nas of {}{}{}{}{order_use}",
         amount.as_str(),
         result.as_str(),
         rate.as_str(),
@@ -162,16 +168,33 @@ pub fn conversion(conversion: &Conversion, price_command: &str) -> String {
 
 /// One price of a conversion with its origin, such as `  times 84000.12 of BTC-EUR, agreed by kraken, okx`.
 fn conversion_step(step: &ConversionStep) -> String {
-    let ConversionStep { direction, price, inverse, kind, legs, sources, official_day, .. } = step;
-    let operation = if *inverse { "divided by" } else { "times" };
-    let sources = sources.join(", ");
-    let by = if sources.is_empty() { String::new() } else { format!(" by {sources}") };
+    let ConversionStep { direction, price, inverse, kind, legs, leg_prices, sources, official_day, .. } = step;
     let origin = match kind {
-        StepKind::Agreed => format!("agreed{by}"),
-        StepKind::Official => format!("official rate{by}{}", of_day(*official_day)),
+        StepKind::Agreed | StepKind::Official => price_source(*kind, sources, *official_day),
         StepKind::Computed => computed_from(legs, *official_day),
     };
-    format!("  {operation} {price} of {direction}, {origin}")
+    let leg_lines: String = leg_prices.iter().enumerate().map(conversion_leg).collect();
+    format!("  {} {price} of {direction}, {origin}{leg_lines}", operation(*inverse))
+}
+
+/// One price that a computed price comes from, on a line of its own.
+fn conversion_leg((position, leg): (usize, &ConversionLeg)) -> String {
+    let ConversionLeg { direction, price, inverse, kind, sources, official_day, .. } = leg;
+    let operation = if position == 0 { String::new() } else { format!("{} ", operation(*inverse)) };
+    format!("\n    {operation}{price} of {direction}, {}", price_source(*kind, sources, *official_day))
+}
+
+fn operation(inverse: bool) -> &'static str {
+    if inverse { "divided by" } else { "times" }
+}
+
+/// Who agreed on a price, or which bank published it for which day.
+fn price_source(kind: StepKind, sources: &[String], official_day: Option<Day>) -> String {
+    let by = if sources.is_empty() { String::new() } else { format!(" by {}", sources.join(", ")) };
+    match kind {
+        StepKind::Official => format!("official rate{by}{}", of_day(official_day)),
+        StepKind::Agreed | StepKind::Computed => format!("agreed{by}"),
+    }
 }
 
 /// What a price is computed from, such as `computed from BTC-USD and USD-RUB, official rate of 2026-01-02`.

@@ -8,19 +8,19 @@ use std::process::ExitCode;
 
 use common::{
     api::wallets::{
-        LinkedOperationPage, LinkedWalletPage, OperationCursor, OperationPayload, TransferPayload, Wallet,
+        LinkedOperationPage, LinkedWalletPage, Operation, OperationCursor, OperationPayload, TransferPayload, Wallet,
         WalletCursor, WalletPayload, page_query,
     },
     ids::{UserId, WalletId},
-    money::DecimalText,
+    money::{Currency, DecimalText},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 pub use self::verification::VERIFICATION_INCOMPLETE;
 use self::{advice::advice, render::ShownTransfer};
 use super::{
     ApiClient,
-    api_client::{Change, print_line},
+    api_client::{Change, ServiceResponse, print_line},
     attempts::{ChangeKey, OutcomeTexts},
     error::{FieldOption, naming_options, with_advice},
     users::find_id,
@@ -107,7 +107,18 @@ async fn operate(client: &ApiClient, operation_type: &str, args: OperationArgs, 
     let amount = Some(DecimalText::from(amount));
     let body = OperationPayload { operation_type: Some(operation_type.to_owned()), amount };
     let movement = Movement { path: &path, body, wallet, key: ChangeKey::new(key) };
-    move_money(client, movement, json, render::new_operation).await
+    let (response, note) = move_money(client, movement).await?;
+    if json {
+        return response.print_json();
+    }
+    let currency = currency_of(client, wallet).await;
+    response.print(json, |operation: &Operation| format!("{}\n{note}", render::new_operation(operation, currency)))
+}
+
+/// The currency of a wallet, for the text about an operation, which does not contain it. `None` if the wallet cannot be read.
+async fn currency_of(client: &ApiClient, wallet: WalletId) -> Option<Currency> {
+    let found = client.get(&client.endpoints.wallets, &path_of(wallet)).await.ok()?;
+    Some(found.parse::<Wallet>().ok()?.currency)
 }
 
 async fn transfer(client: &ApiClient, args: TransferArgs, json: bool) -> anyhow::Result<()> {
@@ -115,7 +126,8 @@ async fn transfer(client: &ApiClient, args: TransferArgs, json: bool) -> anyhow:
     let (from, to, amount) = (Some(wallet.to_string()), Some(to.to_string()), Some(DecimalText::from(amount)));
     let body = TransferPayload { from, to, amount };
     let movement = Movement { path: TRANSFERS, body, wallet, key: ChangeKey::new(key) };
-    move_money(client, movement, json, |transfer: &ShownTransfer| transfer.to_string()).await
+    let (response, note) = move_money(client, movement).await?;
+    response.print(json, |transfer: &ShownTransfer| format!("{transfer}\n{note}"))
 }
 
 /// The request of a deposit, a withdrawal or a transfer.
@@ -127,19 +139,17 @@ struct Movement<'a, B> {
     key: ChangeKey,
 }
 
-/// Sends the request, and prints the response or the text that `render` returns for it.
-async fn move_money<B: Serialize, T: DeserializeOwned>(
+/// Sends the request. Returns the response, and a text with the key of the movement.
+async fn move_money<B: Serialize>(
     client: &ApiClient,
     movement: Movement<'_, B>,
-    json: bool,
-    render: impl FnOnce(&T) -> String,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<(ServiceResponse, String)> {
     let Movement { path, body, wallet, key } = movement;
     let change = Change { endpoint: &client.endpoints.wallets, path, body: &body, texts: &MOVEMENT_TEXTS };
     let moved = client.make_change(change, &key).await;
     let response = with_advice(moved, |code| advice(client, Some(wallet), code))?;
     let note = if response.replayed { "\nAn earlier request with this key moved the money." } else { "" };
-    response.print(json, |moved: &T| format!("{}\nIdempotency key: {}{note}", render(moved), key.key()))
+    Ok((response, format!("Idempotency key: {}{note}", key.key())))
 }
 
 async fn list_wallets(client: &ApiClient, args: ListWalletsArgs, json: bool) -> anyhow::Result<()> {

@@ -6,7 +6,6 @@
 
 use std::{fmt, fs, path::Path};
 
-use anyhow::Context;
 use common::io_errors::describe_file_error;
 use serde::Serialize;
 
@@ -102,8 +101,12 @@ pub fn read_report(file: &Path) -> anyhow::Result<LoadReport> {
         let message = format!("The report {shown} cannot be read: {}.", describe_file_error(file, &error));
         ClientError::new("report_not_readable", message, "Name a file that `buydesk load … --report FILE.json` wrote.")
     })?;
-    let report: LoadReport =
-        serde_json::from_slice(&text).with_context(|| format!("{shown} is no report of `buydesk load` in JSON"))?;
+    let report: LoadReport = serde_json::from_slice(&text).map_err(|error| {
+        // A position in a file that is no JSON, such as a page with charts, helps nobody.
+        let why = if error.is_data() { format!(": {error}") } else { String::new() };
+        let message = format!("{shown} is no report of `buydesk load` in JSON{why}.");
+        ClientError::new("report_not_readable", message, "Name a file that `buydesk load … --report FILE.json` wrote.")
+    })?;
     anyhow::ensure!(report.format == FORMAT, "{shown} has the format {}; this program reads {FORMAT}", report.format);
     Ok(report)
 }

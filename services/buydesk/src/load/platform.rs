@@ -100,6 +100,7 @@ pub async fn permit(
     let (address, public) = (endpoint.address(), server.address());
     let reason = match simulated {
         Some(_) => format!("{address} is no demo: its prices are real"),
+        None if address == public => format!("it is unknown whether {address} is a demo, because it shows no price"),
         None if has_same_host => format!("it is unknown whether {address} is a demo, because {public} shows no price"),
         None => {
             format!("it is unknown whether {address} is a demo, because its host differs from that of {public}")

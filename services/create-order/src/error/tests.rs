@@ -40,7 +40,11 @@ fn refused_quote_is_not_called_an_order() {
 
 #[test]
 fn refusal_without_a_price_states_that_no_order_or_quote_was_created() {
-    let errors: [fn() -> Error; 3] = [
+    let errors: [fn() -> Error; 4] = [
+        || {
+            let problem = Problem::new(Code::CacheUnavailable, "The price cache is unavailable.");
+            Error::Price(PriceError::Call(CallError::Problem("price-cache-proxy", Box::new(problem)).into()))
+        },
         || Error::Price(PriceError::NoRecord),
         || Error::Price(PriceError::NotPriced("EUR".parse().unwrap())),
         || Error::PriceOfOtherOrigin { database: OrderOrigin::Real },

@@ -142,6 +142,28 @@ pub(crate) fn find_faults(health: &Health, thresholds: Thresholds) -> Vec<Fault>
     faults
 }
 
+/// The components of db-proxy and price-cache-proxy that faults can be about. They are known before their first heartbeat.
+const COMPONENTS: [&str; 5] = ["cache", "clock", "database", "durability", "journal"];
+/// The subjects of faults of the order intake.
+const ORDERS: &str = "orders";
+const LIMIT: &str = "limit";
+
+/// The subjects that faults of this platform can have: its services with their instances and components, its machines, its
+/// currencies.
+pub(crate) fn subjects(health: &Health) -> impl Iterator<Item = String> {
+    let instances = health.services.iter().flat_map(|service| &service.instances);
+    let components = instances.clone().flat_map(|instance| &instance.parts).map(|part| {
+        let prefixes = [Component::SOURCE, Component::PRICE];
+        let name = part.name.as_str();
+        prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
+    });
+    let currencies = health.orders.iter().flat_map(|orders| &orders.prices).map(|intake| intake.currency.to_string());
+    let names = health.services.iter().map(|service| service.service.as_str());
+    let names = names.chain(instances.map(|instance| instance.instance.as_str())).chain(components);
+    let names = names.chain(health.machines.iter().map(|machine| machine.name.as_str()));
+    names.chain(COMPONENTS).chain([ORDERS, LIMIT]).map(str::to_owned).chain(currencies)
+}
+
 fn service_faults(service: &ServiceHealth, thresholds: Thresholds) -> Vec<Fault> {
     let name = service.service.as_str();
     let mut faults: Vec<_> = state_fault(service).map(|fault| fault.of_service(name)).into_iter().collect();
@@ -253,7 +275,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
         let why = orders.reason.as_deref().unwrap_or("the reason is not known");
         faults.push(Fault::new(
             Rule::OrdersRefused,
-            "orders",
+            ORDERS,
             TRANSIENT_HOLD,
             format!("Orders are not accepted: {why}."),
         ));
@@ -278,7 +300,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
     });
     if let Some(limit) = nearly_reached {
         let summary = format!("{} of {} BTC remain for orders.", limit.remaining, limit.limit);
-        faults.push(Fault::new(Rule::LimitNearlyReached, "limit", BROKEN_HOLD, summary));
+        faults.push(Fault::new(Rule::LimitNearlyReached, LIMIT, BROKEN_HOLD, summary));
     }
     faults
 }

@@ -1,18 +1,18 @@
 //! Silences: no notification is sent when a matching alert fires, for example during planned maintenance.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use common::{
     api::{
         FieldError,
         alerts::{Alert, MAX_SILENCE, MAX_SILENCE_TEXT, NewSilence, Silence},
-        filters::must_be_one_of,
     },
+    spelling::must_be_one_of,
     time::Timestamp,
 };
 
 use super::rules::Rule;
-use crate::{error::Error, validation::is_name};
+use crate::error::Error;
 
 /// Maximum number of silences.
 const MAX_SILENCES: usize = 100;
@@ -26,20 +26,25 @@ impl Silences {
         Self(silences)
     }
 
-    /// Adds a silence, or returns an error with every invalid field.
-    pub(crate) fn add(&mut self, new: NewSilence, now: Timestamp) -> Result<Silence, Error> {
+    /// Adds a silence, or returns an error with every invalid field. `subjects` are the names that alerts can be about.
+    pub(crate) fn add(
+        &mut self,
+        new: NewSilence,
+        subjects: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Silence, Error> {
         let NewSilence { alert, service, for_secs, created_by, reason } = new;
         let mut errors = Vec::new();
         let mut invalid = |field: &str, rule: String| errors.push(FieldError::new(field, rule));
         match (&alert, &service) {
             (None, None) => invalid("alert", "must be set, or service must be set".to_owned()),
             (Some(name), _) if Rule::of_name(name).is_none() => {
-                invalid("alert", must_be_one_of(Rule::ALL.iter().map(|rule| rule.name())));
+                invalid("alert", must_be_one_of(name, Rule::ALL.iter().map(|rule| rule.name())));
             }
             _ => {}
         }
-        if service.as_ref().is_some_and(|service| !is_name(service)) {
-            invalid("service", "must be the name of a service, a component, a currency or a machine".to_owned());
+        if let Some(service) = service.as_ref().filter(|service| !subjects.contains(*service)) {
+            invalid("service", must_be_one_of(service, subjects));
         }
         if !(1..=MAX_SILENCE.as_secs()).contains(&for_secs) {
             invalid("for_secs", format!("must be 1 to {} seconds (30 days)", MAX_SILENCE.as_secs()));

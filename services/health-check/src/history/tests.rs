@@ -70,7 +70,7 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
             created_by: "ada".to_owned(),
             reason: "x".to_owned(),
         };
-        let silence = added.add(new, instants_at(0).wall).unwrap();
+        let silence = added.add(new, &["a".to_owned()].into(), instants_at(0).wall).unwrap();
         history.record_silence(&silence);
         silence
     };

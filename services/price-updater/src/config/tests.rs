@@ -31,15 +31,15 @@ fn duplicates_in_lists_are_dropped() {
 #[test]
 fn invalid_settings_are_named_in_the_error() {
     for (pairs, named) in [
-        (&[("PRICE_REFRESH_SECS", "60")][..], "PRICE_TTL_SECS"),
-        (&[("PRICE_TTL_SECS", "600"), ("PRICE_PROLONG_SECS", "300")], "PRICE_PROLONG_SECS"),
+        (&[("PRICE_REFRESH_SECS", "60")][..], "more than PRICE_REFRESH_SECS, which is 60,"),
+        (&[("PRICE_TTL_SECS", "600"), ("PRICE_PROLONG_SECS", "300")], "at least PRICE_TTL_SECS, which is 600"),
         (&[("PRICE_REFRESH_SECS", "3"), ("SOURCE_TIMEOUT_SECS", "4")], "SOURCE_TIMEOUT_SECS"),
         (&[("PRICE_REFRESH_SECS", "3"), ("COURSE_REFRESH_SECS", "4")], "COURSE_REFRESH_SECS"),
         (&[("PRICE_SOURCES", "kraken"), ("MIN_SOURCES", "2")], "MIN_SOURCES"),
         (&[("MIN_SOURCES", "0")], "MIN_SOURCES"),
         (&[("PRICE_SOURCES", "kraken,coingecko,ecb,cbr"), ("MIN_SOURCES", "3")], "MIN_SOURCES"),
         (&[("PRICE_SOURCES", "ecb,cbr")], "PRICE_SOURCES"),
-        (&[("PRICE_SOURCES", "kraken,mtgox")], "PRICE_SOURCES"),
+        (&[("PRICE_SOURCES", "kraken,mtgox,binanc")], "unknown: \"mtgox\", \"binanc\" (did you mean binance?)"),
         (&[("CURRENCIES", "EURO")], "CURRENCIES"),
         (&[("KRAKEN_URL", "kraken")], "KRAKEN_URL"),
     ] {

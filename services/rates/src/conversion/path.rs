@@ -99,12 +99,18 @@ impl Candidate {
 
     fn of_price(prices: &CurrentPrices<'_>, price: &CurrentPrice<'_>, inverse: bool) -> Self {
         let (snapshot, agreed) = (&prices.view.snapshot, price.agreed);
-        let sources = snapshot.voted(agreed).map(AgreedPrice::used_sources).unwrap_or_default();
+        let mut sources = snapshot.voted(agreed).map(AgreedPrice::used_sources).unwrap_or_default();
         let kind = match agreed.method {
             Method::Median => StepKind::Agreed,
             Method::Cross => StepKind::Computed,
         };
         let is_fresh = price.state == PriceState::Fresh;
+        let leg_prices = is_fresh.then(|| leg_prices(snapshot, agreed)).flatten().unwrap_or_default();
+        for bank in leg_prices.iter().flat_map(|leg| &leg.sources) {
+            if !sources.contains(bank) {
+                sources.push(bank.clone());
+            }
+        }
         let step = ConversionStep {
             direction: agreed.direction,
             price: price.rate,
@@ -112,7 +118,7 @@ impl Candidate {
             as_of: price.as_of,
             kind,
             legs: agreed.legs.clone(),
-            leg_prices: is_fresh.then(|| leg_prices(snapshot, agreed)).flatten().unwrap_or_default(),
+            leg_prices,
             sources,
             state: price.state,
             official_day: agreed.official_day,
@@ -213,6 +219,7 @@ fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<C
         as_of: agreed.as_of?,
         kind: StepKind::Agreed,
         sources: agreed.used_sources(),
+        state: agreed.state.unwrap_or_default(),
         official_day: None,
     };
     let official = official.legs.iter().map(|leg| ConversionLeg {
@@ -222,6 +229,7 @@ fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<C
         as_of: leg.observed_at,
         kind: StepKind::Official,
         sources: vec![leg.exchanger.clone()],
+        state: PriceState::Fresh,
         official_day: leg.official_day,
     });
     Some(std::iter::once(agreed).chain(official).collect())

@@ -2,7 +2,7 @@
 
 use common::{
     api::FieldError,
-    money::{Asset, CurrencyPair, parse_decimal},
+    money::{Asset, CurrencyPair, parse_without_exponent},
 };
 
 use super::{ConversionError, ratio::AMOUNT_DECIMALS};
@@ -34,7 +34,7 @@ impl ConversionParams {
             errors.extend(view.catalogue.check_asset(field, asset).err());
         }
         if from == to {
-            errors.push(FieldError::new("to", format!("must differ from `from`, which is {from}")));
+            errors.push(FieldError::new("to", "must be another currency or coin than from"));
         }
         let amount = check_amount(amount).map_err(|error| errors.push(error));
         match amount {
@@ -51,7 +51,7 @@ pub(crate) fn check_amount(text: &str) -> Result<u128, FieldError> {
 
 /// The amount in hundred-millionths. The error states the rule that the text violates.
 fn parse_amount(text: &str) -> Result<u128, String> {
-    let amount = parse_decimal(text.trim()).map_err(|error| error.to_string())?.normalize();
+    let amount = parse_without_exponent(text.trim()).map_err(|error| error.to_string())?.normalize();
     if amount.is_sign_negative() || amount.is_zero() {
         return Err("must be greater than 0".to_owned());
     }

@@ -82,11 +82,10 @@ fn every_invalid_field_is_reported() {
     assert_eq!(fields("DOGE-EUR", "1"), ["from"]);
     assert_eq!(fields("BTC-BTC", "0"), ["to", "amount"]);
     assert_eq!(fields("XXX-YYY", "many"), ["from", "to", "amount"]);
-    for amount in ["", "-1", "0", "1.123456789", "1000000000000", "NaN", "1,5", "1e400"] {
+    for amount in ["", "-1", "0", "1.123456789", "1000000000000", "NaN", "1,5", "1e400", "1e3"] {
         assert_eq!(fields("BTC-EUR", amount), ["amount"], "{amount}");
     }
     assert!(convert_at(&market(), "BTC-EUR", "999999999999.99999999", 10).is_ok());
-    assert_eq!(convert_at(&market(), "BTC-EUR", "1e0", 10).unwrap().amount.as_str(), "1");
 }
 
 #[test]
@@ -211,7 +210,7 @@ fn computed_price_is_a_cross_rate_that_names_its_legs() {
         assert_eq!(conversion.path, PathKind::Cross, "{pair}");
         let [step] = &conversion.steps[..] else { panic!("{conversion:?}") };
         assert_eq!((step.kind, &step.legs), (StepKind::Computed, &legs));
-        assert_eq!(step.sources, ["kraken", "okx"]);
+        assert_eq!(step.sources, ["kraken", "okx", "ecb"]);
         let days: Vec<_> = step.leg_prices.iter().map(|leg| leg.official_day).collect();
         assert_eq!((step.official_day, days), (official_day, vec![None, official_day]));
         let leg =
@@ -246,6 +245,19 @@ fn prolonged_price_is_converted_with_its_state_and_age_and_avoided_where_possibl
     assert_eq!(conversion.steps[0].state, PriceState::Prolonged);
     let conversion = convert_at(&view, "EUR-USD", "1", 600).unwrap();
     assert_eq!((steps(&conversion).as_str(), conversion.state), ("/USDT-EUR *USDT-USD", PriceState::Fresh));
+}
+
+#[test]
+fn age_of_a_conversion_is_that_of_its_agreed_price_and_not_of_an_official_rate() {
+    let later = AgreedPrice { as_of: Some(time_at(20)), ..price_with_votes("BTC-USD", "91000.5", 300) };
+    let official = vec![official("RUB", &[("USD-RUB", "90", false)], Some(100))];
+    let snapshot = MarketSnapshot { official, ..snapshot(time_at(20), vec![], vec![later]) };
+    let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
+    let conversion = convert_at(&view, "BTC-RUB", "1", 30).unwrap();
+    assert_eq!(steps(&conversion), "*BTC-USD *USD-RUB");
+    assert_eq!((conversion.as_of, conversion.age_secs), (time_at(20), 10));
+    let official_only = convert_at(&view, "USD-RUB", "1", 30).unwrap();
+    assert_eq!((official_only.as_of, official_only.age_secs), (time_at(0), 30));
 }
 
 #[test]

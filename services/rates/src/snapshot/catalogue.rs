@@ -7,9 +7,9 @@ use common::{
     api::{
         FieldError,
         courses::{MarketSnapshot, StoredCourse},
-        filters::{must_be_one_of, must_each_be_one_of},
     },
     money::{Asset, CurrencyPair},
+    spelling::{must_be_one_of, must_each_be_one_of},
 };
 
 use crate::limits::MAX_CATALOGUE_NAMES;
@@ -80,7 +80,7 @@ impl Catalogue {
         if self.contains_asset(asset) {
             return Ok(());
         }
-        Err(FieldError::new(field, must_be_one_of(self.assets())))
+        Err(FieldError::new(field, must_be_one_of(asset.as_str(), self.assets())))
     }
 
     /// Fails if an asset of the pair is unknown.

@@ -7,9 +7,9 @@ use common::{
     api::{
         FieldError,
         courses::{Course, EXCHANGERS},
-        filters::must_each_be_one_of,
     },
     money::{Asset, CurrencyPair},
+    spelling::must_each_be_one_of,
 };
 
 use super::catalogue::Catalogue;

@@ -51,6 +51,20 @@ fn amount_that_is_not_a_plain_positive_decimal_is_refused_with_the_reason() {
 }
 
 #[test]
+fn json_number_may_have_an_exponent() {
+    let amount = |json: &str| {
+        let payload = format!(r#"{{"operation_type":"DEPOSIT","amount":{json}}}"#);
+        let payload = serde_json::from_str(&payload).unwrap();
+        validate_operation(WalletId(uuid::Uuid::nil()), &payload).map(|command| command.amount).map_err(|_| ())
+    };
+    assert_eq!(amount("1e3"), Ok("1000".parse().unwrap()));
+    assert_eq!(amount("1E-8"), Ok("0.00000001".parse().unwrap()));
+    for invalid in ["1e-9", "1e9", "1e400", "-1e3", "\"1e3\""] {
+        assert_eq!(amount(invalid), Err(()), "{invalid}");
+    }
+}
+
+#[test]
 fn every_missing_and_wrong_field_is_named() {
     let id = WalletId(uuid::Uuid::nil());
     let fields = |errors: Vec<(String, String)>| errors.into_iter().map(|(field, _)| field).collect::<Vec<_>>();
@@ -72,7 +86,7 @@ fn wallet_has_a_listed_currency_in_any_case() {
     assert_eq!(validate("rub".into()), Ok(Currency::RUB));
     assert_eq!(validate("BTC".into()), Ok(Currency::BTC));
     for code in ["EUR", "US", "", "доллар"] {
-        let expected = ("currency".to_owned(), "must be one of USD, RUB, BTC".to_owned());
+        let expected = ("currency".to_owned(), must_be_one_of(code, allowed));
         assert_eq!(errors_of(validate(code.into())), [expected], "{code}");
     }
     assert_eq!(errors_of(validate(Value::Null)), [("currency".to_owned(), "is required".to_owned())]);

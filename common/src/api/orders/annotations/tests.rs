@@ -26,9 +26,12 @@ fn metadata_is_a_small_object_of_strings() {
     for valid in [pairs(50), pair(&"k".repeat(40), ""), pair("k", &"é".repeat(500)), metadata("{}")] {
         assert_eq!(invalid_fields(None, Some(&valid)), [""; 0], "{valid:?}");
     }
-    for invalid in [pairs(51), pair("", "v"), pair(&"k".repeat(41), "v"), pair("a\tb", "v")] {
+    for invalid in [pairs(51), pair("", "v")] {
         assert_eq!(invalid_fields(None, Some(&invalid)), ["metadata"], "{invalid:?}");
     }
+    let long = format!("metadata.{}…", "k".repeat(40));
+    assert_eq!(invalid_fields(None, Some(&pair(&"k".repeat(41), "v"))), [long]);
+    assert_eq!(invalid_fields(None, Some(&pair("a\tb", "v"))), ["metadata.a\\tb"]);
     for invalid in [pair("k", &"é".repeat(501)), pair("k", "a\nb")] {
         assert_eq!(invalid_fields(None, Some(&invalid)), ["metadata.k"], "{invalid:?}");
     }
@@ -48,6 +51,25 @@ fn equal_metadata_has_equal_text_and_empty_metadata_is_absent() {
     let (one, other) = (metadata(r#"{"b":"2","a":"1"}"#), metadata(r#"{ "a": "1", "b": "2" }"#));
     assert_eq!((one.to_text(), &one), (r#"{"a":"1","b":"2"}"#.to_owned(), &other));
     assert_eq!(Annotations::validate(None, Some(&metadata("{}"))), Ok(Annotations::default()));
+}
+
+#[test]
+fn every_invalid_name_and_value_of_metadata_is_named() {
+    let value = "v".repeat(600);
+    let pairs = [("k".repeat(50), "v"), (String::new(), "v"), ("note".to_owned(), &value)];
+    let invalid = Annotations::validate(None, Some(&pairs.into_iter().collect())).unwrap_err();
+    let invalid: Vec<_> =
+        invalid.into_iter().map(|FieldError { field, message }| format!("{field} {message}")).collect();
+    let long =
+        format!("metadata.{}… must have a name of at most 40 characters without control characters", "k".repeat(40));
+    assert_eq!(
+        invalid,
+        [
+            "metadata must not have an empty name",
+            &long,
+            "metadata.note must be at most 500 characters without control characters"
+        ]
+    );
 }
 
 #[test]

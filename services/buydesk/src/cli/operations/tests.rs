@@ -1,7 +1,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::cli::{Arguments, Command};
+use crate::cli::{Arguments, Command, LimitCommand, SetLimitArgs};
 
 #[test]
 fn duration_is_a_number_with_a_unit_and_at_most_thirty_days() {
@@ -14,6 +14,28 @@ fn duration_is_a_number_with_a_unit_and_at_most_thirty_days() {
 }
 
 #[test]
+fn name_of_the_operator_may_be_omitted() {
+    for command in [
+        &["limit", "set", "150"][..],
+        &["silence", "add", "--service", "db-proxy", "--for", "2h", "--reason", "upgrade"],
+    ] {
+        let parsed = Arguments::try_parse_from(["buydesk"].iter().chain(command));
+        let by = match parsed.unwrap().command {
+            Command::Limit(LimitCommand::Set(SetLimitArgs { by, .. }))
+            | Command::Silence(SilenceCommand::Add(AddSilenceArgs { by, .. })) => by,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(by, None);
+    }
+}
+
+#[test]
+fn id_of_a_silence_is_a_uuid() {
+    let error = Arguments::try_parse_from(["buydesk", "silence", "remove", "abc"]).unwrap_err();
+    assert!(error.to_string().contains("must be a UUID"), "{error}");
+}
+
+#[test]
 fn silence_needs_an_alert_or_a_service_a_duration_and_a_reason() {
     let parse = |options: &[&str]| {
         let command = ["buydesk", "silence", "add", "--by", "ada"];
@@ -21,7 +43,7 @@ fn silence_needs_an_alert_or_a_service_a_duration_and_a_reason() {
     };
     let added = parse(&["--service", "db-proxy", "--for", "2h", "--reason", "upgrade"]).unwrap();
     let Command::Silence(SilenceCommand::Add(AddSilenceArgs { alert, service, by, .. })) = added else { panic!() };
-    assert_eq!((alert, service.as_deref(), by.as_str()), (None, Some("db-proxy"), "ada"));
+    assert_eq!((alert, service.as_deref(), by.as_deref()), (None, Some("db-proxy"), Some("ada")));
     for invalid in [
         &["--for", "2h", "--reason", "upgrade"][..],
         &["--service", "db-proxy", "--reason", "upgrade"],

@@ -187,7 +187,11 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
         refused_currencies(orders).chain(orders.prices.iter().filter_map(prolonged_price)).collect();
     match (&orders.limit, &orders.reason) {
         (Some(limit), _) if limit.remaining == Sats::ZERO => {
-            let what = format!("Orders and quotes take all of the {} BTC.", limit.limit);
+            let what = if limit.limit == Sats::ZERO {
+                "The limit of all orders is 0 BTC, which stops all orders.".to_owned()
+            } else {
+                format!("Orders and quotes take all of the {} BTC.", limit.limit)
+            };
             findings.push(Finding { what, advice: Advice::RaiseLimit });
         }
         // The headline does not contain the reason if orders are accepted, such as by only some instances.

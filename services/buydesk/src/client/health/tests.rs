@@ -202,6 +202,9 @@ fn findings_name_the_price_or_the_limit_that_prevents_orders() {
     let lines = lines_before_the_table(&full);
     assert_eq!(lines[0], "ok: orders are not accepted: the limit is reached");
     assert_eq!(lines[1], "Orders and quotes take all of the 100.00000000 BTC.");
+    orders["limit"]["limit"] = "0.00000000".into();
+    let lines = lines_before_the_table(&health("ok", &orders, &[]));
+    assert_eq!(lines[1], "The limit of all orders is 0 BTC, which stops all orders.");
     // The exit code reports this, although no service has a fault.
     assert!(!is_ok(&full));
 }

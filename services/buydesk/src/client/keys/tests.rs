@@ -20,22 +20,33 @@ fn key() -> ApiKey {
 fn state_is_valid_revoked_or_expired() {
     let now = Timestamp::now();
     let (earlier, later) = (now.minus(Duration::from_secs(1)), now.plus(Duration::from_secs(1)));
-    assert_eq!(state(&key(), now), "valid");
-    assert!(state(&ApiKey { expires_at: Some(later), ..key() }, now).starts_with("valid until "));
-    assert!(state(&ApiKey { expires_at: Some(now), ..key() }, now).starts_with("expired "));
+    assert_eq!(state(&key(), UserState::Active, now), "valid");
+    assert!(state(&ApiKey { expires_at: Some(later), ..key() }, UserState::Active, now).starts_with("valid until "));
+    assert!(state(&ApiKey { expires_at: Some(now), ..key() }, UserState::Active, now).starts_with("expired "));
     let revoked = ApiKey { revoked_at: Some(earlier), expires_at: Some(earlier), ..key() };
-    assert!(state(&revoked, now).starts_with("revoked "));
+    assert!(state(&revoked, UserState::Active, now).starts_with("revoked "));
+}
+
+#[test]
+fn valid_key_of_a_deactivated_user_is_shown_as_refused() {
+    let now = Timestamp::now();
+    let later = Some(now.plus(Duration::from_secs(1)));
+    for key in [key(), ApiKey { expires_at: later, ..key() }] {
+        assert_eq!(state(&key, UserState::Deactivated, now), "refused: the user is deactivated");
+    }
+    let revoked = ApiKey { revoked_at: Some(now), ..key() };
+    assert!(state(&revoked, UserState::Deactivated, now).starts_with("revoked "));
 }
 
 #[test]
 fn table_omits_columns_that_are_empty_for_all_keys() {
-    let unused = table([&key()]).to_string();
+    let unused = table([&key()], UserState::Active).to_string();
     assert!(
         unused.contains("orders read") && !unused.contains(LAST_USED) && !unused.contains("per minute"),
         "{unused}"
     );
     let limited = ApiKey { rate_limit_per_minute: Some(600), last_used_at: Some(Timestamp::now()), ..key() };
-    let text = table([&limited, &key()]).to_string();
+    let text = table([&limited, &key()], UserState::Active).to_string();
     assert!(text.contains("600") && text.contains(LAST_USED), "{text}");
 }
 
@@ -50,6 +61,6 @@ fn usage_of_a_new_key_names_only_what_its_scopes_permit() {
 #[test]
 fn stored_name_with_a_bidirectional_control_is_shown_escaped() {
     let key = ApiKey { name: "shop\u{202e}pohs".parse().unwrap(), ..key() };
-    let text = table([&key]).to_string();
+    let text = table([&key], UserState::Active).to_string();
     assert!(text.contains(r"shop\u{202e}pohs") && !text.contains('\u{202e}'), "{text}");
 }

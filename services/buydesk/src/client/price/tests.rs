@@ -39,7 +39,7 @@ fn list(readiness: &Readiness, prices: Vec<ListedPrice>) -> Value {
 #[test]
 fn agreed_price_is_listed_with_its_sources_and_whether_orders_use_it() {
     let old = agreed("84000.12", "prolonged", json!({ "expires_at": NOW, "age_secs": 400 }));
-    let price = ListedPrice::new(Currency::EUR, &refused(), Some(old)).unwrap();
+    let price = ListedPrice::new(Currency::EUR, &refused(), Some(old));
     let not_ready = component(json!({ "name": "price", "ready": false, "detail": "too old" }));
     let list = list(&Readiness { ready: false, parts: vec![not_ready, refused()] }, vec![price]);
     assert_eq!(
@@ -58,8 +58,9 @@ fn agreed_price_is_listed_with_its_sources_and_whether_orders_use_it() {
 #[test]
 fn price_that_orders_use_is_listed_instead_of_a_newer_agreed_price() {
     let newer = agreed("84001.00", "fresh", json!({}));
-    let price = ListedPrice::new(Currency::EUR, &accepted(), Some(newer)).unwrap();
-    assert_eq!((price.price.to_string(), price.expires_at.is_some()), ("84000.12".to_owned(), true));
+    let price = ListedPrice::new(Currency::EUR, &accepted(), Some(newer));
+    let shown = price.shown.unwrap();
+    assert_eq!((shown.price.to_string(), shown.expires_at.is_some()), ("84000.12".to_owned(), true));
     assert_eq!((price.sources, price.orders_accepted), (vec!["kraken".to_owned(), "okx".to_owned()], true));
 }
 
@@ -67,17 +68,17 @@ fn price_that_orders_use_is_listed_instead_of_a_newer_agreed_price() {
 fn price_that_orders_use_is_listed_while_rates_does_not_respond() {
     let readiness = Readiness::from(vec![accepted()]);
     let listed = |component: &Component| ListedPrice::new(Currency::EUR, component, None);
-    let list = list(&readiness, listed(&accepted()).into_iter().collect());
+    let list = list(&readiness, vec![listed(&accepted())]);
     assert_eq!((&list["orders_accepted"], &list["prices"]["EUR"]["price"]), (&json!(true), &json!("84000.12")));
     assert_eq!(list["prices"]["EUR"]["sources"], json!([]));
-    assert!(listed(&refused()).is_none());
-    assert!(PriceList::new(&readiness, Vec::new()).is_none());
+    assert!(listed(&refused()).shown.is_none());
+    assert!(PriceList::new(&readiness, vec![listed(&refused())]).is_none());
 }
 
 #[test]
 fn orders_are_not_accepted_while_the_limit_is_reached() {
     let limit = component(json!({ "name": "limit", "ready": false, "optional": true, "detail": "all of the 100 BTC" }));
-    let price = ListedPrice::new(Currency::EUR, &accepted(), None).unwrap();
+    let price = ListedPrice::new(Currency::EUR, &accepted(), None);
     let list = list(&Readiness::from(vec![accepted(), limit]), vec![price]);
     assert_eq!((&list["orders_accepted"], &list["reason"]), (&json!(false), &json!("limit: all of the 100 BTC")));
 }
@@ -86,7 +87,7 @@ fn orders_are_not_accepted_while_the_limit_is_reached() {
 fn every_currency_is_refused_while_no_orders_are_accepted() {
     let db_proxy = component(json!({ "name": "db-proxy", "ready": false, "detail": "PostgreSQL at 10.0.0.7:5432" }));
     let readiness = Readiness { ready: false, parts: vec![accepted(), db_proxy] };
-    let prices = || vec![ListedPrice::new(Currency::EUR, &accepted(), None).unwrap()];
+    let prices = || vec![ListedPrice::new(Currency::EUR, &accepted(), None)];
     let text = price_table(&PriceList::new(&readiness, prices()).unwrap());
     let row = text.lines().find(|line| line.contains("EUR")).unwrap();
     assert!(row.contains("refused") && !row.contains("accepted"), "{text}");
@@ -108,16 +109,18 @@ fn listed(currency: &str, state: PriceState, age_secs: u64) -> ListedPrice {
     let as_of = Timestamp::now().minus(Duration::from_secs(age_secs));
     ListedPrice {
         currency: currency.parse().unwrap(),
-        price: "84000.12".parse().unwrap(),
+        shown: Some(ShownPrice {
+            price: "84000.12".parse().unwrap(),
+            state,
+            as_of,
+            expires_at: None,
+            prolongable_until: None,
+            usable_until: None,
+            simulated: true,
+        }),
         sources: vec!["kraken".to_owned()],
-        state,
-        as_of,
-        expires_at: None,
-        prolongable_until: None,
-        usable_until: None,
         legs: Vec::new(),
         official_day: None,
-        simulated: true,
         orders_accepted: true,
         reason: None,
     }
@@ -145,10 +148,27 @@ fn price_table_shows_marks_and_order_acceptance_of_each_currency() {
 }
 
 #[test]
+fn currency_without_a_price_is_listed() {
+    let missing = component(
+        json!({ "name": "price:GBP", "ready": false, "optional": true, "detail": "there is no price in GBP" }),
+    );
+    let readiness = Readiness::from(vec![accepted(), missing.clone()]);
+    let prices = || vec![listed("EUR", PriceState::Fresh, 1), ListedPrice::new(Currency::GBP, &missing, None)];
+    let text = price_table(&PriceList::new(&readiness, prices()).unwrap());
+    let row = text.lines().find(|line| line.contains("GBP")).unwrap();
+    assert!(row.contains("none") && row.contains("refused"), "{text}");
+    assert!(text.ends_with("\nOrders in GBP are refused: there is no price in GBP."), "{text}");
+    assert_eq!(
+        list(&readiness, prices())["prices"]["GBP"],
+        json!({ "sources": [], "orders_accepted": false, "reason": "there is no price in GBP" })
+    );
+}
+
+#[test]
 fn price_computed_from_an_official_rate_names_the_day_of_the_rate() {
     let further =
         json!({ "method": "cross", "votes": [], "legs": ["BTC-USD", "USD-RUB"], "official_day": "2025-12-31" });
-    let price = ListedPrice::new(Currency::EUR, &accepted(), Some(agreed("84000.12", "fresh", further))).unwrap();
+    let price = ListedPrice::new(Currency::EUR, &accepted(), Some(agreed("84000.12", "fresh", further)));
     assert_eq!(price_sources(&price), "computed from BTC-USD and USD-RUB, official rate of 2025-12-31");
     let list = list(&Readiness { ready: true, parts: vec![accepted()] }, vec![price]);
     assert_eq!(list["prices"]["EUR"]["official_day"], "2025-12-31");
@@ -181,7 +201,7 @@ fn prolonged_price_is_valid_until_orders_refuse_it() {
     };
     let agreed = || Some(agreed("84000.12", "prolonged", json!({ "prolongable_until": "2026-01-02T04:04:05Z" })));
     let valid_until = |component: &Component, agreed| {
-        ListedPrice::new(Currency::EUR, component, agreed).unwrap().valid_until().map(format_time)
+        ListedPrice::new(Currency::EUR, component, agreed).shown.unwrap().valid_until().map(format_time)
     };
     let until = |time: &str| Some(format!("2026-01-02 {time} UTC"));
     assert_eq!(valid_until(&status(json!("2026-01-02T03:14:05Z")), agreed()), until("03:14:05"));

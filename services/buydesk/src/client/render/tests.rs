@@ -68,7 +68,7 @@ fn conversion_names_the_legs_of_a_computed_price() {
     });
     let text = conversion(&serde_json::from_str(&value.to_string()).unwrap(), "buydesk price");
     for part in [
-        "1 BTC = 8190045.00 RUB",
+        "1 BTC = 8190045.00 RUB\nRate: 1 BTC = 8190045.00 RUB\n",
         "times 8190045.00 of BTC-RUB, computed from BTC-USD and USD-RUB",
         "PROLONGED, 12 min old",
         "0.0500 % apart",
@@ -81,13 +81,32 @@ fn conversion_names_the_legs_of_a_computed_price() {
 }
 
 #[test]
+fn conversion_shows_the_prices_of_the_legs_and_their_sources() {
+    let legs = json!([
+        { "direction": "BTC-USD", "price": "91000.50", "inverse": false, "as_of": NOW, "kind": "agreed", "sources": ["kraken", "okx"] },
+        { "direction": "USD-RUB", "price": "90.00", "inverse": false, "as_of": NOW, "kind": "official", "sources": ["cbr"],
+          "official_day": "2025-12-31" },
+    ]);
+    let step = json!({ "direction": "BTC-RUB", "price": "8190045.00", "inverse": false, "as_of": NOW, "kind": "computed",
+                       "legs": ["BTC-USD", "USD-RUB"], "leg_prices": legs, "sources": ["kraken", "okx", "cbr"] });
+    let text = conversion_step(&serde_json::from_value(step).unwrap());
+    assert_eq!(
+        text,
+        "  times 8190045.00 of BTC-RUB, computed from BTC-USD and USD-RUB\n    \
+         91000.50 of BTC-USD, agreed by kraken, okx\n    \
+         times 90.00 of USD-RUB, official rate by cbr of 2025-12-31"
+    );
+}
+
+#[test]
 fn conversion_names_the_bank_of_an_official_rate() {
     let step = json!({ "direction": "EUR-USD", "price": "1.0833", "inverse": true, "as_of": NOW, "kind": "official",
                        "sources": ["ecb"], "official_day": "2025-12-31" });
     let value = json!({
         "from": "USD", "to": "EUR", "amount": "1", "result": "0.92", "decimals": 2, "rounding": "half_even",
-        "rate": "0.9231", "path": "inverse", "steps": [step], "as_of": NOW, "simulated": false,
+        "rate": "0.9231", "path": "inverse", "steps": [step], "as_of": NOW, "simulated": false, "known_error_percent": "0.0049",
     });
     let text = conversion(&serde_json::from_str(&value.to_string()).unwrap(), "buydesk price");
     assert!(text.contains("divided by 1.0833 of EUR-USD, official rate by ecb of 2025-12-31"), "{text}");
+    assert!(text.contains("; the banks that publish the rate are at most 0.0049 % apart"), "{text}");
 }

@@ -46,11 +46,12 @@ pub fn operations(operations: &[Operation], next_command: Option<&str>) -> Strin
     format!("{}{}", operation_table(operations), next.unwrap_or_default())
 }
 
-/// Formats an operation that a command requested.
-pub fn new_operation(operation: &Operation) -> String {
+/// Formats an operation that a command requested. `currency` is the currency of the wallet, if it is known.
+pub fn new_operation(operation: &Operation, currency: Option<Currency>) -> String {
     let Operation { operation_type, amount, balance, .. } = operation;
     let done = if adds_money(*operation_type) { "Deposited" } else { "Withdrew" };
-    format!("{done} {amount}. The balance is {balance}.\n{}", operation_table([operation]))
+    let unit = currency.map(|currency| format!(" {currency}")).unwrap_or_default();
+    format!("{done} {amount}{unit}. The balance is {balance}{unit}.\n{}", operation_table([operation]))
 }
 
 fn operation_table<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Table {

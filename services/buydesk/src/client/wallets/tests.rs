@@ -146,7 +146,9 @@ fn operations_show_their_direction() {
     let text = render::operations(&all, Some("buydesk wallet operations"));
     assert_eq!((text.matches("+0.00082143").count(), text.matches("-0.00082143").count()), (3, 3), "{text}");
     assert!(text.ends_with("\nMore operations: buydesk wallet operations"), "{text}");
-    assert!(render::new_operation(&all[3]).starts_with("Withdrew 0.00082143. The balance is 1.00000000.\n"));
+    let shown = |currency| render::new_operation(&all[3], currency);
+    assert!(shown(Some(Currency::BTC)).starts_with("Withdrew 0.00082143 BTC. The balance is 1.00000000 BTC.\n"));
+    assert!(shown(None).starts_with("Withdrew 0.00082143. The balance is 1.00000000.\n"));
 }
 
 #[test]

@@ -41,9 +41,9 @@ fn more_than_the_maximum_needs_an_option() {
 #[test]
 fn durations_have_a_unit_and_models_exclude_each_other() {
     for (arguments, part) in [
-        ("--duration 30", "must be at most a day, such as 500ms, 30s, 2m or 1h"),
+        ("--duration 30", "must be 30 with ms, s, m or h, such as 30s"),
         ("--duration 25h", "must be at most a day"),
-        ("--duration -1s", "must be at most a day"),
+        ("--duration -1s", "must be a whole number with ms, s, m or h, such as 500ms, 30s, 2m or 1h"),
         ("--connections 3 --rate 5", "cannot be used with"),
         ("--connections 0", "must be a whole number from 1"),
     ] {

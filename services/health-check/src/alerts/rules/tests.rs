@@ -149,3 +149,16 @@ fn refused_orders_missing_and_prolonged_prices_and_a_low_limit_are_faults() {
     ];
     assert_eq!(found(&health(&[], &orders)), expected);
 }
+
+#[test]
+fn subjects_are_everything_that_a_fault_can_be_about() {
+    let parts = json!([
+        { "name": "journal", "ready": true }, { "name": "source:kraken", "ready": true }, { "name": "price:GBP", "ready": true },
+    ]);
+    let orders = json!({ "accepted": true, "prices": [{ "currency": "EUR", "accepted": true }] });
+    let names: Vec<_> = subjects(&health(&[service("rates", &parts, &[])], &orders)).collect();
+    for name in ["rates", "host-1-42", "kraken", "GBP", "EUR", "orders", "limit", "database", "cache"] {
+        assert!(names.iter().any(|known| known == name), "{name} is not in {names:?}");
+    }
+    assert!(!names.iter().any(|name| name.contains(':')), "{names:?}");
+}

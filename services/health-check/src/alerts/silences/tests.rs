@@ -8,6 +8,10 @@ fn silence(alert: Option<&str>, service: Option<&str>, for_secs: u64) -> NewSile
     NewSilence { alert, service, for_secs, created_by: "ada".to_owned(), reason: "an upgrade".to_owned() }
 }
 
+fn subjects() -> BTreeSet<String> {
+    ["a", "b", "database", "db-proxy", "rates"].map(str::to_owned).into()
+}
+
 fn alert(name: &str, subject: &str, service: &str) -> Alert {
     Alert {
         name: name.to_owned(),
@@ -30,7 +34,7 @@ fn silence_matches_its_alert_and_its_service_until_it_ends() {
         (alert("ServiceMissing", "db-proxy", "db-proxy"), alert("CommitsFail", "database", "db-proxy"));
     let matches = |new: NewSilence, secs| {
         let mut silences = Silences::default();
-        silences.add(new, instants_at(0).wall).unwrap();
+        silences.add(new, &subjects(), instants_at(0).wall).unwrap();
         silences.remove_ended(instants_at(secs).wall);
         [&missing, &commits].map(|alert| silences.matching_silence(alert).is_some())
     };
@@ -44,7 +48,7 @@ fn silence_matches_its_alert_and_its_service_until_it_ends() {
 #[test]
 fn invalid_silence_is_refused_with_every_invalid_field() {
     let fields = |new: NewSilence| {
-        let error = Silences::default().add(new, instants_at(0).wall).unwrap_err();
+        let error = Silences::default().add(new, &subjects(), instants_at(0).wall).unwrap_err();
         error.fields().join(" ")
     };
     assert_eq!(fields(silence(None, None, 60)), "alert");
@@ -55,10 +59,19 @@ fn invalid_silence_is_refused_with_every_invalid_field() {
 }
 
 #[test]
+fn misspelt_service_is_refused_with_the_names_that_alerts_can_be_about() {
+    let error = Silences::default().add(silence(None, Some("db-prxy"), 60), &subjects(), instants_at(0).wall);
+    let Err(Error::Invalid(errors)) = error else { panic!("{error:?}") };
+    assert_eq!(errors[0].field, "service");
+    let expected = "must be one of a, b, database, db-proxy, rates, but is \"db-prxy\" (did you mean db-proxy?)";
+    assert_eq!(errors[0].message, expected);
+}
+
+#[test]
 fn removed_silence_is_not_listed_and_cannot_be_removed_again() {
     let mut silences = Silences::default();
-    let later = silences.add(silence(None, Some("a"), 200), instants_at(0).wall).unwrap();
-    let first = silences.add(silence(None, Some("b"), 100), instants_at(0).wall).unwrap();
+    let later = silences.add(silence(None, Some("a"), 200), &subjects(), instants_at(0).wall).unwrap();
+    let first = silences.add(silence(None, Some("b"), 100), &subjects(), instants_at(0).wall).unwrap();
     assert_eq!(silences.list(), [first.clone(), later.clone()]);
     assert_eq!(silences.remove(&first.id), Ok(()));
     assert_eq!(silences.remove(&first.id), Err(Error::UnknownSilence));
@@ -69,9 +82,9 @@ fn removed_silence_is_not_listed_and_cannot_be_removed_again() {
 fn number_of_silences_is_limited() {
     let mut silences = Silences::default();
     for _ in 0..MAX_SILENCES {
-        silences.add(silence(None, Some("a"), 60), instants_at(0).wall).unwrap();
+        silences.add(silence(None, Some("a"), 60), &subjects(), instants_at(0).wall).unwrap();
     }
-    assert!(silences.add(silence(None, Some("a"), 60), instants_at(59).wall).is_err());
+    assert!(silences.add(silence(None, Some("a"), 60), &subjects(), instants_at(59).wall).is_err());
     // Silences that have ended do not count.
-    assert!(silences.add(silence(None, Some("a"), 60), instants_at(60).wall).is_ok());
+    assert!(silences.add(silence(None, Some("a"), 60), &subjects(), instants_at(60).wall).is_ok());
 }
