@@ -169,14 +169,14 @@ pub enum Clock {
 pub struct VirtualClock {
     start: Instant,
     /// The wall time at `start`, in microseconds since 1970.
-    origin: AtomicI64,
+    wall_at_start: AtomicI64,
 }
 
 /// One moment on two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
     pub wall: Timestamp,
-    /// Advances steadily, whatever the wall clock is set to. It has no relation to a date.
+    /// Advances steadily. A change of the wall clock does not affect it. It has no relation to a date.
     pub monotonic: Duration,
 }
 
@@ -186,8 +186,8 @@ impl ClockReading {
         self.monotonic.saturating_sub(earlier.monotonic)
     }
 
-    /// The time that the wall clock shows at `later` if the wall clock is not set in between. Only the monotonic time of
-    /// `later` is used.
+    /// The wall time at `later`, if the wall clock was not set between `self` and `later`. Only the monotonic time of `later`
+    /// is used.
     pub fn expected_at(self, later: Self) -> Timestamp {
         self.wall.plus(later.elapsed_since(self))
     }
@@ -196,15 +196,15 @@ impl ClockReading {
 impl Clock {
     /// A clock that shows `now` and advances with the clock of tokio. Its memory is never freed, so it is only for tests.
     pub fn starting_at(now: Timestamp) -> Self {
-        let clock = VirtualClock { start: Instant::now(), origin: AtomicI64::new(now.micros()) };
+        let clock = VirtualClock { start: Instant::now(), wall_at_start: AtomicI64::new(now.micros()) };
         Self::Virtual(Box::leak(Box::new(clock)))
     }
 
     pub fn now(self) -> Timestamp {
         match self {
             Self::System => Timestamp::now(),
-            Self::Virtual(VirtualClock { start, origin }) => {
-                Timestamp(origin.load(Ordering::Relaxed)).plus(start.elapsed())
+            Self::Virtual(VirtualClock { start, wall_at_start }) => {
+                Timestamp(wall_at_start.load(Ordering::Relaxed)).plus(start.elapsed())
             }
         }
     }
@@ -223,13 +223,15 @@ impl Clock {
     /// # Panics
     /// For the system clock.
     pub fn set(self, now: Timestamp) {
-        let Self::Virtual(VirtualClock { start, origin }) = self else { panic!("only a virtual clock can be set") };
-        origin.store(now.minus(start.elapsed()).micros(), Ordering::Relaxed);
+        let Self::Virtual(VirtualClock { start, wall_at_start }) = self else {
+            panic!("only a virtual clock can be set")
+        };
+        wall_at_start.store(now.minus(start.elapsed()).micros(), Ordering::Relaxed);
     }
 }
 
-/// The time since the machine started, including the time in which it was suspended. So the end of a suspension is not mistaken
-/// for a change of the wall clock.
+/// The time since the machine started, including the time in which it was suspended. A suspension is therefore not mistaken for a
+/// change of the wall clock.
 #[cfg(target_os = "linux")]
 fn system_uptime() -> Duration {
     use rustix::time::{ClockId, clock_gettime};

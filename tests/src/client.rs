@@ -7,7 +7,7 @@ use common::clients::http_client;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
-/// Every request is answered within this time, also while a dependency of the service is unavailable.
+/// Every request is answered within this time, even while a dependency of the service is unavailable.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How much of a request body a failed assertion shows.
@@ -56,8 +56,8 @@ impl Client {
     }
 }
 
-/// Follows `_links.next` from `path` to the last page. Returns the elements of `data` in the order shown. `get` returns the page of a
-/// path.
+/// Follows `_links.next` from `path` to the last page. Returns the elements of `data` of all pages, in order. `get` returns the
+/// page of a path.
 pub async fn all_pages(path: &str, mut get: impl AsyncFnMut(String) -> Value) -> Vec<Value> {
     let (mut elements, mut next) = (Vec::new(), Some(path.to_owned()));
     while let Some(path) = next {
@@ -151,10 +151,10 @@ impl Response {
     pub fn invalid_fields(&self, fields: &[&str]) {
         let problem = self.problem(422, "validation_failed");
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();
-        let mut named: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
+        let mut actual: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
         let mut expected = fields.to_vec();
-        named.sort_unstable();
+        actual.sort_unstable();
         expected.sort_unstable();
-        assert_eq!(named, expected, "{}", self.description());
+        assert_eq!(actual, expected, "{}", self.description());
     }
 }

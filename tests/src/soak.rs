@@ -1,5 +1,5 @@
-//! Hours of load at half of the highest rate of the services. Resident memory and file descriptors of each process must stay flat,
-//! and every acknowledged order must be stored once and unchanged. Balances must follow from the acknowledged movements.
+//! Hours of load at half of the full load of the services. Resident memory and file descriptors of each process must stay flat,
+//! and every acknowledged order must be stored once and unchanged. Balances must equal the sum of the acknowledged movements.
 
 mod generator;
 mod ledger;
@@ -25,9 +25,9 @@ use crate::{
     servers::PrivateServer,
 };
 
-/// How long the full load is measured.
-const FULL_LOAD: Duration = Duration::from_secs(20);
-/// This time at the start of the measurement is ignored, because connections are opened and caches are filled.
+/// How long the full load is sent.
+const FULL_LOAD_DURATION: Duration = Duration::from_secs(20);
+/// The measurement of the full load begins after this time, when connections are open and caches are filled.
 const WARM_UP: Duration = Duration::from_secs(5);
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
@@ -35,7 +35,7 @@ const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 const LIMIT: &str = "20000000";
 /// The load was sustained if at least this share of the planned requests was sent.
 const SUSTAINED_PERCENT: u64 = 95;
-/// At most one request in this many may be answered with 503 or not at all.
+/// A run fails if more than one in this many requests is answered with 503 or not answered.
 const MIN_REQUESTS_PER_FAILURE: u64 = 10_000;
 
 /// The result of a run on one stack.
@@ -61,7 +61,7 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
     let generator = Generator::start(&platform, &ledger, &wallets, Rate::Full);
     tokio::time::sleep(WARM_UP).await;
     let (before, start) = (ledger.requests(), Instant::now());
-    tokio::time::sleep(FULL_LOAD.saturating_sub(WARM_UP)).await;
+    tokio::time::sleep(FULL_LOAD_DURATION.saturating_sub(WARM_UP)).await;
     let full_rate = per_second(ledger.requests() - before, start.elapsed());
     generator.stop().await;
     let rate = (full_rate / 2).max(1);
@@ -90,9 +90,10 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
     let orders = ledger.acknowledged();
     violations.extend(ledger.check(&url, LIMIT.parse::<Sats>().unwrap()).await);
     violations.extend(wallets.check(&platform).await);
-    let shown = &platform.summary().await["count"];
-    if *shown != orders {
-        violations.push(format!("WRONG SUMMARY: fetch-orders counts {shown} orders, and {orders} were acknowledged"));
+    let summary_count = &platform.summary().await["count"];
+    if *summary_count != orders {
+        violations
+            .push(format!("WRONG SUMMARY: fetch-orders counts {summary_count} orders, and {orders} were acknowledged"));
     }
     let summary = format!(
         "{stack:?}: {} min at {rate} requests/s, {requests} requests, {failed} failed, {orders} orders and {} movements acknowledged; \

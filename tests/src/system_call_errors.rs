@@ -14,8 +14,8 @@ pub struct SystemCallErrors {
 }
 
 impl SystemCallErrors {
-    /// A command prefix: starts the command that is appended to it with these errors. strace runs beside the process, which
-    /// keeps its id.
+    /// Returns a command prefix. A command that is appended to it runs with these errors. strace runs as a separate process,
+    /// so the id of the started process is the id of the command.
     pub fn launcher(self) -> Vec<String> {
         let Self { call, error, nth } = self;
         let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error={error}:when={nth}"));
@@ -26,8 +26,8 @@ impl SystemCallErrors {
 }
 
 /// Ends the injection. The process continues without errors.
-pub fn end_injection(process: u32) {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+pub fn end_injection(process_id: u32) {
+    let status = fs::read_to_string(format!("/proc/{process_id}/status")).unwrap();
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim();
     assert_ne!(tracer, "0", "strace does not run");
     assert!(Command::new("sh").args(["-c", &format!("kill -TERM {tracer}")]).status().unwrap().success());

@@ -75,7 +75,7 @@ impl FieldError {
         self.message.starts_with(IS_REQUIRED)
     }
 
-    /// The name that an unknown field probably means. `None` if the field is known, or if no name is near.
+    /// The name that an unknown field probably means. `None` if the field is known, or if no known name is similar.
     pub fn meant_name(&self) -> Option<&str> {
         self.message.strip_prefix(IS_UNKNOWN)?.strip_prefix(DID_YOU_MEAN)?.strip_suffix('?')
     }

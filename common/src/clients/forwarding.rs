@@ -29,10 +29,10 @@ const PART_DEADLINE: Duration = Duration::from_secs(45);
 const MAX_IN_PROGRESS: usize = 1024;
 
 /// The request headers that are forwarded.
-const REQUEST_HEADERS: &[HeaderName] = &[header::ACCEPT, header::ACCEPT_ENCODING, header::IF_NONE_MATCH];
+const FORWARDED_REQUEST_HEADERS: &[HeaderName] = &[header::ACCEPT, header::ACCEPT_ENCODING, header::IF_NONE_MATCH];
 /// The response headers that are not forwarded. They concern only the connection (RFC 9110, section 7.6.1), or this service
 /// sets them itself.
-const OWN_HEADERS: &[&str] =
+const EXCLUDED_RESPONSE_HEADERS: &[&str] =
     &["connection", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", RequestId::HEADER];
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -102,8 +102,9 @@ impl ForwardingClient {
         Self { forwards_credentials: true, ..self }
     }
 
-    /// Sends a GET, and returns when the response begins. While the service cannot be reached, or closes its connection without a
-    /// response, the request is retried for a short time, as in every other call, so that a restart of the service causes no error.
+    /// Sends a GET, and returns when the response begins. If the service cannot be reached, or closes its connection without a
+    /// response, the request is retried for a short time, as in every other call. A restart of the service therefore causes no
+    /// error.
     pub async fn get(&self, read: ForwardedRead<'_>) -> Result<ForwardedResponse, ForwardingError> {
         let permit = self.permits.clone().try_acquire_owned().map_err(|_| ForwardingError::TooMany(self.service))?;
         let response = timeout(HEAD_DEADLINE, self.open(read)).await.unwrap_or_else(|_elapsed| {
@@ -111,7 +112,7 @@ impl ForwardingClient {
             Err(CallError::InvalidResponse(self.service, reason))
         })?;
         let (status, mut headers) = (response.status(), response.headers().clone());
-        for name in OWN_HEADERS {
+        for name in EXCLUDED_RESPONSE_HEADERS {
             headers.remove(*name);
         }
         Ok(ForwardedResponse { status, headers, body: parts(response.bytes_stream(), permit).boxed() })
@@ -142,12 +143,13 @@ impl ForwardingClient {
 
 fn request_headers(read: ForwardedRead<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for name in REQUEST_HEADERS {
+    for name in FORWARDED_REQUEST_HEADERS {
         for value in read.headers.get_all(name) {
             headers.append(name, value.clone());
         }
     }
-    // The other service limits the rate of each client. It uses these addresses if it trusts this service.
+    // The other service limits the request rate of each client. It reads the address of the client from this header if it
+    // trusts this service.
     for value in read.headers.get_all(FORWARDED_FOR) {
         headers.append(FORWARDED_FOR, value.clone());
     }
@@ -170,7 +172,7 @@ fn parts(
             Ok(part) => part?.map_err(io::Error::other),
             Err(_elapsed) => Err(io::Error::from(io::ErrorKind::TimedOut)),
         };
-        // Nothing follows an error.
+        // The stream ends after an error.
         let rest = part.is_ok().then_some(body);
         Some((part, (rest, permit)))
     })

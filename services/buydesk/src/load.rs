@@ -1,6 +1,6 @@
 //! `buydesk load`: sends many requests to a running platform, and measures rates and latencies.
 //!
-//! [`pace`] sends the requests of a [`workload`] at the right times. [`recording`] records the responses. [`report`] is the result.
+//! [`pace`] sends the requests of a [`workload`] at the scheduled times. [`recording`] records the responses. [`report`] is the result.
 
 mod acknowledged;
 mod commands;
@@ -46,10 +46,10 @@ use crate::{
     client::{ApiClient, ClientError, Endpoint, print_line},
 };
 
-/// The exit code after the second Ctrl-C: that of a command that SIGINT ends, as in a shell.
+/// The exit code after the second Ctrl-C. Shells report this code, 128 + SIGINT, for a command that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
-/// Ends the process if the user presses Ctrl-C again, for example while the load is checked.
+/// Waits for the first Ctrl-C. Ends the process at the second, for example while the load is checked.
 async fn exit_on_second_signal(first: CancellationToken) {
     first.cancelled().await;
     eprintln!("Waiting for the last responses. Ctrl-C ends the command without a report.");
@@ -58,7 +58,7 @@ async fn exit_on_second_signal(first: CancellationToken) {
     }
 }
 
-fn not_writable(path: &Path, error: &io::Error) -> ClientError {
+fn report_not_writable(path: &Path, error: &io::Error) -> ClientError {
     let message = format!("The report {} cannot be written: {}.", path.display(), describe_file_error(path, error));
     let next_step = match error.kind() {
         io::ErrorKind::NotFound => "Create the folder, or name another file with --report.",
@@ -107,9 +107,9 @@ impl PreparedLoad {
     ) -> anyhow::Result<Option<Self>> {
         let model = model_of(options)?;
         for ReportFile { path, .. } in &options.report {
-            // A report that cannot be written is an error before the load, not after it.
+            // Fails before the load starts if the report cannot be written.
             let opened = OpenOptions::new().create(true).append(true).open(path);
-            opened.map_err(|error| not_writable(path, &error))?;
+            opened.map_err(|error| report_not_writable(path, &error))?;
         }
         let permitted = permit(client, kind.endpoint, kind.effect, options, json).await?;
         let Some(Permitted { simulated }) = permitted else { return Ok(None) };
@@ -130,7 +130,8 @@ impl PreparedLoad {
         Ok(Some(Self { plan, options: options.clone(), json, transport, rate_limit_advice }))
     }
 
-    /// Sends the load, and prints its progress. The first Ctrl-C ends the load early, so that it is still checked and reported.
+    /// Sends the load, and prints its progress. The first Ctrl-C ends the load early. The load is still checked and
+    /// reported.
     async fn run<W: Workload>(&self, workload: Arc<W>) -> anyhow::Result<Results> {
         let stop = shutdown::on_signal(Duration::ZERO)?.stop;
         tokio::spawn(exit_on_second_signal(stop.clone()));
@@ -176,7 +177,7 @@ impl PreparedLoad {
                 ReportFormat::Html => report.html(),
                 ReportFormat::Json => serde_json::to_string(&report)? + "\n",
             };
-            fs::write(path, text).map_err(|error| not_writable(path, &error))?;
+            fs::write(path, text).map_err(|error| report_not_writable(path, &error))?;
         }
         if json {
             print_line(&serde_json::to_string(&report)?)?;

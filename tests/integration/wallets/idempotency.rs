@@ -1,4 +1,4 @@
-//! A request with the same idempotency key moves the money once, and receives the same response.
+//! Requests with the same idempotency key move money once, and receive the same response.
 
 use std::collections::BTreeSet;
 
@@ -40,15 +40,16 @@ async fn repeated_request_returns_the_same_bytes(stack: Stack) {
         assert_eq!(first.header("idempotency-key"), Some(&key[..100]));
         post(&platform, &operation_path(&from), deposit("1")).await.json(200);
         for _ in 0..2 {
-            let again = post_with_key(&platform, &path, &key[..100], &body).await;
-            assert_eq!((again.status, &again.body), (200, &first.body));
-            assert_eq!(again.header("idempotency-replayed"), Some("true"));
+            let replayed = post_with_key(&platform, &path, &key[..100], &body).await;
+            assert_eq!((replayed.status, &replayed.body), (200, &first.body));
+            assert_eq!(replayed.header("idempotency-replayed"), Some("true"));
         }
         let refused = post_with_key(&platform, &path, &key[..100], &other).await;
         assert_eq!(refused.problem(422, "idempotency_key_reused")["errors"][0]["field"], "Idempotency-Key");
     }
-    let (generated, path) = (deposit("1"), operation_path(&to));
-    let [first, second] = [post(&platform, &path, generated.clone()).await, post(&platform, &path, generated).await];
+    // The service generates a key for each request without a key.
+    let (body, path) = (deposit("1"), operation_path(&to));
+    let [first, second] = [post(&platform, &path, body.clone()).await, post(&platform, &path, body).await];
     assert_ne!(first.header("idempotency-key"), second.header("idempotency-key"));
     assert_eq!((balance(&platform, &from).await, balance(&platform, &to).await), ("98.00".into(), "5.00".into()));
     check_journal(&platform).await;
@@ -70,17 +71,18 @@ async fn concurrent_creations_with_one_key_create_one_wallet(stack: Stack) {
     let responses = requests.join_all().await;
     let bodies: BTreeSet<_> = responses.iter().map(|response| response.json(201).to_string()).collect();
     assert_eq!(bodies.len(), 1);
-    let first = responses.iter().filter(|response| response.header("idempotency-replayed") == Some("false")).count();
-    assert_eq!(first, 1);
+    let first_responses =
+        responses.iter().filter(|response| response.header("idempotency-replayed") == Some("false")).count();
+    assert_eq!(first_responses, 1);
 
     platform.db_proxy.stop().await;
     platform.db_proxy.start().await;
     platform.wallets.wait_until_ready().await;
     let id = responses[0].json(201)["id"].as_str().unwrap().to_owned();
     post(&platform, &operation_path(&id), deposit("5")).await.json(200);
-    let again = post_with_key(&platform, WALLETS_PATH, "one-key", &body).await;
-    assert_eq!((again.status, &again.body), (201, &responses[0].body));
-    assert_eq!(again.header("location"), Some(format!("{WALLETS_PATH}/{id}").as_str()));
+    let replayed = post_with_key(&platform, WALLETS_PATH, "one-key", &body).await;
+    assert_eq!((replayed.status, &replayed.body), (201, &responses[0].body));
+    assert_eq!(replayed.header("location"), Some(format!("{WALLETS_PATH}/{id}").as_str()));
     let other = post_with_key(&platform, WALLETS_PATH, "one-key", &serde_json::json!({ "currency": "EUR" })).await;
     assert_eq!(other.problem(422, "idempotency_key_reused")["errors"][0]["field"], "Idempotency-Key");
     let listed = platform.client.get(platform.wallets.url(WALLETS_PATH)).await.json(200);
@@ -103,8 +105,9 @@ async fn concurrent_requests_with_one_key_move_money_once(stack: Stack) {
     let responses = requests.join_all().await;
     let bodies: BTreeSet<_> = responses.iter().map(|response| response.json(200).to_string()).collect();
     assert_eq!(bodies.len(), 1);
-    let first = responses.iter().filter(|response| response.header("idempotency-replayed") == Some("false")).count();
-    assert_eq!((first, balance(&platform, &id).await), (1, "5.00".into()));
+    let first_responses =
+        responses.iter().filter(|response| response.header("idempotency-replayed") == Some("false")).count();
+    assert_eq!((first_responses, balance(&platform, &id).await), (1, "5.00".into()));
 }
 
 async fn concurrent_different_requests_with_one_key_move_money_once(stack: Stack) {
@@ -133,8 +136,8 @@ async fn replay_survives_restart_of_the_services(stack: Stack) {
     platform.db_proxy.stop().await;
     platform.db_proxy.start().await;
     start_wallets(&platform).await;
-    let again = post_with_key(&platform, &operation_path(&id), "a-key", &deposit("5")).await;
-    assert_eq!((again.status, &again.body), (200, &first.body));
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let replayed = post_with_key(&platform, &operation_path(&id), "a-key", &deposit("5")).await;
+    assert_eq!((replayed.status, &replayed.body), (200, &first.body));
+    assert_eq!(replayed.header("idempotency-replayed"), Some("true"));
     assert_eq!(balance(&platform, &id).await, "5.00");
 }

@@ -6,7 +6,7 @@ const ID: &str = "019b7d5a-1f00-7000-8000-000000000001";
 const TIME: &str = "2026-01-02T03:04:05.000000Z";
 
 #[test]
-fn wallet_shows_the_absent_user_and_the_decimals_of_its_currency() {
+fn wallet_json_contains_a_null_user_and_all_decimals() {
     let wallet = Wallet {
         id: ID.parse().unwrap(),
         currency: Currency::USD,
@@ -37,24 +37,30 @@ fn operation_has_the_documented_form() {
 }
 
 #[test]
-fn each_position_has_one_text() {
+fn cursor_has_exactly_one_text() {
     let id = WalletId(ID.parse::<WalletId>().unwrap().0);
-    let simple = "019b7d5a1f0070008000000000000001";
+    let id_without_hyphens = "019b7d5a1f0070008000000000000001";
     for (cursor, text) in [
-        (VerificationCursor::Wallets(id), format!("w{simple}")),
-        (VerificationCursor::Entries { wallet: id, number: 0x2f }, format!("e{simple}2f")),
-        (VerificationCursor::Movements(MovementId(id.0)), format!("m{simple}")),
+        (VerificationCursor::Wallets(id), format!("w{id_without_hyphens}")),
+        (VerificationCursor::Entries { wallet: id, number: 0x2f }, format!("e{id_without_hyphens}2f")),
+        (VerificationCursor::Movements(MovementId(id.0)), format!("m{id_without_hyphens}")),
     ] {
         assert_eq!(cursor.to_string(), text);
         assert_eq!(text.parse(), Ok(cursor));
     }
-    for text in
-        ["", "w", "é", &format!("x{simple}"), &format!("w{simple}1"), &format!("e{simple}"), &format!("e{simple}02")]
-    {
+    for text in [
+        "",
+        "w",
+        "é",
+        &format!("x{id_without_hyphens}"),
+        &format!("w{id_without_hyphens}1"),
+        &format!("e{id_without_hyphens}"),
+        &format!("e{id_without_hyphens}02"),
+    ] {
         assert!(text.parse::<VerificationCursor>().is_err(), "{text}");
     }
     assert_eq!("n1f".parse(), Ok(OperationCursor(31)));
-    assert_eq!(format!("w{simple}").parse(), Ok(WalletCursor(id)));
+    assert_eq!(format!("w{id_without_hyphens}").parse(), Ok(WalletCursor(id)));
     for text in ["n0", "n01", "n-1", "o1", "n"] {
         assert!(text.parse::<OperationCursor>().is_err(), "{text}");
     }

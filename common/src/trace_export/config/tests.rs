@@ -30,7 +30,7 @@ fn path_of_traces_is_added_to_the_endpoint() {
 }
 
 #[test]
-fn sampler_and_its_ratio_are_read() {
+fn sampler_is_selected_by_its_name_and_ratio() {
     let default = "ParentBased(TraceIdRatioBased(1.0))";
     for (pairs, sampler) in [
         (&[][..], default),

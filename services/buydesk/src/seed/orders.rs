@@ -1,6 +1,6 @@
 //! `buydesk seed orders`: fills a database with orders.
 //!
-//! The order store of db-proxy decides and stores the orders, in large batches and with idempotency keys.
+//! The orders are placed through the order store of db-proxy, in large batches. Each order has its own idempotency key.
 
 use std::time::Duration;
 

@@ -57,15 +57,15 @@ struct Candidate<'a> {
 }
 
 impl SourcePool {
-    /// The first `active` sources are active until the API selects others.
+    /// `active` is how many sources, counted from the first, are active until the API selects other sources.
     pub(crate) fn new(
         sources: Vec<Box<dyn Source>>,
         active: usize,
         config: PollConfig,
         metrics: UpdaterMetrics,
     ) -> Self {
-        let all = sources.iter().map(|source| (source.name(), source.kind())).collect();
-        let active_sources = Arc::new(ActiveSources::new(all, active, config.min_voters));
+        let names_and_kinds = sources.iter().map(|source| (source.name(), source.kind())).collect();
+        let active_sources = Arc::new(ActiveSources::new(names_and_kinds, active, config.min_voters));
         let now = config.clock.now();
         let pairs: BTreeSet<_> = sources.iter().flat_map(|source| source.pairs().to_vec()).collect();
         let pollers = sources.into_iter().map(|source| Arc::new(Poller::new(source, now))).collect();
@@ -196,7 +196,7 @@ impl SourcePool {
             tracing::info!(
                 source,
                 ?backoff,
-                "source is not polled: a backoff that another instance or an earlier run stored is in effect"
+                "source is not polled: it has a backoff, stored by another instance or by an earlier run"
             );
         }
     }
@@ -228,8 +228,8 @@ impl SourcePool {
         let (own_interval, interval) = (poller.source.poll_interval(), self.config.poll_interval);
         match poller.source.kind() {
             CourseKind::Fixing => latest.age(due) <= MAX_FIXING_AGE,
-            // One poll of an index may fail. The age of its ticker is not checked here, because the ticker of an index is
-            // already old when it is received. The price contains the time of the ticker, and expires accordingly.
+            // One poll of an index may fail. The age is counted from the request, because a ticker of an index is already
+            // old when it is received. The time at which the ticker was observed limits how long its price is valid.
             CourseKind::Index => due.saturating_duration_since(latest.requested) <= own_interval * 2 + interval,
             CourseKind::Trade => {
                 let max_age = interval + interval.max(own_interval);

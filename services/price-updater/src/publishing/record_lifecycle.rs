@@ -4,8 +4,8 @@
 //! Each currency has its own state machine; see [`CurrencyLifecycle`]. A currency that loses its price does not affect the
 //! other currencies: its last good price is prolonged, and the other prices stay fresh.
 //!
-//! If there is a price, a record is written in every publish interval, even if nothing has changed. So a cache that has
-//! lost the record receives it again in the next interval. A repeated price keeps its `as_of` and its expiry time.
+//! If there is a price, a record is written in every publish interval, even if nothing has changed. A cache that has
+//! lost the record therefore receives it again in the next interval. A repeated price keeps its `as_of` and its expiry time.
 
 mod currency;
 #[cfg(test)]
@@ -68,7 +68,7 @@ pub(crate) struct CurrencyStatus {
     pub(crate) as_of: Option<Timestamp>,
     /// Whether the last good price is simulated.
     pub(crate) simulated: bool,
-    /// How many consecutive publish intervals, up to the last one, have ended without a new price.
+    /// The number of publish intervals that have ended since the last new price.
     pub(crate) failures: u32,
     /// Why the last attempt to publish a newer price failed. `None` after a success.
     pub(crate) reason: Option<String>,
@@ -104,7 +104,7 @@ impl RecordLifecycle {
     /// Continues with the stored record, which an earlier run or another instance has written. If this instance has a newer
     /// price, it keeps that price.
     ///
-    /// Publish intervals since a price was observed count as failures, whether or not an instance ran in them.
+    /// Every publish interval since the last good price was observed counts as a failure, even if no instance ran in it.
     pub(crate) fn resume(&mut self, stored: Option<&PriceRecord>, now: Timestamp) {
         for (&currency, lifecycle) in &mut self.currencies {
             let stored = stored.and_then(|stored| Some((stored.price(currency)?, stored.simulated)));
@@ -131,7 +131,7 @@ impl RecordLifecycle {
             let change = lifecycle.publish(outcomes.get(&currency).unwrap_or(&not_priced), now);
             changes.extend(change.map(|change| CurrencyChange { currency, change }));
         }
-        LifecycleStep { write: self.write(now), changes }
+        LifecycleStep { write: self.record_write(now), changes }
     }
 
     /// Replaces or prolongs the prices that would expire before the next poll. `None` if there are no such prices.
@@ -152,10 +152,10 @@ impl RecordLifecycle {
             let change = outcomes.get(&currency).and_then(|outcome| lifecycle.renew(outcome, now));
             changes.extend(change.map(|change| CurrencyChange { currency, change }));
         }
-        Some(LifecycleStep { write: self.write(now), changes })
+        Some(LifecycleStep { write: self.record_write(now), changes })
     }
 
-    /// When the first published price must be prolonged. `None` if no published price can be prolonged.
+    /// When the published price that expires first must be prolonged. `None` if no published price can be prolonged.
     pub(crate) fn prolong_at(&self, now: Timestamp) -> Option<Timestamp> {
         let earliest = self.currencies.values().filter_map(|lifecycle| lifecycle.prolongable_until(now)).min();
         earliest.map(|expires_at| expires_at.minus(self.lifetimes.write_margin))
@@ -178,12 +178,17 @@ impl RecordLifecycle {
             Some(CurrencyChange { currency, change: lifecycle.prolong(now)? })
         };
         let changes = due.into_iter().filter_map(prolong).collect();
-        Some(LifecycleStep { write: self.write(now), changes })
+        Some(LifecycleStep { write: self.record_write(now), changes })
     }
 
-    /// The published price in `currency`, if orders use it instead of `outcome`, the outcome of the last poll. `None` in three
-    /// cases: orders have no price, `outcome` is a newer price and is published next, or `outcome` is the published price
-    /// itself and is fresh. If the last good price has expired, and `outcome` is an even older price, returns the expired price.
+    /// The published price in `currency`, if orders use it instead of the agreed price in `outcome`, the outcome of the last
+    /// poll. Returns `None` in three cases:
+    ///
+    /// - No price is published.
+    /// - The agreed price is newer and valid, so it is published next.
+    /// - The agreed price is the published price, and is fresh.
+    ///
+    /// If the last good price has expired, and the agreed price is even older and not valid, returns the last good price.
     pub(crate) fn price_in_use(
         &self,
         currency: Currency,
@@ -202,7 +207,8 @@ impl RecordLifecycle {
         self.currencies.values_mut().for_each(|lifecycle| lifecycle.drop_other_origin(simulated));
     }
 
-    fn write(&self, now: Timestamp) -> Option<RecordWrite> {
+    /// The record of all published prices, with its TTL. `None` if no price is published.
+    fn record_write(&self, now: Timestamp) -> Option<RecordWrite> {
         let simulated =
             self.currencies.values().filter_map(|lifecycle| lifecycle.last_good()).any(|price| price.simulated);
         let prices =

@@ -27,8 +27,9 @@ fn candle(exchanger: &str, minute: u64, close: &str) -> Candle {
 /// Candles of five exchanges with varying courses. One of the exchanges reports wrong values.
 fn varied_candles(minutes: u64) -> Vec<Candle> {
     let names = ["binance", "coinbase", "kraken", "okx", "wrong"];
-    let moments = (0..minutes).flat_map(|minute| names.iter().enumerate().map(move |(n, name)| (minute, n, *name)));
-    let candles = moments.map(|(minute, n, name)| {
+    let minutes_and_exchanges =
+        (0..minutes).flat_map(|minute| names.iter().enumerate().map(move |(n, name)| (minute, n, *name)));
+    let candles = minutes_and_exchanges.map(|(minute, n, name)| {
         let wave = (minute * 7919 % 97) + minute * 3 % 400 + minute * minute % 1009 / 9;
         let value = if name == "wrong" { 36_400 } else { 91_000 + wave + u64::try_from(n).unwrap() * 9 };
         candle(name, minute, &format!("{value}.5"))
@@ -86,7 +87,7 @@ fn save_for_review(name: &str, svg: &str) {
 #[test]
 fn chart_is_well_formed_and_labelled() {
     let svg = chart(&varied_candles(360), 6, 359).to_svg().unwrap();
-    save_for_review("day.svg", &svg);
+    save_for_review("hours.svg", &svg);
     let texts = checked_texts(&svg);
     for part in [
         "BTC-USD 91,234.50",
@@ -116,12 +117,16 @@ fn empty_chart_states_why_it_is_empty() {
 }
 
 #[test]
-fn real_data_is_not_marked_as_simulated_and_a_single_point_is_drawn() {
+fn single_real_point_is_drawn_and_not_marked_as_simulated() {
     let real = Candle { simulated: false, ..candle("kraken", 5, "0.99981") };
     let svg = chart(&[real], 1, 5).to_svg().unwrap();
     save_for_review("point.svg", &svg);
     let texts = checked_texts(&svg);
     assert!(!texts.contains("SIMULATED") && texts.contains("One exchange"), "{texts}");
+}
+
+#[test]
+fn chart_of_a_whole_day_is_well_formed() {
     checked_texts(&chart(&varied_candles(1440), 24, 1440).to_svg().unwrap());
 }
 
@@ -209,22 +214,22 @@ fn index_courses_of_a_traded_pair_are_excluded() {
 /// An outage is a period in which no exchange reports a course.
 #[test]
 fn outage_is_shown_as_a_gap() {
-    let without = |minutes: std::ops::Range<u64>| {
+    let candles_without = |minutes: std::ops::Range<u64>| {
         let is_outage =
             |candle: &Candle| minutes.clone().any(|minute| candle.start == self::candle("x", minute, "1").start);
         varied_candles(60).into_iter().filter(|candle| !is_outage(candle)).collect::<Vec<_>>()
     };
-    let outage = chart(&without(20..35), 1, 59);
+    let outage = chart(&candles_without(20..35), 1, 59);
     assert_eq!(outage.series.segments.iter().map(Vec::len).collect::<Vec<_>>(), [21, 25]);
     let svg = outage.to_svg().unwrap();
     save_for_review("gap.svg", &svg);
     let texts = checked_texts(&svg);
     assert!(texts.contains("with one gap without data") && texts.contains("no data"), "{texts}");
     // An outage of two minutes is shown, too. A single minute without a course is not a gap.
-    assert_eq!(chart(&without(20..22), 1, 59).series.segments.len(), 2);
-    let quiet = chart(&without(20..21), 1, 59);
-    assert_eq!(quiet.series.segments.len(), 1);
-    assert!(!checked_texts(&quiet.to_svg().unwrap()).contains("gap"));
+    assert_eq!(chart(&candles_without(20..22), 1, 59).series.segments.len(), 2);
+    let missing_minute = chart(&candles_without(20..21), 1, 59);
+    assert_eq!(missing_minute.series.segments.len(), 1);
+    assert!(!checked_texts(&missing_minute.to_svg().unwrap()).contains("gap"));
 }
 
 /// The courses change only every fifth minute.

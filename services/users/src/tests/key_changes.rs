@@ -1,4 +1,4 @@
-//! Changes of the terms of a key.
+//! Changes of the name and the rate limit of a key.
 
 use super::*;
 
@@ -39,7 +39,7 @@ async fn change_of_a_key_leaves_absent_fields_and_removes_a_null_limit() {
 }
 
 #[tokio::test]
-async fn every_wrong_field_of_a_change_is_named() {
+async fn change_of_a_key_reports_every_invalid_field() {
     let fixture = Fixture::new();
     let (path, key) = fixture.create_key().await;
     for (patch, fields) in [
@@ -51,11 +51,11 @@ async fn every_wrong_field_of_a_change_is_named() {
         (json!({ "scopes": ["orders"], "expires_at": null, "rate_limit": 5 }), &["scopes", "expires_at", "rate_limit"]),
     ] {
         let refused = fixture.patch(&path, patch.clone()).await;
-        let mut named = refused.invalid_fields();
-        named.sort_unstable();
+        let mut actual = refused.invalid_fields();
+        actual.sort_unstable();
         let mut expected = fields.to_vec();
         expected.sort_unstable();
-        assert_eq!((refused.status, named), (422, expected), "{patch}: {}", refused.body);
+        assert_eq!((refused.status, actual), (422, expected), "{patch}: {}", refused.body);
     }
     assert_eq!(fixture.patch(&path, json!({})).await.body, key, "nothing has changed");
     // Every error about the limit states the range.
@@ -70,8 +70,8 @@ async fn every_wrong_field_of_a_change_is_named() {
 async fn revoked_key_and_key_of_another_user_are_not_changed() {
     let fixture = Fixture::new();
     let (path, _) = fixture.create_key().await;
-    let of_ada = path.replace(&fixture.bob.to_string(), &fixture.ada.to_string());
-    let refused = fixture.patch(&of_ada, json!({ "name": "till" })).await;
+    let path_of_ada = path.replace(&fixture.bob.to_string(), &fixture.ada.to_string());
+    let refused = fixture.patch(&path_of_ada, json!({ "name": "till" })).await;
     assert_eq!((refused.status, refused.code()), (404, "not_found"));
     fixture.send(Method::DELETE, &path, Some(OPERATOR_TOKEN), None).await;
     let refused = fixture.patch(&path, json!({ "name": "till" })).await;
@@ -80,7 +80,7 @@ async fn revoked_key_and_key_of_another_user_are_not_changed() {
 }
 
 #[tokio::test]
-async fn failed_change_of_a_key_may_be_repeated() {
+async fn failed_change_of_a_key_states_whether_its_outcome_is_unknown() {
     let fixture = Fixture::new();
     let (path, _) = fixture.create_key().await;
     for (fault, code) in
@@ -89,7 +89,8 @@ async fn failed_change_of_a_key_may_be_repeated() {
         fixture.directory.fail_next(1, fault);
         let failed = fixture.patch(&path, json!({ "name": "till" })).await;
         assert_eq!((failed.status, failed.code()), (503, code));
-        let states_doubt = failed.body["detail"].as_str().unwrap().contains("not known whether the key was changed");
-        assert_eq!(states_doubt, code == "outcome_unknown", "{}", failed.body);
+        let states_unknown_outcome =
+            failed.body["detail"].as_str().unwrap().contains("not known whether the key was changed");
+        assert_eq!(states_unknown_outcome, code == "outcome_unknown", "{}", failed.body);
     }
 }

@@ -28,7 +28,7 @@ use uuid::Uuid;
 pub use self::fault::Fault;
 use self::responses::problem;
 
-/// A movement with its request.
+/// A request to move money, with its outcome.
 struct StoredMovement {
     command: MoveCommand,
     outcome: MoveOutcome,
@@ -47,13 +47,13 @@ struct State {
     creations: Vec<StoredCreation>,
     movements: Vec<StoredMovement>,
     fault: Fault,
-    /// Refuses every movement that was not stored before.
+    /// If set, every new movement is refused with this refusal. A stored movement is replayed.
     refusal: Option<MoveRefused>,
-    /// For each call to move money or to find wallets, the number of movements or of ids in it.
+    /// The number of movements or ids in each call so far, for calls that move money or find wallets.
     batches: Vec<usize>,
     /// The last request to move money.
     requested: Option<MoveCommand>,
-    /// Whether a decision that is final was returned.
+    /// Whether a final decision was returned.
     is_decided: bool,
     /// Whether a request may have been processed although no decision was returned.
     is_indeterminate: bool,
@@ -74,7 +74,7 @@ pub fn refused(reason: MoveRefusalReason) -> MoveRefused {
     MoveRefused { reason, wallet_id: None, balance: None, currency: None }
 }
 
-fn of_refusal(refused: MoveRefused) -> MoveOutcome {
+fn refused_outcome(refused: MoveRefused) -> MoveOutcome {
     MoveOutcome { operation: None, transfer: None, refused: Some(refused), replayed: false }
 }
 
@@ -84,27 +84,27 @@ impl State {
             return if is_same_request(&stored.command, command) {
                 MoveOutcome { replayed: true, ..stored.outcome.clone() }
             } else {
-                of_refusal(refused(MoveRefusalReason::KeyReused))
+                refused_outcome(refused(MoveRefusalReason::KeyReused))
             };
         }
         if let Some(refused) = self.refusal {
-            return of_refusal(refused);
+            return refused_outcome(refused);
         }
         let outcome = match (command.operation, command.transfer) {
-            (Some(operation), None) => self.operate(command.owner, operation),
+            (Some(operation), None) => self.apply_operation(command.owner, operation),
             (None, Some(transfer)) => self.transfer(command.owner, transfer),
-            _ => panic!("the command has not exactly one of operation and transfer: {command:?}"),
+            _ => panic!("the command must have exactly one of operation and transfer: {command:?}"),
         };
         match outcome {
             Ok(outcome) => {
                 self.movements.push(StoredMovement { command: command.clone(), outcome: outcome.clone() });
                 outcome
             }
-            Err(refused) => of_refusal(refused),
+            Err(refused) => refused_outcome(refused),
         }
     }
 
-    fn change(&mut self, id: WalletId, entry: EntryType, units: i64) -> Result<Operation, MoveRefused> {
+    fn change_balance(&mut self, id: WalletId, entry: EntryType, units: i64) -> Result<Operation, MoveRefused> {
         let wallet = self.wallets.iter_mut().find(|wallet| wallet.id == id).expect("the wallet exists");
         let balance = Money::new(wallet.currency, wallet.balance.units() + units);
         wallet.balance = balance.map_err(|_| MoveRefused {
@@ -125,29 +125,29 @@ impl State {
         Ok(operation)
     }
 
-    fn owned(&self, id: WalletId, owner: OwnerFilter) -> Result<Wallet, MoveRefused> {
+    fn find_owned_wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<Wallet, MoveRefused> {
         let wallet = self.wallets.iter().find(|wallet| wallet.id == id && owner.selects(wallet.user_id));
         wallet.cloned().ok_or(MoveRefused { wallet_id: Some(id), ..refused(MoveRefusalReason::WalletNotFound) })
     }
 
-    fn operate(&mut self, owner: OwnerFilter, command: OperationCommand) -> Result<MoveOutcome, MoveRefused> {
-        let wallet = self.owned(command.wallet_id, owner)?;
+    fn apply_operation(&mut self, owner: OwnerFilter, command: OperationCommand) -> Result<MoveOutcome, MoveRefused> {
+        let wallet = self.find_owned_wallet(command.wallet_id, owner)?;
         let units = command.amount.units_of(wallet.currency).map_err(|_| MoveRefused {
             currency: Some(wallet.currency),
             ..refused(MoveRefusalReason::TooManyDecimals)
         })?;
         let operation = match command.operation_type {
-            OperationType::Deposit => self.change(wallet.id, EntryType::Deposit, units)?,
-            OperationType::Withdraw => self.change(wallet.id, EntryType::Withdraw, -units)?,
+            OperationType::Deposit => self.change_balance(wallet.id, EntryType::Deposit, units)?,
+            OperationType::Withdraw => self.change_balance(wallet.id, EntryType::Withdraw, -units)?,
         };
         Ok(MoveOutcome { operation: Some(operation), transfer: None, refused: None, replayed: false })
     }
 
     fn transfer(&mut self, owner: OwnerFilter, command: TransferCommand) -> Result<MoveOutcome, MoveRefused> {
-        let (from, to) = (self.owned(command.from, owner)?, self.owned(command.to, owner)?);
+        let (from, to) = (self.find_owned_wallet(command.from, owner)?, self.find_owned_wallet(command.to, owner)?);
         let units = command.amount.units_of(from.currency).unwrap();
-        let paid = self.change(from.id, EntryType::TransferOut, -units)?;
-        let received = self.change(to.id, EntryType::TransferIn, units)?;
+        let paid = self.change_balance(from.id, EntryType::TransferOut, -units)?;
+        let received = self.change_balance(to.id, EntryType::TransferIn, units)?;
         let transfer = serde_json::json!({
             "id": paid.id, "from": from.id, "to": to.id, "currency": from.currency, "amount": paid.amount,
             "from_balance": paid.balance, "to_balance": received.balance, "created_at": paid.created_at,
@@ -215,13 +215,13 @@ impl FakeBackend {
         self.state().refusal = Some(refused);
     }
 
-    /// Moves money as an earlier request did.
+    /// Moves money as if an earlier request had requested it.
     pub fn store_earlier_movement(&self, command: &MoveCommand) {
         let outcome = self.state().decide(command);
         assert!(outcome.refused.is_none(), "{outcome:?}");
     }
 
-    /// For each call to move money or to find wallets until now, the number of movements or of ids in it.
+    /// The number of movements or ids in each call so far, for calls that move money or find wallets.
     pub fn batches(&self) -> Vec<usize> {
         self.state().batches.clone()
     }

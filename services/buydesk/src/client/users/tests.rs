@@ -24,8 +24,8 @@ fn user_reference_is_an_id_or_an_email_address() {
         }
     };
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
-    assert!(matches!(get(id), Ok(UserReference::Id(read)) if read == id.parse().unwrap()));
+    assert!(matches!(get(id), Ok(UserReference::Id(parsed)) if parsed == id.parse().unwrap()));
     let email = "Ada@example.org";
-    assert!(matches!(get(email), Ok(UserReference::Email(read)) if read.as_str() == email));
+    assert!(matches!(get(email), Ok(UserReference::Email(parsed)) if parsed.as_str() == email));
     assert!(get("ada").unwrap_err().contains("must be the id or the e-mail address of a user"));
 }

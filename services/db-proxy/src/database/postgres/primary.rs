@@ -1,12 +1,12 @@
-//! Finds the primary among the hosts, and keeps every connection away from other servers.
+//! Finds the primary among the hosts, and rejects connections to other servers.
 //!
 //! After a failover, an address may lead to the old primary. If the old primary is a standby, it accepts no writes and may
-//! return old rows. If it was frozen or cut off from the network, it may still consider itself the primary for a moment, and
-//! returns old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its timeline.
+//! return old rows. If it was frozen or cut off from the network, it may consider itself the primary for a moment, and
+//! return old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its timeline.
 //! If the timeline of a server is earlier than the timeline of the last acknowledged commit, the server lacks that commit, so
 //! it is not used.
 //!
-//! After a connection failed, all connections that were opened before that moment are closed instead of used, because they may
+//! After a connection fails, all connections that were opened before that moment are closed instead of used, because they may
 //! lead to the same server.
 
 use std::{
@@ -35,7 +35,7 @@ const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// A primary that is read-only for a time is accepted.
+    /// A primary that is temporarily read-only is accepted.
     Read,
     Write,
 }
@@ -87,13 +87,13 @@ impl ServerState {
 pub struct Primary {
     hosts: Vec<PgConnectOptions>,
     pools: Mutex<Vec<PgPool>>,
-    /// The timeline of the server to which a connection for writes was opened last.
-    writer: Mutex<Option<Timeline>>,
+    /// The timeline of the server of the newest connection for writes.
+    writer_timeline: Mutex<Option<Timeline>>,
     /// The newest timeline on which a commit was acknowledged, as far as this process knows.
     confirmed: Mutex<Option<Timeline>>,
     /// Connections that were opened before this moment are not used.
     trusted_since: Mutex<Option<Instant>>,
-    /// Why the last server that was checked is not used. `None` if it is used.
+    /// Why the last check rejected a server. `None` if it accepted the server.
     rejection: Mutex<Option<NotPrimary>>,
     is_searching: AtomicBool,
     /// The index of the host that new connections go to.
@@ -106,7 +106,7 @@ impl Primary {
         let primary = Arc::new(Self {
             hosts,
             pools: Mutex::default(),
-            writer: Mutex::default(),
+            writer_timeline: Mutex::default(),
             confirmed: Mutex::default(),
             trusted_since: Mutex::default(),
             rejection: Mutex::default(),
@@ -119,15 +119,15 @@ impl Primary {
 
     /// A pool of connections to the primary. They are opened when they are first needed.
     pub(super) fn connect_lazy(self: &Arc<Self>, size: u32, access: Access) -> PgPool {
-        // The pools have only weak references to this value, because this value has handles of the pools.
-        let (checker, guard) = (Arc::downgrade(self), Arc::downgrade(self));
+        // The references are weak, because this value holds the pools. Strong references would form a cycle.
+        let (for_check, for_acquire) = (Arc::downgrade(self), Arc::downgrade(self));
         // No ping before each use: the first statement on a dead connection fails and is retried.
         let options =
             PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
         let pool = options
-            .after_connect(move |connection, _| Box::pin(check_server(checker.clone(), connection, access)))
+            .after_connect(move |connection, _| Box::pin(check_server(for_check.clone(), connection, access)))
             .before_acquire(move |_, metadata| {
-                let is_trusted = guard.upgrade().is_none_or(|primary| primary.is_trusted(metadata.age));
+                let is_trusted = for_acquire.upgrade().is_none_or(|primary| primary.is_trusted(metadata.age));
                 Box::pin(async move { Ok(is_trusted) })
             })
             .connect_lazy_with(self.hosts[0].clone());
@@ -141,7 +141,7 @@ impl Primary {
         self.start_search();
     }
 
-    /// Why the last server that was checked is not used. `None` if it is used.
+    /// Why the last check rejected a server. `None` if it accepted the server.
     pub(super) fn rejection(&self) -> Option<NotPrimary> {
         *lock(&self.rejection)
     }
@@ -173,7 +173,7 @@ impl Primary {
 
     /// Reports that the writer's connection acknowledged a commit.
     pub(super) fn confirm_writer(&self) {
-        if let Some(timeline) = *lock(&self.writer) {
+        if let Some(timeline) = *lock(&self.writer_timeline) {
             self.confirm(timeline);
         }
     }
@@ -188,7 +188,7 @@ impl Primary {
     }
 
     /// Stores the result of a check, and logs a rejection if its reason changed.
-    fn record(&self, result: Result<(), NotPrimary>) {
+    fn record_check(&self, result: Result<(), NotPrimary>) {
         let rejection = result.err();
         let previous = std::mem::replace(&mut *lock(&self.rejection), rejection);
         match rejection {
@@ -248,9 +248,9 @@ async fn check_server(
     let Some(primary) = primary.upgrade() else { return Ok(()) };
     let server = ServerState::read(connection).await?;
     let result = primary.check_state(&server, access);
-    primary.record(result);
+    primary.record_check(result);
     if access == Access::Write && result.is_ok() {
-        *lock(&primary.writer) = server.timeline;
+        *lock(&primary.writer_timeline) = server.timeline;
     }
     result.map_err(|reason| {
         primary.start_search();

@@ -76,7 +76,7 @@ impl WalletBackend for FakeBackend {
         limit: u32,
     ) -> Result<Option<Bytes>, CallError> {
         let state = self.state();
-        if state.owned(id, owner).is_err() {
+        if state.find_owned_wallet(id, owner).is_err() {
             return Ok(None);
         }
         let operations = state.operations.get(&id).cloned().unwrap_or_default();

@@ -70,8 +70,8 @@ fn connections_opened_before_a_failure_are_not_trusted() {
 #[test]
 fn rejection_is_cleared_when_a_server_is_used() {
     let primary = primary();
-    primary.record(Err(NotPrimary::Standby));
+    primary.record_check(Err(NotPrimary::Standby));
     assert_eq!(primary.rejection(), Some(NotPrimary::Standby));
-    primary.record(Ok(()));
+    primary.record_check(Ok(()));
     assert_eq!(primary.rejection(), None);
 }
