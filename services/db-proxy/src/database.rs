@@ -26,10 +26,10 @@ pub use self::{
     open_error::OpenError,
     origin::{KnownOrigin, READ_ORIGIN},
     postgres::PostgresDatabase,
-    sqlite::{FileLock, SqliteDatabase},
+    sqlite::{BUSY_TIMEOUT, FileLock, SqliteDatabase},
     statistics::DatabaseStatistics,
     transaction_connection::TransactionConnection,
-    url::{check_url, shown_url, sqlite_path},
+    url::{check_url, host_urls, shown_url, sqlite_path},
 };
 
 /// An open database. Clones share its connections.

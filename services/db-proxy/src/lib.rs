@@ -13,6 +13,7 @@ pub mod database;
 mod documentation;
 mod error;
 pub mod group_commit;
+pub mod maintenance;
 pub mod orders;
 mod preparation;
 pub mod retention;

@@ -27,7 +27,7 @@ use super::{
 /// Number of connections for reads. With a write-ahead log, they never wait for the writer.
 const READERS: u32 = 4;
 /// How long to wait for another process that has locked the file, such as a database browser.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 

@@ -9,7 +9,7 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -33,10 +33,9 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Locks the database file at `path`. Fails if another process has locked it.
+    /// Locks the database file at `path`, which may not exist yet. Fails if another process has locked it.
     pub async fn acquire(path: &Path) -> Result<Self, OpenError> {
-        // Several paths may lead to the same file, for example through a link.
-        let path = &path.canonicalize().map_err(|error| OpenError::of_file(path, &error))?;
+        let path = &resolve(path).map_err(|error| OpenError::of_file(path, &error))?;
         let lock_path = with_suffix(path, ".lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY_FILE);
@@ -58,6 +57,17 @@ impl FileLock {
         }
         write_process(&mut file).map_err(|error| OpenError::of_file(&lock_path, &error))?;
         Ok(Self { _file: Some(file) })
+    }
+}
+
+/// The path without links. Several paths may lead to the same file. Of a file that does not exist, the folder is resolved.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Err(error), Some(folder), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            Ok(folder.canonicalize()?.join(name))
+        }
+        (result, _, _) => result,
     }
 }
 

@@ -19,6 +19,17 @@ async fn second_lock_is_refused_with_the_process_until_the_first_is_released() {
 }
 
 #[tokio::test]
+async fn file_that_does_not_exist_yet_can_be_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.db");
+    let first = FileLock::acquire(&path).await.unwrap();
+    std::fs::write(&path, "").unwrap();
+    FileLock::acquire(&path).await.unwrap_err();
+    drop(first);
+    FileLock::acquire(&path).await.unwrap();
+}
+
+#[tokio::test]
 async fn file_of_a_process_that_has_ended_does_not_lock() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");

@@ -1,0 +1,13 @@
+//! Connections to a database beside the service, for backups: consistent copies, what a database contains, and the check of its journal.
+
+mod journal;
+mod postgres;
+mod sqlite;
+mod summary;
+
+pub use self::{
+    journal::{JournalCheck, check_journal},
+    postgres::{PostgresMaintenance, PostgresServer, is_starting},
+    sqlite::SqliteMaintenance,
+    summary::{DatabaseSummary, WalletTotal},
+};

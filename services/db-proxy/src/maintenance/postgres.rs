@@ -1,0 +1,116 @@
+//! A PostgreSQL server beside the service that uses it.
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+
+use super::{
+    DatabaseSummary,
+    summary::{SUMMARY, WALLET_TOTALS},
+};
+use crate::database::{DatabaseError, host_urls, shown_url};
+
+/// The snapshot of a summary.
+const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
+const SERVER: &str = "
+    select
+        current_setting('server_version_num')::integer,
+        (select system_identifier::text from pg_control_system()),
+        current_database()::text,
+        current_user::text";
+/// The slot ends with its connection. It reserves the write-ahead log from the last checkpoint on at once.
+const HOLD_LOG: &str = "select pg_create_physical_replication_slot($1, true, true)";
+
+/// The SQLSTATE class of a server that starts or stops.
+const STARTING: &str = "57P";
+
+/// A server and the database of the product on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostgresServer {
+    /// As in `server_version_num`, such as 150008.
+    pub version: i32,
+    /// Identifies the data folder and all copies of it.
+    pub system_identifier: String,
+    /// The name of the database.
+    pub database: String,
+    /// The role of the connection, which may read the database.
+    pub role: String,
+}
+
+impl PostgresServer {
+    /// The major version, such as 15.
+    pub fn major_version(&self) -> i32 {
+        self.version / 10_000
+    }
+}
+
+/// A connection to the primary, without the time limits of the service.
+pub struct PostgresMaintenance {
+    connection: PgConnection,
+    /// The URL with the only host of the connection.
+    url: String,
+}
+
+impl PostgresMaintenance {
+    /// Connects to the first host of the URL that is a primary.
+    pub async fn connect(url: &str) -> anyhow::Result<Self> {
+        let mut failure = None;
+        for url in host_urls(url) {
+            let options: PgConnectOptions = url.parse()?;
+            let result = async {
+                let mut connection = options.application_name("buydesk-backup").connect().await?;
+                let is_standby: bool =
+                    sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut connection).await?;
+                Ok::<_, sqlx::Error>((connection, is_standby))
+            };
+            match result.await {
+                Ok((connection, false)) => return Ok(Self { connection, url }),
+                Ok((_, true)) => failure = failure.or(Some(anyhow::anyhow!("the server is a standby"))),
+                Err(error) => failure = Some(error.into()),
+            }
+        }
+        let Some(failure) = failure else { bail!("DATABASE_URL names no host") };
+        Err(failure.context(format!("no primary accepts a connection at {}", shown_url(url))))
+    }
+
+    /// The URL of the host of this connection.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn server(&mut self) -> Result<PostgresServer, sqlx::Error> {
+        let row: (i32, String, String, String) = sqlx::query_as(SERVER).fetch_one(&mut self.connection).await?;
+        let (version, system_identifier, database, role) = row;
+        Ok(PostgresServer { version, system_identifier, database, role })
+    }
+
+    pub async fn summary(&mut self) -> Result<DatabaseSummary, DatabaseError> {
+        let connection = &mut self.connection;
+        connection.execute(BEGIN_SNAPSHOT).await?;
+        let row = sqlx::query(SUMMARY).fetch_one(&mut *connection).await?;
+        let wallets = sqlx::query(WALLET_TOTALS).fetch_all(&mut *connection).await?;
+        connection.execute("commit").await?;
+        DatabaseSummary::from_rows(&row, &wallets)
+    }
+
+    /// Makes the server keep its write-ahead log from now on, until the connection is closed.
+    pub async fn hold_log(&mut self) -> anyhow::Result<()> {
+        let slot = format!("buydesk_backup_{}", uuid::Uuid::new_v4().simple());
+        let query = sqlx::query(HOLD_LOG).bind(slot).execute(&mut self.connection);
+        query.await.context("the server does not reserve its write-ahead log for the time of the backup")?;
+        Ok(())
+    }
+
+    pub async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
+}
+
+/// Whether [`PostgresMaintenance::connect`] failed because the server does not accept connections yet.
+pub fn is_starting(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Io(_)) => true,
+        Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code.starts_with(STARTING)),
+        _ => false,
+    }
+}

@@ -1,0 +1,49 @@
+//! An SQLite file beside the service that uses it.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use super::{
+    DatabaseSummary,
+    summary::{SUMMARY, WALLET_TOTALS},
+};
+use crate::database::{BUSY_TIMEOUT, DatabaseError, OpenError};
+
+/// A connection to an SQLite file that exists.
+pub struct SqliteMaintenance(SqliteConnection);
+
+impl SqliteMaintenance {
+    /// Opens the file. The journal mode of the file does not change.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(BUSY_TIMEOUT);
+        options.connect().await.map(Self).map_err(|error| OpenError::of_sqlite(path, error))
+    }
+
+    /// Writes a copy of the database, as it is in one read transaction, into `copy`: a file that is empty or does not exist. Writers do
+    /// not wait for the copy.
+    pub async fn copy_into(&mut self, copy: &Path) -> anyhow::Result<()> {
+        let name = copy.to_str().with_context(|| format!("the path {} is not UTF-8", copy.display()))?;
+        sqlx::query("vacuum into ?1").bind(name).execute(&mut self.0).await?;
+        Ok(())
+    }
+
+    /// Checks the structure of the file, its constraints and its indexes. Fails with the first problem.
+    pub async fn check_integrity(&mut self) -> anyhow::Result<()> {
+        let result: String = sqlx::query_scalar("pragma integrity_check(1)").fetch_one(&mut self.0).await?;
+        ensure!(result == "ok", "SQLite reports that the file is damaged: {result}");
+        Ok(())
+    }
+
+    pub async fn summary(&mut self) -> Result<DatabaseSummary, DatabaseError> {
+        let mut transaction = self.0.begin().await?;
+        let row = sqlx::query(SUMMARY).fetch_one(&mut *transaction).await?;
+        let wallets = sqlx::query(WALLET_TOTALS).fetch_all(&mut *transaction).await?;
+        DatabaseSummary::from_rows(&row, &wallets)
+    }
+
+    pub async fn close(self) -> Result<(), sqlx::Error> {
+        self.0.close().await
+    }
+}
