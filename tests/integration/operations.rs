@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod backups;
 mod browsers;
 mod buydesk_up;
 mod command_line;

@@ -2,9 +2,11 @@
 //! processes, and generates load. `tests/README.md` describes how to add a test.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+pub mod backups;
 pub mod buydesk_up;
 pub mod client;
 pub mod collector;
+pub mod database_rows;
 pub mod environment;
 pub mod exchange_faults;
 pub mod failover;

@@ -14,5 +14,5 @@ pub use self::{
     machine::Machine,
     port::Port,
     private_server::{PrivateServer, redis_command},
-    process::{Process, runs_as_root, send_signal},
+    process::{Process, run_as_server_user, runs_as_root, send_signal, server_folder},
 };

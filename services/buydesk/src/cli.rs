@@ -1,5 +1,6 @@
 //! The commands and options of the command line.
 
+mod backup;
 mod limit;
 mod load;
 mod operations;
@@ -22,6 +23,7 @@ use common::{
 use url::Url;
 
 pub use self::{
+    backup::{BackupArgs, BackupCommand, KeyFileOption, RestoreArgs},
     limit::{LimitCommand, SetLimitArgs},
     load::{
         CheckScope, CompareArgs, LoadCommand, LoadOptions, OrderLoadArgs, PriceLoadArgs, ReportFile, ReportFormat,
@@ -101,6 +103,10 @@ pub enum Command {
     /// Fill a database with generated orders or users, for tests and measurements.
     #[command(subcommand)]
     Seed(Seed),
+    /// Back up the database of `DATABASE_URL` into an encrypted file, while the product may use it.
+    Backup(BackupArgs),
+    /// Restore a backup as a new database, and check it.
+    Restore(RestoreArgs),
     /// Send many requests to a running platform, and measure rates and latencies.
     #[command(subcommand)]
     Load(LoadCommand),

@@ -1,5 +1,6 @@
 //! The program `buydesk`: runs all services in one process, and is the command-line client.
 
+mod backup;
 mod cli;
 mod client;
 mod confirmation;
@@ -15,7 +16,7 @@ use clap::Parser;
 use common::{config::Env, process};
 
 use self::{
-    cli::{Addresses, Arguments, Command, Seed, WalletCommand},
+    cli::{Addresses, Arguments, BackupArgs, BackupCommand, Command, Seed, WalletCommand},
     client::{ApiClient, ClientError, STATUS_UNAVAILABLE, VERIFICATION_INCOMPLETE, error_document},
 };
 
@@ -26,7 +27,7 @@ const INVALID_ARGUMENT: u8 = 2;
 
 /// Runs the command of the command line. An error is printed to standard error. The exit code is then 2 if an argument is
 /// invalid, if `buydesk health` cannot get the status from health-check, or if `buydesk wallet verify` does not reach the end of the
-/// journal, and otherwise 1.
+/// journal; 126 if `buydesk backup fetch-wal` cannot use a file of the archive; and otherwise 1.
 pub fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none()) {
         // Escape sequences show which bytes are wrong.
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
     let failed = match arguments.command {
         Command::Health(_) => STATUS_UNAVAILABLE,
         Command::Wallet(WalletCommand::Verify(_)) => VERIFICATION_INCOMPLETE,
+        Command::Backup(BackupArgs { command: Some(BackupCommand::FetchWal { .. }), .. }) => backup::RECOVERY_MUST_STOP,
         _ => FAILED,
     };
     // Checked before the runtime starts, because the runtime opens files.
@@ -95,7 +97,7 @@ fn exit_code_of(error: &anyhow::Error, failed: u8) -> u8 {
     if is_invalid { INVALID_ARGUMENT } else { failed }
 }
 
-/// Refuses the options of client commands. For `buydesk up` and `buydesk seed`, which use no running platform.
+/// Refuses the options of client commands. For the commands that use no running platform.
 fn refuse_client_options(has_server: bool, has_credentials: bool) -> Result<(), ClientError> {
     let options = match (has_server, has_credentials) {
         (true, _) => "--server is the address of",
@@ -116,7 +118,7 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
             client::print_warning(warning.code(), warning, json);
         }
     }
-    if matches!(command, Command::Up(_) | Command::Seed(_)) {
+    if matches!(command, Command::Up(_) | Command::Seed(_) | Command::Backup(_) | Command::Restore(_)) {
         refuse_client_options(server.is_some(), !credentials.is_empty())?;
     }
     let connect = |env, health_check| ApiClient::new(env, Addresses { server, health_check }, credentials);
@@ -124,6 +126,8 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
         Command::Up(args) => Box::pin(up::run_services(env, &args, descriptors)).await?,
         Command::Seed(Seed::Orders(args)) => seed::seed_orders(env, &args, json).await?,
         Command::Seed(Seed::Users(args)) => seed::seed_users(env, &args, json).await?,
+        Command::Backup(args) => return backup::run_backup_command(env, args, json).await,
+        Command::Restore(args) => return backup::run_restore_command(env, args, json).await,
         Command::Order(command) => client::run_order_command(&connect(env, None)?, command, json).await?,
         Command::Quote(command) => client::run_quote_command(&connect(env, None)?, command, json).await?,
         Command::User(command) => client::run_user_command(&connect(env, None)?, command, json).await?,

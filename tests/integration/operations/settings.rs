@@ -15,10 +15,19 @@ use common::{
     telemetry, trace_export,
 };
 
-/// Variables that no service reads in this test. The first five are for the command-line client; `NO_COLOR` is read only on a
+/// Variables that no service reads in this test. All but the last one are for the command-line client; `NO_COLOR` is read only on a
 /// terminal.
-const READ_ELSEWHERE: [&str; 6] =
-    ["BUYDESK_API_KEY", "BUYDESK_URL", "CREATE_ORDER_URL", "USERS_URL", "WALLETS_URL", "NO_COLOR"];
+const READ_ELSEWHERE: [&str; 9] = [
+    "BACKUP_DIR",
+    "BACKUP_KEY_FILE",
+    "BACKUP_WAL_DIR",
+    "BUYDESK_API_KEY",
+    "BUYDESK_URL",
+    "CREATE_ORDER_URL",
+    "USERS_URL",
+    "WALLETS_URL",
+    "NO_COLOR",
+];
 /// Variables that containers do not receive. Containers log JSON without colours, and do not contain a file with a fault
 /// timeline. They receive their own tokens instead of the internal token, except exchange-sim, which receives no token. Ports
 /// are excluded separately, because they are fixed in the compose file.

@@ -45,6 +45,19 @@ impl PrivateServer {
         Self::new_postgres(Vec::new()).started().await
     }
 
+    /// Like [`PrivateServer::postgres`], with these settings of the form `name=value`.
+    pub async fn postgres_with_settings(settings: &[String]) -> Self {
+        let mut server = Self::new_postgres(Vec::new());
+        server.command.extend(settings.iter().flat_map(|setting| ["-c".to_owned(), setting.clone()]));
+        server.started().await
+    }
+
+    /// Starts PostgreSQL with durable commits in a data folder that exists.
+    pub async fn postgres_in(data: &Path) -> Self {
+        let user = server_user();
+        Self::postgres_command(Vec::new(), data, folder_for(user), user).started().await
+    }
+
     /// Starts PostgreSQL with a database on this disk. The write-ahead log is on another disk.
     pub async fn postgres_with_disk(disk: &SmallDisk) -> Self {
         const DATABASE: &str = "on_small_disk";
@@ -62,9 +75,9 @@ impl PrivateServer {
         server
     }
 
-    fn new_postgres(mut command: Vec<String>) -> Self {
+    fn new_postgres(command: Vec<String>) -> Self {
         let (programs, user) = (PathBuf::from(required_variable("TEST_POSTGRES_BIN")), server_user());
-        let (folder, port) = (folder_for(user), Port::reserve());
+        let folder = folder_for(user);
         let data = folder.path().join("data");
         let mut initdb = Command::new(programs.join("initdb"));
         initdb.arg("-D").arg(&data).args(["-U", "postgres", "--auth", "trust", "-E", "UTF8", "--locale", "C"]);
@@ -74,6 +87,12 @@ impl PrivateServer {
         }
         let output = initdb.output().unwrap();
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        Self::postgres_command(command, &data, folder, user)
+    }
+
+    /// A server that is not started yet. `command` precedes the program.
+    fn postgres_command(mut command: Vec<String>, data: &Path, folder: TempDir, user: Option<ProcessUser>) -> Self {
+        let (programs, port) = (PathBuf::from(required_variable("TEST_POSTGRES_BIN")), Port::reserve());
         let data = data.to_str().unwrap().to_owned();
         let number = port.number.to_string();
         let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=60"];

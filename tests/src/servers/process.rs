@@ -5,7 +5,7 @@ use std::{
     fs::File,
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -112,6 +112,26 @@ pub(super) fn folder_for(user: Option<ProcessUser>) -> TempDir {
     let folder = TempDir::new().unwrap();
     change_owner(folder.path(), user);
     folder
+}
+
+/// A temporary folder of the user that private servers run as.
+pub fn server_folder() -> TempDir {
+    folder_for(server_user())
+}
+
+/// Runs a program in `folder` until it ends, as the user that private servers run as, with these variables only.
+pub fn run_as_server_user(
+    program: &Path,
+    arguments: &[&str],
+    variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    folder: &Path,
+) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(variables).current_dir(folder).stdin(Stdio::null());
+    if let Some(ProcessUser { uid, gid }) = server_user() {
+        command.uid(uid).gid(gid);
+    }
+    command.output().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }
 
 /// Makes `user` the owner of a file or folder. `None` does not change the owner.

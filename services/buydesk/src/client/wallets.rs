@@ -16,7 +16,7 @@ use common::{
 };
 use serde::Serialize;
 
-pub use self::verification::VERIFICATION_INCOMPLETE;
+pub use self::verification::{VERIFICATION_INCOMPLETE, describe_violation};
 use self::{advice::advice, render::ShownTransfer};
 use super::{
     ApiClient,

@@ -45,7 +45,7 @@ pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) ->
             if json {
                 listed.push(violation);
             } else {
-                progress.suspend(|| print_line(&describe(&violation)))?;
+                progress.suspend(|| print_line(&describe_violation(&violation)))?;
             }
         }
     }
@@ -153,7 +153,7 @@ fn summary(checked: CheckedRows, violations: u64) -> String {
 }
 
 /// A violation, such as `balance_differs: wallet ID: the balance is not that after the last entry`.
-fn describe(violation: &Violation) -> String {
+pub fn describe_violation(violation: &Violation) -> String {
     let Violation { kind, wallet_id, number, movement_id, order_id } = violation;
     let kind_name = serde_json::to_value(kind).ok();
     let kind_name = kind_name.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();

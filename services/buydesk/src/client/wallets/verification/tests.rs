@@ -107,7 +107,7 @@ fn violation_names_its_kind_and_its_rows() {
     };
     let explanation = "the balance after the entry is not the balance before it plus its amount";
     let expected = format!("wrong_balance_after: wallet {WALLET}, entry 7, movement {WALLET}: {explanation}");
-    assert_eq!(describe(&violation), expected);
+    assert_eq!(describe_violation(&violation), expected);
 }
 
 #[test]

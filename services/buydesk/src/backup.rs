@@ -1,0 +1,179 @@
+//! `buydesk backup` and `buydesk restore`: encrypted backups of the database of either engine.
+//!
+//! `docs/backups.md` is the manual, and ADR 23 has the reasons. The modules, lowest first: [`stream`] encrypts, [`key`] has the key,
+//! [`header`] and [`manifest`] describe a backup, [`file`] writes and reads backup files. [`sqlite`] and [`postgres`] back up and restore
+//! a database, [`wal`] archives the write-ahead log, and [`report`] prints the results.
+
+mod file;
+mod header;
+mod key;
+mod manifest;
+mod postgres;
+mod report;
+mod settings;
+mod sqlite;
+mod stream;
+mod wal;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{bail, ensure};
+use common::{config::Env, time::Timestamp};
+use db_proxy::database::sqlite_path;
+use serde_json::json;
+
+use self::{
+    file::{BackupFile, WrittenFile},
+    header::{ContentKind, Header},
+    key::BackupKey,
+    manifest::Manifest,
+    postgres::LogSource,
+    report::{BackupReport, CheckReport, Limit},
+    settings::Settings,
+};
+use crate::{
+    cli::{BackupArgs, BackupCommand, RestoreArgs},
+    client::{ClientError, print_line},
+};
+
+/// The exit code of `buydesk backup fetch-wal` if a file of the archive cannot be used. PostgreSQL then stops, and does not take the failure
+/// for the end of the archive.
+pub const RECOVERY_MUST_STOP: u8 = 126;
+/// The exit code of `buydesk backup fetch-wal` if the archive has no such file.
+const NOT_IN_ARCHIVE: u8 = 1;
+
+/// Runs `buydesk backup`.
+pub async fn run_backup_command(env: Env, args: BackupArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let BackupArgs { to, key, command } = args;
+    let Some(command) = command else {
+        back_up(Settings::of_database(env, key, to)?, json).await?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    match command {
+        BackupCommand::Key { file } => make_key(&file, json)?,
+        BackupCommand::Check { file, key } => check(&file, &settings::read_key(env, key)?, json)?,
+        BackupCommand::Wal { path, to, key } => {
+            let (key, folder) = settings::key_and_archive(env, key, to)?;
+            wal::archive(&path, &folder, &key)?;
+        }
+        BackupCommand::FetchWal { name, path, from, key } => {
+            let (key, folder) = settings::key_and_archive(env, key, from)?;
+            if !wal::fetch(&name, &path, &folder, &key)? {
+                eprintln!("{name} is not in the archive {}", folder.display());
+                return Ok(ExitCode::from(NOT_IN_ARCHIVE));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_key(path: &Path, json: bool) -> anyhow::Result<()> {
+    let (id, name) = (BackupKey::create(path)?, path.display());
+    print_line(&if json {
+        json!({ "key_file": path, "key_id": id }).to_string()
+    } else {
+        format!(
+            "The key {id} is in {name}. Set BACKUP_KEY_FILE to this file, and keep a copy of it in another place: without the key, no \
+             backup can be restored."
+        )
+    })
+}
+
+/// The header of a backup that is made now.
+fn new_header(content: ContentKind, source: String, key: &BackupKey) -> Header {
+    let program = env!("CARGO_PKG_VERSION").to_owned();
+    Header { content, source, created_at: Timestamp::now(), program, key_id: key.id() }
+}
+
+/// The name of a new backup file, such as `buydesk-20260102T030405Z-sqlite.backup`. Names sort by time.
+fn file_name(header: &Header) -> String {
+    let time = header.created_at.to_datetime().format("%Y%m%dT%H%M%SZ");
+    let engine = if header.content == ContentKind::Sqlite { "sqlite" } else { "postgresql" };
+    format!("buydesk-{time}-{engine}.backup")
+}
+
+async fn back_up(settings: Settings, json: bool) -> anyhow::Result<()> {
+    let start = std::time::Instant::now();
+    let Settings { database_url, limit, folder, key } = settings;
+    let url = database_url.expose();
+    let MadeBackup { path, header, manifest, written } = match url.strip_prefix("sqlite:") {
+        Some(path) => sqlite::back_up(Path::new(sqlite_path(path)), &folder, key).await?,
+        None => postgres::back_up(url, &folder, key).await?,
+    };
+    let summary = &manifest.summary;
+    let limit = Limit::of(limit, summary);
+    BackupReport { path: &path, header: &header, written: &written, summary, limit, duration: start.elapsed() }
+        .print(json)
+}
+
+/// A backup that was written and read back.
+struct MadeBackup {
+    path: PathBuf,
+    header: Header,
+    manifest: Manifest,
+    written: WrittenFile,
+}
+
+fn check(path: &Path, key: &BackupKey, json: bool) -> anyhow::Result<()> {
+    let file = BackupFile::open(path)?;
+    let header = file.header().clone();
+    let (manifest, content) = if header.content == ContentKind::Wal {
+        (None, file.read_all(key)?)
+    } else {
+        let (manifest, content) = file.read(key, |reader| Manifest::read(reader))?;
+        (Some(manifest), content)
+    };
+    CheckReport { path, header: &header, content: &content, manifest: manifest.as_ref() }.print(json)
+}
+
+/// Runs `buydesk restore`.
+pub async fn run_restore_command(env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let content = BackupFile::open(&args.file)?.header().content;
+    let for_postgres = args.to_time.is_some() || args.wal_from.is_some() || args.no_wal;
+    match content {
+        ContentKind::Sqlite if for_postgres => {
+            let message = "--to-time, --wal-from and --no-wal are for backups of PostgreSQL, and this is a backup of SQLite: it \
+                           contains the state of one moment";
+            Err(ClientError::invalid_arguments(message).into())
+        }
+        ContentKind::Sqlite => restore_sqlite(env, args, json).await,
+        ContentKind::Postgresql => restore_postgres(env, args, json).await,
+        ContentKind::Wal => {
+            bail!("{} is {content}, which is restored with a base backup", args.file.display())
+        }
+    }
+}
+
+async fn restore_sqlite(env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let start = std::time::Instant::now();
+    let Settings { database_url, limit, key, .. } = Settings::of_database(env, args.key, None)?;
+    let configured = database_url.expose().strip_prefix("sqlite:").map(|path| PathBuf::from(sqlite_path(path)));
+    let Some(target) = args.to.or(configured) else {
+        let message = "this is a backup of SQLite, and DATABASE_URL is an address of PostgreSQL; use --to to name the file to create";
+        return Err(ClientError::invalid_arguments(message).into());
+    };
+    ensure!(!target.as_os_str().is_empty(), "--to is empty; it must be the path of the file to create");
+    let restored = sqlite::restore(&args.file, &target, key).await?;
+    let limit = Limit::of(limit, &restored.summary);
+    restored.report(&args.file, &target, limit, start.elapsed()).print(json)
+}
+
+async fn restore_postgres(mut env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let start = std::time::Instant::now();
+    let Some(target) = args.to.filter(|target| !target.as_os_str().is_empty()) else {
+        let message =
+            "--to is missing: this is a backup of a PostgreSQL server, so --to must name the data folder to create";
+        return Err(ClientError::invalid_arguments(message).into());
+    };
+    let key_file = settings::key_path(&mut env, args.key.clone());
+    let folder = args.wal_from.unwrap_or_else(|| settings::archive_folder(&mut env));
+    let Settings { limit, key, .. } = Settings::of_database(env, args.key, None)?;
+    let log =
+        if args.no_wal { LogSource::Backup } else { LogSource::Archive { folder, key_file, until: args.to_time } };
+    let restored = postgres::restore(&args.file, &target, log, key).await?;
+    let limit = Limit::of(limit, &restored.summary);
+    restored.report(&args.file, &target, limit, start.elapsed()).print(json)
+}

@@ -1,0 +1,229 @@
+//! Encrypted files: written to a temporary name, read back, and only then renamed.
+//!
+//! The content is compressed before it is encrypted, because encrypted bytes cannot be compressed. `docs/backups.md` describes the format.
+
+use std::{
+    fs::{DirBuilder, File},
+    io::{self, BufReader, ErrorKind, Read, Write},
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use ring::digest;
+use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
+
+use super::{
+    header::{Header, Preamble},
+    key::{BackupKey, random, to_hex},
+    stream::{OpeningReader, SealingWriter},
+};
+
+const OWNER_ONLY_FOLDER: u32 = 0o700;
+/// The end of the names of files that are being written.
+const PARTIAL: &str = ".partial";
+
+/// What was written to a file or read from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The length of the content.
+    pub bytes: u64,
+    /// The SHA-256 of the content, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A file that was written and read back.
+#[derive(Debug, Clone)]
+pub struct WrittenFile {
+    pub content: Content,
+    /// The length of the file.
+    pub bytes: u64,
+}
+
+/// Writes a new file. `write_content` writes the content. Under the name `target`, the file exists only if it is complete, on disk, and was
+/// read back. Fails if `target` exists.
+pub fn write_new(
+    target: &Path,
+    header: Header,
+    key: &BackupKey,
+    write_content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<WrittenFile> {
+    let name = target.display();
+    let (Some(folder), Some(file_name)) = (target.parent(), target.file_name()) else {
+        bail!("{name} is not the path of a file")
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    create_folder(folder)?;
+    ensure!(!exists(target)?, "{name} exists already");
+    let prefix = format!(".{}.", file_name.to_string_lossy());
+    let temporary = tempfile::Builder::new().prefix(&prefix).suffix(PARTIAL).tempfile_in(folder);
+    let temporary = temporary.with_context(|| format!("no file can be created in {}", folder.display()))?;
+    let preamble = Preamble::new(header, random()?)?;
+    let content = write_encrypted(temporary.as_file(), &preamble, key, write_content);
+    let content = content.with_context(|| format!("{name} was not written"))?;
+    let bytes = temporary.as_file().metadata()?.len();
+    let verify = || {
+        // Without this, the file would be read from memory and not from the disk.
+        let _ = fadvise(temporary.as_file(), 0, None, Advice::DontNeed);
+        let read = BackupFile::open(temporary.path())?.read_all(key)?;
+        ensure!(read == content, "its content is not what was written");
+        Ok(())
+    };
+    verify().with_context(|| format!("{name} was not kept, because it cannot be read back"))?;
+    place(temporary.path(), target)?;
+    // The file is now known under another name.
+    let _ = temporary.into_temp_path().keep();
+    Ok(WrittenFile { content, bytes })
+}
+
+fn write_encrypted(
+    mut file: &File,
+    preamble: &Preamble,
+    key: &BackupKey,
+    write_content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<Content> {
+    file.write_all(&preamble.bytes)?;
+    let sealing = SealingWriter::new(file, key.file_key(&preamble.salt), preamble.bytes.clone());
+    let mut measured = Measured::new(GzEncoder::new(sealing, Compression::fast()));
+    write_content(&mut measured)?;
+    let (compressing, content) = measured.finish();
+    let file = compressing.finish()?.finish()?;
+    file.sync_all()?;
+    Ok(content)
+}
+
+/// Gives a file that is on disk its final name. Fails if `target` exists.
+pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
+    let name = target.display();
+    renameat_with(CWD, path, CWD, target, RenameFlags::NOREPLACE).map_err(|error| match io::Error::from(error) {
+        error if error.kind() == ErrorKind::AlreadyExists => anyhow!("{name} exists already"),
+        error => anyhow!("{name} cannot be created: {error}"),
+    })?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synchronized = File::open(folder).and_then(|folder| folder.sync_all());
+    synchronized.with_context(|| format!("the folder {} cannot be written to disk", folder.display()))
+}
+
+/// Creates a folder and its parents, with permissions for the user of the process only.
+pub fn create_folder(folder: &Path) -> anyhow::Result<()> {
+    let created = DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder);
+    created.with_context(|| format!("the folder {} cannot be created", folder.display()))
+}
+
+/// Whether a file, a folder or a link has this path.
+pub fn exists(path: &Path) -> anyhow::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(anyhow!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+/// A file whose header was read. Nothing is authenticated yet.
+pub struct BackupFile<'a> {
+    path: &'a Path,
+    file: BufReader<File>,
+    preamble: Preamble,
+}
+
+impl<'a> BackupFile<'a> {
+    pub fn open(path: &'a Path) -> anyhow::Result<Self> {
+        let name = path.display();
+        let file = File::open(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => anyhow!("the backup file {name} does not exist"),
+            _ => anyhow!("the backup file {name} cannot be read: {error}"),
+        })?;
+        ensure!(!file.metadata()?.is_dir(), "{name} is a folder, and not a backup file");
+        let mut file = BufReader::new(file);
+        let preamble = Preamble::read(&mut file, path)?;
+        Ok(Self { path, file, preamble })
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.preamble.header
+    }
+
+    /// Passes the content to `read_content`, and then checks that it ends where the file ends. Returns the result of `read_content`.
+    pub fn read<T>(
+        self,
+        key: &BackupKey,
+        read_content: impl FnOnce(&mut dyn Read) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(T, Content)> {
+        let Self { path, file, preamble: Preamble { header, salt, bytes } } = self;
+        let name = path.display();
+        let key_id = key.id();
+        ensure!(
+            header.key_id == key_id,
+            "the backup file {name} was encrypted with the key {}, and the key file contains the key {key_id}",
+            header.key_id
+        );
+        let damaged = || format!("the backup file {name} cannot be used");
+        let opening = OpeningReader::new(file, key.file_key(&salt), bytes).with_context(damaged)?;
+        let mut measured = Measured::new(GzDecoder::new(opening));
+        let output = read_content(&mut measured).with_context(damaged)?;
+        io::copy(&mut measured, &mut io::sink()).with_context(damaged)?;
+        let (mut decompressing, content) = measured.finish();
+        // The end of the file is authenticated only when it is reached.
+        let rest = io::copy(decompressing.get_mut(), &mut io::sink()).with_context(damaged)?;
+        ensure!(rest == 0, "the backup file {name} cannot be used: bytes follow the end of its content");
+        Ok((output, content))
+    }
+
+    /// Reads and checks the whole file.
+    pub fn read_all(self, key: &BackupKey) -> anyhow::Result<Content> {
+        self.read(key, |_| Ok(())).map(|((), content)| content)
+    }
+}
+
+/// The content of a file that is not encrypted.
+pub fn measure(file: File) -> io::Result<Content> {
+    let mut measured = Measured::new(file);
+    io::copy(&mut measured, &mut io::sink())?;
+    Ok(measured.finish().1)
+}
+
+/// Counts and hashes what is written to it or read from it.
+struct Measured<T> {
+    inner: T,
+    digest: digest::Context,
+    bytes: u64,
+}
+
+impl<T> Measured<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, digest: digest::Context::new(&digest::SHA256), bytes: 0 }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    fn finish(self) -> (T, Content) {
+        (self.inner, Content { bytes: self.bytes, sha256: to_hex(self.digest.finish().as_ref()) })
+    }
+}
+
+impl<W: Write> Write for Measured<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.add(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<R: Read> Read for Measured<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.add(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The key that encrypts backups: 32 random bytes in a file.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use ring::{
+    aead::{CHACHA20_POLY1305, LessSafeKey, UnboundKey},
+    hkdf::{HKDF_SHA256, KeyType, Salt},
+    rand::{SecureRandom, SystemRandom},
+};
+
+const KEY_BYTES: usize = 32;
+/// The length of the random value from which, with the key, the key of one file is derived.
+pub const SALT_BYTES: usize = 32;
+/// The first line of a key file.
+const FIRST_LINE: &str = "buydesk backup key 1";
+const OWNER_ONLY: u32 = 0o600;
+/// The permissions of users who neither own the file nor belong to its group.
+const OTHERS: u32 = 0o007;
+/// No key file is longer.
+const MAX_FILE_BYTES: u64 = 1024;
+const FILE_KEY: &[u8] = b"buydesk backup: key of a file";
+const KEY_ID: &[u8] = b"buydesk backup: id of a key";
+const KEY_ID_BYTES: usize = 8;
+
+/// A key. It is never printed.
+pub struct BackupKey([u8; KEY_BYTES]);
+
+impl BackupKey {
+    /// Makes a key and writes it to a new file, which only its owner may read. Returns the id of the key.
+    pub fn create(path: &Path) -> anyhow::Result<String> {
+        let key = Self(random()?);
+        let name = path.display();
+        let created = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path);
+        let mut file = created.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                anyhow!(
+                    "{name} exists already. A key is never overwritten, because the backups that it encrypted need it"
+                )
+            }
+            _ => anyhow!("{name} cannot be created: {error}"),
+        })?;
+        let written = writeln!(file, "{FIRST_LINE}\n{}", to_hex(&key.0)).and_then(|()| file.sync_all());
+        written.with_context(|| format!("{name} cannot be written"))?;
+        Ok(key.id())
+    }
+
+    /// Reads a key file.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display();
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                anyhow!("the key file {name} does not exist; `buydesk backup key {name}` makes a key")
+            }
+            _ => anyhow!("the key file {name} cannot be read: {error}"),
+        })?;
+        ensure!(metadata.is_file(), "the key file {name} is not a file");
+        ensure!(
+            metadata.permissions().mode() & OTHERS == 0,
+            "every user of this machine has access to the key file {name}; run `chmod o= {name}`"
+        );
+        ensure!(metadata.len() <= MAX_FILE_BYTES, "{name} is not a key file: it is longer than {MAX_FILE_BYTES} bytes");
+        let text = fs::read(path).with_context(|| format!("the key file {name} cannot be read"))?;
+        Self::parse(&text).with_context(|| format!("{name} is not a key file of `buydesk backup key`"))
+    }
+
+    fn parse(text: &[u8]) -> anyhow::Result<Self> {
+        let text = str::from_utf8(text).ok().context("it is not text")?;
+        let Some((first, rest)) = text.split_once('\n') else { bail!("it has less than two lines") };
+        ensure!(first.trim_end() == FIRST_LINE, "its first line is not \"{FIRST_LINE}\"");
+        let key = from_hex(rest.trim_end());
+        Ok(Self(key.with_context(|| format!("its second line is not {} hexadecimal digits", 2 * KEY_BYTES))?))
+    }
+
+    /// Names the key without revealing it.
+    pub fn id(&self) -> String {
+        let mut id = [0; KEY_ID_BYTES];
+        let derived = Salt::new(HKDF_SHA256, &[]).extract(&self.0);
+        let filled = derived.expand(&[KEY_ID], Length(KEY_ID_BYTES)).and_then(|id_bytes| id_bytes.fill(&mut id));
+        filled.expect("the length of the id is far below the maximum of HKDF");
+        to_hex(&id)
+    }
+
+    /// The key of one file.
+    pub fn file_key(&self, salt: &[u8; SALT_BYTES]) -> LessSafeKey {
+        let derived = Salt::new(HKDF_SHA256, salt).extract(&self.0);
+        let key = derived.expand(&[FILE_KEY], &CHACHA20_POLY1305);
+        LessSafeKey::new(UnboundKey::from(key.expect("the length of the key is far below the maximum of HKDF")))
+    }
+}
+
+/// Random bytes of the operating system.
+pub fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| anyhow!("the operating system supplies no random bytes"))?;
+    Ok(bytes)
+}
+
+/// The length of a derived value.
+struct Length(usize);
+
+impl KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
+    let mut bytes = [0; KEY_BYTES];
+    if text.len() != 2 * KEY_BYTES || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests;

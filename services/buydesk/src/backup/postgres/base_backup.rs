@@ -1,0 +1,124 @@
+//! `pg_basebackup`: a copy of all files of a running server.
+
+use std::{
+    io::{self, Read, Write},
+    process::{Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context, anyhow, bail};
+use url::Url;
+
+use super::programs::find_base_backup;
+
+/// The copy contains the part of the write-ahead log that makes it consistent. The server flushes its memory at once, and does not wait for
+/// its next checkpoint.
+const ARGUMENTS: [&str; 6] =
+    ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=buydesk"];
+/// The parameters of a URL, without hyphens, and the variables of libpq with the same meaning.
+const PARAMETERS: [(&str, &str); 9] = [
+    ("host", "PGHOST"),
+    ("hostaddr", "PGHOSTADDR"),
+    ("port", "PGPORT"),
+    ("user", "PGUSER"),
+    ("password", "PGPASSWORD"),
+    ("sslmode", "PGSSLMODE"),
+    ("sslrootcert", "PGSSLROOTCERT"),
+    ("sslcert", "PGSSLCERT"),
+    ("sslkey", "PGSSLKEY"),
+];
+
+/// A base backup that can be made.
+pub struct BaseBackup {
+    command: Command,
+}
+
+impl BaseBackup {
+    /// A base backup of the server with this URL, which names one host, and this major version.
+    pub fn of(url: &str, version: i32) -> anyhow::Result<Self> {
+        let mut command = Command::new(find_base_backup(version)?);
+        command.args(ARGUMENTS).envs(connection_variables(url)?).env("LC_MESSAGES", "C");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(Self { command })
+    }
+
+    /// Makes the backup and writes it as a tar file.
+    pub fn write(mut self, writer: &mut dyn Write) -> anyhow::Result<()> {
+        let mut child = self.command.spawn().context("pg_basebackup cannot be started")?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (Some(mut stdout), Some(mut stderr)) = (stdout, stderr) else { bail!("pg_basebackup has no output") };
+        let messages = thread::spawn(move || {
+            let mut text = String::new();
+            // What was read before an error is kept.
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        let copied = io::copy(&mut stdout, writer);
+        if copied.is_err() {
+            // The program would wait for ever for somebody who reads its output.
+            let _ = child.kill();
+        }
+        drop(stdout);
+        let status = child.wait()?;
+        let messages = messages.join().unwrap_or_default();
+        copied?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(anyhow!(
+            "pg_basebackup failed: {}. The role of DATABASE_URL needs the attribute REPLICATION, and pg_hba.conf must permit it to connect to \
+             \"replication\"",
+            messages.trim().trim_end_matches('.')
+        ))
+    }
+}
+
+/// The variables of libpq for a URL. Unlike the arguments of a program, other users of the machine do not see them.
+fn connection_variables(url: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
+    // The error must not show the URL, which may contain a password.
+    let url = Url::parse(url).map_err(|error| anyhow!("DATABASE_URL cannot be parsed: {error}"))?;
+    let decode = |text: &str| {
+        url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes()).next().map(|(text, _)| text.into_owned())
+    };
+    let host = url.host_str().filter(|host| !host.is_empty()).and_then(decode);
+    let host = host.map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned());
+    let parts = [
+        ("PGHOST", host),
+        ("PGPORT", url.port().map(|port| port.to_string())),
+        ("PGUSER", decode(url.username())),
+        ("PGPASSWORD", url.password().and_then(decode)),
+    ];
+    let mut variables: Vec<_> = parts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    for (name, value) in url.query_pairs() {
+        let name = name.replace('-', "");
+        if let Some((_, variable)) = PARAMETERS.iter().find(|(parameter, _)| *parameter == name) {
+            variables.push((variable, value.into_owned()));
+        }
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_have_every_part_of_the_url() {
+        let variables = connection_variables(
+            "postgres://ada:p%40s+s@db.example:6432/orders?ssl-mode=verify-full&hostaddr=10.0.0.7",
+        )
+        .unwrap();
+        let expected = [
+            ("PGHOST", "db.example"),
+            ("PGPORT", "6432"),
+            ("PGUSER", "ada"),
+            ("PGPASSWORD", "p@s+s"),
+            ("PGSSLMODE", "verify-full"),
+            ("PGHOSTADDR", "10.0.0.7"),
+        ];
+        assert_eq!(variables, expected.map(|(name, value)| (name, value.to_owned())));
+        assert_eq!(connection_variables("postgres://[::1]/orders").unwrap(), [("PGHOST", "::1".to_owned())]);
+        let socket = connection_variables("postgres:///orders?host=/run/postgresql").unwrap();
+        assert_eq!(socket, [("PGHOST", "/run/postgresql".to_owned())]);
+    }
+}

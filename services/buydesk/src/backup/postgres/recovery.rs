@@ -1,0 +1,67 @@
+//! The files of a restored server.
+
+use std::{
+    fs::DirBuilder,
+    io::{self, ErrorKind, Read},
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context, bail, ensure};
+
+use super::programs::ServerPrograms;
+use crate::backup::{file::BackupFile, key::BackupKey, manifest::Manifest};
+
+/// PostgreSQL refuses a data folder that other users may read.
+const OWNER_ONLY_FOLDER: u32 = 0o700;
+
+/// Unpacks a base backup into the new folder `data`, and compares each file with the manifest of the server.
+pub fn unpack(backup: &Path, data: &Path, key: &BackupKey) -> anyhow::Result<(Manifest, ServerPrograms)> {
+    let ((manifest, programs), _) = BackupFile::open(backup)?.read(key, |reader| {
+        let manifest = Manifest::read(reader)?;
+        let server = manifest.server.as_ref().context("it does not name its server")?;
+        let programs = ServerPrograms::find(server.major_version())?;
+        DirBuilder::new().mode(OWNER_ONLY_FOLDER).create(data)?;
+        extract(reader, data)?;
+        Ok((manifest, programs))
+    })?;
+    // The log is checked when it is applied.
+    let mut verify = Command::new(&programs.verify_backup);
+    verify.args(["--no-parse-wal", "--quiet"]).arg(data).env("LC_MESSAGES", "C").stdin(Stdio::null());
+    let output = verify.output().context("pg_verifybackup cannot be started")?;
+    ensure!(
+        output.status.success(),
+        "the files of the backup are not those of its manifest: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok((manifest, programs))
+}
+
+/// Extracts a tar file into a folder.
+fn extract(reader: &mut dyn Read, data: &Path) -> anyhow::Result<()> {
+    let mut command = Command::new("tar");
+    command.args(["--extract", "--file=-", "--same-permissions", "--no-same-owner", "--directory"]).arg(data);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = child.context("tar cannot be started; install the Debian package tar")?;
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    let (Some(mut stdin), Some(mut stderr)) = (stdin, stderr) else { bail!("tar has no input") };
+    let messages = thread::spawn(move || {
+        let mut text = String::new();
+        // What was read before an error is kept.
+        let _ = stderr.read_to_string(&mut text);
+        text
+    });
+    let copied = io::copy(reader, &mut stdin);
+    drop(stdin);
+    let status = child.wait()?;
+    let messages = messages.join().unwrap_or_default();
+    match copied {
+        // If tar ended early, its status and its messages state why.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    ensure!(status.success(), "tar failed: {}", messages.trim());
+    Ok(())
+}

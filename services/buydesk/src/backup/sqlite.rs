@@ -1,0 +1,127 @@
+//! Backups of an SQLite file.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow, ensure};
+use db_proxy::{
+    database::{Database, FileLock},
+    maintenance::{SqliteMaintenance, check_journal},
+};
+
+use super::{
+    MadeBackup, file, file::BackupFile, file_name, header::ContentKind, key::BackupKey, manifest::Manifest, new_header,
+    report::Restored,
+};
+
+const OWNER_ONLY_FILE: u32 = 0o600;
+/// The files that SQLite creates beside a database file.
+const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Backs up the database file into a new file in `folder`, while the product may use the database.
+pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::Result<MadeBackup> {
+    let name = database.display();
+    ensure!(file::exists(database)?, "the database file {name} does not exist; DATABASE_URL names the database");
+    // The copy is not encrypted, so it is stored beside the database, and not beside the backups.
+    let copy = tempfile::Builder::new().prefix(".buydesk-backup-").tempfile_in(parent_of(database));
+    let copy = copy.with_context(|| format!("no copy can be created beside {name}"))?;
+    let mut source = SqliteMaintenance::open(database).await?;
+    let copied = source.copy_into(copy.path()).await;
+    source.close().await?;
+    copied.with_context(|| format!("the database {name} cannot be copied"))?;
+
+    let mut copied = SqliteMaintenance::open(copy.path()).await?;
+    copied.check_integrity().await.with_context(|| format!("the copy of {name} cannot be used"))?;
+    let summary = copied.summary().await.map_err(|error| anyhow!("{name}: {}", error.chain()))?;
+    copied.close().await?;
+
+    let source = fs::canonicalize(database)?.display().to_string();
+    let header = new_header(ContentKind::Sqlite, source, &key);
+    let path = folder.join(file_name(&header));
+    let made = tokio::task::spawn_blocking(move || {
+        let manifest = Manifest { summary, server: None };
+        let written = file::write_new(&path, header.clone(), &key, |writer| {
+            manifest.write(writer)?;
+            io::copy(&mut BufReader::new(File::open(copy.path())?), writer)?;
+            Ok(())
+        })?;
+        anyhow::Ok(MadeBackup { path, header, manifest, written })
+    });
+    made.await?
+}
+
+/// Restores a backup as the file `target`, which must not exist.
+pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Result<Restored> {
+    let name = target.display();
+    require_free(target)?;
+    let folder = parent_of(target);
+    file::create_folder(folder)?;
+    // A process that uses the database keeps its lock also if the file was deleted.
+    let _lock = FileLock::acquire(target).await?;
+    let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);
+    let work = work.with_context(|| format!("no file can be created in {}", folder.display()))?;
+    let restored = work.path().join("restored.db");
+    let manifest = {
+        let (backup, restored) = (backup.to_owned(), restored.clone());
+        let unpacked = tokio::task::spawn_blocking(move || unpack(&backup, &restored, &key));
+        unpacked.await?.with_context(|| format!("{name} was not restored"))?
+    };
+    let mut connection = SqliteMaintenance::open(&restored).await?;
+    connection.check_integrity().await?;
+    let summary = connection.summary().await.map_err(|error| anyhow!(error.chain()))?;
+    connection.close().await?;
+    ensure!(
+        summary == manifest.summary,
+        "{name} was not restored: the database in the backup does not contain what the backup states"
+    );
+    let database = Database::open(&format!("sqlite:{}", restored.display())).await?;
+    let journal = check_journal(&database).await;
+    database.close().await;
+    let journal = journal.map_err(|error| anyhow!(error.chain())).context("the journal cannot be checked")?;
+    File::open(&restored)?.sync_all()?;
+    // Files of another database may have been created in the meantime.
+    require_free(target)?;
+    file::place(&restored, target)?;
+    Ok(Restored { summary, journal, server: None })
+}
+
+/// Writes the database of the backup to a new file.
+fn unpack(backup: &Path, restored: &Path, key: &BackupKey) -> anyhow::Result<Manifest> {
+    let (manifest, _) = BackupFile::open(backup)?.read(key, |reader| {
+        let manifest = Manifest::read(reader)?;
+        let mut file = File::create_new(restored)?;
+        file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY_FILE))?;
+        io::copy(reader, &mut file)?;
+        Ok(manifest)
+    })?;
+    Ok(manifest)
+}
+
+/// Checks that neither the file nor the files that SQLite creates beside it exist.
+fn require_free(target: &Path) -> anyhow::Result<()> {
+    let name = target.display();
+    ensure!(
+        !file::exists(target)?,
+        "{name} exists already, and a database is never overwritten; stop the product and move the file away, or restore to another \
+         file with --to"
+    );
+    for suffix in SUFFIXES {
+        let mut path = target.as_os_str().to_owned();
+        path.push(suffix);
+        let path = PathBuf::from(path);
+        ensure!(
+            !file::exists(&path)?,
+            "{} belongs to another database of the name {name}; move it away",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

@@ -1,0 +1,4 @@
+//! `buydesk backup` and `buydesk restore`.
+
+mod postgres;
+mod sqlite;
