@@ -20,6 +20,7 @@ pub mod process_kills;
 pub mod prometheus;
 pub mod raw_http;
 pub mod reconciliation;
+pub mod restore_drill;
 pub mod rolling_restarts;
 pub mod servers;
 pub mod simulated_exchanges;

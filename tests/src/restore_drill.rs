@@ -1,0 +1,183 @@
+//! The drill of a restore: a database with many orders and wallets is backed up while clients place orders, destroyed, restored, and
+//! compared row by row.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    Stack,
+    backups::{Clients, Site, archive_log, database_time, delete_database, document_of, orders_of, start_platform},
+    buydesk_up::BuydeskUp,
+    database_rows::{DatabaseRows, Differences},
+    terminal::Terminal,
+};
+
+/// Fills wallets. It is short beside the orders, which are seeded.
+const WALLET_LOAD: &str = "load wallets --wallets 100 --connections 8 --duration 10s --check none";
+/// Orders that the clients place before and after each step.
+const ORDERS_BETWEEN: u64 = 50;
+
+/// What was measured and found.
+#[derive(Default)]
+pub struct Report {
+    pub lines: Vec<String>,
+    pub violations: Vec<String>,
+}
+
+impl Report {
+    fn add_line(&mut self, line: impl fmt::Display) {
+        println!("{line}");
+        self.lines.push(line.to_string());
+    }
+
+    fn check(&mut self, what: &str, holds: bool) {
+        if !holds {
+            self.violations.push(format!("WRONG: {what}"));
+        }
+    }
+
+    /// Requires that two databases have the same rows.
+    fn check_equal(&mut self, what: &str, original: &DatabaseRows, restored: &DatabaseRows) {
+        let differences = original.differences(restored);
+        self.violations.extend(differences.unequal().into_iter().map(|line| format!("NOT EQUAL after {what}: {line}")));
+        self.add_line(format!("  {what}: {}", compared(restored, &differences)));
+    }
+}
+
+fn compared(restored: &DatabaseRows, differences: &Differences) -> String {
+    let count = |table| restored.count(table);
+    format!(
+        "{} rows compared, {} tables differ; {} orders, {} wallets, {} movements, {} entries",
+        restored.total(),
+        differences.unequal().len(),
+        count("orders"),
+        count("wallets"),
+        count("movements"),
+        count("entries")
+    )
+}
+
+/// The output of a command and the time that it took.
+struct Timed {
+    document: Value,
+    duration: Duration,
+}
+
+impl Timed {
+    fn run(site: &Site, database: &str, arguments: &[&str]) -> Self {
+        let start = Instant::now();
+        let document = document_of(&site.buydesk(database, arguments));
+        Self { document, duration: start.elapsed() }
+    }
+}
+
+impl fmt::Display for Timed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} s", self.duration.as_secs_f64())
+    }
+}
+
+/// Runs the drill with this number of orders.
+pub async fn run(stack: Stack, orders: u64) -> Report {
+    match stack {
+        Stack::Embedded => run_on_sqlite(orders).await,
+        Stack::Servers => run_on_postgres(orders).await,
+    }
+}
+
+async fn fill(report: &mut Report, site: &Site, url: &str, orders: u64) -> BuydeskUp {
+    let count = orders.to_string();
+    let seeded = Timed::run(site, url, &["seed", "orders", "--count", &count, "--yes"]);
+    report.add_line(format!("  {orders} orders seeded in {seeded}"));
+    let platform = start_platform(url).await;
+    Terminal::new(&platform, None).json(WALLET_LOAD);
+    platform
+}
+
+/// Backs up the database while clients place orders. Returns the backup and the clients, which continue.
+async fn back_up_under_load(report: &mut Report, site: &Site, url: &str, platform: &BuydeskUp) -> (Value, Clients) {
+    let clients = Clients::start(platform);
+    clients.wait_for(ORDERS_BETWEEN).await;
+    let before = clients.placed();
+    let made = Timed::run(site, url, &["backup"]);
+    let during = clients.placed() - before;
+    report.add_line(format!(
+        "  backup in {made}: {} bytes of {}, {during} orders were acknowledged meanwhile",
+        made.document["bytes"], made.document["content_bytes"]
+    ));
+    report.check("orders were placed during the backup", during > 0);
+    clients.wait_for(before + during + ORDERS_BETWEEN).await;
+    (made.document, clients)
+}
+
+async fn run_on_sqlite(orders: u64) -> Report {
+    let mut report = Report::default();
+    report.add_line("SQLite");
+    let site = Site::new(Stack::Embedded);
+    let path = site.path("orders.db");
+    let url = format!("sqlite:{}", path.display());
+    let platform = fill(&mut report, &site, &url, orders).await;
+    let (made, clients) = back_up_under_load(&mut report, &site, &url, &platform).await;
+    let placed = clients.stop().await;
+    platform.kill().await;
+    // Another backup, of the database that nobody changes any more.
+    let quiet = Timed::run(&site, &url, &["backup"]);
+    let original = DatabaseRows::read(&url).await;
+    report.add_line(format!("  backup of the quiet database in {quiet}"));
+    report.check("the load placed its orders", original.count("orders") >= orders + placed);
+    delete_database(&path);
+
+    let restored = Timed::run(&site, &url, &["restore", quiet.document["file"].as_str().unwrap()]);
+    report.add_line(format!("  restore in {restored}"));
+    report.check_equal("restore of the quiet database", &original, &DatabaseRows::read(&url).await);
+    delete_database(&path);
+
+    let restored = Timed::run(&site, &url, &["restore", made["file"].as_str().unwrap()]);
+    let rows = DatabaseRows::read(&url).await;
+    let not_earlier = original.differences(&rows).not_earlier();
+    report.violations.extend(not_earlier.into_iter().map(|line| format!("NOT AN EARLIER STATE: {line}")));
+    report.check("the backup states the orders that it contains", rows.count("orders") == orders_of(&made));
+    report.add_line(format!(
+        "  restore of the backup under load in {restored}: {} of {} orders, each as in the original",
+        rows.count("orders"),
+        original.count("orders")
+    ));
+    report
+}
+
+async fn run_on_postgres(orders: u64) -> Report {
+    let mut report = Report::default();
+    report.add_line("PostgreSQL");
+    let site = Site::new(Stack::Servers);
+    let mut server = site.start_server().await;
+    let url = server.url();
+    let platform = fill(&mut report, &site, &url, orders).await;
+    let (made, clients) = back_up_under_load(&mut report, &site, &url, &platform).await;
+    clients.stop().await;
+    let (at_time, time) = (DatabaseRows::read(&url).await, database_time(&url).await);
+    let clients = Clients::start(&platform);
+    clients.wait_for(ORDERS_BETWEEN).await;
+    clients.stop().await;
+    platform.kill().await;
+    let at_end = DatabaseRows::read(&url).await;
+    report.check("orders follow the point in time", at_end.count("orders") > at_time.count("orders"));
+    archive_log(&url).await;
+    server.stop().await;
+    drop(server);
+
+    let file = made["file"].as_str().unwrap();
+    let to_time = Timed::run(&site, "", &["restore", file, "--to", "at-time", "--to-time", &time]);
+    report.add_line(format!("  restore to the point in time in {to_time}"));
+    let rows = site.rows_of("at-time").await;
+    report.check_equal("restore to the point in time", &at_time, &rows);
+
+    let latest = Timed::run(&site, "", &["restore", file, "--to", "latest"]);
+    report.add_line(format!("  restore to the last transaction in {latest}"));
+    let rows = site.rows_of("latest").await;
+    report.check_equal("restore to the last transaction", &at_end, &rows);
+    report
+}
