@@ -28,7 +28,7 @@ fn file_that_is_no_key_is_refused_with_the_reason() {
     let valid = format!("{FIRST_LINE}\n{digits}\n");
     for (text, mode, reason) in [
         ("", 0o600, "it has less than two lines"),
-        ("-----BEGIN PRIVATE KEY-----\n", 0o600, "its first line is not"),
+        ("-----BEGIN CERTIFICATE-----\n", 0o600, "its first line is not"),
         (&format!("{FIRST_LINE}\n{}\n", &digits[1..]), 0o600, "its second line is not 64 hexadecimal digits"),
         (&format!("{FIRST_LINE}\n+{}\n", &digits[1..]), 0o600, "its second line is not 64 hexadecimal digits"),
         (&"x".repeat(2000), 0o600, "it is longer than 1024 bytes"),
