@@ -186,7 +186,7 @@ class PriceReader(Customer):
         converted, currency = str(amount()), random.choice(CURRENCIES)
 
         def check(conversion):
-            expect("amount", conversion["amount"], converted)
+            expect("amount", Decimal(conversion["amount"]), Decimal(converted))
             # In this direction, the rate is exact.
             exact = Decimal(converted) * Decimal(conversion["rate"])
             expect("result", Decimal(conversion["result"]), exact.quantize(Decimal("0.01")))

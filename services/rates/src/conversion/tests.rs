@@ -251,7 +251,8 @@ fn prolonged_price_is_converted_with_its_state_and_age_and_avoided_where_possibl
 fn age_of_a_conversion_is_that_of_its_agreed_price_and_not_of_an_official_rate() {
     let later = AgreedPrice { as_of: Some(time_at(20)), ..price_with_votes("BTC-USD", "91000.5", 300) };
     let official = vec![official("RUB", &[("USD-RUB", "90", false)], Some(100))];
-    let snapshot = MarketSnapshot { official, ..snapshot(time_at(20), vec![], vec![later]) };
+    let courses = vec![course("ecb", "USD-RUB", "90")];
+    let snapshot = MarketSnapshot { official, ..snapshot(time_at(20), courses, vec![later]) };
     let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
     let conversion = convert_at(&view, "BTC-RUB", "1", 30).unwrap();
     assert_eq!(steps(&conversion), "*BTC-USD *USD-RUB");
