@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub use self::config::Config;
-use self::otlp::Resources;
+use self::otlp::ResourceConfig;
 use crate::{
     clients::http_client,
     concurrency::backoff::Backoff,
@@ -61,7 +61,7 @@ pub fn start(config: Option<Config>, services: &[&'static str]) -> anyhow::Resul
         http: http_client(),
         endpoint,
         headers,
-        resources: Resources { service_name },
+        resources: ResourceConfig { service_name },
         ended,
         counters,
         outage: OutageLog::default(),
@@ -105,7 +105,7 @@ struct Exporter {
     http: reqwest::Client,
     endpoint: Url,
     headers: HeaderMap,
-    resources: Resources,
+    resources: ResourceConfig,
     ended: mpsc::Receiver<SpanData>,
     counters: SpanCounters,
     outage: OutageLog,

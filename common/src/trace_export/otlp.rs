@@ -13,13 +13,13 @@ use prost::Message;
 
 use crate::reporting::instance_name;
 
-/// Describes the services whose spans are sent.
-pub(super) struct Resources {
-    /// Replaces the names of the services.
+/// The configurable attributes of the OTLP resources. Each service is one resource.
+pub(super) struct ResourceConfig {
+    /// If present, replaces the name of every service.
     pub(super) service_name: Option<String>,
 }
 
-impl Resources {
+impl ResourceConfig {
     fn of_service(&self, service: &str) -> Resource {
         let attributes = [
             ("service.name", self.service_name.as_deref().unwrap_or(service)),
@@ -38,7 +38,7 @@ fn attribute((key, value): (&str, &str)) -> KeyValue {
 }
 
 /// The body of a request with these spans. The instrumentation scope of each span has the name of its service.
-pub(super) fn encode(spans: Vec<SpanData>, resources: &Resources) -> Vec<u8> {
+pub(super) fn encode(spans: Vec<SpanData>, resources: &ResourceConfig) -> Vec<u8> {
     let mut spans_by_service: BTreeMap<String, Vec<Span>> = BTreeMap::new();
     for span in spans {
         let service = span.instrumentation_scope.name().to_owned();
@@ -56,7 +56,7 @@ pub(super) fn encode(spans: Vec<SpanData>, resources: &Resources) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans: resource_spans.collect() }.encode_to_vec()
 }
 
-/// How many spans the collector has rejected, by its response. A response that cannot be parsed rejects none.
+/// The number of spans that the collector rejected, as stated in its response. 0 if the response cannot be parsed.
 pub(super) fn rejected_spans(response: &[u8]) -> u64 {
     let response = ExportTraceServiceResponse::decode(response).unwrap_or_default();
     response.partial_success.map_or(0, |partial| u64::try_from(partial.rejected_spans).unwrap_or(0))

@@ -17,7 +17,7 @@ async fn exporter() -> (Exporter, mpsc::Sender<SpanData>, TcpListener) {
         http: http_client(),
         endpoint,
         headers: HeaderMap::from_iter([("x-tenant".parse().unwrap(), "shop".parse().unwrap())]),
-        resources: Resources { service_name: None },
+        resources: ResourceConfig { service_name: None },
         ended,
         counters: SpanCounters::default(),
         outage: OutageLog::default(),

@@ -110,8 +110,9 @@ pub type WriteResult<D> = Result<D, WriteError>;
 
 /// The decisions of commands that are answered together, or one error for all of them.
 ///
-/// The writer may have split the commands into several batches, and only some of them may have committed. Errors other than
-/// [`WriteError::Indeterminate`] state that nothing was written, so such an error is returned only if this is certain.
+/// The writer may have split the commands into several batches, and only some of the batches may have committed. If some commands
+/// failed and others were written, or if any outcome is unknown, the error is [`WriteError::Indeterminate`]. Every other error
+/// means that none of the commands was written.
 pub fn all_or_error<D>(answers: Vec<WriteResult<D>>) -> Result<Vec<D>, WriteError> {
     let is_not_written = |answer: &WriteResult<D>| matches!(answer, Err(error) if *error != WriteError::Indeterminate);
     let none_is_written = answers.iter().all(is_not_written);
@@ -146,7 +147,7 @@ impl<S: BatchStore> Writer<S> {
         self.submit_traced(commands, CommandTraces::of_request()).await
     }
 
-    /// Like [`Writer::submit`], with the position of each command in its trace.
+    /// Like [`Writer::submit`]. `traces` determines the trace and the parent of the span of each command.
     pub async fn submit_traced(
         &self,
         commands: Vec<S::Command>,
@@ -218,7 +219,8 @@ impl<S: BatchStore> WriterTask<S> {
         if let Err(error) = result.unwrap_or(Err(DatabaseError::TimedOut)) {
             tracing::warn!(error = %error.chain(), "the idle work of the writer failed");
         }
-        // The next batch also shows whether writes succeed, so a probe repeats a failed write only while no command arrives.
+        // After a failed write, a probe runs at each idle interval. While commands arrive, their batches show whether writes
+        // succeed again.
         if self.health.has_failed() {
             self.probe_write().await;
         }
@@ -239,7 +241,7 @@ impl<S: BatchStore> WriterTask<S> {
         }
     }
 
-    /// Attempts to commit the batch until its outcome is known or the time limit of [`final_error`] is reached.
+    /// Attempts to commit the batch until an attempt succeeds or [`final_error`] returns an error.
     ///
     /// Before each attempt, commands of callers that no longer wait are dropped. Such a caller may send its command again
     /// with the same key, possibly to another instance.
@@ -296,7 +298,7 @@ fn final_error(error: &DatabaseError, indeterminate: bool, waited: Duration) -> 
         // Even a permanent error is retried, because the next attempt may find out that an earlier attempt committed.
         (waited >= MAX_INDETERMINATE).then_some(WriteError::Indeterminate)
     } else if let DatabaseError::Clock(fault) = error {
-        // Waiting does not help: a clock stays wrong for minutes.
+        // A retry does not help, because a wrong clock stays wrong for minutes.
         Some(WriteError::Clock(*fault))
     } else if error.is_transient() {
         (waited >= MAX_UNAVAILABLE).then_some(WriteError::Unavailable)

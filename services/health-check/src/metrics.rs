@@ -25,14 +25,15 @@ struct LevelLabel {
     level: &'static str,
 }
 
-/// The registry limits the number of services, and therefore the number of label values.
+/// The registry of services limits their number, and therefore the number of label values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
     name: String,
     state: &'static str,
 }
 
-/// A resolved alert has no gauge, so the number of label values is limited by the number of faults.
+/// Only a firing alert, or a rule without one, has a gauge. The number of firing alerts and rules therefore limits the number of
+/// label values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AlertLabels {
     alert: String,
@@ -87,20 +88,22 @@ impl HealthMetrics {
     pub(crate) fn set_states(&self, services: &[ServiceHealth]) {
         for service in services {
             for state in ServiceState::ALL {
-                self.states.get_or_create(&labels(&service.service, state)).set(i64::from(service.state == state));
+                self.states
+                    .get_or_create(&state_labels(&service.service, state))
+                    .set(i64::from(service.state == state));
             }
         }
         let current = services.iter().map(|service| service.service.clone()).collect();
         let mut previous = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         for removed in previous.difference(&current) {
             for state in ServiceState::ALL {
-                self.states.remove(&labels(removed, state));
+                self.states.remove(&state_labels(removed, state));
             }
         }
         *previous = current;
     }
 }
 
-fn labels(name: &str, state: ServiceState) -> StateLabels {
+fn state_labels(name: &str, state: ServiceState) -> StateLabels {
     StateLabels { name: name.to_owned(), state: state.as_str() }
 }

@@ -78,7 +78,7 @@ async fn fetch_wallets(
     backend: &dyn WalletBackend,
     ids: &[WalletId],
 ) -> Result<HashMap<WalletId, FoundWallet>, CallError> {
-    // Many clients may read one wallet at the same time.
+    // `ids` contains an id more than once if several clients read the wallet at the same time.
     let distinct = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let json = backend.find_wallets_json(&WalletLookup { ids: distinct }).await?;
     let RawFoundWallets { wallets } = DbProxyClient::parse_response(&json)?;

@@ -43,13 +43,13 @@ fn decoded(body: &[u8]) -> Vec<(String, Vec<String>)> {
 #[test]
 fn spans_are_grouped_by_service() {
     let spans = || vec![span("rates", "a"), span("db-proxy", "b"), span("rates", "c")];
-    let body = encode(spans(), &Resources { service_name: None });
+    let body = encode(spans(), &ResourceConfig { service_name: None });
     let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
     assert_eq!(
         decoded(&body),
         [("db-proxy".to_owned(), vec![b.clone()]), ("rates".to_owned(), vec![a.clone(), c.clone()])]
     );
-    let body = encode(spans(), &Resources { service_name: Some("shop".to_owned()) });
+    let body = encode(spans(), &ResourceConfig { service_name: Some("shop".to_owned()) });
     assert_eq!(decoded(&body), [("shop".to_owned(), vec![b]), ("shop".to_owned(), vec![a, c])]);
 }
 

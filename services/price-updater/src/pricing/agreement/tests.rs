@@ -84,10 +84,10 @@ fn one_faulty_source_of_three_is_an_outlier() {
 
 #[test]
 fn last_price_decides_between_two_halves_that_contradict_each_other() {
-    let too_far_apart = refused(NoAgreement::Contradicting { voters: 2 });
-    assert_eq!(agree_in_euros(&["84000", "33600"], RULES, None), too_far_apart);
+    let contradicting = refused(NoAgreement::Contradicting { voters: 2 });
+    assert_eq!(agree_in_euros(&["84000", "33600"], RULES, None), contradicting);
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("83900")), agreed("84000.00", "a"));
-    assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("50000")), too_far_apart);
+    assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("50000")), contradicting);
     // The bounds of four votes are the second and the third rate, 101 and 200. The median of the agreeing votes is 100.5. It
     // is clamped to 101.
     assert_eq!(agree_in_euros(&["100", "101", "200", "201"], RULES, Some("100")), agreed("101.00", "a,b"));
@@ -100,11 +100,11 @@ fn outlier_does_not_count_towards_min_sources() {
     assert_eq!(agree_in_euros(&["84000"], rules, None), too_few);
     assert_eq!(agree_in_euros(&["84000", "33600"], rules, Some("84000")), too_few);
     assert_eq!(agree_in_euros(&["84000", "84001", "1"], rules, None).1, "a,b");
-    let too_far_apart = refused(NoAgreement::Contradicting { voters: 3 });
-    assert_eq!(agree_in_euros(&["84000", "94000", "104000"], rules, None), too_far_apart);
+    let contradicting = refused(NoAgreement::Contradicting { voters: 3 });
+    assert_eq!(agree_in_euros(&["84000", "94000", "104000"], rules, None), contradicting);
 }
 
-/// Votes of which the first `frozen` are suspected to be frozen.
+/// Votes for BTC-EUR. The first `frozen` of them are suspected to be frozen.
 fn votes_with_suspected(values: &[&str], frozen: usize) -> Vec<Vote> {
     let mut votes = votes("BTC-EUR", values);
     for vote in &mut votes[..frozen] {
@@ -178,14 +178,14 @@ fn three_faulty_sources_of_seven_do_not_move_the_price() {
     // Only the prices of bitcoin are faulty.
     let faulty = ["200000", "200000", "200000", "91000", "91010"];
     assert_eq!(agree_among_seven(&faulty, &correct_usdt, &["91000", "91005"]), agreed("91010.00", "d,f,g,e"));
-    // The faulty sources falsify every number by the same factor. The peg of USDT identifies them.
-    let twice = ["2", "2", "2", "1", "1"];
-    assert_eq!(agree_among_seven(&faulty, &twice, &["91000", "91005"]), agreed("91010.00", "d,f,g,e"));
-    // The numbers are wrong by less than the tolerance of the peg, so that faulty sources cannot be identified.
+    // The faulty sources falsify their prices of USDT too. These are too far from one dollar, so they are ignored.
+    let usdt_off_peg = ["2", "2", "2", "1", "1"];
+    assert_eq!(agree_among_seven(&faulty, &usdt_off_peg, &["91000", "91005"]), agreed("91010.00", "d,f,g,e"));
+    // The faulty prices of USDT are within the tolerance of the peg, so the faulty sources cannot be identified.
     let faulty = ["92700", "92700", "92700", "91000", "91010"];
-    let slightly_off = ["1.0187", "1.0187", "1.0187", "1", "1"];
+    let usdt_within_tolerance = ["1.0187", "1.0187", "1.0187", "1", "1"];
     let too_few_converted = NoAgreement::Unconverted { unconverted: 2, voters: 7 };
-    assert_eq!(agree_among_seven(&faulty, &slightly_off, &["91000", "91005"]), refused(too_few_converted));
+    assert_eq!(agree_among_seven(&faulty, &usdt_within_tolerance, &["91000", "91005"]), refused(too_few_converted));
 }
 
 #[test]

@@ -33,8 +33,10 @@ pub(super) struct PostgresTransaction<'c> {
 #[derive(Default)]
 struct EntryColumnValues {
     movement_ids: Vec<Uuid>,
+    /// The position of each entry in its movement, from 1.
     lines: Vec<i16>,
     wallet_ids: Vec<Option<Uuid>>,
+    /// The number of each entry within its wallet.
     numbers: Vec<Option<i64>>,
     currencies: Vec<String>,
     amounts: Vec<i64>,
@@ -86,7 +88,7 @@ pub(crate) struct PostgresJournal<'t> {
 impl JournalTransaction for PostgresJournal<'_> {
     async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<LockedRows, DatabaseError> {
         let rows = sqlx::query(LOCK_WALLETS).bind(ids).fetch_all(&mut *self.connection).await?;
-        // Without a wallet, nothing is written.
+        // If no wallet is locked, nothing is written to the journal. The durability then need not be checked.
         if let Some(row) = rows.first() {
             let settings = CommitSettings {
                 synchronous_commit: row.try_get("synchronous_commit")?,
@@ -96,7 +98,7 @@ impl JournalTransaction for PostgresJournal<'_> {
                 return Err(DatabaseError::NotDurable(violation));
             }
         }
-        // The last row is read after all wallets are locked.
+        // The database computes `locked_at` of each row after it has locked the row, so the last value follows all locks.
         let locked_at = rows.last().map(|row| row.time("locked_at")).transpose()?;
         Ok(LockedRows { wallets: rows.iter().map(wallet_of).collect::<Result<_, _>>()?, locked_at })
     }
@@ -105,7 +107,7 @@ impl JournalTransaction for PostgresJournal<'_> {
         &mut self,
         keys: &BTreeSet<&ClientKey>,
     ) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
-        let (clients, keys) = columns_of(keys);
+        let (clients, keys) = key_columns(keys);
         let rows = sqlx::query(MOVEMENTS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.connection).await?;
         movements_of(&rows)
     }
@@ -114,7 +116,7 @@ impl JournalTransaction for PostgresJournal<'_> {
         &mut self,
         keys: &BTreeSet<&ClientKey>,
     ) -> Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError> {
-        let (clients, keys) = columns_of(keys);
+        let (clients, keys) = key_columns(keys);
         let rows = sqlx::query(REFUSALS_BY_KEY).bind(clients).bind(keys).fetch_all(&mut *self.connection).await?;
         rows.iter().map(refusal_of).collect()
     }
@@ -122,7 +124,7 @@ impl JournalTransaction for PostgresJournal<'_> {
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
         let ChangeSet { movements, wallets, refusals } = changes;
         let entries = EntryColumnValues::of(changes);
-        let new_keys: i64 = sqlx::query_scalar(WRITE_CHANGES)
+        let new_key_count: i64 = sqlx::query_scalar(WRITE_CHANGES)
             .bind(column_of(movements, |new| new.key.client.as_str()))
             .bind(column_of(movements, |new| new.key.key.as_str()))
             .bind(column_of(movements, |new| new.movement.id.0))
@@ -152,7 +154,7 @@ impl JournalTransaction for PostgresJournal<'_> {
             .fetch_one(&mut *self.connection)
             .await?;
         let expected = movements.iter().filter(|new| new.movement.kind.has_key()).count();
-        if usize::try_from(new_keys).is_ok_and(|new_keys| new_keys == expected) {
+        if usize::try_from(new_key_count).is_ok_and(|count| count == expected) {
             Ok(())
         } else {
             Err(DatabaseError::KeyConflict)
@@ -160,7 +162,7 @@ impl JournalTransaction for PostgresJournal<'_> {
     }
 }
 
-/// The clients and the keys, as columns.
-fn columns_of<'k>(keys: &BTreeSet<&'k ClientKey>) -> (Vec<&'k str>, Vec<&'k str>) {
+/// The column of the clients and the column of the keys.
+fn key_columns<'k>(keys: &BTreeSet<&'k ClientKey>) -> (Vec<&'k str>, Vec<&'k str>) {
     keys.iter().map(|key| (key.client.as_str(), key.key.as_str())).unzip()
 }
