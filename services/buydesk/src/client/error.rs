@@ -6,7 +6,7 @@ use std::{error::Error as _, fmt, io, time::Duration};
 use common::{
     api::{Code, Problem, REFERENCE_PATH, RetryAdvice, Subcode},
     config::ConfigError,
-    error_chain::format_chain,
+    error_chain::{format_chain, plain_text},
     ids::IdempotencyKey,
     io_errors::describe_io_error,
 };
@@ -340,11 +340,14 @@ fn describe_failure(error: &reqwest::Error) -> String {
     let io_error = causes.clone().find_map(|cause| cause.downcast_ref::<io::Error>());
     match io_error.map(io::Error::kind) {
         Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
+        // The text of the error of rustls for bytes that are no TLS.
+        _ if causes.clone().any(|cause| cause.to_string().starts_with("received corrupt message")) => {
+            "it does not use TLS, so its address begins with http:// and not with https://".to_owned()
+        }
         _ if error.is_connect() && causes.clone().any(|cause| cause.to_string().starts_with("dns error")) => {
             "its host name is unknown".to_owned()
         }
-        _ => io_error
-            .map_or_else(|| causes.last().map_or_else(|| error.to_string(), ToString::to_string), describe_io_error),
+        _ => io_error.map_or_else(|| causes.last().map_or_else(|| error.to_string(), plain_text), describe_io_error),
     }
 }
 

@@ -1,4 +1,8 @@
-use std::net::TcpListener;
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+};
 
 use common::{
     api::{Code, orders::OrderPayload},
@@ -61,6 +65,33 @@ async fn order_without_a_connection_is_reported_as_not_placed() {
     assert_eq!(error["code"], "no_response");
     assert!(error["detail"].as_str().unwrap().ends_with("the connection was refused. No order was placed."), "{error}");
     assert!(error["next_step"].as_str().unwrap().starts_with("Is it running?"), "{error}");
+}
+
+/// Starts a server that answers each connection with plain HTTP, whatever it receives. Returns its address with `https`.
+fn serve_without_tls() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 1024]);
+            let _ = connection.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn failed_connection_is_described_in_words_for_users() {
+    let error = place(&serve(vec![String::new(); 3]), None).await;
+    let detail = error["detail"].as_str().unwrap();
+    assert!(detail.contains(": the connection was closed before the response was complete."), "{error}");
+    let error = place(&serve_without_tls(), None).await;
+    let detail = error["detail"].as_str().unwrap();
+    assert!(
+        detail.contains(": it does not use TLS, so its address begins with http:// and not with https://."),
+        "{error}"
+    );
 }
 
 #[tokio::test]
