@@ -84,6 +84,8 @@ pub struct AlertList {
 
 /// A request for a silence. It names an alert, a service, or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
 pub struct NewSilence {
     /// The name of the alert, such as `ServiceMissing`. If it is absent, all alerts match.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ use common::{
     },
     ids::{SilenceId, UserId},
     level::Level,
-    server::{Json, Reporter},
+    server::{Json, Reporter, UncheckedBody},
     time::Timestamp,
 };
 use poem::Request;
@@ -236,9 +236,14 @@ impl Api {
     ///
     /// If the service listens beyond loopback, only operators may add silences.
     #[oai(path = "/api/v1/silences", method = "post", operation_id = "add_silence")]
-    async fn add_silence(&self, request: &Request, new: Json<NewSilence>) -> Result<AddSilenceResponse, Problem> {
+    async fn add_silence(
+        &self,
+        request: &Request,
+        new: UncheckedBody<NewSilence>,
+    ) -> Result<AddSilenceResponse, Problem> {
         self.check_operator(request)?;
-        let silence = self.health_service.add_silence(new.0, self.clock.now())?;
+        let new = new.or_problem(|_| Vec::new())?;
+        let silence = self.health_service.add_silence(new, self.clock.now())?;
         Ok(AddSilenceResponse::Added(Json(silence)))
     }
 

@@ -167,6 +167,24 @@ async fn alerts_silences_and_history_are_for_operators_beyond_loopback() {
     assert_eq!(send(reqwest::Method::DELETE, &path, OPERATOR_TOKEN).await.0, 404);
 }
 
+/// Without this refusal, the silence would cover all alerts of the service.
+#[tokio::test]
+async fn misspelt_field_of_a_silence_is_refused() {
+    let app = TestService::listen_on("0.0.0.0:0").await;
+    let url = format!("{}/api/v1/silences", app.base);
+    let body = json!({
+        "service": "rates", "alrt": "ServiceMissing", "for_secs": 60, "created_by": "ada", "reason": "an upgrade"
+    });
+    let request = http_client().post(&url).bearer_auth(OPERATOR_TOKEN).header("content-type", "application/json");
+    let response = request.body(body.to_string()).send().await.unwrap();
+    assert_eq!(response.status(), 422);
+    let problem: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(problem["errors"], json!([{"field": "alrt", "message": "is unknown; did you mean alert?"}]));
+    let response = http_client().get(&url).bearer_auth(OPERATOR_TOKEN).send().await.unwrap();
+    let silences: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(silences["data"], json!([]));
+}
+
 #[tokio::test]
 async fn browser_signs_in_with_the_operator_token() {
     let app = TestService::listen_on("0.0.0.0:0").await;
