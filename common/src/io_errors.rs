@@ -5,6 +5,8 @@ use std::{
     path::Path,
 };
 
+use crate::paths::folder_of;
+
 /// Why an operation failed, such as `the disk is full`.
 pub fn describe_io_error(error: &io::Error) -> String {
     // Another error inside describes itself.
@@ -34,13 +36,11 @@ pub fn describe_io_error(error: &io::Error) -> String {
 
 /// Why an operation on the file `path` failed. Names a folder that does not exist.
 pub fn describe_file_error(path: &Path, error: &io::Error) -> String {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match (error.kind(), folder) {
-        (ErrorKind::NotFound, Some(folder)) if !folder.exists() => {
-            format!("the folder {} does not exist", folder.display())
-        }
-        (ErrorKind::NotFound, _) => "it does not exist".to_owned(),
-        (ErrorKind::InvalidData, _) => "it is no text in UTF-8".to_owned(),
+    let folder = folder_of(path);
+    match error.kind() {
+        ErrorKind::NotFound if !folder.exists() => format!("the folder {} does not exist", folder.display()),
+        ErrorKind::NotFound => "it does not exist".to_owned(),
+        ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
         _ => describe_io_error(error),
     }
 }

@@ -12,7 +12,7 @@
 //! | 4 | [`telemetry`] | logs |
 //! | 3 | [`api`], [`access`] | the wire types and the error format; who may do what |
 //! | 2 | [`concurrency`], [`config`], [`error_chain`], [`io_errors`], [`metrics`], [`redis_connection`], [`request_context`], [`startup`], [`traces`] | building blocks without domain or HTTP |
-//! | 1 | [`ids`], [`level`], [`money`], [`spelling`], [`text`], [`time`] | exact value types without I/O |
+//! | 1 | [`ids`], [`level`], [`money`], [`paths`], [`spelling`], [`text`], [`time`] | exact value types without I/O |
 //!
 //! [`telemetry`] uses layers 1 and 2 only. [`clients`] does not use [`server`] or [`telemetry`].
 //! `tests/integration/architecture.rs` lists every permitted use.
@@ -30,6 +30,7 @@ pub mod level;
 pub mod live_settings;
 pub mod metrics;
 pub mod money;
+pub mod paths;
 pub mod process;
 pub mod redis_connection;
 pub mod reporting;

@@ -1,10 +1,19 @@
 //! Types that are text on the wire: a macro that implements their JSON and OpenAPI forms, and checks of free text.
 
-use std::{borrow::Cow, ops::RangeInclusive};
+use std::{borrow::Cow, fmt::Write, ops::RangeInclusive};
 
 /// Whether a text has at most `max_chars` characters and no control characters.
 pub(crate) fn is_text(text: &str, max_chars: usize) -> bool {
     text.chars().count() <= max_chars && !text.contains(char::is_control)
+}
+
+/// The bytes as lower-case hexadecimal digits.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The first control character or [invisible control](INVISIBLE_CONTROLS) of a text. A printable text has none.

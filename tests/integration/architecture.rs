@@ -16,18 +16,19 @@ use self::module_graph::ModuleGraph;
 /// name covers the modules below it; `api::self` is only the file `api.rs`.
 const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("text", &[]),
+    ("paths", &[]),
     ("spelling", &[]),
     ("level", &["text"]),
     ("money", &["text"]),
     ("time", &["text"]),
     ("ids", &["text", "time"]),
-    ("io_errors", &[]),
+    ("io_errors", &["paths"]),
     ("error_chain", &["io_errors"]),
     ("metrics", &[]),
     ("traces", &["metrics"]),
     ("request_context", &["ids", "traces"]),
     ("startup", &[]),
-    ("config", &["io_errors", "level", "money", "spelling", "time"]),
+    ("config", &["io_errors", "level", "money", "spelling", "text", "time"]),
     ("redis_connection", &["config"]),
     ("concurrency", &["request_context", "time", "traces"]),
     ("api", &["ids", "level", "money", "spelling", "text", "time"]),
@@ -93,7 +94,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("error_tracking", &["clients", "config", "level", "reporting", "telemetry", "time"]),
     ("process", &["error_chain"]),
     ("shutdown", &[]),
-    ("live_settings", &["config", "shutdown", "telemetry"]),
+    ("live_settings", &["config", "paths", "shutdown", "telemetry"]),
     (
         "service",
         &[

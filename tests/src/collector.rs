@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use common::text::to_hex;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
@@ -105,18 +106,14 @@ fn decode(body: &[u8]) -> Vec<ReceivedSpan> {
 fn received(service: String, span: Span) -> ReceivedSpan {
     ReceivedSpan {
         service,
-        trace_id: hexadecimal(&span.trace_id),
-        id: hexadecimal(&span.span_id),
-        parent: hexadecimal(&span.parent_span_id),
+        trace_id: to_hex(&span.trace_id),
+        id: to_hex(&span.span_id),
+        parent: to_hex(&span.parent_span_id),
         trace_state: span.trace_state,
-        links: span.links.iter().map(|link| (hexadecimal(&link.trace_id), hexadecimal(&link.span_id))).collect(),
+        links: span.links.iter().map(|link| (to_hex(&link.trace_id), to_hex(&link.span_id))).collect(),
         attributes: texts(&span.attributes),
         name: span.name,
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {

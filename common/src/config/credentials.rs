@@ -5,12 +5,13 @@
 //! another server. Keys are derived from `INTERNAL_TOKEN`, so this one setting suffices. `INTERNAL_TOKEN` is also itself the
 //! token of an operator, who may do everything.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::Secret;
+use crate::text::to_hex;
 
 /// The purpose of a hash that is the key of a server. It keeps these hashes apart from all other uses of `INTERNAL_TOKEN`.
 const KEY_PURPOSE: &str = "buydesk server key: ";
@@ -105,11 +106,7 @@ fn keyed_hash(key: &Secret, purpose: &str, name: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC accepts keys of any length");
     mac.update(purpose.as_bytes());
     mac.update(name.as_bytes());
-    mac.finalize().into_bytes().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    to_hex(&mac.finalize().into_bytes())
 }
 
 /// The callers that a server accepts. Clones share the tokens.

@@ -10,6 +10,8 @@ use std::{
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
+use crate::paths::folder_of;
+
 /// Watches the folder of a file, because editors replace a file by another one of the same name. If the file is a symbolic link, also
 /// watches the folder of its target. Kubernetes replaces a mounted file by changing the link `..data` beside it.
 pub(super) struct FileWatcher {
@@ -23,7 +25,7 @@ impl FileWatcher {
         let changed = Arc::new(Notify::new());
         let paths: Vec<PathBuf> = std::iter::once(file.to_owned()).chain(std::fs::canonicalize(file)).collect();
         let names: BTreeSet<OsString> = paths.iter().filter_map(|path| Some(path.file_name()?.to_owned())).collect();
-        let folders: BTreeSet<PathBuf> = paths.iter().map(|path| folder_of(path)).collect();
+        let folders: BTreeSet<PathBuf> = paths.iter().map(|path| canonical_folder(path)).collect();
         let notified = changed.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // After an error, events may be missing.
@@ -44,10 +46,9 @@ impl FileWatcher {
     }
 }
 
-/// The folder of a file. A path without a folder is in the current folder.
-fn folder_of(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned())
+fn canonical_folder(path: &Path) -> PathBuf {
+    let folder = folder_of(path);
+    std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
 /// Whether the event may have changed a file with one of these names, or the target of its link. Reading a file causes events too.

@@ -10,13 +10,14 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
+use common::{paths::folder_of, text::to_hex};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use ring::digest;
 use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
 
 use super::{
     header::{Header, Preamble},
-    key::{BackupKey, random, to_hex},
+    key::{BackupKey, random},
     stream::{OpeningReader, SealingWriter},
 };
 
@@ -50,10 +51,8 @@ pub fn write_new(
     write_content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<WrittenFile> {
     let name = target.display();
-    let (Some(folder), Some(file_name)) = (target.parent(), target.file_name()) else {
-        bail!("{name} is not the path of a file")
-    };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Some(file_name) = target.file_name() else { bail!("{name} is not the path of a file") };
+    let folder = folder_of(target);
     create_folder(folder)?;
     ensure!(!exists(target)?, "{name} exists already");
     let prefix = format!(".{}.", file_name.to_string_lossy());
@@ -100,7 +99,7 @@ pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
         error if error.kind() == ErrorKind::AlreadyExists => anyhow!("{name} exists already"),
         error => anyhow!("{name} cannot be created: {error}"),
     })?;
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(target);
     let synchronized = File::open(folder).and_then(|folder| folder.sync_all());
     synchronized.with_context(|| format!("the folder {} cannot be written to disk", folder.display()))
 }

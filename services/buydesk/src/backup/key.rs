@@ -1,7 +1,6 @@
 //! The key that encrypts backups: 32 random bytes in a file.
 
 use std::{
-    fmt::Write as _,
     fs::{self, OpenOptions},
     io::{ErrorKind, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
@@ -9,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
+use common::text::to_hex;
 use ring::{
     aead::{CHACHA20_POLY1305, LessSafeKey, UnboundKey},
     hkdf::{HKDF_SHA256, KeyType, Salt},
@@ -110,14 +110,6 @@ impl KeyType for Length {
     fn len(&self) -> usize {
         self.0
     }
-}
-
-pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, ensure};
-use common::time::Timestamp;
+use common::{paths::folder_of, time::Timestamp};
 use db_proxy::{
     database::{Database, shown_url},
     maintenance::{PostgresMaintenance, check_journal},
@@ -70,7 +70,7 @@ pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKe
     );
     require_empty(target)?;
     check_log(backup, &log)?;
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(target);
     file::create_folder(folder)?;
     // The folder gets its final name when the server has completed its recovery.
     let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);

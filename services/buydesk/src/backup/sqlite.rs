@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, ensure};
+use common::paths::folder_of;
 use db_proxy::{
     database::{Database, FileLock},
     maintenance::{SqliteMaintenance, check_journal},
@@ -27,7 +28,7 @@ pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::
     let name = database.display();
     ensure!(file::exists(database)?, "the database file {name} does not exist; DATABASE_URL names the database");
     // The copy is not encrypted, so it is stored beside the database, and not beside the backups.
-    let copy = tempfile::Builder::new().prefix(".buydesk-backup-").tempfile_in(parent_of(database));
+    let copy = tempfile::Builder::new().prefix(".buydesk-backup-").tempfile_in(folder_of(database));
     let copy = copy.with_context(|| format!("no copy can be created beside {name}"))?;
     let mut source = SqliteMaintenance::open(database).await?;
     let copied = source.copy_into(copy.path()).await;
@@ -58,7 +59,7 @@ pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::
 pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Result<Restored> {
     let name = target.display();
     require_free(target)?;
-    let folder = parent_of(target);
+    let folder = folder_of(target);
     file::create_folder(folder)?;
     // A process that uses the database keeps its lock also if the file was deleted.
     let _lock = FileLock::acquire(target).await?;
@@ -120,8 +121,4 @@ fn require_free(target: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-fn parent_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use common::{api::health::Measurement, config::Live, reporting};
+use common::{api::health::Measurement, config::Live, paths::folder_of, reporting};
 use sqlx::Row;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -99,7 +99,7 @@ impl SqliteDatabase {
 fn file_statistics(path: &Path) -> Vec<Measurement> {
     let log = PathBuf::from(format!("{}-wal", path.display()));
     let size: u64 = [path, &log].into_iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let size = Measurement::new(Measurement::DATABASE_SIZE, size, Measurement::BYTES);
     std::iter::once(size).chain(reporting::disk_available(folder)).collect()
 }

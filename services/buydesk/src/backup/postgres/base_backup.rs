@@ -1,15 +1,14 @@
 //! `pg_basebackup`: a copy of all files of a running server.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Write},
     process::{Command, Stdio},
-    thread,
 };
 
 use anyhow::{Context, anyhow, bail};
 use url::Url;
 
-use super::programs::find_base_backup;
+use super::programs::{find_base_backup, read_messages};
 
 /// The copy contains the part of the write-ahead log that makes it consistent. The server flushes its memory at once, and does not wait for
 /// its next checkpoint.
@@ -46,13 +45,8 @@ impl BaseBackup {
     pub fn write(mut self, writer: &mut dyn Write) -> anyhow::Result<()> {
         let mut child = self.command.spawn().context("pg_basebackup cannot be started")?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (Some(mut stdout), Some(mut stderr)) = (stdout, stderr) else { bail!("pg_basebackup has no output") };
-        let messages = thread::spawn(move || {
-            let mut text = String::new();
-            // What was read before an error is kept.
-            let _ = stderr.read_to_string(&mut text);
-            text
-        });
+        let (Some(mut stdout), Some(stderr)) = (stdout, stderr) else { bail!("pg_basebackup has no output") };
+        let messages = read_messages(stderr);
         let copied = io::copy(&mut stdout, writer);
         if copied.is_err() {
             // The program would wait for ever for somebody who reads its output.

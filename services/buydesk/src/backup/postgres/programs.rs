@@ -2,8 +2,10 @@
 
 use std::{
     env,
+    io::Read,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{ChildStderr, Command, Stdio},
+    thread::{self, JoinHandle},
 };
 
 use anyhow::{Context, ensure};
@@ -63,6 +65,16 @@ fn major_version_of(program: &Path) -> anyhow::Result<i32> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     parse_version(&text)
         .with_context(|| format!("{} --version printed {text:?}, which is no version", program.display()))
+}
+
+/// Reads the messages of a program in a thread, so that the program does not wait while its other pipe is used.
+pub fn read_messages(mut stderr: ChildStderr) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        // What was read before an error is kept.
+        let _ = stderr.read_to_string(&mut text);
+        text
+    })
 }
 
 fn parse_version(text: &str) -> Option<i32> {

@@ -6,12 +6,11 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::Path,
     process::{Command, Stdio},
-    thread,
 };
 
 use anyhow::{Context, bail, ensure};
 
-use super::programs::ServerPrograms;
+use super::programs::{ServerPrograms, read_messages};
 use crate::backup::{file::BackupFile, key::BackupKey, manifest::Manifest};
 
 /// PostgreSQL refuses a data folder that other users may read.
@@ -46,13 +45,8 @@ fn extract(reader: &mut dyn Read, data: &Path) -> anyhow::Result<()> {
     let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.context("tar cannot be started; install the Debian package tar")?;
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let (Some(mut stdin), Some(mut stderr)) = (stdin, stderr) else { bail!("tar has no input") };
-    let messages = thread::spawn(move || {
-        let mut text = String::new();
-        // What was read before an error is kept.
-        let _ = stderr.read_to_string(&mut text);
-        text
-    });
+    let (Some(mut stdin), Some(stderr)) = (stdin, stderr) else { bail!("tar has no input") };
+    let messages = read_messages(stderr);
     let copied = io::copy(reader, &mut stdin);
     drop(stdin);
     let status = child.wait()?;

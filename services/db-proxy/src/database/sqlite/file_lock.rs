@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use common::paths::folder_of;
 use tokio::time::{Instant, sleep};
 
 use super::super::{
@@ -62,12 +63,11 @@ impl FileLock {
 
 /// The path without links. Several paths may lead to the same file. Of a file that does not exist, the folder is resolved.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
-    match (path.canonicalize(), path.parent(), path.file_name()) {
-        (Err(error), Some(folder), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            Ok(folder.canonicalize()?.join(name))
+    match (path.canonicalize(), path.file_name()) {
+        (Err(error), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(folder_of(path).canonicalize()?.join(name))
         }
-        (result, _, _) => result,
+        (result, _) => result,
     }
 }
 
