@@ -1,4 +1,4 @@
-//! Errors of the operating system in words for users, without error numbers.
+//! Errors of files and connections in words for users, without error numbers.
 
 use std::{
     io::{self, ErrorKind},
@@ -9,9 +9,14 @@ use crate::paths::folder_of;
 
 /// Why an operation failed, such as `the disk is full`.
 pub fn describe_io_error(error: &io::Error) -> String {
-    // Another error inside describes itself.
-    if error.get_ref().is_some() {
-        return error.to_string();
+    if let Some(cause) = error.get_ref() {
+        return match cause.downcast_ref() {
+            Some(rustls::Error::InvalidMessage(_)) => {
+                "it does not use TLS, so its address begins with http:// and not with https://".to_owned()
+            }
+            // Another error describes itself.
+            _ => error.to_string(),
+        };
     }
     let usual = match error.kind() {
         ErrorKind::NotFound => "a part of the path does not exist",

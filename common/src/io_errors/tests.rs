@@ -13,6 +13,13 @@ fn error_inside_describes_itself() {
 }
 
 #[test]
+fn answer_without_tls_is_described() {
+    let cause = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+    let error = io::Error::new(ErrorKind::InvalidData, cause);
+    assert!(describe_io_error(&error).starts_with("it does not use TLS"), "{error}");
+}
+
+#[test]
 fn missing_folder_is_named() {
     let describe = |path: &str| describe_file_error(Path::new(path), &std::fs::read(path).unwrap_err());
     assert_eq!(describe("/proc/no/such"), "the folder /proc/no does not exist");

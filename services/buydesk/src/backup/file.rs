@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
-use common::{paths::folder_of, text::to_hex};
+use common::{io_errors::describe_io_error, paths::folder_of, text::to_hex};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use ring::digest;
 use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
@@ -97,7 +97,7 @@ pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
     let name = target.display();
     renameat_with(CWD, path, CWD, target, RenameFlags::NOREPLACE).map_err(|error| match io::Error::from(error) {
         error if error.kind() == ErrorKind::AlreadyExists => anyhow!("{name} exists already"),
-        error => anyhow!("{name} cannot be created: {error}"),
+        error => anyhow!("{name} cannot be created: {}", describe_io_error(&error)),
     })?;
     let folder = folder_of(target);
     let synchronized = File::open(folder).and_then(|folder| folder.sync_all());
@@ -115,7 +115,7 @@ pub fn exists(path: &Path) -> anyhow::Result<bool> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(anyhow!("{} cannot be read: {error}", path.display())),
+        Err(error) => Err(anyhow!("{} cannot be read: {}", path.display(), describe_io_error(&error))),
     }
 }
 
@@ -131,7 +131,7 @@ impl<'a> BackupFile<'a> {
         let name = path.display();
         let file = File::open(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => anyhow!("the backup file {name} does not exist"),
-            _ => anyhow!("the backup file {name} cannot be read: {error}"),
+            _ => anyhow!("the backup file {name} cannot be read: {}", describe_io_error(&error)),
         })?;
         ensure!(!file.metadata()?.is_dir(), "{name} is a folder, and not a backup file");
         let mut file = BufReader::new(file);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
-use common::time::Timestamp;
+use common::{io_errors::describe_io_error, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::key::SALT_BYTES;
@@ -88,7 +88,7 @@ impl Preamble {
             let mut next = vec![0; length];
             reader.read_exact(&mut next).map_err(|error| match error.kind() {
                 ErrorKind::UnexpectedEof => anyhow!("the backup file {name} is cut off in its header"),
-                _ => anyhow!("{name} cannot be read: {error}"),
+                _ => anyhow!("{name} cannot be read: {}", describe_io_error(&error)),
             })?;
             bytes.extend_from_slice(&next);
             Ok(next)

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
-use common::text::to_hex;
+use common::{io_errors::describe_io_error, text::to_hex};
 use ring::{
     aead::{CHACHA20_POLY1305, LessSafeKey, UnboundKey},
     hkdf::{HKDF_SHA256, KeyType, Salt},
@@ -44,7 +44,7 @@ impl BackupKey {
                     "{name} exists already. A key is never overwritten, because the backups that it encrypted need it"
                 )
             }
-            _ => anyhow!("{name} cannot be created: {error}"),
+            _ => anyhow!("{name} cannot be created: {}", describe_io_error(&error)),
         })?;
         let written = writeln!(file, "{FIRST_LINE}\n{}", to_hex(&key.0)).and_then(|()| file.sync_all());
         written.with_context(|| format!("{name} cannot be written"))?;
@@ -58,7 +58,7 @@ impl BackupKey {
             ErrorKind::NotFound => {
                 anyhow!("the key file {name} does not exist; `buydesk backup key {name}` makes a key")
             }
-            _ => anyhow!("the key file {name} cannot be read: {error}"),
+            _ => anyhow!("the key file {name} cannot be read: {}", describe_io_error(&error)),
         })?;
         ensure!(metadata.is_file(), "the key file {name} is not a file");
         ensure!(

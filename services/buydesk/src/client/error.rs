@@ -340,10 +340,6 @@ fn describe_failure(error: &reqwest::Error) -> String {
     let io_error = causes.clone().find_map(|cause| cause.downcast_ref::<io::Error>());
     match io_error.map(io::Error::kind) {
         Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
-        // The text of the error of rustls for bytes that are no TLS.
-        _ if causes.clone().any(|cause| cause.to_string().starts_with("received corrupt message")) => {
-            "it does not use TLS, so its address begins with http:// and not with https://".to_owned()
-        }
         _ if error.is_connect() && causes.clone().any(|cause| cause.to_string().starts_with("dns error")) => {
             "its host name is unknown".to_owned()
         }
