@@ -83,10 +83,7 @@ impl Fixture {
         let (service, mut cursor, mut result) = (self.wallets(), None, Verification::default());
         loop {
             let page = service.verify_journal(cursor, 3).await.unwrap();
-            result.checked.wallets += page.checked.wallets;
-            result.checked.entries += page.checked.entries;
-            result.checked.movements += page.checked.movements;
-            result.checked.paid_orders += page.checked.paid_orders;
+            result.checked += page.checked;
             result.violations.extend(page.violations);
             cursor = page.next_cursor;
             if cursor.is_none() {

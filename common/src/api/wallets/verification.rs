@@ -1,6 +1,6 @@
 //! The check of the journal, in pages of bounded size.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::AddAssign, str::FromStr};
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,15 @@ pub struct CheckedRows {
     #[serde(default)]
     #[oai(default)]
     pub paid_orders: u64,
+}
+
+impl AddAssign for CheckedRows {
+    fn add_assign(&mut self, Self { wallets, entries, movements, paid_orders }: Self) {
+        self.wallets += wallets;
+        self.entries += entries;
+        self.movements += movements;
+        self.paid_orders += paid_orders;
+    }
 }
 
 /// A row that contradicts the rules of the journal.

@@ -28,11 +28,7 @@ pub async fn check_journal(database: &Database) -> Result<JournalCheck, Database
     let mut cursor = None;
     loop {
         let page = service.verify_journal(cursor, MAX_VERIFIED_ROWS).await?;
-        let CheckedRows { wallets, entries, movements, paid_orders } = page.checked;
-        check.checked.wallets += wallets;
-        check.checked.entries += entries;
-        check.checked.movements += movements;
-        check.checked.paid_orders += paid_orders;
+        check.checked += page.checked;
         check.violations.extend(page.violations);
         match page.next_cursor {
             Some(next) => cursor = Some(next),

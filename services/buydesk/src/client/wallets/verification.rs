@@ -83,11 +83,7 @@ impl VerificationReader<'_> {
         let page = self.read_page(cursor).await?;
         self.next = page.next_cursor.map_or(NextPage::End, |cursor| NextPage::At(Some(cursor)));
         self.is_first = false;
-        let CheckedRows { wallets, entries, movements, paid_orders } = page.checked;
-        self.checked.wallets += wallets;
-        self.checked.entries += entries;
-        self.checked.movements += movements;
-        self.checked.paid_orders += paid_orders;
+        self.checked += page.checked;
         Ok(Some(page))
     }
 
