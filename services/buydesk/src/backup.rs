@@ -97,7 +97,7 @@ fn file_name(header: &Header) -> String {
 
 async fn back_up(settings: Settings, json: bool) -> anyhow::Result<()> {
     let start = std::time::Instant::now();
-    let Settings { database_url, limit, folder, key } = settings;
+    let Settings { database_url, limit, folder, key, .. } = settings;
     let url = database_url.expose();
     let MadeBackup { path, header, manifest, written } = match url.strip_prefix("sqlite:") {
         Some(path) => sqlite::back_up(Path::new(sqlite_path(path)), &folder, key).await?,
@@ -168,9 +168,8 @@ async fn restore_postgres(mut env: Env, args: RestoreArgs, json: bool) -> anyhow
             "--to is missing: this is a backup of a PostgreSQL server, so --to must name the data folder to create";
         return Err(ClientError::invalid_arguments(message).into());
     };
-    let key_file = settings::key_path(&mut env, args.key.clone());
     let folder = args.wal_from.unwrap_or_else(|| settings::archive_folder(&mut env));
-    let Settings { limit, key, .. } = Settings::of_database(env, args.key, None)?;
+    let Settings { limit, key_file, key, .. } = Settings::of_database(env, args.key, None)?;
     let log =
         if args.no_wal { LogSource::Backup } else { LogSource::Archive { folder, key_file, until: args.to_time } };
     let restored = postgres::restore(&args.file, &target, log, key).await?;

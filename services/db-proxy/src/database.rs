@@ -26,6 +26,7 @@ pub use self::{
     open_error::OpenError,
     origin::{KnownOrigin, READ_ORIGIN},
     postgres::PostgresDatabase,
+    private_file::files_beside,
     sqlite::{BUSY_TIMEOUT, FileLock, SqliteDatabase},
     statistics::DatabaseStatistics,
     transaction_connection::TransactionConnection,

@@ -24,7 +24,7 @@ use super::{
     key::BackupKey,
     manifest::Manifest,
     new_header,
-    report::{Restored, RestoredServer},
+    report::{Restored, RestoredServer, RestoredState},
 };
 
 /// Backs up the server of the database into a new file in `folder`, while the product may use the database.
@@ -101,12 +101,12 @@ pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKe
         "{name} was not restored: the restored database has less rows than the backup states"
     );
     replace_empty(&data, target)?;
-    let time = match log {
-        LogSource::Archive { until, .. } => until,
-        LogSource::Backup => None,
+    let state = match log {
+        LogSource::Archive { until: Some(time), .. } => RestoredState::Time(time),
+        LogSource::Archive { until: None, .. } => RestoredState::Archive,
+        LogSource::Backup => RestoredState::Backup,
     };
-    let server =
-        RestoredServer { version: server.major_version(), time, has_archive: matches!(log, LogSource::Archive { .. }) };
+    let server = RestoredServer { version: server.major_version(), state };
     Ok(Restored { summary, journal, server: Some(server) })
 }
 

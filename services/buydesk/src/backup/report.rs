@@ -2,7 +2,11 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use common::{api::wallets::CheckedRows, money::Sats, time::Timestamp};
+use common::{
+    api::{health::format_bytes, wallets::CheckedRows},
+    money::Sats,
+    time::Timestamp,
+};
 use db_proxy::maintenance::{DatabaseSummary, JournalCheck, WalletTotal};
 use serde_json::{Value, json};
 
@@ -112,10 +116,27 @@ pub struct Restored {
 pub struct RestoredServer {
     /// The major version of the server.
     pub version: i32,
-    /// The time to which it was restored. `None` if every transaction was restored.
-    pub time: Option<Timestamp>,
-    /// Whether the archive of the write-ahead log was applied.
-    pub has_archive: bool,
+    pub state: RestoredState,
+}
+
+/// The state of a restored PostgreSQL server.
+#[derive(Debug, Clone, Copy)]
+pub enum RestoredState {
+    /// Every transaction in the backup.
+    Backup,
+    /// Every transaction in the backup and in the archive of the write-ahead log.
+    Archive,
+    /// The state of this time.
+    Time(Timestamp),
+}
+
+impl RestoredState {
+    fn time(self) -> Option<Timestamp> {
+        match self {
+            Self::Time(time) => Some(time),
+            Self::Backup | Self::Archive => None,
+        }
+    }
 }
 
 /// What to print about a restore.
@@ -145,7 +166,7 @@ impl RestoreReport<'_> {
                 "contents": summary,
                 "limit": limit_document(*limit),
                 "journal": { "checked": checked, "violations": violations },
-                "recovered_to_time": server.as_ref().and_then(|server| server.time),
+                "recovered_to_time": server.as_ref().and_then(|server| server.state.time()),
                 "duration_ms": duration_document(*duration),
             })
             .to_string()
@@ -164,11 +185,11 @@ impl RestoreReport<'_> {
     }
 }
 
-fn server_text(RestoredServer { version, time, has_archive }: &RestoredServer, target: &Path) -> String {
-    let state = match time {
-        Some(time) => format!("the state of {time}"),
-        None if *has_archive => "every transaction in the backup and the archive".to_owned(),
-        None => "every transaction in the backup".to_owned(),
+fn server_text(RestoredServer { version, state }: &RestoredServer, target: &Path) -> String {
+    let state = match state {
+        RestoredState::Time(time) => format!("the state of {time}"),
+        RestoredState::Archive => "every transaction in the backup and the archive".to_owned(),
+        RestoredState::Backup => "every transaction in the backup".to_owned(),
     };
     format!(
         "It has {state}. It is the data folder of a PostgreSQL {version} server, stopped and ready to be started: {}.",
@@ -231,9 +252,6 @@ fn journal_text(CheckedRows { wallets, entries, movements, paid_orders }: Checke
     )
 }
 
-/// A number of bytes, such as `12.3 MiB`.
 fn size(bytes: u64) -> String {
-    const MIB: u64 = 1024 * 1024;
-    let tenths = bytes % MIB * 10 / MIB;
-    format!("{}.{tenths} MiB", bytes / MIB)
+    format_bytes(i64::try_from(bytes).unwrap_or(i64::MAX))
 }

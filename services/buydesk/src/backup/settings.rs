@@ -20,6 +20,7 @@ pub struct Settings {
     /// `BTC_LIMIT`, which applies if no operator has set a limit.
     pub limit: Sats,
     pub folder: PathBuf,
+    pub key_file: PathBuf,
     pub key: BackupKey,
 }
 
@@ -29,10 +30,10 @@ impl Settings {
         env.set_default("INTERNAL_TOKEN", "required by the settings, but not used here");
         let config = db_proxy::Config::from_env(&mut env);
         let folder = folder.unwrap_or_else(|| backup_folder(&mut env));
-        let key = key_path(&mut env, key);
+        let key_file = key_path(&mut env, key);
         env.finish()?;
-        let key = BackupKey::read(&key)?;
-        Ok(Self { database_url: config.database_url, limit: config.orders.limit, folder, key })
+        let key = BackupKey::read(&key_file)?;
+        Ok(Self { database_url: config.database_url, limit: config.orders.limit, folder, key_file, key })
     }
 }
 
@@ -66,7 +67,7 @@ fn backup_folder(env: &mut Env) -> PathBuf {
 }
 
 /// The path of the key file. Adds an error if there is none.
-pub fn key_path(env: &mut Env, KeyFileOption { key_file }: KeyFileOption) -> PathBuf {
+fn key_path(env: &mut Env, KeyFileOption { key_file }: KeyFileOption) -> PathBuf {
     key_file.or_else(|| env.text("BACKUP_KEY_FILE").map(PathBuf::from)).unwrap_or_else(|| {
         let rule = "it must be the path of a key file, which `buydesk backup key FILE` makes; --key-file replaces it";
         env.add_fault("BACKUP_KEY_FILE", None, rule);

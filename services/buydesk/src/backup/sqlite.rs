@@ -1,16 +1,16 @@
 //! Backups of an SQLite file.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, BufReader},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
 };
 
 use anyhow::{Context, anyhow, ensure};
 use common::paths::folder_of;
 use db_proxy::{
-    database::{Database, FileLock},
+    database::{Database, FileLock, files_beside},
     maintenance::{SqliteMaintenance, check_journal},
 };
 
@@ -20,8 +20,6 @@ use super::{
 };
 
 const OWNER_ONLY_FILE: u32 = 0o600;
-/// The files that SQLite creates beside a database file.
-const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Backs up the database file into a new file in `folder`, while the product may use the database.
 pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::Result<MadeBackup> {
@@ -94,8 +92,7 @@ pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Re
 fn unpack(backup: &Path, restored: &Path, key: &BackupKey) -> anyhow::Result<Manifest> {
     let (manifest, _) = BackupFile::open(backup)?.read(key, |reader| {
         let manifest = Manifest::read(reader)?;
-        let mut file = File::create_new(restored)?;
-        file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY_FILE))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY_FILE).open(restored)?;
         io::copy(reader, &mut file)?;
         Ok(manifest)
     })?;
@@ -110,10 +107,7 @@ fn require_free(target: &Path) -> anyhow::Result<()> {
         "{name} exists already, and a database is never overwritten; stop the product and move the file away, or restore to another \
          file with --to"
     );
-    for suffix in SUFFIXES {
-        let mut path = target.as_os_str().to_owned();
-        path.push(suffix);
-        let path = PathBuf::from(path);
+    for path in files_beside(target) {
         ensure!(
             !file::exists(&path)?,
             "{} belongs to another database of the name {name}; move it away",

@@ -97,15 +97,16 @@ fn latency(second: &Second, micros: u64) -> Option<u64> {
 /// Reads a report that `buydesk load --json` or `--report` wrote.
 pub fn read_report(file: &Path) -> anyhow::Result<LoadReport> {
     let shown = file.display();
-    let text = fs::read(file).map_err(|error| {
-        let message = format!("The report {shown} cannot be read: {}.", describe_file_error(file, &error));
+    let not_readable = |message| {
         ClientError::new("report_not_readable", message, "Name a file that `buydesk load … --report FILE.json` wrote.")
+    };
+    let text = fs::read(file).map_err(|error| {
+        not_readable(format!("The report {shown} cannot be read: {}.", describe_file_error(file, &error)))
     })?;
     let report: LoadReport = serde_json::from_slice(&text).map_err(|error| {
         // A position in a file that is no JSON, such as a page with charts, helps nobody.
         let why = if error.is_data() { format!(": {error}") } else { String::new() };
-        let message = format!("{shown} is no report of `buydesk load` in JSON{why}.");
-        ClientError::new("report_not_readable", message, "Name a file that `buydesk load … --report FILE.json` wrote.")
+        not_readable(format!("{shown} is no report of `buydesk load` in JSON{why}."))
     })?;
     anyhow::ensure!(report.format == FORMAT, "{shown} has the format {}; this program reads {FORMAT}", report.format);
     Ok(report)

@@ -34,10 +34,15 @@ pub fn prepare(path: &Path) -> Result<(), OpenError> {
         Err(error) => return Err(OpenError::of_file(path, &error)),
     }
     // Even beside a new database file, files of an earlier database may be left over.
-    for suffix in SUFFIXES {
-        restrict(&with_suffix(path, suffix));
+    for file in files_beside(path) {
+        restrict(&file);
     }
     Ok(())
+}
+
+/// The files that SQLite creates beside a database file.
+pub fn files_beside(path: &Path) -> [PathBuf; 3] {
+    SUFFIXES.map(|suffix| with_suffix(path, suffix))
 }
 
 /// Checks that the process may write the file. SQLite would open a read-only file too, and fail only at the first write.

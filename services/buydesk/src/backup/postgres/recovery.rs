@@ -1,9 +1,7 @@
 //! The files of a restored server.
 
 use std::{
-    fs::DirBuilder,
     io::{self, ErrorKind, Read},
-    os::unix::fs::DirBuilderExt,
     path::Path,
     process::{Command, Stdio},
 };
@@ -11,10 +9,11 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use super::programs::{ServerPrograms, read_messages};
-use crate::backup::{file::BackupFile, key::BackupKey, manifest::Manifest};
-
-/// PostgreSQL refuses a data folder that other users may read.
-const OWNER_ONLY_FOLDER: u32 = 0o700;
+use crate::backup::{
+    file::{self, BackupFile},
+    key::BackupKey,
+    manifest::Manifest,
+};
 
 /// Unpacks a base backup into the new folder `data`, and compares each file with the manifest of the server.
 pub fn unpack(backup: &Path, data: &Path, key: &BackupKey) -> anyhow::Result<(Manifest, ServerPrograms)> {
@@ -22,7 +21,8 @@ pub fn unpack(backup: &Path, data: &Path, key: &BackupKey) -> anyhow::Result<(Ma
         let manifest = Manifest::read(reader)?;
         let server = manifest.server.as_ref().context("it does not name its server")?;
         let programs = ServerPrograms::find(server.major_version())?;
-        DirBuilder::new().mode(OWNER_ONLY_FOLDER).create(data)?;
+        // PostgreSQL refuses a data folder that other users may read.
+        file::create_folder(data)?;
         extract(reader, data)?;
         Ok((manifest, programs))
     })?;

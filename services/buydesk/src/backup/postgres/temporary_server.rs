@@ -26,9 +26,8 @@ const SHOWN_LINES: usize = 8;
 const PORT: &str = "5432";
 /// These replace the settings of the server that was backed up. During the recovery nobody can connect, so the settings that a standby must
 /// share with its primary do not matter. The archive is not changed, because another server may write to it.
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 10] = [
     "listen_addresses=",
-    "port=5432",
     "hot_standby=off",
     "archive_mode=off",
     "logging_collector=off",
@@ -75,6 +74,7 @@ impl TemporaryServer {
         {
             set(format!("{setting}={}", path(name).display()));
         }
+        set(format!("port={PORT}"));
         set(format!("unix_socket_directories={}", folder.path().display()));
         if let LogSource::Archive { folder, key_file, until } = log {
             fs::write(data.join("recovery.signal"), "")?;
