@@ -1,8 +1,8 @@
-//! Every row of a database, as digests: to compare a restored database with the database that was backed up.
+//! Every row of the tables of orders, keys, users and wallets, as digests: to compare a restored database with the database that was
+//! backed up.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt::Write as _,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -135,9 +135,7 @@ fn statement_of(table: &Table, columns: &[String], text_of: impl Fn(&str) -> Str
     assert!(!columns.is_empty(), "the table {} does not exist", table.name);
     let join = |columns: &[&str]| columns.iter().map(|column| text_of(column)).collect::<Vec<_>>().join(" || ',' || ");
     let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-    let mut statement = format!("select {}, {}", join(table.key), join(&columns));
-    let _ = write!(statement, " from {}", table.name);
-    statement
+    format!("select {}, {} from {}", join(table.key), join(&columns), table.name)
 }
 
 async fn read_table<'c, C, DB>(connection: &'c mut C, statement: String) -> HashMap<u128, u128>

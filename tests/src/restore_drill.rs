@@ -21,19 +21,13 @@ const WALLET_LOAD: &str = "load wallets --wallets 100 --connections 8 --duration
 /// Orders that the clients place before and after each step.
 const ORDERS_BETWEEN: u64 = 50;
 
-/// What was measured and found.
+/// What was found.
 #[derive(Default)]
 pub struct Report {
-    pub lines: Vec<String>,
     pub violations: Vec<String>,
 }
 
 impl Report {
-    fn add_line(&mut self, line: impl fmt::Display) {
-        println!("{line}");
-        self.lines.push(line.to_string());
-    }
-
     fn check(&mut self, what: &str, holds: bool) {
         if !holds {
             self.violations.push(format!("WRONG: {what}"));
@@ -44,7 +38,7 @@ impl Report {
     fn check_equal(&mut self, what: &str, original: &DatabaseRows, restored: &DatabaseRows) {
         let differences = original.differences(restored);
         self.violations.extend(differences.unequal().into_iter().map(|line| format!("NOT EQUAL after {what}: {line}")));
-        self.add_line(format!("  {what}: {}", compared(restored, &differences)));
+        println!("  {what}: {}", compared(restored, &differences));
     }
 }
 
@@ -89,10 +83,10 @@ pub async fn run(stack: Stack, orders: u64) -> Report {
     }
 }
 
-async fn fill(report: &mut Report, site: &Site, url: &str, orders: u64) -> BuydeskUp {
+async fn fill(site: &Site, url: &str, orders: u64) -> BuydeskUp {
     let count = orders.to_string();
     let seeded = Timed::run(site, url, &["seed", "orders", "--count", &count, "--yes"]);
-    report.add_line(format!("  {orders} orders seeded in {seeded}"));
+    println!("  {orders} orders seeded in {seeded}");
     let platform = start_platform(url).await;
     Terminal::new(&platform, None).json(WALLET_LOAD);
     platform
@@ -105,10 +99,10 @@ async fn back_up_under_load(report: &mut Report, site: &Site, url: &str, platfor
     let before = clients.placed();
     let made = Timed::run(site, url, &["backup"]);
     let during = clients.placed() - before;
-    report.add_line(format!(
+    println!(
         "  backup in {made}: {} bytes of {}, {during} orders were acknowledged meanwhile",
         made.document["bytes"], made.document["content_bytes"]
-    ));
+    );
     report.check("orders were placed during the backup", during > 0);
     clients.wait_for(before + during + ORDERS_BETWEEN).await;
     (made.document, clients)
@@ -116,23 +110,23 @@ async fn back_up_under_load(report: &mut Report, site: &Site, url: &str, platfor
 
 async fn run_on_sqlite(orders: u64) -> Report {
     let mut report = Report::default();
-    report.add_line("SQLite");
+    println!("SQLite");
     let site = Site::new(Stack::Embedded);
     let path = site.path("orders.db");
     let url = format!("sqlite:{}", path.display());
-    let platform = fill(&mut report, &site, &url, orders).await;
+    let platform = fill(&site, &url, orders).await;
     let (made, clients) = back_up_under_load(&mut report, &site, &url, &platform).await;
     let placed = clients.stop().await;
     platform.kill().await;
     // Another backup, of the database that nobody changes any more.
     let quiet = Timed::run(&site, &url, &["backup"]);
     let original = DatabaseRows::read(&url).await;
-    report.add_line(format!("  backup of the quiet database in {quiet}"));
+    println!("  backup of the quiet database in {quiet}");
     report.check("the load placed its orders", original.count("orders") >= orders + placed);
     delete_database(&path);
 
     let restored = Timed::run(&site, &url, &["restore", quiet.document["file"].as_str().unwrap()]);
-    report.add_line(format!("  restore in {restored}"));
+    println!("  restore in {restored}");
     report.check_equal("restore of the quiet database", &original, &DatabaseRows::read(&url).await);
     delete_database(&path);
 
@@ -141,21 +135,21 @@ async fn run_on_sqlite(orders: u64) -> Report {
     let not_earlier = original.differences(&rows).not_earlier();
     report.violations.extend(not_earlier.into_iter().map(|line| format!("NOT AN EARLIER STATE: {line}")));
     report.check("the backup states the orders that it contains", rows.count("orders") == orders_of(&made));
-    report.add_line(format!(
+    println!(
         "  restore of the backup under load in {restored}: {} of {} orders, each as in the original",
         rows.count("orders"),
         original.count("orders")
-    ));
+    );
     report
 }
 
 async fn run_on_postgres(orders: u64) -> Report {
     let mut report = Report::default();
-    report.add_line("PostgreSQL");
+    println!("PostgreSQL");
     let site = Site::new(Stack::Servers);
     let mut server = site.start_server().await;
     let url = server.url();
-    let platform = fill(&mut report, &site, &url, orders).await;
+    let platform = fill(&site, &url, orders).await;
     let (made, clients) = back_up_under_load(&mut report, &site, &url, &platform).await;
     clients.stop().await;
     let (at_time, time) = (DatabaseRows::read(&url).await, database_time(&url).await);
@@ -171,12 +165,12 @@ async fn run_on_postgres(orders: u64) -> Report {
 
     let file = made["file"].as_str().unwrap();
     let to_time = Timed::run(&site, "", &["restore", file, "--to", "at-time", "--to-time", &time]);
-    report.add_line(format!("  restore to the point in time in {to_time}"));
+    println!("  restore to the point in time in {to_time}");
     let rows = site.rows_of("at-time").await;
     report.check_equal("restore to the point in time", &at_time, &rows);
 
     let latest = Timed::run(&site, "", &["restore", file, "--to", "latest"]);
-    report.add_line(format!("  restore to the last transaction in {latest}"));
+    println!("  restore to the last transaction in {latest}");
     let rows = site.rows_of("latest").await;
     report.check_equal("restore to the last transaction", &at_end, &rows);
     report
