@@ -51,6 +51,8 @@ async fn create_key(client: &ApiClient, args: CreateKeyArgs, json: bool) -> anyh
     let user = find_id(client, &user).await?;
     let rate_limit_per_minute = rate_limit.and_then(|limit| limit.apply(None));
     let payload = KeyPayload { name: Some(name), scopes: Some(scopes), rate_limit_per_minute, expires_at };
+    // Nothing may fail or wait between the change and the output, which has the only copy of the secret.
+    let owner = shown_state(client, user, json).await;
     let created = client.post(&client.endpoints.users, &path(user), &payload).await;
     let list = list_command(client, user);
     let next_step = format!("`{list}` lists the keys. If the key is there, revoke it, and create another one.");
@@ -60,7 +62,6 @@ async fn create_key(client: &ApiClient, args: CreateKeyArgs, json: bool) -> anyh
         Code::KeyLimitExceeded => Some(format!("`{list}` lists the keys, and `key revoke` revokes one.")),
         _ => None,
     })?;
-    let owner = if json { UserState::Active } else { user_state(client, user).await };
     response.print(json, |issued: &IssuedKey| {
         let IssuedKey { key, details } = issued;
         let secret = key.expose();
@@ -90,15 +91,19 @@ async fn list_keys(client: &ApiClient, user: Option<&UserReference>, json: bool)
         None => own_id(client).await?,
     };
     let response = client.get(&client.endpoints.users, &path(user)).await?;
-    let owner = if json { UserState::Active } else { user_state(client, user).await };
+    let owner = shown_state(client, user, json).await;
     response.print(json, |list: &KeyList| match list.data.as_slice() {
         [] => "No keys.".to_owned(),
         keys => table(keys, owner).to_string(),
     })
 }
 
-/// The state of the user. Active if it cannot be read, so that the table shows what is known of the keys.
-async fn user_state(client: &ApiClient, user: UserId) -> UserState {
+/// The state of the user for a table. Active if it cannot be read, so that the table shows what is known of the keys. JSON does not
+/// contain the state.
+async fn shown_state(client: &ApiClient, user: UserId, json: bool) -> UserState {
+    if json {
+        return UserState::Active;
+    }
     let found = client.get(&client.endpoints.users, &format!("api/v1/users/{user}")).await;
     found.and_then(|response| response.parse::<User>()).map_or(UserState::Active, |user| user.state)
 }
@@ -109,7 +114,7 @@ async fn update_key(client: &ApiClient, args: UpdateKeyArgs, json: bool) -> anyh
     let change = KeyPatch { name, rate_limit_per_minute: rate_limit.unwrap_or_default() };
     let updated = client.patch(&client.endpoints.users, &format!("{}/{key}", path(user)), &change).await;
     let response = explain_change(client, user, updated)?;
-    let owner = if json { UserState::Active } else { user_state(client, user).await };
+    let owner = shown_state(client, user, json).await;
     response.print(json, |key: &ApiKey| match rate_limit {
         Some(_) => format!("{}\nEvery service applies the limit within 5 s.", table([key], owner)),
         None => table([key], owner).to_string(),
