@@ -17,7 +17,7 @@ use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE},
     config::{HTTP_URL, Secret, parse_http_url},
     ids::{IdempotencyKey, OrderId, QuoteId, WalletId},
-    money::{AmountError, Currency, FiatAmount, NumberError, parse_decimal},
+    money::{AmountError, Currency, FiatAmount, NumberError, parse_without_exponent},
     time::Timestamp,
 };
 use url::Url;
@@ -263,12 +263,10 @@ fn parse_pair(text: &str) -> Result<MetadataPair, String> {
 /// Refuses a number with an exponent, because `1e5` may be a typing error for `105`, and would order 100,000. The service checks
 /// everything else.
 fn plain_number(text: &str) -> Result<String, String> {
-    match parse_decimal(text) {
-        Ok(_) | Err(NumberError::TooManyDigits) if text.contains(['e', 'E']) => {
-            Err("must be written without an exponent, such as 100000 instead of 1e5".to_owned())
-        }
-        _ => Ok(text.to_owned()),
+    if parse_without_exponent(text) == Err(NumberError::Exponent) {
+        return Err("must be written without an exponent, such as 100000 instead of 1e5".to_owned());
     }
+    Ok(text.to_owned())
 }
 
 fn plain_amount(text: &str) -> Result<FiatAmount, String> {

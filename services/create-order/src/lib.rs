@@ -48,9 +48,7 @@ pub use self::{
 /// The create-order service on a bound listener.
 pub struct App {
     server: Server,
-    prices: PriceReader,
     keys: Arc<KeyAuthenticator>,
-    rate_limit: RateLimit,
     live: LiveValues,
     ready: ReadinessCheck,
     /// Sends the orders of the dispatcher.
@@ -142,17 +140,11 @@ impl Service for App {
             currencies: currencies.clone(),
             amount_bounds: amount_bounds.clone(),
             hold_secs: hold_secs.clone(),
-            rate_limit: rate_limit.clone(),
+            rate_limit,
             prices: prices.clone(),
         };
-        let order_service = OrderService {
-            currencies,
-            amount_bounds,
-            prices: prices.clone(),
-            dispatcher,
-            backend: Arc::new(db_proxy),
-            hold_secs,
-        };
+        let order_service =
+            OrderService { currencies, amount_bounds, prices, dispatcher, backend: Arc::new(db_proxy), hold_secs };
         let close_streams = CancellationToken::new();
         let forwarder = |client| Forwarder::new(client, close_streams.clone());
         // Reads of prices need no credentials, so rates receives none.
@@ -163,7 +155,7 @@ impl Service for App {
         let endpoint = service_endpoint_with_forwarding(api, forwarding, ops);
         let server = Server::new(listener, endpoint).with_metrics(&metrics);
         let dispatcher_task = Box::pin(dispatcher_task);
-        Ok(Self { server, prices, keys, rate_limit, live, ready, dispatcher_task, close_streams })
+        Ok(Self { server, keys, live, ready, dispatcher_task, close_streams })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
@@ -181,9 +173,9 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = TaskSupervisor::default();
-        tasks.spawn("price-reader", self.prices.receive_records(stop.clone()));
+        tasks.spawn("price-reader", self.live.prices.receive_records(stop.clone()));
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
-        tasks.spawn("shared-rate-limits", self.rate_limit.keep_shared(stop.clone()));
+        tasks.spawn("shared-rate-limits", self.live.rate_limit.keep_shared(stop.clone()));
         // The server holds the last handle of the dispatcher, so this task ends when all orders in flight are answered.
         tasks.spawn("order-dispatcher", self.dispatcher_task);
         let (streams_stop, close_streams) = (stop.clone(), self.close_streams);

@@ -83,13 +83,12 @@ pub(crate) fn order_intake(
     for price in &mut prices {
         add_cause(price, price_components);
     }
-    let has_price = has_price(best.components, now);
     let unable: Vec<_> = instances.iter().filter(|instance| !instance.places_orders()).collect();
     let reason = if unable.len() == instances.len() {
         Some(fatal_components(best, &prices))
     } else if exhausted {
         Some("the limit is reached".to_owned())
-    } else if !has_price {
+    } else if !any_accepted(&prices) {
         Some(format!("there is no price that orders may use in any currency: {}", reason_of_all(&prices)))
     } else {
         None
@@ -138,7 +137,11 @@ fn add_cause(price: &mut CurrencyIntake, price_components: &[Component]) {
 
 /// Whether orders in any currency have a price at `now`, according to the components of an instance.
 pub(crate) fn has_price(components: &[Component], now: Timestamp) -> bool {
-    let prices = currency_intakes(components, now);
+    any_accepted(&currency_intakes(components, now))
+}
+
+/// Whether orders in any currency have a price, also if the instance reports no prices.
+fn any_accepted(prices: &[CurrencyIntake]) -> bool {
     prices.is_empty() || prices.iter().any(|price| price.accepted)
 }
 

@@ -183,8 +183,8 @@ fn failing_sources(parts: &[Component]) -> Option<Finding> {
 }
 
 fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
-    let mut findings: Vec<_> =
-        refused_currencies(orders).chain(orders.prices.iter().filter_map(prolonged_price)).collect();
+    let mut findings = refused_currencies(orders);
+    findings.extend(orders.prices.iter().filter_map(prolonged_price));
     match (&orders.limit, &orders.reason) {
         (Some(limit), _) if limit.remaining == Sats::ZERO => {
             let what = if limit.limit == Sats::ZERO {
@@ -204,7 +204,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
 }
 
 /// A finding for each reason why orders in some currencies are refused.
-fn refused_currencies(orders: &OrderIntake) -> impl Iterator<Item = Finding> {
+fn refused_currencies(orders: &OrderIntake) -> Vec<Finding> {
     let refused = orders.prices.iter().filter(|price| !price.accepted);
     let groups = group_by_reason(refused.map(|price| (price.currency, price.reason.as_deref().unwrap_or_default())));
     let finding = |group: SharedReason<'_>| {
@@ -212,7 +212,7 @@ fn refused_currencies(orders: &OrderIntake) -> impl Iterator<Item = Finding> {
         let what = format!("Orders in {} are refused{reason}.", group.names());
         Finding { what, advice: Advice::WaitForPrice }
     };
-    groups.into_iter().map(finding).collect::<Vec<_>>().into_iter()
+    groups.into_iter().map(finding).collect()
 }
 
 /// The finding that orders use a prolonged price.
