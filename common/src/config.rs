@@ -156,6 +156,20 @@ impl Env {
         value
     }
 
+    /// Like [`parse_with`](Self::parse_with), for a setting that may contain a secret: the error does not show the value.
+    pub fn parse_secret_with<T>(
+        &mut self,
+        name: &str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = parse(self.text(name)?);
+        if value.is_none() {
+            self.add_error(name, "***", allowed);
+        }
+        value
+    }
+
     /// Adds an error, for example about a combination of settings. `allowed` completes "NAME=VALUE is not allowed; it
     /// must be …".
     pub fn add_error(&mut self, name: &str, value: impl Into<String>, allowed: &str) {

@@ -37,12 +37,9 @@ impl Config {
     /// Returns `None` if `SENTRY_DSN` is not set.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let environment = env.text("SENTRY_ENVIRONMENT").map(str::to_owned);
-        let dsn = env.text(DSN)?.parse();
-        if dsn.is_err() {
-            // The value contains a key.
-            env.add_error(DSN, "***", "the address of a project of Sentry, such as https://KEY@sentry.example/1");
-        }
-        Some(Self { dsn: dsn.ok()?, environment })
+        let allowed = "the address of a project of Sentry, such as https://KEY@sentry.example/1";
+        let dsn = env.parse_secret_with(DSN, allowed, |text| text.parse().ok())?;
+        Some(Self { dsn, environment })
     }
 }
 

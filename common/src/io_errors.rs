@@ -10,6 +10,10 @@ use crate::paths::folder_of;
 /// Why an operation failed, such as `the disk is full`.
 pub fn describe_io_error(error: &io::Error) -> String {
     if let Some(cause) = error.get_ref() {
+        // The TLS client of HTTP connections wraps the error twice.
+        if let Some(inner) = cause.downcast_ref::<io::Error>() {
+            return describe_io_error(inner);
+        }
         return match cause.downcast_ref() {
             Some(rustls::Error::InvalidMessage(_)) => {
                 "it does not use TLS, so its address begins with http:// and not with https://".to_owned()

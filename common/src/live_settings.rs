@@ -89,8 +89,7 @@ impl LiveSettings {
     }
 
     async fn apply_changes(&mut self, signal: &mut HangupSignal, shutdown: &Shutdown) {
-        let watcher = FileWatcher::start(self.file.path());
-        let watcher = watcher.map_err(|error| {
+        let watcher = FileWatcher::start(self.file.path()).inspect_err(|error| {
             tracing::warn!(
                 file = %self.file.path().display(), %error,
                 "changes of the settings file are not noticed; the file is read again on SIGHUP"
@@ -144,7 +143,7 @@ impl LiveSettings {
                 self.last_read = Some(text);
             }
             Err(error) => tracing::error!(
-                %origin, error = %format!("{error:#}"),
+                %origin, %error,
                 "the settings file cannot be read; all settings stay as they are"
             ),
         }
@@ -177,6 +176,9 @@ impl LiveSettings {
     /// The error has all reasons why the content is refused.
     fn try_apply(&mut self, text: &str, origin: &Origin) -> Result<(), String> {
         let file = self.file.parse(text)?;
+        if origin.cause == Cause::FileChange && file == self.applied {
+            return Ok(());
+        }
         let live: BTreeSet<_> = self.parts.iter().flat_map(|part| part.settings).copied().collect();
         let Reload { mut at_next_start, mut from_now_on, changes, ineffective, warnings } =
             self.running.reload(&self.applied, file.clone(), &live);

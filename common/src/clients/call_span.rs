@@ -23,7 +23,8 @@ impl CallSpan {
         let Some(position) = context.and_then(|context| context.trace.as_ref()) else {
             return Self { span: None, trace: None };
         };
-        let Some(mut span) = position.start_span(format!("{method} {service}"), SpanKind::Client) else {
+        let name = position.is_recorded().then(|| format!("{method} {service}"));
+        let Some(mut span) = name.and_then(|name| position.start_span(name, SpanKind::Client)) else {
             return Self { span: None, trace: Some(position.clone()) };
         };
         span.set("http.request.method", method.to_string());

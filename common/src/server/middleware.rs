@@ -154,7 +154,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
                 elapsed,
             });
             self.middleware.metrics.observe(operation.map_or("none", |id| id.0), status, elapsed);
-            span.end(&method, self.middleware.log.route(operation), status);
+            span.end(&method, || self.middleware.log.route(operation), status);
             Ok(response)
         })
     }

@@ -38,11 +38,12 @@ impl RequestSpan {
         (Self(Some(span)), Some(trace))
     }
 
-    /// Records the response. `route` is the documented path of the operation, if the request has one.
-    pub(super) fn end(self, method: &Method, route: Option<&str>, status: u16) {
+    /// Records the response. `route` returns the documented path of the operation, if the request has one. It is called only for a recorded
+    /// request.
+    pub(super) fn end<'a>(self, method: &Method, route: impl FnOnce() -> Option<&'a str>, status: u16) {
         let Some(mut span) = self.0 else { return };
         span.set("http.response.status_code", i64::from(status));
-        match route {
+        match route() {
             Some(route) => {
                 span.rename(format!("{method} {route}"));
                 span.set("http.route", route.to_owned());

@@ -55,12 +55,8 @@ fn read_sampler(env: &mut Env) -> Sampler {
 }
 
 fn read_headers(env: &mut Env) -> HeaderMap {
-    let Some(headers) = env.text(HEADERS).map(parse_headers) else { return HeaderMap::new() };
-    headers.unwrap_or_else(|| {
-        // The values may be credentials.
-        env.add_error(HEADERS, "***", "headers as NAME=VALUE, separated by commas, with percent-encoded values");
-        HeaderMap::new()
-    })
+    let allowed = "headers as NAME=VALUE, separated by commas, with percent-encoded values";
+    env.parse_secret_with(HEADERS, allowed, parse_headers).unwrap_or_default()
 }
 
 fn parse_headers(text: &str) -> Option<HeaderMap> {

@@ -10,6 +10,7 @@ use anyhow::Context;
 use common::{
     api::health::Component,
     config::{Bind, Caller, Env, Secret, connect_address, shared},
+    error_chain::format_chain,
     error_tracking::{self, ErrorTracker},
     live_settings::{HangupSignal, LivePart, LiveSettings},
     process,
@@ -144,7 +145,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
         for RunningService { name, task, heartbeats, stop, .. } in running.into_iter().rev() {
             stop.cancel();
             if let Err(error) = flatten_result(task.await).and(Ok(heartbeats.await?)) {
-                tracing::error!(service = name, error = %format!("{error:#}"), "the service ended with an error");
+                tracing::error!(service = name, error = %format_chain(error.as_ref()), "the service ended with an error");
             }
         }
         flush.cancel();

@@ -165,7 +165,6 @@ fn reason_of(error: &Error) -> String {
         Error::Io(error) => match error.kind() {
             Kind::ConnectionRefused => "the connection was refused, so no server listens there".to_owned(),
             Kind::TimedOut => "it did not answer".to_owned(),
-            Kind::HostUnreachable | Kind::NetworkUnreachable => "there is no network route to the host".to_owned(),
             Kind::ConnectionReset | Kind::UnexpectedEof | Kind::BrokenPipe => {
                 "it closed the connection at once".to_owned()
             }
