@@ -8,6 +8,7 @@
 //! up to zero, and every balance follows from the entries of its wallet.
 
 pub mod command;
+mod journal_check;
 pub mod ledger;
 pub mod policy;
 pub mod records;
@@ -23,18 +24,17 @@ use common::{
     api::{
         orders::OwnerFilter,
         wallets::{
-            CheckedRows, CreateWalletCommand, CreatedWallet, FoundWallets, MAX_VERIFIED_ROWS, MAX_WALLET_PAGE,
-            OperationCursor, OperationPage, VerificationCursor, VerificationPage, Wallet, WalletCursor, WalletLookup,
-            WalletPage,
+            CreateWalletCommand, CreatedWallet, FoundWallets, MAX_WALLET_PAGE, OperationCursor, OperationPage, Wallet,
+            WalletCursor, WalletLookup, WalletPage,
         },
     },
-    ids::{MovementId, WalletId},
+    ids::WalletId,
     metrics::Metrics,
     time::Clock,
 };
 use uuid::Uuid;
 
-use self::store::{EntryPosition, MovementRange, OperationScan, StoredCreation};
+use self::store::{OperationScan, StoredCreation};
 pub use self::{
     command::{Decision, MoveMoneyCommand, MoveTerms},
     requests::{move_money_command, outcome_of},
@@ -162,84 +162,8 @@ impl WalletService {
         let data = rows.into_iter().map(|row| row.operation).collect();
         Ok(OperationPage { data, next_cursor: next.map(OperationCursor) })
     }
-
-    /// Checks the rows after the cursor. `limit` is the number of rows, and is reduced to [`MAX_VERIFIED_ROWS`].
-    pub async fn verify_journal(
-        &self,
-        cursor: Option<VerificationCursor>,
-        limit: u32,
-    ) -> Result<VerificationPage, DatabaseError> {
-        let limit = limit.clamp(1, MAX_VERIFIED_ROWS);
-        match cursor.unwrap_or(VerificationCursor::Wallets(WalletId(Uuid::nil()))) {
-            VerificationCursor::Wallets(after) => self.verify_wallets(after, limit).await,
-            VerificationCursor::Entries { wallet, number } => {
-                self.verify_entries(EntryPosition { wallet, number }, limit).await
-            }
-            VerificationCursor::Movements(after) => self.verify_movements(after, limit).await,
-        }
-    }
-
-    async fn verify_wallets(&self, after: WalletId, limit: u32) -> Result<VerificationPage, DatabaseError> {
-        let wallets = self.store.wallet_balances(after, limit).await?;
-        let is_full = wallets.len() == page_len(limit);
-        let next_cursor = match wallets.last().filter(|_| is_full) {
-            Some(last) => VerificationCursor::Wallets(last.id),
-            None => VerificationCursor::Entries { wallet: WalletId(Uuid::nil()), number: 0 },
-        };
-        Ok(VerificationPage {
-            checked: CheckedRows { wallets: row_count(wallets.len()), ..CheckedRows::default() },
-            violations: verification::check_wallets(&wallets),
-            next_cursor: Some(next_cursor),
-        })
-    }
-
-    async fn verify_entries(&self, from: EntryPosition, limit: u32) -> Result<VerificationPage, DatabaseError> {
-        // The entry at the position was checked before, and is read again for its balance.
-        let entries = self.store.journal_entries(from, limit + 1).await?;
-        let is_full = entries.len() > page_len(limit);
-        let is_checked =
-            entries.first().is_some_and(|first| (first.wallet, first.number) == (from.wallet, from.number));
-        let (previous, unchecked) = entries.split_at(usize::from(is_checked));
-        let next_cursor = match entries.last().filter(|_| is_full) {
-            Some(last) => VerificationCursor::Entries { wallet: last.wallet, number: last.number },
-            None => VerificationCursor::Movements(MovementId(Uuid::nil())),
-        };
-        Ok(VerificationPage {
-            checked: CheckedRows { entries: row_count(unchecked.len()), ..CheckedRows::default() },
-            violations: verification::check_entries(previous.first(), unchecked),
-            next_cursor: Some(next_cursor),
-        })
-    }
-
-    async fn verify_movements(&self, after: MovementId, limit: u32) -> Result<VerificationPage, DatabaseError> {
-        // The page ends after `limit` movements or `limit` orders, whichever comes first. No index selects the paid orders, so
-        // every order counts.
-        let end_of_orders = self.store.nth_order_after(after, limit).await?.map(|order| MovementId(order.0));
-        // No id is higher.
-        let last = end_of_orders.unwrap_or(MovementId(Uuid::max()));
-        let lines = self.store.movement_lines(MovementRange { after, last }, limit).await?;
-        let movements = lines.chunk_by(|a, b| a.movement == b.movement).count();
-        let end_of_movements = lines.last().filter(|_| movements == page_len(limit)).map(|last| last.movement);
-        let next = end_of_movements.or(end_of_orders);
-        let paid_orders = self.store.paid_orders(MovementRange { after, last: next.unwrap_or(last) }).await?;
-        let mut violations = verification::check_movements(&lines);
-        violations.extend(verification::check_paid_orders(&paid_orders));
-        Ok(VerificationPage {
-            checked: CheckedRows {
-                movements: row_count(movements),
-                paid_orders: row_count(paid_orders.len()),
-                ..CheckedRows::default()
-            },
-            violations,
-            next_cursor: next.map(VerificationCursor::Movements),
-        })
-    }
 }
 
 fn page_len(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
-}
-
-fn row_count(rows: usize) -> u64 {
-    u64::try_from(rows).unwrap_or(u64::MAX)
 }

@@ -80,9 +80,9 @@ impl Fixture {
 
     /// Checks the whole journal in small pages.
     async fn verify(&self) -> Verification {
-        let (service, mut cursor, mut result) = (self.wallets(), None, Verification::default());
+        let (store, mut cursor, mut result) = (self.wallets().store, None, Verification::default());
         loop {
-            let page = service.verify_journal(cursor, 3).await.unwrap();
+            let page = store.verify_journal(cursor, 3).await.unwrap();
             result.checked += page.checked;
             result.violations.extend(page.violations);
             cursor = page.next_cursor;

@@ -117,7 +117,7 @@ impl WalletRoutes {
         limit: Query<u32>,
         cursor: Query<Option<VerificationCursor>>,
     ) -> Result<Json<VerificationPage>, Problem> {
-        Ok(Json(self.service.verify_journal(cursor.0, limit.0).await.map_err(Error::from)?))
+        Ok(Json(self.service.store.verify_journal(cursor.0, limit.0).await.map_err(Error::from)?))
     }
 }
 
