@@ -37,7 +37,7 @@ pub use self::{
     price::show_price,
     quotes::run_quote_command,
     users::run_user_command,
-    wallets::{VERIFICATION_INCOMPLETE, describe_violation, run_wallet_command},
+    wallets::{VERIFICATION_INCOMPLETE, VIOLATIONS_FOUND, describe_violation, journal_summary, run_wallet_command},
 };
 use crate::cli::{ConvertArgs, RatesArgs};
 

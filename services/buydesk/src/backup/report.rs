@@ -2,11 +2,7 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use common::{
-    api::{health::format_bytes, wallets::CheckedRows},
-    money::Sats,
-    time::Timestamp,
-};
+use common::{api::health::format_bytes, money::Sats, time::Timestamp};
 use db_proxy::maintenance::{DatabaseSummary, JournalCheck, WalletTotal};
 use serde_json::{Value, json};
 
@@ -15,10 +11,7 @@ use super::{
     header::{ContentKind, Header},
     manifest::Manifest,
 };
-use crate::client::{describe_violation, print_line};
-
-/// The exit code of a restore that was made, if the journal of the restored database has violations.
-const VIOLATIONS_FOUND: u8 = 1;
+use crate::client::{VIOLATIONS_FOUND, describe_violation, journal_summary, print_line};
 
 /// The limit over all orders, and what remains of it.
 #[derive(Debug, Clone, Copy)]
@@ -175,7 +168,7 @@ impl RestoreReport<'_> {
                 format!("Restored {} to {} in {:.1} s.", file.display(), target.display(), duration.as_secs_f64()),
                 rows(summary),
                 limit_text(*limit),
-                journal_text(*checked, violations.len()),
+                journal_summary(*checked, violations.len() as u64),
             ];
             lines.extend(violations.iter().map(describe_violation));
             lines.extend(server.as_ref().map(|server| server_text(server, target)));
@@ -239,17 +232,6 @@ fn rows(summary: &DatabaseSummary) -> String {
 
 fn limit_text(Limit { limit, remaining }: Limit) -> String {
     format!("The limit of all orders is {limit} BTC, and {remaining} BTC remain.")
-}
-
-fn journal_text(CheckedRows { wallets, entries, movements, paid_orders }: CheckedRows, violations: usize) -> String {
-    let result = match violations {
-        0 => "no violation was found".to_owned(),
-        1 => "1 violation was found".to_owned(),
-        count => format!("{count} violations were found"),
-    };
-    format!(
-        "The journal was checked: {wallets} wallets, {entries} entries, {movements} movements, {paid_orders} paid orders; {result}."
-    )
 }
 
 fn size(bytes: u64) -> String {

@@ -16,7 +16,7 @@ use common::{
 };
 use serde::Serialize;
 
-pub use self::verification::{VERIFICATION_INCOMPLETE, describe_violation};
+pub use self::verification::{VERIFICATION_INCOMPLETE, VIOLATIONS_FOUND, describe_violation, journal_summary};
 use self::{advice::advice, render::ShownTransfer};
 use super::{
     ApiClient,

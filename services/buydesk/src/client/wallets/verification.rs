@@ -21,8 +21,8 @@ use crate::{
 
 const PATH: &str = "api/v1/journal/verification";
 const OPTIONS: &[FieldOption] = &[FieldOption { field: "cursor", option: "--cursor" }];
-/// The exit code if violations were found.
-const VIOLATIONS_FOUND: u8 = 1;
+/// The exit code if the journal has violations.
+pub const VIOLATIONS_FOUND: u8 = 1;
 /// The exit code if the check did not reach the end of the journal.
 pub const VERIFICATION_INCOMPLETE: u8 = 2;
 /// Maximum number of consecutive attempts to read one page.
@@ -53,7 +53,7 @@ pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) ->
     print_line(&if json {
         json!({ "checked": reader.checked, "violations": listed }).to_string()
     } else {
-        summary(reader.checked, count)
+        journal_summary(reader.checked, count)
     })?;
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(VIOLATIONS_FOUND) })
 }
@@ -139,7 +139,8 @@ fn rows(CheckedRows { wallets, entries, movements, paid_orders }: CheckedRows) -
     )
 }
 
-fn summary(checked: CheckedRows, violations: u64) -> String {
+/// The result of a check of the journal, such as `Checked 1 wallet, … No violation was found.`
+pub fn journal_summary(checked: CheckedRows, violations: u64) -> String {
     let result = match violations {
         0 => "No violation was found.".to_owned(),
         1 => "1 violation was found.".to_owned(),

@@ -114,12 +114,12 @@ fn violation_names_its_kind_and_its_rows() {
 fn summary_counts_rows_and_violations() {
     let checked = CheckedRows { wallets: 1, entries: 3, movements: 2, paid_orders: 1 };
     assert_eq!(
-        summary(checked, 0),
+        journal_summary(checked, 0),
         "Checked 1 wallet, 3 entries, 2 movements and 1 paid order. No violation was found."
     );
     assert_eq!(
-        summary(CheckedRows::default(), 1),
+        journal_summary(CheckedRows::default(), 1),
         "Checked 0 wallets, 0 entries, 0 movements and 0 paid orders. 1 violation was found."
     );
-    assert!(summary(checked, 2).ends_with(" 2 violations were found."));
+    assert!(journal_summary(checked, 2).ends_with(" 2 violations were found."));
 }
