@@ -8,7 +8,8 @@ readonly install_seconds=300
 # Prints the path of PROGRAM. Fails if it is absent and cannot be downloaded.
 python_tool() { # PACKAGE VERSION PROGRAM
   local tool_folder=$ci_tools/$1-$2
-  if [[ ! -x $tool_folder/bin/$3 ]]; then
+  if ! is_runnable "$tool_folder/bin/$3"; then
+    rm -rf "$tool_folder"
     install_tool "$tool_folder" python3 -m venv "$tool_folder" || return 1
     install_tool "$tool_folder" "$tool_folder/bin/pip" install --quiet --disable-pip-version-check "$1==$2" || return 1
   fi
@@ -33,6 +34,12 @@ cargo_tool() { # CRATE VERSION PROGRAM
     rm -rf "$ci_tools/build"
   fi
   printf '%s\n' "$tool_folder/bin/$3"
+}
+
+# The first line of a Python program is the path of its interpreter, which no longer exists after the repository was moved.
+is_runnable() { # PROGRAM
+  local first_line
+  [[ -x $1 ]] && IFS= read -r first_line <"$1" && [[ $first_line != '#!'* || -x ${first_line#'#!'} ]]
 }
 
 # An interrupted installation leaves no folder, which would count as installed.
