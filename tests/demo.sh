@@ -5,7 +5,7 @@
 declare -A ports # of each service
 token=           # of services and of operators
 
-# BUYDESK_BIN names the binary; without it a release build is made.
+# BUYDESK_BIN names the binary. If it is not set, a release build is made.
 start_demo() {
   local binary=${BUYDESK_BIN:-target/release/buydesk} document service name
   local -a settings

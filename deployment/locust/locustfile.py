@@ -45,9 +45,9 @@ REGISTRAR_WEIGHT = 5
 STOP_SECONDS = 10
 
 FIRST_DEPOSIT = Decimal("1000.00")
-# More than a wallet has after any number of movements.
+# An amount that is greater than the balance of a wallet after any number of movements.
 TOO_MUCH = "999999999"
-# Orders that a reader places first, and the orders of a page that it reads.
+# The number of orders that a reader places first, and the number of orders of a page.
 READ_ORDERS, PAGE = 3, 2
 MAX_PAGE = 100
 
@@ -100,7 +100,7 @@ class Buyer(Customer):
         super().on_stop()
 
     def check_the_orders(self):
-        # The same key shows the outcome of a request that got no response.
+        # If a request received no response, a request with the same key returns its outcome.
         for payload, headers in self.unresolved:
             order = self.place_order(payload, headers, "/api/v1/orders (unresolved)")
             if order:
@@ -143,7 +143,7 @@ class OrderReader(Customer):
 
     @step(3)
     def two_pages(self):
-        """No order is in both. Of a customer, they are its own orders, newest first."""
+        """Checks that no order is in both pages. The pages of a customer contain only its own orders, newest first."""
 
         def check(page):
             seen.extend(order["id"] for order in page["data"])
@@ -187,7 +187,7 @@ class PriceReader(Customer):
 
         def check(conversion):
             expect("amount", Decimal(conversion["amount"]), Decimal(converted))
-            # In this direction, the rate is exact.
+            # The rate of this direction is not rounded.
             exact = Decimal(converted) * Decimal(conversion["rate"])
             expect("result", Decimal(conversion["result"]), exact.quantize(Decimal("0.01")))
 
@@ -347,7 +347,7 @@ def refuse_real_prices(environment, **_):
     refusal = reason_to_refuse(environment)
     environment.process_exit_code = environment.parsed_options.exit_code_on_error if refusal else None
     if refusal:
-        # Without this, gevent prints the stack too.
+        # Otherwise, gevent also prints the stack.
         gevent.get_hub().NOT_ERROR += (StopTest,)
         raise StopTest(f"Nothing is sent: {refusal}")
 

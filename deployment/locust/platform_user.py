@@ -1,4 +1,4 @@
-"""What every simulated user has: it sends requests with its credential, and checks the responses exactly."""
+"""The base class of the simulated users: sends requests with the credential of the user, and checks every response."""
 
 import functools
 import json
@@ -19,10 +19,10 @@ TASKS_PER_SECOND = 2
 TIMEOUT_SECONDS = 20
 
 CURRENCIES = ["EUR", "GBP", "USD"]
-# Of orders and of movements, in hundredths of the currency. A million such orders take less than 20 BTC of the limit.
+# The range of the amounts of orders and movements, in hundredths of the currency. A million such orders use less than 20 BTC of the limit.
 MIN_CENTS, MAX_CENTS = 1, 200
 BITCOIN_DECIMALS = Decimal("0.00000001")
-# Requests per minute: the most that a key may have.
+# The maximum rate limit of a key, in requests per minute.
 KEY_RATE_LIMIT = 1_000_000
 # A key that is not revoked, because Locust was killed, expires.
 KEY_LIFETIME = timedelta(days=1)
@@ -33,7 +33,7 @@ class Mismatch(Exception):
 
 
 class Unexpected(Exception):
-    """A response was not as expected, and is counted as a failure. Without it, the user does not know its state."""
+    """A response was not as expected, and counts as a failure. The user then does not know its state on the platform."""
 
 
 def expect(name, found, expected):
@@ -61,7 +61,7 @@ def base_of(path):
 
 
 def problem_of(response, status, code):
-    """What is unexpected about the status of a response, with its problem code. None if nothing is."""
+    """Describes an unexpected status of a response, with its problem code. None if the status is as expected."""
     if response.status_code == 0:
         return f"no response: {response.error}"
     found = None

@@ -11,6 +11,6 @@ create role buydesk_app login password :'password';
 -- Databases that were created before PostgreSQL 15 let every role create tables.
 revoke create on schema public from public;
 grant usage on schema public to buydesk_app;
--- The tables that exist, and those that later migrations create.
+-- The existing tables, and the tables that later migrations create.
 grant select, insert, update, delete on all tables in schema public to buydesk_app;
 alter default privileges in schema public grant select, insert, update, delete on tables to buydesk_app;
