@@ -81,7 +81,6 @@ pub struct CoursesWritten {
 
 /// The current course of each exchange and pair.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "ActualCourses")]
 pub struct CurrentCourses {
     /// Ordered by pair, then by exchange.
     pub courses: Vec<StoredCourse>,
@@ -89,7 +88,6 @@ pub struct CurrentCourses {
 
 /// A course and the period in which it was current.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "PastCourse")]
 pub struct StoredCourse {
     pub exchanger: String,
     pub direction: CurrencyPair,
@@ -106,7 +104,6 @@ pub struct StoredCourse {
 
 /// All courses and agreed prices at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Board")]
 pub struct MarketSnapshot {
     /// When the snapshot was taken. Each course has a time of its own.
     pub as_of: Timestamp,
@@ -193,7 +190,6 @@ impl OfficialLeg {
 
 /// The result of storing a market snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "BoardKept")]
 pub struct SnapshotStored {
     /// The `as_of` of the snapshot that is stored after the request: the snapshot of the request, or a newer one.
     pub as_of: Timestamp,
@@ -287,7 +283,9 @@ impl AgreedPrice {
 pub struct CastVote {
     pub exchanger: String,
     /// The pair that the source reported, such as `BTC-USDT`.
-    pub told: CurrencyPair,
+    #[serde(rename = "told")]
+    #[oai(rename = "told")]
+    pub pair: CurrencyPair,
     /// The reported price: the midpoint of bid and ask if both are known, otherwise the last price.
     pub value: Rate,
     /// The value converted to the pair of the price. Absent if it could not be converted.
@@ -320,7 +318,9 @@ pub enum Rejection {
     NoConversion,
     /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices. While the last
     /// good price is shown, also each vote that was not used for it.
-    Unlike,
+    #[serde(rename = "unlike")]
+    #[oai(rename = "unlike")]
+    OtherKind,
     /// Simulated, while other votes are real.
     Simulated,
 }

@@ -133,7 +133,6 @@ pub struct ServiceHealth {
 
 /// A component outside the platform, such as the database, as the services report it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "InfrastructurePart")]
 pub struct InfrastructureComponent {
     pub name: String,
     pub ready: bool,

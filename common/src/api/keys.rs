@@ -103,7 +103,6 @@ pub struct KeyList {
 
 /// A request of users to db-proxy to store a key.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "StoreKey")]
 pub struct StoreKeyCommand {
     pub prefix: KeyPrefix,
     pub hash: KeyHash,

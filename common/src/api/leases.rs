@@ -13,7 +13,6 @@ pub const MAX_LEASE_SECS: u64 = 3600;
 
 /// A request to acquire or renew a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "AskLease")]
 pub struct LeaseRequest {
     /// The name of the lease.
     pub name: String,

@@ -106,7 +106,6 @@ impl Order {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
-#[oai(rename = "PlaceOrder")]
 pub struct OrderPayload {
     /// A three-letter currency code, any case.
     #[serde(default)]
@@ -263,7 +262,6 @@ pub struct OrderPrice {
 
 /// A request of create-order to db-proxy to place one order. Exactly one of `market` and `quote` is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "NewOrder")]
 pub struct PlaceOrderCommand {
     /// The name of the client whose idempotency key this is; see [`client_name`].
     pub client: String,
@@ -299,13 +297,13 @@ pub struct PlaceOrderCommand {
 }
 
 impl PlaceOrderCommand {
-    /// Whether a db-proxy of the last release would ignore a part of the order.
-    pub fn needs_version_3(&self) -> bool {
+    /// Whether the order must be sent to `/v3/orders`, because a db-proxy of the last release would ignore a part of it.
+    pub fn needs_v3_endpoint(&self) -> bool {
         self.wallet_id.is_some() || self.credit_wallet_id.is_some()
     }
 
-    /// Whether a db-proxy of an older release would ignore a part of the order.
-    pub fn needs_version_2(&self) -> bool {
+    /// Whether the order must be sent to `/v2/orders`, because a db-proxy of an older release would ignore a part of it.
+    pub fn needs_v2_endpoint(&self) -> bool {
         let names_bitcoin = self.market.as_ref().is_some_and(|market| market.bitcoin_amount.is_some());
         names_bitcoin || self.client_reference.is_some() || self.metadata.is_some() || self.user_id.is_some()
     }
@@ -348,7 +346,6 @@ pub struct Placed {
 
 /// A group of orders. Each order is decided on its own.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "NewOrders")]
 pub struct PlaceOrderCommands {
     #[oai(validator(min_items = 1, max_items = 256))]
     pub orders: Vec<PlaceOrderCommand>,

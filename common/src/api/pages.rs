@@ -19,7 +19,6 @@ pub struct PageLinks {
 
 /// A page of orders, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Page")]
 pub struct LinkedOrderPage {
     pub data: Vec<Order>,
     #[serde(rename = "_links")]

@@ -17,7 +17,6 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
-#[oai(rename = "AskQuote")]
 pub struct QuoteRequest {
     /// A three-letter currency code, any case.
     #[serde(default)]
@@ -81,7 +80,8 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
     #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
     pub ordered_by: OrderedBy,
-    /// The user who requested the quote, and who alone can take, read and release it. Absent if it was requested without a key.
+    /// The user who requested the quote, and who alone can take, read and release it. Absent if the quote was requested
+    /// without an API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub user_id: Option<UserId>,
@@ -89,7 +89,6 @@ pub struct Quote {
 
 /// A request of create-order to db-proxy to create a quote.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "NewQuote")]
 pub struct CreateQuoteCommand {
     pub currency: Currency,
     pub amount: FiatAmount,
@@ -113,9 +112,9 @@ pub struct CreateQuoteCommand {
 }
 
 impl CreateQuoteCommand {
-    /// Whether a db-proxy of an older release would ignore a part of the request. Such a db-proxy
-    /// always computes the bitcoin amount from `amount`.
-    pub fn needs_version_2(&self) -> bool {
+    /// Whether the quote must be sent to `/v2/quotes`, because a db-proxy of an older release would ignore a part of it. Such
+    /// a db-proxy always computes the bitcoin amount from `amount`.
+    pub fn needs_v2_endpoint(&self) -> bool {
         !self.ordered_by.is_amount() || self.user_id.is_some()
     }
 
@@ -131,7 +130,7 @@ impl CreateQuoteCommand {
 /// Maximum lifetime of a quote, in seconds.
 pub const MAX_HOLD_SECS: u32 = 3600;
 
-/// The outcome of a request to create, read or release a quote. Exactly one of the first two fields is present.
+/// The outcome of a request to create, read or release a quote. Either `quote` or `refused` is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct QuoteOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,12 +139,13 @@ pub struct QuoteOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub refused: Option<Refused>,
-    /// The cap that the quote exceeds. `refused` is then present, with the reason `limit_exceeded`.
+    /// The first cap in `exceeded_caps`. If it is present, the reason in `refused` is `limit_exceeded`. Absent if the quote
+    /// exceeds no cap, or if it also exceeds the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub exceeded_cap: Option<QuoteCap>,
-    /// Every cap that the quote exceeds. If the quote also exceeds the limit, `exceeded_cap` is absent, and `refused` states
-    /// what remains of the limit. An older db-proxy sends none.
+    /// Every cap that the quote exceeds. If the quote also exceeds the limit, `refused` states the amount that remains of the
+    /// limit. An older db-proxy does not send this field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub exceeded_caps: Vec<ExceededCap>,

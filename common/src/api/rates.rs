@@ -15,7 +15,6 @@ use crate::{
 
 /// The last price of a pair at one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "ShownCourse")]
 pub struct ListedCourse {
     pub direction: CurrencyPair,
     /// The price of one unit of the base asset, in the quote asset.
@@ -51,7 +50,6 @@ pub struct ExchangerCourses {
 
 /// An agreed price without its votes.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "ShownPrice")]
 pub struct PriceSummary {
     pub direction: CurrencyPair,
     pub method: Method,
@@ -77,7 +75,6 @@ pub struct PriceSummary {
 
 /// A course that the exchange no longer reports.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Gone")]
 pub struct RemovedCourse {
     pub exchanger: String,
     pub direction: CurrencyPair,
@@ -85,7 +82,6 @@ pub struct RemovedCourse {
 
 /// The data of a stream event. The first event contains everything, and each later event only the differences.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Changes")]
 pub struct SnapshotChanges {
     /// The time of the market snapshot.
     pub as_of: Timestamp,
@@ -103,7 +99,6 @@ pub struct SnapshotChanges {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
-#[oai(rename = "Path")]
 pub enum PathKind {
     /// At one traded or official price: the price of the source asset in the target asset.
     Direct,
@@ -132,7 +127,6 @@ pub enum StepKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
-#[oai(rename = "Rounding")]
 pub enum RoundingMode {
     /// To the nearest value. A value halfway between two neighbours is rounded to the even neighbour. Applied once, to the
     /// result.
@@ -141,7 +135,6 @@ pub enum RoundingMode {
 
 /// One price of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Step")]
 pub struct ConversionStep {
     pub direction: CurrencyPair,
     pub price: Rate,
@@ -176,7 +169,6 @@ pub struct ConversionStep {
 
 /// One of the prices that a computed price comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Leg")]
 pub struct ConversionLeg {
     pub direction: CurrencyPair,
     pub price: Rate,
@@ -233,7 +225,6 @@ pub struct Conversion {
 
 /// A page of the history. Each exchange and pair is listed oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "PastPage")]
 pub struct LinkedHistoryPage {
     pub resolution: Resolution,
     /// The courses at resolution `raw`. Empty at other resolutions.

@@ -6,8 +6,8 @@ use super::{keys::MAX_KEY_RATE, users::NEW_NAME_PATTERN};
 
 /// Schemas that do not allow unknown fields.
 const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
-    "PlaceOrder",
-    "AskQuote",
+    "OrderPayload",
+    "QuoteRequest",
     "SourcesOrder",
     "NewFault",
     "TimedFault",
@@ -24,15 +24,15 @@ const REQUIRED: &[(&str, &[&str])] = &[("NewUser", &["email", "name"]), ("NewKey
 
 /// Properties that may be `null`. In a request, `null` means the same as the absence of the property.
 const NULLABLE: &[(&str, &str)] = &[
-    ("PlaceOrder", "currency"),
-    ("PlaceOrder", "amount"),
-    ("PlaceOrder", "bitcoin_amount"),
-    ("PlaceOrder", "quote"),
-    ("PlaceOrder", "client_reference"),
-    ("PlaceOrder", "metadata"),
-    ("AskQuote", "amount"),
-    ("AskQuote", "bitcoin_amount"),
-    ("NewQuote", "client"),
+    ("OrderPayload", "currency"),
+    ("OrderPayload", "amount"),
+    ("OrderPayload", "bitcoin_amount"),
+    ("OrderPayload", "quote"),
+    ("OrderPayload", "client_reference"),
+    ("OrderPayload", "metadata"),
+    ("QuoteRequest", "amount"),
+    ("QuoteRequest", "bitcoin_amount"),
+    ("CreateQuoteCommand", "client"),
     ("ChangeUser", "email"),
     ("ChangeUser", "name"),
     ("NewKey", "rate_limit_per_minute"),
@@ -68,11 +68,11 @@ pub fn add_to(document: &mut Value) {
     }
     let amounts =
         [json!({ "required": ["currency", "amount"] }), json!({ "required": ["currency", "bitcoin_amount"] })];
-    set(schemas, "AskQuote", "anyOf", json!(amounts));
+    set(schemas, "QuoteRequest", "anyOf", json!(amounts));
     // A quote determines the currency and the amounts of its order.
     let [amount, bitcoin] = amounts;
-    set(schemas, "PlaceOrder", "anyOf", json!([amount, bitcoin, { "required": ["quote"] }]));
-    for name in ["PlaceOrder", "AskQuote"] {
+    set(schemas, "OrderPayload", "anyOf", json!([amount, bitcoin, { "required": ["quote"] }]));
+    for name in ["OrderPayload", "QuoteRequest"] {
         if let Some(bitcoin) = schemas.get_mut(name).and_then(|schema| schema.pointer_mut("/properties/bitcoin_amount"))
         {
             let text = json!({ "type": "string", "format": "decimal", "pattern": BITCOIN_PATTERN });

@@ -131,7 +131,7 @@ fn order_without_new_fields_is_serialized_as_by_the_last_release() {
     let market = json!({ "currency": "EUR", "amount": "69.00", "price": price });
     let command = json!({ "client": "anonymous", "key": "a-key", "asked_at": TIME, "market": market });
     let parsed: PlaceOrderCommand = serde_json::from_value(command.clone()).unwrap();
-    assert_eq!((serde_json::to_value(&parsed).unwrap(), parsed.needs_version_2()), (command, false));
+    assert_eq!((serde_json::to_value(&parsed).unwrap(), parsed.needs_v2_endpoint()), (command, false));
     let quote = json!({ "currency": "EUR", "amount": "69.00", "price": price, "hold_secs": 30 });
     let parsed: CreateQuoteCommand = serde_json::from_value(quote.clone()).unwrap();
     assert_eq!(serde_json::to_value(&parsed).unwrap(), quote);

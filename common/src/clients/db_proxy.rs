@@ -85,7 +85,7 @@ impl DbProxyClient {
     /// Creates a quote. A request that may have been received is not repeated, because a second quote would reserve bitcoin
     /// again.
     pub async fn create_quote(&self, quote: &CreateQuoteCommand) -> Result<QuoteOutcome, CallError> {
-        let path = if quote.needs_version_2() { "/v2/quotes" } else { "/quotes" };
+        let path = if quote.needs_v2_endpoint() { "/v2/quotes" } else { "/quotes" };
         let outcome =
             self.0.call_json(Method::POST, path, Some(quote), Retry::OnlyIfNotSent, ORDER_WRITE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)
@@ -155,9 +155,9 @@ impl DbProxyClient {
 /// An older db-proxy would place orders without the fields that it does not know. Orders with such fields are sent to a path that an
 /// older db-proxy does not have, so it places none of them.
 fn place_path(PlaceOrderCommands { orders }: &PlaceOrderCommands) -> &'static str {
-    if orders.iter().any(PlaceOrderCommand::needs_version_3) {
+    if orders.iter().any(PlaceOrderCommand::needs_v3_endpoint) {
         "/v3/orders"
-    } else if orders.iter().any(PlaceOrderCommand::needs_version_2) {
+    } else if orders.iter().any(PlaceOrderCommand::needs_v2_endpoint) {
         "/v2/orders"
     } else {
         "/orders"

@@ -121,18 +121,18 @@ pub fn all_or_error<D>(answers: Vec<WriteResult<D>>) -> Result<Vec<D>, WriteErro
 }
 
 /// Submits commands to the writer. Clones share its queue.
-pub struct Writer<S: BatchStore> {
+pub struct WriterHandle<S: BatchStore> {
     queue: mpsc::Sender<Submission<S>>,
     metrics: WriterMetrics,
 }
 
-impl<S: BatchStore> Clone for Writer<S> {
+impl<S: BatchStore> Clone for WriterHandle<S> {
     fn clone(&self) -> Self {
         Self { queue: self.queue.clone(), metrics: self.metrics.clone() }
     }
 }
 
-impl<S: BatchStore> Writer<S> {
+impl<S: BatchStore> WriterHandle<S> {
     /// Returns the handle and the writer's task. The task ends when every handle is dropped and every waiting command is
     /// answered.
     pub fn new(store: S, metrics: WriterMetrics, health: WriteHealth) -> (Self, impl Future<Output = ()> + Send) {
@@ -147,7 +147,7 @@ impl<S: BatchStore> Writer<S> {
         self.submit_traced(commands, CommandTraces::of_request()).await
     }
 
-    /// Like [`Writer::submit`]. `traces` determines the trace and the parent of the span of each command.
+    /// Like [`WriterHandle::submit`]. `traces` determines the trace and the parent of the span of each command.
     pub async fn submit_traced(
         &self,
         commands: Vec<S::Command>,

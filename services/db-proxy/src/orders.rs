@@ -41,7 +41,7 @@ use crate::{
     background::BackgroundTasks,
     clock_check::ClockCheck,
     database::{Database, DatabaseError},
-    group_commit::{Attempt, BatchStore, WriteHealth, Writer, WriterMetrics},
+    group_commit::{Attempt, BatchStore, WriteHealth, WriterHandle, WriterMetrics},
 };
 
 /// Settings of the order aggregate.
@@ -75,7 +75,7 @@ pub fn build(
         clock_check: clock_check.clone(),
         metrics: order_metrics.clone(),
     };
-    let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "order"), health.clone());
+    let (writer, writer_task) = WriterHandle::new(batches, WriterMetrics::register(metrics, "order"), health.clone());
     tasks.add_writer(writer_task);
     let limits = OrderLimits {
         store: store.clone(),

@@ -48,7 +48,7 @@ use crate::{
     clock_check::ClockCheck,
     database::{Database, DatabaseError},
     error::Error,
-    group_commit::{Attempt, BatchStore, WriteHealth, Writer, WriterMetrics},
+    group_commit::{Attempt, BatchStore, WriteHealth, WriterHandle, WriterMetrics},
 };
 
 /// Builds the routes and adds the background work of the aggregate. `key_retention` is how long an idempotency key is kept.
@@ -62,7 +62,8 @@ pub fn build(
 ) -> WalletRoutes {
     let store = WalletStore::new(database);
     let batches = WalletBatchStore { store: store.clone(), clock_check: clock_check.clone() };
-    let (writer, writer_task) = Writer::new(batches, WriterMetrics::register(metrics, "movement"), health.clone());
+    let (writer, writer_task) =
+        WriterHandle::new(batches, WriterMetrics::register(metrics, "movement"), health.clone());
     tasks.add_writer(writer_task);
     tasks.add_retention(WalletRetention { store: store.clone(), key_retention }, Clock::System);
     WalletRoutes { service: WalletService { store, clock_check: clock_check.clone() }, writer }

@@ -16,7 +16,7 @@ pub(crate) fn description() -> ApiDescription {
 }
 
 fn operations() -> Vec<OperationDescription> {
-    let document = |id| OperationDescription::new(id, Group::Prices).errors(&[Code::CacheUnavailable]);
+    let document_operation = |id| OperationDescription::new(id, Group::Prices).errors(&[Code::CacheUnavailable]);
     let price = json!({ "price": "84000.12", "sources": ["coinbase", "kraken"] });
     let record = json!({ "state": "fresh", "as_of": TIME, "simulated": true, "prices": { "EUR": price } });
     let course = json!({
@@ -26,11 +26,11 @@ fn operations() -> Vec<OperationDescription> {
     let snapshot = json!({ "as_of": TIME, "simulated": true, "courses": [course], "prices": [] });
     let lease = json!({ "name": "example", "holder": "one", "ttl_secs": 5 });
     vec![
-        document("current_record"),
-        document("add_record").body(record).parameter("ttl", 60),
-        document("current_board"),
-        document("put_board").body(snapshot),
+        document_operation("current_record"),
+        document_operation("add_record").body(record).parameter("ttl", 60),
+        document_operation("get_market_snapshot"),
+        document_operation("write_market_snapshot").body(snapshot),
         OperationDescription::new("events", Group::Prices).parameter("topics", "record"),
-        OperationDescription::new("ask_lease", Group::Operations).errors(&[Code::CacheUnavailable]).body(lease),
+        OperationDescription::new("acquire_lease", Group::Operations).errors(&[Code::CacheUnavailable]).body(lease),
     ]
 }

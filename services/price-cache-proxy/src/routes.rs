@@ -109,7 +109,7 @@ impl Routes {
 
     /// Returns the market snapshot: the newest course of each exchange and pair, and the prices agreed from the courses. A
     /// course is the price of a pair that one exchange reports.
-    #[oai(path = "/board", method = "get", operation_id = "current_board")]
+    #[oai(path = "/board", method = "get", operation_id = "get_market_snapshot")]
     async fn snapshot(&self, _caller: PriceReader) -> Result<SnapshotResponse, Problem> {
         let snapshot = self.documents.current::<MarketSnapshot>(self.clock.now()).await?;
         Ok(match snapshot {
@@ -120,7 +120,7 @@ impl Routes {
 
     /// Replaces the market snapshot, unless the stored snapshot is newer and has not expired. A snapshot expires one hour after
     /// its `as_of`.
-    #[oai(path = "/board", method = "post", operation_id = "put_board")]
+    #[oai(path = "/board", method = "post", operation_id = "write_market_snapshot")]
     async fn put_snapshot(
         &self,
         _caller: PriceWriter,
@@ -151,7 +151,7 @@ impl Routes {
     ///
     /// A free lease is granted to the requested holder for `ttl_secs`. If the requested holder already has the lease, the lease
     /// is renewed. The response names the current holder, which may be another holder.
-    #[oai(path = "/lease", method = "post", operation_id = "ask_lease")]
+    #[oai(path = "/lease", method = "post", operation_id = "acquire_lease")]
     async fn lease(&self, _caller: PriceWriter, request: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
         Ok(Json(self.leases.acquire(request.0).await?))
     }

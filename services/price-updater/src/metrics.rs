@@ -173,7 +173,7 @@ impl UpdaterMetrics {
             Some(Rejection::Frozen) => "frozen",
             Some(Rejection::Outlier) => "outlier",
             Some(Rejection::NoConversion) => "no_conversion",
-            Some(Rejection::Unlike) => "unlike",
+            Some(Rejection::OtherKind) => "unlike",
             Some(Rejection::Simulated) => "simulated",
         };
         self.votes.get_or_create(&VoteLabels { source, result }).inc();

@@ -100,7 +100,7 @@ fn describe_refusal(agreed: &AgreedPrice) -> String {
     for (n, (vote, rejection)) in rejected.enumerate() {
         let code = serde_json::to_value(rejection).ok();
         let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("rejected");
-        let _ = write!(text, "{}{} ({}): {code}", if n == 0 { "; " } else { ", " }, vote.exchanger, vote.told);
+        let _ = write!(text, "{}{} ({}): {code}", if n == 0 { "; " } else { ", " }, vote.exchanger, vote.pair);
     }
     text
 }

@@ -9,7 +9,7 @@ use common::{
     time::Timestamp,
 };
 use db_proxy::{
-    group_commit::{WriteHealth, Writer, WriterMetrics},
+    group_commit::{WriteHealth, WriterHandle, WriterMetrics},
     orders::{Decision, OrderBatchStore, OrderMetrics, OrderStore},
 };
 use futures_util::FutureExt;
@@ -32,15 +32,15 @@ on_both_stacks!(
     delayed_duplicate_of_refused_order_is_refused,
 );
 
-fn new_writer(store: OrderStore, limit: Sats) -> (Writer<OrderBatchStore>, impl Future<Output = ()> + Send) {
+fn new_writer(store: OrderStore, limit: Sats) -> (WriterHandle<OrderBatchStore>, impl Future<Output = ()> + Send) {
     let metrics = Metrics::new("test");
     let order_metrics = OrderMetrics::register(&metrics, limit);
     let batches = OrderBatchStore { store, limit, clock_check: unchecked_clock(), metrics: order_metrics };
-    Writer::new(batches, WriterMetrics::register(&metrics, "order"), WriteHealth::default())
+    WriterHandle::new(batches, WriterMetrics::register(&metrics, "order"), WriteHealth::default())
 }
 
 struct Writers {
-    writers: Vec<Writer<OrderBatchStore>>,
+    writers: Vec<WriterHandle<OrderBatchStore>>,
     tasks: Vec<JoinHandle<()>>,
 }
 

@@ -24,7 +24,6 @@ pub const MAX_COMPONENTS: usize = 64;
 
 /// The data of a heartbeat report of one instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Call")]
 pub struct Heartbeat {
     /// The name of the instance. Unique within the service.
     pub instance: String,
@@ -125,7 +124,6 @@ impl Heartbeat {
 
 /// A dependency or a part of a service, such as its database or a price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "Part")]
 pub struct Component {
     pub name: String,
     pub ready: bool,

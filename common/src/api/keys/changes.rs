@@ -28,7 +28,6 @@ pub struct KeyPatch {
 
 /// A request of users to db-proxy to change a key. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
-#[oai(rename = "UpdateKey")]
 pub struct UpdateKeyCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]

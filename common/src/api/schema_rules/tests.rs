@@ -3,18 +3,18 @@ use super::*;
 #[test]
 fn rules_are_added_to_the_schemas_of_the_document() {
     let mut document = json!({ "components": { "schemas": {
-        "PlaceOrder": { "properties": { "amount": { "description": "kept" }, "quote": {} } },
+        "OrderPayload": { "properties": { "amount": { "description": "kept" }, "quote": {} } },
         "Other": { "type": "object" },
     } } });
     add_to(&mut document);
     let schemas = &document["components"]["schemas"];
-    assert_eq!(schemas["PlaceOrder"]["additionalProperties"], false);
-    assert_eq!(schemas["PlaceOrder"]["anyOf"][2]["required"], json!(["quote"]));
-    assert_eq!(schemas["PlaceOrder"]["properties"]["quote"]["nullable"], true);
-    assert_eq!(schemas["PlaceOrder"]["properties"]["amount"]["description"], "kept");
-    assert_eq!(schemas["PlaceOrder"]["properties"]["amount"]["oneOf"][0]["pattern"], AMOUNT_PATTERN);
+    assert_eq!(schemas["OrderPayload"]["additionalProperties"], false);
+    assert_eq!(schemas["OrderPayload"]["anyOf"][2]["required"], json!(["quote"]));
+    assert_eq!(schemas["OrderPayload"]["properties"]["quote"]["nullable"], true);
+    assert_eq!(schemas["OrderPayload"]["properties"]["amount"]["description"], "kept");
+    assert_eq!(schemas["OrderPayload"]["properties"]["amount"]["oneOf"][0]["pattern"], AMOUNT_PATTERN);
     assert_eq!(schemas["Other"], json!({ "type": "object" }));
-    assert_eq!(schemas["AskQuote"], Value::Null);
+    assert_eq!(schemas["QuoteRequest"], Value::Null);
 }
 
 #[test]

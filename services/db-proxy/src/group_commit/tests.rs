@@ -20,20 +20,21 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A running writer on a scripted store.
 struct Fixture {
     store: ScriptedStore,
-    writer: Writer<ScriptedStore>,
+    writer: WriterHandle<ScriptedStore>,
     task: JoinHandle<()>,
     metrics: Metrics,
     health: WriteHealth,
 }
 
-fn new_writer(store: &ScriptedStore) -> (Writer<ScriptedStore>, impl Future<Output = ()> + Send + use<>) {
-    Writer::new(store.clone(), WriterMetrics::register(&Metrics::new("test"), "order"), WriteHealth::default())
+fn new_writer(store: &ScriptedStore) -> (WriterHandle<ScriptedStore>, impl Future<Output = ()> + Send + use<>) {
+    WriterHandle::new(store.clone(), WriterMetrics::register(&Metrics::new("test"), "order"), WriteHealth::default())
 }
 
 impl Fixture {
     fn new(script: impl IntoIterator<Item = Script>) -> Self {
         let (store, metrics, health) = (ScriptedStore::new(script), Metrics::new("test"), WriteHealth::default());
-        let (writer, task) = Writer::new(store.clone(), WriterMetrics::register(&metrics, "order"), health.clone());
+        let (writer, task) =
+            WriterHandle::new(store.clone(), WriterMetrics::register(&metrics, "order"), health.clone());
         Self { store, writer, task: tokio::spawn(task), metrics, health }
     }
 

@@ -34,12 +34,12 @@ use super::{
 use crate::{
     clock_check::ClockCheck,
     error::Error,
-    group_commit::{CommandTraces, WriteError, Writer, all_or_error},
+    group_commit::{CommandTraces, WriteError, WriterHandle, all_or_error},
 };
 
 pub struct OrderRoutes {
     pub store: OrderStore,
-    pub writer: Writer<OrderBatchStore>,
+    pub writer: WriterHandle<OrderBatchStore>,
     pub limits: OrderLimits,
     pub quote_caps: Live<QuoteCaps>,
     pub clock_check: ClockCheck,
@@ -91,7 +91,7 @@ impl OrderRoutes {
     }
 
     /// Creates a quote: offers a price for a time and reserves a share of the limit.
-    #[oai(path = "/quotes", method = "post", operation_id = "hold_quote")]
+    #[oai(path = "/quotes", method = "post", operation_id = "create_quote")]
     async fn create_quote(
         &self,
         caller: OrderWriter,
@@ -103,7 +103,7 @@ impl OrderRoutes {
 
     /// Like `/quotes`. Callers use this path for quotes of a user or of a bitcoin amount. A db-proxy of an older release does not
     /// have this path.
-    #[oai(path = "/v2/quotes", method = "post", operation_id = "hold_quote_v2")]
+    #[oai(path = "/v2/quotes", method = "post", operation_id = "create_quote_v2")]
     async fn create_quote_v2(
         &self,
         caller: OrderWriter,

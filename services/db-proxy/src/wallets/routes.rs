@@ -25,12 +25,12 @@ use super::{
 };
 use crate::{
     error::Error,
-    group_commit::{CommandTraces, WriteError, Writer, all_or_error},
+    group_commit::{CommandTraces, WriteError, WriterHandle, all_or_error},
 };
 
 pub struct WalletRoutes {
     pub service: WalletService,
-    pub writer: Writer<WalletBatchStore>,
+    pub writer: WriterHandle<WalletBatchStore>,
 }
 
 /// The response to a new wallet.

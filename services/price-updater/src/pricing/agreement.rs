@@ -114,7 +114,7 @@ fn fill_price(price: &mut AgreedPrice, agreement: &Agreement) {
     price.bid = median_side(used, |bid_ask| bid_ask.bid).map(|bid| bid.min(agreement.price));
     price.ask = median_side(used, |bid_ask| bid_ask.ask).map(|ask| ask.max(agreement.price));
     for cast in &mut price.votes {
-        cast.used = used.iter().any(|used| used.vote.source == cast.exchanger && used.vote.pair == cast.told);
+        cast.used = used.iter().any(|used| used.vote.source == cast.exchanger && used.vote.pair == cast.pair);
     }
 }
 
@@ -134,7 +134,7 @@ fn median_side(used: &[CountedVote], side: fn(BidAsk) -> Rate) -> Option<Rate> {
 fn cast_vote(vote: &Vote, converted: Option<Rate>, rejected: Option<Rejection>) -> CastVote {
     CastVote {
         exchanger: vote.source.to_owned(),
-        told: vote.pair,
+        pair: vote.pair,
         value: vote.value,
         vote: converted,
         observed_at: vote.observed_at,

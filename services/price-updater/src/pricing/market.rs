@@ -306,10 +306,10 @@ fn uses_index(agreed: &AgreedPrice, votes: &[Vote]) -> bool {
     agreed.votes.iter().any(|cast| cast.used && is_index(cast))
 }
 
-/// The votes, marked as unused. A vote without a reason for its rejection gets the reason `Unlike`.
+/// The votes, marked as unused. A vote without a reason for its rejection gets the reason `OtherKind`.
 fn as_unused(votes: &[CastVote]) -> Vec<CastVote> {
     let as_unused = |cast: &CastVote| {
-        let rejected = cast.rejected.or(Some(Rejection::Unlike));
+        let rejected = cast.rejected.or(Some(Rejection::OtherKind));
         CastVote { used: false, rejected, ..cast.clone() }
     };
     votes.iter().map(as_unused).collect()

@@ -112,7 +112,7 @@ fn price_with_votes(pair: &str, price: &str, millionths: i64) -> AgreedPrice {
     let distance = rate.hundred_millionths() * millionths / 1_000_000;
     let vote = |exchanger: &str, rate: Rate| CastVote {
         exchanger: exchanger.to_owned(),
-        told: parse_pair(pair),
+        pair: parse_pair(pair),
         value: rate,
         vote: Some(rate),
         observed_at: time_at(0),

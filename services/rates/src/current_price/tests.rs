@@ -55,7 +55,7 @@ fn price_with_an_expiry_time_is_current_until_this_time() {
 fn refusal_lists_the_reason_and_each_rejected_vote() {
     let vote = |exchanger: &str, rejected| CastVote {
         exchanger: exchanger.to_owned(),
-        told: pair("BTC-USD"),
+        pair: pair("BTC-USD"),
         value: "1".parse().unwrap(),
         vote: None,
         observed_at: time_at(0),

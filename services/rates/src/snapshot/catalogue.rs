@@ -33,7 +33,7 @@ impl Catalogue {
         for price in &snapshot.prices {
             self.add_pair(price.direction);
             for vote in &price.votes {
-                self.add(&vote.exchanger, vote.told);
+                self.add(&vote.exchanger, vote.pair);
             }
         }
         self

@@ -35,7 +35,7 @@ const EXPECTED_PROBLEMS: &[&str] = &[
     "export_operations",
     "create_transfer",
     "add_record",
-    "put_board",
+    "write_market_snapshot",
 ];
 
 /// The value of a parameter that the documentation page fills in.

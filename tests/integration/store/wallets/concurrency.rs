@@ -8,7 +8,7 @@ use common::{
     metrics::Metrics,
 };
 use db_proxy::{
-    group_commit::{WriteHealth, Writer, WriterMetrics},
+    group_commit::{WriteHealth, WriterHandle, WriterMetrics},
     wallets::{MoveMoneyCommand, WalletBatchStore, WalletStore, outcome_of},
 };
 use tests::{Stack, on_both_stacks};
@@ -37,7 +37,7 @@ on_both_stacks!(
 const WRITERS: usize = 4;
 
 struct Writers {
-    writers: Vec<Writer<WalletBatchStore>>,
+    writers: Vec<WriterHandle<WalletBatchStore>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -48,7 +48,7 @@ impl Writers {
             let batches =
                 WalletBatchStore { store: fixture.another_wallet_store().await, clock_check: unchecked_clock() };
             let metrics = WriterMetrics::register(&Metrics::new("test"), "movement");
-            let (writer, task) = Writer::new(batches, metrics, WriteHealth::default());
+            let (writer, task) = WriterHandle::new(batches, metrics, WriteHealth::default());
             writers.push(writer);
             tasks.push(tokio::spawn(task));
         }

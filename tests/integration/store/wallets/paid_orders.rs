@@ -13,7 +13,7 @@ use common::{
     time::Timestamp,
 };
 use db_proxy::{
-    group_commit::{Attempt, WriteHealth, Writer, WriterMetrics},
+    group_commit::{Attempt, WriteHealth, WriterHandle, WriterMetrics},
     orders::{
         Command, Decision, DecisionClock, DecisionContext, OrderBatchStore, OrderMetrics, OrderStore, PlaceCommand,
     },
@@ -215,8 +215,8 @@ async fn aborted_transaction_stores_order_and_payment_or_neither(stack: Stack) {
 
 /// The writers of one process.
 struct Process {
-    orders: Writer<OrderBatchStore>,
-    wallets: Writer<WalletBatchStore>,
+    orders: WriterHandle<OrderBatchStore>,
+    wallets: WriterHandle<WalletBatchStore>,
     metrics: Metrics,
 }
 
@@ -227,10 +227,10 @@ impl Process {
         let (store, clock_check) = (fixture.another_store().await, unchecked_clock());
         let orders = OrderBatchStore { store, limit: no_limit(), clock_check, metrics: order_metrics };
         let (orders, order_task) =
-            Writer::new(orders, WriterMetrics::register(&metrics, "order"), WriteHealth::default());
+            WriterHandle::new(orders, WriterMetrics::register(&metrics, "order"), WriteHealth::default());
         let wallets = WalletBatchStore { store: fixture.another_wallet_store().await, clock_check: unchecked_clock() };
         let (wallets, wallet_task) =
-            Writer::new(wallets, WriterMetrics::register(&metrics, "movement"), WriteHealth::default());
+            WriterHandle::new(wallets, WriterMetrics::register(&metrics, "movement"), WriteHealth::default());
         tokio::spawn(order_task);
         tokio::spawn(wallet_task);
         Self { orders, wallets, metrics }

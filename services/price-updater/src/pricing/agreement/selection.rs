@@ -36,7 +36,7 @@ pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: Agreement
             CourseKind::Trade => &mut trades,
             CourseKind::Index => &mut indices,
             CourseKind::Fixing => {
-                excluded.push(ExcludedVote { vote, why: Rejection::Unlike });
+                excluded.push(ExcludedVote { vote, why: Rejection::OtherKind });
                 continue;
             }
         };
@@ -54,7 +54,7 @@ pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: Agreement
     let suspected = excluded.iter().filter(|excluded| excluded.vote.freeze_suspected && excluded.vote.kind == kind);
     let suspected: BTreeSet<_> = suspected.map(|excluded| excluded.vote.source).collect();
     let frozen = suspected.iter().filter(|source| !selected.contains_key(*source)).count();
-    excluded.extend(others.into_values().map(|vote| ExcludedVote { vote, why: Rejection::Unlike }));
+    excluded.extend(others.into_values().map(|vote| ExcludedVote { vote, why: Rejection::OtherKind }));
     VoterSelection { voters: selected.into_values().collect(), frozen, excluded }
 }
 

@@ -56,7 +56,7 @@ fn refused(error: NoAgreement) -> (String, String) {
 
 fn rejection(agreed: &AgreedPrice, source: &str, pair: &str) -> Option<Rejection> {
     let pair = pair.parse().unwrap();
-    agreed.votes.iter().find(|vote| vote.exchanger == source && vote.told == pair).unwrap().rejected
+    agreed.votes.iter().find(|vote| vote.exchanger == source && vote.pair == pair).unwrap().rejected
 }
 
 #[test]
@@ -196,18 +196,18 @@ fn indices_vote_instead_of_exchanges_if_too_few_exchanges_vote() {
     let mut all = vec![vote("a", "BTC-USD", "91000"), index("x", "91500"), index("y", "91600")];
     let price = decide(&all);
     assert_eq!(outcome(&price), agreed("91550.00", "x,y"));
-    assert_eq!(rejection(&price, "a", "BTC-USD"), Some(Rejection::Unlike));
+    assert_eq!(rejection(&price, "a", "BTC-USD"), Some(Rejection::OtherKind));
     all.push(vote("b", "BTC-USD", "91010"));
     let price = decide(&all);
     assert_eq!(outcome(&price), agreed("91005.00", "a,b"));
-    assert_eq!(rejection(&price, "x", "BTC-USD"), Some(Rejection::Unlike));
+    assert_eq!(rejection(&price, "x", "BTC-USD"), Some(Rejection::OtherKind));
     // Enough exchanges vote, so indices do not replace them, even if the exchanges contradict each other.
     all[0].value = rate("120000");
     assert_eq!(outcome(&decide(&all)).0, NoAgreement::Contradicting { voters: 2 }.to_string());
     // An official rate never votes.
     let fixing = Vote { kind: CourseKind::Fixing, ..vote("z", "BTC-USD", "91000") };
     let price = decide(&[fixing]);
-    assert_eq!((rejection(&price, "z", "BTC-USD"), price.price), (Some(Rejection::Unlike), None));
+    assert_eq!((rejection(&price, "z", "BTC-USD"), price.price), (Some(Rejection::OtherKind), None));
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Evidence {
     /// Counts the sources that report the pair, and adds the outliers that contradict the price.
     fn add_other_voters(&mut self, market: &MarketPrices, agreed: &AgreedPrice, band: Band) {
         let voted = market.voted(agreed);
-        let is_other_kind = |why| matches!(why, Rejection::Unlike | Rejection::Simulated);
+        let is_other_kind = |why| matches!(why, Rejection::OtherKind | Rejection::Simulated);
         let same_kind = voted.votes.iter().filter(|vote| !vote.rejected.is_some_and(is_other_kind));
         let sources: BTreeSet<_> = same_kind.map(|vote| vote.exchanger.as_str()).collect();
         self.reporters = sources.len();

@@ -156,7 +156,7 @@ fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
     let both = [dollars, roubles[0], roubles[1]];
     assert_eq!(in_roubles(&both, &["BTC-USD"]), priced("8190000.00", Method::Cross));
     let votes = market(&both, &["RUB"], &[]).prices[&pair].votes.clone();
-    assert_eq!((votes.len(), votes[0].used, votes[0].rejected), (1, false, Some(Rejection::Unlike)));
+    assert_eq!((votes.len(), votes[0].used, votes[0].rejected), (1, false, Some(Rejection::OtherKind)));
     // The index is used in two cases: no exchange reports dollars, or exchanges trade the pair.
     assert_eq!(in_roubles(&roubles, &[]), priced("8200000.00", Method::Median));
     let dollars_by_index = [index("BTC-USD", "91000", 0), roubles[0], roubles[1]];
