@@ -221,6 +221,13 @@ impl Env {
         self.addresses_with(name, &format!("{HTTP_URL}, such as {example}"), parse_http_url)
     }
 
+    /// At most `max` URLs separated by commas, each once; see [`HTTP_URL`]. Empty if the variable is not set. An error names `example`.
+    pub fn urls(&mut self, name: &str, max: usize, example: &str) -> Vec<Url> {
+        let allowed = format!("{HTTP_URL}, such as {example}, or up to {max} of them, separated by commas");
+        let parse = |text: &str| shared::parse_distinct(text, parse_http_url).filter(|urls| urls.len() <= max);
+        self.addresses_with(name, &allowed, parse).unwrap_or_default()
+    }
+
     /// One address or several. `parse` returns `None` if the text is invalid.
     fn addresses_with<T>(&mut self, name: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.text(name)?.to_owned();

@@ -205,11 +205,21 @@ impl Nginx {
         std::fs::read(self.configured.folder.path().join("tls/certificate.pem")).unwrap()
     }
 
-    /// Kills all processes of nginx, and starts it again. Returns when it answers.
-    pub async fn kill_and_start(&mut self) {
+    /// Kills all processes of nginx.
+    pub async fn kill(&mut self) {
         self.process.signal_all("KILL");
         wait_until("nginx ends", START_LIMIT, async || self.process.exit_status()).await;
+    }
+
+    /// Starts nginx after [`Nginx::kill`]. Returns when it answers.
+    pub async fn start(&mut self) {
         self.process = self.configured.start().await;
+    }
+
+    /// Kills all processes of nginx, and starts it again. Returns when it answers.
+    pub async fn kill_and_start(&mut self) {
+        self.kill().await;
+        self.start().await;
     }
 
     /// The end of the log.

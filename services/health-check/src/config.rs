@@ -2,7 +2,9 @@
 
 use common::config::{AcceptedCallers, Caller, Env, Secret, shared};
 
-use crate::{alerts::AlertConfig, history::HistoryConfig};
+use url::Url;
+
+use crate::{alerts::AlertConfig, history::HistoryConfig, nginx};
 
 /// The settings of health-check.
 #[derive(Debug, Clone)]
@@ -13,6 +15,8 @@ pub struct Config {
     pub operator_token: Option<Secret>,
     pub alerts: AlertConfig,
     pub history: HistoryConfig,
+    /// What is requested to find out whether nginx answers. Empty if there is no nginx.
+    pub nginx_addresses: Vec<Url>,
 }
 
 impl Config {
@@ -23,6 +27,7 @@ impl Config {
     /// | `ALERT_WEBHOOK_URL`, `ALERTMANAGER_URL` | none | the addresses to which alerts are sent |
     /// | `HEALTH_HISTORY_FILE`, `HEALTH_KEEP_SECS` | none, 30 days | where and how long the history of states is kept |
     /// | `ALERT_DISK_PERCENT`, `ALERT_MEMORY_PERCENT` | 10, 5 | the thresholds of `DiskNearlyFull` and `MemoryNearlyUsedUp` |
+    /// | `NGINX_URL` | none | the addresses of nginx, which is probed; at an address without a path, `/livez` is requested |
     pub fn from_env(env: &mut Env) -> Self {
         let accepted_callers = shared::accepted_callers(env, Caller::HEALTH_CHECK.as_str());
         Self {
@@ -30,6 +35,7 @@ impl Config {
             operator_token: shared::operator_token(env),
             alerts: AlertConfig::from_env(env),
             history: HistoryConfig::from_env(env),
+            nginx_addresses: nginx::addresses_from_env(env),
         }
     }
 }

@@ -254,6 +254,7 @@ impl HealthService {
         state.update_history(&health, now);
         drop(state);
         self.metrics.set_states(&health.services);
+        self.metrics.set_components(&health.infrastructure);
         self.metrics.set_alerts(&alerts);
     }
 

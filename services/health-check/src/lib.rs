@@ -9,6 +9,7 @@ mod health_service;
 mod history;
 mod limit_pace;
 mod metrics;
+mod nginx;
 mod operator;
 mod order_intake;
 mod registry;
@@ -36,6 +37,7 @@ use self::{
     clock::DualClock,
     health_service::HealthService,
     history::{History, Restored},
+    nginx::NginxProbe,
     operator::OperatorAccess,
     routes::Api,
 };
@@ -48,6 +50,7 @@ pub struct App {
     server: Server,
     health_service: Arc<HealthService>,
     notifiers: Notifiers,
+    nginx: NginxProbe,
     clock: DualClock,
 }
 
@@ -80,6 +83,7 @@ impl Service for App {
         LiveSetting::new("ALERT_MEMORY_PERCENT"),
         LiveSetting::secret("ALERT_WEBHOOK_URL"),
         LiveSetting::new("HEALTH_KEEP_SECS"),
+        LiveSetting::new("NGINX_URL"),
     ];
 
     fn configure(env: &mut Env) -> Config {
@@ -94,11 +98,12 @@ impl Service for App {
         let Restored { history, silences } = History::open(&config.history, clock.now().wall)?;
         let alerts = Alerts::new(thresholds, &notifiers, silences);
         let health_service = Arc::new(HealthService::new(&metrics, alerts, history, clock.now()));
+        let nginx = NginxProbe::new(config.nginx_addresses);
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
             metrics: metrics.clone(),
-            ready: always_ready(),
+            ready: nginx.readiness_check(),
             accepted_callers: Some(config.accepted_callers),
             access: None,
             rate_limit: RateLimit::default(),
@@ -113,27 +118,30 @@ impl Service for App {
         let access = OperatorAccess { restricted, token: config.operator_token };
         let api = Api { health_service: Arc::clone(&health_service), clock, access };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
-        Ok(Self { server, health_service, notifiers, clock })
+        Ok(Self { server, health_service, notifiers, nginx, clock })
     }
 
     fn address(&self) -> std::io::Result<SocketAddr> {
         self.server.address()
     }
 
+    /// health-check needs no other component: it is ready although nginx or all services are missing.
     fn readiness(&self) -> ReadinessCheck {
-        always_ready()
+        self.nginx.readiness_check()
     }
 
     fn live_settings(&self) -> ApplySettings<Config> {
-        let (health_service, notifiers) = (self.health_service.clone(), self.notifiers.clone());
-        Arc::new(move |Config { alerts, history, .. }| {
+        let (health_service, notifiers, nginx) =
+            (self.health_service.clone(), self.notifiers.clone(), self.nginx.clone());
+        Arc::new(move |Config { alerts, history, nginx_addresses, .. }| {
             health_service.apply_settings(alerts.thresholds, history.keep);
             notifiers.set_addresses(alerts);
+            nginx.set_addresses(nginx_addresses);
         })
     }
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, health_service, notifiers, clock } = self;
+        let Self { server, health_service, notifiers, clock, .. } = self;
         let detect_changes = async {
             let mut ticks = tokio::time::interval(DETECTION_INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -152,9 +160,4 @@ impl Service for App {
     fn openapi() -> String {
         openapi_document::<Api>(Self::NAME, &documentation::description())
     }
-}
-
-/// health-check needs no other component. It is ready even if all other services are missing.
-fn always_ready() -> ReadinessCheck {
-    Arc::new(|| Box::pin(async { Vec::new() }))
 }

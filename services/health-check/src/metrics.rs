@@ -8,7 +8,7 @@ use std::{
 use common::{
     api::{
         alerts::{Alert, AlertState},
-        health::{ServiceHealth, ServiceState},
+        health::{InfrastructureComponent, ServiceHealth, ServiceState},
     },
     level::Level,
     metrics::Metrics,
@@ -32,6 +32,12 @@ struct StateLabels {
     state: &'static str,
 }
 
+/// The registry of services limits the number of components.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ComponentLabel {
+    name: String,
+}
+
 /// Only a firing alert, or a rule without one, has a gauge. The number of firing alerts and rules therefore limits the number of
 /// label values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,21 +48,27 @@ struct AlertLabels {
 
 pub(crate) struct HealthMetrics {
     alerts: Family<AlertLabels, Gauge>,
+    components: Family<ComponentLabel, Gauge>,
     reports: Family<LevelLabel, Counter>,
     states: Family<StateLabels, Gauge>,
     /// The services for which `states` has gauges.
     services: Mutex<BTreeSet<String>>,
+    /// The components for which `components` has gauges.
+    component_names: Mutex<BTreeSet<String>>,
 }
 
 impl HealthMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
         let new = Self {
             alerts: Family::default(),
+            components: Family::default(),
             reports: Family::default(),
             states: Family::default(),
             services: Mutex::default(),
+            component_names: Mutex::default(),
         };
         metrics.register("alert_firing", "1 for each alert that fires, silenced or not", new.alerts.clone());
+        metrics.register("component_ready", "1 if the component is ready, 0 if it is not", new.components.clone());
         metrics.register("reports", "Number of stored reports", new.reports.clone());
         metrics.register(
             "service_state",
@@ -93,15 +105,33 @@ impl HealthMetrics {
                     .set(i64::from(service.state == state));
             }
         }
-        let current = services.iter().map(|service| service.service.clone()).collect();
-        let mut previous = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        for removed in previous.difference(&current) {
+        for removed in replace_names(&self.services, services.iter().map(|service| service.service.clone())) {
             for state in ServiceState::ALL {
-                self.states.remove(&state_labels(removed, state));
+                self.states.remove(&state_labels(&removed, state));
             }
         }
-        *previous = current;
     }
+
+    /// Sets the gauges of these components and removes the gauges of all others.
+    pub(crate) fn set_components(&self, components: &[InfrastructureComponent]) {
+        for component in components {
+            let label = ComponentLabel { name: component.name.clone() };
+            self.components.get_or_create(&label).set(i64::from(component.ready));
+        }
+        let names = components.iter().map(|component| component.name.clone());
+        for name in replace_names(&self.component_names, names) {
+            self.components.remove(&ComponentLabel { name });
+        }
+    }
+}
+
+/// Replaces the names. Returns those that the new ones do not contain.
+fn replace_names(names: &Mutex<BTreeSet<String>>, new: impl Iterator<Item = String>) -> Vec<String> {
+    let new = new.collect();
+    let mut current = names.lock().unwrap_or_else(PoisonError::into_inner);
+    let removed = current.difference(&new).cloned().collect();
+    *current = new;
+    removed
 }
 
 fn state_labels(name: &str, state: ServiceState) -> StateLabels {

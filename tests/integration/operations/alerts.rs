@@ -10,7 +10,8 @@ use common::api::{
 use poem::{EndpointExt, Route, Server, endpoint::make, http::StatusCode, listener::TcpAcceptor};
 use serde_json::json;
 use tests::{
-    Platform, Stack, client::send, platform::Instance, servers::PrivateServer, small_disk::SmallDisk, wait_until,
+    Platform, Stack, client::send, nginx::Nginx, platform::Instance, servers::PrivateServer, small_disk::SmallDisk,
+    wait_until,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -21,6 +22,7 @@ const FIRES_WITHIN: Duration = Duration::from_secs(60);
 const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
 /// The poll interval of a price source, and its backoff after a failure, are added.
 const SOURCE_LIMIT: Duration = Duration::from_secs(180);
+const NGINX_ALERT: &str = "NginxUnavailable";
 
 async fn alerts(platform: &Platform) -> Vec<Alert> {
     let list = platform.client.get(platform.health_check.url("/api/v1/alerts")).await.json(200);
@@ -161,6 +163,52 @@ async fn stopped_redis_fires_until_it_runs_again() {
     wait_for_alert(&platform, "RedisUnavailable", "cache", AlertState::Firing, FIRES_WITHIN).await;
     redis.start().await;
     wait_for_alert(&platform, "RedisUnavailable", "cache", AlertState::Resolved, RESOLVED_WITHIN).await;
+}
+
+/// No service is behind nginx, so its own state decides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopped_nginx_fires_until_it_runs_again() {
+    let (mut webhook, mut nginx) = (Webhook::start().await, Nginx::builder().start().await);
+    let builder = Platform::builder(Stack::Embedded).set("ALIVE_INTERVAL_SECS", INTERVAL_SECS).in_processes();
+    let builder = builder.set("NGINX_URL", nginx.url("")).set("ALERT_WEBHOOK_URL", webhook.url.clone());
+    let platform = builder.start().await;
+    platform.health_check.start().await;
+    let shown = async || {
+        let health = platform.client.get(platform.health_check.url("/api/v1/health")).await.json(200);
+        let parts = health["infrastructure"].as_array().unwrap();
+        parts.iter().find(|part| part["name"] == "nginx").cloned()
+    };
+    let ready =
+        wait_until("nginx is shown", FIRES_WITHIN, async || shown().await.filter(|part| part["ready"] == true)).await;
+    assert_eq!(ready["told_by"], json!(["health-check"]));
+    wait_until_alive(&platform, &platform.health_check).await;
+
+    nginx.kill().await;
+    let pending = wait_for_alert(&platform, NGINX_ALERT, "nginx", AlertState::Pending, FIRES_WITHIN).await;
+    let refused = format!("{} cannot be reached: the connection was refused", nginx.url("/livez"));
+    assert_eq!(pending.summary, format!("Customers cannot reach the services through nginx: {refused}."));
+    assert_eq!(pending.runbook_url, "docs/runbooks/infrastructure.md#nginxunavailable");
+    assert_eq!(webhook.next_state_of("nginx").await, AlertState::Firing);
+    let health = platform.client.get(platform.health_check.url("/api/v1/health")).await.json(200);
+    let own = health["services"].as_array().unwrap().iter().find(|entry| entry["service"] == "health-check").unwrap();
+    assert_eq!((&own["state"], &own["ready"]), (&json!("degraded"), &json!(true)), "{own}");
+    assert_eq!(shown().await.unwrap()["detail"], refused.as_str());
+    let metric = |value: u8| format!("\nbuydesk_component_ready{{service=\"health-check\",name=\"nginx\"}} {value}\n");
+    let metrics = async || platform.client.get(platform.health_check.url("/metrics")).await.text();
+    assert!(metrics().await.contains(&metric(0)), "{}", metrics().await);
+
+    nginx.start().await;
+    assert_eq!(webhook.next_state_of("nginx").await, AlertState::Resolved);
+    assert_eq!(shown().await.unwrap()["ready"], true);
+    assert!(metrics().await.contains(&metric(1)), "{}", metrics().await);
+    let newest_period = async |subject: &str| {
+        let url = platform.health_check.url(&format!("/api/v1/health/history?subject={subject}&limit=1"));
+        let page: HistoryPage = serde_json::from_value(platform.client.get(url).await.json(200)).unwrap();
+        page.data.into_iter().next().unwrap()
+    };
+    assert_eq!(newest_period("nginx").await.state, NGINX_ALERT);
+    let degraded = newest_period("health-check").await;
+    assert!(degraded.to.is_some() && degraded.why.contains(&refused), "{degraded:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

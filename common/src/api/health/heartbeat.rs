@@ -205,6 +205,8 @@ impl Component {
     pub const PRICE: &'static str = "price:";
     /// The name of the component that is the limit over all orders.
     pub const LIMIT: &'static str = "limit";
+    /// The name of the component of health-check that is nginx. With several addresses, a number follows: `nginx-1`.
+    pub const NGINX: &'static str = "nginx";
 
     pub fn ready(name: impl Into<String>) -> Self {
         Self {

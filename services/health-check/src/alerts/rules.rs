@@ -10,7 +10,10 @@ use common::{
         prices::PriceState,
     },
     level::Level,
+    service::Service,
 };
+
+use crate::App;
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -92,6 +95,7 @@ rules! {
     PriceProlonged: Warning, "prices";
     PriceSourceSilent: Warning, "prices";
     RedisUnavailable: Critical, "infrastructure";
+    NginxUnavailable: Critical, "infrastructure";
     ReplicationLags: Warning, "infrastructure";
     DiskNearlyFull: Warning, "infrastructure";
     MemoryNearlyUsedUp: Warning, "infrastructure";
@@ -213,6 +217,10 @@ fn component_fault(service: &str, component: &Component) -> Option<Fault> {
         ("db-proxy", "durability") => fault(Rule::CommitsNotDurable, BROKEN_HOLD, "Orders are refused"),
         (_, "clock") => fault(Rule::ClockWrong, BROKEN_HOLD, "Nothing is written"),
         ("price-cache-proxy", "cache") => fault(Rule::RedisUnavailable, BROKEN_HOLD, "No new prices can be written"),
+        (App::NAME, _) if name.starts_with(Component::NGINX) => {
+            let summary = format!("Customers cannot reach the services through {name}: {why}.");
+            Some(Fault::new(Rule::NginxUnavailable, name, BROKEN_HOLD, summary))
+        }
         _ => {
             let source = name.strip_prefix(Component::SOURCE)?;
             let summary = format!("The price source {source} does not vote: {why}.");

@@ -127,14 +127,22 @@ fn faults_of(service: &ServiceHealth, faulty: &HashSet<&str>, now: Timestamp) ->
 
 fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>) -> Vec<Finding> {
     let name = &service.service;
-    let missing = service.parts.iter().filter(|part| !part.ready && !is_shown_elsewhere(part));
+    let (nginx, missing): (Vec<_>, Vec<_>) = service
+        .parts
+        .iter()
+        .filter(|part| !part.ready && !is_shown_elsewhere(part))
+        .partition(|part| part.name.starts_with(Component::NGINX));
     // If the component is a faulty service, the finding of this service contains the reason.
     let describe = |part: &Component| {
         if faulty.contains(part.name.as_str()) { part.name.clone() } else { part.name_with_detail() }
     };
-    let missing: Vec<_> = missing.map(describe).collect();
+    let missing: Vec<_> = missing.into_iter().map(describe).collect();
     let mut findings = Vec::new();
     let mut add = |what: String, advice| findings.push(Finding { what, advice });
+    for part in nginx {
+        let what = format!("Customers cannot reach the services through {}.", part.name_with_detail());
+        add(what, Advice::FixComponent);
+    }
     if service.ready == Some(false) {
         let reasons = if missing.is_empty() { String::new() } else { format!(": {}", missing.join("; ")) };
         add(format!("{name} is not ready{reasons}."), Advice::FixComponent);

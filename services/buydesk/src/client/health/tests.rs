@@ -140,6 +140,21 @@ fn failing_price_sources_are_named_in_one_line() {
 }
 
 #[test]
+fn finding_states_that_customers_cannot_reach_the_services_through_nginx() {
+    let part = optional(not_ready("nginx", "http://nginx:8080/livez cannot be reached: the connection was refused"));
+    let services = [service("health-check", "degraded", json!({ "ready": true, "parts": [part] }))];
+    assert_eq!(
+        lines_before_the_table(&health("degraded", &accepted(), &services))[..3],
+        [
+            "degraded: orders are accepted",
+            "Customers cannot reach the services through nginx: http://nginx:8080/livez cannot be reached: the connection was \
+             refused.",
+            "  Correct the named cause. The services then recover by themselves.",
+        ]
+    );
+}
+
+#[test]
 fn services_without_heartbeats_are_named_with_advice() {
     let services = [
         service("create-order", "unknown", json!({ "last_seen": null })),

@@ -70,6 +70,8 @@ fn unready_component_causes_the_fault_of_its_rule() {
         ("db-proxy", "clock", "ClockWrong clock"),
         ("price-cache-proxy", "cache", "RedisUnavailable cache"),
         ("price-updater", "source:kraken", "PriceSourceSilent kraken"),
+        ("health-check", "nginx", "NginxUnavailable nginx"),
+        ("health-check", "nginx-2", "NginxUnavailable nginx-2"),
     ] {
         let component = json!({ "name": component, "ready": false, "detail": "it is broken" });
         assert_eq!(found_in_component(service, &component), [expected]);

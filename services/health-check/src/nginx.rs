@@ -1,0 +1,99 @@
+//! Probes of nginx, which sends no heartbeats. nginx is an optional component of health-check.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use common::{
+    api::health::Component,
+    clients::http_client_with_timeout,
+    config::{Env, Live},
+    error_chain::plain_text,
+    server::ReadinessCheck,
+};
+use futures_util::future::join_all;
+use poem::http::header;
+use url::Url;
+
+/// Maximum number of addresses.
+const MAX_ADDRESSES: usize = 8;
+/// The deadline of a probe, with the connection. It is shorter than the deadline of the readiness check of health-check.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// What is requested at an address without a path. nginx itself answers it (`deployment/nginx/conf/paths.conf`).
+const DEFAULT_PATH: &str = "/livez";
+
+/// Reads `NGINX_URL`: the addresses of nginx, without duplicates.
+pub(crate) fn addresses_from_env(env: &mut Env) -> Vec<Url> {
+    let mut addresses = env.urls("NGINX_URL", MAX_ADDRESSES, "http://127.0.0.1:8080");
+    for address in addresses.iter_mut().filter(|address| address.path() == "/") {
+        address.set_path(DEFAULT_PATH);
+    }
+    addresses
+}
+
+/// Probes each address of nginx. Clones share the addresses and the client.
+#[derive(Debug, Clone)]
+pub(crate) struct NginxProbe {
+    http: reqwest::Client,
+    addresses: Live<Arc<[Url]>>,
+}
+
+impl NginxProbe {
+    pub(crate) fn new(addresses: Vec<Url>) -> Self {
+        Self { http: http_client_with_timeout(PROBE_TIMEOUT), addresses: addresses.into() }
+    }
+
+    pub(crate) fn set_addresses(&self, addresses: Vec<Url>) {
+        self.addresses.set(addresses.into());
+    }
+
+    pub(crate) fn readiness_check(&self) -> ReadinessCheck {
+        let probe = self.clone();
+        Arc::new(move || {
+            let probe = probe.clone();
+            Box::pin(async move { probe.components().await })
+        })
+    }
+
+    /// Probes all addresses at the same time. Returns a component for each of them.
+    async fn components(&self) -> Vec<Component> {
+        let addresses = self.addresses.get();
+        let names = component_names(addresses.len());
+        let probes = names.into_iter().zip(addresses.iter()).map(async |(name, address)| {
+            let result = self.probe(address).await.map_err(|error| format!("{address} {error}"));
+            Component::of_check(name, result).optional()
+        });
+        join_all(probes).await
+    }
+
+    /// Sends one request. Each probe opens a connection, as a new client does.
+    async fn probe(&self, address: &Url) -> Result<(), String> {
+        let request = self.http.get(address.clone()).header(header::CONNECTION, "close");
+        let response = request.send().await.map_err(|error| describe_error(&error))?;
+        let status = response.status();
+        if status.is_success() { Ok(()) } else { Err(format!("responds with status {status}")) }
+    }
+}
+
+/// The names of the components: `nginx`, or `nginx-1`, `nginx-2` and so on. They do not contain addresses, because everybody may see
+/// the names of components.
+fn component_names(count: usize) -> Vec<String> {
+    match count {
+        1 => vec![Component::NGINX.to_owned()],
+        _ => (1..=count).map(|number| format!("{}-{number}", Component::NGINX)).collect(),
+    }
+}
+
+fn describe_error(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("does not respond within {} ms", PROBE_TIMEOUT.as_millis());
+    }
+    // The outer errors only state that the request failed.
+    let mut cause: &(dyn Error + 'static) = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let what = if error.is_connect() { "cannot be reached" } else { "does not respond" };
+    format!("{what}: {}", plain_text(cause))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+use common::config::Env;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+
+fn addresses_of(text: &'static str) -> Result<Vec<String>, String> {
+    let mut env = Env::from_pairs([("NGINX_URL", text)]);
+    let addresses = addresses_from_env(&mut env);
+    env.finish().map_err(|error| error.to_string())?;
+    Ok(addresses.into_iter().map(String::from).collect())
+}
+
+#[test]
+fn address_without_a_path_is_probed_at_livez() {
+    assert_eq!(addresses_of("").unwrap(), [""; 0]);
+    assert_eq!(addresses_of("http://nginx:8080").unwrap(), ["http://nginx:8080/livez"]);
+    assert_eq!(
+        addresses_of("http://a:8080/, https://b/healthz, http://a:8080").unwrap(),
+        ["http://a:8080/livez", "https://b/healthz"]
+    );
+}
+
+#[test]
+fn invalid_address_is_an_error_that_names_the_setting_and_what_is_allowed() {
+    let too_many: Vec<_> = (1..=MAX_ADDRESSES + 1).map(|number| format!("http://nginx-{number}:8080")).collect();
+    let too_many: &'static str = too_many.join(",").leak();
+    for text in
+        ["nginx:8080", "http://nginx:8080,nginx-2", "ftp://nginx", "http://ada:b@nginx", "http://nginx?a=b", too_many]
+    {
+        let error = addresses_of(text).unwrap_err();
+        assert!(error.contains("NGINX_URL") && error.contains("such as http://127.0.0.1:8080"), "{error}");
+    }
+}
+
+/// A server that sends `response` on each connection, and then keeps the connection open.
+async fn server(response: &'static str) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/livez", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut connections = Vec::new();
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let _ = connection.read(&mut [0; 1024]).await;
+            connection.write_all(response.as_bytes()).await.unwrap();
+            connections.push(connection);
+        }
+    });
+    address.parse().unwrap()
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn component_of_each_address_states_why_nginx_does_not_answer() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let addresses = [
+        server(OK).await,
+        server("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await,
+        server("").await,
+        format!("http://{closed}/livez").parse().unwrap(),
+    ];
+    let probe = NginxProbe::new(addresses.to_vec());
+    let components = (probe.readiness_check())().await;
+    let found: Vec<_> = components.iter().map(|part| (part.name.as_str(), part.detail.clone())).collect();
+    let expected = [
+        ("nginx-1", None),
+        ("nginx-2", Some(format!("{} responds with status 503 Service Unavailable", addresses[1]))),
+        ("nginx-3", Some(format!("{} does not respond within 1500 ms", addresses[2]))),
+        ("nginx-4", Some(format!("{} cannot be reached: the connection was refused", addresses[3]))),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(components.iter().map(|part| part.ready).collect::<Vec<_>>(), [true, false, false, false]);
+    assert!(components.iter().all(|part| part.optional), "{components:?}");
+}
+
+#[tokio::test]
+async fn changed_addresses_are_probed_next() {
+    let probe = NginxProbe::new(Vec::new());
+    let check = probe.readiness_check();
+    assert_eq!(check().await, []);
+    probe.set_addresses(vec![server(OK).await]);
+    assert_eq!(check().await, [Component::ready(Component::NGINX).optional()]);
+    probe.set_addresses(Vec::new());
+    assert_eq!(check().await, []);
+}
