@@ -35,7 +35,7 @@ impl Shutdown {
         self.draining.cancel();
         if !delay.is_zero() {
             tracing::info!(delay_secs = delay.as_secs(), "stopping after a delay; until then, requests are served");
-            // Whoever sends a second signal does not want to wait.
+            // A second signal ends the delay.
             let _ = tokio::time::timeout(delay, next_signal()).await;
         }
         self.stop.cancel();

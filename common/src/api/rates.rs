@@ -90,7 +90,9 @@ pub struct SnapshotChanges {
     /// New courses, and courses that changed in any field other than `observed_at`.
     pub courses: Vec<ExchangerCourses>,
     /// Courses that are no longer reported.
-    pub gone: Vec<RemovedCourse>,
+    #[oai(rename = "gone")]
+    #[serde(rename = "gone")]
+    pub removed: Vec<RemovedCourse>,
     /// New prices, and prices that changed in any field other than `as_of`.
     pub prices: Vec<PriceSummary>,
 }

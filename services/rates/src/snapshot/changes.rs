@@ -24,14 +24,14 @@ pub(crate) fn changes_event(
     filter: &SnapshotFilter,
 ) -> Option<Bytes> {
     let matches_course = |course: &&Course| filter.matches_course(course);
-    let (mut courses, mut gone) = (Vec::new(), Vec::new());
+    let (mut courses, mut removed) = (Vec::new(), Vec::new());
     merge_join(
         previous.map_or(&[][..], |previous| &previous.courses).iter().filter(matches_course),
         current.courses.iter().filter(matches_course),
         |a, b| course_key(a).cmp(&course_key(b)),
         |before, after| match (before, after) {
             (Some(before), None) => {
-                gone.push(RemovedCourse { exchanger: before.exchanger.clone(), direction: before.direction });
+                removed.push(RemovedCourse { exchanger: before.exchanger.clone(), direction: before.direction });
             }
             (before, Some(after)) if before.is_none_or(|before| course_differs(before, after)) => courses.push(after),
             _ => {}
@@ -51,11 +51,11 @@ pub(crate) fn changes_event(
             _ => {}
         },
     );
-    if previous.is_some() && courses.is_empty() && gone.is_empty() && prices.is_empty() {
+    if previous.is_some() && courses.is_empty() && removed.is_empty() && prices.is_empty() {
         return None;
     }
     let courses = group_by_exchange(courses.into_iter());
-    let data = SnapshotChanges { as_of: current.as_of, simulated: current.simulated, courses, gone, prices };
+    let data = SnapshotChanges { as_of: current.as_of, simulated: current.simulated, courses, removed, prices };
     let event_type = if previous.is_some() { "changes" } else { "courses" };
     Some(encode_event(event_type, &data))
 }

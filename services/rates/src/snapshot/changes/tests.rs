@@ -38,7 +38,7 @@ fn first_event_lists_everything_and_later_events_list_differences() {
         None,
     );
     let (event_type, all) = parse_event(&changes_event(None, &first.snapshot, &SnapshotFilter::default()).unwrap());
-    assert_eq!((event_type.as_str(), all.courses.len(), all.prices.len(), all.gone.len()), ("courses", 2, 3, 0));
+    assert_eq!((event_type.as_str(), all.courses.len(), all.prices.len(), all.removed.len()), ("courses", 2, 3, 0));
 
     let second = view(
         5,
@@ -53,7 +53,10 @@ fn first_event_lists_everything_and_later_events_list_differences() {
     let courses = changed.courses.iter().flat_map(|group| group.courses.iter().map(|c| (group.exchanger.as_str(), c)));
     let courses: Vec<_> = courses.map(|(exchanger, c)| format!("{exchanger} {} {}", c.direction, c.value)).collect();
     assert_eq!(courses, ["binance BTC-USDT 91002.00", "kraken BTC-USD 91000.01"]);
-    assert_eq!(changed.gone, [RemovedCourse { exchanger: "okx".to_owned(), direction: "BTC-USDT".parse().unwrap() }]);
+    assert_eq!(
+        changed.removed,
+        [RemovedCourse { exchanger: "okx".to_owned(), direction: "BTC-USDT".parse().unwrap() }]
+    );
     let prices: Vec<_> = changed.prices.iter().map(|p| (p.direction.to_string(), p.price)).collect();
     assert_eq!(prices, [("BTC-RUB".to_owned(), None), ("BTC-USD".to_owned(), Some("91000.01".parse().unwrap()))]);
 }
