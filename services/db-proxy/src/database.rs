@@ -22,7 +22,7 @@ use sqlx::migrate::Migrator;
 use self::pool_metrics::PoolUse;
 pub use self::{
     durability::{Durability, DurabilityStatus},
-    error::DatabaseError,
+    error::{DatabaseError, Unreachable},
     open_error::OpenError,
     origin::{KnownOrigin, READ_ORIGIN},
     postgres::PostgresDatabase,

@@ -251,17 +251,15 @@ impl<S: BatchStore> WriterTask<S> {
         spans: Option<&GroupSpans>,
     ) -> Vec<WriteResult<S::Decision>> {
         let mut indeterminate = false;
-        let mut attempts = 0;
         let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_BACKOFF);
-        loop {
+        for attempt_number in 1.. {
             batch.drop_cancelled();
             let size = batch.len();
             if size == 0 {
                 return Vec::new();
             }
             let mut attempt = Attempt::default();
-            attempts += 1;
-            let transaction = spans.and_then(|spans| spans.start_transaction(attempts));
+            let transaction = spans.and_then(|spans| spans.start_transaction(attempt_number));
             self.health.begin_attempt();
             let result = timeout(ATTEMPT_TIMEOUT, self.store.commit_batch(&mut batch.commands, &mut attempt)).await;
             let result = result.unwrap_or(Err(DatabaseError::TimedOut));
@@ -289,6 +287,7 @@ impl<S: BatchStore> WriterTask<S> {
             }
             sleep(backoff.next_delay()).await;
         }
+        unreachable!("the last attempt returns")
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::*;
+use crate::database::Unreachable;
 
 /// Commands are numbers. Multiples of this number are refused.
 pub const REFUSED: u32 = 1000;
@@ -51,6 +52,7 @@ pub enum ProbeScript {
 #[derive(Debug, Clone, Copy)]
 pub enum Failure {
     Transient,
+    Unreachable,
     Permanent,
     Clock,
 }
@@ -63,6 +65,10 @@ impl Failure {
         match self {
             Self::Clock => DatabaseError::Clock(CLOCK_FAULT),
             Self::Transient => DatabaseError::Unavailable(sqlx::Error::PoolTimedOut),
+            Self::Unreachable => DatabaseError::Unreachable(Unreachable {
+                address: "postgresql://127.0.0.1".into(),
+                reason: "the connection was refused".into(),
+            }),
             Self::Permanent => DatabaseError::Rejected(sqlx::Error::RowNotFound),
         }
     }

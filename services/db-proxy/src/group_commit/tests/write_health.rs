@@ -1,4 +1,12 @@
-//! Tests of what the writer reports about the database.
+//! Tests of the health that the writer reports, and of its log.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
     scripted_store::{CLOCK_FAULT, Failure, ProbeScript},
@@ -143,4 +151,65 @@ async fn wrong_clock_after_an_unknown_outcome_is_retried() {
     let lost_answer = Script::FailCommit { committed: true, failure: Failure::Transient };
     let fixture = Fixture::new([lost_answer, Script::FailLoad(Failure::Clock)]);
     assert_eq!(fixture.submit([1]).await, [Ok(Outcome::FoundCommitted(1))]);
+}
+
+/// The log of this thread, on which the writer runs too.
+#[derive(Clone, Default)]
+struct ThreadLog(Arc<Mutex<Vec<u8>>>);
+
+impl ThreadLog {
+    /// Collects the log until the guard is dropped.
+    fn collect() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
+        let guard = tracing::subscriber::set_default(subscriber.with_writer(log.clone()).finish());
+        (log, guard)
+    }
+
+    /// Returns the lines that were logged since the last call.
+    fn take_lines(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8(bytes).unwrap().lines().map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+impl io::Write for ThreadLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for ThreadLog {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_failed_probe_and_the_recovery_are_logged_once() {
+    let (log, _guard) = ThreadLog::collect();
+    let fixture = Fixture::with_probes([ProbeScript::Fail(Permanent); 3]);
+    let_writer_run().await;
+    let failure = format!("ERROR the database does not accept writes error={}", Permanent.error().chain());
+    assert_eq!(log.take_lines(), [failure]);
+    sleep(SECOND * 60).await;
+    assert_eq!(log.take_lines(), ["INFO the database accepts writes again"]);
+    assert!(fixture.probes() > 10);
+}
+
+/// The error of an unreachable database is logged where the connection fails.
+#[tokio::test(start_paused = true)]
+async fn failed_probe_of_an_unreachable_database_is_not_logged_again() {
+    let (log, _guard) = ThreadLog::collect();
+    let _fixture = Fixture::with_probes([ProbeScript::Fail(Failure::Unreachable); 3]);
+    let_writer_run().await;
+    assert_eq!(log.take_lines(), [""; 0]);
+    sleep(SECOND * 60).await;
+    assert_eq!(log.take_lines(), ["INFO the database accepts writes again"]);
 }
