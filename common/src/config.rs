@@ -22,7 +22,6 @@ use std::{
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use self::values::Values;
 pub use self::{
     credentials::{AcceptedCallers, Caller, CallerToken, ServerKey, TokenRefusal},
     env_file::{EnvFile, SettingWarning, SettingsFile},
@@ -30,6 +29,7 @@ pub use self::{
     reload::{IneffectiveChange, Reload, SettingChange},
     service_urls::ServiceUrls,
 };
+use self::{env_file::InvalidLine, values::Values};
 
 /// One invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +43,10 @@ struct InvalidSetting {
     alternatives: Vec<String>,
 }
 
-/// All invalid settings, each once, so that they can be corrected together.
+/// All invalid settings and all invalid lines of the settings file, each once, so that they can be corrected together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
+    invalid_lines: Vec<InvalidLine>,
     invalid: Vec<InvalidSetting>,
     /// Warnings about the settings file. A misspelt name may be the reason why a setting is missing.
     warnings: Vec<SettingWarning>,
@@ -65,7 +66,7 @@ impl fmt::Display for InvalidSetting {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("some settings are invalid:")?;
-        self.invalid.iter().try_for_each(|invalid| write!(f, "\n  {invalid}"))?;
+        self.faults().try_for_each(|fault| write!(f, "\n  {fault}"))?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\n  {warning}"))
     }
 }
@@ -73,7 +74,12 @@ impl fmt::Display for ConfigError {
 impl ConfigError {
     /// All invalid settings on one line, for a field of a log record.
     pub fn in_one_line(&self) -> String {
-        self.invalid.iter().map(InvalidSetting::to_string).collect::<Vec<_>>().join("; ")
+        self.faults().collect::<Vec<_>>().join("; ")
+    }
+
+    fn faults(&self) -> impl Iterator<Item = String> {
+        let lines = self.invalid_lines.iter().map(ToString::to_string);
+        lines.chain(self.invalid.iter().map(ToString::to_string))
     }
 }
 
@@ -88,6 +94,8 @@ pub struct Env {
     names: BTreeSet<String>,
     errors: Vec<InvalidSetting>,
     warnings: Vec<SettingWarning>,
+    /// The lines of the settings file that cannot be parsed.
+    invalid_lines: Vec<InvalidLine>,
 }
 
 impl Env {
@@ -101,11 +109,11 @@ impl Env {
         Ok(env)
     }
 
-    /// Only the variables of a settings file.
+    /// Only the variables of a settings file. [`Env::finish`] reports the lines that cannot be parsed.
     pub fn from_file(settings_file: &SettingsFile) -> anyhow::Result<Self> {
-        let EnvFile { values: file, warnings } = settings_file.read_at_start()?;
+        let EnvFile { values: file, warnings, invalid_lines } = settings_file.read_at_start()?;
         let values = Values { file, ..Values::default() };
-        Ok(Self { values, settings_file: Some(settings_file.clone()), warnings, ..Self::default() })
+        Ok(Self { values, settings_file: Some(settings_file.clone()), warnings, invalid_lines, ..Self::default() })
     }
 
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
@@ -129,6 +137,11 @@ impl Env {
     pub fn text(&mut self, name: &str) -> Option<&str> {
         self.names.insert(name.to_owned());
         self.values.text(name)
+    }
+
+    /// Whether an environment variable of the process sets a variable, and not the settings file or the program.
+    pub fn is_set_by_environment(&self, name: &str) -> bool {
+        self.values.is_set_by_environment(name) && !self.values.is_set_by_program(name)
     }
 
     /// The file that supplies variables. `None` if the variables do not come from the process.
@@ -200,6 +213,11 @@ impl Env {
         &self.warnings
     }
 
+    /// Like [`warnings`](Self::warnings), for a program that shows them itself: [`Env::finish`] does not repeat them.
+    pub fn take_warnings(&mut self) -> Vec<SettingWarning> {
+        std::mem::take(&mut self.warnings)
+    }
+
     /// A duration in whole seconds within `range`.
     pub fn seconds(&mut self, name: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> Duration {
         Duration::from_secs(self.whole_number(name, default, range))
@@ -263,12 +281,16 @@ impl Env {
         Some(Secret::new(String::new()))
     }
 
-    /// Returns the collected errors, if there are any.
+    /// Returns the collected errors and the invalid lines of the settings file, if there are any.
     pub fn finish(&mut self) -> Result<(), ConfigError> {
-        if self.errors.is_empty() {
+        if self.errors.is_empty() && self.invalid_lines.is_empty() {
             return Ok(());
         }
-        Err(ConfigError { invalid: std::mem::take(&mut self.errors), warnings: self.warnings.clone() })
+        let mut invalid = std::mem::take(&mut self.errors);
+        // A setting is not missing if its line cannot be parsed.
+        let is_in_line = |name: &str| self.invalid_lines.iter().any(|line| line.name.as_deref() == Some(name));
+        invalid.retain(|setting| setting.value.is_some() || !is_in_line(&setting.name));
+        Err(ConfigError { invalid_lines: self.invalid_lines.clone(), invalid, warnings: self.warnings.clone() })
     }
 }
 

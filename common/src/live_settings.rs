@@ -175,7 +175,7 @@ impl LiveSettings {
 
     /// The error has all reasons why the content is refused.
     fn try_apply(&mut self, text: &str, origin: &Origin) -> Result<(), String> {
-        let file = self.file.parse(text)?;
+        let file = self.file.parse(text);
         if origin.cause == Cause::FileChange && file == self.applied {
             return Ok(());
         }

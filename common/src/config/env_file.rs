@@ -1,5 +1,7 @@
 //! The settings file: `.env`, or the file that `SETTINGS_FILE` names.
 
+mod lines;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
@@ -11,6 +13,7 @@ use std::{
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 
+use self::lines::{ParsedLines, name_in};
 use crate::{io_errors::describe_file_error, spelling::nearest, time::Timestamp};
 
 /// The environment variable that names the settings file.
@@ -82,6 +85,27 @@ impl fmt::Display for SettingWarning {
     }
 }
 
+/// A line of the settings file that cannot be parsed. Its content is not shown, because it may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct InvalidLine {
+    /// The path of the file.
+    file: String,
+    /// The number of the line, from 1 on.
+    number: usize,
+    /// The setting that the line names. `None` if it names none that exists.
+    pub(super) name: Option<String>,
+}
+
+impl fmt::Display for InvalidLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const FORM: &str =
+            "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
+        let Self { file, number, name } = self;
+        let setting = name.as_ref().map(|name| format!(" with {name}")).unwrap_or_default();
+        write!(f, "line {number}{setting} of the file {file} cannot be parsed; {FORM}")
+    }
+}
+
 /// The file that supplies the settings that the environment of the process does not contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsFile {
@@ -127,15 +151,15 @@ impl SettingsFile {
         text.map(Some)
     }
 
-    /// Parses the content of the file. The error names the line and not its content, which may be a secret.
-    pub fn parse(&self, text: &str) -> Result<EnvFile, String> {
+    /// Parses the content of the file.
+    pub fn parse(&self, text: &str) -> EnvFile {
         EnvFile::parse(text, &self.path.display().to_string())
     }
 
     /// Reads and parses the file. If the default file does not exist, returns no values and no warnings.
     pub(super) fn read_at_start(&self) -> anyhow::Result<EnvFile> {
         match self.read_text()? {
-            Some(text) => self.parse(&text).map_err(anyhow::Error::msg),
+            Some(text) => Ok(self.parse(&text)),
             None if self.is_named => {
                 anyhow::bail!("{SETTINGS_FILE} names the file {}, which does not exist", self.path.display())
             }
@@ -158,6 +182,8 @@ pub struct EnvFile {
     pub(super) values: HashMap<String, String>,
     /// First the unknown names and then the repeated ones, each sorted.
     pub(super) warnings: Vec<SettingWarning>,
+    /// In the order of the file. If there are any, the process does not start, and refuses a changed file.
+    pub(super) invalid_lines: Vec<InvalidLine>,
 }
 
 impl EnvFile {
@@ -166,23 +192,8 @@ impl EnvFile {
         self.values.is_empty()
     }
 
-    fn parse(text: &str, file: &str) -> Result<Self, String> {
-        const FORM: &str =
-            "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
-        let pairs = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<Vec<(String, String)>, _>>();
-        let pairs = pairs.map_err(|error| {
-            let number = match &error {
-                // The error contains the whole line, or only the value.
-                dotenvy::Error::LineParse(invalid, _) => {
-                    text.lines().position(|line| line.trim().ends_with(invalid.trim())).map(|index| index + 1)
-                }
-                _ => None,
-            };
-            number.map_or_else(
-                || format!("the file {file} cannot be parsed; {FORM}"),
-                |number| format!("line {number} of the file {file} cannot be parsed; {FORM}"),
-            )
-        })?;
+    fn parse(text: &str, file: &str) -> Self {
+        let ParsedLines { pairs, invalid } = ParsedLines::of(text);
         let (mut values, mut repeated) = (HashMap::new(), BTreeSet::new());
         for (name, value) in pairs {
             if values.insert(name.clone(), value).is_some() {
@@ -198,7 +209,12 @@ impl EnvFile {
         let mistakes = mistakes.chain(misplaced.map(|name| (name, Mistake::OnlyInEnvironment)));
         let warnings =
             mistakes.map(|(name, mistake)| SettingWarning { file: file.to_owned(), name, mistake }).collect();
-        Ok(Self { values, warnings })
+        let invalid_lines = invalid.into_iter().map(|line| InvalidLine {
+            file: file.to_owned(),
+            number: line.number,
+            name: name_in(line.text).filter(|name| SETTINGS.contains_key(name)).map(str::to_owned),
+        });
+        Self { values, warnings, invalid_lines: invalid_lines.collect() }
     }
 }
 

@@ -72,7 +72,7 @@ impl Env {
     /// `seen` is the version of the file that was compared last.
     pub fn reload(&self, seen: &EnvFile, file: EnvFile, live: &BTreeSet<LiveSetting>) -> Reload {
         let find_live = |name: &str| live.iter().find(|setting| setting.name == name);
-        let EnvFile { values: new, warnings } = file;
+        let EnvFile { values: new, warnings, invalid_lines } = file;
         let mut from_now_on = self.values.file.clone();
         for name in changed_names(&self.values.file, &new).iter().filter(|name| find_live(name).is_some()) {
             match new.get(name) {
@@ -82,7 +82,7 @@ impl Env {
         }
         let changed = changed_names(&seen.values, &new);
         let from_now_on = self.with_file(from_now_on);
-        let at_next_start = self.with_file(new);
+        let at_next_start = Self { invalid_lines, ..self.with_file(new) };
         let change = |setting: &LiveSetting| {
             let (old, new) = (self.values.text(setting.name), from_now_on.values.text(setting.name));
             let change = || SettingChange { name: setting.name, old: setting.shown(old), new: setting.shown(new) };
@@ -110,7 +110,7 @@ impl Env {
 
     /// The content of the settings file as it was read at the start.
     pub fn file_at_start(&self) -> EnvFile {
-        EnvFile { values: self.values.file.clone(), warnings: self.warnings.clone() }
+        EnvFile { values: self.values.file.clone(), warnings: self.warnings.clone(), ..EnvFile::default() }
     }
 
     fn with_file(&self, file: HashMap<String, String>) -> Self {

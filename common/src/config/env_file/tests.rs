@@ -1,27 +1,57 @@
 use super::*;
 
-fn parse(text: &str) -> Result<EnvFile, String> {
+fn parse(text: &str) -> EnvFile {
     EnvFile::parse(text, ".env")
+}
+
+fn invalid_lines(text: &str) -> Vec<String> {
+    parse(text).invalid_lines.iter().map(InvalidLine::to_string).collect()
 }
 
 #[test]
 fn invalid_line_is_named_without_its_content() {
     for line in ["INTERNAL_TOKEN=correct horse battery", "correct horse", "TOKEN='correct", "correct=horse=\"battery"] {
         let text = format!("# a comment\nLOG_LEVEL=info\n  {line}\nBTC_LIMIT=1\n");
-        let error = parse(&text).unwrap_err();
-        for part in ["correct", "horse", "battery", "TOKEN"] {
+        let [error] = invalid_lines(&text).try_into().unwrap();
+        for part in ["correct", "horse", "battery"] {
             assert!(!error.contains(part), "{part} is in: {error}");
         }
-        assert!(error.contains(".env"), "{error}");
+        assert!(error.starts_with("line 3 ") && error.contains(" of the file .env cannot be parsed; "), "{error}");
+        // Only the name of an existing setting is shown. Any other text may be a secret.
+        assert_eq!(error.contains(" with INTERNAL_TOKEN "), line.starts_with("INTERNAL_TOKEN"), "{error}");
     }
-    assert!(parse("A=1\nB=two words\n").unwrap_err().starts_with("line 2 of the file .env "));
-    assert_eq!(parse("A=1\nB='two words'\n").unwrap().values["B"], "two words");
+    let file = parse("A=1\nB='two words'\n");
+    assert_eq!((file.values["B"].as_str(), file.invalid_lines), ("two words", Vec::new()));
+}
+
+#[test]
+fn every_invalid_line_is_named_and_the_other_lines_are_used() {
+    let numbers = |text: &str| -> Vec<usize> { parse(text).invalid_lines.iter().map(|line| line.number).collect() };
+    let text = "\u{feff}A=1\nB=two words\n\n# C='\nD='3'\r\nnothing\nexport E=4\nF=a b c\nG=5";
+    assert_eq!(numbers(text), [2, 6, 8]);
+    let values = parse(text).values;
+    let set = ["A", "D", "E", "G"].map(|name| values[name].as_str());
+    assert_eq!((set, values.len()), (["1", "3", "4", "5"], 4));
+    // A quote that is not closed ends with its line, so that it does not hide the lines after it.
+    for end in ["", "\n", "\n\n\n"] {
+        let text = format!("A=1\nB='open\nC=2\nD=x y\nE=\"open\nF=3{end}");
+        assert_eq!(numbers(&text), [2, 4, 5], "{end:?}");
+        let values = parse(&text).values;
+        assert_eq!((values["C"].as_str(), values["F"].as_str(), values.len()), ("2", "3", 3));
+    }
+    // A value in quotes may have several lines.
+    let text = "A='1\n2'\nB='3\n4' 5\nC=6\n";
+    assert_eq!(numbers(text), [3]);
+    assert_eq!((parse(text).values["A"].as_str(), parse(text).values["C"].as_str()), ("1\n2", "6"));
+    // A long line is read in several parts.
+    let long = format!("A={}\nB=x y\nC=1\n", "7".repeat(30_000));
+    assert_eq!((numbers(&long), parse(&long).values.len()), (vec![2], 2));
 }
 
 #[test]
 fn misspelt_setting_is_named_with_the_nearest_setting() {
     let unknown_in =
-        |text: &str| -> Vec<String> { parse(text).unwrap().warnings.iter().map(SettingWarning::to_string).collect() };
+        |text: &str| -> Vec<String> { parse(text).warnings.iter().map(SettingWarning::to_string).collect() };
     assert_eq!(unknown_in("BTC_LIMIT=1\n#PRICE_TTL=5\nKRAKEN_WS_URL=off\nRATES_URL=http://localhost:8040\n"), [""; 0]);
     for (name, meant) in [
         ("BTC_LIMITS", "BTC_LIMIT"),
@@ -43,7 +73,7 @@ fn misspelt_setting_is_named_with_the_nearest_setting() {
 
 #[test]
 fn setting_with_several_lines_is_named_once_without_its_values() {
-    let file = parse("BTC_LIMIT=1\nLOG_LEVEL=info\nBTC_LIMIT=secret\n#LOG_LEVEL=debug\nBTC_LIMIT=3\n").unwrap();
+    let file = parse("BTC_LIMIT=1\nLOG_LEVEL=info\nBTC_LIMIT=secret\n#LOG_LEVEL=debug\nBTC_LIMIT=3\n");
     assert_eq!(file.values["BTC_LIMIT"], "3");
     let warnings: Vec<_> = file.warnings.iter().map(SettingWarning::to_string).collect();
     assert_eq!(warnings, ["the file .env sets BTC_LIMIT more than once; the last line applies, so remove the others"]);
@@ -51,7 +81,7 @@ fn setting_with_several_lines_is_named_once_without_its_values() {
 
 #[test]
 fn settings_file_cannot_name_itself() {
-    let file = parse("SETTINGS_FILE=/etc/buydesk/live.env\n").unwrap();
+    let file = parse("SETTINGS_FILE=/etc/buydesk/live.env\n");
     let warnings: Vec<_> = file.warnings.iter().map(SettingWarning::to_string).collect();
     assert_eq!(warnings, ["the file .env sets SETTINGS_FILE, which has an effect only as an environment variable"]);
 }

@@ -9,7 +9,7 @@ const LIVE: [LiveSetting; 4] = [
 ];
 
 fn file(text: &str) -> EnvFile {
-    SettingsFile::of_process().parse(text).unwrap()
+    SettingsFile::of_process().parse(text)
 }
 
 /// The variables of a process that was started with this file and these environment variables, and reads five settings.
