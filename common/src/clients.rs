@@ -11,6 +11,7 @@ pub mod keys;
 pub mod price_cache;
 mod readiness;
 mod shared_read;
+mod transport_failure;
 
 pub use call::{
     CallOutcome, Retry, ServiceClient, http_client, http_client_with_connections, http_client_with_proxy,
@@ -20,3 +21,4 @@ pub use call_error::CallError;
 pub use dispatch::{DispatchError, key_not_looked_up, results_of_batch, unknown_outcome};
 pub use forwarding::{ForwardedRead, ForwardedResponse, ForwardingClient, ForwardingError};
 pub use shared_read::SharedReadError;
+pub use transport_failure::describe_transport_failure;

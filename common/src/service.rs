@@ -11,6 +11,7 @@ use self::command_line::Action;
 pub use self::{command_line::Task, supervisor::TaskSupervisor};
 
 use crate::{
+    clients::{describe_transport_failure, http_client},
     config::{Bind, Caller, Env, LiveSetting, connect_address, shared},
     error_tracking::{self, ErrorTracker},
     live_settings::{HangupSignal, LivePart, LiveSettings},
@@ -20,6 +21,9 @@ use crate::{
     shutdown::{self, STOP_TIMEOUT, Shutdown},
     telemetry, trace_export,
 };
+
+/// Deadline of the request that checks the readiness of the running service.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Applies the live settings of a configuration to a running service.
 pub type ApplySettings<C> = Arc<dyn Fn(C) + Send + Sync>;
@@ -200,9 +204,13 @@ async fn check_running<S: Service>() -> anyhow::Result<()> {
     let bind_address = Bind::from_env(&mut env, S::NAME, S::PORT);
     env.finish()?;
     let url = format!("http://{}/readyz", connect_address(SocketAddr::new(bind_address.host, bind_address.port)));
-    let response = crate::clients::http_client().get(&url).timeout(Duration::from_secs(3)).send().await?;
-    let (status, body) = (response.status(), response.text().await?);
+    let no_response = |error| {
+        let reason = describe_transport_failure(&error, CHECK_TIMEOUT);
+        anyhow::anyhow!("{} does not respond at {url}: {reason}", S::NAME)
+    };
+    let response = http_client().get(&url).timeout(CHECK_TIMEOUT).send().await.map_err(no_response)?;
+    let (status, body) = (response.status(), response.text().await.map_err(no_response)?);
     anyhow::ensure!(status.is_success(), "{url} responded with {status}: {body}");
-    println!("{body}");
+    println!("{}", body.trim_end());
     Ok(())
 }

@@ -24,6 +24,11 @@ pub struct Task {
     pub run: fn() -> ExitCode,
 }
 
+/// Where settings come from.
+const SETTINGS_HELP: &str = "Settings are environment variables or lines of the file .env in the current folder, or of the file that \
+    the environment variable SETTINGS_FILE names. An environment variable takes precedence over a line of the file. .env.example \
+    lists all settings.";
+
 const CHECK: &str = "check";
 const OPENAPI: &str = "openapi";
 
@@ -40,7 +45,7 @@ pub(super) fn action_of(
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(80)
         .about(format!("{service}, a service of Buydesk. Without an option, it serves until it is stopped."))
-        .after_help("Settings are environment variables or lines of the file .env in the current folder. .env.example lists them.")
+        .after_help(SETTINGS_HELP)
         .arg(flag(CHECK, "Check whether the running service is ready; the exit code is 0 or 1"))
         .arg(flag(OPENAPI, "Print the OpenAPI document"))
         .args(task.map(|task| flag(task.flag, task.help)))

@@ -41,8 +41,9 @@ const GLOBAL_OPTIONS: &str = "Options of every command";
 
 /// Places, stores and shows orders to buy bitcoin for fiat money.
 ///
-/// Settings are environment variables or lines of the file .env in the current folder. The file .env.example lists all
-/// settings.
+/// Settings are environment variables or lines of the file .env in the current folder, or of the file that the environment
+/// variable `SETTINGS_FILE` names. An option takes precedence over an environment variable, and an environment variable over a
+/// line of the file. The file .env.example lists all settings.
 #[derive(Debug, Parser)]
 #[command(name = "buydesk", version, max_term_width = HELP_WIDTH)]
 pub struct Arguments {
@@ -135,7 +136,7 @@ pub struct SeedOptions {
 #[derive(Debug, Args)]
 pub struct UpArgs {
     /// Use simulated exchanges. They need no internet, and their prices are marked as simulated. Orders are stored in a
-    /// separate database, database/data/demo.db, unless `DATABASE_URL` is set.
+    /// separate database, database/data/demo.db, unless `DATABASE_URL` is set. A database of real orders is never used.
     #[arg(long)]
     pub demo: bool,
 }

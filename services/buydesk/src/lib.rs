@@ -65,16 +65,25 @@ pub fn main() -> ExitCode {
 /// JSON.
 fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && requests_json() {
-        let text = error.render().to_string();
-        let detail = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-        // clap prints each missing argument on a line of its own.
-        let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
-        eprintln!("{}", error_document(&ClientError::invalid_arguments(detail).into()));
+        eprintln!("{}", error_document(&usage_error(&error.render().to_string()).into()));
     } else {
         // The text cannot be printed if the reader has closed the pipe. This is not reported.
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(INVALID_ARGUMENT))
+}
+
+/// The error of an invalid command line. `text` is the error as clap prints it: the error, tips, the usage and a hint, separated by
+/// empty lines.
+fn usage_error(text: &str) -> ClientError {
+    // clap prints each missing argument and each tip on a line of its own.
+    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = text.split("\n\n");
+    let detail = in_one_line(parts.next().unwrap_or_default().trim_start_matches("error: "));
+    let tips = parts.flat_map(|part| part.lines()).filter_map(|line| line.trim_start().strip_prefix("tip: "));
+    let tips = tips.map(in_one_line).collect::<Vec<_>>();
+    let error = ClientError::invalid_arguments(detail);
+    if tips.is_empty() { error } else { error.with_tip(&tips.join("; ")) }
 }
 
 /// Whether the command line requests JSON, even if it is invalid otherwise.
@@ -111,11 +120,11 @@ fn refuse_client_options(has_server: bool, has_credentials: bool) -> Result<(), 
 /// Runs a command in a process that may open `descriptors` files.
 async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<ExitCode> {
     let Arguments { json, server, credentials, command } = arguments;
-    let env = Env::from_process()?;
+    let mut env = Env::from_process()?;
     if !matches!(command, Command::Up(_)) {
         // `buydesk up` logs the warnings itself.
-        for warning in env.warnings() {
-            client::print_warning(warning.code(), warning, json);
+        for warning in env.take_warnings() {
+            client::print_warning(warning.code(), &warning, json);
         }
     }
     if matches!(command, Command::Up(_) | Command::Seed(_) | Command::Backup(_) | Command::Restore(_)) {
@@ -149,3 +158,6 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests;

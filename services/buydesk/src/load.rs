@@ -106,13 +106,13 @@ impl PreparedLoad {
         json: bool,
     ) -> anyhow::Result<Option<Self>> {
         let model = model_of(options)?;
+        let permitted = permit(client, kind.endpoint, kind.effect, options, json).await?;
+        let Some(Permitted { simulated }) = permitted else { return Ok(None) };
         for ReportFile { path, .. } in &options.report {
             // Fails before the load starts if the report cannot be written.
             let opened = OpenOptions::new().create(true).append(true).open(path);
             opened.map_err(|error| report_not_writable(path, &error))?;
         }
-        let permitted = permit(client, kind.endpoint, kind.effect, options, json).await?;
-        let Some(Permitted { simulated }) = permitted else { return Ok(None) };
         let connections = match model {
             Model::Closed { connections } => connections,
             Model::Open { max_in_flight, .. } => max_in_flight,
@@ -187,3 +187,6 @@ impl PreparedLoad {
         Ok(if report.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
+
+#[cfg(test)]
+mod tests;

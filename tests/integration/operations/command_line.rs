@@ -155,12 +155,13 @@ fn unreachable_service_is_named_with_the_next_step() {
 }
 
 #[test]
-fn response_of_another_server_is_reported_as_unreadable() {
+fn response_of_another_server_is_reported_with_the_address() {
     let address = serve_json("<html>".to_owned());
     let output = run_buydesk(&["price"], &[("BUYDESK_URL", &address)]);
     let error = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.starts_with("buydesk: The response of create-order cannot be read: "), "{error}");
+    let expected = format!("buydesk: {address} is not create-order of Buydesk: it responded with status 200 OK ");
+    assert!(error.starts_with(&expected), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,7 +176,7 @@ async fn problem_of_a_service_is_shown_as_sentence_or_as_its_json() {
     let place = ["order", "place", "-c", "XXX", "--bitcoin", "0"];
     let error = stderr_of(&run_buydesk(&place, &variables));
     assert!(error.starts_with("buydesk: --currency must be one of EUR, GBP, USD, but is "), "{error}");
-    assert!(error.trim_end().ends_with("(validation_failed)"), "{error}");
+    assert!(error.trim_end().ends_with("(validation_failed)\nNo order was placed."), "{error}");
     let list = ["order", "list", "--min-amount", "2", "--max-amount", "1"];
     let error = stderr_of(&run_buydesk(&list, &variables));
     assert!(error.contains("--min-amount ") && !error.contains("min_amount:"), "{error}");
@@ -216,6 +217,8 @@ fn errors_of_arguments_and_settings_are_json_if_requested() {
     let document = error_document(&output);
     assert_eq!((output.status.code(), &document["code"]), (Some(2), &"invalid_arguments".into()));
     assert!(document["detail"].as_str().unwrap().contains("buy"), "{document}");
+    let document = error_document(&run_buydesk(&["--json", "order", "places"], &[]));
+    assert_eq!(document["tip"], "a similar subcommand exists: 'place'", "{document}");
     let output = run_buydesk(&["--json", "price"], &[("BUYDESK_URL", "shop")]);
     let document = error_document(&output);
     assert_eq!((output.status.code(), &document["code"]), (Some(1), &"invalid_settings".into()));
@@ -297,6 +300,31 @@ fn misspelt_setting_of_the_env_file_is_named_with_the_nearest_setting() {
 }
 
 #[test]
+fn faults_of_lines_and_of_settings_are_named_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = "RATES_PORT=many\nINTERNAL_TOKEN=correct horse\nno setting\nBIND_HOST=nowhere\nRATES_PORTS=1\nLOG_FORMAT='open\n";
+    std::fs::write(folder.path().join(".env"), lines).unwrap();
+    let error = stderr_of(&run_binary(rates::App::NAME, &[], NO_VARIABLES, folder.path()));
+    let faults = [
+        "line 2 with INTERNAL_TOKEN of ",
+        "line 3 of ",
+        "line 6 with LOG_FORMAT of ",
+        "RATES_PORT=\"many\"",
+        "BIND_HOST=\"nowhere\"",
+    ];
+    for part in faults.iter().chain(&["did you mean RATES_PORT?"]) {
+        assert_eq!(error.matches(part).count(), 1, "{part} is not once in: {error}");
+    }
+    assert!(!error.contains("INTERNAL_TOKEN is not set"), "{error}");
+    for secret in ["correct", "horse", "no setting", "open"] {
+        assert!(!error.contains(secret), "{secret} is in: {error}");
+    }
+    let documents = stderr_of(&run_binary("buydesk", &["--json", "price"], NO_VARIABLES, folder.path()));
+    let codes = documents.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["code"].clone());
+    assert_eq!(codes.collect::<Vec<_>>(), ["unknown_setting", "invalid_settings"], "{documents}");
+}
+
+#[test]
 fn used_port_is_named_with_the_next_step() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -306,6 +334,17 @@ fn used_port_is_named_with_the_next_step() {
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains(&format!("127.0.0.1:{port}")) && error.contains("another program"), "{error}");
     assert!(error.contains("RATES_PORT") && !error.contains("os error"), "{error}");
+}
+
+#[test]
+fn check_of_a_service_that_does_not_run_names_its_address() {
+    let port = Port::reserve();
+    let number = port.url().rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
+    let output =
+        run_binary(rates::App::NAME, &["--check"], [("RATES_PORT", &number)], tempfile::tempdir().unwrap().path());
+    let expected =
+        format!("rates: rates does not respond at http://127.0.0.1:{number}/readyz: the connection was refused\n");
+    assert_eq!((output.status.code(), stderr_of(&output)), (Some(1), expected));
 }
 
 #[test]

@@ -60,6 +60,10 @@ pub struct LogsArgs {
 #[derive(Debug, Subcommand)]
 pub enum SilenceCommand {
     /// Add a silence. While it lasts, no notification is sent when a matching alert fires.
+    ///
+    /// A name that health-check does not know yet is refused, because a misspelt name would silence nothing. health-check knows the
+    /// services of the platform, and learns instances, components, currencies and machines from heartbeats. To set up a new machine
+    /// without notifications, silence the alert by its name instead, such as --alert `DiskNearlyFull`.
     Add(AddSilenceArgs),
     /// List the silences that have not ended.
     List(HealthCheckArgs),
@@ -92,7 +96,8 @@ pub struct AddSilenceArgs {
     /// Name of the alert, such as `ServiceMissing`. Without this option, the silence matches all alerts of the service.
     #[arg(short, long)]
     pub alert: Option<String>,
-    /// Service, component, currency or machine that the alerts are about, such as db-proxy.
+    /// Service, component, currency or machine that the alerts are about, such as db-proxy. It must have sent a heartbeat, unless it
+    /// is a service of the platform.
     #[arg(short, long)]
     pub service: Option<String>,
     /// How long the silence lasts: a number with s, m, h or d, such as 90m. At most 30d.

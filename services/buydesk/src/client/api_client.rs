@@ -12,20 +12,24 @@ use common::{
     api::{Code, Problem, RetryAdvice, Subcode, health::Readiness},
     clients::http_client,
     config::{Env, Secret},
+    ids::IdempotencyKey,
     io_errors::describe_io_error,
 };
 use reqwest::{
     RequestBuilder, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 pub(super) use self::changes::Change;
 use super::{
     attempts::FailedAttempt,
     credentials::{Credential, Credentials, remedy},
     endpoint::{Audience, Endpoint, Endpoints, REQUEST_TIMEOUT},
-    error::{ClientError, Effect},
+    error::{ClientError, Effect, UnknownChange},
 };
 use crate::{
     cli::{Addresses, CredentialOptions},
@@ -56,6 +60,14 @@ pub struct ServiceResponse {
     service: &'static str,
     /// Whether an earlier request with the same key made the change.
     pub replayed: bool,
+    /// The change that the response confirms. `None` for a request without an idempotency key.
+    change: Option<ConfirmedChange>,
+}
+
+/// A change that was probably made, although its confirmation may be unreadable.
+struct ConfirmedChange {
+    key: IdempotencyKey,
+    unknown: UnknownChange,
 }
 
 /// Why a request failed.
@@ -64,6 +76,8 @@ enum RequestError {
     Problem { effect: Effect, error: ClientError },
     /// There was no connection, so nothing was sent.
     NotSent(ClientError),
+    /// Another server answered, which is not the service and did not send the request on to it.
+    OtherServer(ClientError),
     /// There is no response, or a response that is no problem document. It is unknown whether the service handled the request.
     NoResponse(ClientError),
 }
@@ -104,6 +118,7 @@ impl From<RequestError> for FailedAttempt {
         match error {
             RequestError::Problem { effect, error } => Self { effect, error },
             RequestError::NotSent(error) => Self { effect: Effect::NotSent, error },
+            RequestError::OtherServer(error) => Self { effect: Effect::Refused, error },
             RequestError::NoResponse(error) => Self { effect: Effect::Unknown, error },
         }
     }
@@ -249,16 +264,32 @@ async fn receive(request: RequestBuilder, endpoint: &Endpoint) -> Result<RawResp
     Ok(RawResponse { status, retry_after: retry_after.map(Duration::from_secs), replayed, body })
 }
 
+/// Whether a server with this status, and without a problem document, has certainly not sent the request on: it redirects the
+/// request or refuses it. A service of Buydesk sends a problem document with such a status.
+fn is_final(status: StatusCode) -> bool {
+    (status.is_redirection() || status.is_client_error()) && status != StatusCode::REQUEST_TIMEOUT
+}
+
 impl RawResponse {
     /// The response if its status is a success, and otherwise the error.
     fn success(self, endpoint: &Endpoint) -> Result<ServiceResponse, RequestError> {
         let Self { status, retry_after, replayed, body } = self;
+        let other_server = |shown: &str| ClientError::not_the_service(endpoint, shown);
         if status.is_success() {
-            return Ok(ServiceResponse { body, service: endpoint.service, replayed });
+            // A service responds with JSON, or with an empty body if there is nothing to return.
+            let is_json = body.is_empty() || serde_json::from_slice::<IgnoredAny>(&body).is_ok();
+            let shown = format!("status {status} and a body that is not JSON");
+            return if is_json {
+                Ok(ServiceResponse { body, service: endpoint.service, replayed, change: None })
+            } else {
+                Err(RequestError::OtherServer(other_server(&shown)))
+            };
         }
         Err(match Problem::from_json(&body, retry_after) {
             Some(problem) => RequestError::of_problem(endpoint, &problem, &body),
-            None => RequestError::NoResponse(ClientError::not_the_service(endpoint, &format!("status {status}"))),
+            None if is_final(status) => RequestError::OtherServer(other_server(&format!("status {status}"))),
+            // A proxy may have sent the request to the service, and lost the response.
+            None => RequestError::NoResponse(other_server(&format!("status {status}"))),
         })
     }
 }
@@ -268,7 +299,12 @@ impl ServiceResponse {
         let service = self.service;
         Ok(serde_json::from_slice(&self.body).map_err(|error| {
             let message = format!("The response of {service} cannot be read: {error}.");
-            ClientError::new("invalid_response", message, format!("Is {service} of another version than this program?"))
+            let next_step = format!("Is {service} of another version than this program?");
+            let error = ClientError::new("invalid_response", message, next_step);
+            match &self.change {
+                Some(ConfirmedChange { key, unknown }) => error.with_unknown_change(key, unknown.clone()),
+                None => error,
+            }
         })?)
     }
 

@@ -1,14 +1,14 @@
 //! The errors of client commands. An error states what happened and what the user can do. It is printed as sentences, or with
 //! `--json` as a JSON document.
 
-use std::{error::Error as _, fmt, io, time::Duration};
+use std::{fmt, time::Duration};
 
 use common::{
     api::{Code, Problem, REFERENCE_PATH, RetryAdvice, Subcode},
+    clients::describe_transport_failure,
     config::ConfigError,
-    error_chain::{format_chain, plain_text},
+    error_chain::format_chain,
     ids::IdempotencyKey,
-    io_errors::describe_io_error,
 };
 use serde_json::{Map, Value, json};
 
@@ -47,6 +47,8 @@ pub struct ClientError {
     message: String,
     /// What the user can do.
     next_step: Option<String>,
+    /// A sentence that denies the effect of the request, after the message.
+    denial: Option<String>,
     /// The JSON document of the error. If a service sent a problem document, it is this document with further members.
     document: Map<String, Value>,
     effect: Effect,
@@ -74,7 +76,7 @@ impl ClientError {
         let (message, next_step) = (message.into(), next_step.into());
         let members = [("code", code), (DETAIL, message.as_str()), (NEXT_STEP, next_step.as_str())];
         let document = members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        Self { message, next_step: Some(next_step), document, effect: Effect::Refused }
+        Self { message, next_step: Some(next_step), denial: None, document, effect: Effect::Refused }
     }
 
     /// The error of a problem that a service sent. `body` is its problem document.
@@ -88,7 +90,7 @@ impl ClientError {
         let next_step = wait.map(retry_hint);
         document.extend(next_step.clone().map(|next_step| (NEXT_STEP.to_owned(), next_step.into())));
         document.extend(wait.map(|seconds| (RETRY_AFTER.to_owned(), seconds.into())));
-        Self { message, next_step, document, effect: Effect::Refused }
+        Self { message, next_step, denial: None, document, effect: Effect::Refused }
     }
 
     #[must_use]
@@ -132,7 +134,11 @@ impl ClientError {
     /// The service sent no response.
     pub fn no_response(endpoint: &Endpoint, error: &reqwest::Error) -> Self {
         let Endpoint { service, settings, .. } = endpoint;
-        let message = format!("{service} does not respond at {}: {}.", endpoint.address(), describe_failure(error));
+        let message = format!(
+            "{service} does not respond at {}: {}.",
+            endpoint.address(),
+            describe_transport_failure(error, REQUEST_TIMEOUT)
+        );
         let start = program::command("up --demo");
         let next_step = format!("Is it running? `{start}` starts all services. {settings} sets another address.");
         Self::new("no_response", message, next_step)
@@ -151,6 +157,13 @@ impl ClientError {
         Self::new(INVALID_ARGUMENTS, message, next_step)
     }
 
+    /// Adds a suggestion, such as the name that was probably meant, to the JSON document.
+    #[must_use]
+    pub fn with_tip(mut self, tip: &str) -> Self {
+        self.document.insert("tip".to_owned(), tip.into());
+        self
+    }
+
     /// Whether the user has to correct an argument: this program or the service refuses its value.
     pub fn is_invalid_argument(&self) -> bool {
         let code = self.document.get("code").and_then(Value::as_str);
@@ -164,11 +177,15 @@ impl ClientError {
         (is_transient || self.effect != Effect::Refused).then(|| Duration::from_secs(seconds))
     }
 
-    /// Adds a sentence that denies the effect of the request, such as `No order was placed.`
+    /// Adds a sentence that denies the effect of the request, such as `No order was placed.`, unless the error contains it already.
     #[must_use]
     pub fn with_denial(mut self, denial: &str) -> Self {
-        self.message = format!("{} {denial}", self.message);
-        self.document.insert(DETAIL.to_owned(), self.message.clone().into());
+        let detail = self.document.get(DETAIL).and_then(Value::as_str).unwrap_or_default();
+        if !detail.contains(denial) {
+            let detail = format!("{detail}{} {denial}", if detail.ends_with('.') { "" } else { "." });
+            self.document.insert(DETAIL.to_owned(), detail.into());
+            self.denial = Some(denial.to_owned());
+        }
         self
     }
 
@@ -186,7 +203,7 @@ impl ClientError {
         document.insert(DETAIL.to_owned(), detail.clone().into());
         document.insert(NEXT_STEP.to_owned(), next_step.clone().into());
         let message = format!("{detail} ({code}{})", request_note(&document));
-        Self { message, next_step: Some(next_step), document, effect: Effect::None }
+        Self { message, next_step: Some(next_step), denial: None, document, effect: Effect::None }
     }
 
     /// The error of a change that may have been made. `self` is the error of a failed attempt. `key` is the idempotency key of the
@@ -214,7 +231,7 @@ impl ClientError {
         set_code(&mut document, Code::OutcomeUnknown);
         document.insert(DETAIL.to_owned(), detail.into());
         document.insert(NEXT_STEP.to_owned(), next_step.clone().into());
-        Self { message, next_step: Some(next_step), document, effect: Effect::Unknown }
+        Self { message, next_step: Some(next_step), denial: None, document, effect: Effect::Unknown }
     }
 
     /// Adds to the error of a change whether the change was made, if that is not clear from the error.
@@ -316,6 +333,11 @@ fn map_client_error<T>(result: anyhow::Result<T>, map: impl FnOnce(ClientError) 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
+        if let Some(denial) = &self.denial {
+            // A message of a service ends with its code in parentheses.
+            let separator = if self.message.ends_with('.') { " " } else { "\n" };
+            write!(f, "{separator}{denial}")?;
+        }
         self.next_step.iter().try_for_each(|next_step| write!(f, "\n{next_step}"))
     }
 }
@@ -329,22 +351,6 @@ pub fn error_document(error: &anyhow::Error) -> String {
     }
     let code = if error.is::<ConfigError>() { "invalid_settings" } else { "command_failed" };
     json!({ "code": code, "detail": format_chain(error.as_ref()) }).to_string()
-}
-
-/// Why a request got no response, in words for users.
-fn describe_failure(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("it sent no response within {} s", REQUEST_TIMEOUT.as_secs());
-    }
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    let io_error = causes.clone().find_map(|cause| cause.downcast_ref::<io::Error>());
-    match io_error.map(io::Error::kind) {
-        Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
-        _ if error.is_connect() && causes.clone().any(|cause| cause.to_string().starts_with("dns error")) => {
-            "its host name is unknown".to_owned()
-        }
-        _ => io_error.map_or_else(|| causes.last().map_or_else(|| error.to_string(), plain_text), describe_io_error),
-    }
 }
 
 /// Prints a warning to standard error.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::ids::IdempotencyKey;
 use serde::Serialize;
 
-use super::{ApiClient, ServiceResponse, json};
+use super::{ApiClient, ConfirmedChange, ServiceResponse, json};
 use crate::client::{
     attempts::{ChangeKey, FailedAttempts, Failure, OutcomeTexts},
     endpoint::Endpoint,
@@ -24,6 +24,15 @@ pub struct Change<'a, B> {
     pub(in crate::client) texts: &'a OutcomeTexts,
 }
 
+impl<B> Change<'_, B> {
+    /// The change, if it is unknown whether it was made with this key.
+    fn unknown(&self, possible_effect: &'static str, key: &IdempotencyKey) -> UnknownChange {
+        let only_once = self.texts.only_once;
+        let next_step = format!("To find out, run the command again with --key {key}. {only_once}");
+        UnknownChange { possible_effect, next_step }
+    }
+}
+
 impl ApiClient {
     /// Makes a change that has an idempotency key. A failed request is sent again with the same key, unless the service refused
     /// it or all attempts are used.
@@ -38,7 +47,10 @@ impl ApiClient {
             let request = json(self.http.post(endpoint.url(path)?), body)?;
             let request = request.header(IdempotencyKey::HEADER, key.key().as_str());
             let error = match self.send_with_credentials(request, endpoint).await {
-                Ok(response) => return Ok(response),
+                Ok(response) => {
+                    let (key, unknown) = (key.key().clone(), change.unknown(change.texts.unknown, key.key()));
+                    return Ok(ServiceResponse { change: Some(ConfirmedChange { key, unknown }), ..response });
+                }
                 Err(error) => error,
             };
             if let Some(failure) = attempts.add(error.into(), key) {
@@ -49,16 +61,14 @@ impl ApiClient {
     }
 
     /// The error for the user if all attempts of a change failed.
-    async fn explain<B>(&self, failure: Failure, change: &Change<'_, B>, key: &ChangeKey) -> ClientError {
+    async fn explain<B>(&self, failure: Failure, change: &Change<'_, B>, change_key: &ChangeKey) -> ClientError {
         let Change { endpoint, texts, .. } = change;
-        let key = key.key();
-        let unknown = |possible_effect| UnknownChange {
-            possible_effect,
-            next_step: format!("To find out, run the command again with --key {key}. {}", texts.only_once),
-        };
+        let key = change_key.key();
+        let unknown = |possible_effect| change.unknown(possible_effect, key);
         match failure {
-            Failure::Refused(error) => error,
-            Failure::NotSent(error) => error.with_denial(&format!("{}.", texts.not_made)),
+            // An earlier command may have made the change with a key that the user chose.
+            Failure::Refused(error) if matches!(change_key, ChangeKey::Chosen(_)) => error,
+            Failure::Refused(error) | Failure::NotSent(error) => error.with_denial(&format!("{}.", texts.not_made)),
             Failure::NoEffect(error) => {
                 let readiness = self.readiness(endpoint).await;
                 // The details are omitted, because they may contain internal addresses. `buydesk health` shows them to operators.

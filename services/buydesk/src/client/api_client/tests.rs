@@ -5,7 +5,10 @@ use std::{
 };
 
 use common::{
-    api::{Code, orders::OrderPayload},
+    api::{
+        Code,
+        orders::{Order, OrderPayload},
+    },
     config::parse_http_url,
 };
 use serde_json::json;
@@ -67,15 +70,15 @@ async fn order_without_a_connection_is_reported_as_not_placed() {
     assert!(error["next_step"].as_str().unwrap().starts_with("Is it running?"), "{error}");
 }
 
-/// Starts a server that answers each connection with plain HTTP, whatever it receives. Returns its address with `https`.
-fn serve_without_tls() -> String {
+/// Starts a server that sends this response to each connection, whatever it receives. Returns its address without the scheme.
+fn serve_always(response: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("https://{}", listener.local_addr().unwrap());
+    let (address, response) = (listener.local_addr().unwrap().to_string(), response.to_owned());
     thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            let _ = connection.read(&mut [0; 1024]);
-            let _ = connection.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all(response.as_bytes());
         }
     });
     address
@@ -86,12 +89,64 @@ async fn failed_connection_is_described_in_words_for_users() {
     let error = place(&serve(vec![String::new(); 3]), None).await;
     let detail = error["detail"].as_str().unwrap();
     assert!(detail.contains(": the connection was closed before the response was complete."), "{error}");
-    let error = place(&serve_without_tls(), None).await;
+    let without_tls = format!("https://{}", serve_always("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    let error = place(&without_tls, None).await;
     let detail = error["detail"].as_str().unwrap();
     assert!(
         detail.contains(": it does not use TLS, so its address begins with http:// and not with https://."),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn order_that_another_server_answers_is_reported_as_not_placed() {
+    let of_other_service = serve(vec![problem_with(Subcode::UnknownPath, Code::NotFound, "This path does not exist.")]);
+    let mut addresses = vec![of_other_service];
+    for response in [
+        "200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n<html></html>",
+        "200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "301 Moved Permanently\r\nlocation: https://shop.example/\r\ncontent-length: 0\r\n\r\n",
+        "404 Not Found\r\ncontent-length: 9\r\n\r\nNot found",
+        "405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        addresses.push(format!("http://{}", serve_always(&format!("HTTP/1.1 {response}"))));
+    }
+    for address in addresses {
+        let error = place(&address, None).await;
+        assert_eq!(error["code"], "not_the_service", "{error}");
+        let detail = error["detail"].as_str().unwrap();
+        assert!(detail.contains("is not create-order") && detail.ends_with(". No order was placed."), "{error}");
+        // An earlier command may have placed an order with a key that the user chose.
+        let error = place(&address, Some("my-key")).await;
+        assert!(!error["detail"].as_str().unwrap().contains("No order was placed"), "{error}");
+    }
+    // A proxy may have lost the response of create-order.
+    for status in ["502 Bad Gateway", "504 Gateway Timeout", "408 Request Timeout"] {
+        let address = serve_always(&format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n"));
+        let error = place(&format!("http://{address}"), None).await;
+        assert_eq!(error["code"], "outcome_unknown", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn order_whose_confirmation_cannot_be_read_has_an_unknown_outcome() {
+    let service = ScriptedService::start(vec![Reply::Success(json!({ "number": 7 }))]);
+    let (client, body) = (service.client(&[]), OrderPayload::default());
+    let change = Change { endpoint: &client.endpoints.server, path: "api/v1/orders", body: &body, texts: &TEXTS };
+    let response = client.make_change(change, &ChangeKey::new(Some("my-key".parse().unwrap()))).await.unwrap();
+    let error = response.parse::<Order>().unwrap_err();
+    let document: serde_json::Value = serde_json::from_str(&error_document(&error)).unwrap();
+    assert_eq!((&document["code"], &document["idempotency_key"]), (&json!("outcome_unknown"), &json!("my-key")));
+    assert!(document["detail"].as_str().unwrap().ends_with(TEXTS.unknown), "{document}");
+}
+
+#[tokio::test]
+async fn refused_order_is_reported_as_not_placed() {
+    let error = place(&serve(vec![problem(Code::LimitExceeded, "At most 0.1 BTC are left.")]), None).await;
+    assert_eq!(error["detail"], "At most 0.1 BTC are left. No order was placed.");
+    // The sentence is not repeated.
+    let error = place(&serve(vec![problem(Code::LimitExceeded, "Too much. No order was placed.")]), None).await;
+    assert_eq!(error["detail"], "Too much. No order was placed.");
 }
 
 #[tokio::test]
