@@ -5,7 +5,7 @@
 
 use super::{
     Permission,
-    Rule::{self, Customer, CustomerOnly, Internal, Operator, OperatorBeyondLoopback, Public, User},
+    Rule::{self, Customer, CustomerOnly, Internal, Operator, OperatorBeyondLoopback, Public, PublicWithDetails, User},
 };
 use crate::api::keys::Scope::{Orders, Read, Wallets};
 
@@ -105,7 +105,7 @@ pub const POLICY: &[ServicePolicy] = &[
         operations: &[&[
             // Only operators see host names and details; see `services/health-check/src/operator.rs`.
             ("status_page", Public),
-            ("health", Public),
+            ("health", PublicWithDetails),
             ("reports", OperatorBeyondLoopback),
             ("report_groups", OperatorBeyondLoopback),
             ("health_history", OperatorBeyondLoopback),

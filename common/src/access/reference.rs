@@ -22,6 +22,7 @@ A request without credentials is anonymous. With credentials, it has the header 
 | who may use an operation | anonymous | a user | an operator |
 |---|---|---|---|
 | everybody | yes | yes; the key is ignored | yes; the token is ignored |
+| everybody, details for operators | yes | yes; the key is ignored | yes; a wrong token is refused with 401 |
 | customers | while `ANONYMOUS=on`, otherwise 401 | if the key has the scope, otherwise 403 | yes |
 | customers, not operators | while `ANONYMOUS=on`, otherwise 401 | if the key has the scope, otherwise 403 | 403 |
 | users | 401 | if the key has the scope, otherwise 403 | yes |
@@ -30,7 +31,8 @@ A request without credentials is anonymous. With credentials, it has the header 
 | services | 401 | 401 | 401; `INTERNAL_TOKEN` permits everything |
 
 Credentials that are not valid are refused with 401, even if an anonymous request would be permitted: a request that was meant to
-act as a user is never handled as anonymous. Only operations for everybody ignore credentials.
+act as a user is never handled as anonymous. Only operations for everybody ignore credentials. On loopback too, health-check refuses
+a wrong token where it accepts requests without one.
 
 A user sees only the user's own orders, quotes and wallets, also in lists, exports and totals. A list of users contains only the user
 itself. A request for an object that belongs to another user receives the same 404 as a request for one that does not exist. An
@@ -114,6 +116,7 @@ impl Rule {
     pub fn description(self) -> String {
         match self {
             Self::Public => "everybody".to_owned(),
+            Self::PublicWithDetails => "everybody, details for operators".to_owned(),
             Self::Customer(scope) => format!("customers, scope `{}`", scope.as_str()),
             Self::CustomerOnly(scope) => format!("customers, not operators, scope `{}`", scope.as_str()),
             Self::User(scope) => format!("users, scope `{}`", scope.as_str()),

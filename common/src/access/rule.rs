@@ -8,6 +8,8 @@ use crate::api::{Code, Problem, Subcode, keys::Scope};
 pub enum Rule {
     /// Everybody. Credentials are ignored.
     Public,
+    /// Everybody. An operator sees more, so wrong credentials are refused. The service itself decides.
+    PublicWithDetails,
     /// Everybody while anonymous access is on, users whose key has the scope, and operators.
     Customer(Scope),
     /// Everybody while anonymous access is on, and users whose key has the scope. Operators do not act for a customer.
@@ -55,7 +57,7 @@ impl Rule {
     /// Decides whether `principal` may use an operation with this rule.
     pub fn check(self, principal: &Principal, anonymous: AnonymousAccess) -> Result<(), Denied> {
         match (self, principal) {
-            (Self::Public, _)
+            (Self::Public | Self::PublicWithDetails, _)
             | (
                 Self::Customer(_) | Self::User(_) | Self::Operator | Self::OperatorBeyondLoopback,
                 Principal::Operator,
@@ -78,7 +80,7 @@ impl Rule {
     pub fn checks_credentials(self) -> bool {
         match self {
             Self::Customer(_) | Self::CustomerOnly(_) | Self::User(_) | Self::Operator => true,
-            Self::Public | Self::OperatorBeyondLoopback | Self::Internal(_) => false,
+            Self::Public | Self::PublicWithDetails | Self::OperatorBeyondLoopback | Self::Internal(_) => false,
         }
     }
 }

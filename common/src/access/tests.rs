@@ -56,7 +56,9 @@ fn each_rule_permits_exactly_its_principals() {
         Scope::Read => &["read", "orders+read", "all", "operator"],
     };
     for anonymous in [On, Off] {
-        assert_eq!(outcomes(Rule::Public, anonymous), (ALL_NAMES.to_vec(), HashSet::new()));
+        for rule in [Rule::Public, Rule::PublicWithDetails] {
+            assert_eq!(outcomes(rule, anonymous), (ALL_NAMES.to_vec(), HashSet::new()));
+        }
         for scope in Scope::ALL {
             let users = with_scope(scope).to_vec();
             // Anonymous requests receive 401, and keys without the scope 403.

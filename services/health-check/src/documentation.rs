@@ -21,7 +21,7 @@ fn operations() -> Vec<OperationDescription> {
     });
     vec![
         operation("report").body(report),
-        operation("health"),
+        operation("health").errors(&[Code::Unauthorized]),
         operation("reports").errors(&[Code::Unauthorized]).parameter("level", "warning").parameter("limit", 50),
         operation("report_groups").errors(&[Code::Unauthorized]).parameter("level", "warning").parameter("limit", 50),
         operation("health_history").errors(&[Code::Unauthorized]).parameter("limit", 50),

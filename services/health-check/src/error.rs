@@ -13,6 +13,9 @@ pub(crate) enum Error {
     /// 401: the caller is not an operator.
     #[error("only operators may do this")]
     OperatorsOnly,
+    /// 401: the request has credentials, and they are not the token of operators.
+    #[error("the credentials are not the token of operators")]
+    WrongToken,
     /// 401: the browser has not sent the token of operators, or has sent a wrong one.
     #[error("the password of the operator is needed")]
     PasswordNeeded,
@@ -35,6 +38,7 @@ impl Error {
             Self::DataTooLarge
             | Self::Registry(_)
             | Self::OperatorsOnly
+            | Self::WrongToken
             | Self::PasswordNeeded
             | Self::UnknownSilence => Vec::new(),
         }
@@ -48,6 +52,10 @@ impl From<Error> for Problem {
             Error::OperatorsOnly => Self::new(
                 Code::Unauthorized,
                 "Only operators may do this. Send OPERATOR_TOKEN as Authorization: Bearer TOKEN.",
+            ),
+            Error::WrongToken => Self::new(
+                Code::Unauthorized,
+                "The credentials are not the operator token of this platform. Send OPERATOR_TOKEN as Authorization: Bearer TOKEN.",
             ),
             Error::UnknownSilence => Self::new(Code::NotFound, "There is no silence with this id, or it has ended."),
             Error::PasswordNeeded => {

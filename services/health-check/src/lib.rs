@@ -104,7 +104,7 @@ impl Service for App {
             description: documentation::description(),
             metrics: metrics.clone(),
             ready: nginx.readiness_check(),
-            accepted_callers: Some(config.accepted_callers),
+            accepted_callers: Some(config.accepted_callers.clone()),
             access: None,
             rate_limit: RateLimit::default(),
             value_check: Some(health_service.clone()),
@@ -115,7 +115,7 @@ impl Service for App {
                 "the service listens beyond loopback and OPERATOR_TOKEN is not set, so nobody can read reports"
             );
         }
-        let access = OperatorAccess { restricted, token: config.operator_token };
+        let access = OperatorAccess { restricted, token: config.operator_token, callers: config.accepted_callers };
         let api = Api { health_service: Arc::clone(&health_service), clock, access };
         let server = Server::new(listener, service_endpoint(api, ops)).with_metrics(&metrics);
         Ok(Self { server, health_service, notifiers, nginx, clock })

@@ -1,19 +1,26 @@
 //! Who may see reports, host names and details.
 //!
 //! If the service listens on loopback only, every caller sees them. Beyond loopback, only operators see them, because reports
-//! contain log messages of all services, and names of instances are host names.
+//! contain log messages of all services, and names of instances are host names. A wrong token is refused in both cases, so that a
+//! mistake in the token does not go unnoticed.
 
 use common::{
-    api::health::{Component, Health},
-    config::Secret,
+    api::{
+        health::{Component, Health},
+        keys::KeySecret,
+    },
+    config::{AcceptedCallers, Secret},
 };
 use poem::{
     Request,
+    http::header::AUTHORIZATION,
     web::headers::{
         Authorization, HeaderMapExt,
         authorization::{Basic, Bearer},
     },
 };
+
+use crate::error::Error;
 
 /// Recognizes operators.
 #[derive(Debug, Clone)]
@@ -22,20 +29,32 @@ pub(crate) struct OperatorAccess {
     pub(crate) restricted: bool,
     /// `OPERATOR_TOKEN`. Without it, nobody is an operator.
     pub(crate) token: Option<Secret>,
+    /// The callers that may send reports.
+    pub(crate) callers: AcceptedCallers,
 }
 
 impl OperatorAccess {
-    /// Whether the caller may see everything. A program sends the token as bearer token, a browser as password.
-    pub(crate) fn allows(&self, request: &Request) -> bool {
-        if !self.restricted {
-            return true;
-        }
-        let Some(token) = &self.token else { return false };
+    /// Whether the caller may see everything. A program sends the token as bearer token, a browser as password. A wrong token is an
+    /// error. Credentials for other purposes are ignored: the tokens of services, and API keys, which this service cannot check.
+    pub(crate) fn allows(&self, request: &Request) -> Result<bool, Error> {
+        let without_token = !self.restricted;
         let headers = request.headers();
+        let (Some(token), true) = (&self.token, headers.contains_key(AUTHORIZATION)) else { return Ok(without_token) };
         let bearer = headers.typed_get::<Authorization<Bearer>>();
         let basic = headers.typed_get::<Authorization<Basic>>();
-        bearer.is_some_and(|bearer| token.matches(bearer.token()))
-            || basic.is_some_and(|basic| token.matches(basic.password()))
+        let sent = bearer.as_ref().map(|bearer| bearer.0.token());
+        let sent = sent.or_else(|| basic.as_ref().map(|basic| basic.0.password()));
+        match sent {
+            Some(sent) if token.matches(sent) => Ok(true),
+            Some(sent) if KeySecret::resembles(sent) || self.callers.caller(sent).is_some() => Ok(without_token),
+            _ => Err(Error::WrongToken),
+        }
+    }
+
+    /// Like [`Self::allows`], but wrong credentials are ignored: for the status page, which a browser requests with an outdated
+    /// password after the token has changed.
+    pub(crate) fn allows_or_ignores(&self, request: &Request) -> bool {
+        self.allows(request).unwrap_or(!self.restricted)
     }
 }
 

@@ -104,10 +104,10 @@ impl Api {
     /// Returns whether orders are accepted, at which prices, and the state of every service and of the infrastructure.
     ///
     /// The HTTP status is 200 even if services are missing. The body contains the states. If the service listens beyond loopback,
-    /// only operators see the names of instances and the details of components.
+    /// only operators see the names of instances and the details of components. A wrong token is refused.
     #[oai(path = "/api/v1/health", method = "get", operation_id = "health")]
-    async fn health(&self, request: &Request) -> Json<Health> {
-        Json(self.visible_health(self.access.allows(request)))
+    async fn health(&self, request: &Request) -> Result<Json<Health>, Problem> {
+        Ok(Json(self.visible_health(self.access.allows(request)?)))
     }
 
     /// Lists the stored reports, newest first.
@@ -266,7 +266,7 @@ impl Api {
     #[oai(path = "/", method = "get", operation_id = "status_page")]
     async fn status_page(&self, request: &Request) -> StatusPageResponse {
         let warnings = ReportFilter { level: Some(Level::Warning), ..ReportFilter::default() };
-        let visible = self.access.allows(request);
+        let visible = self.access.allows_or_ignores(request);
         let reports =
             visible.then(|| self.health_service.report_groups(&warnings, DEFAULT_LIMIT as usize).ok()).flatten();
         let history =
@@ -278,7 +278,7 @@ impl Api {
     /// Makes a browser ask for the token of operators as a password, and then redirects to the status page.
     #[oai(path = "/sign-in", method = "get", operation_id = "sign_in")]
     async fn sign_in(&self, request: &Request) -> SignInResponse {
-        if self.access.allows(request) {
+        if self.access.allows(request).unwrap_or(false) {
             SignInResponse::SignedIn("./".to_owned())
         } else {
             let problem = Problem::from(Error::PasswordNeeded).to_json();
@@ -289,7 +289,7 @@ impl Api {
 
 impl Api {
     fn check_operator(&self, request: &Request) -> Result<(), Error> {
-        if self.access.allows(request) { Ok(()) } else { Err(Error::OperatorsOnly) }
+        if self.access.allows(request)? { Ok(()) } else { Err(Error::OperatorsOnly) }
     }
 
     /// The health, without its details if `details` is false.

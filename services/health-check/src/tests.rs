@@ -11,6 +11,7 @@ use std::{
 use common::{
     api::{
         health::{Component, Health, HealthStatus, ServiceHealth, ServiceState},
+        keys::KeySecret,
         reports::{MAX_REPORT_DATA, Report, ReportPage},
     },
     clients::http_client,
@@ -124,13 +125,16 @@ async fn only_operators_see_reports_and_host_names_beyond_loopback() {
     assert_eq!(app.post(TOKEN, &heartbeat).await.0, 202);
     assert_eq!(app.post(TOKEN, &report("warning", "db-proxy", "a leaked message")).await.0, 202);
 
-    for wrong in ["", TOKEN] {
-        let texts = visible_texts(&app, |request| request.bearer_auth(wrong)).await;
-        assert_eq!(texts.each_ref().map(|(status, _)| *status), [200, 200, 401]);
+    let without_token = visible_texts(&app, |request| request).await;
+    assert!(without_token[1].1.contains("\"instance 1\""), "{}", without_token[1].1);
+    let with_key = visible_texts(&app, |request| request.bearer_auth(KeySecret::generate().expose())).await;
+    let of_service = visible_texts(&app, |request| request.bearer_auth(TOKEN)).await;
+    let wrong = visible_texts(&app, |request| request.bearer_auth("a-wrong-operator-token")).await;
+    for (texts, health_status) in [(without_token, 200), (with_key, 200), (of_service, 200), (wrong, 401)] {
+        assert_eq!(texts.each_ref().map(|(status, _)| *status), [200, health_status, 401]);
         for ((_, text), secret) in texts.iter().flat_map(|text| secrets.map(|secret| (text, secret))) {
             assert!(!text.contains(secret), "{secret} is in {text}");
         }
-        assert!(texts[1].1.contains("\"instance 1\""), "{}", texts[1].1);
     }
     let bearer = visible_texts(&app, |request| request.bearer_auth(OPERATOR_TOKEN)).await;
     let basic = visible_texts(&app, |request| request.basic_auth("me", Some(OPERATOR_TOKEN))).await;
@@ -139,6 +143,25 @@ async fn only_operators_see_reports_and_host_names_beyond_loopback() {
         assert!(texts[1].1.contains("host-17") && texts[1].1.contains("10.0.0.5"), "{}", texts[1].1);
         assert!(texts[2].1.contains("a leaked message") && texts[0].1.contains("a leaked message"), "{}", texts[2].1);
     }
+}
+
+#[tokio::test]
+async fn wrong_token_is_refused_on_loopback_too() {
+    let app = TestService::start().await;
+    let statuses = async |authorize: &dyn Fn(RequestBuilder) -> RequestBuilder| {
+        visible_texts(&app, authorize).await.map(|(status, _)| status)
+    };
+    assert_eq!(statuses(&|request| request).await, [200; 3]);
+    assert_eq!(statuses(&|request| request.bearer_auth(OPERATOR_TOKEN)).await, [200; 3]);
+    // Credentials for other purposes are ignored.
+    assert_eq!(statuses(&|request| request.bearer_auth(TOKEN)).await, [200; 3]);
+    assert_eq!(statuses(&|request| request.bearer_auth(KeySecret::generate().expose())).await, [200; 3]);
+    assert_eq!(statuses(&|request| request.bearer_auth("a-wrong-operator-token")).await, [200, 401, 401]);
+    assert_eq!(statuses(&|request| request.basic_auth("me", Some("wrong"))).await, [200, 401, 401]);
+    assert_eq!(statuses(&|request| request.header("authorization", "nonsense")).await, [200, 401, 401]);
+    let response = http_client().get(format!("{}/api/v1/reports", app.base)).bearer_auth("a-wrong-token").send().await;
+    let problem: Value = serde_json::from_slice(&response.unwrap().bytes().await.unwrap()).unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("not the operator token"), "{problem}");
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(super) fn describe_access(operation: &mut Value, rule: Rule) {
             format!("Access: with an API key that has the scope `{}`, or as an operator.", scope.as_str()),
         ),
         Rule::Operator => (&[OPERATOR_TOKEN], "Access: as an operator.".to_owned()),
-        Rule::Public | Rule::OperatorBeyondLoopback | Rule::Internal(_) => return,
+        Rule::Public | Rule::PublicWithDetails | Rule::OperatorBeyondLoopback | Rule::Internal(_) => return,
     };
     let alternatives = schemes.iter().map(|scheme| if scheme.is_empty() { json!({}) } else { json!({ *scheme: [] }) });
     operation["security"] = alternatives.collect();

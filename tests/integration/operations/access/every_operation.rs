@@ -58,7 +58,7 @@ impl Sender {
     fn refusal(&self, rule: Rule, anonymous: AnonymousAccess) -> Option<u16> {
         let principal = match (rule, self) {
             // The services of the test listen on loopback.
-            (Rule::Public | Rule::OperatorBeyondLoopback, _) => return None,
+            (Rule::Public | Rule::PublicWithDetails | Rule::OperatorBeyondLoopback, _) => return None,
             (Rule::Internal(permission), Self::Service(caller)) => {
                 return (!permission.permits(*caller)).then_some(403);
             }

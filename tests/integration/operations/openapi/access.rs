@@ -37,7 +37,7 @@ fn documents_state_the_credentials_of_each_operation() {
                 .map(|alternative| alternative.as_object().unwrap().keys().next().map_or("", String::as_str))
                 .collect();
             let expected: &[&str] = match rule_of(service, operation.id()).unwrap() {
-                Rule::Public | Rule::OperatorBeyondLoopback => &[],
+                Rule::Public | Rule::PublicWithDetails | Rule::OperatorBeyondLoopback => &[],
                 Rule::Customer(_) => &["", "ApiKey", "OperatorToken"],
                 Rule::CustomerOnly(_) => &["", "ApiKey"],
                 Rule::User(_) => &["ApiKey", "OperatorToken"],
