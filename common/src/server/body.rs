@@ -256,17 +256,38 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
         if body.is_empty() {
             return Ok(Self(None));
         }
-        let Some(content_type) = request.content_type() else { return Err(ContentTypeError::ExpectContentType.into()) };
+        let Some(content_type) = request.content_type() else { return Err(unsupported_type(NO_TYPE).into()) };
         if Json::<T>::check_content_type(content_type) {
             return Ok(Self(Some(UncheckedBody(try_parse_json(&body)))));
         }
         // By default, curl sends JSON with the content type of a form. Parsed as a form, the JSON would be misinterpreted.
-        if essence(content_type) == FORM && !body.trim_ascii_start().starts_with(b"{") {
-            return Ok(Self(parse_form(&body)));
+        if essence(content_type) != FORM {
+            return Err(unsupported_type("The content type of the body is not supported.").into());
         }
-        Err(ContentTypeError::NotSupported { content_type: content_type.to_owned() }.into())
+        if body.trim_ascii_start().starts_with(b"{") {
+            return Err(unsupported_type("The body is JSON, but has the content type of a form.").into());
+        }
+        Ok(Self(parse_form(&body)))
     }
 }
+
+/// The problem of an [`OptionalBody`] that is neither JSON nor a form.
+fn unsupported_type(reason: &str) -> Problem {
+    let accepted =
+        format!("Send JSON with the header Content-Type: application/json, or a form with Content-Type: {FORM}.");
+    Problem::new(Code::UnsupportedMediaType, format!("{reason} {accepted}"))
+}
+
+/// The problem of a body that must be JSON.
+pub(super) fn not_of_json_type(error: &ContentTypeError) -> Problem {
+    let reason = match error {
+        ContentTypeError::NotSupported { .. } => "The body must be JSON.",
+        ContentTypeError::ExpectContentType => NO_TYPE,
+    };
+    Problem::new(Code::UnsupportedMediaType, format!("{reason} Send the header Content-Type: application/json."))
+}
+
+const NO_TYPE: &str = "The body has no content type.";
 
 /// Parses a form or a query like a JSON object with the same fields. Returns `None` if all fields are empty.
 pub fn parse_form<T: Type + DeserializeOwned>(form: &[u8]) -> Option<UncheckedBody<T>> {

@@ -20,6 +20,7 @@ use super::{
     RateLimit,
     access_control::{AccessCheck, Admission},
     allowed_methods::AllowedMethods,
+    body::not_of_json_type,
     compression,
     documentation::DocumentedCodes,
     http_metrics::HttpMetrics,
@@ -269,15 +270,7 @@ fn to_problem(error: &Error, method: &Method, allowed: Option<&HeaderValue>) -> 
         return problem.clone();
     }
     if let Some(content_type) = error.downcast_ref::<ContentTypeError>() {
-        let detail = match content_type {
-            ContentTypeError::NotSupported { .. } => {
-                "The body must be JSON. Send the header Content-Type: application/json."
-            }
-            ContentTypeError::ExpectContentType => {
-                "The body has no content type. Send the header Content-Type: application/json."
-            }
-        };
-        return Problem::new(Code::UnsupportedMediaType, detail);
+        return not_of_json_type(content_type);
     }
     if error.is::<AuthorizationError>() {
         return Problem::new(

@@ -74,15 +74,16 @@ struct OpsApi {
 }
 
 impl OpsApi {
-    /// The component for a token that this service does not accept. Its detail states to the caller why calls fail. `None` if
-    /// the request contains no such token, or if the service accepts no callers at all.
+    /// The component for the token of a service that this service does not accept. Its detail states to the calling service why its
+    /// calls fail. `None` for all other credentials, which do not affect the readiness, and if the service accepts no callers at all.
     fn refused_token(&self, request: &Request) -> Option<Component> {
         let accepted = self.accepted_callers.as_ref()?;
         let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;
+        let caller = Caller::named_by(token)?;
         if accepted.caller(token).is_some() {
             return None;
         }
-        let (service, caller) = (self.service, Caller::named_by(token).map_or("the caller", Caller::as_str));
+        let (service, caller) = (self.service, caller.as_str());
         let detail = format!("{service} refuses the token of {caller}: {}", TokenRefusal::Unknown);
         Some(Component::not_ready("token", detail))
     }
@@ -115,7 +116,8 @@ impl OpsApi {
 
     /// Whether the service is ready, and the state of each component that it needs.
     ///
-    /// Another service sends its token. If the token is not valid, the component `token` is not ready.
+    /// Another service sends its token. If the token is not valid, the component `token` is not ready, because the calls of that
+    /// service fail. All other credentials are ignored.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, request: &Request) -> ReadinessResponse {
         if request.data::<Draining>().is_some() {

@@ -1,9 +1,14 @@
 //! The HTTP conventions of every service: problems for unknown paths and methods, the internal token, operations
 //! endpoints and request ids.
 
+use common::api::keys::KeySecret;
 use serde_json::Value;
 use tests::{
-    Platform, Stack, client::send, on_both_stacks, platform::Instance, platform::order, raw_http::send_raw,
+    Platform, Stack,
+    client::send,
+    on_both_stacks,
+    platform::{Instance, OPERATOR_TOKEN, order},
+    raw_http::send_raw,
     tcp_proxy::TcpProxy,
 };
 
@@ -125,6 +130,11 @@ async fn assert_operations_endpoints(platform: &Platform, service: &Instance) {
     let ready = get("/readyz").await.json(200);
     assert_eq!(ready["ready"], true, "{} {ready}", service.name);
     assert!(ready["parts"].is_array());
+    // The readiness does not depend on who asks.
+    for token in [OPERATOR_TOKEN, "an-unknown-token", KeySecret::generate().expose()] {
+        let request = platform.client.request("GET", service.url("/readyz")).bearer_auth(token);
+        assert_eq!(send(request).await.json(200)["ready"], true, "{}", service.name);
+    }
     let metrics = get("/metrics").await;
     assert_eq!(metrics.status, 200);
     assert!(metrics.text().contains("# TYPE") && metrics.text().contains("livez"), "{}", metrics.text());

@@ -252,6 +252,13 @@ async fn body_over_size_limit_is_refused(stack: Stack) {
     }
 }
 
+/// Only `/place_order` accepts a form.
+fn assert_accepted_types_are_named(path: &str, problem: &serde_json::Value) {
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("application/json"), "{detail}");
+    assert_eq!(detail.contains("application/x-www-form-urlencoded"), path.starts_with("/place_order"), "{detail}");
+}
+
 async fn unsupported_content_type_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     for path in PATHS {
@@ -266,10 +273,10 @@ async fn unsupported_content_type_is_refused(stack: Stack) {
         ] {
             let request = platform.client.request("POST", platform.create_order.url(path));
             let response = send(request.header("content-type", content_type).body(order("EUR", "1"))).await;
-            response.problem(415, "unsupported_media_type");
+            assert_accepted_types_are_named(path, &response.problem(415, "unsupported_media_type"));
         }
         let request = platform.client.request("POST", platform.create_order.url(path)).body(order("EUR", "1"));
-        send(request).await.problem(415, "unsupported_media_type");
+        assert_accepted_types_are_named(path, &send(request).await.problem(415, "unsupported_media_type"));
     }
     assert_no_orders(&platform).await;
 }

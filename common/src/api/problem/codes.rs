@@ -134,7 +134,8 @@ codes! {
         AfterChange, "Use the address of the service. If the name is right, the operator adds it to `ALLOWED_HOSTS`.";
     /// The body has a content type that the operation does not accept, or none.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported",
-        AfterChange, "Send JSON with the header `Content-Type: application/json`.";
+        AfterChange, "Send JSON with the header `Content-Type: application/json`. `POST /place_order` also accepts a form \
+            (`application/x-www-form-urlencoded`). The detail names the types that the operation accepts.";
     /// Fields, parameters or headers are wrong: unknown, misspelt, repeated, missing, or with a value that is not allowed.
     /// `errors` names each of them.
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has an invalid value",

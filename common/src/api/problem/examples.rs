@@ -57,7 +57,7 @@ fn example_problem(code: Code) -> Problem {
         Code::MisdirectedRequest => problem(
             "The host name of the request does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
         ),
-        Code::UnsupportedMediaType => problem("The body must be application/json."),
+        Code::UnsupportedMediaType => problem("The body must be JSON. Send the header Content-Type: application/json."),
         Code::ValidationFailed => Problem::validation(vec![FieldError::new(
             "currency",
             "must be one of EUR, GBP, USD, but is \"EURO\" (did you mean EUR?)",
