@@ -128,7 +128,7 @@ pub fn database_url(env: &mut Env) -> Secret {
     Secret::new(database_url)
 }
 
-/// The warning that `DATABASE_URL` named the default file of real orders, although the orders of the process are simulated.
+/// The warning that the settings file names the default file of real orders, although the orders of the process are simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplacedDatabase;
 
@@ -149,16 +149,29 @@ impl fmt::Display for ReplacedDatabase {
     }
 }
 
-/// For a process with simulated orders. If `DATABASE_URL` names the default file of real orders, as `.env.example` does,
-/// replaces it with the default file of simulated orders. A database file is marked with the origin of its orders, but a file
-/// of real orders that does not exist yet has no mark.
+/// For a process with simulated orders. It never uses the default file of real orders. A database file is marked with the origin of
+/// its orders, but a file of real orders that does not exist yet has no mark.
+///
+/// If the settings file names that file, as `.env.example` does, the default file of simulated orders replaces it: one settings file
+/// serves real and simulated orders. If an environment variable names it, this is an error, because the user has chosen the database
+/// for this process.
 pub fn keep_from_real_database(env: &mut Env) -> Option<ReplacedDatabase> {
+    const VARIABLE: &str = "DATABASE_URL";
     let path_of = |url: &str| std::path::absolute(sqlite_path(url.strip_prefix("sqlite:")?)).ok();
-    let set = path_of(env.text("DATABASE_URL")?)?;
-    (Some(set) == path_of(DEFAULT_DATABASE)).then(|| {
-        env.set("DATABASE_URL", DEFAULT_SIMULATED_DATABASE);
-        ReplacedDatabase
-    })
+    let url = env.text(VARIABLE)?.to_owned();
+    if path_of(&url)? != path_of(DEFAULT_DATABASE)? {
+        return None;
+    }
+    if env.is_set_by_environment(VARIABLE) {
+        let rule = format!(
+            "it is the file of real orders, which simulated orders never use; unset the environment variable, so that they go to \
+             {DEFAULT_SIMULATED_DATABASE}, or name another database"
+        );
+        env.add_fault(VARIABLE, Some(shown_url(&url)), rule);
+        return None;
+    }
+    env.set(VARIABLE, DEFAULT_SIMULATED_DATABASE);
+    Some(ReplacedDatabase)
 }
 
 fn quote_caps(env: &mut Env) -> QuoteCaps {

@@ -157,6 +157,12 @@ async fn buydesk_up_refuses_a_database_of_the_other_origin() {
     let real = create_database(folder.path(), OrderOrigin::Real).await;
     let refused = run_buydesk(&["up", "--demo"], folder.path(), &real);
     assert_refused(&refused, &["orders.db: this database is for real orders", "without --demo", "DATABASE_URL"]);
+
+    // The environment variable names the default file of real orders, which does not exist yet.
+    let folder = tempfile::tempdir().unwrap();
+    let refused = run_buydesk(&["up", "--demo"], folder.path(), "sqlite:database/data/buydesk.db");
+    assert_refused(&refused, &["DATABASE_URL=", "it is the file of real orders", "unset the environment variable"]);
+    assert!(!folder.path().join("database").exists());
 }
 
 #[tokio::test]
