@@ -4,7 +4,11 @@
 use std::{fmt::Write as _, time::Duration};
 
 use common::{
-    api::{courses::AgreedPrice, prices::PriceState},
+    api::{
+        courses::{AgreedPrice, CastVote},
+        health::group_by_reason,
+        prices::PriceState,
+    },
     money::{CurrencyPair, Rate},
     time::Timestamp,
 };
@@ -81,7 +85,7 @@ impl<'a> CurrentPrices<'a> {
             });
         };
         let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
-            return Err(PriceError::Refused { pair, reason: describe_refusal(agreed) });
+            return Err(PriceError::Refused { pair, reason: describe_refusal(pair, agreed) });
         };
         // A cross price has the time of its exchange-traded leg. price-updater does not use outdated official rates.
         let expires_at = agreed.expires_at.unwrap_or_else(|| as_of.plus(self.ttl));
@@ -93,16 +97,21 @@ impl<'a> CurrentPrices<'a> {
     }
 }
 
-/// The reason of the refusal, followed by the rejected votes.
-fn describe_refusal(agreed: &AgreedPrice) -> String {
+/// The reason of the refusal, followed by the sources whose votes are rejected, by the reason of the rejection.
+fn describe_refusal(pair: CurrencyPair, agreed: &AgreedPrice) -> String {
     let mut text = agreed.refused.clone().unwrap_or_else(|| "the sources agree on no price".to_owned());
-    let rejected = agreed.votes.iter().filter_map(|vote| Some((vote, vote.rejected?)));
-    for (n, (vote, rejection)) in rejected.enumerate() {
-        let code = serde_json::to_value(rejection).ok();
+    let rejected = agreed.votes.iter().filter_map(|vote| Some((name_of_vote(pair, vote), vote.rejected?)));
+    for group in group_by_reason(rejected) {
+        let code = serde_json::to_value(group.reason).ok();
         let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("rejected");
-        let _ = write!(text, "{}{} ({}): {code}", if n == 0 { "; " } else { ", " }, vote.exchanger, vote.pair);
+        let _ = write!(text, "; {code}: {}", group.names());
     }
     text
+}
+
+/// The source of a vote, with the pair that it reported if that is another pair.
+fn name_of_vote(asked: CurrencyPair, CastVote { exchanger, pair, .. }: &CastVote) -> String {
+    if *pair == asked { exchanger.clone() } else { format!("{exchanger} ({pair})") }
 }
 
 #[cfg(test)]

@@ -1,28 +1,30 @@
-//! Why orders in several currencies are refused. A reason that several currencies share is stated once.
+//! Why orders in several currencies, or the votes of several sources, are refused. A reason that several of them share is stated once.
+
+use std::fmt::Display;
 
 use crate::money::Currency;
 
-/// The currencies whose orders are refused for one reason.
+/// The currencies or sources that are refused for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedReason<'a> {
-    pub currencies: Vec<Currency>,
-    pub reason: &'a str,
+pub struct SharedReason<T, R> {
+    pub refused: Vec<T>,
+    pub reason: R,
 }
 
-impl SharedReason<'_> {
-    /// The currencies, such as `EUR, USD`.
+impl<T: Display, R> SharedReason<T, R> {
+    /// The currencies or sources, such as `EUR, USD`.
     pub fn names(&self) -> String {
-        self.currencies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        self.refused.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Groups the currencies by their reasons, in the order of the currencies.
-pub fn group_by_reason<'a>(refused: impl IntoIterator<Item = (Currency, &'a str)>) -> Vec<SharedReason<'a>> {
-    let mut groups: Vec<SharedReason<'a>> = Vec::new();
-    for (currency, reason) in refused {
+/// Groups currencies or sources by their reasons, in the order of the first one with each reason.
+pub fn group_by_reason<T, R: PartialEq>(refused: impl IntoIterator<Item = (T, R)>) -> Vec<SharedReason<T, R>> {
+    let mut groups: Vec<SharedReason<T, R>> = Vec::new();
+    for (refused, reason) in refused {
         match groups.iter_mut().find(|group| group.reason == reason) {
-            Some(group) => group.currencies.push(currency),
-            None => groups.push(SharedReason { currencies: vec![currency], reason }),
+            Some(group) => group.refused.push(refused),
+            None => groups.push(SharedReason { refused: vec![refused], reason }),
         }
     }
     groups

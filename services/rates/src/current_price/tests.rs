@@ -53,20 +53,26 @@ fn price_with_an_expiry_time_is_current_until_this_time() {
 
 #[test]
 fn refusal_lists_the_reason_and_each_rejected_vote() {
-    let vote = |exchanger: &str, rejected| CastVote {
+    let vote_of = |exchanger: &str, reported: &str, rejected| CastVote {
         exchanger: exchanger.to_owned(),
-        pair: pair("BTC-USD"),
+        pair: pair(reported),
         value: "1".parse().unwrap(),
         vote: None,
         observed_at: time_at(0),
         used: false,
         rejected: Some(rejected),
     };
+    let vote = |exchanger, rejected| vote_of(exchanger, "BTC-USD", rejected);
     let refused = AgreedPrice {
         price: None,
         as_of: None,
         refused: Some("1 of 2 exchanges".to_owned()),
-        votes: vec![vote("okx", Rejection::NoConversion), vote("kraken", Rejection::Stale)],
+        votes: vec![
+            vote("bitstamp", Rejection::Stale),
+            vote("okx", Rejection::NoConversion),
+            vote("kraken", Rejection::Stale),
+            vote_of("binance", "BTC-USDT", Rejection::Stale),
+        ],
         ..agreed_price("BTC-USD", "1")
     };
     let view = view(vec![course("kraken", "BTC-CHF", "1")], vec![refused]);
@@ -74,7 +80,7 @@ fn refusal_lists_the_reason_and_each_rejected_vote() {
     let error = |text: &str| prices.price(pair(text)).unwrap_err().to_string();
     assert_eq!(
         error("BTC-USD"),
-        "BTC-USD has no price: 1 of 2 exchanges; okx (BTC-USD): no_conversion, kraken (BTC-USD): stale"
+        "BTC-USD has no price: 1 of 2 exchanges; stale: bitstamp, kraken, binance (BTC-USDT); no_conversion: okx"
     );
     assert!(error("BTC-CHF").starts_with("no price is agreed for BTC-CHF"));
     assert_eq!(error("BTC-JPY"), "no exchange reports BTC-JPY");

@@ -215,7 +215,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
 fn refused_currencies(orders: &OrderIntake) -> Vec<Finding> {
     let refused = orders.prices.iter().filter(|price| !price.accepted);
     let groups = group_by_reason(refused.map(|price| (price.currency, price.reason.as_deref().unwrap_or_default())));
-    let finding = |group: SharedReason<'_>| {
+    let finding = |group: SharedReason<_, &str>| {
         let reason = if group.reason.is_empty() { String::new() } else { format!(": {}", group.reason) };
         let what = format!("Orders in {} are refused{reason}.", group.names());
         Finding { what, advice: Advice::WaitForPrice }
