@@ -110,15 +110,15 @@ impl PriceReader {
 
     /// The price of `record` in `currency`, if an order may use it now.
     pub fn orderable_price(&self, record: &PriceRecord, currency: Currency) -> Result<OrderablePrice, PriceError> {
-        let current = self.valid_price(record, currency).ok_or(PriceError::NotPriced(currency))?;
+        let price = record.price(currency).and_then(|price| self.valid_price(record, price));
+        let current = price.ok_or(PriceError::NotPriced(currency))?;
         self.check_age(&current.price)?;
         Ok(current)
     }
 
-    /// The price of `record` in `currency`, if it is valid now. Orders may still refuse it because of its age.
-    fn valid_price(&self, record: &PriceRecord, currency: Currency) -> Option<OrderablePrice> {
-        let price = record.price(currency).filter(|price| price.is_current(self.clock.now()))?;
-        Some(OrderablePrice { price, simulated: record.simulated })
+    /// A price of `record`, if it is valid now. Orders may still refuse it because of its age.
+    fn valid_price(&self, record: &PriceRecord, price: CurrencyPrice) -> Option<OrderablePrice> {
+        price.is_current(self.clock.now()).then_some(OrderablePrice { price, simulated: record.simulated })
     }
 
     /// The prices in memory that orders may use now. Makes no call.
@@ -174,22 +174,22 @@ impl PriceReader {
             Ok(record) => record.value(),
             Err(error) => return Component::not_ready(name, self.reason(error, currency)).optional(),
         };
-        if let Some(price) = record.price(currency) {
-            self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).insert(currency, price);
+        let price = record.price(currency);
+        if let Some(price) = &price {
+            self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).insert(currency, price.clone());
         }
-        let component = match self.orderable_price(record, currency) {
-            Ok(_) => Component::ready(name),
+        let Some(valid) = price.and_then(|price| self.valid_price(record, price)) else {
+            return Component::not_ready(name, self.reason(&PriceError::NotPriced(currency), currency)).optional();
+        };
+        let component = match self.check_age(&valid.price) {
+            Ok(()) => Component::ready(name),
             Err(error) => Component::not_ready(name, self.reason(&error, currency)),
         };
-        let component = component.optional();
-        match self.valid_price(record, currency) {
-            Some(valid) => Component {
-                observed_at: Some(valid.price.as_of),
-                marks: price_marks(valid.simulated, valid.price.state),
-                price: Some(self.price_status(&valid)),
-                ..component
-            },
-            None => component,
+        Component {
+            observed_at: Some(valid.price.as_of),
+            marks: price_marks(valid.simulated, valid.price.state),
+            price: Some(self.price_status(&valid)),
+            ..component.optional()
         }
     }
 

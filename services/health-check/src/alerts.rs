@@ -17,6 +17,7 @@ use common::{
         health::Health,
     },
     config::{Env, Live, Secret},
+    error_chain::format_chain,
 };
 use poem::http::StatusCode;
 use serde::Serialize;
@@ -79,7 +80,7 @@ async fn post_json(client: &reqwest::Client, url: &str, body: &impl Serialize) -
     let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
     let request = client.post(url).header("content-type", "application/json").body(body);
     let response = request.timeout(REQUEST_TIMEOUT).send().await;
-    response.map(|response| response.status()).map_err(|error| error.without_url().to_string())
+    response.map(|response| response.status()).map_err(|error| format_chain(&error.without_url()))
 }
 
 /// The configured receivers of notifications. Without any address, alerts are only shown. Clones share the queues and the addresses.
@@ -138,9 +139,8 @@ impl Alerts {
         for alert in changed {
             let Alert { name, subject, severity, state, summary, .. } = &alert;
             tracing::info!(alert = name, subject, %severity, summary, "the alert is {state}");
-            if self.notifiers.webhook_url.get().is_some() {
-                self.notifiers.webhook.push(alert);
-            }
+            // The task that sends notifications drops them while there is no address.
+            self.notifiers.webhook.push(alert);
         }
         let shown = self.tracker.alerts().filter(|alert| alert.state != AlertState::Pending).collect();
         self.notifiers.alertmanager.publish(shown);

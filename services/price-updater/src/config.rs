@@ -70,6 +70,24 @@ pub struct Config {
     pub stop_while_held: bool,
 }
 
+/// The settings of a running [`Updater`](crate::Updater) that never change. [`PricingSettings`] has those that may change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FixedSettings {
+    pub(crate) clock: Clock,
+    pub(crate) simulated: bool,
+    pub(crate) poll_interval: Duration,
+    pub(crate) publish_interval: Duration,
+    pub(crate) record_ttl: Duration,
+    pub(crate) max_prolonged_age: Duration,
+}
+
+impl FixedSettings {
+    pub(crate) fn of(config: &Config) -> Self {
+        let &Config { clock, simulated, poll_interval, publish_interval, record_ttl, max_prolonged_age, .. } = config;
+        Self { clock, simulated, poll_interval, publish_interval, record_ttl, max_prolonged_age }
+    }
+}
+
 /// A source and its base URL.
 type LocatedSource = (&'static SourceDefinition, Url);
 

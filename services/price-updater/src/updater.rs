@@ -25,12 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::poll_loop::PollLoop;
 use crate::{
-    config::{Config, PricingSettings},
+    config::{Config, FixedSettings, PricingSettings},
     leadership::LEASE_NAME,
     metrics::UpdaterMetrics,
     polling::{ActiveSources, BackoffLeases, PollConfig, SourceBackoff, SourcePool},
     publishing::{CurrencyStatus, Deliveries, LatestMailbox, PriceAvailability, PriceMetrics},
-    sources,
+    sources::Network,
     streams::{PriceStreams, WebSocketConnector},
     upstreams::Upstreams,
 };
@@ -39,8 +39,7 @@ use crate::{
 const PRICE_CACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct Updater {
-    config: Config,
-    /// Replaces the fields of the same names in `config`.
+    config: FixedSettings,
     pricing: Live<Arc<PricingSettings>>,
     pool: SourcePool,
     streams: PriceStreams,
@@ -69,33 +68,33 @@ struct Status {
 
 impl Updater {
     pub fn new(config: Config, upstreams: Arc<dyn Upstreams>, metrics: &Metrics) -> Self {
-        let connector = config.connector.clone().unwrap_or_else(|| Arc::new(WebSocketConnector::new()));
-        let mut streams = PriceStreams::new(config.streams.clone(), connector, config.clock, metrics);
+        let (fixed, pricing) = (FixedSettings::of(&config), PricingSettings::of(&config));
+        let Config { connector, streams, transport, https_proxy, sources, inactive_sources, .. } = config;
+        let FixedSettings { clock, publish_interval, .. } = fixed;
+        let connector = connector.unwrap_or_else(|| Arc::new(WebSocketConnector::new()));
+        let mut streams = PriceStreams::new(streams, connector, clock, metrics);
         let price_metrics = PriceMetrics::register(metrics);
         let metrics = UpdaterMetrics::register(metrics);
-        let transport = config
-            .transport
-            .clone()
-            .unwrap_or_else(|| Arc::new(sources::Network(http_client_with_proxy(config.https_proxy.clone()))));
-        let all_sources = config.sources.iter().chain(&config.inactive_sources);
-        let built = all_sources.map(|(source, url)| source.build(transport.clone(), url.clone()));
-        let with_streams = built.map(|source| streams.attach(source)).collect();
-        let pricing = PricingSettings::of(&config);
+        let transport = transport.unwrap_or_else(|| Arc::new(Network(http_client_with_proxy(https_proxy))));
         let poll_config = PollConfig {
-            clock: config.clock,
-            poll_interval: config.poll_interval,
+            clock,
+            poll_interval: fixed.poll_interval,
             timeout: config.source_timeout,
-            max_trade_age: config.record_ttl,
+            max_trade_age: fixed.record_ttl,
             frozen_after: config.frozen_after,
             min_voters: pricing.min_voters(),
-            simulated: config.simulated,
+            simulated: fixed.simulated,
         };
+        let active = sources.len();
+        let built =
+            sources.into_iter().chain(inactive_sources).map(|(source, url)| source.build(transport.clone(), url));
+        let with_streams = built.map(|source| streams.attach(source)).collect();
         Self {
-            pool: SourcePool::new(with_streams, config.sources.len(), poll_config, metrics.clone()),
+            pool: SourcePool::new(with_streams, active, poll_config, metrics.clone()),
             streams,
-            deliveries: Deliveries::new(config.clock, upstreams.clone(), config.publish_interval, metrics.clone()),
+            deliveries: Deliveries::new(clock, upstreams.clone(), publish_interval, metrics.clone()),
             backoffs: LatestMailbox::new(),
-            config,
+            config: fixed,
             pricing: Live::new(Arc::new(pricing)),
             upstreams,
             metrics,
