@@ -2,7 +2,7 @@
 //! and every acknowledged order must be stored once and unchanged. Balances must equal the sum of the acknowledged movements.
 
 mod generator;
-mod ledger;
+mod recorder;
 mod resources;
 mod wallets;
 
@@ -15,7 +15,7 @@ use common::money::Sats;
 
 use self::{
     generator::{CLIENTS, Generator, Rate},
-    ledger::Ledger,
+    recorder::RunRecorder,
     resources::ResourceLog,
     wallets::SoakWallets,
 };
@@ -57,12 +57,12 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
     platform.start_other_services().await;
     platform.create_order.wait_until_ready().await;
 
-    let (ledger, wallets) = (Arc::<Ledger>::default(), Arc::new(SoakWallets::create(&platform, CLIENTS).await));
-    let generator = Generator::start(&platform, &ledger, &wallets, Rate::Full);
+    let (recorder, wallets) = (Arc::<RunRecorder>::default(), Arc::new(SoakWallets::create(&platform, CLIENTS).await));
+    let generator = Generator::start(&platform, &recorder, &wallets, Rate::Full);
     tokio::time::sleep(WARM_UP).await;
-    let (before, start) = (ledger.requests(), Instant::now());
+    let (before, start) = (recorder.requests(), Instant::now());
     tokio::time::sleep(FULL_LOAD_DURATION.saturating_sub(WARM_UP)).await;
-    let full_rate = per_second(ledger.requests() - before, start.elapsed());
+    let full_rate = per_second(recorder.requests() - before, start.elapsed());
     generator.stop().await;
     let rate = (full_rate / 2).max(1);
     print(format!(
@@ -70,25 +70,25 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
         duration.as_secs() / 60
     ));
 
-    let (before, start) = (ledger.requests(), Instant::now());
-    let generator = Generator::start(&platform, &ledger, &wallets, Rate::PerSecond(rate));
+    let (before, start) = (recorder.requests(), Instant::now());
+    let generator = Generator::start(&platform, &recorder, &wallets, Rate::PerSecond(rate));
     let mut resources = ResourceLog::new(&platform).await;
-    sample_resources(duration, &ledger, &mut resources, |line| print(format!("{stack:?}: {line}"))).await;
-    let (sent, planned) = (ledger.requests() - before, rate * start.elapsed().as_secs());
+    sample_resources(duration, &recorder, &mut resources, |line| print(format!("{stack:?}: {line}"))).await;
+    let (sent, planned) = (recorder.requests() - before, rate * start.elapsed().as_secs());
     generator.stop().await;
 
     let mut violations = resources.violations(stack);
     if sent * 100 < planned * SUSTAINED_PERCENT {
         violations.push(format!("LOAD NOT SUSTAINED: {sent} of {planned} planned requests were sent"));
     }
-    let (requests, failed) = (ledger.requests(), ledger.failed());
+    let (requests, failed) = (recorder.requests(), recorder.failed());
     if failed * MIN_REQUESTS_PER_FAILURE > requests {
         violations
             .push(format!("FAILED REQUESTS: {failed} of {requests} requests were answered with 503 or not answered"));
     }
     wait_for_release(&url).await;
-    let orders = ledger.acknowledged();
-    violations.extend(ledger.check(&url, LIMIT.parse::<Sats>().unwrap()).await);
+    let orders = recorder.acknowledged();
+    violations.extend(recorder.check(&url, LIMIT.parse::<Sats>().unwrap()).await);
     violations.extend(wallets.check(&platform).await);
     let summary_count = &platform.summary().await["count"];
     if *summary_count != orders {
@@ -107,23 +107,28 @@ pub async fn run(stack: Stack, duration: Duration, print: impl Fn(String)) -> Re
 }
 
 /// Samples the resources of the processes while the generator sustains the load, and prints a line each minute.
-async fn sample_resources(duration: Duration, ledger: &Ledger, resources: &mut ResourceLog, print: impl Fn(String)) {
+async fn sample_resources(
+    duration: Duration,
+    recorder: &RunRecorder,
+    resources: &mut ResourceLog,
+    print: impl Fn(String),
+) {
     let start = Instant::now();
     let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
-    let (mut reported_at, mut before) = (start, ledger.requests());
-    ledger.take_latencies();
+    let (mut reported_at, mut before) = (start, recorder.requests());
+    recorder.take_latencies();
     while start.elapsed() < duration {
         ticks.tick().await;
         resources.sample();
         if reported_at.elapsed() >= REPORT_INTERVAL {
-            let (now, requests) = (Instant::now(), ledger.requests());
+            let (now, requests) = (Instant::now(), recorder.requests());
             let rate = per_second(requests - before, now - reported_at);
             print(format!(
                 "{:3} min  {rate} requests/s, {}, {} orders, {} failed; {}",
                 start.elapsed().as_secs() / 60,
-                ledger.take_latencies(),
-                ledger.acknowledged(),
-                ledger.failed(),
+                recorder.take_latencies(),
+                recorder.acknowledged(),
+                recorder.failed(),
                 resources.latest()
             ));
             (reported_at, before) = (now, requests);

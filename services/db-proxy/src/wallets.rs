@@ -9,12 +9,12 @@
 
 pub mod command;
 mod journal_check;
-pub mod ledger;
 pub mod policy;
 pub mod records;
 mod requests;
 mod retention;
 mod routes;
+pub mod running_balances;
 pub mod store;
 pub mod verification;
 

@@ -123,7 +123,7 @@ impl State {
         let is_known = |period: &HistoryPeriod| match period.kind {
             // The services have not sent heartbeats yet shortly after the start of health-check.
             HistoryKind::Platform => started,
-            // After a restart, an alert that fired before is pending until its fault has lasted for its hold.
+            // After a restart, an alert that fired before is pending until its fault has lasted for its pending period.
             HistoryKind::Alert => {
                 let is_pending = |alert: &Alert| {
                     alert.state == AlertState::Pending && alert.name == period.state && alert.subject == period.subject

@@ -67,7 +67,7 @@ pub struct Config {
     /// Which changes of a price are implausible, and how long such a change must last before the new price is used.
     pub(crate) band: BandConfig,
     /// Whether orders stop while the agreed price is withheld as implausible. If not, the last good price is prolonged.
-    pub stop_while_held: bool,
+    pub stop_while_withheld: bool,
 }
 
 /// The settings of a running [`Updater`](crate::Updater) that never change. [`PricingSettings`] has those that may change.
@@ -168,7 +168,7 @@ impl Config {
             env.parse_with("MIN_SOURCES", &allowed, |text| text.parse().ok().filter(|count| (1..=max).contains(count)));
         let max_spread_percent = env.whole_number("PRICE_MAX_SPREAD_PERCENT", 5, 1..=50).into();
         let band = read_band(env, &currencies);
-        let stop_while_held = read_band_action(env);
+        let stop_while_withheld = read_band_action(env);
         Self {
             accepted_callers,
             db_proxy_token,
@@ -193,7 +193,7 @@ impl Config {
             min_sources,
             max_spread_percent,
             band,
-            stop_while_held,
+            stop_while_withheld,
         }
     }
 

@@ -106,7 +106,8 @@ impl Service for App {
         let stop = stop.child_token();
         let serve = async {
             let result = self.server.run_until(stop.clone()).await;
-            // The updater stops with the server, even if the server failed: without the server, nobody can monitor the updater.
+            // The updater stops with the server, even if the server failed: without the server, the updater cannot be
+            // monitored.
             stop.cancel();
             result
         };

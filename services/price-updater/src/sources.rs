@@ -93,7 +93,7 @@ pub(crate) trait Source: Send + Sync {
     /// The name of the source in settings, records and metrics.
     fn name(&self) -> &'static str;
 
-    /// What kind of price the source reports.
+    /// The kind of the prices that the source reports.
     fn kind(&self) -> CourseKind;
 
     /// The pairs that the source has a price for.

@@ -20,7 +20,7 @@ use reqwest::RequestBuilder;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{ledger::Ledger, wallets::SoakWallets};
+use super::{recorder::RunRecorder, wallets::SoakWallets};
 use crate::{
     Client, Platform, Response,
     client::try_send,
@@ -51,7 +51,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    pub fn start(platform: &Platform, ledger: &Arc<Ledger>, wallets: &Arc<SoakWallets>, rate: Rate) -> Self {
+    pub fn start(platform: &Platform, recorder: &Arc<RunRecorder>, wallets: &Arc<SoakWallets>, rate: Rate) -> Self {
         let (stop, schedule) = (CancellationToken::new(), Arc::new(Schedule::new(rate)));
         let urls = Arc::new(Urls {
             orders: platform.create_order.url(ORDERS_PATH),
@@ -65,7 +65,7 @@ impl Generator {
             wallets: wallets.clone(),
             http: platform.client.clone(),
             urls: urls.clone(),
-            ledger: ledger.clone(),
+            recorder: recorder.clone(),
             rng: Rng::with_seed(number),
             open_quote: None,
         };
@@ -117,7 +117,7 @@ struct SoakClient {
     wallets: Arc<SoakWallets>,
     http: Client,
     urls: Arc<Urls>,
-    ledger: Arc<Ledger>,
+    recorder: Arc<RunRecorder>,
     rng: Rng,
     /// The quote that the next order takes.
     open_quote: Option<QuoteId>,
@@ -153,7 +153,7 @@ impl SoakClient {
                     _ => self.read(self.urls.courses.clone()).await,
                 }
             }
-            self.ledger.record_response(due.elapsed());
+            self.recorder.record_response(due.elapsed());
         }
     }
 
@@ -165,7 +165,7 @@ impl SoakClient {
 
     /// Sends the order until the outcome is final or [`RETRY_LIMIT`] has passed.
     async fn place_order(&self, requested: RequestedOrder) {
-        let (key, first_start, mut attempts) = (self.ledger.new_key(), Instant::now(), Vec::with_capacity(1));
+        let (key, first_start, mut attempts) = (self.recorder.new_key(), Instant::now(), Vec::with_capacity(1));
         loop {
             let start = Timestamp::now();
             let request = self.http.json(&self.urls.orders, requested.body()).header("idempotency-key", key.text());
@@ -184,7 +184,7 @@ impl SoakClient {
             if is_final || first_start.elapsed() > RETRY_LIMIT {
                 break;
             }
-            self.ledger.record_failure();
+            self.recorder.record_failure();
             tokio::time::sleep(RETRY_PAUSE).await;
         }
         let paid = attempts.last().filter(|attempt| matches!(attempt.requested, RequestedOrder::Paid { .. }));
@@ -192,7 +192,7 @@ impl SoakClient {
             let order = serde_json::from_slice::<Order>(body).expect("the body of a 201 is an order");
             self.wallets.record_order(self.number, &order);
         }
-        self.ledger.record_order(key, attempts);
+        self.recorder.record_order(key, attempts);
     }
 
     /// Transfers money to the shop. Sends the transfer until it is acknowledged or [`RETRY_LIMIT`] has passed.
@@ -208,13 +208,13 @@ impl SoakClient {
                     return;
                 }
                 Ok(response) if response.status != 503 => {
-                    self.ledger.record_violation(format!("UNEXPECTED RESPONSE: {}", response.description()));
+                    self.recorder.record_violation(format!("UNEXPECTED RESPONSE: {}", response.description()));
                     return;
                 }
-                Ok(_) | Err(_) => self.ledger.record_failure(),
+                Ok(_) | Err(_) => self.recorder.record_failure(),
             }
             if start.elapsed() > RETRY_LIMIT {
-                self.ledger.record_violation(format!("NOT ACKNOWLEDGED: {key} requested {body}"));
+                self.recorder.record_violation(format!("NOT ACKNOWLEDGED: {key} requested {body}"));
                 return;
             }
             tokio::time::sleep(RETRY_PAUSE).await;
@@ -229,12 +229,12 @@ impl SoakClient {
 
     /// Checks that an acknowledged order is found and has not changed.
     async fn read_recent_order(&mut self) {
-        let Some(order) = self.ledger.recent_order(&mut self.rng) else { return };
+        let Some(order) = self.recorder.recent_order(&mut self.rng) else { return };
         let url = format!("{}/{}", self.urls.stored_orders, order.id);
         let Some(response) = self.response_with_status(self.http.request("GET", url), 200).await else { return };
         let read = serde_json::from_slice::<Order>(&response.body);
         if read.as_ref().ok() != Some(&order) {
-            self.ledger.record_violation(format!("CHANGED ORDER: acknowledged {order:?}, read {read:?}"));
+            self.recorder.record_violation(format!("CHANGED ORDER: acknowledged {order:?}, read {read:?}"));
         }
     }
 
@@ -248,9 +248,9 @@ impl SoakClient {
         match try_send(request).await {
             Ok(response) if response.status == status => return Some(response),
             Ok(response) if response.status != 503 => {
-                self.ledger.record_violation(format!("UNEXPECTED RESPONSE: {}", response.description()));
+                self.recorder.record_violation(format!("UNEXPECTED RESPONSE: {}", response.description()));
             }
-            Ok(_) | Err(_) => self.ledger.record_failure(),
+            Ok(_) | Err(_) => self.recorder.record_failure(),
         }
         None
     }

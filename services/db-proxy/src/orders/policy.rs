@@ -24,7 +24,7 @@ use super::{
     order_id::new_order_id,
     records::{ChangeSet, NewOrderRow, NewQuoteRow, RecordedRefusal, RefusalKey, Snapshot, StoredOrder, Totals},
 };
-use crate::{group_commit::Decided, wallets::ledger::Ledger};
+use crate::{group_commit::Decided, wallets::running_balances::RunningBalances};
 
 /// Minimum difference between the times of two orders: the precision of stored times.
 const TIME_STEP: Duration = Duration::from_micros(1);
@@ -38,7 +38,7 @@ pub fn decide_batch(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -
     Decided { decisions, changes: state.into_changes() }
 }
 
-/// What remains of the limit.
+/// The remaining limit.
 pub fn remaining(limit: Sats, totals: &Totals) -> Sats {
     limit.saturating_sub(totals.bitcoin).saturating_sub(totals.reserved)
 }
@@ -57,12 +57,12 @@ struct DecisionState {
     released_quotes: Vec<QuoteId>,
     refusals: HashMap<RefusalKey, RecordedRefusal>,
     /// The wallets of orders that wallets pay. Empty if the batch has none.
-    ledger: Ledger,
+    balances: RunningBalances,
 }
 
 impl DecisionState {
     fn new(limit: Sats, mut snapshot: Snapshot, commands: usize) -> Self {
-        let ledger = Ledger::new(mem::take(&mut snapshot.wallets));
+        let balances = RunningBalances::new(mem::take(&mut snapshot.wallets));
         let reserved = snapshot.totals.reserved.saturating_sub(snapshot.released);
         Self {
             limit,
@@ -74,14 +74,14 @@ impl DecisionState {
             taken_quotes: Vec::new(),
             released_quotes: Vec::new(),
             refusals: HashMap::new(),
-            ledger,
+            balances,
         }
     }
 
     fn into_changes(self) -> Option<ChangeSet> {
         // An order always changes the totals. A quote leaves them unchanged if it reserves exactly the amount that an expired
         // quote released. A refusal leaves them unchanged if the clock went back, because the refusal is then not the newest.
-        let journal = self.ledger.into_changes();
+        let journal = self.balances.into_changes();
         let unchanged = journal.is_none()
             && self.quotes.is_empty()
             && self.released_quotes.is_empty()

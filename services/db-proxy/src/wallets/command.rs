@@ -30,7 +30,7 @@ pub struct MoveMoneyCommand {
     pub attempted_ids: Vec<MovementId>,
 }
 
-/// What a command moves.
+/// The movement that a command requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MoveTerms {
     /// Money enters or leaves one wallet.

@@ -17,22 +17,22 @@ use common::{
 
 use super::{
     command::{Decision, MoveMoneyCommand, MoveTerms},
-    ledger::{Change, Ledger, Posting},
     records::{Account, ChangeSet, Movement, MovementKind, RecordedRefusal, RefusalKey, Snapshot, StoredWallet},
+    running_balances::{Change, Posting, RunningBalances},
 };
 use crate::{client_key::ClientKey, group_commit::Decided};
 
 /// Decides a batch. Records in each command the id that it assigns.
 pub fn decide_batch(snapshot: Snapshot, commands: &mut [MoveMoneyCommand]) -> Decided<Decision, ChangeSet> {
     let Snapshot { locked, movements, now } = snapshot;
-    let mut state = DecisionState { ledger: Ledger::new(locked), movements, now };
+    let mut state = DecisionState { balances: RunningBalances::new(locked), movements, now };
     let decisions = commands.iter_mut().map(|command| state.decide_command(command)).collect();
-    Decided { decisions, changes: state.ledger.into_changes() }
+    Decided { decisions, changes: state.balances.into_changes() }
 }
 
 /// The state while a batch is decided: the snapshot with the changes of earlier commands of the batch.
 struct DecisionState {
-    ledger: Ledger,
+    balances: RunningBalances,
     /// The movements that have the keys of the batch, including the movements of earlier commands of the batch.
     movements: HashMap<ClientKey, Movement>,
     now: Timestamp,
@@ -70,17 +70,17 @@ impl DecisionState {
             return Decision::Refused(self.shown_refusal(command.owner, refusal));
         }
         let Plan { kind, changes, all_owned } = plan;
-        match self.ledger.permit(changes, self.now) {
+        match self.balances.permit(changes, self.now) {
             Ok(permitted) => {
                 let MoveMoneyCommand { key, written_by, .. } = &*command;
                 let posting = Posting { kind, id: None, not_before: self.now, key, written_by: *written_by };
-                let movement = self.ledger.book(posting, permitted).clone();
+                let movement = self.balances.book(posting, permitted).clone();
                 command.attempted_ids.push(movement.id);
                 self.movements.insert(command.key.clone(), movement.clone());
                 Decision::Moved { movement, replayed: false, shows_receiver: all_owned }
             }
             Err(refusal) => {
-                self.ledger.record_refusal(RefusalKey::of(command), command.terms.primary_wallet(), refusal);
+                self.balances.record_refusal(RefusalKey::of(command), command.terms.primary_wallet(), refusal);
                 Decision::Refused(self.shown_refusal(command.owner, &refusal))
             }
         }
@@ -88,7 +88,7 @@ impl DecisionState {
 
     /// The recorded refusal that applies to a command.
     fn applicable_refusal(&self, command: &MoveMoneyCommand) -> Option<&RecordedRefusal> {
-        self.ledger.applicable_refusal(|| RefusalKey::of(command), command.requested_at, self.now)
+        self.balances.applicable_refusal(|| RefusalKey::of(command), command.requested_at, self.now)
     }
 
     /// Checks everything but the balances.
@@ -133,7 +133,7 @@ impl DecisionState {
 
     /// A wallet of the owner. A wallet of another owner is refused like a wallet that does not exist.
     fn find_wallet(&self, id: WalletId, owner: OwnerFilter) -> Result<&StoredWallet, MoveRefused> {
-        self.ledger.wallet(id, owner).ok_or(refusal_of(MoveRefusalReason::WalletNotFound, id))
+        self.balances.wallet(id, owner).ok_or(refusal_of(MoveRefusalReason::WalletNotFound, id))
     }
 }
 

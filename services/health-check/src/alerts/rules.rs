@@ -20,15 +20,15 @@ const fn secs(secs: u64) -> Duration {
 }
 
 /// For a service that has stopped or has sent no heartbeat yet: it may be starting.
-const STOPPED_HOLD: Duration = secs(180);
+const STOPPED_PENDING_PERIOD: Duration = secs(180);
 /// For a fault that makes requests fail now.
-const BROKEN_HOLD: Duration = secs(10);
-/// For a state that often ends by itself.
-const TRANSIENT_HOLD: Duration = secs(30);
+const BROKEN_PENDING_PERIOD: Duration = secs(10);
+/// For a state that often ends without an action.
+const TRANSIENT_PENDING_PERIOD: Duration = secs(30);
 /// For a measured value, which may be high for a moment.
-const MEASURED_HOLD: Duration = secs(60);
-const LONG_HOLD: Duration = secs(120);
-const DEGRADED_HOLD: Duration = secs(300);
+const MEASURED_PENDING_PERIOD: Duration = secs(60);
+const LONG_PENDING_PERIOD: Duration = secs(120);
+const DEGRADED_PENDING_PERIOD: Duration = secs(300);
 
 /// Beyond this difference of the clocks of db-proxy and of PostgreSQL, an alert fires. Beyond 5 s, nothing is written.
 const MAX_CLOCK_OFFSET_MILLIS: i64 = 2_000;
@@ -121,12 +121,12 @@ pub(crate) struct Fault {
     /// The fault in one sentence.
     pub(crate) summary: String,
     /// How long the fault must exist before its alert fires.
-    pub(crate) hold: Duration,
+    pub(crate) pending_period: Duration,
 }
 
 impl Fault {
-    fn new(rule: Rule, subject: &str, hold: Duration, summary: String) -> Self {
-        Self { rule, subject: subject.to_owned(), service: None, summary, hold }
+    fn new(rule: Rule, subject: &str, pending_period: Duration, summary: String) -> Self {
+        Self { rule, subject: subject.to_owned(), service: None, summary, pending_period }
     }
 
     fn of_service(self, service: &str) -> Self {
@@ -186,17 +186,18 @@ fn service_faults(service: &ServiceHealth, thresholds: Thresholds) -> Vec<Fault>
 
 fn state_fault(service: &ServiceHealth) -> Option<Fault> {
     let name = service.service.as_str();
-    let missing = |hold, what: &str| Fault::new(Rule::ServiceMissing, name, hold, format!("{name} {what}."));
+    let missing =
+        |pending_period, what: &str| Fault::new(Rule::ServiceMissing, name, pending_period, format!("{name} {what}."));
     match service.state {
-        ServiceState::Missing => Some(missing(BROKEN_HOLD, "is missing: it sends no heartbeats")),
-        ServiceState::Stopped => Some(missing(STOPPED_HOLD, "has stopped, and was not started again")),
-        ServiceState::Unknown => Some(missing(STOPPED_HOLD, "was never seen")),
+        ServiceState::Missing => Some(missing(BROKEN_PENDING_PERIOD, "is missing: it sends no heartbeats")),
+        ServiceState::Stopped => Some(missing(STOPPED_PENDING_PERIOD, "has stopped, and was not started again")),
+        ServiceState::Unknown => Some(missing(STOPPED_PENDING_PERIOD, "was never seen")),
         ServiceState::Degraded => {
             let not_ready: Vec<_> =
                 service.parts.iter().filter(|part| !part.ready).map(|part| part.name.as_str()).collect();
             let lacking = if not_ready.is_empty() { "one of its instances".to_owned() } else { not_ready.join(", ") };
             let summary = format!("{name} is degraded: it lacks {lacking}.");
-            Some(Fault::new(Rule::ServiceDegraded, name, DEGRADED_HOLD, summary))
+            Some(Fault::new(Rule::ServiceDegraded, name, DEGRADED_PENDING_PERIOD, summary))
         }
         ServiceState::Alive => None,
     }
@@ -210,21 +211,26 @@ fn component_fault(service: &str, component: &Component) -> Option<Fault> {
     }
     let name = component.name.as_str();
     let why = component.detail.as_deref().unwrap_or("it is not ready");
-    let fault = |rule, hold, what: &str| Some(Fault::new(rule, name, hold, format!("{what}: {why}.")));
+    let fault =
+        |rule, pending_period, what: &str| Some(Fault::new(rule, name, pending_period, format!("{what}: {why}.")));
     match (service, name) {
-        ("db-proxy", "database") => fault(Rule::CommitsFail, BROKEN_HOLD, "Orders cannot be stored"),
-        ("db-proxy", "journal") => fault(Rule::CommitsFail, BROKEN_HOLD, "Movements of wallets cannot be stored"),
-        ("db-proxy", "durability") => fault(Rule::CommitsNotDurable, BROKEN_HOLD, "Orders are refused"),
-        (_, "clock") => fault(Rule::ClockWrong, BROKEN_HOLD, "Nothing is written"),
-        ("price-cache-proxy", "cache") => fault(Rule::RedisUnavailable, BROKEN_HOLD, "No new prices can be written"),
+        ("db-proxy", "database") => fault(Rule::CommitsFail, BROKEN_PENDING_PERIOD, "Orders cannot be stored"),
+        ("db-proxy", "journal") => {
+            fault(Rule::CommitsFail, BROKEN_PENDING_PERIOD, "Movements of wallets cannot be stored")
+        }
+        ("db-proxy", "durability") => fault(Rule::CommitsNotDurable, BROKEN_PENDING_PERIOD, "Orders are refused"),
+        (_, "clock") => fault(Rule::ClockWrong, BROKEN_PENDING_PERIOD, "Nothing is written"),
+        ("price-cache-proxy", "cache") => {
+            fault(Rule::RedisUnavailable, BROKEN_PENDING_PERIOD, "No new prices can be written")
+        }
         (App::NAME, _) if name.starts_with(Component::NGINX) => {
             let summary = format!("Customers cannot reach the services through {name}: {why}.");
-            Some(Fault::new(Rule::NginxUnavailable, name, BROKEN_HOLD, summary))
+            Some(Fault::new(Rule::NginxUnavailable, name, BROKEN_PENDING_PERIOD, summary))
         }
         _ => {
             let source = name.strip_prefix(Component::SOURCE)?;
             let summary = format!("The price source {source} does not vote: {why}.");
-            Some(Fault::new(Rule::PriceSourceSilent, source, TRANSIENT_HOLD, summary))
+            Some(Fault::new(Rule::PriceSourceSilent, source, TRANSIENT_PENDING_PERIOD, summary))
         }
     }
 }
@@ -233,22 +239,24 @@ fn component_fault(service: &str, component: &Component) -> Option<Fault> {
 fn measured_fault(measured: &Measurement, component: &str, thresholds: Thresholds) -> Option<Fault> {
     let value = measured.value;
     let exceeds = |max: i64| value.checked_abs().is_none_or(|value| value > max);
-    let fault = |rule, hold, summary| Some(Fault::new(rule, component, hold, summary));
+    let fault = |rule, pending_period, summary| Some(Fault::new(rule, component, pending_period, summary));
     match measured.name.as_str() {
         Measurement::CLOCK_OFFSET if exceeds(MAX_CLOCK_OFFSET_MILLIS) => fault(
             Rule::ClockWrong,
-            LONG_HOLD,
+            LONG_PENDING_PERIOD,
             format!("The clocks of db-proxy and of PostgreSQL differ by {value} ms."),
         ),
-        Measurement::REPLICATION_LAG if exceeds(MAX_LAG_MILLIS) => {
-            fault(Rule::ReplicationLags, MEASURED_HOLD, format!("A standby of PostgreSQL lags {value} ms behind."))
-        }
+        Measurement::REPLICATION_LAG if exceeds(MAX_LAG_MILLIS) => fault(
+            Rule::ReplicationLags,
+            MEASURED_PENDING_PERIOD,
+            format!("A standby of PostgreSQL lags {value} ms behind."),
+        ),
         Measurement::WAITING_COMMANDS if exceeds(MAX_WAITING_COMMANDS) => {
-            fault(Rule::QueueGrows, MEASURED_HOLD, format!("{value} commands wait for the writer."))
+            fault(Rule::QueueGrows, MEASURED_PENDING_PERIOD, format!("{value} commands wait for the writer."))
         }
         Measurement::CONNECTIONS_USED if exceeds_percent(measured, MAX_CONNECTIONS_PERCENT) => {
             let summary = format!("PostgreSQL accepts few further connections: {measured}.");
-            fault(Rule::DatabaseConnectionsUsedUp, MEASURED_HOLD, summary)
+            fault(Rule::DatabaseConnectionsUsedUp, MEASURED_PENDING_PERIOD, summary)
         }
         _ => space_fault(measured, component, thresholds),
     }
@@ -258,19 +266,19 @@ fn process_fault(measured: &Measurement, instance: &InstanceHealth) -> Option<Fa
     let is_used_up = measured.name == Measurement::OPEN_FILES && exceeds_percent(measured, MAX_OPEN_FILES_PERCENT);
     is_used_up.then(|| {
         let summary = format!("{} may open few further files: {measured}.", instance.instance);
-        Fault::new(Rule::FileDescriptorsUsedUp, &instance.instance, LONG_HOLD, summary)
+        Fault::new(Rule::FileDescriptorsUsedUp, &instance.instance, LONG_PENDING_PERIOD, summary)
     })
 }
 
 /// The fault that little disk space or memory is available. `subject` is the machine or the component.
 fn space_fault(measured: &Measurement, subject: &str, thresholds: Thresholds) -> Option<Fault> {
-    let (rule, min_percent, hold) = match measured.name.as_str() {
-        Measurement::DISK_AVAILABLE => (Rule::DiskNearlyFull, thresholds.disk_percent, BROKEN_HOLD),
-        Measurement::MEMORY_AVAILABLE => (Rule::MemoryNearlyUsedUp, thresholds.memory_percent, MEASURED_HOLD),
+    let (rule, min_percent, pending_period) = match measured.name.as_str() {
+        Measurement::DISK_AVAILABLE => (Rule::DiskNearlyFull, thresholds.disk_percent, BROKEN_PENDING_PERIOD),
+        Measurement::MEMORY_AVAILABLE => (Rule::MemoryNearlyUsedUp, thresholds.memory_percent, MEASURED_PENDING_PERIOD),
         _ => return None,
     };
     let is_low = measured.percent().is_some_and(|percent| percent < min_percent);
-    is_low.then(|| Fault::new(rule, subject, hold, format!("Little is left at {subject}: {measured}.")))
+    is_low.then(|| Fault::new(rule, subject, pending_period, format!("Little is left at {subject}: {measured}.")))
 }
 
 fn exceeds_percent(measured: &Measurement, max: i64) -> bool {
@@ -284,22 +292,22 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
         faults.push(Fault::new(
             Rule::OrdersRefused,
             ORDERS,
-            TRANSIENT_HOLD,
+            TRANSIENT_PENDING_PERIOD,
             format!("Orders are not accepted: {why}."),
         ));
     }
     for intake in &orders.prices {
         let currency = intake.currency.to_string();
-        let fault = |rule, hold, summary| Fault::new(rule, &currency, hold, summary);
+        let fault = |rule, pending_period, summary| Fault::new(rule, &currency, pending_period, summary);
         if !intake.accepted {
             let why = intake.reason.as_deref().unwrap_or("there is no price");
             let summary = format!("Orders in {currency} are refused: {why}.");
-            faults.push(fault(Rule::NoPriceInCurrency, TRANSIENT_HOLD, summary));
+            faults.push(fault(Rule::NoPriceInCurrency, TRANSIENT_PENDING_PERIOD, summary));
         }
         if intake.price.as_ref().is_some_and(|price| price.state == PriceState::Prolonged) {
             let summary =
                 format!("The price in {currency} is the last good price, because the sources agree on no newer one.");
-            faults.push(fault(Rule::PriceProlonged, LONG_HOLD, summary));
+            faults.push(fault(Rule::PriceProlonged, LONG_PENDING_PERIOD, summary));
         }
     }
     let nearly_reached = orders.limit.as_ref().filter(|limit| {
@@ -308,7 +316,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
     });
     if let Some(limit) = nearly_reached {
         let summary = format!("{} of {} BTC remain for orders.", limit.remaining, limit.limit);
-        faults.push(Fault::new(Rule::LimitNearlyReached, LIMIT, BROKEN_HOLD, summary));
+        faults.push(Fault::new(Rule::LimitNearlyReached, LIMIT, BROKEN_PENDING_PERIOD, summary));
     }
     faults
 }

@@ -81,7 +81,7 @@ impl Silences {
         self.0.retain(|silence| silence.until > now);
     }
 
-    /// The id of the silence that matches the alert. If several match, that of the one that ends last.
+    /// The id of the silence that matches the alert. If several silences match, the id of the silence that ends last.
     pub(crate) fn matching_silence(&self, alert: &Alert) -> Option<String> {
         self.0.iter().rfind(|silence| silence.matches(alert)).map(|silence| silence.id.clone())
     }

@@ -79,8 +79,9 @@ impl TrackedAlert {
 pub(crate) struct AlertTracker(BTreeMap<AlertKey, TrackedAlert>);
 
 impl AlertTracker {
-    /// Updates the alerts with the faults that exist now. Returns the alerts whose notifications must be sent: those that begin to
-    /// fire, and those that are resolved after such a notification. `silence_of` returns the id of the silence of an alert.
+    /// Updates the alerts with the faults that exist now. Returns the alerts whose notifications must be sent: alerts that
+    /// begin to fire, and alerts that are resolved after such a notification. `silence_of` returns the id of the silence of an
+    /// alert.
     pub(crate) fn update(
         &mut self,
         faults: Vec<Fault>,
@@ -103,12 +104,12 @@ impl AlertTracker {
                 *tracked = new();
             }
             // Two faults may belong to one alert, such as a clock that differs and a clock that differs too much to write. The fault
-            // with the shorter hold is the more serious one.
-            if is_first || fault.hold < tracked.fault.hold {
+            // with the shorter pending period is the more serious one.
+            if is_first || fault.pending_period < tracked.fault.pending_period {
                 tracked.fault = fault;
             }
         }
-        // A pending alert is removed when its fault ends. Nobody was notified of it.
+        // A pending alert is removed when its fault ends. No notification of it was sent.
         self.0.retain(|key, tracked| match tracked.phase {
             Phase::Pending => present.contains(key),
             Phase::Firing { .. } => true,
@@ -138,7 +139,7 @@ impl AlertTracker {
 
 fn next_phase(tracked: &TrackedAlert, present: bool, now: Instants) -> Phase {
     match tracked.phase {
-        Phase::Pending if now.since(tracked.since) >= tracked.fault.hold => {
+        Phase::Pending if now.since(tracked.since) >= tracked.fault.pending_period => {
             Phase::Firing { fired_at: now.wall, absent_since: None }
         }
         Phase::Firing { fired_at, .. } if present => Phase::Firing { fired_at, absent_since: None },

@@ -27,19 +27,19 @@ pub(crate) struct PricingSettings {
     pub(crate) min_sources: Option<usize>,
     pub(crate) max_spread_percent: i128,
     pub(crate) band: BandConfig,
-    pub(crate) stop_while_held: bool,
+    pub(crate) stop_while_withheld: bool,
 }
 
 impl PricingSettings {
     pub(crate) fn of(config: &Config) -> Self {
-        let Config { currencies, sources, min_sources, max_spread_percent, band, stop_while_held, .. } = config;
+        let Config { currencies, sources, min_sources, max_spread_percent, band, stop_while_withheld, .. } = config;
         Self {
             currencies: currencies.as_slice().into(),
             sources: sources.iter().map(|(source, _)| source.name).collect(),
             min_sources: *min_sources,
             max_spread_percent: *max_spread_percent,
             band: band.clone(),
-            stop_while_held: *stop_while_held,
+            stop_while_withheld: *stop_while_withheld,
         }
     }
 

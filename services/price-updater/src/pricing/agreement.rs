@@ -36,7 +36,7 @@ pub(crate) struct AgreementRules {
     pub(crate) max_spread_percent: i128,
 }
 
-/// What one source reports for one pair.
+/// The price that one source reports for one pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Vote {
     pub(crate) source: &'static str,

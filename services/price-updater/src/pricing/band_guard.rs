@@ -1,23 +1,23 @@
 //! Withholds implausible prices.
 //!
 //! The agreement of a majority does not prove a price: most exchanges can be wrong in the same way, for example if they
-//! share a market maker, or if an attacker controls them. An implausible price is *held*: it is not used until it is
+//! share a market maker, or if an attacker controls them. An implausible price is *withheld*: it is not used until it is
 //! accepted. A price is implausible in three cases:
 //!
 //! * The price differs from the last accepted price of its pair by more than the band.
 //! * More sources contradict the price than support it. A source contradicts a price by reporting a price outside the band.
 //!   The sources are the exchanges, the indices, and the price that follows from another currency by official rates.
-//! * The price is converted from a price that is held.
+//! * The price is converted from a price that is withheld.
 //!
-//! A held price is accepted when all of these conditions are met:
+//! A withheld price is accepted when all of these conditions are met:
 //!
-//! * The price has lasted for the configured number of publish intervals. A held price lasts as long as each new price is
+//! * The price has lasted for the configured number of publish intervals. A withheld price lasts as long as each new price is
 //!   within the band around the previous price. If a price falls in several steps, the intervals are counted from the first
 //!   step.
 //! * Independent sources confirm the price. If indices that did not vote on the price report the pair, one of them must
 //!   confirm the price. If no such index reports the pair, at least three exchanges must agree, or all exchanges if fewer than
 //!   three report the pair. In this case no exchange and no official rate may contradict the price.
-//! * At least as many sources support the price as contradict it, and the price is not converted from a price that is held.
+//! * At least as many sources support the price as contradict it, and the price is not converted from a price that is withheld.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.
 
@@ -73,11 +73,11 @@ impl Band {
     }
 }
 
-/// What happened to the price of a pair.
+/// A change of the state of the price of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GuardChange {
     /// The price has become implausible and is not used.
-    Held,
+    Withheld,
     /// The implausible price has lasted, and independent sources confirm it.
     Accepted,
     /// The price is plausible again.
@@ -101,25 +101,25 @@ pub(crate) struct GuardEvent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GuardPoll {
     pub(crate) now: Timestamp,
-    /// An accepted price that was observed at this time or earlier is too old to compare. While a price of the pair is held,
+    /// An accepted price that was observed at this time or earlier is too old to compare. While a price of the pair is withheld,
     /// the accepted price is compared regardless of its age.
     pub(crate) since: Timestamp,
     /// Whether a price is published after this poll. Only such polls count towards [`BandConfig::intervals`].
     pub(crate) publishes: bool,
 }
 
-/// The accepted and the held price of each pair.
+/// The accepted and the withheld price of each pair.
 #[derive(Debug, Default)]
 pub(crate) struct BandGuard(BTreeMap<CurrencyPair, GuardState>);
 
 #[derive(Debug, Default)]
 struct GuardState {
     accepted: Option<ObservedPrice>,
-    held: Option<HeldPrice>,
+    withheld: Option<WithheldPrice>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct HeldPrice {
+struct WithheldPrice {
     /// The newest implausible price.
     newest: ObservedPrice,
     /// How many publish intervals the implausible price has lasted.
@@ -131,39 +131,39 @@ struct Candidate<'a> {
     price: ObservedPrice,
     band: Band,
     evidence: &'a Evidence,
-    /// Whether the price is converted from a price that is held.
-    leg_is_held: bool,
+    /// Whether the price is converted from a price that is withheld.
+    leg_is_withheld: bool,
     /// See [`BandConfig::intervals`].
     intervals: u64,
     poll: GuardPoll,
 }
 
 impl GuardState {
-    /// Accepts or holds the price, and returns what has changed. If the price is held, `held` contains it afterwards.
+    /// Accepts or withholds the price, and returns what has changed. If the price is withheld, `withheld` contains it afterwards.
     fn accept_or_hold(&mut self, candidate: &Candidate<'_>) -> Option<GuardChange> {
-        let &Candidate { price, band, evidence, leg_is_held, intervals, poll } = candidate;
+        let &Candidate { price, band, evidence, leg_is_withheld, intervals, poll } = candidate;
         // Simulated and real prices are not compared.
-        self.held.take_if(|held| held.newest.simulated != price.simulated);
+        self.withheld.take_if(|withheld| withheld.newest.simulated != price.simulated);
         let is_comparable = |accepted: &ObservedPrice| accepted.simulated == price.simulated;
-        let is_recent = |accepted: &ObservedPrice| self.held.is_some() || accepted.as_of > poll.since;
+        let is_recent = |accepted: &ObservedPrice| self.withheld.is_some() || accepted.as_of > poll.since;
         let accepted = self.accepted.filter(is_comparable).filter(is_recent);
         let is_near = accepted.is_none_or(|accepted| band.contains(accepted.price, price.price));
-        if is_near && !leg_is_held && !evidence.contradicts() {
-            let was_held = self.held.take().is_some();
+        if is_near && !leg_is_withheld && !evidence.contradicts() {
+            let was_withheld = self.withheld.take().is_some();
             if poll.publishes {
                 self.accepted = Some(price);
             }
-            return was_held.then_some(GuardChange::PlausibleAgain);
+            return was_withheld.then_some(GuardChange::PlausibleAgain);
         }
-        let is_new = self.held.is_none();
-        let before = self.held.filter(|held| band.contains(held.newest.price, price.price));
-        let lasted = before.map_or(0, |held| held.intervals) + u64::from(poll.publishes);
-        if poll.publishes && lasted >= intervals && !leg_is_held && !evidence.contradicts() && evidence.confirms() {
-            *self = Self { accepted: Some(price), held: None };
+        let is_new = self.withheld.is_none();
+        let before = self.withheld.filter(|withheld| band.contains(withheld.newest.price, price.price));
+        let lasted = before.map_or(0, |withheld| withheld.intervals) + u64::from(poll.publishes);
+        if poll.publishes && lasted >= intervals && !leg_is_withheld && !evidence.contradicts() && evidence.confirms() {
+            *self = Self { accepted: Some(price), withheld: None };
             return Some(GuardChange::Accepted);
         }
-        self.held = Some(HeldPrice { newest: price, intervals: lasted });
-        is_new.then_some(GuardChange::Held)
+        self.withheld = Some(WithheldPrice { newest: price, intervals: lasted });
+        is_new.then_some(GuardChange::Withheld)
     }
 }
 
@@ -192,7 +192,7 @@ impl BandGuard {
         poll: GuardPoll,
     ) -> Vec<GuardEvent> {
         let sources = EvidenceSources::new(votes, currencies, poll.now);
-        let (mut held, mut events) = (BTreeMap::new(), Vec::new());
+        let (mut withheld, mut events) = (BTreeMap::new(), Vec::new());
         // A converted price depends on another price, so the converted prices are checked last.
         let direct = market.prices.values().filter(|agreed| agreed.method == Method::Median);
         let converted = market.prices.values().filter(|agreed| agreed.method == Method::Cross);
@@ -207,21 +207,21 @@ impl BandGuard {
                 price: ObservedPrice { price, as_of, simulated: agreed.simulated },
                 band,
                 evidence: &evidence,
-                leg_is_held: agreed.legs.first().is_some_and(|leg| held.contains_key(leg)),
+                leg_is_withheld: agreed.legs.first().is_some_and(|leg| withheld.contains_key(leg)),
                 intervals: config.intervals,
                 poll,
             });
-            if let Some(waiting) = state.held {
+            if let Some(waiting) = state.withheld {
                 let progress = Progress { lasted: waiting.intervals, needed: config.intervals };
-                held.insert(pair, describe(price, accepted, &evidence, progress));
+                withheld.insert(pair, describe(price, accepted, &evidence, progress));
             }
             if let Some(change) = change {
                 let Evidence { supporting, contradicting, .. } = evidence;
                 events.push(GuardEvent { pair, change, price, accepted, supporting, contradicting });
             }
         }
-        for (pair, reason) in held {
-            market.hold(pair, &reason);
+        for (pair, reason) in withheld {
+            market.withhold(pair, &reason);
         }
         events
     }

@@ -116,14 +116,14 @@ pub(crate) enum PriceOutcome {
     /// There is no price: the sources agree on none, or the newest price is too old.
     Missing(String),
     /// The sources agree on a price that is implausible; see [`BandGuard`](super::BandGuard).
-    Held(String),
+    Withheld(String),
 }
 
 impl PriceOutcome {
     pub(crate) fn agreed(&self) -> Option<&GoodPrice> {
         match self {
             Self::Agreed(price) => Some(price),
-            Self::Missing(_) | Self::Held(_) => None,
+            Self::Missing(_) | Self::Withheld(_) => None,
         }
     }
 }
@@ -135,7 +135,7 @@ pub(crate) struct MarketPrices {
     /// The official rate of the dollar in each currency.
     pub(crate) official: Vec<OfficialRate>,
     /// The pairs whose price was withdrawn because it is implausible.
-    held: BTreeSet<CurrencyPair>,
+    withheld: BTreeSet<CurrencyPair>,
 }
 
 impl MarketPrices {
@@ -224,8 +224,8 @@ impl MarketPrices {
                 None => {
                     let reason = agreed.and_then(|agreed| agreed.refused.clone());
                     let reason = reason.unwrap_or_else(|| "no source reports a price".to_owned());
-                    if self.held.contains(&CurrencyPair::new(Asset::BTC, currency.into())) {
-                        PriceOutcome::Held(reason)
+                    if self.withheld.contains(&CurrencyPair::new(Asset::BTC, currency.into())) {
+                        PriceOutcome::Withheld(reason)
                     } else {
                         PriceOutcome::Missing(reason)
                     }
@@ -244,8 +244,8 @@ impl MarketPrices {
 
     /// Withdraws the price of `pair`, and every price that is converted from it. The votes stay, and no source counts as an
     /// outlier, because it is not known which sources are wrong.
-    pub(super) fn hold(&mut self, pair: CurrencyPair, reason: &str) {
-        self.held.insert(pair);
+    pub(super) fn withhold(&mut self, pair: CurrencyPair, reason: &str) {
+        self.withheld.insert(pair);
         for agreed in self.prices.values_mut() {
             if agreed.direction == pair || agreed.legs.first() == Some(&pair) {
                 let votes = std::mem::take(&mut agreed.votes).into_iter().map(|vote| CastVote {

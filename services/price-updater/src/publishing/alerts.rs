@@ -117,7 +117,7 @@ pub(crate) fn report_guard_event(event: &GuardEvent) {
     let last_accepted = accepted.map(|accepted| accepted.to_string()).unwrap_or_default();
     let (supporting, contradicting) = (supporting.join(","), contradicting.join(","));
     match change {
-        GuardChange::Held => critical!(
+        GuardChange::Withheld => critical!(
             %direction,
             %price,
             last_accepted,

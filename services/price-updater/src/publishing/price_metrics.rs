@@ -73,7 +73,7 @@ impl PriceMetrics {
 
     pub(crate) fn record_guard_event(&self, event: &GuardEvent) {
         let name = match event.change {
-            GuardChange::Held => "held",
+            GuardChange::Withheld => "held",
             GuardChange::Accepted => "accepted",
             GuardChange::PlausibleAgain => "returned",
         };

@@ -40,7 +40,7 @@ pub(crate) struct RecordLifetimes {
     /// Longest time that a price stays valid after its observation while no newer price is published.
     pub(crate) max_prolonged_age: Duration,
     /// Whether orders stop while the agreed price is withheld as implausible. If not, the last good price is prolonged.
-    pub(crate) stop_while_held: bool,
+    pub(crate) stop_while_withheld: bool,
 }
 
 /// A change of the availability of one price. It is reported to operators once.
@@ -89,8 +89,8 @@ impl RecordLifecycle {
 
     /// Applies changed settings: the currencies of the record, and whether orders stop while a price is withheld. Returns the
     /// currencies that were removed. A new currency begins without a price.
-    pub(crate) fn apply_settings(&mut self, currencies: &[Currency], stop_while_held: bool) -> Vec<Currency> {
-        self.lifetimes.stop_while_held = stop_while_held;
+    pub(crate) fn apply_settings(&mut self, currencies: &[Currency], stop_while_withheld: bool) -> Vec<Currency> {
+        self.lifetimes.stop_while_withheld = stop_while_withheld;
         let lifetimes = self.lifetimes;
         let removed: Vec<_> = self.currencies.keys().copied().filter(|known| !currencies.contains(known)).collect();
         self.currencies.retain(|known, _| currencies.contains(known));

@@ -20,7 +20,7 @@ const MAX_SPREAD_PERCENT: i128 = 10;
 /// detects an outdated rate earlier.
 pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
-/// What a source reports for a pair at a moment.
+/// The price that a source reports for a pair at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticker {
     pub(crate) kind: CourseKind,

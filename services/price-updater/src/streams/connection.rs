@@ -62,7 +62,7 @@ pub enum ConnectionError {
     TooLarge,
 }
 
-/// An established connection. It answers ping frames by itself.
+/// An established connection. It answers ping frames automatically.
 pub struct Connection {
     /// Whether the other end is exchange-sim.
     pub simulated: bool,

@@ -37,7 +37,7 @@ pub(crate) struct Protocol {
 pub(crate) struct StreamTimeouts {
     /// Longest time without any message.
     pub(crate) message_timeout: Duration,
-    /// How to provoke a message. `None` if the exchange sends heartbeats by itself.
+    /// How to provoke a message. `None` if the exchange sends heartbeats without a request.
     pub(crate) probe: Option<Probe>,
     /// The age at which a connection is replaced. `None` if the exchange does not limit the age of connections.
     pub(crate) max_connection_age: Option<Duration>,

@@ -59,7 +59,7 @@ impl<'a> PollLoop<'a> {
             write_margin,
             ttl: config.record_ttl,
             max_prolonged_age: config.max_prolonged_age,
-            stop_while_held: pricing.stop_while_held,
+            stop_while_withheld: pricing.stop_while_withheld,
         };
         Self {
             updater,
@@ -213,7 +213,7 @@ impl<'a> PollLoop<'a> {
     /// removed is not in the next price record.
     fn apply_settings(&mut self) -> Arc<PricingSettings> {
         let pricing = self.updater.pricing.get();
-        for removed in self.lifecycle.apply_settings(&pricing.currencies, pricing.stop_while_held) {
+        for removed in self.lifecycle.apply_settings(&pricing.currencies, pricing.stop_while_withheld) {
             self.updater.price_metrics.remove_currency(removed);
         }
         pricing

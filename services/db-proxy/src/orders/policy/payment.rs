@@ -12,8 +12,8 @@ use super::DecisionState;
 use crate::{
     orders::command::{Decision, MarketTerms, OrderTerms, PlaceCommand},
     wallets::{
-        ledger::{Change, PermittedMovement, Posting},
         records::{BalanceReason, MovementKind, RecordedRefusal, RefusalKey},
+        running_balances::{Change, PermittedMovement, Posting},
     },
 };
 
@@ -44,19 +44,19 @@ impl DecisionState {
             Err(refused) => return Payment::Refused(Decision::Refused(refused)),
         };
         let (now, request) = (self.snapshot.now, || refusal_key(command, wallets));
-        if let Some(refusal) = self.ledger.applicable_refusal(request, command.requested_at, now) {
+        if let Some(refusal) = self.balances.applicable_refusal(request, command.requested_at, now) {
             return Payment::Refused(decision_of(refusal));
         }
-        match self.ledger.permit(changes, now) {
+        match self.balances.permit(changes, now) {
             Ok(permitted) => Payment::Permitted(permitted),
             Err(refusal) => {
-                self.ledger.record_refusal(request(), wallets.paying, refusal);
+                self.balances.record_refusal(request(), wallets.paying, refusal);
                 Payment::Refused(decision_of(&refusal))
             }
         }
     }
 
-    /// What the order changes in its wallets, which must belong to the owner of the order and have the right currencies.
+    /// The changes of the wallets of an order. The wallets must belong to the owner of the order and have the right currencies.
     fn changes_of(
         &self,
         command: &PlaceCommand,
@@ -67,7 +67,7 @@ impl DecisionState {
         let owner = OwnerFilter::of(command.user);
         let check = |id: WalletId, currency: Currency| {
             let refused = |reason| Refused { wallet_id: Some(id), ..Refused::because(reason) };
-            match self.ledger.wallet(id, owner) {
+            match self.balances.wallet(id, owner) {
                 None => Err(refused(RefusalReason::WalletNotFound)),
                 // The unit of a bitcoin amount differs from the unit of the amount of an order.
                 Some(wallet) if wallet.currency != currency || (id == paying && currency == Currency::BTC) => {
@@ -94,7 +94,7 @@ impl DecisionState {
             key: &command.key,
             written_by: command.written_by,
         };
-        self.ledger.book(posting, permitted);
+        self.balances.book(posting, permitted);
     }
 }
 

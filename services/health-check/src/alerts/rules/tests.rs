@@ -44,19 +44,23 @@ fn healthy_platform_has_no_fault() {
 }
 
 #[test]
-fn fault_of_a_service_that_may_be_starting_has_a_longer_hold() {
+fn fault_of_a_service_that_may_be_starting_has_a_longer_pending_period() {
     let fault_of = |state: &str| {
         let service = json!({ "service": "rates", "state": state, "parts": [], "instances": [] });
         find_faults(&health(&[service], &accepted()), Thresholds::default()).into_iter().next()
     };
-    for (state, rule, hold) in [
-        ("missing", Rule::ServiceMissing, BROKEN_HOLD),
-        ("stopped", Rule::ServiceMissing, STOPPED_HOLD),
-        ("unknown", Rule::ServiceMissing, STOPPED_HOLD),
-        ("degraded", Rule::ServiceDegraded, DEGRADED_HOLD),
+    for (state, rule, pending_period) in [
+        ("missing", Rule::ServiceMissing, BROKEN_PENDING_PERIOD),
+        ("stopped", Rule::ServiceMissing, STOPPED_PENDING_PERIOD),
+        ("unknown", Rule::ServiceMissing, STOPPED_PENDING_PERIOD),
+        ("degraded", Rule::ServiceDegraded, DEGRADED_PENDING_PERIOD),
     ] {
         let fault = fault_of(state).unwrap();
-        assert_eq!((fault.rule, fault.hold, fault.service.as_deref()), (rule, hold, Some("rates")), "{state}");
+        assert_eq!(
+            (fault.rule, fault.pending_period, fault.service.as_deref()),
+            (rule, pending_period, Some("rates")),
+            "{state}"
+        );
     }
     assert_eq!(fault_of("alive"), None);
 }

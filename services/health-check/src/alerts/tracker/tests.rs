@@ -1,9 +1,9 @@
 use super::*;
 use crate::clock::tests::instants_at;
 
-fn fault(rule: Rule, subject: &str, hold_secs: u64) -> Fault {
-    let (subject, hold) = (subject.to_owned(), Duration::from_secs(hold_secs));
-    Fault { rule, subject, service: None, summary: "a fault".to_owned(), hold }
+fn fault(rule: Rule, subject: &str, pending_secs: u64) -> Fault {
+    let (subject, pending_period) = (subject.to_owned(), Duration::from_secs(pending_secs));
+    Fault { rule, subject, service: None, summary: "a fault".to_owned(), pending_period }
 }
 
 fn disk_fault() -> Fault {
@@ -20,7 +20,7 @@ fn states(tracker: &AlertTracker) -> Vec<AlertState> {
 }
 
 #[test]
-fn alert_fires_after_its_hold_and_is_resolved_after_the_fault_has_ended() {
+fn alert_fires_after_its_pending_period_and_is_resolved_after_the_fault_has_ended() {
     let mut tracker = AlertTracker::default();
     assert_eq!(update(&mut tracker, &[disk_fault()], 100), []);
     assert_eq!(update(&mut tracker, &[disk_fault()], 129), []);
@@ -38,7 +38,7 @@ fn alert_fires_after_its_hold_and_is_resolved_after_the_fault_has_ended() {
 }
 
 #[test]
-fn fault_that_is_shorter_than_its_hold_sends_no_notification() {
+fn fault_that_is_shorter_than_its_pending_period_sends_no_notification() {
     let mut tracker = AlertTracker::default();
     for round in 0..10 {
         assert_eq!(update(&mut tracker, &[disk_fault()], round * 60), []);
@@ -71,7 +71,7 @@ fn faults_of_one_rule_in_two_subjects_are_two_alerts() {
 }
 
 #[test]
-fn recurring_fault_fires_again_after_its_hold() {
+fn recurring_fault_fires_again_after_its_pending_period() {
     let mut tracker = AlertTracker::default();
     update(&mut tracker, &[disk_fault()], 0);
     update(&mut tracker, &[disk_fault()], 30);
@@ -107,11 +107,11 @@ fn silenced_alert_sends_a_notification_only_if_it_fires_after_the_silence() {
 }
 
 #[test]
-fn two_faults_of_one_alert_use_the_shorter_hold() {
-    for holds in [[10, 120], [120, 10]] {
+fn two_faults_of_one_alert_use_the_shorter_pending_period() {
+    for pending_periods in [[10, 120], [120, 10]] {
         let mut tracker = AlertTracker::default();
-        let faults = holds.map(|hold| fault(Rule::ClockWrong, "clock", hold));
+        let faults = pending_periods.map(|pending_period| fault(Rule::ClockWrong, "clock", pending_period));
         assert_eq!(update(&mut tracker, &faults, 0), []);
-        assert_eq!(update(&mut tracker, &faults, 10), [AlertState::Firing], "{holds:?}");
+        assert_eq!(update(&mut tracker, &faults, 10), [AlertState::Firing], "{pending_periods:?}");
     }
 }

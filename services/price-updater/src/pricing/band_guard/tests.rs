@@ -94,14 +94,14 @@ impl Market {
         (market, events)
     }
 
-    /// The price in euros after the next publish interval. `None` while it is held.
+    /// The price in euros after the next publish interval. `None` while it is withheld.
     fn publish(&mut self) -> Option<i64> {
         self.seconds += 15;
         let votes = self.votes();
         let (market, _) = self.check_votes(&votes, true);
         match &market.outcomes(&CURRENCIES, Duration::from_secs(35))[&Currency::EUR] {
             PriceOutcome::Agreed(price) => Some(price.price.hundred_millionths() / 100_000_000),
-            PriceOutcome::Held(_) => None,
+            PriceOutcome::Withheld(_) => None,
             PriceOutcome::Missing(reason) => panic!("{reason}"),
         }
     }
@@ -196,7 +196,7 @@ fn drift_within_the_band_is_held_as_soon_as_more_sources_contradict_than_support
         .into();
     // Three exchanges and both indices contradict four exchanges.
     assert_eq!(drift, [Some(86_000), None, None]);
-    // A price that all exchanges agree on is not held only because two faulty indices contradict it.
+    // A price that all exchanges agree on is not withheld only because two faulty indices contradict it.
     let mut market = Market::new();
     market.publish();
     market.indices = vec![36_000; 2];
@@ -219,7 +219,7 @@ fn each_change_is_reported_once_and_polls_between_publications_do_not_count() {
     (market.faulty, market.only_euros) = (4, true);
     let events = market.poll(false);
     let [event] = &events[..] else { panic!("{events:?}") };
-    assert_eq!((event.pair, event.change), ("BTC-EUR".parse().unwrap(), GuardChange::Held));
+    assert_eq!((event.pair, event.change), ("BTC-EUR".parse().unwrap(), GuardChange::Withheld));
     assert_eq!((event.price, event.accepted), (rate(36_000), Some(rate(90_000))));
     assert_eq!(event.supporting.join(","), "a,b,c,d");
     assert_eq!(event.contradicting.join(","), "e,f,g,index1,index2,official rates");
@@ -239,7 +239,7 @@ fn each_change_is_reported_once_and_polls_between_publications_do_not_count() {
 }
 
 #[test]
-fn held_price_marks_no_vote_as_outlier_and_withdraws_converted_prices() {
+fn withheld_price_marks_no_vote_as_outlier_and_withdraws_converted_prices() {
     let mut market = Market::new();
     market.publish();
     market.faulty = 4;
@@ -247,9 +247,9 @@ fn held_price_marks_no_vote_as_outlier_and_withdraws_converted_prices() {
     let mut votes = market.votes();
     let rouble = Vote { pair: "USD-RUB".parse().unwrap(), value: rate(90), ..votes[0] };
     votes.push(rouble);
-    let (held, _) = market.check_votes(&votes, true);
+    let (withheld, _) = market.check_votes(&votes, true);
     for pair in ["BTC-EUR", "BTC-USD", "BTC-RUB"] {
-        let agreed = &held.prices[&pair.parse().unwrap()];
+        let agreed = &withheld.prices[&pair.parse().unwrap()];
         assert!(agreed.price.is_none() && agreed.refused.as_ref().unwrap().contains("-60 %"), "{agreed:?}");
         assert!(agreed.votes.iter().all(|vote| !vote.used && vote.rejected != Some(Rejection::Outlier)), "{agreed:?}");
     }

@@ -48,7 +48,7 @@ fn order_prices(market: &MarketPrices, codes: &[&str]) -> BTreeMap<Currency, Goo
     let outcomes = market.outcomes(&currencies(codes), MAX_LAG).into_iter();
     let agreed = outcomes.filter_map(|(currency, outcome)| match outcome {
         PriceOutcome::Agreed(price) => Some((currency, price)),
-        PriceOutcome::Missing(_) | PriceOutcome::Held(_) => None,
+        PriceOutcome::Missing(_) | PriceOutcome::Withheld(_) => None,
     });
     agreed.collect()
 }

@@ -4,11 +4,11 @@
 //! Missing ──success──▶ Fresh ──failures──▶ Prolonged ──price too old──▶ Expired
 //!                        ▲ ▲                   │                           │
 //!                        │ └──────success──────┴──────────success──────────┘
-//!                        └──success── Stopped ◀──implausible price, if `stop_while_held` is set
+//!                        └──success── Stopped ◀──implausible price, if `stop_while_withheld` is set
 //! ```
 //!
 //! A price is prolonged in three cases: after more than [`TOLERATED_FAILURES`] failures in a row, shortly before it would
-//! expire, and at once if the next agreed price is withheld as implausible and `stop_while_held` is not set. A poll that
+//! expire, and at once if the next agreed price is withheld as implausible and `stop_while_withheld` is not set. A poll that
 //! ends in time prolongs an expiring price. If no poll ends in time, [`prolong`](CurrencyLifecycle::prolong) is called.
 //!
 //! An agreed price does not replace a newer published price, because price-cache-proxy would keep the newer price. An agreed
@@ -205,15 +205,15 @@ impl CurrencyLifecycle {
         failures: u32,
         now: Timestamp,
     ) -> Option<AvailabilityChange> {
-        let (reason, held) = match outcome {
+        let (reason, withheld) = match outcome {
             PriceOutcome::Agreed(price) if self.accepts(price, margin, now) => return self.succeed(price, now),
             PriceOutcome::Agreed(price) if self.is_valid(price, now.plus(margin)) => (NO_NEWER_PRICE.to_owned(), false),
             PriceOutcome::Agreed(price) => (price.too_old(), false),
             PriceOutcome::Missing(reason) => (reason.clone(), false),
-            PriceOutcome::Held(reason) => (reason.clone(), true),
+            PriceOutcome::Withheld(reason) => (reason.clone(), true),
         };
         (self.failures, self.reason) = (failures, Some(reason));
-        self.fail(held, now)
+        self.fail(withheld, now)
     }
 
     fn succeed(&mut self, price: &GoodPrice, now: Timestamp) -> Option<AvailabilityChange> {
@@ -225,20 +225,20 @@ impl CurrencyLifecycle {
         (changed && is_recovery).then_some(AvailabilityChange::Recovered)
     }
 
-    /// Keeps, prolongs, stops or expires the last good price after an attempt without a newer price. `held` is set if a
+    /// Keeps, prolongs, stops or expires the last good price after an attempt without a newer price. `withheld` is set if a
     /// newer price was agreed and is withheld as implausible.
-    fn fail(&mut self, held: bool, now: Timestamp) -> Option<AvailabilityChange> {
-        let RecordLifetimes { ttl, max_prolonged_age, renewal_margin, stop_while_held, .. } = self.lifetimes;
+    fn fail(&mut self, withheld: bool, now: Timestamp) -> Option<AvailabilityChange> {
+        let RecordLifetimes { ttl, max_prolonged_age, renewal_margin, stop_while_withheld, .. } = self.lifetimes;
         let Some(price) = &self.last_good else {
             self.since.get_or_insert(now);
             return (self.failures == TOLERATED_FAILURES + 1).then_some(AvailabilityChange::NeverAvailable);
         };
         let (as_of, age) = (price.as_of, now.since(price.as_of));
-        let must_prolong = held
+        let must_prolong = withheld
             || self.state == PriceAvailability::Prolonged
             || self.failures > TOLERATED_FAILURES
             || as_of.plus(ttl) <= now.plus(renewal_margin);
-        if stop_while_held && (held || self.state == PriceAvailability::Stopped) {
+        if stop_while_withheld && (withheld || self.state == PriceAvailability::Stopped) {
             self.expires_at = self.expires_at.map(|expires_at| expires_at.min(now.plus(STOP_AFTER)));
             return self.enter(PriceAvailability::Stopped, now).then_some(AvailabilityChange::Stopped);
         }

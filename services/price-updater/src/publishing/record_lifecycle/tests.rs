@@ -32,8 +32,8 @@ fn missing() -> PriceOutcome {
     PriceOutcome::Missing("no source reports a price".to_owned())
 }
 
-fn held() -> PriceOutcome {
-    PriceOutcome::Held("the price has fallen by 60 %".to_owned())
+fn withheld() -> PriceOutcome {
+    PriceOutcome::Withheld("the price has fallen by 60 %".to_owned())
 }
 
 fn lifetimes() -> RecordLifetimes {
@@ -43,7 +43,7 @@ fn lifetimes() -> RecordLifetimes {
         write_margin: WRITE_MARGIN,
         ttl: TTL,
         max_prolonged_age: MAX_PROLONGED_AGE,
-        stop_while_held: false,
+        stop_while_withheld: false,
     }
 }
 
@@ -268,20 +268,21 @@ fn currencies_are_prolonged_and_recover_independently() {
 }
 
 #[test]
-fn held_price_prolongs_the_last_good_price_at_once_or_stops_orders() {
+fn withheld_price_prolongs_the_last_good_price_at_once_or_stops_orders() {
     let mut prolonging = lifecycle();
     publish(&mut prolonging, good(0), 0);
-    let step = publish(&mut prolonging, held(), 15);
+    let step = publish(&mut prolonging, withheld(), 15);
     assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Prolonged]);
     assert_eq!(stored(&step, time_at(15)).state, PriceState::Prolonged);
 
-    let mut stopping = RecordLifecycle::new(RecordLifetimes { stop_while_held: true, ..lifetimes() }, &[Currency::EUR]);
+    let mut stopping =
+        RecordLifecycle::new(RecordLifetimes { stop_while_withheld: true, ..lifetimes() }, &[Currency::EUR]);
     publish(&mut stopping, good(0), 0);
-    let step = publish(&mut stopping, held(), 15);
+    let step = publish(&mut stopping, withheld(), 15);
     assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Stopped]);
     assert_eq!(stored(&step, time_at(15)).expires_at, time_at(16));
     // Orders stay stopped while the exchanges agree on no price. The next plausible price ends the stop.
-    for (outcome, second) in [(held(), 30), (missing(), 45), (held(), 60)] {
+    for (outcome, second) in [(withheld(), 30), (missing(), 45), (withheld(), 60)] {
         assert_eq!(publish(&mut stopping, outcome, second), LifecycleStep::default());
     }
     let step = publish(&mut stopping, good(75), 75);
@@ -340,6 +341,6 @@ fn currencies_of_the_record_change_while_the_service_runs() {
     assert_eq!(lifecycle.apply_settings(&[Currency::GBP], true), [Currency::EUR]);
     let step = lifecycle.publish(&[(Currency::EUR, good(30)), (Currency::GBP, good(30))].into(), time_at(30));
     assert!(stored(&step, time_at(30)).price(Currency::EUR).is_none());
-    let step = lifecycle.publish(&[(Currency::GBP, held())].into(), time_at(45));
+    let step = lifecycle.publish(&[(Currency::GBP, withheld())].into(), time_at(45));
     assert_eq!(changes(&[step]), [AvailabilityChange::Stopped], "the changed action applies to all currencies");
 }

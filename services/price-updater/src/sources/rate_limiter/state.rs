@@ -11,7 +11,7 @@ const MIN_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest default backoff. The default backoff is used if a source specifies no time.
 const MAX_DEFAULT_BACKOFF: Duration = Duration::from_hours(1);
 
-/// What a source permits.
+/// The requests that a source permits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimits {
     /// Largest number of requests within any period of length `window`. It is below the documented limit, because requests

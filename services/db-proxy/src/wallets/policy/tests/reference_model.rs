@@ -11,7 +11,7 @@ use crate::wallets::verification::{JournalEntry, MovementLine, OrderOfMovement, 
 const WALLETS: u128 = 3;
 const MAX_BATCH: usize = 8;
 
-/// What a command does, in ten-thousandths.
+/// The effect of a command, in ten-thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Action {
     Deposit { wallet: u128, units: i64 },

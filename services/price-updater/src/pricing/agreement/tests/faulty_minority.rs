@@ -61,7 +61,7 @@ fn random_market(rng: &mut Rng) -> Vec<Source> {
     sources
 }
 
-/// What the faulty sources of a market falsify.
+/// The prices that the faulty sources of a market falsify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CorruptionMode {
     /// The price of bitcoin, by one factor for all faulty sources.

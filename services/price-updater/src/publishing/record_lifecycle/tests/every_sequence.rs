@@ -32,7 +32,7 @@ const EARLY_LIFETIME: u64 = 3 * PUBLISH_INTERVAL + LAST_POLL + 1 + TTL;
 /// When the record is read, in seconds after each publish interval begins: just after and just before each poll.
 const READ_AFTER: [u64; 6] = [0, 4, 5, 9, 10, PUBLISH_INTERVAL - 1];
 
-/// What goes wrong right before a publish interval.
+/// The failure right before a publish interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Incident {
     UpdaterRestarts,
@@ -75,7 +75,7 @@ fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
         write_margin: Duration::from_secs(1),
         ttl: Duration::from_secs(TTL),
         max_prolonged_age: Duration::from_secs(MAX_PROLONGED_AGE),
-        stop_while_held: false,
+        stop_while_withheld: false,
     };
     let new = || RecordLifecycle::new(lifetimes, &[Currency::EUR]);
     let mut lifecycle = new();

@@ -73,7 +73,7 @@ fn readable(case: Case) -> Vec<Option<(PriceState, u64)>> {
         write_margin: seconds(1),
         ttl: seconds(TTL),
         max_prolonged_age: seconds(MAX_PROLONGED_AGE),
-        stop_while_held: false,
+        stop_while_withheld: false,
     };
     let mut lifecycle = RecordLifecycle::new(lifetimes, &[Currency::EUR]);
     let mut cache: Option<PriceRecord> = None;

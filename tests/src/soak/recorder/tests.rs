@@ -6,7 +6,7 @@ use common::{
 };
 use uuid::Uuid;
 
-use super::{Attempt, Key, Ledger, Order, Outcome, SAMPLE_RATIO, StoredOrder, StoredOrdersCheck, StoredTotals};
+use super::{Attempt, Key, Order, Outcome, RunRecorder, SAMPLE_RATIO, StoredOrder, StoredOrdersCheck, StoredTotals};
 use crate::history::RequestedOrder;
 
 const ORDERS: u64 = 3 * SAMPLE_RATIO;
@@ -15,27 +15,27 @@ const NOT_SAMPLED: u64 = SAMPLE_RATIO + 77;
 
 /// The result of a run in which each order was acknowledged and stored. A test then changes the stored orders or the totals.
 struct SimulatedRun {
-    ledger: Ledger,
+    recorder: RunRecorder,
     stored: Vec<StoredOrder>,
     totals: StoredTotals,
 }
 
 impl SimulatedRun {
     fn new() -> Self {
-        let (ledger, mut stored) = (Ledger::default(), Vec::new());
+        let (recorder, mut stored) = (RunRecorder::default(), Vec::new());
         for seq in 1..=i64::try_from(ORDERS).unwrap() {
-            let key = ledger.new_key();
+            let key = recorder.new_key();
             let order = order(seq);
-            ledger.record_order(key, vec![attempt(key, &order)]);
+            recorder.record_order(key, vec![attempt(key, &order)]);
             stored.push(StoredOrder { seq, idempotency_key: key.text(), order, quote: None });
         }
         let bitcoin = stored.iter().map(|stored| stored.order.bitcoin_amount.get()).sum();
         let totals = StoredTotals { orders: i64::try_from(ORDERS).unwrap(), bitcoin, reserved: 0 };
-        Self { ledger, stored, totals }
+        Self { recorder, stored, totals }
     }
 
     fn violations(self) -> Vec<String> {
-        let records = self.ledger.records();
+        let records = self.recorder.records();
         let mut check = StoredOrdersCheck::new(&records.history, ORDERS, Sats::new(1_000_000_000_000).unwrap());
         for order in self.stored {
             check.visit(order);
@@ -127,13 +127,14 @@ fn second_order_with_a_key_and_an_unknown_key_are_found() {
 
 #[test]
 fn history_of_a_retried_key_is_recorded() {
-    let ledger = Ledger::default();
-    let keys: Vec<_> = (0..3).map(|_| ledger.new_key()).collect();
+    let recorder = RunRecorder::default();
+    let keys: Vec<_> = (0..3).map(|_| recorder.new_key()).collect();
     let order = order(1);
     let unanswered = Attempt { outcome: Outcome::NoResponse, ..attempt(keys[1], &order) };
-    ledger.record_order(keys[1], vec![unanswered, attempt(keys[1], &order)]);
-    ledger.record_order(keys[2], vec![attempt(keys[2], &order)]);
-    let records = ledger.records();
-    let recorded: Vec<_> = records.history.attempts.iter().map(|attempt| attempt.idempotency_key.as_str()).collect();
-    assert_eq!(recorded, ["soak-1", "soak-1"]);
+    recorder.record_order(keys[1], vec![unanswered, attempt(keys[1], &order)]);
+    recorder.record_order(keys[2], vec![attempt(keys[2], &order)]);
+    let records = recorder.records();
+    let history_keys: Vec<_> =
+        records.history.attempts.iter().map(|attempt| attempt.idempotency_key.as_str()).collect();
+    assert_eq!(history_keys, ["soak-1", "soak-1"]);
 }

@@ -37,7 +37,7 @@ const MAX_VIOLATIONS: usize = 20;
 const KEY_PREFIX: &str = "soak-";
 
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct RunRecorder {
     next_key: AtomicU64,
     requests: AtomicU64,
     failed: AtomicU64,
@@ -72,7 +72,7 @@ impl Key {
     }
 }
 
-impl Ledger {
+impl RunRecorder {
     pub fn new_key(&self) -> Key {
         Key(self.next_key.fetch_add(1, Relaxed))
     }

@@ -25,7 +25,7 @@ const TIME_STEP: Duration = Duration::from_micros(1);
 
 /// The wallets of a batch with their balances after the movements that are booked so far, and these movements.
 #[derive(Default)]
-pub struct Ledger {
+pub struct RunningBalances {
     wallets: HashMap<WalletId, StoredWallet>,
     /// The stored refusals, and the refusals of the batch.
     refusals: HashMap<RefusalKey, RecordedRefusal>,
@@ -34,7 +34,7 @@ pub struct Ledger {
     new_refusals: HashMap<RefusalKey, RecordedRefusal>,
 }
 
-/// What a movement adds to a wallet, in the smallest unit of its currency.
+/// The amount that a movement adds to a wallet, in the smallest unit of its currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     pub wallet: WalletId,
@@ -60,7 +60,7 @@ pub struct Posting<'a> {
     pub written_by: Caller,
 }
 
-impl Ledger {
+impl RunningBalances {
     pub fn new(LockedWallets { wallets, refusals, .. }: LockedWallets) -> Self {
         Self { wallets, refusals, ..Self::default() }
     }
