@@ -1,4 +1,5 @@
-//! Who may do what: the principals of requests, the rules, and the policy, which has one rule for each operation of each service.
+//! Access control: the principals of requests, the rules, and the policy, which has one rule for each operation of each
+//! service.
 //!
 //! A request of a customer or an operator acts as a [`Principal`]. The server's middleware determines the principal from the header
 //! `Authorization`, looks up the [`Rule`] of the operation in the policy ([`rule_of`]), and decides with [`Rule::check`]. Handlers
@@ -39,7 +40,7 @@ pub enum Principal {
     Operator,
 }
 
-/// The user of a valid API key, and what the key permits.
+/// The user of a valid API key, and the permissions of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticatedUser {
     pub user_id: UserId,

@@ -1,7 +1,7 @@
 //! Sends errors to Sentry, or to another server with its protocol, if `SENTRY_DSN` is set.
 //!
-//! The logs of level error and critical are sent, as the sink of [`telemetry`](crate::telemetry) receives them. They go through the
-//! bounded queue of the client of Sentry, and a thread of its own sends them. If the queue is full, they are dropped.
+//! The logs of level error and critical are sent, as the sink of [`telemetry`](crate::telemetry) receives them. They wait in
+//! the bounded queue of the client of Sentry. A thread of this client sends them. If the queue is full, they are dropped.
 
 use std::{sync::Arc, time::Duration};
 

@@ -213,7 +213,8 @@ impl LiveSettings {
     }
 }
 
-/// What made the process read its file, and whose file it is. The process cannot know who sent a signal or wrote a file.
+/// The reason why the process read its file, and the owner of the file. The process cannot know who sent a signal or wrote a
+/// file.
 struct Origin {
     cause: Cause,
     file: SettingsFile,

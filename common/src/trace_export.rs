@@ -92,7 +92,7 @@ enum ExportError {
 }
 
 impl ExportError {
-    /// Whether the same request may succeed later. The statuses are those that the specification of OTLP names, and 408.
+    /// Whether the same request may succeed later. The specification of OTLP names these statuses, except 408.
     fn is_transient(&self) -> bool {
         match self {
             Self::Transport(_) => true,

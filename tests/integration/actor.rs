@@ -24,7 +24,7 @@ impl Actor {
         Self::User { id: user.id.to_string(), key }
     }
 
-    /// The `user_id` of what this actor creates.
+    /// The `user_id` of the objects that this actor creates.
     pub(crate) fn user_id(&self) -> Value {
         match self {
             Self::User { id, .. } => id.as_str().into(),

@@ -34,7 +34,7 @@ const TABLES: &[Table] = &[
 /// The digest of each row, by the digest of its key, for each table.
 pub struct DatabaseRows(BTreeMap<&'static str, HashMap<u128, u128>>);
 
-/// How the rows of a restored table differ from those of the original.
+/// The differences between the rows of a restored table and the rows of the original.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TableDifference {
     pub equal: u64,
@@ -89,7 +89,7 @@ impl DatabaseRows {
         self.0.values().map(|rows| rows.len() as u64).sum()
     }
 
-    /// Compares these rows, which are the original, with those of a restored database.
+    /// Compares these rows, which are the original, with the rows of a restored database.
     pub fn differences(&self, restored: &Self) -> Differences {
         let compare = |(name, original): (&&'static str, &HashMap<u128, u128>)| {
             let restored = &restored.0[name];

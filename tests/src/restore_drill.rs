@@ -21,7 +21,7 @@ const WALLET_LOAD: &str = "load wallets --wallets 100 --connections 8 --duration
 /// Orders that the clients place before and after each step.
 const ORDERS_BETWEEN: u64 = 50;
 
-/// What was found.
+/// The result of a drill.
 #[derive(Default)]
 pub struct Report {
     pub violations: Vec<String>,
@@ -118,7 +118,7 @@ async fn run_on_sqlite(orders: u64) -> Report {
     let (made, clients) = back_up_under_load(&mut report, &site, &url, &platform).await;
     let placed = clients.stop().await;
     platform.kill().await;
-    // Another backup, of the database that nobody changes any more.
+    // Another backup, after the last change of the database.
     let quiet = Timed::run(&site, &url, &["backup"]);
     let original = DatabaseRows::read(&url).await;
     println!("  backup of the quiet database in {quiet}");

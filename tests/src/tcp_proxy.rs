@@ -10,7 +10,7 @@ use tokio::{
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// What is lost when a connection is cut.
+/// The message that is lost when a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
     /// The matching request does not reach the target.

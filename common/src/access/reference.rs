@@ -8,16 +8,17 @@ use super::{
 };
 
 const INTRODUCTION: &str = "\
-# Who may do what
+# Access rules
 
 <!-- Generated from common/src/access/policy.rs by the test `openapi`. -->
 
-A request without credentials is anonymous. With credentials, it has the header `Authorization: Bearer CREDENTIALS`:
+A request without credentials is anonymous. A request with credentials has the header `Authorization: Bearer CREDENTIALS`. There are
+three kinds of credentials:
 
-- an API key, which begins with `bdk_`. The request acts as the user of the key. A key has scopes: `orders` (placing orders and
-  quotes), `wallets` (creating and changing wallets), `read` (reading orders, quotes, wallets and the user).
-- `OPERATOR_TOKEN`. The request acts as an operator, who may read everything and manage users.
-- a token of a service, for internal endpoints only ([ADR 11](adr/0011-tokens-by-caller.md)).
+- An API key begins with `bdk_`. The request acts as the user of the key. A key has scopes: `orders` (placing orders and quotes),
+  `wallets` (creating and changing wallets), `read` (reading orders, quotes, wallets and the user).
+- With `OPERATOR_TOKEN`, the request acts as an operator, who may read everything and manage users.
+- A token of a service is valid for internal endpoints only ([ADR 11](adr/0011-tokens-by-caller.md)).
 
 | who may use an operation | anonymous | a user | an operator |
 |---|---|---|---|
@@ -30,14 +31,14 @@ A request without credentials is anonymous. With credentials, it has the header 
 | operators; on loopback everybody | on loopback, otherwise 401 | on loopback, otherwise 401 | yes |
 | services | 401 | 401 | 401; `INTERNAL_TOKEN` permits everything |
 
-Credentials that are not valid are refused with 401, even if an anonymous request would be permitted: a request that was meant to
-act as a user is never handled as anonymous. Only operations for everybody ignore credentials. On loopback too, health-check refuses
-a wrong token where it accepts requests without one.
+A request with invalid credentials is refused with 401, even if an anonymous request is permitted: if a client sends credentials, its
+request is never handled as anonymous. The only exceptions are operations for everybody, which ignore credentials. health-check also
+refuses a wrong token on loopback, where it accepts requests without a token.
 
-A user sees only the user's own orders, quotes and wallets, also in lists, exports and totals. A list of users contains only the user
-itself. A request for an object that belongs to another user receives the same 404 as a request for one that does not exist. An
-anonymous request sees only orders, quotes and wallets that were made without a key. An operator sees everything. An order or a quote
-of an operator belongs to no user, so anonymous requests see it too. Operators create no wallets and move no money.
+A user sees only its own orders, quotes and wallets, also in lists, exports and totals. A list of users contains only the user of the
+key. A request for an object of another user receives the same 404 as a request for an object that does not exist. An anonymous
+request sees only orders, quotes and wallets that were made without an API key. An operator sees everything. If an operator places an
+order or requests a quote, it belongs to no user, so anonymous requests see it too. Operators cannot create wallets or move money.
 
 ## Operations
 
@@ -47,35 +48,36 @@ const KEYS: &str = "
 ## How keys are checked
 
 A service looks up a key in db-proxy by its prefix, compares its SHA-256 in constant time, and caches the result for 3 s. A look-up
-takes at most 1.5 s. So a revoked key is refused everywhere within 5 s. Concurrent requests with one key share one look-up. While
-db-proxy is unavailable, keys whose result is not cached are refused with 503: a key that cannot be checked is never accepted. The code
-is `upstream_unavailable`, or `outcome_unknown` for a request with an `Idempotency-Key`, because an earlier one may have taken effect.
+takes at most 1.5 s. Every service therefore refuses a revoked key within 5 s. Concurrent requests with the same key share one look-up.
+While db-proxy is unavailable, a key whose result is not cached is refused with 503: a key that cannot be checked is never accepted.
+The code is `upstream_unavailable`. For a request with an `Idempotency-Key`, it is `outcome_unknown`, because an earlier request with
+the same `Idempotency-Key` may have had an effect.
 
-A mistyped key is refused by its checksum, without a look-up. An address that sends more than 30 unknown keys in a minute receives
+If the checksum of a key is wrong, the key is refused without a look-up. An address that sends more than 30 unknown keys in a minute receives
 429 for every key that was not valid at this service within the last hour. A service has at most 32 look-ups in progress.
 
-The last use of a key is stored once a minute.
+The time of the last use of a key is stored once a minute.
 
 ## Rate limits
 
-A request with a key counts against the limit of the key: its `rate_limit_per_minute`, or the limit of the service. Each service
-counts on its own, and create-order counts reads of quotes apart from orders and quotes. Other requests count against the
-limit of the address that sent them, also requests with invalid credentials and requests for prices, which ignore keys. Requests of
-operators are not limited.
+A request with an API key counts against the limit of the key: its `rate_limit_per_minute`, or the limit of the service. Each service
+counts separately. create-order counts reads of quotes separately from orders and requests for quotes. All other requests count
+against the limit of the client address. These include requests with invalid credentials, and requests for prices, which ignore keys.
+Requests of operators are not limited.
 
-The instances of a service count together if they have the same `RATE_LIMIT_REDIS_URL`. Otherwise each instance counts on its own.
+The instances of a service count together if they have the same `RATE_LIMIT_REDIS_URL`. Otherwise each instance counts separately.
 
-`RateLimit-*` headers describe the limit that applies: `RateLimit-Limit` is the limit per minute, `RateLimit-Remaining` how many
-requests are left, and `RateLimit-Reset` the seconds until the next request is allowed, 0 while requests are left. With shared
-limits, `RateLimit-Remaining` is an estimate: other instances may have accepted requests since the instance last asked the Redis.
-While the Redis is unavailable, it is what the instance that answered still accepts.
+The headers `RateLimit-*` describe the limit of the request. `RateLimit-Limit` is the limit per minute. `RateLimit-Remaining` is the
+number of requests that are left. `RateLimit-Reset` is the number of seconds until the next request is allowed, and 0 while requests
+are left. With shared limits, `RateLimit-Remaining` is an estimate, because other instances may have accepted requests since the last
+draw of this instance. While the Redis is unavailable, `RateLimit-Remaining` is the number of requests that this instance still accepts.
 
-A changed limit of a key applies within 5 s. The requests that counted against the earlier limit count against the new one.
+A changed limit of a key applies within 5 s. The requests that counted against the earlier limit count against the new limit.
 
 ## Settings
 
-- `OPERATOR_TOKEN`: at least 16 characters. `buydesk up` creates and prints one if it is not set. create-order, fetch-orders, users and
-  wallets have no default when they are started alone.
+- `OPERATOR_TOKEN`: at least 16 characters. If it is not set, `buydesk up` creates and prints a token. create-order, fetch-orders, users
+  and wallets have no default when they are started alone.
 - `ANONYMOUS`: `on` (default) or `off`. With `off`, everything except prices, documentation and health requires credentials.
 ";
 

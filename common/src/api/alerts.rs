@@ -75,8 +75,8 @@ pub struct Alert {
     pub silence: Option<String>,
 }
 
-/// The firing alerts, then the pending ones, then those that were resolved in the last 15 minutes; in each state, the most severe
-/// first.
+/// The firing alerts, then the pending alerts, then the alerts that were resolved in the last 15 minutes; in each state, the
+/// most severe first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct AlertList {
     pub data: Vec<Alert>,

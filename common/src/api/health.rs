@@ -169,7 +169,7 @@ pub struct MachineHealth {
     pub measurements: Vec<Measurement>,
 }
 
-/// Whether orders can be placed, at which prices, and what remains of the limit. create-order reports these values.
+/// Whether orders can be placed, at which prices, and the remaining limit. create-order reports these values.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderIntake {
     /// Whether orders in at least one currency are accepted.

@@ -41,10 +41,10 @@ pub const PREFIX_FIELD: &str = "prefix";
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "NewKey")]
 pub struct KeyPayload {
-    /// What the key is for: 1 to 200 printable characters, as the name of a user.
+    /// The purpose of the key: 1 to 200 printable characters, as the name of a user.
     #[serde(default)]
     pub name: Option<String>,
-    /// What the key may do: one or more of `orders`, `wallets`, `read`.
+    /// The permissions of the key: one or more of `orders`, `wallets`, `read`.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
     /// Requests per minute, 1 to 1000000. If it is absent or `null`, the limit of the service applies.

@@ -26,7 +26,7 @@ pub enum LimitSource {
     Operator,
 }
 
-/// The limit over all orders and open quotes, what remains of it, and its newest changes.
+/// The limit over all orders and open quotes, its remaining part, and its newest changes.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderLimit {
     /// The maximum bitcoin amount of all orders and open quotes together.
@@ -38,7 +38,7 @@ pub struct OrderLimit {
     pub bitcoin_amount: Sats,
     /// The bitcoin amount that open quotes reserve.
     pub reserved: Sats,
-    /// What remains of the limit.
+    /// The remaining limit.
     pub remaining: Sats,
     /// The newest changes by operators, newest first, at most 20.
     pub changes: Vec<LimitChange>,

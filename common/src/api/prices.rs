@@ -119,7 +119,7 @@ pub fn price_marks(simulated: bool, state: PriceState) -> Vec<String> {
 
 /// A price record to be stored.
 ///
-/// `state` and `as_of` apply to every price that has none of its own. A reader of version 0.1.0 applies them to all prices, so a
+/// `state` and `as_of` apply to every price without these fields. A reader of version 0.1.0 applies them to all prices, so a
 /// writer sets the worst state and the earliest time of all prices.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct NewPriceRecord {
@@ -183,7 +183,7 @@ pub struct PriceRecord {
     pub as_of: Timestamp,
     /// When the first of the prices expires.
     pub expires_at: Timestamp,
-    /// When the newest of the prices was observed. Of two records, the one with the later time is newer.
+    /// When the newest of the prices was observed. The record with the later time is newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub newest_as_of: Option<Timestamp>,

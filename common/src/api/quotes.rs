@@ -155,7 +155,7 @@ pub struct QuoteOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ExceededCap {
     pub cap: QuoteCap,
-    /// What a quote may reserve under this cap now.
+    /// The amount that a quote may reserve under this cap now.
     pub remaining: Sats,
 }
 

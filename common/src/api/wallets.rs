@@ -52,7 +52,7 @@ pub struct Wallet {
     pub created_at: Timestamp,
 }
 
-/// What a customer may do with one wallet.
+/// The kinds of operations that a customer may request for one wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[oai(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -117,7 +117,7 @@ pub struct Transfer {
     pub amount: Money,
     /// The balance of `from` after the transfer.
     pub from_balance: Money,
-    /// The balance of `to` after the transfer. Absent if `to` belongs to somebody else.
+    /// The balance of `to` after the transfer. Absent if `to` belongs to another owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub to_balance: Option<Money>,
@@ -242,7 +242,7 @@ pub enum MoveRefusalReason {
     WalletNotFound,
     /// Both wallets of the transfer are the same one.
     SameWallet,
-    /// The wallets of the transfer have different currencies. `currency` is that of the wallet that pays.
+    /// The wallets of the transfer have different currencies. `currency` is the currency of the paying wallet.
     CurrencyMismatch,
     /// The amount has more decimals than the currency of the wallet.
     TooManyDecimals,

@@ -74,7 +74,7 @@ where
             }
         }
         Ok(_) => vec![Err(DispatchError::OutcomeUnknown); size],
-        // The error is only that of the last attempt. Another attempt may have taken effect.
+        // The error describes only the last attempt. Another attempt may have taken effect.
         Err(_) if is_unknown => vec![Err(DispatchError::OutcomeUnknown); size],
         Err(error) => vec![Err(DispatchError::Call(Arc::new(error))); size],
     }

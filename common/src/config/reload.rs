@@ -1,4 +1,4 @@
-//! What a changed settings file changes in a running process.
+//! Compares a changed settings file with the settings of a running process.
 //!
 //! Precedence stays as at the start: an environment variable of the process overrides the file. The environment of a process cannot
 //! change, so a line for such a variable has no effect.

@@ -22,7 +22,8 @@ use tokio::runtime::RuntimeMetrics;
 
 static START: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
 
-/// CPU time, memory, file descriptors and threads. Those that the operating system does not show in `/proc` are absent.
+/// CPU time, memory, file descriptors and threads. If the operating system does not show a value in `/proc`, its metric is
+/// absent.
 #[derive(Debug)]
 pub(super) struct ProcessCollector {
     started_at: u64,

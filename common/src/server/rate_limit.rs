@@ -131,8 +131,8 @@ impl RateLimit {
         Self { reads: Some(Arc::new(LimitedReads { path_prefix, limit })), ..self }
     }
 
-    /// Applies the requests per minute of `new`, which was read from changed settings, to all clones of this limit. What clients have
-    /// used of their limits stays counted.
+    /// Applies the requests per minute of `new`, which was read from changed settings, to all clones of this limit. The
+    /// requests that were counted before still count.
     pub fn apply(&self, new: &Self) {
         self.limit.per_minute.set(new.limit.per_minute.get());
         if let (Some(reads), Some(new)) = (&self.reads, &new.reads) {

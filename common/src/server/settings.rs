@@ -15,7 +15,7 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// Whether `MAX_CONNECTIONS` is set, so that the maximum is not the default.
     pub max_connections_is_set: bool,
-    /// How long the service goes on serving after the signal to stop, while it reports that it is not ready.
+    /// How long the service continues to serve after the signal to stop, while it reports that it is not ready.
     pub shutdown_delay: Duration,
     pub allowed_hosts: AllowedHosts,
     pub cors_origins: CorsOrigins,

@@ -40,7 +40,7 @@ impl TaskSupervisor {
     }
 
     /// Runs `server`, and then waits for the tasks to end. If a task panics or ends too early, cancels `stop` and returns an
-    /// error that names the task. Cancels `stop` also when the server ends by itself.
+    /// error that names the task. Also cancels `stop` when the server ends without a signal.
     pub async fn run(
         mut self,
         server: impl Future<Output = anyhow::Result<()>>,

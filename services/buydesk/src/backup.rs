@@ -39,8 +39,8 @@ use crate::{
     client::{ClientError, print_line},
 };
 
-/// The exit code of `buydesk backup fetch-wal` if a file of the archive cannot be used. PostgreSQL then stops, and does not take the failure
-/// for the end of the archive.
+/// The exit code of `buydesk backup fetch-wal` if a file of the archive cannot be used. With this code, PostgreSQL stops. With
+/// a lower code, it would treat the failure as the end of the archive.
 pub const RECOVERY_MUST_STOP: u8 = 126;
 /// The exit code of `buydesk backup fetch-wal` if the archive has no such file.
 const NOT_IN_ARCHIVE: u8 = 1;

@@ -74,7 +74,7 @@ fn report_not_writable(path: &Path, error: &io::Error) -> ClientError {
 struct LoadKind<'a> {
     name: &'static str,
     endpoint: &'a Endpoint,
-    /// What the load does to the platform, as the end of a sentence that begins with `This command`.
+    /// The effect of the load on the platform, as the end of a sentence that begins with `This command`.
     effect: &'static str,
     credential: Option<&'a Secret>,
     rate_limit_advice: String,

@@ -207,7 +207,7 @@ impl Api {
         Ok(ReleaseQuoteResponse::Released)
     }
 
-    /// Returns the limit over all orders, what remains of it, and its newest changes. Only for operators.
+    /// Returns the limit over all orders, its remaining part, and its newest changes. Only for operators.
     #[oai(path = "/api/v1/limit", method = "get", operation_id = "get_limit")]
     async fn get_limit(&self) -> Result<Json<OrderLimit>, Problem> {
         Ok(Json(self.order_service.order_limit().await?))

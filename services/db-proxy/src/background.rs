@@ -29,12 +29,12 @@ impl BackgroundTasks {
         self.add_until_stopped("retention", retention::run_periodically(retention, clock));
     }
 
-    /// Adds another task. It does not end by itself, and is dropped when the service stops.
+    /// Adds another task. It never ends, and is dropped when the service stops.
     pub fn add_until_stopped(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.until_stopped.push(NamedTask { name, task: Box::pin(task) });
     }
 
-    /// Starts every task. All but the writers end when `stop` is cancelled.
+    /// Starts every task. All tasks except the writers end when `stop` is cancelled.
     pub fn start(self, stop: &CancellationToken, supervisor: &mut TaskSupervisor) {
         for writer in self.writers {
             supervisor.spawn("writer", writer);

@@ -55,7 +55,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 /// The longest delay before a batch is retried; see [`Backoff`].
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
-/// What an aggregate supplies to the writer.
+/// The functions that an aggregate supplies to the writer.
 pub trait BatchStore: Send + Sync + 'static {
     type Command: Send + 'static;
     type Decision: Send + 'static;
@@ -120,7 +120,7 @@ pub fn all_or_error<D>(answers: Vec<WriteResult<D>>) -> Result<Vec<D>, WriteErro
     decisions.map_err(|error| if none_is_written { error } else { WriteError::Indeterminate })
 }
 
-/// Submits commands to the writer. Clones share its queue.
+/// A handle that submits commands to the writer's task. Clones share its queue.
 pub struct WriterHandle<S: BatchStore> {
     queue: mpsc::Sender<Submission<S>>,
     metrics: WriterMetrics,

@@ -85,7 +85,7 @@ pub struct App {
     database: Database,
     ready: ReadinessCheck,
     live: Arc<LiveValues>,
-    /// The preparation that runs beside the server, because the database was unavailable at the start.
+    /// The preparation that runs while the server serves, because the database was unavailable at the start.
     late_preparation: Option<Preparation>,
     /// Keeps other db-proxies away from an SQLite file.
     file_lock: Option<FileLock>,

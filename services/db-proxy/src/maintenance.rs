@@ -1,4 +1,5 @@
-//! Connections to a database beside the service, for backups: consistent copies, what a database contains, and the check of its journal.
+//! Connections to a database that the service uses at the same time, for backups: consistent copies, what a database contains,
+//! and the check of its journal.
 
 mod journal;
 mod postgres;

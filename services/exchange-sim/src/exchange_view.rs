@@ -30,7 +30,7 @@ pub(crate) struct Ticker {
     pub(crate) time: Timestamp,
 }
 
-/// What one exchange shows at one moment. Its methods apply the active fault.
+/// The data that one exchange returns at one moment. Its methods apply the active fault.
 #[derive(Clone, Copy)]
 pub(crate) struct ExchangeView<'a> {
     pub(crate) market: &'a Market,

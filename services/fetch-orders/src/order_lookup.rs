@@ -17,7 +17,7 @@ use common::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What db-proxy returned for an id.
+/// The result of db-proxy for an id.
 #[derive(Debug, Clone)]
 enum LookupOutcome {
     Order {

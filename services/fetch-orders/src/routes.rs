@@ -145,8 +145,7 @@ impl Api {
         Ok(ExportFile { format, name: "orders", body })
     }
 
-    /// Returns the number and the bitcoin total of the orders that the caller may see, and what remains of the limit over all
-    /// orders.
+    /// Returns the number and the bitcoin total of the orders that the caller may see, and the remaining limit over all orders.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
     async fn summary(
         &self,

@@ -146,8 +146,8 @@ impl Alerts {
         self.notifiers.alertmanager.publish(shown);
     }
 
-    /// All alerts: those that fire, then the pending ones, then the resolved ones. In each state, the most severe ones come first, and
-    /// of these the newest.
+    /// All alerts: firing alerts, then pending alerts, then resolved alerts. In each state, the most severe ones come first,
+    /// and of these the newest.
     pub(crate) fn list(&self) -> Vec<Alert> {
         let rank = |state| match state {
             AlertState::Firing => 0,

@@ -150,7 +150,7 @@ impl History {
         self.remove_old(now.wall);
     }
 
-    /// Changes how long a period is kept after its end. The next update removes what is too old.
+    /// Changes how long a period is kept after its end. The next update removes periods that are too old.
     pub(crate) fn set_keep(&mut self, keep: Duration) {
         self.keep = keep;
     }

@@ -27,7 +27,7 @@ use crate::error::Error;
 pub(crate) struct OperatorAccess {
     /// Whether the service listens beyond loopback.
     pub(crate) restricted: bool,
-    /// `OPERATOR_TOKEN`. Without it, nobody is an operator.
+    /// `OPERATOR_TOKEN`. If it is not set, no request is from an operator.
     pub(crate) token: Option<Secret>,
     /// The callers that may send reports.
     pub(crate) callers: AcceptedCallers,

@@ -1,5 +1,4 @@
-//! The order intake, which is the summary of the health: whether orders are accepted, at which prices, and what remains of the
-//! limit.
+//! The order intake, which is the summary of the health: whether orders are accepted, at which prices, and the remaining limit.
 //!
 //! create-order reports these values in its heartbeats. It checks the values every two seconds and sends a heartbeat after each
 //! check, even if nothing has changed. Each heartbeat states the time within which the next heartbeat arrives. If no heartbeat

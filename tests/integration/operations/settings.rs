@@ -15,8 +15,8 @@ use common::{
     telemetry, trace_export,
 };
 
-/// Variables that no service reads in this test. All but the last one are for the command-line client; `NO_COLOR` is read only on a
-/// terminal.
+/// Variables that no service reads in this test. All settings except the last one are for the command-line client; `NO_COLOR`
+/// is read only on a terminal.
 const READ_ELSEWHERE: [&str; 9] = [
     "BACKUP_DIR",
     "BACKUP_KEY_FILE",

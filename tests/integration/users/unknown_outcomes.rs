@@ -1,4 +1,5 @@
-//! Changes of users and keys whose response is lost. No service denies them, and each states how to find out what happened.
+//! Changes of users and keys whose response is lost. No service denies them, and each response states how to determine the
+//! outcome.
 
 use serde_json::json;
 use tests::{

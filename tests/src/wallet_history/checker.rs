@@ -279,7 +279,7 @@ impl Checker<'_> {
     /// Checks that `buydesk wallet verify` has checked every row and found no violation.
     fn check_verification(&mut self, verified: Option<VerifiedRows>) {
         let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-        // The account of the outside world has no rows of its own, so `verify` counts entries of wallets.
+        // `verify` counts only the entries of wallets, and not the entries of the account for money outside Buydesk.
         let entries = self.stored.movements.values().flat_map(|movement| &movement.entries);
         let of_wallets = entries.filter(|entry| entry.account != StoredAccount::Outside).count();
         let stored = VerifiedRows {

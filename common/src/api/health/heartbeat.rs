@@ -182,7 +182,7 @@ pub struct OrderPriceStatus {
     pub usable_until: Option<Timestamp>,
 }
 
-/// The limit over all orders, and what remains of it.
+/// The limit over all orders, and its remaining part.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderLimitStatus {
     /// The maximum bitcoin amount of all orders and open quotes together.

@@ -18,7 +18,7 @@ use crate::api::users::UserName;
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "ChangeKey")]
 pub struct KeyPatch {
-    /// What the key is for: 1 to 200 printable characters, as the name of a user.
+    /// The purpose of the key: 1 to 200 printable characters, as the name of a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Requests per minute, 1 to 1000000. `null` removes the limit of the key: the limit of the service applies.

@@ -1,4 +1,4 @@
-//! What an API key may do.
+//! The permissions of API keys.
 
 use poem_openapi::{Enum, NewType};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! The annotations of an order: a reference and metadata, which the client stores for its own use. Neither changes what the
-//! order buys.
+//! The annotations of an order: a reference and metadata, which the client stores for its own use. The annotations do not
+//! change the amounts of the order.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 

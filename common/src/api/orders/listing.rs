@@ -137,7 +137,7 @@ pub struct FoundOrders {
     pub orders: Vec<Order>,
 }
 
-/// Totals over orders, and what remains of the limit.
+/// Totals over orders, and the remaining limit.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OrderSummary {
     /// The number of orders.
@@ -146,7 +146,7 @@ pub struct OrderSummary {
     pub bitcoin_amount: Sats,
     /// The bitcoin amount that open quotes of the same owner reserve.
     pub reserved: Sats,
-    /// What remains of the limit. One limit applies to the orders and quotes of everybody together.
+    /// The remaining limit. One limit applies to the orders and quotes of everybody together.
     pub remaining: Sats,
     /// The maximum bitcoin amount of all orders and open quotes together.
     pub limit: Sats,

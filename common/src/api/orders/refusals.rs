@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Refused {
     pub reason: RefusalReason,
-    /// What remains of the limit. Present if the limit is the reason.
+    /// The remaining limit. Present if the limit is the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub remaining: Option<Sats>,
@@ -47,7 +47,7 @@ impl Refused {
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
 pub enum RefusalReason {
-    /// The order exceeds what remains of the limit.
+    /// The order exceeds the remaining limit.
     LimitExceeded,
     /// The key was used for a different order.
     KeyReused,

@@ -33,7 +33,7 @@ impl RetryAdvice {
 }
 
 /// Defines the codes. The doc comment of a code is its meaning on the reference page. Each line names the code, its text, its
-/// HTTP status, its title, the retry advice, and what the client should do.
+/// HTTP status, its title, the retry advice, and the recommended action of the client.
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $name:ident = $text:literal, $status:ident, $title:literal, $retry:ident, $action:literal;)+) => {
         /// The kind of a problem. Codes are stable, so clients should compare the code and nothing else.
@@ -95,24 +95,24 @@ codes! {
     /// The path does not exist, or no resource has this id or name. If the path does not exist, `subcode` is `unknown_path`.
     NotFound = "not_found", NOT_FOUND, "The resource does not exist",
         AfterChange, "Check the path and the id. `/docs` lists all paths.";
-    /// The path exists, but not with this method.
+    /// The path exists, but does not support the method of the request.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not support this method",
         AfterChange, "Use a method of the header `Allow`.";
     /// The body of the request did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive",
         AtOnce, "Send the whole request at once.";
-    /// The order or the quote would exceed the limit over all orders. `remaining_bitcoin` is what remains.
+    /// The order or the quote would exceed the limit over all orders. `remaining_bitcoin` is the remaining amount.
     LimitExceeded = "limit_exceeded", CONFLICT, "The limit of all orders is exceeded",
         AfterChange, "Request a smaller amount. The limit itself is a setting of the operator.";
     /// The reservation would exceed the cap of one quote, of one client, or of all quotes together.
     QuoteLimitExceeded = "quote_limit_exceeded", CONFLICT, "The quote exceeds what quotes may reserve",
         AfterChange,
         "Request a quote of at most `remaining_bitcoin`, wait until an open quote is used or expires, or place an order without a quote.";
-    /// The wallet has less money than the operation or the order takes from it. `balance` is what it has.
+    /// The balance of the wallet is less than the amount of the operation or of the order. `balance` is the current balance.
     InsufficientFunds = "insufficient_funds", CONFLICT, "The wallet has not enough money",
         AfterChange, "Send a smaller amount, or deposit money first.";
-    /// The wallet would have more money than a wallet may have: 18 digits, of which 4 are decimals, or 8 for bitcoin. `balance` is
-    /// what it has.
+    /// The balance of the wallet would be too high: a balance has at most 18 digits, of which 4 are decimals, or 8 for bitcoin.
+    /// `balance` is the current balance.
     BalanceOutOfRange = "balance_out_of_range", CONFLICT, "The balance of the wallet would be too high",
         AfterChange, "Send a smaller amount, or use another wallet.";
     /// Another user has the e-mail address. Addresses are compared without regard to case.
@@ -132,7 +132,7 @@ codes! {
     /// The host name of the request does not belong to this service.
     MisdirectedRequest = "misdirected_request", MISDIRECTED_REQUEST, "The host name does not belong to this service",
         AfterChange, "Use the address of the service. If the name is right, the operator adds it to `ALLOWED_HOSTS`.";
-    /// The body has a content type that the operation does not accept, or none.
+    /// The operation does not accept the content type of the body, or the request has no content type.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported",
         AfterChange, "Send JSON with the header `Content-Type: application/json`. `POST /place_order` also accepts a form \
             (`application/x-www-form-urlencoded`). The detail names the types that the operation accepts.";
@@ -158,7 +158,7 @@ codes! {
     /// An error in the service. The log of the service contains its cause under the `request_id`.
     Internal = "internal", INTERNAL_SERVER_ERROR, "An internal error",
         WithSameKey, "Report the `request_id` to the operator. A request that places no order and moves no money may be sent again.";
-    /// There is no price that may be used: the exchanges did not report one, or the last one is too old. No order was placed.
+    /// There is no price that may be used: the exchanges reported no price, or the last price is too old. No order was placed.
     PriceUnavailable = "price_unavailable", SERVICE_UNAVAILABLE, "There is no current price",
         AfterWait, "Wait for the next price.";
     /// The database cannot be reached or cannot write. No order was placed, and no money moved.
@@ -170,12 +170,14 @@ codes! {
     /// A service that the request needs did not respond. This request placed no order and moved no money.
     UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A required service cannot be reached",
         AfterWait, "Wait. An operator finds the missing service on the page of health-check.";
-    /// Too many requests are waiting in the service, so it refused this request. This request placed no order and moved no money.
+    /// Too many requests are waiting in the service, so the service refused this request. The request placed no order and moved
+    /// no money.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
         AfterWait, "Wait, longer after each attempt, and send fewer requests at once.";
     /// It is unknown whether the order was placed, whether a wallet was created or its money moved, or whether a user or an API key
     /// was changed: the connection or the database failed while the request was being stored. `idempotency_key` is the key of the
-    /// request. If `subcode` is `no_effect`, this request had no effect, and only an earlier request with the key may have had one.
+    /// request. If `subcode` is `no_effect`, this request had no effect, and only an earlier request with the key may have had
+    /// an effect.
     OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is unknown whether the request took effect",
         WithSameKey,
         "Send the same body again with the header `Idempotency-Key` set to `idempotency_key`, until the response has another code. \

@@ -37,7 +37,7 @@ impl Email {
     /// An address that was validated before, with its comparison key, such as the address of a stored user.
     pub fn from_parts(address: &str, comparison_key: &str) -> Self {
         let address: Arc<str> = address.into();
-        // Most addresses are in lower case, and then the key needs no memory of its own.
+        // Most addresses are in lower case. Then the key is not stored separately.
         let comparison_key = if *address == *comparison_key { Arc::clone(&address) } else { comparison_key.into() };
         Self { address, comparison_key }
     }

@@ -44,7 +44,7 @@ pub enum DirectoryError {
     KeyRevoked,
     #[error(transparent)]
     Call(CallError),
-    /// It is not known whether the request took effect. The error is that of the last attempt.
+    /// It is not known whether the request took effect. The error is the error of the last attempt.
     #[error("it is not known whether the request took effect")]
     OutcomeUnknown(#[source] CallError),
 }

@@ -46,7 +46,7 @@ pub(super) enum Timeout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
     Expired(Timeout),
-    /// No deadline expires before this time, whatever the connection does until then.
+    /// No deadline expires before this time, regardless of the activity until then.
     NextCheck(Instant),
 }
 

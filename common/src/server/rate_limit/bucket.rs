@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// One request, in the unit of [`Bucket::level`]: a limit of one request per minute drains one unit per nanosecond.
 const REQUEST: u64 = 60_000_000_000;
 
-/// What one instance may accept of the requests of a client.
+/// The number of requests of a client that one instance may accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
     /// The requests per minute at all instances together.

@@ -1,4 +1,4 @@
-//! Encrypted files: written to a temporary name, read back, and only then renamed.
+//! Encrypted files. A file is written under a temporary name, read back, and then renamed.
 //!
 //! The content is compressed before it is encrypted, because encrypted bytes cannot be compressed. `docs/backups.md` describes the format.
 
@@ -25,7 +25,7 @@ const OWNER_ONLY_FOLDER: u32 = 0o700;
 /// The end of the names of files that are being written.
 const PARTIAL: &str = ".partial";
 
-/// What was written to a file or read from it.
+/// The number of bytes that were written to a file or read from it, and their hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// The length of the content.
@@ -42,7 +42,7 @@ pub struct WrittenFile {
     pub bytes: u64,
 }
 
-/// Writes a new file. `write_content` writes the content. Under the name `target`, the file exists only if it is complete, on disk, and was
+/// Writes a new file. `write_content` writes the content. The file gets the name `target` when it is complete, on disk, and was
 /// read back. Fails if `target` exists.
 pub fn write_new(
     target: &Path,
@@ -63,7 +63,7 @@ pub fn write_new(
     let content = content.with_context(|| format!("{name} was not written"))?;
     let bytes = temporary.as_file().metadata()?.len();
     let verify = || {
-        // Without this, the file would be read from memory and not from the disk.
+        // Otherwise the file would be read from memory and not from the disk.
         let _ = fadvise(temporary.as_file(), 0, None, Advice::DontNeed);
         let read = BackupFile::open(temporary.path())?.read_all(key)?;
         ensure!(read == content, "its content is not what was written");
@@ -71,7 +71,7 @@ pub fn write_new(
     };
     verify().with_context(|| format!("{name} was not kept, because it cannot be read back"))?;
     place(temporary.path(), target)?;
-    // The file is now known under another name.
+    // The file now has another name, so the temporary name need not be deleted.
     let _ = temporary.into_temp_path().keep();
     Ok(WrittenFile { content, bytes })
 }
@@ -92,7 +92,7 @@ fn write_encrypted(
     Ok(content)
 }
 
-/// Gives a file that is on disk its final name. Fails if `target` exists.
+/// Renames a file that is on disk to its final name. Fails if `target` exists.
 pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
     let name = target.display();
     renameat_with(CWD, path, CWD, target, RenameFlags::NOREPLACE).map_err(|error| match io::Error::from(error) {
@@ -143,7 +143,8 @@ impl<'a> BackupFile<'a> {
         &self.preamble.header
     }
 
-    /// Passes the content to `read_content`, and then checks that it ends where the file ends. Returns the result of `read_content`.
+    /// Passes the content to `read_content`, and then checks that no bytes follow the content in the file. Returns the result
+    /// of `read_content`.
     pub fn read<T>(
         self,
         key: &BackupKey,
@@ -182,7 +183,7 @@ pub fn measure(file: File) -> io::Result<Content> {
     Ok(measured.finish().1)
 }
 
-/// Counts and hashes what is written to it or read from it.
+/// Counts and hashes the bytes that are written or read.
 struct Measured<T> {
     inner: T,
     digest: digest::Context,

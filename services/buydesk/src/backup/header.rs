@@ -19,7 +19,7 @@ const FORMAT: u16 = 1;
 /// Maximum length of the JSON document.
 const MAX_JSON_BYTES: usize = 16 * 1024;
 
-/// What a file contains.
+/// The kind of the content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentKind {
@@ -44,8 +44,8 @@ impl fmt::Display for ContentKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     pub content: ContentKind,
-    /// Of `Sqlite` the path of the file, of `Postgresql` the system identifier of the server and the name of the database, and of `Wal`
-    /// the name of the file of the log.
+    /// For `Sqlite`, the path of the file. For `Postgresql`, the system identifier of the server and the name of the database.
+    /// For `Wal`, the name of the file of the log.
     pub source: String,
     pub created_at: Timestamp,
     /// The version of the program that wrote the file.
@@ -59,7 +59,7 @@ pub struct Header {
 pub struct Preamble {
     pub header: Header,
     pub salt: [u8; SALT_BYTES],
-    /// The preamble as it is stored.
+    /// The stored bytes of the preamble.
     pub bytes: Vec<u8>,
 }
 

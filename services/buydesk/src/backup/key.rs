@@ -16,14 +16,14 @@ use ring::{
 };
 
 const KEY_BYTES: usize = 32;
-/// The length of the random value from which, with the key, the key of one file is derived.
+/// The length of the salt. The key of a file is derived from the key and a random salt.
 pub const SALT_BYTES: usize = 32;
 /// The first line of a key file.
 const FIRST_LINE: &str = "buydesk backup key 1";
 const OWNER_ONLY: u32 = 0o600;
 /// The permissions of users who neither own the file nor belong to its group.
 const OTHERS: u32 = 0o007;
-/// No key file is longer.
+/// Maximum length of a key file.
 const MAX_FILE_BYTES: u64 = 1024;
 const FILE_KEY: &[u8] = b"buydesk backup: key of a file";
 const KEY_ID: &[u8] = b"buydesk backup: id of a key";
@@ -33,7 +33,7 @@ const KEY_ID_BYTES: usize = 8;
 pub struct BackupKey([u8; KEY_BYTES]);
 
 impl BackupKey {
-    /// Makes a key and writes it to a new file, which only its owner may read. Returns the id of the key.
+    /// Creates a key and writes it to a new file, which only its owner may read. Returns the id of the key.
     pub fn create(path: &Path) -> anyhow::Result<String> {
         let key = Self(random()?);
         let name = path.display();
@@ -78,7 +78,7 @@ impl BackupKey {
         Ok(Self(key.with_context(|| format!("its second line is not {} hexadecimal digits", 2 * KEY_BYTES))?))
     }
 
-    /// Names the key without revealing it.
+    /// The id of the key. The key cannot be computed from it.
     pub fn id(&self) -> String {
         let mut id = [0; KEY_ID_BYTES];
         let derived = Salt::new(HKDF_SHA256, &[]).extract(&self.0);

@@ -1,4 +1,4 @@
-//! The first part of the content of a backup: what the database contained. It is encrypted with the rest.
+//! The first part of the content of a backup: a summary of the database. It is encrypted like the other parts.
 
 use std::io::{Read, Write};
 
@@ -11,8 +11,8 @@ const MAX_BYTES: u32 = 1024 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Of an SQLite database, what the backup contains. Of a PostgreSQL server, what its database contained when the backup began; the backup
-    /// also contains what was added while it was made.
+    /// For an SQLite database: the numbers and sums of the backup. For a PostgreSQL server: the numbers and sums when the
+    /// backup began; the backup also contains rows that were added while it was made.
     pub summary: DatabaseSummary,
     /// `None` for SQLite.
     pub server: Option<PostgresServer>,

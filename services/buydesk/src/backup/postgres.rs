@@ -27,7 +27,7 @@ use super::{
     report::{Restored, RestoredServer, RestoredState},
 };
 
-/// Backs up the server of the database into a new file in `folder`, while the product may use the database.
+/// Backs up the server of the database to a new file in `folder`. Services may use the database during the backup.
 pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result<MadeBackup> {
     let mut maintenance = PostgresMaintenance::connect(url).await?;
     let server = maintenance.server().await?;
@@ -51,7 +51,7 @@ pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result
     made
 }
 
-/// Which part of the write-ahead log is applied to a base backup.
+/// The part of the write-ahead log that is applied to a base backup.
 #[derive(Debug, Clone)]
 pub enum LogSource {
     /// Only the part in the base backup.
@@ -60,7 +60,8 @@ pub enum LogSource {
     Archive { folder: PathBuf, key_file: PathBuf, until: Option<Timestamp> },
 }
 
-/// Restores a backup as the data folder `target`, which must be empty or not exist. The server has completed its recovery and is stopped.
+/// Restores a backup as the data folder `target`, which must be empty or must not exist. Completes the recovery of the server,
+/// and stops the server.
 pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKey) -> anyhow::Result<Restored> {
     let name = target.display();
     ensure!(
@@ -72,7 +73,7 @@ pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKe
     check_log(backup, &log)?;
     let folder = folder_of(target);
     file::create_folder(folder)?;
-    // The folder gets its final name when the server has completed its recovery.
+    // The folder is renamed to its final name after the server has completed its recovery.
     let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);
     let work = work.with_context(|| format!("no folder can be created in {}", folder.display()))?;
     let data = fs::canonicalize(work.path())?.join("data");
@@ -110,7 +111,7 @@ pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKe
     Ok(Restored { summary, journal, server: Some(server) })
 }
 
-/// Checks what can be checked about the log before anything is unpacked.
+/// Checks the archive of the log before the backup is unpacked.
 fn check_log(backup: &Path, log: &LogSource) -> anyhow::Result<()> {
     let LogSource::Archive { folder, until, .. } = log else { return Ok(()) };
     ensure!(

@@ -1,4 +1,4 @@
-//! What the commands print.
+//! The output of the commands.
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::client::{VIOLATIONS_FOUND, describe_violation, journal_summary, print_line};
 
-/// The limit over all orders, and what remains of it.
+/// The limit over all orders, and its remaining part.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
     limit: Sats,
@@ -28,7 +28,7 @@ impl Limit {
     }
 }
 
-/// A backup that was made.
+/// The result of `buydesk backup`.
 pub struct BackupReport<'a> {
     pub path: &'a Path,
     pub header: &'a Header,
@@ -63,7 +63,7 @@ impl BackupReport<'_> {
     }
 }
 
-/// A backup that was decrypted completely.
+/// The result of `buydesk backup check`.
 pub struct CheckReport<'a> {
     pub path: &'a Path,
     pub header: &'a Header,
@@ -100,7 +100,7 @@ impl CheckReport<'_> {
 pub struct Restored {
     pub summary: DatabaseSummary,
     pub journal: JournalCheck,
-    /// What else to say about a restored PostgreSQL server.
+    /// Further text about a restored PostgreSQL server.
     pub server: Option<RestoredServer>,
 }
 
@@ -132,7 +132,7 @@ impl RestoredState {
     }
 }
 
-/// What to print about a restore.
+/// The result of a restore, for the output.
 pub struct RestoreReport<'a> {
     restored: Restored,
     file: &'a Path,
@@ -190,7 +190,7 @@ fn server_text(RestoredServer { version, state }: &RestoredServer, target: &Path
     )
 }
 
-/// The members that the documents of a backup and of a check have in common.
+/// The members that the JSON documents of a backup and of a check both have.
 fn described(header: &Header, content: &Content, summary: Option<&DatabaseSummary>) -> Value {
     json!({
         "content": header.content,
@@ -212,7 +212,7 @@ fn duration_document(duration: Duration) -> Value {
     json!(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// What a backup contains. The backup of a server also has what was added while it was made.
+/// Describes the content of a backup. The backup of a server also contains rows that were added while it was made.
 fn contents(header: &Header, summary: &DatabaseSummary) -> String {
     let prefix = if header.content == ContentKind::Postgresql { "At its start: " } else { "" };
     format!("{prefix}{}", rows(summary))

@@ -14,7 +14,7 @@ const DEFAULT_FOLDER: &str = "database/backups";
 /// The folder of the archive in the folder of backups.
 const WAL_FOLDER: &str = "wal";
 
-/// What `buydesk backup` and `buydesk restore` need.
+/// The settings of `buydesk backup` and `buydesk restore`.
 pub struct Settings {
     pub database_url: Secret,
     /// `BTC_LIMIT`, which applies if no operator has set a limit.

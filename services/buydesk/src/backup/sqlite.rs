@@ -21,11 +21,11 @@ use super::{
 
 const OWNER_ONLY_FILE: u32 = 0o600;
 
-/// Backs up the database file into a new file in `folder`, while the product may use the database.
+/// Backs up the database file to a new file in `folder`. A service may use the database during the backup.
 pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::Result<MadeBackup> {
     let name = database.display();
     ensure!(file::exists(database)?, "the database file {name} does not exist; DATABASE_URL names the database");
-    // The copy is not encrypted, so it is stored beside the database, and not beside the backups.
+    // The copy is not encrypted, so it is stored in the folder of the database, and not in the folder of the backups.
     let copy = tempfile::Builder::new().prefix(".buydesk-backup-").tempfile_in(folder_of(database));
     let copy = copy.with_context(|| format!("no copy can be created beside {name}"))?;
     let mut source = SqliteMaintenance::open(database).await?;
@@ -59,7 +59,7 @@ pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Re
     require_free(target)?;
     let folder = folder_of(target);
     file::create_folder(folder)?;
-    // A process that uses the database keeps its lock also if the file was deleted.
+    // A process that uses the database keeps its lock even if the file was deleted.
     let _lock = FileLock::acquire(target).await?;
     let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);
     let work = work.with_context(|| format!("no file can be created in {}", folder.display()))?;
@@ -99,7 +99,7 @@ fn unpack(backup: &Path, restored: &Path, key: &BackupKey) -> anyhow::Result<Man
     Ok(manifest)
 }
 
-/// Checks that neither the file nor the files that SQLite creates beside it exist.
+/// Checks that the file does not exist, and that no file that SQLite creates for it exists.
 fn require_free(target: &Path) -> anyhow::Result<()> {
     let name = target.display();
     ensure!(

@@ -2,8 +2,8 @@
 //! age and Tink use too.
 //!
 //! Each chunk is encrypted and authenticated by ChaCha20-Poly1305. Its nonce contains its position, and whether it is the last chunk.
-//! So a chunk that was changed, moved, added or left out does not decrypt, and neither does a file that was cut off. The key is used for
-//! one file only, so no nonce occurs twice.
+//! Decryption therefore fails if a chunk was changed, moved, added or removed, and if the file was truncated. The key is used
+//! for one file only, so no nonce occurs twice.
 
 use std::{
     fmt, io,
@@ -12,7 +12,7 @@ use std::{
 
 use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 
-/// The length of each chunk but the last, before it is encrypted.
+/// The length of each chunk before it is encrypted. The last chunk may be shorter.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 /// The length of the authentication tag of each chunk.
 const TAG_BYTES: usize = 16;
@@ -21,7 +21,7 @@ const SEALED_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 /// Why a chunk does not decrypt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// The bytes of a chunk, or of what precedes the first chunk, are not those that were written.
+    /// The bytes of a chunk, or the bytes before the first chunk, have changed.
     Changed { chunk: u64 },
     /// The file ends before its last chunk.
     CutOff { chunks: u64 },
@@ -41,7 +41,7 @@ impl fmt::Display for Damage {
 
 impl std::error::Error for Damage {}
 
-/// Whether a chunk is the last one of its stream.
+/// Whether a chunk is the last chunk of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
     Inner,
@@ -56,16 +56,17 @@ fn nonce_of(chunk: u64, position: Position) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-/// Encrypts what is written to it. [`finish`](Self::finish) writes the last chunk.
+/// Encrypts the bytes that are written to it. [`finish`](Self::finish) writes the last chunk.
 pub struct SealingWriter<W> {
     inner: W,
     key: LessSafeKey,
     /// Authenticated with each chunk.
     context: Vec<u8>,
-    /// At most one chunk. A full chunk stays here until more bytes show that it is not the last one.
+    /// At most one chunk. A full chunk stays here until further bytes show that it is not the last chunk.
     pending: Vec<u8>,
     chunk: u64,
-    /// Whether a write has failed. Nothing is written after that: the compression tries again when it is dropped.
+    /// Whether a write has failed. After a failure, nothing is written: when the compressing writer is dropped, it tries to
+    /// write again.
     has_failed: bool,
 }
 
@@ -112,8 +113,8 @@ impl<W: Write> Write for SealingWriter<W> {
     }
 }
 
-/// Decrypts what [`SealingWriter`] wrote. Every byte that it returns is authenticated. The end is authenticated too: a stream that was
-/// cut off ends with an error.
+/// Decrypts the output of [`SealingWriter`]. Every byte that it returns is authenticated. The end is authenticated too: a
+/// truncated stream ends with an error.
 pub struct OpeningReader<R> {
     inner: R,
     key: LessSafeKey,

@@ -18,7 +18,8 @@ use super::{
 /// The end of the names of archived files.
 const EXTENSION: &str = "encrypted";
 
-/// Stores the file of the log at `path`. Does nothing if the archive has it already. Fails if the archive has another file of this name.
+/// Stores the file of the log at `path` in the archive. Does nothing if the archive already contains this file. Fails if the
+/// archive contains a different file with this name.
 pub fn archive(path: &Path, folder: &Path, key: &BackupKey) -> anyhow::Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| is_log_name(name));
     let name = name.with_context(|| format!("{} is not a file of a write-ahead log", path.display()))?;

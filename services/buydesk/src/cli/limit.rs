@@ -6,7 +6,7 @@ use super::plain_number;
 
 #[derive(Debug, Subcommand)]
 pub enum LimitCommand {
-    /// Show the limit, what remains of it, and its changes.
+    /// Show the limit, its remaining part, and its changes.
     Show,
     /// Set the limit for every instance, at once. From then on, the setting `BTC_LIMIT` has no effect.
     Set(SetLimitArgs),

@@ -98,7 +98,7 @@ async fn list_keys(client: &ApiClient, user: Option<&UserReference>, json: bool)
     })
 }
 
-/// The state of the user for a table. Active if it cannot be read, so that the table shows what is known of the keys. JSON does not
+/// The state of the user for a table. Active if the user cannot be read, so that the table still shows the keys. JSON does not
 /// contain the state.
 async fn shown_state(client: &ApiClient, user: UserId, json: bool) -> UserState {
     if json {

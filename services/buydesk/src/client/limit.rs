@@ -41,7 +41,7 @@ pub async fn run_limit_command(client: &ApiClient, command: LimitCommand, json: 
     response.print(json, describe)
 }
 
-/// The limit, what remains of it, and the table of changes.
+/// The limit, its remaining part, and the table of changes.
 fn describe(limit: &OrderLimit) -> String {
     let OrderLimit { bitcoin_amount, reserved, remaining, .. } = limit;
     let source = match limit.source {

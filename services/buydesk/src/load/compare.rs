@@ -104,7 +104,7 @@ pub fn read_report(file: &Path) -> anyhow::Result<LoadReport> {
         not_readable(format!("The report {shown} cannot be read: {}.", describe_file_error(file, &error)))
     })?;
     let report: LoadReport = serde_json::from_slice(&text).map_err(|error| {
-        // A position in a file that is no JSON, such as a page with charts, helps nobody.
+        // If the file is not JSON, such as a page with charts, the position of the error is not useful.
         let why = if error.is_data() { format!(": {error}") } else { String::new() };
         not_readable(format!("{shown} is no report of `buydesk load` in JSON{why}."))
     })?;

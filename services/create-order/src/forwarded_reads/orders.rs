@@ -111,7 +111,7 @@ impl ForwardedOrders {
         self.0.forward(request).await
     }
 
-    /// Returns the number and the bitcoin total of the orders that the caller may see, and what remains of the limit. Answered
+    /// Returns the number and the bitcoin total of the orders that the caller may see, and the remaining limit. Answered
     /// by fetch-orders.
     #[oai(path = "/api/v1/orders/summary", method = "get", operation_id = "order_summary")]
     async fn order_summary(

@@ -19,7 +19,7 @@ use common::{
 
 use crate::price_reader::PriceReader;
 
-/// What prevents create-order from pricing an order.
+/// The reasons why create-order cannot price an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LocalFault {
     None,

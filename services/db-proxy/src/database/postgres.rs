@@ -76,7 +76,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 #[derive(Clone)]
 pub struct PostgresDatabase {
     pub writer: PgPool,
-    /// For the writer of wallets, which commits beside the writer of orders.
+    /// For the writer of wallets, which commits at the same time as the writer of orders.
     pub wallet_writer: PgPool,
     pub readers: PgPool,
     /// For the writes of courses, for retention, and for the checks of the clock and of durability.

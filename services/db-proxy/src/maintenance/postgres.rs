@@ -1,4 +1,4 @@
-//! A PostgreSQL server beside the service that uses it.
+//! A PostgreSQL server that a service uses at the same time.
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! An SQLite file beside the service that uses it.
+//! An SQLite file that a service uses at the same time.
 
 use std::path::Path;
 

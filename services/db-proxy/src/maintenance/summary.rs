@@ -1,4 +1,4 @@
-//! What a database contains: the numbers and sums that a backup states and that a restored database must have.
+//! Summarizes a database: the numbers and sums that a backup states and that a restored database must have.
 
 use common::{
     money::{Currency, Sats},
@@ -36,7 +36,7 @@ pub(super) const WALLET_TOTALS: &str = "
     group by currency
     order by currency";
 
-/// What a database contains.
+/// The numbers and sums of a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseSummary {
     pub orders: i64,
@@ -67,8 +67,8 @@ pub struct WalletTotal {
 }
 
 impl DatabaseSummary {
-    /// Reads the summary from the row of [`SUMMARY`] and the rows of [`WALLET_TOTALS`]. Fails with [`DatabaseError::InvalidRow`] if
-    /// the stored totals are not those of the orders.
+    /// Reads the summary from the row of [`SUMMARY`] and the rows of [`WALLET_TOTALS`]. Fails with
+    /// [`DatabaseError::InvalidRow`] if the stored totals differ from the totals of the orders.
     pub(super) fn from_rows<R: DatabaseRow>(row: &R, wallet_rows: &[R]) -> Result<Self, DatabaseError> {
         let sats = |column| decode(column, Sats::new(row.value(column)?));
         let (orders, newest): (i64, i64) = (row.value("orders")?, row.value("newest_seq")?);

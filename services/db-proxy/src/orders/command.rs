@@ -127,7 +127,7 @@ impl QuoteCaps {
 /// The caps because of which a quote was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapsExceeded {
-    /// What remains of the limit over all orders, if the quote exceeds the limit too.
+    /// The remaining limit over all orders, if the quote exceeds the limit too.
     pub remaining_limit: Option<Sats>,
     /// Every cap that the quote exceeds, at least one.
     pub caps: Vec<ExceededCap>,

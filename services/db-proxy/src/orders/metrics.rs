@@ -19,7 +19,7 @@ struct CurrencyLabel {
     currency: String,
 }
 
-/// The orders that this process placed, by currency; the limit, what remains of it, and the part that open quotes reserve.
+/// The orders that this process placed, by currency; the limit, its remaining part, and the part that open quotes reserve.
 #[derive(Clone)]
 pub struct OrderMetrics {
     limit: ExactGauge<8>,
@@ -58,7 +58,7 @@ impl OrderMetrics {
             "The maximum bitcoin amount of all orders and open quotes together",
             new.limit.clone(),
         );
-        metrics.register("limit_remaining_bitcoin", "What remains of the limit", new.remaining.clone());
+        metrics.register("limit_remaining_bitcoin", "The remaining limit", new.remaining.clone());
         metrics.register(
             "limit_reserved_bitcoin",
             "The part of the limit that open quotes reserve",

@@ -248,13 +248,13 @@ impl OrderRoutes {
         Ok(Json(order.filter(|order| owner.0.selects(order.user_id)).ok_or(Error::OrderNotFound)?))
     }
 
-    /// Returns the totals over the orders and quotes of all owners, and what remains of the limit.
+    /// Returns the totals over the orders and quotes of all owners, and the remaining limit.
     #[oai(path = "/summary", method = "get", operation_id = "summary")]
     async fn summary(&self, caller: HistoryReader) -> Result<Json<OrderSummary>, Problem> {
         self.summary_v2(caller, Query(OwnerFilter::Everybody)).await
     }
 
-    /// Returns the totals over the orders and quotes of the owner, and what remains of the limit. All owners share
+    /// Returns the totals over the orders and quotes of the owner, and the remaining limit. All owners share
     /// the limit.
     #[oai(path = "/v2/summary", method = "get", operation_id = "summary_v2")]
     async fn summary_v2(

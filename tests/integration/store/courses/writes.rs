@@ -112,8 +112,8 @@ async fn random_requests_are_stored_as_expected(stack: Stack) {
     }
 }
 
-/// All observations have different times and values. The newest observation of a series becomes its current course, in whatever
-/// order the observations arrive.
+/// All observations have different times and values. The newest observation of a series becomes its current course, even if the
+/// observations arrive in another order.
 async fn concurrent_writers_leave_one_current_course(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];

@@ -165,8 +165,8 @@ impl ClientAllowance {
         Some(self.allowed(now))
     }
 
-    /// The decision about a request that was just taken from the allowance. What remains is an estimate: other instances may have
-    /// used some of it since the last draw.
+    /// The decision about a request that was just taken from the allowance. The remaining number is an estimate: other
+    /// instances may have used some of it since the last draw.
     fn allowed(&self, now: Instant) -> Decision {
         let remaining = self.allowance.saturating_add(self.remaining).min(self.limit.saturating_sub(1));
         let reset = self.next_draw_at.filter(|_| remaining == 0).map_or(Duration::ZERO, |at| at.duration_since(now));

@@ -9,7 +9,7 @@ use crate::server::rate_limit::client_states::ClientId;
 /// Counts the use of each client at all instances.
 #[async_trait]
 pub(crate) trait AllowanceStore: Send + Sync {
-    /// Takes requests from what remains of the limit of a client.
+    /// Takes requests from the remaining limit of a client.
     async fn draw(&self, key: StoreKey, request: &DrawRequest) -> Result<Draw, StoreError>;
 
     /// Registers this instance for some seconds, and returns the number of registered instances.

@@ -21,7 +21,7 @@ impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = new_key(&folder, "backup.key");
-        // Does not become short by compression.
+        // Random bytes, which compression does not shorten.
         let content = (0..6_000_u32).flat_map(|_| random::<32>().unwrap()).collect();
         let fixture = Self { folder, key, content };
         fixture.write().unwrap();
@@ -36,7 +36,7 @@ impl Fixture {
         write_new(&self.path(), header(&self.key), &self.key, |writer| Ok(writer.write_all(&self.content)?))
     }
 
-    /// The error of reading the file after it was replaced by `bytes`.
+    /// Replaces the file by `bytes`, and returns the error of reading it.
     #[track_caller]
     fn error_for(&self, bytes: &[u8]) -> String {
         fs::write(self.path(), bytes).unwrap();

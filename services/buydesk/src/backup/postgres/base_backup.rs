@@ -27,7 +27,7 @@ const PARAMETERS: [(&str, &str); 9] = [
     ("sslkey", "PGSSLKEY"),
 ];
 
-/// A base backup that can be made.
+/// A command that makes a base backup.
 pub struct BaseBackup {
     command: Command,
 }
@@ -49,7 +49,7 @@ impl BaseBackup {
         let messages = read_messages(stderr);
         let copied = io::copy(&mut stdout, writer);
         if copied.is_err() {
-            // The program would wait for ever for somebody who reads its output.
+            // Otherwise the program would wait forever, because its output is not read.
             let _ = child.kill();
         }
         drop(stdout);
@@ -67,7 +67,8 @@ impl BaseBackup {
     }
 }
 
-/// The variables of libpq for a URL. Unlike the arguments of a program, other users of the machine do not see them.
+/// The environment variables of libpq for a URL. Other users of the machine do not see them. They could see the arguments of
+/// the program.
 fn connection_variables(url: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
     // The error must not show the URL, which may contain a password.
     let url = Url::parse(url).map_err(|error| anyhow!("DATABASE_URL cannot be parsed: {error}"))?;

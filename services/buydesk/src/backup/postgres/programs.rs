@@ -1,4 +1,4 @@
-//! The programs of PostgreSQL. Debian installs each version in a folder of its own outside PATH.
+//! The programs of PostgreSQL. Debian installs each version in a separate folder outside PATH.
 
 use std::{
     env,
@@ -21,7 +21,7 @@ pub struct ServerPrograms {
 }
 
 impl ServerPrograms {
-    /// Finds the programs of this major version, which must be that of the server whose backup is restored.
+    /// Finds the programs of this major version. It must be the major version of the server in the backup.
     pub fn find(version: i32) -> anyhow::Result<Self> {
         let package = format!("postgresql-{version}");
         let postgres = find_program("postgres", version, &package)?;
@@ -31,7 +31,7 @@ impl ServerPrograms {
             "the backup is of PostgreSQL {version}, and {} is PostgreSQL {found}; install the Debian package {package}",
             postgres.display()
         );
-        // The folder of `postgres` is not the folder in PATH if that is a link.
+        // If the program in PATH is a link, `postgres` is in another folder.
         let folder = postgres.canonicalize()?.parent().map(Path::to_owned).unwrap_or_default();
         let verify_backup = folder.join("pg_verifybackup");
         ensure!(
@@ -71,7 +71,7 @@ fn major_version_of(program: &Path) -> anyhow::Result<i32> {
 pub fn read_messages(mut stderr: ChildStderr) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut text = String::new();
-        // What was read before an error is kept.
+        // If reading fails, returns the text that was read before the error.
         let _ = stderr.read_to_string(&mut text);
         text
     })

@@ -26,7 +26,7 @@ pub fn unpack(backup: &Path, data: &Path, key: &BackupKey) -> anyhow::Result<(Ma
         extract(reader, data)?;
         Ok((manifest, programs))
     })?;
-    // The log is checked when it is applied.
+    // The log is not checked here, because it is checked when it is applied.
     let mut verify = Command::new(&programs.verify_backup);
     verify.args(["--no-parse-wal", "--quiet"]).arg(data).env("LC_MESSAGES", "C").stdin(Stdio::null());
     let output = verify.output().context("pg_verifybackup cannot be started")?;

@@ -1,5 +1,5 @@
-//! A server that completes its recovery and is checked. Only this process can connect to it: it listens on a socket in a folder that
-//! other users cannot enter.
+//! A server that is started to complete a recovery and to check the database. Only this process can connect to it: it listens
+//! on a socket in a folder that other users cannot enter.
 
 use std::{
     fs::{self, File},
@@ -24,8 +24,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How many of the last lines of the server's log an error shows.
 const SHOWN_LINES: usize = 8;
 const PORT: &str = "5432";
-/// These replace the settings of the server that was backed up. During the recovery nobody can connect, so the settings that a standby must
-/// share with its primary do not matter. The archive is not changed, because another server may write to it.
+/// These settings replace the settings of the server that was backed up. During the recovery, no client can connect, so the
+/// settings that a standby must share with its primary do not matter. The archive is not changed, because another server may
+/// write to it.
 const SETTINGS: [&str; 10] = [
     "listen_addresses=",
     "hot_standby=off",
@@ -156,7 +157,7 @@ impl Drop for TemporaryServer {
     }
 }
 
-/// The time as the setting accepts it. When the server reads its settings, it does not know the letter Z of RFC 3339 yet.
+/// The time in the format of the setting. The setting does not accept the letter Z of RFC 3339.
 fn target_time(time: Timestamp) -> String {
     time.to_datetime().format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
 }

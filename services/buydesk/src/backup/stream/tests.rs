@@ -16,7 +16,7 @@ fn seal(plain: &[u8]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// The content, or the damage that is found.
+/// Decrypts a stream. Returns the content, or the detected damage.
 fn open(sealed: &[u8]) -> Result<Vec<u8>, Damage> {
     open_with(sealed, key(1), b"context")
 }

@@ -27,7 +27,7 @@ fn archived_file_is_fetched_and_an_identical_one_is_accepted_again() {
     fs::write(&log, vec![8; 200_000]).unwrap();
     assert!(archive().unwrap_err().contains("the archive has another file"));
 
-    // A file under the name of another one is not used.
+    // A file with the name of another file is not used.
     let archived = path_in_archive(&archive_folder, NAME);
     fs::copy(&archived, path_in_archive(&archive_folder, "000000010000000000000004")).unwrap();
     let error = fetch("000000010000000000000004").unwrap_err();

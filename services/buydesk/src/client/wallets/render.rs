@@ -97,7 +97,7 @@ pub struct ShownTransfer {
     currency: Currency,
     amount: Money,
     from_balance: Money,
-    /// Absent if the wallet belongs to somebody else.
+    /// Absent if the wallet belongs to another owner.
     to_balance: Option<Money>,
     created_at: Timestamp,
 }

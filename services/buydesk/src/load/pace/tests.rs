@@ -69,7 +69,7 @@ async fn open_model_shows_a_stall_in_every_request_that_was_due_during_the_stall
         schedule,
         Schedule { planned: 300, sent: 300, max_lateness_us: schedule.max_lateness_us, ..Schedule::default() }
     );
-    // 100 requests were due during the stall. The last ones waited only some milliseconds.
+    // 100 requests were due during the stall. The last requests waited only some milliseconds.
     let (all, half) =
         (slower_than(&recording, Duration::from_millis(5)), slower_than(&recording, Duration::from_millis(500)));
     assert!((98..=101).contains(&all), "{all}");
@@ -97,7 +97,8 @@ async fn requests_beyond_the_maximum_in_flight_are_late_and_their_latency_counts
     let Results { recording, schedule } = open_results(100, 10).await;
     let Schedule { planned, sent, late, waited_for_slot, not_sent, max_lateness_us } = schedule;
     assert_eq!((planned, sent, not_sent), (300, 300, 0));
-    // Of the 100 requests that were due during the stall, 10 were sent at once. The last of the others was sent when it was due.
+    // Of the 100 requests that were due during the stall, 10 were sent at once. The last of the other requests was sent when it
+    // was due.
     assert!((87..=91).contains(&late), "{late}");
     assert!(waited_for_slot >= 1, "{waited_for_slot}");
     assert!((880_000..=920_000).contains(&max_lateness_us), "{max_lateness_us}");

@@ -221,7 +221,7 @@ fn pair(chart_label: &str, chart: &str, table_label: &str, table: &str) -> Strin
     format!("<div class=\"pair\">\n{chart}{table}</div>\n")
 }
 
-/// What may be wider or higher than its place can be scrolled, also with the keyboard.
+/// Elements that may not fit can be scrolled, also with the keyboard.
 fn scrollable(label: &str, class: &str, content: &str) -> String {
     format!("<div class=\"{class}\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">\n{content}</div>\n")
 }

@@ -108,7 +108,7 @@ fn only_complete_buckets_are_aggregated_in_steps_of_limited_size() {
     // The minute of the newest course is not complete.
     assert_eq!(until(progress(minutes(5), time_at(minutes(5).micros() + 1), Some(minutes(5)))), None);
     assert_eq!(until(progress(minutes(5), minutes(7), Some(minutes(5)))), Some(minutes(7)));
-    // A gap of years without courses needs no steps of its own.
+    // A gap of years without courses needs no steps.
     let first = minutes(29_000_000);
     assert_eq!(until(progress(time_at(0), minutes(29_000_007), Some(first))), Some(minutes(29_000_007)));
     assert_eq!(until(progress(time_at(0), minutes(29_900_000), Some(first))), Some(minutes(29_000_060)));

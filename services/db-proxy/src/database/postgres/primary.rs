@@ -32,7 +32,7 @@ pub(super) const HOST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause between two searches.
 const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// A primary that is temporarily read-only is accepted.
@@ -49,7 +49,7 @@ pub(super) struct Timeline {
     pub number: i64,
 }
 
-/// What a server reports about itself.
+/// The state that a server reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ServerState {
     pub in_recovery: bool,
@@ -83,7 +83,7 @@ impl ServerState {
     }
 }
 
-/// The hosts, and what is known about them. All pools of a database share it.
+/// The hosts, and the results of their last checks. All pools of a database share it.
 pub struct Primary {
     hosts: Vec<PgConnectOptions>,
     pools: Mutex<Vec<PgPool>>,

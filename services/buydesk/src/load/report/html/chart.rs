@@ -24,7 +24,7 @@ const X_LABELS: usize = 6;
 pub enum Scale {
     /// From zero to the highest value.
     Linear,
-    /// From the power of ten below the lowest value to the one above the highest.
+    /// From the power of ten below the lowest value to the power of ten above the highest value.
     Logarithmic,
 }
 
