@@ -15,7 +15,7 @@ pub struct Config {
     pub operator_token: Option<Secret>,
     pub alerts: AlertConfig,
     pub history: HistoryConfig,
-    /// What is requested to find out whether nginx answers. Empty if there is no nginx.
+    /// The addresses of nginx that are probed. Empty if there is no nginx.
     pub nginx_addresses: Vec<Url>,
 }
 

@@ -125,7 +125,7 @@ impl Service for App {
         self.server.address()
     }
 
-    /// health-check needs no other component: it is ready although nginx or all services are missing.
+    /// health-check needs no other component. It is ready even if nginx or all services are missing.
     fn readiness(&self) -> ReadinessCheck {
         self.nginx.readiness_check()
     }

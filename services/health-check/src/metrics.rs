@@ -125,7 +125,7 @@ impl HealthMetrics {
     }
 }
 
-/// Replaces the names. Returns those that the new ones do not contain.
+/// Replaces the names. Returns the old names that are not among the new names.
 fn replace_names(names: &Mutex<BTreeSet<String>>, new: impl Iterator<Item = String>) -> Vec<String> {
     let new = new.collect();
     let mut current = names.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,7 @@ use url::Url;
 const MAX_ADDRESSES: usize = 8;
 /// The deadline of a probe, with the connection. It is shorter than the deadline of the readiness check of health-check.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
-/// What is requested at an address without a path. nginx itself answers it (`deployment/nginx/conf/paths.conf`).
+/// The path of the request if an address has no path. nginx itself answers it (`deployment/nginx/conf/paths.conf`).
 const DEFAULT_PATH: &str = "/livez";
 
 /// Reads `NGINX_URL`: the addresses of nginx, without duplicates.
