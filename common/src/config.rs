@@ -109,7 +109,7 @@ impl Env {
         Ok(env)
     }
 
-    /// Only the variables of a settings file. [`Env::finish`] reports the lines that cannot be parsed.
+    /// Reads only a settings file, without the variables of the environment. [`Env::finish`] reports the lines that cannot be parsed.
     pub fn from_file(settings_file: &SettingsFile) -> anyhow::Result<Self> {
         let EnvFile { values: file, warnings, invalid_lines } = settings_file.read_at_start()?;
         let values = Values { file, ..Values::default() };

@@ -86,7 +86,7 @@ pub struct LiveSetting {
 /// How the values of a setting are shown in logs and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Display {
-    /// As text. If the setting is not set, the default in `.env.example` is shown.
+    /// The value is shown as text. If the setting is not set, the default in `.env.example` is shown.
     Text,
     /// Like `Text`, but the default depends on other settings and is not shown.
     TextWithoutDefault,

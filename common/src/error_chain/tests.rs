@@ -30,7 +30,7 @@ fn causes_are_separated_by_colons() {
 fn repeated_cause_is_written_once() {
     let redis = outer("Redis is unavailable", redis::RedisError::from(refused()));
     assert_eq!(format_chain(&redis), "Redis is unavailable: the connection was refused");
-    // As tungstenite words a broken connection.
+    // The text of tungstenite for a broken connection.
     let socket = outer("WebSocket protocol error: the connection was reset", "the connection was reset");
     assert_eq!(format_chain(&socket), "WebSocket protocol error: the connection was reset");
 }

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::paths::folder_of;
 
-/// Watches the folder of a file, because editors replace a file by another one of the same name. If the file is a symbolic link, also
-/// watches the folder of its target. Kubernetes replaces a mounted file by changing the link `..data` beside it.
+/// Watches the folder of a file, because editors replace a file by a new file with the same name. If the file is a symbolic
+/// link, also watches the folder of its target. Kubernetes replaces a mounted file by changing the link `..data` beside it.
 pub(super) struct FileWatcher {
     changed: Arc<Notify>,
     /// Ends the watch when it is dropped.

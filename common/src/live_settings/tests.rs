@@ -82,7 +82,7 @@ async fn one_invalid_value_refuses_the_whole_change() {
         "RATE_LIMIT_PER_MINUTE=20\nQUOTE_HOLD_SECS=0\n",
         "RATE_LIMIT_PER_MINUTE=-1\n",
         "RATE_LIMIT_PER_MINUTE=20\nLOG_LEVEL=loud\n",
-        // Not live, but the next start would fail.
+        // This setting is not live, but with this value the next start would fail.
         "RATE_LIMIT_PER_MINUTE=20\nMAX_CONNECTIONS=0\n",
         "RATE_LIMIT_PER_MINUTE=20\nnot a setting\n",
     ] {

@@ -42,10 +42,11 @@ struct LoggedOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lines {
     All,
-    /// Only failures. Calls between services and requests to simulated exchanges are routine. If a request of a user caused a call, the
-    /// request of the user has a line. Health and prices are read every few seconds by the status page and monitors.
+    /// Only failed requests have a line. Calls between services and requests to simulated exchanges are routine. If a request
+    /// of a user caused a call, the request of the user has a line. Health and prices are read every few seconds by the status
+    /// page and monitors.
     Failures,
-    /// No request. Probes and collectors of metrics send requests for the operation at regular intervals.
+    /// No request has a line. Probes and collectors of metrics send requests for the operation at regular intervals.
     None,
 }
 

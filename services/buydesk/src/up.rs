@@ -1,4 +1,4 @@
-//! `buydesk up`: runs all services in this process. Each service listens on its own port and calls the others by their
+//! `buydesk up`: runs all services in this process. Each service listens on its own port and calls the other services by their
 //! addresses.
 
 mod messages;

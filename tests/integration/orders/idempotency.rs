@@ -72,7 +72,7 @@ async fn key_reused_for_other_order_is_refused(stack: Stack) {
         let problem = refused.problem(422, "idempotency_key_reused");
         assert_eq!(problem["errors"][0]["field"], "Idempotency-Key");
     }
-    // An invalid order is reported as invalid, whatever its key.
+    // An invalid order is reported as invalid even if its key was used.
     platform.place_with_key("a-key", order("EUR", "-1")).await.invalid_fields(&["amount"]);
     assert_eq!(platform.place_with_key("a-key", order("EUR", "69")).await.json(201), first);
     // Keys are case-sensitive.

@@ -185,6 +185,6 @@ async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
         (platform.place(order("EUR", "69")).await.status == 503).then_some(())
     })
     .await;
-    // A replay is returned whatever the age of the price.
+    // A replay is returned even if the price is too old.
     platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
 }

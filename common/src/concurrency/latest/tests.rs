@@ -38,7 +38,7 @@ fn older_document_is_rejected_until_the_stored_document_expires() {
     let third = note(second.value().as_of, "third");
     assert_eq!(latest.replace_if_newer(third.clone(), now), third);
     assert_eq!(latest.current(now), Some(third.clone()));
-    // An expired document is not returned and can be replaced by an older one.
+    // An expired document is not returned and can be replaced by an older document.
     let end = third.value().expires_at();
     assert_eq!(latest.current(end), None);
     assert_eq!(latest.replace_if_newer(first.clone(), end), first);

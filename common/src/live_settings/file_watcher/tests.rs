@@ -25,7 +25,7 @@ async fn written_replaced_and_deleted_file_is_noticed() {
     let (folder, file, watcher) = watched();
     fs::write(&file, "A=2\n").unwrap();
     assert!(is_noticed(&watcher).await);
-    // As editors do.
+    // Editors replace a file in this way.
     let new = folder.path().join("new");
     fs::write(&new, "A=3\n").unwrap();
     fs::rename(&new, &file).unwrap();
@@ -42,7 +42,7 @@ async fn written_replaced_and_deleted_file_is_noticed() {
 async fn new_target_of_link_is_noticed() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
-    // As Kubernetes mounts a ConfigMap.
+    // Kubernetes mounts a ConfigMap in this way.
     for version in ["..1", "..2"] {
         fs::create_dir(path(version)).unwrap();
         fs::write(path(version).join("settings.env"), version).unwrap();

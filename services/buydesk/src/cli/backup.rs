@@ -69,8 +69,8 @@ pub enum BackupCommand {
 pub struct RestoreArgs {
     /// The backup file.
     pub file: PathBuf,
-    /// The file or folder to create. Of SQLite, the default is the file of `DATABASE_URL`. Of PostgreSQL, it is a data folder, which has no
-    /// default.
+    /// The file or folder to create. For SQLite, the default is the file of `DATABASE_URL`. For PostgreSQL, it is a data
+    /// folder, and there is no default.
     #[arg(long, value_name = "PATH")]
     pub to: Option<PathBuf>,
     /// Restore the state of this time, such as 2026-01-02T03:04:05Z. Only PostgreSQL. By default, every transaction in the archive is

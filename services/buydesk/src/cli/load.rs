@@ -110,8 +110,8 @@ pub enum CheckScope {
 /// The options of every kind of load.
 #[derive(Debug, Clone, Args)]
 pub struct LoadOptions {
-    /// Closed model: number of connections, each of which sends its next request when it has the response to the last one. The
-    /// default is 16.
+    /// Closed model: number of connections, each of which sends its next request when it has received the response to its last
+    /// request. The default is 16.
     #[arg(
         short, long, value_name = "N", conflicts_with = "rate", allow_negative_numbers = true,
         value_parser = whole_number(1..=100_000_u32)

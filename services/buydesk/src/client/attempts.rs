@@ -32,7 +32,7 @@ impl ChangeKey {
 /// The sentences about the outcome of a change whose attempts failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OutcomeTexts {
-    /// The change was certainly not made, such as `No order was placed`. Without a full stop.
+    /// States that the change was certainly not made, such as `No order was placed`, without a full stop.
     pub(super) not_made: &'static str,
     /// A request of this command may have made the change.
     pub(super) unknown: &'static str,

@@ -29,7 +29,8 @@ const RETRY_AFTER: &str = "retry_after_secs";
 /// The effect of a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The service refused the request and stated why. The request is not sent again. Also of an error without a request.
+    /// The service refused the request and stated why. The request is not sent again. Errors without a request have this value
+    /// too.
     Refused,
     /// The request had no effect. If it was a request for an order, the service did not look up its key, so an earlier request may
     /// have placed the order.

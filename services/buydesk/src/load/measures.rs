@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "model", rename_all = "lowercase")]
 pub enum Model {
-    /// Each connection sends its next request when it has the response to the last one.
+    /// Each connection sends its next request when it has received the response to its last request.
     Closed { connections: u32 },
     /// Each request is sent when it is due.
     Open { rate_per_second: u32, max_in_flight: u32 },

@@ -1,9 +1,9 @@
-//! Sends the requests of a load at the right times.
+//! Sends the requests of a load at their scheduled times.
 //!
-//! In the closed model, each connection sends its next request when it has the response to the last one. A stall of the platform
-//! then also stops the requests, and only one request of each connection is slow. In the open model, requests are sent at fixed
-//! times, and the latency counts from the time at which the request was due. So a stall increases the latency of every request that was
-//! due during the stall.
+//! In the closed model, each connection sends its next request when it has received the response to its last request. A stall
+//! of the platform then also stops the requests, and only one request of each connection is slow. In the open model, requests
+//! are sent at scheduled times, and the latency counts from the time at which the request was due. A stall therefore increases
+//! the latency of every request that was due during the stall.
 
 use std::{
     sync::{

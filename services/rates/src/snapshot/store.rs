@@ -47,7 +47,7 @@ impl SnapshotStore {
     }
 
     /// Replaces the newest snapshot, unless `snapshot` is older. After a reconnection, an older snapshot may arrive. A snapshot
-    /// of price-cache-proxy counts as newer than a snapshot of the database, whatever their times are. Returns whether the
+    /// of price-cache-proxy counts as newer than a snapshot of the database, regardless of their times. Returns whether the
     /// newest snapshot was replaced.
     pub(crate) fn replace_if_newer(&self, snapshot: MarketSnapshot, origin: SnapshotOrigin) -> bool {
         // The queue is consistent even after a panic: each change is a single push or pop.

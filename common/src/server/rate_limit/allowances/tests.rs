@@ -138,7 +138,7 @@ async fn concurrent_requests_share_a_draw() {
     let [instance] = instances(&store).await;
     let decisions = join_all((0..30).map(|_| instance.count(CLIENT, limit(20)))).await;
     assert_eq!(decisions.iter().filter(|decision| decision.allowed).count(), 20);
-    // The first draw is for the first request, the second one for all that arrived meanwhile.
+    // The first draw is for the first request. The second draw is for all requests that arrived during the first draw.
     assert_eq!((store.draws(), store.most_in_flight()), (2, 1));
 }
 
