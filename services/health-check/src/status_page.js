@@ -250,8 +250,8 @@ function signInNote() {
 }
 
 // Returns null if the reader must sign in first.
-async function getJson(path) {
-  const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(REFRESH_MS) });
+async function getJson(path, credentials = "same-origin") {
+  const response = await fetch(path, { cache: "no-store", credentials, signal: AbortSignal.timeout(REFRESH_MS) });
   if (response.status === 401) return null;
   if (!response.ok) throw new Error(`status ${response.status}`);
   return response.json();
@@ -263,7 +263,9 @@ async function refresh() {
   const current = ++latest;
   try {
     const level = byId("level").value;
-    const [health, reports, history] = await Promise.all([getJson("api/v1/health"),
+    // A password that is no longer valid is refused. Without a password, everybody may read the health.
+    const readHealth = async () => await getJson("api/v1/health") ?? await getJson("api/v1/health", "omit");
+    const [health, reports, history] = await Promise.all([readHealth(),
       getJson("api/v1/reports/groups?limit=50&level=" + level), getJson("api/v1/health/history?limit=20")]);
     if (current !== latest) return;
     renderPage(health, reports, history);
