@@ -26,7 +26,8 @@ pub mod wallets;
 
 pub use cursor::CursorError;
 pub use problem::{
-    Code, FieldError, FieldErrors, Problem, REFERENCE_PATH, RetryAdvice, Subcode, reference_html, reference_markdown,
+    Code, FieldError, FieldErrors, MAX_FIELD_ERRORS, Problem, REFERENCE_PATH, RetryAdvice, Subcode, reference_html,
+    reference_markdown,
 };
 
 #[cfg(test)]

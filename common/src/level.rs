@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
+use crate::spelling::must_be_one_of;
+
 /// The severity of a log event or a report, ordered from the most to the least severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,9 +20,9 @@ pub enum Level {
 }
 
 /// Text that is not a level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of critical, error, warning, info, debug")]
-pub struct LevelError;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", must_be_one_of(.0, Level::ALL))]
+pub struct LevelError(String);
 
 impl Level {
     pub const ALL: [Self; 5] = [Self::Critical, Self::Error, Self::Warning, Self::Info, Self::Debug];
@@ -47,9 +49,9 @@ impl FromStr for Level {
 
     /// Parses a level in any case. `warn` is accepted as `warning`.
     fn from_str(text: &str) -> Result<Self, LevelError> {
-        let text = text.to_ascii_lowercase();
-        let text = if text == "warn" { "warning" } else { &text };
-        Self::ALL.into_iter().find(|level| level.as_str() == text).ok_or(LevelError)
+        let name = text.to_ascii_lowercase();
+        let name = if name == "warn" { "warning" } else { &name };
+        Self::ALL.into_iter().find(|level| level.as_str() == name).ok_or_else(|| LevelError(text.to_owned()))
     }
 }
 

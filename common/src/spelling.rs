@@ -15,7 +15,7 @@ const MAX_LENGTH_RATIO: usize = 2;
 
 /// Maximum number of known names that a message lists.
 const MAX_LISTED_NAMES: usize = 200;
-/// Maximum number of characters of an unknown name that a message shows.
+/// Maximum number of characters of a wrong value that a message shows.
 const MAX_SHOWN_CHARS: usize = 32;
 /// Maximum number of unknown names that a message repeats.
 const MAX_SHOWN_NAMES: usize = 10;
@@ -81,12 +81,20 @@ pub fn shown_names<T: AsRef<str>>(unknown: &[&str], known: &[T]) -> String {
 
 const NO_NAMES: &str = "is unknown; there is no data yet, so no name is known";
 
+/// The beginning of a wrong value in quotes.
+pub fn shown_value(value: &str) -> String {
+    match value.char_indices().nth(MAX_SHOWN_CHARS) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &value[..end])),
+        None => format!("{value:?}"),
+    }
+}
+
 /// The beginning of an unknown name in quotes, and the known name that is probably meant.
 fn with_suggestion<T: AsRef<str>>(unknown: &str, known: &[T]) -> String {
-    let shown: String = unknown.chars().take(MAX_SHOWN_CHARS).collect();
-    match nearest(&shown, known.iter().map(AsRef::as_ref)) {
-        Some(meant) => format!("{shown:?} (did you mean {meant}?)"),
-        None => format!("{shown:?}"),
+    let shown = shown_value(unknown);
+    match nearest(unknown, known.iter().map(AsRef::as_ref)) {
+        Some(meant) => format!("{shown} (did you mean {meant}?)"),
+        None => shown,
     }
 }
 

@@ -7,6 +7,34 @@ pub(crate) fn is_text(text: &str, max_chars: usize) -> bool {
     text.chars().count() <= max_chars && !text.contains(char::is_control)
 }
 
+/// Maximum number of characters of a name that a message shows.
+const MAX_SHOWN_NAME: usize = 64;
+
+/// The beginning of a name that a client sent, for a message. Control characters are escaped, and an empty name is shown in
+/// quotes.
+pub fn shown_name(name: &str) -> String {
+    if name.is_empty() {
+        return "\"\"".to_owned();
+    }
+    let (end, more) = match name.char_indices().nth(MAX_SHOWN_NAME) {
+        Some((end, _)) => (end, "…"),
+        None => (name.len(), ""),
+    };
+    format!("{}{more}", name[..end].escape_debug())
+}
+
+/// The bytes that hexadecimal digits of any case mean. `None` if the text is not exactly `2 * N` such digits.
+pub fn from_hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if digits.len() != 2 * N || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
 /// The bytes as lower-case hexadecimal digits.
 pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {

@@ -97,6 +97,7 @@ pub struct NewSilence {
     #[oai(skip_serializing_if_is_none)]
     pub service: Option<String>,
     /// How long the silence lasts: 1 second to 30 days.
+    #[oai(validator(minimum(value = "1"), maximum(value = "2592000")))]
     pub for_secs: u64,
     /// The name of the person who requests the silence: 1 to 256 characters.
     pub created_by: String,

@@ -1,6 +1,8 @@
 //! The server-sent events of price-cache-proxy. Each event has the name of its topic and contains a whole document.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, time::Duration};
+
+use crate::spelling::must_each_be_one_of;
 
 /// How often an idle event stream sends a comment, which shows the reader that the stream works.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -28,9 +30,19 @@ impl Topic {
         }
     }
 
+    /// The topic with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|topic| topic.as_str() == name)
+    }
+
     /// Parses a comma-separated list of one or more topics.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, TopicError> {
-        let mut topics = text.split(',').map(|name| name.trim().parse()).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<_> = text.split(',').map(str::trim).collect();
+        let unknown: Vec<_> = names.iter().copied().filter(|name| Self::from_name(name).is_none()).collect();
+        if !unknown.is_empty() {
+            return Err(TopicError(must_each_be_one_of(&unknown, Self::ALL)));
+        }
+        let mut topics: Vec<_> = names.into_iter().filter_map(Self::from_name).collect();
         topics.sort_unstable();
         topics.dedup();
         Ok(topics)
@@ -38,17 +50,9 @@ impl Topic {
 }
 
 /// Text that is not a list of topics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be record, board, or both separated by a comma")]
-pub struct TopicError;
-
-impl FromStr for Topic {
-    type Err = TopicError;
-
-    fn from_str(text: &str) -> Result<Self, TopicError> {
-        Self::ALL.iter().copied().find(|topic| topic.as_str() == text).ok_or(TopicError)
-    }
-}
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TopicError(String);
 
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,11 @@
 //! The rules for filter parameters. They are the same in every service. `docs/requests.md` describes them for users.
 
 use super::{FieldError, orders::OrderFilter};
-use crate::{money::Currency, spelling::must_be_one_of, time::Timestamp};
+use crate::{
+    money::{Currency, FiatAmount},
+    spelling::must_be_one_of,
+    time::Timestamp,
+};
 
 /// Returns an error if the period begins after it ends. If `from` equals `to`, the period is empty, which is allowed.
 pub fn check_period(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<FieldError> {
@@ -9,12 +13,17 @@ pub fn check_period(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<Fi
     contradictory.then(|| FieldError::new("from", "must not be later than to"))
 }
 
+/// Returns an error if the smallest amount is greater than the largest.
+pub fn check_amounts(min: Option<FiatAmount>, max: Option<FiatAmount>) -> Option<FieldError> {
+    let contradictory = min.zip(max).is_some_and(|(min, max)| min > max);
+    contradictory.then(|| FieldError::new("min_amount", "must not be greater than max_amount"))
+}
+
 /// Returns an error for each invalid parameter of a filter of orders. `currencies` are the configured currencies.
 pub fn check_order_filter(filter: &OrderFilter, currencies: &[Currency]) -> Vec<FieldError> {
     let unknown = filter.currency.filter(|currency| !currencies.contains(currency));
     let unknown = unknown.map(|currency| FieldError::new("currency", must_be_one_of(currency.as_str(), currencies)));
-    let contradictory = filter.min_amount.zip(filter.max_amount).is_some_and(|(min, max)| min > max);
-    let amounts = contradictory.then(|| FieldError::new("min_amount", "must not be greater than max_amount"));
+    let amounts = check_amounts(filter.min_amount, filter.max_amount);
     [unknown, check_period(filter.from, filter.to), amounts].into_iter().flatten().collect()
 }
 

@@ -20,6 +20,7 @@ pub struct LeaseRequest {
     /// after each restart. In the lease for the backoff of a source, this is the time at which the backoff ends.
     pub holder: String,
     /// The duration in seconds from now: 1 to 3600.
+    #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     pub ttl_secs: u64,
 }
 
@@ -34,7 +35,10 @@ impl LeaseRequest {
             }
         }
         if !(1..=MAX_LEASE_SECS).contains(&self.ttl_secs) {
-            errors.push(FieldError::new("ttl_secs", format!("must be from 1 to {MAX_LEASE_SECS}")));
+            errors.push(FieldError::new(
+                "ttl_secs",
+                format!("must be a whole number from 1 to {MAX_LEASE_SECS}, but is {}", self.ttl_secs),
+            ));
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }

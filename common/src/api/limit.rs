@@ -54,6 +54,11 @@ pub struct LimitChange {
     pub new_limit: Sats,
 }
 
+/// What remains of a limit. `ordered` is the sum of all orders, and `reserved` what open quotes reserve.
+pub fn remaining_of_limit(limit: Sats, ordered: Sats, reserved: Sats) -> Sats {
+    limit.saturating_sub(ordered).saturating_sub(reserved)
+}
+
 /// A new limit as an operator sends it. No field is validated yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,7 +11,9 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::{
+    FieldError,
     courses::{self, Resolution},
+    filters::{check_amounts, check_period},
     history, orders,
     reports::{MinLevel, ReportCursor},
     users::{Email, UserCursor},
@@ -20,6 +22,7 @@ use super::{
 use crate::{
     ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Asset, Currency, CurrencyPair, FiatAmount},
+    spelling::{must_be_one_of, shown_value},
     time::Timestamp,
 };
 
@@ -71,15 +74,28 @@ fn text_check<T: Type + FromStr<Err: Display>>() -> (TextFormat, Check) {
     (TextFormat::of(&schema), |text| text.parse::<T>().map(drop).map_err(|error| error.to_string()))
 }
 
+/// The errors of values that are valid by themselves but contradict each other. The rules are the same for every operation: a period
+/// and a range of amounts have the same names everywhere.
+pub fn contradictions<'a>(value_of: impl Fn(&str) -> Option<&'a str>) -> Vec<FieldError> {
+    fn parse<T: FromStr>(text: Option<&str>) -> Option<T> {
+        text.and_then(|text| text.parse().ok())
+    }
+    let period = check_period(parse(value_of("from")), parse(value_of("to")));
+    let amounts = check_amounts(parse(value_of("min_amount")), parse(value_of("max_amount")));
+    period.into_iter().chain(amounts).collect()
+}
+
 /// Checks a value. The error states which values are allowed. A value of an unknown type passes.
 pub fn check_value(schema: &MetaSchema, text: &str) -> Result<(), String> {
     if !schema.enum_items.is_empty() {
         let names: Vec<_> = schema.enum_items.iter().filter_map(Value::as_str).collect();
-        return if names.contains(&text) { Ok(()) } else { Err(format!("must be one of {}", names.join(", "))) };
+        return if names.contains(&text) { Ok(()) } else { Err(must_be_one_of(text, names)) };
     }
     match schema.ty {
         "integer" => check_integer(schema, text),
-        "boolean" if !matches!(text, "true" | "false") => Err("must be true or false".to_owned()),
+        "boolean" if !matches!(text, "true" | "false") => {
+            Err(format!("must be true or false, but is {}", shown_value(text)))
+        }
         "string" => match TEXT_CHECKS.get(&TextFormat::of(schema)) {
             Some(check) => check(text),
             None => check_length(schema, text),
@@ -89,24 +105,39 @@ pub fn check_value(schema: &MetaSchema, text: &str) -> Result<(), String> {
 }
 
 fn check_integer(schema: &MetaSchema, text: &str) -> Result<(), String> {
-    let bound = |bound: Option<f64>| bound.and_then(|bound| format!("{bound:.0}").parse::<i128>().ok());
-    let (type_min, type_max) = match schema.format {
-        Some("uint32") => (Some(0), Some(i128::from(u32::MAX))),
-        Some("uint64") => (Some(0), Some(i128::from(u64::MAX))),
-        _ => (None, None),
-    };
-    let (min, max) = (bound(schema.minimum).or(type_min), bound(schema.maximum));
-    let number = text.parse::<i128>().ok();
-    let within = |number: i128| min.is_none_or(|min| number >= min) && max.or(type_max).is_none_or(|max| number <= max);
-    if number.is_some_and(within) {
+    let (min, max) = range(schema);
+    let is_within = |number: i128| min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max);
+    if text.parse().is_ok_and(is_within) {
         return Ok(());
     }
-    Err(match (min, max) {
+    Err(format!("{}, but is {}", whole_number_rule(schema), shown_value(text)))
+}
+
+/// The smallest and the largest number that a schema of integers allows.
+fn range(schema: &MetaSchema) -> (Option<i128>, Option<i128>) {
+    let bound = |bound: Option<f64>| bound.and_then(|bound| format!("{bound:.0}").parse::<i128>().ok());
+    let (type_min, type_max) = match schema.format {
+        Some("uint8") => (Some(0), Some(i128::from(u8::MAX))),
+        Some("uint16") => (Some(0), Some(i128::from(u16::MAX))),
+        Some("uint32") => (Some(0), Some(i128::from(u32::MAX))),
+        Some("uint64") => (Some(0), Some(i128::from(u64::MAX))),
+        Some("int64") => (Some(i128::from(i64::MIN)), Some(i128::from(i64::MAX))),
+        _ => (None, None),
+    };
+    (bound(schema.minimum).or(type_min), bound(schema.maximum).or(type_max))
+}
+
+/// What a schema of integers allows.
+pub fn whole_number_rule(schema: &MetaSchema) -> String {
+    // The bounds of types with 64 bits are not shown.
+    let is_shown = |bound: &i128| bound.unsigned_abs() <= u128::from(u32::MAX);
+    let (min, max) = range(schema);
+    match (min.filter(is_shown), max.filter(is_shown)) {
         (Some(min), Some(max)) => format!("must be a whole number from {min} to {max}"),
         (Some(min), None) => format!("must be a whole number, {min} or more"),
         (None, Some(max)) => format!("must be a whole number, {max} or less"),
         (None, None) => "must be a whole number".to_owned(),
-    })
+    }
 }
 
 fn check_length(schema: &MetaSchema, text: &str) -> Result<(), String> {

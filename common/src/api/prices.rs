@@ -130,7 +130,20 @@ pub struct NewPriceRecord {
     pub prices: BTreeMap<Currency, Price>,
 }
 
+impl Price {
+    /// When the price was observed, and when it expires. `record_as_of` and `ttl` apply if the price has no times of its own.
+    fn times(&self, record_as_of: Timestamp, ttl: Duration) -> (Timestamp, Timestamp) {
+        let as_of = self.as_of.unwrap_or(record_as_of);
+        (as_of, self.expires_at.unwrap_or_else(|| as_of.plus(ttl)))
+    }
+}
+
 impl NewPriceRecord {
+    /// Whether any price has not expired at `now`. See [`into_record`](Self::into_record) for `ttl`.
+    pub fn is_current(&self, ttl: Duration, now: Timestamp) -> bool {
+        self.prices.values().any(|price| now < price.times(self.as_of, ttl).1)
+    }
+
     /// Creates the record to store at `now`. A price without an expiry expires `ttl` after it was observed. Expired prices are
     /// omitted. If the record may not be stored, returns each invalid field.
     pub fn into_record(self, ttl: Duration, now: Timestamp) -> Result<PriceRecord, Vec<FieldError>> {
@@ -143,8 +156,7 @@ impl NewPriceRecord {
             errors.push(FieldError::new("as_of", IN_THE_FUTURE));
         }
         let complete = prices.into_iter().map(|(currency, price)| {
-            let as_of = price.as_of.unwrap_or(as_of);
-            let expires_at = price.expires_at.unwrap_or_else(|| as_of.plus(ttl));
+            let (as_of, expires_at) = price.times(as_of, ttl);
             let state = price.state.unwrap_or(state);
             let Price { price, sources, prolongable_until, legs, .. } = price;
             (currency, CurrencyPrice { price, sources, state, as_of, expires_at, prolongable_until, legs })

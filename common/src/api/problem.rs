@@ -29,7 +29,11 @@ pub use self::{
 use crate::{
     money::{Money, Sats},
     spelling,
+    text::shown_name,
 };
+
+/// Maximum number of invalid fields or parameters that a problem names. A request could contain a hundred thousand of them.
+pub const MAX_FIELD_ERRORS: usize = 20;
 
 /// A field with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
@@ -58,7 +62,7 @@ impl FieldError {
             None if known.len() == 1 => format!("; the only known name is {}", known[0]),
             None => format!("; the known names are {}", known.join(", ")),
         };
-        Self::new(field, format!("{IS_UNKNOWN}{hint}"))
+        Self::new(shown_name(&field), format!("{IS_UNKNOWN}{hint}"))
     }
 
     /// A field or a parameter that is required and absent.
@@ -80,9 +84,22 @@ impl FieldError {
         self.message.strip_prefix(IS_UNKNOWN)?.strip_prefix(DID_YOU_MEAN)?.strip_suffix('?')
     }
 
-    /// Whether the field is missing only because its name is misspelt: one of `errors` suggests this name for an unknown field.
+    /// Whether the field is missing only because its name is misspelt: one of `errors` suggests this name for an unknown field of
+    /// the same object.
     pub fn is_misspelt_in(&self, errors: &[Self]) -> bool {
-        self.is_missing() && errors.iter().any(|error| error.meant_name() == Some(&self.field))
+        let (object, name) = self.object_and_name();
+        let is_meant = |error: &Self| error.object_and_name().0 == object && error.meant_name() == Some(name);
+        self.is_missing() && errors.iter().any(is_meant)
+    }
+
+    /// The path of the object that contains the field, and the name of the field in it.
+    fn object_and_name(&self) -> (&str, &str) {
+        self.field.rsplit_once('.').unwrap_or(("", &self.field))
+    }
+
+    /// Whether the error is about this field or a part of it.
+    pub fn is_within(&self, field: &str) -> bool {
+        self.field.strip_prefix(field).is_some_and(|part| part.is_empty() || part.starts_with(['.', '[']))
     }
 
     /// A field or a parameter that was sent several times.
@@ -177,8 +194,9 @@ impl Problem {
         }
     }
 
-    /// A 422 that names the invalid fields.
-    pub fn validation(errors: Vec<FieldError>) -> Self {
+    /// A 422 that names the invalid fields, at most [`MAX_FIELD_ERRORS`].
+    pub fn validation(mut errors: Vec<FieldError>) -> Self {
+        errors.truncate(MAX_FIELD_ERRORS);
         let detail = errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>().join("; ");
         Self { errors, ..Self::new(Code::ValidationFailed, detail) }
     }

@@ -6,7 +6,7 @@ fn levels_are_parsed_in_any_case() {
         assert_eq!(level.to_string().to_uppercase().parse(), Ok(level));
     }
     assert_eq!("warn".parse(), Ok(Level::Warning));
-    assert_eq!("fatal".parse::<Level>(), Err(LevelError));
+    assert_eq!("fatal".parse::<Level>(), Err(LevelError("fatal".to_owned())));
 }
 
 #[test]

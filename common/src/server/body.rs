@@ -1,6 +1,9 @@
 //! JSON and form bodies, parsed and serialized with serde.
 
+mod descriptions;
 mod field_errors;
+mod json_tree;
+mod schemas;
 
 use std::borrow::Cow;
 
@@ -22,7 +25,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
-use self::field_errors::{ParsedFields, describe_error, parse_fields};
+use self::{
+    descriptions::describe_value,
+    field_errors::{InvalidFields, find_invalid_fields},
+    schemas::Schemas,
+};
 use super::limits::{BODY_TIMEOUT, MAX_BODY, MAX_DRAINED};
 use crate::api::{Code, FieldError, Problem};
 
@@ -93,32 +100,48 @@ pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 #[derive(Debug, Clone)]
 struct InvalidBody<T> {
     problem: Problem,
-    /// The object with only the valid fields. `None` if a required field is missing or not valid.
-    valid_part: Option<T>,
+    /// The body with placeholders for the fields that the problem names. `None` if the body is not an object, or has more invalid
+    /// fields than the problem names.
+    with_placeholders: Option<T>,
+}
+
+impl<T: Type + DeserializeOwned> UncheckedBody<T> {
+    /// Parses a JSON document that is not the body of a request.
+    pub fn parse(json: &[u8]) -> Self {
+        Self(try_parse_json(json))
+    }
 }
 
 impl<T> UncheckedBody<T> {
     /// Returns the body if it can be parsed. Otherwise, returns a problem. If the body is an object, the problem names the fields
-    /// that cannot be parsed, and the fields that `check` rejects among the valid fields. `check` is called only if every
-    /// required field is valid.
+    /// that cannot be parsed, and those that `check` rejects among the other fields.
+    ///
+    /// The value that `check` receives has placeholders for the fields that cannot be parsed, and for required fields that are
+    /// missing. What `check` rejects about these fields is ignored.
     pub fn or_problem(self, check: impl FnOnce(&T) -> Vec<FieldError>) -> Result<T, Problem> {
-        let InvalidBody { problem, valid_part } = match self.0 {
+        self.or_problem_with(|body, _| check(body))
+    }
+
+    /// Like [`or_problem`](Self::or_problem). `check` also receives the errors that are known: if it compares fields with each
+    /// other, it skips those that these errors name.
+    pub fn or_problem_with(self, check: impl FnOnce(&T, &[FieldError]) -> Vec<FieldError>) -> Result<T, Problem> {
+        let InvalidBody { problem, with_placeholders } = match self.0 {
             Ok(body) => return Ok(body),
             Err(invalid) => *invalid,
         };
-        let found = valid_part.map(|part| check(&part)).unwrap_or_default();
-        let mut errors = problem.errors.clone();
+        let found = with_placeholders.map(|body| check(&body, &problem.errors)).unwrap_or_default();
+        let known = &problem.errors;
         let is_new = |error: &FieldError| {
-            !error.is_misspelt_in(&problem.errors) && problem.errors.iter().all(|known| known.field != error.field)
+            !error.is_misspelt_in(known) && !known.iter().any(|known| error.is_within(&known.field))
         };
-        errors.extend(found.into_iter().filter(is_new));
+        let errors: Vec<_> = known.iter().cloned().chain(found.into_iter().filter(is_new)).collect();
         Err(if errors.is_empty() { problem } else { Problem::validation(errors) })
     }
 }
 
 impl<T> From<Problem> for Box<InvalidBody<T>> {
     fn from(problem: Problem) -> Self {
-        Self::new(InvalidBody { problem, valid_part: None })
+        Self::new(InvalidBody { problem, with_placeholders: None })
     }
 }
 
@@ -155,30 +178,31 @@ fn parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
 fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<InvalidBody<T>>> {
     // serde would accept an array as an object whose fields are given in order.
     if json.trim_ascii_start().starts_with(b"[") {
-        return Err(Problem::validation(vec![FieldError::new(BODY, "must be a JSON object")]).into());
+        return Err(Problem::validation(vec![FieldError::new(BODY, "must be a JSON object, but is a list")]).into());
     }
     let error = match serde_json::from_slice(json) {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
-    match parse_fields(json) {
-        Some(ParsedFields { errors, valid_part }) if !errors.is_empty() => {
-            Err(Box::new(InvalidBody { problem: Problem::validation(errors), valid_part }))
+    match find_invalid_fields("", json, Some(Schemas::of::<T>())) {
+        Some(InvalidFields { errors, with_placeholders }) if !errors.is_empty() => {
+            Err(Box::new(InvalidBody { problem: Problem::validation(errors), with_placeholders }))
         }
-        // The JSON is not an object, or each field is valid on its own.
-        _ if error.is_data() => Err(Problem::validation(vec![describe_error(BODY, &error)]).into()),
+        // The JSON is not an object, or no single field is wrong.
+        _ if error.is_data() => {
+            let json = str::from_utf8(json).unwrap_or_default().trim();
+            Err(Problem::validation(vec![FieldError::new(BODY, describe_value(&error, None, json))]).into())
+        }
         _ => Err(not_json(json, &error).into()),
     }
 }
 
-/// Parses a value of a JSON document. `field` is the name of the value. The error names the invalid part of the value.
-pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T, FieldError> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = match error.path().to_string().as_str() {
-            "." => field.to_owned(),
-            path => format!("{field}.{path}"),
-        };
-        describe_error(&path, error.inner())
+/// Parses a value of a JSON document. `field` is the name of the value. The errors name every invalid part of the value.
+pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T, Vec<FieldError>> {
+    let json = value.to_string();
+    serde_json::from_str(&json).map_err(|error| match find_invalid_fields::<T>(field, json.as_bytes(), None) {
+        Some(InvalidFields { errors, .. }) if !errors.is_empty() => errors,
+        _ => vec![FieldError::new(field, describe_value(&error, None, &json))],
     })
 }
 

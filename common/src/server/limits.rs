@@ -4,8 +4,6 @@ use std::time::Duration;
 
 /// Maximum size of a request body in bytes. An order takes 60 bytes, a batch of orders about 100 KiB.
 pub const MAX_BODY: usize = 1024 * 1024;
-/// Maximum number of invalid fields or parameters that an error names. A request could contain a hundred thousand of them.
-pub const MAX_FIELD_ERRORS: usize = 20;
 /// How many bytes of an oversized body are read and discarded, so that the client receives the response.
 pub const MAX_DRAINED: u64 = 16 * 1024 * 1024;
 /// Deadline for receiving a body.

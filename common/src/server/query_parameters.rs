@@ -6,7 +6,11 @@
 //! Calls between services are checked too. A service of an older release that has this check refuses a new parameter. So a
 //! client may send a new parameter only if the response would be useless without it.
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use futures_util::future::BoxFuture;
 use poem::{Error, http::Method};
@@ -15,8 +19,14 @@ use poem_openapi::{
     registry::{MetaApi, MetaOperation, MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef, Registry},
 };
 
-use super::{allowed_methods::PathPattern, limits::MAX_FIELD_ERRORS};
-use crate::api::{FieldError, Problem, parameters::check_value};
+use super::allowed_methods::PathPattern;
+use crate::{
+    api::{
+        FieldError, MAX_FIELD_ERRORS, Problem,
+        parameters::{check_value, contradictions},
+    },
+    text::shown_name,
+};
 
 /// The operations of a service with their query parameters.
 #[derive(Default)]
@@ -71,9 +81,6 @@ struct Parameter {
     is_required: bool,
     is_deprecated: bool,
 }
-
-/// Maximum number of characters of a parameter's name that an error shows.
-const MAX_SHOWN_NAME: usize = 64;
 
 impl QueryParameters {
     /// Contains the documented operations of `apis`, and the paths in `get_only`, which accept GET without parameters. `registry`
@@ -138,6 +145,7 @@ impl QueryParameters {
     /// One error for each parameter that is unknown, repeated, missing or has a value that is not allowed.
     async fn errors_of(&self, operation: &Operation, query: &str) -> Vec<FieldError> {
         let mut errors = operation.unexpected(query);
+        let value_of = |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name);
         for parameter in &operation.parameters {
             if errors.len() >= MAX_FIELD_ERRORS {
                 break;
@@ -145,15 +153,22 @@ impl QueryParameters {
             if errors.iter().any(|error| error.field == parameter.name) {
                 continue;
             }
-            let value = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| *name == parameter.name);
-            errors.extend(match value {
+            let error = match value_of(&parameter.name) {
                 Some((_, value)) => match check_value(&parameter.schema, &value) {
                     Ok(()) => self.check_known(operation, parameter, &value).await,
                     Err(reason) => Some(self.error_of_malformed(operation, parameter, &value, reason)),
                 },
                 None => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
-            });
+            };
+            errors.extend(error.filter(|error| !error.is_misspelt_in(&errors)));
         }
+        let valid: HashMap<_, _> = operation
+            .parameters
+            .iter()
+            .filter(|parameter| errors.iter().all(|error| error.field != parameter.name))
+            .filter_map(|parameter| Some((parameter.name.as_str(), value_of(&parameter.name)?.1)))
+            .collect();
+        errors.extend(contradictions(|name| valid.get(name).map(|value| &**value)));
         errors
     }
 
@@ -222,17 +237,16 @@ impl Operation {
     }
 
     fn unknown(&self, name: &str) -> FieldError {
-        let shown: String = name.chars().take(MAX_SHOWN_NAME).collect();
         if self.parameters.is_empty() {
             let reason = if self.has_body {
                 "is unknown; the operation has no query parameters, and its fields belong in the body"
             } else {
                 "is unknown; the operation has no query parameters"
             };
-            return FieldError::new(shown, reason);
+            return FieldError::new(shown_name(name), reason);
         }
         let known: Vec<_> = self.parameters.iter().filter(|known| !known.is_deprecated).collect();
-        FieldError::unknown(shown, &known.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>())
+        FieldError::unknown(name, &known.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>())
     }
 }
 

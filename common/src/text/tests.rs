@@ -13,3 +13,20 @@ fn invisible_controls_are_shown_as_code_points() {
         assert!(matches!(escape_invisible_controls(text), Cow::Borrowed(same) if same == text), "{text}");
     }
 }
+
+#[test]
+fn name_is_shown_up_to_a_limit_without_control_characters() {
+    let long = "\u{e9}".repeat(65);
+    for (name, shown) in [("cart", "cart"), ("", "\"\""), ("a\tb", "a\\tb"), (&long, &format!("{}…", &long[..128]))] {
+        assert_eq!(shown_name(name), shown);
+    }
+}
+
+#[test]
+fn hexadecimal_digits_are_read_exactly() {
+    assert_eq!(from_hex("00fF"), Some([0, 255]));
+    assert_eq!(from_hex::<2>(&to_hex(&[1, 200])), Some([1, 200]));
+    for wrong in ["00f", "00fff", "00fg", "+0ff", "é0f"] {
+        assert_eq!(from_hex::<2>(wrong), None, "{wrong}");
+    }
+}

@@ -2,14 +2,15 @@
 #![allow(clippy::unused_async, reason = "poem-openapi requires async handlers")]
 
 use common::{
-    api::{Code, FieldError, Problem},
-    server::{Json, Operator},
+    api::{Code, Problem},
+    server::{Json, Operator, UncheckedBody},
+    spelling::shown_names,
 };
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 use serde::Serialize;
 
 use crate::{
-    faults::{FaultInfo, NewFault, Timeline},
+    faults::{FaultInfo, NewFault, Timeline, check_fault},
     market::moves::MarketMoveInfo,
     rate_limits::CallCounters,
     simulation::Simulation,
@@ -56,7 +57,8 @@ impl Admin {
     fn known_exchange(&self, name: &str) -> Result<&'static str, Problem> {
         let exchanges = self.simulation.exchanges;
         exchanges.iter().copied().find(|known| *known == name).ok_or_else(|| {
-            let message = format!("The exchange {name} is unknown. The exchanges are {}.", exchanges.join(", "));
+            let (shown, known) = (shown_names(&[name], exchanges), exchanges.join(", "));
+            let message = format!("The exchange {shown} does not exist. The exchanges are {known}.");
             Problem::new(Code::NotFound, message)
         })
     }
@@ -82,13 +84,11 @@ impl Admin {
         &self,
         _caller: Operator,
         exchange: Path<String>,
-        fault: Json<NewFault>,
+        fault: UncheckedBody<NewFault>,
     ) -> Result<Json<FaultInfo>, Problem> {
         let exchange = self.known_exchange(&exchange.0)?;
-        let started = self
-            .simulation
-            .start_fault(exchange, &fault.0)
-            .map_err(|error| Problem::validation(vec![FieldError::new(error.field, error)]))?;
+        let fault = fault.or_problem_with(|fault, known| check_fault(fault, "", known))?;
+        let started = self.simulation.start_fault(exchange, &fault).map_err(Problem::validation)?;
         tracing::info!(exchange, fault = started.fault.as_str(), until = %started.until, "fault started");
         Ok(Json(started))
     }
@@ -111,11 +111,15 @@ impl Admin {
     /// Replaces the timeline. The new timeline starts now. An empty list removes the timeline. Moves of the market that have
     /// started stay.
     #[oai(path = "/admin/timeline", method = "put", operation_id = "set_timeline")]
-    async fn set_timeline(&self, _caller: Operator, timeline: Json<Timeline>) -> Result<Json<TimelineList>, Problem> {
-        let Timeline { timeline, market } = timeline.0;
-        self.simulation
-            .set_timeline(&timeline, &market)
-            .map_err(|invalid| Problem::validation(vec![FieldError::new(invalid.path(), invalid.error)]))?;
+    async fn set_timeline(
+        &self,
+        _caller: Operator,
+        timeline: UncheckedBody<Timeline>,
+    ) -> Result<Json<TimelineList>, Problem> {
+        let exchanges = self.simulation.exchanges;
+        let Timeline { timeline, market } =
+            timeline.or_problem_with(|timeline, known| timeline.check(exchanges, known))?;
+        self.simulation.set_timeline(&timeline, &market).map_err(Problem::validation)?;
         let set = self.timeline_list();
         tracing::info!(faults = set.timeline.len(), market_moves = set.market.len(), "timeline set");
         Ok(Json(set))

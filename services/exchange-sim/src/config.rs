@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use common::{
+    api::Problem,
     config::{AcceptedCallers, Caller, Env, shared},
     io_errors::describe_file_error,
-    time::{Clock, Timestamp},
+    server::UncheckedBody,
+    time::Clock,
 };
+use serde::de::IgnoredAny;
 
 use crate::{
     exchanges::NAMES,
-    faults::{MarketMove, TimedFault, Timeline, resolve_moves, resolve_timeline},
+    faults::{MarketMove, TimedFault, Timeline},
 };
 
 /// The settings of exchange-sim.
@@ -63,22 +66,34 @@ fn read_timeline(env: &mut Env) -> Timeline {
     })
 }
 
-/// Parses and checks a list of faults, or an object with such a list as `timeline` and a list of moves as `market`.
+/// Parses and checks a list of faults, or an object with such a list as `timeline` and a list of moves as `market`. The error names
+/// every wrong field.
 fn parse_timeline(json: &[u8]) -> Result<Timeline, String> {
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(json) {
+        return Err(format!(
+            "the file must be JSON, but has an error at line {}, column {}",
+            error.line(),
+            error.column()
+        ));
+    }
     let is_list = json.trim_ascii_start().starts_with(b"[");
-    let parsed = if is_list {
-        serde_json::from_slice(json).map(|timeline| Timeline { timeline, market: Vec::new() })
-    } else {
-        serde_json::from_slice(json)
+    let wrapped = [b"{\"timeline\":", json, b"}"].concat();
+    let timeline: UncheckedBody<Timeline> = UncheckedBody::parse(if is_list { &wrapped } else { json });
+    let timeline = timeline.or_problem_with(|timeline, known| timeline.check(NAMES, known));
+    let errors = match timeline {
+        Ok(timeline) => {
+            let errors = timeline.check(NAMES, &[]);
+            if errors.is_empty() {
+                return Ok(timeline);
+            }
+            Problem::validation(errors)
+        }
+        Err(problem) => problem,
     };
-    let timeline: Timeline = parsed.map_err(|error| {
-        format!("the file must be a JSON list of faults, or an object with the lists timeline and market: {error}")
-    })?;
-    // The times are checked here and resolved again when the service starts.
-    let now = Timestamp::now();
-    resolve_timeline(&timeline.timeline, NAMES, now).map_err(|error| error.to_string())?;
-    resolve_moves(&timeline.market, now).map_err(|error| error.to_string())?;
-    Ok(timeline)
+    Err(format!(
+        "the file must be a JSON list of faults, or an object with the lists timeline and market; {}",
+        errors.detail
+    ))
 }
 
 #[cfg(test)]

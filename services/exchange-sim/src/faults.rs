@@ -14,7 +14,9 @@ mod timeline;
 use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
 use common::{
+    api::FieldError,
     money::{CurrencyPair, DecimalText, parse_decimal},
+    spelling::shown_value,
     time::Timestamp,
 };
 use rust_decimal::Decimal;
@@ -27,7 +29,6 @@ pub(crate) use market_moves::resolve_moves;
 pub(crate) use payloads::Timeline;
 pub use payloads::{FaultInfo, NewFault, TimedFault};
 pub(crate) use store::FaultStore;
-pub use timeline::TimelineError;
 pub(crate) use timeline::{ScheduledFault, resolve_timeline};
 
 /// The longest duration of a fault.
@@ -62,37 +63,20 @@ pub(crate) struct Fault {
     request: NewFault,
 }
 
-/// Why a fault was refused. The text states what is allowed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct FaultError {
-    /// The invalid field.
-    pub field: &'static str,
-    reason: String,
-}
-
-impl FaultError {
-    pub(crate) fn new(field: &'static str, reason: impl Into<String>) -> Self {
-        Self { field, reason: reason.into() }
-    }
-}
-
 impl Fault {
-    /// Fails if a parameter is out of range, or if the kind does not take it.
-    pub(crate) fn new(request: &NewFault, since: Timestamp) -> Result<Self, FaultError> {
-        let kind = request.fault;
-        if let Some(field) = request.present_parameters().find(|field| !kind.parameters().contains(field)) {
-            return Err(FaultError::new(field, not_applicable(kind)));
+    /// Fails with every parameter that is out of range or that the kind does not take.
+    pub(crate) fn new(request: &NewFault, since: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let errors = check_fault(request, "", &[]);
+        if !errors.is_empty() {
+            return Err(errors);
         }
-        let seconds = request.seconds.unwrap_or(DEFAULT_SECONDS);
-        check_range("seconds", Some(seconds), 1..=MAX_SECONDS)?;
-        check_range("retry_after", request.retry_after, 1..=MAX_RETRY_AFTER_SECS)?;
-        check_range("latency_millis", request.latency_millis, 1..=MAX_LATENCY_MILLIS)?;
-        check_range("status", request.status, 400..=599)?;
-        check_range("skew_seconds", request.skew_seconds, -MAX_SKEW_SECONDS..=MAX_SKEW_SECONDS)?;
-        check_range("days", request.days, 1..=MAX_DAYS)?;
-        let factor = if kind == FaultKind::LieFactor { price_factor(request)? } else { Decimal::ONE };
-        let until = since.plus(Duration::from_secs(seconds));
+        let kind = request.fault;
+        let factor = if kind == FaultKind::LieFactor {
+            price_factor(request, "").map_err(|error| vec![error])?
+        } else {
+            Decimal::ONE
+        };
+        let until = since.plus(Duration::from_secs(request.seconds.unwrap_or(DEFAULT_SECONDS)));
         Ok(Self { kind, since, until, factor, request: request.clone() })
     }
 
@@ -140,6 +124,35 @@ impl Fault {
     }
 }
 
+/// Every error of a fault. `path` is the path of its fields, such as `timeline[3].`. A kind that one of the `known` errors names is
+/// not the kind that is meant, so whether parameters apply to it is not checked.
+pub(crate) fn check_fault(request: &NewFault, path: &str, known: &[FieldError]) -> Vec<FieldError> {
+    let kind = request.fault;
+    let is_kind_valid = known.iter().all(|error| error.field != format!("{path}fault"));
+    let applies = |parameter: &&str| !is_kind_valid || kind.parameters().contains(parameter);
+    let mut errors: Vec<_> = request
+        .present_parameters()
+        .filter(|parameter| !applies(parameter))
+        .map(|parameter| FieldError::new(format!("{path}{parameter}"), not_applicable(kind)))
+        .collect();
+    let out_of_range = [
+        check_range(path, "seconds", request.seconds, 1..=MAX_SECONDS),
+        check_range(path, "retry_after", request.retry_after, 1..=MAX_RETRY_AFTER_SECS),
+        check_range(path, "latency_millis", request.latency_millis, 1..=MAX_LATENCY_MILLIS),
+        check_range(path, "status", request.status, 400..=599),
+        check_range(path, "skew_seconds", request.skew_seconds, -MAX_SKEW_SECONDS..=MAX_SKEW_SECONDS),
+        check_range(path, "days", request.days, 1..=MAX_DAYS),
+        price_factor(request, path).err(),
+    ];
+    for error in out_of_range.into_iter().flatten() {
+        // A parameter that does not apply is named only once.
+        if errors.iter().all(|known| known.field != error.field) {
+            errors.push(error);
+        }
+    }
+    errors
+}
+
 fn not_applicable(kind: FaultKind) -> String {
     let parameters = kind.parameters();
     let taken = if parameters.is_empty() {
@@ -150,25 +163,25 @@ fn not_applicable(kind: FaultKind) -> String {
     format!("does not apply to the fault {}, which takes {taken}", kind.as_str())
 }
 
-fn price_factor(request: &NewFault) -> Result<Decimal, FaultError> {
+/// The factor of a fault, or its default.
+fn price_factor(request: &NewFault, path: &str) -> Result<Decimal, FieldError> {
     let text = request.factor.as_ref().map_or(DEFAULT_FACTOR, DecimalText::as_str);
     let factor = parse_decimal(text).ok();
     factor.filter(|factor| *factor > Decimal::ZERO && *factor <= Decimal::ONE_THOUSAND).ok_or_else(|| {
-        FaultError::new("factor", format!("must be a decimal number above 0 and at most 1000, but is {text}"))
+        let rule = format!("must be a decimal number above 0 and at most 1000, but is {}", shown_value(text));
+        FieldError::new(format!("{path}factor"), rule)
     })
 }
 
-/// Checks that a value is within `allowed`. An absent value is valid.
+/// The error of a value that is not within `allowed`. An absent value is valid.
 fn check_range<T: PartialOrd + Display>(
-    field: &'static str,
+    path: &str,
+    field: &str,
     value: Option<T>,
     allowed: RangeInclusive<T>,
-) -> Result<(), FaultError> {
-    match value {
-        Some(value) if !allowed.contains(&value) => {
-            let (least, most) = allowed.into_inner();
-            Err(FaultError::new(field, format!("must be a whole number from {least} to {most}, but is {value}")))
-        }
-        _ => Ok(()),
-    }
+) -> Option<FieldError> {
+    let value = value.filter(|value| !allowed.contains(value))?;
+    let (least, most) = allowed.into_inner();
+    let rule = format!("must be a whole number from {least} to {most}, but is {value}");
+    Some(FieldError::new(format!("{path}{field}"), rule))
 }

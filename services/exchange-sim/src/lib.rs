@@ -23,6 +23,7 @@ mod ws;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
+    api::Problem,
     config::{Caller, Env},
     metrics::Metrics,
     server::{
@@ -34,7 +35,7 @@ use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::HeaderValue};
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
-pub use faults::{FaultError, FaultInfo, FaultKind, MarketMove, NewFault, TimedFault, TimelineError};
+pub use faults::{FaultInfo, FaultKind, MarketMove, NewFault, TimedFault};
 pub use formats::{NumberFormat, TimeFormat};
 pub use rate_limits::CallCounters;
 pub use simulation::Simulation;
@@ -120,7 +121,8 @@ fn simulation(config: &Config) -> Simulation {
         enforce_rate_limits: config.enforce_rate_limits,
     };
     // The settings were checked when they were read, so this fails only for a `Config` that was built in code.
-    if let Err(error) = simulation.set_timeline(&config.timeline, &config.market) {
+    if let Err(errors) = simulation.set_timeline(&config.timeline, &config.market) {
+        let error = Problem::validation(errors);
         tracing::error!(%error, "the configured timeline is invalid and is ignored");
     }
     simulation

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use common::{
+    api::FieldError,
     money::{CurrencyPair, Rate},
+    spelling::must_be_one_of,
     time::{Clock, Timestamp},
 };
 
 use crate::{
-    faults::{
-        Fault, FaultError, FaultInfo, FaultStore, MarketMove, NewFault, TimedFault, TimelineError, resolve_moves,
-        resolve_timeline,
-    },
+    faults::{Fault, FaultInfo, FaultStore, MarketMove, NewFault, TimedFault, resolve_moves, resolve_timeline},
     market::Market,
     rate_limits::{CallCounters, RateLimiter},
 };
@@ -42,10 +41,9 @@ impl Simulation {
 
     /// Starts a fault now, and unbans the callers of the exchange. The fault takes precedence over the timeline, and replaces a
     /// fault that this method started earlier. Running faults of the timeline resume when the new fault ends.
-    pub fn start_fault(&self, exchange: &str, fault: &NewFault) -> Result<FaultInfo, FaultError> {
+    pub fn start_fault(&self, exchange: &str, fault: &NewFault) -> Result<FaultInfo, Vec<FieldError>> {
         if !self.exchanges.contains(&exchange) {
-            let reason = format!("must be one of {}, but is {exchange}", self.exchanges.join(", "));
-            return Err(FaultError::new("exchange", reason));
+            return Err(vec![FieldError::new("exchange", must_be_one_of(exchange, self.exchanges))]);
         }
         let fault = Fault::new(fault, self.now())?;
         self.rate_limiter.unban_callers(exchange);
@@ -59,11 +57,14 @@ impl Simulation {
     }
 
     /// Replaces the faults of the timeline, and the moves of the market that have not started. The new timeline starts now. If
-    /// any fault or move is invalid, nothing is changed.
-    pub fn set_timeline(&self, faults: &[TimedFault], moves: &[MarketMove]) -> Result<(), TimelineError> {
+    /// any fault or move is invalid, nothing is changed, and the error names every wrong field.
+    pub fn set_timeline(&self, faults: &[TimedFault], moves: &[MarketMove]) -> Result<(), Vec<FieldError>> {
         let now = self.now();
-        let moves = resolve_moves(moves, now)?;
-        self.faults.set_timeline(resolve_timeline(faults, self.exchanges, now)?);
+        let (moves, faults) = match (resolve_moves(moves, now), resolve_timeline(faults, self.exchanges, now)) {
+            (Ok(moves), Ok(faults)) => (moves, faults),
+            (moves, faults) => return Err([faults.err(), moves.err()].into_iter().flatten().flatten().collect()),
+        };
+        self.faults.set_timeline(faults);
         self.market.moves.replace(moves, now);
         Ok(())
     }

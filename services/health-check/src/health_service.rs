@@ -28,6 +28,7 @@ use crate::{
     alerts::{
         Alerts,
         rules::{self, Thresholds},
+        silences::check_silence,
     },
     clock::Instants,
     error::Error,
@@ -216,7 +217,11 @@ impl HealthService {
 
     fn store_report(&self, mut report: Report, now: Instants) -> Result<(), Error> {
         validation::check_report(&report)?;
-        let heartbeat = if report.is_heartbeat() { Some(validation::parse_heartbeat(&report.data)?) } else { None };
+        let heartbeat = if report.is_heartbeat() {
+            Some(validation::parse_heartbeat(&report.data).map_err(Error::Invalid)?)
+        } else {
+            None
+        };
         let mut state = self.state();
         if let Some(heartbeat) = heartbeat {
             if json_len(&report.data) > MAX_REPORT_DATA {
@@ -296,6 +301,11 @@ impl HealthService {
         let mut state = self.state();
         state.alerts.silences.remove_ended(now.wall);
         SilenceList { data: state.alerts.silences.list().to_vec() }
+    }
+
+    /// Every invalid field of a request for a silence.
+    pub(crate) fn check_silence(&self, new: &NewSilence, now: Instants) -> Vec<FieldError> {
+        check_silence(new, &self.state().alert_subjects(now))
     }
 
     pub(crate) fn add_silence(&self, new: NewSilence, now: Instants) -> Result<Silence, Error> {

@@ -32,6 +32,7 @@ use crate::{
     operator::{self, OperatorAccess},
     report_store::ReportFilter,
     status_page,
+    validation::invalid_fields,
 };
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -96,8 +97,9 @@ impl Api {
     /// values, and fields beyond their limits are cut. A heartbeat in which `update` is true updates the state of the instance
     /// and is not stored. A report other than a heartbeat with more than 16384 bytes of data is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
-    async fn report(&self, _caller: Reporter, report: Json<Report>) -> Result<ReportResponse, Problem> {
-        self.health_service.receive_report(report.0, self.clock.now())?;
+    async fn report(&self, _caller: Reporter, report: UncheckedBody<Report>) -> Result<ReportResponse, Problem> {
+        let report = report.or_problem(invalid_fields)?;
+        self.health_service.receive_report(report, self.clock.now())?;
         Ok(ReportResponse::Accepted(PlainText("")))
     }
 
@@ -242,7 +244,7 @@ impl Api {
         new: UncheckedBody<NewSilence>,
     ) -> Result<AddSilenceResponse, Problem> {
         self.check_operator(request)?;
-        let new = new.or_problem(|_| Vec::new())?;
+        let new = new.or_problem(|new| self.health_service.check_silence(new, self.clock.now()))?;
         let silence = self.health_service.add_silence(new, self.clock.now())?;
         Ok(AddSilenceResponse::Added(Json(silence)))
     }

@@ -204,6 +204,13 @@ async fn misspelt_field_of_a_silence_is_refused() {
     assert_eq!(response.status(), 422);
     let problem: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(problem["errors"], json!([{"field": "alrt", "message": "is unknown; did you mean alert?"}]));
+    // Wrong types and missing fields do not hide wrong values.
+    let body = json!({ "service": "rats", "alert": 7, "for_secs": 0, "x": 1, "reason": "" });
+    let request = http_client().post(&url).bearer_auth(OPERATOR_TOKEN).header("content-type", "application/json");
+    let response = request.body(body.to_string()).send().await.unwrap();
+    let problem: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    let fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
+    assert_eq!(fields, ["alert", "x", "created_by", "service", "for_secs", "reason"]);
     let response = http_client().get(&url).bearer_auth(OPERATOR_TOKEN).send().await.unwrap();
     let silences: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(silences["data"], json!([]));

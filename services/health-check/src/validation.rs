@@ -19,8 +19,8 @@ const MAX_INTERVAL_SECS: u64 = 86_400;
 const DEFAULT_INSTANCE: &str = "default";
 const DEFAULT_INTERVAL_SECS: u64 = 60;
 
-/// Checks a report. The error lists each invalid field, or states that the data is too large.
-pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
+/// Every invalid field of a report, including its data if it is a heartbeat.
+pub(crate) fn invalid_fields(report: &Report) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if !is_name(&report.service) {
         errors.push(FieldError::new("service", NAME_RULE));
@@ -28,6 +28,15 @@ pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     if !(1..=MAX_STATUS).contains(&report.status.chars().count()) {
         errors.push(FieldError::new("status", format!("must have 1 to {MAX_STATUS} characters")));
     }
+    if report.is_heartbeat() {
+        errors.extend(parse_heartbeat(&report.data).err().into_iter().flatten());
+    }
+    errors
+}
+
+/// Checks a report. The error lists each invalid field, or states that the data is too large.
+pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
+    let errors = invalid_fields(report);
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
@@ -82,9 +91,8 @@ impl Default for HeartbeatData {
 
 /// Parses the data of a heartbeat. Missing data counts as an empty object. Components without a name are omitted. Texts,
 /// components and intervals beyond their limits are cut.
-pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
-    let parsed = if data.is_null() { Ok(HeartbeatData::default()) } else { parse_field("data", data) };
-    let parsed = parsed.map_err(|error| Error::Invalid(vec![error]))?;
+pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Vec<FieldError>> {
+    let parsed = if data.is_null() { HeartbeatData::default() } else { parse_field("data", data)? };
     let HeartbeatData {
         instance,
         version,
@@ -100,7 +108,7 @@ pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Error> {
     } = parsed;
     let instance: String = instance.chars().take(MAX_NAME).collect();
     if !is_name(&instance) {
-        return Err(Error::Invalid(vec![FieldError::new("data.instance", NAME_RULE)]));
+        return Err(vec![FieldError::new("data.instance", NAME_RULE)]);
     }
     parts.retain(|part| !part.name.is_empty());
     let interval_secs = interval_secs.clamp(1, MAX_INTERVAL_SECS);

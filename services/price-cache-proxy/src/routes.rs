@@ -11,7 +11,7 @@ use common::{
         prices::{NewPriceRecord, PriceRecord},
     },
     config::shared::DEFAULT_PRICE_TTL_SECS,
-    server::{Json, PreserializedJson, PriceReader, PriceWriter},
+    server::{Json, PreserializedJson, PriceReader, PriceWriter, UncheckedBody},
     time::Clock,
 };
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
@@ -101,9 +101,11 @@ impl Routes {
         /// Lifetime of a price without `expires_at`, in seconds from its `as_of`.
         #[oai(default = "default_ttl", validator(minimum(value = "1"), maximum(value = "3600")))]
         ttl: Query<u64>,
-        record: Json<NewPriceRecord>,
+        record: UncheckedBody<NewPriceRecord>,
     ) -> Result<PutRecordResponse, Problem> {
-        let record = self.documents.put_record(record.0, Duration::from_secs(ttl.0), self.clock.now()).await?;
+        let (ttl, now) = (Duration::from_secs(ttl.0), self.clock.now());
+        let record = record.or_problem(|record| record.clone().into_record(ttl, now).err().unwrap_or_default())?;
+        let record = self.documents.put_record(record, ttl, now).await?;
         Ok(PutRecordResponse::Stored(PreserializedJson::new(record.json().clone())))
     }
 
@@ -124,9 +126,11 @@ impl Routes {
     async fn put_snapshot(
         &self,
         _caller: PriceWriter,
-        snapshot: Json<MarketSnapshot>,
+        snapshot: UncheckedBody<MarketSnapshot>,
     ) -> Result<PutSnapshotResponse, Problem> {
-        let stored = self.documents.put_snapshot(snapshot.0, self.clock.now()).await?;
+        let now = self.clock.now();
+        let snapshot = snapshot.or_problem(|snapshot| snapshot.validate(now).err().unwrap_or_default())?;
+        let stored = self.documents.put_snapshot(snapshot, now).await?;
         Ok(PutSnapshotResponse::Stored(Json(SnapshotStored { as_of: stored.value().as_of })))
     }
 
@@ -152,7 +156,8 @@ impl Routes {
     /// A free lease is granted to the requested holder for `ttl_secs`. If the requested holder already has the lease, the lease
     /// is renewed. The response names the current holder, which may be another holder.
     #[oai(path = "/lease", method = "post", operation_id = "acquire_lease")]
-    async fn lease(&self, _caller: PriceWriter, request: Json<LeaseRequest>) -> Result<Json<Lease>, Problem> {
-        Ok(Json(self.leases.acquire(request.0).await?))
+    async fn lease(&self, _caller: PriceWriter, request: UncheckedBody<LeaseRequest>) -> Result<Json<Lease>, Problem> {
+        let request = request.or_problem(|request| request.validate().err().unwrap_or_default())?;
+        Ok(Json(self.leases.acquire(request).await?))
     }
 }

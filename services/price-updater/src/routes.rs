@@ -8,7 +8,7 @@ use common::{
         Problem,
         sources::{SourcesOrder, SourcesReport},
     },
-    server::{Json, Operator},
+    server::{Json, Operator, UncheckedBody},
 };
 use poem_openapi::OpenApi;
 
@@ -46,8 +46,13 @@ impl Routes {
 
     /// Makes exactly these sources active, in this order, from the next poll on. A restart returns to the configured sources.
     #[oai(path = "/sources/order", method = "put", operation_id = "set_sources_order")]
-    async fn set_order(&self, _caller: Operator, order: Json<SourcesOrder>) -> Result<Json<SourcesOrder>, Problem> {
-        self.active_sources.select(&order.0.sources).map_err(|error| Problem::validation(vec![error]))?;
+    async fn set_order(
+        &self,
+        _caller: Operator,
+        order: UncheckedBody<SourcesOrder>,
+    ) -> Result<Json<SourcesOrder>, Problem> {
+        let order = order.or_problem(|order| self.active_sources.resolve(&order.sources).err().unwrap_or_default())?;
+        self.active_sources.select(&order.sources).map_err(Problem::validation)?;
         Ok(self.current_order())
     }
 }

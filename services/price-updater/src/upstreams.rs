@@ -8,7 +8,7 @@ use common::{
     api::{
         courses::{CoursesWritten, MarketSnapshot, NewCourses},
         leases::Lease,
-        prices::{NewPriceRecord, Price, PriceRecord},
+        prices::{NewPriceRecord, PriceRecord},
     },
     clients::{CallError, db_proxy::DbProxyClient, http_client, price_cache::PriceCacheClient},
     time::Timestamp,
@@ -26,9 +26,7 @@ pub struct RecordWrite {
 impl RecordWrite {
     /// Whether any price of the record is valid at `now`. price-cache-proxy refuses a record without such a price.
     pub(crate) fn is_current(&self, now: Timestamp) -> bool {
-        let NewPriceRecord { as_of, prices, .. } = &self.record;
-        let expiry = |price: &Price| price.expires_at.unwrap_or_else(|| price.as_of.unwrap_or(*as_of).plus(self.ttl));
-        prices.values().any(|price| now < expiry(price))
+        self.record.is_current(self.ttl, now)
     }
 }
 

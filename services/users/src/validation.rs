@@ -12,7 +12,7 @@ use common::{
             CreateUserCommand, Email, EmailError, NewNameError, UpdateUserCommand, UserName, UserPatch, UserPayload,
         },
     },
-    spelling,
+    spelling::must_be_one_of,
     text::find_invisible_control,
     time::Timestamp,
 };
@@ -91,7 +91,7 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
             errors.add_missing("scopes");
             None
         }
-        Some(names) => parse_scopes(names).map_err(|error| errors.add("scopes", error)).ok(),
+        Some(names) => parse_scopes(&mut errors, names),
     };
     check_rate(&mut errors, (*rate_limit_per_minute).into());
     if expires_at.is_some_and(|expires_at| expires_at <= now) {
@@ -115,16 +115,21 @@ pub fn validate_key_patch(patch: &KeyPatch) -> Result<UpdateKeyCommand, Vec<Fiel
     errors.into_result(Some(UpdateKeyCommand { name, rate_limit_per_minute: *rate_limit_per_minute }))
 }
 
-fn parse_scopes(names: &[String]) -> Result<Scopes, String> {
-    let scopes = Scope::ALL.map(Scope::as_str);
-    let rule = format!("must be a list of one or more of {}", scopes.join(", "));
-    if let Some(unknown) = names.iter().find(|name| Scope::from_name(name).is_none()) {
-        let meant = spelling::nearest(unknown, scopes);
-        let meant = meant.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
-        return Err(format!("contains the unknown scope {unknown:?}{meant}; it {rule}"));
+/// The scopes of a new key. Records an error for each unknown name.
+fn parse_scopes(errors: &mut FieldErrors, names: &[String]) -> Option<Scopes> {
+    let known = Scope::ALL.map(Scope::as_str);
+    if names.is_empty() {
+        errors.add("scopes", format!("must contain at least one of {}", known.join(", ")));
+        return None;
     }
-    let scopes: Scopes = names.iter().filter_map(|name| Scope::from_name(name)).collect();
-    if scopes.is_empty() { Err(rule) } else { Ok(scopes) }
+    let mut scopes = Vec::new();
+    for (position, name) in names.iter().enumerate() {
+        match Scope::from_name(name) {
+            Some(scope) => scopes.push(scope),
+            None => errors.add(format!("scopes[{position}]"), must_be_one_of(name, known)),
+        }
+    }
+    (scopes.len() == names.len()).then(|| scopes.into())
 }
 
 #[cfg(test)]

@@ -31,22 +31,17 @@ pub fn validate_wallet(payload: &WalletPayload, allowed: &[Currency]) -> Result<
     errors.into_result(currency)
 }
 
-/// Text that is not the type of an operation.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("must be DEPOSIT or WITHDRAW")]
-struct OperationTypeError;
-
 /// The type of an operation by its name.
 struct NamedType(OperationType);
 
 impl FromStr for NamedType {
-    type Err = OperationTypeError;
+    type Err = String;
 
-    fn from_str(name: &str) -> Result<Self, OperationTypeError> {
+    fn from_str(name: &str) -> Result<Self, String> {
         match name {
             "DEPOSIT" => Ok(Self(OperationType::Deposit)),
             "WITHDRAW" => Ok(Self(OperationType::Withdraw)),
-            _ => Err(OperationTypeError),
+            _ => Err(must_be_one_of(name, ["DEPOSIT", "WITHDRAW"])),
         }
     }
 }

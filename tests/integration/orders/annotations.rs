@@ -99,7 +99,18 @@ async fn invalid_annotations_are_refused_with_their_fields(stack: Stack) {
     place(json!({ "metadata": { "k": 1 } })).await.invalid_fields(&["metadata.k"]);
     place(json!({ "metadata": "k" })).await.invalid_fields(&["metadata"]);
     let repeated = r#"{"currency":"EUR","amount":"69","metadata":{"k":"1","k":"2"}}"#;
-    platform.place(repeated).await.invalid_fields(&["metadata"]);
+    platform.place(repeated).await.invalid_fields(&["metadata.k"]);
+    let note = "v".repeat(600);
+    let metadata = json!({ "a": 1, "b": "", "c": [], "d": null, "n".repeat(50): "", "note": note });
+    let name = format!("metadata.{}", "n".repeat(50));
+    place(json!({ "metadata": metadata, "client_reference": 7 })).await.invalid_fields(&[
+        "client_reference",
+        "metadata.a",
+        "metadata.c",
+        "metadata.d",
+        &name,
+        "metadata.note",
+    ]);
     place(json!({ "bitcoin_amount": "0.001" })).await.invalid_fields(&["bitcoin_amount"]);
     for invalid in ["0", "0.000000001", "-1"] {
         let body = json!({ "currency": "EUR", "bitcoin_amount": invalid });

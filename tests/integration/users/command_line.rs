@@ -70,7 +70,11 @@ async fn operator_manages_users_and_keys() {
         (2, "user get", &["<USER> is required with OPERATOR_TOKEN", "user list` lists"]),
         (2, "key list", &["<USER> is required with OPERATOR_TOKEN"]),
         (1, &update_unknown, &["has no key", "lists the keys of the user"]),
-        (2, "key create ada@example.org -n shop -s admin", &["--scopes contains the unknown scope \"admin\""]),
+        (
+            2,
+            "key create ada@example.org -n shop -s admin",
+            &["--scopes must be one of orders, wallets, read, but is \"admin\""],
+        ),
     ] {
         let error = operator.fail_with(code, command);
         for part in parts {

@@ -13,6 +13,7 @@ use crate::{
         query_string::query_string,
     },
     money::{CurrencyPair, Rate},
+    spelling::must_be_one_of,
     time::Timestamp,
 };
 
@@ -35,9 +36,9 @@ pub enum Resolution {
 }
 
 /// Text that is not a resolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of raw, 1m, 1h, 1d")]
-pub struct ResolutionError;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", must_be_one_of(.0, Resolution::ALL))]
+pub struct ResolutionError(String);
 
 impl Resolution {
     pub const ALL: [Self; 4] = [Self::Raw, Self::Minute, Self::Hour, Self::Day];
@@ -66,7 +67,8 @@ impl FromStr for Resolution {
     type Err = ResolutionError;
 
     fn from_str(text: &str) -> Result<Self, ResolutionError> {
-        Self::ALL.into_iter().find(|resolution| resolution.as_str() == text).ok_or(ResolutionError)
+        let found = Self::ALL.into_iter().find(|resolution| resolution.as_str() == text);
+        found.ok_or_else(|| ResolutionError(text.to_owned()))
     }
 }
 

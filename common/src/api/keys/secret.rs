@@ -11,6 +11,8 @@ use rand::{RngExt, distr::Alphanumeric};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::text::{from_hex, to_hex};
+
 const BEGINNING: &str = "bdk_";
 const PREFIX_RANDOM: usize = 8;
 const PREFIX_LEN: usize = BEGINNING.len() + PREFIX_RANDOM;
@@ -176,7 +178,7 @@ impl fmt::Debug for KeyHash {
 
 impl fmt::Display for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&to_hex(&self.0))
     }
 }
 
@@ -189,15 +191,7 @@ impl std::str::FromStr for KeyHash {
     type Err = KeyHashError;
 
     fn from_str(text: &str) -> Result<Self, KeyHashError> {
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(KeyHashError);
-        }
-        let mut bytes = [0; 32];
-        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(digits).map_err(|_| KeyHashError)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| KeyHashError)?;
-        }
-        Ok(Self(bytes))
+        from_hex(text).map(Self).ok_or(KeyHashError)
     }
 }
 

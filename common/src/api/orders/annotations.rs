@@ -9,7 +9,10 @@ use poem_openapi::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{api::FieldError, text::is_text};
+use crate::{
+    api::FieldError,
+    text::{is_text, shown_name},
+};
 
 /// Maximum length of a reference in characters.
 pub const MAX_REFERENCE_CHARS: usize = 200;
@@ -108,7 +111,7 @@ impl Metadata {
         }
         let mut errors = Vec::new();
         for (key, value) in self.iter() {
-            let field = || format!("metadata.{}", shown_key(key));
+            let field = || format!("metadata.{}", shown_name(key));
             if key.is_empty() {
                 errors.push(of_all("must not have an empty name".to_owned()));
             } else if !is_text(key, MAX_KEY_CHARS) {
@@ -126,15 +129,6 @@ impl Metadata {
         }
         errors
     }
-}
-
-/// The beginning of a key, for a message. Control characters are escaped.
-fn shown_key(key: &str) -> String {
-    let mut shown: String = key.chars().take(MAX_KEY_CHARS).collect();
-    if shown.len() < key.len() {
-        shown.push('…');
-    }
-    shown.escape_debug().to_string()
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Metadata {
@@ -177,7 +171,8 @@ impl<'de> de::Visitor<'de> for MetadataVisitor {
         let mut pairs = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, String>()? {
             if let Some((key, _)) = pairs.get_key_value(&key) {
-                return Err(de::Error::custom(format_args!("has the name `{key}` twice")));
+                // The message of serde for structs. The error then names the key.
+                return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
             }
             pairs.insert(key, value);
         }

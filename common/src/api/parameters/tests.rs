@@ -29,12 +29,13 @@ fn whole_numbers_are_checked_by_their_range() {
         assert_eq!(check_value(&page, text), Ok(()), "{text}");
     }
     for text in ["0", "1001", "x", "", "1.5", "-1", "99999999999999999999999999999999999999999"] {
-        assert_refused(&page, text, "must be a whole number from 1 to 1000");
+        let reason = check_value(&page, text).unwrap_err();
+        assert!(reason.starts_with("must be a whole number from 1 to 1000, but is \""), "{reason}");
     }
     let start = schema_of::<u64>();
     assert_eq!(check_value(&start, "18446744073709551615"), Ok(()));
     for text in ["-1", "18446744073709551616"] {
-        assert_refused(&start, text, "must be a whole number, 0 or more");
+        assert_refused(&start, text, &format!("must be a whole number, 0 or more, but is \"{text}\""));
     }
 }
 
@@ -42,9 +43,28 @@ fn whole_numbers_are_checked_by_their_range() {
 fn enumerations_and_lengths_are_checked() {
     let format = MetaSchema { enum_items: vec!["csv".into(), "jsonl".into()], ..MetaSchema::new("string") };
     assert_eq!(check_value(&format, "csv"), Ok(()));
-    assert_refused(&format, "xml", "must be one of csv, jsonl");
+    assert_refused(&format, "cvs", "must be one of csv, jsonl, but is \"cvs\" (did you mean csv?)");
+    assert_refused(&schema_of::<Resolution>(), "1hour", "must be one of raw, 1m, 1h, 1d, but is \"1hour\"");
+    let level = "must be one of critical, error, warning, info, debug, but is \"warnin\" (did you mean warning?)";
+    assert_refused(&schema_of::<MinLevel>(), "warnin", level);
     let short = MetaSchema { max_length: Some(3), ..MetaSchema::new("string") };
     assert_eq!(check_value(&short, "\u{20ac}\u{20ac}\u{20ac}"), Ok(()));
     assert_refused(&short, "abcd", "must have at most 3 characters");
-    assert_refused(&schema_of::<bool>(), "yes", "must be true or false");
+    assert_refused(&schema_of::<bool>(), "yes", "must be true or false, but is \"yes\"");
+}
+
+#[test]
+fn values_that_contradict_each_other_are_found() {
+    let errors = |pairs: &[(&str, &'static str)]| -> Vec<String> {
+        let errors = contradictions(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value));
+        errors.into_iter().map(|error| error.field).collect()
+    };
+    let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+    assert_eq!(
+        errors(&[("from", late), ("to", early), ("min_amount", "5"), ("max_amount", "4")]),
+        ["from", "min_amount"]
+    );
+    assert_eq!(errors(&[("from", early), ("to", late), ("min_amount", "4"), ("max_amount", "4")]), [""; 0]);
+    // The parameters of a conversion.
+    assert_eq!(errors(&[("from", "EUR"), ("to", "BTC")]), [""; 0]);
 }

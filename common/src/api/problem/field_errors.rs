@@ -9,7 +9,7 @@ use super::FieldError;
 pub struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
-    pub fn add(&mut self, field: &'static str, reason: impl Display) {
+    pub fn add(&mut self, field: impl Into<String>, reason: impl Display) {
         self.0.push(FieldError::new(field, reason));
     }
 

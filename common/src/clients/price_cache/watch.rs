@@ -254,10 +254,10 @@ impl PriceCacheWatch {
     }
 
     fn handle_event(&self, event: Event) -> serde_json::Result<()> {
-        match event.event.parse() {
-            Ok(topic) => self.store(topic, event.data.into()),
+        match Topic::from_name(&event.event) {
+            Some(topic) => self.store(topic, event.data.into()),
             // A newer price-cache-proxy may send topics that are unknown here.
-            Err(_) => Ok(()),
+            None => Ok(()),
         }
     }
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::{money::DecimalText, server::limits::MAX_FIELD_ERRORS};
+use crate::{
+    api::{MAX_FIELD_ERRORS, orders::Metadata},
+    money::DecimalText,
+};
 
 #[derive(Debug, Clone, PartialEq, poem_openapi::Object, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,19 +82,19 @@ fn every_invalid_field_is_described_in_terms_of_json() {
     assert_errors(
         r#"{"kind":"quick","seconds":-1,"exchanges":"kraken","enabled":"yes","detail":7}"#,
         &[
-            ("kind", "must be one of slow, down"),
-            ("seconds", "must be a whole number, 0 or more"),
-            ("exchanges", "must be a list"),
-            ("enabled", "must be true or false"),
-            ("detail", "must be a JSON object"),
+            ("kind", "must be one of slow, down, but is \"quick\""),
+            ("seconds", "must be a whole number, 0 or more, but is -1"),
+            ("exchanges", "must be a list, but is \"kraken\""),
+            ("enabled", "must be true or false, but is \"yes\""),
+            ("detail", "must be a JSON object, but is 7"),
         ],
     );
     assert_errors(
         r#"{"kind":7,"seconds":1.5,"exchanges":["a",2],"detail":{"amount":{}}}"#,
         &[
-            ("kind", "has a value of the wrong type"),
-            ("seconds", "must be a whole number, 0 or more"),
-            ("exchanges[1]", "must be a string"),
+            ("kind", "must be one of slow, down, but is 7"),
+            ("seconds", "must be a whole number, 0 or more, but is 1.5"),
+            ("exchanges[1]", "must be a string, but is 2"),
             ("detail.amount", "must be a decimal number, such as 69 or 0.25"),
         ],
     );
@@ -103,7 +106,7 @@ fn unknown_missing_and_repeated_fields_are_named() {
     assert_errors(
         r#"{"enabled":1}"#,
         &[
-            ("enabled", "must be true or false"),
+            ("enabled", "must be true or false, but is 1"),
             ("kind", "is required"),
             ("seconds", "is required"),
             ("exchanges", "is required"),
@@ -117,8 +120,9 @@ fn unknown_missing_and_repeated_fields_are_named() {
     assert_errors(nested, &[("detail.curency", "is unknown; did you mean currency?")]);
     let all = "is unknown; the known names are kind, seconds, exchanges, enabled, detail";
     assert_errors(r#"{"kind":"slow","seconds":1,"exchanges":[],"x":1}"#, &[("x", all)]);
-    assert_errors("7", &[("body", "must be a JSON object")]);
-    assert_errors("null", &[("body", "must be a JSON object")]);
+    assert_errors("7", &[("body", "must be a JSON object, but is 7")]);
+    assert_errors("null", &[("body", "must be a JSON object, but is null")]);
+    assert_errors("[]", &[("body", "must be a JSON object, but is a list")]);
 }
 
 #[test]
@@ -151,8 +155,105 @@ fn handler_adds_errors_of_the_valid_fields() {
     assert_eq!(fields(r#"{"curency":"EUR","amount":"x"}"#), ["curency", "amount"]);
     assert_eq!(fields(r#"{"quotes":"7"}"#), ["quotes", "currency"]);
     assert_eq!(fields(r#"{"quote":7}"#), ["quote", "currency"]);
+    // A field with a wrong value is present.
+    assert_eq!(fields(r#"{"currency":[]}"#), ["currency"]);
     // `or_problem` does not check a body that can be parsed.
     assert!(read(r#"{"amount":"x"}"#).or_problem(check).is_ok());
+}
+
+/// A body with lists and maps of objects. Its required fields are checked in a second step.
+#[derive(Debug, Clone, PartialEq, poem_openapi::Object, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanBody {
+    steps: Vec<Step>,
+    owners: std::collections::BTreeMap<crate::money::Currency, Step>,
+    /// The notes.
+    notes: Option<Metadata>,
+    /// The first step.
+    first: Step,
+}
+
+#[derive(Debug, Clone, PartialEq, poem_openapi::Object, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    #[oai(validator(minimum(value = "1"), maximum(value = "60")))]
+    at: u64,
+    name: String,
+    #[serde(default)]
+    labels: Vec<String>,
+}
+
+fn plan_errors(json: &str) -> Vec<String> {
+    let check = |plan: &PlanBody| {
+        let at = |(index, step): (usize, &Step)| {
+            (step.at > 60).then(|| FieldError::new(format!("steps[{index}].at"), "must be at most 60"))
+        };
+        let label = |(index, label): (usize, &String)| {
+            label.is_empty().then(|| FieldError::new(format!("first.labels[{index}]"), "must not be empty"))
+        };
+        let labels = plan.first.labels.iter().enumerate().filter_map(label);
+        plan.steps.iter().enumerate().filter_map(at).chain(labels).collect()
+    };
+    let body = UncheckedBody::<PlanBody>::parse(json.as_bytes());
+    let errors = body.or_problem(check).unwrap_err().errors;
+    errors.into_iter().map(|error| format!("{} {}", error.field, error.message)).collect()
+}
+
+#[test]
+fn every_wrong_value_in_lists_and_maps_is_named() {
+    let json = r#"{
+        "steps":[{"at":0.5,"name":7},8,{"at":61,"name":"a"},{"name":"b","labels":[1,"",2],"x":1},{"at":1}],
+        "owners":{"EURO":{"at":1,"name":"a"},"USD":{"at":"1","name":"a"}},
+        "notes":{"a":1,"b":"c","d":[],"b":"e","\t":null},
+        "first":{"name":"a","at":3,"labels":["",{}]}}"#;
+    assert_eq!(
+        plan_errors(json),
+        [
+            "steps[0].at must be a whole number from 1 to 60, but is 0.5",
+            "steps[0].name must be a string, but is 7",
+            "steps[1] must be a JSON object, but is 8",
+            "steps[3].labels[0] must be a string, but is 1",
+            "steps[3].labels[2] must be a string, but is 2",
+            "steps[3].x is unknown; the known names are at, name, labels",
+            "steps[3].at is required",
+            "steps[4].name is required",
+            "owners.EURO must be a code of three letters, such as EUR",
+            "owners.USD.at must be a whole number from 1 to 60, but is \"1\"",
+            "notes.a must be a string, but is 1",
+            "notes.d must be a string, but is a list",
+            "notes.b must be sent once",
+            "notes.\\t must be a string, but is null",
+            "first.labels[1] must be a string, but is an object",
+            "steps[2].at must be at most 60",
+            "first.labels[0] must not be empty",
+        ]
+    );
+}
+
+#[test]
+fn required_fields_with_wrong_values_are_not_missing_and_do_not_hide_other_errors() {
+    let errors = plan_errors(r#"{"steps":7,"owners":[],"frist":{}}"#);
+    assert_eq!(
+        errors,
+        [
+            "steps must be a list, but is 7",
+            "owners must be a JSON object, but is a list",
+            "frist is unknown; did you mean first?",
+        ]
+    );
+    assert_eq!(
+        plan_errors(r#"{"steps":[{"at":100,"name":"a"}],"first":{"at":1,"nmae":"b"}}"#),
+        ["first.nmae is unknown; did you mean name?", "owners is required", "steps[0].at must be at most 60"]
+    );
+}
+
+#[test]
+fn deeply_nested_value_is_refused() {
+    let json = format!(r#"{{"steps":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+    let expected = ["steps[0] must be a JSON object, but is a list", "owners is required", "first is required"];
+    assert_eq!(plan_errors(&json), expected);
+    let json = format!(r#"{{"currency":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+    assert_eq!(problem_of(&json), (Code::ValidationFailed, vec!["currency".to_owned()]));
 }
 
 #[test]

@@ -85,9 +85,9 @@ fn unknown_parameter_is_refused_with_the_nearest_known_name() {
     assert_refused("GET /orders?Limit=1&from=1", &[("Limit", "is unknown; did you mean limit?")]);
     let all = "is unknown; the known names are currency, limit, from, format";
     assert_refused("GET /orders?wallet_id=1&from=1", &[("wallet_id", all)]);
-    assert_refused("GET /orders?=&from=1", &[("", all)]);
+    assert_refused("GET /orders?=&from=1", &[("\"\"", all)]);
     let long = "\u{20ac}".repeat(100);
-    assert_refused(&format!("GET /orders?{long}&from=1"), &[(&long[..64 * 3], all)]);
+    assert_refused(&format!("GET /orders?{long}&from=1"), &[(&format!("{}…", &long[..64 * 3]), all)]);
 }
 
 #[test]
@@ -114,9 +114,26 @@ fn every_invalid_parameter_is_named_at_once() {
             ("limits", "is unknown; did you mean limit?"),
             ("coin", "must be sent once"),
             ("currency", "must be a code of three letters, such as EUR"),
-            ("limit", "must be a whole number from 1 to 1000"),
+            ("limit", "must be a whole number from 1 to 1000, but is \"0\""),
             ("from", "is required"),
-            ("format", "must be one of csv, jsonl"),
+            ("format", "must be one of csv, jsonl, but is \"xml\""),
+        ],
+    );
+}
+
+#[test]
+fn misspelt_parameter_is_not_reported_as_missing_and_its_value_is_not_checked() {
+    assert_refused("GET /orders?form=1", &[("form", "is unknown; did you mean from?")]);
+    assert_refused("GET /orders?fromat=xml&from=1", &[("fromat", "is unknown; did you mean format?")]);
+}
+
+#[test]
+fn contradictory_values_are_named_with_the_other_errors() {
+    assert_refused(
+        "GET /orders?limit=0&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
+        &[
+            ("to", "is unknown; the known names are currency, limit, from, format"),
+            ("limit", "must be a whole number from 1 to 1000, but is \"0\""),
         ],
     );
 }

@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
-use common::{io_errors::describe_io_error, text::to_hex};
+use common::{
+    io_errors::describe_io_error,
+    text::{from_hex, to_hex},
+};
 use ring::{
     aead::{CHACHA20_POLY1305, LessSafeKey, UnboundKey},
     hkdf::{HKDF_SHA256, KeyType, Salt},
@@ -110,17 +113,6 @@ impl KeyType for Length {
     fn len(&self) -> usize {
         self.0
     }
-}
-
-fn from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
-    let mut bytes = [0; KEY_BYTES];
-    if text.len() != 2 * KEY_BYTES || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -2,7 +2,11 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use common::{api::health::format_bytes, money::Sats, time::Timestamp};
+use common::{
+    api::{health::format_bytes, limit::remaining_of_limit},
+    money::Sats,
+    time::Timestamp,
+};
 use db_proxy::maintenance::{DatabaseSummary, JournalCheck, WalletTotal};
 use serde_json::{Value, json};
 
@@ -24,7 +28,7 @@ impl Limit {
     /// `setting` is `BTC_LIMIT`, which applies if no operator has set a limit.
     pub fn of(setting: Sats, summary: &DatabaseSummary) -> Self {
         let limit = summary.limit.unwrap_or(setting);
-        Self { limit, remaining: limit.saturating_sub(summary.bitcoin_amount).saturating_sub(summary.reserved) }
+        Self { limit, remaining: remaining_of_limit(limit, summary.bitcoin_amount, summary.reserved) }
     }
 }
 

@@ -282,8 +282,10 @@ fn request_note(document: &Map<String, Value>) -> String {
 /// Adds the option to one element of `errors`. Returns the error as a sentence, such as `--amount must be greater than 0`.
 fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<String> {
     let (field, message) = (error["field"].as_str()?, error["message"].as_str()?);
-    // `metadata.cart` is the part `cart` of the field `metadata`.
+    // `metadata.cart` is the part `cart` of the field `metadata`. `scopes[1]` is the second value of the option `--scopes`, whose
+    // message contains the value.
     let (name, part) = field.split_once('.').map_or((field, None), |(name, part)| (name, Some(part)));
+    let name = name.split_once('[').map_or(name, |(list, _)| list);
     let option = options.iter().find(|option| option.field == name).map(|option| option.option);
     let Some(option) = option else { return Some(format!("{field} {message}")) };
     let message = name_compared_option(message, options);

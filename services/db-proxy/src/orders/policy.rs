@@ -9,9 +9,12 @@ mod quotes;
 use std::{collections::HashMap, mem, time::Duration};
 
 use common::{
-    api::orders::{
-        Annotations, Order, OrderOrigin, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder, RefusalReason,
-        Refused,
+    api::{
+        limit::remaining_of_limit,
+        orders::{
+            Annotations, Order, OrderOrigin, OrderPrice, OrderedBy, OwnerFilter, Placed, PricedOrder, RefusalReason,
+            Refused,
+        },
     },
     ids::QuoteId,
     money::{Currency, Sats},
@@ -40,7 +43,7 @@ pub fn decide_batch(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -
 
 /// The remaining limit.
 pub fn remaining(limit: Sats, totals: &Totals) -> Sats {
-    limit.saturating_sub(totals.bitcoin).saturating_sub(totals.reserved)
+    remaining_of_limit(limit, totals.bitcoin, totals.reserved)
 }
 
 /// The state while a batch is decided: the snapshot, and the changes of the commands that are decided so far.

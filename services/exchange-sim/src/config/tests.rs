@@ -21,8 +21,8 @@ fn error_in_the_timeline_file_is_reported() {
     for (json, named) in [
         ("", "JSON"),
         ("7", "an object with the lists timeline and market"),
-        (r#"[{"exchange":"kraken","fault":"down"}]"#, "at_seconds"),
-        (r#"[{"exchange":"mtgox","at_seconds":1,"fault":"down"}]"#, "fault 0 (counted from 0): exchange"),
+        (r#"[{"exchange":"kraken","fault":"down"}]"#, "timeline[0].at_seconds: is required"),
+        (r#"[{"exchange":"mtgox","at_seconds":1,"fault":"down"}]"#, "timeline[0].exchange: must be one of"),
         (r#"[{"exchange":"kraken","at_seconds":1,"fault":"no_such_kind"}]"#, "no_such_kind"),
     ] {
         let error = read(json).unwrap_err();

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use common::time::Timestamp;
+use common::{
+    api::{FieldError, MAX_FIELD_ERRORS},
+    time::Timestamp,
+};
 use poem_openapi::Object;
 use serde::Deserialize;
 
-use super::{
-    DEFAULT_SECONDS, FaultError, MAX_SECONDS, check_range,
-    timeline::{MAX_AT_SECONDS, TimelineError},
-};
+use super::{DEFAULT_SECONDS, MAX_SECONDS, check_range, timeline::MAX_AT_SECONDS};
 use crate::market::moves::MarketMoveInfo;
 
 /// Largest number of moves in one timeline.
@@ -32,23 +32,35 @@ pub struct MarketMove {
     pub change_percent: i64,
 }
 
-/// Checks the moves of a timeline that starts at `start`.
-pub(crate) fn resolve_moves(moves: &[MarketMove], start: Timestamp) -> Result<Vec<MarketMoveInfo>, TimelineError> {
-    if moves.len() > MAX_MOVES {
-        let reason = format!("must have at most {MAX_MOVES} moves, but has {}", moves.len());
-        return Err(TimelineError::in_market(MAX_MOVES, FaultError::new("market", reason)));
+/// Checks the moves of a timeline that starts at `start`. The error names every wrong field.
+pub(crate) fn resolve_moves(moves: &[MarketMove], start: Timestamp) -> Result<Vec<MarketMoveInfo>, Vec<FieldError>> {
+    let errors = check_moves(moves);
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let resolve = |planned: &MarketMove| {
-        let seconds = planned.seconds.unwrap_or(DEFAULT_SECONDS);
-        check_range("at_seconds", Some(planned.at_seconds), 0..=MAX_AT_SECONDS)?;
-        check_range("seconds", Some(seconds), 1..=MAX_SECONDS)?;
-        check_range("change_percent", Some(planned.change_percent), -99..=900)?;
         let since = start.plus(Duration::from_secs(planned.at_seconds));
-        let until = since.plus(Duration::from_secs(seconds));
-        Ok(MarketMoveInfo { since, until, change_percent: planned.change_percent })
+        let until = since.plus(Duration::from_secs(planned.seconds.unwrap_or(DEFAULT_SECONDS)));
+        MarketMoveInfo { since, until, change_percent: planned.change_percent }
     };
-    let resolve = |(index, planned)| resolve(planned).map_err(|error| TimelineError::in_market(index, error));
-    moves.iter().enumerate().map(resolve).collect()
+    Ok(moves.iter().map(resolve).collect())
+}
+
+/// Every error of the moves of a timeline.
+pub(super) fn check_moves(moves: &[MarketMove]) -> Vec<FieldError> {
+    if moves.len() > MAX_MOVES {
+        let reason = format!("must have at most {MAX_MOVES} moves, but has {}", moves.len());
+        return vec![FieldError::new("market", reason)];
+    }
+    let check = |(index, planned): (usize, &MarketMove)| {
+        let path = format!("market[{index}].");
+        [
+            check_range(&path, "at_seconds", Some(planned.at_seconds), 0..=MAX_AT_SECONDS),
+            check_range(&path, "seconds", planned.seconds, 1..=MAX_SECONDS),
+            check_range(&path, "change_percent", Some(planned.change_percent), -99..=900),
+        ]
+    };
+    moves.iter().enumerate().flat_map(check).flatten().take(MAX_FIELD_ERRORS).collect()
 }
 
 #[cfg(test)]

@@ -2,13 +2,18 @@
 //! the admin API.
 
 use common::{
+    api::FieldError,
     money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::{kinds::FaultKind, market_moves::MarketMove};
+use super::{
+    kinds::FaultKind,
+    market_moves::{MarketMove, check_moves},
+    timeline::check_timeline,
+};
 use crate::formats::{NumberFormat, TimeFormat};
 
 /// Declares the three objects with the same parameters, so that their parameters cannot differ.
@@ -90,15 +95,20 @@ fault_payloads! {
     direction: CurrencyPair,
     /// For `rate_limited` and `ip_banned`: the `Retry-After` in seconds, 1 to 259200. The default is the exchange's usual
     /// value for `rate_limited`, and 120 for `ip_banned`.
+    #[oai(validator(minimum(value = "1"), maximum(value = "259200")))]
     retry_after: u64,
     /// For `slow` and `throttled`: the delay of an answer in milliseconds, 1 to 25000. The defaults are 20000 and 1000.
+    #[oai(validator(minimum(value = "1"), maximum(value = "25000")))]
     latency_millis: u64,
     /// For `html_520`: the status, 400 to 599. The default is 520.
+    #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
     status: u16,
     /// For `clock_skew`: the lead of the exchange's clock in seconds, negative for a clock that is behind. The default is
     /// -3600.
+    #[oai(validator(minimum(value = "-31536000"), maximum(value = "31536000")))]
     skew_seconds: i64,
     /// For `old_fixing`: the age of the fixing in days, 1 to 3650. The default is 5.
+    #[oai(validator(minimum(value = "1"), maximum(value = "3650")))]
     days: u32,
     /// For `odd_numbers`: the format of prices. The default is `thousands`.
     number_form: NumberFormat,
@@ -118,4 +128,13 @@ pub(crate) struct Timeline {
     #[serde(default)]
     #[oai(default)]
     pub(crate) market: Vec<MarketMove>,
+}
+
+impl Timeline {
+    /// Every wrong field of the faults and the moves. `known` are the errors that are known; see [`check_fault`](super::check_fault).
+    pub(crate) fn check(&self, exchanges: &[&str], known: &[FieldError]) -> Vec<FieldError> {
+        let mut errors = check_timeline(&self.timeline, exchanges, known);
+        errors.extend(check_moves(&self.market));
+        errors
+    }
 }

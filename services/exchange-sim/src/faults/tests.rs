@@ -1,7 +1,9 @@
 use super::*;
 
-fn check(new: &NewFault) -> Result<Fault, &'static str> {
-    Fault::new(new, Timestamp::now()).map_err(|error| error.field)
+/// The fields of the errors, separated by commas.
+fn check(new: &NewFault) -> Result<Fault, String> {
+    let fields = |errors: Vec<FieldError>| errors.into_iter().map(|error| error.field).collect::<Vec<_>>().join(",");
+    Fault::new(new, Timestamp::now()).map_err(fields)
 }
 
 #[test]
@@ -18,11 +20,14 @@ fn absent_parameters_have_defaults() {
 fn invalid_parameters_are_refused() {
     let new_fault = NewFault::new;
     for seconds in [0, MAX_SECONDS + 1] {
-        assert_eq!(check(&NewFault { seconds: Some(seconds), ..new_fault(FaultKind::Down) }), Err("seconds"));
+        assert_eq!(
+            check(&NewFault { seconds: Some(seconds), ..new_fault(FaultKind::Down) }),
+            Err("seconds".to_owned())
+        );
     }
     for factor in ["0", "-1", "1001", "half"] {
         let lie = NewFault { factor: Some(factor.into()), ..new_fault(FaultKind::LieFactor) };
-        assert_eq!(check(&lie), Err("factor"), "{factor}");
+        assert_eq!(check(&lie), Err("factor".to_owned()), "{factor}");
     }
     let down = new_fault(FaultKind::Down);
     for (new, field) in [
@@ -35,8 +40,9 @@ fn invalid_parameters_are_refused() {
         (NewFault { days: Some(0), ..new_fault(FaultKind::OldFixing) }, "days"),
         (NewFault { skew_seconds: Some(i64::MIN), ..new_fault(FaultKind::ClockSkew) }, "skew_seconds"),
         (NewFault { time_form: Some(TimeFormat::Iso), ..new_fault(FaultKind::OddNumbers) }, "time_form"),
+        (NewFault { seconds: Some(0), days: Some(0), status: Some(1), ..down.clone() }, "status,days,seconds"),
     ] {
-        assert_eq!(check(&new), Err(field), "{new:?}");
+        assert_eq!(check(&new), Err(field.to_owned()), "{new:?}");
     }
 }
 

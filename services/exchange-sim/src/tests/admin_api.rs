@@ -79,6 +79,60 @@ async fn timeline_with_an_invalid_fault_is_refused() {
     assert!(sim.admin(Method::GET, "/admin/timeline", "").await.1.contains(r#""timeline":[]"#));
 }
 
+fn errors(answer: &(u16, String)) -> Vec<String> {
+    let problem: Value = serde_json::from_str(&answer.1).unwrap();
+    let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("{answer:?}")).iter();
+    errors.map(|error| format!("{} {}", error["field"], error["message"]).replace(['"', '\\'], "")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_wrong_field_of_a_fault_is_named() {
+    let sim = Sim::new();
+    let refused = set(&sim, "kraken", r#"{"fault":"slow","seconds":0,"latency_millis":"1","days":4000,"x":1}"#).await;
+    assert_eq!(
+        errors(&refused),
+        [
+            "latency_millis must be a whole number from 1 to 25000, but is 1",
+            "x is unknown; the known names are fault, seconds, factor, direction, retry_after, latency_millis, status, \
+             skew_seconds, days, number_form, time_form",
+            "days does not apply to the fault slow, which takes latency_millis and seconds",
+            "seconds must be a whole number from 1 to 86400, but is 0",
+        ]
+    );
+    // Parameters of an unknown kind are checked by their range only.
+    let refused = errors(&set(&sim, "kraken", r#"{"fault":"slo","latency_millis":5,"days":0}"#).await);
+    assert!(refused[0].ends_with(", but is slo (did you mean slow?)"), "{refused:?}");
+    assert_eq!(refused[1..], ["days must be a whole number from 1 to 3650, but is 0"]);
+    let unknown = set(&sim, "krakn", "{}").await.1;
+    assert!(unknown.contains(r#"The exchange \"krakn\" (did you mean kraken?) does not exist."#), "{unknown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_wrong_field_of_a_timeline_is_named_with_its_path() {
+    let sim = Sim::new();
+    let timeline = r#"{"timeline":[
+        {"exchange":"coinbase","at_seconds":1,"fault":"down"},
+        {"exchange":"krakn","at_seconds":-1,"fault":"down","seconds":0},
+        {"at_seconds":1,"fault":"down","days":1}],
+        "market":[{"at_seconds":1,"seconds":0,"change_percent":-30},7]}"#;
+    let refused = errors(&sim.admin(Method::PUT, "/admin/timeline", timeline).await);
+    let fields: Vec<_> = refused.iter().map(|error| error.split_once(' ').unwrap().0).collect();
+    assert_eq!(
+        fields,
+        [
+            "timeline[1].at_seconds",
+            "timeline[2].exchange",
+            "market[1]",
+            "timeline[1].exchange",
+            "timeline[1].seconds",
+            "timeline[2].days",
+            "market[0].seconds",
+        ]
+    );
+    assert_eq!(refused[2], "market[1] must be a JSON object, but is 7");
+    assert!(sim.simulation.timeline().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn timeline_with_an_invalid_move_of_the_market_is_refused() {
     let sim = Sim::new();

@@ -33,30 +33,11 @@ impl Silences {
         subjects: &BTreeSet<String>,
         now: Timestamp,
     ) -> Result<Silence, Error> {
-        let NewSilence { alert, service, for_secs, created_by, reason } = new;
-        let mut errors = Vec::new();
-        let mut invalid = |field: &str, rule: String| errors.push(FieldError::new(field, rule));
-        match (&alert, &service) {
-            (None, None) => invalid("alert", "must be set, or service must be set".to_owned()),
-            (Some(name), _) if Rule::of_name(name).is_none() => {
-                invalid("alert", must_be_one_of(name, Rule::ALL.iter().map(|rule| rule.name())));
-            }
-            _ => {}
-        }
-        if let Some(service) = service.as_ref().filter(|service| !subjects.contains(*service)) {
-            invalid("service", must_be_one_of(service, subjects));
-        }
-        if !(1..=MAX_SILENCE.as_secs()).contains(&for_secs) {
-            invalid("for_secs", format!("must be 1 to {} seconds (30 days)", MAX_SILENCE.as_secs()));
-        }
-        for (field, text) in [("created_by", &created_by), ("reason", &reason)] {
-            if text.trim().is_empty() || text.chars().count() > MAX_SILENCE_TEXT {
-                invalid(field, format!("must have 1 to {MAX_SILENCE_TEXT} characters"));
-            }
-        }
+        let errors = check_silence(&new, subjects);
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
+        let NewSilence { alert, service, for_secs, created_by, reason } = new;
         self.remove_ended(now);
         if self.0.len() >= MAX_SILENCES {
             let rule = format!("cannot be added: there are {MAX_SILENCES} silences; remove one");
@@ -89,6 +70,33 @@ impl Silences {
     pub(crate) fn list(&self) -> &[Silence] {
         &self.0
     }
+}
+
+/// Every invalid field of a request for a silence.
+pub(crate) fn check_silence(new: &NewSilence, subjects: &BTreeSet<String>) -> Vec<FieldError> {
+    let NewSilence { alert, service, for_secs, created_by, reason } = new;
+    let mut errors = Vec::new();
+    let mut invalid = |field: &str, rule: String| errors.push(FieldError::new(field, rule));
+    match (alert, service) {
+        (None, None) => invalid("alert", "must be set, or service must be set".to_owned()),
+        (Some(name), _) if Rule::of_name(name).is_none() => {
+            invalid("alert", must_be_one_of(name, Rule::ALL.iter().map(|rule| rule.name())));
+        }
+        _ => {}
+    }
+    if let Some(service) = service.as_ref().filter(|service| !subjects.contains(*service)) {
+        invalid("service", must_be_one_of(service, subjects));
+    }
+    if !(1..=MAX_SILENCE.as_secs()).contains(for_secs) {
+        let longest = MAX_SILENCE.as_secs();
+        invalid("for_secs", format!("must be a whole number from 1 to {longest}, but is {for_secs}"));
+    }
+    for (field, text) in [("created_by", created_by), ("reason", reason)] {
+        if text.trim().is_empty() || text.chars().count() > MAX_SILENCE_TEXT {
+            invalid(field, format!("must have 1 to {MAX_SILENCE_TEXT} characters"));
+        }
+    }
+    errors
 }
 
 #[cfg(test)]

@@ -3,11 +3,16 @@ use serde_json::json;
 
 use super::*;
 
-fn invalid_fields(result: Result<impl Sized, Error>) -> Vec<String> {
-    match result.map(|_| ()) {
+/// The fields that the error of a report names.
+fn refused_fields(report: &Report) -> Vec<String> {
+    match check_report(report) {
         Err(Error::Invalid(errors)) => errors.into_iter().map(|error| error.field).collect(),
         other => panic!("{other:?}"),
     }
+}
+
+fn refused_data(data: &Value) -> Vec<String> {
+    parse_heartbeat(data).unwrap_err().into_iter().map(|error| error.field).collect()
 }
 
 fn report(service: &str, status: &str, data: Value) -> Report {
@@ -17,8 +22,14 @@ fn report(service: &str, status: &str, data: Value) -> Report {
 #[test]
 fn every_invalid_field_is_named() {
     assert!(check_report(&report("create-order", "ok", json!({"any": ["thing"]}))).is_ok());
-    assert_eq!(invalid_fields(check_report(&report("", "", Value::Null))), ["service", "status"]);
-    assert_eq!(invalid_fields(check_report(&report("<b>", &"ü".repeat(1025), Value::Null))), ["service", "status"]);
+    assert_eq!(refused_fields(&report("", "", Value::Null)), ["service", "status"]);
+    assert_eq!(refused_fields(&report("<b>", &"ü".repeat(1025), Value::Null)), ["service", "status"]);
+    let parts = json!([{"name": "database", "ready": true}, 7, {"name": "cache", "ready": "no"}]);
+    let heartbeat = json!({"interval_secs": "often", "ready": 1, "parts": parts, "port": 70_000});
+    assert_eq!(
+        refused_fields(&report("a b", Report::ALIVE, heartbeat)),
+        ["service", "data.interval_secs", "data.parts[1]", "data.parts[2].ready", "data.port", "data.ready"]
+    );
 }
 
 #[test]
@@ -36,9 +47,9 @@ fn omitted_heartbeat_fields_get_defaults() {
 
 #[test]
 fn heartbeat_with_an_invalid_field_is_refused() {
-    assert_eq!(invalid_fields(parse_heartbeat(&json!("alive"))), ["data"]);
-    assert_eq!(invalid_fields(parse_heartbeat(&json!({"interval_secs": "often"}))), ["data.interval_secs"]);
-    assert_eq!(invalid_fields(parse_heartbeat(&json!({"instance": "a b"}))), ["data.instance"]);
+    assert_eq!(refused_data(&json!("alive")), ["data"]);
+    assert_eq!(refused_data(&json!({"interval_secs": "often"})), ["data.interval_secs"]);
+    assert_eq!(refused_data(&json!({"instance": "a b"})), ["data.instance"]);
 }
 
 #[test]

@@ -8,7 +8,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use common::api::{FieldError, courses::CourseKind};
+use common::{
+    api::{FieldError, courses::CourseKind},
+    spelling::must_be_one_of,
+};
 use tokio::sync::watch;
 
 pub(crate) struct ActiveSources {
@@ -45,21 +48,41 @@ impl ActiveSources {
     /// Makes exactly these sources active, from the next poll on.
     ///
     /// # Errors
-    /// If the list is empty, names an unknown source, names a source twice, or leaves fewer than `min_voters` voters.
-    pub(crate) fn select(&self, names: &[String]) -> Result<(), FieldError> {
-        let invalid = |why: String| FieldError::new("sources", why);
+    /// See [`resolve`](Self::resolve).
+    pub(crate) fn select(&self, names: &[String]) -> Result<(), Vec<FieldError>> {
+        let order = self.resolve(names)?;
+        if *self.order() != *order {
+            tracing::info!(sources = names.join(","), before = self.names().join(","), "active sources changed");
+            self.order.send_replace(order.into());
+        }
+        Ok(())
+    }
+
+    /// The positions of these sources in the list of all sources.
+    ///
+    /// # Errors
+    /// If the list is empty, names unknown sources, names a source twice, or leaves fewer than `min_voters` voters. Every wrong
+    /// name is listed.
+    pub(crate) fn resolve(&self, names: &[String]) -> Result<Vec<usize>, Vec<FieldError>> {
+        let invalid = |why: String| vec![FieldError::new("sources", why)];
         if names.is_empty() {
             return Err(invalid("must name at least one source".to_owned()));
         }
-        let mut order = Vec::new();
-        for name in names {
-            let index = self.all.iter().position(|(known, _)| known == name);
-            let allowed = || self.all.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
-            let index = index.ok_or_else(|| invalid(format!("must name sources of this list: {}", allowed())))?;
-            if order.contains(&index) {
-                return Err(invalid(format!("must name each source once, but names {name} twice")));
-            }
-            order.push(index);
+        let known: Vec<_> = self.all.iter().map(|(known, _)| *known).collect();
+        let (mut order, mut errors) = (Vec::new(), Vec::new());
+        for (position, name) in names.iter().enumerate() {
+            let reason = match known.iter().position(|known| known == name) {
+                Some(index) if !order.contains(&index) => {
+                    order.push(index);
+                    continue;
+                }
+                Some(_) => format!("must not be {name} again; each source is named once"),
+                None => must_be_one_of(name, &known),
+            };
+            errors.push(FieldError::new(format!("sources[{position}]"), reason));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
         }
         let is_voter = |&&index: &&usize| self.all.get(index).is_some_and(|(_, kind)| *kind != CourseKind::Fixing);
         let (voters, needed) = (order.iter().filter(is_voter).count(), self.min_voters.load(Ordering::Relaxed));
@@ -68,11 +91,7 @@ impl ActiveSources {
                 "must name at least {needed} sources that vote (official rates do not vote), but has {voters}"
             )));
         }
-        if *self.order() != *order {
-            tracing::info!(sources = names.join(","), before = self.names().join(","), "active sources changed");
-            self.order.send_replace(order.into());
-        }
-        Ok(())
+        Ok(order)
     }
 }
 

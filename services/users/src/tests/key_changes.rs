@@ -67,6 +67,29 @@ async fn change_of_a_key_reports_every_invalid_field() {
 }
 
 #[tokio::test]
+async fn new_key_with_a_wrong_type_is_refused_with_every_invalid_field() {
+    let fixture = Fixture::new();
+    let path = format!("/api/v1/users/{}/keys", fixture.bob);
+    let errors = async |key: serde_json::Value| -> Vec<String> {
+        let refused = fixture.post(&path, key).await.body;
+        let errors = refused["errors"].as_array().unwrap().iter();
+        errors.map(|error| format!("{} {}", error["field"], error["message"]).replace('"', "")).collect()
+    };
+    // A field with a wrong type is not missing.
+    assert_eq!(errors(json!({ "name": "till", "scopes": [1] })).await, ["scopes[0] must be a string, but is 1"]);
+    assert_eq!(errors(json!({ "name": "till", "scopes": "read" })).await, ["scopes must be a list, but is \\read\\"]);
+    assert_eq!(
+        errors(json!({ "scopes": [1, "raed"], "expires_at": 5, "nmae": "till" })).await,
+        [
+            "expires_at must be a string, but is 5",
+            "nmae is unknown; did you mean name?",
+            "scopes[0] must be a string, but is 1",
+            "scopes[1] must be one of orders, wallets, read, but is \\raed\\ (did you mean read?)",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn revoked_key_and_key_of_another_user_are_not_changed() {
     let fixture = Fixture::new();
     let (path, _) = fixture.create_key().await;

@@ -53,16 +53,17 @@ fn key_requires_at_least_one_known_scope() {
     let now = Timestamp::now();
     let terms = validate_key(&key("shop", &["read", "orders", "read"]), now).unwrap();
     assert_eq!(terms.scopes, [Scope::Orders, Scope::Read].into_iter().collect());
-    let rule = "must be a list of one or more of orders, wallets, read";
-    for (scopes, found) in [
-        (&[][..], ""),
-        (&["admin"], "contains the unknown scope \"admin\"; it "),
-        (&["read", "order"], "contains the unknown scope \"order\" (did you mean orders?); it "),
-        (&["read", ""], "contains the unknown scope \"\"; it "),
-    ] {
-        let errors = validate_key(&key("shop", scopes), now).unwrap_err();
-        assert_eq!(errors, [FieldError::new("scopes", format!("{found}{rule}"))]);
-    }
+    let errors = |scopes: &[&str]| validate_key(&key("shop", scopes), now).unwrap_err();
+    assert_eq!(errors(&[]), [FieldError::new("scopes", "must contain at least one of orders, wallets, read")]);
+    let rule = "must be one of orders, wallets, read, but is";
+    assert_eq!(
+        errors(&["admin", "read", "order", ""]),
+        [
+            FieldError::new("scopes[0]", format!("{rule} \"admin\"")),
+            FieldError::new("scopes[2]", format!("{rule} \"order\" (did you mean orders?)")),
+            FieldError::new("scopes[3]", format!("{rule} \"\"")),
+        ]
+    );
     assert_eq!(fields(validate_key(&KeyPayload::default(), now)), ["name", "scopes"]);
 }
 

@@ -71,7 +71,13 @@ fn every_missing_and_wrong_field_is_named() {
     assert_eq!(fields(errors_of(validate_operation(id, &OperationPayload::default()))), ["operation_type", "amount"]);
     let wrong = OperationPayload { operation_type: Some("deposit".to_owned()), amount: Some("x".into()) };
     let errors = errors_of(validate_operation(id, &wrong));
-    assert_eq!(errors[0], ("operation_type".to_owned(), "must be DEPOSIT or WITHDRAW".to_owned()));
+    assert_eq!(
+        errors[0],
+        (
+            "operation_type".to_owned(),
+            "must be one of DEPOSIT, WITHDRAW, but is \"deposit\" (did you mean DEPOSIT?)".to_owned()
+        )
+    );
     assert_eq!(errors[1].0, "amount");
     assert_eq!(fields(errors_of(validate_transfer(&TransferPayload::default()))), ["from", "to", "amount"]);
     let wrong = TransferPayload { from: Some("1".to_owned()), to: Some(id.to_string()), amount: Some("-1".into()) };

@@ -17,6 +17,6 @@ fn only_displayed_form_of_a_resolution_is_parsed() {
         assert_eq!(resolution.to_string().parse(), Ok(resolution));
     }
     for invalid in ["", "RAW", "1M", "2m", "60"] {
-        assert_eq!(invalid.parse::<Resolution>(), Err(ResolutionError), "{invalid}");
+        assert_eq!(invalid.parse::<Resolution>(), Err(ResolutionError(invalid.to_owned())), "{invalid}");
     }
 }

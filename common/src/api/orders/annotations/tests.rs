@@ -29,7 +29,7 @@ fn metadata_is_a_small_object_of_strings() {
     for invalid in [pairs(51), pair("", "v")] {
         assert_eq!(invalid_fields(None, Some(&invalid)), ["metadata"], "{invalid:?}");
     }
-    let long = format!("metadata.{}…", "k".repeat(40));
+    let long = format!("metadata.{}", "k".repeat(41));
     assert_eq!(invalid_fields(None, Some(&pair(&"k".repeat(41), "v"))), [long]);
     assert_eq!(invalid_fields(None, Some(&pair("a\tb", "v"))), ["metadata.a\\tb"]);
     for invalid in [pair("k", &"é".repeat(501)), pair("k", "a\nb")] {
@@ -56,12 +56,12 @@ fn equal_metadata_has_equal_text_and_empty_metadata_is_absent() {
 #[test]
 fn every_invalid_name_and_value_of_metadata_is_named() {
     let value = "v".repeat(600);
-    let pairs = [("k".repeat(50), "v"), (String::new(), "v"), ("note".to_owned(), &value)];
+    let pairs = [("k".repeat(70), "v"), (String::new(), "v"), ("note".to_owned(), &value)];
     let invalid = Annotations::validate(None, Some(&pairs.into_iter().collect())).unwrap_err();
     let invalid: Vec<_> =
         invalid.into_iter().map(|FieldError { field, message }| format!("{field} {message}")).collect();
     let long =
-        format!("metadata.{}… must have a name of at most 40 characters without control characters", "k".repeat(40));
+        format!("metadata.{}… must have a name of at most 40 characters without control characters", "k".repeat(64));
     assert_eq!(
         invalid,
         [

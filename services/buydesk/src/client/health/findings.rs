@@ -166,26 +166,20 @@ fn is_shown_elsewhere(part: &Component) -> bool {
 
 /// The finding that names the price sources that fail. `None` if no source fails.
 fn failing_sources(parts: &[Component]) -> Option<Finding> {
-    let name = |part: &Component| part.name.strip_prefix(Component::SOURCE).map(str::to_owned);
-    let all = parts.iter().filter(|part| name(part).is_some()).count();
-    let failing: Vec<_> = parts.iter().filter(|part| !part.ready && name(part).is_some()).collect();
-    let mut by_reason: Vec<(Option<&str>, Vec<String>)> = Vec::new();
-    for part in &failing {
-        let is_shown =
-            |reason: &&str| by_reason.len() < MAX_REASONS || by_reason.iter().any(|(other, _)| other == &Some(*reason));
-        let reason = part.detail.as_deref().filter(is_shown);
-        match by_reason.iter_mut().find(|(other, _)| *other == reason) {
-            Some((_, names)) => names.extend(name(part)),
-            None => by_reason.push((reason, name(part).into_iter().collect())),
-        }
-    }
-    let groups = by_reason.iter().map(|(reason, names)| {
-        let reason = reason.map(|reason| format!(" ({reason})"));
-        names.join(", ") + &reason.unwrap_or_default()
+    let sources: Vec<_> =
+        parts.iter().filter_map(|part| Some((part.name.strip_prefix(Component::SOURCE)?, part))).collect();
+    let failing: Vec<_> = sources.iter().filter(|(_, part)| !part.ready).collect();
+    let mut groups =
+        group_by_reason(failing.iter().map(|(name, part)| (*name, part.detail.as_deref().unwrap_or_default())));
+    let others = groups.split_off(groups.len().min(MAX_REASONS));
+    let named = groups.iter().chain(&others).map(|group| {
+        let is_shown = !group.reason.is_empty() && !others.contains(group);
+        if is_shown { format!("{} ({})", group.names(), group.reason) } else { group.names() }
     });
-    let names = groups.collect::<Vec<_>>().join("; ");
+    let names = named.collect::<Vec<_>>().join("; ");
     let count = failing.len();
     let verb = if count == 1 { "fails" } else { "fail" };
+    let all = sources.len();
     let advice = if count == all { Advice::ConnectSources } else { Advice::WaitForSource };
     (count > 0).then(|| Finding { what: format!("{count} of {all} price sources {verb}: {names}."), advice })
 }

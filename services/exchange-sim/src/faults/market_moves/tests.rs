@@ -9,8 +9,9 @@ fn crash(at_seconds: u64) -> MarketMove {
 }
 
 #[test]
-fn error_names_index_and_field() {
-    let planned = [crash(0), MarketMove { change_percent: -100, ..crash(0) }];
-    let error = resolve_moves(&planned, time_at(0)).unwrap_err();
-    assert_eq!((error.path().as_str(), error.index), ("market[1].change_percent", 1));
+fn every_wrong_field_of_a_move_is_named_with_its_path() {
+    let wrong = MarketMove { change_percent: -100, seconds: Some(0), ..crash(31_536_001) };
+    let errors = resolve_moves(&[crash(0), wrong], time_at(0)).unwrap_err();
+    let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(fields, ["market[1].at_seconds", "market[1].seconds", "market[1].change_percent"]);
 }

@@ -3,17 +3,23 @@ use super::*;
 const NAMES: &[&str] = &["coinbase", "kraken"];
 
 #[test]
-fn error_names_index_and_field() {
-    let check = |json: &str| {
-        let timeline: Vec<TimedFault> = serde_json::from_str(json).unwrap();
-        resolve_timeline(&timeline, NAMES, Timestamp::now())
-            .map(|_| ())
-            .map_err(|error| (error.index, error.error.field))
-    };
-    assert_eq!(check(r#"[{"exchange":"mtgox","at_seconds":0,"fault":"down"}]"#), Err((0, "exchange")));
-    let late = r#"[{"exchange":"kraken","at_seconds":31536001,"fault":"down"}]"#;
-    assert_eq!(check(late), Err((0, "at_seconds")));
-    let second = r#"[{"exchange":"kraken","at_seconds":0,"fault":"down"},
-            {"exchange":"kraken","at_seconds":0,"fault":"down","days":2}]"#;
-    assert_eq!(check(second), Err((1, "days")));
+fn every_wrong_field_of_every_fault_is_named_with_its_path() {
+    let timeline: Vec<TimedFault> = serde_json::from_str(
+        r#"[{"exchange":"krakn","at_seconds":31536001,"fault":"down"},
+            {"exchange":"kraken","at_seconds":0,"fault":"down"},
+            {"exchange":"kraken","at_seconds":0,"fault":"down","seconds":0,"days":0}]"#,
+    )
+    .unwrap();
+    let errors = resolve_timeline(&timeline, NAMES, Timestamp::now()).unwrap_err();
+    let errors: Vec<_> = errors.iter().map(|error| (error.field.as_str(), error.message.as_str())).collect();
+    assert_eq!(
+        errors,
+        [
+            ("timeline[0].exchange", "must be one of coinbase, kraken, but is \"krakn\" (did you mean kraken?)"),
+            ("timeline[0].at_seconds", "must be a whole number from 0 to 31536000, but is 31536001"),
+            ("timeline[2].days", "does not apply to the fault down, which takes only seconds"),
+            ("timeline[2].seconds", "must be a whole number from 1 to 86400, but is 0"),
+        ]
+    );
+    assert_eq!(resolve_timeline(&timeline[1..2], NAMES, Timestamp::now()).unwrap().len(), 1);
 }

@@ -9,7 +9,8 @@ const ALL: [(&str, CourseKind); 4] = [
 
 fn select(sources: &ActiveSources, names: &[&str]) -> Result<(), String> {
     let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-    sources.select(&names).map_err(|error| error.message)
+    let shown = |error: &FieldError| format!("{}: {}", error.field, error.message);
+    sources.select(&names).map_err(|errors| errors.iter().map(shown).collect::<Vec<_>>().join("; "))
 }
 
 #[test]
@@ -27,6 +28,15 @@ fn invalid_selection_changes_nothing() {
         assert!(select(&sources, names).is_err(), "{names:?}");
     }
     assert_eq!(sources.names(), ["kraken", "ecb"]);
+}
+
+#[test]
+fn every_wrong_name_is_listed_with_the_name_that_is_probably_meant() {
+    let sources = ActiveSources::new(ALL.to_vec(), 2, 1);
+    let expected = "sources[1]: must be one of kraken, ecb, coingecko, cbr, but is \"krakn\" (did you mean kraken?); \
+                    sources[2]: must not be kraken again; each source is named once; \
+                    sources[3]: must be one of kraken, ecb, coingecko, cbr, but is \"\"";
+    assert_eq!(select(&sources, &["kraken", "krakn", "kraken", ""]), Err(expected.to_owned()));
 }
 
 #[test]

@@ -1,0 +1,142 @@
+//! Describes the errors of serde in terms of JSON. The texts of serde itself, which name types of Rust, never reach a user.
+
+use poem_openapi::registry::MetaSchema;
+
+use crate::{
+    api::parameters::whole_number_rule,
+    spelling::{must_be_one_of, shown_value},
+};
+
+/// An error of serde at a value.
+pub(super) enum Fault {
+    /// The value is an object without this required field.
+    Missing(String),
+    /// The field, or a field of the object, is unknown.
+    Unknown { name: String, known: Vec<String> },
+    /// The object has this field several times.
+    Repeated(String),
+    /// The value is wrong.
+    Value,
+}
+
+const MISSING_FIELD: &str = "missing field `";
+const UNKNOWN_FIELD: &str = "unknown field `";
+/// The beginning of the message of serde for a repeated field. Types of this workspace that are no structs use it too.
+pub(super) const DUPLICATE_FIELD: &str = "duplicate field `";
+
+impl Fault {
+    pub(super) fn of(error: &serde_json::Error) -> Self {
+        let message = message_of(error);
+        let name = |quoted: &str| quoted.strip_suffix('`').unwrap_or(quoted).to_owned();
+        if let Some(quoted) = message.strip_prefix(MISSING_FIELD) {
+            return Self::Missing(name(quoted));
+        }
+        if let Some(quoted) = message.strip_prefix(DUPLICATE_FIELD) {
+            return Self::Repeated(name(quoted));
+        }
+        if let Some(rest) = message.strip_prefix(UNKNOWN_FIELD) {
+            let end = ["`, expected ", "`, there are no "].iter().filter_map(|end| rest.rfind(end)).max();
+            let (name, known) = rest.split_at(end.unwrap_or(rest.len()));
+            let known = known.strip_prefix('`').unwrap_or_default();
+            return Self::Unknown { name: name.to_owned(), known: backquoted(known) };
+        }
+        Self::Value
+    }
+}
+
+/// The message of serde without the position.
+fn message_of(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned()
+}
+
+/// The texts between backquotes.
+fn backquoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// What is allowed instead of a wrong value. `json` is the value.
+pub(super) fn describe_value(error: &serde_json::Error, schema: Option<&MetaSchema>, json: &str) -> String {
+    let message = message_of(error);
+    if message.starts_with("recursion limit exceeded") {
+        return "must not be nested as deeply".to_owned();
+    }
+    if let Some((_, known)) =
+        message.strip_prefix("unknown variant `").and_then(|rest| rest.rsplit_once("`, expected "))
+    {
+        let name = serde_json::from_str(json).unwrap_or_else(|_| json.to_owned());
+        return must_be_one_of(&name, backquoted(known));
+    }
+    let is_mismatch =
+        ["invalid type: ", "invalid value: ", "invalid length "].iter().any(|start| message.starts_with(start));
+    if error.is_data() && !is_mismatch {
+        // The message comes from a type of this workspace.
+        return message;
+    }
+    let expected = message.rsplit_once(", expected ").map_or("", |(_, expected)| expected);
+    let rule = rule_of_expected(expected, schema).or_else(|| schema.and_then(rule_of_schema));
+    format!("{}, but is {}", rule.as_deref().unwrap_or("must have another type"), shown_json(json))
+}
+
+/// The rule of a schema.
+fn rule_of_schema(schema: &MetaSchema) -> Option<String> {
+    if !schema.enum_items.is_empty() {
+        let names: Vec<_> = schema.enum_items.iter().filter_map(|item| item.as_str()).collect();
+        return Some(format!("must be one of {}", names.join(", ")));
+    }
+    let rule = match schema.ty {
+        "string" => "must be a string",
+        "integer" => return Some(whole_number_rule(schema)),
+        "number" => "must be a number",
+        "boolean" => "must be true or false",
+        "array" => "must be a list",
+        "object" => "must be a JSON object",
+        _ => return None,
+    };
+    Some(rule.to_owned())
+}
+
+/// What serde expected, in terms of JSON.
+fn rule_of_expected(expected: &str, schema: Option<&MetaSchema>) -> Option<String> {
+    let rule = match expected {
+        "a string" | "a borrowed string" | "str" | "string" | "a character" => "must be a string",
+        "a boolean" => "must be true or false",
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
+            return Some(
+                schema
+                    .filter(|schema| schema.ty == "integer")
+                    .map_or_else(|| "must be a whole number, 0 or more".to_owned(), whole_number_rule),
+            );
+        }
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => {
+            return Some(
+                schema
+                    .filter(|schema| schema.ty == "integer")
+                    .map_or_else(|| "must be a whole number".to_owned(), whole_number_rule),
+            );
+        }
+        "f32" | "f64" => "must be a number",
+        "a map" => "must be a JSON object",
+        _ if expected.starts_with("struct ") => "must be a JSON object",
+        _ if expected.contains("sequence") || expected.contains("tuple") || expected.contains("array") => {
+            "must be a list"
+        }
+        _ => return None,
+    };
+    Some(rule.to_owned())
+}
+
+/// A wrong value: the beginning of a text or a number, and otherwise the kind of the value.
+fn shown_json(json: &str) -> String {
+    match json.as_bytes().first() {
+        Some(b'{') => "an object".to_owned(),
+        Some(b'[') => "a list".to_owned(),
+        Some(b'"') => {
+            serde_json::from_str::<String>(json).map_or_else(|_| "a string".to_owned(), |text| shown_value(&text))
+        }
+        _ => json.chars().take(MAX_SHOWN_NUMBER).collect(),
+    }
+}
+
+/// Maximum number of characters of a number that a message shows.
+const MAX_SHOWN_NUMBER: usize = 32;
