@@ -77,7 +77,7 @@ fn parse_timeline(json: &[u8]) -> Result<Timeline, String> {
         ));
     }
     let is_list = json.trim_ascii_start().starts_with(b"[");
-    let wrapped = [b"{\"timeline\":", json, b"}"].concat();
+    let wrapped = [&b"{\"timeline\":"[..], json, b"}"].concat();
     let timeline: UncheckedBody<Timeline> = UncheckedBody::parse(if is_list { &wrapped } else { json });
     let timeline = timeline.or_problem_with(|timeline, known| timeline.check(NAMES, known));
     let errors = match timeline {

@@ -31,6 +31,9 @@ pub use payloads::{FaultInfo, NewFault, TimedFault};
 pub(crate) use store::FaultStore;
 pub(crate) use timeline::{ScheduledFault, resolve_timeline};
 
+use market_moves::check_moves;
+use timeline::check_timeline;
+
 /// The longest duration of a fault.
 const MAX_SECONDS: u64 = 86_400;
 const DEFAULT_SECONDS: u64 = 60;
@@ -151,6 +154,15 @@ pub(crate) fn check_fault(request: &NewFault, path: &str, known: &[FieldError]) 
         }
     }
     errors
+}
+
+impl Timeline {
+    /// Every wrong field of the faults and the moves. See [`check_fault`] for the `known` errors.
+    pub(crate) fn check(&self, exchanges: &[&str], known: &[FieldError]) -> Vec<FieldError> {
+        let mut errors = check_timeline(&self.timeline, exchanges, known);
+        errors.extend(check_moves(&self.market));
+        errors
+    }
 }
 
 fn not_applicable(kind: FaultKind) -> String {

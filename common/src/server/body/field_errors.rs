@@ -92,8 +92,7 @@ impl Search<'_> {
                 let field = [object, &[Step::Name(name.clone())]].concat();
                 let known: Vec<_> = known.iter().map(String::as_str).collect();
                 self.add(&field, |field| FieldError { field, ..FieldError::unknown(name, &known) });
-                self.value.remove(&field);
-                true
+                self.value.remove(&field)
             }
             Fault::Repeated(name) => {
                 let field = [path, &[Step::Name(name.clone())]].concat();
@@ -112,21 +111,19 @@ impl Search<'_> {
         }
     }
 
-    /// Records that a field of an object is missing, and adds a placeholder for it.
+    /// Records that a field of an object is missing, and adds a placeholder for it. Removes the object if there is no placeholder.
     fn add_missing(&mut self, path: &[Step], name: &str) -> bool {
         let field = [path, &[Step::Name(name.to_owned())]].concat();
-        // A placeholder that does not conform to the type was removed. The error of the field is recorded.
-        if self.replaced.contains(&field) {
-            return false;
-        }
         let missing = FieldError::missing(self.value.shown_path(self.root, &field));
         if !missing.is_misspelt_in(&self.errors) {
             self.add(&field, |_| missing);
         }
-        let (Some(placeholder), Some(object)) = (self.placeholder(&field), self.value.at(path)) else { return false };
-        object.insert(name, placeholder);
-        self.replaced.insert(field);
-        true
+        let placeholder = self.placeholder(&field);
+        // A placeholder that does not conform to the type was removed, so it is not added again.
+        match placeholder.filter(|_| self.replaced.insert(field)) {
+            Some(placeholder) => self.value.at(path).is_some_and(|object| object.insert(name, placeholder)),
+            None => self.value.remove(path),
+        }
     }
 
     /// Records that a value is wrong, and replaces it by a placeholder.
@@ -157,10 +154,12 @@ impl Search<'_> {
         let is_new = self.replaced.insert(path.to_vec());
         let placeholder = if is_new { self.placeholder(path) } else { None };
         match (placeholder, self.value.at(path)) {
-            (Some(placeholder), Some(node)) => *node = placeholder,
+            (Some(placeholder), Some(node)) => {
+                *node = placeholder;
+                true
+            }
             _ => self.value.remove(path),
         }
-        true
     }
 
     fn placeholder(&self, path: &[Step]) -> Option<Node> {

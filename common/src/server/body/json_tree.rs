@@ -69,21 +69,28 @@ impl Node {
         }
     }
 
-    /// Adds a value to an object.
-    pub(super) fn insert(&mut self, name: &str, value: Self) {
+    /// Adds a value to an object. Returns whether this is an object.
+    pub(super) fn insert(&mut self, name: &str, value: Self) -> bool {
         self.expand();
-        if let Self::Object(pairs) = self {
-            pairs.push((name.to_owned(), value));
-        }
+        let Self::Object(pairs) = self else { return false };
+        pairs.push((name.to_owned(), value));
+        true
     }
 
-    /// Removes the value at a path. Removes all values of a repeated name.
-    pub(super) fn remove(&mut self, path: &[Step]) {
-        let Some((step, parent)) = path.split_last() else { return };
+    /// Removes the value at a path. Removes all values of a repeated name. Returns whether there was one.
+    pub(super) fn remove(&mut self, path: &[Step]) -> bool {
+        let Some((step, parent)) = path.split_last() else { return false };
         match (self.expanded_at(parent), step) {
-            (Some(Self::Object(pairs)), Step::Name(name)) => pairs.retain(|(known, _)| known != name),
-            (Some(Self::List(values)), Step::Index(index)) if *index < values.len() => drop(values.remove(*index)),
-            _ => {}
+            (Some(Self::Object(pairs)), Step::Name(name)) => {
+                let before = pairs.len();
+                pairs.retain(|(known, _)| known != name);
+                pairs.len() < before
+            }
+            (Some(Self::List(values)), Step::Index(index)) if *index < values.len() => {
+                values.remove(*index);
+                true
+            }
+            _ => false,
         }
     }
 

@@ -2,18 +2,13 @@
 //! the admin API.
 
 use common::{
-    api::FieldError,
     money::{CurrencyPair, DecimalText},
     time::Timestamp,
 };
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    kinds::FaultKind,
-    market_moves::{MarketMove, check_moves},
-    timeline::check_timeline,
-};
+use super::{kinds::FaultKind, market_moves::MarketMove};
 use crate::formats::{NumberFormat, TimeFormat};
 
 /// Declares the three objects with the same parameters, so that their parameters cannot differ.
@@ -128,13 +123,4 @@ pub(crate) struct Timeline {
     #[serde(default)]
     #[oai(default)]
     pub(crate) market: Vec<MarketMove>,
-}
-
-impl Timeline {
-    /// Every wrong field of the faults and the moves. `known` are the errors that are known; see [`check_fault`](super::check_fault).
-    pub(crate) fn check(&self, exchanges: &[&str], known: &[FieldError]) -> Vec<FieldError> {
-        let mut errors = check_timeline(&self.timeline, exchanges, known);
-        errors.extend(check_moves(&self.market));
-        errors
-    }
 }
