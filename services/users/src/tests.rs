@@ -319,7 +319,7 @@ async fn every_wrong_field_is_named() {
         (
             &keys,
             json!({ "name": "", "scopes": ["admin"], "rate_limit_per_minute": 0, "expires_at": "2020-01-01T00:00:00Z" }),
-            &["name", "scopes", "rate_limit_per_minute", "expires_at"],
+            &["name", "scopes[0]", "rate_limit_per_minute", "expires_at"],
         ),
         (
             &keys,
