@@ -1,6 +1,6 @@
 //! A JSON document in which single values can be replaced.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::{
     Deserialize, Deserializer,
@@ -123,7 +123,8 @@ impl Node {
                         Some(Self::List(values)) => values.get(*index).map(|(original, _)| *original),
                         _ => None,
                     };
-                    shown.push_str(&format!("[{}]", original.unwrap_or(*index)));
+                    // Writing to a string does not fail.
+                    let _ = write!(shown, "[{}]", original.unwrap_or(*index));
                 }
             }
         }
