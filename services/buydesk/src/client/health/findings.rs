@@ -172,11 +172,11 @@ fn failing_sources(parts: &[Component]) -> Option<Finding> {
     let mut groups =
         group_by_reason(failing.iter().map(|(name, part)| (*name, part.detail.as_deref().unwrap_or_default())));
     let others = groups.split_off(groups.len().min(MAX_REASONS));
-    let named = groups.iter().chain(&others).map(|group| {
+    let described = groups.iter().chain(&others).map(|group| {
         let is_shown = !group.reason.is_empty() && !others.contains(group);
         if is_shown { format!("{} ({})", group.names(), group.reason) } else { group.names() }
     });
-    let names = named.collect::<Vec<_>>().join("; ");
+    let names = described.collect::<Vec<_>>().join("; ");
     let count = failing.len();
     let verb = if count == 1 { "fails" } else { "fail" };
     let all = sources.len();
