@@ -63,6 +63,17 @@ fn clock_may_differ_from_the_clock_of_the_database_by_the_skew() {
 }
 
 #[test]
+fn offset_is_positive_if_the_clock_is_ahead_of_the_clock_of_the_database() {
+    let now = reading(SECOND);
+    let by = Duration::from_millis(250);
+    for (database, offset) in [(now.wall, 0), (now.wall.minus(by), 250), (now.wall.plus(by), -250)] {
+        let mut state = ClockState::new(SERVER, reading(Duration::ZERO));
+        state.verify(SERVER, evidence(now, Some(database)), now).unwrap();
+        assert_eq!(state.offset_millis(), offset);
+    }
+}
+
+#[test]
 fn slow_statement_is_not_a_clock_fault() {
     let (sent, received) = (reading(SECOND), reading(SECOND * 31));
     for database in [sent.wall, received.wall] {
