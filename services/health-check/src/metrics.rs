@@ -40,7 +40,7 @@ struct ComponentLabel {
 
 /// Only a firing alert, or a rule without one, has a gauge. The number of firing alerts and rules therefore limits the number of
 /// label values.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct AlertLabels {
     alert: String,
     subject: String,
@@ -51,6 +51,8 @@ pub(crate) struct HealthMetrics {
     components: Family<ComponentLabel, Gauge>,
     reports: Family<LevelLabel, Counter>,
     states: Family<StateLabels, Gauge>,
+    /// The alerts for which `alerts` has gauges.
+    alert_labels: Mutex<BTreeSet<AlertLabels>>,
     /// The services for which `states` has gauges.
     services: Mutex<BTreeSet<String>>,
     /// The components for which `components` has gauges.
@@ -64,6 +66,7 @@ impl HealthMetrics {
             components: Family::default(),
             reports: Family::default(),
             states: Family::default(),
+            alert_labels: Mutex::default(),
             services: Mutex::default(),
             component_names: Mutex::default(),
         };
@@ -86,13 +89,23 @@ impl HealthMetrics {
     /// Sets the gauges of the firing alerts and removes all others. A rule without a firing alert has a gauge with an empty subject
     /// and the value 0, so that the metric is never absent.
     pub(crate) fn set_alerts(&self, alerts: &[Alert]) {
-        self.alerts.clear();
-        let is_firing = |name: &str| alerts.iter().any(|alert| alert.state == AlertState::Firing && alert.name == name);
-        for name in Rule::ALL.iter().map(|rule| rule.name()).filter(|name| !is_firing(name)) {
-            self.alerts.get_or_create(&AlertLabels { alert: name.to_owned(), subject: String::new() }).set(0);
+        let firing = alerts.iter().filter(|alert| alert.state == AlertState::Firing);
+        let firing =
+            firing.map(|Alert { name, subject, .. }| AlertLabels { alert: name.clone(), subject: subject.clone() });
+        let mut labels: BTreeSet<_> = firing.collect();
+        for firing in &labels {
+            self.alerts.get_or_create(firing).set(1);
         }
-        for Alert { name, subject, .. } in alerts.iter().filter(|alert| alert.state == AlertState::Firing) {
-            self.alerts.get_or_create(&AlertLabels { alert: name.clone(), subject: subject.clone() }).set(1);
+        let is_firing = |name: &str| labels.iter().any(|firing| firing.alert == name);
+        let quiet_rules = Rule::ALL.iter().map(|rule| rule.name()).filter(|name| !is_firing(name));
+        let quiet: Vec<_> =
+            quiet_rules.map(|name| AlertLabels { alert: name.to_owned(), subject: String::new() }).collect();
+        for quiet in &quiet {
+            self.alerts.get_or_create(quiet).set(0);
+        }
+        labels.extend(quiet);
+        for removed in replace_labels(&self.alert_labels, labels) {
+            self.alerts.remove(&removed);
         }
     }
 
@@ -105,7 +118,8 @@ impl HealthMetrics {
                     .set(i64::from(service.state == state));
             }
         }
-        for removed in replace_names(&self.services, services.iter().map(|service| service.service.clone())) {
+        let names = services.iter().map(|service| service.service.clone());
+        for removed in replace_labels(&self.services, names.collect()) {
             for state in ServiceState::ALL {
                 self.states.remove(&state_labels(&removed, state));
             }
@@ -119,16 +133,16 @@ impl HealthMetrics {
             self.components.get_or_create(&label).set(i64::from(component.ready));
         }
         let names = components.iter().map(|component| component.name.clone());
-        for name in replace_names(&self.component_names, names) {
+        for name in replace_labels(&self.component_names, names.collect()) {
             self.components.remove(&ComponentLabel { name });
         }
     }
 }
 
-/// Replaces the names. Returns the old names that are not among the new names.
-fn replace_names(names: &Mutex<BTreeSet<String>>, new: impl Iterator<Item = String>) -> Vec<String> {
-    let new = new.collect();
-    let mut current = names.lock().unwrap_or_else(PoisonError::into_inner);
+/// Replaces the labels. Returns the old labels that are not among the new labels. Their gauges are removed after the new gauges are
+/// set, so no scrape misses a gauge that exists before and after the change.
+fn replace_labels<T: Ord + Clone>(labels: &Mutex<BTreeSet<T>>, new: BTreeSet<T>) -> Vec<T> {
+    let mut current = labels.lock().unwrap_or_else(PoisonError::into_inner);
     let removed = current.difference(&new).cloned().collect();
     *current = new;
     removed
@@ -137,3 +151,6 @@ fn replace_names(names: &Mutex<BTreeSet<String>>, new: impl Iterator<Item = Stri
 fn state_labels(name: &str, state: ServiceState) -> StateLabels {
     StateLabels { name: name.to_owned(), state: state.as_str() }
 }
+
+#[cfg(test)]
+mod tests;
