@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use tokio::time::Instant;
 
 pub use self::database_time::DatabaseTime;
@@ -119,6 +119,12 @@ impl Day {
     /// The day of a time in UTC.
     pub fn of(time: Timestamp) -> Self {
         Self(time.to_datetime().date_naive())
+    }
+
+    /// The time from the start of the day, in UTC, to `time`. Zero if the day has not started.
+    pub fn elapsed_at(self, time: Timestamp) -> Duration {
+        let elapsed = time.to_datetime().naive_utc() - self.0.and_time(NaiveTime::MIN);
+        elapsed.to_std().unwrap_or_default()
     }
 }
 

@@ -26,6 +26,14 @@ fn offset_whose_plus_became_a_space_is_named_as_the_cause() {
 }
 
 #[test]
+fn age_of_a_day_counts_from_its_start() {
+    let day: Day = "2026-01-02".parse().unwrap();
+    for (time, age) in [("2026-01-01T23:59:59Z", 0), ("2026-01-02T00:00:00Z", 0), ("2026-01-03T00:00:01Z", 86_401)] {
+        assert_eq!(day.elapsed_at(time.parse().unwrap()), Duration::from_secs(age), "{time}");
+    }
+}
+
+#[test]
 fn displayed_day_parses_to_the_same_day() {
     let day = Day::of("2026-01-02T23:59:59Z".parse().unwrap());
     assert_eq!((day.to_string().as_str(), "2026-01-02".parse()), ("2026-01-02", Ok(day)));

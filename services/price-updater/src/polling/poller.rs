@@ -40,6 +40,13 @@ impl LatestTicker {
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.observed)
     }
+
+    /// The time since the start of the day of an official rate. It grows although the bank is unreachable.
+    pub(super) fn age_of_official_day(&self, now: Instant) -> Duration {
+        let Ticker { official_day, observed_at, .. } = self.ticker;
+        let age_when_observed = official_day.map_or(Duration::ZERO, |day| day.elapsed_at(observed_at));
+        age_when_observed + self.age(now)
+    }
 }
 
 /// An error in a poll.

@@ -227,7 +227,7 @@ impl SourcePool {
     fn is_fresh(&self, poller: &Poller, latest: &LatestTicker, due: Instant) -> bool {
         let (own_interval, interval) = (poller.source.poll_interval(), self.config.poll_interval);
         match poller.source.kind() {
-            CourseKind::Fixing => latest.age(due) <= MAX_FIXING_AGE,
+            CourseKind::Fixing => latest.age_of_official_day(due) <= MAX_FIXING_AGE,
             // One poll of an index may fail. The age is counted from the request, because a ticker of an index is already
             // old when it is received. The time at which the ticker was observed limits how long its price is valid.
             CourseKind::Index => due.saturating_duration_since(latest.requested) <= own_interval * 2 + interval,

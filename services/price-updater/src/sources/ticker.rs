@@ -30,8 +30,8 @@ pub(crate) struct Ticker {
     /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the source reports an earlier
     /// time, and never later.
     ///
-    /// The time of a fixing is the start of the poll, because a fixing is valid until the next fixing. The adapter of the
-    /// bank stops reporting a fixing [`MAX_FIXING_AGE`] after the day of the fixing.
+    /// The time of a fixing is the start of the poll, because a fixing is valid until the next fixing, but no longer than
+    /// [`MAX_FIXING_AGE`] after its day.
     pub(crate) observed_at: Timestamp,
     /// The day for which a bank publishes an official rate. `None` for other prices.
     pub(crate) official_day: Option<Day>,

@@ -22,6 +22,10 @@ use crate::{
 const BTC_EUR: [CurrencyPair; 1] = [CurrencyPair::new(Asset::BTC, Asset::EUR)];
 const SECOND: Duration = Duration::from_secs(1);
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// The time at which the virtual clock starts.
+const START: &str = "2026-01-02T03:04:05Z";
+/// The day of the rates of a fake bank.
+const OFFICIAL_DAY: &str = "2025-12-24";
 
 /// How a fake source behaves.
 struct Behavior {
@@ -72,7 +76,8 @@ impl Source for FakeSource {
         }
         let prices = TradedPrices { last: Some(&"84000.12".into()), bid: None, ask: None };
         let ticker = Ticker::traded(&prices, request.now)?;
-        let ticker = Ticker { kind: self.kind, ..ticker };
+        let official_day = (self.kind == CourseKind::Fixing).then(|| OFFICIAL_DAY.parse().unwrap());
+        let ticker = Ticker { kind: self.kind, official_day, ..ticker };
         Ok(PollReply { tickers: [(BTC_EUR[0], ticker)].into(), ..PollReply::default() })
     }
 }
@@ -101,7 +106,7 @@ impl TestPool {
             Box::new(FakeSource { name, kind, poll_interval, behavior }) as Box<dyn Source>
         });
         let config = PollConfig {
-            clock: Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap()),
+            clock: Clock::starting_at(START.parse().unwrap()),
             poll_interval: POLL_INTERVAL,
             timeout: SECOND * 5,
             max_trade_age: SECOND * 60,
@@ -202,6 +207,18 @@ async fn ticker_from_before_the_clock_was_set_back_does_not_vote() {
         assert_eq!(test.pool.courses(test.due).len(), 1);
     }
     assert_eq!(test.poll().await.0, "exchange,index");
+}
+
+#[tokio::test(start_paused = true)]
+async fn official_rate_expires_two_weeks_after_its_day_although_its_bank_is_unreachable() {
+    let mut test =
+        TestPool::new(&[("exchange", 10, CourseKind::Trade, SECOND), ("bank", 10, CourseKind::Fixing, SECOND * 3600)]);
+    assert_eq!(test.poll().await.0, "exchange,bank");
+    test.set_error(1, Some(SourceError::Status(520)));
+    for (time, voters) in [("2026-01-06T23:59:50Z", "exchange,bank"), ("2026-01-07T00:00:10Z", "exchange")] {
+        test.due = Instant::now() + time.parse::<Timestamp>().unwrap().since(test.now());
+        assert_eq!(test.poll().await.0, voters, "{time}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
