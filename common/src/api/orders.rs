@@ -269,8 +269,9 @@ pub struct PlaceOrderCommand {
     pub key: IdempotencyKey,
     /// When the client requested the order, by the clock of the database. The value may be earlier than the request, but never
     /// later. It identifies a delayed duplicate of a request that was already refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked_at: Option<Timestamp>,
+    #[serde(default, rename = "asked_at", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "asked_at")]
+    pub requested_at: Option<Timestamp>,
     /// An order at the market price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub market: Option<MarketOrder>,

@@ -48,9 +48,9 @@ pub struct SourceReport {
     pub ok: bool,
     pub simulated: bool,
     /// When the source was last polled. Absent before the first poll.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub asked_at: Option<Timestamp>,
+    #[serde(default, rename = "asked_at", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "asked_at", skip_serializing_if_is_none)]
+    pub polled_at: Option<Timestamp>,
     /// The duration of the last poll in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]

@@ -154,9 +154,9 @@ pub struct MoveCommand {
     pub key: IdempotencyKey,
     /// When the client sent the request, by the clock of the database. The value may be earlier than the request, but never later.
     /// It identifies a delayed duplicate of a request that was already refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    pub asked_at: Option<Timestamp>,
+    #[serde(default, rename = "asked_at", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "asked_at", skip_serializing_if_is_none)]
+    pub requested_at: Option<Timestamp>,
     /// Whose wallets may change. A transfer may go to any wallet.
     pub owner: OwnerFilter,
     #[serde(default, skip_serializing_if = "Option::is_none")]

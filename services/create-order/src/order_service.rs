@@ -80,7 +80,7 @@ impl OrderService {
         let mut command = PlaceOrderCommand {
             client: client_name(user),
             key: key.as_idempotency_key().clone(),
-            asked_at: Some(self.dispatcher.database_time()),
+            requested_at: Some(self.dispatcher.database_time()),
             market: None,
             quote: None,
             client_reference: None,

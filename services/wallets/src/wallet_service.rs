@@ -165,7 +165,7 @@ impl WalletService {
         let command = MoveCommand {
             client: client_name(user),
             key: key.as_idempotency_key().clone(),
-            asked_at: Some(self.dispatcher.database_time()),
+            requested_at: Some(self.dispatcher.database_time()),
             owner: OwnerFilter::of(user),
             operation,
             transfer,

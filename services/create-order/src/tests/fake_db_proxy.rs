@@ -52,7 +52,7 @@ pub fn market_command() -> PlaceOrderCommand {
     PlaceOrderCommand {
         client: "anonymous".to_owned(),
         key: CLIENT_KEY.parse().unwrap(),
-        asked_at: None,
+        requested_at: None,
         market: Some(market_order("69")),
         quote: None,
         client_reference: None,

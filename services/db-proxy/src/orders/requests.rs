@@ -26,7 +26,7 @@ pub fn place_command(
     received_at: Timestamp,
     written_by: Caller,
 ) -> Result<Command, FieldError> {
-    let PlaceOrderCommand { client, key, asked_at, market, quote, client_reference, metadata, .. } = order;
+    let PlaceOrderCommand { client, key, requested_at, market, quote, client_reference, metadata, .. } = order;
     let (user, wallets) = (order.user_id, OrderWallets::from_ids(order.wallet_id, order.credit_wallet_id)?);
     check_client(&client, user)?;
     let terms = match (market, quote) {
@@ -37,7 +37,7 @@ pub fn place_command(
         }
     };
     // The clock of the sender may be ahead, so a later time is replaced by the time of receipt.
-    let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
+    let requested_at = requested_at.map_or(received_at, |requested_at| requested_at.min(received_at));
     let key = ClientKey { client, key };
     let annotations = Annotations { client_reference, metadata };
     let attempted_ids = Vec::new();

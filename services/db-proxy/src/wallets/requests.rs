@@ -27,7 +27,7 @@ pub fn move_money_command(
     received_at: Timestamp,
     written_by: Caller,
 ) -> Result<MoveMoneyCommand, FieldError> {
-    let MoveCommand { client, key, asked_at, owner, operation, transfer, traceparent: _ } = command;
+    let MoveCommand { client, key, requested_at, owner, operation, transfer, traceparent: _ } = command;
     let user = match owner {
         OwnerFilter::User(user) => Some(user),
         OwnerFilter::Anonymous | OwnerFilter::Everybody => None,
@@ -43,7 +43,7 @@ pub fn move_money_command(
         }
     };
     // The clock of the sender may be ahead.
-    let requested_at = asked_at.map_or(received_at, |asked_at| asked_at.min(received_at));
+    let requested_at = requested_at.map_or(received_at, |requested_at| requested_at.min(received_at));
     let key = ClientKey { client, key };
     Ok(MoveMoneyCommand { key, owner, terms, requested_at, written_by, attempted_ids: Vec::new() })
 }

@@ -47,7 +47,7 @@ fn command(wallet_id: WalletId, amount: &str) -> MoveCommand {
     MoveCommand {
         client: "anonymous".to_owned(),
         key: CLIENT_KEY.parse().unwrap(),
-        asked_at: None,
+        requested_at: None,
         owner: OwnerFilter::Anonymous,
         operation: Some(OperationCommand { wallet_id, operation_type: OperationType::Deposit, amount }),
         transfer: None,

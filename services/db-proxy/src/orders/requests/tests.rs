@@ -35,7 +35,7 @@ fn request() -> PlaceOrderCommand {
     PlaceOrderCommand {
         client: "anonymous".to_owned(),
         key: "a".parse().unwrap(),
-        asked_at: None,
+        requested_at: None,
         market: Some(market(Some(price("0.002")))),
         quote: None,
         client_reference: None,
@@ -115,8 +115,11 @@ fn client_name_must_have_the_form_of_a_key() {
 fn time_of_request_is_at_most_the_time_of_receipt() {
     let later = now().plus(Duration::from_secs(1));
     let earlier = now().minus(Duration::from_secs(1));
-    for (asked_at, requested_at) in [(None, now()), (Some(later), now()), (Some(earlier), earlier)] {
-        assert_eq!(place_command_of(PlaceOrderCommand { asked_at, ..request() }).unwrap().requested_at, requested_at);
+    for (stated, expected) in [(None, now()), (Some(later), now()), (Some(earlier), earlier)] {
+        assert_eq!(
+            place_command_of(PlaceOrderCommand { requested_at: stated, ..request() }).unwrap().requested_at,
+            expected
+        );
     }
 }
 

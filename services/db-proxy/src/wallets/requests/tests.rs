@@ -23,7 +23,7 @@ fn deposit() -> MoveCommand {
     MoveCommand {
         client: "anonymous".to_owned(),
         key: "a".parse().unwrap(),
-        asked_at: None,
+        requested_at: None,
         owner: OwnerFilter::Anonymous,
         operation: Some(OperationCommand {
             wallet_id: id(1),
@@ -68,8 +68,8 @@ fn client_of_a_key_is_that_of_the_owner() {
 
 #[test]
 fn time_of_a_request_is_never_after_its_arrival() {
-    let requested_at = |asked_at| {
-        let command = MoveCommand { asked_at, ..deposit() };
+    let requested_at = |requested_at| {
+        let command = MoveCommand { requested_at, ..deposit() };
         move_money_command(command, time(), Caller::WALLETS).unwrap().requested_at
     };
     let second = std::time::Duration::from_secs(1);

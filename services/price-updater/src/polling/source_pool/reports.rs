@@ -128,7 +128,7 @@ fn report(poller: &Poller, now: Timestamp) -> SourceReport {
         since: state.since,
         ok: matches!(state.status, SourceState::Working | SourceState::Disbelieved),
         simulated: state.tickers.values().any(|latest| latest.simulated),
-        asked_at: state.polled_at,
+        polled_at: state.polled_at,
         latency_ms: state.latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
         budget_left: poller.source.budget_left(),
         as_of,
