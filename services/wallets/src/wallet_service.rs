@@ -79,8 +79,8 @@ impl WalletService {
         let is_unknown = outcome.has_unknown_effect();
         let error = match outcome.result {
             Ok(created) => return Ok(created),
-            // This refusal is final even if an earlier attempt got no response: no attempt creates a wallet with a key that is
-            // used.
+            // This refusal is final even if an earlier attempt got no response: no attempt creates a wallet if its key
+            // belongs to another request.
             Err(CallError::Problem(_, problem)) if problem.code == Code::KeyReused => return Err(Error::KeyReused),
             Err(error) if is_unknown => {
                 tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");
@@ -147,7 +147,7 @@ impl WalletService {
         }
     }
 
-    /// The JSON of a check of some rows of the journal.
+    /// Checks up to `limit` rows of the journal after the cursor. Returns the JSON of db-proxy.
     pub async fn verify_journal(&self, cursor: Option<VerificationCursor>, limit: u32) -> Result<Bytes, Error> {
         Ok(self.backend.verify_journal_json(cursor, limit).await?)
     }
@@ -179,11 +179,14 @@ impl WalletService {
     }
 }
 
-/// The error of a request with the key. If the client chose the key, an earlier request may have had an effect.
+/// The error of a request with the key. If the client chose the key, an earlier request with it may have had an effect.
 fn with_client_key(error: DispatchError, key: &RequestKey) -> DispatchError {
     if !key.is_client_supplied() {
         return error;
     }
-    tracing::warn!(%error, "the key of a client was not looked up");
-    error.with_client_key()
+    let error = error.with_client_key();
+    if let DispatchError::KeyNotLookedUp(cause) = &error {
+        tracing::warn!(error = %cause, "the idempotency key of a client was not looked up");
+    }
+    error
 }
