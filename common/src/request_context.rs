@@ -13,7 +13,7 @@ use crate::{ids::RequestId, traces::Trace};
 pub struct RequestContext {
     pub service: &'static str,
     pub id: RequestId,
-    /// The position in the trace of the request. `None` if the caller sent none and nothing is recorded.
+    /// The trace context of the request. `None` if the caller sent none and nothing is recorded.
     pub trace: Option<Trace>,
 }
 
@@ -27,7 +27,7 @@ impl RequestContext {
         CURRENT.try_with(Clone::clone).ok().flatten()
     }
 
-    /// The position of the current task in its trace, if any.
+    /// The trace context of the current task, if any.
     pub fn current_trace() -> Option<Trace> {
         CURRENT.try_with(|current| current.as_ref()?.trace.clone()).ok().flatten()
     }

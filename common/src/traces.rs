@@ -1,4 +1,4 @@
-//! Traces: the position of a request in a trace (W3C Trace Context), and the spans that services record (OpenTelemetry).
+//! Traces: the trace context of a request (W3C Trace Context), and the spans that services record (OpenTelemetry).
 //!
 //! Recording is off until [`install`] is called. While it is off, a `traceparent` that a caller sends is logged and passed on, and a
 //! request without one costs the lookup of one header.
@@ -24,17 +24,17 @@ pub use self::{
 #[cfg(test)]
 pub(crate) use self::recorder::tests::test_tracer;
 
-/// The header with the position of the caller in its trace.
+/// The header with the trace context of the caller.
 pub const TRACEPARENT: &str = "traceparent";
 /// The header with further data of the systems that the trace passed. It is passed on as it is.
 pub const TRACESTATE: &str = "tracestate";
 
-/// A position in a trace: the span that new spans have as their parent.
+/// A trace context: the span that is the parent of new spans.
 #[derive(Debug, Clone)]
-pub struct Trace(Arc<Position>);
+pub struct Trace(Arc<TraceContext>);
 
 #[derive(Debug)]
-struct Position {
+struct TraceContext {
     span: SpanContext,
     /// The tracer of the service that handles the request. `None` if nothing is recorded.
     tracer: Option<ServiceTracer>,
@@ -49,7 +49,7 @@ impl PartialEq for Trace {
 impl Eq for Trace {}
 
 impl Trace {
-    /// The position that a caller sent in the headers [`TRACEPARENT`] and [`TRACESTATE`]. `None` if `traceparent` is malformed. A
+    /// The trace context that a caller sent in the headers [`TRACEPARENT`] and [`TRACESTATE`]. `None` if `traceparent` is malformed. A
     /// malformed `tracestate` is ignored.
     pub fn received(traceparent: &str, tracestate: &str) -> Option<Self> {
         let state = tracestate.parse::<TraceState>().unwrap_or_default();
@@ -57,7 +57,7 @@ impl Trace {
     }
 
     fn new(span: SpanContext, tracer: Option<ServiceTracer>) -> Self {
-        Self(Arc::new(Position { span, tracer }))
+        Self(Arc::new(TraceContext { span, tracer }))
     }
 
     /// The id of the trace. It is displayed as 32 hexadecimal digits.
@@ -80,18 +80,18 @@ impl Trace {
         self.0.tracer.is_some()
     }
 
-    /// Whether spans at this position are recorded.
+    /// Whether spans in this trace context are recorded.
     pub fn is_recorded(&self) -> bool {
         self.0.tracer.is_some() && self.0.span.is_sampled()
     }
 
-    /// Begins a span below this position. `None` if it would not be recorded.
+    /// Begins a child of the span of this trace context. `None` if it would not be recorded.
     pub fn start_span(&self, name: impl Into<Cow<'static, str>>, kind: SpanKind) -> Option<Span> {
         let tracer = self.0.tracer.filter(|_| self.0.span.is_sampled())?;
         Some(tracer.start_span(Some(self), name, kind))
     }
 
-    /// The position of another request, whose `traceparent` is part of a batch. The service of this position records its spans. `None`
+    /// The trace context of another request, whose `traceparent` is part of a batch. The service of this trace context records its spans. `None`
     /// if nothing is recorded or `traceparent` is malformed.
     pub fn of_batch_member(&self, traceparent: &str) -> Option<Self> {
         let tracer = self.0.tracer?;

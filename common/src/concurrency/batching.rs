@@ -100,7 +100,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     }
 }
 
-/// Begins a span below the position of a request. `None` if it would not be recorded.
+/// Begins a span in the trace context of a request. `None` if it would not be recorded.
 fn start_span(context: &RequestContext, name: &'static str) -> Option<Span> {
     context.trace.as_ref()?.start_span(name, SpanKind::Internal)
 }
@@ -181,7 +181,7 @@ fn context_of_batch<Q, A>(batch: &[Pending<Q, A>]) -> Option<RequestContext> {
     contexts.clone().find(is_recorded).or_else(|| contexts.next()).cloned()
 }
 
-/// Begins the span of a batch, below the position of one of its requests, with a link to each request whose trace is recorded.
+/// Begins the span of a batch in the trace context of one of its requests, with a link to each request whose trace is recorded.
 fn batch_span<Q, A>(context: &RequestContext, batch: &[Pending<Q, A>]) -> Option<Span> {
     let mut span = start_span(context, "batch")?;
     span.set_count("buydesk.batch.size", batch.len());

@@ -1,4 +1,4 @@
-//! The position of a request in its trace, and its span.
+//! The trace context of a request, and its span.
 
 use std::borrow::Cow;
 
@@ -21,8 +21,8 @@ const STATE: HeaderName = HeaderName::from_static(TRACESTATE);
 pub(super) struct RequestSpan(Option<Span>);
 
 impl RequestSpan {
-    /// Begins the span of a request, and returns the position of the request in its trace. If nothing is recorded, the position is that
-    /// of the caller. Probes have no span, because they are sent every few seconds.
+    /// Begins the span of a request, and returns the trace context of the request. If nothing is recorded, this is the trace context of
+    /// the caller. Probes have no span, because they are sent every few seconds.
     pub(super) fn begin(tracer: Option<ServiceTracer>, request: &Request, id: &RequestId) -> (Self, Option<Trace>) {
         let received = received_trace(request.headers());
         let path = request.uri().path();
@@ -56,7 +56,7 @@ impl RequestSpan {
     }
 }
 
-/// The position that the caller sent. `None` if it sent none, several, or a malformed one.
+/// The trace context that the caller sent. `None` if `traceparent` is missing, repeated or malformed.
 fn received_trace(headers: &HeaderMap) -> Option<Trace> {
     let mut parents = headers.get_all(PARENT).into_iter();
     let parent = parents.next()?.to_str().ok()?;

@@ -14,7 +14,7 @@ use super::{ServiceTracer, Trace};
 #[derive(Debug)]
 pub struct Span {
     inner: SdkSpan,
-    /// The position below this span.
+    /// The trace context of the children of this span.
     trace: Trace,
 }
 
@@ -24,7 +24,7 @@ impl Span {
         Self { inner, trace }
     }
 
-    /// The position below this span.
+    /// The trace context of the children of this span.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }

@@ -10,7 +10,7 @@ fn parent_based() -> Sampler {
 }
 
 #[test]
-fn received_position_is_passed_on_and_records_nothing() {
+fn received_trace_context_is_passed_on_and_records_nothing() {
     let trace = Trace::received(PARENT, "vendor=1,other=2").unwrap();
     assert_eq!(trace.id().to_string(), "aaaabbbbccccddddaaaabbbbccccdddd");
     assert_eq!(trace.traceparent(), PARENT);

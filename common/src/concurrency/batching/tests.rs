@@ -128,13 +128,13 @@ async fn batch_belongs_to_the_first_recorded_trace_and_is_linked_to_each_recorde
         async { batch }
     });
     // The trace of the first request is not recorded, and the last request has none.
-    let positions = [("1", "00"), ("2", "01"), ("3", "01")].map(|(number, flags)| {
+    let contexts = [("1", "00"), ("2", "01"), ("3", "01")].map(|(number, flags)| {
         let traceparent = format!("00-{number:0>32}-{number:0>16}-{flags}");
         let caller = Trace::received(&traceparent, "").unwrap();
         let request = tracer.start_span(Some(&caller), "request", SpanKind::Server);
         Some(request.trace().clone())
     });
-    let submissions = positions.iter().cloned().chain([None]).enumerate().map(|(number, trace)| {
+    let submissions = contexts.iter().cloned().chain([None]).enumerate().map(|(number, trace)| {
         let id = RequestId::from_caller(Some(&number.to_string()));
         let context = RequestContext { service: "test", id, trace };
         let batcher = batcher.clone();
@@ -156,7 +156,7 @@ async fn batch_belongs_to_the_first_recorded_trace_and_is_linked_to_each_recorde
         context.trace.unwrap().traceparent().split('-').nth(2).unwrap(),
         batch.span_context.span_id().to_string()
     );
-    assert_eq!(batch.span_context.trace_id(), positions[1].as_ref().unwrap().id());
+    assert_eq!(batch.span_context.trace_id(), contexts[1].as_ref().unwrap().id());
     assert_eq!(spans.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["queued", "queued"]);
     let linked: Vec<_> = batch.links.iter().map(|link| &link.span_context).collect();
     assert_eq!(linked, spans.iter().map(|span| &span.span_context).collect::<Vec<_>>());

@@ -14,13 +14,13 @@ fn received(lines: &[(&'static str, &str)]) -> Option<Trace> {
 }
 
 #[test]
-fn position_of_the_caller_is_read_with_its_state() {
+fn trace_context_of_the_caller_is_read_with_its_tracestate() {
     let trace = received(&[("traceparent", PARENT), ("tracestate", "a=1"), ("tracestate", "b=2")]).unwrap();
     assert_eq!((trace.traceparent().as_str(), trace.tracestate().as_str()), (PARENT, "a=1,b=2"));
 }
 
 #[test]
-fn absent_repeated_or_malformed_position_is_ignored() {
+fn missing_repeated_or_malformed_traceparent_is_ignored() {
     assert_eq!(received(&[]), None);
     assert_eq!(received(&[("tracestate", "a=1")]), None);
     assert_eq!(received(&[("traceparent", PARENT), ("traceparent", PARENT)]), None);

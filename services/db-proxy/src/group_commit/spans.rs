@@ -13,17 +13,17 @@ use tokio::time::Instant;
 use super::{Attempt, WriteError};
 use crate::database::DatabaseError;
 
-/// The positions in traces of the commands that one request contains.
+/// The trace contexts of the commands that one request contains.
 #[derive(Debug, Default)]
 pub struct CommandTraces {
-    /// The position of the request. `None` if nothing is recorded.
+    /// The trace context of the request. `None` if nothing is recorded.
     request: Option<Trace>,
-    /// The position of each command, if the request names the position of any.
+    /// The trace context of each command, if the request names the trace context of any.
     commands: Vec<Option<Trace>>,
 }
 
 impl CommandTraces {
-    /// Commands that the current request contains, all at its position.
+    /// Commands that the current request contains, all in its trace context.
     pub fn of_request() -> Self {
         Self { request: RequestContext::current_trace().filter(Trace::has_tracer), commands: Vec::new() }
     }
@@ -38,11 +38,11 @@ impl CommandTraces {
 
     /// Begins the span of the command with this index.
     pub(super) fn start_command(&self, index: usize) -> Option<Box<Span>> {
-        let position = match self.commands.get(index) {
-            Some(position) => position.as_ref(),
+        let trace = match self.commands.get(index) {
+            Some(trace) => trace.as_ref(),
             None => self.request.as_ref(),
         };
-        position?.start_span("commit", SpanKind::Internal).map(Box::new)
+        trace?.start_span("commit", SpanKind::Internal).map(Box::new)
     }
 }
 
