@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{level::Level, time::Timestamp};
 
-/// Maximum duration of a silence: 30 days. A longer silence could hide a forgotten fault.
+/// Maximum duration of a silence: 30 days. A longer silence might be forgotten, and hide a fault.
 pub const MAX_SILENCE: Duration = Duration::from_hours(30 * 24);
 /// Maximum number of characters of the author and of the reason of a silence.
 pub const MAX_SILENCE_TEXT: usize = 256;
@@ -91,8 +91,8 @@ pub struct NewSilence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub alert: Option<String>,
-    /// The service or the subject of the alert, such as a component, a currency or a machine. If it is absent, all
-    /// match. A name that health-check does not know is refused.
+    /// The service or the subject of the alert, such as a component, a currency or a machine. If it is absent,
+    /// the alerts of every service and subject match. A name that health-check does not know is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub service: Option<String>,

@@ -1,4 +1,4 @@
-//! Exports the prices that orders get now as metrics.
+//! Exports the current prices of orders as metrics.
 
 use std::{fmt, sync::Arc};
 
@@ -28,7 +28,7 @@ pub fn register(metrics: &Metrics, currencies: Live<Arc<[Currency]>>, prices: Pr
 
 impl Collector for PriceCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let help = "The price of one bitcoin that an order gets now, in its currency";
+        let help = "The price of one bitcoin for a new order, in the currency of the label";
         let mut gauge = encoder.encode_descriptor("order_price", help, None, MetricType::Gauge)?;
         let prices = self.prices.orderable_prices(&self.currencies.get());
         for (currency, price) in &prices {
@@ -36,7 +36,7 @@ impl Collector for PriceCollector {
             let labels = [("currency", currency.as_str())];
             ConstGauge::new(units).encode(gauge.encode_family(&labels)?)?;
         }
-        let help = "Time when the price that an order gets now was observed, in seconds since 1970";
+        let help = "Time when the price for a new order was observed, in seconds since 1970";
         let mut gauge = encoder.encode_descriptor("order_price_as_of_seconds", help, None, MetricType::Gauge)?;
         for (currency, price) in &prices {
             let seconds = price.price.as_of.micros().div_euclid(1_000_000);

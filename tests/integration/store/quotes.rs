@@ -32,7 +32,7 @@ tests::on_both_stacks!(
     stored_quote_has_its_state_and_its_order,
 );
 
-/// A command that creates a quote of this many satoshi.
+/// A command that creates a quote for this many satoshi.
 pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
     let super::TestOrder { currency, amount, price, .. } = market_order("unused", satoshi);
     let caps = QuoteCaps { quote: Some(no_limit()), client: Some(no_limit()), all_quotes: Some(no_limit()) };
@@ -51,14 +51,14 @@ pub(super) fn quote_command(satoshi: i64, duration: Duration) -> Command {
     })
 }
 
-/// A command that creates a quote for a client. The open quotes of the client may reserve 50 satoshi.
+/// A command that creates a quote for a client. The open quotes of the client may reserve at most 50 satoshi.
 fn quote_of_client(client: &str, satoshi: i64, duration: Duration) -> Command {
     let Command::Quote(command) = quote_command(satoshi, duration) else { panic!("not a quote") };
     let caps = QuoteCaps { client: Some(sats(50)), ..command.caps };
     Command::Quote(QuoteCommand { client: Some(client.to_owned()), caps, ..command })
 }
 
-/// An order that takes a quote.
+/// A command that places an order at the price of a quote.
 fn take_command(key: &str, id: QuoteId) -> Command {
     let super::TestOrder { key, requested_at, .. } = market_order(key, 1);
     Command::Place(PlaceCommand {
@@ -247,7 +247,7 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     }
     assert_eq!(second_store.quote_by_id(QuoteId(unknown_id())).await.unwrap(), None);
     assert_eq!(second_store.totals().await.unwrap().reserved, sats(40));
-    // The database contains only the states of the last release.
+    // The column contains only values that the previous version of Buydesk knows: a released quote is stored as expired.
     let states = fixture.query_text("select state from quotes order by bitcoin_sats").await;
     assert_eq!(states, [["expired"], ["taken"], ["expired"], ["held"]]);
     // A repeated release has no effect. Retention deletes a released quote like an expired quote.

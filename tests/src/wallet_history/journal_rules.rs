@@ -23,7 +23,7 @@ struct WalletEntry {
     created_at: Timestamp,
 }
 
-/// Returns every violated rule of the journal.
+/// Returns every violation of a rule by the journal.
 pub fn check_journal(stored: &StoredJournal) -> Vec<WalletViolation> {
     let mut violations = Vec::new();
     let mut by_wallet: BTreeMap<WalletId, Vec<WalletEntry>> = BTreeMap::new();
@@ -72,8 +72,8 @@ fn check_movement(id: MovementId, movement: &StoredMovement, violations: &mut Ve
     }
 }
 
-/// Checks that numbers have no gap, times increase, each balance is the sum of the entries up to it, and the wallet has the last
-/// balance and the last number.
+/// Checks the entries of a wallet: their numbers have no gap, their times increase, and each balance is the sum of the entries up to
+/// it and is not negative. Checks the wallet: its balance is the sum of its entries, and its entry count is their number.
 fn check_wallet(
     wallet: WalletId,
     stored: &StoredWallet,

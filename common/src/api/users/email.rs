@@ -14,7 +14,7 @@ const OPTIONS: Options = Options {
     allow_long_local_parts: false,
 };
 
-/// An e-mail address as its owner writes it.
+/// An e-mail address as it was entered.
 ///
 /// Two addresses are equal if their [comparison keys](Email::comparison_key) are equal.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Email {
     comparison_key: Arc<str>,
 }
 
-/// Text that is not an e-mail address.
+/// Why a text is not a valid e-mail address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
     #[error("must be an e-mail address of at most {MAX_BYTES} bytes, such as ada@example.org")]
@@ -37,12 +37,12 @@ impl Email {
     /// An address that was validated before, with its comparison key, such as the address of a stored user.
     pub fn from_parts(address: &str, comparison_key: &str) -> Self {
         let address: Arc<str> = address.into();
-        // Most addresses are in lower case. Then the key is not stored separately.
+        // Most addresses equal their key. Both then share one allocation.
         let comparison_key = if *address == *comparison_key { Arc::clone(&address) } else { comparison_key.into() };
         Self { address, comparison_key }
     }
 
-    /// The address as its owner writes it.
+    /// The address as it was entered.
     pub fn as_str(&self) -> &str {
         &self.address
     }
