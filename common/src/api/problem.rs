@@ -45,6 +45,8 @@ pub struct FieldError {
 }
 
 const IS_REQUIRED: &str = "is required";
+const UNLESS: &str = ", unless ";
+const IS_SENT: &str = " is sent";
 const IS_UNKNOWN: &str = "is unknown";
 const DID_YOU_MEAN: &str = "; did you mean ";
 
@@ -72,7 +74,7 @@ impl FieldError {
 
     /// A field or a parameter that is required unless one of the alternatives is present.
     pub fn missing_unless(field: impl Into<String>, alternatives: &str) -> Self {
-        Self::new(field, format!("{IS_REQUIRED}, unless {alternatives} is sent"))
+        Self::new(field, format!("{IS_REQUIRED}{UNLESS}{alternatives}{IS_SENT}"))
     }
 
     pub fn is_missing(&self) -> bool {
@@ -84,12 +86,14 @@ impl FieldError {
         self.message.strip_prefix(IS_UNKNOWN)?.strip_prefix(DID_YOU_MEAN)?.strip_suffix('?')
     }
 
-    /// Whether the field is missing only because its name is misspelt: one of `errors` suggests this name for an unknown field of
-    /// the same object.
+    /// Whether the field is missing only because a name is misspelt: for an unknown field of the same object, one of `errors`
+    /// suggests the name of the missing field or of one of its alternatives.
     pub fn is_misspelt_in(&self, errors: &[Self]) -> bool {
+        let Some(rest) = self.message.strip_prefix(IS_REQUIRED) else { return false };
+        let alternatives = rest.strip_prefix(UNLESS).and_then(|rest| rest.strip_suffix(IS_SENT)).unwrap_or_default();
         let (object, name) = self.object_and_name();
-        let is_meant = |error: &Self| error.object_and_name().0 == object && error.meant_name() == Some(name);
-        self.is_missing() && errors.iter().any(is_meant)
+        let is_possible = |meant: &str| meant == name || alternatives.split(" or ").any(|name| name == meant);
+        errors.iter().any(|error| error.object_and_name().0 == object && error.meant_name().is_some_and(is_possible))
     }
 
     /// The path of the object that contains the field, and the name of the field in it.

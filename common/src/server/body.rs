@@ -103,6 +103,8 @@ struct InvalidBody<T> {
     /// The body with placeholders for the fields that the problem names. `None` if the body is not an object, or has more invalid
     /// fields than the problem names.
     with_placeholders: Option<T>,
+    /// The required fields that are missing because their names are misspelt.
+    misspelt: Vec<String>,
 }
 
 impl<T: Type + DeserializeOwned> UncheckedBody<T> {
@@ -125,14 +127,15 @@ impl<T> UncheckedBody<T> {
     /// Like [`or_problem`](Self::or_problem). `check` also receives the errors that are known: if it compares fields with each
     /// other, it skips those that these errors name.
     pub fn or_problem_with(self, check: impl FnOnce(&T, &[FieldError]) -> Vec<FieldError>) -> Result<T, Problem> {
-        let InvalidBody { problem, with_placeholders } = match self.0 {
+        let InvalidBody { problem, with_placeholders, misspelt } = match self.0 {
             Ok(body) => return Ok(body),
             Err(invalid) => *invalid,
         };
         let found = with_placeholders.map(|body| check(&body, &problem.errors)).unwrap_or_default();
         let known = &problem.errors;
         let is_new = |error: &FieldError| {
-            !error.is_misspelt_in(known) && !known.iter().any(|known| error.is_within(&known.field))
+            let mut named = known.iter().map(|known| &known.field).chain(&misspelt);
+            !error.is_misspelt_in(known) && !named.any(|field| error.is_within(field))
         };
         let errors: Vec<_> = known.iter().cloned().chain(found.into_iter().filter(is_new)).collect();
         Err(if errors.is_empty() { problem } else { Problem::validation(errors) })
@@ -141,7 +144,7 @@ impl<T> UncheckedBody<T> {
 
 impl<T> From<Problem> for Box<InvalidBody<T>> {
     fn from(problem: Problem) -> Self {
-        Self::new(InvalidBody { problem, with_placeholders: None })
+        Self::new(InvalidBody { problem, with_placeholders: None, misspelt: Vec::new() })
     }
 }
 
@@ -185,8 +188,8 @@ fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<Inva
         Err(error) => error,
     };
     match find_invalid_fields("", json, Some(Schemas::of::<T>())) {
-        Some(InvalidFields { errors, with_placeholders }) if !errors.is_empty() => {
-            Err(Box::new(InvalidBody { problem: Problem::validation(errors), with_placeholders }))
+        Some(InvalidFields { errors, with_placeholders, misspelt }) if !errors.is_empty() => {
+            Err(Box::new(InvalidBody { problem: Problem::validation(errors), with_placeholders, misspelt }))
         }
         // The JSON is not an object, or no single field is wrong.
         _ if error.is_data() => {

@@ -211,6 +211,13 @@ async fn misspelt_field_of_a_silence_is_refused() {
     let problem: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     let fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
     assert_eq!(fields, ["alert", "x", "created_by", "service", "for_secs", "reason"]);
+    // Nothing else is reported about a misspelt field.
+    let body = json!({ "servce": "rates", "for_secs": 60, "created_by": "ada", "resaon": "an upgrade" });
+    let request = http_client().post(&url).bearer_auth(OPERATOR_TOKEN).header("content-type", "application/json");
+    let response = request.body(body.to_string()).send().await.unwrap();
+    let problem: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    let fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
+    assert_eq!(fields, ["resaon", "servce"]);
     let response = http_client().get(&url).bearer_auth(OPERATOR_TOKEN).send().await.unwrap();
     let silences: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(silences["data"], json!([]));

@@ -27,6 +27,8 @@ pub(super) struct InvalidFields<T> {
     pub(super) errors: Vec<FieldError>,
     /// The value with placeholders for the fields that `errors` names. `None` if there are more errors than `errors` names.
     pub(super) with_placeholders: Option<T>,
+    /// The required fields that are missing because their names are misspelt. `errors` names the misspelt fields instead.
+    pub(super) misspelt: Vec<String>,
 }
 
 /// Parses a JSON value that contains errors. `root` is its name, empty for a whole body. Without `schemas`, wrong values are
@@ -40,12 +42,16 @@ pub(super) fn find_invalid_fields<T: DeserializeOwned>(
     if !value.is_object() {
         return None;
     }
-    let mut search = Search { root, value, schemas, errors: Vec::new(), replaced: HashSet::new() };
+    let mut search =
+        Search { root, value, schemas, errors: Vec::new(), misspelt: Vec::new(), replaced: HashSet::new() };
     for _ in 0..MAX_ATTEMPTS {
         let json = search.value.to_json();
         let mut deserializer = serde_json::Deserializer::from_str(&json);
         match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-            Ok(parsed) => return Some(InvalidFields { errors: search.errors, with_placeholders: Some(parsed) }),
+            Ok(parsed) => {
+                let Search { errors, misspelt, .. } = search;
+                return Some(InvalidFields { errors, with_placeholders: Some(parsed), misspelt });
+            }
             Err(error) => {
                 let path = steps(error.path());
                 if search.errors.len() >= MAX_FIELD_ERRORS || !search.record(&path, error.inner()) {
@@ -54,8 +60,9 @@ pub(super) fn find_invalid_fields<T: DeserializeOwned>(
             }
         }
     }
-    search.errors.truncate(MAX_FIELD_ERRORS);
-    (!search.errors.is_empty()).then_some(InvalidFields { errors: search.errors, with_placeholders: None })
+    let Search { mut errors, misspelt, .. } = search;
+    errors.truncate(MAX_FIELD_ERRORS);
+    (!errors.is_empty()).then_some(InvalidFields { errors, with_placeholders: None, misspelt })
 }
 
 fn steps(path: &Path) -> Vec<Step> {
@@ -72,6 +79,7 @@ struct Search<'a> {
     value: Node,
     schemas: Option<Schemas>,
     errors: Vec<FieldError>,
+    misspelt: Vec<String>,
     /// The values that are placeholders.
     replaced: HashSet<Vec<Step>>,
 }
@@ -115,7 +123,9 @@ impl Search<'_> {
     fn add_missing(&mut self, path: &[Step], name: &str) -> bool {
         let field = [path, &[Step::Name(name.to_owned())]].concat();
         let missing = FieldError::missing(self.value.shown_path(self.root, &field));
-        if !missing.is_misspelt_in(&self.errors) {
+        if missing.is_misspelt_in(&self.errors) {
+            self.misspelt.push(missing.field);
+        } else {
             self.add(&field, |_| missing);
         }
         let placeholder = self.placeholder(&field);

@@ -245,6 +245,12 @@ fn required_fields_with_wrong_values_are_not_missing_and_do_not_hide_other_error
         plan_errors(r#"{"steps":[{"at":100,"name":"a"}],"first":{"at":1,"nmae":"b"}}"#),
         ["first.nmae is unknown; did you mean name?", "owners is required", "steps[0].at must be at most 60"]
     );
+    // The placeholder of a misspelt field is not reported either.
+    let body = UncheckedBody::<PlanBody>::parse(br#"{"steps":[],"owners":{},"frist":{"at":1,"name":"a"}}"#);
+    let checked = body.or_problem(|_| {
+        vec![FieldError::new("first.name", "must not be empty"), FieldError::missing_unless("notes", "first")]
+    });
+    assert_eq!(checked.unwrap_err().errors.len(), 1);
 }
 
 #[test]

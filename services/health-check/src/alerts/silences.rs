@@ -76,14 +76,14 @@ impl Silences {
 pub(crate) fn check_silence(new: &NewSilence, subjects: &BTreeSet<String>) -> Vec<FieldError> {
     let NewSilence { alert, service, for_secs, created_by, reason } = new;
     let mut errors = Vec::new();
-    let mut invalid = |field: &str, rule: String| errors.push(FieldError::new(field, rule));
     match (alert, service) {
-        (None, None) => invalid("alert", "must be set, or service must be set".to_owned()),
+        (None, None) => errors.push(FieldError::missing_unless("alert", "service")),
         (Some(name), _) if Rule::of_name(name).is_none() => {
-            invalid("alert", must_be_one_of(name, Rule::ALL.iter().map(|rule| rule.name())));
+            errors.push(FieldError::new("alert", must_be_one_of(name, Rule::ALL.iter().map(|rule| rule.name()))));
         }
         _ => {}
     }
+    let mut invalid = |field: &str, rule: String| errors.push(FieldError::new(field, rule));
     if let Some(service) = service.as_ref().filter(|service| !subjects.contains(*service)) {
         invalid("service", must_be_one_of(service, subjects));
     }
