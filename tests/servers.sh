@@ -20,7 +20,7 @@ needed=(
   "Locust|find_locust|python3-venv"
 )
 
-readonly start_tries=5       # each with a new port, because another process may have taken the free one
+readonly start_tries=5       # each with a new port, because another process may take a port after it was found free
 readonly ready_seconds=30    # until a server responds
 readonly runner_stop_seconds=15 # nextest allows its tests 10 s to end
 readonly server_stop_seconds=10
@@ -73,7 +73,7 @@ find_nginx() {
   [[ -n $TEST_NGINX && -x $TEST_NGINX ]]
 }
 
-# Locust comes from PyPI, and is installed once for this folder, in target/ci-tools.
+# Locust comes from PyPI, and is installed once for each checkout, in target/ci-tools.
 find_locust() {
   if [[ -z ${TEST_LOCUST:-} ]]; then
     # shellcheck source=.ci/tools.sh disable=SC1091
@@ -83,7 +83,7 @@ find_locust() {
   [[ -n $TEST_LOCUST && -x $TEST_LOCUST ]]
 }
 
-# Debian installs each version in its own folder outside PATH. The newest version is used.
+# A postgres in PATH is preferred. Debian installs each version in its own folder outside PATH; of these, the newest is used.
 find_postgres() {
   local dir
   local -a dirs=()
@@ -162,7 +162,7 @@ have_everything() {
   done
   if ((${#absent[@]} > 0)); then
     printf -v line '%s, ' "${absent[@]}"
-    die "missing: ${line%, }. Install it and run again. No test is run without it."
+    die "missing: ${line%, }. Install the missing programs and run this script again."
   fi
 }
 
@@ -282,7 +282,7 @@ ready() { # PID COMMAND...
   while ((tenths-- > 0)); do
     running "$pid" || return 1
     if "$@" 2>/dev/null; then
-      # The response may come from another server, which already uses the port. Then the new server ends about now.
+      # The response may come from another server, which already uses the port. In that case the new server exits shortly.
       sleep 0.1
       running "$pid" && return 0
     fi

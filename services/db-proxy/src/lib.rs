@@ -1,7 +1,7 @@
 //! db-proxy: the only owner of the database. It stores orders, quotes, idempotency keys, the history of courses, users with their
 //! API keys, and wallets with their journal.
 //!
-//! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one file per engine). To add an
+//! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one module per engine). To add an
 //! aggregate, write its folder and its migrations, and add it to [`Routes`] and [`build_routes`].
 
 mod background;
@@ -50,7 +50,7 @@ use self::{
     wallets::WalletRoutes,
 };
 
-/// How long `--migrate` waits for a database that is unavailable. A migration that runs is not limited.
+/// How long `--migrate` waits for a database that is unavailable. A running migration has no time limit.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The routes of every aggregate.
@@ -114,7 +114,7 @@ impl Service for App {
         let preparation = Preparation { migrations: config.migrations, origin: config.origin };
         let prepared = match preparation.run_at_start(&database).await {
             Ok(prepared) => prepared,
-            // The error names the address itself.
+            // This error already contains the URL.
             Err(error @ DatabaseError::LoginRefused(_)) => bail!("{error}"),
             Err(error) => bail!("{}: {}", shown_url(config.database_url.expose()), error.chain()),
         };
@@ -209,7 +209,7 @@ pub fn main() -> ExitCode {
             let result = migrate(&mut Env::from_process()?).await;
             telemetry::flush();
             result?;
-            println!("Every migration is applied.");
+            println!("All migrations are applied.");
             Ok(())
         })
     };
@@ -223,7 +223,7 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     let telemetry = telemetry::Config::from_env(env);
     let database_url = config::database_url(env);
     env.finish()?;
-    // Nothing sends the copies of warnings to health-check.
+    // Warnings are only logged: no report sender runs, so no report is sent to health-check.
     telemetry::init(&telemetry, App::NAME, reporting::warning_sink(reporting::report_queue(App::NAME).queue()))?;
     let database = Database::open(database_url.expose()).await?;
     let preparation = Preparation { migrations: Migrations::Apply, origin: None };
@@ -242,8 +242,8 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
 /// Ready means that orders can be placed: the last commit or probe of their writer succeeded, commits are as durable as declared, and
 /// the clock is right.
 ///
-/// The component `journal` states the same of the writer of wallets. It is optional, because orders can be placed without it. A fault
-/// of both writers is described once, by the component `database`.
+/// The component `journal` reports whether the last commit or probe of the writer of wallets succeeded. It is optional, because orders can
+/// be placed without it. A fault of both writers is described once, by the component `database`.
 fn readiness_check(
     health: WritersHealth,
     durability: Option<DurabilityStatus>,
@@ -255,7 +255,7 @@ fn readiness_check(
             Component::of_check(name, health.check()).with_measurements([health.waiting_commands()])
         };
         let database = component("database", &health.orders).with_measurements(statistics.latest());
-        // While the database has never answered, nothing is known about its clock and its settings. The component of the
+        // Until the database answers for the first time, nothing is known about its clock and its settings. The component of the
         // database states why.
         let has_answered = database.ready || clock_check.fault() != Some(ClockFault::Unchecked);
         let clock = has_answered.then(|| clock_check.component());
@@ -263,7 +263,7 @@ fn readiness_check(
         let journal = has_answered.then(|| {
             let journal = component("journal", &health.wallets).optional();
             let has_same_fault = journal.detail.is_some() && journal.detail == database.detail;
-            let shared = has_same_fault.then(|| "it has the same fault as the component database".to_owned());
+            let shared = has_same_fault.then(|| "same fault as the component database".to_owned());
             Component { detail: shared.or(journal.detail), ..journal }
         });
         let components = std::iter::once(database).chain(clock).chain(durability).chain(journal).collect();

@@ -81,7 +81,7 @@ pub enum ViolationKind {
     WrongWallet,
     /// An entry belongs to no movement.
     NoMovement,
-    /// A movement has less than two entries.
+    /// A movement has fewer than two entries.
     TooFewEntries,
     /// The entries of a movement in one currency do not add up to zero.
     NotBalanced,

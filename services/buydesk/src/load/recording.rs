@@ -18,12 +18,12 @@ use super::{
     workload::Failure,
 };
 
-/// The longest latency that is recorded exactly, in microseconds. A longer latency is recorded as this one.
+/// Upper limit of the histograms, in microseconds. A longer latency is clamped to about this value.
 const MAX_LATENCY_MICROS: u64 = 3_600_000_000;
 /// With three digits, the error of a recorded latency is less than one part in a thousand.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// A request that ended.
+/// The outcome of one request.
 #[derive(Debug)]
 pub struct Sample {
     pub operation: usize,
@@ -33,7 +33,7 @@ pub struct Sample {
     pub result: Result<(), Failure>,
 }
 
-/// The results so far. Many tasks share it.
+/// Collects the results of a running load. Shared by all tasks.
 #[derive(Debug)]
 pub struct Recorder {
     in_flight: AtomicU64,
@@ -43,7 +43,7 @@ pub struct Recorder {
 /// The results of a load.
 #[derive(Debug)]
 pub struct Recording {
-    /// The end of the warm-up. Requests that began earlier are counted and not measured.
+    /// The end of the warm-up. Requests that began earlier are counted but not measured.
     pub measured_from: Instant,
     pub last_response: Instant,
     pub latency: Histogram<u64>,
@@ -87,7 +87,7 @@ impl Recorder {
         Ok(Self { in_flight: AtomicU64::new(0), state: Mutex::new(recording) })
     }
 
-    /// Counts a request that is sent.
+    /// Counts a request as in flight.
     pub fn count_sent(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
@@ -112,7 +112,7 @@ impl Recorder {
     /// The results, after the last response.
     pub fn into_recording(self) -> Recording {
         let mut recording = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // The last second ends with the last response.
+        // Also ends the second in which the last response arrived.
         recording.end_seconds(recording.last_response + Duration::from_secs(1));
         recording
     }

@@ -2,7 +2,7 @@
 
 use common::service::Service;
 
-/// The services, including exchange-sim.
+/// All services. exchange-sim runs only with `--demo`.
 pub(super) const SERVICE_NAMES: [&str; 10] = [
     create_order::App::NAME,
     fetch_orders::App::NAME,

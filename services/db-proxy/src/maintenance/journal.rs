@@ -1,4 +1,4 @@
-//! The check of the whole journal of wallets, as `buydesk wallet verify` does it, without the service.
+//! Checks the whole journal of wallets like `buydesk wallet verify`, but directly in the database.
 
 use common::api::wallets::{CheckedRows, MAX_VERIFIED_ROWS, Violation};
 

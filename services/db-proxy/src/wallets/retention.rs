@@ -47,7 +47,7 @@ impl Retention for WalletRetention {
 
     async fn run_step(&self, step: WalletStep) -> Result<u64, DatabaseError> {
         match step {
-            WalletStep::Keys { before } => self.store.delete_keys(before, MAX_STEP_ROWS).await,
+            WalletStep::Keys { before } => self.store.delete_movement_keys(before, MAX_STEP_ROWS).await,
             WalletStep::CreationKeys { before } => self.store.delete_creation_keys(before, MAX_STEP_ROWS).await,
             WalletStep::Refusals { before } => self.store.delete_refusals(before, MAX_STEP_ROWS).await,
         }

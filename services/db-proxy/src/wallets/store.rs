@@ -31,10 +31,10 @@ use crate::{
     uuid_v7::new_uuid_at,
 };
 
-/// How often a batch is tried again at once because another transaction used one of its keys at the same time.
-const MAX_KEY_CONFLICTS: usize = 3;
+/// Maximum number of immediate attempts to commit a batch while another transaction inserts one of its keys.
+const MAX_COMMIT_ATTEMPTS: usize = 3;
 
-/// The wallet that the creation with a key inserted or found, with its current balance.
+/// The result of [`WalletStore::create_wallet`]: the new wallet, or the existing wallet of the idempotency key with its current balance.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredCreation {
     pub wallet: StoredWallet,
@@ -67,7 +67,8 @@ pub(super) struct EntryPosition {
     pub number: i64,
 }
 
-/// A range of ids, in their order. It selects movements, and orders too, because the movement of an order has the id of the order.
+/// The ids after `after`, up to and including `last`. The range also selects orders, because the movement of an order has the id of
+/// the order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MovementRange {
     pub after: MovementId,
@@ -114,7 +115,7 @@ impl WalletStore {
         let found: Option<StoredWallet> = on_engine!(self, store => store.wallet_by_key(&key))?;
         // The key may have been deleted since the insert found it.
         let found = found.ok_or(DatabaseError::KeyConflict)?;
-        // A repeated insert, whose first attempt got no answer, finds its own wallet.
+        // If the first attempt to insert received no response, the retry finds the wallet of that attempt.
         Ok(StoredCreation { wallet: found, replayed: found.id != wallet.id })
     }
 
@@ -144,7 +145,7 @@ impl WalletStore {
         commands: &mut [MoveMoneyCommand],
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
-        for _ in 0..MAX_KEY_CONFLICTS {
+        for _ in 0..MAX_COMMIT_ATTEMPTS {
             match on_engine!(self, store => store.commit_batch(clock_check, commands, attempt)) {
                 Err(DatabaseError::KeyConflict) => {}
                 result => return result,
@@ -158,12 +159,12 @@ impl WalletStore {
         on_engine!(self, store => store.probe_write())
     }
 
-    /// Deletes up to `limit` idempotency keys that are older than `before`. Returns the number of deleted rows.
-    pub async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
-        on_engine!(self, store => store.delete_keys(before, limit))
+    /// Deletes up to `limit` idempotency keys of movements that are older than `before`. Returns the number of deleted rows.
+    pub async fn delete_movement_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+        on_engine!(self, store => store.delete_movement_keys(before, limit))
     }
 
-    /// Deletes up to `limit` idempotency keys of wallets that are older than `before`. Returns the number of deleted rows.
+    /// Deletes up to `limit` idempotency keys of wallet creations that are older than `before`. Returns the number of deleted rows.
     pub async fn delete_creation_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         on_engine!(self, store => store.delete_creation_keys(before, limit))
     }
@@ -173,8 +174,8 @@ impl WalletStore {
         on_engine!(self, store => store.delete_refusals(before, limit))
     }
 
-    /// The time from which the age of an idempotency key is counted. If the database has no clock, it is the time of the newest
-    /// key, so that the clock of the machine alone cannot make a key old.
+    /// The current time for the age of idempotency keys: a key is as old as this time minus its creation. Without a clock of the
+    /// database, it is not later than the newest key, so that a wrong clock of the machine cannot expire keys.
     pub async fn key_time(&self, now: Timestamp) -> Result<Timestamp, DatabaseError> {
         match self {
             Self::Postgres(_) => Ok(now),
@@ -208,7 +209,7 @@ impl WalletStore {
         on_engine!(self, store => store.journal_entries(from, limit))
     }
 
-    /// The lines of the movements in a range, in the order of the ids. `limit` is the number of movements.
+    /// The lines of the movements in a range, in the order of the ids. `limit` is the maximum number of movements.
     pub(super) async fn movement_lines(
         &self,
         range: MovementRange,

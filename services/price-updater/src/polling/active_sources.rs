@@ -17,7 +17,7 @@ use tokio::sync::watch;
 pub(crate) struct ActiveSources {
     /// The name and kind of every source, active or not.
     all: Vec<(&'static str, CourseKind)>,
-    /// Smallest number of active sources that vote. Exchanges and indices vote, banks do not.
+    /// Minimum number of voting sources that must remain active. Exchanges and indices vote; banks do not.
     min_voters: AtomicUsize,
     /// Positions in `all`.
     order: watch::Sender<Arc<[usize]>>,

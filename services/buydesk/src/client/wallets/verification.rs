@@ -1,4 +1,4 @@
-//! `buydesk wallet verify`: checks the whole journal, page by page.
+//! `buydesk wallet verify`: checks the journal page by page, from the start or from a cursor.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -27,7 +27,7 @@ pub const VIOLATIONS_FOUND: u8 = 1;
 pub const VERIFICATION_INCOMPLETE: u8 = 2;
 /// Maximum number of consecutive attempts to read one page.
 const MAX_ATTEMPTS: u32 = 5;
-/// The pause before the next attempt if the service names none.
+/// Minimum pause before the next attempt. A longer `retry_after` of the service takes precedence.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// The time between two changes of the progress display.
 const TICK: Duration = Duration::from_millis(200);
@@ -61,7 +61,7 @@ pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) ->
 /// The next page to read.
 #[derive(Debug, Clone, Copy)]
 enum NextPage {
-    /// The page after this cursor.
+    /// The page after this cursor, or the first page.
     At(Option<VerificationCursor>),
     /// There is none: the end is reached.
     End,
@@ -87,8 +87,8 @@ impl VerificationReader<'_> {
         Ok(Some(page))
     }
 
-    /// Reads one page. Every page except the first is retried while the service is unavailable for a moment, so that a restart does
-    /// not end a long check.
+    /// Reads one page. Every page except the first is retried up to [`MAX_ATTEMPTS`] times if the error is transient, so that a restart of
+    /// the service does not end a long check.
     async fn read_page(&self, cursor: Option<VerificationCursor>) -> anyhow::Result<VerificationPage> {
         let query =
             [Some(("limit", MAX_VERIFIED_ROWS.to_string())), cursor.map(|cursor| ("cursor", cursor.to_string()))];
@@ -118,7 +118,7 @@ impl VerificationReader<'_> {
     }
 }
 
-/// The progress display. It is on standard error, and hidden if that is no terminal.
+/// The progress display. It is written to standard error. It is hidden with `--json`, or if standard error is not a terminal.
 fn progress_bar(json: bool) -> anyhow::Result<ProgressBar> {
     let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let style = ProgressStyle::with_template("{spinner} checked {msg} in {elapsed}")?;
@@ -149,7 +149,8 @@ pub fn journal_summary(checked: CheckedRows, violations: u64) -> String {
     format!("Checked {}. {result}", rows(checked))
 }
 
-/// A violation, such as `balance_differs: wallet ID: the balance is not that after the last entry`.
+/// The line that describes a violation, such as `balance_differs: wallet ID: the balance of the wallet differs from the balance after
+/// its last entry`..
 pub fn describe_violation(violation: &Violation) -> String {
     let Violation { kind, wallet_id, number, movement_id, order_id } = violation;
     let kind_name = serde_json::to_value(kind).ok();
@@ -166,16 +167,18 @@ pub fn describe_violation(violation: &Violation) -> String {
 
 fn explanation(kind: ViolationKind) -> &'static str {
     match kind {
-        ViolationKind::BalanceDiffers => "the balance of the wallet is not that after its last entry",
-        ViolationKind::EntryCountDiffers => "the number of entries of the wallet is not that of its last entry",
+        ViolationKind::BalanceDiffers => "the balance of the wallet differs from the balance after its last entry",
+        ViolationKind::EntryCountDiffers => {
+            "the number of entries of the wallet differs from the number of its last entry"
+        }
         ViolationKind::GapInNumbers => "the numbers of the entries have a gap before this entry",
         ViolationKind::WrongBalanceAfter => "the balance after the entry is not the balance before it plus its amount",
         ViolationKind::WrongWallet => "the entry belongs to no wallet, or has another currency than its wallet",
         ViolationKind::NoMovement => "the entry belongs to no movement",
-        ViolationKind::TooFewEntries => "the movement has less than two entries",
+        ViolationKind::TooFewEntries => "the movement has fewer than two entries",
         ViolationKind::NotBalanced => "the entries of the movement do not add up to zero",
-        ViolationKind::WrongOrder => "the movement is not the payment that its order states",
-        ViolationKind::MissingPayment => "the order states that a wallet paid it, and has no movement",
+        ViolationKind::WrongOrder => "the movement does not match the payment of its order",
+        ViolationKind::MissingPayment => "the order was paid by a wallet, but has no movement",
     }
 }
 

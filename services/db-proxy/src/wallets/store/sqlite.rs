@@ -139,7 +139,7 @@ impl SqliteWallets {
         rows.iter().map(operation_of).collect()
     }
 
-    pub(super) async fn delete_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
+    pub(super) async fn delete_movement_keys(&self, before: Timestamp, limit: i64) -> Result<u64, DatabaseError> {
         self.delete_rows(DELETE_KEYS, before, limit).await
     }
 

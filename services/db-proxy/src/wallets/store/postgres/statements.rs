@@ -30,7 +30,7 @@ pub(super) const LIST_WALLETS: &str = "
     select id, currency, user_id, balance, entries, created_at, last_entry_at, last_refused_at
     from wallets where id < $1 order by id desc limit $2";
 
-/// A separate statement for each kind of owner, so that its plan always uses the index of the users.
+/// One statement for each kind of owner, so that the planner always uses the index `wallets_by_user`.
 pub(super) const LIST_ANONYMOUS_WALLETS: &str = "
     select id, currency, user_id, balance, entries, created_at, last_entry_at, last_refused_at
     from wallets where user_id is null and id < $1 order by id desc limit $2";
