@@ -282,7 +282,8 @@ impl RawResponse {
             return if is_json {
                 Ok(ServiceResponse { body, service: endpoint.service, replayed, change: None })
             } else {
-                Err(RequestError::OtherServer(other_server(&shown)))
+                // A proxy may have sent the request to the service, and shortened or replaced the response.
+                Err(RequestError::NoResponse(other_server(&shown)))
             };
         }
         Err(match Problem::from_json(&body, retry_after) {
@@ -313,9 +314,14 @@ impl ServiceResponse {
         print_line(String::from_utf8_lossy(&self.body).trim_end())
     }
 
-    /// Prints the JSON of the response unchanged if `json` is set. Otherwise prints the text that `render` returns for it.
+    /// Prints the JSON of the response unchanged if `json` is set. Otherwise prints the text that `render` returns for it. A change
+    /// succeeds only if its confirmation can be read, with `json` too.
     pub fn print<T: DeserializeOwned>(&self, json: bool, render: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        if json { self.print_json() } else { print_line(&render(&self.parse()?)) }
+        if json && self.change.is_none() {
+            return self.print_json();
+        }
+        let confirmed = self.parse()?;
+        if json { self.print_json() } else { print_line(&render(&confirmed)) }
     }
 }
 

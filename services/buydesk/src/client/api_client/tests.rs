@@ -103,8 +103,6 @@ async fn order_that_another_server_answers_is_reported_as_not_placed() {
     let of_other_service = serve(vec![problem_with(Subcode::UnknownPath, Code::NotFound, "This path does not exist.")]);
     let mut addresses = vec![of_other_service];
     for response in [
-        "200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n<html></html>",
-        "200 OK\r\ncontent-length: 2\r\n\r\nok",
         "301 Moved Permanently\r\nlocation: https://shop.example/\r\ncontent-length: 0\r\n\r\n",
         "404 Not Found\r\ncontent-length: 9\r\n\r\nNot found",
         "405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n",
@@ -120,9 +118,15 @@ async fn order_that_another_server_answers_is_reported_as_not_placed() {
         let error = place(&address, Some("my-key")).await;
         assert!(!error["detail"].as_str().unwrap().contains("No order was placed"), "{error}");
     }
-    // A proxy may have lost the response of create-order.
-    for status in ["502 Bad Gateway", "504 Gateway Timeout", "408 Request Timeout"] {
-        let address = serve_always(&format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n"));
+    // A proxy may have lost, shortened or replaced the response of create-order.
+    for response in [
+        "502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+        "504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n",
+        "408 Request Timeout\r\ncontent-length: 0\r\n\r\n",
+        "201 Created\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"id\":\"019ab1",
+        "200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n<html></html>",
+    ] {
+        let address = serve_always(&format!("HTTP/1.1 {response}"));
         let error = place(&format!("http://{address}"), None).await;
         assert_eq!(error["code"], "outcome_unknown", "{error}");
     }
@@ -134,7 +138,7 @@ async fn order_whose_confirmation_cannot_be_read_has_an_unknown_outcome() {
     let (client, body) = (service.client(&[]), OrderPayload::default());
     let change = Change { endpoint: &client.endpoints.server, path: "api/v1/orders", body: &body, texts: &TEXTS };
     let response = client.make_change(change, &ChangeKey::new(Some("my-key".parse().unwrap()))).await.unwrap();
-    let error = response.parse::<Order>().unwrap_err();
+    let error = response.print::<Order>(true, |_| String::new()).unwrap_err();
     let document: serde_json::Value = serde_json::from_str(&error_document(&error)).unwrap();
     assert_eq!((&document["code"], &document["idempotency_key"]), (&json!("outcome_unknown"), &json!("my-key")));
     assert!(document["detail"].as_str().unwrap().ends_with(TEXTS.unknown), "{document}");
