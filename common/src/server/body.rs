@@ -100,8 +100,8 @@ pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 #[derive(Debug, Clone)]
 struct InvalidBody<T> {
     problem: Problem,
-    /// The body with placeholders for the fields that the problem names. `None` if the body is not an object, or has more invalid
-    /// fields than the problem names.
+    /// The body with placeholders for the fields that the problem names. `None` if the body is not an object, or may have
+    /// more invalid fields than the problem names.
     with_placeholders: Option<T>,
     /// The required fields that are missing because their names are misspelt.
     misspelt: Vec<String>,

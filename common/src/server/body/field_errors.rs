@@ -18,6 +18,9 @@ use crate::api::{FieldError, MAX_FIELD_ERRORS};
 
 /// How often a body is parsed. An error takes at most three attempts: its value is replaced, then removed, and then it is missing.
 const MAX_ATTEMPTS: usize = 3 * MAX_FIELD_ERRORS + 1;
+/// Maximum size in bytes of a value that is searched for all errors. Each error takes time in proportion to the size, so in a larger
+/// value only the first error is found. Otherwise an anonymous client could keep the service busy with one request.
+pub(super) const MAX_SEARCHED: usize = 64 * 1024;
 /// Maximum depth of a value that an error names. Errors deeper in the value name the value.
 const MAX_DEPTH: usize = 16;
 
@@ -25,13 +28,13 @@ const MAX_DEPTH: usize = 16;
 pub(super) struct InvalidFields<T> {
     /// In the order of the value; the missing fields of an object come after its other errors. At most [`MAX_FIELD_ERRORS`].
     pub(super) errors: Vec<FieldError>,
-    /// The value with placeholders for the fields that `errors` names. `None` if there are more errors than `errors` names.
+    /// The value with placeholders for the fields that `errors` names. `None` if there may be more errors than `errors` names.
     pub(super) with_placeholders: Option<T>,
     /// The required fields that are missing because their names are misspelt. `errors` names the misspelt fields instead.
     pub(super) misspelt: Vec<String>,
 }
 
-/// Parses a JSON value that contains errors. `root` is its name, empty for a whole body. Without `schemas`, wrong values are
+/// Parses a JSON value that contains errors. Finds only the first error of a value larger than [`MAX_SEARCHED`]. `root` is its name, empty for a whole body. Without `schemas`, wrong values are
 /// removed instead of replaced. `None` if `root` itself is wrong.
 pub(super) fn find_invalid_fields<T: DeserializeOwned>(
     root: &str,
@@ -44,7 +47,8 @@ pub(super) fn find_invalid_fields<T: DeserializeOwned>(
     }
     let mut search =
         Search { root, value, schemas, errors: Vec::new(), misspelt: Vec::new(), replaced: HashSet::new() };
-    for _ in 0..MAX_ATTEMPTS {
+    let attempts = if json.len() > MAX_SEARCHED { 1 } else { MAX_ATTEMPTS };
+    for _ in 0..attempts {
         let json = search.value.to_json();
         let mut deserializer = serde_json::Deserializer::from_str(&json);
         match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
