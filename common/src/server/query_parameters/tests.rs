@@ -22,6 +22,7 @@ impl Orders {
         currency: Query<Option<Currency>>,
         #[oai(validator(minimum(value = "1"), maximum(value = "1000")))] limit: Query<Option<u32>>,
         from: Query<String>,
+        to: Query<Option<String>>,
         #[oai(deprecated)] coin: Query<Option<String>>,
         format: Query<Option<Format>>,
     ) -> PlainText<&'static str> {
@@ -83,7 +84,7 @@ fn known_parameters_pass_with_any_value() {
 fn unknown_parameter_is_refused_with_the_nearest_known_name() {
     assert_refused("GET /orders?curency=EUR&from=1", &[("curency", "is unknown; did you mean currency?")]);
     assert_refused("GET /orders?Limit=1&from=1", &[("Limit", "is unknown; did you mean limit?")]);
-    let all = "is unknown; the known names are currency, limit, from, format";
+    let all = "is unknown; the known names are currency, limit, from, to, format";
     assert_refused("GET /orders?wallet_id=1&from=1", &[("wallet_id", all)]);
     assert_refused("GET /orders?=&from=1", &[("\"\"", all)]);
     let long = "\u{20ac}".repeat(100);
@@ -130,10 +131,11 @@ fn misspelt_parameter_is_not_reported_as_missing_and_its_value_is_not_checked() 
 #[test]
 fn contradictory_values_are_named_with_the_other_errors() {
     assert_refused(
-        "GET /orders?limit=0&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
+        "GET /orders?limits=5&limit=0&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
         &[
-            ("to", "is unknown; the known names are currency, limit, from, format"),
+            ("limits", "is unknown; did you mean limit?"),
             ("limit", "must be a whole number from 1 to 1000, but is \"0\""),
+            ("from", "must not be later than to"),
         ],
     );
 }
