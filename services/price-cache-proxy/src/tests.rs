@@ -10,7 +10,7 @@ use std::{
 
 use common::{
     api::{
-        Code,
+        Code, Problem,
         prices::{NewPriceRecord, PriceRecord},
     },
     clients::{CallError, http_client, price_cache::PriceCacheClient},
@@ -180,6 +180,27 @@ async fn invalid_requests_are_refused_with_the_name_of_the_field() {
         assert!(response.0 == status && response.1.contains(field), "{path} {body}: {response:?}");
     }
     assert_eq!(service.cache.price_record().await.unwrap(), None);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn times_are_not_compared_with_a_time_that_is_missing_or_wrong() {
+    let service = TestService::start(StoreConfig::Memory).await;
+    let expiry = Timestamp::now().plus(TTL);
+    let cases = [
+        ("", format!(r#""expires_at":"{expiry}""#), vec!["as_of"]),
+        (r#""as_of":7,"#, format!(r#""expires_at":"{expiry}""#), vec!["as_of"]),
+        (r#""as_of":"2020-01-01T00:00:00Z","#, r#""expires_at":7"#.to_owned(), vec!["prices.EUR.expires_at"]),
+    ];
+    for (as_of, expires_at, fields) in cases {
+        let body = format!(
+            r#"{{"state":"fresh",{as_of}"simulated":true,"prices":{{"EUR":{{"price":"1","sources":[],{expires_at}}}}}}}"#
+        );
+        let (status, problem) = service.post("/add/", body.clone()).await;
+        let errors = Problem::from_json(problem.as_bytes(), None).unwrap().errors;
+        let named: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!((status, named), (422, fields), "{body}");
+    }
     service.stop().await;
 }
 
