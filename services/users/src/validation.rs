@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use common::{
     api::{
-        FieldError, FieldErrors,
+        FieldError, FieldErrors, MAX_FIELD_ERRORS,
         keys::{
             KeyHash, KeyPatch, KeyPayload, KeyPrefix, RateLimitChange, Scope, Scopes, StoreKeyCommand, UpdateKeyCommand,
         },
@@ -115,21 +115,18 @@ pub fn validate_key_patch(patch: &KeyPatch) -> Result<UpdateKeyCommand, Vec<Fiel
     errors.into_result(Some(UpdateKeyCommand { name, rate_limit_per_minute: *rate_limit_per_minute }))
 }
 
-/// The scopes of a new key. Records an error for each unknown name.
+/// The scopes of a new key. Records an error for each unknown name, at most [`MAX_FIELD_ERRORS`].
 fn parse_scopes(errors: &mut FieldErrors, names: &[String]) -> Option<Scopes> {
     let known = Scope::ALL.map(Scope::as_str);
     if names.is_empty() {
         errors.add("scopes", format!("must contain at least one of {}", known.join(", ")));
         return None;
     }
-    let mut scopes = Vec::new();
-    for (position, name) in names.iter().enumerate() {
-        match Scope::from_name(name) {
-            Some(scope) => scopes.push(scope),
-            None => errors.add(format!("scopes[{position}]"), must_be_one_of(name, known)),
-        }
+    let unknown = names.iter().enumerate().filter(|(_, name)| Scope::from_name(name).is_none());
+    for (position, name) in unknown.take(MAX_FIELD_ERRORS) {
+        errors.add(format!("scopes[{position}]"), must_be_one_of(name, known));
     }
-    (scopes.len() == names.len()).then(|| scopes.into())
+    names.iter().map(|name| Scope::from_name(name)).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use common::{
-    api::{FieldError, courses::CourseKind},
+    api::{FieldError, MAX_FIELD_ERRORS, courses::CourseKind},
     spelling::must_be_one_of,
 };
 use tokio::sync::watch;
@@ -62,7 +62,7 @@ impl ActiveSources {
     ///
     /// # Errors
     /// If the list is empty, names unknown sources, names a source twice, or leaves fewer than `min_voters` voters. Every wrong
-    /// name is listed.
+    /// name is listed, but at most [`MAX_FIELD_ERRORS`].
     pub(crate) fn resolve(&self, names: &[String]) -> Result<Vec<usize>, Vec<FieldError>> {
         let invalid = |why: String| vec![FieldError::new("sources", why)];
         if names.is_empty() {
@@ -80,6 +80,9 @@ impl ActiveSources {
                 None => must_be_one_of(name, &known),
             };
             errors.push(FieldError::new(format!("sources[{position}]"), reason));
+            if errors.len() >= MAX_FIELD_ERRORS {
+                break;
+            }
         }
         if !errors.is_empty() {
             return Err(errors);

@@ -65,6 +65,7 @@ fn key_requires_at_least_one_known_scope() {
         ]
     );
     assert_eq!(fields(validate_key(&KeyPayload::default(), now)), ["name", "scopes"]);
+    assert_eq!(errors(&["admin"; 10 * MAX_FIELD_ERRORS]).len(), MAX_FIELD_ERRORS);
 }
 
 #[test]

@@ -40,6 +40,13 @@ fn every_wrong_name_is_listed_with_the_name_that_is_probably_meant() {
 }
 
 #[test]
+fn number_of_listed_names_is_limited() {
+    let sources = ActiveSources::new(ALL.to_vec(), 2, 1);
+    let names = vec!["kraken".to_owned(); 10 * MAX_FIELD_ERRORS];
+    assert_eq!(sources.select(&names).unwrap_err().len(), MAX_FIELD_ERRORS);
+}
+
+#[test]
 fn selection_with_too_few_voters_is_rejected() {
     let sources = ActiveSources::new(ALL.to_vec(), 4, 2);
     let message = select(&sources, &["kraken", "ecb", "cbr"]).unwrap_err();
