@@ -193,7 +193,7 @@ impl EnvFile {
     }
 
     fn parse(text: &str, file: &str) -> Self {
-        let ParsedLines { pairs, invalid } = ParsedLines::of(text);
+        let ParsedLines { pairs, pairs_after_open_quote, invalid } = ParsedLines::of(text);
         let (mut values, mut repeated) = (HashMap::new(), BTreeSet::new());
         for (name, value) in pairs {
             if values.insert(name.clone(), value).is_some() {
@@ -202,6 +202,7 @@ impl EnvFile {
         }
         let unknown: BTreeSet<_> =
             values.keys().filter(|name| !SETTINGS.contains_key(name.as_str())).cloned().collect();
+        values.extend(pairs_after_open_quote);
         let names_itself = values.get(SETTINGS_FILE).is_some_and(|value| !value.trim().is_empty());
         let misplaced = names_itself.then(|| SETTINGS_FILE.to_owned());
         let mistakes = unknown.into_iter().map(|name| (name, Mistake::Unknown));

@@ -12,6 +12,8 @@ use dotenvy::Error;
 pub(super) struct ParsedLines<'a> {
     /// The names with their values, in the order of the file.
     pub(super) pairs: Vec<(String, String)>,
+    /// The pairs of the lines after a quote that is not closed. Such a line may be a part of a secret, so it must not be shown.
+    pub(super) pairs_after_open_quote: Vec<(String, String)>,
     pub(super) invalid: Vec<NumberedLine<'a>>,
 }
 
@@ -28,10 +30,13 @@ impl<'a> ParsedLines<'a> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines: Vec<_> = text.split_inclusive('\n').collect();
         let mut parsed = Self::default();
-        let mut next = 0;
+        // If the first call does not read all lines, it ends at a quote that is not closed.
+        let mut next = parsed.add_from(0, &lines);
+        let before = std::mem::take(&mut parsed.pairs);
         while next < lines.len() {
             next = parsed.add_from(next, &lines);
         }
+        parsed.pairs_after_open_quote = std::mem::replace(&mut parsed.pairs, before);
         parsed
     }
 

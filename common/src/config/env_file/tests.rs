@@ -20,6 +20,19 @@ fn invalid_line_is_named_without_its_content() {
         // Only the name of an existing setting is shown. Any other text may be a secret.
         assert_eq!(error.contains(" with INTERNAL_TOKEN "), line.starts_with("INTERNAL_TOKEN"), "{error}");
     }
+    // The lines after a quote that is not closed may be parts of a secret, although they look like assignments.
+    let tail = "correcthorse".repeat(3);
+    for end in [format!("{tail}==\n"), format!("{tail}=1\n{tail}=2\n"), format!("BTC_LIMIT='1'\n{tail}==\n")] {
+        let file = parse(&format!("HORSES=1\nINTERNAL_TOKEN='{tail}\n{end}"));
+        let [warning] = file.warnings.try_into().unwrap();
+        assert!(warning.to_string().contains("sets HORSES,"), "{warning}");
+        assert!(
+            file.invalid_lines.iter().all(|line| !line.to_string().contains("correct")),
+            "{:?}",
+            file.invalid_lines
+        );
+        assert!(file.invalid_lines[0].to_string().starts_with("line 2 with INTERNAL_TOKEN "));
+    }
     let file = parse("A=1\nB='two words'\n");
     assert_eq!((file.values["B"].as_str(), file.invalid_lines), ("two words", Vec::new()));
 }
