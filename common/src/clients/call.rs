@@ -170,7 +170,7 @@ pub struct ServiceClient {
     http: reqwest::Client,
     pub(super) service: &'static str,
     pub(super) instances: Instances,
-    token: CallerToken,
+    pub(super) token: CallerToken,
 }
 
 impl ServiceClient {
@@ -263,7 +263,7 @@ impl ServiceClient {
         opened.inspect_err(|_| self.instances.switch_from(instance))
     }
 
-    fn request(
+    pub(super) fn request(
         &self,
         instance: Instance<'_>,
         token: &Secret,

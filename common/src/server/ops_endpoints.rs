@@ -75,15 +75,17 @@ struct OpsApi {
 
 impl OpsApi {
     /// The component for the token of a service that this service does not accept. Its detail states to the calling service why its
-    /// calls fail. `None` for all other credentials, which do not affect the readiness, and if the service accepts no callers at all.
+    /// calls fail. A token is that of a service if it names the service, or if [`Readiness::SERVICE_CALL_HEADER`] is present. `None`
+    /// for all other credentials, which do not affect the readiness, and if the service accepts no callers at all.
     fn refused_token(&self, request: &Request) -> Option<Component> {
         let accepted = self.accepted_callers.as_ref()?;
         let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;
-        let caller = Caller::named_by(token)?;
+        let is_service_call = request.header(Readiness::SERVICE_CALL_HEADER).is_some();
+        let caller = Caller::named_by(token).map(Caller::as_str).or(is_service_call.then_some("the calling service"))?;
         if accepted.caller(token).is_some() {
             return None;
         }
-        let (service, caller) = (self.service, caller.as_str());
+        let service = self.service;
         let detail = format!("{service} refuses the token of {caller}: {}", TokenRefusal::Unknown);
         Some(Component::not_ready("token", detail))
     }
@@ -287,3 +289,6 @@ fn endpoint<A: OpenApi + 'static>(api: A, apis: CheckedApis, ops: OpsEndpoints) 
         .with(middleware)
         .boxed()
 }
+
+#[cfg(test)]
+mod tests;

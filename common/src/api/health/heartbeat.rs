@@ -278,6 +278,10 @@ pub struct Readiness {
 }
 
 impl Readiness {
+    /// The header of a request for the readiness that a service sends to check whether it can call the other service. A token that
+    /// the other service refuses is then reported as a component. Without the header, the token may be that of a person.
+    pub const SERVICE_CALL_HEADER: &'static str = "x-service-call";
+
     /// Whether the instance is stopping.
     pub fn is_stopping(&self) -> bool {
         self.parts.iter().any(|component| component.name == Component::SHUTDOWN)
