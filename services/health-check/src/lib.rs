@@ -99,17 +99,17 @@ impl Service for App {
         let alerts = Alerts::new(thresholds, &notifiers, silences);
         let health_service = Arc::new(HealthService::new(&metrics, alerts, history, clock.now()));
         let nginx = NginxProbe::new(config.nginx_addresses);
+        let restricted = !is_loopback(listener.address()?.ip());
         let ops = OpsEndpoints {
             service: Self::NAME,
             description: documentation::description(),
             metrics: metrics.clone(),
-            ready: nginx.readiness_check(),
+            ready: nginx.public_readiness_check(restricted),
             accepted_callers: Some(config.accepted_callers.clone()),
             access: None,
             rate_limit: RateLimit::default(),
             value_check: Some(health_service.clone()),
         };
-        let restricted = !is_loopback(listener.address()?.ip());
         if restricted && config.operator_token.is_none() {
             tracing::warn!(
                 "the service listens beyond loopback and OPERATOR_TOKEN is not set, so nobody can read reports"

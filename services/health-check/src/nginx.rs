@@ -11,12 +11,16 @@ use common::{
 };
 use futures_util::future::join_all;
 use poem::http::header;
+use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
 /// Maximum number of addresses.
 const MAX_ADDRESSES: usize = 8;
 /// The deadline of a probe, with the connection. It is shorter than the deadline of the readiness check of health-check.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// How long the result of a probe is used. It is shorter than the interval of the readiness checks for heartbeats, so that each of them
+/// probes. Everybody may request the readiness of health-check, which must not cause as many requests to nginx.
+const RESULT_LIFETIME: Duration = Duration::from_secs(1);
 /// The path of the request if an address has no path. nginx itself answers it (`deployment/nginx/conf/paths.conf`).
 const DEFAULT_PATH: &str = "/livez";
 
@@ -29,33 +33,78 @@ pub(crate) fn addresses_from_env(env: &mut Env) -> Vec<Url> {
     addresses
 }
 
-/// Probes each address of nginx. Clones share the addresses and the client.
+/// Probes each address of nginx. Clones share the addresses, the client and the last result.
 #[derive(Debug, Clone)]
 pub(crate) struct NginxProbe {
     http: reqwest::Client,
     addresses: Live<Arc<[Url]>>,
+    /// Locked during a probe, so that concurrent checks wait for one probe.
+    last: Arc<Mutex<Option<ProbeResult>>>,
+}
+
+#[derive(Debug)]
+struct ProbeResult {
+    ended_at: Instant,
+    addresses: Arc<[Url]>,
+    components: Vec<Component>,
 }
 
 impl NginxProbe {
     pub(crate) fn new(addresses: Vec<Url>) -> Self {
-        Self { http: http_client_with_timeout(PROBE_TIMEOUT), addresses: addresses.into() }
+        Self {
+            http: http_client_with_timeout(PROBE_TIMEOUT),
+            addresses: Live::new(addresses.into()),
+            last: Arc::default(),
+        }
     }
 
     pub(crate) fn set_addresses(&self, addresses: Vec<Url>) {
         self.addresses.set(addresses.into());
     }
 
+    /// The check for heartbeats. The details contain the addresses.
     pub(crate) fn readiness_check(&self) -> ReadinessCheck {
         let probe = self.clone();
         Arc::new(move || {
             let probe = probe.clone();
-            Box::pin(async move { probe.components().await })
+            // If the client of a check disconnects, the probe continues, because other checks may wait for it.
+            let check = tokio::spawn(async move { probe.components().await });
+            Box::pin(async move { check.await.unwrap_or_default() })
         })
     }
 
-    /// Probes all addresses at the same time. Returns a component for each of them.
+    /// The check for `/readyz`, which everybody may request. Beyond loopback (`restricted`), the components have no details, as in
+    /// [`without_details`](crate::operator::without_details).
+    pub(crate) fn public_readiness_check(&self, restricted: bool) -> ReadinessCheck {
+        let check = self.readiness_check();
+        if !restricted {
+            return check;
+        }
+        Arc::new(move || {
+            let checked = check();
+            Box::pin(async move {
+                checked.await.into_iter().map(|component| Component { detail: None, ..component }).collect()
+            })
+        })
+    }
+
+    /// Returns a component for each address. Probes the addresses if the last result is too old or of other addresses.
     async fn components(&self) -> Vec<Component> {
+        let mut last = self.last.lock().await;
         let addresses = self.addresses.get();
+        if let Some(last) = &*last
+            && last.addresses == addresses
+            && last.ended_at.elapsed() < RESULT_LIFETIME
+        {
+            return last.components.clone();
+        }
+        let components = self.probe_all(&addresses).await;
+        *last = Some(ProbeResult { ended_at: Instant::now(), addresses, components: components.clone() });
+        components
+    }
+
+    /// Probes all addresses at the same time.
+    async fn probe_all(&self, addresses: &[Url]) -> Vec<Component> {
         let names = component_names(addresses.len());
         let probes = names.into_iter().zip(addresses.iter()).map(async |(name, address)| {
             let result = self.probe(address).await.map_err(|error| format!("{address} {error}"));
