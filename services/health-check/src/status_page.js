@@ -249,8 +249,13 @@ function signInNote() {
   return createElement("p", "empty", "Only operators see reports: ", link, ".");
 }
 
-// Returns null if the reader must sign in first.
-async function getJson(path, credentials = "same-origin") {
+// Returns null if the reader must sign in first. A password that is no longer valid is refused, although everybody may read some data
+// without a password, so the request is then sent again without one.
+async function getJson(path) {
+  return await getJsonWith("same-origin", path) ?? await getJsonWith("omit", path);
+}
+
+async function getJsonWith(credentials, path) {
   const response = await fetch(path, { cache: "no-store", credentials, signal: AbortSignal.timeout(REFRESH_MS) });
   if (response.status === 401) return null;
   if (!response.ok) throw new Error(`status ${response.status}`);
@@ -263,9 +268,7 @@ async function refresh() {
   const current = ++latest;
   try {
     const level = byId("level").value;
-    // A password that is no longer valid is refused. Without a password, everybody may read the health.
-    const readHealth = async () => await getJson("api/v1/health") ?? await getJson("api/v1/health", "omit");
-    const [health, reports, history] = await Promise.all([readHealth(),
+    const [health, reports, history] = await Promise.all([getJson("api/v1/health"),
       getJson("api/v1/reports/groups?limit=50&level=" + level), getJson("api/v1/health/history?limit=20")]);
     if (current !== latest) return;
     renderPage(health, reports, history);

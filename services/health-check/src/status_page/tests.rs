@@ -52,3 +52,14 @@ fn template_has_no_external_resources_and_inserts_no_html() {
         assert!(!SCRIPT.contains(unsafe_call) && !TEMPLATE.contains(unsafe_call), "{unsafe_call}");
     }
 }
+
+/// Loopback needs no password, so an outdated password in the browser must not hide reports and history.
+#[test]
+fn every_request_of_the_page_is_repeated_without_a_refused_password() {
+    let requests: Vec<_> = SCRIPT.lines().filter(|line| line.contains("\"api/v1/")).collect();
+    let calls: usize = requests.iter().map(|line| line.matches("getJson(\"api/v1/").count()).sum();
+    let paths: usize = requests.iter().map(|line| line.matches("\"api/v1/").count()).sum();
+    assert_eq!((calls, paths), (3, 3), "{requests:?}");
+    assert!(SCRIPT.contains("await getJsonWith(\"same-origin\", path) ?? await getJsonWith(\"omit\", path)"));
+    assert_eq!(SCRIPT.matches("fetch(").count(), 1, "every request uses getJson");
+}
