@@ -24,6 +24,7 @@ pub fn write_error_chain(out: &mut impl fmt::Write, error: &(dyn Error + 'static
         let text = error.to_string();
         let repeated = next.and_then(|cause| text.strip_suffix(&cause.to_string()));
         let text = repeated.map_or_else(|| plain_text(error), |own| own.trim_end_matches([' ', ':']).to_owned());
+        let text = if next.is_some() { text_of_http_client(error).unwrap_or(text) } else { text };
         if !text.is_empty() {
             write!(out, "{separator}{text}")?;
             separator = ": ";
@@ -50,6 +51,22 @@ pub fn plain_text(error: &(dyn Error + 'static)) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// The message for an error of a layer of the HTTP client that has a cause: the address of a request that could not be sent, or
+/// nothing. `None` for other errors.
+fn text_of_http_client(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<reqwest::Error>().filter(|error| error.is_request()) {
+        let mut url = error.url().cloned();
+        if let Some(url) = &mut url {
+            url.set_query(None);
+        }
+        return Some(url.map(String::from).unwrap_or_default());
+    }
+    // The types of the other layers are private.
+    let text = error.to_string();
+    matches!(text.as_str(), "client error (Connect)" | "client error (SendRequest)" | "tcp connect error")
+        .then(String::new)
 }
 
 #[cfg(test)]

@@ -35,6 +35,15 @@ fn repeated_cause_is_written_once() {
     assert_eq!(format_chain(&socket), "WebSocket protocol error: the connection was reset");
 }
 
+#[tokio::test]
+async fn layers_of_the_http_client_are_omitted() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}/orders");
+    let error = crate::clients::http_client().get(format!("{url}?limit=1")).send().await.unwrap_err();
+    let error = outer("db-proxy cannot be reached", error);
+    assert_eq!(format_chain(&error), format!("db-proxy cannot be reached: {url}: the connection was refused"));
+}
+
 #[test]
 fn errors_of_the_operating_system_are_described_in_words() {
     let cause = std::fs::read("/no/such/file").unwrap_err();
