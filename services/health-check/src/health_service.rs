@@ -116,6 +116,17 @@ impl State {
         (!names.contains(name)).then(|| FieldError::new("service", must_be_one_of(name, names)))
     }
 
+    /// Returns an error if no period has this subject, and no alert can have it.
+    fn unknown_subject(&self, name: &str, now: Instants) -> Option<FieldError> {
+        if self.history.has_subject(name) {
+            return None;
+        }
+        let mut names = self.alert_subjects(now);
+        names.extend(self.registry.names().map(str::to_owned));
+        names.insert(HistoryKind::Platform.as_str().to_owned());
+        (!names.contains(name)).then(|| FieldError::new("subject", must_be_one_of(name, &names)))
+    }
+
     /// Updates the history with the abnormal states of the platform and the services in `health`, and with the alerts that fire. The
     /// alerts in `health` are not used, because they were read before the alerts were updated.
     fn update_history(&mut self, health: &Health, now: Instants) {
@@ -286,11 +297,15 @@ impl HealthService {
         filter: &HistoryFilter,
         cursor: Option<HistoryCursor>,
         limit: usize,
+        now: Instants,
     ) -> Result<HistoryPage, Error> {
-        if let Some(error) = check_period(filter.from, filter.to) {
-            return Err(Error::Invalid(vec![error]));
+        let state = self.state();
+        let unknown = filter.subject.as_ref().and_then(|name| state.unknown_subject(name, now));
+        let errors: Vec<_> = check_period(filter.from, filter.to).into_iter().chain(unknown).collect();
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
         }
-        Ok(self.state().history.page(filter, cursor, limit))
+        Ok(state.history.page(filter, cursor, limit))
     }
 
     pub(crate) fn alerts(&self) -> AlertList {

@@ -114,6 +114,10 @@ impl History {
         Ok(Restored { history, silences })
     }
 
+    pub(crate) fn has_subject(&self, name: &str) -> bool {
+        self.periods.iter().any(|period| period.subject == name)
+    }
+
     /// Begins a period for each new state in `states`, and ends the periods whose state is not among them. `is_known` returns whether
     /// the current state of the subject of a period is known. If it is not, the period continues, for example after a restart of
     /// health-check.

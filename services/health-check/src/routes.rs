@@ -213,7 +213,7 @@ impl Api {
     ) -> Result<Json<HistoryPage>, Problem> {
         self.check_operator(request)?;
         let filter = HistoryFilter { kind, subject, from, to };
-        Ok(Json(self.health_service.history(&filter, cursor, limit as usize)?))
+        Ok(Json(self.health_service.history(&filter, cursor, limit as usize, self.clock.now())?))
     }
 
     /// Lists the alerts that are pending or firing, and those that were resolved in the last 15 minutes.
@@ -271,8 +271,9 @@ impl Api {
         let visible = self.access.allows_or_ignores(request);
         let reports =
             visible.then(|| self.health_service.report_groups(&warnings, DEFAULT_LIMIT as usize).ok()).flatten();
-        let history =
-            visible.then(|| self.health_service.history(&HistoryFilter::default(), None, SHOWN_HISTORY).ok()).flatten();
+        let history = visible
+            .then(|| self.health_service.history(&HistoryFilter::default(), None, SHOWN_HISTORY, self.clock.now()).ok())
+            .flatten();
         let page = status_page::render(&self.visible_health(visible), reports.as_ref(), history.as_ref());
         StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
     }

@@ -191,6 +191,22 @@ async fn alerts_silences_and_history_are_for_operators_beyond_loopback() {
     assert_eq!(send(reqwest::Method::DELETE, &path, OPERATOR_TOKEN).await.0, 404);
 }
 
+#[tokio::test]
+async fn history_of_an_unknown_subject_is_refused() {
+    let app = TestService::listen_on("127.0.0.1:0").await;
+    let get = async |subject: &str| {
+        let url = format!("{}/api/v1/health/history?subject={subject}", app.base);
+        let response = http_client().get(url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    for subject in ["create-order", "platform"] {
+        assert_eq!(get(subject).await.0, 200, "{subject}");
+    }
+    let (status, body) = get("create_order").await;
+    assert_eq!(status, 422);
+    assert!(body.contains("did you mean create-order?"), "{body}");
+}
+
 /// Without this refusal, the silence would cover all alerts of the service.
 #[tokio::test]
 async fn misspelt_field_of_a_silence_is_refused() {
