@@ -254,7 +254,8 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub prolongable_until: Option<Timestamp>,
-    /// The age of a prolonged price in seconds. Absent for other prices.
+    /// The age of a prolonged price in seconds, at the time at which price-updater wrote the market snapshot, which it does every few
+    /// seconds. `as_of` is exact. Absent for other prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub age_secs: Option<u64>,

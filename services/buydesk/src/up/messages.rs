@@ -50,8 +50,13 @@ pub(super) fn price_note(env: &mut Env, demo: bool) -> String {
     let max_age = create_order::App::configure(env).price_max_age.unwrap_or(updater.max_prolonged_age);
     // Both maximum ages apply to prolonged prices. A fresh price is used until it expires.
     let longest = max_age.min(updater.max_prolonged_age).max(updater.record_ttl);
+    let origin = if updater.simulated {
+        "Prices are SIMULATED (SIMULATED=true): they come from the exchanges that the settings name, and have no value."
+    } else {
+        "Prices come from real exchanges."
+    };
     format!(
-        "Prices come from real exchanges. While the exchanges agree on no newer price, orders use the last price until it is \
+        "{origin} While the exchanges agree on no newer price, orders use the last price until it is \
          {} old. Then orders are refused. Ctrl-C stops all services.",
         format_age(longest)
     )
