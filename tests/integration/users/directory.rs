@@ -142,7 +142,7 @@ async fn invalid_requests_name_every_wrong_field(stack: Stack) {
         (post, USERS_PATH, json!({ "email": "ada@localhost", "name": "\u{7}" }), &["email", "name"]),
         (post, USERS_PATH, json!({ "email": "a@example.org", "name": "A", "state": "active" }), &["state"]),
         (patch, &path_of(&user), json!({ "email": "ada", "name": "" }), &["email", "name"]),
-        (post, &keys, json!({ "name": "", "scopes": ["root"] }), &["name", "scopes"]),
+        (post, &keys, json!({ "name": "", "scopes": ["root"] }), &["name", "scopes[0]"]),
         (
             post,
             &keys,
