@@ -1,12 +1,11 @@
 //! Probes of nginx, which sends no heartbeats. nginx is an optional component of health-check.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use common::{
     api::health::Component,
-    clients::http_client_with_timeout,
+    clients::{describe_transport_failure, http_client_with_timeout},
     config::{Env, Live},
-    error_chain::plain_text,
     server::ReadinessCheck,
 };
 use futures_util::future::join_all;
@@ -135,13 +134,8 @@ fn describe_error(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("does not respond within {} ms", PROBE_TIMEOUT.as_millis());
     }
-    // The outer errors only state that the request failed.
-    let mut cause: &(dyn Error + 'static) = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let what = if error.is_connect() { "cannot be reached" } else { "does not respond" };
-    format!("{what}: {}", plain_text(cause))
+    let failure = if error.is_connect() { "cannot be reached" } else { "does not respond" };
+    format!("{failure}: {}", describe_transport_failure(error, PROBE_TIMEOUT))
 }
 
 #[cfg(test)]
