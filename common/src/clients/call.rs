@@ -319,15 +319,24 @@ impl ServiceClient {
             if let Some(body) = body.clone() {
                 request = request.header("content-type", "application/json").body(body);
             }
-            let result = request.send().await.map_err(|error| CallError::of_transport(self.service, error));
-            span.end(result.as_ref().map(reqwest::Response::status));
-            result
+            self.execute(request, span).await
         };
         let response = send_with(self.token.token()).await?;
         match self.token.fallback() {
             Some(fallback) if response.status() == StatusCode::UNAUTHORIZED => send_with(fallback).await,
             _ => Ok(response),
         }
+    }
+
+    /// Sends a request that [`Self::request`] has begun. Its span ends when the response begins.
+    pub(super) async fn execute(
+        &self,
+        request: reqwest::RequestBuilder,
+        span: CallSpan,
+    ) -> Result<reqwest::Response, CallError> {
+        let result = request.send().await.map_err(|error| CallError::of_transport(self.service, error));
+        span.end(result.as_ref().map(reqwest::Response::status));
+        result
     }
 
     fn token_refused(&self, refusal: TokenRefusal) -> CallError {

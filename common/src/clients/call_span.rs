@@ -13,19 +13,19 @@ use crate::{
 /// The span of one attempt. It ends when the response begins, or when this is dropped.
 pub(super) struct CallSpan {
     span: Option<Span>,
-    /// The position that the called service receives.
+    /// The trace context that the called service receives.
     trace: Option<Trace>,
 }
 
 impl CallSpan {
     /// Begins the span of an attempt that is part of the request `context`. A call outside of a request has no span.
     pub(super) fn begin(context: Option<&RequestContext>, service: &'static str, method: &Method, url: &Url) -> Self {
-        let Some(position) = context.and_then(|context| context.trace.as_ref()) else {
+        let Some(trace) = context.and_then(|context| context.trace.as_ref()) else {
             return Self { span: None, trace: None };
         };
-        let name = position.is_recorded().then(|| format!("{method} {service}"));
-        let Some(mut span) = name.and_then(|name| position.start_span(name, SpanKind::Client)) else {
-            return Self { span: None, trace: Some(position.clone()) };
+        let name = trace.is_recorded().then(|| format!("{method} {service}"));
+        let Some(mut span) = name.and_then(|name| trace.start_span(name, SpanKind::Client)) else {
+            return Self { span: None, trace: Some(trace.clone()) };
         };
         span.set("http.request.method", method.to_string());
         span.set("peer.service", service);

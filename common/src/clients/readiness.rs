@@ -38,9 +38,7 @@ impl ServiceClient {
     async fn readiness(&self, instance: Instance<'_>) -> Result<Readiness, CallError> {
         let (request, span) = self.request(instance, self.token.token(), Method::GET, "/readyz")?;
         let request = request.header(Readiness::SERVICE_CALL_HEADER, "1").timeout(DEADLINE);
-        let result = request.send().await.map_err(|error| CallError::of_transport(self.service, error));
-        span.end(result.as_ref().map(reqwest::Response::status));
-        let response = result?;
+        let response = self.execute(request, span).await?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(|error| CallError::of_transport(self.service, error))?;
         match status {
