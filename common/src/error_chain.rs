@@ -21,10 +21,7 @@ pub fn write_error_chain(out: &mut impl fmt::Write, error: &(dyn Error + 'static
     let mut next = Some(error);
     while let Some(error) = next {
         next = error.source();
-        let text = error.to_string();
-        let repeated = next.and_then(|cause| text.strip_suffix(&cause.to_string()));
-        let text = repeated.map_or_else(|| plain_text(error), |own| own.trim_end_matches([' ', ':']).to_owned());
-        let text = if next.is_some() { text_of_http_client(error).unwrap_or(text) } else { text };
+        let text = next.map_or_else(|| plain_text(error), |cause| text_before(cause, error));
         if !text.is_empty() {
             write!(out, "{separator}{text}")?;
             separator = ": ";
@@ -50,6 +47,17 @@ pub fn plain_text(error: &(dyn Error + 'static)) -> String {
             "the connection was closed before the response was complete".to_owned()
         }
         _ => error.to_string(),
+    }
+}
+
+/// The message of `error`, which the message of its cause follows.
+fn text_before(cause: &(dyn Error + 'static), error: &(dyn Error + 'static)) -> String {
+    if let Some(text) = text_of_http_client(error) {
+        return text;
+    }
+    match error.to_string().strip_suffix(&cause.to_string()) {
+        Some(own) => own.trim_end_matches([' ', ':']).to_owned(),
+        None => plain_text(error),
     }
 }
 

@@ -98,23 +98,15 @@ fn rule_of_schema(schema: &MetaSchema) -> Option<String> {
 
 /// What serde expected, in terms of JSON.
 fn rule_of_expected(expected: &str, schema: Option<&MetaSchema>) -> Option<String> {
+    let whole_number = |rule: &str| {
+        let schema = schema.filter(|schema| schema.ty == "integer");
+        Some(schema.map_or_else(|| rule.to_owned(), whole_number_rule))
+    };
     let rule = match expected {
         "a string" | "a borrowed string" | "str" | "string" | "a character" => "must be a string",
         "a boolean" => "must be true or false",
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
-            return Some(
-                schema
-                    .filter(|schema| schema.ty == "integer")
-                    .map_or_else(|| "must be a whole number, 0 or more".to_owned(), whole_number_rule),
-            );
-        }
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => {
-            return Some(
-                schema
-                    .filter(|schema| schema.ty == "integer")
-                    .map_or_else(|| "must be a whole number".to_owned(), whole_number_rule),
-            );
-        }
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => return whole_number("must be a whole number, 0 or more"),
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => return whole_number("must be a whole number"),
         "f32" | "f64" => "must be a number",
         "a map" => "must be a JSON object",
         _ if expected.starts_with("struct ") => "must be a JSON object",

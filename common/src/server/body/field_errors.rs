@@ -34,8 +34,8 @@ pub(super) struct InvalidFields<T> {
     pub(super) misspelt: Vec<String>,
 }
 
-/// Parses a JSON value that contains errors. Finds only the first error of a value larger than [`MAX_SEARCHED`]. `root` is its name, empty for a whole body. Without `schemas`, wrong values are
-/// removed instead of replaced. `None` if `root` itself is wrong.
+/// Parses a JSON value that contains errors. Finds only the first error of a value larger than [`MAX_SEARCHED`]. `root` is the name of
+/// the value, empty for a whole body. Without `schemas`, wrong values are removed instead of replaced. `None` if `root` itself is wrong.
 pub(super) fn find_invalid_fields<T: DeserializeOwned>(
     root: &str,
     json: &[u8],

@@ -150,7 +150,7 @@ pub fn journal_summary(checked: CheckedRows, violations: u64) -> String {
 }
 
 /// The line that describes a violation, such as `balance_differs: wallet ID: the balance of the wallet differs from the balance after
-/// its last entry`..
+/// its last entry`.
 pub fn describe_violation(violation: &Violation) -> String {
     let Violation { kind, wallet_id, number, movement_id, order_id } = violation;
     let kind_name = serde_json::to_value(kind).ok();
