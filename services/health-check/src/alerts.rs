@@ -146,8 +146,8 @@ impl Alerts {
         self.notifiers.alertmanager.publish(shown);
     }
 
-    /// All alerts: firing alerts, then pending alerts, then resolved alerts. In each state, the most severe ones come first,
-    /// and of these the newest.
+    /// All alerts: firing alerts, then pending alerts, then resolved alerts. Within a state, the most severe alerts
+    /// come first. Of alerts with the same severity, the newest come first.
     pub(crate) fn list(&self) -> Vec<Alert> {
         let rank = |state| match state {
             AlertState::Firing => 0,

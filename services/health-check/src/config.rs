@@ -25,7 +25,8 @@ impl Config {
     /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key from which the tokens of callers are derived |
     /// | `OPERATOR_TOKEN` | none | the token of operators; beyond loopback, only operators see reports and host names |
     /// | `ALERT_WEBHOOK_URL`, `ALERTMANAGER_URL` | none | the addresses to which alerts are sent |
-    /// | `HEALTH_HISTORY_FILE`, `HEALTH_KEEP_SECS` | none, 30 days | where and how long the history of states is kept |
+    /// | `HEALTH_HISTORY_FILE` | none | the file from which the history and the silences are restored after a restart |
+    /// | `HEALTH_KEEP_SECS` | 30 days | how long the history keeps a period after its end |
     /// | `ALERT_DISK_PERCENT`, `ALERT_MEMORY_PERCENT` | 10, 5 | the thresholds of `DiskNearlyFull` and `MemoryNearlyUsedUp` |
     /// | `NGINX_URL` | none | the addresses of nginx, which is probed; at an address without a path, `/livez` is requested |
     pub fn from_env(env: &mut Env) -> Self {

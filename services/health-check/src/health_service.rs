@@ -40,7 +40,8 @@ use crate::{
     validation,
 };
 
-/// The services that are listed even before their first heartbeat. Their state is then `unknown`.
+/// The services that are listed even before their first heartbeat. Until then, their state is `unknown`, except that
+/// the state of health-check itself is always `alive` or `degraded`.
 const EXPECTED_SERVICES: [&str; 9] = [
     "create-order",
     "db-proxy",
@@ -53,8 +54,8 @@ const EXPECTED_SERVICES: [&str; 9] = [
     "wallets",
 ];
 
-/// After a restart of health-check, periods of alerts from before the restart continue for this time at least. Until then, an alert
-/// whose fault still exists has become pending again.
+/// The periods of alerts that fired before a restart of health-check continue for at least this time after the restart.
+/// Within this time, each alert whose fault still exists becomes pending again.
 const RESTART_GRACE: Duration = Duration::from_mins(3);
 
 pub(crate) struct HealthService {
@@ -73,7 +74,7 @@ struct State {
 }
 
 impl State {
-    /// The health according to the states that were detected last.
+    /// The health at `now`. The alerts are those of the last call of [`HealthService::detect_state_changes`].
     fn health(&self, now: Instants) -> Health {
         let Self { registry, reports, alerts, .. } = self;
         Health {
@@ -92,21 +93,23 @@ impl State {
     fn order_intake(&self, now: Instants) -> OrderIntake {
         let intake = self.registry.order_intake(now);
         let mut limit_pace = intake.limit.as_ref().and_then(|limit| self.limit_usage.pace(limit, now));
-        // While orders are refused, nothing is used.
+        // While orders are refused, the limit is not used, so the time at which it is reached cannot be predicted.
         if let Some(pace) = limit_pace.as_mut().filter(|_| !intake.accepted) {
             pace.full_at = None;
         }
         OrderIntake { limit_pace, ..intake }
     }
 
-    /// Everything that an alert can be about now: the names that a silence may have as its service.
+    /// The subjects and services that an alert can have now. The field `service` of a silence must be one of these
+    /// names.
     fn alert_subjects(&self, now: Instants) -> BTreeSet<String> {
         let health = self.health(now);
         let alerts = self.alerts.list().into_iter().flat_map(|alert| [Some(alert.subject), alert.service]).flatten();
         rules::subjects(&health).chain(self.reports.services().map(str::to_owned)).chain(alerts).collect()
     }
 
-    /// Returns an error if no expected service has this name, and no service with this name has sent a report or a heartbeat.
+    /// Returns an error if the registry contains no service with this name, and no stored report is about such a
+    /// service.
     fn unknown_service(&self, name: &str) -> Option<FieldError> {
         if self.registry.contains(name) {
             return None;
@@ -116,7 +119,8 @@ impl State {
         (!names.contains(name)).then(|| FieldError::new("service", must_be_one_of(name, names)))
     }
 
-    /// Returns an error if no period has this subject, and no alert can have it.
+    /// Returns an error if the name is none of these: the subject of a stored period, a subject or service of an alert,
+    /// a service, the platform.
     fn unknown_subject(&self, name: &str, now: Instants) -> Option<FieldError> {
         if self.history.has_subject(name) {
             return None;
@@ -127,13 +131,13 @@ impl State {
         (!names.contains(name)).then(|| FieldError::new("subject", must_be_one_of(name, &names)))
     }
 
-    /// Updates the history with the abnormal states of the platform and the services in `health`, and with the alerts that fire. The
-    /// alerts in `health` are not used, because they were read before the alerts were updated.
+    /// Updates the history with the abnormal states of the platform and of the services in `health`, and with the
+    /// firing alerts. The alerts in `health` are not used, because they were read before the alerts were updated.
     fn update_history(&mut self, health: &Health, now: Instants) {
         let alerts = self.alerts.list();
         let started = now.monotonic >= STARTUP_GRACE;
         let is_known = |period: &HistoryPeriod| match period.kind {
-            // The services have not sent heartbeats yet shortly after the start of health-check.
+            // Shortly after the start of health-check, the services have not sent heartbeats yet.
             HistoryKind::Platform => started,
             // After a restart, an alert that fired before is pending until its fault has lasted for its pending period.
             HistoryKind::Alert => {
@@ -210,9 +214,9 @@ impl HealthService {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores a report. A heartbeat also updates the state of its instance. A heartbeat with the mark `update` is not stored:
-    /// it only updates the state. If a heartbeat is refused, the state of its instance may be outdated. Therefore the refusal is
-    /// stored as a report under the name of the service, if this name is valid.
+    /// Stores a report. A heartbeat also updates the state of its instance. A heartbeat in which `update` is true is
+    /// not stored: it only updates the state. If a heartbeat is refused, the state of its instance may be outdated.
+    /// Therefore the refusal is stored as a report under the name of the service, if this name is valid.
     pub(crate) fn receive_report(&self, report: Report, now: Instants) -> Result<(), Error> {
         let refused = report.is_heartbeat().then(|| report.service.clone());
         let result = self.store_report(report, now);
@@ -291,7 +295,7 @@ impl HealthService {
         state.health(now)
     }
 
-    /// Returns a page of the history, or an error if the period of the filter is invalid.
+    /// Returns a page of the history, or an error with every invalid field of the filter.
     pub(crate) fn history(
         &self,
         filter: &HistoryFilter,

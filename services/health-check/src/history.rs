@@ -26,7 +26,8 @@ const DAY_SECS: u64 = 24 * 60 * 60;
 /// The settings of the history.
 #[derive(Debug, Clone)]
 pub struct HistoryConfig {
-    /// The file in which the history survives a restart. If it is `None`, the history is kept in memory only.
+    /// The file from which the history and the silences are restored after a restart. If it is `None`, both are kept in
+    /// memory only.
     pub file: Option<PathBuf>,
     /// How long a period is kept after it has ended.
     pub keep: Duration,
@@ -45,7 +46,7 @@ impl HistoryConfig {
     }
 }
 
-/// A platform or a service that is not healthy now, or an alert that fires now.
+/// The current state of the platform or of a service that is not healthy, or a firing alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AbnormalState {
     pub(crate) kind: HistoryKind,
@@ -92,7 +93,7 @@ pub(crate) struct History {
     file: Option<HistoryFile>,
 }
 
-/// The contents of the history file.
+/// The history and the silences that were read from the history file. Without a file, both are empty.
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
     pub(crate) history: History,
@@ -100,7 +101,7 @@ pub(crate) struct Restored {
 }
 
 impl History {
-    /// Reads the file that the settings name, and rewrites it without outdated records.
+    /// Reads the file that the settings name, if they name one, and rewrites it without outdated records.
     pub(crate) fn open(config: &HistoryConfig, now: Timestamp) -> anyhow::Result<Restored> {
         let mut history = Self { keep: config.keep, ..Self::default() };
         let Some(path) = &config.file else { return Ok(Restored { history, silences: Vec::new() }) };
@@ -118,9 +119,9 @@ impl History {
         self.periods.iter().any(|period| period.subject == name)
     }
 
-    /// Begins a period for each new state in `states`, and ends the periods whose state is not among them. `is_known` returns whether
-    /// the current state of the subject of a period is known. If it is not, the period continues, for example after a restart of
-    /// health-check.
+    /// Begins a period for each new state in `states`, and ends each period whose state `states` does not contain.
+    /// `is_known` returns whether the current state of the subject of a period is known. While this state is unknown,
+    /// for example after a restart of health-check, the period continues.
     pub(crate) fn update(
         &mut self,
         states: Vec<AbnormalState>,

@@ -9,11 +9,12 @@ use common::{
 
 use crate::clock::Instants;
 
-/// The time over which the pace is measured.
+/// The time over which the pace is measured once the samples cover it. Before that, the pace is measured since the
+/// first sample.
 const PERIOD: Duration = Duration::from_hours(1);
-/// The time between two samples.
+/// Minimum time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
-/// No time is predicted from a shorter period.
+/// Minimum time over which the pace must be measured to predict when the limit is reached.
 const MIN_FORECAST_PERIOD: Duration = Duration::from_mins(10);
 /// If the limit would be reached later than in ten years, no time is predicted.
 const MAX_FORECAST: Duration = Duration::from_hours(10 * 365 * 24);
@@ -30,7 +31,7 @@ struct Sample {
 pub(crate) struct LimitUsage(VecDeque<Sample>);
 
 impl LimitUsage {
-    /// Records the limit, unless the last sample is less than a minute old.
+    /// Records the used part of the limit, unless the last sample is less than a minute old.
     pub(crate) fn record(&mut self, limit: &OrderLimitStatus, now: Instants) {
         let at = now.monotonic;
         if self.0.back().is_some_and(|last| at.saturating_sub(last.at) < SAMPLE_INTERVAL) {
@@ -43,7 +44,8 @@ impl LimitUsage {
         self.0.push_back(Sample { at, used: used(limit) });
     }
 
-    /// The pace since the oldest sample. `None` if the oldest sample is less than a minute old.
+    /// The pace since the oldest sample. `None` if there is no sample, or if the oldest sample is less than a minute
+    /// old.
     pub(crate) fn pace(&self, limit: &OrderLimitStatus, now: Instants) -> Option<LimitPace> {
         let oldest = self.0.front()?;
         let elapsed = now.monotonic.saturating_sub(oldest.at);

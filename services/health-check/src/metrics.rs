@@ -25,14 +25,14 @@ struct LevelLabel {
     level: &'static str,
 }
 
-/// The registry of services limits their number, and therefore the number of label values.
+/// The registry limits the number of services, and therefore the number of label values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
     name: String,
     state: &'static str,
 }
 
-/// The registry of services limits the number of components.
+/// The registry limits the number of services and instances, and a heartbeat the number of components.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ComponentLabel {
     name: String,

@@ -15,10 +15,12 @@ use url::Url;
 
 /// Maximum number of addresses.
 const MAX_ADDRESSES: usize = 8;
-/// The deadline of a probe, with the connection. It is shorter than the deadline of the readiness check of health-check.
+/// The deadline of a probe, including the time to connect. It is shorter than the deadline of the readiness check for
+/// heartbeats.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How long the result of a probe is used. It is shorter than the interval of the readiness checks for heartbeats, so that each of them
-/// probes. Everybody may request the readiness of health-check, which must not cause as many requests to nginx.
+/// How long the result of a probe is used. Everybody may request the readiness of health-check, and these requests must
+/// not cause as many requests to nginx. The time is shorter than the interval of the readiness checks for heartbeats,
+/// so each of these checks probes nginx.
 const RESULT_LIFETIME: Duration = Duration::from_secs(1);
 /// The path of the request if an address has no path. nginx itself answers it (`deployment/nginx/conf/paths.conf`).
 const DEFAULT_PATH: &str = "/livez";
@@ -87,7 +89,8 @@ impl NginxProbe {
         })
     }
 
-    /// Returns a component for each address. Probes the addresses if the last result is too old or of other addresses.
+    /// Returns a component for each address. Probes the addresses if the last result is too old, or if the addresses
+    /// have changed since.
     async fn components(&self) -> Vec<Component> {
         let mut last = self.last.lock().await;
         let addresses = self.addresses.get();

@@ -1,8 +1,8 @@
 //! Who may see reports, host names and details.
 //!
-//! If the service listens on loopback only, every caller sees them. Beyond loopback, only operators see them, because reports
-//! contain log messages of all services, and names of instances are host names. A wrong token is refused in both cases, so that a
-//! mistake in the token does not go unnoticed.
+//! If the service listens on loopback only, every caller sees them. Beyond loopback, only operators see them, because
+//! reports contain log messages of all services, and names of instances are host names. A wrong token is refused in
+//! both cases, except by the status page, so that a mistake in the token does not go unnoticed.
 
 use common::{
     api::{
@@ -34,8 +34,9 @@ pub(crate) struct OperatorAccess {
 }
 
 impl OperatorAccess {
-    /// Whether the caller may see everything. A program sends the token as bearer token, a browser as password. A wrong token is an
-    /// error. Credentials for other purposes are ignored: the tokens of services, and API keys, which this service cannot check.
+    /// Whether the caller may see everything. A program sends the token as bearer token, a browser as password. A wrong
+    /// token is an error. Credentials for other purposes are ignored: the tokens of services, and API keys, which this
+    /// service cannot check. If no token of operators is set, all credentials are ignored.
     pub(crate) fn allows(&self, request: &Request) -> Result<bool, Error> {
         let without_token = !self.restricted;
         let headers = request.headers();

@@ -54,8 +54,8 @@ pub(crate) fn order_intake(
     price_components: &[Component],
     now: Timestamp,
 ) -> OrderIntake {
-    // The instance that places orders and has the latest heartbeat comes first, because it reported the most recent prices and
-    // limit.
+    // The first instance is used for the prices and the limit: an instance that places orders if there is one,
+    // otherwise a confirmed instance if there is one; of several, the instance with the latest heartbeat.
     instances.sort_by_key(|instance| {
         (!instance.places_orders(), !instance.confirmed, std::cmp::Reverse(instance.last_seen.monotonic))
     });
@@ -100,8 +100,8 @@ pub(crate) fn order_intake(
     OrderIntake { accepted, reason: reason.or(partial), prices, limit, limit_pace: None }
 }
 
-/// The names and details of the components that prevent the instance from placing orders. For a missing price, the reasons of the
-/// currencies say more than the detail of the component.
+/// The names and details of the components that prevent the instance from placing orders. For a missing price, the
+/// result contains the reasons of the currencies, which are more precise than the detail of the component.
 fn fatal_components(instance: &IntakeInstance<'_>, prices: &[CurrencyIntake]) -> String {
     let describe = |component: &Component| {
         if component.name == Component::ORDER_PRICE && prices.iter().any(|price| !price.accepted) {
@@ -123,7 +123,7 @@ fn reason_of_all(prices: &[CurrencyIntake]) -> String {
     describe_refusals(reasons)
 }
 
-/// Adds to the reason of a refused currency why price-updater publishes no newer price, if it reports that.
+/// Appends the cause that price-updater reports for a missing newer price to the reason of a refused currency.
 fn add_cause(price: &mut CurrencyIntake, price_components: &[Component]) {
     let name = format!("{}{}", Component::PRICE, price.currency);
     let cause = price_components.iter().find(|component| component.name == name && !component.ready);
@@ -134,12 +134,14 @@ fn add_cause(price: &mut CurrencyIntake, price_components: &[Component]) {
     }
 }
 
-/// Whether orders in any currency have a price at `now`, according to the components of an instance.
+/// Whether orders in at least one currency have a price at `now`, according to the components of an instance. True if
+/// the components contain no prices.
 pub(crate) fn has_price(components: &[Component], now: Timestamp) -> bool {
     any_accepted(&currency_intakes(components, now))
 }
 
-/// Whether orders in any currency have a price, also if the instance reports no prices.
+/// Whether orders are accepted in at least one currency. True if the list is empty, because then the instance reports
+/// no prices.
 fn any_accepted(prices: &[CurrencyIntake]) -> bool {
     prices.is_empty() || prices.iter().any(|price| price.accepted)
 }

@@ -51,13 +51,13 @@ pub(crate) struct StateChange {
     pub(crate) service: String,
     pub(crate) from: Condition,
     pub(crate) to: Condition,
-    /// The components of running instances that are not ready.
+    /// The components that are not ready, of all running instances.
     pub(crate) not_ready: Vec<Component>,
 }
 
 /// The expected services and all other services that sent a heartbeat.
 pub(crate) struct ServiceRegistry {
-    /// The name of health-check itself. health-check is alive whenever it can respond.
+    /// The name of health-check itself. Its own state is never missing, stopped or unknown, because it can respond.
     own_name: &'static str,
     services: BTreeMap<String, ServiceEntry>,
 }
@@ -139,7 +139,7 @@ impl ServiceEntry {
         self.instances.values().filter(move |instance| instance.is_running(now))
     }
 
-    /// The condition of the service. `state` is the state of the service.
+    /// The condition of the service. `state` is the state that [`ServiceRegistry::state_of`] returns.
     fn condition(&self, state: ServiceState, now: Instants) -> Condition {
         let is_degraded = |instance: &Instance| instance.state(now) == ServiceState::Degraded;
         Condition {
@@ -170,7 +170,7 @@ impl ServiceEntry {
         self.instances.values().max_by_key(|instance| instance.last_seen.monotonic)
     }
 
-    /// The components of all running instances.
+    /// The components of all running instances, one for each name: see [`merge_components`].
     fn components(&self, now: Instants) -> Vec<Component> {
         merge_components(self.running(now).flat_map(|instance| &instance.heartbeat.parts))
     }
@@ -277,7 +277,7 @@ impl ServiceRegistry {
         }
     }
 
-    /// Removes old services and instances, and returns the changes of state since the last update.
+    /// Removes old services and instances, and returns the changes of condition since the last update.
     pub(crate) fn update_states(&mut self, now: Instants) -> Vec<StateChange> {
         for entry in self.services.values_mut() {
             entry.remove_old_instances(now);

@@ -6,8 +6,8 @@ const COLOURS = {
   critical: "bad", error: "bad", warning: "warn", info: "idle", debug: "idle",
   accepted: "good", refused: "bad", fresh: "good", prolonged: "warn", simulated: "warn",
 };
-// The services for users. The other services may listen on loopback only, so their pages are linked only if the page is opened on the
-// same machine.
+// The services that other machines may reach. All other services may listen on loopback only, so their documentation
+// pages are linked only if the status page is opened on the same machine.
 const PUBLIC_SERVICES = ["create-order", "fetch-orders", "rates", "users", "wallets", "health-check"];
 const byId = (id) => document.getElementById(id);
 
@@ -54,8 +54,8 @@ function labelled(label, cell) {
   return cell;
 }
 
-// A component that is not ready is red if the service cannot work without it, and otherwise yellow. A prolonged price can still
-// be used, so it is not missing.
+// A component that is not ready is red if the service cannot work without it, and otherwise yellow. A prolonged price
+// can still be used, so its component is yellow and is never shown as not ready.
 function componentPill(part) {
   const marks = part.marks ?? [];
   const isProlonged = marks.includes("prolonged");
@@ -83,7 +83,8 @@ function instancesSummary(service) {
   return details;
 }
 
-// The documentation page of a service. Behind a proxy or with mapped ports, its address is not known.
+// The name of a service. It is a link to the documentation page of the service if the address of that page is known.
+// The address is unknown behind a proxy or with mapped ports.
 function serviceName(service, ownPort) {
   const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   const isDirect = ownPort !== undefined && location.port === String(ownPort);
@@ -93,15 +94,15 @@ function serviceName(service, ownPort) {
   return link;
 }
 
-// The reason for all orders, which the headline shows, is not repeated.
-function priceRow(price, whyNone) {
+// The reason of a price is omitted if the headline already contains it.
+function priceRow(price, headlineReason) {
   const states = createElement("div", "pills");
   if (price.price) states.append(pill(price.price.state));
   if (price.price?.simulated) states.append(pill("simulated"));
   if (!price.accepted) states.append(pill("refused", "orders are refused"));
   const age = price.age_secs === undefined ? "–" : `${formatDuration(price.age_secs)} old`;
   const cell = createElement("td", "faint", age);
-  if (price.reason && !whyNone?.includes(price.reason)) cell.append(createElement("div", "", price.reason));
+  if (price.reason && !headlineReason?.includes(price.reason)) cell.append(createElement("div", "", price.reason));
   if (price.price) {
     const until = price.accepted && (price.price.usable_until ?? price.price.expires_at);
     cell.title = `observed at ${price.price.as_of}${until ? `, used until ${until}` : ""}`;
@@ -249,8 +250,8 @@ function signInNote() {
   return createElement("p", "empty", "Only operators see reports: ", link, ".");
 }
 
-// Returns null if the reader must sign in first. A password that is no longer valid is refused, although everybody may read some data
-// without a password, so the request is then sent again without one.
+// Returns null if the reader must sign in first. health-check refuses an outdated password even for data that everybody
+// may read. A refused request is therefore repeated without a password.
 async function getJson(path) {
   return await getJsonWith("same-origin", path) ?? await getJsonWith("omit", path);
 }

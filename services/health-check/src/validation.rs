@@ -13,13 +13,14 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// Maximum interval of heartbeats: one day. At a longer interval, a missing instance would be detected too late.
+/// Upper limit of the interval of heartbeats: one day. A longer interval is clamped, because a missing instance would
+/// be detected too late.
 const MAX_INTERVAL_SECS: u64 = 86_400;
 /// The instance name of a heartbeat that contains none.
 const DEFAULT_INSTANCE: &str = "default";
 const DEFAULT_INTERVAL_SECS: u64 = 60;
 
-/// Every invalid field of a report, including its data if it is a heartbeat.
+/// Every invalid field of a report. The data of a report is checked only if the report is a heartbeat.
 pub(crate) fn invalid_fields(report: &Report) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if !is_name(&report.service) {
@@ -89,8 +90,9 @@ impl Default for HeartbeatData {
     }
 }
 
-/// Parses the data of a heartbeat. Missing data counts as an empty object. Components without a name are omitted. Texts,
-/// components and intervals beyond their limits are cut.
+/// Parses the data of a heartbeat. Missing data counts as an empty object. Components without a name are omitted.
+/// Intervals are clamped. Texts and lists beyond their limits are shortened. The error names each field with a wrong
+/// type, or an invalid name of the instance.
 pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Vec<FieldError>> {
     let parsed = if data.is_null() { HeartbeatData::default() } else { parse_field("data", data)? };
     let HeartbeatData {

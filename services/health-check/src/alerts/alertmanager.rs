@@ -1,5 +1,5 @@
-//! Sends the firing and the resolved alerts to Alertmanager at regular intervals, as Prometheus does. Alertmanager resolves an alert
-//! that is not sent again.
+//! Sends the firing and the resolved alerts to Alertmanager after each change and at regular intervals, as Prometheus
+//! does. Alertmanager resolves an alert that is not sent again.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -15,9 +15,9 @@ use tokio::{sync::watch, time::Instant};
 
 use super::post_json;
 
-/// How often the alerts are sent if none of them changes.
+/// Interval at which the alerts are sent if none of them changes.
 const RESEND_INTERVAL: Duration = Duration::from_secs(60);
-/// How long an alert lasts at Alertmanager if it is not sent again.
+/// Time after which Alertmanager resolves a firing alert that is not sent again.
 const LIFETIME: Duration = Duration::from_secs(240);
 /// Base delay before the first retry; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
@@ -43,8 +43,8 @@ impl AlertmanagerFeed {
         });
     }
 
-    /// Sends the alerts to `url` whenever they or the address change, and at regular intervals. Sends nothing while there is no
-    /// address. Never returns.
+    /// Sends the alerts to `url` whenever the alerts or the address change, and at regular intervals. Retries a failed
+    /// request after a backoff. Sends nothing while there is no address. Never returns.
     pub(crate) async fn send_all(self, url: Live<Option<Secret>>) {
         let client = http_client();
         let mut url_changes = url.subscribe();

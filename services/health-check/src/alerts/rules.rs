@@ -19,13 +19,13 @@ const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// For a service that has stopped or has sent no heartbeat yet: it may be starting.
+/// Pending period of a service that has stopped or has not sent a heartbeat yet, because it may be starting.
 const STOPPED_PENDING_PERIOD: Duration = secs(180);
-/// For a fault that makes requests fail now.
+/// Pending period of a fault that makes requests fail, or will soon make them fail.
 const BROKEN_PENDING_PERIOD: Duration = secs(10);
-/// For a state that often ends without an action.
+/// Pending period of a state that often ends without an action of an operator.
 const TRANSIENT_PENDING_PERIOD: Duration = secs(30);
-/// For a measured value, which may be high for a moment.
+/// Pending period of a measured value, which may exceed its threshold for some seconds.
 const MEASURED_PENDING_PERIOD: Duration = secs(60);
 const LONG_PENDING_PERIOD: Duration = secs(120);
 const DEGRADED_PENDING_PERIOD: Duration = secs(300);
@@ -146,14 +146,15 @@ pub(crate) fn find_faults(health: &Health, thresholds: Thresholds) -> Vec<Fault>
     faults
 }
 
-/// The components of db-proxy and price-cache-proxy that faults can be about. They are known before their first heartbeat.
+/// The components of db-proxy and price-cache-proxy that faults can be about. A silence may name these components even
+/// before a heartbeat reports them.
 const COMPONENTS: [&str; 5] = ["cache", "clock", "database", "durability", "journal"];
 /// The subjects of faults of the order intake.
 const ORDERS: &str = "orders";
 const LIMIT: &str = "limit";
 
-/// The subjects that faults of this platform can have: its services with their instances and components, its machines, its
-/// currencies.
+/// The subjects that faults can have: the services with their instances and components, the machines, the currencies,
+/// the order intake and the limit.
 pub(crate) fn subjects(health: &Health) -> impl Iterator<Item = String> {
     let instances = health.services.iter().flat_map(|service| &service.instances);
     let components = instances.clone().flat_map(|instance| &instance.parts).map(|part| {
@@ -203,8 +204,8 @@ fn state_fault(service: &ServiceHealth) -> Option<Fault> {
     }
 }
 
-/// The fault of a component that is not ready. `None` if no rule is about this component: then only the state of the service is a
-/// fault.
+/// The fault of a component that is not ready. `None` if the component is ready. Also `None` if no rule is about this
+/// component: then only the state of its service is a fault.
 fn component_fault(service: &str, component: &Component) -> Option<Fault> {
     if component.ready {
         return None;

@@ -31,7 +31,7 @@ struct TrackedAlert {
     fault: Fault,
     since: Instants,
     phase: Phase,
-    /// Whether the notification that the alert fires was sent. A silence prevents it.
+    /// Whether a notification was sent when the alert fired. A silence prevents this notification.
     notified: bool,
     /// The id of the silence that matches now.
     silence: Option<String>,
@@ -42,7 +42,7 @@ enum Phase {
     Pending,
     Firing {
         fired_at: Timestamp,
-        /// Since when the fault has been absent.
+        /// Since when the fault has been absent. `None` while the fault exists.
         absent_since: Option<Instants>,
     },
     Resolved {
@@ -79,9 +79,9 @@ impl TrackedAlert {
 pub(crate) struct AlertTracker(BTreeMap<AlertKey, TrackedAlert>);
 
 impl AlertTracker {
-    /// Updates the alerts with the faults that exist now. Returns the alerts whose notifications must be sent: alerts that
-    /// begin to fire, and alerts that are resolved after such a notification. `silence_of` returns the id of the silence of an
-    /// alert.
+    /// Updates the alerts with the faults that exist now. Returns the alerts whose notifications must be sent: firing
+    /// alerts that no silence matches and that have not been notified yet, and alerts that are resolved after such a
+    /// notification. `silence_of` returns the id of the silence that matches an alert.
     pub(crate) fn update(
         &mut self,
         faults: Vec<Fault>,

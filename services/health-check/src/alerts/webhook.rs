@@ -80,7 +80,8 @@ enum Failure {
     Drop(String),
 }
 
-/// Sends one notification. Retries until it is accepted, refused or outdated. Each attempt uses the current address.
+/// Sends one notification. Retries until the notification is accepted, refused or outdated. Each attempt uses the
+/// current address. Drops the notification if there is no address.
 async fn send(client: &reqwest::Client, url: &Live<Option<Secret>>, alert: &Alert) {
     let (start, mut backoff) = (Instant::now(), Backoff::new(FIRST_BACKOFF, MAX_BACKOFF));
     let mut has_failed = false;
@@ -100,7 +101,7 @@ async fn send(client: &reqwest::Client, url: &Live<Option<Secret>>, alert: &Aler
             }
             Err(Failure::Retry(error)) => {
                 if !std::mem::replace(&mut has_failed, true) {
-                    tracing::warn!(alert = name, subject, %state, error, "the webhook cannot be reached; sending is retried");
+                    tracing::warn!(alert = name, subject, %state, error, "the webhook does not accept a notification; sending is retried");
                 }
                 tokio::time::sleep(backoff.next_delay()).await;
             }

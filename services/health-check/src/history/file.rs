@@ -1,4 +1,5 @@
-//! The file of the history: one JSON object per line. A later line with the id of a period replaces an earlier one.
+//! The file of the history and of the silences: one JSON object per line. Of several lines with the same period id, the
+//! last one is valid.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// Maximum number of lines that wait to be written.
 const MAX_QUEUED: usize = 4096;
 
-/// The content of a line.
+/// The content of one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {

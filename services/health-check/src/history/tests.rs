@@ -18,7 +18,7 @@ fn update(history: &mut History, states: &[AbnormalState], secs: u64) {
     history.update(states.to_vec(), |_| true, instants_at(secs));
 }
 
-/// The subject, the state, and the seconds of the beginning and of the end of each period, the newest first.
+/// The subject, the state, the start and the end (in seconds) of each period, newest first.
 fn shown(history: &History) -> Vec<String> {
     let seconds = |time: Timestamp| time.since(instants_at(0).wall).as_secs();
     let periods = history.page(&HistoryFilter::default(), None, 100).data;
@@ -77,7 +77,7 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
     let [short, long, removed] = [5, 1000, 1000].map(&mut add);
     history.record_removed_silence(&removed.id);
     drop(history);
-    // The thread writes every queued record before it ends.
+    // The thread writes every queued record before it exits.
     let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
     let limit = std::time::Instant::now() + Duration::from_secs(10);
     while lines() < 7 {
@@ -99,7 +99,7 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
 }
 
 #[test]
-fn ended_periods_are_kept_for_the_set_time_and_lasting_ones_longer() {
+fn ended_periods_are_removed_after_the_retention_and_ongoing_periods_stay() {
     let config = HistoryConfig { keep: Duration::from_secs(100), ..HistoryConfig::default() };
     let mut history = History::open(&config, instants_at(0).wall).unwrap().history;
     update(&mut history, &[state("a", "missing"), state("b", "missing")], 1);

@@ -32,8 +32,8 @@ impl ServiceRegistry {
     }
 }
 
-/// Merges the reports of one machine. Of several values of one measurement, the result contains the latest. `None` if the list is
-/// empty.
+/// Merges the values that several instances reported about one machine. Of several values of one measurement, the
+/// result contains the latest. `None` if the list is empty.
 fn machine_health(mut reported: Vec<ReportedMachine<'_>>) -> Option<MachineHealth> {
     reported.sort_by_key(|reported| reported.last_seen.monotonic);
     let mut measurements: Vec<Measurement> = Vec::new();

@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl ServiceRegistry {
-    /// Whether orders can be placed, as the instances of create-order report it.
+    /// Whether orders are accepted, at which prices, and the remaining limit, according to the heartbeats of
+    /// create-order.
     pub(crate) fn order_intake(&self, now: Instants) -> OrderIntake {
         let entry = self.services.get(order_intake::SERVICE);
         let instances = entry.into_iter().flat_map(|entry| entry.instances.values());
@@ -35,12 +36,12 @@ impl ServiceRegistry {
             {
                 HealthStatus::Failing
             }
-            // An instance that does not report cannot place orders, so something is missing before the instance counts as missing.
+            // An instance whose heartbeat is overdue may be unable to place orders, even if it is not missing yet.
             ServiceState::Alive if name == order_intake::SERVICE && entry.has_silent_instance(now) => {
                 HealthStatus::Degraded
             }
             ServiceState::Alive => HealthStatus::Ok,
-            // The platform needs only the expected services.
+            // A service that is not expected may be stopped, because the platform does not need it.
             ServiceState::Stopped | ServiceState::Unknown if !entry.expected => HealthStatus::Ok,
             ServiceState::Degraded | ServiceState::Stopped | ServiceState::Unknown => HealthStatus::Degraded,
             ServiceState::Missing => HealthStatus::Failing,

@@ -212,7 +212,7 @@ fn order_intake_is_unknown_as_soon_as_the_stated_time_has_passed_without_a_heart
     assert_eq!(state(&registry, "create-order", 119), Alive);
     assert_eq!(state(&registry, "create-order", 120), Missing);
     assert!(registry.order_intake(instants_at(120)).reason.unwrap().contains("has not reported since"));
-    // A heartbeat of the previous release states no time.
+    // If a heartbeat states no time, the order intake is known until the instance is missing.
     record_alive(&mut registry, "create-order", "a", 200);
     assert!(registry.order_intake(instants_at(349)).accepted);
 }
@@ -236,7 +236,7 @@ fn killed_instance_is_removed_when_another_instance_starts_at_its_address() {
 }
 
 #[test]
-fn platform_without_create_order_fails_after_the_start() {
+fn platform_without_create_order_fails_after_the_startup_grace() {
     let mut registry = registry();
     assert_eq!(registry.status(instants_at(STARTUP_GRACE.as_secs() - 1)), HealthStatus::Degraded);
     assert_eq!(registry.status(instants_at(STARTUP_GRACE.as_secs())), HealthStatus::Failing);
