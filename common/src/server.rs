@@ -1,5 +1,5 @@
-//! The HTTP server of a service: listener, middleware, access, limits, bodies, and the operations endpoints. Every failure is
-//! converted to a problem response here.
+//! The HTTP server of a service: listener, middleware, access, limits, bodies, and the operations endpoints. Failures
+//! are converted to problem responses here, except that hyper answers a request whose head is invalid.
 
 mod access_control;
 mod allowed_methods;

@@ -24,7 +24,7 @@ pub use self::history::{
 
 /// Maximum number of courses in a request or a snapshot.
 pub const MAX_COURSES: usize = 2_000;
-/// Maximum length of the name of an exchange.
+/// Maximum length of the name of an exchange, in bytes.
 pub const MAX_EXCHANGER: usize = 32;
 /// Maximum number of official rates in a snapshot.
 pub const MAX_OFFICIAL_RATES: usize = 500;
@@ -36,7 +36,7 @@ pub const SNAPSHOT_TTL: Duration = Duration::from_hours(1);
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum CourseKind {
-    /// From an order book: the last trade, and the best bid and ask if the exchange reports them.
+    /// From a market of an exchange: the last trade, and the best bid and ask if the exchange reports them.
     Trade,
     /// Computed by the source from several markets.
     Index,

@@ -29,8 +29,8 @@ pub enum ServiceState {
     Alive,
     /// Sends heartbeats, but a component is not ready or one of the instances is missing.
     Degraded,
-    /// Has sent no heartbeat for two and a half heartbeat intervals. The interval of create-order is the time within which it
-    /// confirms the order intake.
+    /// Has sent no heartbeat for two and a half heartbeat intervals. For create-order, the time within which it
+    /// confirms the order intake applies instead of the heartbeat interval.
     Missing,
     /// Reported that it is stopping.
     Stopped,

@@ -54,7 +54,8 @@ pub struct LimitChange {
     pub new_limit: Sats,
 }
 
-/// What remains of a limit. `ordered` is the sum of all orders, and `reserved` what open quotes reserve.
+/// The remaining part of a limit. `ordered` is the sum of all orders, and `reserved` is the sum that open quotes
+/// reserve. Zero if both together exceed the limit.
 pub fn remaining_of_limit(limit: Sats, ordered: Sats, reserved: Sats) -> Sats {
     limit.saturating_sub(ordered).saturating_sub(reserved)
 }

@@ -298,7 +298,8 @@ pub struct PlaceOrderCommand {
 }
 
 impl PlaceOrderCommand {
-    /// Whether the order must be sent to `/v3/orders`, because a db-proxy of the last release would ignore a part of it.
+    /// Whether the order must be sent to `/v3/orders`, because a db-proxy of the previous release would ignore a part
+    /// of it.
     pub fn needs_v3_endpoint(&self) -> bool {
         self.wallet_id.is_some() || self.credit_wallet_id.is_some()
     }

@@ -127,9 +127,9 @@ fn range(schema: &MetaSchema) -> (Option<i128>, Option<i128>) {
     (bound(schema.minimum).or(type_min), bound(schema.maximum).or(type_max))
 }
 
-/// What a schema of integers allows.
+/// The rule that a schema of integers states, such as `must be a whole number from 1 to 60`.
 pub fn whole_number_rule(schema: &MetaSchema) -> String {
-    // The bounds of types with 64 bits are not shown.
+    // A bound that needs more than 32 bits is not shown.
     let is_shown = |bound: &i128| bound.unsigned_abs() <= u128::from(u32::MAX);
     let (min, max) = range(schema);
     match (min.filter(is_shown), max.filter(is_shown)) {

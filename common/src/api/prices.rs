@@ -92,7 +92,7 @@ impl From<CurrencyPrice> for Price {
 pub enum PriceState {
     #[default]
     Fresh,
-    /// No newer price could be agreed for several publish intervals. The last price is used until it expires.
+    /// No newer price could be agreed, or the newer price is withheld. The last good price is used until it expires.
     Prolonged,
 }
 

@@ -48,7 +48,8 @@ const NULLABLE: &[(&str, &str)] = &[
 const SAME_FORMAT: &[(&str, &str, &str)] =
     &[("NewUser", "User", "email"), ("ChangeUser", "User", "email"), ("NewKey", "ApiKey", "scopes")];
 
-/// Schemas of requests with a new name, which must not contain some characters that a name of an earlier release may contain.
+/// Schemas of requests that contain a new name. A new name must not contain some characters that a stored name of an
+/// earlier release may contain.
 const WITH_NEW_NAME: &[&str] = &["NewUser", "ChangeUser", "NewKey", "ChangeKey"];
 
 /// The pattern of an amount of fiat money that a request contains as a string. A JSON number is allowed as well.

@@ -121,9 +121,9 @@ fn unknown_fields_of_reports_are_ignored() {
     }));
 }
 
-/// An older db-proxy must receive orders and quotes without new fields exactly as the last release sends them.
+/// An older db-proxy must receive orders and quotes without new fields exactly as the previous release sends them.
 #[test]
-fn order_without_new_fields_is_serialized_as_by_the_last_release() {
+fn order_without_new_fields_is_serialized_as_by_the_previous_release() {
     let price = json!({
         "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "as_of": TIME, "expires_at": TIME,
         "sources": ["kraken"], "simulated": false,

@@ -36,14 +36,14 @@ impl AccessConfig {
     }
 }
 
-/// What a service needs to authenticate its requests.
+/// The settings of the access control of a service, and its check of API keys.
 #[derive(Clone)]
 pub struct AccessControl {
     pub config: AccessConfig,
     pub keys: Arc<dyn Authenticator>,
 }
 
-/// Decides about the requests of one service.
+/// Authenticates the requests of one service, and applies the policy to them.
 pub(super) struct AccessCheck {
     control: AccessControl,
     rules: OperationRules,
@@ -106,8 +106,8 @@ impl AccessCheck {
         Admission { principal, decision: decision.map_err(with_id) }
     }
 
-    /// Returns the principal of the credentials. Invalid credentials are refused even if the operation permits requests without
-    /// credentials.
+    /// Returns the principal of the credentials. Invalid credentials are refused even if the operation permits requests
+    /// without credentials. Not called for public operations, which ignore credentials.
     async fn authenticate(
         &self,
         headers: &HeaderMap,
@@ -128,8 +128,8 @@ impl AccessCheck {
     }
 }
 
-/// The idempotency key of a request. `None` if the request has no key, an invalid key or several keys: no request with such
-/// a header can have placed an order.
+/// The idempotency key of a request. `None` if the request has no key, an invalid key or several keys. In these cases,
+/// no earlier request can have placed the order of this request.
 fn idempotency_key(headers: &HeaderMap) -> Option<IdempotencyKey> {
     let mut values = headers.get_all(IdempotencyKey::HEADER).iter();
     let key = values.next()?.to_str().ok()?.parse().ok()?;

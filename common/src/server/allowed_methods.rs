@@ -10,7 +10,7 @@ use poem_openapi::registry::MetaApi;
 pub struct AllowedMethods(Vec<(PathPattern, HeaderValue)>);
 
 impl AllowedMethods {
-    /// Contains the documented paths of `apis` and the paths in `get_only`, which accept only GET.
+    /// Contains the documented paths of `apis`, and the paths in `get_only`, which accept GET and HEAD.
     pub fn new(apis: Vec<MetaApi>, get_only: &[&str]) -> Self {
         let documented = apis.into_iter().flat_map(|api| api.paths).map(|path| {
             let methods = path.operations.into_iter().map(|operation| operation.method).collect();
@@ -54,7 +54,8 @@ impl PathPattern {
         merged
     }
 
-    /// The value of the pattern that matches a path. Literal segments take precedence over parameters.
+    /// The value of the pattern that matches a path. If several patterns match, the one with the most literal segments
+    /// takes precedence.
     pub(super) fn most_specific<'a, T>(patterns: &'a [(Self, T)], path: &str) -> Option<&'a T> {
         let matching = patterns.iter().filter(|(pattern, _)| pattern.matches(path));
         matching.max_by_key(|(pattern, _)| pattern.literal_segments()).map(|(_, value)| value)

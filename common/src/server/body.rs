@@ -100,8 +100,8 @@ pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 #[derive(Debug, Clone)]
 struct InvalidBody<T> {
     problem: Problem,
-    /// The body with placeholders for the fields that the problem names. `None` if the body is not an object, or may have
-    /// more invalid fields than the problem names.
+    /// The body with placeholders for the fields that the problem names. `None` if the body is not a JSON object, or
+    /// may have more invalid fields than the problem names.
     with_placeholders: Option<T>,
     /// The required fields that are missing because their names are misspelt.
     misspelt: Vec<String>,
@@ -115,17 +115,18 @@ impl<T: Type + DeserializeOwned> UncheckedBody<T> {
 }
 
 impl<T> UncheckedBody<T> {
-    /// Returns the body if it can be parsed. Otherwise, returns a problem. If the body is an object, the problem names the fields
-    /// that cannot be parsed, and those that `check` rejects among the other fields.
+    /// Returns the body if it can be parsed, without calling `check`. Otherwise, returns a problem. If the body is a
+    /// JSON object, the problem names the fields that cannot be parsed, and the other fields for which `check` returns
+    /// errors.
     ///
-    /// The value that `check` receives has placeholders for the fields that cannot be parsed, and for required fields that are
-    /// missing. What `check` rejects about these fields is ignored.
+    /// The value that `check` receives has placeholders for the fields that cannot be parsed, and for required fields
+    /// that are missing. Errors that `check` returns for these fields are ignored.
     pub fn or_problem(self, check: impl FnOnce(&T) -> Vec<FieldError>) -> Result<T, Problem> {
         self.or_problem_with(|body, _| check(body))
     }
 
-    /// Like [`or_problem`](Self::or_problem). `check` also receives the errors that are known: if it compares fields with each
-    /// other, it skips those that these errors name.
+    /// Like [`or_problem`](Self::or_problem). `check` also receives the errors found so far. A `check` that compares
+    /// fields with each other should skip the fields that these errors name.
     pub fn or_problem_with(self, check: impl FnOnce(&T, &[FieldError]) -> Vec<FieldError>) -> Result<T, Problem> {
         let InvalidBody { problem, with_placeholders, misspelt } = match self.0 {
             Ok(body) => return Ok(body),
@@ -179,7 +180,7 @@ fn parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
 }
 
 fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<InvalidBody<T>>> {
-    // serde would accept an array as an object whose fields are given in order.
+    // serde would parse an array as the values of the fields, in the order of their declaration.
     if json.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::validation(vec![FieldError::new(BODY, "must be a JSON object, but is a list")]).into());
     }
@@ -191,7 +192,7 @@ fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<Inva
         Some(InvalidFields { errors, with_placeholders, misspelt }) if !errors.is_empty() => {
             Err(Box::new(InvalidBody { problem: Problem::validation(errors), with_placeholders, misspelt }))
         }
-        // The JSON is not an object, or no single field is wrong.
+        // The JSON is not an object, or the error does not concern a single field.
         _ if error.is_data() => {
             let json = str::from_utf8(json).unwrap_or_default().trim();
             Err(Problem::validation(vec![FieldError::new(BODY, describe_value(&error, None, json))]).into())
@@ -200,7 +201,8 @@ fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<Inva
     }
 }
 
-/// Parses a value of a JSON document. `field` is the name of the value. The errors name every invalid part of the value.
+/// Parses a value of a JSON document. `field` is the name of the value. The errors name the invalid parts of the value,
+/// within the same limits as for bodies.
 pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T, Vec<FieldError>> {
     let json = value.to_string();
     serde_json::from_str(&json).map_err(|error| match find_invalid_fields::<T>(field, json.as_bytes(), None) {
@@ -212,8 +214,8 @@ pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T,
 /// The name of the whole body in errors.
 const BODY: &str = "body";
 
-/// The problem of a body that is not JSON. It states the position of the error, but not the message of the parser, which would
-/// not help a user.
+/// The problem of a body that is not JSON. It states the position of the error, unless the body is empty or incomplete.
+/// It never contains the message of the parser, which would not help a user.
 fn not_json(json: &[u8], error: &serde_json::Error) -> Problem {
     let detail = if json.trim_ascii().is_empty() {
         "The body is empty. It must be a JSON object.".to_owned()
@@ -287,10 +289,11 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
         if Json::<T>::check_content_type(content_type) {
             return Ok(Self(Some(UncheckedBody(try_parse_json(&body)))));
         }
-        // By default, curl sends JSON with the content type of a form. Parsed as a form, the JSON would be misinterpreted.
         if essence(content_type) != FORM {
             return Err(unsupported_type("The content type of the body is not supported.").into());
         }
+        // By default, curl sends JSON with the content type of a form. Parsed as a form, the JSON would be
+        // misinterpreted.
         if body.trim_ascii_start().starts_with(b"{") {
             return Err(unsupported_type("The body is JSON, but has the content type of a form.").into());
         }

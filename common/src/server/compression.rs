@@ -45,7 +45,7 @@ pub(super) fn compress(response: &mut Response, accepted: bool) {
     }
     // A cache must not send a compressed response to a client that does not accept it.
     let headers = response.headers_mut();
-    // A forwarded response has the header already.
+    // A forwarded response may already have the header.
     let has_vary = headers.get_all(header::VARY).iter().any(|value| value.as_bytes() == ACCEPT_ENCODING.as_bytes());
     if !has_vary {
         headers.append(header::VARY, HeaderValue::from_static(ACCEPT_ENCODING));

@@ -114,7 +114,7 @@ struct Connections {
     /// One permit for each connection that may still be opened.
     free: Arc<Semaphore>,
     metrics: ConnectionMetrics,
-    /// Cancelled when the server is not ready any more; see [`Listener::with_draining`].
+    /// Cancelled when the server is no longer ready, at the latest when it stops; see [`Listener::with_draining`].
     draining: CancellationToken,
     stop: CancellationToken,
     served: JoinSet<()>,

@@ -1,5 +1,5 @@
-//! The parts of an OpenAPI document that the framework does not know: the group of each operation, its errors, who may use
-//! it, and examples of requests that can be sent unchanged.
+//! The parts of an OpenAPI document that the framework does not generate: the group of each operation, its errors, its
+//! access rule, and examples of requests that can be sent unchanged.
 
 mod access;
 mod errors;
@@ -11,7 +11,7 @@ pub(super) use self::{errors::DocumentedCodes, page::render_page};
 use super::rate_limit::CountedRequests;
 use crate::{access::rule_of, api::Code};
 
-/// The parts of a service's document that the framework does not know.
+/// The parts of a service's document that the framework does not generate.
 #[derive(Debug, Clone)]
 pub struct ApiDescription {
     /// The first paragraph of the page.

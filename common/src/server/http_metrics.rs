@@ -9,7 +9,7 @@ use prometheus_client::{
 
 use crate::metrics::Metrics;
 
-/// The operation is an operation id and never a raw path, so clients cannot create label values.
+/// The operation is an operation id or `none`, and never a raw path, so clients cannot create label values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     operation: &'static str,

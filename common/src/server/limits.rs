@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Maximum size of a request body in bytes. An order takes 60 bytes, a batch of orders about 100 KiB.
+/// Maximum size of a request body in bytes. An order takes about 60 bytes, a batch of orders about 100 KiB.
 pub const MAX_BODY: usize = 1024 * 1024;
 /// How many bytes of an oversized body are read and discarded, so that the client receives the response.
 pub const MAX_DRAINED: u64 = 16 * 1024 * 1024;
@@ -10,15 +10,16 @@ pub const MAX_DRAINED: u64 = 16 * 1024 * 1024;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deadline of a request. The calls that handlers make have shorter deadlines.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may wait for its next request. Longer than clients keep idle connections, so that clients close them.
+/// How long a connection may wait for its next request. Clients keep idle connections for a shorter time, so that the
+/// client and not the server closes an idle connection.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a stopping service keeps connections without a request. A request that arrives in this time is answered, and its
 /// response closes the connection. So a request that was sent at the moment of the stop is not lost.
 pub const CLOSE_DELAY: Duration = Duration::from_millis(50);
 /// How long a stopping service waits for requests in flight.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
-/// Maximum number of clients for which the state of the rate limit is stored. The states of clients without recent requests are
-/// dropped first.
+/// Maximum number of clients whose states one counter of a rate limit stores. The states of clients without recent
+/// requests are dropped first.
 pub const MAX_RATE_LIMITED_CLIENTS: usize = 100_000;
 /// Deadline for receiving the head of a request, counted from its first byte. For the first request of a connection, the
 /// deadline is counted from the time at which the connection was accepted.
@@ -43,7 +44,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// File descriptors that a service needs for everything except the connections of its clients: its files, its database, its
 /// connections to other services.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
-/// How many connections a service must at least be able to serve. A process that may open fewer files does not start.
+/// Minimum number of connections that each service must be able to serve. A process that may open too few files for
+/// them does not start.
 pub const MIN_CONNECTIONS: u64 = 16;
 /// Size in bytes from which a response is compressed. Compression of a smaller response would save at most one packet, which is
 /// not worth the time.

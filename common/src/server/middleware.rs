@@ -39,19 +39,19 @@ use crate::{
     traces::ServiceTracer,
 };
 
-/// Assigns each request an id and its position in a trace, applies the policy, the rate limit and the deadline, records metrics, and turns every failure into a
-/// [`Problem`].
+/// Assigns each request an id and a trace context, applies the policy, the rate limit and the deadline, records
+/// metrics, and converts each failure to a [`Problem`].
 #[derive(Clone)]
 pub(super) struct RequestMiddleware {
     pub(super) service: &'static str,
     pub(super) metrics: HttpMetrics,
-    /// `None` if nothing is recorded.
+    /// `None` if no traces are recorded.
     pub(super) tracer: Option<ServiceTracer>,
     pub(super) log: Arc<RequestLog>,
     pub(super) rate_limit: RateLimit,
     pub(super) methods: Arc<AllowedMethods>,
     pub(super) query_parameters: Arc<QueryParameters>,
-    /// The codes that the OpenAPI document lists for each operation.
+    /// The codes that the OpenAPI document lists for each operation. Empty in a release build.
     pub(super) documented: Arc<DocumentedCodes>,
     /// The callers of internal endpoints.
     pub(super) accepted_callers: Option<AcceptedCallers>,
@@ -263,8 +263,8 @@ fn invalid_parameter(error: &Error, path: &str, methods: &AllowedMethods) -> Opt
     Some(FieldError::new(documented.unwrap_or(name), readable_reason(reason)))
 }
 
-/// Converts an error of the framework or of a handler that does not concern a parameter. `allowed` are
-/// the methods of the path.
+/// Converts an error of the framework or of a handler that does not concern a parameter. `allowed` lists the methods of
+/// the path.
 fn to_problem(error: &Error, method: &Method, allowed: Option<&HeaderValue>) -> Problem {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone();

@@ -44,10 +44,10 @@ use crate::{
 /// Checks each component that the service needs.
 pub type ReadinessCheck = Arc<dyn Fn() -> BoxFuture<'static, Vec<Component>> + Send + Sync>;
 
-/// What a service provides for the operations endpoints and the middleware.
+/// The parts of a service that the operations endpoints and the middleware use.
 pub struct OpsEndpoints {
     pub service: &'static str,
-    /// The parts of the OpenAPI document that the framework does not know.
+    /// The parts of the OpenAPI document that the framework does not generate.
     pub description: ApiDescription,
     pub metrics: Metrics,
     pub ready: ReadinessCheck,
@@ -57,8 +57,8 @@ pub struct OpsEndpoints {
     pub access: Option<AccessControl>,
     /// Applies to each client of a public service. `description` states which requests it counts.
     pub rate_limit: RateLimit,
-    /// If a parameter of a request has the wrong type, checks the values of the other parameters. `None` if the types of the
-    /// parameters are the only check.
+    /// If a parameter of a request is unknown, repeated or of the wrong type, checks the values of the other
+    /// parameters. `None` if the types of the parameters are the only check.
     pub value_check: Option<Arc<dyn ValueCheck>>,
 }
 
@@ -74,9 +74,10 @@ struct OpsApi {
 }
 
 impl OpsApi {
-    /// The component for the token of a service that this service does not accept. Its detail states to the calling service why its
-    /// calls fail. A token is that of a service if it names the service, or if [`Readiness::SERVICE_CALL_HEADER`] is present. `None`
-    /// for all other credentials, which do not affect the readiness, and if the service accepts no callers at all.
+    /// The component `token`, which reports that this service refuses the token of a calling service. Its detail states
+    /// why the calls of that service fail. A token belongs to a service if the token contains the name of the service,
+    /// or if the request has the header [`Readiness::SERVICE_CALL_HEADER`]. `None` for all other credentials, which do
+    /// not affect the readiness, and if this service accepts no callers.
     fn refused_token(&self, request: &Request) -> Option<Component> {
         let accepted = self.accepted_callers.as_ref()?;
         let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;
@@ -234,7 +235,7 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
     endpoint((api, imitation), CheckedApis { checked: A::meta(), forwarded: Vec::new() }, ops)
 }
 
-/// The operations of a service whose requests must not have unknown query parameters.
+/// Operations that refuse unknown query parameters.
 struct CheckedApis {
     /// All of these operations, including those of `forwarded`.
     checked: Vec<MetaApi>,

@@ -46,14 +46,14 @@ pub struct ParameterValue<'a> {
 
 /// The checks of single parameters that depend on the state of the service, such as whether a name is known.
 ///
-/// The handler of an operation checks its parameters itself. The handler does not run if a parameter has the wrong type. This
-/// check then finds the other wrong parameters.
+/// The handler of an operation checks its parameters itself. The handler does not run if a parameter is unknown,
+/// repeated or of the wrong type. This check then finds the other wrong parameters.
 pub trait ValueCheck: Send + Sync {
-    /// The error of a value that conforms to its type.
+    /// The error of a value that conforms to its type, if the service refuses the value.
     fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a>;
 
-    /// The error of a value that does not conform to its type, if the service has a better one than the type: it lists the names that
-    /// it knows.
+    /// The error of a value that does not conform to its type, if the service can describe the error better than the
+    /// type, for example with a list of the known names.
     fn check_malformed(&self, _parameter: ParameterValue<'_>) -> Option<FieldError> {
         None
     }

@@ -41,12 +41,12 @@ use crate::{
 /// Which requests count against a rate limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CountedRequests {
-    /// There is no rate limit.
+    /// No request. There is no rate limit.
     None,
     /// Every request that is not a read.
     #[default]
     Changes,
-    /// Every request, except requests for the operations endpoints and the documentation.
+    /// Every request, except OPTIONS, and requests for the operations endpoints and the documentation.
     All,
 }
 
@@ -84,7 +84,7 @@ struct LimitedReads {
     limit: Limit,
 }
 
-/// Counts the requests of each API key, and the requests of each address without a key.
+/// Counts the requests of each API key, and the requests without a key of each address.
 struct Limit {
     /// The limit of an address, and of a key without a limit of its own. `None` if there is no limit.
     per_minute: Live<Option<NonZeroU32>>,
@@ -111,15 +111,16 @@ pub(super) struct RateLimitStatus {
 }
 
 impl RateLimit {
-    /// Reads the requests per minute from a setting. Zero turns the limit off. `RATE_LIMIT_REDIS_URL` is the Redis where the instances
-    /// of the service count together.
+    /// Reads the requests per minute from a setting, at most `maximum`. Zero turns the limit off, except for API keys
+    /// with a limit of their own. `RATE_LIMIT_REDIS_URL` is the URL of the Redis in which the instances of the service
+    /// count together.
     pub fn from_env(env: &mut Env, variable: &str, default: u64, maximum: u32, trusted: TrustedProxies) -> Self {
         let per_minute = env.whole_number(variable, default, 0..=maximum.into());
         let redis = RedisConfig::from_env(env, "RATE_LIMIT_REDIS_URL", "to count requests at each instance");
         Self { redis, ..Self::per_minute(u32::try_from(per_minute).unwrap_or(maximum), trusted) }
     }
 
-    /// Limits the requests per minute. Zero turns the limit off.
+    /// Limits the requests per minute. Zero turns the limit off, except for API keys with a limit of their own.
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
         Self { limit: Arc::new(Limit::alone(NonZeroU32::new(per_minute))), trusted, ..Self::default() }
     }
@@ -157,7 +158,7 @@ impl RateLimit {
         Self { limit, reads, sharing: Some(sharing), ..self }
     }
 
-    /// Registers this instance at the Redis of the limits until `stop` is cancelled.
+    /// Keeps this instance registered in the Redis of the limits until `stop` is cancelled.
     pub fn keep_shared(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
         let sharing = self.sharing.clone();
         async move {
@@ -320,7 +321,8 @@ fn forwarded_for(request: &Request) -> String {
     lines.map(|line| line.to_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
 }
 
-/// The address of the client: the nearest address in the chain of proxies that is not a trusted proxy.
+/// The address of the client: the nearest address in the chain of proxies that is not a trusted proxy. If the known
+/// part of the chain consists of trusted proxies, the farthest of them.
 ///
 /// An IPv6 address is reduced to its /64 network, because one subscriber usually has a whole /64.
 fn client_address(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAddr {

@@ -1,4 +1,5 @@
-//! Refuses requests that web pages make a browser send, and permits requests of configured pages (CORS).
+//! Refuses requests that a browser sends for web pages of other origins, and permits requests of configured pages
+//! (CORS).
 //!
 //! A page of any site can submit a form to a service on the same machine as the browser, without reading the response. If the
 //! name of a site resolves to 127.0.0.1 (DNS rebinding), the browser even regards the site and the service as the same origin.
@@ -19,12 +20,12 @@ use crate::{
     ids::RequestId,
 };
 
-/// The headers of responses that a permitted page may read.
+/// The response headers that a permitted page may read.
 const EXPOSED_HEADERS: &str = "location, retry-after, x-request-id, idempotency-key, idempotency-replayed, ratelimit-limit, \
     ratelimit-remaining, ratelimit-reset";
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
-/// How long a browser may remember the response to a preflight request, in seconds.
+/// How long a browser may cache the response to a preflight request, in seconds.
 const PREFLIGHT_MAX_AGE: &str = "600";
 
 /// The endpoint of a service behind its guard.
@@ -165,11 +166,12 @@ fn preflight_response(origin: &HeaderValue) -> Response {
         .finish()
 }
 
-/// Whether a browser states that a page of another origin caused the request. Other programs send neither header.
+/// Whether a browser states that a page of another origin caused the request. Programs other than browsers send neither
+/// `Sec-Fetch-Site` nor `Origin`.
 fn is_from_another_origin(headers: &HeaderMap) -> bool {
     match headers.get("sec-fetch-site") {
-        // `none`: the user caused the request, for example with a bookmark. `same-site`: the page has another port of the same
-        // host, so it belongs to another program.
+        // `none`: the user caused the request, for example with a bookmark. `same-site`: the page has another port or
+        // another subdomain, so it may belong to another program.
         Some(site) => site != "same-origin" && site != "none",
         None => headers.get(header::ORIGIN).is_some_and(|origin| !is_origin_of_host(origin, headers.get(header::HOST))),
     }

@@ -17,12 +17,12 @@ use crate::{
 const PARENT: HeaderName = HeaderName::from_static(TRACEPARENT);
 const STATE: HeaderName = HeaderName::from_static(TRACESTATE);
 
-/// The span of a request. It ends when this is dropped, also if the client has closed the connection.
+/// The span of a request. It ends when this value is dropped, also if the client has closed the connection.
 pub(super) struct RequestSpan(Option<Span>);
 
 impl RequestSpan {
-    /// Begins the span of a request, and returns the trace context of the request. If nothing is recorded, this is the trace context of
-    /// the caller. Probes have no span, because they are sent every few seconds.
+    /// Begins the span of a request, and returns the trace context of the request. Without a tracer, and for a probe,
+    /// this is the trace context of the caller. Probes have no span, because they are sent every few seconds.
     pub(super) fn begin(tracer: Option<ServiceTracer>, request: &Request, id: &RequestId) -> (Self, Option<Trace>) {
         let received = received_trace(request.headers());
         let path = request.uri().path();
@@ -38,8 +38,8 @@ impl RequestSpan {
         (Self(Some(span)), Some(trace))
     }
 
-    /// Records the response. `route` returns the documented path of the operation, if the request has one. It is called only for a recorded
-    /// request.
+    /// Records the response. `route` returns the documented path of the operation, if the request has one. `route` is
+    /// called only for a recorded request.
     pub(super) fn end<'a>(self, method: &Method, route: impl FnOnce() -> Option<&'a str>, status: u16) {
         let Some(mut span) = self.0 else { return };
         span.set("http.response.status_code", i64::from(status));

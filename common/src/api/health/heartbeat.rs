@@ -194,7 +194,8 @@ pub struct OrderLimitStatus {
 }
 
 impl Component {
-    /// The name of the component that is not ready in an instance that is stopping. Such an instance serves requests for a while.
+    /// The name of the component that is not ready in an instance that is stopping. Such an instance still serves
+    /// requests.
     pub const SHUTDOWN: &'static str = "shutdown";
 
     /// The prefix of the name of a component that is a price source.
@@ -278,8 +279,9 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// The header of a request for the readiness that a service sends to check whether it can call the other service. A token that
-    /// the other service refuses is then reported as a component. Without the header, the token may be that of a person.
+    /// A service sends this header with a request for the readiness of another service, to check whether it can call
+    /// the other service. The other service then reports a token that it refuses as a component. Without the header,
+    /// the token may belong to a person.
     pub const SERVICE_CALL_HEADER: &'static str = "x-service-call";
 
     /// Whether the instance is stopping.

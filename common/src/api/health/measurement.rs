@@ -77,7 +77,7 @@ impl Measurement {
     }
 }
 
-/// `disk available (/data): 3.2 GiB of 20.0 GiB (16 %)`.
+/// Formats a measurement like `disk available (/data): 3.2 GiB of 20.0 GiB (16 %)`.
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name.replace('_', " "))?;
@@ -102,7 +102,8 @@ fn with_unit(value: i64, unit: &str) -> String {
     }
 }
 
-/// A number of bytes with one decimal, in the largest binary unit in which it is at least one.
+/// A number of bytes in the largest binary unit in which it is at least one, rounded down to one decimal. Fewer than
+/// 1024 bytes are shown without a decimal.
 pub fn format_bytes(bytes: i64) -> String {
     const UNITS: [(i64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match UNITS.into_iter().find(|(size, _)| bytes >= *size) {

@@ -103,7 +103,7 @@ impl Metadata {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// One error for each invalid name and value. If there are too many names, only this error.
+    /// One error for each invalid name and value. If there are too many names, only one error about their number.
     fn errors(&self) -> Vec<FieldError> {
         let of_all = |reason: String| FieldError::new("metadata", reason);
         if self.0.len() > MAX_KEYS {
@@ -171,7 +171,8 @@ impl<'de> de::Visitor<'de> for MetadataVisitor {
         let mut pairs = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, String>()? {
             if let Some((key, _)) = pairs.get_key_value(&key) {
-                // The message of serde for structs. The error then names the key.
+                // The message of serde for a repeated field of a struct. With it, the error in the response names the
+                // key.
                 return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
             }
             pairs.insert(key, value);

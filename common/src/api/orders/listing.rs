@@ -76,7 +76,8 @@ impl OrderFilter {
             && self.max_amount.is_none_or(|largest| amount <= largest)
     }
 
-    /// Whether the filter restricts the currency or the amount. No index covers these fields. An index covers only the time.
+    /// Whether the filter restricts the currency or the amount. Of the fields of a filter, an index covers only the
+    /// times.
     pub fn selects_by_value(&self) -> bool {
         self.currency.is_some() || self.min_amount.is_some() || self.max_amount.is_some()
     }
@@ -103,7 +104,7 @@ impl OrderQuery {
         self.to_query_with(("owner", Some(owner.to_string())), cursor, limit)
     }
 
-    /// The query string that requests a page from a db-proxy of the last release, which does not support owners.
+    /// The query string that requests a page from a db-proxy of the previous release, which does not support owners.
     pub fn to_query_without_owner(&self, cursor: Option<Cursor>, limit: u32) -> String {
         self.to_query_with(("owner", None), cursor, limit)
     }

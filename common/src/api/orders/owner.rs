@@ -26,8 +26,8 @@ pub fn names_a_user(client: &str) -> bool {
 pub enum OwnerFilter {
     /// Selects all orders and quotes.
     Everybody,
-    /// Selects orders and quotes without a user. The default, because services of the last release send no filter and have no
-    /// users.
+    /// Selects orders and quotes without a user. The default, because services of the previous release send no filter
+    /// and have no users.
     #[default]
     Anonymous,
     /// Selects orders and quotes of one user.

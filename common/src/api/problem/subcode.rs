@@ -3,7 +3,8 @@
 /// Distinguishes problems of one code, where a program can act on the difference. Subcodes are stable, as codes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subcode {
-    /// Of `outcome_unknown`: this request had no effect. Only an earlier request with the same key may have placed the order.
+    /// Of `outcome_unknown`: this request had no effect. Only an earlier request with the same key may have had an
+    /// effect.
     NoEffect,
     /// Of `not_found`: the service has no such path.
     UnknownPath,

@@ -14,7 +14,7 @@ fn addresses_are_compared_without_regard_to_case_and_form() {
         ("ada@Bücher.example", "ada@xn--bcher-kva.example"),
     ] {
         assert_eq!(email(one), email(other), "{one} and {other}");
-        assert_eq!(email(one).as_str(), one, "the address is kept as its owner writes it");
+        assert_eq!(email(one).as_str(), one, "the address is kept as it was entered");
     }
     for (one, other) in [("a.da@example.org", "ada@example.org"), ("ada+shop@example.org", "ada@example.org")] {
         assert_ne!(email(one), email(other), "{one} and {other}");

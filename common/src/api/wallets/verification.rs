@@ -110,7 +110,7 @@ impl fmt::Display for VerificationCursor {
     }
 }
 
-/// The digits of an id.
+/// The number of hexadecimal digits of an id.
 const ID_LENGTH: usize = 32;
 
 impl FromStr for VerificationCursor {

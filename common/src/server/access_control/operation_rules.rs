@@ -32,8 +32,8 @@ pub(super) struct OperationRule {
     /// `None` for the documentation.
     pub(super) id: Option<OperationId>,
     pub(super) rule: Rule,
-    /// Whether the operation has an idempotency key. If so, an earlier request with the same key may have had the effect of a
-    /// refused request.
+    /// Whether the operation accepts an idempotency key. If so, an earlier request with the same key may have taken
+    /// effect, even if this request is refused.
     pub(super) takes_idempotency_key: bool,
 }
 

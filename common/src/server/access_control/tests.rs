@@ -176,7 +176,7 @@ async fn anonymous_access_can_be_turned_off() {
     }
 }
 
-/// An earlier request with the idempotency key may have placed the order, and nothing has looked up the key.
+/// An earlier request with the idempotency key may have placed the order, and the idempotency key was not looked up.
 #[tokio::test]
 async fn order_whose_api_key_cannot_be_checked_has_an_unknown_outcome() {
     let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
@@ -197,7 +197,8 @@ async fn order_whose_api_key_cannot_be_checked_has_an_unknown_outcome() {
         assert_eq!(problem.idempotency_key.as_deref(), Some("a-key"));
         assert!(problem.retry_after.is_some());
     }
-    // No earlier request can have placed an order without a key, with an invalid key, or by another operation.
+    // Without a key, with an invalid key and for other operations, no earlier request can have placed the order of the
+    // request.
     let too_long = "k".repeat(129);
     for (request, idempotency_keys) in [
         ("POST /orders", &[][..]),

@@ -11,7 +11,7 @@ use crate::{
 pub(super) enum Fault {
     /// The value is an object without this required field.
     Missing(String),
-    /// The field, or a field of the object, is unknown.
+    /// The object has this unknown field. The path of the error leads to the object or to the field.
     Unknown { name: String, known: Vec<String> },
     /// The object has this field several times.
     Repeated(String),
@@ -21,7 +21,8 @@ pub(super) enum Fault {
 
 const MISSING_FIELD: &str = "missing field `";
 const UNKNOWN_FIELD: &str = "unknown field `";
-/// The beginning of the message of serde for a repeated field. Types of this workspace that are no structs use it too.
+/// The beginning of the message of serde for a repeated field. The metadata of an order, which is a map, refuses a
+/// repeated key with the same message.
 pub(super) const DUPLICATE_FIELD: &str = "duplicate field `";
 
 impl Fault {
@@ -55,7 +56,7 @@ fn backquoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// What is allowed instead of a wrong value. `json` is the value.
+/// The message about the wrong value `json`: the rule for the value, and the value itself.
 pub(super) fn describe_value(error: &serde_json::Error, schema: Option<&MetaSchema>, json: &str) -> String {
     let message = message_of(error);
     if message.starts_with("recursion limit exceeded") {
@@ -78,7 +79,7 @@ pub(super) fn describe_value(error: &serde_json::Error, schema: Option<&MetaSche
     format!("{}, but is {}", rule.as_deref().unwrap_or("must have another type"), shown_json(json))
 }
 
-/// The rule of a schema.
+/// The rule that a schema states, such as `must be a list`.
 fn rule_of_schema(schema: &MetaSchema) -> Option<String> {
     if !schema.enum_items.is_empty() {
         let names: Vec<_> = schema.enum_items.iter().filter_map(|item| item.as_str()).collect();
@@ -96,7 +97,7 @@ fn rule_of_schema(schema: &MetaSchema) -> Option<String> {
     Some(rule.to_owned())
 }
 
-/// What serde expected, in terms of JSON.
+/// Translates what serde expected, such as `a map`, to a rule in terms of JSON. `None` if the text is not known.
 fn rule_of_expected(expected: &str, schema: Option<&MetaSchema>) -> Option<String> {
     let whole_number = |rule: &str| {
         let schema = schema.filter(|schema| schema.ty == "integer");
@@ -118,7 +119,7 @@ fn rule_of_expected(expected: &str, schema: Option<&MetaSchema>) -> Option<Strin
     Some(rule.to_owned())
 }
 
-/// A wrong value: the beginning of a text or a number, and otherwise the kind of the value.
+/// A wrong value as a message shows it: only the kind of an object or a list, and the beginning of any other value.
 fn shown_json(json: &str) -> String {
     match json.as_bytes().first() {
         Some(b'{') => "an object".to_owned(),

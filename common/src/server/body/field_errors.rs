@@ -1,7 +1,7 @@
-//! Finds every invalid field of a JSON body.
+//! Finds the invalid fields of a JSON body.
 //!
-//! serde stops at the first error. After each error, the wrong value is therefore replaced by a valid one, and the body is parsed
-//! again. The value that results has every field that was sent, so a field with a wrong value never counts as missing.
+//! serde stops at the first error. After each error, the wrong value is therefore replaced by a placeholder, or removed
+//! if there is no placeholder, and the body is parsed again. A field with a wrong value is not reported as missing too.
 
 use std::collections::HashSet;
 
@@ -16,17 +16,21 @@ use super::{
 };
 use crate::api::{FieldError, MAX_FIELD_ERRORS};
 
-/// How often a body is parsed. An error takes at most three attempts: its value is replaced, then removed, and then it is missing.
+/// Maximum number of attempts to parse a body. A wrong value fails at most three attempts: the first because the value
+/// is wrong, the second because its placeholder is wrong too, and the third because the value was removed and is
+/// missing.
 const MAX_ATTEMPTS: usize = 3 * MAX_FIELD_ERRORS + 1;
 /// Maximum size in bytes of a value that is searched for all errors. Each error takes time in proportion to the size, so in a larger
 /// value only the first error is found. Otherwise an anonymous client could keep the service busy with one request.
 pub(super) const MAX_SEARCHED: usize = 64 * 1024;
-/// Maximum depth of a value that an error names. Errors deeper in the value name the value.
+/// Maximum depth of a value that an error names. An error in a deeper value names the value at this depth that contains
+/// it.
 const MAX_DEPTH: usize = 16;
 
 /// The invalid fields of a JSON value.
 pub(super) struct InvalidFields<T> {
-    /// In the order of the value; the missing fields of an object come after its other errors. At most [`MAX_FIELD_ERRORS`].
+    /// In the order of the JSON text; the missing fields of an object come after its other errors. At most
+    /// [`MAX_FIELD_ERRORS`].
     pub(super) errors: Vec<FieldError>,
     /// The value with placeholders for the fields that `errors` names. `None` if there may be more errors than `errors` names.
     pub(super) with_placeholders: Option<T>,
@@ -34,8 +38,9 @@ pub(super) struct InvalidFields<T> {
     pub(super) misspelt: Vec<String>,
 }
 
-/// Parses a JSON value that contains errors. Finds only the first error of a value larger than [`MAX_SEARCHED`]. `root` is the name of
-/// the value, empty for a whole body. Without `schemas`, wrong values are removed instead of replaced. `None` if `root` itself is wrong.
+/// Parses a JSON value that contains errors. Finds only the first error of a value larger than [`MAX_SEARCHED`]. `root`
+/// is the name of the value, empty for a whole body. Without `schemas`, wrong values are removed instead of replaced.
+/// `None` if the value is not a JSON object, or if no field is wrong by itself.
 pub(super) fn find_invalid_fields<T: DeserializeOwned>(
     root: &str,
     json: &[u8],
@@ -84,12 +89,13 @@ struct Search<'a> {
     schemas: Option<Schemas>,
     errors: Vec<FieldError>,
     misspelt: Vec<String>,
-    /// The values that are placeholders.
+    /// The paths at which a placeholder was inserted, or would have been if there were one.
     replaced: HashSet<Vec<Step>>,
 }
 
 impl Search<'_> {
-    /// Records an error, and changes the value so that it does not occur again. Returns whether this was possible.
+    /// Records an error, and changes the value so that the error does not occur again. Returns whether this was
+    /// possible.
     fn record(&mut self, path: &[Step], error: &serde_json::Error) -> bool {
         if let Some(list) = self.list_instead_of_object(path) {
             self.add(list, |field| FieldError::new(field, "must be a JSON object, but is a list"));
@@ -115,7 +121,7 @@ impl Search<'_> {
         }
     }
 
-    /// Records an error, unless one of the same field is recorded.
+    /// Records an error, unless an error of the same field is already recorded.
     fn add(&mut self, path: &[Step], error: impl FnOnce(String) -> FieldError) {
         let field = self.value.shown_path(self.root, path);
         if self.errors.iter().all(|known| known.field != field) {
@@ -123,7 +129,8 @@ impl Search<'_> {
         }
     }
 
-    /// Records that a field of an object is missing, and adds a placeholder for it. Removes the object if there is no placeholder.
+    /// Records that a field of an object is missing or misspelt, and adds a placeholder for it. Removes the object if
+    /// there is no placeholder.
     fn add_missing(&mut self, path: &[Step], name: &str) -> bool {
         let field = [path, &[Step::Name(name.to_owned())]].concat();
         let missing = FieldError::missing(self.value.shown_path(self.root, &field));

@@ -58,7 +58,7 @@ impl Node {
         }
     }
 
-    /// The value at a path. Of repeated names, the first is found.
+    /// The value at a path. If a name is repeated, its first value is returned.
     pub(super) fn at(&mut self, path: &[Step]) -> Option<&mut Self> {
         let Some((step, rest)) = path.split_first() else { return Some(self) };
         self.expand();
@@ -77,7 +77,7 @@ impl Node {
         true
     }
 
-    /// Removes the value at a path. Removes all values of a repeated name. Returns whether there was one.
+    /// Removes the value at a path. Removes all values of a repeated name. Returns whether there was a value.
     pub(super) fn remove(&mut self, path: &[Step]) -> bool {
         let Some((step, parent)) = path.split_last() else { return false };
         match (self.expanded_at(parent), step) {
@@ -94,7 +94,7 @@ impl Node {
         }
     }
 
-    /// Removes all values of a repeated name except the first. Returns whether there was more than one.
+    /// Removes all values of a repeated name except the first. Returns whether there was more than one value.
     pub(super) fn keep_first(&mut self, path: &[Step], name: &str) -> bool {
         let Some(Self::Object(pairs)) = self.expanded_at(path) else { return false };
         let (before, mut is_found) = (pairs.len(), false);
@@ -108,7 +108,7 @@ impl Node {
         Some(node)
     }
 
-    /// The path as users write it, such as `timeline[3].seconds`. Positions are those of the original document.
+    /// The path as users write it, such as `timeline[3].seconds`. Positions in lists refer to the original document.
     pub(super) fn shown_path(&mut self, root: &str, path: &[Step]) -> String {
         let mut shown = root.to_owned();
         for (length, step) in path.iter().enumerate() {

@@ -7,7 +7,7 @@ use poem_openapi::{
 
 use super::json_tree::Step;
 
-/// Maximum depth of objects in objects. The types of bodies are not deeper.
+/// Maximum depth of nested objects in a placeholder. The types of bodies are not nested as deeply.
 const MAX_DEPTH: usize = 16;
 
 /// The schema of a type, and the schemas to which it refers.
@@ -42,7 +42,7 @@ impl Schemas {
     fn resolve<'a>(&'a self, schema: &'a MetaSchemaRef) -> Option<&'a MetaSchema> {
         match schema {
             MetaSchemaRef::Reference(name) => self.registry.schemas.get(name),
-            // The framework writes a reference with a description in this way.
+            // The framework writes a reference with a description as the only element of `allOf`.
             MetaSchemaRef::Inline(schema) => match schema.all_of.first() {
                 Some(first) => self.resolve(first),
                 None => Some(schema),
@@ -50,8 +50,8 @@ impl Schemas {
         }
     }
 
-    /// A value that conforms to a schema. It takes the place of a wrong or missing value, so that the other values can be
-    /// parsed.
+    /// The JSON of a value that conforms to a schema. It replaces a wrong or missing value, so that the other values
+    /// can be parsed. The value may violate rules of the type that the schema does not state.
     pub(super) fn placeholder(&self, schema: &MetaSchema) -> String {
         self.placeholder_at(schema, 0)
     }

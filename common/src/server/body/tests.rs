@@ -172,7 +172,7 @@ fn handler_adds_errors_of_the_valid_fields() {
     assert!(read(r#"{"amount":"x"}"#).or_problem(check).is_ok());
 }
 
-/// A body with lists and maps of objects. Its required fields are checked in a second step.
+/// A body with lists and maps of objects.
 #[derive(Debug, Clone, PartialEq, poem_openapi::Object, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PlanBody {

@@ -34,7 +34,7 @@ struct BlockedWrite {
     written: usize,
 }
 
-/// Why a connection is closed.
+/// The timeout that closes a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Timeout {
     Head,

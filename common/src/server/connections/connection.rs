@@ -24,7 +24,8 @@ use crate::server::{
     request_guard::GuardedEndpoint,
 };
 
-/// A request contains this value if the server received it while draining. It is served as any other request.
+/// Attached to a request that the server received while draining. Only the readiness endpoint answers such a request
+/// differently.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Draining;
 

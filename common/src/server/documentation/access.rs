@@ -7,8 +7,8 @@ use crate::{access::Rule, api::Code};
 const API_KEY: &str = "ApiKey";
 const OPERATOR_TOKEN: &str = "OperatorToken";
 
-/// The codes with which the server refuses the credentials of customers and operators, besides the codes of every operation
-/// with credentials.
+/// The codes of an operation for customers or operators, in addition to the codes of every operation with credentials:
+/// the address sent too many unknown API keys, or the key cannot be checked.
 pub(super) const CODES: &[Code] = &[Code::TooManyRequests, Code::UpstreamUnavailable];
 
 /// Adds the credentials that an operation for customers or operators accepts, and a sentence about them. Does nothing for other

@@ -13,9 +13,9 @@ use crate::{
     ids::UserId,
 };
 
-/// How many exports one client may run at once.
+/// Maximum number of exports that one client may run at once.
 const MAX_PER_CLIENT: usize = 2;
-/// The time after which a refused export may succeed.
+/// `Retry-After` of a refused export.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Why an export is refused.

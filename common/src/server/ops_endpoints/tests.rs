@@ -48,7 +48,7 @@ async fn refused_token_of_a_calling_service_makes_its_component_unready() {
     }
 }
 
-/// A service of the last release does not send the header, so only a token with its name shows that it is a service.
+/// A service of the previous release does not send the header. Only the name in its token shows that it is a service.
 #[tokio::test]
 async fn credentials_of_people_do_not_affect_the_readiness() {
     let endpoint = endpoint_with("the-new-token");

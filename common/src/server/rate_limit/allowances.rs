@@ -1,4 +1,4 @@
-//! Rate limits that hold over all instances of a service.
+//! Rate limits that apply to all instances of a service together.
 //!
 //! The requests of each client are counted in a store that the instances share. An instance draws an *allowance* of several
 //! requests from the store, and accepts this many requests without another draw. While the store is unavailable, each instance

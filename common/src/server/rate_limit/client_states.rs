@@ -13,7 +13,7 @@ use crate::ids::KeyId;
 /// The number of independently locked parts.
 const SHARDS: usize = 32;
 
-/// Whose requests are counted together.
+/// Identifies a client. Its requests are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ClientId {
     Address(IpAddr),

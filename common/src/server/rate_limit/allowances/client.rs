@@ -8,8 +8,8 @@ use tokio::{sync::oneshot, time::Instant};
 use super::store::{Draw, DrawRequest};
 use crate::server::rate_limit::bucket::{Bucket, Decision, MICROREQUESTS, Share};
 
-/// The allowances of all instances together are at most the limit divided by this number. The number of accepted requests
-/// therefore differs by at most 2 % from the limit.
+/// An instance draws the limit divided by this number and by the number of instances, but at least one request. The
+/// unused allowances of all instances together are therefore at most 2 % of the limit, or one request per instance.
 const ALLOWANCE_DIVISOR: u32 = 50;
 /// Minimum time between a draw that left no request in the store and the next draw. A client far above its limit therefore
 /// causes at most ten draws per second at each instance.
@@ -29,7 +29,7 @@ pub(super) struct ClientAllowance {
     unreported: u32,
     /// The epoch of the store at the last draw. 0 before the first draw.
     epoch: u64,
-    /// The time before which a draw would be refused.
+    /// No draw starts before this time, because the last draw left no request in the store.
     next_draw_at: Option<Instant>,
     /// Boxed, because most clients have no draw in flight.
     in_flight: Option<Box<DrawInFlight>>,
@@ -55,7 +55,7 @@ pub(super) enum Counted {
     Waiting(oneshot::Receiver<Decision>),
 }
 
-/// How many requests an instance draws at once.
+/// How many requests an instance draws at once, unless more requests wait.
 fn chunk(share: Share) -> u32 {
     (share.limit.get() / ALLOWANCE_DIVISOR / share.instances).max(1)
 }
@@ -173,7 +173,8 @@ impl ClientAllowance {
         Decision { allowed: true, remaining, reset }
     }
 
-    /// Sets the limit. If it changed, discards what the store replied about the earlier limit. Accepted requests still count.
+    /// Sets the limit. If it changed, discards the replies of the store about the earlier limit, and reduces the
+    /// allowance to one chunk of the new limit. Accepted requests still count.
     fn apply_limit(&mut self, share: Share) {
         if self.limit != share.limit.get() {
             self.limit = share.limit.get();

@@ -29,12 +29,12 @@ use crate::{
     startup::{OutageLine, OutageLog},
 };
 
-/// Longest wait of a request for a draw.
+/// Deadline of one draw. A request that arrives during a draw may wait for this draw and the next.
 const DRAW_DEADLINE: Duration = Duration::from_millis(50);
 /// The interval of registrations. They also detect that the store is unavailable while no request needs it.
 const REGISTRATION_INTERVAL: Duration = Duration::from_secs(2);
-/// The number of instances is the largest of this many reports. After the store has lost its data, the first reports are too
-/// small, because the instances take some seconds to register again.
+/// The number of instances is the maximum of the replies to this many registrations. After the store has lost its data,
+/// the first replies are too small, because the instances take some seconds to register again.
 const INSTANCE_REPORTS: usize = 5;
 /// Longest wait when this instance ends its registration.
 const DEREGISTRATION_DEADLINE: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
 pub(in crate::server::rate_limit) struct Sharing {
     store: Box<dyn AllowanceStore>,
     is_available: AtomicBool,
-    /// The largest number of instances in the last reports of the store. 1 before the first report.
+    /// The largest number of instances in the last replies of the store. 1 before the first reply.
     instances: AtomicU32,
     draw_failed: Notify,
     metrics: SharingMetrics,

@@ -2,9 +2,9 @@
 
 /// Draws at most `ARGV[2]` requests of the client at `KEYS[1]`, whose limit is `ARGV[1]` requests per minute.
 ///
-/// The value of a client is its use, the time of its last change, and the limit at that time. The unit of the use is a millionth of a
-/// request, times 60: the limit drains as many units per microsecond as it has requests per minute. Numbers stay below 2^53, so they
-/// are exact.
+/// The value of a client is its use, the time of its last change, and the limit at that time. One request is 60,000,000
+/// units of use. The use therefore decreases per microsecond by as many units as the limit has requests per minute.
+/// Numbers stay below 2^53, so they are exact.
 ///
 /// First the use grows by `ARGV[5]` millionths, which the instance reports. The instances report at different times, so the
 /// use may exceed the limit. It is at most twice the limit, and the excess delays later requests. `ARGV[4]` is the epoch that
