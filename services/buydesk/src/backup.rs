@@ -39,8 +39,8 @@ use crate::{
     client::{ClientError, print_line},
 };
 
-/// The exit code of `buydesk backup fetch-wal` if a file of the archive cannot be used. With this code, PostgreSQL stops. With
-/// a lower code, it would treat the failure as the end of the archive.
+/// The exit code of `buydesk backup fetch-wal` if a file of the archive cannot be used. With this code, PostgreSQL
+/// stops. A code of 1 to 125 would mean that the archive ends.
 pub const RECOVERY_MUST_STOP: u8 = 126;
 /// The exit code of `buydesk backup fetch-wal` if the archive has no such file.
 const NOT_IN_ARCHIVE: u8 = 1;
@@ -82,7 +82,7 @@ fn make_key(path: &Path, json: bool) -> anyhow::Result<()> {
     })
 }
 
-/// The header of a backup that is made now.
+/// A header with the current time.
 fn new_header(content: ContentKind, source: String, key: &BackupKey) -> Header {
     let program = env!("CARGO_PKG_VERSION").to_owned();
     Header { content, source, created_at: Timestamp::now(), program, key_id: key.id() }

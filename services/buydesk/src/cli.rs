@@ -274,12 +274,12 @@ fn plain_amount(text: &str) -> Result<FiatAmount, String> {
     plain_number(text)?.parse().map_err(|error: AmountError| error.to_string())
 }
 
-/// Parses an HTTP address. An error names `example`.
+/// Returns a parser of HTTP addresses. Its errors contain `example`.
 fn address(example: &'static str) -> impl Fn(&str) -> Result<Url, String> + Clone {
     move |text| parse_http_url(text).ok_or_else(|| format!("must be {HTTP_URL}, such as {example}"))
 }
 
-/// Parses a whole number of this range.
+/// Returns a parser of whole numbers in this range.
 fn whole_number<N>(range: RangeInclusive<N>) -> impl Fn(&str) -> Result<N, String> + Clone
 where
     N: FromStr + PartialOrd + Display + Clone,

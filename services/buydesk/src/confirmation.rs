@@ -4,8 +4,9 @@ use std::io::{IsTerminal, Write, stdin, stdout};
 
 use anyhow::ensure;
 
-/// Prints the question and reads the answer. The question cannot be asked without a terminal, or with `json`, because standard output is
-/// then only for the result. In both cases, the function fails with `refusal`, which names the option that confirms.
+/// Prints the question, and returns whether the answer is yes. Without a terminal, nobody can answer. With `json`,
+/// standard output is only for the result of the command. In both cases, the function fails with `refusal`, which names
+/// the option that confirms.
 pub fn ask(question: &str, refusal: &str, json: bool) -> anyhow::Result<bool> {
     ensure!(!json && stdin().is_terminal() && stdout().is_terminal(), "{refusal}");
     print!("{question} [y/N] ");

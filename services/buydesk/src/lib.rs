@@ -20,7 +20,7 @@ use self::{
     client::{ApiClient, ClientError, STATUS_UNAVAILABLE, VERIFICATION_INCOMPLETE, error_document},
 };
 
-/// The exit code of a command that failed.
+/// The exit code of a command that failed, unless the command has an exit code of its own.
 const FAILED: u8 = 1;
 /// The exit code if an argument is invalid. clap exits with the same code.
 const INVALID_ARGUMENT: u8 = 2;

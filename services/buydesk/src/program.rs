@@ -5,7 +5,8 @@ use std::{fmt::Display, path::Path};
 
 const NAME: &str = "buydesk";
 
-/// The program as the user typed it, such as `target/release/buydesk`. For commands that the user runs in the same terminal.
+/// The program as the user typed it, such as `target/release/buydesk`, quoted for a shell. For commands that the user
+/// runs in the same terminal.
 pub fn typed_name() -> String {
     let typed = std::env::args_os().next();
     typed.map_or_else(|| NAME.to_owned(), |typed| quote(&typed.to_string_lossy()))

@@ -22,9 +22,9 @@ struct PreparedDatabase {
     database: Database,
 }
 
-/// Opens and migrates the database of `DATABASE_URL` after the user has confirmed. Returns `None` if the user declines. `rows`
-/// names the rows to add, such as `generated users`. With `json`, standard output is only for the result, so the user confirms with
-/// `--yes`.
+/// Asks the user to confirm. Then opens and migrates the database of `DATABASE_URL`, and marks it as a database of
+/// simulated orders. Returns `None` if the user declines. `rows` names the rows to add, such as `generated users`. With
+/// `json`, standard output is only for the result, so the user confirms with `--yes`.
 async fn prepare(
     mut env: Env,
     options: &SeedOptions,

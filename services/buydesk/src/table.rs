@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, pr
 use common::text::escape_invisible_controls;
 use unicode_width::UnicodeWidthStr;
 
-/// The minimum width to which the text of a column is wrapped.
+/// Columns are wrapped only if each of them can have this width, or the width of its text if the text is narrower.
 const MIN_WRAPPED_WIDTH: usize = 16;
 /// The width that the frame adds to each column: a space on both sides and a line on the left.
 const FRAME_OF_COLUMN: usize = 3;
@@ -123,7 +123,8 @@ impl Table {
         (frame + min_content <= width).then(|| self.render(columns, Some(width)))
     }
 
-    /// The number of columns of the terminal that the widest line needs. A character may need two, such as a Chinese one, or none.
+    /// The width of the widest line in the column or its name. A Chinese character has the width 2, and a combining
+    /// character the width 0.
     fn content_width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column)).flat_map(|cell| cell.lines());
         let lines = cells.chain([self.columns[column].name]);
@@ -153,7 +154,7 @@ impl Table {
         table.to_string()
     }
 
-    /// Each row as a record. A record has one line for each column whose cell is not empty.
+    /// Each row as a record. A record has the name and the text of each column whose cell is not empty.
     fn records(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
         let record = |row: &Vec<String>| {

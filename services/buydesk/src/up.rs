@@ -64,7 +64,7 @@ pub fn check_descriptors() -> anyhow::Result<u64> {
     process::require_descriptors("buydesk up", required_descriptors(SERVICES))
 }
 
-/// Runs all services until Ctrl-C, or until a service fails. The process may open `descriptors` files.
+/// Runs all services until Ctrl-C or SIGTERM, or until a service ends. The process may open `descriptors` files.
 pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyhow::Result<()> {
     let hangup = HangupSignal::register()?;
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());

@@ -25,10 +25,10 @@ const OWNER_ONLY_FOLDER: u32 = 0o700;
 /// The end of the names of files that are being written.
 const PARTIAL: &str = ".partial";
 
-/// The number of bytes that were written to a file or read from it, and their hash.
+/// The length and the hash of the content of a file. In a backup file, the content is compressed and encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// The length of the content.
+    /// The length of the content in bytes.
     pub bytes: u64,
     /// The SHA-256 of the content, in hexadecimal digits.
     pub sha256: String,
@@ -38,7 +38,7 @@ pub struct Content {
 #[derive(Debug, Clone)]
 pub struct WrittenFile {
     pub content: Content,
-    /// The length of the file.
+    /// The length of the encrypted file.
     pub bytes: u64,
 }
 
@@ -92,7 +92,8 @@ fn write_encrypted(
     Ok(content)
 }
 
-/// Renames a file that is on disk to its final name. Fails if `target` exists.
+/// Renames a file or folder, which is on disk, to its final name. Writes the new name to disk. Fails if `target`
+/// exists.
 pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
     let name = target.display();
     renameat_with(CWD, path, CWD, target, RenameFlags::NOREPLACE).map_err(|error| match io::Error::from(error) {
@@ -104,7 +105,7 @@ pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
     synchronized.with_context(|| format!("the folder {} cannot be written to disk", folder.display()))
 }
 
-/// Creates a folder and its parents, with permissions for the user of the process only.
+/// Creates a folder and its parents if they do not exist. Only the user of the process has access to the new folders.
 pub fn create_folder(folder: &Path) -> anyhow::Result<()> {
     let created = DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder);
     created.with_context(|| format!("the folder {} cannot be created", folder.display()))
@@ -143,8 +144,9 @@ impl<'a> BackupFile<'a> {
         &self.preamble.header
     }
 
-    /// Passes the content to `read_content`, and then checks that no bytes follow the content in the file. Returns the result
-    /// of `read_content`.
+    /// Decrypts the file and passes the content to `read_content`. Then reads the rest of the content, and checks that
+    /// no bytes follow it in the file. Returns the result of `read_content`, and the length and the hash of the whole
+    /// content.
     pub fn read<T>(
         self,
         key: &BackupKey,
@@ -170,13 +172,13 @@ impl<'a> BackupFile<'a> {
         Ok((output, content))
     }
 
-    /// Reads and checks the whole file.
+    /// Decrypts and checks the whole file.
     pub fn read_all(self, key: &BackupKey) -> anyhow::Result<Content> {
         self.read(key, |_| Ok(())).map(|((), content)| content)
     }
 }
 
-/// The content of a file that is not encrypted.
+/// The length and the hash of a file that is not encrypted.
 pub fn measure(file: File) -> io::Result<Content> {
     let mut measured = Measured::new(file);
     io::copy(&mut measured, &mut io::sink())?;

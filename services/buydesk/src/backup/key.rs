@@ -28,7 +28,9 @@ const OWNER_ONLY: u32 = 0o600;
 const OTHERS: u32 = 0o007;
 /// Maximum length of a key file.
 const MAX_FILE_BYTES: u64 = 1024;
+/// The parameter `info` of HKDF for the key of a file.
 const FILE_KEY: &[u8] = b"buydesk backup: key of a file";
+/// The parameter `info` of HKDF for the id of a key.
 const KEY_ID: &[u8] = b"buydesk backup: id of a key";
 const KEY_ID_BYTES: usize = 8;
 

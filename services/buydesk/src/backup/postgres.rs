@@ -56,7 +56,7 @@ pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result
 pub enum LogSource {
     /// Only the part in the base backup.
     Backup,
-    /// The archive in this folder.
+    /// The archive in this folder, up to the time `until` if there is one. `key_file` decrypts the archive.
     Archive { folder: PathBuf, key_file: PathBuf, until: Option<Timestamp> },
 }
 
@@ -111,7 +111,7 @@ pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKe
     Ok(Restored { summary, journal, server: Some(server) })
 }
 
-/// Checks the archive of the log before the backup is unpacked.
+/// Checks, before the backup is unpacked, that the archive exists and that the requested time is later than the backup.
 fn check_log(backup: &Path, log: &LogSource) -> anyhow::Result<()> {
     let LogSource::Archive { folder, until, .. } = log else { return Ok(()) };
     ensure!(

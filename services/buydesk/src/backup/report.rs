@@ -104,7 +104,7 @@ impl CheckReport<'_> {
 pub struct Restored {
     pub summary: DatabaseSummary,
     pub journal: JournalCheck,
-    /// Further text about a restored PostgreSQL server.
+    /// `None` for SQLite.
     pub server: Option<RestoredServer>,
 }
 

@@ -11,7 +11,7 @@ use super::key::BackupKey;
 use crate::cli::KeyFileOption;
 
 const DEFAULT_FOLDER: &str = "database/backups";
-/// The folder of the archive in the folder of backups.
+/// The folder of the archive in the folder of backups, if `BACKUP_WAL_DIR` is not set.
 const WAL_FOLDER: &str = "wal";
 
 /// The settings of `buydesk backup` and `buydesk restore`.
@@ -54,7 +54,7 @@ pub fn key_and_archive(
     Ok((read_key(env, key)?, folder))
 }
 
-/// The setting `BACKUP_WAL_DIR`.
+/// The setting `BACKUP_WAL_DIR`, or its default.
 pub fn archive_folder(env: &mut Env) -> PathBuf {
     match env.text("BACKUP_WAL_DIR") {
         Some(folder) => folder.into(),
@@ -66,7 +66,7 @@ fn backup_folder(env: &mut Env) -> PathBuf {
     Path::new(env.text("BACKUP_DIR").unwrap_or(DEFAULT_FOLDER)).to_owned()
 }
 
-/// The path of the key file. Adds an error if there is none.
+/// The path of the key file. Adds an error to `env` if neither the option nor the setting contains it.
 fn key_path(env: &mut Env, KeyFileOption { key_file }: KeyFileOption) -> PathBuf {
     key_file.or_else(|| env.text("BACKUP_KEY_FILE").map(PathBuf::from)).unwrap_or_else(|| {
         let rule = "it must be the path of a key file, which `buydesk backup key FILE` makes; --key-file replaces it";

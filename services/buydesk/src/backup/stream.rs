@@ -1,9 +1,9 @@
 //! Encryption of a stream of any length in chunks, with the construction STREAM of Hoang, Reyhanitabar, Rogaway and Vizár (2015), which
 //! age and Tink use too.
 //!
-//! Each chunk is encrypted and authenticated by ChaCha20-Poly1305. Its nonce contains its position, and whether it is the last chunk.
-//! Decryption therefore fails if a chunk was changed, moved, added or removed, and if the file was truncated. The key is used
-//! for one file only, so no nonce occurs twice.
+//! Each chunk is encrypted and authenticated by ChaCha20-Poly1305. Its nonce contains its position, and whether it is
+//! the last chunk. Decryption therefore fails if a chunk was changed, moved, added or removed, and if the file was
+//! truncated. Each key is used for one file only, so no nonce is used twice with the same key.
 
 use std::{
     fmt, io,
@@ -21,9 +21,10 @@ const SEALED_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 /// Why a chunk does not decrypt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// The bytes of a chunk, or the bytes before the first chunk, have changed.
+    /// A chunk does not decrypt. The chunk or the bytes before the first chunk were changed, the file was cut off or
+    /// extended within the chunk, or the key is another key.
     Changed { chunk: u64 },
-    /// The file ends before its last chunk.
+    /// The file ends before its last chunk, after this number of chunks.
     CutOff { chunks: u64 },
     /// Bytes follow the last chunk.
     Extended,
@@ -48,7 +49,7 @@ enum Position {
     Last,
 }
 
-/// The nonce of a chunk: 11 bytes with its number, and one byte that is 1 for the last chunk.
+/// The nonce of a chunk: 11 bytes with its number, and one byte that is 1 for the last chunk and 0 for other chunks.
 fn nonce_of(chunk: u64, position: Position) -> Nonce {
     let mut nonce = [0; NONCE_LEN];
     nonce[NONCE_LEN - 9..NONCE_LEN - 1].copy_from_slice(&chunk.to_be_bytes());
@@ -65,8 +66,8 @@ pub struct SealingWriter<W> {
     /// At most one chunk. A full chunk stays here until further bytes show that it is not the last chunk.
     pending: Vec<u8>,
     chunk: u64,
-    /// Whether a write has failed. After a failure, nothing is written: when the compressing writer is dropped, it tries to
-    /// write again.
+    /// Whether a write has failed. Then every further write fails too, because the compressing writer tries to write
+    /// again when it is dropped.
     has_failed: bool,
 }
 
@@ -154,7 +155,7 @@ impl<R: Read> OpeningReader<R> {
         Ok(())
     }
 
-    /// The content of a chunk. `None` if it is not the chunk of this number and position.
+    /// Decrypts the chunk number `self.chunk`. `None` if `sealed` is not this chunk at this position.
     fn open(&self, sealed: &[u8], position: Position) -> Option<Vec<u8>> {
         let mut opened = sealed.to_vec();
         let nonce = nonce_of(self.chunk, position);
@@ -176,7 +177,7 @@ impl<R: Read> Read for OpeningReader<R> {
     }
 }
 
-/// Reads one encrypted chunk. It is shorter only at the end.
+/// Reads one encrypted chunk. A chunk of less than [`SEALED_BYTES`] is the end of the file, which may be cut off.
 fn read_chunk(inner: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut chunk = Vec::with_capacity(SEALED_BYTES);
     inner.take(SEALED_BYTES as u64).read_to_end(&mut chunk)?;

@@ -66,7 +66,7 @@ pub fn fetch(name: &str, path: &Path, folder: &Path, key: &BackupKey) -> anyhow:
     Ok(true)
 }
 
-/// The content of a file that is not encrypted.
+/// The length and the hash of a file that is not encrypted.
 fn content_of(path: &Path) -> anyhow::Result<Content> {
     let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(file::measure(file)?)

@@ -101,7 +101,7 @@ pub struct WalletLoadArgs {
 pub enum CheckScope {
     /// All changes.
     All,
-    /// 1000 changes.
+    /// At most 1000 changes.
     Sample,
     /// No change.
     None,
@@ -172,7 +172,7 @@ fn parse_report_file(text: &str) -> Result<ReportFile, String> {
     Ok(ReportFile { path, format })
 }
 
-/// The longest duration. A day is more than any useful load.
+/// Maximum of each duration. A day is more than any useful load.
 const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// Parses a whole number with a unit: `ms`, `s`, `m` or `h`.

@@ -113,7 +113,7 @@ pub struct AddSilenceArgs {
     pub health_check: HealthCheckArgs,
 }
 
-/// Parses a duration with a unit, of at most [`MAX_SILENCE`].
+/// Parses a duration with a unit, from one second to [`MAX_SILENCE`].
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let unit = match text.chars().last() {
         Some('s') => 1,

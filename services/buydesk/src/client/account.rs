@@ -8,7 +8,7 @@ use super::error::ClientError;
 const ACCOUNT_VARIABLES: [&str; 2] = ["USER", "LOGNAME"];
 const ACCOUNTS: &str = "/etc/passwd";
 
-/// The name of the option `--by`. Without the option, the name of the account on this machine.
+/// The value of the option `--by`. Without the option, the name of the account on this machine.
 pub fn name_or_account(by: Option<String>) -> Result<String, ClientError> {
     let account = || {
         let variables = ACCOUNT_VARIABLES.map(|name| std::env::var(name).ok());
@@ -23,8 +23,8 @@ pub fn name_or_account(by: Option<String>) -> Result<String, ClientError> {
     })
 }
 
-/// The first variable that is not empty. Without one, the name of this user id in `accounts`, the text of [`ACCOUNTS`] (see
-/// `man 5 passwd`).
+/// The first of `variables` that is not blank. If there is none, the name of the account with this user id. `accounts`
+/// is the text of [`ACCOUNTS`] (see `man 5 passwd`).
 fn account_name(variables: [Option<String>; 2], user_id: u32, accounts: &str) -> Option<String> {
     let of_id = || {
         accounts.lines().find_map(|line| {

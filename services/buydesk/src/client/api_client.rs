@@ -41,7 +41,8 @@ pub struct ApiClient {
     http: reqwest::Client,
     pub endpoints: Endpoints,
     credentials: Credentials,
-    /// The program with the option `--server`, if the user set it: the beginning of a command for the same platform.
+    /// The beginning of a command for the same platform: the program, and the option `--server` if the user set this
+    /// option.
     program: String,
 }
 
@@ -64,7 +65,7 @@ pub struct ServiceResponse {
     change: Option<ConfirmedChange>,
 }
 
-/// A change that was probably made, although its confirmation may be unreadable.
+/// A change that a successful response confirms. If the response cannot be parsed, the outcome is `unknown`.
 struct ConfirmedChange {
     key: IdempotencyKey,
     unknown: UnknownChange,
@@ -76,9 +77,10 @@ enum RequestError {
     Problem { effect: Effect, error: ClientError },
     /// There was no connection, so nothing was sent.
     NotSent(ClientError),
-    /// Another server answered, which is not the service and did not send the request on to it.
+    /// A server that is not the service responded, and did not forward the request to the service.
     OtherServer(ClientError),
-    /// There is no response, or a response that is no problem document. It is unknown whether the service handled the request.
+    /// There is no response, or a response that a proxy may have replaced. It is unknown whether the service handled
+    /// the request.
     NoResponse(ClientError),
 }
 
@@ -146,8 +148,8 @@ impl ApiClient {
         format!("{} {arguments}", self.program)
     }
 
-    /// The command that shows the health of the same platform. It names the address of health-check unless all addresses are
-    /// the defaults, because another platform may run at the default port.
+    /// The command that shows the health of the same platform. It names the address of health-check unless this
+    /// address and the public address are the defaults, because another platform may run at the default port.
     fn health_command(&self) -> String {
         let Endpoints { health_check, are_default, .. } = &self.endpoints;
         let address = (!are_default).then(|| health_check.address());
@@ -195,7 +197,7 @@ impl ApiClient {
         self.send(self.http.delete(endpoint.url(path)?), endpoint).await
     }
 
-    /// Whether requests of customers carry the token of operators.
+    /// Whether requests to the services for customers contain the operator token.
     pub fn acts_as_operator(&self) -> bool {
         matches!(self.credentials.of(Audience::Customers), Some(Credential::OperatorToken(_)))
     }
@@ -264,8 +266,9 @@ async fn receive(request: RequestBuilder, endpoint: &Endpoint) -> Result<RawResp
     Ok(RawResponse { status, retry_after: retry_after.map(Duration::from_secs), replayed, body })
 }
 
-/// Whether a server with this status, and without a problem document, has certainly not sent the request on: it redirects the
-/// request or refuses it. A service of Buydesk sends a problem document with such a status.
+/// Whether a response with this status and without a problem document proves that no service handled the request: a
+/// server in front of the services redirected or refused it. The services send a problem document with such a status.
+/// 408 proves nothing, because a proxy may have forwarded the request before its timeout.
 fn is_final(status: StatusCode) -> bool {
     (status.is_redirection() || status.is_client_error()) && status != StatusCode::REQUEST_TIMEOUT
 }
@@ -314,8 +317,9 @@ impl ServiceResponse {
         print_line(String::from_utf8_lossy(&self.body).trim_end())
     }
 
-    /// Prints the JSON of the response unchanged if `json` is set. Otherwise prints the text that `render` returns for it. A change
-    /// succeeds only if its confirmation can be read, with `json` too.
+    /// Prints the JSON of the response unchanged if `json` is set. Otherwise prints the text that `render` returns for
+    /// it. The response to a change is parsed even with `json`: if it cannot be parsed, the outcome of the change is
+    /// unknown.
     pub fn print<T: DeserializeOwned>(&self, json: bool, render: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         if json && self.change.is_none() {
             return self.print_json();

@@ -34,11 +34,12 @@ impl ChangeKey {
 pub(super) struct OutcomeTexts {
     /// States that the change was certainly not made, such as `No order was placed`, without a full stop.
     pub(super) not_made: &'static str,
-    /// A request of this command may have made the change.
+    /// States that a request of this command may have made the change.
     pub(super) unknown: &'static str,
-    /// No request of this command made the change, but an earlier request with the same key may have made it.
+    /// States that no request of this command made the change, but that an earlier request with the same key may have
+    /// made it.
     pub(super) unknown_earlier: &'static str,
-    /// Requests with the same key make the change once.
+    /// States that requests with the same key make the change only once.
     pub(super) only_once: &'static str,
 }
 
@@ -52,7 +53,7 @@ pub(super) struct FailedAttempt {
 /// The conclusion from all attempts.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The service refused the change, and this error states why.
+    /// The service refused the change, or another server responded. This error states why.
     Refused(ClientError),
     /// The change was not made. The service reported that at least one request had no effect, and the other requests were not sent.
     NoEffect(ClientError),

@@ -20,9 +20,9 @@ const SERVER: &str = "BUYDESK_URL";
 pub enum Audience {
     /// Everybody, without credentials.
     Everybody,
-    /// Users and operators. An API key is preferred.
+    /// Users, operators, and clients without credentials. An API key takes precedence over the operator token.
     Customers,
-    /// Operators, and users who read their own data. The token of operators is preferred.
+    /// Operators, and users who read their own data. The operator token takes precedence over an API key.
     UserManagers,
     /// Operators. Only their token is sent. health-check also responds without it, but then shows no reasons unless it listens on
     /// loopback.

@@ -29,11 +29,11 @@ const RETRY_AFTER: &str = "retry_after_secs";
 /// The effect of a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The service refused the request and stated why. The request is not sent again. Errors without a request have this value
-    /// too.
+    /// The service refused the request, or another server responded, so the request is not sent again. Errors without a
+    /// request have this value too.
     Refused,
-    /// The request had no effect. If it was a request for an order, the service did not look up its key, so an earlier request may
-    /// have placed the order.
+    /// The request had no effect. If it had an idempotency key, the service did not look up the key, so an earlier
+    /// request may have made the change.
     None,
     /// The request was not sent, because there was no connection.
     NotSent,
@@ -48,7 +48,7 @@ pub struct ClientError {
     message: String,
     /// What the user can do.
     next_step: Option<String>,
-    /// A sentence that denies the effect of the request, after the message.
+    /// A sentence that denies the effect of the request. It is shown after the message.
     denial: Option<String>,
     /// The JSON document of the error. If a service sent a problem document, it is this document with further members.
     document: Map<String, Value>,
@@ -99,7 +99,7 @@ impl ClientError {
         Self { effect, ..self }
     }
 
-    /// The code of the problem. `None` if the client itself found the error.
+    /// The code of the error. `None` if it is not one of the codes of problems, such as `no_response`.
     pub fn code(&self) -> Option<Code> {
         self.document.get("code").and_then(Value::as_str).and_then(Code::from_text)
     }
@@ -190,8 +190,9 @@ impl ClientError {
         self
     }
 
-    /// The error of a change whose requests had no effect. `self` is the problem in which the service reported this. `not_made`
-    /// names the change, such as `No order was placed`. `health_hint` names the command that shows more.
+    /// The error of a change whose requests had no effect. `self` is the problem in which the service reported this.
+    /// `not_made` names the change, such as `No order was placed`, and `reason` states why. `health_hint` names the
+    /// command that shows more.
     #[must_use]
     pub fn into_denial(self, not_made: &str, reason: &str, health_hint: &str) -> Self {
         let code = Code::UpstreamUnavailable;
@@ -207,8 +208,8 @@ impl ClientError {
         Self { message, next_step: Some(next_step), denial: None, document, effect: Effect::None }
     }
 
-    /// The error of a change that may have been made. `self` is the error of a failed attempt. `key` is the idempotency key of the
-    /// change.
+    /// The error of a change that may have been made. `self` is the error of an attempt, or of a confirmation that
+    /// cannot be read. `key` is the idempotency key of the change.
     #[must_use]
     pub fn with_unknown_change(
         self,
@@ -282,8 +283,8 @@ fn request_note(document: &Map<String, Value>) -> String {
 /// Adds the option to one element of `errors`. Returns the error as a sentence, such as `--amount must be greater than 0`.
 fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<String> {
     let (field, message) = (error["field"].as_str()?, error["message"].as_str()?);
-    // `metadata.cart` is the part `cart` of the field `metadata`. `scopes[1]` is the second value of the option `--scopes`, whose
-    // message contains the value.
+    // `metadata.cart` is the part `cart` of the field `metadata`. `scopes[1]` is the second value of the option
+    // `--scopes`. The message contains this value, so the index is omitted.
     let (name, part) = field.split_once('.').map_or((field, None), |(name, part)| (name, Some(part)));
     let name = name.split_once('[').map_or(name, |(list, _)| list);
     let option = options.iter().find(|option| option.field == name).map(|option| option.option);
@@ -318,7 +319,7 @@ pub fn of_change<T>(result: anyhow::Result<T>, change: UnknownChange) -> anyhow:
     map_client_error(result, |error| error.of_change(change))
 }
 
-/// Adds what the user can do about a problem that states nothing about it. `advice` returns it for the code of the problem.
+/// Adds the next step that `advice` returns for the code of the error, unless the error already has a next step.
 pub fn with_advice<T>(result: anyhow::Result<T>, advice: impl FnOnce(Code) -> Option<String>) -> anyhow::Result<T> {
     map_client_error(result, |error| {
         let next_step = error.code().and_then(advice);

@@ -98,8 +98,8 @@ async fn list_keys(client: &ApiClient, user: Option<&UserReference>, json: bool)
     })
 }
 
-/// The state of the user for a table. Active if the user cannot be read, so that the table still shows the keys. JSON does not
-/// contain the state.
+/// The state of the user for a table. It is active if the user cannot be read, so that the table still shows the keys.
+/// With `json`, the user is not read, because JSON does not contain the state.
 async fn shown_state(client: &ApiClient, user: UserId, json: bool) -> UserState {
     if json {
         return UserState::Active;

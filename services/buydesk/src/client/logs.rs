@@ -14,7 +14,7 @@ use super::{
 };
 use crate::cli::LogsArgs;
 
-/// The interval at which `--follow` requests new reports.
+/// The pause before `--follow` requests new reports again.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// The options of `buydesk logs`.
 const OPTIONS: &[FieldOption] = &[
@@ -43,7 +43,7 @@ struct FetchedReports {
     newest: Option<u64>,
 }
 
-/// Runs `buydesk logs`. Without `--follow`, ends after the latest reports.
+/// Runs `buydesk logs`. Without `--follow`, returns after the latest reports.
 pub async fn show_logs(client: &ApiClient, args: &LogsArgs, json: bool) -> anyhow::Result<()> {
     let limit = usize::try_from(args.limit)?;
     let FetchedReports { reports, newest } =
@@ -126,7 +126,7 @@ fn line(report: &StoredReport, json: bool) -> String {
     if json { serde_json::to_string(report).unwrap_or_default() } else { text_line(report) }
 }
 
-/// A report on one line: the time, the level, the service, the message and the fields.
+/// A report on one line: the time, the level, the service, the message, the request id and the fields.
 fn text_line(report: &StoredReport) -> String {
     let StoredReport { received_at, level, service, status, data, .. } = report;
     let mut fields = Vec::new();

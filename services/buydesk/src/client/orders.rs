@@ -111,7 +111,7 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
     })
 }
 
-/// What the user can do if a quote cannot be taken.
+/// The advice if a quote does not exist or can no longer be taken.
 pub(super) fn advice_to_create_quote(client: &ApiClient) -> String {
     format!("`{}` creates another quote.", client.command("quote create"))
 }

@@ -1,7 +1,7 @@
 //! `buydesk price`: prints the price of bitcoin in each currency, and whether orders are accepted at this price.
 //!
-//! The readiness of create-order contains the prices that orders use. rates reports the agreed prices with their sources.
-//! create-order forwards these requests to rates.
+//! The readiness of create-order contains the prices that orders use. rates reports the agreed prices with their
+//! sources. Requests to rates are sent to create-order, which forwards them, unless `RATES_URL` is set.
 
 use common::{
     api::{
@@ -57,12 +57,13 @@ struct ListedPrice {
     /// The pairs from whose prices the price is computed. Empty for a price that is not computed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     legs: Vec<CurrencyPair>,
-    /// The day for which the official rates among them are published.
+    /// The day for which the official rates among the legs are published.
     #[serde(skip_serializing_if = "Option::is_none")]
     official_day: Option<Day>,
     /// Whether orders in this currency are accepted.
     orders_accepted: bool,
-    /// Why orders in this currency are not accepted. Absent if the cause concerns all currencies.
+    /// Why orders have no price in this currency. Absent if they have one. They may still be refused for the reason of
+    /// the whole list.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -90,7 +91,7 @@ pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     if json { print_line(&serde_json::to_string(&list)?) } else { print_line(&price_table(&list)) }
 }
 
-/// States since when and why there is no price, as far as create-order knows.
+/// States that there is no price, and the reason if the readiness of create-order contains one.
 fn no_price_message(readiness: &Readiness) -> String {
     let part = readiness.parts.iter().find(|part| part.name == ORDER_PRICE);
     match part.and_then(|part| part.detail.as_ref()) {
@@ -159,7 +160,8 @@ impl From<OrderPriceStatus> for ShownPrice {
 }
 
 impl ShownPrice {
-    /// Until when orders use the price if no newer one is agreed. If orders refuse the price, until when it is shown.
+    /// The time until which orders use the price if no newer price is agreed. If orders refuse the price, the time
+    /// until which it is prolonged, or its expiry.
     fn valid_until(self) -> Option<Timestamp> {
         self.usable_until.or(self.prolongable_until).or(self.expires_at)
     }
@@ -238,7 +240,7 @@ fn refusals(list: &PriceList) -> String {
     lines.collect::<Vec<_>>().concat()
 }
 
-/// The exchanges, and the pairs from whose prices a computed price comes.
+/// The exchanges, and the pairs from whose prices the price is computed.
 fn price_sources(price: &ListedPrice) -> String {
     let legs = (!price.legs.is_empty()).then(|| computed_from(&price.legs, price.official_day));
     let sources = (!price.sources.is_empty()).then(|| price.sources.join(", "));

@@ -77,12 +77,12 @@ impl ScriptedService {
         Self { address, requests }
     }
 
-    /// The requests so far, each with its head and its body.
+    /// The requests so far, except those for `/readyz`, each with its head and its body.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// A client whose commands for wallets and orders go to this service.
+    /// A client that sends the requests of commands for wallets and orders to this service.
     pub fn client(&self, settings: &[(&str, &str)]) -> ApiClient {
         let settings = settings.iter().copied().chain([("BIND_HOST", "127.0.0.1"), ("WALLETS_URL", &self.address)]);
         let settings = settings.chain([("BUYDESK_URL", self.address.as_str())]);

@@ -115,7 +115,8 @@ async fn operate(client: &ApiClient, operation_type: &str, args: OperationArgs, 
     response.print(json, |operation: &Operation| format!("{}\n{note}", render::new_operation(operation, currency)))
 }
 
-/// The currency of a wallet, for the text about an operation, which does not contain it. `None` if the wallet cannot be read.
+/// The currency of a wallet, for the text about an operation, because an operation does not contain its currency.
+/// `None` if the wallet cannot be read.
 async fn currency_of(client: &ApiClient, wallet: WalletId) -> Option<Currency> {
     let found = client.get(&client.endpoints.wallets, &path_of(wallet)).await.ok()?;
     Some(found.parse::<Wallet>().ok()?.currency)
@@ -134,7 +135,7 @@ async fn transfer(client: &ApiClient, args: TransferArgs, json: bool) -> anyhow:
 struct Movement<'a, B> {
     path: &'a str,
     body: B,
-    /// The wallet of the caller.
+    /// The wallet of the deposit or the withdrawal, or the paying wallet of the transfer.
     wallet: WalletId,
     key: ChangeKey,
 }

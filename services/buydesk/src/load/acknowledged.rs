@@ -20,15 +20,15 @@ use crate::{
     client::{ApiClient, ClientError, Endpoint},
 };
 
-/// Number of changes in a sample.
+/// Maximum number of changes in a sample.
 const SAMPLE: usize = 1000;
 /// Maximum number of acknowledged requests that the check sends again with their keys.
 const REPEATED: usize = 20;
-/// Maximum number of attempts to send a request whose outcome is unknown or that exceeds a rate limit.
+/// Maximum number of attempts of one request of the check: of a change that is sent again, or of a read.
 const MAX_ATTEMPTS: u32 = 10;
-/// The pause before the next attempt.
+/// The pause before the next attempt. Before the next attempt of a read, it is the minimum.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// Maximum pause before a read that exceeds a rate limit is sent again.
+/// Maximum pause before the next attempt of a read.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// A request and its idempotency key.
@@ -74,7 +74,8 @@ impl SharedOutcomes {
         created.map(drop)
     }
 
-    /// Takes the outcomes after the load, resolves the unknown ones, and checks that each key has its own change.
+    /// Takes the outcomes after the load, and resolves the unknown outcomes. Then checks that each key has its own
+    /// change, and that some repeated requests return their changes.
     pub async fn resolve_and_check<'a>(
         &self,
         transport: &Transport,
@@ -112,7 +113,8 @@ impl Outcomes {
         self.acknowledged().step_by(step).collect()
     }
 
-    /// Sends each request whose outcome is unknown again with its key, until its outcome is known.
+    /// Sends each request whose outcome is unknown again with its key, until its outcome is known or all attempts are
+    /// used.
     async fn resolve<'a>(&mut self, transport: &Transport, request: impl Fn(u64) -> KeyedRequest<'a>) {
         for number in std::mem::take(&mut self.unknown) {
             let KeyedRequest { request, key } = request(number);

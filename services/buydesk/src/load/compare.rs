@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{client::ClientError, table::Table};
 
-/// In 1 of 100 comparisons of equal long loads, the means differ by more than this number of standard errors.
+/// In about 1 of 100 comparisons of equal long loads, the means differ by more than this number of standard errors.
 const CRITICAL_STANDARD_ERRORS: f64 = 2.6;
 /// Loads with fewer seconds cannot be compared.
 const MIN_SECONDS: usize = 5;
@@ -25,7 +25,7 @@ const MIN_SECONDS: usize = 5;
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Comparison {
     pub measures: Vec<Measure>,
-    /// Reasons why the results may not be comparable: different plans, or an interrupted load.
+    /// Reasons why the results may not be comparable: different kinds or models of load, or an interrupted load.
     pub warnings: Vec<String>,
 }
 
@@ -33,6 +33,7 @@ pub struct Comparison {
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Measure {
     pub name: &'static str,
+    /// The value in the first report: a number per second, a latency in microseconds, or a number.
     pub a: f64,
     pub b: f64,
     /// `b / a`. Absent if `a` is zero.
@@ -50,7 +51,7 @@ pub enum Difference {
     Lower,
     /// The value of B is significantly higher.
     Higher,
-    /// One of the loads has too few seconds.
+    /// At least one of the loads has too few seconds.
     TooShort,
 }
 

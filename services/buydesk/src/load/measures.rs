@@ -40,7 +40,7 @@ pub struct Schedule {
     pub max_lateness_us: u64,
     /// Requests that were due while the maximum number of requests was in flight.
     pub waited_for_slot: u64,
-    /// Requests that were due but not sent before the end.
+    /// Planned requests that were not sent before the load ended or was interrupted.
     pub not_sent: u64,
 }
 

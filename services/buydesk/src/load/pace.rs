@@ -56,7 +56,7 @@ impl<W> Clone for Run<W> {
 }
 
 impl<W: Workload> Run<W> {
-    /// Sends a request that began at this time, and records its response.
+    /// Sends a request and records its response. The latency counts from `began`.
     async fn send(&self, number: u64, began: Instant) {
         self.recorder.count_sent();
         let result = self.workload.send(number).await;
@@ -64,7 +64,7 @@ impl<W: Workload> Run<W> {
         self.recorder.record(Sample { operation, began, ended: Instant::now(), result });
     }
 
-    /// Sends requests until the period ends, and waits for all responses.
+    /// Sends requests until the period ends or the load is stopped, and waits for all responses.
     pub async fn send_closed(self, connections: u32) {
         let next = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
@@ -80,7 +80,7 @@ impl<W: Workload> Run<W> {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Sends each request when it is due, until the period ends, and waits for all responses.
+    /// Sends each request when it is due, until the period ends or the load is stopped, and waits for all responses.
     pub async fn send_open(self, rate_per_second: u32, max_in_flight: u32, timer: &Timer) -> Schedule {
         let permits = Arc::new(Semaphore::new(usize::try_from(max_in_flight).unwrap_or(Semaphore::MAX_PERMITS)));
         let Period { start, end } = self.period;
@@ -104,7 +104,7 @@ impl<W: Workload> Run<W> {
             } else {
                 permits.clone().try_acquire_owned().ok()
             };
-            // No permit became free before the end.
+            // The load was stopped, or no permit became free before the end.
             let Some(permit) = permit else { break };
             let lateness = Instant::now().duration_since(due);
             schedule.sent += 1;

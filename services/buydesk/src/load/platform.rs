@@ -12,20 +12,21 @@ use crate::{
     confirmation,
 };
 
-/// Connections of the closed model, without `--allow-more`.
+/// Maximum number of connections of the closed model without `--allow-more`.
 const MAX_CONNECTIONS: u32 = 256;
-/// Requests per second of the open model, without `--allow-more`.
+/// Maximum number of requests per second of the open model without `--allow-more`.
 const MAX_RATE: u32 = 5000;
-/// Requests in flight of the open model, without `--allow-more`.
+/// Upper limit of the option `--max-in-flight` without `--allow-more`.
 const MAX_IN_FLIGHT: u32 = 1024;
-/// The duration and the warm-up together, without `--allow-more`.
+/// Maximum of the duration and the warm-up together without `--allow-more`.
 const MAX_DURATION: Duration = Duration::from_secs(15 * 60);
 /// The connections of the closed model if no option sets them.
 const DEFAULT_CONNECTIONS: u32 = 16;
 /// The currencies whose price shows whether prices are simulated.
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "GBP"];
 
-/// The model that the options select. Fails if the load exceeds a maximum without `--allow-more`.
+/// The model that the options select. Fails if the duration is zero, or if the load exceeds a maximum without
+/// `--allow-more`.
 pub fn model_of(options: &LoadOptions) -> Result<Model, ClientError> {
     let LoadOptions { connections, rate, max_in_flight, duration, warm_up, allow_more, .. } = *options;
     let model = match rate {
@@ -91,7 +92,7 @@ pub async fn permit(
     json: bool,
 ) -> anyhow::Result<Option<Permitted>> {
     let server = &client.endpoints.server;
-    // Only services of the public address show whether prices are simulated, so the answer holds for no other host.
+    // The public address shows whether prices are simulated. This is not evidence about a service on another host.
     let has_same_host = have_same_host(server, endpoint);
     let simulated = if has_same_host { is_simulated(client).await } else { None };
     if simulated == Some(true) || options.yes {
@@ -111,7 +112,7 @@ pub async fn permit(
     Ok(confirmed.then_some(Permitted { simulated }))
 }
 
-/// Whether both services have the same host.
+/// Whether both services have the same host. All names and addresses of loopback are one host.
 fn have_same_host(first: &Endpoint, second: &Endpoint) -> bool {
     let host = |endpoint: &Endpoint| {
         let host = Url::parse(endpoint.address()).ok()?.host_str()?.to_owned();

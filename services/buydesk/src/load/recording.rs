@@ -96,7 +96,7 @@ impl Recorder {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Records a request that has ended.
+    /// Records the outcome of a request that was counted as in flight.
     pub fn record(&self, sample: Sample) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.lock().record(sample);

@@ -29,9 +29,10 @@ pub struct LoadReport {
     pub started_at: Timestamp,
     /// Whether the user ended the load early.
     pub interrupted: bool,
-    /// From the end of the warm-up to the last response.
+    /// The time from the end of the warm-up to the last response. Unless the load was interrupted, it is at least the
+    /// planned duration.
     pub elapsed_ms: u64,
-    /// The measured responses, also the unexpected ones.
+    /// The measured responses, including unexpected responses and requests without a response.
     pub responses: u64,
     /// The measured responses that were not expected, and requests without a response.
     pub failed: u64,
@@ -197,7 +198,7 @@ impl LoadReport {
         html::document(self)
     }
 
-    /// Whether a response was unexpected, or the check found a violation.
+    /// Whether a response was unexpected, or the check found a violation or left an outcome unknown.
     pub fn has_failed(&self) -> bool {
         !self.failures.is_empty() || self.check.as_ref().is_some_and(Check::has_failed)
     }

@@ -28,12 +28,12 @@ pub struct Reply {
     pub replayed: bool,
 }
 
-/// A request without its key.
+/// A request without an idempotency key.
 #[derive(Debug)]
 pub struct PreparedRequest(Request);
 
 impl Transport {
-    /// A client that keeps this number of connections open.
+    /// A client that keeps up to this number of idle connections open, or more if the default is higher.
     pub fn new(connections: usize, timeout: Duration, credential: Option<&Secret>) -> anyhow::Result<Self> {
         let bearer = |secret: &Secret| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose()))?;

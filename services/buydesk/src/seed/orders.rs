@@ -71,7 +71,8 @@ pub async fn seed_orders(env: Env, options: &SeedOptions, json: bool) -> anyhow:
     Ok(())
 }
 
-/// The order with this number. Its currency and amount depend only on the number.
+/// The command that places the order with this number. The currency and the amount of the order depend only on the
+/// number.
 fn place_command(number: u64) -> anyhow::Result<Command> {
     let (currency, rate) = RATES[usize::try_from(number % 3)?];
     let amount = FiatAmount::from_ten_thousandths(i64::try_from((number % MAX_HUNDREDTHS + 1) * 100)?)?;

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::programs::{find_base_backup, read_messages};
 
-/// The copy contains the part of the write-ahead log that makes it consistent. The server flushes its memory at once, and does not wait for
-/// its next checkpoint.
+/// The copy contains the part of the write-ahead log that makes it consistent. The server makes the checkpoint at the
+/// start of the backup as fast as it can, and does not spread it over time.
 const ARGUMENTS: [&str; 6] =
     ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=buydesk"];
 /// The parameters of a URL, without hyphens, and the variables of libpq with the same meaning.
@@ -67,8 +67,8 @@ impl BaseBackup {
     }
 }
 
-/// The environment variables of libpq for a URL. Other users of the machine do not see them. They could see the arguments of
-/// the program.
+/// The environment variables of libpq for a URL. Other users of the machine can see the arguments of a program, but not
+/// its environment variables.
 fn connection_variables(url: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
     // The error must not show the URL, which may contain a password.
     let url = Url::parse(url).map_err(|error| anyhow!("DATABASE_URL cannot be parsed: {error}"))?;
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_have_every_part_of_the_url() {
+    fn variables_have_the_host_the_credentials_and_the_parameters_of_the_url() {
         let variables = connection_variables(
             "postgres://ada:p%40s+s@db.example:6432/orders?ssl-mode=verify-full&hostaddr=10.0.0.7",
         )

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-/// The folders of one major version, besides those in PATH.
+/// The folders in which packages install one major version, which replaces `{}`.
 const VERSION_FOLDERS: [&str; 2] = ["/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin"];
 
 /// The programs of a server.
@@ -67,7 +67,8 @@ fn major_version_of(program: &Path) -> anyhow::Result<i32> {
         .with_context(|| format!("{} --version printed {text:?}, which is no version", program.display()))
 }
 
-/// Reads the messages of a program in a thread, so that the program does not wait while its other pipe is used.
+/// Reads the messages of a program in a thread. A full pipe of messages would block the program while this process uses
+/// its other pipe.
 pub fn read_messages(mut stderr: ChildStderr) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The files of a restored server.
+//! Unpacks and checks the files of a base backup.
 
 use std::{
     io::{self, ErrorKind, Read},
@@ -52,7 +52,7 @@ fn extract(reader: &mut dyn Read, data: &Path) -> anyhow::Result<()> {
     let status = child.wait()?;
     let messages = messages.join().unwrap_or_default();
     match copied {
-        // If tar ended early, its status and its messages state why.
+        // If tar exited early, its status and its messages state why.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }

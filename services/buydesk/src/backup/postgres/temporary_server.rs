@@ -1,5 +1,5 @@
-//! A server that is started to complete a recovery and to check the database. Only this process can connect to it: it listens
-//! on a socket in a folder that other users cannot enter.
+//! A server that is started to complete a recovery and to check the database. Other users cannot connect to it: it
+//! listens on a socket in a folder that they cannot enter.
 
 use std::{
     fs::{self, File},
@@ -19,14 +19,15 @@ use url::Url;
 use super::{LogSource, programs::ServerPrograms};
 use crate::program;
 
-/// The time between two attempts to connect. A recovery may take hours, so it has no time limit.
+/// The time between two attempts to connect, and between two checks whether the server has exited. A recovery may take
+/// hours, so it has no time limit.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How many of the last lines of the server's log an error shows.
+/// Maximum number of lines from the end of the server's log in an error.
 const SHOWN_LINES: usize = 8;
 const PORT: &str = "5432";
-/// These settings replace the settings of the server that was backed up. During the recovery, no client can connect, so the
-/// settings that a standby must share with its primary do not matter. The archive is not changed, because another server may
-/// write to it.
+/// These settings replace the settings of the server that was backed up. With `hot_standby=off`, no client can connect
+/// during the recovery, so the settings that a hot standby must share with its primary are not needed. With
+/// `archive_mode=off`, the server does not write to the archive, which another server may use.
 const SETTINGS: [&str; 10] = [
     "listen_addresses=",
     "hot_standby=off",
@@ -40,7 +41,7 @@ const SETTINGS: [&str; 10] = [
     "recovery_target_timeline=latest",
 ];
 
-/// A running server. Dropping this value stops it at once.
+/// A running server. Dropping this value stops the server immediately.
 pub struct TemporaryServer {
     child: Child,
     /// Contains the socket, the configuration and the log.
@@ -49,7 +50,7 @@ pub struct TemporaryServer {
 }
 
 impl TemporaryServer {
-    /// Starts a server in the data folder. Returns when it has applied the log and accepts connections.
+    /// Starts a server in the data folder. Returns the server and a connection to it when it has applied the log.
     pub async fn start(
         programs: &ServerPrograms,
         data: &Path,
@@ -167,7 +168,7 @@ fn restore_command(folder: &Path, key_file: &Path) -> anyhow::Result<String> {
     let quote = |path: &Path| -> anyhow::Result<String> {
         let absolute = std::path::absolute(path)?;
         let text = absolute.to_str().with_context(|| format!("the path {} is not UTF-8", absolute.display()))?;
-        // The server replaces %f and %p.
+        // The server replaces %f and %p in the command, so a percent sign in a path is doubled.
         Ok(program::quote(text).replace('%', "%%"))
     };
     let program = quote(&std::env::current_exe()?)?;

@@ -80,7 +80,7 @@ fn chunks_in_another_order_another_context_and_another_key_are_found() {
     assert_eq!(open_with(&sealed, key(1), b"another"), Err(Damage::Changed { chunk: 0 }));
 }
 
-/// A disk with space for one chunk.
+/// A disk with this number of free bytes.
 struct SmallDisk(usize);
 
 impl Write for SmallDisk {
@@ -98,7 +98,7 @@ impl Write for SmallDisk {
 fn writer_fails_for_ever_after_a_failed_write() {
     let mut writer = SealingWriter::new(SmallDisk(SEALED_BYTES + 9), key(1), Vec::new());
     assert_eq!(writer.write_all(&bytes(3 * CHUNK_BYTES)).unwrap_err().kind(), io::ErrorKind::StorageFull);
-    // This would fit.
+    // Without the failed write, this write would only fill the buffer and succeed.
     assert!(writer.write_all(b"more").is_err());
     assert!(writer.finish().is_err());
 }

@@ -25,7 +25,7 @@ pub struct Change<'a, B> {
 }
 
 impl<B> Change<'_, B> {
-    /// The change, if it is unknown whether it was made with this key.
+    /// States that it is unknown whether the change was made with this key, and how the user finds out.
     fn unknown(&self, possible_effect: &'static str, key: &IdempotencyKey) -> UnknownChange {
         let only_once = self.texts.only_once;
         let next_step = format!("To find out, run the command again with --key {key}. {only_once}");
@@ -34,8 +34,8 @@ impl<B> Change<'_, B> {
 }
 
 impl ApiClient {
-    /// Makes a change that has an idempotency key. A failed request is sent again with the same key, unless the service refused
-    /// it or all attempts are used.
+    /// Makes a change that has an idempotency key. A failed request is sent again with the same key, unless it was
+    /// refused or all attempts are used.
     pub(in crate::client) async fn make_change<B: Serialize>(
         &self,
         change: Change<'_, B>,

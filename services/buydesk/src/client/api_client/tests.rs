@@ -188,7 +188,7 @@ async fn error_of_an_unknown_path_states_that_another_service_responded() {
 }
 
 #[test]
-fn health_command_names_the_address_of_health_check_unless_all_addresses_are_defaults() {
+fn health_command_names_the_address_of_health_check_unless_both_addresses_are_defaults() {
     let command = client("http://127.0.0.1:9001").health_command();
     assert!(
         command.ends_with(" --server http://127.0.0.1:9001 health --health-check http://127.0.0.1:8050"),

@@ -125,7 +125,7 @@ fn problem_without_invalid_fields_keeps_its_text() {
 }
 
 #[test]
-fn only_an_error_that_may_pass_is_worth_another_attempt() {
+fn only_an_error_that_may_be_transient_has_a_retry_wait() {
     let no_response = || ClientError::new("no_response", "There is no response.", "Wait.");
     assert_eq!(no_response().with_effect(Effect::NotSent).retry_wait(), Some(Duration::ZERO));
     assert_eq!(no_response().with_effect(Effect::Unknown).retry_wait(), Some(Duration::ZERO));

@@ -97,7 +97,7 @@ pub(super) fn find_faults(health: &Health) -> Vec<Finding> {
 
 fn service_faults(health: &Health) -> Vec<Finding> {
     let is_unknown = |service: &ServiceHealth| service.state == ServiceState::Unknown;
-    // health-check itself is always seen. If it is the only one, all other services share one finding.
+    // health-check itself is always seen. If no other service was seen, all other services share one finding.
     if health.services.len() > 1 && health.services.iter().filter(|service| !is_unknown(service)).count() <= 1 {
         let names =
             health.services.iter().filter(|service| is_unknown(service)).map(|service| service.service.as_str());
@@ -196,7 +196,8 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
             };
             findings.push(Finding { what, advice: Advice::RaiseLimit });
         }
-        // The headline does not contain the reason if orders are accepted, such as by only some instances.
+        // While orders are accepted, for example by only some of the instances, the headline does not contain the
+        // reason.
         (_, Some(reason)) if orders.accepted => {
             findings.push(Finding { what: format!("{reason}."), advice: Advice::FixComponent });
         }

@@ -5,7 +5,7 @@ use common::{api::Code, ids::WalletId};
 use crate::client::ApiClient;
 
 /// The advice for a problem with this code. `changed` is the wallet of the user that the request would have changed, if there is one.
-/// `None` if the problem itself states what to do.
+/// Returns `None` if there is no advice for the code.
 pub fn advice(client: &ApiClient, changed: Option<WalletId>, code: Code) -> Option<String> {
     match code {
         Code::InsufficientFunds => changed.map(|wallet| {

@@ -25,7 +25,7 @@ const OPTIONS: &[FieldOption] = &[FieldOption { field: "cursor", option: "--curs
 pub const VIOLATIONS_FOUND: u8 = 1;
 /// The exit code if the check did not reach the end of the journal.
 pub const VERIFICATION_INCOMPLETE: u8 = 2;
-/// Maximum number of consecutive attempts to read one page.
+/// Maximum number of attempts to read one page after the first page.
 const MAX_ATTEMPTS: u32 = 5;
 /// Minimum pause before the next attempt. A longer `retry_after` of the service takes precedence.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
@@ -87,8 +87,8 @@ impl VerificationReader<'_> {
         Ok(Some(page))
     }
 
-    /// Reads one page. Every page except the first is retried up to [`MAX_ATTEMPTS`] times if the error is transient, so that a restart of
-    /// the service does not end a long check.
+    /// Reads one page. The first page is requested once. Every other page is requested up to [`MAX_ATTEMPTS`] times
+    /// while the error is transient, so that a restart of the service does not end a long check.
     async fn read_page(&self, cursor: Option<VerificationCursor>) -> anyhow::Result<VerificationPage> {
         let query =
             [Some(("limit", MAX_VERIFIED_ROWS.to_string())), cursor.map(|cursor| ("cursor", cursor.to_string()))];

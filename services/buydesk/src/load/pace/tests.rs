@@ -40,7 +40,7 @@ struct Results {
     schedule: Schedule,
 }
 
-/// The load of three seconds on a platform that stalls for the second second. The time is virtual.
+/// The results of a load of three seconds. The platform stalls from 1 s to 2 s after the start. The time is virtual.
 async fn results_of(send: impl FnOnce(Run<StallingPlatform>) -> Pin<Box<dyn Future<Output = Schedule>>>) -> Results {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
@@ -120,7 +120,7 @@ async fn requests_that_exceed_the_maximum_in_flight_until_the_end_are_not_sent()
 }
 
 #[tokio::test(start_paused = true)]
-async fn warm_up_is_counted_and_not_measured() {
+async fn warm_up_is_counted_but_not_measured() {
     let start = Instant::now();
     let (measured_from, end) = (start + Duration::from_secs(1), start + Duration::from_secs(2));
     let workload = Arc::new(StallingPlatform { stall: Period { start: end, end } });

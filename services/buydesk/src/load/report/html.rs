@@ -22,7 +22,7 @@ struct Point {
     to: usize,
     responses_per_second: f64,
     failed: u64,
-    /// The highest of the seconds.
+    /// The highest value of each percentile in these seconds.
     latency: Latency,
 }
 
@@ -32,12 +32,12 @@ impl Point {
     }
 }
 
-/// The HTML document of a report. It is also well-formed XML, save for its first line.
+/// The HTML document of a report. It is also well-formed XML, except for its first line.
 pub fn document(report: &LoadReport) -> String {
     let title = escape(&report.title());
     let (during, after) = report.seconds.split_at(whole_seconds(report));
     let mut points = points(during);
-    // A second of a shorter load is not whole.
+    // The load was shorter than a second, so its rate is higher than its number of responses.
     if let [point] = points.as_mut_slice()
         && report.elapsed_ms < 1000
     {
@@ -55,8 +55,8 @@ pub fn document(report: &LoadReport) -> String {
     )
 }
 
-/// The number of seconds in which the load was sent all the time. Later ones have only the last responses, and would look like a
-/// lower rate. A load of less than a second has no whole one, and is shown with all that it has.
+/// The number of whole seconds in which the load was sent. Later seconds contain only the last responses, and would
+/// look like a lower rate. A load of less than a second has no whole second, so all its seconds are shown.
 fn whole_seconds(report: &LoadReport) -> usize {
     let whole = report.plan.duration_ms.min(report.elapsed_ms) / 1000;
     let whole = usize::try_from(whole).unwrap_or(usize::MAX);
@@ -247,7 +247,7 @@ fn table(caption: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
     table + "</tbody>\n</table>\n"
 }
 
-/// The text with the characters that have a meaning in HTML as references.
+/// Replaces the characters that have a meaning in HTML by character references.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

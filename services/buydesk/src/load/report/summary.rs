@@ -96,7 +96,7 @@ fn schedule_sentence(schedule: &Schedule, model: Model) -> String {
         Model::Closed { .. } => "the maximum of".to_owned(),
     };
     format!(
-        "Of {planned} requests that were due, {sent} were sent: {} of them late, by up to {}, and {} were not sent. {} were due while \
+        "Of {planned} planned requests, {sent} were sent: {} of them late, by up to {}, and {} were not sent. {} were due while \
          {limit} requests were in flight (--max-in-flight).",
         format_count(*late),
         format_latency(*max_lateness_us),

@@ -12,7 +12,8 @@ use crate::load::{
     workload::Failure,
 };
 
-/// A report of 100 responses in one second, one per 10 ms, with latencies from 1 ms to 100 ms. The last one is a failure.
+/// A report of 100 responses in one second, one per 10 ms, with latencies from 1 ms to 100 ms. If there is a `failure`,
+/// it is the last response.
 pub fn report(mut failure: Option<Failure>) -> LoadReport {
     let start = Instant::now();
     let recorder = Recorder::new(2, start).unwrap();
@@ -89,7 +90,7 @@ fn summary_names_failures_lateness_the_check_and_how_a_rate_limit_is_lifted() {
     for part in [
         "Load of orders at http://127.0.0.1:8001 (SIMULATED): open model, 100 requests per second, at most 8 in flight, 1 s",
         "too_many_requests",
-        "Of 120 requests that were due, 100 were sent: 5 of them late, by up to 250.00 ms, and 20 were not sent.",
+        "Of 120 planned requests, 100 were sent: 5 of them late, by up to 250.00 ms, and 20 were not sent.",
         "7 were due while 8 requests were in flight",
         "Check: 99 acknowledged, 99 of them looked up, 20 repeated with their key; no violation.",
         "1 requests were answered with 429. Start the platform with RATE_LIMIT_PER_MINUTE=0.",

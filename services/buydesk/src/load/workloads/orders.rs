@@ -95,7 +95,7 @@ impl OrderLoad {
         Ok(check)
     }
 
-    /// Counts how often each of these orders is listed. The list begins with the first of them.
+    /// Counts how often each of these orders is listed. The list contains the orders from [`search_start`] on.
     async fn count_listed(&self, client: &ApiClient, orders: &mut HashMap<Uuid, u32>) -> anyhow::Result<()> {
         // Ids are sorted by the time of the order.
         let Some(first) = orders.keys().min() else { return Ok(()) };
@@ -123,8 +123,8 @@ impl OrderLoad {
     }
 }
 
-/// A time before the first order of the run. It is a minute earlier than the order with the lowest id, because the ids of orders of one
-/// millisecond have no order.
+/// A time before the first order of the run. It is a minute earlier than the order with the lowest id, because the ids
+/// of the same millisecond are not sorted.
 fn search_start(first: Timestamp) -> Timestamp {
     first.minus(std::time::Duration::from_secs(60))
 }

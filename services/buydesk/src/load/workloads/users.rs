@@ -13,12 +13,12 @@ use crate::{
 };
 
 const PATH: &str = "api/v1/users";
-/// Number of users that are created before the load, and that the load finds.
+/// Number of users that are created before the load. The load finds these users.
 const FOUND_USERS: u32 = 50;
 const BY_ID: usize = 0;
 const BY_EMAIL: usize = 1;
 const CREATION: usize = 2;
-/// Operations of ten consecutive requests.
+/// Operations of ten consecutive requests, as indexes of [`UserLoad::operations`].
 const MIX: [usize; 10] = [BY_ID, BY_EMAIL, BY_ID, BY_EMAIL, CREATION, BY_ID, BY_EMAIL, BY_ID, BY_EMAIL, BY_ID];
 
 #[derive(Debug)]

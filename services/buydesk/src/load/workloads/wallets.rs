@@ -84,7 +84,7 @@ impl WalletLoad {
         Ok(Self { transport, wallets, currency: args.currency, run, outcomes: SharedOutcomes::default() })
     }
 
-    /// The index of the wallet that the request changes.
+    /// The index of the wallet of the request. For a transfer, this is the paying wallet.
     fn wallet_of(&self, number: u64) -> usize {
         usize::try_from(number).unwrap_or_default() % self.wallets.len()
     }

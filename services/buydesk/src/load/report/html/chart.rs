@@ -13,18 +13,19 @@ const RIGHT: f64 = 24.0;
 /// The names of the lines are above the chart.
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 36.0;
-/// The length of the sample of a line beside its name, and the distance of two samples.
+/// The length of the sample of a line beside its name.
 const SAMPLE: f64 = 28.0;
+/// The distance between the samples of two lines.
 const NAME_WIDTH: f64 = 130.0;
-/// The labels of the horizontal axis.
+/// Maximum number of labels of the horizontal axis.
 const X_LABELS: usize = 6;
 
 /// How values are mapped to heights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
-    /// From zero to the highest value.
+    /// From zero to the lowest tick that is not below the highest value.
     Linear,
-    /// From the power of ten below the lowest value to the power of ten above the highest value.
+    /// From a power of ten that is at most the lowest value to a power of ten that is at least the highest value.
     Logarithmic,
 }
 
@@ -98,7 +99,8 @@ impl Scale {
     }
 }
 
-/// The distance of about five ticks: 1, 2 or 5 times a power of ten.
+/// The smallest distance between ticks that divides the range up to `highest` into at most five steps: 1, 2 or 5 times
+/// a power of ten.
 fn nice_step(highest: u64) -> u64 {
     let magnitude = 10_u64.pow(highest.ilog10());
     [magnitude / 5, magnitude / 2, magnitude, magnitude * 2]

@@ -114,7 +114,7 @@ fn report_without_responses_has_empty_charts() {
     assert_eq!(Elements::parse(&document(&report)).counts["svg"], 3);
 }
 
-/// The rate of the last second would seem lower.
+/// If they were drawn, the rate of the last second would seem lower.
 #[test]
 fn responses_after_the_last_second_of_the_load_are_counted_but_not_drawn() {
     let mut report = report(None);
