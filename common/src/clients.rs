@@ -18,7 +18,7 @@ pub use call::{
     http_client_with_timeout,
 };
 pub use call_error::CallError;
-pub use dispatch::{DispatchError, key_not_looked_up, results_of_batch, unknown_outcome};
+pub use dispatch::{DispatchError, key_not_looked_up, results_of_batch, unknown_outcome, with_denial};
 pub use forwarding::{ForwardedRead, ForwardedResponse, ForwardingClient, ForwardingError};
 pub use shared_read::SharedReadError;
 pub use transport_failure::describe_transport_failure;

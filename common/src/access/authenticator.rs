@@ -61,9 +61,10 @@ impl KeyError {
                 Problem::new(Code::TooManyRequests, "Too many unknown API keys were sent from this address.")
                     .retry_after(retry_after)
             }
-            (Self::Unavailable, None) => {
-                Problem::new(Code::UpstreamUnavailable, "The API key cannot be checked now. Try again in a moment.")
-            }
+            (Self::Unavailable, None) => Problem::new(
+                Code::UpstreamUnavailable,
+                "The API key cannot be checked now, so this request had no effect. Try again in a moment.",
+            ),
             (Self::Unavailable, Some(key)) => Problem {
                 subcode: Some(Subcode::NoEffect),
                 idempotency_key: Some(key.to_string()),

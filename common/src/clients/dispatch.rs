@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use poem::http::StatusCode;
+
 use super::{CallError, CallOutcome};
 use crate::{
     api::{Code, Problem, Subcode},
@@ -78,6 +80,14 @@ where
         Err(_) if is_unknown => vec![Err(DispatchError::OutcomeUnknown); size],
         Err(error) => vec![Err(DispatchError::Call(Arc::new(error))); size],
     }
+}
+
+/// Adds `denial`, such as `No order was placed.`, to the detail of the problem of a request that had no effect. Returns the problem
+/// unchanged if it reports that the outcome is unknown, or if it is not about an unavailable service.
+#[must_use]
+pub fn with_denial(problem: Problem, denial: &str) -> Problem {
+    let is_denied = problem.code.status() == StatusCode::SERVICE_UNAVAILABLE && problem.code != Code::OutcomeUnknown;
+    if is_denied { Problem { detail: format!("{} {denial}", problem.detail).into(), ..problem } } else { problem }
 }
 
 /// The problem of a request whose outcome is unknown.

@@ -11,12 +11,10 @@ use common::{
         orders::{OrderOrigin, OrderWallets, RefusalReason, Refused},
         quotes::QuoteCap,
     },
-    clients::{CallError, DispatchError, key_not_looked_up, unknown_outcome},
+    clients::{CallError, DispatchError, key_not_looked_up, unknown_outcome, with_denial},
     ids::QuoteId,
     money::Sats,
 };
-
-use poem::http::StatusCode;
 
 use self::wallet_refusal::{WalletReason, WalletRefusal};
 use crate::price_reader::PriceError;
@@ -213,7 +211,7 @@ impl From<Error> for Problem {
             Error::Dispatch(error) => dispatch_problem(error),
             Error::Call(error) => {
                 tracing::warn!(error = %error.chain(), "a quote could not be created");
-                problem_of_change(&error, UNKNOWN_RESERVATION)
+                with_denial(problem_of_change(&error, UNKNOWN_RESERVATION), RequestKind::Quote.denial())
             }
             Error::ReadQuote(error) => {
                 tracing::warn!(error = %error.chain(), "a quote could not be read");
@@ -299,12 +297,7 @@ fn price_problem(error: PriceError, requested: RequestKind) -> Problem {
         }
         PriceError::Call(error) => {
             tracing::warn!(error = %error.chain(), "a request was refused because the price could not be read");
-            let problem = error.to_problem(Code::PriceUnavailable);
-            if problem.code.status() == StatusCode::SERVICE_UNAVAILABLE {
-                Problem { detail: format!("{} {denial}", problem.detail).into(), ..problem }
-            } else {
-                problem
-            }
+            with_denial(error.to_problem(Code::PriceUnavailable), denial)
         }
     }
 }
@@ -319,7 +312,7 @@ fn dispatch_problem(error: DispatchError) -> Problem {
         }
         DispatchError::Call(error) => {
             tracing::warn!(%error, "db-proxy did not place an order");
-            error.to_problem(Code::UpstreamUnavailable)
+            with_denial(error.to_problem(Code::UpstreamUnavailable), RequestKind::Order.denial())
         }
         DispatchError::KeyNotLookedUp(error) => key_not_looked_up(dispatch_problem(*error), KEY_NOT_LOOKED_UP),
         DispatchError::OutcomeUnknown => unknown_outcome(

@@ -300,6 +300,9 @@ async fn responses_name_the_cause_if_the_outcome_is_certain() {
         let case = Case { key, local, remote, form: Form::Versioned };
         let observed = create_orders.observe(case).await;
         assert_eq!((observed.status, observed.code()), (status, code), "{case:?}: {}", observed.body);
+        let is_denied = observed.body["detail"].as_str().is_some_and(|detail| detail.contains("No order was placed."));
+        let is_refused = status == 503 && code != "outcome_unknown" && remote != Remote::ApiKeyUnchecked;
+        assert_eq!(is_denied, is_refused, "{case:?}: {}", observed.body);
     }
 }
 

@@ -5,7 +5,7 @@ use common::{
         Code, FieldError, Problem, Subcode,
         wallets::{MoveRefusalReason, MoveRefused, OperationCommand, TransferCommand},
     },
-    clients::{CallError, DispatchError, SharedReadError, key_not_looked_up, unknown_outcome},
+    clients::{CallError, DispatchError, SharedReadError, key_not_looked_up, unknown_outcome, with_denial},
     ids::{IdempotencyKey, WalletId},
     money::{Currency, Money},
 };
@@ -55,6 +55,8 @@ struct OutcomeTexts {
     overloaded: &'static str,
     /// The request was not sent, because the service is shutting down.
     shutting_down: &'static str,
+    /// Ends the detail of a request that had no effect.
+    denial: &'static str,
     /// The request had no effect, and its key was not looked up.
     key_not_looked_up: &'static str,
     /// The request may have had an effect.
@@ -64,6 +66,7 @@ struct OutcomeTexts {
 const MOVEMENT: OutcomeTexts = OutcomeTexts {
     overloaded: "Too many movements are waiting. No money moved. Try again in a moment.",
     shutting_down: "The service is shutting down. No money moved.",
+    denial: "No money moved.",
     key_not_looked_up: "This request had no effect, because a part of the platform cannot be used at the moment. It is not known \
         whether an earlier request with this idempotency_key moved the money. Send the request again with the same key. The money \
         moves only once.",
@@ -73,6 +76,7 @@ const MOVEMENT: OutcomeTexts = OutcomeTexts {
 const CREATION: OutcomeTexts = OutcomeTexts {
     overloaded: "Too many requests are waiting. No wallet was created. Try again in a moment.",
     shutting_down: "The service is shutting down. No wallet was created.",
+    denial: "No wallet was created.",
     key_not_looked_up: "This request had no effect, because a part of the platform cannot be used at the moment. It is not known \
         whether an earlier request with this idempotency_key created the wallet. Send the request again with the same key. Only one \
         wallet is created.",
@@ -182,7 +186,7 @@ fn dispatch_problem(error: DispatchError, texts: &OutcomeTexts) -> Problem {
         DispatchError::ShuttingDown => Problem::new(Code::ShuttingDown, texts.shutting_down),
         DispatchError::Call(error) => {
             tracing::warn!(%error, "db-proxy changed nothing");
-            error.to_problem(Code::UpstreamUnavailable)
+            with_denial(error.to_problem(Code::UpstreamUnavailable), texts.denial)
         }
         DispatchError::KeyNotLookedUp(error) => {
             key_not_looked_up(dispatch_problem(*error, texts), texts.key_not_looked_up)

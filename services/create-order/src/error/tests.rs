@@ -1,3 +1,5 @@
+use common::config::TokenRefusal;
+
 use super::*;
 
 #[test]
@@ -53,6 +55,19 @@ fn refusal_without_a_price_states_that_no_order_or_quote_was_created() {
         let (order, quote) = (Problem::from(error()).detail, error().into_quote_problem().detail);
         assert!(order.contains("No order was placed."), "{order}");
         assert!(quote.contains("No quote was created."), "{quote}");
+    }
+}
+
+#[test]
+fn failed_request_for_a_quote_states_that_no_quote_was_created_only_if_this_is_certain() {
+    let detail = |error| Error::Call(error).into_quote_problem().detail;
+    let refused = CallError::TokenRefused("db-proxy", "create-order", TokenRefusal::Unknown);
+    assert!(detail(refused).ends_with(" No quote was created."));
+    let of_db_proxy = |code| CallError::Problem("db-proxy", Box::new(Problem::new(code, "It failed.")));
+    assert_eq!(detail(of_db_proxy(Code::DatabaseUnavailable)), "It failed. No quote was created.");
+    let invalid = CallError::InvalidResponse("db-proxy", "no JSON".to_owned());
+    for error in [of_db_proxy(Code::OutcomeUnknown), invalid] {
+        assert_eq!(detail(error), UNKNOWN_RESERVATION);
     }
 }
 
