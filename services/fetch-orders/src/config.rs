@@ -29,7 +29,7 @@ impl Config {
     /// | `CURRENCIES` | `EUR,GBP,USD` | currencies that the filter accepts: the currencies of create-order, and earlier currencies that have orders |
     /// | `OPERATOR_TOKEN` | none; required | the token of operators |
     /// | `ANONYMOUS` | on | whether orders may be read without a key |
-    /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address; 0: no limit |
+    /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address or key; 0: no limit. Operators are not limited |
     /// | `RATE_LIMIT_REDIS_URL` | not set: each instance counts alone | the Redis where all instances count together |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     /// | `MAX_EXPORTS` | 8 | how many exports may run at once |

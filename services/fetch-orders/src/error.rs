@@ -15,14 +15,15 @@ pub enum Error {
     /// 403: only an operator or the user may select the orders of a user.
     #[error("the orders of another user were requested")]
     OrdersOfAnotherUser,
-    /// 404. The order does not exist, or it belongs to another owner.
+    /// 404. The order does not exist, or the caller may not see it.
     #[error("order {0} does not exist")]
     OrderNotFound(OrderId),
-    /// 503: db-proxy is unavailable or did not respond. 500 if db-proxy reports an internal error.
+    /// 503: db-proxy is unavailable, or there is no valid response from it. 500 if db-proxy responds with any other
+    /// error.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down. 500 if db-proxy reports an
-    /// internal error.
+    /// 503: db-proxy is unavailable, there is no valid response from it, too many requests are waiting, or the service
+    /// is shutting down. 500 if db-proxy responds with any other error.
     #[error(transparent)]
     Read(#[from] SharedReadError),
 }

@@ -93,7 +93,7 @@ fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::
     }
 }
 
-/// Formats a text that a client has sent as a CSV value.
+/// Formats a text of a client as a CSV value.
 ///
 /// A spreadsheet would execute a value that begins like a formula. Such a value is therefore preceded by an apostrophe, which
 /// marks text.

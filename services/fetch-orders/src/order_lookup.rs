@@ -32,7 +32,8 @@ enum LookupOutcome {
 
 type LookupResult = Result<LookupOutcome, SharedReadError>;
 
-/// Looks up single orders. Lookups of several clients share a request, so the owner of each order is checked after the request.
+/// Looks up single orders. Lookups of several clients share a request, so the owner of each order is checked after the
+/// response.
 #[derive(Clone)]
 pub struct OrderLookup(Batcher<OrderId, LookupResult>);
 
@@ -56,7 +57,7 @@ impl OrderLookup {
     }
 }
 
-/// Returns one result for each id, in the same sequence as `ids`.
+/// Returns one result for each id, in the order of `ids`.
 async fn look_up_batch(reader: OrderReader, ids: OrderIds) -> Vec<LookupResult> {
     match fetch_orders_by_id(&reader, &ids).await {
         Ok(FoundById { orders, absent }) => {

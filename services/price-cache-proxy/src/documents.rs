@@ -45,7 +45,7 @@ impl DocumentService {
         Self { store, record_writes, snapshot_writes }
     }
 
-    /// The newest document, unless it has expired at `now`.
+    /// The newest document, if it is current at `now`: it has not expired, and it is not from the future.
     pub(crate) async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, Error> {
         Ok(self.store.current(now).await?)
     }

@@ -15,7 +15,7 @@ pub(crate) struct LeaseService {
 }
 
 impl LeaseService {
-    /// Grants or renews the lease, unless another holder has it. Returns the current lease, which another holder may have.
+    /// Grants or renews the lease, unless another holder has it. Returns the current lease with its holder.
     pub(crate) async fn acquire(&self, request: LeaseRequest) -> Result<Lease, Error> {
         request.validate().map_err(Error::InvalidFields)?;
         let LeaseRequest { name, holder, ttl_secs } = request;

@@ -1,4 +1,4 @@
-//! Every limit of this service.
+//! The limits and timeouts of this service.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ pub(crate) const MAX_EVENT_READERS: usize = 256;
 pub(crate) const REDIS_RESPONSE_TIMEOUT: Duration = Duration::from_millis(400);
 /// Longest wait for the result of a Redis command, including its second attempt.
 pub(crate) const REDIS_COMMAND_TIMEOUT: Duration = Duration::from_millis(900);
-/// Longest wait until a subscription in Redis is established.
+/// Longest wait until a connection for the subscription is open and Redis has confirmed the subscription. The search
+/// for the master has its own timeout.
 pub(crate) const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Interval between reads of all documents. These reads detect changes whose messages were lost.
 pub(crate) const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);

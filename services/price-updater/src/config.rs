@@ -52,17 +52,18 @@ pub struct Config {
     pub poll_interval: Duration,
     /// Time from one publication of the price record to the next.
     pub publish_interval: Duration,
-    /// How long a record is valid, counted from its `as_of` time.
+    /// How long a fresh price is valid, counted from its observation.
     pub record_ttl: Duration,
     /// Longest time from the observation of a price to its expiry, while no newer price can be published.
     pub max_prolonged_age: Duration,
-    /// How long one source may take to answer.
+    /// Time limit for all requests of one poll of a source.
     pub source_timeout: Duration,
     /// How long the prices of a source may stay the same while the market moves, before the source counts as frozen.
     pub frozen_after: Duration,
     /// How many sources must agree on a price. `None` selects the default, which depends on the number of exchanges.
     pub min_sources: Option<usize>,
-    /// How far a vote may be from the median, in percent of the median.
+    /// Maximum distance of a vote from the price around which the votes agree, in percent of that price: the median, or
+    /// the last agreed price if two halves of the votes contradict each other.
     pub max_spread_percent: i128,
     /// Which changes of a price are implausible, and how long such a change must last before the new price is used.
     pub(crate) band: BandConfig,
@@ -70,7 +71,8 @@ pub struct Config {
     pub stop_while_withheld: bool,
 }
 
-/// The settings of a running [`Updater`](crate::Updater) that never change. [`PricingSettings`] has those that may change.
+/// Settings that do not change while an [`Updater`](crate::Updater) runs. [`PricingSettings`] has the settings that may
+/// change.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FixedSettings {
     pub(crate) clock: Clock,
@@ -109,14 +111,14 @@ impl Config {
     /// | `SIMULATED` | `false` | marks every price as simulated; prices from exchange-sim are always marked |
     /// | `COURSE_REFRESH_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | poll interval |
     /// | `PRICE_REFRESH_SECS` | 15 | publish interval |
-    /// | `PRICE_TTL_SECS` | 60 | how long a price record is valid; more than `PRICE_REFRESH_SECS` |
+    /// | `PRICE_TTL_SECS` | 60 | how long a fresh price is valid after its observation; more than `PRICE_REFRESH_SECS` |
     /// | `PRICE_PROLONG_SECS` | 3600 | longest validity of a price while no newer price can be published; at least `PRICE_TTL_SECS` |
-    /// | `SOURCE_TIMEOUT_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | how long a source may take to answer |
+    /// | `SOURCE_TIMEOUT_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | time limit for all requests of one poll of a source |
     /// | `FROZEN_AFTER_SECS` | 60 | how long the prices of a source may stay the same while the market moves |
     /// | `MIN_SOURCES` | 2, or 1 if fewer than 3 exchanges are active | how many sources must agree on a price |
     /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | largest distance of a vote from the median, in percent of the median |
     /// | `PRICE_BAND_PERCENT` | 10 | largest plausible change of a price in percent; other values of single currencies may follow, as in `10,RUB=20` |
-    /// | `PRICE_BAND_INTERVALS` | 4 | how many publish intervals a larger change must last before it is used |
+    /// | `PRICE_BAND_INTERVALS` | 4 | how many publish intervals a larger change must last before it is used, if independent sources confirm it |
     /// | `PRICE_BAND_ACTION` | `prolong` | what happens to orders until then: `prolong` the last good price, or `stop` |
     pub fn from_env(env: &mut Env) -> Self {
         let accepted_callers = shared::accepted_callers(env, Caller::PRICE_UPDATER.as_str());
@@ -197,20 +199,21 @@ impl Config {
         }
     }
 
-    /// The currencies of orders in which no active source reports a rate. Orders in these currencies are always refused.
+    /// The currencies of `CURRENCIES` in which no source of `PRICE_SOURCES` reports a rate. Orders in these currencies
+    /// are refused, unless another source is activated later.
     pub(crate) fn unpriced_currencies(&self) -> Vec<Currency> {
         let is_priced =
             |currency: &Currency| self.sources.iter().any(|(source, _)| source.has_asset((*currency).into()));
         self.currencies.iter().copied().filter(|currency| !is_priced(currency)).collect()
     }
 
-    /// Warns of each currency in which no active source reports a rate.
+    /// Logs a warning for each of the [`unpriced_currencies`](Self::unpriced_currencies).
     pub(crate) fn warn_of_unpriced_currencies(&self) {
         for currency in self.unpriced_currencies() {
             tracing::warn!(
                 %currency,
-                "no price source reports a rate in this currency, so orders in it are refused; correct CURRENCIES, or add a \
-                 source to PRICE_SOURCES"
+                "no active price source reports a rate in this currency, so orders in it are refused; correct CURRENCIES, \
+                 or add a source to PRICE_SOURCES"
             );
         }
     }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 /// The name of the lease in price-cache-proxy.
 pub(crate) const LEASE_NAME: &str = "price-updater";
-/// Shortest TTL of the lease. If the leader stops without releasing the lease, another instance takes over after this time.
-/// The leader renews the lease in each poll interval.
+/// Minimum TTL of the lease. If the leader stops without releasing the lease, another instance takes over in its first
+/// poll interval after the lease has expired. The leader renews the lease in each poll interval.
 const MIN_LEASE_TTL: Duration = Duration::from_secs(10);
 
 /// Tracks which instance is the leader.
@@ -48,11 +48,13 @@ impl Leadership {
     /// Applies the answer to a request for the lease that was sent at `requested`. Returns whether this instance has just
     /// become the leader.
     ///
-    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops if its
-    /// lease expires in half a renewal interval or less, because another instance may then acquire the lease. If no
-    /// instance receives an answer for longer than the TTL, there is no leader. Orders are not affected: they read records
-    /// only from price-cache-proxy, and use the last record until it expires. Only the price history has a gap. As soon as
-    /// price-cache-proxy answers, an instance acquires the lease and publishes a record in the same interval.
+    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops if
+    /// its lease expires at most half a renewal interval after `requested`, because another instance may acquire the
+    /// lease before the next renewal. If no instance receives an answer for longer than the TTL, there is no leader.
+    /// The missing leader does not affect orders: without price-cache-proxy, they receive no new record anyway, and use
+    /// the last record until it expires. Only the price history has a gap. In its first poll interval after
+    /// price-cache-proxy answers again, an instance acquires the lease, polls the sources, and publishes a record if
+    /// one is due.
     pub(crate) fn apply_answer(&mut self, answer: Option<Lease>, requested: Instant) -> bool {
         let was_leader = self.is_leader();
         let Some(lease) = answer else {

@@ -1,4 +1,5 @@
-//! Publishes prices: decides which record is written, keeps the latest value until it is sent, and alerts operators.
+//! Publishes prices: decides which record is written, sends the latest record and market snapshot, and alerts
+//! operators.
 
 mod alerts;
 mod deliveries;

@@ -1,7 +1,7 @@
 //! Price sources that are polled over HTTP. Each source has a file with its endpoint, its pairs and its error format.
 //!
 //! A source has a [`CourseKind`]: an exchange reports trades and its order book, an index is computed from several
-//! markets, and a bank publishes an official rate of the day. Prices of different kinds are never compared.
+//! markets, and a bank publishes an official rate of the day. Votes of different kinds never agree on one price.
 //!
 //! To add a source, write a file with a [`SourceDefinition`] and list it in [`SOURCES`]. An adapter sends its requests
 //! through [`http_client::SourceHttpClient`], which enforces the rate limits of the source.
@@ -99,7 +99,7 @@ pub(crate) trait Source: Send + Sync {
     /// The pairs that the source has a price for.
     fn pairs(&self) -> &[CurrencyPair];
 
-    /// Shortest useful time from the start of one poll to the start of the next.
+    /// Minimum time from the start of one poll to the start of the next.
     fn poll_interval(&self) -> Duration;
 
     /// How many requests may be sent to the source now.
@@ -114,8 +114,8 @@ pub(crate) trait Source: Send + Sync {
     async fn poll(&self, request: PollRequest<'_>) -> Result<PollReply, SourceError>;
 }
 
-/// Every source, in the default order. The API lists courses in the order of the active sources. If the official rates of
-/// several banks agree, the rate of the first active bank is used.
+/// Every source, in the default order. The API lists courses in the order of the active sources. The official rate of a
+/// currency comes from the first active bank that agrees with the majority of the banks.
 pub(crate) const SOURCES: &[SourceDefinition] = &[
     binance::DEFINITION,
     coinbase::DEFINITION,

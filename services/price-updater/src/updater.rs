@@ -61,8 +61,8 @@ struct Status {
     other_leader: Option<String>,
     /// Why the last request for the lease got no answer. `None` after an answer, and before the first request.
     lease_error: Option<String>,
-    /// The state of the price of each currency. Empty until this instance has read the stored record or ended a publish
-    /// interval.
+    /// The state of the price of each currency. Empty until this instance has read the stored record or completed a
+    /// publish interval.
     currencies: Vec<CurrencyStatus>,
 }
 

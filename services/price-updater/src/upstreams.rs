@@ -16,7 +16,7 @@ use common::{
 
 use crate::config::Config;
 
-/// A record that is to be written. It expires `ttl` after its own `as_of`.
+/// A record to be written. A price without an expiry of its own expires `ttl` after its observation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordWrite {
     pub record: NewPriceRecord,
@@ -24,7 +24,8 @@ pub struct RecordWrite {
 }
 
 impl RecordWrite {
-    /// Whether any price of the record is valid at `now`. price-cache-proxy refuses a record without such a price.
+    /// Whether any price of the record has not expired at `now`. price-cache-proxy refuses a record without such a
+    /// price.
     pub(crate) fn is_current(&self, now: Timestamp) -> bool {
         self.record.is_current(self.ttl, now)
     }
@@ -46,7 +47,8 @@ pub trait Upstreams: Send + Sync {
     /// Stores courses in db-proxy. Courses that have not changed are ignored.
     async fn write_courses(&self, courses: &NewCourses) -> Result<CoursesWritten, CallError>;
 
-    /// Acquires or renews a lease in price-cache-proxy. Returns the current lease, which another holder may have.
+    /// Acquires or renews a lease in price-cache-proxy, unless another holder has it. Returns the current lease with
+    /// its holder.
     async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, CallError>;
 }
 

@@ -18,7 +18,7 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
     /// The same rule as [`Expiring::expires_at`], for an engine that can read only the JSON of a document.
     fn expiry_rule(now: Timestamp) -> ExpiryRule;
 
-    /// The place for documents of this kind in the cache.
+    /// The newest document of this kind in `cache`.
     fn latest_in(cache: &LocalCache) -> &Latest<Self>
     where
         Self: Sized;

@@ -1,4 +1,4 @@
-//! How changes reach the readers of events and the other instances.
+//! Tests that changes reach the readers of events and the other instances.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,8 +11,8 @@ use tokio::{sync::watch::Receiver, time::timeout};
 
 use super::*;
 
-/// Longest wait for a pushed change. It is shorter than the interval of the reads that detect lost messages, so that only a
-/// pushed change arrives in time.
+/// Longest wait for a pushed change. It is shorter than the interval of the reads that detect lost messages, so that
+/// these reads rarely hide a missing push.
 const PUSH_LIMIT: Duration = Duration::from_secs(3);
 
 /// A watch of the service. Its task runs until the reader is dropped.

@@ -49,7 +49,8 @@ impl PricingSettings {
         self.min_sources.unwrap_or(if exchanges < 3 { 1 } else { 2 })
     }
 
-    /// Minimum number of voting sources that must remain active when sources are selected. Exchanges and indices vote; banks do not. Exchanges and indices vote, banks do not.
+    /// Minimum number of voting sources that must remain active when sources are selected. Exchanges and indices vote;
+    /// banks do not.
     pub(crate) fn min_voters(&self) -> usize {
         self.min_sources.unwrap_or(1)
     }

@@ -59,7 +59,7 @@ fn currencies_without_an_active_source_are_listed() {
     };
     assert_eq!(unpriced(&[]), [""; 0]);
     assert_eq!(unpriced(&[("CURRENCIES", "EUR,XYZ,SEK,RUB,XXX")]), ["XYZ", "XXX"]);
-    // Kraken trades no pair in roubles. Only banks publish rates of the rouble, and no bank is active here.
+    // Kraken trades no pair in roubles. Indices and banks report rates of the rouble, but none of them is active here.
     let kraken = ("PRICE_SOURCES", "kraken");
     assert_eq!(unpriced(&[kraken, ("CURRENCIES", "EUR,RUB")]), ["RUB"]);
 }

@@ -30,7 +30,7 @@ impl ActiveSources {
         Self { all, min_voters: AtomicUsize::new(min_voters), order: watch::Sender::new(order) }
     }
 
-    /// Replaces the smallest number of voters for later calls of [`select`](Self::select).
+    /// Replaces the minimum number of voters for later calls of [`select`](Self::select).
     pub(crate) fn set_min_voters(&self, min_voters: usize) {
         self.min_voters.store(min_voters, Ordering::Relaxed);
     }
@@ -61,8 +61,8 @@ impl ActiveSources {
     /// The positions of these sources in the list of all sources.
     ///
     /// # Errors
-    /// If the list is empty, names unknown sources, names a source twice, or leaves fewer than `min_voters` voters. Every wrong
-    /// name is listed, but at most [`MAX_FIELD_ERRORS`].
+    /// If the list is empty, names unknown sources, names a source twice, or leaves fewer than `min_voters` voters. At
+    /// most [`MAX_FIELD_ERRORS`] wrong names are listed.
     pub(crate) fn resolve(&self, names: &[String]) -> Result<Vec<usize>, Vec<FieldError>> {
         let invalid = |why: String| vec![FieldError::new("sources", why)];
         if names.is_empty() {

@@ -15,8 +15,8 @@ use crate::{leadership::LEASE_NAME, upstreams::Upstreams};
 
 /// Time between renewals of the lease of a backoff. A backoff can last longer than a lease.
 const RENEW_INTERVAL: Duration = Duration::from_mins(10);
-/// Largest difference between the ends that two instances compute for the same backoff. Each instance rounds the end to
-/// whole seconds.
+/// Maximum time by which a stored end may precede the computed end of the same backoff. Each instance rounds the end to
+/// whole seconds, so two instances can compute different ends.
 const ROUNDING_TOLERANCE: Duration = Duration::from_secs(2);
 /// The prefix of the holder field of a backoff. The end of the backoff follows, in seconds since 1970.
 const HOLDER_PREFIX: &str = "paused-until-";

@@ -41,7 +41,7 @@ impl LatestTicker {
         now.saturating_duration_since(self.observed)
     }
 
-    /// The time since the start of the day of an official rate. It grows although the bank is unreachable.
+    /// The time since the start of the day of an official rate. It also grows while the bank is unreachable.
     pub(super) fn age_of_official_day(&self, now: Instant) -> Duration {
         let Ticker { official_day, observed_at, .. } = self.ticker;
         let age_when_observed = official_day.map_or(Duration::ZERO, |day| day.elapsed_at(observed_at));
@@ -79,7 +79,8 @@ pub(super) struct PollerState {
     /// When the source may be polled again.
     due: Option<Instant>,
     in_progress: bool,
-    /// Whether the last poll took at least as long as the pool waits.
+    /// Whether the last poll took at least as long as the pool waits. Also set when the pool stops waiting for the poll
+    /// in progress.
     exceeded_wait: bool,
     pub(super) polled_at: Option<Timestamp>,
     pub(super) latency: Option<Duration>,

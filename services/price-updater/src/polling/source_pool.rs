@@ -38,7 +38,7 @@ pub(crate) struct SourcePool {
     /// Every source, active or not.
     pollers: Vec<Arc<Poller>>,
     active_sources: Arc<ActiveSources>,
-    /// The pairs that are requested from every source.
+    /// The pairs of all sources. Every poll requests all of them, and a source ignores the pairs that it does not have.
     pairs: Arc<[CurrencyPair]>,
     config: PollConfig,
     freeze_detector: Mutex<FreezeDetector>,
@@ -57,7 +57,7 @@ struct Candidate<'a> {
 }
 
 impl SourcePool {
-    /// `active` is how many sources, counted from the first, are active until the API selects other sources.
+    /// The first `active` sources are active until other sources are selected.
     pub(crate) fn new(
         sources: Vec<Box<dyn Source>>,
         active: usize,
@@ -81,10 +81,11 @@ impl SourcePool {
         }
     }
 
-    /// Polls each source that is due at `due`, and waits for the answers.
+    /// Polls each active source that is due at `due`, and waits for the answers.
     ///
-    /// The wait is at most [`PollConfig::max_wait`]. The pool does not wait for a source that exceeded this limit in its
-    /// last poll. An answer that arrives after the wait counts in the next poll. `polls` holds the polls in progress.
+    /// The wait is at most [`PollConfig::max_wait`]. The pool does not wait for a source that exceeded this limit in
+    /// its last poll. An answer that arrives after the wait counts in the next poll. `polls` contains the polls in
+    /// progress.
     pub(crate) async fn poll(&self, polls: &mut JoinSet<&'static str>, due: Instant) {
         while polls.try_join_next().is_some() {}
         let now = self.config.clock.now();
@@ -158,7 +159,7 @@ impl SourcePool {
         candidates.map(|candidate| candidate.course()).collect()
     }
 
-    /// The pairs that at least `min_exchanges` active exchanges trade, even if they report no price at the moment.
+    /// The pairs that at least `min_exchanges` active exchanges trade, even if they currently report no price.
     pub(crate) fn traded_pairs(&self, min_exchanges: usize) -> BTreeSet<CurrencyPair> {
         let mut exchanges: BTreeMap<CurrencyPair, usize> = BTreeMap::new();
         for &pair in self.active_exchanges().flat_map(|poller| poller.source.pairs()) {

@@ -1,9 +1,9 @@
 //! Computes one price from the votes of several sources. A minority of faulty sources cannot falsify the price.
 //!
-//! `docs/adr/0005-agreed-price.md` explains the rules. In short: each source has one vote, its live ticker. A price in USDT
-//! is converted to dollars. Indices vote only if too few exchanges do. Official rates never vote. The price is the median of
-//! the votes, clamped to [`Bounds`](bounds::Bounds). A price needs a majority, or half of the votes if the last agreed price
-//! confirms them.
+//! `docs/adr/0005-agreed-price.md` explains the rules. In short: each source has one vote, its live ticker. A price in
+//! USDT is converted to dollars. Indices vote only if too few exchanges do. Official rates never vote. The price is the
+//! median of the votes that agree, clamped to [`Bounds`](bounds::Bounds). A price needs a majority, or half of the
+//! votes if the last agreed price confirms them.
 
 mod bounds;
 mod selection;
@@ -32,7 +32,8 @@ use crate::sources::BidAsk;
 pub(crate) struct AgreementRules {
     /// How many sources must agree on a price.
     pub(crate) min_sources: usize,
-    /// How far a vote may be from the median, in percent of the median.
+    /// Maximum distance of an agreeing vote from the center, in percent of the center. The center is the median of all
+    /// votes, clamped to the bounds. In a tie, it is the last agreed price.
     pub(crate) max_spread_percent: i128,
 }
 

@@ -15,8 +15,9 @@
 //!   within the band around the previous price. If a price falls in several steps, the intervals are counted from the first
 //!   step.
 //! * Independent sources confirm the price. If indices that did not vote on the price report the pair, one of them must
-//!   confirm the price. If no such index reports the pair, at least three exchanges must agree, or all exchanges if fewer than
-//!   three report the pair. In this case no exchange and no official rate may contradict the price.
+//!   confirm the price. If no such index reports the pair, at least three voters must agree, or all sources of their
+//!   kind if fewer than three report the pair. (The voters are exchanges, or indices if too few exchanges vote.) In
+//!   this case, no other source of that kind and no official rate may contradict the price.
 //! * At least as many sources support the price as contradict it, and the price is not converted from a price that is withheld.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.

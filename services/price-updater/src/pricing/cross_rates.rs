@@ -1,9 +1,8 @@
 //! Prices in currencies that no exchange trades: the price in dollars, converted by the official rate of the dollar.
 //!
-//! Each bank publishes its rates in its own currency. The European Central Bank publishes the price of a euro, Frankfurter
-//! the price of a dollar, and the Bank of Russia the price of each currency in roubles. The banks publish different pairs.
-//! Therefore the rate of the dollar is computed from the pairs of each bank, and these rates are compared. The API calls a pair
-//! `direction` and a source `exchanger`.
+//! The banks publish different pairs: the European Central Bank the price of a euro, Frankfurter the price of a dollar,
+//! and the Bank of Russia the price of each currency in roubles. Therefore the rate of the dollar is computed from the
+//! pairs of each bank, and these rates are compared. The API calls a pair `direction` and a source `exchanger`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +19,8 @@ use super::{
     arithmetic::{Ratio, Tolerance, unit_rate},
 };
 
-/// How far apart the official rates of two banks may be, in thousandths of the lower rate. The rates are of the same day or
-/// of two consecutive days. If they differ by more, one of them is wrong.
+/// How far apart the official rates of two banks may be, in thousandths of the lower rate. Normally the rates are of
+/// the same day or of two consecutive days. If they differ by more, one of them is wrong.
 const MAX_SPREAD: i128 = 20;
 
 /// The official rate of the dollar in each currency.

@@ -17,13 +17,13 @@ use tokio::time::Instant;
 use super::arithmetic::Tolerance;
 use crate::sources::BidAsk;
 
-/// How far a price must move to show that the market moves, in thousandths of its lowest value.
+/// The market moves if a price has moved by more than this, in thousandths of the lowest value of that price.
 const MIN_MOVE: i128 = 1;
 /// How often the price of an exchange of a minority must change before a freeze is suspected. A single wrong price is no
 /// evidence of a moving market.
 const MIN_CHANGES: u32 = 3;
-/// How near the prices of an exchange of a minority must come to the unchanged price, in thousandths of it. An exchange with
-/// other prices is faulty, and its movements are no evidence.
+/// Maximum distance between the unchanged price and the nearest price of an exchange of a minority, in thousandths of
+/// the unchanged price. An exchange whose prices are farther away is faulty, and its movements are no evidence.
 const MAX_DISTANCE: i128 = 20;
 
 /// One pair at one source.

@@ -22,8 +22,8 @@ use super::{
 
 /// The coins that are priced.
 const COINS: [Asset; 3] = [Asset::BTC, Asset::ETH, Asset::USDT];
-/// The currencies in which coins are always priced. Coins are priced in a further currency if a source reports a price in it,
-/// or if it has an official rate.
+/// Currencies in which every coin is priced. Further currencies are those of orders, those in which a source reports a
+/// price, and those with an official rate.
 const BASE_CURRENCIES: [Asset; 3] = [Asset::EUR, Asset::GBP, Asset::USD];
 
 /// Which pairs are priced, and the rules of agreement.
@@ -32,7 +32,8 @@ pub(crate) struct PricingConfig {
     /// The currencies of the price record that orders use.
     pub(crate) currencies: Vec<Currency>,
     pub(crate) rules: AgreementRules,
-    /// The pairs that enough exchanges trade to agree on a price. An exchange counts even if it reports no price at the moment.
+    /// The pairs that enough exchanges trade to agree on a price. An exchange counts even if it currently reports no
+    /// price.
     pub(crate) traded: BTreeSet<CurrencyPair>,
 }
 
@@ -209,8 +210,8 @@ impl MarketPrices {
 
     /// The outcome for each of `currencies`.
     ///
-    /// A price does not count if it is more than `max_lag` older than the newest price of these currencies: it would expire
-    /// soon after its publication.
+    /// A price is not used if it is more than `max_lag` older than the newest price of these currencies: it would
+    /// expire soon after its publication.
     pub(crate) fn outcomes(&self, currencies: &[Currency], max_lag: Duration) -> BTreeMap<Currency, PriceOutcome> {
         let times = currencies.iter().filter_map(|&currency| self.bitcoin(currency)?.as_of);
         let newest = times.max();

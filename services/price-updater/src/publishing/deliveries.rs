@@ -16,8 +16,8 @@ use crate::{
     upstreams::{RecordWrite, Upstreams},
 };
 
-/// How far the clock of price-cache-proxy may be ahead without a failed write: price-cache-proxy may refuse a record that expires
-/// within this time. It is shorter than the validity of the record that stops orders.
+/// If price-cache-proxy refuses a record that expires within this time, the write does not count as failed, because the
+/// clock of price-cache-proxy may be ahead. The tolerance is shorter than the validity of the record that stops orders.
 const EXPIRY_TOLERANCE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Deliveries {
@@ -85,7 +85,8 @@ impl Deliveries {
     }
 
     /// Writes the queued records. A failed write is retried for at most one publish interval, because a newer record
-    /// follows then. A record that has expired is not written, and is no fault of price-cache-proxy if it expires on its way.
+    /// follows then. A record that has expired is not written. If a record expires before price-cache-proxy receives
+    /// it, the write does not count as failed.
     async fn write_records(&self) {
         let mut records = self.records.reader();
         while let Some(write) = records.next().await {
@@ -111,8 +112,8 @@ impl Deliveries {
         }
     }
 
-    /// Writes the courses that have changed since they were stored. The courses of a failed write are sent again with the
-    /// values of the next snapshot.
+    /// Writes the courses that have changed since they were stored, and sometimes all courses; see
+    /// [`StoredCourses::expire`]. The courses of a failed write are sent again with the values of the next snapshot.
     async fn write_courses(&self) {
         let mut stored = StoredCourses::default();
         let mut snapshots = self.snapshots.reader();

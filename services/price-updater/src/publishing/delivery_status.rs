@@ -1,4 +1,5 @@
-//! The result of the last write of one kind of data. An outage and its end are each logged once.
+//! The result of the last write of one kind of data. [`OutageLog`] selects the failures that are logged. The end of an
+//! outage is logged too.
 
 use std::sync::{Mutex, PoisonError};
 

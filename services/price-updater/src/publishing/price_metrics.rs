@@ -61,8 +61,8 @@ impl PriceMetrics {
         }
     }
 
-    /// Removes the gauges of a currency. Called while this instance does not poll, because only the leader exports these
-    /// gauges.
+    /// Removes the gauges of a currency. Called for a currency that was removed from `CURRENCIES`, and while this
+    /// instance does not poll, because only the leader exports these gauges.
     pub(crate) fn remove_currency(&self, currency: Currency) {
         let currency = currency.to_string();
         self.as_of.remove(&CurrencyLabels { currency: currency.clone() });

@@ -104,7 +104,8 @@ impl RecordLifecycle {
     /// Continues with the stored record, which an earlier run or another instance has written. If this instance has a newer
     /// price, it keeps that price.
     ///
-    /// Every publish interval since the last good price was observed counts as a failure, even if no instance ran in it.
+    /// Every publish interval that has ended since the last good price was observed counts as a failure, even if no
+    /// instance ran in it.
     pub(crate) fn resume(&mut self, stored: Option<&PriceRecord>, now: Timestamp) {
         for (&currency, lifecycle) in &mut self.currencies {
             let stored = stored.and_then(|stored| Some((stored.price(currency)?, stored.simulated)));
@@ -181,8 +182,8 @@ impl RecordLifecycle {
         Some(LifecycleStep { write: self.record_write(now), changes })
     }
 
-    /// The published price in `currency`, if orders use it instead of the agreed price in `outcome`, the outcome of the last
-    /// poll. Returns `None` in three cases:
+    /// The published price in `currency`, if orders use it instead of the agreed price in `outcome`. `outcome` is the
+    /// outcome of the last poll. Returns `None` in three cases:
     ///
     /// - No price is published.
     /// - The agreed price is newer and valid, so it is published next.

@@ -15,7 +15,8 @@ use crate::pricing::MarketPrices;
 /// Time after which all courses are sent to db-proxy again.
 const RESEND_AFTER: Duration = Duration::from_mins(5);
 
-/// Builds the market snapshot, with at most [`MAX_COURSES`] courses and as many prices.
+/// Builds the market snapshot, with at most [`MAX_COURSES`] courses, [`MAX_COURSES`] prices and [`MAX_OFFICIAL_RATES`]
+/// official rates.
 pub(crate) fn market_snapshot(as_of: Timestamp, mut courses: Vec<Course>, market: MarketPrices) -> MarketSnapshot {
     courses.truncate(MAX_COURSES);
     let prices: Vec<_> = market.prices.into_values().take(MAX_COURSES).collect();

@@ -14,9 +14,10 @@ use super::{
 
 /// Splits the pairs of a source into requests. Normally one request has all pairs.
 ///
-/// If a request is rejected because of an unknown pair, its pairs are split into halves until the unknown pair is found. The
-/// rate limiter may interrupt that search. The next poll then continues the search. Meanwhile the pairs of answered requests
-/// have prices. After the search, the unknown pair is not requested for a while.
+/// If a request is rejected because of an unknown pair, its pairs are split into halves until the unknown pair is
+/// found. The rate limiter may interrupt that search. The next poll then continues the search. Meanwhile the pairs of
+/// answered requests have prices. After the search, the unknown pair is one of the [`DelistedPairs`], which are not
+/// requested for an hour.
 #[derive(Default)]
 pub(super) struct Batching {
     delisted: DelistedPairs,

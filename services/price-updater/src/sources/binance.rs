@@ -10,7 +10,7 @@
 //!
 //! An error is `{"code":-1003,"msg":"…"}`. Too many requests are answered with 429 and `Retry-After`. A client that
 //! continues receives 418 and is banned for two minutes to three days; the message then contains the end of the ban in
-//! milliseconds since 1970. The firewall answers 403, which also means too many requests.
+//! milliseconds since 1970. The firewall answers 403, which can also mean too many requests.
 
 use std::time::Duration;
 

@@ -26,7 +26,7 @@ use super::{
     rate_limiter::RateLimits,
 };
 
-/// Time between polls. A poll is cheap, because it reads the cache.
+/// Time between polls. A poll is cheap, because most polls only read the cache.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// No bank documents a limit. These limits permit every regular fetch and every retry.
 pub(super) const RATE_LIMITS: RateLimits =
@@ -35,7 +35,8 @@ pub(super) const RATE_LIMITS: RateLimits =
 const REFETCH_AFTER: Duration = Duration::from_hours(1);
 /// Time from a failed fetch to the next fetch.
 const RETRY_AFTER: Duration = Duration::from_mins(5);
-/// How far in the future the day of a rate may be. The Bank of Russia publishes the rate of Monday on Friday.
+/// How far in the future the day of a rate may be. A bank may publish a rate on the day before, or before a weekend or
+/// holidays.
 const MAX_AHEAD: Duration = Duration::from_hours(4 * 24);
 
 /// An official rate.

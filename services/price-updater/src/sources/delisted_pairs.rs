@@ -1,5 +1,5 @@
-//! Pairs that a source does not list. They are not requested for a while, because each attempt counts towards the rate limit of
-//! the source.
+//! Pairs that a source does not list. They are not requested for an hour, because each attempt counts towards the rate
+//! limit of the source.
 
 use std::{
     collections::BTreeMap,

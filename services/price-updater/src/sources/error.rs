@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Largest number of characters that an error quotes from the text of a source.
+/// Maximum length of the detail of an error, in characters. The detail may quote a text of the source.
 const MAX_QUOTED: usize = 200;
 
 /// Why a source returned no price. The message is shown after the name of the source. Its length is bounded.

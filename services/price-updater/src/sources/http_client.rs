@@ -60,9 +60,9 @@ impl SourceHttpClient {
     /// Sends a GET request for `path` and parses the response. `path` starts with a slash and may have a query.
     ///
     /// # Errors
-    /// [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent.
-    /// [`SourceError::Timeout`] if the response is not complete at `deadline`. Otherwise the error of the transport or of
-    /// `parse`. If the status or `parse` reports a rate limit, the client also backs off.
+    /// [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent. [`SourceError::Timeout`] if
+    /// the response is not complete at `deadline`. Otherwise the error of the transport or of `parse`. If the response
+    /// reports a rate limit or asks to wait, the client also backs off.
     pub(crate) async fn get<T>(
         &self,
         path: &str,

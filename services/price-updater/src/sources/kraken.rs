@@ -72,9 +72,9 @@ struct KrakenPair {
 
 #[derive(Clone, Copy)]
 struct KrakenAsset {
-    /// Its name in a request.
+    /// The name in a request.
     name: &'static str,
-    /// Its possible names in a response.
+    /// The possible names in a response.
     aliases: &'static [&'static str],
 }
 

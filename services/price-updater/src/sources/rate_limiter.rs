@@ -1,4 +1,4 @@
-//! The rate limiter of one source, shared by its HTTP client and its stream.
+//! The rate limiter of the HTTP requests to one source. The price stream of the source reads and extends its backoff.
 
 mod state;
 

@@ -15,9 +15,9 @@ use super::SourceError;
 /// Widest accepted order book: the difference between ask and bid, in percent of their mean. A wider book shows that the pair is
 /// not traded.
 const MAX_SPREAD_PERCENT: i128 = 10;
-/// How long after its day an official rate is valid. The Bank of Russia publishes no rate from the first to the eighth of
-/// January; with the days off before and after, the gap is up to twelve days. Rates of several banks are compared, which
-/// detects an outdated rate earlier.
+/// How long an official rate is valid, counted from the start of its day. The Bank of Russia publishes no rate from the
+/// first to the eighth of January; with the days off before and after, the gap is up to twelve days. Rates of several
+/// banks are compared, which detects an outdated rate earlier.
 pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
 /// The price that a source reports for a pair at a moment.
@@ -30,8 +30,8 @@ pub(crate) struct Ticker {
     /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the source reports an earlier
     /// time, and never later.
     ///
-    /// The time of a fixing is the start of the poll, because a fixing is valid until the next fixing, but no longer than
-    /// [`MAX_FIXING_AGE`] after its day.
+    /// The time of a fixing is the start of the poll, because a fixing is valid until the next fixing, but no longer
+    /// than [`MAX_FIXING_AGE`] after the start of its day.
     pub(crate) observed_at: Timestamp,
     /// The day for which a bank publishes an official rate. `None` for other prices.
     pub(crate) official_day: Option<Day>,

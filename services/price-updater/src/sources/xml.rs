@@ -9,7 +9,8 @@ use quick_xml::{
 
 use super::SourceError;
 
-/// Largest number of events in a document. A document of rates has about 300 elements, with up to four events each.
+/// Maximum number of events in a document. A document of rates has a few hundred elements, each with a start, an end,
+/// and at most one text.
 const MAX_EVENTS: usize = 40_000;
 
 #[derive(Debug, PartialEq, Eq)]

@@ -223,8 +223,8 @@ impl PriceStream {
         self.context.metrics.set_connected(self.protocol.name, false);
     }
 
-    /// Counts the end of a connection and logs it. If several connections fail in a row, only the first failure is logged as
-    /// a warning. An unreachable exchange is logged as information.
+    /// Counts the end of a connection and logs it. If several connections fail in a row, only the first failure is
+    /// logged above level debug: as information if the exchange is unreachable, and as a warning otherwise.
     fn report(&self, reason: &DisconnectReason, failure_reported: &mut bool) {
         let source = self.protocol.name;
         self.context.metrics.record_disconnect(source, reason.kind());
@@ -237,7 +237,7 @@ impl PriceStream {
             reason,
             DisconnectReason::ConnectFailed(ConnectionError::Unreachable(_) | ConnectionError::Timeout)
         ) {
-            // If the polls of the source fail too, that failure is logged as a warning.
+            // If the polls of the source fail too, `SourcePool` logs that failure.
             tracing::info!(source, %reason, "a price stream cannot connect; the source is polled until the stream connects");
         } else {
             tracing::warn!(source, %reason, "a price stream failed; the source is polled until the stream reconnects");

@@ -168,8 +168,8 @@ impl TickerCache {
         }
     }
 
-    /// The tickers that were confirmed at most `max_age` before `now`. A ticker has the time of its last confirmation as
-    /// its time of observation.
+    /// The tickers that were confirmed at most `max_age` before `now`. A ticker has the time of its last confirmation
+    /// as its time of observation, but at most `book_validity` after its last update.
     pub(crate) fn tickers(&self, now: Timestamp, max_age: Duration) -> PollReply {
         let mut reply = PollReply::default();
         for (&pair, entry) in &self.entries {

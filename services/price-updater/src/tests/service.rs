@@ -1,5 +1,5 @@
-//! Tests of the service on a port, with fake exchanges and a fake cache. A *course* is the last price of one pair at one
-//! exchange.
+//! Tests of the service on a port, with fakes of the exchanges, of price-cache-proxy and of db-proxy. A *course* is the
+//! last price of one pair at one exchange.
 #![allow(clippy::needless_pass_by_value, reason = "poem's handlers take arguments by value")]
 
 use std::{
@@ -45,7 +45,7 @@ const TOKEN: &str = "a token of the tests";
 /// Longest time that a test waits for a record.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The behaviour of the fake exchanges and the fake cache, and the data that they received.
+/// The behaviour of the fakes, and the data that they received.
 struct Fakes {
     coinbase_down: AtomicBool,
     kraken_down: AtomicBool,

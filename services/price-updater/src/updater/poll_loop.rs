@@ -1,5 +1,5 @@
-//! The loop of the leader: in each poll interval it polls the sources and sends a market snapshot. Once each publish interval
-//! it also publishes a price record.
+//! The loop of every instance. In each poll interval, an instance acquires or renews the lease. The leader then polls
+//! the sources and sends a market snapshot. Once in each publish interval, it also publishes a price record.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// Maximum time that is reserved for the write of a record before a price expires. Less time is reserved if the TTL of a price
-/// is hardly longer than a publish interval.
+/// Maximum time that is reserved for the write of a record before a price expires. Less time is reserved if the TTL of
+/// a price exceeds the publish interval by less than twice this time.
 const MAX_WRITE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The state that is kept from one poll interval to the next.
@@ -193,8 +193,8 @@ impl<'a> PollLoop<'a> {
         self.alerts.update(&market, &pricing.currencies);
         let outcomes = market.outcomes(&pricing.currencies, self.max_lag());
         if publishes {
-            // Records are due at fixed intervals that do not depend on the duration of polls. After a pause the schedule
-            // restarts now.
+            // Records are due at fixed intervals that do not depend on the duration of polls. After a pause, the
+            // schedule restarts with this record.
             let next = self.publish_at.map(|publish_at| publish_at + config.publish_interval);
             self.publish_at = next.filter(|&next| next > due).or(Some(due + config.publish_interval));
             self.record_publish_result(&outcomes);
@@ -209,8 +209,8 @@ impl<'a> PollLoop<'a> {
         deliveries.send_snapshot(TermSnapshot { term, snapshot: market_snapshot(now, pool.courses(due), market) });
     }
 
-    /// Returns the current settings. Adds and removes currencies whose setting has changed since the last poll. A currency that is
-    /// removed is not in the next price record.
+    /// Applies the current settings to the price record, and returns them. A currency that is no longer in `CURRENCIES`
+    /// has no gauges from now on, and is not in the next price record.
     fn apply_settings(&mut self) -> Arc<PricingSettings> {
         let pricing = self.updater.pricing.get();
         for removed in self.lifecycle.apply_settings(&pricing.currencies, pricing.stop_while_withheld) {

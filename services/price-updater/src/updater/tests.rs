@@ -1,4 +1,4 @@
-//! Runs the updater for minutes of simulated time, against fake exchanges and a fake cache. A *course* is the last price of one
+//! Runs the updater in simulated time, against fake exchanges and a fake cache. A *course* is the last price of one
 //! pair at one source.
 
 use std::{
@@ -50,6 +50,7 @@ struct GrantedLease {
 /// The connection of one instance to the fake upstreams.
 struct Connection {
     upstreams: Arc<FakeUpstreams>,
+    /// Whether calls to price-cache-proxy fail. Calls to db-proxy always succeed.
     interrupted: AtomicBool,
 }
 
@@ -106,7 +107,7 @@ struct FakeSources {
     coinbase_limits_requests: AtomicBool,
     /// Whether coinbase reports no price in euros.
     no_euros: AtomicBool,
-    /// Whether every price at coinbase has fallen by 60 %.
+    /// Whether the price in euros at coinbase has fallen by 60 %.
     fallen: AtomicBool,
     /// Whether every source answers with an error.
     down: AtomicBool,
@@ -318,7 +319,7 @@ async fn polling_stops_while_the_cache_is_unavailable_and_resumes_at_once() {
     sleep(MINUTE).await;
     let requests = instance.requests();
     assert!(!instance.leads());
-    // Nothing is known about the sources, which are not polled, and the reason names the cause.
+    // The sources are not polled, so only price-cache-proxy is reported. The reason names the cause.
     let [cache] = &instance.updater.components()[..] else { panic!("{:?}", instance.updater.components()) };
     let detail = cache.detail.as_deref().unwrap();
     assert!(!cache.ready && cache.name == "price-cache", "{cache:?}");
@@ -339,7 +340,7 @@ async fn next_instance_respects_the_backoff_that_a_source_requested() {
     sleep(20 * SECOND).await;
     assert!(first.leads() && first.requests() > 0);
     drop(first);
-    // One instance takes over at once, and another instance starts much later.
+    // One instance takes over at once, and another instance a minute later.
     for seconds in [60, 400] {
         let next = upstreams.start_instance("coinbase", "EUR");
         sleep(seconds * SECOND).await;

@@ -46,7 +46,7 @@ async fn leases_of_different_names_are_independent() {
 #[tokio::test]
 async fn lease_of_a_crashed_holder_is_free_after_its_ttl_and_not_before() {
     for store in stores() {
-        // Read before the call, so the TTL begins after `start`.
+        // `start` is read before the call, so the TTL begins later.
         let start = Instant::now();
         acquire(&store, "updater", "crashed", SHORT).await;
         let mut attempts = 0;

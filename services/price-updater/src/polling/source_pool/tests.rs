@@ -119,7 +119,7 @@ impl TestPool {
         Self { pool, behaviors, polls: JoinSet::new(), due: Instant::now(), metrics }
     }
 
-    /// Polls once. Returns the sources whose votes count, and how many milliseconds the poll took.
+    /// Polls once. Returns the sources with eligible votes, and the duration of the poll in milliseconds.
     async fn poll(&mut self) -> (String, u128) {
         tokio::time::sleep_until(self.due).await;
         let due = self.due;
@@ -127,8 +127,8 @@ impl TestPool {
         let millis = due.elapsed().as_millis();
         self.due += POLL_INTERVAL;
         let votes = self.pool.votes(due);
-        let counting = votes.iter().filter(|vote| vote.ineligible.is_none()).map(|vote| vote.source);
-        (counting.collect::<Vec<_>>().join(","), millis)
+        let eligible = votes.iter().filter(|vote| vote.ineligible.is_none()).map(|vote| vote.source);
+        (eligible.collect::<Vec<_>>().join(","), millis)
     }
 
     fn select(&self, source: &str) {

@@ -15,8 +15,8 @@ use common::money::Rate;
 
 use crate::pricing::arithmetic::{Ratio, Tolerance, median, unit_rate};
 
-/// Largest distance between the bounds if at least half of the rates may be faulty. On an ordinary day the prices of
-/// exchanges differ by less.
+/// Maximum distance between the bounds if at least half of the rates may be faulty, in thousandths of the lower bound.
+/// On an ordinary day the prices of exchanges differ by less.
 pub(super) const MAX_UNCERTAINTY_PER_MILLE: i128 = 5;
 /// How far the price of USDT may be from one dollar while its peg holds. On most days the difference is below one
 /// thousandth.

@@ -23,7 +23,7 @@ pub(super) struct ExcludedVote {
 }
 
 /// Selects one vote of each source: its vote on `pair`. If `pair` is quoted in dollars and that vote is missing or
-/// ineligible, the vote of the same source on the pair in USDT replaces it.
+/// ineligible, the vote of the same exchange on the pair in USDT replaces it.
 pub(super) fn select_voters(pair: CurrencyPair, votes: &[Vote], rules: AgreementRules) -> VoterSelection {
     let usdt_pair = CurrencyPair::new(pair.base, Asset::USDT);
     let accepts_usdt = pair.quote == Asset::USD && pair.base != Asset::USDT;

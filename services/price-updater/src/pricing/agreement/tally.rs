@@ -29,7 +29,8 @@ pub(super) struct Agreement {
 pub(super) struct Voters<'a> {
     /// One vote for each source.
     pub(super) votes: &'a [Vote],
-    /// How many further sources are suspected to be frozen. Their votes do not count, but a majority includes them.
+    /// How many further sources are suspected to be frozen. Their votes do not count. A majority is more than half of
+    /// all voters, including these sources.
     pub(super) frozen: usize,
 }
 
@@ -43,7 +44,7 @@ pub(super) struct Tally {
 
 /// Computes the price of `pair`. A faulty minority of the voters cannot falsify the price.
 ///
-/// `usdt` holds the prices of one USDT in dollars, sorted. Faulty voters may have reported some of them.
+/// `usdt` contains the prices of one USDT in dollars, sorted. Faulty voters may have reported some of them.
 pub(super) fn tally(
     pair: CurrencyPair,
     voters: Voters<'_>,

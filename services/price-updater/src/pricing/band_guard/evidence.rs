@@ -15,11 +15,11 @@ use crate::pricing::{
     market::{MarketPrices, exclude_simulated_among_real},
 };
 
-/// How many exchanges must agree on an implausible price if no index reports the pair. If fewer exchanges report the pair, all
-/// of them must agree.
+/// How many voters must agree on an implausible price if the pair is reported by no index that did not vote. If fewer
+/// sources of their kind report the pair, all of them must agree.
 const MIN_AGREEING_EXCHANGES: usize = 3;
-/// Largest age of the price of an index that counts as evidence. Indices are refreshed once a minute and polled every 45 s, and
-/// a poll can fail.
+/// Maximum age at which the price of an index counts as evidence. Indices are refreshed once a minute and polled every
+/// 45 s, and a poll can fail.
 const MAX_INDEX_AGE: Duration = Duration::from_mins(3);
 /// How official rates are named among the sources that contradict a price.
 const OFFICIAL_RATES: &str = "official rates";

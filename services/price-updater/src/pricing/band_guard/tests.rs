@@ -196,7 +196,7 @@ fn drift_within_the_band_is_held_as_soon_as_more_sources_contradict_than_support
         .into();
     // Three exchanges and both indices contradict four exchanges.
     assert_eq!(drift, [Some(86_000), None, None]);
-    // A price that all exchanges agree on is not withheld only because two faulty indices contradict it.
+    // Two faulty indices do not suffice to withhold a price on which all exchanges agree.
     let mut market = Market::new();
     market.publish();
     market.indices = vec![36_000; 2];

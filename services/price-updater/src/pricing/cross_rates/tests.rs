@@ -23,7 +23,7 @@ fn in_dollars(price: &str) -> AgreedPrice {
     AgreedPrice { price, bid: price, as_of: Some(now), ..without_price("BTC-USD".parse().unwrap(), Vec::new()) }
 }
 
-/// The price of a bitcoin in `currency` and the pairs that it comes from.
+/// The price of a bitcoin in `currency` and the pairs from which it is computed.
 fn convert(fixings: &[Vote], currency: &str) -> Option<(String, String)> {
     let cross = OfficialRates::from_votes(fixings).convert(&in_dollars("91000"), currency.parse().unwrap())?;
     assert_eq!((cross.method, cross.as_of, cross.bid), (Method::Cross, in_dollars("1").as_of, cross.price));

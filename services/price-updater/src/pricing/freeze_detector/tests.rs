@@ -28,7 +28,8 @@ impl Market {
         frozen.collect::<Vec<_>>().join(",")
     }
 
-    /// Observes `times` times. `prices` takes the number of the observation. Returns the sources that are frozen at the end.
+    /// Observes `times` times. `prices` receives the number of the observation, from 1. Returns the sources that are
+    /// frozen at the end.
     fn observe_times(&mut self, times: i64, prices: impl Fn(i64) -> Vec<(&'static str, i64)>) -> String {
         (1..=times).map(|number| self.observe(&prices(number))).last().unwrap()
     }

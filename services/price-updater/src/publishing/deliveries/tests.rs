@@ -66,7 +66,7 @@ fn record(as_of: Timestamp, expires_at: Timestamp) -> RecordWrite {
     RecordWrite { record: NewPriceRecord { state, as_of, simulated: false, prices }, ttl }
 }
 
-/// Sends the record, and returns the number of writes and the result of the last one.
+/// Sends the record, and returns the number of writes and the result of the last write.
 async fn send(latency: Duration, record: impl FnOnce(Timestamp) -> RecordWrite) -> (usize, Option<Result<(), String>>) {
     let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
     let price_cache = Arc::new(SlowPriceCache { clock, latency, writes: AtomicUsize::new(0) });

@@ -27,17 +27,17 @@ use crate::pricing::{GoodPrice, PriceOutcome};
 
 /// Failures in a row that do not prolong the price yet. A price that would expire is prolonged earlier.
 pub(super) const TOLERATED_FAILURES: u32 = 3;
-/// Time from the stop of a price to its expiry. A stopped price is written with this early expiry time, because a record
-/// without any price is not written, and the cache would keep the previous record.
+/// Maximum time from the stop of a price to its expiry. A stopped price is written with this early expiry time, because
+/// a record without any price is not written, and the cache would keep the previous record.
 const STOP_AFTER: Duration = Duration::from_secs(1);
-/// Why the published price was not replaced.
+/// The reason for a failure if the sources agree on no price that is newer than the published price.
 const NO_NEWER_PRICE: &str = "the sources have reported no newer price in time";
 
 /// Whether orders in a currency have a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PriceAvailability {
     Fresh,
-    /// The last good price is used longer than usual.
+    /// Orders use the last good price, because no newer price can be published.
     Prolonged,
     /// Orders have no price because the agreed price is implausible.
     Stopped,
@@ -134,7 +134,7 @@ impl CurrencyLifecycle {
             self.last_good = Some(GoodPrice { price, sources, legs, as_of, simulated });
         }
         if let Some(price) = &self.last_good {
-            // The interval that begins now does not count, because its outcome is not known yet.
+            // The publication that is due now does not count, because its outcome is not known yet.
             let elapsed = now.since(price.as_of).as_micros().saturating_sub(1);
             let missed = elapsed / self.lifetimes.publish_interval.as_micros().max(1);
             self.failures = u32::try_from(missed).unwrap_or(u32::MAX);

@@ -121,7 +121,7 @@ fn three_failures_change_nothing_and_the_fourth_prolongs_the_price() {
     }
 }
 
-/// price-cache-proxy would not accept the older price, and the published price would expire.
+/// If the older price were written, price-cache-proxy would not accept it, and the published price would expire.
 #[test]
 fn older_price_does_not_replace_the_published_price() {
     let mut lifecycle = lifecycle();
@@ -319,7 +319,7 @@ fn expired_price_is_shown_instead_of_an_older_agreed_price() {
         Some((in_use.price.as_of, in_use.price.expires_at))
     };
     assert_eq!(shown(good(0)), Some((time_at(15), time_at(end))));
-    // A reason or a newer price is not hidden.
+    // The expired price hides neither the reason for a missing price nor a newer agreed price.
     assert_eq!((shown(missing()), shown(good(end - 1))), (None, None));
     let status = lifecycle.statuses().next().unwrap();
     let reason =

@@ -12,8 +12,8 @@ fn table() -> Vec<(CurrencyPair, ())> {
     PAIRS.iter().map(|pair| (pair.parse().unwrap(), ())).collect()
 }
 
-/// Polls a source that trades no pair of the base assets `unknown`, and permits `limit` requests. Returns the number of requests,
-/// and the result.
+/// Polls a source that permits `limit` requests, and trades no pair with a base asset in `unknown`. Returns the number
+/// of requests, and the result.
 fn poll(batching: &Batching, unknown: &[&str], limit: usize) -> (usize, Result<PollReply, SourceError>) {
     let table = table();
     let pairs: Vec<_> = table.iter().map(|pair| pair.0).collect();

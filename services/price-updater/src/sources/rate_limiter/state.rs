@@ -14,11 +14,12 @@ const MAX_DEFAULT_BACKOFF: Duration = Duration::from_hours(1);
 /// The requests that a source permits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimits {
-    /// Largest number of requests within any period of length `window`. It is below the documented limit, because requests
-    /// that are sent apart can arrive together.
+    /// Maximum number of requests within any period of length `window`. If the source documents an exact limit, the
+    /// maximum is below it, because requests that are sent apart can arrive together.
     pub(crate) max_requests: u32,
     pub(crate) window: Duration,
-    /// The first backoff after a rejection that specifies no time. Each further rejection of this kind doubles the backoff.
+    /// The first backoff after a rejection that specifies no time. Until a request succeeds, each further rejection of
+    /// this kind doubles the backoff, up to [`MAX_DEFAULT_BACKOFF`].
     pub(crate) default_backoff: Duration,
 }
 
@@ -28,7 +29,7 @@ pub(super) struct LimiterState {
     /// When each request of the last window was sent, oldest first; at most `limits.max_requests`.
     sent: VecDeque<Instant>,
     backoff_until: Option<Instant>,
-    /// How many backoffs in a row used the default.
+    /// How many default backoffs have begun since the last success.
     default_backoffs: u32,
 }
 

@@ -37,7 +37,7 @@ pub(in crate::sources) fn now() -> Timestamp {
     "2026-01-03T12:00:00Z".parse().unwrap()
 }
 
-/// The price of one pair that the API shows, or the error of the pair.
+/// The price that the API shows for one pair, or the error of the pair.
 pub(in crate::sources) fn price(results: &TickerResults, pair: &str) -> Result<String, SourceError> {
     let is_of_pair = |(other, _): &&(CurrencyPair, _)| other.to_string() == pair;
     let (_, result) = results.iter().find(is_of_pair).unwrap_or_else(|| panic!("{pair} has no result"));

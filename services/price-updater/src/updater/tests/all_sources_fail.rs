@@ -44,8 +44,8 @@ async fn price_is_prolonged_before_it_expires_while_a_poll_waits_for_sources() {
     }
 }
 
-/// After both sources have failed, only the last price of the index counts. It is older than the published price, which comes
-/// from the exchange.
+/// After both sources have failed, the vote of the exchange becomes stale first. The price is then agreed from the vote
+/// of the index alone, and is older than the published price, which comes from the exchange.
 #[tokio::test(start_paused = true)]
 async fn price_is_prolonged_before_it_expires_while_an_older_price_is_agreed() {
     for seconds in (47..=92).step_by(5) {

@@ -1,5 +1,6 @@
-//! Tests that orders never lack a price before its maximum age. If every publish interval since the last success fails, the
-//! last good price is prolonged before it expires. It can be read in every second until it reaches its maximum age.
+//! Tests that orders have a price until the last good price reaches its maximum age. If every publish interval since
+//! the last success fails, the last good price is prolonged before it expires. It can be read in every second until it
+//! reaches its maximum age.
 //!
 //! Covers every sequence of successes and failures, and prices of different ages at their publication. In each case the
 //! sources stop answering at one poll, and this poll waits for them.
