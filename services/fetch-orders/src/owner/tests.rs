@@ -17,8 +17,8 @@ fn principal_of(user_id: UserId) -> Principal {
 #[test]
 fn only_an_operator_selects_the_orders_of_others() {
     let (ada, bob) = (user(1), user(2));
-    let everybody = [Principal::Anonymous, principal_of(ada), Principal::Operator];
-    let selected = |user| everybody.each_ref().map(|principal| select_owner(principal, user).ok());
+    let principals = [Principal::Anonymous, principal_of(ada), Principal::Operator];
+    let selected = |user| principals.each_ref().map(|principal| select_owner(principal, user).ok());
     assert_eq!(
         selected(None),
         [Some(OwnerFilter::Anonymous), Some(OwnerFilter::User(ada)), Some(OwnerFilter::Everybody)]

@@ -141,7 +141,7 @@ struct Candidate<'a> {
 
 impl GuardState {
     /// Accepts or withholds the price, and returns what has changed. If the price is withheld, `withheld` contains it afterwards.
-    fn accept_or_hold(&mut self, candidate: &Candidate<'_>) -> Option<GuardChange> {
+    fn accept_or_withhold(&mut self, candidate: &Candidate<'_>) -> Option<GuardChange> {
         let &Candidate { price, band, evidence, leg_is_withheld, intervals, poll } = candidate;
         // Simulated and real prices are not compared.
         self.withheld.take_if(|withheld| withheld.newest.simulated != price.simulated);
@@ -204,7 +204,7 @@ impl BandGuard {
             let evidence = sources.evidence(market, agreed, price, band);
             let state = self.0.entry(pair).or_default();
             let accepted = state.accepted.map(|accepted| accepted.price);
-            let change = state.accept_or_hold(&Candidate {
+            let change = state.accept_or_withhold(&Candidate {
                 price: ObservedPrice { price, as_of, simulated: agreed.simulated },
                 band,
                 evidence: &evidence,

@@ -158,7 +158,7 @@ impl RecordLifecycle {
 
     /// When the published price that expires first must be prolonged. `None` if no published price can be prolonged.
     pub(crate) fn prolong_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let earliest = self.currencies.values().filter_map(|lifecycle| lifecycle.prolongable_until(now)).min();
+        let earliest = self.currencies.values().filter_map(|lifecycle| lifecycle.prolongable_expiry(now)).min();
         earliest.map(|expires_at| expires_at.minus(self.lifetimes.write_margin))
     }
 
@@ -169,7 +169,7 @@ impl RecordLifecycle {
     pub(crate) fn prolong_expiring(&mut self, now: Timestamp) -> Option<LifecycleStep> {
         let horizon = now.plus(self.lifetimes.write_margin);
         let is_due = |lifecycle: &CurrencyLifecycle| {
-            lifecycle.prolongable_until(now).is_some_and(|expires_at| expires_at <= horizon)
+            lifecycle.prolongable_expiry(now).is_some_and(|expires_at| expires_at <= horizon)
         };
         let due: Vec<_> = self.currencies.iter_mut().filter(|(_, lifecycle)| is_due(lifecycle)).collect();
         if due.is_empty() {

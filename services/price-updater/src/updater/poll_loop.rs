@@ -187,7 +187,7 @@ impl<'a> PollLoop<'a> {
         let publishes = self.publish_at.is_none_or(|publish_at| due >= publish_at);
         let votes = pool.votes(due);
         let mut market = MarketPrices::compute(&votes, &pricing_config, &self.history, since);
-        self.hold_implausible_prices(&mut market, &votes, &pricing, GuardPoll { now, since, publishes });
+        self.withhold_implausible_prices(&mut market, &votes, &pricing, GuardPoll { now, since, publishes });
         self.history.record(&market);
         pool.record_votes(&market, now);
         self.alerts.update(&market, &pricing.currencies);
@@ -219,7 +219,7 @@ impl<'a> PollLoop<'a> {
         pricing
     }
 
-    fn hold_implausible_prices(
+    fn withhold_implausible_prices(
         &mut self,
         market: &mut MarketPrices,
         votes: &[Vote],

@@ -17,7 +17,7 @@ use crate::pricing::{
 
 /// How many voters must agree on an implausible price if the pair is reported by no index that did not vote. If fewer
 /// sources of their kind report the pair, all of them must agree.
-const MIN_AGREEING_EXCHANGES: usize = 3;
+const MIN_AGREEING_VOTERS: usize = 3;
 /// Maximum age at which the price of an index counts as evidence. Indices are refreshed once a minute and polled every
 /// 45 s, and a poll can fail.
 const MAX_INDEX_AGE: Duration = Duration::from_mins(3);
@@ -52,7 +52,7 @@ impl Evidence {
         if self.indices > 0 {
             self.confirming_indices > 0
         } else {
-            self.voters >= MIN_AGREEING_EXCHANGES.min(self.reporters) && self.contradicting.is_empty()
+            self.voters >= MIN_AGREEING_VOTERS.min(self.reporters) && self.contradicting.is_empty()
         }
     }
 }

@@ -184,7 +184,7 @@ fn without_an_index_all_exchanges_and_at_least_three_must_agree() {
 }
 
 #[test]
-fn drift_within_the_band_is_held_as_soon_as_more_sources_contradict_than_support_it() {
+fn drift_within_the_band_is_withheld_as_soon_as_more_sources_contradict_than_support_it() {
     let mut market = Market::new();
     market.publish();
     market.faulty = 4;
@@ -204,7 +204,7 @@ fn drift_within_the_band_is_held_as_soon_as_more_sources_contradict_than_support
 }
 
 #[test]
-fn first_price_is_held_if_more_sources_contradict_than_support_it() {
+fn first_price_is_withheld_if_more_sources_contradict_than_support_it() {
     let mut market = Market::new();
     market.faulty = 4;
     assert_eq!(market.publish_times(10), vec![None; 10]);

@@ -159,14 +159,14 @@ impl CurrencyLifecycle {
         let horizon = now.plus(self.lifetimes.renewal_margin);
         let expires_at = match self.state {
             PriceAvailability::Fresh => self.expires_at,
-            _ => self.prolongable_until(now),
+            _ => self.prolongable_expiry(now),
         };
         expires_at.is_some_and(|expires_at| expires_at <= horizon)
     }
 
     /// When the published price expires. `None` if it can no longer be prolonged: orders do not use it, it has expired, or it
     /// is already valid until its maximum age.
-    pub(super) fn prolongable_until(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn prolongable_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         let latest_expiry = self.last_good.as_ref()?.as_of.plus(self.lifetimes.max_prolonged_age);
         let is_used = matches!(self.state, PriceAvailability::Fresh | PriceAvailability::Prolonged);
         self.expires_at.filter(|&expires_at| is_used && now < expires_at && expires_at < latest_expiry)
