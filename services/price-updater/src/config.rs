@@ -39,8 +39,8 @@ pub struct Config {
     pub(crate) inactive_sources: Vec<LocatedSource>,
     /// Replaces the network for HTTP requests to sources. `None` uses the network.
     pub transport: Option<Arc<dyn Transport>>,
-    /// The WebSocket base URLs of the sources that have one. Other sources are only polled. A stream connects while its source is
-    /// active.
+    /// The WebSocket base URLs of the sources that have one. Other sources are only polled. A stream is connected while
+    /// its source is polled.
     pub(crate) streams: BTreeMap<&'static str, Url>,
     /// Replaces the network for WebSocket connections to exchanges. `None` uses the network.
     pub connector: Option<Arc<dyn Connector>>,
@@ -54,7 +54,7 @@ pub struct Config {
     pub publish_interval: Duration,
     /// How long a fresh price is valid, counted from its observation.
     pub record_ttl: Duration,
-    /// Longest time from the observation of a price to its expiry, while no newer price can be published.
+    /// Maximum time from the observation of a price to its expiry, while no newer price can be published.
     pub max_prolonged_age: Duration,
     /// Time limit for all requests of one poll of a source.
     pub source_timeout: Duration,
@@ -131,7 +131,7 @@ impl Config {
         let https_proxy = read_proxy(env);
         let all_sources: Vec<_> = sources.iter().chain(&inactive_sources).cloned().collect();
         let mut streams = read_stream_urls(env, &all_sources);
-        // Streams connect directly, which a network with a proxy does not permit.
+        // Streams do not use the proxy, and a network that requires a proxy usually permits no direct connections.
         streams.retain(|_, url| https_proxy.is_none() || url.scheme() != "wss");
         let simulated = shared::simulated(env).unwrap_or(false);
 

@@ -18,7 +18,7 @@ pub(crate) struct Leadership {
     /// Unique for each process, so that a restart creates a new id.
     pub(crate) instance_id: String,
     renew_interval: Duration,
-    /// When the lease of this instance expires, by the monotonic clock of this instance. The TTL is counted from the moment
+    /// When the lease of this instance expires, by the monotonic clock of this instance. The TTL is counted from just
     /// before the request was sent. `None` for a follower.
     held_until: Option<Instant>,
     /// The holder of the lease according to the last answer. `None` before the first answer, and after this instance has

@@ -1,9 +1,9 @@
 //! Polls exchanges, indices and banks, agrees on the price of bitcoin, and publishes it to price-cache-proxy.
 //!
-//! In each poll interval, [`polling`] polls every active [source](sources::Source), and [`pricing`] computes one price for
-//! each pair from the votes of the sources. In each publish interval, [`publishing`] writes the price record that orders
-//! use, prolongs it, or lets it expire. [`updater`] runs these steps while this instance is the leader ([`leadership`]).
-//! The results go to [`upstreams`].
+//! In each poll interval, [`polling`] polls every active [source](sources::Source) that is due, and [`pricing`]
+//! computes one price for each pair from the votes of the sources. In each publish interval, [`publishing`] writes the
+//! price record that orders use, prolongs it, or lets it expire. [`updater`] runs these steps while this instance is
+//! the leader ([`leadership`]). The results go to [`upstreams`].
 
 mod config;
 mod documentation;

@@ -1,4 +1,4 @@
-//! Polls the sources. Tracks the active sources, and for each source its next poll, its last report and its backoff.
+//! Polls the sources. Tracks the active sources, and for each source its next poll, its last tickers and its errors.
 
 mod active_sources;
 mod backoff_leases;

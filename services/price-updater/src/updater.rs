@@ -1,4 +1,4 @@
-//! Polls sources, agrees on prices and publishes them, for as long as the service runs.
+//! Polls sources, agrees on prices and publishes them, while this instance is the leader.
 
 mod poll_loop;
 #[cfg(test)]
@@ -122,8 +122,8 @@ impl Updater {
         }
     }
 
-    /// Applies the settings of [`PricingSettings`] from the next poll on. If `PRICE_SOURCES` has not changed, the active sources
-    /// stay as they are, because the API may have selected others.
+    /// Applies the settings of [`PricingSettings`] from the next poll on. If `PRICE_SOURCES` has not changed, the
+    /// active sources stay as they are, because the API may have selected other sources.
     pub(crate) fn apply(&self, config: &Config) {
         let (old, new) = (self.pricing.get(), PricingSettings::of(config));
         let sources = self.active_sources();

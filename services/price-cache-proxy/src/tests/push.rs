@@ -11,7 +11,7 @@ use tokio::{sync::watch::Receiver, time::timeout};
 
 use super::*;
 
-/// Longest wait for a pushed change. It is shorter than the interval of the reads that detect lost messages, so that
+/// Maximum wait for a pushed change. It is shorter than the interval of the reads that detect lost messages, so that
 /// these reads rarely hide a missing push.
 const PUSH_LIMIT: Duration = Duration::from_secs(3);
 

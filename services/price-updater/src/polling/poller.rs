@@ -245,7 +245,7 @@ impl PollerState {
         }
     }
 
-    /// Why the prices of the source are not used. `None` if the source works.
+    /// Why the status of the source is not [`SourceState::Working`]. `None` if the source works.
     pub(super) fn problem(&self) -> Option<String> {
         match self.status {
             SourceState::Working => None,

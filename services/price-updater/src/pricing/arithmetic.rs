@@ -23,7 +23,7 @@ impl Ratio {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tolerance {
     pub(super) center: Rate,
-    /// The largest distance from `center`, in thousandths of it.
+    /// Maximum distance from `center`, in thousandths of `center`.
     pub(super) per_mille: i128,
 }
 

@@ -1,4 +1,5 @@
-//! Prices in currencies that no exchange trades: the price in dollars, converted by the official rate of the dollar.
+//! Prices in currencies that too few exchanges trade: the price in dollars, converted by the official rate of the
+//! dollar.
 //!
 //! The banks publish different pairs: the European Central Bank the price of a euro, Frankfurter the price of a dollar,
 //! and the Bank of Russia the price of each currency in roubles. Therefore the rate of the dollar is computed from the
@@ -39,7 +40,7 @@ struct AcceptedRate {
 struct DollarRate {
     ratio: Ratio,
     simulated: bool,
-    /// The rates that the ratio comes from, in the order in which they lead from dollars to the currency.
+    /// The rates from which the ratio is computed, in the order in which they lead from dollars to the currency.
     legs: Vec<OfficialLeg>,
 }
 

@@ -75,7 +75,8 @@ struct UnchangedSpan {
     value: Rate,
     since: Instant,
     freeze: Freeze,
-    /// The range of each comparable series of another exchange in that time.
+    /// The price range in that time of each series at another exchange whose pair moves together with the pair of this
+    /// series.
     others: BTreeMap<Series, PriceRange>,
 }
 

@@ -96,7 +96,7 @@ pub(crate) struct GoodPrice {
     pub(crate) simulated: bool,
 }
 
-/// A published price of bitcoin.
+/// A published price of bitcoin, or the last good price after its expiry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PriceInUse {
     pub(crate) price: CurrencyPrice,
@@ -114,7 +114,7 @@ impl GoodPrice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PriceOutcome {
     Agreed(GoodPrice),
-    /// There is no price: the sources agree on none, or the newest price is too old.
+    /// There is no price: the sources agree on none, or the agreed price is too old.
     Missing(String),
     /// The sources agree on a price that is implausible; see [`BandGuard`](super::BandGuard).
     Withheld(String),

@@ -1,4 +1,5 @@
-//! A mailbox that holds only the latest value. A slow reader does not block senders, and never receives an outdated value.
+//! A mailbox that stores only the latest value. A slow reader does not block senders, and skips values that were
+//! replaced.
 
 use tokio::sync::watch;
 

@@ -37,7 +37,7 @@ pub(crate) struct RecordLifetimes {
     pub(crate) write_margin: Duration,
     /// How long a fresh price is valid, counted from its observation.
     pub(crate) ttl: Duration,
-    /// Longest time that a price stays valid after its observation while no newer price is published.
+    /// Maximum time from the observation of a price to its expiry, while no newer price is published.
     pub(crate) max_prolonged_age: Duration,
     /// Whether orders stop while the agreed price is withheld as implausible. If not, the last good price is prolonged.
     pub(crate) stop_while_withheld: bool,

@@ -42,7 +42,8 @@ struct Validity {
 
 type CourseKey = (String, CurrencyPair);
 
-/// The values of a course that db-proxy stores. A course with a later time and the same values has not changed.
+/// The values by which a change of a course is detected. A course with a later time and the same values has not
+/// changed.
 #[derive(Debug, PartialEq, Eq)]
 struct CourseValues {
     value: Rate,

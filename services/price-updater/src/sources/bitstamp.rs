@@ -1,4 +1,4 @@
-//! Bitstamp: `GET /api/v2/ticker/` returns all pairs of the exchange in one request, in about 100 KiB.
+//! Bitstamp: `GET /api/v2/ticker/` returns all pairs of the exchange in one request. The response has about 100 KiB.
 //!
 //! Format: <https://www.bitstamp.net/api/>. All values are strings. Each row of this list names its pair, such as
 //! `BTC/USD`. The response for a single pair does not name the pair. `timestamp` is ignored. 400 requests a second and

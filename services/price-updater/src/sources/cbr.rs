@@ -38,7 +38,7 @@ const CURRENCIES: [&str; 34] = [
     "VND", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "RSD", "ZAR", "BRL", "AED", "KZT", "BYN", "UAH", "AMD",
     "GEL", "UZS",
 ];
-/// Largest accepted `Nominal`.
+/// Maximum accepted `Nominal`.
 const MAX_NOMINAL: u32 = 1_000_000;
 
 /// The texts of one `Valute` element.

@@ -46,7 +46,7 @@ pub(super) const DEFINITION: SourceDefinition = SourceDefinition {
     adapter: || Box::new(CoinGecko),
 };
 
-/// Largest accepted age of a price. An older price means that the index is no longer updated.
+/// Maximum accepted age of a price. An older price means that the index is no longer updated.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
 const PAIRS: &[(CurrencyPair, CoinGeckoPair)] = &[

@@ -24,7 +24,7 @@ pub(crate) struct SourceDefinition {
     /// The environment variable with the base URL.
     pub(crate) url_variable: &'static str,
     pub(crate) default_url: &'static str,
-    /// Shortest time from the start of one poll to the start of the next.
+    /// Minimum time from the start of one poll to the start of the next.
     pub(super) poll_interval: Duration,
     pub(super) rate_limits: RateLimits,
     /// Returns the pairs that the source has a price for.

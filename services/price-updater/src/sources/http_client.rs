@@ -22,7 +22,7 @@ const USER_AGENT: &str = concat!("buydesk/", env!("CARGO_PKG_VERSION"), " (price
 
 pub(crate) struct SourceHttpClient {
     transport: Arc<dyn Transport>,
-    /// Without a slash at its end.
+    /// The base URL, without a slash at its end.
     base_url: String,
     headers: HeaderMap,
     rate_limiter: RateLimiter,

@@ -1,5 +1,5 @@
-//! The ticker that a source reports for a pair at a moment, in one form for all sources. A ticker becomes a *course*, the
-//! last price of one pair at one source.
+//! The ticker that a source reports for a pair at one time, in one form for all sources. A ticker becomes a *course*,
+//! the last price of one pair at one source.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use rust_decimal::Decimal;
 
 use super::SourceError;
 
-/// Widest accepted order book: the difference between ask and bid, in percent of their mean. A wider book shows that the pair is
-/// not traded.
+/// Maximum difference between ask and bid of an order book, in percent of their mean. A wider book shows that the pair
+/// is not traded.
 const MAX_SPREAD_PERCENT: i128 = 10;
 /// How long an official rate is valid, counted from the start of its day. The Bank of Russia publishes no rate from the
 /// first to the eighth of January; with the days off before and after, the gap is up to twelve days. Rates of several
 /// banks are compared, which detects an outdated rate earlier.
 pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
-/// The price that a source reports for a pair at a moment.
+/// The price that a source reports for a pair at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticker {
     pub(crate) kind: CourseKind,
@@ -114,7 +114,7 @@ impl BidAsk {
         if bid > ask {
             return Err(SourceError::implausible(format_args!("the book is crossed: bid {bid}, ask {ask}")));
         }
-        // Cannot overflow: a rate is below 2^60.
+        // The arithmetic cannot overflow: a rate is below 2^60 hundred-millionths.
         let [low, high] = [bid, ask].map(|rate| i128::from(rate.hundred_millionths()));
         if (high - low) * 2 * 100 > (high + low) * MAX_SPREAD_PERCENT {
             return Err(SourceError::implausible(format_args!(

@@ -12,7 +12,7 @@ use poem::{
 };
 use url::Url;
 
-/// Largest accepted response body, in bytes. The largest known body is Bitstamp's list of all pairs, about 100 KiB.
+/// Maximum size of a response body, in bytes. The largest known body is Bitstamp's list of all pairs, about 100 KiB.
 const MAX_BODY: usize = 1024 * 1024;
 
 /// An HTTP response with any status.

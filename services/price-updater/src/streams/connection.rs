@@ -16,13 +16,13 @@ use crate::sources::{innermost_cause, retry_after};
 
 /// Identifies the service: some exchanges refuse connections without a user agent.
 const USER_AGENT: &str = concat!("buydesk/", env!("CARGO_PKG_VERSION"), " (price-updater)");
-/// Largest accepted message, in bytes. A ticker has less than 1 KiB, the answer to a subscription less than 4 KiB.
+/// Maximum size of a message, in bytes. A ticker has less than 1 KiB, the answer to a subscription less than 4 KiB.
 const MAX_MESSAGE: usize = 64 * 1024;
 /// Size of the read buffer of a connection, in bytes.
 const READ_BUFFER: usize = 16 * 1024;
-/// Largest number of unsent bytes. The largest messages are a few subscriptions.
+/// Maximum number of unsent bytes. The largest messages are a few subscriptions.
 const MAX_UNSENT: usize = 64 * 1024;
-/// Longest time to connect, including DNS, TLS and the WebSocket handshake.
+/// Maximum time to connect, including DNS, TLS and the WebSocket handshake.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -167,7 +167,7 @@ impl PriceStream {
         // repeatedly, the later reconnects must wait.
         let mut immediate_reconnect = true;
         let is_recent = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < IDLE_TIMEOUT);
-        // `self` holds the sender, so the wait ends only when tickers are requested.
+        // `self` owns the sender, so the wait ends only when tickers are requested.
         while requested_at.wait_for(is_recent).await.is_ok() {
             self.wait_until_permitted(&mut reconnect_limiter, &connection_limiter).await;
             let started_at = Instant::now();

@@ -8,7 +8,7 @@ use url::Url;
 use super::stream_event::StreamEvent;
 use crate::sources::SourceError;
 
-/// Longest time without a ticker. If no pair changes for this long, the exchange most likely sends heartbeats but no
+/// Maximum time without a ticker. If no pair changes for this long, the exchange most likely sends heartbeats but no
 /// updates.
 pub(super) const TICKER_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -35,7 +35,7 @@ pub(crate) struct Protocol {
 /// When a connection counts as dead or outdated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamTimeouts {
-    /// Longest time without any message.
+    /// Maximum time without any message.
     pub(crate) message_timeout: Duration,
     /// How to provoke a message. `None` if the exchange sends heartbeats without a request.
     pub(crate) probe: Option<Probe>,
@@ -46,7 +46,7 @@ pub(crate) struct StreamTimeouts {
     pub(crate) book_validity: Option<Duration>,
 }
 
-/// A message that the exchange answers, sent after a time without messages.
+/// A message that the client sends after a time without messages, and that the exchange answers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Probe {
     pub(crate) after: Duration,

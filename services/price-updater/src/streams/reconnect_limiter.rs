@@ -6,12 +6,13 @@ use std::{collections::VecDeque, time::Duration};
 use common::concurrency::backoff::Backoff;
 use tokio::time::Instant;
 
-/// Shortest wait after the first failure. The wait doubles with each further failure, and up to 100 % are added at random.
+/// Minimum wait after the first failure. The wait doubles with each further failure, and up to 100 % are added at
+/// random.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// Longest wait, before the random part is added.
+/// Maximum wait, before the random part is added.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// Largest number of connection attempts in a [`WINDOW`]. Binance permits 300 attempts for each address, and bans clients that
-/// exceed this number.
+/// Maximum number of connection attempts in a [`WINDOW`]. In this time, Binance permits 300 attempts for each address,
+/// and bans clients that send more.
 pub(super) const MAX_CONNECTS: usize = 20;
 pub(super) const WINDOW: Duration = Duration::from_mins(5);
 
@@ -42,7 +43,7 @@ impl ReconnectLimiter {
         self.not_before = None;
     }
 
-    /// Delays the next attempt. The wait grows with each failure.
+    /// Delays the next attempt. The wait grows with each failure, up to [`MAX_BACKOFF`].
     pub(super) fn record_failure(&mut self, now: Instant) {
         self.not_before = Some(now + self.backoff.next_delay());
     }

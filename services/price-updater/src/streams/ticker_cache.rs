@@ -174,7 +174,7 @@ impl TickerCache {
         let mut reply = PollReply::default();
         for (&pair, entry) in &self.entries {
             let (Some(Ok(ticker)), Some(observed_at)) = (&entry.ticker, self.observed_at(entry)) else { continue };
-            // A ticker from the future was confirmed before the clock was set back. The next message confirms it again.
+            // A ticker from the future was confirmed before the clock was set back. A later message confirms it again.
             if now.since(observed_at) <= max_age && !observed_at.is_beyond_skew(now) {
                 reply.simulated |= entry.simulated;
                 reply.tickers.insert(pair, Ticker { observed_at, ..*ticker });

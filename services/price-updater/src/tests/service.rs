@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{App, sources::SOURCES};
 
 const TOKEN: &str = "a token of the tests";
-/// Longest time that a test waits for a record.
+/// Maximum time that a test waits for a record.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The behaviour of the fakes, and the data that they received.

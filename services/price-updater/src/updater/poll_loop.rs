@@ -237,7 +237,7 @@ impl<'a> PollLoop<'a> {
         }
     }
 
-    /// The largest accepted difference between the time of the newest price and the time of another price.
+    /// Maximum difference between the time of the newest price and the time of another price that is used.
     ///
     /// A price expires one TTL after it was observed. Half a TTL must be left when it is written, because writes can fail.
     /// This permits an index that is polled in every third publish interval: its price is at most two intervals old. One

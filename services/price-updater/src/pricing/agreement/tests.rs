@@ -141,7 +141,7 @@ fn price_in_usdt_is_converted_to_dollars() {
     let vote = price.votes.iter().find(|vote| vote.exchanger == "c").unwrap();
     assert_eq!((vote.value, vote.vote), (rate("90950"), Some(rate("90040.5"))));
     assert_eq!((price.bid, price.ask), (Some(rate("89991")), Some(rate("90090"))));
-    // If the price of USDT is unknown, the vote is listed and not used.
+    // If the price of USDT is unknown, the vote is listed but not used.
     let without_usdt_rate: Vec<_> = all.iter().filter(|vote| vote.pair.base != Asset::USDT).copied().collect();
     let price = agree_in_dollars(&without_usdt_rate);
     assert_eq!(outcome(&price), agreed("90005.00", "a,b"));

@@ -39,7 +39,7 @@ pub(crate) enum PriceAvailability {
     Fresh,
     /// Orders use the last good price, because no newer price can be published.
     Prolonged,
-    /// Orders have no price because the agreed price is implausible.
+    /// Orders have no price, because an agreed price was withheld as implausible.
     Stopped,
     /// Orders have no price because the last good price is too old.
     Expired,
@@ -83,7 +83,7 @@ pub(super) struct CurrencyLifecycle {
     lifetimes: RecordLifetimes,
     state: PriceAvailability,
     since: Option<Timestamp>,
-    /// Failures in a row.
+    /// The number of failures in a row.
     failures: u32,
     reason: Option<String>,
     last_good: Option<GoodPrice>,
@@ -118,7 +118,8 @@ impl CurrencyLifecycle {
     }
 
     pub(super) fn resume(&mut self, stored: Option<StoredPrice>, now: Timestamp) {
-        // The time of a price is in the future if the clock of another instance is ahead, or if this clock was set back.
+        // The time of a price is in the future if the clock of another instance was ahead, or if this clock was set
+        // back.
         self.last_good.take_if(|price| price.as_of.is_beyond_skew(now));
         let stored = stored.filter(|stored| !stored.price.as_of.is_beyond_skew(now));
         let own_as_of = self.last_good.as_ref().map(|price| price.as_of);
@@ -275,10 +276,10 @@ impl CurrencyLifecycle {
             PriceAvailability::Prolonged | PriceAvailability::Stopped => PriceState::Prolonged,
             PriceAvailability::Expired | PriceAvailability::Missing => return None,
         };
-        // A price from the future is omitted, because price-cache-proxy would refuse the whole record.
         let is_prolonged = self.state == PriceAvailability::Prolonged;
         let prolongable_until = is_prolonged.then(|| as_of.plus(self.lifetimes.max_prolonged_age));
         let published = CurrencyPrice { price, sources, state, as_of, expires_at, prolongable_until, legs };
+        // A price from the future is omitted, because price-cache-proxy would refuse the whole record.
         (!as_of.is_beyond_skew(now)).then_some(published)
     }
 

@@ -4,11 +4,12 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-/// Longest backoff, even if a source asks for more. Binance documents bans of up to three days.
+/// Maximum backoff, even if a source asks for more. Binance documents bans of up to three days.
 const MAX_BACKOFF: Duration = Duration::from_hours(3 * 24);
-/// Shortest backoff, for example after `Retry-After: 0`.
+/// Minimum backoff, for example after `Retry-After: 0`.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
-/// Longest default backoff. The default backoff is used if a source specifies no time.
+/// Maximum default backoff, unless the first default backoff of a source is longer. The default backoff is used if a
+/// source specifies no time.
 const MAX_DEFAULT_BACKOFF: Duration = Duration::from_hours(1);
 
 /// The requests that a source permits.

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Longest time to send one message.
+/// Maximum time to send one message.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl PriceStream {

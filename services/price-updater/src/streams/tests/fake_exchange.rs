@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Longest wait of a test, in simulated time.
+/// Maximum wait of a test, in simulated time.
 const TEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The exchange's end of a connection.
