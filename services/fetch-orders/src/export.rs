@@ -1,4 +1,4 @@
-//! Exports orders as a stream. One page is in memory at a time, so an export of any size takes the same memory.
+//! Exports orders as a stream. One page is in memory at a time, so an export of any size needs the same memory.
 
 use std::{
     borrow::Cow,

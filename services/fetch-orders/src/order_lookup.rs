@@ -1,4 +1,4 @@
-//! Finds single orders. Lookups that arrive at the same time are sent to db-proxy in one request.
+//! Finds single orders. Concurrent lookups are sent to db-proxy in batches.
 //!
 //! Only the ids and the users of the orders are parsed. The JSON of db-proxy is returned unchanged.
 

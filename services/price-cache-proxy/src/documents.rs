@@ -50,8 +50,8 @@ impl DocumentService {
         Ok(self.store.current(now).await?)
     }
 
-    /// Stores the record, unless the store already has a newer record that has not expired. Returns the record that the store
-    /// has afterwards.
+    /// Stores the record, unless the store already has a newer record that is current. Returns the record that the
+    /// store has afterwards.
     pub(crate) async fn put_record(
         &self,
         new: NewPriceRecord,
@@ -64,8 +64,8 @@ impl DocumentService {
         }
     }
 
-    /// Stores the snapshot, unless the store already has a newer snapshot that has not expired. Returns the snapshot that the
-    /// store has afterwards.
+    /// Stores the snapshot, unless the store already has a newer snapshot that is current. Returns the snapshot that
+    /// the store has afterwards.
     pub(crate) async fn put_snapshot(
         &self,
         snapshot: MarketSnapshot,

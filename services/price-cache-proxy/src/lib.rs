@@ -35,7 +35,7 @@ pub struct App {
     server: Server,
     ready: ReadinessCheck,
     store: Store,
-    /// Ends the event streams.
+    /// Closes the event streams when it is cancelled.
     close_streams: CancellationToken,
 }
 

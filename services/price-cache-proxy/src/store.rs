@@ -119,7 +119,8 @@ impl Store {
         }
     }
 
-    /// The component for the readiness check: whether the engine accepts writes, and the role and the memory of Redis.
+    /// The component for the readiness check: whether the engine accepts writes, and the role and the measurements of
+    /// Redis.
     pub async fn component(&self) -> Component {
         let component = Component::of_check("cache", self.probe_write().await);
         match self {

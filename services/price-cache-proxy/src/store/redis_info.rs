@@ -1,4 +1,5 @@
-//! The role and the memory of a Redis server, which the server reports with `INFO`. For health-check.
+//! The role and the measurements of a Redis server, which the server reports with `INFO`. Health-check receives them in
+//! the component of the cache.
 
 use std::{
     sync::{Mutex, PoisonError},

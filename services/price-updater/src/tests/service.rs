@@ -52,7 +52,7 @@ struct Fakes {
     simulated: AtomicBool,
     /// How many further writes of a record the fake cache refuses.
     refusals: AtomicUsize,
-    /// The record in the cache before the service starts.
+    /// The record that the fake cache returns.
     stored_record: Mutex<Option<PriceRecord>>,
     written_records: mpsc::UnboundedSender<PriceRecord>,
     snapshot: Mutex<Option<MarketSnapshot>>,

@@ -1,5 +1,5 @@
-//! Runs the updater in simulated time, against fake exchanges and a fake cache. A *course* is the last price of one
-//! pair at one source.
+//! Runs the updater in simulated time, against fakes of the sources, of price-cache-proxy and of db-proxy. A *course*
+//! is the last price of one pair at one source.
 
 use std::{
     collections::BTreeMap,
@@ -111,7 +111,7 @@ struct FakeSources {
     fallen: AtomicBool,
     /// Whether every source answers with an error.
     down: AtomicBool,
-    /// Whether no source answers.
+    /// Whether every source needs a minute to answer, which is longer than a poll waits.
     hangs: AtomicBool,
 }
 

@@ -281,7 +281,7 @@ fn withheld_price_prolongs_the_last_good_price_at_once_or_stops_orders() {
     let step = publish(&mut stopping, withheld(), 15);
     assert_eq!(changes(std::slice::from_ref(&step)), [AvailabilityChange::Stopped]);
     assert_eq!(stored(&step, time_at(15)).expires_at, time_at(16));
-    // Orders stay stopped while the exchanges agree on no price. The next plausible price ends the stop.
+    // Orders stay stopped while the sources agree on no plausible price. The next plausible price ends the stop.
     for (outcome, second) in [(withheld(), 30), (missing(), 45), (withheld(), 60)] {
         assert_eq!(publish(&mut stopping, outcome, second), LifecycleStep::default());
     }

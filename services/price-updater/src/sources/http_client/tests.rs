@@ -90,7 +90,7 @@ async fn rejections_start_a_backoff() {
     assert_backoff(418, &[("retry-after", "259200")], 259_200).await;
     assert_backoff(503, &[("retry-after", "7")], 7).await;
     assert_backoff(429, &[("retry-after", "0")], 1).await;
-    // The default backoff.
+    // Without a valid `Retry-After`, the default backoff applies.
     assert_backoff(429, &[], 60).await;
     assert_backoff(418, &[("retry-after", "soon")], 60).await;
     assert_backoff(403, &[], 60).await;

@@ -7,7 +7,7 @@ impl Instance {
         self.sources.no_euros.store(value, Ordering::SeqCst);
     }
 
-    /// The components of the prices that are not ready.
+    /// The name and the detail of each price component that is not ready.
     fn unready_prices(&self) -> Vec<String> {
         let components = self.updater.components().into_iter();
         let prices = components.filter(|component| component.name.starts_with(Component::PRICE) && !component.ready);
