@@ -254,7 +254,7 @@ fn sources_component(test: &TestPool) -> Component {
 }
 
 #[tokio::test(start_paused = true)]
-async fn outage_of_all_sources_is_reported_once_with_a_remedy() {
+async fn outage_of_all_sources_is_reported_with_a_remedy() {
     let mut test = TestPool::of_exchanges(&[("a", 10), ("b", 10)]);
     test.set_error(0, Some(SourceError::Unreachable("it refuses connections".to_owned())));
     test.set_error(1, Some(SourceError::Timeout));

@@ -156,7 +156,7 @@ fn source_with_prices_in_dollars_and_usdt_has_one_vote() {
     all.extend(votes("USDT-USD", &["1", "1", "1"]));
     all.push(vote("a", "BTC-USDT", "91000"));
     assert_eq!(agree_in_dollars(&all).votes.len(), 3);
-    // The price in USDT counts if the price in dollars is ineligible.
+    // The price in USDT is used if the price in dollars is ineligible.
     all[0].ineligible = Some(Rejection::Stale);
     let price = agree_in_dollars(&all);
     assert_eq!(outcome(&price), agreed("90020.00", "b,c,a"));

@@ -13,7 +13,7 @@ fn rate(value: i64) -> Rate {
     Rate::from_hundred_millionths(value * 100_000_000).unwrap()
 }
 
-/// A guard, and the market that it checks once in each publish interval.
+/// A guard, and the market that it checks.
 struct Market {
     guard: BandGuard,
     config: BandConfig,
@@ -263,7 +263,7 @@ fn new_leader_compares_with_the_published_price() {
     market.guard.resume_from([(Currency::EUR, &price), (Currency::USD, &price)]);
     (market.correct, market.indices) = (70_000, Vec::new());
     assert_eq!(market.publish_times(4), [None, None, None, Some(70_000)]);
-    // A price that is too old for orders is not compared.
+    // An accepted price that is too old for orders is not compared.
     let mut market = Market::new();
     market.guard.resume_from([(Currency::EUR, &price), (Currency::USD, &price)]);
     (market.correct, market.indices, market.seconds) = (70_000, Vec::new(), 3600);

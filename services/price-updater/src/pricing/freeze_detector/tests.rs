@@ -108,7 +108,7 @@ fn freeze_is_suspected_while_a_minority_moves_clearly_and_repeatedly() {
         |time: i64| vec![("a", 9_100_000), ("b", 9_100_100), ("c", 9_100_200), ("d", 9_100_000 + time * 5_000)];
     assert_eq!(market.observe_times(12, prices), "", "before a minute is over");
     assert_eq!(market.observe_times(1, |time| prices(time + 12)), "a?,b?,c?");
-    // Another exchange moves again, and more exchanges have moved than can be faulty.
+    // A second exchange moves too, so more exchanges have moved than can be faulty.
     let two_move =
         |time: i64| vec![("a", 9_100_000), ("b", 9_100_100), ("c", 9_100_200 + time * 5_000), prices(time)[3]];
     assert_eq!(market.observe_times(20, |time| two_move(time + 13)), "a,b");

@@ -84,7 +84,7 @@ async fn expired_record_is_not_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn record_that_expires_on_its_way_is_no_failed_write() {
+async fn record_that_expires_before_it_is_received_is_no_failed_write() {
     let sent = send(SECOND, |now| record(now.minus(74 * SECOND), now.plus(SECOND / 2))).await;
     assert_eq!(sent, (1, None));
 }

@@ -29,7 +29,7 @@ async fn sources_that_the_api_selected_stay_until_the_setting_of_sources_changes
 }
 
 #[tokio::test(start_paused = true)]
-async fn changed_number_of_sources_applies_from_the_next_poll_on() {
+async fn changed_min_sources_applies_from_the_next_poll_on() {
     let upstreams = FakeUpstreams::new();
     let instance = upstreams.start_instance("coinbase,blockchain_info", "EUR");
     sleep(20 * SECOND).await;
