@@ -31,7 +31,7 @@ impl AmountBounds {
         Self { smallest, largest }
     }
 
-    /// Checks the amount of an order or a quote. The error states the bound.
+    /// Checks the amount of an order or a quote. The error text states the bound.
     pub fn check(&self, currency: Currency, amount: FiatAmount) -> Result<(), String> {
         let smallest = self.smallest.get(&currency).filter(|smallest| amount < **smallest);
         let largest = self.largest.get(&currency).filter(|largest| amount > **largest);

@@ -20,7 +20,7 @@ pub struct Config {
     /// The currencies that orders are accepted in.
     pub currencies: Vec<Currency>,
     pub amount_bounds: AmountBounds,
-    /// Who may place and read orders.
+    /// The operator token, and whether requests without an API key are permitted.
     pub access: AccessConfig,
     pub rate_limit: RateLimit,
     /// The proxies whose `X-Forwarded-For` header names the client.
@@ -66,7 +66,8 @@ impl Config {
     }
 }
 
-/// Orders and quotes share one limit. Reads of quotes have a separate limit. The services that answer the other reads count them.
+/// All changes share one limit: orders, quotes and releases of quotes. Reads of quotes have a separate limit. Forwarded
+/// reads are counted by the services that answer them.
 fn rate_limit(env: &mut Env, trusted_proxies: &TrustedProxies) -> RateLimit {
     let changes = RateLimit::from_env(env, "RATE_LIMIT_PER_MINUTE", 60, MAX_RATE_LIMIT, trusted_proxies.clone());
     let reads = env.whole_number("QUOTE_READ_RATE_LIMIT_PER_MINUTE", 1200, 0..=MAX_RATE_LIMIT.into());

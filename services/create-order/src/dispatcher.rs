@@ -1,4 +1,4 @@
-//! Sends orders to db-proxy. Orders that arrive at the same time are sent in one request.
+//! Sends orders to db-proxy. Orders that arrive while other requests are in flight are sent in batches.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl OrderDispatcher {
     }
 }
 
-/// Returns one result for each order, in the sequence of the batch.
+/// Sends one request with all orders of the batch. Returns one result for each order, in the same sequence.
 async fn send_batch(
     backend: Arc<dyn OrderBackend>,
     database_time: DatabaseTime,
@@ -94,7 +94,7 @@ fn log_failure(error: &CallError, has_unknown_effect: bool, orders: usize) {
     }
 }
 
-/// Interprets a decision if an earlier attempt got no response.
+/// The result of a decision that arrived after an attempt without a response.
 ///
 /// A placed order is final. A refusal is not final, because the earlier attempt may still wait in the queue of another db-proxy
 /// and may be accepted later. Only a refusal for a reused key is final: the key stays with the other order.

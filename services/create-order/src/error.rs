@@ -28,7 +28,7 @@ pub enum Error {
     /// 422, with every invalid field.
     #[error("the order has invalid fields")]
     Invalid(Vec<FieldError>),
-    /// 503: there is no price that may be used.
+    /// 503: there is no price that may be used. 500 if price-cache-proxy reports an internal error.
     #[error(transparent)]
     Price(#[from] PriceError),
     /// 503: the price is simulated and the orders of the database are real, or the reverse.
@@ -56,7 +56,7 @@ pub enum Error {
     /// 409: a quote that expired or was released reserves nothing.
     #[error("the quote has expired or was released")]
     QuoteExpired,
-    /// 409 or 422: a wallet of the order does not permit it.
+    /// 409 or 422: the order is refused because of one of its wallets.
     #[error(transparent)]
     Wallet(#[from] WalletRefusal),
     /// 403: the credentials permit orders, but no payments from wallets.

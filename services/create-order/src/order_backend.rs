@@ -11,7 +11,7 @@ use common::{
     ids::QuoteId,
 };
 
-/// Decides orders and quotes: [`DbProxyClient`], or a fake in tests.
+/// Decides orders and quotes, and stores the limit: [`DbProxyClient`], or a fake in tests.
 #[async_trait]
 pub trait OrderBackend: Send + Sync {
     async fn place_orders(&self, orders: &PlaceOrderCommands) -> CallOutcome<Outcomes>;

@@ -1,4 +1,4 @@
-//! Exports the current prices of orders as metrics.
+//! Exports the prices that new orders use as metrics.
 
 use std::{fmt, sync::Arc};
 

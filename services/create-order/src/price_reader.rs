@@ -195,14 +195,15 @@ impl PriceReader {
 
     fn price_status(&self, OrderablePrice { price, simulated }: &OrderablePrice) -> OrderPriceStatus {
         let &CurrencyPrice { price, state, as_of, expires_at, prolongable_until, .. } = price;
-        // The first moment at which orders refuse the price because of its age.
+        // The last time at which the price is not too old for orders.
         let too_old_at = self.max_age.get().map(|max_age| as_of.plus(max_age));
         let usable_until = prolongable_until.map(|end| too_old_at.map_or(end, |too_old_at| end.min(too_old_at)));
         let usable_until = usable_until.filter(|&until| self.clock.now() < until);
         OrderPriceStatus { price, state, simulated: *simulated, as_of, expires_at, usable_until }
     }
 
-    /// Why orders in `currency` are refused, for operators. It names the times of the last price if that has expired.
+    /// Why orders in `currency` are refused, for operators. If there is no price any more, the text contains the times of
+    /// the last price.
     fn reason(&self, error: &PriceError, currency: Currency) -> String {
         let last = self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).get(&currency).cloned();
         match (error, last) {

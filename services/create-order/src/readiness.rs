@@ -12,7 +12,8 @@ use common::{
 
 use crate::price_reader::PriceReader;
 
-/// Longest wait for the limit. Many other reads can delay this read in db-proxy, but must not delay the readiness check.
+/// Maximum wait for the limit. Many other reads can delay this read in db-proxy, but must not delay the readiness
+/// check.
 const LIMIT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Ready means that orders can be placed: there is a current price in some currency, and db-proxy is ready.

@@ -10,7 +10,7 @@ use common::{
 pub struct Config {
     pub db_proxy: ServiceUrls,
     pub db_proxy_token: CallerToken,
-    /// Who may read and manage users.
+    /// The operator token. The setting for requests without an API key has no effect here.
     pub access: AccessConfig,
     pub rate_limit: RateLimit,
 }

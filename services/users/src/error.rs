@@ -1,4 +1,4 @@
-//! The errors of users, and the only place where they become HTTP statuses.
+//! The errors of users. Only this module converts them to HTTP statuses.
 
 use std::time::Duration;
 
@@ -29,19 +29,20 @@ pub enum Error {
     /// 409.
     #[error("the user has the maximum number of keys")]
     TooManyKeys,
-    /// 409: a revoked key does not change any more.
+    /// 409: a revoked key cannot be changed.
     #[error("the key {0} is revoked")]
     KeyRevoked(KeyId),
     /// 500. Prefixes are random, so several taken prefixes in a row mean that the generator is faulty.
     #[error("every generated prefix belongs to another key")]
     NoFreePrefix,
-    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
+    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down. 500 if db-proxy
+    /// reports an internal error.
     #[error(transparent)]
     Lookup(#[from] SharedReadError),
     /// 503: db-proxy is unavailable or did not respond. 500 if it reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// 503: it is not known whether the change was made, because db-proxy or the database did not respond.
+    /// 503: it is not known whether the change was made, for example because db-proxy or the database did not respond.
     #[error("it is not known whether the change was made")]
     OutcomeUnknown(Change, #[source] CallError),
 }

@@ -1,4 +1,4 @@
-//! Finds single users. Look-ups that arrive at the same time are sent to db-proxy in one request.
+//! Finds single users. Look-ups that arrive while other requests are in flight are sent to db-proxy in batches.
 //!
 //! Only the ids and addresses of the users are parsed. The JSON of db-proxy is returned unchanged.
 
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::directory::Directory;
 
-/// db-proxy accepts [`MAX_USER_LOOKUP`] ids and [`MAX_USER_LOOKUP`] addresses in one request.
+/// db-proxy accepts up to [`MAX_USER_LOOKUP`] ids and up to [`MAX_USER_LOOKUP`] addresses in one request.
 const BATCH_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: MAX_USER_LOOKUP, max_in_flight: 4 };
 
 /// Identifies the user of a look-up.
@@ -45,7 +45,7 @@ impl UserFinder {
     }
 }
 
-/// Returns one result for each key, in the same sequence as `keys`.
+/// Sends one request with all keys. Returns one result for each key, in the same sequence as `keys`.
 async fn look_up_batch(directory: Arc<dyn Directory>, keys: Vec<LookupKey>) -> Vec<LookupResult> {
     match fetch_users(&*directory, &keys).await {
         Ok(found) => keys.iter().map(|key| Ok(found.get(key).cloned())).collect(),

@@ -83,7 +83,7 @@ impl UserService {
         updated.map_err(|error| Error::from_directory(error, id, None))
     }
 
-    /// Generates a key. Its secret is returned and not stored.
+    /// Generates a key, and stores its hash. Returns the key with its secret, which is not stored.
     pub async fn create_key(&self, user: UserId, terms: &KeyTerms) -> Result<IssuedKey, Error> {
         for _ in 0..MAX_PREFIX_ATTEMPTS {
             let key = KeySecret::generate();

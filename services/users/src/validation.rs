@@ -64,7 +64,7 @@ pub fn validate_patch(patch: &UserPatch) -> Result<UpdateUserCommand, Vec<FieldE
     errors.into_result(Some(UpdateUserCommand { email, name }))
 }
 
-/// A new key without its secret.
+/// The validated fields of a request for a new key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTerms {
     pub name: UserName,

@@ -6,8 +6,8 @@ use common::{
     server::{AccessConfig, RateLimit, TrustedProxies},
 };
 
-/// A shop may send thousands of operations per second with one key. The limit only stops a client that would use the whole capacity
-/// of the service.
+/// Requests per minute. A shop may send 2000 operations per second with one key. The limit only stops a client that
+/// would use the whole capacity of the service.
 const DEFAULT_RATE_LIMIT: u64 = 120_000;
 const MAX_RATE_LIMIT: u32 = 100_000_000;
 
@@ -18,11 +18,11 @@ pub struct Config {
     pub db_proxy_token: CallerToken,
     /// The currencies of new wallets.
     pub currencies: Vec<Currency>,
-    /// Who may read wallets and move money.
+    /// The operator token, and whether requests without an API key are permitted.
     pub access: AccessConfig,
     pub rate_limit: RateLimit,
     pub trusted_proxies: TrustedProxies,
-    /// How many exports may run at once.
+    /// Maximum number of concurrent exports.
     pub max_exports: usize,
 }
 

@@ -1,9 +1,9 @@
-//! Sends movements of money to db-proxy. Movements that arrive at the same time are sent in one request.
+//! Sends movements of money to db-proxy. Movements that arrive while other requests are in flight are sent in batches.
 //!
-//! db-proxy commits all movements of a request in one transaction, so thousands of operations per second on one wallet need only
-//! some hundred requests and transactions. The movements of a request are decided in the order of their arrival. The movements of
-//! two requests in flight have no order: a client whose second movement must follow the first sends it after the response to the
-//! first.
+//! db-proxy commits all movements of a request in one transaction, so thousands of operations per second on one wallet
+//! need only some hundred requests and transactions per second. The movements of a request are decided in the order of
+//! their arrival. The order of movements in different requests in flight is not defined. If a movement must follow
+//! another, the client sends it after the response to the other.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ impl MovementDispatcher {
     }
 }
 
-/// Returns one result for each movement, in the sequence of the batch.
+/// Sends one request with all movements of the batch. Returns one result for each movement, in the same sequence.
 async fn send_batch(
     backend: Arc<dyn WalletBackend>,
     database_time: DatabaseTime,
@@ -85,7 +85,7 @@ fn log_failure(error: &CallError, has_unknown_effect: bool, movements: usize) {
     }
 }
 
-/// Interprets a decision if an earlier attempt got no response.
+/// The result of a decision that arrived after an attempt without a response.
 ///
 /// A movement is final. A refusal because of a balance is not final: the earlier attempt may still wait in the queue of another
 /// db-proxy, and may find another balance. The other refusals are final, because the wallets, their owners and their currencies never

@@ -35,7 +35,8 @@ pub enum Error {
     /// 503: no money moved, or the outcome is unknown. 500 if db-proxy reports an internal error.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
-    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down.
+    /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down. 500 if db-proxy
+    /// reports an internal error.
     #[error(transparent)]
     Read(#[from] SharedReadError),
     /// 503: db-proxy is unavailable or did not respond. 500 if it reports an internal error.
@@ -118,7 +119,8 @@ fn key_reused_problem() -> Problem {
     }
 }
 
-/// The problem of a movement that db-proxy refused. It names the field of the request that is the reason.
+/// The problem of a movement that db-proxy refused. If a field of the request is the reason, the problem names the
+/// field.
 fn refusal_problem(refused: MoveRefused, terms: MovementTerms) -> Problem {
     let MoveRefused { reason, wallet_id, balance, currency } = refused;
     let invalid = |field, reason: String| Problem::validation(vec![FieldError::new(field, reason)]);
@@ -166,8 +168,8 @@ fn shown_balance(balance: Option<Money>, currency: Option<Currency>) -> Option<S
     balance.zip(currency).map(|(balance, currency)| format!("{balance} {currency}"))
 }
 
-/// The problem of a wallet that is not found. Names the field of a transfer that has its id. The id of the wallet of an operation
-/// is in the path, so no field is named.
+/// The problem of a wallet that is not found. For a transfer, the problem names the field with the id of the wallet.
+/// For an operation, the id is in the path, so no field is named.
 fn not_found_problem(id: Option<WalletId>, terms: MovementTerms) -> Problem {
     match terms {
         MovementTerms::Operation(OperationCommand { wallet_id, .. }) => {

@@ -83,12 +83,12 @@ impl OperationExport {
             tracing::warn!(error = %error.chain(), "an export ended early because a page could not be read");
             io::Error::other(error)
         })?;
-        // The owner of a wallet does not change, and no wallet is deleted.
+        // This is unexpected, because the owner of a wallet does not change and no wallet is deleted.
         page.ok_or_else(|| io::Error::other("the wallet does not exist any more"))
     }
 }
 
-/// Appends one line. No value contains a comma or a quotation mark.
+/// Appends one line. CSV needs no quotation marks, because no value contains a comma, a quotation mark or a line break.
 fn write_operation(operation: &Operation, format: ExportFormat, chunk: &mut Vec<u8>) -> io::Result<()> {
     match format {
         ExportFormat::Csv => {

@@ -33,8 +33,9 @@ use crate::{
 };
 
 /// Maximum time from the call of the wallet service to its result. After this time, the response states that the outcome is unknown.
-/// The check of the API key, the reading of the body and this timeout together take less time than the request timeout of the
-/// server, because the response to that timeout does not state that the outcome is unknown.
+///
+/// The response to the request timeout of the server would not state this. The timeout here is therefore so short that
+/// it expires first, even if the check of the API key and the reading of the body take their maximum times.
 const MOVE_TIMEOUT: Duration = Duration::from_secs(18);
 
 pub struct Api {
@@ -259,7 +260,7 @@ impl Api {
     }
 }
 
-/// Waits for a movement, at most for [`MOVE_TIMEOUT`].
+/// Waits for a movement, at most for [`MOVE_TIMEOUT`]. If the outcome is unknown, the problem contains the key.
 async fn with_timeout<T>(
     key: &RequestKey,
     moving: impl Future<Output = Result<Moved<T>, Error>>,

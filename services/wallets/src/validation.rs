@@ -71,7 +71,7 @@ pub fn validate_transfer(payload: &TransferPayload) -> Result<TransferCommand, V
     errors.into_result(wallets.zip(amount).map(|((from, to), amount)| TransferCommand { from, to, amount }))
 }
 
-/// The amount of a movement. Whether it has too many decimals for the currency of the wallet is decided with the movement.
+/// The amount of a movement. db-proxy checks whether the amount has too many decimals for the currency of the wallet.
 fn required_amount(errors: &mut FieldErrors, amount: Option<&DecimalText>) -> Option<OperationAmount> {
     let Some(amount) = amount else {
         errors.add_missing("amount");

@@ -1,5 +1,5 @@
-//! Finds single wallets. Look-ups that arrive at the same time are sent to db-proxy in one request, which is why balances need no
-//! cache; see [ADR 18](../../../docs/adr/0018-journal-of-wallets.md).
+//! Finds single wallets. Look-ups that arrive while other requests are in flight are sent to db-proxy in batches, so
+//! balances need no cache; see [ADR 18](../../../docs/adr/0018-journal-of-wallets.md).
 //!
 //! Only the ids and the users of the wallets are parsed. The JSON of db-proxy is returned unchanged.
 
@@ -51,7 +51,7 @@ impl WalletFinder {
     }
 }
 
-/// Returns one result for each id, in the same sequence as `ids`.
+/// Sends one request with all ids. Returns one result for each id, in the same sequence as `ids`.
 async fn look_up_batch(backend: Arc<dyn WalletBackend>, ids: Vec<WalletId>) -> Vec<LookupResult> {
     match fetch_wallets(&*backend, &ids).await {
         Ok(found) => ids.iter().map(|id| Ok(found.get(id).cloned())).collect(),

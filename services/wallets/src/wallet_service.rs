@@ -179,7 +179,8 @@ impl WalletService {
     }
 }
 
-/// The error of a request with the key. If the client chose the key, an earlier request with it may have had an effect.
+/// The error of a request with this key. If the client chose the key, the error states that an earlier request with the
+/// key may have had an effect.
 fn with_client_key(error: DispatchError, key: &RequestKey) -> DispatchError {
     if !key.is_client_supplied() {
         return error;

@@ -8,7 +8,7 @@ use common::{
     money::{Currency, Money},
 };
 
-/// Why a wallet does not permit an order.
+/// Why an order is refused because of a wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalletReason {
     /// 422: the client has no wallet with this id.

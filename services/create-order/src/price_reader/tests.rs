@@ -193,7 +193,7 @@ async fn each_currency_has_its_own_state_and_expiry() {
     assert_eq!(ready(prices.components(&all).await), expected.map(|(name, ready)| (name.to_owned(), ready)));
 
     let marks = prices.components(&all).await.into_iter().map(|component| component.marks.join(" "));
-    // The price in dollars is too old for orders, and is shown all the same.
+    // The price in dollars is too old for orders, but it is still shown.
     assert_eq!(marks.collect::<Vec<_>>(), ["", "", "prolonged", "prolonged"]);
     let dollars = prices.components(&all).await.pop().unwrap();
     assert_eq!(dollars.price.map(|status| status.as_of), Some(own[2].1.as_of));

@@ -18,7 +18,7 @@ use poem::http::HeaderValue;
 pub static API_KEY: LazyLock<HeaderValue> =
     LazyLock::new(|| HeaderValue::from_str(&format!("Bearer {}", KeySecret::generate().expose())).unwrap());
 
-/// Cannot check any key.
+/// An authenticator that cannot check any key, because db-proxy is unavailable.
 struct UncheckedKeys;
 
 #[async_trait]

@@ -33,7 +33,7 @@ pub const OTHER_AMOUNT: &str = "70";
 
 struct State {
     fault: RemoteFault,
-    /// The stored order and the key that it was placed with.
+    /// The stored order, with the key and the command that placed it.
     stored: Option<(IdempotencyKey, PlaceOrderCommand, Order)>,
     quote_is_stored: bool,
     last_key: Option<IdempotencyKey>,
@@ -185,7 +185,8 @@ impl FakeDbProxy {
 }
 
 impl FakeDbProxy {
-    /// Returns the result of a request about a quote. `apply` is the effect of the request on the state.
+    /// Returns the result of a request about a quote. `reason` is the reason if the request is refused. `apply` is the
+    /// effect of the request on the state.
     fn decide_quote(
         &self,
         quote: Quote,

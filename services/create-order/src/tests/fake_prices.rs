@@ -19,7 +19,7 @@ use common::{
 
 use crate::price_reader::PriceReader;
 
-/// The reasons why create-order cannot price an order.
+/// Why create-order cannot price an order, or does not accept its currency or amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LocalFault {
     None,

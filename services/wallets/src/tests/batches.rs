@@ -1,4 +1,4 @@
-//! Movements and look-ups that arrive at the same time are sent in few requests.
+//! Concurrent movements and look-ups are sent in few requests.
 
 use common::money::Money;
 use futures_util::future::join_all;

@@ -205,12 +205,12 @@ impl FakeBackend {
         Ok(CreatedWallet { wallet, replayed: false })
     }
 
-    /// Fails the following calls.
+    /// Makes the following calls fail.
     pub fn set_fault(&self, fault: Fault) {
         self.state().fault = fault;
     }
 
-    /// Refuses the following movements.
+    /// Refuses the following new movements.
     pub fn refuse(&self, refused: MoveRefused) {
         self.state().refusal = Some(refused);
     }

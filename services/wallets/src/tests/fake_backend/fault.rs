@@ -2,7 +2,7 @@
 
 use common::api::Code;
 
-/// How the calls that move money fail. `moves` is whether db-proxy moves the money although its response is lost.
+/// How calls fail. `moves` is whether db-proxy moves the money, or creates the wallet, although its response is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     None,
