@@ -46,7 +46,7 @@ use crate::{
     client::{ApiClient, ClientError, Endpoint, print_line},
 };
 
-/// The exit code after the second Ctrl-C. Shells report this code, 128 + SIGINT, for a command that SIGINT ended.
+/// The exit code after the second Ctrl-C. Shells report this code, 128 + SIGINT, for a command that SIGINT terminated.
 const INTERRUPTED: i32 = 130;
 
 /// Waits for the first signal. Exits the process at a later Ctrl-C, for example while the load is checked.

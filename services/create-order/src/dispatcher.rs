@@ -42,8 +42,8 @@ pub struct OrderDispatcher {
 }
 
 impl OrderDispatcher {
-    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped
-    /// and all waiting orders are answered.
+    /// Returns the handle and the task that sends the requests. The task completes when every clone of the handle is
+    /// dropped and all waiting orders are answered.
     pub fn new(backend: Arc<dyn OrderBackend>, database_time: DatabaseTime) -> (Self, impl Future<Output = ()> + Send) {
         let responses = database_time.clone();
         let (batcher, task) = Batcher::new(BATCH_LIMITS, move |orders| {

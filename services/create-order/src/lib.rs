@@ -176,7 +176,7 @@ impl Service for App {
         tasks.spawn("price-reader", self.live.prices.receive_records(stop.clone()));
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
         tasks.spawn("shared-rate-limits", self.live.rate_limit.keep_shared(stop.clone()));
-        // The server holds the last handle of the dispatcher, so this task ends when all orders in flight are answered.
+        // The server has the last handle of the dispatcher, so this task completes after the last response.
         tasks.spawn("order-dispatcher", self.dispatcher_task);
         let (streams_stop, close_streams) = (stop.clone(), self.close_streams);
         tasks.spawn("forwarded-streams", async move {

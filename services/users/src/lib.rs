@@ -87,7 +87,7 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = TaskSupervisor::default();
-        // The server holds the last clone of the finder, so this task ends after the last response of the server.
+        // The server has the last clone of the finder, so this task completes after the last response of the server.
         tasks.spawn("user-finder", self.finder_task);
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
         tasks.spawn("shared-rate-limits", self.rate_limit.keep_shared(stop.clone()));

@@ -33,7 +33,8 @@ type LookupResult = Result<Option<Bytes>, SharedReadError>;
 pub struct UserFinder(Batcher<LookupKey, LookupResult>);
 
 impl UserFinder {
-    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped.
+    /// Returns the handle and the task that sends the requests. The task completes when every clone of the handle is
+    /// dropped and all waiting look-ups are answered.
     pub fn new(directory: Arc<dyn Directory>) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) = Batcher::new(BATCH_LIMITS, move |keys| look_up_batch(directory.clone(), keys));
         (Self(batcher), task)

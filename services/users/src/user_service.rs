@@ -21,7 +21,7 @@ use crate::{
     validation::KeyTerms,
 };
 
-/// Maximum number of keys that are generated to find one whose prefix belongs to no other key.
+/// Maximum number of attempts to generate a key with a prefix that belongs to no other key.
 const MAX_PREFIX_ATTEMPTS: u32 = 4;
 
 /// Manages users and keys in the directory.

@@ -30,8 +30,8 @@ pub struct MovementDispatcher {
 }
 
 impl MovementDispatcher {
-    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped and all
-    /// waiting movements are answered.
+    /// Returns the handle and the task that sends the requests. The task completes when every clone of the handle is
+    /// dropped and all waiting movements are answered.
     pub fn new(
         backend: Arc<dyn WalletBackend>,
         database_time: DatabaseTime,

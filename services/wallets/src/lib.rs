@@ -110,7 +110,8 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = TaskSupervisor::default();
-        // The server holds the last clones of the finder and of the dispatcher, so these tasks end after its last response.
+        // The server has the last clones of the finder and of the dispatcher, so these tasks complete after the last
+        // response.
         tasks.spawn("wallet-finder", self.finder_task);
         tasks.spawn("movement-dispatcher", self.dispatcher_task);
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));

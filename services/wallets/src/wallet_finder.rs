@@ -37,7 +37,8 @@ type LookupResult = Result<Option<FoundWallet>, SharedReadError>;
 pub struct WalletFinder(Batcher<WalletId, LookupResult>);
 
 impl WalletFinder {
-    /// Returns the handle and the task that sends the requests. The task ends when every clone of the handle is dropped.
+    /// Returns the handle and the task that sends the requests. The task completes when every clone of the handle is
+    /// dropped and all waiting look-ups are answered.
     pub fn new(backend: Arc<dyn WalletBackend>) -> (Self, impl Future<Output = ()> + Send) {
         let (batcher, task) = Batcher::new(LOOKUP_LIMITS, move |ids| look_up_batch(backend.clone(), ids));
         (Self(batcher), task)

@@ -115,7 +115,7 @@ impl<W: Write> Write for SealingWriter<W> {
 }
 
 /// Decrypts the output of [`SealingWriter`]. Every byte that it returns is authenticated. The end is authenticated too: a
-/// truncated stream ends with an error.
+/// truncated stream cannot be read to its end.
 pub struct OpeningReader<R> {
     inner: R,
     key: LessSafeKey,

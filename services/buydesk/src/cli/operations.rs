@@ -26,7 +26,7 @@ pub struct LogsArgs {
     /// Wait for new reports and show them until the command is interrupted.
     #[arg(short, long)]
     pub follow: bool,
-    /// Number of latest reports to show first.
+    /// Maximum number of latest reports to show first.
     #[arg(short = 'n', long, default_value_t = 50, allow_negative_numbers = true, value_parser = whole_number(0..=1000_u32))]
     pub limit: u32,
     /// Show reports of this level or worse: critical, error, warning, info or debug.

@@ -37,7 +37,7 @@ impl Credentials {
     /// The credentials of the command line. If it has none, the credentials of the settings. An API key that is incomplete or
     /// mistyped is an error.
     pub fn new(env: &mut Env, options: CredentialOptions) -> Result<Self, ClientError> {
-        // The key is not read as a secret, whose length would be checked, because its format is checked below.
+        // Reading the key as a secret would check its length. Its format is checked below instead.
         let api_key = env.text(API_KEY).map(Secret::new);
         let settings = Self { api_key, operator_token: shared::operator_token(env) };
         let credentials = match options {

@@ -96,7 +96,7 @@ impl Endpoints {
         let public = one_address.or(create_order);
 
         let mut other_port = |variable, example: String, default: fn(&mut Env) -> Url| {
-            // `--server` may be the address of another platform than that of the settings, so the setting is ignored.
+            // The setting may name another platform than `--server`, so it is ignored.
             let setting = if has_server_option { None } else { env.optional_url(variable, &example) };
             let default = default(env);
             let beside_server = public.as_ref().and_then(|public| beside(public, default.port()));

@@ -108,7 +108,7 @@ impl ClientError {
         self.document.get("subcode").and_then(Value::as_str).and_then(Subcode::from_text)
     }
 
-    /// Adds what the user can do, unless the error states it already.
+    /// Adds a next step, unless the error already has one.
     #[must_use]
     pub fn or_next_step(self, next_step: Option<impl Into<String>>) -> Self {
         match next_step {
@@ -125,7 +125,7 @@ impl ClientError {
         self
     }
 
-    /// Adds a sentence to what the user can do.
+    /// Adds a sentence to the next step.
     #[must_use]
     pub fn adding_next_step(self, sentence: &str) -> Self {
         let next_step = self.next_step.iter().map(String::as_str).chain([sentence]).collect::<Vec<_>>().join(" ");

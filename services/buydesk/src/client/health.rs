@@ -72,8 +72,8 @@ fn counted(number: impl Into<u64>, name: &str) -> String {
     format!("{number} {name}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The status, and whether orders are accepted. The words are those of the status page, such as `failing: orders are not
-/// accepted: database: the disk is full`.
+/// The status, and whether orders are accepted, such as `failing: orders are not accepted: database: the disk is full`.
+/// The status page uses the same words.
 fn headline(health: &Health) -> String {
     let status = health.status;
     match &health.orders {

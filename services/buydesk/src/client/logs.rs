@@ -32,7 +32,7 @@ const OPTIONS: &[FieldOption] = &[
 enum Selection {
     /// The latest reports, at most this many.
     Latest(usize),
-    /// All reports that are newer than the one with this id.
+    /// All reports that are newer than the report with this id.
     After(u64),
 }
 

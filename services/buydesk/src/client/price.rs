@@ -117,9 +117,9 @@ async fn agreed_price(client: &ApiClient, currency: Currency) -> Option<AgreedPr
 }
 
 impl ListedPrice {
-    /// Lists the price that orders use. If orders have no price, lists the agreed price, if there is one.
-    /// The sources are those of the agreed price, which may be newer than the price that orders use by up to one publish
-    /// interval.
+    /// Lists the price that orders use. If orders have no price, lists the agreed price, if there is one. The sources
+    /// are the sources of the agreed price. The agreed price may be newer than the price that orders use, by up to one
+    /// publish interval.
     fn new(currency: Currency, component: &Component, agreed: Option<AgreedPrice>) -> Self {
         let shown = component.price.clone().map(ShownPrice::from);
         let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?));

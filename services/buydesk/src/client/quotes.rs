@@ -45,7 +45,7 @@ pub async fn run_quote_command(client: &ApiClient, command: QuoteCommand, json: 
     })
 }
 
-/// Adds to the error of a quote that does not exist what the user can do.
+/// Adds advice to the error of a quote that does not exist.
 fn advise<T>(client: &ApiClient, result: anyhow::Result<T>) -> anyhow::Result<T> {
     with_advice(result, |code| match code {
         Code::NotFound => Some(advice_to_create_quote(client)),

@@ -177,7 +177,7 @@ fn conversion_step(step: &ConversionStep) -> String {
     format!("  {} {price} of {direction}, {origin}{leg_lines}", operation(*inverse))
 }
 
-/// One price that a computed price comes from, on a line of its own.
+/// The line about one of the prices from which a price is computed. It begins with a line break.
 fn conversion_leg((position, leg): (usize, &ConversionLeg)) -> String {
     let ConversionLeg { direction, price, inverse, kind, sources, official_day, .. } = leg;
     let operation = if position == 0 { String::new() } else { format!("{} ", operation(*inverse)) };

@@ -113,7 +113,7 @@ impl Outcomes {
         self.acknowledged().step_by(step).collect()
     }
 
-    /// Sends each request whose outcome is unknown again with its key, until its outcome is known or all attempts are
+    /// Sends each request with an unknown outcome again with its key, until its outcome is known or all attempts are
     /// used.
     async fn resolve<'a>(&mut self, transport: &Transport, request: impl Fn(u64) -> KeyedRequest<'a>) {
         for number in std::mem::take(&mut self.unknown) {

@@ -22,7 +22,7 @@ const MAX_IN_FLIGHT: u32 = 1024;
 const MAX_DURATION: Duration = Duration::from_secs(15 * 60);
 /// The connections of the closed model if no option sets them.
 const DEFAULT_CONNECTIONS: u32 = 16;
-/// The currencies whose price shows whether prices are simulated.
+/// The currencies of the prices that are read to find out whether prices are simulated, in the order of the attempts.
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "GBP"];
 
 /// The model that the options select. Fails if the duration is zero, or if the load exceeds a maximum without

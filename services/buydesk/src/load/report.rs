@@ -108,7 +108,7 @@ pub struct Check {
     pub looked_up: u64,
     /// Requests that were sent again with their key, and had to return the same change.
     pub repeated: u64,
-    /// Requests with an unknown outcome that became known when they were sent again with their keys.
+    /// Requests whose unknown outcome became known when they were sent again with their keys.
     pub resolved: u64,
     /// Requests whose outcome is still unknown.
     pub unresolved: u64,

@@ -53,7 +53,7 @@ pub async fn seed_orders(env: Env, options: &SeedOptions, json: bool) -> anyhow:
         let decisions = store.commit_batch(context, &mut commands, &mut Attempt::default()).await;
         let decisions = decisions.map_err(|error| anyhow!(error.chain())).context("the orders were not stored")?;
         if let Some(refused) = decisions.iter().find(|decision| !matches!(decision, Decision::Placed(_))) {
-            bail!("an order was refused because the limit of all orders is reached: {refused:?}");
+            bail!("an order was refused, for example because the limit of all orders is reached: {refused:?}");
         }
         placed += size;
         bar.inc(size);

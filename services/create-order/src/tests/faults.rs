@@ -34,7 +34,7 @@ pub enum RemoteFault {
     LimitReached,
     /// The queue of the dispatcher is full.
     QueueFull,
-    /// The dispatcher has ended.
+    /// The dispatcher has stopped.
     Stopping,
     /// No connection can be opened.
     Unreachable,

@@ -1,4 +1,5 @@
-//! Changes with an idempotency key. An error states whether the change was made, as far as this can be known.
+//! Changes with an idempotency key. The error of a change states that it was not made, or that this is unknown. The
+//! error of a refused change with a key that the user chose states only why it was refused.
 
 use std::time::Duration;
 

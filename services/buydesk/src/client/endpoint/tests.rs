@@ -53,7 +53,7 @@ fn paths_are_appended_to_an_address_with_a_path() {
     }
 }
 
-/// A service that has a port of its own on the host of the public address.
+/// A service with its own port on the host of the public address.
 #[derive(Clone, Copy)]
 struct OtherService {
     of: fn(Endpoints) -> Endpoint,

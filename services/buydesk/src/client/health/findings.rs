@@ -24,7 +24,7 @@ pub(super) struct Finding {
     pub(super) advice: Advice,
 }
 
-/// What an operator can do about a fault. The most important advice comes first.
+/// The advice for an operator about a fault, in the order of importance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Advice {
     StartAgain,
