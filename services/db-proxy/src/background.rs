@@ -19,7 +19,7 @@ pub struct BackgroundTasks {
 }
 
 impl BackgroundTasks {
-    /// Adds the task of a writer. The task ends when the routes are dropped and every waiting command has its result.
+    /// Adds the task of a writer. The task ends after the routes are dropped and every waiting command has its result.
     pub fn add_writer(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.writers.push(Box::pin(task));
     }
@@ -29,7 +29,7 @@ impl BackgroundTasks {
         self.add_until_stopped("retention", retention::run_periodically(retention, clock));
     }
 
-    /// Adds another task. It never ends, and is dropped when the service stops.
+    /// Adds a task that is dropped when the service stops. If the task ends earlier, the service stops with an error.
     pub fn add_until_stopped(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.until_stopped.push(NamedTask { name, task: Box::pin(task) });
     }

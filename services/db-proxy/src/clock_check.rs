@@ -1,12 +1,13 @@
 //! The check of the clocks. While the clock of this process is wrong, nothing is written, because a wrong time would stay in
 //! the database after the clock is corrected.
 //!
-//! On PostgreSQL, the clock is compared with the clock of the database. Every transaction of the writer reads that clock when
-//! it takes its lock. Orders and quotes are decided at the time of the database, so that all instances of db-proxy use one
-//! clock.
+//! On PostgreSQL, the clock is compared with the clock of the database. Every transaction of the writer of orders reads
+//! the clock of the database when it takes its lock. Orders and quotes are decided at the time of the database, so that
+//! all instances of db-proxy use one clock.
 //!
-//! SQLite has no clock of its own. There, the wall clock is compared with the monotonic clock, which shows when an operator or
-//! a time service sets the machine's clock. On both engines, the clock must not be behind the newest order.
+//! SQLite has no clock of its own. There, the wall clock is compared with the monotonic clock, which shows when an
+//! operator or a time service sets the machine's clock. On both engines, the newest order must not be further in the
+//! future than `MAX_ORDER_AHEAD_SECS`.
 
 mod policy;
 
@@ -31,7 +32,7 @@ pub use self::policy::{ClockEvidence, ClockFault, ClockRules};
 /// Pause between two regular checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Checks the clock in each transaction of the writer, and at regular intervals. Clones share their state.
+/// Checks the clock in each transaction of the writer of orders, and at regular intervals. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct ClockCheck {
     clock: Clock,
@@ -69,10 +70,11 @@ impl ClockCheck {
         result
     }
 
-    /// An estimate of the time of the database that is never too late. After a check, it is too early by at most the duration of
-    /// that check.
+    /// An estimate of the time of the database. After a check, the estimate is not later than that time, and earlier by
+    /// at most the duration of the check.
     ///
-    /// If the database has a clock, the wall clock of this machine is used only before the first check.
+    /// If the database has a clock, the wall clock of this machine is used only before the first check. The estimate is
+    /// then not too late if this clock is ahead by at most `MAX_CLOCK_SKEW`, which is subtracted.
     pub fn database_time(&self) -> Timestamp {
         let reading = self.clock.read();
         self.state().database_time(self.rules, reading)
@@ -83,7 +85,8 @@ impl ClockCheck {
         self.state().fault()
     }
 
-    /// The time of a write that is not a batch of orders. Fails if nothing may be written because of the clock.
+    /// The time of a write without a statement that compares the clocks, such as a movement or a change of a user.
+    /// Fails if nothing may be written because of the clock.
     ///
     /// If the database has a clock, the time is an estimate of that clock, and the result of the last check is enough. If it has
     /// none, the time is read from the wall clock of this machine. That clock is checked now, because it may have been set since
@@ -97,8 +100,8 @@ impl ClockCheck {
         result
     }
 
-    /// Checks the clock at once and then regularly, also while nothing is written. `read` runs a statement and returns its
-    /// evidence. Its argument is a reading of the clocks from before the statement.
+    /// Checks the clock at once and then regularly, also while nothing is written. Never returns. `read` runs a
+    /// statement and returns its evidence. Its argument is a reading of the clocks from before the statement.
     pub async fn run<F, E>(self, read: impl Fn(ClockReading) -> F + Send)
     where
         F: Future<Output = Result<ClockEvidence, E>> + Send,
@@ -129,7 +132,7 @@ impl ClockCheck {
     }
 }
 
-/// Logs a change of the result once. An error in the log becomes an alert at health-check.
+/// Logs a change of the result once. A logged error is also sent to health-check as a report.
 fn log_change(before: Option<ClockFault>, after: Option<ClockFault>) {
     match ClockChange::of(before, after) {
         Some(ClockChange::Wrong(fault)) => tracing::error!(%fault, "nothing is written until the clock is right"),

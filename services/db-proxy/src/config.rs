@@ -22,16 +22,17 @@ const DEFAULT_LIMIT_SATS: i64 = 100 * 100_000_000;
 /// An idempotency key is kept for at least a day. A client that lost its connection overnight can then still find its order.
 const MIN_KEY_RETENTION_SECS: u64 = DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
-/// Maximum of the setting `MAX_ORDER_AHEAD_SECS`. An operator raises the setting after a clock was ahead while orders were
-/// accepted. Later orders get times after the times of those orders.
+/// Maximum of the setting `MAX_ORDER_AHEAD_SECS`. An operator raises the setting if orders were accepted while a clock
+/// was ahead. Later orders then get times after the times of those orders, although these times are in the future.
 const MAX_ORDER_AHEAD_SECS: u64 = 366 * DAY_SECS;
 
-/// Who applies migrations.
+/// Which process applies the migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Migrations {
     /// This process, when it starts.
     Apply,
-    /// `db-proxy --migrate`, as a database role that owns the tables. This process is not ready until they are applied.
+    /// `db-proxy --migrate`, as a database role that owns the tables. This process is not ready until the migrations
+    /// are applied.
     Check,
 }
 
@@ -149,12 +150,12 @@ impl fmt::Display for ReplacedDatabase {
     }
 }
 
-/// For a process with simulated orders. It never uses the default file of real orders. A database file is marked with the origin of
-/// its orders, but a file of real orders that does not exist yet has no mark.
+/// Prevents a process with simulated orders from using the default file of real orders. A database file is marked with
+/// the origin of its orders, but this file may not exist yet, and a new file has no mark.
 ///
-/// If the settings file names that file, as `.env.example` does, the default file of simulated orders replaces it: one settings file
-/// serves real and simulated orders. If an environment variable names it, this is an error, because the user has chosen the database
-/// for this process.
+/// If the settings file names the default file of real orders, as `.env.example` does, it is replaced by the default
+/// file of simulated orders, so that one settings file serves real and simulated orders. If an environment variable
+/// names the default file of real orders, this is an error, because the user has chosen the database for this process.
 pub fn keep_from_real_database(env: &mut Env) -> Option<ReplacedDatabase> {
     const VARIABLE: &str = "DATABASE_URL";
     let path_of = |url: &str| std::path::absolute(sqlite_path(url.strip_prefix("sqlite:")?)).ok();

@@ -66,7 +66,8 @@ impl Database {
     /// Applies the migrations that are missing. Migrations that a newer release applied are ignored.
     ///
     /// Fails with [`DatabaseError::Migration`] if the schema cannot be migrated, and with
-    /// [`DatabaseError::Unavailable`] or [`DatabaseError::Unreachable`] if a later attempt may succeed.
+    /// [`DatabaseError::Unavailable`], [`DatabaseError::Unreachable`] or [`DatabaseError::LoginRefused`] if a later
+    /// attempt may succeed.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
         on_engine!(self, engine => engine.migrate())
     }

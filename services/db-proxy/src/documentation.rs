@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const ABOUT: &str = "The only owner of the database: orders, their limit, idempotency keys, courses, users and their keys, wallets and their journal. Only for other services.";
 
 const READING: &[Code] = &[Code::DatabaseUnavailable];
-/// Errors of the changes of users and keys, in addition to [`READING`].
+/// Errors of changes of users, keys and the limit, in addition to [`READING`].
 const CHANGING: &[Code] = &[Code::OutcomeUnknown];
 const WRITING: &[Code] = &[Code::DatabaseUnavailable, Code::OutcomeUnknown, Code::ShuttingDown];
 
@@ -22,7 +22,7 @@ const WALLET_ID: &str = "019b7d5a-1f00-7000-8000-000000000005";
 const CREDIT_WALLET_ID: &str = "019b7d5a-1f00-7000-8000-000000000006";
 const EMAIL: &str = "ada@example.org";
 
-/// The price of an order of 69 EUR. The price has expired, so that the examples of orders are refused.
+/// The price of an order of 69 EUR. The price has expired, so that the examples of orders and quotes are refused.
 fn price() -> Value {
     json!({
         "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "as_of": TIME, "expires_at": "2026-01-02T03:05:05.000000Z",

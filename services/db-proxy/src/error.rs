@@ -47,8 +47,8 @@ pub enum Error {
     Invalid(Vec<FieldError>),
 }
 
-/// Why a user or a key is not found or not stored. The client of db-proxy recognizes each refusal by the field that the
-/// response names.
+/// Why a request for a user or a key is refused. The client of db-proxy recognizes each refusal by the code of the
+/// response, and refusals with the code `not_found` or `validation_failed` also by the field that the response names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryRefusal {
     /// 404.

@@ -40,19 +40,22 @@ use crate::{clock_check::ClockFault, database::DatabaseError};
 pub const QUEUE_CAPACITY: usize = 8192;
 /// Maximum number of commands in one transaction.
 pub const MAX_BATCH: usize = 1024;
-/// How long a command waits for an unavailable database if it was certainly not committed.
+/// A failed attempt is not retried if the oldest command of its batch has waited for this time and the batch was
+/// certainly not committed. An attempt that is in progress at this time continues until `ATTEMPT_TIMEOUT`, so a command
+/// may wait longer.
 pub const MAX_UNAVAILABLE: Duration = Duration::from_secs(2);
-/// How long a command with an unknown outcome is retried.
+/// A failed attempt with an unknown outcome is not retried if the oldest command of its batch has waited for this time.
+/// An attempt that is in progress at this time continues until `ATTEMPT_TIMEOUT`, so a command may wait longer.
 pub const MAX_INDETERMINATE: Duration = Duration::from_secs(10);
-/// Time limit of one attempt to commit a batch.
+/// Time limit of one attempt to commit a batch, and of one run of the idle work.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 /// Time limit of a probe. Commands wait for it, so it is short.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often [`BatchStore::run_idle_work`] runs while no command arrives.
 const IDLE_INTERVAL: Duration = Duration::from_millis(400);
-/// The first delay before a batch is retried; see [`Backoff`].
+/// The base of the first delay before a batch is retried. The delay is at most twice its base; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
-/// The longest delay before a batch is retried; see [`Backoff`].
+/// The maximum base of a delay before a batch is retried; see [`Backoff`].
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
 /// The functions that an aggregate supplies to the writer.
@@ -66,7 +69,7 @@ pub trait BatchStore: Send + Sync + 'static {
     /// recognizes each command by its key or id and returns the decision of that attempt. If an earlier attempt is still
     /// running in the database, the new attempt waits for the lock of that attempt.
     ///
-    /// Sets [`Attempt::commit_sent`] before it sends the commit. If it fails before that, nothing is written.
+    /// Sets [`Attempt::commit_sent`] before it sends the commit. An attempt that fails earlier writes nothing.
     fn commit_batch(
         &self,
         commands: &mut [Self::Command],
@@ -87,14 +90,15 @@ pub enum WriteError {
     /// The queue has no room. Nothing was written.
     #[error("the queue is full")]
     QueueFull,
-    /// The database was unavailable for [`MAX_UNAVAILABLE`]. Nothing was written.
+    /// An attempt failed, and the oldest command of the batch had waited for at least [`MAX_UNAVAILABLE`]. Nothing was
+    /// written.
     #[error("the database is unavailable; nothing was written")]
     Unavailable,
-    /// The database became unavailable during a commit, and remained so for [`MAX_INDETERMINATE`]. Also returned if the
-    /// writer's task panicked or was aborted.
+    /// A commit failed, and no later attempt found its outcome until the oldest command of the batch had waited for
+    /// [`MAX_INDETERMINATE`]. Also returned if the writer's task panicked or was aborted.
     #[error("the database became unavailable during the commit; the outcome is unknown")]
     Indeterminate,
-    /// The clock is wrong. Nothing was written.
+    /// The clock is wrong or not checked yet. Nothing was written.
     #[error("nothing is written because of the clock: {0}")]
     Clock(ClockFault),
     /// A defect of this program or of the machine. Nothing was written.
@@ -291,7 +295,8 @@ impl<S: BatchStore> WriterTask<S> {
     }
 }
 
-/// The error for a batch that failed and has waited for `waited` in total. `None` if the batch is retried.
+/// The error for a batch after a failed attempt. `waited` is the time since its oldest command was submitted.
+/// `indeterminate` states whether an attempt has sent a commit. `None` if the batch is retried.
 fn final_error(error: &DatabaseError, indeterminate: bool, waited: Duration) -> Option<WriteError> {
     if indeterminate {
         // Even a permanent error is retried, because the next attempt may find out that an earlier attempt committed.

@@ -85,9 +85,9 @@ pub struct App {
     database: Database,
     ready: ReadinessCheck,
     live: Arc<LiveValues>,
-    /// The preparation that runs while the server serves, because the database was unavailable at the start.
+    /// The preparation, if it was not complete when the server started. It is then repeated while the server serves.
     late_preparation: Option<Preparation>,
-    /// Keeps other db-proxies away from an SQLite file.
+    /// Prevents other db-proxies from using the same SQLite file. `None` on PostgreSQL.
     file_lock: Option<FileLock>,
     tasks: BackgroundTasks,
 }
@@ -172,7 +172,7 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { server, database, late_preparation, file_lock, tasks, .. } = self;
-        // Cancelled with `stop`, and also if the database cannot be used.
+        // Cancelled with `stop`, and also if the preparation fails.
         let ending = stop.child_token();
         // The server does not wait for migrations. Until they are applied, requests fail as if the database were unavailable.
         let preparation = async {
@@ -188,8 +188,8 @@ impl Service for App {
         };
         let mut supervisor = TaskSupervisor::default();
         tasks.start(&ending, &mut supervisor);
-        // When the server ends, it drops the last handle of each writer. The writer then answers the waiting commands and
-        // ends.
+        // When the server ends, it drops the last handle of each writer. The writer then answers the waiting commands,
+        // and its task ends.
         let serve = supervisor.run(server.run_until(ending.clone()), &ending);
         let (served, prepared) = tokio::join!(serve, preparation);
         database.close().await;
@@ -202,7 +202,8 @@ impl Service for App {
     }
 }
 
-/// The `main` function of the binary. `--migrate` applies the migrations and ends; otherwise the service runs.
+/// The `main` function of the binary. With `--migrate`, the process applies the migrations and exits; otherwise the
+/// service runs.
 pub fn main() -> ExitCode {
     let run = || {
         process::run(App::NAME, async {
@@ -242,8 +243,9 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
 /// Ready means that orders can be placed: the last commit or probe of their writer succeeded, commits are as durable as declared, and
 /// the clock is right.
 ///
-/// The component `journal` reports whether the last commit or probe of the writer of wallets succeeded. It is optional, because orders can
-/// be placed without it. A fault of both writers is described once, by the component `database`.
+/// The component `journal` reports whether the last commit or probe of the writer of wallets succeeded. It is optional,
+/// because orders can be placed without it. If both writers have the same fault, only the component `database`
+/// describes it.
 fn readiness_check(
     health: WritersHealth,
     durability: Option<DurabilityStatus>,
@@ -255,8 +257,8 @@ fn readiness_check(
             Component::of_check(name, health.check()).with_measurements([health.waiting_commands()])
         };
         let database = component("database", &health.orders).with_measurements(statistics.latest());
-        // Until the database answers for the first time, nothing is known about its clock and its settings. The component of the
-        // database states why.
+        // Until the database answers for the first time, nothing is known about its clock and its settings. The
+        // component `database` reports the cause.
         let has_answered = database.ready || clock_check.fault() != Some(ClockFault::Unchecked);
         let clock = has_answered.then(|| clock_check.component());
         let durability = durability.as_ref().filter(|_| has_answered).map(DurabilityStatus::component);

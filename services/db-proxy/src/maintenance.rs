@@ -1,5 +1,5 @@
-//! Connections to a database that the service uses at the same time, for backups: consistent copies, what a database contains,
-//! and the check of its journal.
+//! Access of backups to a database while the service uses it: consistent copies, the summary of a database, and the
+//! check of its journal.
 
 mod journal;
 mod postgres;

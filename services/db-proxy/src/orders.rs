@@ -49,7 +49,7 @@ use crate::{
 pub struct OrderSettings {
     /// The maximum bitcoin amount of all orders and open quotes together, until an operator sets a limit.
     pub limit: Sats,
-    /// Whether `BTC_LIMIT` is set, or `limit` is its default.
+    /// Whether `BTC_LIMIT` is set. If it is not, `limit` is its default.
     pub limit_is_set: bool,
     /// The maximum amounts of bitcoin that open quotes may reserve.
     pub quote_caps: Live<QuoteCaps>,
@@ -130,7 +130,7 @@ impl BatchStore for OrderBatchStore {
         if self.clock_check.fault().is_some() {
             return Ok(());
         }
-        // An error is ignored here, because the requests that need the database report it.
+        // An error is ignored here, because the probe and the requests that need the database report it.
         let has_reservations = self.store.totals_for_writer().await.is_ok_and(|totals| totals.reserved > Sats::ZERO);
         if has_reservations {
             self.commit_batch(&mut [], &mut Attempt::default()).await?;

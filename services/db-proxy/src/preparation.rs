@@ -35,7 +35,8 @@ impl Preparation {
         database.claim_origin(self.origin).await
     }
 
-    /// Returns false if the database is unavailable: it may become available while the service runs.
+    /// Returns false if a later attempt may succeed: the database is unavailable, does not answer within
+    /// [`PREPARATION_TIMEOUT`], or lacks migrations that another process applies. Fails otherwise.
     pub(crate) async fn run_at_start(self, database: &Database) -> Result<bool, DatabaseError> {
         let result = timeout(PREPARATION_TIMEOUT, self.run(database)).await;
         match result.unwrap_or(Err(DatabaseError::TimedOut)) {
@@ -47,8 +48,8 @@ impl Preparation {
         }
     }
 
-    /// Retries until the preparation succeeds. Fails if a retry would fail again. If `time_limit` is set, also fails if the database
-    /// is still unavailable after this time.
+    /// Retries until the preparation succeeds. Fails at once if PostgreSQL refuses the login, or if a retry would fail
+    /// again. If `time_limit` is set, a failure after this time is returned and not retried.
     pub(crate) async fn run_until_done(
         self,
         database: &Database,

@@ -37,8 +37,8 @@ pub trait Retention: Send + Sync + 'static {
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
-/// Runs the retention every minute, unless a clock may be wrong. A failed run is logged, and the next run does its work. Does not
-/// end.
+/// Runs the retention every [`RUN_INTERVAL`], unless a clock may be wrong. A failed run is logged, and the next run
+/// repeats its work. Never returns.
 pub async fn run_periodically<R: Retention>(retention: R, clock: Clock) {
     let mut retention_clock = RetentionClock::new(clock.read(), retention.min_age());
     loop {

@@ -104,7 +104,8 @@ pub struct WalletService {
 }
 
 impl WalletService {
-    /// Creates a wallet, or returns the wallet that has the key of the command, as it was created.
+    /// Creates a wallet, or returns the wallet that has the key of the command, as it was created. Fails with
+    /// [`Error::WalletKeyReused`] if that wallet has another currency.
     pub async fn create_wallet(&self, command: CreateWalletCommand) -> Result<CreatedWallet, Error> {
         let currency = command.currency;
         let StoredCreation { wallet, replayed } =

@@ -66,7 +66,7 @@ pub enum ClockChange {
 
 impl ClockChange {
     /// The change from one result to the next. Before the first comparison nothing is known about the clock, so
-    /// [`ClockFault::Unchecked`] is no fault of the clock. The database that does not answer is reported elsewhere.
+    /// [`ClockFault::Unchecked`] is no fault of the clock. A database that does not answer is reported elsewhere.
     pub fn of(before: Option<ClockFault>, after: Option<ClockFault>) -> Option<Self> {
         let known = |result: Option<ClockFault>| result.filter(|fault| *fault != ClockFault::Unchecked);
         match (known(before), known(after)) {
@@ -80,7 +80,7 @@ impl ClockChange {
 /// The results of earlier checks.
 #[derive(Debug)]
 pub struct ClockState {
-    /// The newest reading that agrees with the readings before it.
+    /// The newest reading that agreed with the reading before it, or was accepted after [`SETTLING_TIME`].
     accepted: ClockReading,
     /// The monotonic time of the check that first found that the wall clock had been set.
     set_at: Option<Duration>,

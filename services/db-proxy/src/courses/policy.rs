@@ -107,8 +107,8 @@ pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
 /// Selects the courses to store. Each of `courses` belongs to a different series. `current` contains the
 /// current courses of these series.
 ///
-/// A course is not stored if it equals the current course, or if it was not observed after the current course. Stored rows are
-/// never rewritten.
+/// A course is not stored if it equals the current course, or if it was not observed after the current course. Apart
+/// from its end, a stored row never changes.
 pub fn select_changes(courses: &[Course], current: &HashMap<SeriesKey, CurrentCourse>) -> Vec<CourseChange> {
     let change_of = |course: &Course| {
         let replaces = current.get(&SeriesKey::of(course)).copied();
@@ -126,7 +126,7 @@ pub fn select_changes(courses: &[Course], current: &HashMap<SeriesKey, CurrentCo
 pub fn bucket_start(time: Timestamp, width: Duration) -> Timestamp {
     let width = i64::try_from(width.as_micros()).unwrap_or(i64::MAX).max(1);
     let micros = time.micros();
-    // Fails only for a bucket that starts before the year 0.
+    // `from_micros` fails only for a bucket that starts before the year 0.
     Timestamp::from_micros(micros - micros.rem_euclid(width)).unwrap_or(time)
 }
 

@@ -192,7 +192,9 @@ struct SeriesQuery {
 /// Selects a part of the history.
 struct HistoryQuery {
     series: Vec<i32>,
+    /// Inclusive. A course that was in effect at this time is selected too.
     from: Timestamp,
+    /// Exclusive.
     to: Timestamp,
     /// The series of the last row of the previous page. Zero for the first page.
     resumed_series: i32,

@@ -74,7 +74,7 @@ impl CommitSettings {
     }
 }
 
-/// The standbys that a server reports.
+/// The numbers of standbys that a server reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standbys {
     pub connected: i64,
@@ -133,8 +133,9 @@ impl DurabilityStatus {
         self.last_check.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Records a result. Logs each new violation, and the end of a violation. Any other error does not change the status, because
-    /// the readiness check reports an unavailable database as another component.
+    /// Records a result. Logs each new violation, and the end of a violation. An error other than
+    /// [`DatabaseError::NotDurable`] does not change the status, because the readiness check reports an unavailable
+    /// database as another component.
     fn record(&self, result: Result<(), DatabaseError>) {
         let check = match result {
             Ok(()) => LastCheck::AsDeclared,
@@ -153,7 +154,7 @@ impl DurabilityStatus {
         *self.last_check.lock().unwrap_or_else(PoisonError::into_inner) = check;
     }
 
-    /// Checks the settings at once and then regularly. Does not end.
+    /// Checks the settings and the standbys at once and then every [`CHECK_INTERVAL`]. Never returns.
     pub async fn keep_current(self, database: PostgresDatabase) {
         let mut ticks = interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -22,7 +22,8 @@ pub enum DatabaseError {
     /// The database did not answer within the time limit. A later attempt may succeed.
     #[error("the database did not answer in time")]
     TimedOut,
-    /// The result of a write did not arrive, so it is unknown whether the write took effect. A later attempt may succeed.
+    /// It is unknown whether a write took effect: its result did not arrive, or SQLite reported an I/O error. A later
+    /// attempt may succeed.
     #[error("it is unknown whether the write took effect")]
     Unanswered(#[source] Box<DatabaseError>),
     /// Another transaction used one of the idempotency keys at the same time. A later attempt reads what that transaction
@@ -41,7 +42,7 @@ pub enum DatabaseError {
     /// The server does not make commits as durable as declared. A later attempt may succeed.
     #[error("commits are not durable: {0}")]
     NotDurable(String),
-    /// The clock is wrong, so nothing may be written. A later attempt may succeed.
+    /// The clock is wrong or not checked yet, so nothing may be written. A later attempt may succeed.
     #[error("nothing is written because of the clock: {0}")]
     Clock(#[from] ClockFault),
     /// The database is marked with the origin `database`, and the settings declare the other origin.
@@ -172,8 +173,8 @@ impl DatabaseError {
         }
     }
 
-    /// Whether a write that failed so may have taken effect: the database did not answer it, or SQLite could not write a file, which
-    /// may happen after the transaction is on the disk.
+    /// Whether a write that failed with this error may have taken effect: the database did not answer, or SQLite
+    /// reported an I/O error, which may occur after the transaction is on the disk.
     pub(super) fn leaves_write_unanswered(&self) -> bool {
         use sqlx::Error as E;
         match self {
@@ -195,8 +196,8 @@ impl DatabaseError {
 
     /// Classifies the failure of a migration.
     ///
-    /// An outage, contention and a lack of space end by themselves. Every other cause is permanent. That includes a missing
-    /// table or column, which for any other statement means that a migration is pending.
+    /// Outages, lock conflicts and a lack of space are transient. Every other cause is permanent, also a missing table
+    /// or column. For any other statement, a missing table or column means that a migration is pending.
     pub(super) fn from_migration(error: MigrateError) -> Self {
         let cause = match &error {
             MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => Some(cause),
@@ -229,7 +230,7 @@ impl From<sqlx::Error> for DatabaseError {
     }
 }
 
-/// The class of SQLite for errors of files.
+/// The class of the result codes of SQLite for I/O errors.
 const SQLITE_IO_ERROR: u32 = 10;
 
 /// Why a statement failed.
@@ -244,7 +245,8 @@ enum Cause {
     Permanent,
 }
 
-/// The only place that distinguishes an unavailable database from a rejected statement.
+/// Classifies the failure of a statement. No other function distinguishes an unavailable database from a rejected
+/// statement.
 fn classify(error: &sqlx::Error) -> Cause {
     use sqlx::Error as E;
     match error {
@@ -255,7 +257,8 @@ fn classify(error: &sqlx::Error) -> Cause {
     }
 }
 
-/// The class of a result code of SQLite, which is its lowest byte. `None` if the code is an SQLSTATE of PostgreSQL.
+/// The class of a result code of SQLite: the lowest byte of the code. `None` if the code is not a number below 10,000.
+/// An SQLSTATE of PostgreSQL such as `08006` is such a number, but its lowest byte is no class that this module uses.
 fn sqlite_class(code: &str) -> Option<u32> {
     code.parse().ok().filter(|number| *number < 10_000).map(|number: u32| number & 0xff)
 }
@@ -280,7 +283,7 @@ fn classify_code(code: &str) -> Cause {
 }
 
 /// Whether a migration changed the result of a statement after this connection prepared it. PostgreSQL then rejects the
-/// statement on this connection for as long as the connection lives.
+/// statement on this connection until the connection is closed.
 pub(super) fn has_outdated_plan(error: &sqlx::Error) -> bool {
     // The SQLSTATE, feature not supported, has many causes. The routine that raises the error identifies this cause.
     let raised_by =

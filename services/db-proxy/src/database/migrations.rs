@@ -38,8 +38,8 @@ pub(super) fn migrator(files: &[MigrationFile]) -> Migrator {
         Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
-    // A newer release may have applied further migrations. They are safe for this program: each release keeps the statements
-    // of the previous release working.
+    // A newer release may have applied further migrations. Those of the next release are safe for this program: the
+    // migrations of a release keep the statements of the previous release valid.
     migrator.set_ignore_missing(true);
     migrator
 }

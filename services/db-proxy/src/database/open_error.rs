@@ -66,7 +66,7 @@ impl fmt::Display for FileFault<'_> {
 impl OpenError {
     pub fn of_folder(folder: &Path, error: &io::Error) -> Self {
         let (folder, kind) = (folder.to_owned(), error.kind());
-        // If the folder exists, its creation succeeds, so this is a file of the same name.
+        // The creation of a folder that exists succeeds, so a file has this path.
         if kind == io::ErrorKind::AlreadyExists {
             return Self::of_folder(&folder, &io::ErrorKind::NotADirectory.into());
         }

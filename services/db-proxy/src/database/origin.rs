@@ -51,7 +51,7 @@ impl KnownOrigin {
 
 impl Database {
     /// If the database has no mark, marks it with the origin of its orders, or with `declared` if it has no orders. If
-    /// `declared` is `None` too, the first order or quote marks the database.
+    /// it has no orders and `declared` is `None`, the first order or quote marks it.
     ///
     /// Fails with [`DatabaseError::OtherOrigin`] if the mark differs from `declared`.
     pub async fn claim_origin(&self, declared: Option<OrderOrigin>) -> Result<(), DatabaseError> {
@@ -66,7 +66,7 @@ impl Database {
 }
 
 impl PostgresDatabase {
-    /// Marks the database if it is not marked and an origin is known. Returns the mark.
+    /// Marks the database if it is not marked, and if it has orders or `declared` is not `None`. Returns the mark.
     async fn claim_origin(&self, declared: Option<bool>) -> Result<Option<bool>, DatabaseError> {
         self.run_on_writer(|connection| {
             Box::pin(async move {
@@ -86,7 +86,7 @@ impl PostgresDatabase {
 }
 
 impl SqliteDatabase {
-    /// Marks the database if it is not marked and an origin is known. Returns the mark.
+    /// Marks the database if it is not marked, and if it has orders or `declared` is not `None`. Returns the mark.
     async fn claim_origin(&self, declared: Option<bool>) -> Result<Option<bool>, DatabaseError> {
         let mut connection = TransactionConnection::acquire(&self.writer).await?;
         let mut transaction = connection.begin_with("begin immediate").await?;

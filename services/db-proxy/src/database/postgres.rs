@@ -32,14 +32,17 @@ use super::{
 
 /// Number of connections for reads. More connections would only wait for each other in the database.
 const READERS: u32 = 8;
-/// Number of connections for the writes of courses, for retention, and for the checks of the clock and of durability.
+/// Number of connections for the writes of courses, for retention, for statistics, and for the checks of the clock and
+/// of durability.
 const BACKGROUND: u32 = 2;
-/// Number of connections for writes of single rows that are not orders, such as users and keys. Each write is its own transaction,
-/// and the database commits concurrent transactions together, so more connections shorten the wait for a slow disk.
+/// Number of connections for small writes that no writer batches: users, API keys, new wallets and the limit. Each
+/// write is its own transaction, and the database commits concurrent transactions together, so more connections shorten
+/// the wait for a slow disk.
 const SMALL_WRITES: u32 = 8;
 /// How long a statement or a transaction may take. It is longer than the statement timeout and the lock timeout in [`SESSION`], so
 /// the database cancels a slow statement first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
+/// How long a query may wait for a connection of its pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The SQLSTATE of a write on a read-only server.
 const READ_ONLY: &str = "25006";
@@ -81,7 +84,7 @@ pub struct PostgresDatabase {
     pub readers: PgPool,
     /// For the writes of courses, for retention, and for the checks of the clock and of durability.
     pub background: PgPool,
-    /// For writes of single rows that are not orders.
+    /// For small writes that no writer batches: users, API keys, new wallets and the limit.
     pub small_writes: PgPool,
     primary: Arc<Primary>,
     reachability: Arc<Reachability>,
@@ -112,7 +115,7 @@ impl PostgresDatabase {
     }
 
     pub(super) async fn migrate(&self) -> Result<(), DatabaseError> {
-        // Without a statement timeout, because building an index over many orders takes longer than the timeout.
+        // Without a statement timeout, because building an index over many orders may take longer than this timeout.
         let host = self.unlimited[self.primary.current_host()].clone();
         let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(host);
         let result = self.reachability.watch(MIGRATIONS.run(&pool)).await;
@@ -184,8 +187,8 @@ impl PostgresDatabase {
         self.run_on(&self.background, query).await
     }
 
-    /// Runs a write of a single row that is not an order; see [`run_on`](Self::run_on). Fails with [`DatabaseError::Unanswered`] if
-    /// the write may have taken effect.
+    /// Runs a small write that no writer batches; see [`run_on`](Self::run_on). Fails with
+    /// [`DatabaseError::Unanswered`] if the write may have taken effect.
     pub async fn run_small_write<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
         let result = self.run_attempts(&self.small_writes, query).await;
         result.map_err(|FailedQuery { error, unanswered }| match error {
@@ -199,9 +202,9 @@ impl PostgresDatabase {
         self.run_on(&self.writer, query).await
     }
 
-    /// Runs a query on a connection of the pool. If the connection is dead, its plans are outdated or its server is not the
-    /// primary, runs the query again on another connection. A restart of the database or a migration may make every idle
-    /// connection unusable, so each of them may be tried once.
+    /// Runs a query on a connection of the pool. If the connection is dead, its plans are outdated or its server is not
+    /// the primary, retries the query on another connection. A restart of the database or a migration may make every
+    /// idle connection unusable, so the maximum number of retries is the size of the pool.
     async fn run_on<T>(&self, pool: &PgPool, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
         self.run_attempts(pool, query).await.map_err(|failed| failed.error)
     }
@@ -231,12 +234,12 @@ impl PostgresDatabase {
         }
     }
 
-    /// The connection for writes. Its server was the primary and writable when it was opened.
+    /// The connection of the writer of orders. When the connection was opened, its server was the primary and writable.
     pub async fn acquire_writer(&self) -> Result<TransactionConnection<Postgres>, DatabaseError> {
         self.acquire(&self.writer).await
     }
 
-    /// The connection for movements of money; see [`acquire_writer`](Self::acquire_writer).
+    /// The connection of the writer of wallets; see [`acquire_writer`](Self::acquire_writer).
     pub async fn acquire_wallet_writer(&self) -> Result<TransactionConnection<Postgres>, DatabaseError> {
         self.acquire(&self.wallet_writer).await
     }

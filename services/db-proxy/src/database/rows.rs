@@ -25,12 +25,13 @@ pub trait ColumnValue<'r>: Decode<'r, Postgres> + Type<Postgres> + Decode<'r, Sq
 
 impl<'r, T> ColumnValue<'r> for T where T: Decode<'r, Postgres> + Type<Postgres> + Decode<'r, Sqlite> + Type<Sqlite> {}
 
-/// The value of a column. Fails with [`DatabaseError::InvalidRow`] if the value violates a constraint of the table.
+/// The converted value of a column. Fails with [`DatabaseError::InvalidRow`] if the stored value could not be
+/// converted.
 pub fn decode<T, E: std::fmt::Display>(column: &str, value: Result<T, E>) -> Result<T, DatabaseError> {
     value.map_err(|error| DatabaseError::InvalidRow(format!("{column} {error}")))
 }
 
-/// The values of one column of several rows.
+/// The values of one column for several rows, as a parameter of a statement.
 pub fn column_of<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }

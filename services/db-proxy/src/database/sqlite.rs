@@ -36,7 +36,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 pub struct SqliteDatabase {
     pub writer: SqlitePool,
     pub readers: SqlitePool,
-    /// For the reads that precede a write or an aggregation of courses, and for the totals that the clock check and retention read.
+    /// For the reads that precede a write or an aggregation of courses, and for the reads of the clock check and of
+    /// retention.
     pub background: SqlitePool,
     pub origin: KnownOrigin,
     path: Arc<Path>,

@@ -25,7 +25,8 @@ impl DatabaseStatistics {
         self.measurements().clone()
     }
 
-    /// Reads the statistics at once and then regularly. A statement that runs longer than `slow_after` counts as slow. Does not end.
+    /// Reads the statistics at once and then every [`READ_INTERVAL`]. A statement that runs longer than `slow_after`
+    /// counts as slow. Never returns.
     pub async fn keep_current(self, database: Database, slow_after: Live<Duration>) {
         let mut ticks = interval(READ_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -48,8 +49,9 @@ impl DatabaseStatistics {
     }
 }
 
-/// $1 is the number of seconds after which a statement counts as slow. The state and the query of a session of another user, and
-/// the lag of a standby, are null unless the user of this connection is a member of `pg_read_all_stats`.
+/// $1 is the number of seconds after which a statement counts as slow. Most columns of the session of another user,
+/// such as its state, and the lag of a standby are null unless the user of this connection is a member of
+/// `pg_read_all_stats`.
 const POSTGRES_STATISTICS: &str = "
     select
         (select count(*) from pg_stat_activity where backend_type = 'client backend'),
@@ -79,7 +81,7 @@ impl PostgresDatabase {
             Measurement::new(Measurement::STANDBYS, standbys, "standbys"),
         ];
         if standbys > 0 {
-            // The lag of a standby that has applied everything is null.
+            // The lag is null if every standby has applied everything, or if this connection may not read it.
             let lag = row.try_get::<Option<i64>, _>(5)?.unwrap_or(0);
             measurements.push(Measurement::new(Measurement::REPLICATION_LAG, lag, Measurement::MILLISECONDS));
         }

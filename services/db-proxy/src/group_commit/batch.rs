@@ -52,7 +52,8 @@ impl<S: BatchStore> Batch<S> {
         }
     }
 
-    /// Answers each caller. A command takes effect even if its caller no longer waits.
+    /// Answers each caller. A caller that no longer waits misses its answer, but its command was decided with the
+    /// batch.
     pub fn answer_callers(self, answers: Vec<WriteResult<S::Decision>>) {
         for (caller, answer) in self.callers.into_iter().zip(answers) {
             let _ = caller.send(answer);

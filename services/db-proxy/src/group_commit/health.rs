@@ -13,7 +13,7 @@ use crate::database::DatabaseError;
 
 /// How old the last result may become before the writer commits a probe.
 pub(super) const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// How long an attempt may take before the writer counts as blocked.
+/// How long an attempt to commit a batch, or a probe, may take before the writer counts as blocked.
 const MAX_ATTEMPT: Duration = Duration::from_secs(2);
 /// Age of the last result from which the writer counts as stopped. It exceeds the sum of the probe interval and the time limits
 /// of an attempt and of a probe.
@@ -25,10 +25,10 @@ pub struct WriteHealth(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// The number of commands in the queue of the writer.
+    /// The number of commands that wait for a decision: in the queue, and in the current batch.
     waiting: Gauge,
     last: Option<LastResult>,
-    /// When the current attempt began.
+    /// When the current attempt or probe began. `None` between them.
     attempt_since: Option<Instant>,
 }
 
@@ -55,8 +55,8 @@ pub enum NotWritable {
 }
 
 impl WriteHealth {
-    /// Fails if the current attempt is blocked, if no commit or probe has a result yet, or if the last result is a failure or
-    /// too old.
+    /// Fails if the current attempt or probe is blocked, if no commit or probe has a result yet, or if the last result
+    /// is a failure or too old.
     pub fn check(&self) -> Result<(), NotWritable> {
         let state = self.state();
         if let Some(waited) = state.attempt_since.map(|since| since.elapsed()).filter(|waited| *waited > MAX_ATTEMPT) {
@@ -70,7 +70,7 @@ impl WriteHealth {
         }
     }
 
-    /// The number of commands in the queue of the writer.
+    /// The number of commands that wait for a decision: in the queue, and in the current batch.
     pub fn waiting_commands(&self) -> Measurement {
         let waiting = self.state().waiting.get().max(0);
         Measurement::new(Measurement::WAITING_COMMANDS, waiting, "commands")
@@ -84,7 +84,8 @@ impl WriteHealth {
         self.state().attempt_since = Some(Instant::now());
     }
 
-    /// Ends an attempt. A success counts only if `wrote`: a batch without changes proves nothing about writes.
+    /// Records the result of an attempt or a probe. A success counts only if `wrote`: a batch without changes proves
+    /// nothing about writes.
     pub(super) fn end_attempt<T>(&self, result: &Result<T, DatabaseError>, wrote: bool) {
         let mut state = self.state();
         state.attempt_since = None;

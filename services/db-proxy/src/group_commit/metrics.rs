@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::metrics::Metrics;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
 
-/// Waiting commands, batch sizes, waiting times and failed commits of one aggregate's writer.
+/// Waiting commands, batch sizes, waiting times and failed attempts of one aggregate's writer.
 #[derive(Clone)]
 pub struct WriterMetrics {
     aggregate: &'static str,
@@ -24,10 +24,10 @@ impl WriterMetrics {
         let sizes = Histogram::new([1.0, 4.0, 16.0, 64.0, 256.0, 1024.0]);
         let seconds = Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0]);
         let failures = Counter::default();
-        metrics.register(&format!("{aggregate}_group_size"), "Commands committed in one transaction", sizes.clone());
+        metrics.register(&format!("{aggregate}_group_size"), "Commands of a batch when it was answered", sizes.clone());
         metrics.register(
             &format!("{aggregate}_wait_seconds"),
-            "Time from submission to commit of the oldest command of a transaction",
+            "Time from the submission of the oldest command of a batch to the answer",
             seconds.clone(),
         );
         metrics.register(&format!("{aggregate}_commit_failures"), "Failed attempts to commit", failures.clone());

@@ -18,7 +18,8 @@ use crate::database::DatabaseError;
 pub struct CommandTraces {
     /// The trace context of the request. `None` if nothing is recorded.
     request: Option<Trace>,
-    /// The trace context of each command, if the request names the trace context of any.
+    /// The trace context of each command. Empty if the request names none: all commands then have the trace context of
+    /// the request.
     commands: Vec<Option<Trace>>,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct GroupSpans {
 }
 
 impl GroupSpans {
-    /// Begins the span of a group of `size` commands. `None` if the span of none of them is recorded.
+    /// Begins the span of a group of `size` commands. `None` if none of `commands` has a recorded span.
     pub(super) fn start(aggregate: &'static str, size: usize, mut commands: Vec<CommandSpan>) -> Option<Self> {
         let mut group = commands.first()?.span.trace().start_span("group", SpanKind::Internal)?;
         group.set("buydesk.aggregate", aggregate);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::database::{DatabaseError, host_urls, shown_url};
 
-/// The snapshot of a summary.
+/// Begins the transaction of a summary. All its statements see one snapshot, so the parts of the summary agree.
 const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
 const SERVER: &str = "
     select
@@ -18,10 +18,11 @@ const SERVER: &str = "
         (select system_identifier::text from pg_control_system()),
         current_database()::text,
         current_user::text";
-/// The slot ends with its connection. It reserves the write-ahead log from the last checkpoint on at once.
+/// Creates a temporary slot, which the server drops when the connection closes. The slot immediately reserves the
+/// write-ahead log from the last checkpoint on.
 const HOLD_LOG: &str = "select pg_create_physical_replication_slot($1, true, true)";
 
-/// The SQLSTATE class of a server that starts or stops.
+/// The first characters of the SQLSTATEs with which a server that starts or stops rejects a connection.
 const STARTING: &str = "57P";
 
 /// A server and the database of the product on it.
@@ -33,7 +34,7 @@ pub struct PostgresServer {
     pub system_identifier: String,
     /// The name of the database.
     pub database: String,
-    /// The role of the connection, which may read the database.
+    /// The role as which the connection logged in.
     pub role: String,
 }
 
@@ -47,7 +48,7 @@ impl PostgresServer {
 /// A connection to the primary, without the time limits of the service.
 pub struct PostgresMaintenance {
     connection: PgConnection,
-    /// The URL with the only host of the connection.
+    /// The URL with only the host of this connection.
     url: String,
 }
 

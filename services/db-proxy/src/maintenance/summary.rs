@@ -53,7 +53,7 @@ pub struct DatabaseSummary {
     pub movements: i64,
     pub entries: i64,
     pub wallet_totals: Vec<WalletTotal>,
-    /// The version of the newest migration.
+    /// The version of the newest applied migration.
     pub schema_version: i64,
 }
 
@@ -96,8 +96,8 @@ impl DatabaseSummary {
         })
     }
 
-    /// Whether a database with this content may be a later state of one with the content `earlier`: rows of orders and of the journal
-    /// are only added.
+    /// Whether a database with this content may be a later state of a database with the content `earlier`: the rows of
+    /// orders, users, wallets and the journal are never deleted.
     pub fn is_after(&self, earlier: &Self) -> bool {
         self.orders >= earlier.orders
             && self.bitcoin_amount >= earlier.bitcoin_amount

@@ -25,7 +25,8 @@ pub enum Command {
     ReleaseQuote(ReleaseQuoteCommand),
 }
 
-/// Releases the reservation of an open quote. Has no effect on a quote that is expired or released.
+/// Releases the reservation of an open quote. Has no effect on a quote that is expired or released, and is refused for
+/// a quote that an order has taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReleaseQuoteCommand {
     pub id: QuoteId,
@@ -53,7 +54,7 @@ pub struct PlaceCommand {
     pub attempted_ids: Vec<OrderId>,
 }
 
-/// What an order buys, and at which price.
+/// The amount and the price of an order.
 #[derive(Debug, Clone)]
 pub enum OrderTerms {
     /// An amount at the current price.
@@ -90,7 +91,8 @@ pub struct QuoteCommand {
     pub attempted_ids: Vec<QuoteId>,
 }
 
-/// The settings of the maximum amounts of bitcoin that open quotes may reserve. `None` is a share of the limit.
+/// The settings of the maximum amounts of bitcoin that open quotes may reserve. `None` selects the default, which is a
+/// share of the limit and at least 0.01 BTC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QuoteCaps {
     /// Maximum for one quote. Default: a tenth of the limit.
@@ -102,7 +104,8 @@ pub struct QuoteCaps {
 }
 
 impl QuoteCaps {
-    /// The smallest default of a cap: 0.01 BTC. If the limit is low, a cap below this would refuse ordinary quotes.
+    /// The minimum of the defaults of the caps: 0.01 BTC. If the limit is low, a cap below this would refuse ordinary
+    /// quotes.
     const MIN_DEFAULT_SATS: i64 = 1_000_000;
 
     pub fn of_quote(self, limit: Sats) -> Sats {
@@ -117,7 +120,7 @@ impl QuoteCaps {
         self.all_quotes.unwrap_or_else(|| Self::share(limit, 2))
     }
 
-    /// Quotes are free of charge. With these shares, they cannot use up a limit above the smallest default.
+    /// Quotes are free of charge. With these shares, they cannot use up a limit above [`Self::MIN_DEFAULT_SATS`].
     fn share(limit: Sats, divisor: i64) -> Sats {
         let share = Sats::new((limit.get() / divisor).max(Self::MIN_DEFAULT_SATS));
         share.expect("a share of the limit is below the supply")
@@ -134,7 +137,7 @@ pub struct CapsExceeded {
 }
 
 impl CapsExceeded {
-    /// What a quote of the client may reserve now under its caps.
+    /// The maximum amount that a quote of the client may reserve now under the exceeded caps.
     pub fn remaining(&self) -> Option<Sats> {
         self.caps.iter().map(|exceeded| exceeded.remaining).min()
     }

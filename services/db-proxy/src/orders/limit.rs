@@ -27,6 +27,7 @@ pub struct OrderLimits {
 }
 
 impl OrderLimits {
+    /// The limit that applies now: the stored limit, or `BTC_LIMIT` if no operator has set a limit.
     pub fn in_force(&self, TimedTotals { limit, .. }: &TimedTotals) -> Sats {
         limit.unwrap_or(self.setting)
     }
@@ -70,7 +71,7 @@ enum LastObserved {
     Stored(Option<Sats>),
 }
 
-/// The difference between a stored limit and the last observation, which is logged.
+/// The difference between a stored limit and the last observation. Each variant except [`Self::Unchanged`] is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Observation {
     Unchanged,

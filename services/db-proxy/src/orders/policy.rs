@@ -34,7 +34,7 @@ const TIME_STEP: Duration = Duration::from_micros(1);
 
 /// Decides a batch. `limit` is the maximum bitcoin amount of all orders and open quotes together.
 ///
-/// Adds the id that it assigns to the `attempted_ids` of the command.
+/// Adds the id of each new order and quote to the `attempted_ids` of its command.
 pub fn decide_batch(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -> Decided<Decision, ChangeSet> {
     let mut state = DecisionState::new(limit, snapshot, commands.len());
     let decisions = commands.iter_mut().map(|command| state.decide_command(command)).collect();
@@ -50,7 +50,8 @@ pub fn remaining(limit: Sats, totals: &Totals) -> Sats {
 struct DecisionState {
     limit: Sats,
     snapshot: Snapshot,
-    /// The totals including the changes of the batch. [`Snapshot::totals`] contains the stored totals.
+    /// The totals including the changes of the batch, and without the reservations of expired quotes.
+    /// [`Snapshot::totals`] contains the stored totals.
     totals: Totals,
     /// The origin that marks the database, including a mark that this batch sets. [`Snapshot::origin`] contains the stored mark.
     origin: Option<OrderOrigin>,
@@ -199,8 +200,8 @@ impl DecisionState {
         payment: Payment,
     ) -> Decision {
         let &PricedOrder { amount, ref price } = priced;
-        // The time is later than that of the previous order even if the clock went back, so that times, ids and sequence
-        // numbers sort alike.
+        // The time is later than the time of the previous order even if the clock went back, so that times, ids and
+        // sequence numbers have the same order.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         self.origin.get_or_insert(OrderOrigin::of(price.simulated));
         let seq = self.totals.orders + 1;
@@ -239,7 +240,8 @@ impl DecisionState {
         Decision::Placed(Placed { order, replayed: false })
     }
 
-    /// Refuses an order and records the refusal. The refusal applies to every request for this order that was made until now.
+    /// Refuses an order and records the refusal for the copies of the request that were made until now; see
+    /// [`RecordedRefusal`].
     fn record_refusal(&mut self, key: RefusalKey, remaining: Option<Sats>) -> Decision {
         let refusal = RecordedRefusal { remaining, refused_at: self.snapshot.now };
         // A time later than `latest` is from a clock that was ahead, and the refusal from that time no longer applies.
@@ -269,7 +271,7 @@ impl DecisionState {
     }
 }
 
-/// What an accepted order buys, and at which price.
+/// The amount and the price of an accepted order.
 struct AcceptedTerms<'a> {
     currency: Currency,
     ordered_by: OrderedBy,

@@ -147,15 +147,15 @@ impl RefusalKey {
 
 /// A refusal that is recorded for some minutes.
 ///
-/// After a client received a refusal, an earlier copy of its request must not be accepted. Such a copy may still wait in the
-/// queue of another db-proxy after the create-order that sent it has ended. A request that was made before the refusal
-/// therefore receives the same refusal. A later request is decided anew.
+/// After a client received a refusal, an earlier copy of its request must not be accepted. Such a copy may still wait
+/// in the queue of another db-proxy after the create-order that sent it has exited. A request that was made before the
+/// refusal therefore receives the same refusal. A later request is decided anew.
 ///
 /// Only refusals because of the limit or the price are recorded, because the remaining limit and the price change. A quote
 /// that is taken or expired does not change any more, so a delayed copy of a request for it is refused without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
-    /// What remained of the limit, if the limit was the reason. `None` if there was no usable price.
+    /// The remaining limit at the refusal, if the limit was the reason. `None` if there was no usable price.
     pub remaining: Option<Sats>,
     pub refused_at: Timestamp,
 }
@@ -187,7 +187,7 @@ impl RecordedRefusal {
 /// The stored rows to which the commands of a batch refer.
 #[derive(Debug, Clone, Default)]
 pub struct StoredRecords {
-    /// The orders that were placed under the keys.
+    /// The orders that were placed with the idempotency keys of the batch.
     pub orders: HashMap<ClientKey, StoredOrder>,
     pub quotes: HashMap<QuoteId, StoredQuote>,
     pub refusals: HashMap<RefusalKey, RecordedRefusal>,

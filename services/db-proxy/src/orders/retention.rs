@@ -40,8 +40,8 @@ impl Retention for OrderRetention {
     }
 
     async fn steps(&self, now: Timestamp) -> Result<Vec<OrderStep>, DatabaseError> {
-        // If the database has no clock, the age of a key is counted from the newest order, if that order is earlier than `now`.
-        // A clock of the machine that is ahead then deletes no recent key.
+        // If the database has no clock, the age of a key is counted from `now` or from the time of the newest order,
+        // whichever is earlier. A clock of the machine that is ahead therefore deletes no recent key.
         let TimedTotals { totals, database_time, .. } = self.store.timed_totals().await?;
         let key_time = if database_time.is_some() { now } else { now.min(totals.last_created_at) };
         Ok(vec![

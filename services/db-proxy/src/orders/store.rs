@@ -65,7 +65,8 @@ impl DecisionClock<'_> {
         }
     }
 
-    /// A time at which the batch is decided that is not earlier than `earlier`, after further locks were taken.
+    /// The time at which the batch is decided, read again after further locks were taken. A checked clock returns no
+    /// time before `earlier`.
     fn time_after(&self, earlier: Timestamp) -> Result<Timestamp, ClockFault> {
         match self {
             Self::Checked(check) => Ok(check.write_time()?.max(earlier)),
@@ -177,8 +178,8 @@ impl OrderStore {
         on_engine!(self, store => store.anonymous_reserved())
     }
 
-    /// The totals, and the time of the database when it read them. Uses a connection for background work, so that slow
-    /// requests do not delay it.
+    /// The totals and the limit, and the time of the database when it read them. Uses a connection for background work,
+    /// so that slow requests do not delay this read.
     pub async fn timed_totals(&self) -> Result<TimedTotals, DatabaseError> {
         on_engine!(self, store => store.timed_totals_in_background())
     }
@@ -219,13 +220,14 @@ impl OrderStore {
         on_engine!(self, store => store.walk_anonymous(scan))
     }
 
-    /// The number of orders of users before an anonymous order. `number` counts anonymous orders; the oldest has the number 1.
+    /// The number of orders of users before an anonymous order. `number` is the position of this order among the
+    /// anonymous orders; the oldest has the number 1.
     async fn user_orders_before_anonymous(&self, number: i64) -> Result<i64, DatabaseError> {
         on_engine!(self, store => store.user_orders_before_anonymous(number))
     }
 
-    /// Skips the newest `skipped` orders of a user in a range, and returns the sequence number of the next older one. `None` if
-    /// the range contains no further order of the user.
+    /// Skips the newest `skipped` orders of a user in a range, and returns the sequence number of the next older order.
+    /// `None` if the range contains no further order of the user.
     async fn seq_of_user(&self, range: UserRange, skipped: i64) -> Result<Option<i64>, DatabaseError> {
         on_engine!(self, store => store.seq_of_user(range, skipped))
     }

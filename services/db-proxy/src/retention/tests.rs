@@ -4,7 +4,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{retention_clock::QUIET_TIME, *};
 
-/// A retention whose steps have a number of rows left. Records the steps that ran.
+/// A retention in which each run of the step `n` processes one of the rows that `remaining[n]` counts. Records the
+/// steps that ran.
 #[derive(Default)]
 struct Countdown {
     remaining: Mutex<[u64; 2]>,

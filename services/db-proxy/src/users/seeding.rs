@@ -13,7 +13,7 @@ use common::{
 
 use crate::{database::DatabaseError, uuid_v7::new_uuid_at};
 
-/// The largest number of a generated user. Every address contains this many digits, so the addresses sort by number.
+/// The largest number of a generated user. Every address contains nine digits, so the addresses sort by number.
 pub const MAX_SEEDED: u64 = 999_999_999;
 /// Sorts before the address of every generated user.
 pub(super) const FIRST_ADDRESS: &str = "generated000000000";

@@ -18,7 +18,7 @@ use crate::client_key::ClientKey;
 #[derive(Debug, Clone)]
 pub struct MoveMoneyCommand {
     pub key: ClientKey,
-    /// The owner of the wallets that the command may change. A transfer may go to any wallet.
+    /// The owner of the wallets that the command may change. A transfer may credit a wallet of any owner.
     pub owner: OwnerFilter,
     pub terms: MoveTerms,
     /// When the client sent the request. It is not later than the time at which db-proxy received the request.
@@ -47,7 +47,7 @@ pub enum MoveTerms {
 }
 
 impl MoveTerms {
-    /// The wallet under which refusals of the command are recorded: the only wallet, or the wallet that pays.
+    /// The wallet whose `last_refused_at` changes if the command is refused: the only wallet, or the wallet that pays.
     pub fn primary_wallet(self) -> WalletId {
         match self {
             Self::Operation { wallet, .. } => wallet,

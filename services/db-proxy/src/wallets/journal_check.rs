@@ -14,7 +14,8 @@ use super::{
 use crate::database::DatabaseError;
 
 impl WalletStore {
-    /// Checks the rows after the cursor. `limit` is the number of rows, and is reduced to [`MAX_VERIFIED_ROWS`].
+    /// Checks a page of the rows after the cursor. `limit` is the maximum number of rows, clamped to the range from 1
+    /// to [`MAX_VERIFIED_ROWS`]. A page of movements has at most `limit` movements, and covers at most `limit` orders.
     pub async fn verify_journal(
         &self,
         cursor: Option<VerificationCursor>,

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{client_key::ClientKey, group_commit::Decided};
 
-/// Decides a batch. Records in each command the id that it assigns.
+/// Decides a batch. Adds the id of each new movement to the `attempted_ids` of its command.
 pub fn decide_batch(snapshot: Snapshot, commands: &mut [MoveMoneyCommand]) -> Decided<Decision, ChangeSet> {
     let Snapshot { locked, movements, now } = snapshot;
     let mut state = DecisionState { balances: RunningBalances::new(locked), movements, now };
@@ -151,7 +151,7 @@ fn units_of(amount: OperationAmount, wallet: WalletId, currency: Currency) -> Re
 
 /// Whether a request with these terms would move the same money.
 fn has_terms(movement: &Movement, terms: MoveTerms) -> bool {
-    // The amount of the first wallet that receives or pays in a movement.
+    // The amount and the currency that the wallet `id` receives or pays in the movement.
     let moved = |id: WalletId, is_received: bool| {
         movement.entries.iter().find_map(|entry| match entry.account {
             Account::Wallet { id: wallet, .. } if wallet == id && (entry.amount > 0) == is_received => {

@@ -62,7 +62,7 @@ impl MovementKind {
         }
     }
 
-    /// How a movement of this kind changes a wallet by an amount.
+    /// The type of the entry of a wallet that has this amount in a movement of this kind.
     pub fn entry_type(self, amount: i64) -> EntryType {
         match (self, amount > 0) {
             (Self::Deposit, _) => EntryType::Deposit,
@@ -74,7 +74,8 @@ impl MovementKind {
         }
     }
 
-    /// Whether the idempotency key of the movement is stored with the movement.
+    /// Whether the idempotency key of the movement is in the table `wallet_keys`. The key of an order is in
+    /// `idempotency_keys`.
     pub fn has_key(self) -> bool {
         match self {
             Self::Deposit | Self::Withdrawal | Self::Transfer => true,
@@ -120,7 +121,7 @@ pub struct Movement {
     pub entries: Vec<Entry>,
 }
 
-/// A movement to insert, with its idempotency key. The key of an order is stored with the order.
+/// A movement to insert, with its idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMovement {
     pub movement: Movement,
@@ -204,10 +205,12 @@ pub struct LockedWallets {
 }
 
 impl LockedWallets {
-    /// The time at which the batch is decided. `estimate` is the time of the database as this process estimates it.
+    /// The time at which the batch is decided: the later of `estimate` and [`Self::locked_at`], but at most
+    /// [`MAX_CLOCK_SKEW`] after `estimate`. `estimate` is the time of the database as this process estimates it.
     ///
-    /// The estimate may be some milliseconds early, and the estimates of several processes differ. Without the exact time, a refusal
-    /// could be dated before the request that it refuses, and a delayed duplicate of the request would not find it.
+    /// The estimate may be some milliseconds early, and the estimates of several processes differ. With the estimate
+    /// alone, a refusal could be dated before the request that it refuses, and a delayed duplicate of the request would
+    /// not find it.
     pub fn decided_at(&self, estimate: Timestamp) -> Timestamp {
         let latest = estimate.plus(MAX_CLOCK_SKEW);
         self.locked_at.map_or(estimate, |locked_at| locked_at.max(estimate).min(latest))

@@ -75,8 +75,8 @@ impl From<StoredWallet> for Wallet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnexpectedMovement;
 
-/// The outcome of a command. It depends only on the stored movement and on the owners of its wallets, which never change, so every
-/// replay returns the same outcome.
+/// The outcome of a command. The outcome of a movement depends only on the stored movement and on the owners of its
+/// wallets, which never change, so every replay returns the same outcome, except for `replayed`.
 pub fn outcome_of(decision: &Decision) -> Result<MoveOutcome, UnexpectedMovement> {
     let none = MoveOutcome { operation: None, transfer: None, refused: None, replayed: false };
     match decision {

@@ -16,7 +16,7 @@ pub struct WalletRetention {
     pub key_retention: Duration,
 }
 
-/// Deletes rows from before a time.
+/// Deletes rows of one table that are older than `before`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalletStep {
     Keys { before: Timestamp },

@@ -122,7 +122,7 @@ impl WalletRoutes {
 }
 
 impl WalletRoutes {
-    /// Returns one outcome for each request, or an error if a request is malformed or the outcome of any is unknown.
+    /// Returns one outcome for each movement, or one error if any movement is malformed or receives no decision.
     async fn move_all(
         &self,
         MoveCommands { movements }: MoveCommands,

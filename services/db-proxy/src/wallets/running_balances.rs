@@ -23,7 +23,7 @@ use crate::{client_key::ClientKey, uuid_v7::new_uuid_at};
 /// Minimum difference between the times of two entries of a wallet: the precision of stored times.
 const TIME_STEP: Duration = Duration::from_micros(1);
 
-/// The wallets of a batch with their balances after the movements that are booked so far, and these movements.
+/// The wallets and the movements of a batch. The balances include the movements that are booked so far.
 #[derive(Default)]
 pub struct RunningBalances {
     wallets: HashMap<WalletId, StoredWallet>,
@@ -108,8 +108,8 @@ impl RunningBalances {
     pub fn book(&mut self, posting: Posting<'_>, permitted: PermittedMovement) -> &Movement {
         let Posting { kind, id, not_before, key, written_by } = posting;
         let PermittedMovement { changes, wallets } = permitted;
-        // The time is later than that of the previous entry of each wallet even if the clock went back, so that times and numbers
-        // have the same order.
+        // The time is later than the previous entry of each wallet even if the clock went back, so that times and
+        // numbers have the same order.
         let previous = wallets.iter().map(|wallet| wallet.last_entry_at.plus(TIME_STEP)).max();
         let created_at = previous.map_or(not_before, |previous| previous.max(not_before));
         let mut entries: Vec<Entry> = Vec::with_capacity(2 * wallets.len());
@@ -126,8 +126,8 @@ impl RunningBalances {
         &self.movements.last().expect("a movement was added").movement
     }
 
-    /// Records a refusal, which applies to every copy of the request that was made until now. Such a copy finds the refusal under
-    /// `wallet`.
+    /// Records a refusal for the copies of the request that were made until now. The new `last_refused_at` of `wallet`
+    /// shows the batch of such a copy that it must read refusals.
     pub fn record_refusal(&mut self, key: RefusalKey, wallet: WalletId, refusal: RecordedRefusal) {
         // A time later than `latest` is from a clock that was ahead, and the refusal from that time no longer applies.
         let latest = refusal.refused_at.plus(MAX_CLOCK_SKEW);

@@ -97,8 +97,8 @@ pub fn check_wallets(wallets: &[WalletBalance]) -> Vec<Violation> {
     violations
 }
 
-/// Checks entries in the order of their wallets and numbers. `previous` is the entry before the first entry, if it was checked
-/// before. Otherwise, the first entry must be the first entry of its wallet.
+/// Checks entries in the order of their wallets and numbers. `previous` is the entry before the first entry, or `None`
+/// if there is none. If `previous` is not an entry of the same wallet, the first entry must have the number 1.
 pub fn check_entries(previous: Option<&JournalEntry>, entries: &[JournalEntry]) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut previous = previous.copied();
@@ -153,7 +153,7 @@ pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
     violations
 }
 
-/// Finds the orders without a movement. `check_movements` checks whether a movement is the payment of its order.
+/// Finds the orders without a movement. [`check_movements`] checks whether a movement is the payment of its order.
 pub fn check_paid_orders(orders: &[PaidOrder]) -> Vec<Violation> {
     let unpaid = orders.iter().filter(|order| !order.has_movement);
     unpaid.map(|order| Violation { order_id: Some(order.order), ..violation(ViolationKind::MissingPayment) }).collect()
@@ -164,7 +164,8 @@ fn violation(kind: ViolationKind) -> Violation {
     Violation { kind, wallet_id: None, number: None, movement_id: None, order_id: None }
 }
 
-/// Whether the lines of wallets are the payment that the order of the movement states. True for a movement without an order.
+/// Whether the lines of wallets are the payment that the order of the movement states. True for a deposit, a withdrawal
+/// and a transfer. False if the order does not exist.
 fn is_of_its_order(lines: &[MovementLine]) -> bool {
     let order = match lines.first().map(|line| &line.order) {
         None | Some(OrderOfMovement::None) => return true,

@@ -1,10 +1,10 @@
 //! Finds the primary among the hosts, and rejects connections to other servers.
 //!
-//! After a failover, an address may lead to the old primary. If the old primary is a standby, it accepts no writes and may
-//! return old rows. If it was frozen or cut off from the network, it may consider itself the primary for a moment, and
-//! return old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its timeline.
-//! If the timeline of a server is earlier than the timeline of the last acknowledged commit, the server lacks that commit, so
-//! it is not used.
+//! After a failover, an address may lead to the old primary. If the old primary is a standby, it accepts no writes and
+//! may return old rows. If it was frozen or cut off from the network, it may consider itself the primary until it
+//! detects the failover, and return old rows. Each new connection is therefore checked. PostgreSQL counts the failovers
+//! of a database in its timeline. If the timeline of a server is earlier than the timeline of the last acknowledged
+//! commit, the server lacks that commit, so it is not used.
 //!
 //! After a connection fails, all connections that were opened before that moment are closed instead of used, because they may
 //! lead to the same server.
@@ -29,7 +29,7 @@ use super::{super::error::NotPrimary, ACQUIRE_TIMEOUT};
 
 /// How long a search or a check of reachability waits for one host.
 pub(super) const HOST_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pause between two searches.
+/// Pause between two attempts of a search.
 const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 
 /// The purpose of a connection.
@@ -59,7 +59,8 @@ pub(super) struct ServerState {
 }
 
 impl Timeline {
-    /// The timeline of a server that is not a standby. `None` if the server does not permit the user to read it.
+    /// The timeline of a server that is not a standby. `None` if the server rejects the query, usually because it does
+    /// not permit the user to call its functions.
     pub(super) async fn read(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
         const TIMELINE: &str = "
             select system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint
@@ -83,7 +84,7 @@ impl ServerState {
     }
 }
 
-/// The hosts, and the results of their last checks. All pools of a database share it.
+/// The hosts, and the results of their last checks. All pools of a database share this value.
 pub struct Primary {
     hosts: Vec<PgConnectOptions>,
     pools: Mutex<Vec<PgPool>>,
@@ -207,8 +208,9 @@ impl Primary {
         }
     }
 
-    /// Queries all hosts at once. Returns the index of the primary, or `None` if there is none. If several servers consider
-    /// themselves primary, a server that accepts writes is preferred, and then the server with the latest timeline.
+    /// Queries all hosts at once. Returns the index of the primary, or `None` if no host answers as the primary within
+    /// [`HOST_TIMEOUT`]. If several servers consider themselves primary, a server that accepts writes is preferred, and
+    /// then the server with the latest timeline.
     async fn find_host(&self) -> Option<usize> {
         let states = join_all(self.hosts.iter().map(async |host| {
             let state = async {

@@ -58,7 +58,8 @@ impl Reachability {
         Arc::new(Self { hosts, address, is_checking: AtomicBool::default(), state: Mutex::default() })
     }
 
-    /// Awaits a connection. Starts a check of all hosts if that takes longer than [`CONNECT_TIMEOUT`].
+    /// Awaits a connection, or migrations that open a connection. Starts a check of all hosts if this takes longer than
+    /// [`CONNECT_TIMEOUT`].
     pub(super) async fn watch<T>(self: &Arc<Self>, connecting: impl Future<Output = T>) -> T {
         let mut connecting = pin!(connecting);
         if let Ok(result) = timeout(CONNECT_TIMEOUT, &mut connecting).await {

@@ -1,9 +1,9 @@
-//! The lock that keeps a second db-proxy away from an SQLite file.
+//! The lock that prevents a second db-proxy from using an SQLite file.
 //!
-//! SQLite lets several processes write one file, and orders stay exact. But writers of different processes wait for each
-//! other by polling. A second db-proxy usually belongs to a second `buydesk up` that was started by mistake, which has its
-//! own prices and doubles the load on the exchanges. So the process that serves the file locks another file beside it. The
-//! operating system releases the lock when the process ends, also after a crash.
+//! SQLite lets several processes write one file, and orders stay exact. But writers of different processes wait for
+//! each other by polling. A second db-proxy usually belongs to a second `buydesk up` that was started by mistake, which
+//! has its own prices and doubles the load on the exchanges. So the process that serves the file locks another file
+//! beside it. The operating system releases the lock when the process exits, also after a crash.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -21,7 +21,7 @@ use super::super::{
     private_file::{OWNER_ONLY_FILE, with_suffix},
 };
 
-/// How long a start waits for the lock. A process that was killed may still be ending.
+/// How long a start waits for the lock. A process that was killed may not have exited yet.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,7 +61,8 @@ impl FileLock {
     }
 }
 
-/// The path without links. Several paths may lead to the same file. Of a file that does not exist, the folder is resolved.
+/// The path without symbolic links, because several paths may lead to the same file. If the file does not exist, only
+/// its folder is resolved.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     match (path.canonicalize(), path.file_name()) {
         (Err(error), Some(name)) if error.kind() == io::ErrorKind::NotFound => {

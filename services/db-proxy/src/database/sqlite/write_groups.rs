@@ -36,10 +36,11 @@ impl WriteGroups {
 
     /// Runs the statements of a write in the transaction of a group, and returns their output after the commit.
     ///
-    /// If a statement violates a constraint, only this write fails. Any other error of a statement or of the commit fails every
-    /// write of the group. After an error of the commit, it is unknown whether the group was stored.
+    /// If a statement violates a constraint or returns an invalid row, only this write fails. Any other error of a
+    /// statement or of the commit fails every write of the group. If an error of the commit leaves it unknown whether
+    /// the group was stored, the cause is [`DatabaseError::Unanswered`].
     ///
-    /// The write is also committed if the caller stops waiting after its group has begun.
+    /// If the caller stops waiting after its group has begun, the write is still committed.
     pub async fn run<T, W>(&self, write: W) -> Result<T, DatabaseError>
     where
         T: Send + 'static,

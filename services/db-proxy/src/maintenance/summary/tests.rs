@@ -1,7 +1,7 @@
 use super::*;
 use crate::{database::Database, maintenance::SqliteMaintenance};
 
-/// A database that contains one order, one wallet of each of two currencies, and these stored totals.
+/// The summary of a database that contains one order, one wallet in BTC, two wallets in EUR, and these stored totals.
 async fn summary_with_totals(orders: i64, sats: i64) -> anyhow::Result<DatabaseSummary> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("orders.db");

@@ -31,7 +31,8 @@ impl DecisionState {
     /// Checks the wallets of an order that is otherwise accepted.
     ///
     /// A refusal because of a balance is recorded with the refusals of wallets; see
-    /// [`RecordedRefusal`](crate::wallets::records::RecordedRefusal). A refusal because of the wallets themselves never changes.
+    /// [`RecordedRefusal`](crate::wallets::records::RecordedRefusal). A refusal because of the owner or the currency of
+    /// a wallet is not recorded, because a copy of the request is refused for the same reason.
     pub(super) fn check_payment(
         &mut self,
         command: &PlaceCommand,
@@ -112,7 +113,8 @@ fn decision_of(&RecordedRefusal { reason, wallet, currency, balance, .. }: &Reco
     })
 }
 
-/// Identifies the request in the table of refusals of wallets. No text of an operation or a transfer begins like it.
+/// Identifies the request in the table of refusals of wallets. The text begins with `order`, unlike the texts of
+/// deposits, withdrawals and transfers.
 fn refusal_key(command: &PlaceCommand, OrderWallets { paying, credited }: OrderWallets) -> RefusalKey {
     let ordered = match &command.terms {
         OrderTerms::Market(MarketTerms { order: ValidatedOrder { currency, amount }, .. }) => match amount {

@@ -1,8 +1,7 @@
-//! Tests of the rules about orders. [`quotes`] tests the rules about quotes, [`users`] the rules about users, [`origins`] the
-//! separation of simulated and real orders, [`same_request`] the idempotency, [`payment`] payments from wallets, and [`clocks`]
-//! times from a wrong clock.
-//! [`reference_model`] compares sequences of batches with a simple model, and [`paid_orders_model`] batches of orders and of movements
-//! that share wallets.
+//! Tests of the rules about orders. [`quotes`] tests the rules about quotes, [`users`] the rules about users,
+//! [`origins`] the separation of simulated and real orders, [`same_request`] the idempotency, [`payment`] payments from
+//! wallets, and [`clocks`] times from a wrong clock. [`reference_model`] compares sequences of batches with a simple
+//! model. [`paid_orders_model`] compares batches of orders and batches of movements of the same wallets with a model.
 
 mod clocks;
 mod origins;

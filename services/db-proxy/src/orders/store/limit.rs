@@ -33,8 +33,8 @@ impl NewLimit {
 }
 
 impl OrderStore {
-    /// Sets the limit and records the change, unless an operator has set this limit already. Every batch that is decided afterwards,
-    /// by any instance, applies the limit.
+    /// Sets the limit and records the change, unless the stored limit is already the same. Every batch that is decided
+    /// afterwards, by any instance, applies the limit.
     pub async fn set_limit(&self, new: &NewLimit) -> Result<(), DatabaseError> {
         on_engine!(self, store => store.set_limit(new))
     }

@@ -96,8 +96,8 @@ impl OrderStore {
         Ok(page_of(rows, next))
     }
 
-    /// The sequence number at which a page starts that skips the newest `start` orders of the owner. `None` if the owner has no
-    /// further orders.
+    /// The sequence number from which a page is read that skips the newest `start` orders of the owner. `None` if the
+    /// owner has no further orders.
     async fn seq_at_offset(&self, owner: OwnerFilter, start: u64) -> Result<Option<i64>, DatabaseError> {
         // The first page needs no totals.
         if start == 0 {
@@ -197,12 +197,13 @@ impl OrderStore {
     }
 }
 
-/// The sequence number at which a page starts. A forged cursor may be above the newest order.
+/// The sequence number from which a page is read. It is at most `newest`, because a forged cursor may be higher.
 fn first_seq(newest: i64, cursor: Option<Cursor>) -> i64 {
     cursor.map_or(newest, |Cursor(last_seen)| newest.min(last_seen - 1))
 }
 
-/// A page of these rows. The next page starts below the sequence number `next`. `None` if this is the last page.
+/// A page of these rows. The next page starts below the sequence number `next`, which is `None` if this is the last
+/// page.
 fn page_of(rows: Vec<StoredOrder>, next: Option<i64>) -> OrderPage {
     OrderPage { data: rows.into_iter().map(|row| row.order).collect(), next_cursor: next.map(Cursor) }
 }

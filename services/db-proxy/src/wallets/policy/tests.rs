@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::wallets::records::{Entry, LockedWallets};
 
-/// The database of a test: a snapshot for a batch, and the effects of committed batches.
+/// The tables that the policy uses, in memory.
 struct Journal {
     wallets: HashMap<WalletId, StoredWallet>,
     movements: HashMap<ClientKey, Movement>,
@@ -233,7 +233,8 @@ fn only_wallets_of_the_owner_change() {
     }
 }
 
-/// The wallets 1 of Ada and 2 of Bob, in this currency and with this balance.
+/// The wallet 1 of Ada with 9.00 USD, and the wallet 2 of Bob with the currency and the balance `bob`. Also returns the
+/// owner filter of Ada.
 fn wallets_of_ada_and_bob(bob: (&str, i64)) -> (Journal, OwnerFilter) {
     let of = |user, wallet| StoredWallet { user_id: Some(UserId(Uuid::from_u128(user))), ..wallet };
     let journal = Journal::new([of(1, wallet(1, "USD", 90_000)), of(2, wallet(2, bob.0, bob.1))]);
@@ -297,9 +298,9 @@ fn delayed_duplicate_of_a_refused_request_is_refused() {
     assert_eq!(journal.wallets[&id(1)].last_refused_at, at(10));
     journal.now = at(20);
     moved(&journal.commit_one(deposit("b", 1, "100")));
-    // The copy waited in another queue since before the refusal.
+    // The copy was requested before the refusal, and waited in another queue.
     assert_eq!(journal.commit_one(requested(withdraw("a", 1, "5"), 8)), first);
-    // Another request, and a later one, are decided anew.
+    // A request with another key, and a later request with the same key, are decided anew.
     moved(&journal.commit_one(requested(withdraw("c", 1, "5"), 8)));
     let later = journal.commit_one(requested(withdraw("a", 1, "5"), 11));
     assert!(!moved(&later).1);

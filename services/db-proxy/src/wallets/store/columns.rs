@@ -36,7 +36,8 @@ pub(super) fn wallet_of(row: &impl DatabaseRow) -> Result<StoredWallet, Database
     })
 }
 
-/// The movements of the keys of the rows. The rows of a movement are its entries in the order of their lines.
+/// The movements by the idempotency keys of the rows. The rows of a movement are its entries in the order of their
+/// lines.
 pub(super) fn movements_of(rows: &[impl DatabaseRow]) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
     let mut movements = HashMap::new();
     for row in rows {

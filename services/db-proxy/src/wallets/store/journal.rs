@@ -37,14 +37,15 @@ pub(crate) trait JournalTransaction: Send {
         keys: &BTreeSet<&ClientKey>,
     ) -> impl Future<Output = Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError>> + Send;
 
-    /// Fails with [`DatabaseError::KeyConflict`] if another transaction used one of the keys since they were read.
+    /// Writes the changes. Fails with [`DatabaseError::KeyConflict`] if another transaction used one of the keys since
+    /// they were read.
     fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 }
 
 /// A request that a recorded refusal may apply to.
 pub(crate) struct RefusableRequest<'a> {
     pub key: &'a ClientKey,
-    /// The wallet whose refusals are recorded for the request.
+    /// The wallet whose `last_refused_at` changes if the request is refused.
     pub wallet: WalletId,
     pub requested_at: Timestamp,
 }

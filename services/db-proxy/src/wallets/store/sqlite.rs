@@ -59,7 +59,7 @@ impl SqliteWallets {
         Self { database, creation_lock: Arc::default() }
     }
 
-    /// The writer of orders uses the same connection. The connection serves both in turn.
+    /// The writer of orders uses the same connection. Each batch waits until the connection is free.
     pub(super) async fn commit_batch(
         &self,
         clock_check: &ClockCheck,

@@ -64,7 +64,7 @@ fn entries_of_a_wallet_are_a_chain() {
     for split in 1..chain.len() {
         assert_eq!(check_entries(Some(&chain[split - 1]), &chain[split..]), [], "{split}");
     }
-    // The rest of a wallet without the entry before it.
+    // The second entry of a wallet, without the first entry.
     assert_eq!(kinds(&check_entries(None, &chain[1..])), [GapInNumbers]);
     let violations = check_entries(None, &[entry(1, 1, 5, 5), entry(1, 3, 1, 6), entry(1, 4, 1, 7)]);
     assert_eq!((kinds(&violations), violations[0].number), (vec![GapInNumbers], Some(3)));

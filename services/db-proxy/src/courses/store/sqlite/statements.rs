@@ -55,8 +55,8 @@ pub(super) const STORED_COURSES: &str = "
     order by s.id, c.since
     limit ?6";
 
-/// Combines the stored candles of the page with candles computed from rows that are not aggregated yet: the hours of the current
-/// day, the minutes of the current hour, and the courses of the current minute.
+/// Combines the stored candles of the page with candles computed from rows that are not aggregated yet. These are
+/// usually the hours of the current day, the minutes of the current hour, and the courses of the current minute.
 pub(super) const CANDLES: &str = "
     with
         wanted as (

@@ -2,7 +2,7 @@ use std::net::TcpListener;
 
 use crate::database::{Database, DatabaseError};
 
-/// A URL that leads to a port on which no server listens.
+/// A URL with this number of hosts. No server listens on their ports.
 fn url_without_a_server(hosts: usize) -> String {
     let listeners: Vec<_> = (0..hosts).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let hosts: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();

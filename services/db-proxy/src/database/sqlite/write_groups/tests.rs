@@ -1,8 +1,8 @@
 use super::*;
 use crate::database::SqliteDatabase;
 
-/// An empty file with the table `rows`. A row whose `parent` is the number of no row fails the commit, and a negative number
-/// fails like a full disk: SQLite rolls back the transaction by itself.
+/// An empty file with the table `rows`. A row whose `parent` is the number of no row fails the commit. The insertion of
+/// a negative number fails like a write to a full disk: SQLite rolls back the transaction by itself.
 struct Fixture {
     database: SqliteDatabase,
     groups: WriteGroups,

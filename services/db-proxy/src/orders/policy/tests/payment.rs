@@ -27,7 +27,7 @@ pub(super) fn wallet(number: u128, user_id: Option<UserId>, code: &str, units: i
         entries: 0,
         created_at: NOW,
         last_entry_at: NOW,
-        // Only a test that sets an earlier time of request sends an older request.
+        // Earlier than the requests of most tests, so that no refusal applies to them.
         last_refused_at: NOW.minus(MINUTE),
     }
 }
@@ -45,7 +45,7 @@ fn tables(euros: i64) -> Tables {
     tables
 }
 
-/// The same order, paid by a wallet.
+/// The order of `command`, paid by the wallet `paying`.
 pub(super) fn paid(command: Command, paying: u128, credited: Option<u128>) -> Command {
     let Command::Place(command) = command else { panic!("wallets pay only orders") };
     let wallets = OrderWallets { paying: id(paying), credited: credited.map(id) };
@@ -121,7 +121,7 @@ fn orders_are_decided_in_sequence_and_refused_orders_change_no_balance() {
             paid(market("c", 20), 1, Some(2)),
             // 2.00 remain.
             paid(market("d", 20), 1, Some(2)),
-            // The limit has 40 left, which a refused order has not used.
+            // 40 satoshi of the limit remain, because the refused order used none of it.
             market("e", 40),
             paid(market("f", 1), 1, Some(2)),
         ],
@@ -210,9 +210,9 @@ fn delayed_duplicate_of_an_order_without_funds_is_refused() {
     let last_refused_at = tables.wallets.wallets[&id(1)].last_refused_at;
     assert_eq!(last_refused_at, seconds_later(10));
     tables.wallets.wallets.insert(id(1), StoredWallet { last_refused_at, ..wallet(1, None, "EUR", 5_000_000) });
-    // The copy waited in another queue since before the refusal.
+    // The copy was requested before the refusal, and waited in another queue.
     assert_eq!(tables.commit(NOW.plus(MINUTE / 2), &mut [order("a", 8)]).remove(0), first);
-    // Another request, and a later one, are decided anew.
+    // A request with another key, and a later request with the same key, are decided anew.
     placed(&tables.commit(NOW.plus(MINUTE / 2), &mut [order("b", 8)])[0]);
     placed(&tables.commit(NOW.plus(MINUTE / 2), &mut [order("a", 11)])[0]);
 }

@@ -224,7 +224,8 @@ fn batch_uses_released_reservations_and_writes_them_even_without_commands() {
     assert_eq!((changes.quotes.len(), changes.totals.reserved), (1, sats(60)));
 }
 
-/// The state of a quote after a release, also of a quote that reserved nothing before it.
+/// Returns the state of the quote after the command that releases it. The quote may have been released or expired
+/// before.
 #[track_caller]
 fn released(decision: &Decision) -> QuoteState {
     let Decision::QuoteReleased(quote) = decision else { panic!("not released: {decision:?}") };

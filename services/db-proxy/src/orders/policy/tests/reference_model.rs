@@ -310,10 +310,11 @@ proptest! {
         for (actions, first_attempt, seconds) in batches {
             model.second += seconds;
             model.batch += 1;
-            // Each batch has its own time. The milliseconds of all batches add up to less than a second, so no quote expires
-            // because of them.
+            // Each batch has its own time: its number is added in milliseconds. This is less than a second, so no quote
+            // expires because of it.
             let now = NOW.plus(Duration::from_secs(model.second) + Duration::from_millis(model.batch as u64));
-            // An order can only name a quote of an earlier batch, because no caller knows the id of a quote of its own batch.
+            // A command can name only a quote of an earlier batch, because no caller knows the id of a quote of the
+            // current batch.
             let known_quotes = model.quotes.len();
             let can_be_sent = |action: &Action| match action {
                 Action::Take { quote, .. } | Action::Release { quote } => *quote < known_quotes || *quote >= known_quotes + MAX_BATCH,
@@ -342,8 +343,8 @@ proptest! {
             tables.assert_consistent();
             let mut expected: Vec<_> = actions.iter().map(|action| model.apply(action)).collect();
             if matches!(first_attempt, FirstAttempt::ResponseLost) {
-                // The refusal of a quote is not recorded, so the retry decides it again. The rest of the batch is already
-                // stored.
+                // A refusal of a command for a quote is not recorded, so the retry decides the command again. The rest
+                // of the batch is already stored.
                 let refused = |(_, outcome): &(&Action, &mut Outcome)| matches!(outcome, Outcome::Refused(..));
                 for (action, outcome) in actions.iter().zip(&mut expected).filter(refused) {
                     *outcome = model.apply(action);

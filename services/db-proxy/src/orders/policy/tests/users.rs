@@ -8,7 +8,7 @@ use super::*;
 const ADA: Option<UserId> = Some(UserId(uuid::Uuid::from_u128(1)));
 const BOB: Option<UserId> = Some(UserId(uuid::Uuid::from_u128(2)));
 
-/// The same command, sent by this user.
+/// The command, sent by this user.
 fn as_user(user: Option<UserId>, command: Command) -> Command {
     let client = client_name(user);
     match command {
@@ -97,7 +97,7 @@ fn quote_of_another_owner_is_unknown() {
     }
 }
 
-/// Only its own user receives the reason that the quote is taken.
+/// Only the user of the quote receives the reason that the quote is taken.
 #[test]
 fn taken_quote_of_another_owner_is_unknown() {
     let mut tables = Tables::empty();

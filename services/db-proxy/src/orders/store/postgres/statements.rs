@@ -60,9 +60,9 @@ pub(super) const SEQ_OF_USER: &str = "
     where user_id = $1 and seq <= $2 and seq > $3
     order by seq desc limit 1 offset $4";
 
-/// Selects anonymous orders, newest first. At an order of a user, the walk skips to the newest anonymous order before it. All
-/// orders of users between two successive anonymous orders, and no others, store the same number in `anonymous_before`. The
-/// anonymous order directly precedes the oldest of them.
+/// Selects anonymous orders, newest first. At an order of a user, the walk skips to the newest anonymous order before
+/// it. All orders of users between two successive anonymous orders, and no others, store the same number in
+/// `anonymous_before`. The older of the two anonymous orders directly precedes the oldest of these orders.
 pub(super) const WALK_ANONYMOUS: &str = "
     with recursive walk (seq, steps) as (
         select

@@ -16,9 +16,10 @@ use crate::{
 
 /// The key of the advisory lock that processes hold while they add generated users. It is `seeding` in ASCII.
 const SEED_LOCK: i64 = 0x73_6565_6469_6e67;
-/// The transaction may take longer than other transactions, and may wait for the seeding transaction of another process.
+/// Settings of a transaction that adds generated users. It may take longer than other transactions, and may wait for
+/// such a transaction of another process.
 const WITHOUT_TIME_LIMITS: [&str; 2] = ["set local statement_timeout = 0", "set local lock_timeout = 0"];
-/// How many bytes are sent at once.
+/// Maximum number of bytes that are sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 impl PostgresUsers {
@@ -57,7 +58,8 @@ impl PostgresUsers {
     }
 }
 
-/// The address of the generated user with the highest number. Runs in a transaction.
+/// The address of the generated user with the highest number. Must run in a transaction, to which its settings are
+/// local.
 async fn last_seeded(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
     for setting in READ_ONE_INDEX_ENTRY {
         sqlx::query(setting).execute(&mut *connection).await?;

@@ -1,7 +1,7 @@
 //! Compares sequences of batches with a simple model that handles one command at a time and never fails.
 //!
-//! The commands are new, repeated, conflicting or without funds. They are split into random batches. Attempts to commit a batch may
-//! fail before or after the commit.
+//! The commands are new, repeated, conflicting or without funds. They are split into random batches. The first attempt
+//! to commit a batch may fail before or after the commit.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -11,7 +11,7 @@ use crate::wallets::verification::{JournalEntry, MovementLine, OrderOfMovement, 
 const WALLETS: u128 = 3;
 const MAX_BATCH: usize = 8;
 
-/// The effect of a command, in ten-thousandths.
+/// The terms of a command. `units` are ten-thousandths of a dollar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Action {
     Deposit { wallet: u128, units: i64 },

@@ -78,8 +78,9 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 
 /// Writes a batch in one statement, which takes one round trip.
 ///
-/// Another transaction may insert one of the keys at the same time. The statement then waits for it, and returns fewer keys than it
-/// received. All transactions insert the keys in one order, so that they cannot deadlock. The wallets are locked already.
+/// Another transaction may insert one of the keys at the same time. The statement then waits for that transaction, and
+/// returns a lower number of inserted keys than expected. All transactions insert the keys in the same order, so that
+/// they cannot deadlock. The wallets are locked already.
 pub(super) const WRITE_CHANGES: &str = "
     with
         new_keys as (

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use common::api::{orders::RefusalReason, wallets::MoveRefusalReason};
 
 pub(super) const LIMIT: i64 = 150;
-/// The wallets in euros and in bitcoin of the first user, and then of the second one.
+/// The number, the user and the currency of each wallet.
 pub(super) const WALLETS: [(u128, u128, &str); 4] = [(1, 1, "EUR"), (2, 1, "BTC"), (3, 2, "EUR"), (4, 2, "BTC")];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct OrderAction {
     pub user: u128,
     pub key: u8,
-    /// In euros. The order buys as many satoshi.
+    /// The amount in euros. The order buys the same number of satoshi.
     pub euros: i64,
     pub paying: Option<u128>,
     pub credited: Option<u128>,
