@@ -278,16 +278,16 @@ impl<S: BatchStore> WriterTask<S> {
             indeterminate |= attempt.commit_sent;
             if let Some(answer) = final_error(&error, indeterminate, batch.oldest.elapsed()) {
                 if error.is_logged_at_its_cause() {
-                    tracing::debug!(error = %error.chain(), indeterminate, size, "a batch was not committed");
+                    tracing::debug!(error = %error.chain(), indeterminate, size, "the attempts to commit a batch failed");
                 } else {
-                    tracing::error!(error = %error.chain(), indeterminate, size, "a batch could not be committed");
+                    tracing::error!(error = %error.chain(), indeterminate, size, "the attempts to commit a batch failed");
                 }
                 return std::iter::repeat_with(|| Err(answer)).take(size).collect();
             }
             if error.is_logged_at_its_cause() {
-                tracing::debug!(error = %error.chain(), indeterminate, size, "a commit failed and will be retried");
+                tracing::debug!(error = %error.chain(), indeterminate, size, "an attempt to commit failed and is retried");
             } else {
-                tracing::warn!(error = %error.chain(), indeterminate, size, "a commit failed and will be retried");
+                tracing::warn!(error = %error.chain(), indeterminate, size, "an attempt to commit failed and is retried");
             }
             sleep(backoff.next_delay()).await;
         }

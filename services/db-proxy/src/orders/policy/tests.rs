@@ -293,7 +293,7 @@ fn request_from_before_a_refusal_is_refused_and_a_later_one_is_decided_anew() {
     assert_eq!(refused(&refusal[0]), (RefusalReason::LimitExceeded, Some(40)));
     assert_eq!(tables.totals.last_refused_at, seconds_later(2));
     assert_eq!(tables.records.refusals.len(), 1);
-    // The reservation ends, so the order would fit under the limit.
+    // The reservation is released, so the order would fit under the limit.
     tables.totals.reserved = Sats::ZERO;
     for time in [NOW, seconds_later(2)] {
         let earlier = tables.decide(100, seconds_later(3), &mut [requested_at(market("1", 50), time)]);
