@@ -51,7 +51,7 @@ fn status_follows_the_checks_and_does_not_change_in_an_outage() {
 }
 
 #[test]
-fn names_of_the_setting_are_parsed() {
+fn values_of_the_setting_are_parsed() {
     for durability in [Durability::Local, Durability::Remote] {
         assert_eq!(durability.to_string().parse(), Ok(durability));
     }

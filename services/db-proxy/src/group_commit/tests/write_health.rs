@@ -115,7 +115,7 @@ async fn blocked_probe_is_reported_and_aborted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn blocked_commit_is_reported_within_two_seconds() {
+async fn blocked_commit_is_reported_after_two_seconds() {
     let fixture = Fixture::new([Script::HangInCommit { committed: false }]);
     let submitted = fixture.spawn_submit([1]);
     let_writer_run().await;

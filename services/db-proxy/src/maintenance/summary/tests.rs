@@ -37,7 +37,7 @@ async fn rows_are_counted_and_balances_are_added_beyond_the_range_of_an_integer(
 }
 
 #[tokio::test]
-async fn totals_that_are_not_those_of_the_orders_are_an_error() {
+async fn stored_totals_that_differ_from_the_orders_are_an_error() {
     for (orders, sats) in [(2, 7), (1, 8), (0, 7)] {
         let error = summary_with_totals(orders, sats).await.unwrap_err().to_string();
         assert!(error.contains("but there are 1 orders of 0.00000007 BTC"), "{error}");
@@ -45,7 +45,7 @@ async fn totals_that_are_not_those_of_the_orders_are_an_error() {
 }
 
 #[tokio::test]
-async fn later_state_has_at_least_the_rows_of_an_earlier_one() {
+async fn later_state_has_at_least_the_rows_of_an_earlier_state() {
     let earlier = summary_with_totals(1, 7).await.unwrap();
     let later = DatabaseSummary { orders: 2, bitcoin_amount: Sats::new(9).unwrap(), ..earlier.clone() };
     assert!(later.is_after(&earlier) && earlier.is_after(&earlier) && !earlier.is_after(&later));

@@ -48,7 +48,7 @@ fn nothing_is_deleted_just_after_the_start() {
 }
 
 #[test]
-fn clock_set_forward_makes_no_row_older_than_it_is() {
+fn clock_set_forward_does_not_increase_the_age_of_rows() {
     let mut machine = Machine::settled();
     let newest_row = machine.wall;
     machine.wall = machine.wall.plus(DAY);

@@ -244,15 +244,15 @@ fn wallets_of_ada_and_bob(bob: (&str, i64)) -> (Journal, OwnerFilter) {
 #[test]
 fn transfer_to_a_wallet_of_another_owner_hides_its_balance_even_if_repeated() {
     let (mut journal, ada) = wallets_of_ada_and_bob(("USD", 0));
-    let of_ada = |owner, command| MoveMoneyCommand { owner, ..command };
-    let first = journal.commit_one(of_ada(ada, transfer("a", 1, 2, "1")));
-    let again = journal.commit_one(of_ada(ada, transfer("a", 1, 2, "1")));
+    let as_owner = |owner, command| MoveMoneyCommand { owner, ..command };
+    let first = journal.commit_one(as_owner(ada, transfer("a", 1, 2, "1")));
+    let again = journal.commit_one(as_owner(ada, transfer("a", 1, 2, "1")));
     for decision in [&first, &again] {
         assert!(matches!(decision, Decision::Moved { shows_receiver: false, .. }), "{decision:?}");
     }
     assert_eq!([journal.balance(1), journal.balance(2)], ["8.00", "1.00"]);
-    let own = journal.commit_one(of_ada(OwnerFilter::Everybody, transfer("b", 1, 2, "1")));
-    assert!(matches!(own, Decision::Moved { shows_receiver: true, .. }), "{own:?}");
+    let of_operator = journal.commit_one(as_owner(OwnerFilter::Everybody, transfer("b", 1, 2, "1")));
+    assert!(matches!(of_operator, Decision::Moved { shows_receiver: true, .. }), "{of_operator:?}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn command_has_either_an_operation_or_a_transfer() {
 }
 
 #[test]
-fn client_of_a_key_is_that_of_the_owner() {
+fn client_name_must_match_the_owner() {
     let [ada, bob] = [1, 2].map(|number| UserId(Uuid::from_u128(number)));
     let name_of = |user| client_name(Some(user));
     for (owner, client, is_valid) in [

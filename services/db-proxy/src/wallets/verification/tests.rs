@@ -58,14 +58,14 @@ fn balance_and_number_of_entries_must_be_those_of_the_last_entry() {
 }
 
 #[test]
-fn entries_of_a_wallet_are_a_chain() {
-    let chain = [entry(1, 1, 5, 5), entry(1, 2, -3, 2), entry(2, 1, 9, 9), entry(2, 2, 1, 10)];
-    assert_eq!(check_entries(None, &chain), []);
-    for split in 1..chain.len() {
-        assert_eq!(check_entries(Some(&chain[split - 1]), &chain[split..]), [], "{split}");
+fn entries_of_a_wallet_must_have_successive_numbers_and_balances() {
+    let entries = [entry(1, 1, 5, 5), entry(1, 2, -3, 2), entry(2, 1, 9, 9), entry(2, 2, 1, 10)];
+    assert_eq!(check_entries(None, &entries), []);
+    for split in 1..entries.len() {
+        assert_eq!(check_entries(Some(&entries[split - 1]), &entries[split..]), [], "{split}");
     }
     // The second entry of a wallet, without the first entry.
-    assert_eq!(kinds(&check_entries(None, &chain[1..])), [GapInNumbers]);
+    assert_eq!(kinds(&check_entries(None, &entries[1..])), [GapInNumbers]);
     let violations = check_entries(None, &[entry(1, 1, 5, 5), entry(1, 3, 1, 6), entry(1, 4, 1, 7)]);
     assert_eq!((kinds(&violations), violations[0].number), (vec![GapInNumbers], Some(3)));
     assert_eq!(kinds(&check_entries(None, &[entry(1, 1, 5, 5), entry(1, 2, 1, 7)])), [WrongBalanceAfter]);

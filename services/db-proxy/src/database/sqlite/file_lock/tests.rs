@@ -30,7 +30,7 @@ async fn file_that_does_not_exist_yet_can_be_locked() {
 }
 
 #[tokio::test]
-async fn file_of_a_process_that_has_ended_does_not_lock() {
+async fn lock_file_of_a_process_that_has_exited_does_not_lock() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     std::fs::write(&path, "").unwrap();
