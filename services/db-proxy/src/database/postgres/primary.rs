@@ -1,10 +1,10 @@
 //! Finds the primary among the hosts, and rejects connections to other servers.
 //!
 //! After a failover, an address may lead to the old primary. If the old primary is a standby, it accepts no writes and
-//! may return old rows. If it was frozen or cut off from the network, it may consider itself the primary until it
-//! detects the failover, and return old rows. Each new connection is therefore checked. PostgreSQL counts the failovers
-//! of a database in its timeline. If the timeline of a server is earlier than the timeline of the last acknowledged
-//! commit, the server lacks that commit, so it is not used.
+//! may return old rows. If it was frozen or cut off from the network, it may still consider itself the primary, and
+//! return old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its
+//! timeline. If the timeline of a server is earlier than the timeline of the last acknowledged commit, the server lacks
+//! that commit, so it is not used.
 //!
 //! After a connection fails, all connections that were opened before that moment are closed instead of used, because they may
 //! lead to the same server.
