@@ -18,7 +18,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn change_of_a_key_leaves_absent_fields_and_removes_a_null_limit() {
+async fn change_of_a_key_keeps_absent_fields_and_removes_the_limit_for_null() {
     let fixture = Fixture::new();
     let (path, mut key) = fixture.create_key().await;
     for (patch, name, limit) in [

@@ -19,7 +19,7 @@ async fn created_wallet_is_found_at_its_location() {
 }
 
 #[tokio::test]
-async fn wrong_fields_of_a_new_wallet_are_named() {
+async fn invalid_fields_of_a_new_wallet_and_invalid_parameters_are_named() {
     let fixture = Fixture::new();
     for (body, field) in [
         (json!({}), "currency"),

@@ -64,7 +64,7 @@ fn header(key: &BackupKey) -> Header {
 }
 
 #[test]
-fn file_has_the_content_that_was_written_and_is_for_its_owner_only() {
+fn file_has_the_written_content_and_only_its_owner_has_access() {
     let fixture = Fixture::new();
     let path = fixture.path();
     let file = BackupFile::open(&path).unwrap();
@@ -79,7 +79,7 @@ fn file_has_the_content_that_was_written_and_is_for_its_owner_only() {
 }
 
 #[test]
-fn damage_wrong_key_and_other_files_are_named() {
+fn error_names_damage_a_wrong_key_or_a_file_of_another_kind() {
     let fixture = Fixture::new();
     let bytes = fs::read(fixture.path()).unwrap();
     let flipped = |index: usize| {
@@ -105,8 +105,11 @@ fn damage_wrong_key_and_other_files_are_named() {
     fs::write(fixture.path(), bytes).unwrap();
     let other = new_key(&fixture.folder, "other.key");
     let error = BackupFile::open(&fixture.path()).unwrap().read_all(&other).unwrap_err().to_string();
-    let (written, given) = (fixture.key.id(), other.id());
-    assert!(error.contains(&format!("was encrypted with the key {written}")) && error.contains(&given), "{error}");
+    let (key_of_file, other_key) = (fixture.key.id(), other.id());
+    assert!(
+        error.contains(&format!("was encrypted with the key {key_of_file}")) && error.contains(&other_key),
+        "{error}"
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn stream_of_any_length_is_read_as_it_was_written() {
 }
 
 #[test]
-fn every_flipped_bit_is_found() {
+fn every_flipped_bit_is_detected() {
     let sealed = seal(&bytes(40));
     for index in 0..sealed.len() {
         for bit in 0..8 {
@@ -56,7 +56,7 @@ fn every_flipped_bit_is_found() {
 }
 
 #[test]
-fn stream_that_is_cut_off_or_extended_is_found() {
+fn stream_that_is_cut_off_or_extended_is_detected() {
     let sealed = seal(&bytes(2 * CHUNK_BYTES + 5));
     assert_eq!(open(&[]), Err(Damage::CutOff { chunks: 0 }));
     assert_eq!(open(&sealed[..SEALED_BYTES]), Err(Damage::CutOff { chunks: 1 }));
@@ -69,7 +69,7 @@ fn stream_that_is_cut_off_or_extended_is_found() {
 }
 
 #[test]
-fn chunks_in_another_order_another_context_and_another_key_are_found() {
+fn wrong_order_of_chunks_wrong_context_and_wrong_key_are_detected() {
     let sealed = seal(&bytes(3 * CHUNK_BYTES));
     let (first, rest) = sealed.split_at(SEALED_BYTES);
     let (second, third) = rest.split_at(SEALED_BYTES);
@@ -95,7 +95,7 @@ impl Write for SmallDisk {
 }
 
 #[test]
-fn writer_fails_for_ever_after_a_failed_write() {
+fn every_write_fails_after_a_failed_write() {
     let mut writer = SealingWriter::new(SmallDisk(SEALED_BYTES + 9), key(1), Vec::new());
     assert_eq!(writer.write_all(&bytes(3 * CHUNK_BYTES)).unwrap_err().kind(), io::ErrorKind::StorageFull);
     // Without the failed write, this write would only fill the buffer and succeed.

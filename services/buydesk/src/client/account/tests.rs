@@ -3,7 +3,7 @@ use super::*;
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/:\nada:x:1000:1000:Ada,,,:/home/ada:/bin/sh\n";
 
 #[test]
-fn name_of_the_account_is_that_of_a_variable_or_of_the_user_id() {
+fn account_name_is_read_from_a_variable_or_found_by_the_user_id() {
     let set = |name: &str| Some(name.to_owned());
     assert_eq!(account_name([set("grace"), set("alan")], 1000, PASSWD), set("grace"));
     assert_eq!(account_name([None, set("alan")], 1000, PASSWD), set("alan"));

@@ -43,7 +43,7 @@ fn sent_problem(code: Code) -> ClientError {
 }
 
 #[test]
-fn json_of_an_unknown_outcome_has_the_members_of_that_problem() {
+fn json_of_an_unknown_outcome_has_the_members_of_the_problem_outcome_unknown() {
     let expected = document(sent_problem(Code::OutcomeUnknown));
     for code in [Code::OutcomeUnknown, Code::TooManyRequests] {
         let unknown = document(sent_problem(code).with_unknown_change(&key(), change()));

@@ -210,7 +210,7 @@ fn prolonged_price_is_valid_until_orders_refuse_it() {
 }
 
 #[test]
-fn missing_price_is_reported_with_the_times_of_the_last_one() {
+fn missing_price_is_reported_with_the_times_of_the_last_price() {
     let detail = "the last price, of 2026-01-02 03:04:05 UTC, expired at 2026-01-02 03:05:05 UTC";
     let part = component(json!({ "name": "price", "ready": false, "detail": detail }));
     let message = no_price_message(&Readiness { ready: false, parts: vec![part] });

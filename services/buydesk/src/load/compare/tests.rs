@@ -54,7 +54,7 @@ fn table_has_the_ratios_and_names_different_plans() {
 }
 
 #[test]
-fn file_that_is_no_report_is_named() {
+fn error_names_the_file_that_is_no_report() {
     let file = std::env::temp_dir().join(format!("buydesk-load-compare-{}.json", std::process::id()));
     std::fs::write(&file, "{}").unwrap();
     let error = read_report(&file).unwrap_err().to_string();

@@ -59,7 +59,7 @@ async fn acknowledged_orders_that_are_listed_once_pass() {
 }
 
 #[tokio::test]
-async fn acknowledged_order_that_is_missing_or_doubled_is_a_violation() {
+async fn acknowledged_order_that_is_not_listed_or_listed_twice_is_a_violation() {
     for (listed, count) in [(&[FIRST][..], 0), (&[SECOND, FIRST, SECOND], 2)] {
         let placed = [FIRST, SECOND, FIRST, SECOND, FIRST].map(order);
         let (check, _) = check(successes(placed.into_iter().chain([page(listed)]))).await;
