@@ -56,7 +56,7 @@ struct OutcomeTexts {
     overloaded: &'static str,
     /// The request was not sent, because the service is shutting down.
     shutting_down: &'static str,
-    /// Ends the detail of a request that had no effect.
+    /// The sentence at the end of the detail of a request that had no effect.
     denial: &'static str,
     /// The request had no effect, and its key was not looked up.
     key_not_looked_up: &'static str,

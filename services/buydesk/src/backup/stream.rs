@@ -18,7 +18,7 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 const TAG_BYTES: usize = 16;
 const SEALED_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 
-/// Why a chunk does not decrypt.
+/// Why a stream does not decrypt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
     /// A chunk does not decrypt. The chunk or the bytes before the first chunk were changed, the file was cut off or

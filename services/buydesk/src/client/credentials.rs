@@ -75,7 +75,7 @@ impl Credentials {
 const SET_OPERATOR_TOKEN: &str =
     "As an operator, set OPERATOR_TOKEN to the operator token, which `buydesk up` prints at its start.";
 
-/// What the user can do if a service refused a request with this credential. `None` if the refusal has another reason.
+/// The advice if a service refused a request with this credential. `None` if the refusal has another reason.
 pub fn remedy(code: Code, subcode: Option<Subcode>, sent: Option<Credential<'_>>) -> Option<&'static str> {
     match (code, subcode, sent) {
         (Code::Unauthorized | Code::Forbidden, Some(Subcode::OperatorsOnly), _) => Some(SET_OPERATOR_TOKEN),

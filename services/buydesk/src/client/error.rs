@@ -23,7 +23,7 @@ const DETAIL: &str = "detail";
 const IDEMPOTENCY_KEY: &str = "idempotency_key";
 /// The code of an invalid command line.
 pub const INVALID_ARGUMENTS: &str = "invalid_arguments";
-/// The member of the JSON document that contains the value of the header `Retry-After`.
+/// The member of the JSON document that contains the seconds of the header `Retry-After`, at least 1.
 const RETRY_AFTER: &str = "retry_after_secs";
 
 /// The effect of a failed request.

@@ -94,7 +94,7 @@ fn advice_about_taken_address(code: Code, find: &str) -> Option<String> {
     (code == Code::EmailTaken).then(|| format!("`{find}` shows the user with this address."))
 }
 
-/// What the user can do if a user is not found.
+/// The advice if a user is not found.
 pub(super) fn advice_to_find_users(client: &ApiClient) -> String {
     if client.is_user_manager() {
         format!("`{}` lists the users.", client.command("user list"))

@@ -58,7 +58,8 @@ const MOVEMENT_TEXTS: OutcomeTexts = OutcomeTexts {
     only_once: "The money is moved only once.",
 };
 
-/// Runs `buydesk wallet …`. The exit code of a successful command is 0. That of `buydesk wallet verify` is 1 if it finds a violation.
+/// Runs `buydesk wallet …`. The exit code of a successful command is 0. It is 1 if `buydesk wallet verify` finds a
+/// violation.
 pub async fn run_wallet_command(client: &ApiClient, command: WalletCommand, json: bool) -> anyhow::Result<ExitCode> {
     if let WalletCommand::Verify(args) = command {
         return verification::verify_journal(client, args, json).await;

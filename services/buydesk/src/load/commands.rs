@@ -119,7 +119,7 @@ fn compare(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the user can do about a rate limit.
+/// The advice about a rate limit. `setting` is the setting of the limit.
 fn rate_limit_advice(setting: &str, alternative: &str) -> String {
     format!("Start the platform with {setting}=0, or {alternative}.")
 }

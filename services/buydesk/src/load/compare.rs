@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{client::ClientError, table::Table};
 
-/// In about 1 of 100 comparisons of equal long loads, the means differ by more than this number of standard errors.
+/// In about 1 of 100 comparisons of long loads without a real difference, the means differ by more than this number of
+/// standard errors.
 const CRITICAL_STANDARD_ERRORS: f64 = 2.6;
 /// Loads with fewer seconds cannot be compared.
 const MIN_SECONDS: usize = 5;

@@ -154,7 +154,7 @@ pub struct Wake {
 }
 
 impl Timer {
-    /// Starts the thread, which ends with the timer.
+    /// Starts the thread, which stops when the timer is dropped.
     pub fn start() -> Self {
         let (sender, wakes) = mpsc::channel::<Wake>();
         thread::spawn(move || {

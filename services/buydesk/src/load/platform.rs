@@ -20,7 +20,7 @@ const MAX_RATE: u32 = 5000;
 const MAX_IN_FLIGHT: u32 = 1024;
 /// Maximum of the duration and the warm-up together without `--allow-more`.
 const MAX_DURATION: Duration = Duration::from_secs(15 * 60);
-/// The connections of the closed model if no option sets them.
+/// The number of connections of the closed model if no option sets it.
 const DEFAULT_CONNECTIONS: u32 = 16;
 /// The currencies of the prices that are read to find out whether prices are simulated, in the order of the attempts.
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "GBP"];

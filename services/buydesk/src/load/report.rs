@@ -142,7 +142,7 @@ pub struct Circumstances {
     pub schedule: Option<Schedule>,
     pub check: Option<Check>,
     pub operations: &'static [&'static str],
-    /// What the user can do about rate limits.
+    /// The advice about rate limits.
     pub rate_limit_advice: String,
 }
 

@@ -25,7 +25,7 @@ const OPTIONS: &[FieldOption] = &[FieldOption { field: "cursor", option: "--curs
 pub const VIOLATIONS_FOUND: u8 = 1;
 /// The exit code if the check did not reach the end of the journal.
 pub const VERIFICATION_INCOMPLETE: u8 = 2;
-/// Maximum number of attempts to read one page after the first page.
+/// Maximum number of attempts to read a page other than the first.
 const MAX_ATTEMPTS: u32 = 5;
 /// Minimum pause before the next attempt. A longer `retry_after` of the service takes precedence.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
