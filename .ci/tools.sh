@@ -42,7 +42,7 @@ is_runnable() { # PROGRAM
   [[ -x $1 ]] && IFS= read -r first_line <"$1" && [[ $first_line != '#!'* || -x ${first_line#'#!'} ]]
 }
 
-# An interrupted installation leaves no folder, which would count as installed.
+# Deletes the folder if the installation fails or times out, because an incomplete folder could count as installed.
 install_tool() { # FOLDER COMMAND...
   local tool_folder=$1
   shift

@@ -3,7 +3,8 @@
   locust -f deployment/locust/locustfile.py --host http://127.0.0.1:8080 --web-host 127.0.0.1   # page: http://127.0.0.1:8089
   locust … --headless --users 50 --spawn-rate 10 --run-time 1m --json-file report
 
-The host is nginx of the compose file, or create-order; then WALLETS_URL and USERS_URL are the addresses of the other two services.
+The host is nginx of the compose file or create-order. With create-order, set WALLETS_URL and USERS_URL to the
+addresses of these two services.
 With OPERATOR_TOKEN, each simulated user is a new customer with an API key of its own, and customers are created and found too. Without
 it, all of them are one anonymous client: the platform needs ANONYMOUS=on, and no rate limits.
 
@@ -35,13 +36,13 @@ from platform_user import (
     step,
 )
 
-# How many of a hundred simulated users belong to each class.
+# The relative numbers of simulated users of each class. Without OPERATOR_TOKEN, there is no Registrar.
 BUYER_WEIGHT = 40
 WALLET_HOLDER_WEIGHT = 25
 ORDER_READER_WEIGHT = 20
 PRICE_READER_WEIGHT = 10
 REGISTRAR_WEIGHT = 5
-# How long the users may finish their tasks and their last checks at the end.
+# Default of --stop-timeout: the maximum time at the end in which users finish their tasks and make their last checks.
 STOP_SECONDS = 10
 
 FIRST_DEPOSIT = Decimal("1000.00")
@@ -53,7 +54,7 @@ MAX_PAGE = 100
 
 
 class Buyer(Customer):
-    """Places orders with idempotency keys. At the end, exactly its acknowledged orders are stored."""
+    """Places orders with idempotency keys. A customer checks its stored orders at the end."""
 
     weight = BUYER_WEIGHT
 
@@ -333,7 +334,7 @@ def add_arguments(parser):
         "--real-prices",
         action="store_true",
         env_var="LOCUST_REAL_PRICES",
-        help="Place orders although the prices are real. They cannot be removed.",
+        help="Place orders although the prices are real. The orders cannot be removed.",
     )
 
 
@@ -366,5 +367,5 @@ def reason_to_refuse(environment):
         cause = getattr(error, "reason", error)
         return f"there is no price at {url}: {getattr(cause, 'strerror', None) or cause}"
     if simulated is not True and not environment.parsed_options.real_prices:
-        return f"the prices at {environment.host} are real. With --real-prices it is sent nevertheless"
+        return f"the prices at {environment.host} are real. With --real-prices, the load is sent nevertheless"
     return None

@@ -14,7 +14,8 @@ OPERATOR_TOKEN = os.environ.get("OPERATOR_TOKEN", "")
 WALLETS_URL = os.environ.get("WALLETS_URL", "").rstrip("/")
 USERS_URL = os.environ.get("USERS_URL", "").rstrip("/")
 
-# How many tasks each simulated user performs in a second, at most. Most tasks send one request, and none more than three.
+# Maximum number of tasks that each simulated user performs per second. A task sends at most two requests, and before
+# them the requests of `begin` if the user has not begun.
 TASKS_PER_SECOND = 2
 TIMEOUT_SECONDS = 20
 
@@ -24,7 +25,7 @@ MIN_CENTS, MAX_CENTS = 1, 200
 BITCOIN_DECIMALS = Decimal("0.00000001")
 # The maximum rate limit of a key, in requests per minute.
 KEY_RATE_LIMIT = 1_000_000
-# A key that is not revoked, because Locust was killed, expires.
+# The lifetime of an API key. If Locust is killed before it revokes a key, the key expires after this time.
 KEY_LIFETIME = timedelta(days=1)
 
 
@@ -54,7 +55,7 @@ def key():
 
 
 def base_of(path):
-    """The address of the service with this path, if it is not the host."""
+    """The address of the service with this path. Empty if the service is the host."""
     if path.startswith("/api/v1/users"):
         return USERS_URL
     return WALLETS_URL if path.startswith(("/api/v1/wallets", "/api/v1/transfers")) else ""
@@ -109,7 +110,7 @@ class PlatformUser(FastHttpUser):
             self.wait()
 
     def begin(self):
-        """Creates what the user needs. Raises Unexpected if that fails."""
+        """Creates the objects that the user needs. Raises Unexpected if a request fails."""
 
     def send(self, method, path, body=None, *, name=None, status=200, code=None, check=None, headers=None, token=None):
         """Returns the document of a response, or None if the response is not as expected, which counts as a failure. `name` groups

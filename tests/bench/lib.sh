@@ -8,7 +8,7 @@ cd "$root"
 # Seconds of each measurement. Shorter runs only test a script and give no usable figures.
 readonly seconds=${BENCH_SECONDS:-10}
 readonly connections=${BENCH_CONNECTIONS:-64}
-# Scripts send it before the services start, so it is set here.
+# Some scripts write the token into requests before the services start, so it is set here.
 export OPERATOR_TOKEN=fedcba9876543210
 # The folder of the service binaries. Other builds than the release only test a script and give no usable figures.
 readonly bin=${BENCH_BIN:-target/release}
@@ -106,7 +106,8 @@ start_service() {
   echo "$!" >"$work/$1.pid"
 }
 
-# start_services DATABASE_URL: starts each service in its own process, on a free port, and stores a price for an hour.
+# start_services DATABASE_URL: starts health-check, db-proxy, price-cache-proxy, fetch-orders and create-order, each in
+# its own process on a free port, and stores prices that are valid for an hour.
 start_services() {
   local service
   export INTERNAL_TOKEN=0123456789abcdef0123456789abcdef DATABASE_URL=$1 BTC_LIMIT=20000000
@@ -185,8 +186,8 @@ resident_mib() { awk '/VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
 # ---------------------------------------------------------------- load
 
 # shellcheck disable=SC2034 # the scripts read the variables that it sets
-# load URL [LUA]: sets rate (responses per second) and p99 (milliseconds). Ends the script when a response is not a success,
-# because errors may be faster.
+# load URL [LUA]: sets rate (responses per second) and p99 (milliseconds). Exits the script if a response is not a
+# success or a connection fails, because errors may be faster.
 load() {
   need wrk wrk
   local out failed

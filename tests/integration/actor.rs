@@ -1,4 +1,4 @@
-//! Who sends a request: a client without a key, a user, or an operator.
+//! The sender of a request: a client without a key, a user, or an operator.
 
 use common::api::keys::{KeySecret, Scope};
 use reqwest::RequestBuilder;

@@ -1,4 +1,4 @@
-//! The service wallets: money on account.
+//! The wallets service: wallets, deposits, withdrawals and transfers.
 
 mod command_line;
 mod documented_tour;

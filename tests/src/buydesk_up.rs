@@ -15,7 +15,8 @@ use crate::{
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A running `buydesk up --demo`. Its database is in a temporary folder.
+/// A running `buydesk up --demo`. Its working directory is a temporary folder, which contains the database unless
+/// `DATABASE_URL` is set.
 pub struct BuydeskUp {
     process: Process,
     ports: BTreeMap<&'static str, Port>,
@@ -42,7 +43,7 @@ impl BuydeskUp {
         let (client, readyz) = (Client::new(""), ports[create_order::App::NAME].url() + "/readyz");
         wait_until("orders can be placed", START_LIMIT, async || {
             if let Some(status) = process.exit_status() {
-                panic!("buydesk up ended: {status}\n{}", process.log_tail());
+                panic!("buydesk up exited: {status}\n{}", process.log_tail());
             }
             client.request("GET", &readyz).send().await.ok().filter(|response| response.status().is_success())
         })
@@ -55,7 +56,7 @@ impl BuydeskUp {
         self.ports[service].address()
     }
 
-    /// The working directory. The database is below it.
+    /// The working directory. Unless `DATABASE_URL` is set, it contains the database.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -68,13 +69,13 @@ impl BuydeskUp {
         self.process.exit_status().is_none()
     }
 
-    /// Kills the process without a chance to clean up. Returns the working directory.
+    /// Kills the process with SIGKILL. Returns the working directory.
     pub async fn kill(self) -> TempDir {
         self.process.end("KILL").await;
         self.folder
     }
 
-    /// Sends SIGTERM and waits until the process ends.
+    /// Sends SIGTERM and waits until the process exits.
     pub async fn stop(self) -> ExitStatus {
         self.process.end("TERM").await
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Every request is answered within this time, even while a dependency of the service is unavailable.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How much of a request body a failed assertion shows.
+/// Maximum number of bytes of a request body that a failed assertion shows.
 const SHOWN_BODY_BYTES: usize = 200;
 
 /// Sends requests to any service.
@@ -110,7 +110,7 @@ impl Response {
     }
 
     /// The status and the problem, for a comparison with the response for another id. Fields that differ in every
-    /// response are removed, and `id` is replaced by a placeholder.
+    /// response are set to null, and `id` is replaced by a placeholder.
     pub fn comparable(&self, id: &str) -> (u16, String) {
         let mut problem: Value = serde_json::from_slice(&self.body).unwrap();
         problem["request_id"] = Value::Null;
@@ -126,8 +126,8 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The problem document. Panics unless the response is a problem with this status, this code, and every field and header
-    /// that a problem has.
+    /// The problem document. Panics unless the response is a problem with this status and code and with all required
+    /// fields, its request id is the id in the header, and it has `Retry-After` exactly if the status is 429 or 503.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         let text = self.description();

@@ -20,7 +20,7 @@ use prost::Message;
 
 use crate::wait_until;
 
-/// Spans are sent once per second.
+/// Maximum time until spans arrive. Services send spans once per second.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(15);
 
 /// A span with its service.
@@ -67,7 +67,7 @@ impl Collector {
         Self { url, spans, status }
     }
 
-    /// Answers further requests with this status, and ignores their spans unless it is a success.
+    /// Answers further requests with this status. Unless the status is a success, their spans are ignored.
     pub fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! Every row of the tables of orders, keys, users and wallets, as digests: to compare a restored database with the database that was
-//! backed up.
+//! Digests of all rows of the tables of orders, keys, users and wallets, to compare a restored database with the
+//! database that was backed up.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,7 +38,7 @@ pub struct DatabaseRows(BTreeMap<&'static str, HashMap<u128, u128>>);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TableDifference {
     pub equal: u64,
-    /// Rows of one key with another content.
+    /// Rows with the same key and different content.
     pub changed: u64,
     /// Rows of the restored table that the original does not have.
     pub added: u64,
@@ -113,15 +113,15 @@ impl Differences {
         self.0[table]
     }
 
-    /// The tables that are not equal, each as a line.
+    /// One line for each table that is not equal.
     pub fn unequal(&self) -> Vec<String> {
         let unequal =
             self.0.iter().filter(|(_, TableDifference { changed, added, missing, .. })| changed + added + missing > 0);
         unequal.map(|(name, difference)| format!("{name}: {difference:?}")).collect()
     }
 
-    /// The tables that cannot be an earlier state of the original, each as a line. Rows that were added later may be missing, and tables
-    /// whose rows change are not compared.
+    /// One line for each table that cannot be an earlier state of the original. Rows that were added later may be
+    /// missing. Tables whose rows change are not compared.
     pub fn not_earlier(&self) -> Vec<String> {
         let grows = |name: &str| TABLES.iter().any(|table| table.name == name && table.only_grows);
         let wrong =

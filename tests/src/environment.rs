@@ -25,7 +25,7 @@ pub fn binary_path(name: &str) -> PathBuf {
     })
 }
 
-/// Runs a binary of this workspace in `folder` until it ends, with these variables only.
+/// Runs a binary of this workspace in `folder` until it exits, with these variables only.
 pub fn run_binary(
     name: &str,
     arguments: &[&str],

@@ -36,9 +36,9 @@ use tokio_util::sync::CancellationToken;
 use self::{in_process_upstreams::InProcessUpstreams, price_checks::PriceChecks};
 use crate::simulated_exchanges;
 
-/// The time after the start from which every price has to be available.
+/// The time after the start from which all prices must be available, if [`Plan::max_failing`] is set.
 pub const WARM_UP: Duration = Duration::from_secs(30);
-/// How many violations a report contains in full.
+/// Maximum number of violations that a report contains in full.
 const MAX_REPORTED: usize = 20;
 
 /// The faults and the settings of a run.
@@ -49,8 +49,8 @@ pub struct Plan {
     pub length: Duration,
     /// Whether price-updater uses the websockets of exchanges that have one. Otherwise it polls every exchange.
     pub websockets: bool,
-    /// The maximum number of exchanges that fail at once. If it is set, a fresh price is required at all times. `None` if every
-    /// exchange may fail.
+    /// The maximum number of exchanges that fail at once. If it is set, a fresh price of every currency is required at
+    /// all times after [`WARM_UP`]. `None` if every exchange may fail.
     pub max_failing: Option<usize>,
     /// How often price-updater is restarted.
     pub restart_every: Option<Duration>,
@@ -123,7 +123,7 @@ pub async fn run(plan: &Plan) -> Report {
     report
 }
 
-/// Counts the panics of this process. price-updater catches the panic of a source, so a run has to count it.
+/// The number of panics of this process. price-updater catches the panic of a source, so a panic hook counts them.
 fn panic_count() -> &'static AtomicU64 {
     static PANICS: AtomicU64 = AtomicU64::new(0);
     static HOOK: Once = Once::new();

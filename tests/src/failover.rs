@@ -36,7 +36,7 @@ const READERS: u64 = 4;
 const WALLET_CLIENTS: u64 = 8;
 /// The limit over all orders of a run, in satoshi.
 const LIMIT: i64 = 100_000_000;
-/// Writes succeed again within this time after a promotion.
+/// Maximum time after a promotion until writes must succeed again.
 const WRITES_BACK_LIMIT: Duration = Duration::from_secs(15);
 const RECOVERY_LIMIT: Duration = Duration::from_secs(90);
 /// Maximum number of orders with a final outcome between two failovers.

@@ -90,14 +90,14 @@ pub struct Attempt {
     pub user: ClientUser,
     pub idempotency_key: String,
     pub requested: RequestedOrder,
-    /// The bitcoin amount of the order, when the client can compute it.
+    /// The bitcoin amount of the order, if the client can compute it.
     pub bitcoin_amount: Option<Sats>,
     pub start: Timestamp,
     pub end: Timestamp,
     pub outcome: Outcome,
 }
 
-/// How a request was answered.
+/// The outcome of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// 201, with the complete body.
@@ -151,7 +151,7 @@ impl Outcome {
     }
 }
 
-/// Everything that the clients of a run did.
+/// The requests of the clients of a run, and the orders and quotes that they received.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub attempts: Vec<Attempt>,

@@ -48,7 +48,7 @@ pub struct SentOrders {
     unresolved: BTreeMap<String, UnresolvedOrder>,
 }
 
-/// An order that has not been acknowledged and is sent again.
+/// An order whose first request was not acknowledged. [`retry_and_reconcile`] sends it again.
 #[derive(Debug)]
 struct UnresolvedOrder {
     body: String,
@@ -72,7 +72,7 @@ pub struct LoadGenerator {
 }
 
 impl SentOrders {
-    /// How many orders were not acknowledged by the first response.
+    /// The number of orders whose first request was not acknowledged.
     pub fn unresolved(&self) -> usize {
         self.unresolved.len()
     }

@@ -75,7 +75,7 @@ impl NginxBuilder {
         Nginx { process, configured }
     }
 
-    /// Makes nginx check the configuration. Returns its output.
+    /// Checks the configuration with `nginx -t`. Returns the output.
     pub fn check(self) -> String {
         let configured = self.configure();
         let output = Command::new(program()).args(configured.arguments()).arg("-t").output().unwrap();
@@ -142,9 +142,9 @@ impl Configured {
         let mut process = Process::start(&program(), &arguments, [("LC_ALL", "C")], self.folder.path(), None);
         let (client, livez) = (Client::new(""), format!("{}/livez", self.port.url()));
         wait_until("nginx answers", START_LIMIT, async || {
-            // The first process of a daemon ends with success.
+            // The first process of a daemon exits with success.
             if let Some(status) = process.exit_status().filter(|status| !(self.is_daemon && status.success())) {
-                panic!("nginx ended: {status}\n{}", process.log_tail());
+                panic!("nginx exited: {status}\n{}", process.log_tail());
             }
             client.request("GET", &livez).send().await.ok()
         })
@@ -169,7 +169,7 @@ impl Configured {
         self.folder.path().join("nginx.pid")
     }
 
-    /// The id of the newest master process, which it has written to its file.
+    /// The id that the newest master process has written to its file.
     fn written_id(&self) -> Option<u32> {
         std::fs::read_to_string(self.id_file()).ok()?.trim().parse().ok()
     }
@@ -177,7 +177,8 @@ impl Configured {
 
 /// A running nginx.
 pub struct Nginx {
-    /// The process that was started. A daemon has ended it, and runs in another process.
+    /// The process that was started. If nginx runs as a daemon, this process has exited, and the master is another
+    /// process.
     process: Process,
     configured: Configured,
 }
@@ -205,7 +206,7 @@ impl Nginx {
         std::fs::read(self.configured.folder.path().join("tls/certificate.pem")).unwrap()
     }
 
-    /// Kills all processes of nginx.
+    /// Kills all processes of nginx, which must not be a daemon.
     pub async fn kill(&mut self) {
         self.process.signal_all("KILL");
         wait_until("nginx ends", START_LIMIT, async || self.process.exit_status()).await;
@@ -233,7 +234,7 @@ impl Nginx {
         written.unwrap_or(self.process.id())
     }
 
-    /// Makes nginx read its configuration again, and returns when the previous worker processes have ended.
+    /// Makes nginx read its configuration again, and returns when the previous worker processes have exited.
     pub async fn reload(&self) {
         let previous = child_processes(self.master());
         send_signal("HUP", &[self.master()]);
@@ -244,8 +245,9 @@ impl Nginx {
         .await;
     }
 
-    /// Replaces the program of a daemon: a new master process takes over the port, and the previous one ends when its requests are
-    /// answered. Before nginx is a daemon, it ignores the signal for this, so the test must use [`NginxBuilder::as_daemon`].
+    /// Replaces the program of a daemon: a new master process takes over the port, and the previous master exits when
+    /// its requests are answered. Requires [`NginxBuilder::as_daemon`], because nginx ignores this signal in the
+    /// foreground.
     pub async fn replace_program(&self) {
         assert!(self.configured.is_daemon, "nginx is no daemon");
         let (previous, previous_file) = (self.master(), self.configured.id_file().with_extension("pid.oldbin"));
@@ -256,7 +258,7 @@ impl Nginx {
         })
         .await;
         send_signal("QUIT", &[previous]);
-        // The previous master removes its file when it ends.
+        // The previous master removes its file when it exits.
         wait_until("the previous nginx ends", START_LIMIT, async || (!previous_file.exists()).then_some(())).await;
     }
 }
@@ -275,8 +277,8 @@ fn program() -> PathBuf {
     PathBuf::from(required_variable("TEST_NGINX"))
 }
 
-/// Replaces the instances of each service by the instances of the test. They have the parameters of the first instance in the
-/// configuration.
+/// Replaces the instances of each service by the instances of the test. Each instance of the test has the parameters of
+/// the first instance of its service in the configuration.
 fn with_instances(text: &str, instances: &BTreeMap<String, Vec<String>>, absent: &str) -> String {
     let (mut result, mut service, mut is_replaced) = (String::new(), "", false);
     let absent = vec![absent.to_owned()];

@@ -4,8 +4,8 @@ use std::{fmt::Debug, ops::Range};
 
 const SEEDS: Range<u64> = 0..10;
 
-/// Asserts that the checker reports the expected violation with every seed. `violations` runs the simulation with a seed, and checks
-/// its history.
+/// Asserts that the checker reports the expected violation with every seed. `violations` runs the simulation with a
+/// seed, and returns the violations that the checker reports.
 #[track_caller]
 pub(crate) fn assert_detected_with_every_seed<V: Debug>(
     bug: impl Debug,

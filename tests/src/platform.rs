@@ -28,7 +28,7 @@ use crate::{
     stack::Stack,
 };
 
-/// How long a price of the tests is valid by default.
+/// The default validity of a price after its observation.
 pub const TTL: Duration = Duration::from_mins(10);
 /// The default price of one bitcoin. One US dollar buys exactly one satoshi, which makes limits easy to read.
 pub const PRICES: [(&str, &str); 3] = [("EUR", "84000.12"), ("GBP", "72345.67890123"), ("USD", "100000000")];

@@ -1,5 +1,6 @@
-//! Kills the services, nginx and the database servers at random, or sets the clocks of the services, while clients place orders and move money
-//! between wallets, until the limit is filled. Then checks every invariant against the history of the clients.
+//! Kills the services, nginx and the database servers at random, or sets the clocks of the services, while clients
+//! place orders and move money between wallets. Then new clients fill the limit, and every invariant is checked against
+//! the history of the clients.
 
 mod clients;
 mod progress;
@@ -54,7 +55,7 @@ pub enum Faults {
 pub struct Plan {
     pub stack: Stack,
     pub faults: Faults,
-    /// How many processes are killed, or how many times a clock is set.
+    /// The number of kills, or the number of times that a clock is set wrong and back.
     pub kills: usize,
     /// The seed of the random requests of the clients. The times of the kills are not reproducible.
     pub seed: u64,
@@ -123,7 +124,7 @@ pub async fn start_servers(stack: Stack) -> Option<Servers> {
     }
 }
 
-/// A new database: on this server, or a SQLite file.
+/// A new database: on this server, or an SQLite file.
 pub(crate) async fn create_database(postgres: Option<&PrivateServer>) -> Database {
     match postgres {
         None => Database::sqlite(),
@@ -220,7 +221,7 @@ pub(crate) async fn join_clients(clients: JoinSet<()>) {
     tokio::time::timeout(RECOVERY_LIMIT, clients.join_all()).await.expect("every client finishes within the limit");
 }
 
-/// Creates users with a key each. The first identity has no key.
+/// Creates users with one key each. Returns an identity without a key, followed by the identities of the users.
 pub(crate) async fn create_identities(platform: &Platform) -> Vec<Identity> {
     let mut identities = vec![Identity::default()];
     for number in 1..IDENTITIES {

@@ -1,4 +1,4 @@
-//! HTTP requests given as raw bytes, for input that no HTTP client library sends.
+//! HTTP requests as raw bytes, for input that no HTTP client library sends.
 
 use std::time::Duration;
 

@@ -16,9 +16,9 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Fills wallets. It is short beside the orders, which are seeded.
+/// The command that creates wallets and movements. It takes little time compared with the seeding of the orders.
 const WALLET_LOAD: &str = "load wallets --wallets 100 --connections 8 --duration 10s --check none";
-/// Orders that the clients place before and after each step.
+/// The number of orders to wait for before and after the backup, and after the point in time of the restore.
 const ORDERS_BETWEEN: u64 = 50;
 
 /// The result of a drill.
@@ -34,7 +34,7 @@ impl Report {
         }
     }
 
-    /// Requires that two databases have the same rows.
+    /// Records a violation for each table whose rows differ.
     fn check_equal(&mut self, what: &str, original: &DatabaseRows, restored: &DatabaseRows) {
         let differences = original.differences(restored);
         self.violations.extend(differences.unequal().into_iter().map(|line| format!("NOT EQUAL after {what}: {line}")));

@@ -1,6 +1,6 @@
-//! Replaces each part of a deployment while it serves: two instances of each service on PostgreSQL and Redis, and nginx in front of
-//! them. Meanwhile, requests arrive at a fixed rate. No request that is safe to repeat may fail, and the histories of orders and wallets must
-//! agree with the database.
+//! Replaces each part of a deployment on PostgreSQL and Redis while requests arrive at a fixed rate. The deployment has
+//! two instances of each service except health-check, and nginx in front of the public services. No request that is
+//! safe to repeat may fail, and the histories of orders and wallets must agree with the database.
 
 mod deployment;
 mod figures;
@@ -22,7 +22,8 @@ const LIMIT: &str = "20000000";
 pub struct Plan {
     /// Requests per second.
     pub rate: u32,
-    /// How often each part is replaced. The instances of a service take turns.
+    /// The number of rounds. Each round replaces one instance of each service, reloads nginx, and replaces the program
+    /// of nginx. The instances of a service take turns.
     pub rounds: usize,
 }
 

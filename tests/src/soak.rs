@@ -1,5 +1,6 @@
-//! Hours of load at half of the full load of the services. Resident memory and file descriptors of each process must stay flat,
-//! and every acknowledged order must be stored once and unchanged. Balances must equal the sum of the acknowledged movements.
+//! Load at half of the full rate of the services. Resident memory and file descriptors of each process must not grow
+//! beyond their margins, and every acknowledged order must be stored once and unchanged. Balances must equal the sum of
+//! the acknowledged movements.
 
 mod generator;
 mod recorder;

@@ -53,7 +53,7 @@ impl Terminal {
         self.fail_with(1, command)
     }
 
-    /// The error text of a command that ends with this exit code.
+    /// The error text of a command that exits with this code.
     #[track_caller]
     pub fn fail_with(&self, code: i32, command: &str) -> String {
         let output = self.output(command);

@@ -85,7 +85,7 @@ pub struct MoveAttempt {
     pub outcome: MoveOutcome,
 }
 
-/// How a request was answered.
+/// The outcome of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MoveOutcome {
     /// 200, with the complete body.
@@ -121,7 +121,7 @@ impl MoveOutcome {
         matches!(self, Self::Moved { .. } | Self::Refused { .. })
     }
 
-    /// Whether the response reports a movement that no earlier response reported.
+    /// Whether the response reports a movement as new, not as the replay of an earlier request.
     pub fn is_new_movement(&self) -> bool {
         matches!(self, Self::Moved { replayed: false, .. })
     }

@@ -15,12 +15,12 @@ use tests::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// With a shorter interval, services of a busy machine would count as missing.
+/// With a shorter interval, services on a busy machine could count as missing.
 const INTERVAL_SECS: &str = "5";
-/// The documented times are at most 35 s for these faults and this interval. The rest is for a busy machine.
+/// The documented times are at most 35 s for these faults and this interval. The additional time is for a busy machine.
 const FIRES_WITHIN: Duration = Duration::from_secs(60);
 const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
-/// The poll interval of a price source, and its backoff after a failure, are added.
+/// Includes the poll interval of a price source and its backoff after a failure.
 const SOURCE_LIMIT: Duration = Duration::from_secs(180);
 const NGINX_ALERT: &str = "NginxUnavailable";
 
@@ -47,7 +47,7 @@ async fn wait_until_alive(platform: &Platform, service: &Instance) {
     .await;
 }
 
-/// Receives alerts as `ALERT_WEBHOOK_URL`.
+/// A server for `ALERT_WEBHOOK_URL`, which receives the notifications.
 struct Webhook {
     url: String,
     received: UnboundedReceiver<Alert>,
@@ -112,7 +112,7 @@ async fn killed_service_sends_firing_and_resolved_notifications_except_during_a_
     let list: SilenceList = serde_json::from_value(platform.client.get(&url).await.json(200)).unwrap();
     assert_eq!(list.data, std::slice::from_ref(&silence));
     assert!(webhook.received.try_recv().is_err(), "a notification was sent during the silence");
-    // The alert still fires when the silence ends, so it is notified then.
+    // The alert still fires when the silence ends, so a notification is sent then.
     let removed = send(platform.client.request("DELETE", format!("{url}/{}", silence.id))).await;
     assert_eq!(removed.status, 204, "{}", removed.text());
     assert_eq!(webhook.next_state_of("fetch-orders").await, AlertState::Firing);
@@ -165,7 +165,7 @@ async fn stopped_redis_fires_until_it_runs_again() {
     wait_for_alert(&platform, "RedisUnavailable", "cache", AlertState::Resolved, RESOLVED_WITHIN).await;
 }
 
-/// No service is behind nginx, so its own state decides.
+/// nginx has no services, so the alert depends only on the state of nginx itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_nginx_fires_until_it_runs_again() {
     let (mut webhook, mut nginx) = (Webhook::start().await, Nginx::builder().start().await);

@@ -82,7 +82,7 @@ fn buydesk_up_with_few_file_descriptors_names_the_required_number() {
     }
 }
 
-/// Runs `buydesk` with free ports until it ends.
+/// Runs `buydesk` with free ports until it exits.
 fn run_buydesk(arguments: &[&str], folder: &Path, database_url: &str) -> Output {
     let ports = SERVICES.map(|service| (port_variable(service), "0"));
     let variables = ports.into_iter().chain([("DATABASE_URL".to_owned(), database_url)]);

@@ -15,7 +15,7 @@ use tests::{environment::binary_path, servers::Database};
 /// The id of a user without privileges. Every machine accepts this id, even if no user has it.
 const UNPRIVILEGED: u32 = 65534;
 
-/// db-proxy with a free port, which ends because it cannot use the database.
+/// db-proxy with a free port, which exits because it cannot use the database.
 fn db_proxy(program: &Path, database_url: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("DATABASE_URL", database_url).env("INTERNAL_TOKEN", "0123456789abcdef");

@@ -130,7 +130,7 @@ async fn assert_operations_endpoints(platform: &Platform, service: &Instance) {
     let ready = get("/readyz").await.json(200);
     assert_eq!(ready["ready"], true, "{} {ready}", service.name);
     assert!(ready["parts"].is_array());
-    // The readiness does not depend on who asks.
+    // The readiness does not depend on the credentials of the request.
     for token in [OPERATOR_TOKEN, "an-unknown-token", KeySecret::generate().expose()] {
         let request = platform.client.request("GET", service.url("/readyz")).bearer_auth(token);
         assert_eq!(send(request).await.json(200)["ready"], true, "{}", service.name);

@@ -29,7 +29,7 @@ fn documents(path: &str) -> Vec<Value> {
     documents.map(|text| serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{path}: {error}"))).collect()
 }
 
-/// The objects of one service by their kind and name.
+/// The objects of the manifest of one service, by kind and name.
 struct Manifest(BTreeMap<(String, String), Value>);
 
 impl Manifest {
@@ -60,7 +60,7 @@ fn services() -> Vec<&'static str> {
     all_ports().into_keys().collect()
 }
 
-/// The names of the variables of a settings file of kustomize.
+/// The variables of a settings file of kustomize, by name.
 fn settings(folder: &str) -> BTreeMap<String, String> {
     let text = read_file(&format!("deployment/kubernetes/{folder}/settings.env"));
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -120,7 +120,7 @@ fn manifest_has_the_ports_and_probes_of_its_service() {
     }
 }
 
-/// A kubelet that is slow to begin may take this time from the grace period, in seconds.
+/// The part of the grace period that a slow kubelet may use before it sends SIGTERM, in seconds.
 const GRACE_RESERVE: u64 = 10;
 
 #[test]

@@ -83,7 +83,7 @@ impl Up {
         .await
     }
 
-    /// Waits until the limit of requests is this one.
+    /// Waits until the rate limit of orders has this value, in requests per minute.
     async fn wait_for_rate_limit(&self, per_minute: &str) {
         wait_until(&format!("{per_minute} orders per minute are allowed"), LIMIT, async || {
             (self.place("EUR", "1").await.header("ratelimit-limit") == Some(per_minute)).then_some(())

@@ -1,4 +1,4 @@
-//! What `deployment/prometheus` and `deployment/grafana` contain: alerts, the addresses of services, and dashboards.
+//! The contents of `deployment/prometheus` and `deployment/grafana`: alerts, the addresses of services, and dashboards.
 
 mod alerts;
 mod queries;

@@ -248,7 +248,7 @@ async fn request_is_sent_to_another_instance_only_if_it_may_be_repeated() {
     for service in ["create-order", "fetch-orders", "users", "wallets"] {
         builder = builder.addresses(service, addresses());
     }
-    // nginx takes no instance out of use after a failure, so each request may be sent to both.
+    // nginx continues to use an instance after a failure, so each request may be sent to both instances.
     let nginx = builder.change("max_fails=1", "max_fails=0").start().await;
     let client = Client::new("");
     let count_sent = async |method: &str, path: &str, key: Option<&str>| {
@@ -324,7 +324,7 @@ impl ClosingServer {
                     }
                 }
                 counter.fetch_add(1, Ordering::SeqCst);
-                // Without a response, but not with a reset, although the body may be unread.
+                // Closes the connection without a response and without a reset, although the body may be unread.
                 let _ = connection.shutdown().await;
             }
         });

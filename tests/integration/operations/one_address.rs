@@ -77,7 +77,7 @@ async fn response_to_a_forwarded_read_equals_the_response_of_its_service() {
     expect_same(fetch_orders, "/api/v1/orders?currency=EUR&limit=1", &json).await;
     expect_same(fetch_orders, "/api/v1/orders?limit=0", &json).await;
     expect_same(fetch_orders, "/api/v1/orders?currency=nothing", &json).await;
-    // Unknown, repeated, missing and invalid parameters are named together, as by the service that knows their types.
+    // Unknown, repeated, missing and invalid parameters are named together, as in the response of the service.
     expect_same(fetch_orders, "/api/v1/orders?curency=GBP&limit=0&from=now&to=now&to=now", &json).await;
     expect_same(fetch_orders, "/get_orders?startt=1&page_size=0", &json).await;
     expect_same(fetch_orders, "/api/v1/orders/export?fromat=csv&currency=nothing", &json).await;

@@ -212,7 +212,7 @@ async fn sampling_of_the_caller_is_followed_and_a_malformed_position_begins_a_ne
     let malformed = order_request(&platform, &client).header("traceparent", format!("00-{}-{CALLER}-1", trace_id(2)));
     send(malformed.header("x-request-id", "malformed")).await.json(201);
     in_trace(order_request(&platform, &client), 3, SAMPLED).await.json(201);
-    // The spans that wait are sent before the process ends.
+    // Pending spans are sent before the process exits.
     assert!(platform.stop().await.success());
     let spans = collector.spans();
     assert!(spans.iter().any(|span| span.trace_id == trace_id(3)));

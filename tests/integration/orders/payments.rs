@@ -68,7 +68,7 @@ impl<'p> Accounts<'p> {
         wallet["balance"].as_str().unwrap().to_owned()
     }
 
-    /// Asserts that the journal explains every balance.
+    /// Asserts that the verification of the journal finds no violation.
     pub(crate) async fn verify(&self) {
         let mut path = "/journal/verification?limit=1000".to_owned();
         loop {

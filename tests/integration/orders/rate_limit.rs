@@ -71,7 +71,7 @@ async fn exports_above_the_maximum_are_refused() {
 async fn client_over_rate_limit_is_refused(stack: Stack) {
     let platform = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "3").start().await;
     let mut remaining = BTreeSet::new();
-    // Invalid requests count as well.
+    // Invalid requests are counted too.
     for (body, status) in [(order("EUR", "1"), 201), (order("EUR", "-1"), 422), ("{".to_owned(), 400)] {
         let response = platform.place(body).await;
         assert_eq!(response.status, status);

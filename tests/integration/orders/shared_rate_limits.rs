@@ -72,7 +72,7 @@ fn counted_request(client: &Client, instance: &Instance, key: Option<&KeySecret>
     }
 }
 
-/// Whether the limit let the request through.
+/// Whether the rate limit accepted the request.
 #[track_caller]
 fn was_accepted(response: &Response) -> bool {
     if response.status != 422 {
@@ -128,7 +128,7 @@ impl Load {
         *self.progress.counts.lock().unwrap()
     }
 
-    /// Waits until the limit was used up since this call, and so much time has passed.
+    /// Waits until at least 100 requests were refused and at least this much time has passed since this call.
     async fn wait_until_limited(&self, at_least: Duration) {
         let (start, before) = (Instant::now(), self.counts().refused);
         wait_until("the limit is used up", WAIT_LIMIT, async || {
@@ -137,7 +137,7 @@ impl Load {
         .await;
     }
 
-    /// Stops the clients. Asserts that they together used this limit up, and no more.
+    /// Stops the clients. Asserts that the number of accepted requests differs from the limit by at most `percent`.
     #[expect(clippy::float_arithmetic, reason = "a measurement")]
     async fn assert_accepted(self, per_minute: u32, percent: f64) {
         self.progress.stopped.store(true, Ordering::Relaxed);

@@ -76,7 +76,8 @@ async fn real_crash_is_used_within_three_minutes() {
             // A bitcoin costs about 91,000 dollars before and 64,000 after the crash.
             let used = first_fresh_below(&report, 120, Currency::USD, 66_000).expect("the crash is used");
             assert!(used <= reached + 180, "used {used} s after the start, and reached after {reached} s");
-            // From the first record on, an order always has a price. It has a fresh price again soon after the crash is used.
+            // From the first record on, an order always has a price. From one minute after the crash is used on, the
+            // price is fresh.
             assert_eq!(
                 report.unpriced_seconds,
                 report.records.iter().take_while(|record| record.is_none()).count() as u64
@@ -107,7 +108,8 @@ async fn no_price_is_fresh_while_only_one_exchange_moves() {
         // Until the freeze is detected, the frozen exchanges determine the price. So violations are expected.
         for second in 60..report.records.len() {
             let state = state_at(&report, second, Currency::EUR);
-            // The freeze is detected after a minute and when the market has moved by 0.1 %, which takes at most three minutes.
+            // The freeze is detected when a minute has passed and the market has moved by 0.1 %. That takes at most
+            // three minutes.
             let allowed = match second {
                 ..120 | 780.. => state == Some(PriceState::Fresh),
                 360..720 => state == Some(PriceState::Prolonged),

@@ -25,7 +25,7 @@ const EXCHANGES: [&str; 4] = ["binance", "coinbase", "kraken", "okx"];
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a course is valid after the exchange confirmed it.
 const COURSE_LIFETIME: Duration = Duration::from_secs(5);
-/// The limit of waits in real time.
+/// Maximum duration of waits in real time.
 const LIMIT: Duration = Duration::from_secs(20);
 
 struct RunningStream {
@@ -269,5 +269,5 @@ async fn streams_connect_over_real_sockets() {
     served.await.unwrap().unwrap();
     let all_ended =
         async || running.iter().all(|running| running.stream.state().last_disconnect_reason.is_some()).then_some(());
-    wait_until("every stream has noticed the end", LIMIT, all_ended).await;
+    wait_until("every stream has recorded the disconnect", LIMIT, all_ended).await;
 }

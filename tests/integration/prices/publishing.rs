@@ -118,7 +118,7 @@ async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
     }
     let prolonged =
         wait_for_record(&platform, "the record is prolonged", |record| record["state"] == "prolonged").await;
-    // Orders are accepted without a gap. The change reaches create-order a moment later.
+    // Orders are accepted without a gap. The prolonged price reaches create-order a moment later.
     let placed = wait_until("an order has the prolonged price", LIMIT, async || {
         Some(platform.place(order("EUR", "69")).await.json(201)).filter(|order| order["price_state"] == "prolonged")
     })

@@ -80,7 +80,7 @@ async fn graceful_shutdown_loses_no_order(stack: Stack) {
     let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
     for _ in 0..2 {
         load.wait_for_orders(ORDERS).await;
-        // Each service has to end within its time limit and with exit status 0, although orders are in flight.
+        // Each service must exit within its time limit and with exit status 0, although orders are in flight.
         for service in [&platform.create_order, &platform.db_proxy, &platform.fetch_orders, &platform.price_cache] {
             service.stop().await;
         }

@@ -18,8 +18,8 @@ use tests::{
 
 on_both_stacks!(documented_program_places_its_order_once);
 
-/// Maximum time until the program reports an unknown outcome, or ends. The program waits one second before its first retry, and longer
-/// before later retries.
+/// Maximum time until the program reports an unknown outcome, or exits. The program waits one second before its first
+/// retry, and longer before later retries.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running program. It is killed when the test fails.
@@ -47,9 +47,9 @@ impl Program {
         std::fs::read_to_string(&self.messages).unwrap()
     }
 
-    /// Waits for the end of the program, and returns the order that it printed.
+    /// Waits until the program exits, and returns the order that it printed.
     async fn order(&mut self) -> Value {
-        let status = wait_until("the program ends", LIMIT, async || self.child.try_wait().unwrap()).await;
+        let status = wait_until("the program exits", LIMIT, async || self.child.try_wait().unwrap()).await;
         assert!(status.success(), "{}", self.messages());
         serde_json::from_slice(&std::fs::read(&self.output).unwrap()).unwrap()
     }
@@ -73,7 +73,7 @@ async fn documented_program_places_its_order_once(stack: Stack) {
     let first = program.order().await;
     assert!(proxy.cuts() == 1 && program.messages().starts_with("not decided yet: "), "{}", program.messages());
 
-    // The service does not know whether an earlier request has placed the order.
+    // While db-proxy is stopped, create-order cannot determine whether an earlier request has placed the order.
     platform.db_proxy.stop().await;
     let mut program = Program::start(folders[1].path(), &platform.create_order.url(""));
     wait_until("the outcome is unknown", LIMIT, async || {

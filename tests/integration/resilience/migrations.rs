@@ -72,7 +72,7 @@ async fn database_of_the_other_origin_ends_the_process_with_its_reason() {
     assert!(message.contains("for real orders") && message.contains("SIMULATED=false"), "{message}");
 }
 
-/// Starts db-proxy, then its database, and returns the error with which db-proxy ends.
+/// Starts db-proxy, then its database, and returns the error with which db-proxy exits.
 async fn error_after_late_start(postgres: &mut PrivateServer, settings: &[(&str, &str)]) -> anyhow::Error {
     let url = postgres.url();
     let required = [("INTERNAL_TOKEN", "0123456789abcdef"), ("DATABASE_URL", url.as_str())];

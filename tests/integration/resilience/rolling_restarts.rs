@@ -1,4 +1,4 @@
-//! Services that are replaced while they serve.
+//! Services that are replaced while requests arrive.
 
 use std::time::Duration;
 

@@ -79,8 +79,8 @@ async fn full_disk_is_reported_without_orders() {
     platform.wait_until_orders_are_ready().await;
 }
 
-/// SQLite calls `pwrite64` and `fsync` when it commits. Each error affects a different one of these calls. The first nine
-/// writes at most are made when the file is opened, for the shared memory of SQLite.
+/// SQLite calls `pwrite64` and `fsync` when it commits. Each error affects a different one of these calls. At most the
+/// first nine writes are made when the file is opened, for the shared memory of SQLite.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_recover_after_io_errors_of_sqlite() {
     let errors = [

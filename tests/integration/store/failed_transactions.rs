@@ -58,8 +58,8 @@ async fn failed_transaction_does_not_affect_later_transactions(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (2, 2));
 }
 
-/// A retry helps against an outdated plan, because the statement succeeds on a new connection. Every other error of a statement
-/// is permanent, even if it has the same code.
+/// The error of an outdated plan is not permanent, because a retry on a new connection succeeds. These errors are
+/// permanent, although one of them has the same code as that error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_that_recur_on_retry_are_permanent() {
     let mut connection = PgConnection::connect(&required_variable("TEST_POSTGRES_URL")).await.unwrap();

@@ -22,7 +22,7 @@ on_both_stacks!(
     matches_that_are_far_apart_are_on_one_page,
 );
 
-/// Places each order in its own batch, so that their times differ as in production. Returns the newest order first.
+/// Places each order in its own batch, so that the intervals between their times vary. Returns the newest order first.
 async fn place_many(fixture: &Fixture, count: usize) -> Vec<Order> {
     let mut orders = Vec::new();
     for n in 0..count {
@@ -246,7 +246,7 @@ async fn rare_order_is_found_among_many(stack: Stack) {
     assert_eq!(all_pages(&fixture, &filter, 10).await, [rare]);
 }
 
-/// One statement of a filtered page reads 50 000 rows. These matches are in the rows of three such statements.
+/// One statement of a filtered page reads at most 50,000 rows. These matches are in the rows of three such statements.
 async fn matches_that_are_far_apart_are_on_one_page(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let first = fixture.place_new(market_order("first", 1)).await;

@@ -1,4 +1,5 @@
-//! A database is marked as a database of simulated orders or of real orders, and never contains both.
+//! A database is marked as a database of simulated orders or of real orders, and then refuses orders of the other
+//! origin.
 
 use common::{
     api::orders::{OrderOrigin, RefusalReason, Refused},

@@ -45,7 +45,7 @@ async fn user_is_stored_with_orders_and_quotes(stack: Stack) {
     for order in &placed {
         assert_eq!(second_store.orders_by_id(&[order.id]).await.unwrap(), std::slice::from_ref(order));
     }
-    // A replay has the user too.
+    // A replayed order has its user too.
     let replayed = commit(&second_store, &mut commands(&batch), no_limit(), Timestamp::now()).await;
     assert!(replayed.iter().zip(&placed).all(|(decision, order)| expect_placed(decision) == (order, true)));
     let shown = "select coalesce(cast(user_id as text), '') from orders_readable order by seq";
@@ -140,8 +140,8 @@ async fn check_offset_pages(fixture: &Fixture, owner: OwnerFilter, own: &[Order]
     }
 }
 
-/// Reads all pages. Without a filter on values, checks that every page except the last is full, and that the last page is empty
-/// only if there are no orders at all.
+/// Reads all pages. Without a filter on values or references, checks that every page except the last is full, and that
+/// the last page is empty only if there are no orders at all.
 pub(super) async fn all_pages(
     fixture: &Fixture,
     owner: OwnerFilter,

@@ -247,7 +247,7 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     }
     assert_eq!(second_store.quote_by_id(QuoteId(unknown_id())).await.unwrap(), None);
     assert_eq!(second_store.totals().await.unwrap().reserved, sats(40));
-    // The column contains only values that the previous version of Buydesk knows: a released quote is stored as expired.
+    // The column contains only values that the last release knows, so a released quote is stored as expired.
     let states = fixture.query_text("select state from quotes order by bitcoin_sats").await;
     assert_eq!(states, [["expired"], ["taken"], ["expired"], ["held"]]);
     // A repeated release has no effect. Retention deletes a released quote like an expired quote.

@@ -42,7 +42,7 @@ async fn wrong_clock_of_the_machine_deletes_no_key(stack: Stack) {
     let order = fixture.place_new(market_order("a", 1)).await;
     let retention = fixture.order_retention();
     let wrong = Timestamp::now().plus(DAY * 2);
-    // Retention uses the clock of PostgreSQL instead of the clock of the machine. SQLite has no clock.
+    // Retention uses the clock of PostgreSQL instead of the clock of the machine. SQLite has no clock of its own.
     let time = retention.database_time().await.unwrap().unwrap_or(wrong);
     assert_eq!(time == wrong, stack == Stack::Embedded);
     retention::run_once(&retention, time).await.unwrap();

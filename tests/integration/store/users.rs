@@ -63,7 +63,7 @@ fn unknown_user() -> UserId {
     UserId(Uuid::now_v7())
 }
 
-/// The code of an error.
+/// The code of the error. `None` if there is no error.
 fn code<T, E>(result: Result<T, E>) -> Option<Code>
 where
     Problem: From<E>,
@@ -183,7 +183,7 @@ async fn concurrent_changes_to_one_address_change_one_user(stack: Stack) {
 async fn concurrent_writes_are_each_stored_or_refused(stack: Stack) {
     /// Users whose names change.
     const RENAMED: usize = 20;
-    /// Users whose addresses all change to the same address.
+    /// Users who all request the same new address. Only one of them receives it.
     const SAME_ADDRESS: usize = 10;
     let fixture = Fixture::new(stack).await;
     let service = fixture.users();

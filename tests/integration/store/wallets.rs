@@ -1,6 +1,6 @@
-//! Wallets and their journal: movements and pages. Concurrent writers are in `concurrency`, keys of wallets and the deletion of old
-//! keys in `keys`, the check of the journal in `verification`, transfers between users in `owners`, orders that wallets pay in
-//! `paid_orders`, and the endpoints in `endpoints`.
+//! Wallets and their journal: movements and pages. Concurrent writers are in `concurrency`, idempotency keys of new
+//! wallets and the deletion of old keys in `keys`, the check of the journal in `verification`, transfers between users
+//! in `owners`, orders that wallets pay in `paid_orders`, and the endpoints in `endpoints`.
 
 mod concurrency;
 mod endpoints;
@@ -92,7 +92,7 @@ impl Fixture {
         }
     }
 
-    /// Asserts that the journal explains every balance. Returns the number of checked rows.
+    /// Asserts that the check of the journal finds no violation. Returns the number of checked rows.
     async fn check_journal(&self) -> CheckedRows {
         let Verification { checked, violations } = self.verify().await;
         assert_eq!(violations, []);
@@ -234,7 +234,7 @@ async fn refused_movement_does_not_affect_other_movements(stack: Stack) {
     assert_eq!(outcomes[6].refused.unwrap().balance.unwrap().to_string(), "5.00");
     assert_eq!(fixture.balance(wallet).await, "0.00");
 
-    // Enough deposits for a balance of 18 digits take too long, so the balance is set.
+    // Enough deposits for a balance of 18 digits would take too long, so the test sets the balance.
     let highest = fixture.create_wallet("EUR").await;
     fixture.move_money(&[deposit("h", highest, "1")]).await;
     let almost_full = "update wallets set balance = 999999999999999999 where currency = 'EUR' and balance > 0";
@@ -265,7 +265,7 @@ async fn delayed_duplicate_is_refused_by_another_process(stack: Stack) {
     let other = fixture.another_wallet_store().await;
     let outcomes = commit(&other, &mut [deposit("b", wallet, "9"), delayed, withdraw("c", wallet, "1")]).await;
     assert_eq!((has_moved(&outcomes[0]), &outcomes[1], has_moved(&outcomes[2])), (true, &refused, true));
-    // The client itself sends the request again.
+    // A request that the client sends after the refusal is not affected by it.
     let later = fixture.move_money(&[withdraw("a", wallet, "5")]).await.remove(0);
     assert!(has_moved(&later) && !later.replayed, "{later:?}");
     assert_eq!(fixture.balance(wallet).await, "3.00");

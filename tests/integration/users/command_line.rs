@@ -46,7 +46,7 @@ async fn operator_manages_users_and_keys() {
     let too_long = operator.fail_with(2, &format!("key update {id} {key} --name {}", "x".repeat(201)));
     assert!(too_long.contains("--name must be"), "{too_long}");
 
-    // The exit code is 2 if the service refuses an argument.
+    // The exit code is 2 if an argument is invalid or missing, even if only the service detects it.
     let unknown = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let update_unknown = format!("key update {id} {unknown} -n x");
     for (code, command, parts) in [
@@ -104,7 +104,7 @@ async fn user_acts_with_the_api_key() {
     user.json(&format!("quote get {}", quote["id"].as_str().unwrap()));
     // Prices need no key.
     anonymous.json("price");
-    // A user is named by its own address too.
+    // A user reads itself without an argument, or by its own address.
     for command in ["user get", "user get ADA@example.org", "user find ada@example.org"] {
         assert_eq!(user.json(command), created, "{command}");
     }
@@ -129,7 +129,7 @@ async fn user_acts_with_the_api_key() {
     let orders_only = shown.split_whitespace().find(|word| word.parse::<KeySecret>().is_ok()).unwrap();
     let refused = anonymous.fail(&format!("--api-key {orders_only} order list"));
     assert!(refused.contains("scope read") && refused.contains("a key with this scope"), "{refused}");
-    // The option replaces the setting.
+    // The option takes precedence over the API key in the environment.
     let wrong = user.fail(&format!("--operator-token {} user list", OPERATOR_TOKEN.replace(' ', "_")));
     assert!(wrong.contains("nor the operator token") && wrong.contains("Set OPERATOR_TOKEN"), "{wrong}");
     let orders = ["-a 1", "-a 2"].map(|amount| user.output(&format!("order place -c EUR {amount} --key my-key")));

@@ -39,12 +39,12 @@ fn secret_of(key: &Value) -> &str {
     key["key"].as_str().unwrap()
 }
 
-/// The services that accept keys, each with a path that a key may read.
+/// Services that accept keys, each with a path that a key may read.
 pub(super) fn readable_paths(platform: &Platform) -> [(&Instance, &'static str); 3] {
     [(&platform.users, "/user"), (&platform.fetch_orders, ORDERS_PATH), (&platform.create_order, ORDERS_PATH)]
 }
 
-/// Waits until every service refuses the key. Panics if that takes too long.
+/// Waits until each of these services refuses the key. Panics if that takes too long.
 async fn assert_refused_in_time(platform: &Platform, key: &Value) {
     let since = Instant::now();
     for (service, path) in readable_paths(platform) {

@@ -1,5 +1,5 @@
-//! Changes of users and keys whose response is lost. No service denies them, and each response states how to determine the
-//! outcome.
+//! Changes of users and keys whose response is lost. No service reports that such a change has failed, and each
+//! response states that the outcome is unknown.
 
 use serde_json::json;
 use tests::{
@@ -46,7 +46,7 @@ async fn command_states_that_the_change_may_have_been_made_and_how_to_find_out()
         assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.contains(doubt) && error.contains(next_step), "{command}: {error}");
-        // The document for programs says the same.
+        // The JSON of the error says the same.
         proxy.cut_at(trigger.as_bytes(), Lost::Response);
         let error: serde_json::Value = serde_json::from_slice(&run(&format!("--json {command}")).stderr).unwrap();
         assert_eq!(error["code"], "outcome_unknown", "{command}: {error}");

@@ -4,7 +4,7 @@ use tests::{buydesk_up::BuydeskUp, platform::OPERATOR_TOKEN, servers::query_text
 
 const UNKNOWN: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
 
-/// The id in the JSON that a command prints.
+/// Creates a wallet. Asserts that its balance is zero, and returns its id.
 fn create(terminal: &Terminal, currency: &str) -> String {
     let wallet = terminal.json(&format!("wallet create --currency {currency}"));
     assert_eq!(wallet["balance"].as_str().map(|balance| balance.trim_matches(['0', '.'])), Some(""));

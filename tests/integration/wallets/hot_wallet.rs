@@ -46,7 +46,7 @@ async fn operations_of_many_clients_on_one_wallet_are_exact(stack: Stack) {
     assert_eq!(balance(&platform, &id).await, format!("{sum}.00"));
     let movements = check_journal(&platform).await;
     let deposits = u64::try_from(CLIENTS * OPERATIONS.div_ceil(3)).unwrap();
-    assert!(movements > deposits, "some withdrawals succeeded: {movements}");
+    assert!(movements > deposits, "no withdrawal succeeded: {movements} movements");
 }
 
 /// A client sees the balance after its own operation, also at another instance.

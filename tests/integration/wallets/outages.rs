@@ -1,4 +1,4 @@
-//! Operations while db-proxy is killed: nothing is lost, and nothing is applied twice.
+//! Operations while db-proxy and wallets are killed: no confirmed operation is lost, and none is applied twice.
 
 use std::{
     sync::{
@@ -31,7 +31,7 @@ const PROGRESS: usize = 60;
 const PROGRESS_LIMIT: Duration = Duration::from_secs(30);
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
-/// How far the times of the machine and of its database may differ.
+/// Maximum difference between the time of a movement and the time of the machine.
 const MAX_DIFFERENCE: Duration = Duration::from_mins(5);
 
 /// Makes one deposit after the other until `stop` is set. Repeats each request with its key until it is confirmed.
@@ -52,7 +52,7 @@ impl Depositor {
                 let request = self.client.json(&self.url, deposit("1").to_string()).header("idempotency-key", &key);
                 match try_send(request).await {
                     Ok(response) if response.status == 200 => break,
-                    // The key was sent, so no response may deny the movement.
+                    // The key was sent, so no response may state that the movement failed.
                     Ok(response) => {
                         let problem = response.problem(503, "outcome_unknown");
                         assert_eq!(problem["idempotency_key"], Value::from(key.as_str()));

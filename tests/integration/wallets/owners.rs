@@ -105,7 +105,7 @@ async fn client_pays_into_a_wallet_of_another_owner_and_does_not_see_its_balance
         assert_eq!((&body["from_balance"], body.get("to_balance")), (&"7.00".into(), None), "{body}");
         let again = actor.send(pay()).await;
         assert_eq!((again.body, again.headers["idempotency-replayed"].as_bytes()), (paid.body, &b"true"[..]));
-        // Only the currency of the own wallet is named.
+        // Only the currency of the client's own wallet is named.
         let refused = actor.post(&platform, TRANSFERS_PATH, transfer(own, &euros, "3")).await;
         refused.invalid_fields(&["to"]);
         assert!(!refused.text().contains("EUR"), "{}", refused.text());
@@ -116,7 +116,7 @@ async fn client_pays_into_a_wallet_of_another_owner_and_does_not_see_its_balance
     assert_eq!(shop.read(&platform, &wallet_path(&till)).await.json(200)["balance"], "19.00");
     let operations = shop.read(&platform, &format!("{}/operations", wallet_path(&till))).await.json(200);
     assert_eq!(operations["data"][0]["operation_type"], "TRANSFER_IN");
-    // Between own wallets, both balances are shown.
+    // A transfer between two wallets of one owner shows both balances.
     let second = shop.create_wallet(&platform, "USD").await;
     let moved = shop.post(&platform, TRANSFERS_PATH, transfer(&till, &second, "1")).await.json(200);
     assert_eq!((&moved["from_balance"], &moved["to_balance"]), (&"18.00".into(), &"1.00".into()));

@@ -1,5 +1,5 @@
-//! The long run of `tests/load/exchange-faults`: every exchange has every fault, each in a run of its own and by default for
-//! an hour of virtual time.
+//! The long run of `tests/load/exchange-faults`: one run for each exchange, fault and transport. By default, a fault
+//! lasts an hour of virtual time.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 
 use tests::exchange_faults::{Plan, Report, WARM_UP, run, scenarios};
 
-/// How long a run continues after the fault, so that the exchange is used again.
+/// How long a run continues after the end of the fault. In this time, the exchange is used again.
 const RECOVERY: Duration = Duration::from_mins(2);
 
 fn main() -> ExitCode {

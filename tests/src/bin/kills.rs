@@ -9,7 +9,8 @@ use tests::{
     process_kills::{self, Faults, Plan},
 };
 
-/// Kills in one round: enough for faults to overlap, and few enough that the attempts with one key stay readable.
+/// Maximum number of kills in one round: enough for faults to overlap, and few enough that the list of the attempts
+/// with one key remains readable.
 const KILLS_PER_ROUND: usize = 50;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]

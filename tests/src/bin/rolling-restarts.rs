@@ -1,4 +1,5 @@
-//! The long run of `tests/load/rolling-restarts`: each part of a deployment is replaced several times while it serves.
+//! The long run of `tests/load/rolling-restarts`: each part of a deployment is replaced once per round while requests
+//! arrive.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};

@@ -1,4 +1,5 @@
-//! The long run of `tests/load/soak`: hours of load on both stacks, during which memory and open file descriptors must not grow.
+//! The long run of `tests/load/soak`: load on both stacks, by default for an hour in total. Meanwhile, memory and open
+//! file descriptors must not grow.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{

@@ -26,7 +26,7 @@ const ORDERS: usize = 100;
 /// The number of rounds on each stack. Each round has a new database of the last release, and replaces the services in another
 /// order.
 const ROUNDS: u64 = 4;
-/// How long a replaced service may take until everything works again.
+/// Maximum time after a replacement until a new price is published and rates shows courses.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]

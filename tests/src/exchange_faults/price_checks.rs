@@ -17,7 +17,7 @@ use super::Report;
 const CURRENCIES: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
 /// The default poll interval.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a poll waits for sources that do not answer.
+/// Maximum time that a poll waits for sources that do not respond.
 const POLL_TIMEOUT: Duration = Duration::from_secs(4);
 /// Maximum age of a fresh price while enough exchanges work: a publish interval of 15 s, and up to two polls for its input.
 const MAX_FRESH_AGE: Duration = Duration::from_secs(30);
@@ -25,8 +25,8 @@ const TTL: Duration = Duration::from_secs(60);
 const PROLONG_LIMIT: Duration = Duration::from_hours(1);
 /// The allowed deviation from the market, in millionths.
 const TOLERANCE: i128 = 1_000;
-/// The allowed deviation of a price that contains an official daily rate, in millionths. Such rates differ by up to 2 % and may
-/// be of an earlier day.
+/// The allowed deviation of a price that contains an official daily rate, in millionths. Such rates may differ from
+/// each other by up to 2 %, and may be of an earlier day.
 const DAILY_RATE_TOLERANCE: i128 = 30_000;
 /// The observation of a price may be older than `as_of` by at most this duration. A WebSocket stream confirms an unchanged
 /// price for this long.
@@ -106,7 +106,8 @@ impl PriceChecks {
         }
     }
 
-    /// Checks the market snapshot. Of two consecutive snapshots, at least one must have a price for each pair that orders use.
+    /// Checks the market snapshot. While fresh prices are required, at least one of two consecutive snapshots must have
+    /// a price for each pair that orders use.
     pub fn check_snapshot(
         &mut self,
         report: &mut Report,

@@ -1,7 +1,8 @@
 //! A PostgreSQL cluster: three machines under Patroni in synchronous mode, etcd, and `HAProxy` in front of them.
 //!
-//! All traffic of a machine passes a [`Link`], so that the machine can be cut off from the network: its connections to etcd,
-//! and the connections of clients, of `HAProxy` and of the other machines to its PostgreSQL and its Patroni.
+//! The traffic of a machine passes through a [`Link`], so that the machine can be cut off from the network: its
+//! connections to etcd, and the connections of clients, of `HAProxy` and of the other machines to its PostgreSQL and
+//! its Patroni. Only the requests of the test to Patroni and PostgreSQL bypass the links.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -21,7 +21,7 @@ const NEWEST: usize = 200;
 /// The observations of all readers.
 #[derive(Default)]
 pub struct Observations {
-    /// The largest number of orders in a response.
+    /// The largest number of orders that a summary has stated.
     count: AtomicI64,
     pub reads: AtomicUsize,
     pub violations: Mutex<Vec<String>>,

@@ -75,7 +75,7 @@ impl SentinelCluster {
                 if role.contains("role:master") {
                     masters.push(index);
                 }
-                // A Sentinel that does not know the others cannot agree with them on a failover.
+                // A Sentinel that has not discovered the others cannot agree with them on a failover.
                 let quorum = run_command(&node.sentinel, &["SENTINEL", "CKQUORUM", MASTER]).await?;
                 let master = run_command(&node.sentinel, &["INFO", "SENTINEL"]).await?;
                 if !quorum.starts_with("+OK") || !master.contains("slaves=2,sentinels=3") {

@@ -143,8 +143,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that quotes are stored as clients received them, that at most one order takes a quote, with the terms of the
-    /// quote, and that no quote reserves anything at the end of the run.
+    /// Checks that quotes are stored as clients received them, that at most one order takes a quote, that this order
+    /// has the terms and the user of the quote, and that no quote reserves anything at the end of the run.
     fn check_quotes(&mut self, history: &History) {
         let stored: BTreeMap<_, _> = self.stored.quotes.iter().map(|quote| (quote.id, quote)).collect();
         for received in &history.quotes {

@@ -120,7 +120,8 @@ impl Instance {
         self.another_at(Port::reserve(), changed_variables)
     }
 
-    /// Like [`Instance::another`], but on this port, for an instance whose address others know before it exists.
+    /// Like [`Instance::another`], but on this port, for an instance whose address other services receive before it
+    /// exists.
     #[must_use]
     pub fn another_at(&self, port: Port, changed_variables: &[(&str, &str)]) -> Self {
         let mut variables = self.variables.clone();
@@ -164,7 +165,7 @@ impl Instance {
                 let (client, livez) = (Client::new(""), self.url("/livez"));
                 wait_until("the service listens", START_LIMIT, async || {
                     if let Some(status) = process.exit_status() {
-                        panic!("{} ended: {status}\n{}", self.name, process.log_tail());
+                        panic!("{} exited: {status}\n{}", self.name, process.log_tail());
                     }
                     client.request("GET", &livez).send().await.ok()
                 })
@@ -174,7 +175,7 @@ impl Instance {
         };
     }
 
-    /// Shuts the service down gracefully, as SIGTERM does, and returns when it has ended.
+    /// Shuts the service down gracefully, as SIGTERM does, and returns when it has exited.
     pub async fn stop(&self) {
         match std::mem::replace(&mut *self.state.lock().await, State::Stopped) {
             State::Stopped => panic!("{} is not running", self.name),
@@ -184,12 +185,12 @@ impl Instance {
             }
             State::Process(process) => {
                 let status = process.end("TERM").await;
-                assert!(status.success(), "{} ended: {status}", self.name);
+                assert!(status.success(), "{} exited: {status}", self.name);
             }
         }
     }
 
-    /// Sends SIGTERM, and returns while the process still runs; [`Instance::stop`] sends it again, and waits. Panics unless the
+    /// Sends SIGTERM, and returns without waiting. [`Instance::stop`] sends it again, and waits. Panics unless the
     /// instance runs in its own process.
     pub async fn begin_stop(&self) {
         self.signal("TERM").await;
@@ -220,7 +221,7 @@ impl Instance {
         }
     }
 
-    /// The component of this name in the readiness of the service. Null if there is none.
+    /// The component of this name in the response of `/readyz`. Null if there is none.
     pub async fn component(&self, name: &str) -> Value {
         let readiness = Client::new("").get(self.url("/readyz")).await;
         let readiness: Value = serde_json::from_slice(&readiness.body).unwrap();

@@ -31,8 +31,9 @@ use crate::{
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
 /// A client retries for at most this time, which is longer than any process is down.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
-/// The amount of a random order is at most the difference between the target and the acknowledged bitcoin, divided by this
-/// number. Three satoshi are always allowed. So the clients together do not exceed the target by much.
+/// The amount of a random order is at most the difference between the target and the acknowledged bitcoin, divided by
+/// this number. Three satoshi are always allowed. So the clients together do not exceed the target by much. When they
+/// fill the limit, the remaining bitcoin is divided by it.
 const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {
@@ -48,10 +49,10 @@ pub struct Client {
 pub struct Connection {
     pub http: crate::Client,
     pub create_order_urls: Vec<String>,
-    /// The services at which orders are read.
+    /// The base URLs at which orders are read.
     pub read_urls: Vec<String>,
     pub identity: Identity,
-    /// The wallets that pay some orders of the client. Without them, no wallet pays.
+    /// The wallets of the orders that a wallet pays. `None` if the client places no such order.
     pub wallets: Option<OrderWallets>,
 }
 
@@ -63,7 +64,7 @@ pub struct Identity {
 }
 
 impl Connection {
-    /// Adds the key to a request.
+    /// Adds the API key of the identity to a request, if it has one.
     pub(super) fn authorize(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.identity.api_key {
             Some(key) => request.bearer_auth(key.expose()),
@@ -85,7 +86,7 @@ impl Client {
             let key = self.new_key();
             match self.rng.u32(0..26) {
                 20..=23 => self.read_orders().await,
-                // The order of a wallet, once or several times at once. The wallet may have too little money.
+                // An order that a wallet pays, once or twice at the same time. The wallet may have too little money.
                 kind @ 24..=25 => {
                     let Some(wallets) = self.connection.wallets else { continue };
                     let (amount, credited) = (self.random_dollars(), wallets.credited.filter(|_| self.rng.bool()));

@@ -72,7 +72,7 @@ impl Progress {
         self.finished_kills.fetch_add(1, Relaxed);
     }
 
-    /// Ends the part of the run in which processes are killed.
+    /// Signals the clients that the last kill is done.
     pub fn finish(&self) {
         self.is_finished.store(true, Relaxed);
     }

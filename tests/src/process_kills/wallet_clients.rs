@@ -31,9 +31,9 @@ use crate::{
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
 /// A client retries for at most this time, which is longer than any process is down.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
-/// An amount that no wallet has, in whole units of the currency.
+/// An amount above every balance, in whole units of the currency.
 const MORE_THAN_ANY_BALANCE: i64 = 900_000_000;
-/// The largest ordinary amount, in the smallest unit of the currency.
+/// Maximum amount of a random movement, in the smallest unit of the currency.
 const MAX_UNITS: i64 = 50_000_000;
 
 /// The instances of wallets, the identity of a client, and its wallets.
@@ -52,7 +52,8 @@ pub struct Wallets {
 }
 
 impl Wallets {
-    /// Wallets of a user with which it may pay orders and receive their bitcoin.
+    /// The wallets with which a user pays orders and receives their bitcoin. `None` if the user has no wallet in US
+    /// dollars.
     pub fn paying_orders(&self, user: ClientUser) -> Option<OrderWallets> {
         let wallet_in = |currency| {
             let mut own = self.all.iter().filter(|wallet| wallet.user_id == user);
@@ -61,13 +62,13 @@ impl Wallets {
         Some(OrderWallets { paying: wallet_in(Currency::USD)?, credited: wallet_in(Currency::BTC) })
     }
 
-    /// The wallet that all clients pay into.
+    /// A wallet to which all clients transfer money.
     fn shop(&self) -> &Wallet {
         &self.all[0]
     }
 }
 
-/// The connections of the identities, after each has created its wallets. The services must be running.
+/// Creates the wallets of each identity, and returns one connection for each identity. The services must be running.
 pub async fn connect_wallets(platform: &Platform, urls: Vec<String>, identities: &[Identity]) -> Vec<WalletConnection> {
     let connection = |identity: &Identity, wallets: &Arc<Wallets>| WalletConnection {
         http: platform.client.clone(),
@@ -208,7 +209,8 @@ impl WalletClient {
         Money::new(currency, units).unwrap()
     }
 
-    /// A movement of one of the wallets of the client. It may be refused because of the balance or of the other wallet.
+    /// A movement of one of the wallets of the client. It may be refused because of the balance, or because the other
+    /// wallet is the same wallet or has another currency.
     fn random_movement(&mut self) -> RequestedMovement {
         let Wallet { id: wallet, currency, .. } = self.own_wallet();
         let amount = self.random_amount(currency);
@@ -221,8 +223,8 @@ impl WalletClient {
         }
     }
 
-    /// A movement that is refused: a withdrawal of more than the balance, or a transfer from any wallet, which usually belongs to
-    /// another owner.
+    /// A movement that is usually refused: a withdrawal of more than the balance, or a transfer from a random wallet,
+    /// which usually belongs to another owner.
     fn refused_movement(&mut self) -> RequestedMovement {
         let (own, other) = (self.own_wallet(), self.any_wallet());
         if self.rng.bool() {
@@ -267,7 +269,7 @@ impl WalletClient {
         outcome
     }
 
-    /// Reads the balance of an own wallet. Does not retry a failed read.
+    /// Reads the balance of one of the wallets of the client. Does not retry a failed read.
     async fn read_balance(&mut self) {
         let wallet = self.own_wallet().id;
         let start = Timestamp::now();
@@ -277,7 +279,8 @@ impl WalletClient {
         self.progress.wallets.record_read(BalanceRead { wallet: read.id, balance: read.balance, start, end });
     }
 
-    /// Reads all operations of each own wallet, after the last movement was made and the last fault has ended.
+    /// Reads all operations of each wallet of the client, after the last movement was made and the last fault has
+    /// ended.
     pub async fn list_all(mut self) {
         let wallets: Vec<_> = self.connection.own().into_iter().map(|wallet| wallet.id).collect();
         for wallet in wallets {

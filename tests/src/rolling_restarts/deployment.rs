@@ -1,4 +1,4 @@
-//! Two instances of each service, and nginx in front of the public ones.
+//! Two instances of each service except health-check and exchange-sim, and nginx in front of the public services.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Deployment {
         for instance in second.iter().chain([&platform.create_order]) {
             instance.wait_until_ready().await;
         }
-        // The clients of a run have one address.
+        // All clients of a run have the same IP address.
         let nginx = Nginx::builder().as_daemon().change("limit_conn per_address 256;", "limit_conn per_address 8192;");
         let public =
             [&platform.create_order, &platform.fetch_orders, &platform.rates, &platform.users, &platform.wallets];
@@ -78,7 +78,7 @@ impl Deployment {
         let instances: Vec<_> = all.filter(|instance| instance.name == part.name).collect();
         let instance = instances[round % instances.len()];
         instance.stop().await;
-        // Meanwhile, the other instance answers the requests.
+        // Meanwhile, the other instance answers the requests, if the service has two.
         load.wait_for_a_second().await;
         instance.start().await;
         instance.wait_until_ready().await;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// How many failures are described.
+/// Maximum number of failures that are described.
 const MAX_FAILURES: usize = 20;
 
 /// The outcome of a request.
@@ -85,7 +85,7 @@ impl Figures {
         self.state().parts.iter().map(|part| part.requests).sum()
     }
 
-    /// How many requests that are safe to repeat failed.
+    /// The number of failed requests that are safe to repeat.
     pub(super) fn failed(&self) -> u64 {
         self.state().parts.iter().map(|part| part.failed).sum()
     }

@@ -40,7 +40,7 @@ const PROGRESS_LIMIT: Duration = Duration::from_mins(1);
 const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
 /// The largest amount of a movement, in the smallest unit of the currency.
 const MAX_UNITS: i64 = 50_000_000;
-/// A client reads an order that is among this many newest orders.
+/// A client chooses from this many of the newest acknowledged orders.
 const NEWEST_ORDERS: usize = 200;
 
 pub(super) struct Load {
@@ -120,7 +120,7 @@ async fn send_until_stopped(customers: Arc<Customers>, rate: u32, stop: Cancella
 struct Customers {
     http: Client,
     url: String,
-    /// The connections of the identities. All of them go to nginx.
+    /// The connections of the identities. All of them send their requests to nginx.
     connections: Vec<WalletConnection>,
     keys: AtomicU64,
     progress: Arc<Progress>,
@@ -128,7 +128,9 @@ struct Customers {
 }
 
 impl Customers {
-    /// Sends a request of a random kind, with retries if it fails. Returns the outcome of the first attempt.
+    /// Sends a request of a random kind. Orders and movements are retried until their outcome is final. Returns
+    /// `Success` only if the first attempt succeeded, or was sent again at once because its connection was closed, and
+    /// then succeeded.
     async fn send_request(&self, mut rng: Rng) -> RequestOutcome {
         let connection = &self.connections[rng.usize(0..self.connections.len())];
         let identity = &connection.identity;
@@ -271,8 +273,9 @@ impl Customers {
         if self.repeats(&response) { try_send(request()).await } else { response }
     }
 
-    /// Whether a request that is safe to repeat is sent again at once, as HTTP clients do (RFC 9110, section 9.2.2). nginx closes
-    /// its open connections when it is reloaded or replaced, and a request may arrive at that moment.
+    /// Whether a request that is safe to repeat is sent again at once, as HTTP clients do (RFC 9110, section 9.2.2). If
+    /// so, counts the repetition. nginx closes its open connections when it is reloaded or replaced, and a request may
+    /// arrive at that moment.
     fn repeats(&self, response: &reqwest::Result<Response>) -> bool {
         let is_closed = response.as_ref().is_err_and(|error| !error.is_timeout());
         if is_closed {

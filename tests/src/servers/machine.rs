@@ -43,11 +43,11 @@ impl Machine {
         self.started.push(Process::start(program, arguments, env, self.folder.path(), self.user));
     }
 
-    /// Asserts that every program that was started is running. Panics with the log of a program that has ended.
+    /// Asserts that every program that was started is running. Panics with the log of a program that has exited.
     pub fn assert_running(&mut self) {
         for process in &mut self.started {
             if let Some(status) = process.exit_status() {
-                panic!("a program of the cluster ended: {status}\n{}", process.log_tail());
+                panic!("a program of the cluster exited: {status}\n{}", process.log_tail());
             }
         }
     }

@@ -148,7 +148,7 @@ impl PrivateServer {
         let process = self.process.insert(process);
         wait_until("the private server answers", START_LIMIT, async || {
             if let Some(status) = process.exit_status() {
-                panic!("the private server ended: {status}\n{}", process.log_tail());
+                panic!("the private server exited: {status}\n{}", process.log_tail());
             }
             match kind {
                 Kind::Postgres => PgConnection::connect(&url).await.ok()?.close().await.ok(),

@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use crate::{environment::required_variable, wait_until};
 
 const LOG_TAIL_BYTES: usize = 4000;
-/// How long a process may take to end. A service drains connections for up to 6 s and sends its last reports for up to 1 s.
+/// Maximum time that a process may take to exit. A service drains connections for up to 6 s and sends its last reports
+/// for up to 1 s.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// The user that a process runs as.
@@ -69,7 +70,7 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
-    /// Sends the signal and waits until the process ends.
+    /// Sends the signal and waits until the process exits.
     pub async fn end(mut self, signal: &str) -> ExitStatus {
         send_signal(signal, &[self.id()]);
         wait_until("the process ends", STOP_LIMIT, async || self.exit_status()).await
@@ -89,7 +90,7 @@ impl Drop for Process {
             eprintln!("the end of {}:\n{}", self.log.display(), self.log_tail());
         }
         if self.exit_status().is_none() {
-            // Suspended child processes do not notice that their parent has ended, so they are killed too.
+            // Suspended child processes do not notice that their parent has exited, so they are killed too.
             let children = child_processes(self.id());
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -119,7 +120,7 @@ pub fn server_folder() -> TempDir {
     folder_for(server_user())
 }
 
-/// Runs a program in `folder` until it ends, as the user that private servers run as, with these variables only.
+/// Runs a program in `folder` until it exits, as the user that private servers run as, with these variables only.
 pub fn run_as_server_user(
     program: &Path,
     arguments: &[&str],

@@ -40,7 +40,8 @@ const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
 pub enum Rate {
     /// Each client sends its next request when the previous request is answered.
     Full,
-    /// A request is due at fixed intervals, whether or not earlier requests are answered. Late requests are sent at once.
+    /// A request is due at fixed intervals. A request that is late, because every client waits for a response, is sent
+    /// as soon as a client is free.
     PerSecond(u64),
 }
 

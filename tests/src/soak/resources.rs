@@ -74,7 +74,8 @@ impl ResourceLog {
         self.services.iter().filter_map(medians).collect::<Vec<_>>().join(", ")
     }
 
-    /// The processes whose memory or file descriptors are not flat.
+    /// A violation for each process whose memory or file descriptors grew beyond the margins, or that has too few
+    /// samples.
     pub fn violations(&self, stack: Stack) -> Vec<String> {
         let of_service = |service: &ServiceSamples| {
             let has_page_caches = stack == Stack::Embedded && service.name == "db-proxy";

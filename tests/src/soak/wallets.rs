@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{Platform, process_kills::verify_journal};
 
-/// The first deposit to each wallet that pays. It is enough for all payments of a run.
+/// The deposit to each wallet that pays. It is enough for all payments of a run.
 const DEPOSIT: &str = "900000000";
 const WALLETS_PATH: &str = "/api/v1/wallets";
 

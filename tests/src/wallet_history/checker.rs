@@ -72,7 +72,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Checks that each created wallet is stored with the owner and the currency of the response.
+    /// Checks that each created wallet was empty, and is stored with the owner and the currency of the response.
     fn check_wallets(&mut self, created: &[Wallet]) {
         for wallet in created {
             let stored = self.stored.wallets.get(&wallet.id);

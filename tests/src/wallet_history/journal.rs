@@ -84,7 +84,7 @@ impl StoredMovement {
     }
 }
 
-/// An amount in the smallest unit of a currency.
+/// The amount of this many smallest units of a currency. Panics if it is out of range.
 pub fn money_of(currency: Currency, units: i64) -> Money {
     Money::new(currency, units).expect("a stored amount is in range")
 }

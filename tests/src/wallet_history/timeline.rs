@@ -13,8 +13,8 @@ use super::journal::{StoredAccount, StoredJournal};
 /// get increasing times, and some of these times are ahead of the clock.
 pub const CREATED_AT_TOLERANCE: Duration = Duration::from_millis(10);
 
-/// The time of an entry may be earlier than its request by at most this duration: db-proxy computes it from its last comparison with the
-/// clock of the database, and the result is behind that clock by the duration of the comparison.
+/// The time of an entry may be earlier than its request by at most this duration: db-proxy computes the time from its
+/// last comparison with the clock of the database, and may be behind this clock by the duration of the comparison.
 pub const CREATED_AT_LAG: Duration = Duration::from_secs(1);
 
 /// Whether the times of entries can be compared with the clock of the clients.
@@ -93,8 +93,10 @@ impl Timelines {
         Self { wallets: timelines, times }
     }
 
-    /// Whether the wallet may have had this balance for a request between `start` and `end`. A change counts from a moment after its
-    /// time, and at the latest when it is acknowledged. If the times are wrong, the wallet may have had every later balance too.
+    /// Whether a request between `start` and `end` may have seen this balance of the wallet. The possible balances
+    /// begin with the balance after the last change that was acknowledged before `start`. They end with the balance
+    /// after the last change whose time is at most [`CREATED_AT_TOLERANCE`] after `end`; if the times are wrong, they
+    /// end with the last balance.
     pub fn may_have_had(&self, wallet: WalletId, balance: i64, start: Timestamp, end: Timestamp) -> bool {
         let empty = Timeline::default();
         let Timeline { changes, acknowledged } = self.wallets.get(&wallet).unwrap_or(&empty);

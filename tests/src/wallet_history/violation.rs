@@ -56,7 +56,7 @@ pub enum WalletViolation {
     WrongEntries { movement: MovementId, kind: String },
     /// A client read a balance that the wallet did not have at that time.
     BalanceNeverHeld { wallet: WalletId, balance: Money, at: Timestamp },
-    /// The operations of a wallet, as the API lists them, are not its entries.
+    /// The operations of a wallet, as the API lists them, differ from its entries.
     StatementDiffers { wallet: WalletId, listed: usize, stored: usize },
     /// A paid order has no movement, or one with other amounts or wallets; or a movement of an order has no order.
     OrderMovementDiffers { order: String },
@@ -126,7 +126,7 @@ impl fmt::Display for WalletViolation {
                 write!(f, "WRONG BALANCE: wallet {wallet} has {balance} units, and its entries sum to {sum}")
             }
             Self::WrongEntryCount { wallet, stored, entries } => {
-                write!(f, "WRONG ENTRY COUNT: wallet {wallet} holds the number {stored}, and has {entries} entries")
+                write!(f, "WRONG ENTRY COUNT: wallet {wallet} states {stored} entries, and has {entries}")
             }
             Self::NumberGap { wallet, after, next } => {
                 write!(f, "NUMBER GAP: the entry after {after} of wallet {wallet} has the number {next}")
@@ -159,12 +159,15 @@ impl fmt::Display for WalletViolation {
                 write!(f, "WRONG ENTRIES: movement {movement} does not have the entries of a movement of kind {kind}")
             }
             Self::BalanceNeverHeld { wallet, balance, at } => {
-                write!(f, "WRONG READ: {balance} was read of wallet {wallet} at {at}, which it did not have then")
+                write!(
+                    f,
+                    "WRONG READ: a client read {balance} from wallet {wallet} at {at}, but it was not the balance then"
+                )
             }
             Self::StatementDiffers { wallet, listed, stored } => {
                 write!(
                     f,
-                    "WRONG STATEMENT: {listed} operations of wallet {wallet} are listed, and are not the {stored} entries"
+                    "WRONG STATEMENT: the {listed} listed operations of wallet {wallet} differ from its {stored} entries"
                 )
             }
             Self::OrderMovementDiffers { order } => {

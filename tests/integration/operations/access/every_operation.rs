@@ -20,7 +20,7 @@ use super::super::openapi::{Operation, all_documents, operations};
 
 const ID: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
 
-/// Who sends a request, and with which credentials.
+/// The sender of a request, and its credentials.
 #[derive(Debug)]
 enum Sender {
     /// Without credentials.

@@ -56,7 +56,7 @@ fn configuration_scrapes_every_service_of_a_deployment() {
     }
 }
 
-/// How often each alert is expected to fire and to be silent in the rule tests.
+/// For each alert, the number of expectations in the rule tests that it fires, and the number that it is silent.
 fn expectations() -> BTreeMap<String, [usize; 2]> {
     let mut expectations = BTreeMap::<String, [usize; 2]>::new();
     for test in rule_tests() {

@@ -15,15 +15,16 @@ use tests::{
     wait_until,
 };
 
-/// Rates need two scrapes, and recorded series two evaluations more. They are a second apart.
+/// Maximum time until a query has a result. Rates need two scrapes, and recorded series two further evaluations, each a
+/// second apart.
 const RESULT_LIMIT: Duration = Duration::from_secs(60);
 /// The data source of the dashboards.
 const DATA_SOURCE: &str = "prometheus";
-/// Panels without a result while nothing fails, and what their series count.
+/// Panels that may have no result while nothing fails, and the events that their series count.
 const EMPTY_PANELS: [(&str, &str); 6] = [
     ("Firing alerts", "alerts that fire"),
     ("Responses with a 5xx status", "failed requests"),
-    ("Implausible prices", "prices that were held"),
+    ("Implausible prices", "prices that were withheld"),
     ("Ended streams", "streams that ended"),
     ("Failed writes of price-updater", "errors"),
     ("Connections closed by a timeout", "connections that were closed"),
@@ -63,9 +64,9 @@ fn dashboard_queries() -> Vec<Query> {
     queries
 }
 
-/// The names of the series that a service exports, also of those without a value yet.
+/// The names of the series that the services export, also of series that have no value yet.
 async fn exported_series(platform: &BuydeskUp) -> BTreeSet<String> {
-    // Prometheus itself adds this one.
+    // Prometheus itself adds this series.
     let mut names = BTreeSet::from(["up".to_owned()]);
     for service in SERVICES {
         let text = Client::new("").get(format!("http://{}/metrics", platform.address(service))).await.text();
@@ -138,7 +139,7 @@ async fn every_query_of_rules_and_dashboards_has_a_result_on_the_running_platfor
     let expressions = queries.iter().map(|query| &query.expression).chain(rules.iter().map(|rule| &rule.query));
     let used: BTreeSet<_> = expressions.flat_map(|expression| metric_names(expression)).collect();
     assert!(used.len() > 60, "only {used:?}");
-    // A metric of faults is not exported before the first of them.
+    // A metric of faults is not exported before the first fault.
     let source = source_of_services();
     let is_registered = |name: &str| {
         let name = name.strip_prefix("buydesk_").and_then(|name| name.strip_suffix("_total")).unwrap_or(name);
@@ -159,7 +160,7 @@ async fn every_query_of_rules_and_dashboards_has_a_result_on_the_running_platfor
         })
         .await;
     }
-    // The others are valid, and some have a result.
+    // The other queries are valid, and some have a result.
     for query in queries.iter().filter(|query| !must_have_result(query)) {
         prometheus.query(&query.expression).await;
     }

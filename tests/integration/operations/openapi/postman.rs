@@ -58,7 +58,8 @@ impl Credentials {
     }
 }
 
-/// Requests that create objects come first, and requests that end objects come last.
+/// The position of a request in its folder: requests that create objects are first, and requests that delete objects
+/// are last.
 fn position(operation: &Operation<'_>) -> u8 {
     let creates = operation.value["responses"].get("201").is_some();
     match operation.method {

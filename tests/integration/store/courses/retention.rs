@@ -54,7 +54,7 @@ async fn candles_are_equal_before_and_after_aggregation(stack: Stack) {
         for (n, request) in random_requests(seed, 90).into_iter().enumerate() {
             expected.write(&request);
             fixture.write_courses(&request).await;
-            // Courses are aggregated at any time within minutes, hours and days.
+            // Courses are aggregated while minutes, hours and days are still incomplete.
             if n % 7 == 0 {
                 fixture.course_store.aggregate_courses(CANDLES[n % 3]).await.unwrap();
             }

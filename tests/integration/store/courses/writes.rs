@@ -112,8 +112,8 @@ async fn random_requests_are_stored_as_expected(stack: Stack) {
     }
 }
 
-/// All observations have different times and values. The newest observation of a series becomes its current course, even if the
-/// observations arrive in another order.
+/// The observations of a series have different times and values. The newest of them becomes the current course, in
+/// whichever order they arrive.
 async fn concurrent_writers_leave_one_current_course(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];
@@ -127,8 +127,8 @@ async fn concurrent_writers_leave_one_current_course(stack: Stack) {
                 let mut courses = directions.map(|direction| {
                     course("kraken", direction, &(when + 1).to_string(), time_at(i64::try_from(when).unwrap()))
                 });
-                // Each writer sends the series in another order. If the store locked rows in the order of the request, it
-                // would deadlock.
+                // The writers send the series in different orders. If the store locked rows in the order of the
+                // request, it would deadlock.
                 courses.rotate_left(writer % directions.len());
                 changed += store.write_courses(&courses).await.unwrap();
             }

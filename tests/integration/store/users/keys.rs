@@ -134,7 +134,7 @@ async fn key_limit_of_a_user_holds_under_concurrency(stack: Stack) {
     let codes = requests.join_all().await;
     let (stored, refused) = (codes.iter().filter(|code| code.is_none()), codes.iter().flatten());
     assert_eq!((stored.count(), refused.filter(|code| **code == Code::KeyLimitExceeded).count()), (2, 4), "{codes:?}");
-    // A revoked key does not count.
+    // A revoked key does not count towards the limit.
     let keys = fixture.users().keys_of(user.id).await.unwrap().data;
     assert_eq!(keys.len(), MAX_KEYS_PER_USER);
     fixture.users().revoke_key(user.id, keys[0].id).await.unwrap();

@@ -82,7 +82,7 @@ async fn pages_of_a_state_contain_exactly_its_users(stack: Stack) {
             assert_eq!(&ids(&walk(&users, &in_state(state), limit, async || {}).await), expected);
         }
     }
-    // The limit of a page cannot be exceeded.
+    // A limit above the maximum is reduced and not refused.
     assert_eq!(users.list_users(&UserQuery::default(), None, u32::MAX).await.unwrap().data.len(), 12);
 }
 

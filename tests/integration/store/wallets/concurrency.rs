@@ -206,7 +206,7 @@ async fn one_key_for_different_wallets_moves_money_once(stack: Stack) {
         let mut batches = JoinSet::new();
         for (number, (wallet, store)) in stores.iter().cloned().enumerate() {
             let barrier = Arc::clone(&barrier);
-            // The keys of the batches are in opposite orders.
+            // Half of the batches have the keys in the opposite order.
             let keys = if number.is_multiple_of(2) { ["a", "b"] } else { ["b", "a"] };
             batches.spawn(async move {
                 let mut commands = keys.map(|key| deposit(format!("{round}-{key}"), wallet, "1"));

@@ -1,4 +1,4 @@
-//! The endpoints of wallets, with the token of the service wallets.
+//! The endpoints of wallets, called by the wallets service and by other services.
 
 use common::{config::Caller, ids::IdempotencyKey};
 use serde_json::{Value, json};

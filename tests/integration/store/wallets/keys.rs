@@ -28,13 +28,13 @@ async fn creation_with_one_key_creates_one_wallet(stack: Stack) {
     let wallet = &created[0].wallet;
     assert!(created.iter().all(|created| created.wallet == *wallet), "{created:?}");
 
-    // The replay is the wallet as it was created.
+    // The replay returns the wallet as it was when it was created.
     fixture.move_money(&[deposit("b", wallet.id, "5")]).await;
     let again = fixture.create_with_key(key("a"), None, "USD").await.unwrap();
     assert_eq!((&again.wallet, again.replayed), (wallet, true));
     let other = fixture.create_with_key(key("a"), None, "EUR").await.unwrap_err();
     assert_eq!(other.code, Code::KeyReused);
-    // Equal keys of movements and of other users identify other requests.
+    // The same key of a movement or of another user identifies another request.
     let of_user = fixture.create_with_key(key("a"), Some(UserId(Uuid::now_v7())), "EUR").await.unwrap();
     let of_movement = fixture.create_with_key(key("b"), None, "EUR").await.unwrap();
     assert_eq!([of_user.replayed, of_movement.replayed], [false, false]);

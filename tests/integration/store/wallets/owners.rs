@@ -70,7 +70,8 @@ async fn user_pays_into_a_wallet_of_another_user_and_does_not_see_its_balance(st
     let expected = [(EntryType::TransferOut, "2.00"), (EntryType::TransferIn, "7.00"), (EntryType::TransferIn, "3.00")];
     assert_eq!(listed, expected.map(|(kind, balance)| (kind, balance.to_owned())));
 
-    // A balance that would leave its range is refused without showing it, also to a delayed copy of the request.
+    // A transfer after which the balance would be out of range is refused. The refusal does not show the balance, not
+    // even in the response to a delayed copy of the request.
     let full = format!(
         "update wallets set balance = 999999999999999999 where currency = 'EUR' and {}",
         match stack {

@@ -77,7 +77,7 @@ async fn paid_order_is_stored_with_its_movement_and_replayed_exactly(stack: Stac
     assert_eq!(refusal(&decisions[3]).balance.unwrap().to_string(), "0.50");
     assert_eq!([fixture.balance(euro).await, fixture.balance(btc).await], ["0.50", "0.00082143"]);
 
-    // Another process replays the same bytes, and reads them by id.
+    // Another process replays the same bytes, and reads an order by its id.
     let other = fixture.another_store().await;
     let replayed = place(&other, batch(), no_limit()).await;
     let text = |order: &Order| serde_json::to_string(order).unwrap();
@@ -118,7 +118,7 @@ async fn paid_order_is_stored_with_its_movement_and_replayed_exactly(stack: Stac
     assert_eq!(fixture.query_text("select key from wallet_keys").await, [["a"]], "the key of an order is not there");
     assert_eq!(fixture.check_tables().await, (3, 82_143 + 5 + 7));
     fixture.check_journal().await;
-    // The journal and the orders must agree.
+    // The check finds an order whose wallet differs from the wallet of its movement.
     fixture.query_text("update orders set wallet_id = credit_wallet_id where credit_wallet_id is not null").await;
     let found: Vec<_> = fixture.verify().await.violations.iter().map(|violation| violation.kind).collect();
     assert_eq!(found, [ViolationKind::WrongOrder]);
@@ -161,7 +161,7 @@ async fn order_without_funds_and_its_delayed_duplicate_are_refused_and_use_nothi
             paid(euros("a", "5", 60), wallet, None),
             paid(euros("b", "5", 60), dollars, None),
             paid(euros("c", "5", 60), WalletId(uuid::Uuid::now_v7()), None),
-            // Nothing of the limit is used.
+            // The refused orders use nothing of the limit.
             commands(&[market_order("plain", 100)]).remove(0),
         ],
         sats(160),
@@ -179,14 +179,14 @@ async fn order_without_funds_and_its_delayed_duplicate_are_refused_and_use_nothi
     let other = fixture.another_store().await;
     assert_eq!(place(&other, vec![delayed], sats(160)).await[0], decisions[0]);
     assert_eq!(fixture.balance(wallet).await, "100.00");
-    // The client itself sends the request again.
+    // A request that the client sends after the refusal is not affected by it.
     let again = place(&fixture.store, vec![paid(euros("a", "5", 60), wallet, None)], sats(160)).await.remove(0);
     assert!(!expect_placed(&again).1);
     assert_eq!(fixture.balance(wallet).await, "95.00");
     fixture.check_journal().await;
 }
 
-/// A transaction may be aborted at each point where it waits.
+/// The test aborts a transaction at each point where it waits.
 async fn aborted_transaction_stores_order_and_payment_or_neither(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (euro, btc) = (fixture.create_wallet("EUR").await, fixture.create_wallet("BTC").await);
@@ -252,7 +252,7 @@ async fn paid_orders_and_opposite_transfers_of_several_processes_are_exact(stack
     let fixture = Fixture::new(stack).await;
     let (mut euro, mut btc): (Vec<WalletId>, Vec<WalletId>) = (Vec::new(), Vec::new());
     for _ in 0..WALLETS {
-        // Wallets that pay and wallets that receive bitcoin have mixed ids.
+        // The ids of wallets that pay and of wallets that receive bitcoin alternate.
         btc.push(fixture.create_wallet("BTC").await);
         euro.push(fixture.create_wallet("EUR").await);
     }
@@ -299,7 +299,7 @@ async fn paid_orders_and_opposite_transfers_of_several_processes_are_exact(stack
     let placed: Vec<Order> = requests.join_all().await.into_iter().flatten().collect();
 
     let paid_orders: Vec<_> = placed.iter().filter(|order| order.wallet_id.is_some()).collect();
-    // Some orders are refused, because the wallets have not enough money for all.
+    // Some orders are refused, because the wallets do not have enough money for all of them.
     assert!(paid_orders.len() > EACH / 4, "{}", paid_orders.len());
     let spent: i64 = paid_orders.iter().map(|order| order.amount.ten_thousandths()).sum();
     let sums = fixture
@@ -321,7 +321,7 @@ async fn paid_orders_and_opposite_transfers_of_several_processes_are_exact(stack
     assert_eq!(booked, [[paid_orders.len().to_string()]]);
     assert_eq!(fixture.check_tables().await.0, i64::try_from(placed.len()).unwrap());
     fixture.check_journal().await;
-    // Several processes never share a file of SQLite.
+    // In production, several processes never share an SQLite file. In this test they do, so commits may fail on SQLite.
     if stack == Stack::Servers {
         processes.iter().for_each(Process::assert_no_failed_commit);
     }

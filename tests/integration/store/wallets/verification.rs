@@ -25,7 +25,7 @@ impl Fixture {
         fixture
     }
 
-    /// Runs statements that change the journal against its rules.
+    /// Permits changes to the journal, and runs a statement that breaks its rules.
     async fn plant(&self, stack: Stack, statement: &str) {
         let permit: &[&str] = match stack {
             Stack::Embedded => &[

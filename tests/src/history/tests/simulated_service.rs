@@ -1,5 +1,5 @@
-//! An order service in memory that loses requests and responses and may contain one planted bug, with clients that retry.
-//! The seed determines everything.
+//! An order service in memory that loses requests and responses and may contain one planted bug, with clients that
+//! retry. The seed determines the whole run.
 
 mod planted_bug;
 mod quotes;

@@ -1,5 +1,5 @@
-//! A service for wallets in memory that loses requests and responses and may contain one planted bug, with clients that retry. The
-//! seed determines everything.
+//! A service for wallets in memory that loses requests and responses and may contain one planted bug, with clients that
+//! retry. The seed determines the whole run.
 
 mod clients;
 mod planted_bug;
@@ -264,7 +264,7 @@ impl SimulatedWallets {
         self.stored.movements.insert(id, movement);
     }
 
-    /// Damages the movement that was just stored, if the planted bug does that.
+    /// Damages the movement that was just stored, if the planted bug is one that damages stored movements.
     fn corrupt(&mut self, id: MovementId, key: &str, requested: &RequestedMovement, changes: &[Change]) {
         let is_transfer = matches!(requested, RequestedMovement::Transfer { .. });
         if self.triggers(PlantedBug::LostEntry) {
@@ -291,7 +291,7 @@ impl SimulatedWallets {
         }
     }
 
-    /// Takes an entry back from the balance of its wallet.
+    /// Subtracts an entry from the balance and the entry count of its wallet.
     fn undo(&mut self, entry: &StoredEntry) {
         let StoredAccount::Wallet { id, .. } = entry.account else { return };
         let wallet = self.stored.wallets.get_mut(&id).unwrap();
