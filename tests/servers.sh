@@ -1,6 +1,7 @@
-# Sourced by tests/run and the scripts of tests/load except exchange-faults. They call set_up first. Finds or installs the
-# required programs, starts private servers, and stops everything when the script ends for any reason.
-# Some functions are called by name from a table or a trap, which shellcheck does not follow.
+# Sourced by tests/run, tests/coverage and the scripts of tests/load except exchange-faults. They call set_up first.
+# Finds or installs the required programs, starts the servers that all tests of a run share, and stops everything when
+# the script exits for any reason. Some functions are called by name from a table or a trap, which shellcheck does not
+# follow.
 # shellcheck shell=bash disable=SC2317
 
 # Required programs: a name for messages, the function that finds it, and its Debian packages.
@@ -127,7 +128,7 @@ install_packages() {
     if [[ -t 0 ]]; then root=(sudo); else root=(sudo -n); fi
   fi
   say "installing $*"
-  # Debian starts a server when it is installed. This policy prevents it, because the run needs only its private servers.
+  # Debian starts a server when it is installed. This policy prevents it, because the run starts its own servers.
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null && "${root[@]}" chmod 755 "$policy"
     made_policy=("${root[@]}" rm -f "$policy")
@@ -146,7 +147,7 @@ remove_policy() {
   made_policy=()
 }
 
-have_everything() {
+require_programs() {
   local line name find packages
   local -a absent=() missing=()
   for line in "${needed[@]}"; do
@@ -205,7 +206,7 @@ run_as_server_user() {
 
 running() { kill -0 "$1" 2>/dev/null; }
 
-# Ends a process that this script started, or with a leading '-' a process group.
+# Sends SIGNAL to a process, or to a process group if PID has a leading '-', and kills it after SECONDS.
 end_process() { # PID SIGNAL SECONDS
   local target=$1 tenths=$(($3 * 10))
   kill "-$2" -- "$target" 2>/dev/null || return 0
@@ -233,7 +234,7 @@ cleanup() {
       if [[ $(readlink "$cwd" 2>/dev/null || true) == "$work"/* ]]; then
         pid=${cwd#/proc/}
         pid=${pid%/cwd}
-        say "ending process $pid ($(cat "/proc/$pid/comm" 2>/dev/null || echo unknown)), left running by a test"
+        say "ending process $pid ($(cat "/proc/$pid/comm" 2>/dev/null || echo unknown)), which a test left running"
         end_process "$pid" KILL 1
       fi
     done
@@ -275,7 +276,7 @@ free_port() {
   echo "$port"
 }
 
-# Waits until a new server responds. Fails when it ends or the time limit passes.
+# Waits until a new server responds. Fails if the server exits or the time limit passes.
 ready() { # PID COMMAND...
   local pid=$1 tenths=$((ready_seconds * 10))
   shift
@@ -364,7 +365,7 @@ set_up() {
   chmod 755 "$work"
   mkdir -m 1777 "$work/tmp"
 
-  have_everything
+  require_programs
   if ((EUID == 0)); then
     command -v setpriv >/dev/null || die "missing: setpriv (Debian: util-linux); PostgreSQL does not run as root"
     server_user=nobody

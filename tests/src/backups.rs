@@ -29,10 +29,10 @@ use crate::{
 
 pub const CLIENTS: usize = 4;
 const MAX_ATTEMPTS: usize = 20;
-const ORDER_LIMIT: Duration = Duration::from_secs(60);
+const ORDERS_TIMEOUT: Duration = Duration::from_secs(60);
 const ARCHIVE_LIMIT: Duration = Duration::from_secs(120);
-/// The time of the database, as `--to-time` accepts it.
-const TIME: &str = r#"select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
+/// Selects the time of the database, in the format of `--to-time`.
+const SELECT_TIME: &str = r#"select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
 
 #[track_caller]
 pub fn document_of(output: &Output) -> Value {
@@ -78,10 +78,10 @@ impl Clients {
     }
 
     pub async fn wait_for(&self, orders: u64) {
-        wait_until("orders are placed", ORDER_LIMIT, async || (self.placed() >= orders).then_some(())).await;
+        wait_until("orders are placed", ORDERS_TIMEOUT, async || (self.placed() >= orders).then_some(())).await;
     }
 
-    /// Waits until every client has the response to its last order. Returns the number of orders.
+    /// Stops the clients, and waits for the responses to their last orders. Returns the number of acknowledged orders.
     pub async fn stop(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
@@ -91,7 +91,7 @@ impl Clients {
     }
 }
 
-/// Places an order. A request without a response is repeated with its key, as callers do.
+/// Places an order. Repeats the request with the same key until the order is acknowledged with 201, as clients do.
 async fn place_order(client: &Client, url: &str) {
     let (order, key) = (json!({ "currency": "EUR", "amount": "1.00" }), Uuid::new_v4().to_string());
     for _ in 0..MAX_ATTEMPTS {
@@ -115,7 +115,8 @@ pub fn deposit(platform: &BuydeskUp, folder: &Path) {
     run(&format!("wallet deposit {} --amount 50", wallet["id"].as_str().unwrap()));
 }
 
-/// A folder with the program, a key, backups and the archive.
+/// A folder with a backup key, backups and the archive of the write-ahead log. With PostgreSQL, it also contains a copy
+/// of the program.
 pub struct Site {
     folder: TempDir,
     program: PathBuf,
@@ -123,7 +124,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Makes the key. With PostgreSQL, everything belongs to the user of its server.
+    /// Creates the folder and the key. With PostgreSQL, both belong to the user of the server.
     pub fn new(engine: Stack) -> Self {
         let (folder, program) = match engine {
             Stack::Embedded => (TempDir::new().unwrap(), binary_path("buydesk")),
@@ -149,7 +150,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// A server that archives its log with `buydesk backup wal`.
+    /// Starts a PostgreSQL server that archives its write-ahead log with `buydesk backup wal`.
     pub async fn start_server(&self) -> PrivateServer {
         let (program, key) = (self.program.display(), self.path("backup.key"));
         let archive = self.path("backups/wal");
@@ -158,7 +159,7 @@ impl Site {
             .await
     }
 
-    /// Runs `buydesk --json`.
+    /// Runs `buydesk --json` in the folder. `database` is the value of `DATABASE_URL`.
     pub fn buydesk(&self, database: &str, arguments: &[&str]) -> Output {
         let path = format!("{}:/usr/bin:/bin", required_variable("TEST_POSTGRES_BIN"));
         let variables = [
@@ -178,13 +179,13 @@ impl Site {
         self.buydesk("", &[&["restore", file, "--to", target], options].concat())
     }
 
-    /// Starts the restored server and reads its rows.
+    /// Starts PostgreSQL in the restored folder `target`, and reads the rows.
     pub async fn rows_of(&self, target: &str) -> DatabaseRows {
         let server = PrivateServer::postgres_in(&self.path(target)).await;
         DatabaseRows::read(&server.url()).await
     }
 
-    /// The names of the folders, sorted.
+    /// The names of the subfolders, sorted.
     pub fn folders(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).unwrap().map(Result::unwrap);
         let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
@@ -198,9 +199,10 @@ async fn scalar(url: &str, sql: &str) -> String {
     query_text(url, sql).await.remove(0).remove(0)
 }
 
-/// Ends the current file of the log, and waits until it is in the archive. Returns its name.
+/// Completes the current file of the write-ahead log, and waits until the file is in the archive. Returns the name of
+/// the file.
 pub async fn archive_log(url: &str) -> String {
-    // Without a record in the file, the server would not end it.
+    // The server completes only a file that contains a record.
     scalar(url, "select pg_create_restore_point('end of the test')::text").await;
     let name = scalar(url, "select pg_walfile_name(pg_switch_wal())").await;
     wait_until("the log is archived", ARCHIVE_LIMIT, async || {
@@ -221,7 +223,7 @@ pub fn orders_of(document: &Value) -> u64 {
 
 /// The time of the database.
 pub async fn database_time(url: &str) -> String {
-    scalar(url, TIME).await
+    scalar(url, SELECT_TIME).await
 }
 
 /// Deletes an SQLite database.

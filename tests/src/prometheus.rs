@@ -32,7 +32,7 @@ pub fn promtool(arguments: &[&str]) -> Output {
     command.args(arguments).current_dir(repository().join("deployment/prometheus")).output().unwrap()
 }
 
-/// The names of the files in a folder of `deployment`, sorted.
+/// The paths of the files in a folder of `deployment`, sorted.
 pub fn deployment_files(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(repository().join("deployment").join(folder)).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -40,7 +40,7 @@ pub fn deployment_files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// A series of the result of a query.
+/// One series in the result of a query.
 #[derive(Debug, Clone)]
 pub struct Sample {
     pub labels: Value,
@@ -68,8 +68,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts Prometheus with the deployed configuration and rules, which scrapes these addresses every second instead of the
-    /// deployed ones. Returns when it answers.
+    /// Starts Prometheus with the deployed configuration and rules. It scrapes these addresses every second instead of
+    /// the deployed addresses. Returns when Prometheus is ready.
     pub async fn start(targets: &[String]) -> Self {
         let (folder, port) = (TempDir::new().unwrap(), Port::reserve());
         let source = repository().join("deployment/prometheus");
@@ -101,7 +101,7 @@ impl Prometheus {
         let (request, process) = (self.url("/-/ready"), self.process.as_mut().unwrap());
         wait_until("Prometheus answers", START_LIMIT, async || {
             if let Some(status) = process.exit_status() {
-                panic!("Prometheus ended: {status}\n{}", process.log_tail());
+                panic!("Prometheus exited: {status}\n{}", process.log_tail());
             }
             let response = self.client.request("GET", &request).send().await.ok()?;
             response.status().is_success().then_some(())
@@ -130,7 +130,7 @@ impl Prometheus {
             "scalar" => vec![Sample { labels: json!({}), value: number(result) }],
             "vector" => {
                 let series = result.as_array().unwrap().iter();
-                series.map(|one| Sample { labels: one["metric"].clone(), value: number(&one["value"]) }).collect()
+                series.map(|entry| Sample { labels: entry["metric"].clone(), value: number(&entry["value"]) }).collect()
             }
             kind => panic!("{expression} is a {kind}"),
         }
@@ -152,14 +152,15 @@ impl Prometheus {
         rules.map(rule).collect()
     }
 
-    /// Ends the process.
+    /// Stops Prometheus and deletes its folder.
     pub async fn stop(mut self) {
         self.process.take().unwrap().end("TERM").await;
         drop(self.folder);
     }
 }
 
-/// The names of metrics and recorded series in an expression: words with an underscore or a colon, outside of quotes and braces.
+/// The names of metrics and recorded series in an expression, outside of braces and brackets: `up`, and words that
+/// begin with `buydesk_`, `buydesk:` or `process_`.
 pub fn metric_names(expression: &str) -> Vec<String> {
     let mut names = Vec::new();
     let (mut word, mut depth) = (String::new(), 0_usize);

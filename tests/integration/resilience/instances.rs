@@ -1,4 +1,5 @@
-//! Several instances of a service behind nginx, of which one fails under load: no request that may be repeated fails.
+//! Several instances of a service behind nginx. One of them fails under load, and no request that may be repeated
+//! fails.
 
 use std::{
     sync::{
@@ -22,8 +23,8 @@ use tokio::task::JoinSet;
 
 on_both_stacks!(orders_do_not_fail_with_one_of_their_instances, wallets_do_not_fail_with_one_of_their_instances);
 
-/// Requests that are answered between two events.
-const SOME: usize = 100;
+/// Number of answered requests to wait for between two events.
+const REQUESTS_BETWEEN_EVENTS: usize = 100;
 const CLIENTS: usize = 8;
 const PROGRESS_LIMIT: Duration = Duration::from_secs(30);
 
@@ -58,7 +59,7 @@ async fn orders_do_not_fail_with_one_of_their_instances(stack: Stack) {
     let more = start_more(&platform.create_order).await;
     let nginx = Nginx::builder().service(std::iter::once(&platform.create_order).chain(&more)).start().await;
     let load = LoadGenerator::start_at_url(&platform, &nginx.url(ORDERS_PATH), MissingResponse::Fails);
-    fail_one_after_the_other(&more, async || load.wait_for_orders(SOME).await).await;
+    fail_one_after_the_other(&more, async || load.wait_for_orders(REQUESTS_BETWEEN_EVENTS).await).await;
     // The orders that the frozen instance received are sent to another instance.
     let sent = load.stop().await;
     more[2].thaw().await;
@@ -76,8 +77,8 @@ struct Mover {
 }
 
 impl Mover {
-    /// Deposits 3, withdraws 1 and transfers 1 to the second wallet, and repeats this. Returns how often. One of each of these
-    /// remains in both wallets.
+    /// Deposits 3, withdraws 1 and transfers 1 to the second wallet, and repeats this. Returns the number of
+    /// repetitions. Each of them leaves 1 in each of the two wallets.
     async fn run(self, number: usize) -> u64 {
         let [first, second] = &self.wallets;
         let operation = format!("/api/v1/wallets/{first}/operation");
@@ -118,7 +119,7 @@ async fn wallets_do_not_fail_with_one_of_their_instances(stack: Stack) {
         movers.spawn(Mover { client, url, wallets, stop: stop.clone(), answered: answered.clone() }.run(number));
     }
     let wait_for_requests = async || {
-        let target = answered.load(Ordering::Relaxed) + SOME;
+        let target = answered.load(Ordering::Relaxed) + REQUESTS_BETWEEN_EVENTS;
         let probe = async || (answered.load(Ordering::Relaxed) >= target).then_some(());
         wait_until("money moves", PROGRESS_LIMIT, probe).await;
     };

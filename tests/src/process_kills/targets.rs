@@ -14,25 +14,25 @@ use crate::{
     wait_until,
 };
 
-/// How long it may take until requests have final outcomes again after a process was started.
+/// Maximum time to wait for outcomes of requests, and for the price cache to accept prices.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
-/// The largest number of final outcomes between two kills.
+/// Maximum number of final outcomes that a task waits for before a kill.
 const MAX_OUTCOMES_BETWEEN_KILLS: usize = 400;
 /// Maximum random delay of a kill. The delay makes kills happen at every step of an order.
 const MAX_DELAY_MICROS: u64 = 8_000;
-/// One in this many kills by [`kill_db_proxy_and_postgres`] is a kill of PostgreSQL, if there is a PostgreSQL server. All
-/// other kills are kills of db-proxy.
+/// On average, one in this many kills by [`kill_db_proxy_and_postgres`] is a kill of PostgreSQL, if there is a
+/// PostgreSQL server. All other kills are kills of db-proxy.
 const POSTGRES_KILL_RATIO: u32 = 5;
-/// One in this many outages of PostgreSQL is long: PostgreSQL starts again only when a request has been answered with
-/// `database_unavailable`, or after [`LONG_OUTAGE_LIMIT`].
+/// On average, one in this many outages of PostgreSQL is long: PostgreSQL starts again only when a request has been
+/// answered with `database_unavailable`, or after [`LONG_OUTAGE_LIMIT`].
 const LONG_OUTAGE_RATIO: u32 = 4;
-/// The longest outage of PostgreSQL. A commit with an unknown outcome may block for longer than this, and then no request
-/// is answered in time.
+/// Maximum time that a long outage waits for a response with `database_unavailable`. A commit with an unknown outcome
+/// may block for longer, so that no such response arrives in time.
 const LONG_OUTAGE_LIMIT: Duration = Duration::from_secs(3);
 
 /// How far clocks are set ahead or back, in seconds: an hour and a day.
 const CLOCK_OFFSETS: [i64; 4] = [3_600, -3_600, 86_400, -86_400];
-/// How many requests are answered while a clock is wrong.
+/// The number of outcomes to wait for while a clock is wrong.
 const OUTCOMES_WITH_WRONG_CLOCK: usize = 200;
 
 /// The processes of a run.
@@ -42,7 +42,7 @@ pub struct Targets<'a> {
     second_db_proxy: Option<Instance>,
     second_create_order: Instance,
     second_wallets: Instance,
-    /// Forwards requests to both instances of each service.
+    /// Forwards requests to both instances of create-order and of wallets, and to fetch-orders.
     nginx: Nginx,
     servers: Option<&'a mut Servers>,
     seed: u64,
@@ -98,10 +98,10 @@ impl<'a> Targets<'a> {
         };
         let services =
             [&platform.create_order, second_create_order, &platform.wallets, second_wallets, &platform.price_cache];
-        let front = Front { services, nginx, redis };
+        let targets = OtherTargets { services, nginx, redis };
         let db_proxies: Vec<_> = std::iter::once(&platform.db_proxy).chain(&*second_db_proxy).collect();
         tokio::join!(
-            kill_front(front, platform, progress, Rng::with_seed(*seed)),
+            kill_other_targets(targets, platform, progress, Rng::with_seed(*seed)),
             kill_db_proxy_and_postgres(&db_proxies, postgres, progress, Rng::with_seed(!*seed)),
         );
         progress.finish();
@@ -109,8 +109,10 @@ impl<'a> Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Sets the clock of one service after another to each of [`CLOCK_OFFSETS`] and back, first while the service runs and then
-    /// while it restarts. Returns when every clock is correct again.
+    /// Sets the clock of one service after another wrong by one of [`CLOCK_OFFSETS`] and then correct again, until the
+    /// planned number of jumps is reached. The first round of each offset sets the clocks of running services. The
+    /// second round of each offset kills a service before each change of its clock, and starts it afterwards. Returns
+    /// when every clock is correct again.
     pub async fn set_clocks_until_done(&mut self, progress: &Progress) {
         let Self { platform, second_db_proxy, second_create_order, second_wallets, seed, .. } = self;
         let mut services = vec![
@@ -152,15 +154,15 @@ impl Targets<'_> {
     }
 }
 
-/// The processes in front of db-proxy.
-struct Front<'a> {
+/// The processes that are killed besides db-proxy and PostgreSQL.
+struct OtherTargets<'a> {
     services: [&'a Instance; 5],
     nginx: &'a mut Nginx,
     redis: Option<&'a mut PrivateServer>,
 }
 
-async fn kill_front(front: Front<'_>, platform: &Platform, progress: &Progress, mut rng: Rng) {
-    let Front { services, nginx, mut redis } = front;
+async fn kill_other_targets(targets: OtherTargets<'_>, platform: &Platform, progress: &Progress, mut rng: Rng) {
+    let OtherTargets { services, nginx, mut redis } = targets;
     while progress.claim_kill() {
         wait_for_random_moment(progress, &mut rng).await;
         let loses_prices = match (rng.usize(0..services.len() + 2), &mut redis) {
@@ -211,7 +213,7 @@ async fn kill_db_proxy_and_postgres(
     }
 }
 
-/// Waits until requests have final outcomes again, and then for a random delay.
+/// Waits for a random number of final outcomes, and then for a random delay.
 async fn wait_for_random_moment(progress: &Progress, rng: &mut Rng) {
     progress.wait_for_final_outcomes(rng.usize(1..=MAX_OUTCOMES_BETWEEN_KILLS), RECOVERY_LIMIT).await;
     tokio::time::sleep(Duration::from_micros(rng.u64(0..MAX_DELAY_MICROS))).await;

@@ -68,7 +68,7 @@ async fn server_is_restored_to_a_point_in_time_and_to_its_last_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_restored_leaves_no_data_folder() {
+async fn failed_restore_leaves_no_data_folder() {
     let site = Site::new(Stack::Servers);
     let server = site.start_server().await;
     let url = server.url();
@@ -97,7 +97,7 @@ async fn what_cannot_be_restored_leaves_no_data_folder() {
     let no_target = site.buydesk("", &["restore", file]);
     assert_eq!(no_target.status.code(), Some(2), "{no_target:?}");
 
-    // The recovery does not end at a file that cannot be used, as it would at the end of the archive.
+    // A file that cannot be used is an error. The recovery must not treat it as the end of the archive.
     let segment = site.path(&format!("backups/wal/{archived}.encrypted"));
     let mut bytes = fs::read(&segment).unwrap();
     let middle = bytes.len() / 2;
