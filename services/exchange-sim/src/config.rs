@@ -21,7 +21,7 @@ use crate::{
 pub struct Config {
     /// The callers that may use `/admin/…`. `None` if no setting contains a key. In this case no caller may use `/admin/…`.
     pub accepted_callers: Option<AcceptedCallers>,
-    /// Prices depend only on the seed and the time.
+    /// The seed of the prices. Without faults and moves of the market, prices depend only on the seed and the time.
     pub seed: u64,
     /// Scheduled faults. Their times count from the start of the service.
     pub timeline: Vec<TimedFault>,

@@ -110,8 +110,8 @@ impl<'a> ExchangeView<'a> {
         Some(Ticker { last, bid, ask, time })
     }
 
-    /// The ticker of a pair that was delisted in 2023 and is still served. Its last price is constant: two fifths of the market
-    /// price of its last day. Its order book is empty.
+    /// The ticker of a delisted pair that is still served. Its last price is constant: two fifths of the market price
+    /// at a time in May 2023. Its order book is empty.
     pub(crate) fn delisted_ticker(&self, listed: &ListedPair) -> Option<Ticker> {
         let ListedPair { pair, tick, .. } = *listed;
         let last_traded = "2023-05-19T09:00:00Z".parse().ok()?;
@@ -131,7 +131,7 @@ impl<'a> ExchangeView<'a> {
         Some(if zero { Price { units: 0, ..price } } else { price })
     }
 
-    /// The day of the newest fixing.
+    /// The day of the newest fixing that the exchange shows.
     pub(crate) fn fixing_day(&self, calendar: Calendar) -> NaiveDate {
         let frozen = self.fault.filter(|fault| fault.kind == FaultKind::Frozen);
         let day = calendar.newest_fixing_day(frozen.map_or(self.now, |fault| fault.since.min(self.now)));
@@ -164,7 +164,7 @@ impl<'a> ExchangeView<'a> {
         Some(if self.has_fault_on(FaultKind::OtherCurrency, pair) { mistaken_pair(pair) } else { pair })
     }
 
-    /// The price, with the value and the format that the active fault gives it.
+    /// The price, after the effects of the active fault on its value and its format.
     fn faulty_price(&self, units: Units, pair: CurrencyPair, tick: Units) -> Price {
         let Some(fault) = self.fault.filter(|fault| fault.applies_to(pair)) else {
             return Price { units, format: PriceFormat::Plain };
@@ -180,7 +180,8 @@ impl<'a> ExchangeView<'a> {
     }
 }
 
-/// `price * factor`, rounded to a multiple of `tick`, and at least one tick.
+/// `price * factor`, rounded to a multiple of `tick`, and at least one tick. `price` itself if the factor is 1, or if
+/// the product is too large.
 fn scale_to_tick(price: Units, factor: Decimal, tick: Units) -> Units {
     if factor == Decimal::ONE {
         return price;

@@ -1,8 +1,8 @@
 //! The simulated exchanges, indices and banks over HTTP. Each of them has a file with the paths, formats and errors of
 //! the real source.
 //!
-//! To add an exchange, write a file with its `NAME`, `ERROR_FORMATS`, `RATE_LIMIT` and routes, declare it as a module here, and
-//! add it to `registry!`. Its WebSocket belongs in `ws/`.
+//! To add an exchange, write a file with its `NAME`, `ERROR_FORMATS`, `RATE_LIMIT` and routes, declare it as a module
+//! here, add it to `registry!`, and list its operations in `documentation.rs`. Its WebSocket belongs in `ws/`.
 
 pub(crate) mod binance;
 mod bitfinex;

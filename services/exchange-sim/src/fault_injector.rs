@@ -10,7 +10,8 @@ use crate::{
     simulation::Simulation,
 };
 
-/// An exchange's errors, in its own format.
+/// The errors in an exchange's own format, the keys that the fault `renamed` replaces, and the header of the used
+/// weight.
 pub(crate) struct ErrorFormats {
     /// The reply to a refused call: too many requests. The injector adds the header `Retry-After` if the refusal announces
     /// a waiting time.
@@ -108,8 +109,8 @@ impl FaultInjector {
     fn refusal_reply(&self, refusal: Refusal) -> Reply {
         let reply = (self.formats.rate_limited)(refusal);
         match refusal.retry_after {
-            // An exchange that refuses calls with status 200 never announces a time. A refusal with a time comes from the
-            // gateway in front of the exchange, which uses status 429.
+            // An exchange that refuses calls with status 200 never announces a time. A refusal that announces a time is
+            // therefore a response of the gateway in front of the exchange, which uses status 429.
             Some(seconds) if reply.status.is_success() => {
                 reply.with_status(StatusCode::TOO_MANY_REQUESTS).with_header("retry-after", &seconds)
             }

@@ -1,7 +1,8 @@
 //! The faults of the simulated exchanges: their kinds and parameters, and which of them is active.
 //!
-//! To add a fault, add a line to `kinds.rs`. Effects on whole answers are implemented in `fault_injector.rs`, effects on
-//! prices and times in `exchange_view.rs`, and effects on WebSocket connections in `ws/session.rs`.
+//! To add a fault, add a line to `kinds.rs`. Effects on whole answers are implemented in `fault_injector.rs`, refusals
+//! of calls in `rate_limits.rs`, effects on prices and times in `exchange_view.rs`, refusals of WebSocket connections
+//! in `ws.rs`, and effects on open WebSocket connections in `ws/session.rs`.
 
 mod kinds;
 mod market_moves;
@@ -34,13 +35,13 @@ pub(crate) use timeline::{ScheduledFault, resolve_timeline};
 use market_moves::check_moves;
 use timeline::check_timeline;
 
-/// The longest duration of a fault.
+/// Maximum duration of a fault or of a move of the market.
 const MAX_SECONDS: u64 = 86_400;
 const DEFAULT_SECONDS: u64 = 60;
 /// The default factor of `lie_factor`. A real exchange once showed the price of another currency, which was 0.4 times the
 /// correct price.
 const DEFAULT_FACTOR: &str = "0.4";
-/// The longest `Retry-After`: three days, the longest ban of Binance.
+/// Maximum `Retry-After`: three days, the longest ban of Binance.
 pub(crate) const MAX_RETRY_AFTER_SECS: u64 = 259_200;
 /// The default `Retry-After` of `ip_banned`: the shortest ban of Binance.
 const DEFAULT_IP_BAN_SECS: u64 = 120;
@@ -49,7 +50,7 @@ const MAX_LATENCY_MILLIS: u64 = 25_000;
 const DEFAULT_SLOW_MILLIS: u64 = 20_000;
 const DEFAULT_THROTTLED_MILLIS: u64 = 1_000;
 const DEFAULT_STATUS: u16 = 520;
-/// The largest difference of an exchange's clock: one year.
+/// Maximum difference between the clock of an exchange and the real time, in either direction: one year.
 const MAX_SKEW_SECONDS: i64 = 31_536_000;
 const DEFAULT_SKEW_SECONDS: i64 = -3_600;
 const MAX_DAYS: u32 = 3_650;
@@ -83,7 +84,7 @@ impl Fault {
         Ok(Self { kind, since, until, factor, request: request.clone() })
     }
 
-    /// Whether the fault applies to this pair: to its own pair if it has one, and to every pair otherwise.
+    /// Whether the fault applies to this pair. A fault without the parameter `direction` applies to every pair.
     pub(crate) fn applies_to(&self, pair: CurrencyPair) -> bool {
         self.request.direction.is_none_or(|only| only == pair)
     }
@@ -127,8 +128,9 @@ impl Fault {
     }
 }
 
-/// Every error of a fault. `path` is the path of its fields, such as `timeline[3].`. A kind that one of the `known` errors names is
-/// not the kind that is meant, so whether parameters apply to it is not checked.
+/// Every error of a fault. `path` is the prefix of the names of its fields, such as `timeline[3].`. `known` contains
+/// the errors that were found when the fault was parsed. If one of them is about the kind, the kind in `request` is a
+/// placeholder, so the check whether parameters apply to the kind is skipped.
 pub(crate) fn check_fault(request: &NewFault, path: &str, known: &[FieldError]) -> Vec<FieldError> {
     let kind = request.fault;
     let is_kind_valid = known.iter().all(|error| error.field != format!("{path}fault"));
@@ -148,7 +150,7 @@ pub(crate) fn check_fault(request: &NewFault, path: &str, known: &[FieldError]) 
         price_factor(request, path).err(),
     ];
     for error in out_of_range.into_iter().flatten() {
-        // A parameter that does not apply is named only once.
+        // A parameter that does not apply has one error, even if its value is also out of range.
         if errors.iter().all(|known| known.field != error.field) {
             errors.push(error);
         }

@@ -1,4 +1,5 @@
-//! The market behind all simulated exchanges: prices are a pure function of a seed and the time, in integers.
+//! The market behind all simulated exchanges. Prices are integers. They are a pure function of the seed, the time and
+//! the moves of the timeline.
 
 mod base_prices;
 pub(crate) mod calendar;
@@ -16,7 +17,8 @@ use moves::MarketMoves;
 use units::{UNIT, Units};
 
 /// One component of a price's deviation from its base price. The component moves on straight lines from one
-/// pseudo-random point to the next, with one point for each period. Long periods have large amplitudes, as in a random walk.
+/// pseudo-random point to the next, with one point for each period. A longer period has a larger amplitude, as
+/// in a random walk, with one exception in [`COIN_OSCILLATIONS`].
 struct Oscillation {
     period_secs: i64,
     /// The largest deviation to either side, in millionths of the price.
@@ -27,8 +29,9 @@ const fn oscillation(period_secs: i64, amplitude_ppm: i64) -> Oscillation {
     Oscillation { period_secs, amplitude_ppm }
 }
 
-/// The oscillations of a coin's price in dollars. Their sum stays within 1.3 %. In any two minutes the price almost always
-/// moves by more than 0.1 %, so that a client can distinguish a frozen exchange from a quiet market.
+/// The oscillations of a coin's price in dollars. Their sum stays within 1.3 %. The oscillation of 32 s has a large
+/// amplitude, so that in almost every period of two minutes the price moves by more than 0.1 %, and a client can
+/// distinguish a frozen exchange from a quiet market.
 const COIN_OSCILLATIONS: &[Oscillation] = &[
     oscillation(2, 40),
     oscillation(8, 80),
@@ -50,8 +53,8 @@ const EXCHANGE_OSCILLATIONS: &[Oscillation] = &[oscillation(5, 80), oscillation(
 /// Half of the distance between bid and ask, in millionths of the price.
 const HALF_SPREAD_PPM: i64 = 20;
 const MILLION: i64 = 1_000_000;
-/// Deviations are integers in ten-millionths of the price. That is finer than a cent of a bitcoin's price, and coarse
-/// enough that the products in [`Market::mid_price`] fit in an `i128`.
+/// Deviations are integers in ten-millionths of the price. This unit is less than a cent of a bitcoin's price, and
+/// large enough that the products in [`Market::mid_price`] fit in an `i128`.
 const DEVIATION_SCALE: i64 = 10_000_000;
 const MICROS_PER_SEC: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SEC;
@@ -67,7 +70,8 @@ pub(crate) struct MarketTicker {
     pub(crate) time: Timestamp,
 }
 
-/// The price model. Except for the moves of a timeline it has no state, so that the price of a moment never changes.
+/// The price model. The moves of the timeline are its only state. A move cannot be replaced once it has started, so the
+/// price at a past time never changes.
 #[derive(Debug)]
 pub(crate) struct Market {
     seed: u64,
@@ -110,7 +114,8 @@ impl Market {
         self.mid_price(pair, Timestamp::from_micros(days * MICROS_PER_DAY + FIXING_MICROS).ok()?)
     }
 
-    /// The price of a pair, before each exchange deviates from it. `None` for an unknown asset.
+    /// The price of a pair in the whole market, from which the price of each exchange deviates. `None` for an unknown
+    /// asset.
     pub(crate) fn mid_price(&self, pair: CurrencyPair, time: Timestamp) -> Option<Units> {
         let (base, quote) = (self.dollar_value(pair.base, time)?, self.dollar_value(pair.quote, time)?);
         let price = base.numerator * quote.denominator * i128::from(UNIT) / (base.denominator * quote.numerator);
@@ -133,7 +138,8 @@ impl Market {
         Some(DollarValue { numerator: i128::from(BITCOIN_USD) * scale, denominator: base_price * factor })
     }
 
-    /// The distance of a price from its base price, in parts of [`DEVIATION_SCALE`]. `name` selects the random points.
+    /// The sum of the oscillations at `time`, relative to the price, in units of 1 / [`DEVIATION_SCALE`]. `name`
+    /// selects the pseudo-random points.
     fn deviation(&self, name: &str, oscillations: &[Oscillation], time: Timestamp) -> i64 {
         let component = |(index, oscillation): (usize, &Oscillation)| {
             let period = oscillation.period_secs * MICROS_PER_SEC;
@@ -157,7 +163,7 @@ impl Market {
     }
 }
 
-/// The finalizer of `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+/// One step of `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
 fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

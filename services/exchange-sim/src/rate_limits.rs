@@ -1,4 +1,4 @@
-//! Rate limits: counts the calls to each exchange, bans callers, and counts calls during an announced ban.
+//! Rate limits: counts the calls to each exchange, refuses calls, and counts the calls that ignore a refusal.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ const FIRST_BAN_SECS: u64 = 120;
 /// An exchange's rate limit. All callers share it, as clients behind one gateway share an IP address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimit {
-    /// The largest weight within one window. Windows are aligned to the clock.
+    /// Maximum weight within one window. Windows are aligned to the clock.
     pub(crate) max_weight: u32,
     pub(crate) window_secs: u32,
     pub(crate) penalty: Penalty,
@@ -29,8 +29,8 @@ pub(crate) struct RateLimit {
 /// How an exchange treats a caller that exceeds the limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Penalty {
-    /// Refuses calls until the window ends. `Retry-After` announces that time. A call before that time bans the caller for two
-    /// minutes. Each further call doubles the duration of the ban, up to three days.
+    /// Refuses calls until the window ends. `Retry-After` announces this end. A call before the end bans the caller for
+    /// two minutes. Each further call doubles the duration of the ban, up to three days.
     GrowingBan,
     /// Refuses calls for `seconds`. `Retry-After` announces the remaining time. Each further call restarts the time.
     BanWithRetryAfter { seconds: u64 },

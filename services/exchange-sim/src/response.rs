@@ -23,7 +23,7 @@ const PROBLEM: &str = "application/problem+json";
 const TRICKLE_INTERVAL: Duration = Duration::from_secs(1);
 /// [`SimulatedResponse::Padded`] starts with this chunk, [`BLANK_CHUNKS`] times.
 const BLANK_CHUNK: &[u8] = &[b' '; 64 * 1024];
-/// 64 MiB of blanks in total.
+/// Number of the chunks of blanks: 64 MiB in total.
 const BLANK_CHUNKS: usize = 1024;
 
 /// A complete reply in the exchange's own format.

@@ -378,7 +378,7 @@ fn service_state(service: &ServiceHealth) -> Option<AbnormalState> {
     Some(AbnormalState { kind: HistoryKind::Service, subject: name.clone(), state, why: missing.join("; ") })
 }
 
-/// The state before the change. `None` if the state is the same as before: only `ready` or `starting` has changed.
+/// The state before the change. `None` if only `ready` or `starting` has changed, and not the state.
 fn previous_state(change: &StateChange) -> Option<ServiceState> {
     let StateChange { from, to, .. } = change;
     (from.state != to.state).then_some(from.state)

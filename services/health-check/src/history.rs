@@ -56,7 +56,8 @@ pub(crate) struct AbnormalState {
 }
 
 impl AbnormalState {
-    /// Whether the period has the same subject. Several alerts may have one subject, so their names are compared too.
+    /// Whether the period has the same kind and subject. Several alerts may have one subject, so the names of alerts
+    /// are compared too.
     fn is_same_subject(&self, period: &HistoryPeriod) -> bool {
         period.kind == self.kind
             && period.subject == self.subject

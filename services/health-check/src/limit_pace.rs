@@ -37,7 +37,7 @@ impl LimitUsage {
         if self.0.back().is_some_and(|last| at.saturating_sub(last.at) < SAMPLE_INTERVAL) {
             return;
         }
-        // One sample that is at least as old as the period is kept, if there is one.
+        // Of the samples that are at least `PERIOD` old, only the newest is kept.
         while self.0.get(1).is_some_and(|second| at.saturating_sub(second.at) >= PERIOD) {
             self.0.pop_front();
         }

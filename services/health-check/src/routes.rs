@@ -37,7 +37,7 @@ use crate::{
 
 const DEFAULT_LIMIT: u32 = 50;
 
-/// Number of periods of the history that the status page shows.
+/// Maximum number of periods of the history that the status page contains when it is loaded.
 const SHOWN_HISTORY: usize = 20;
 
 fn default_limit() -> u32 {
@@ -92,10 +92,11 @@ enum SignInResponse {
 impl Api {
     /// Receives one report of a service, and stores it.
     ///
-    /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`, `version`,
-    /// `interval_secs`, `uptime_secs`, `ready`, `parts`, `port`, `update` and `next_within_secs`. Omitted fields get default
-    /// values, and fields beyond their limits are cut. A heartbeat in which `update` is true updates the state of the instance
-    /// and is not stored. A report other than a heartbeat with more than 16384 bytes of data is refused with the status 413.
+    /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`,
+    /// `version`, `interval_secs`, `uptime_secs`, `ready`, `parts`, `port`, `update`, `next_within_secs`,
+    /// `measurements` and `machine`. Omitted fields get default values, and fields beyond their limits are cut. A
+    /// heartbeat in which `update` is true updates the state of the instance and is not stored. A report other than a
+    /// heartbeat with more than 16384 bytes of data is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: Reporter, report: UncheckedBody<Report>) -> Result<ReportResponse, Problem> {
         let report = report.or_problem(invalid_fields)?;
@@ -105,8 +106,9 @@ impl Api {
 
     /// Returns whether orders are accepted, at which prices, and the state of every service and of the infrastructure.
     ///
-    /// The HTTP status is 200 even if services are missing. The body contains the states. If the service listens beyond loopback,
-    /// only operators see the names of instances and the details of components. A wrong token is refused.
+    /// The HTTP status is 200 even if services are missing. The body contains the states. If the service listens beyond
+    /// loopback, only operators see the names of instances, the details of components, measurements, machines, alerts,
+    /// and the reasons why orders are refused. A wrong token is refused.
     #[oai(path = "/api/v1/health", method = "get", operation_id = "health")]
     async fn health(&self, request: &Request) -> Result<Json<Health>, Problem> {
         Ok(Json(self.visible_health(self.access.allows(request)?)))
@@ -198,7 +200,7 @@ impl Api {
         request: &Request,
         /// Periods of this kind.
         Query(kind): Query<Option<HistoryKind>>,
-        /// Periods of this service, or of alerts with this subject.
+        /// Periods with this subject: a service, the subject of an alert, or `platform`. An unknown name is refused.
         #[oai(validator(max_length = 64))]
         Query(subject): Query<Option<String>>,
         /// Periods that had not ended before this time.
@@ -249,7 +251,10 @@ impl Api {
         Ok(AddSilenceResponse::Added(Json(silence)))
     }
 
-    /// Removes a silence before it ends. If a matching alert still fires, its notification is sent now.
+    /// Removes a silence before it ends.
+    ///
+    /// For each firing alert whose notification this silence prevented, the notification is then sent, unless another
+    /// silence matches.
     ///
     /// If the service listens beyond loopback, only operators may remove silences.
     #[oai(path = "/api/v1/silences/:id", method = "delete", operation_id = "remove_silence")]

@@ -16,7 +16,7 @@ pub struct Config {
     pub rate_limit: RateLimit,
     /// Lifetime of an agreed price without an expiry time, counted from its `as_of`.
     pub price_ttl: Duration,
-    /// Interval between market snapshots. Clients may cache a response for this long.
+    /// Interval between market snapshots. Clients may cache a response for at most this time.
     pub refresh_interval: Duration,
 }
 
@@ -27,13 +27,13 @@ impl Config {
     /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | addresses of price-cache-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | addresses of db-proxy |
     /// | `PRICE_TTL_SECS` | 60 | how long after its `as_of` an agreed price without an expiry time may be used |
-    /// | `COURSE_REFRESH_SECS` | the smaller of 5 and `PRICE_REFRESH_SECS` | interval between market snapshots; clients may cache a response for this long |
+    /// | `COURSE_REFRESH_SECS` | the smaller of 5 and `PRICE_REFRESH_SECS` | interval between market snapshots; clients may cache a response for at most this time |
     /// | `RATES_RATE_LIMIT_PER_MINUTE` | 6000 | requests per minute and client address; 0: no limit |
     /// | `RATE_LIMIT_REDIS_URL` | not set: each instance counts alone | the Redis where all instances count together |
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     ///
-    /// The rate limit is far above the rate limit of orders. Most responses come from memory, and no request has side effects.
-    /// Traders read as often as courses change, and many of them share one address.
+    /// The rate limit is far above the rate limit of orders. Most responses are served from memory, and no request has
+    /// side effects. Traders read as often as courses change, and many of them share one address.
     pub fn from_env(env: &mut Env) -> Self {
         let trusted = TrustedProxies::from_env(env);
         let rate_limit = RateLimit::from_env(env, "RATES_RATE_LIMIT_PER_MINUTE", 6000, 100_000_000, trusted);

@@ -33,7 +33,7 @@ const RATE_DECIMALS: u32 = 16;
 pub(crate) enum ConversionError {
     #[error("a field has a value that is not allowed")]
     InvalidFields(Vec<FieldError>),
-    /// There is no path, and a price that a path could contain is missing only at the moment.
+    /// There is no path, and a price that a path could contain is missing only temporarily.
     #[error(transparent)]
     NoPrice(PriceError),
     #[error("no agreed prices connect {from} to {to}")]

@@ -87,7 +87,8 @@ impl<'a> CurrentPrices<'a> {
         let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
             return Err(PriceError::Refused { pair, reason: describe_refusal(pair, agreed) });
         };
-        // A cross price has the time of its exchange-traded leg. price-updater does not use outdated official rates.
+        // The time of a cross price is the time of its exchange-traded leg. Its official rate needs no check, because
+        // price-updater uses no outdated official rate.
         let expires_at = agreed.expires_at.unwrap_or_else(|| as_of.plus(self.ttl));
         if self.now < expires_at && !as_of.is_beyond_skew(self.now) {
             Ok(CurrentPrice { agreed, rate, as_of, state: agreed.state.unwrap_or_default(), expires_at })
@@ -97,7 +98,7 @@ impl<'a> CurrentPrices<'a> {
     }
 }
 
-/// The reason of the refusal, followed by the sources whose votes are rejected, by the reason of the rejection.
+/// The reason of the refusal, followed by the sources with rejected votes, grouped by the reason of the rejection.
 fn describe_refusal(pair: CurrencyPair, agreed: &AgreedPrice) -> String {
     let mut text = agreed.refused.clone().unwrap_or_else(|| "the sources agree on no price".to_owned());
     let rejected = agreed.votes.iter().filter_map(|vote| Some((name_of_vote(pair, vote), vote.rejected?)));
@@ -109,9 +110,9 @@ fn describe_refusal(pair: CurrencyPair, agreed: &AgreedPrice) -> String {
     text
 }
 
-/// The source of a vote, with the pair that it reported if that is another pair.
-fn name_of_vote(asked: CurrencyPair, CastVote { exchanger, pair, .. }: &CastVote) -> String {
-    if *pair == asked { exchanger.clone() } else { format!("{exchanger} ({pair})") }
+/// The source of a vote, followed by the pair that the source reported if this pair is not `priced_pair`.
+fn name_of_vote(priced_pair: CurrencyPair, CastVote { exchanger, pair, .. }: &CastVote) -> String {
+    if *pair == priced_pair { exchanger.clone() } else { format!("{exchanger} ({pair})") }
 }
 
 #[cfg(test)]

@@ -17,10 +17,10 @@ pub(crate) enum Error {
     /// 503: a snapshot arrives as soon as price-updater works.
     #[error(transparent)]
     NoSnapshot(#[from] NoSnapshotError),
-    /// 422.
+    /// 422, with every invalid field.
     #[error("a field has a value that is not allowed")]
     InvalidFields(Vec<FieldError>),
-    /// 404 if the pair never has a price, and 503 if it has none at the moment.
+    /// 404 if the pair never has a price, and 503 if its price is missing only temporarily.
     #[error(transparent)]
     NoPrice(#[from] PriceError),
     /// 422, 404 or 503, depending on the variant.

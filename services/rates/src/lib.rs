@@ -152,7 +152,7 @@ fn readiness(snapshots: &Arc<SnapshotStore>, db_proxy: &DbProxyClient) -> Readin
         Box::pin(async move {
             let courses = Component::of_check("courses", snapshots.newest());
             let history = Component::of_check(DbProxyClient::SERVICE, db_proxy.order_summary().await);
-            // Courses, prices and conversions come from memory. Only past courses and charts need db-proxy.
+            // Courses, prices and conversions are served from memory. Only past courses and charts need db-proxy.
             vec![courses, history.optional()]
         })
     })

@@ -47,9 +47,10 @@ pub(crate) struct Api {
 
 #[derive(ApiResponse)]
 enum StreamResponse {
-    /// Server-sent events. The first event, `courses`, contains everything that matches the filters. Each later event,
-    /// `changes`, contains only the differences. The data of both events is a `Changes` object. The id of an event is the time
-    /// of its market snapshot, in microseconds since 1970. A comment is sent after every 15 s without an event.
+    /// Server-sent events. The first event, `courses`, contains everything that matches the filters. Each later event
+    /// is `changes`, which contains only the differences, or `courses` again if the reader was too slow. The data of
+    /// both events is a `Changes` object. The id of an event is the time of its market snapshot, in microseconds since
+    /// 1970. A comment is sent after every 15 s without an event.
     #[oai(status = 200, content_type = "text/event-stream")]
     Events(Binary<Body>, #[oai(header = "Cache-Control")] String),
 }
@@ -221,7 +222,7 @@ impl Api {
         &self,
         from: Query<Asset>,
         to: Query<Asset>,
-        /// Greater than 0, with at most 8 decimals.
+        /// Greater than 0 and less than 1000000000000, with at most 8 decimals.
         amount: Query<String>,
     ) -> Result<Json<Conversion>, Problem> {
         let view = self.newest_snapshot()?;

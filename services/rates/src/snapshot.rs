@@ -1,5 +1,6 @@
-//! The current market snapshot: where it comes from, how it is filtered, and the responses prepared from it. A market snapshot
-//! contains all courses and agreed prices at one moment. A course is the last price of one pair at one exchange.
+//! The current market snapshot: its ingestion, its filters, and the responses that are prepared from it. A market
+//! snapshot contains all courses and agreed prices at one moment. A course is the last price of one pair at one
+//! exchange.
 
 mod catalogue;
 mod changes;

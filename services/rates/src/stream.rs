@@ -31,7 +31,7 @@ pub(crate) struct CourseStreams {
     readers: Gauge,
 }
 
-/// The permit of one reader. It decrements the gauge when the stream ends.
+/// The permit of one reader. Decrements the gauge of open streams when it is dropped.
 struct ReaderPermit {
     _permit: OwnedSemaphorePermit,
     readers: Gauge,
@@ -67,8 +67,9 @@ impl CourseStreams {
         self.stop.cancel();
     }
 
-    /// Streams everything that matches the filter, and then its changes. Events are not queued for a slow reader. Its next
-    /// event contains all changes up to the newest snapshot, or everything again if the reader is too far behind.
+    /// Streams everything that matches the filter, and then its changes. Events are not queued for a slow reader. The
+    /// next event of such a reader contains all changes up to the newest snapshot, or everything again if the reader is
+    /// too far behind.
     pub(crate) fn open(
         &self,
         store: &Arc<SnapshotStore>,

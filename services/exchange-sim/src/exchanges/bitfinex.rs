@@ -44,7 +44,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     renamed_keys: &[("\"tBTC", "\"tXBT"), ("\"tUST", "\"tUSDT:")],
     usage_header: None,
 };
-/// A client that exceeds the limit is refused for 60 s. The response does not say how long.
+/// The calls of a client that exceeds the limit are refused for 60 s. The response does not state this time.
 pub(super) const RATE_LIMIT: RateLimit =
     RateLimit { max_weight: 90, window_secs: 60, penalty: Penalty::BanWithoutRetryAfter { seconds: 60 } };
 
@@ -80,8 +80,8 @@ fn single_ticker(view: &ExchangeView<'_>, name: &str) -> Reply {
     }
 }
 
-/// Replies with the tickers of the requested pairs. Unknown pairs are omitted. `ALL` requests every pair. Without any
-/// parameter the call fails.
+/// Replies with the tickers of the requested pairs. Unknown pairs are omitted. `ALL` requests every pair. Without
+/// `names` the call fails.
 fn several_tickers(view: &ExchangeView<'_>, names: Option<&str>) -> Reply {
     let Some(names) = names else { return invalid_symbol() };
     let requested = |listed: &&ListedPair| names == "ALL" || names.split(',').any(|name| name == listed.symbol);

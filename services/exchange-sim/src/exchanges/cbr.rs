@@ -147,7 +147,7 @@ fn date_attribute(view: &ExchangeView<'_>, fixing_day: NaiveDate) -> String {
 }
 
 struct Rate {
-    /// `value` is the price of this number of units. It is large for currencies of low value.
+    /// The number of units whose price is `value`. This number is large for currencies of low value.
     nominal: i64,
     value: String,
     /// The price of one unit.
@@ -166,8 +166,8 @@ fn rate(view: &ExchangeView<'_>, day: NaiveDate, code: &str) -> Option<Rate> {
     Some(Rate { nominal, value: with_comma(value, DECIMALS), per_unit })
 }
 
-/// The number of units that a rate is published for. It is one if a unit costs at least five roubles, and otherwise the
-/// smallest number of units that costs at least ten roubles.
+/// The number of units for which a rate is published. It is one if a unit costs at least five roubles. Otherwise it is
+/// the smallest power of ten, from 10 to 10000, whose units cost at least ten roubles together.
 fn nominal(fixing: Units) -> i64 {
     if fixing >= 5 * UNIT {
         return 1;

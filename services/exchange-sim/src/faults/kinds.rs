@@ -102,7 +102,8 @@ kinds! {
     OutOfOrder = "out_of_order", &[];
     /// WebSocket: the exchange ends connections without a close frame.
     Cut = "cut", &[];
-    /// WebSocket: the exchange announces a restart and then closes the connections.
+    /// WebSocket: the exchange announces a restart, if its format has such a message (all but Coinbase), and closes the
+    /// connection ten seconds later.
     RestartNotice = "restart_notice", &[];
 }
 

@@ -10,7 +10,7 @@ use common::{
 
 use super::{Fault, TimedFault, check_fault, check_range};
 
-/// The latest start of a fault: one year after the start of the timeline.
+/// Latest start of a fault or of a move of the market: one year after the start of the timeline.
 pub(super) const MAX_AT_SECONDS: u64 = 31_536_000;
 /// Largest number of faults in one timeline.
 const MAX_FAULTS: usize = 10_000;

@@ -62,7 +62,7 @@ impl Price {
         }
     }
 
-    /// `percent` hundredths of the price. Used for daily highs and lows.
+    /// `percent` hundredths of the price. Used for the open, high and low of the last day.
     pub(crate) fn percent(self, percent: i64) -> Self {
         Self { units: self.units / 100 * percent, ..self }
     }

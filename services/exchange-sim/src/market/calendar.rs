@@ -6,8 +6,8 @@ use common::time::Timestamp;
 /// The time of day, in UTC, from which a day's fixing is available. The ECB publishes about 16:00 in Frankfurt and the Bank
 /// of Russia earlier; the simulation uses one time for both.
 const PUBLISHED_AT: NaiveTime = NaiveTime::from_hms_opt(15, 0, 0).expect("a time of day");
-/// Largest number of days to go back to a working day. The longest holidays, Russia's in January, last ten days with their
-/// weekends.
+/// Maximum number of days that are searched for a working day. The longest holidays, Russia's in January, last ten days
+/// with their weekends.
 const MAX_HOLIDAY_DAYS: u64 = 20;
 
 /// The working days of one institution.

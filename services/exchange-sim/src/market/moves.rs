@@ -44,7 +44,7 @@ impl MarketMoves {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// `value` after all moves until `time`.
+    /// `value` multiplied by the factors of all moves at `time`.
     pub(super) fn apply(&self, value: i128, time: Timestamp) -> i128 {
         let moves = self.0.read().unwrap_or_else(PoisonError::into_inner);
         moves.iter().fold(value, |value, market_move| value * market_move.factor(time) / ONE)

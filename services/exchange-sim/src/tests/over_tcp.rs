@@ -61,10 +61,10 @@ async fn slow_answers_time_out() {
     let sim = RunningService::start().await;
     let url = sim.url(COINBASE);
     sim.start_fault("coinbase", "slow").await;
-    let in_time = http_client().get(&url).timeout(Duration::from_millis(300)).send().await;
-    assert!(in_time.unwrap_err().is_timeout());
+    let response = http_client().get(&url).timeout(Duration::from_millis(300)).send().await;
+    assert!(response.unwrap_err().is_timeout());
     sim.start_fault("coinbase", "slow_loris").await;
-    let in_time = async { http_client().get(&url).timeout(Duration::from_millis(300)).send().await?.text().await };
-    assert!(in_time.await.unwrap_err().is_timeout());
+    let response = async { http_client().get(&url).timeout(Duration::from_millis(300)).send().await?.text().await };
+    assert!(response.await.unwrap_err().is_timeout());
     sim.stop().await;
 }

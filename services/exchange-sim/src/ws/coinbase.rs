@@ -34,7 +34,7 @@ struct Subscription {
     ticker: bool,
     heartbeat: bool,
     sequence: i64,
-    /// The trade of the last ticker.
+    /// The id of the trade in the last ticker.
     last_trade_id: Option<i64>,
 }
 

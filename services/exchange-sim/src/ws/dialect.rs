@@ -55,14 +55,14 @@ pub(super) trait WsDialect: Send {
 /// An exchange's rules for connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ConnectionRules {
-    /// A client that has not subscribed within this time is disconnected.
+    /// A client is disconnected if it has no subscription once the connection has this age.
     pub(super) subscribe_within: Option<Duration>,
     pub(super) pings: Option<PingRule>,
     /// A connection without a message from either side for this time is closed.
     pub(super) max_idle: Option<Duration>,
     /// A connection of this age is closed.
     pub(super) max_age: Option<Duration>,
-    /// Largest number of messages of a client in a second. A client that sends more messages is disconnected.
+    /// Maximum number of messages of a client within one second. A client that sends more messages is disconnected.
     pub(super) max_messages_per_sec: Option<u32>,
 }
 

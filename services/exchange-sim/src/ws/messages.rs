@@ -21,8 +21,8 @@ pub enum FromClient {
     Close,
 }
 
-/// A client's end of a WebSocket. The connection closes when this value is dropped. The receiver ends when the exchange has
-/// closed the connection.
+/// A client's end of a WebSocket. The connection closes when this value is dropped. The receiver returns `None` after
+/// the exchange has closed the connection.
 #[derive(Debug)]
 pub struct ClientEnd {
     pub sender: mpsc::Sender<FromClient>,

@@ -24,7 +24,7 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const RESTART_NOTICE_LEAD: Duration = Duration::from_secs(10);
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
-/// The close code of RFC 6455 for a server that goes away.
+/// The close code of RFC 6455 for an endpoint that is going away, such as a server that restarts.
 const GOING_AWAY: u16 = 1001;
 /// The close code of RFC 6455 for a client that violates a rule.
 const POLICY_VIOLATION: u16 = 1008;
@@ -35,7 +35,8 @@ struct Session {
     simulation: Simulation,
     to_client: mpsc::Sender<FromExchange>,
     opened_at: Instant,
-    /// When either side last sent a message. A ping of the exchange does not count.
+    /// When either side last sent a message. A ping of the exchange does not count, and neither does a message of the
+    /// client during the fault `silent`.
     last_message_at: Instant,
     last_heartbeat_at: Instant,
     last_ping_at: Instant,
@@ -106,7 +107,7 @@ pub(super) async fn run(
         };
     }
     if let Err(SessionEnd::Closed(code)) = result {
-        // This fails only if the client has already disconnected.
+        // This fails if the client has already disconnected or its queue is full.
         let _ = to_client.try_send(FromExchange::Close(code));
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     simulation::Simulation,
 };
 
-/// The largest accepted message of a client. A subscription to every pair has less than 4 KiB.
+/// Maximum size of a message of a client. A subscription to every pair has less than 4 KiB.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Serves the paths of the WebSocket endpoints, and passes every other request to `inner`. The WebSocket connections close
@@ -75,7 +75,7 @@ async fn forward(mut socket: WebSocketStream, ClientEnd { sender, mut receiver }
                     Some(FromExchange::Ping) => Message::Ping(Vec::new()),
                     Some(FromExchange::Pong) => continue,
                     Some(FromExchange::Close(code)) => Message::Close(Some((CloseCode::from(code), String::new()))),
-                    // The connection is cut, without a close frame.
+                    // The session has ended. If it sent no close frame, the connection is cut.
                     None => return,
                 };
                 if socket.send(message).await.is_err() {

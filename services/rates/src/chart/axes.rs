@@ -56,7 +56,7 @@ pub(super) fn time_step(range_secs: i64, max_labels: i64) -> i64 {
     steps.into_iter().find(|step| range_secs / step <= max_labels).unwrap_or(range_secs.max(1))
 }
 
-/// Formats a price with thousands separators, and with the decimals that distinguish values `step` apart.
+/// Formats a price with thousands separators and with as many decimals as `step` has.
 pub(super) fn format_price_label(value: i64, step: i64) -> String {
     let (mut decimals, mut unit) = (0, UNIT);
     while unit > 1 && step % unit != 0 {

@@ -31,7 +31,7 @@ const RIGHT: i32 = 872;
 const BOTTOM: i32 = 356;
 const MAX_PRICE_LABELS: i64 = 6;
 const MAX_TIME_LABELS: i64 = 8;
-/// Shortest period that a chart shows, in seconds.
+/// Minimum length of a shortened time axis, in seconds.
 const MIN_SPAN_SECS: i64 = 600;
 
 const INK: RGBColor = RGBColor(31, 41, 55);
@@ -61,7 +61,8 @@ pub(super) struct Chart {
     /// The age of the current price, if it is prolonged.
     pub(super) prolonged_age: Option<Duration>,
     pub(super) series: Series,
-    /// False if the market snapshot contains no course of the pair. A price of the pair is then computed from other pairs.
+    /// False if there is a market snapshot and it contains no course of the pair. A price of the pair is then computed
+    /// from other pairs.
     pub(super) reported: bool,
     pub(super) simulated: bool,
 }
@@ -125,8 +126,9 @@ impl Chart {
         }
     }
 
-    /// The period on the time axis. If there is data for less than half of the requested period, as after the first start of
-    /// the service, the axis is shortened to the data. On the full axis, the line would be a dot at the right edge.
+    /// The period on the time axis. If there is data for less than half of the requested period, as after the first
+    /// start of the service, the axis is shortened to the data. On the full axis, so short a line would be hardly more
+    /// than a dot at the right edge.
     fn span(&self) -> Span {
         let (now, requested) = (self.now_secs(), i64::from(self.hours) * 3600);
         let available = self.series.points().next().map_or(requested, |first| now - first.time);

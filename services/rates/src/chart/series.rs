@@ -9,8 +9,8 @@ use std::{
 
 use common::{api::courses::Candle, money::Rate, time::Timestamp};
 
-/// Maximum number of candles over which the last course of an exchange is carried forward. A course may stay the same for a
-/// while. The limit excludes an exchange that no longer reports.
+/// Maximum number of candles over which the last course of an exchange is carried forward. A course may stay the same
+/// for several candles. The limit excludes an exchange that no longer reports.
 const MAX_CARRIED_CANDLES: i64 = 10;
 /// A gap is shown if no exchange reports a course for the usual spacing of courses times this factor. The spacing of courses is
 /// the time between two successive buckets with a course.
@@ -37,7 +37,7 @@ pub(super) struct Point {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Series {
     pub(super) segments: Vec<Vec<Point>>,
-    /// Number of exchanges that have a candle up to the end of the period.
+    /// Number of exchanges with a candle that starts before the end of the period.
     pub(super) exchangers: usize,
     pub(super) simulated: bool,
 }
@@ -48,8 +48,8 @@ pub(super) struct Period {
     pub(super) end: Timestamp,
     pub(super) hours: u32,
     pub(super) candle_width: Duration,
-    /// Whether the last courses are carried forward to the end of the period. They are not if the pair has no current price: a line
-    /// to the end would look like a current price.
+    /// Whether the last courses are carried forward to the end of the period. False if the pair has no current price,
+    /// because a line up to the end would look like a current price.
     pub(super) carries_to_end: bool,
 }
 

@@ -39,11 +39,11 @@ struct Candidate {
 impl ConversionPath {
     /// Chooses a path from the base to the quote asset.
     ///
-    /// If the pair or its inverse has a price, that price is used, so that a conversion agrees with `/api/v1/price` and with
-    /// orders. Otherwise, the candidates are the official rate of the pair and paths of two prices through a third asset. One
-    /// of the two prices may be an official rate. A candidate without a prolonged price is preferred. Then the smallest known
-    /// error decides, then the smallest number of prices. An unknown error counts as the largest error that the agreement on
-    /// prices tolerates.
+    /// If the pair or its inverse has a price, that price is used, so that a conversion agrees with `/api/v1/price` and
+    /// with orders. Otherwise, the candidates are the official rate of the pair and paths of two prices through a third
+    /// asset. One of the two prices may be an official rate. A candidate without a prolonged price is preferred. Then
+    /// the smallest known error decides, then the smallest number of prices. An unknown error counts as the largest
+    /// distance at which votes, or official rates, still agree.
     ///
     /// If there is no path, the error names the first price that is missing only temporarily. If there is no such price, the
     /// error is [`ConversionError::NoPath`].
@@ -90,8 +90,8 @@ impl Candidate {
             Ok(price) => Ok(Self::of_price(prices, &price, false)),
             Err(error) => match prices.price(pair.inverted()) {
                 Ok(price) => Ok(Self::of_price(prices, &price, true)),
-                // If only one of the two pairs ever has a price, the error of this pair is more useful to the client, because
-                // its price is only temporarily missing.
+                // If only one of the two pairs ever has a price, the error of that pair is returned, because its price
+                // is missing only temporarily.
                 Err(inverse_error) => Err(if error.is_permanent() { inverse_error } else { error }),
             },
         }
@@ -127,7 +127,8 @@ impl Candidate {
         Self { steps: vec![step], simulated: agreed.simulated, error }
     }
 
-    /// The official rates of two currencies: from the first to dollars, and from dollars to the second.
+    /// The path through official rates: from the base to dollars, and from dollars to the quote. `None` if one of the
+    /// two currencies has no official rate.
     fn official(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Option<Self> {
         let (mut legs, mut simulated, mut errors) = (Vec::<OfficialLeg>::new(), false, Vec::new());
         let mut skips_dollars = false;
@@ -203,8 +204,8 @@ impl Candidate {
     }
 }
 
-/// The prices that a computed price comes from: an agreed price in dollars, and the official rates of the dollar. `None` if the
-/// snapshot does not contain all of them.
+/// The prices from which a computed price was calculated: an agreed price in dollars, and the official rates of the
+/// dollar. `None` if the snapshot does not contain all of them.
 fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<ConversionLeg>> {
     let (first, others) = computed.legs.split_first()?;
     let agreed = snapshot.price(*first)?;

@@ -14,8 +14,8 @@ use super::{
     sorted::{SortedSnapshot, course_key, group_by_exchange},
 };
 
-/// Encodes the event for a client. `previous` is the last snapshot that the client received, or `None` before the first event.
-/// Returns `None` if nothing that matches the filter has changed.
+/// Encodes the event with the changes from `previous` to `current`. If `previous` is `None`, the event contains
+/// everything that matches the filter. Returns `None` if nothing that matches the filter has changed.
 ///
 /// A new time alone is not a change of a course or price, because price-updater observes every course again at every poll.
 pub(crate) fn changes_event(
@@ -81,7 +81,7 @@ fn price_summary(price: &AgreedPrice) -> PriceSummary {
     PriceSummary { direction, method, price, refused, as_of, state, simulated }
 }
 
-/// The summary of a price whose pair is missing from the current snapshot.
+/// The summary of a price that the current snapshot no longer contains.
 fn withdrawn_price(price: &AgreedPrice) -> PriceSummary {
     let refused = Some("no exchange reports this pair any more".to_owned());
     PriceSummary { price: None, as_of: None, state: None, refused, ..price_summary(price) }

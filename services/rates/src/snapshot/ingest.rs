@@ -1,5 +1,5 @@
-//! Ingests the market snapshots that price-cache-proxy pushes. Until the first snapshot arrives, the courses in db-proxy
-//! are used. A course is the last price of one pair at one exchange.
+//! Ingests the market snapshots that price-cache-proxy pushes. Until the first snapshot arrives, the courses that
+//! db-proxy stores are used. A course is the last price of one pair at one exchange.
 
 #[cfg(test)]
 mod tests;
@@ -19,11 +19,12 @@ use super::{store::SnapshotStore, view::SnapshotOrigin};
 /// Interval between reads from db-proxy while the store is empty.
 const FALLBACK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a service that starts waits for its first snapshot.
+/// Maximum time that the start of the service waits for the first snapshot.
 const FIRST_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Stores the snapshot that price-cache-proxy has, before the service answers its first request. A proxy without health checks
-/// sends requests as soon as the port is open. Without a snapshot, the service starts all the same.
+/// Stores the snapshot that price-cache-proxy has, before the service answers its first request. A proxy without health
+/// checks sends requests as soon as the port is open. If no snapshot arrives within [`FIRST_SNAPSHOT_TIMEOUT`], the
+/// service starts without one.
 pub(crate) async fn load_first_snapshot(watch: &PriceCacheWatch, store: &SnapshotStore) {
     // `ingest_snapshots` tries again, and the watch logs failures.
     let _ = timeout(FIRST_SNAPSHOT_TIMEOUT, watch.fetch_now(Topic::MarketSnapshot)).await;
@@ -32,8 +33,8 @@ pub(crate) async fn load_first_snapshot(watch: &PriceCacheWatch, store: &Snapsho
     }
 }
 
-/// Keeps the store up to date until `stop`. The newest snapshot stays in the store while price-cache-proxy is unavailable.
-/// `read_fallback` reads the courses in db-proxy.
+/// Keeps the store up to date until `stop`. The newest snapshot stays in the store while price-cache-proxy is
+/// unavailable. `read_fallback` reads the courses that db-proxy stores.
 pub(crate) async fn ingest_snapshots<F>(
     watch: PriceCacheWatch,
     read_fallback: impl Fn() -> F,
@@ -66,7 +67,8 @@ async fn load_fallback<F>(watch: &PriceCacheWatch, read_fallback: impl Fn() -> F
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
-    // price-cache-proxy is read first. Otherwise every start would serve old courses for a moment. The watch logs failures.
+    // price-cache-proxy is read first. Otherwise the service would first serve old courses after every start. The watch
+    // logs failures.
     let fetched = watch.fetch_now(Topic::MarketSnapshot).await;
     if fetched.is_ok() && watch.market_snapshot().is_some() {
         return;

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::view::{MarketSnapshotView, SnapshotOrigin};
 use crate::limits::MAX_RECENT_SNAPSHOTS;
 
-/// No snapshot has arrived yet, or the newest snapshot has expired.
+/// No snapshot has arrived yet, or the newest snapshot is not current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no courses are available")]
 pub(crate) struct NoSnapshotError;
@@ -81,7 +81,8 @@ impl SnapshotStore {
         true
     }
 
-    /// The newest snapshot, unless it has expired.
+    /// The newest snapshot. Fails if there is none, if it has expired, or if its time is in the future because the
+    /// clock was set back. Stored courses of the database neither expire nor count as future.
     pub(crate) fn newest(&self) -> Result<Arc<MarketSnapshotView>, NoSnapshotError> {
         let view = self.newest.load_full().ok_or(NoSnapshotError)?;
         let (now, as_of) = (self.clock.now(), view.snapshot.as_of);
@@ -99,7 +100,7 @@ impl SnapshotStore {
         self.newest.load().is_none()
     }
 
-    /// The snapshot with this sequence number, if it is still among the recent ones.
+    /// The snapshot with this sequence number, if the store still contains it.
     pub(crate) fn recent(&self, sequence: u64) -> Option<Arc<MarketSnapshotView>> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.iter().find(|view| view.sequence == sequence).cloned()

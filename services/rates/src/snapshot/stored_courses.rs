@@ -6,7 +6,7 @@ use common::{
     clients::{CallError, db_proxy::DbProxyClient},
 };
 
-/// Reads the current courses from db-proxy. Returns `None` if it has none.
+/// Reads the current courses from db-proxy. Returns `None` if db-proxy stores no courses.
 pub(crate) async fn load_stored_snapshot(db_proxy: &DbProxyClient) -> Result<Option<MarketSnapshot>, CallError> {
     Ok(snapshot_from_courses(db_proxy.current_courses().await?))
 }

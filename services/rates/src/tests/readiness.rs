@@ -16,7 +16,7 @@ use crate::{
 
 #[tokio::test]
 async fn rates_is_ready_without_db_proxy_but_not_without_a_snapshot() {
-    // A port that was free a moment ago, so that connections are refused.
+    // The listener of this port is closed, so connections are refused.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address: ServiceUrls = format!("http://{closed}").parse().unwrap();
     let db_proxy = DbProxyClient::new(http_client(), address, Secret::new("a token of 16 characters"));
