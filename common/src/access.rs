@@ -68,8 +68,9 @@ impl Principal {
         }
     }
 
-    /// Whose orders or wallets a request selects that names a user. An operator may select those of any user, and a user only its own.
-    /// Without a user, everything that the request may see is selected. `None` if the principal may not select those of the user.
+    /// The filter of a request that may name a user. An operator may name any user, and a user only itself. A request
+    /// that names no user selects everything that it may see. `None` if the principal may not select the orders or
+    /// wallets of the named user.
     pub fn select_owner(&self, user: Option<UserId>) -> Option<OwnerFilter> {
         let visible = self.owner_filter();
         let Some(selected) = user.map(OwnerFilter::User) else { return Some(visible) };

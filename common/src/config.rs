@@ -1,5 +1,5 @@
-//! Settings: environment variables and a settings file. They are checked before a port is bound. Some of them take effect again when
-//! the file changes: see [`Reload`].
+//! Settings: environment variables and a settings file. They are checked before a port is bound. Changes of some of
+//! them in the file take effect without a restart: see [`Reload`].
 
 mod credentials;
 mod env_file;
@@ -37,7 +37,7 @@ struct InvalidSetting {
     name: String,
     /// `None` if a required setting is missing.
     value: Option<String>,
-    /// What is allowed, or what is wrong.
+    /// The allowed values, or the reason why the value is not allowed.
     rule: String,
     /// Settings that can be set instead.
     alternatives: Vec<String>,
@@ -89,7 +89,7 @@ impl std::error::Error for ConfigError {}
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     values: Values,
-    /// The file that [`Env::from_process`] has read.
+    /// The settings file that was read.
     settings_file: Option<SettingsFile>,
     names: BTreeSet<String>,
     errors: Vec<InvalidSetting>,
@@ -144,7 +144,7 @@ impl Env {
         self.values.is_set_by_environment(name) && !self.values.is_set_by_program(name)
     }
 
-    /// The file that supplies variables. `None` if the variables do not come from the process.
+    /// The settings file that supplies variables. `None` if no settings file was read.
     pub fn settings_file(&self) -> Option<&SettingsFile> {
         self.settings_file.as_ref()
     }

@@ -1,5 +1,5 @@
-//! The text of an error with its causes. With [`io_errors`](crate::io_errors), it words the errors of libraries
-//! for people.
+//! The text of an error with its causes. With [`io_errors`](crate::io_errors), it describes the errors of libraries in
+//! words for people.
 
 use std::{error::Error, fmt, io, sync::Arc};
 
@@ -33,7 +33,7 @@ pub fn write_error_chain(out: &mut impl fmt::Write, error: &(dyn Error + 'static
 /// The message of `error` without its causes. The failures of connections and files are described in plain words, and without the
 /// number of the operating system.
 pub fn plain_text(error: &(dyn Error + 'static)) -> String {
-    // The source of a `RedisError` is shared.
+    // The source of a `RedisError` is an `Arc`.
     let shared = error.downcast_ref::<Arc<dyn Error + Send + Sync>>();
     let io_error = match shared {
         Some(shared) => shared.downcast_ref::<io::Error>(),
@@ -50,7 +50,7 @@ pub fn plain_text(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The message of `error`, which the message of its cause follows.
+/// The part of the message of `error` that precedes the message of its cause in the chain.
 fn text_before(cause: &(dyn Error + 'static), error: &(dyn Error + 'static)) -> String {
     if let Some(text) = text_of_http_client(error) {
         return text;

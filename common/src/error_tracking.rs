@@ -1,7 +1,8 @@
 //! Sends errors to Sentry, or to another server with its protocol, if `SENTRY_DSN` is set.
 //!
-//! The logs of level error and critical are sent, as the sink of [`telemetry`](crate::telemetry) receives them. They wait in
-//! the bounded queue of the client of Sentry. A thread of this client sends them. If the queue is full, they are dropped.
+//! The log records of level error and critical are sent, as the sink of [`telemetry`](crate::telemetry) receives them.
+//! They wait in the bounded queue of the client of Sentry. A thread of this client sends them. If the queue is full,
+//! they are dropped.
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,7 +61,7 @@ impl ErrorTracker {
         }))
     }
 
-    /// Adds the errors to what `sink` receives.
+    /// Returns a sink that sends errors to Sentry, and passes every record on to `sink`.
     #[must_use]
     pub fn with_sink(&self, sink: WarningSink) -> WarningSink {
         let Some(client) = self.0.clone() else { return sink };

@@ -45,7 +45,7 @@ uuid_id!(MovementId, "The id of a movement of money, such as a deposit or a tran
 uuid_id!(KeyId, "The id of an API key, a UUID of version 7. It is not the key.");
 uuid_id!(SilenceId, "The id of a silence, a UUID.");
 
-/// The key with which a client can safely send the same order again: 1 to 128 visible ASCII characters.
+/// The key with which a client can safely send the same request again: 1 to 128 visible ASCII characters.
 ///
 /// All anonymous clients share one namespace, so a key should be unguessable, such as a UUID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,8 +1,8 @@
 //! Settings that take effect without a restart. When the settings file changes, and on SIGHUP, the process reads the file again, and
 //! applies the new values of live settings. All other settings keep their values until the next start.
 //!
-//! A change is applied as a whole or not at all: one invalid value refuses it, and all previous values stay in use. Each change of a
-//! value, and each refusal, is logged and reported to health-check.
+//! A change is applied as a whole or not at all: if one value is invalid, the change is refused, and all previous
+//! values stay in use. Each change of a value, and each refusal, is logged and reported to health-check.
 
 mod file_watcher;
 mod hangup;
@@ -70,8 +70,8 @@ pub struct LiveSettings {
 }
 
 impl LiveSettings {
-    /// The live settings of a process that was started with these variables. Returns `None` if the variables do not come from a
-    /// process. `check` reads the settings that belong to no part, such as addresses.
+    /// The live settings of a process that was started with these variables. Returns `None` if no settings file was
+    /// read. `check` reads the settings that belong to no part, such as addresses.
     pub fn new(env: Env, check: impl Fn(&mut Env) + Send + Sync + 'static) -> Option<Self> {
         let file = env.settings_file()?.clone();
         let applied = env.file_at_start();
@@ -126,7 +126,7 @@ impl LiveSettings {
         match self.read_stable().await {
             Ok(text) if cause == Cause::FileChange && text == self.last_read => {}
             Ok(None) if self.applied.is_empty() => self.apply("", &origin),
-            // Without the file, each setting would return to its default. A file that disappears is rarely meant so.
+            // Without the file, each setting would return to its default. A file is rarely deleted for this purpose.
             Ok(None) => {
                 self.last_read = None;
                 tracing::warn!(%origin, "the settings file does not exist any more; all settings stay as they are");
@@ -149,7 +149,7 @@ impl LiveSettings {
         }
     }
 
-    /// Reads the file until its content does not change any more.
+    /// Reads the file until its content does not change any more, at most [`MAX_READS`] times.
     async fn read_stable(&self) -> anyhow::Result<Option<String>> {
         let mut text = self.file.read_text()?;
         for _ in 1..MAX_READS {

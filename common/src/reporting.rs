@@ -1,4 +1,5 @@
-//! Reports to health-check: the heartbeats of a service, and copies of its log events of level warning or worse.
+//! Reports to health-check: the heartbeats of a service, and copies of its log events of level warning or worse and of
+//! its events with the field `reported`.
 //!
 //! Reports go through a bounded queue and are sent in the background. A slow or unavailable health-check therefore affects
 //! neither requests nor logs.
@@ -46,7 +47,7 @@ impl Config {
 /// The name of this process among the instances of its services: the host name and the process id. In a container, the host
 /// name is that of the container.
 ///
-/// A restarted container has the same name as before, so it replaces the instance that ended.
+/// A container that is restarted keeps its name, so it replaces the instance that exited.
 pub fn instance_name() -> &'static str {
     static INSTANCE: OnceLock<String> = OnceLock::new();
     INSTANCE.get_or_init(|| format!("{}-{}", host_name(), std::process::id()))

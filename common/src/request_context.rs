@@ -13,7 +13,7 @@ use crate::{ids::RequestId, traces::Trace};
 pub struct RequestContext {
     pub service: &'static str,
     pub id: RequestId,
-    /// The trace context of the request. `None` if the caller sent none and nothing is recorded.
+    /// The trace context of the request. `None` if the caller sent no trace context and no traces are recorded.
     pub trace: Option<Trace>,
 }
 

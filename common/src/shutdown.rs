@@ -17,8 +17,8 @@ pub struct Shutdown {
     pub stop: CancellationToken,
 }
 
-/// A shutdown that the first Ctrl-C (SIGINT) or SIGTERM begins. `delay` is the time between its steps, in which balancers notice
-/// that the service is not ready.
+/// A shutdown that the first Ctrl-C (SIGINT) or SIGTERM begins. `delay` is the time between its steps, in which load
+/// balancers detect that the service is not ready.
 pub fn on_signal(delay: Duration) -> std::io::Result<Shutdown> {
     let shutdown = Shutdown::default();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-/// Minimum similarity of a suggestion by edit distance, from 0 to 1. The edit distance counts wrong, missing and transposed
-/// letters.
+/// Minimum similarity of a suggestion by edit distance, from 0 to 1. The edit distance counts wrong, missing,
+/// additional and transposed letters.
 const MIN_EDIT_SIMILARITY: f64 = 0.6;
 /// Minimum similarity of a suggestion by common prefix, from 0 to 1. The common prefix finds names whose end is missing or
 /// too long.

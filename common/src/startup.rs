@@ -8,8 +8,8 @@ use tokio::time::Instant;
 /// How long a service may wait for the components that it needs when it starts.
 pub const STARTUP_GRACE: Duration = Duration::from_secs(10);
 
-/// Decides which failures of one component are logged. Only the first failure of an outage is logged. While the service starts,
-/// a failure is not logged as a warning.
+/// Decides which failures of one component are logged. Only the first failure of an outage is logged. While the service
+/// starts, it is not logged as a warning. An outage that lasts longer than the start is then logged again as a warning.
 #[derive(Debug)]
 pub struct OutageLog {
     start: Instant,
@@ -33,8 +33,7 @@ impl Default for OutageLog {
 }
 
 impl OutageLog {
-    /// Records a failure. Returns the line to log, if any. An outage that begins while the service starts and lasts longer than
-    /// the start has both lines.
+    /// Records a failure. Returns the line to log, if any.
     pub fn record_failure(&mut self) -> Option<OutageLine> {
         let line = if self.start.elapsed() < STARTUP_GRACE { OutageLine::NotYet } else { OutageLine::Outage };
         let is_new = self.last != Some(line) && self.last != Some(OutageLine::Outage);

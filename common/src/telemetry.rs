@@ -64,8 +64,8 @@ pub struct Config {
     pub format: Format,
     /// Whether lines contain terminal colours.
     pub colours: bool,
-    /// Maximum number of lines per second about successful requests of one service. Zero turns the request log off at log
-    /// level info.
+    /// Maximum number of lines per second about successful requests of one service. Zero turns the request log off at
+    /// log level info, except for warnings about internal errors.
     pub request_lines_per_second: u32,
 }
 

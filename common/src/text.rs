@@ -23,7 +23,7 @@ pub fn shown_name(name: &str) -> String {
     format!("{}{more}", name[..end].escape_debug())
 }
 
-/// The bytes that hexadecimal digits of any case mean. `None` if the text is not exactly `2 * N` such digits.
+/// The bytes that hexadecimal digits of any case represent. `None` if the text is not exactly `2 * N` such digits.
 pub fn from_hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     if digits.len() != 2 * N || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -90,7 +90,7 @@ const BLANKS: [RangeInclusive<char>; 6] = [
     '\u{ffa0}'..='\u{ffa0}',
 ];
 
-/// Whether a text has a character that is shown.
+/// Whether a text contains a visible character.
 pub(crate) fn is_visible(text: &str) -> bool {
     let is_blank =
         |c: char| c.is_whitespace() || is_invisible_control(c) || BLANKS.iter().any(|range| range.contains(&c));

@@ -29,15 +29,15 @@ use crate::{
 
 /// Maximum number of spans in one request to the collector.
 const MAX_EXPORTED: usize = 512;
-/// How long an ended span waits for further spans.
+/// Maximum time that an ended span waits for further spans.
 const EXPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Time limit of one request to the collector.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit for the spans that remain at the end of the process.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
-/// The first delay before a request is repeated; see [`Backoff`].
+/// Base delay before the first retry of a request; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// The longest delay before a request is repeated; see [`Backoff`].
+/// Maximum base delay before a retry of a request.
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 
 /// The task that sends spans.
@@ -123,8 +123,8 @@ impl Exporter {
         }
     }
 
-    /// Waits for spans, and then for further spans until [`EXPORT_INTERVAL`] has passed. After the stop, returns the waiting spans at
-    /// once. There are none if the task must end.
+    /// Waits for spans, and then for further spans until [`EXPORT_INTERVAL`] has passed or [`MAX_EXPORTED`] spans are
+    /// gathered. After the stop, returns the waiting spans at once. Returns no spans if the task must end.
     async fn gather(&mut self) -> Vec<SpanData> {
         let mut spans = Vec::new();
         tokio::select! {

@@ -52,8 +52,9 @@ const IDEMPOTENCY_KEY_NOT_LOOKED_UP: &str = "The API key cannot be checked now, 
     only once.";
 
 impl KeyError {
-    /// The problem of the refused request. `idempotency_key` is the key of an order that an earlier request may have placed, or of a
-    /// movement of money. As long as db-proxy cannot look up either key, the response must not deny that order or movement.
+    /// The problem of the refused request. `idempotency_key` is the key of the request. An earlier request with this
+    /// key may have placed an order or moved money. While db-proxy cannot look up the API key and the idempotency key,
+    /// the response must not state that this did not happen.
     pub fn into_problem(self, idempotency_key: Option<&IdempotencyKey>) -> Problem {
         match (self, idempotency_key) {
             (Self::Invalid(reason), _) => Problem::new(Code::Unauthorized, reason.to_string()),

@@ -27,7 +27,7 @@ pub enum Rule {
 /// The setting `ANONYMOUS`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum AnonymousAccess {
-    /// [`Rule::Customer`] permits requests without credentials.
+    /// [`Rule::Customer`] and [`Rule::CustomerOnly`] permit requests without credentials.
     #[default]
     On,
     Off,

@@ -107,7 +107,8 @@ fn rule_of_unknown_operation_is_none() {
 fn no_operation_on_orders_is_public() {
     for policy in POLICY {
         for (id, rule) in policy.operations() {
-            // `sources_order` and `set_sources_order` concern the order in which sources are read, not orders of customers.
+            // `sources_order` and `set_sources_order` concern the order in which sources are polled, not orders of
+            // customers.
             let is_of_orders = id.contains("order") && !id.starts_with("sources") && id != "set_sources_order";
             assert!(!is_of_orders || rule != Rule::Public, "{}: {id}", policy.service);
         }

@@ -29,8 +29,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. The restart of a service takes less time.
 const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
-/// A refusal within this time is caused by the instance: it is overloaded, or has no usable database connection or clock. Before a
-/// later refusal, the instance has waited for a database that is probably unavailable to all instances.
+/// Duration of an attempt, exclusive, up to which a refused request is sent to the next instance. A quick refusal
+/// concerns only one instance, which is overloaded, or has no usable database connection or clock. Before a slow
+/// refusal, the instance has waited for the database, which is then probably unavailable to all instances.
 const QUICK_REFUSAL: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one connection, and concurrent reads use a few.
@@ -48,7 +49,7 @@ pub struct CallOutcome<T = Bytes> {
 }
 
 impl<T> CallOutcome<T> {
-    /// Converts the response. Whether an earlier attempt got no response stays as it is.
+    /// Converts the response. `unanswered` does not change.
     pub fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, CallError>) -> CallOutcome<U> {
         CallOutcome { result: self.result.and_then(convert), unanswered: self.unanswered }
     }
@@ -73,7 +74,7 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
     match error {
         CallError::Unreachable(..) => true,
         CallError::NoResponse(..) => retry == Retry::Safe,
-        // The service has processed the request. A problem itself states when to retry.
+        // The service has responded. A problem itself states when to retry.
         CallError::TokenRefused(..) | CallError::Problem(..) | CallError::InvalidResponse(..) => false,
     }
 }
@@ -138,7 +139,7 @@ pub fn http_client_with_proxy(proxy: Option<reqwest::Proxy>) -> reqwest::Client 
     })
 }
 
-/// Like [`http_client`], but keeps this number of idle connections to each server open, if it is more than usual.
+/// Like [`http_client`], but keeps up to this number of idle connections to each server open, if it is more than usual.
 pub fn http_client_with_connections(connections: usize) -> reqwest::Client {
     build_client(http_client_builder(connections.max(IDLE_CONNECTIONS)))
 }
@@ -328,7 +329,7 @@ impl ServiceClient {
         }
     }
 
-    /// Sends a request that [`Self::request`] has begun. Its span ends when the response begins.
+    /// Sends a request that [`Self::request`] has built. The span ends when the response begins.
     pub(super) async fn execute(
         &self,
         request: reqwest::RequestBuilder,

@@ -43,7 +43,8 @@ impl CallError {
         }
     }
 
-    /// Whether the request may have taken effect although it failed.
+    /// Whether the request may have taken effect although it failed. False for every problem: its code states the
+    /// effect, such as `outcome_unknown`.
     pub fn may_have_taken_effect(&self) -> bool {
         match self {
             Self::NoResponse(..) | Self::InvalidResponse(..) => true,

@@ -10,7 +10,7 @@ use crate::{
     traces::{Span, SpanKind, TRACEPARENT, TRACESTATE, Trace},
 };
 
-/// The span of one attempt. It ends when the response begins, or when this is dropped.
+/// The span of one attempt. It ends when the response begins, or when this value is dropped.
 pub(super) struct CallSpan {
     span: Option<Span>,
     /// The trace context that the called service receives.
@@ -50,7 +50,7 @@ impl CallSpan {
         }
     }
 
-    /// Ends the span with the beginning of the response, or the error of the attempt.
+    /// Ends the span when the response begins, or when the attempt fails.
     pub(super) fn end(self, result: Result<StatusCode, &CallError>) {
         let Some(mut span) = self.span else { return };
         match result {

@@ -20,10 +20,11 @@ pub enum DispatchError {
     QueueFull,
     #[error("the service is shutting down")]
     ShuttingDown,
-    /// The call failed, and the request certainly had no effect.
+    /// The call failed, and the request had no effect, unless the error is a problem with the code `outcome_unknown`.
     #[error(transparent)]
     Call(Arc<CallError>),
-    /// This request had no effect, and the key of the client was not looked up. An earlier request with the key may have had one.
+    /// The key of the client was not looked up because of the contained error. An earlier request with the key may have
+    /// had an effect.
     #[error("the idempotency key was not looked up: {0}")]
     KeyNotLookedUp(#[source] Box<DispatchError>),
     /// A call that contained the request got no valid response. The request may have taken effect.
@@ -95,8 +96,9 @@ pub fn unknown_outcome(detail: &'static str) -> Problem {
     Problem::new(Code::OutcomeUnknown, detail).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
 }
 
-/// The problem of a request that had no effect, and whose key was not looked up because of `cause`. `detail` states that an
-/// earlier request with the key may have had an effect. The code of the cause would deny this.
+/// The problem of a request whose key was not looked up because of `cause`. Unless the code of `cause` is
+/// `outcome_unknown`, this request had no effect, and `detail` states that an earlier request with the key may have had
+/// an effect. The code of `cause` would contradict this.
 pub fn key_not_looked_up(cause: Problem, detail: &'static str) -> Problem {
     let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
     let problem = match cause.code {

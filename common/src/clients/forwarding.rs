@@ -102,9 +102,9 @@ impl ForwardingClient {
         Self { forwards_credentials: true, ..self }
     }
 
-    /// Sends a GET, and returns when the response begins. If the service cannot be reached, or closes its connection without a
-    /// response, the request is retried for a short time, as in every other call. A restart of the service therefore causes no
-    /// error.
+    /// Sends a GET, and returns when the response begins. If the service cannot be reached, or closes its connection
+    /// without a response, the request is retried like every other call that may be repeated. A restart of the service
+    /// therefore causes no error.
     pub async fn get(&self, read: ForwardedRead<'_>) -> Result<ForwardedResponse, ForwardingError> {
         let permit = self.permits.clone().try_acquire_owned().map_err(|_| ForwardingError::TooMany(self.service))?;
         let response = timeout(HEAD_DEADLINE, self.open(read)).await.unwrap_or_else(|_elapsed| {

@@ -1,9 +1,9 @@
 //! Micro-batching: many small requests are sent as a few batches.
 //!
-//! A request is sent at once if no batch is in flight. Otherwise the next batch gathers requests until it is as large as
-//! all batches in flight together. Most of the cost of a call does not depend on the batch size, so larger batches raise
-//! throughput under load. A request waits at most [`MAX_LINGER`] for its batch to fill, so a slow call does not delay other
-//! requests for long.
+//! A request is sent at once if no batch is in flight. Otherwise the next batch gathers requests until it is as large
+//! as all batches in flight together. Most of the cost of a call does not depend on the batch size, so larger batches
+//! raise throughput under load. Unless the maximum number of batches is in flight, a request waits at most
+//! [`MAX_LINGER`] for its batch to fill, so a slow call does not delay other requests for long.
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -37,7 +37,7 @@ impl Caller {
     pub const EXCHANGE_SIM: Self = Self("exchange-sim");
     /// All services in one process.
     pub const BUYDESK: Self = Self("buydesk");
-    /// A person, or a service of the last release, that sends `INTERNAL_TOKEN`.
+    /// A person, or a service of the previous release, that sends `INTERNAL_TOKEN`.
     pub const OPERATOR: Self = Self("operator");
 
     pub const ALL: [Self; 12] = [
@@ -147,7 +147,7 @@ impl AcceptedCallers {
 #[derive(Debug, Clone)]
 pub struct CallerToken {
     token: Secret,
-    /// `INTERNAL_TOKEN`, for a server of the last release, which accepts no derived token.
+    /// `INTERNAL_TOKEN`, for a server of the previous release, which accepts no derived token.
     fallback: Option<Secret>,
 }
 

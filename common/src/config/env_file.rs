@@ -180,7 +180,7 @@ pub struct FileMetadata {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvFile {
     pub(super) values: HashMap<String, String>,
-    /// First the unknown names and then the repeated ones, each sorted.
+    /// First the unknown names, then the repeated names, each sorted, and then `SETTINGS_FILE`.
     pub(super) warnings: Vec<SettingWarning>,
     /// In the order of the file. If there are any, the process does not start, and refuses a changed file.
     pub(super) invalid_lines: Vec<InvalidLine>,

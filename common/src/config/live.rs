@@ -40,7 +40,7 @@ impl<T> Live<T> {
         self.0.borrow().clone()
     }
 
-    /// Receives each new value.
+    /// A receiver of new values. A slow receiver skips intermediate values.
     pub fn subscribe(&self) -> watch::Receiver<T> {
         self.0.subscribe()
     }

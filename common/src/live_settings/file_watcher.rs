@@ -1,4 +1,4 @@
-//! Notices changes of a file.
+//! Detects changes of a file.
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,4 @@
-//! Metrics of the process and of its runtime, read whenever the metrics are read.
+//! Metrics of the process and of its runtime, measured whenever the metrics are read.
 //!
 //! The metrics of the process have the names and units that client libraries of Prometheus use, without a prefix, so ready-made
 //! dashboards show them. All services of one process export the same values.

@@ -59,7 +59,7 @@ impl Asset {
 
     /// The code as a [`Currency`]. `None` if the code does not consist of three letters.
     ///
-    /// Only the form is checked, so `BTC` and `ETH` are converted as well.
+    /// Only the form is checked, so `BTC` and `ETH` are converted too.
     pub fn to_currency(self) -> Option<Currency> {
         self.as_str().parse().ok()
     }

@@ -8,7 +8,7 @@ use super::decimal::{NumberError, parse_without_exponent};
 
 const DECIMALS: u32 = 4;
 const UNIT: i64 = 10_i64.pow(DECIMALS);
-/// Upper bound, exclusive: one billion currency units.
+/// Upper bound, exclusive: one billion currency units, in ten-thousandths.
 const LIMIT: i64 = 1_000_000_000 * UNIT;
 
 /// A fiat amount: above 0, below 1,000,000,000, at most 4 decimals. Stored in ten-thousandths of the currency unit.

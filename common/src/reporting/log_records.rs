@@ -12,7 +12,7 @@ use crate::{
 /// further reports.
 const TRANSPORT_CRATES: [&str; 5] = ["h2", "hyper", "hyper_util", "reqwest", "rustls"];
 
-/// A sink for [`telemetry::init`](crate::telemetry::init) that queues each log record of level warning or worse as a report.
+/// A sink for [`telemetry::init`](crate::telemetry::init) that queues each log record that it receives as a report.
 pub fn warning_sink(queue: ReportQueue) -> WarningSink {
     WarningSink {
         receive: Box::new(move |record| queue.push(into_report(record))),

@@ -108,7 +108,7 @@ fn measure_process() -> Vec<Measurement> {
 pub fn disk_available(folder: &Path) -> Option<Measurement> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-    // Blocks that are reserved for the administrator count as used.
+    // Free blocks that are reserved for the administrator are neither available nor a part of the size.
     let size = disk.f_blocks.saturating_sub(disk.f_bfree.saturating_sub(disk.f_bavail));
     let available = Measurement::new(Measurement::DISK_AVAILABLE, bytes(disk.f_bavail), Measurement::BYTES);
     Some(available.with_max(bytes(size)).with_subject(folder.display().to_string()))

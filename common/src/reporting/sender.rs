@@ -169,8 +169,8 @@ impl ReportSender {
         self.pending.is_none()
     }
 
-    /// Removes the details or the components of a heartbeat that health-check did not accept, because a health-check of another
-    /// release may have lower limits. Returns false if there is nothing to remove.
+    /// Removes the measurements, the details or the components of a heartbeat that health-check did not accept, because
+    /// a health-check of another release may have lower limits. Returns false if there is nothing to remove.
     fn reduce_heartbeat(&mut self) -> bool {
         let pending = self.pending.as_mut().filter(|report| report.is_heartbeat());
         let reduced = pending.and_then(|report| {
@@ -198,7 +198,7 @@ impl ReportSender {
     }
 }
 
-/// What happens to a report that could not be sent.
+/// The action after a failed attempt to send a report.
 #[derive(Debug, PartialEq, Eq)]
 enum FailureAction {
     Retry,

@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgGroup, Command};
 
-/// What the binary does.
+/// The action that the command line selects.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Action {
     Serve,
@@ -24,7 +24,7 @@ pub struct Task {
     pub run: fn() -> ExitCode,
 }
 
-/// Where settings come from.
+/// The paragraph of the help about settings.
 const SETTINGS_HELP: &str = "Settings are environment variables or lines of the file .env in the current folder, or of the file that \
     the environment variable SETTINGS_FILE names. An environment variable takes precedence over a line of the file. .env.example \
     lists all settings.";

@@ -7,8 +7,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// The tasks that a service needs while it serves. If a task panics or ends too early, the service ends with an error, so that
-/// it can be restarted. Otherwise the service would continue to respond and to report that it is ready, without doing its work.
+/// The tasks that a service needs while it serves. If a task panics or ends too early, the service stops with an error,
+/// so that it can be restarted. Otherwise the service would continue to respond and to report that it is ready, without
+/// doing its work.
 #[derive(Debug, Default)]
 pub struct TaskSupervisor {
     tasks: JoinSet<()>,

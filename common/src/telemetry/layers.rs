@@ -91,7 +91,8 @@ impl<S: Subscriber> Layer<S> for Levels {
     }
 }
 
-/// Writes events to the log, and copies warnings, worse, and events with the field `reported` to the sink.
+/// Writes events to the log, and copies events of level warning or worse and events with the field `reported` to the
+/// sink.
 pub(super) struct Logs {
     levels: Levels,
     style: Style,

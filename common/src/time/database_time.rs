@@ -1,4 +1,4 @@
-//! A lower bound of the time of the database that a service computes without a call.
+//! A lower bound of the time of the database, which a service computes without a call.
 //!
 //! An order, or a movement of money, contains the time at which it was requested, so that db-proxy recognizes a delayed duplicate of a
 //! request that it has refused. If this time is later than the time of the database, a duplicate is treated as a new request. If it is much
@@ -12,11 +12,12 @@ use std::{
 
 use super::{Clock, MAX_CLOCK_SKEW, Timestamp};
 
-/// The elapsed time divided by this number is subtracted, because two clocks do not run at exactly the same rate.
+/// The elapsed time divided by this number, but at most [`MAX_CLOCK_SKEW`], is subtracted, because two clocks do not
+/// run at exactly the same rate.
 const DRIFT_DIVISOR: u32 = 1000;
 
-/// A lower bound of the time of the database: the time in a response of db-proxy, plus the time since that response by the
-/// monotonic clock. Clones share the newest response.
+/// A lower bound of the time of the database: the time in a response of db-proxy, plus the time since that response by
+/// the monotonic clock, minus the possible drift of the clocks. Clones share the newest response.
 #[derive(Debug, Clone)]
 pub struct DatabaseTime {
     clock: Clock,

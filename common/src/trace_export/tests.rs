@@ -8,7 +8,7 @@ use tokio::{
 
 use super::*;
 
-/// An exporter, the sender of its queue, and a listener that plays the collector.
+/// An exporter, the sender of its queue, and a listener that acts as the collector.
 async fn exporter() -> (Exporter, mpsc::Sender<SpanData>, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}/v1/traces", listener.local_addr().unwrap()).parse().unwrap();

@@ -34,7 +34,8 @@ struct Recorder {
 #[derive(Debug, Clone, Default)]
 pub struct SpanCounters {
     pub exported: Counter,
-    /// Spans for which the queue had no room, or that the collector refused.
+    /// Spans that were lost because the queue was full, because the collector refused them, or because they could not
+    /// be sent before the process stopped.
     pub dropped: Counter,
 }
 

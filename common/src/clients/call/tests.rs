@@ -218,7 +218,8 @@ async fn server_that_accepts_the_derived_token_receives_no_other_token() {
     assert_ne!(served.await.unwrap(), [INTERNAL_TOKEN]);
 }
 
-/// A server of the last release does not know derived tokens. During an upgrade, services are replaced in any order.
+/// A server of the previous release does not accept derived tokens. During an upgrade, services are replaced in any
+/// order.
 #[tokio::test]
 async fn internal_token_is_sent_to_a_server_of_the_last_release() {
     let (url, served) = token_server(|token| token == INTERNAL_TOKEN, 2).await;

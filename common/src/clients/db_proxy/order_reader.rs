@@ -1,4 +1,4 @@
-//! Reads orders from db-proxies of this release and of the last release.
+//! Reads orders from db-proxies of this release and of the previous release.
 
 use std::sync::{
     Arc,
@@ -15,12 +15,12 @@ use crate::api::{
     orders::{Cursor, OrderIds, OrderPage, OrderQuery, OrderSummary, OwnerFilter},
 };
 
-/// Reads orders from db-proxy. Clones share the knowledge whether a db-proxy of this release has responded.
+/// Reads orders from db-proxy. Clones share the flag that a db-proxy of this release has responded.
 ///
-/// A db-proxy of the last release does not support owners and returns the orders of everybody. Before a db-proxy of this release
-/// has run, all orders are anonymous, so the paths of the last release may be used, except for the orders of a user. As soon as
-/// a db-proxy of this release has responded, users may have placed orders, and the paths of the last release would disclose them.
-/// From then on these paths are not used.
+/// A db-proxy of the previous release does not support owners and returns the orders of everybody. Before a db-proxy of
+/// this release has run, all orders are anonymous, so the paths of the previous release may be used, except for the
+/// orders of a user. As soon as a db-proxy of this release has responded, users may have placed orders, and the paths
+/// of the previous release would disclose them. From then on these paths are not used.
 #[derive(Debug, Clone)]
 pub struct OrderReader {
     pub db_proxy: DbProxyClient,
@@ -31,7 +31,7 @@ pub struct OrderReader {
 #[derive(Debug, Clone)]
 pub struct OrdersJson {
     pub json: Bytes,
-    /// Whether the JSON contains the users of the orders. False if a db-proxy of the last release sent the JSON.
+    /// Whether the JSON contains the users of the orders. False if a db-proxy of the previous release sent the JSON.
     pub has_owners: bool,
 }
 
@@ -94,8 +94,8 @@ impl OrderReader {
         Ok(self.read(Method::GET, &path, last_release.as_deref(), None::<&()>).await?.json)
     }
 
-    /// Reads from `path`. If db-proxy does not have this path, reads from `last_release`, the path of the last release, if it may
-    /// be used.
+    /// Reads from `path`. If db-proxy does not have this path, reads from `previous_path`, the path of the previous
+    /// release, if that path may be used.
     async fn read<B: Serialize + Sync>(
         &self,
         method: Method,

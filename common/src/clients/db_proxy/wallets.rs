@@ -83,7 +83,7 @@ impl DbProxyClient {
     }
 
     /// Checks the rows of the journal after `cursor`. Returns the JSON of a
-    /// [`VerificationPage`](crate::api::wallets::VerificationPage). `limit` is the number of rows.
+    /// [`VerificationPage`](crate::api::wallets::VerificationPage). `limit` is the maximum number of rows.
     pub async fn verify_journal_json(
         &self,
         cursor: Option<VerificationCursor>,

@@ -30,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 enum Reply {
     Success,
     Problem(Code),
-    /// Like the previous one, but after this time.
+    /// Like `Problem`, but after this time.
     SlowProblem(Code, Duration),
     /// The instance closes the connection without a response.
     Nothing,

@@ -51,11 +51,11 @@ fn write_that_may_have_been_received_without_a_response_has_an_unknown_outcome()
         refusal => panic!("{refusal:?}"),
     };
     assert!(!unknown(problem(Code::DatabaseUnavailable, &[]), false));
-    // The last attempt had no effect, but an earlier one may have had it.
+    // The last attempt had no effect, but an earlier attempt may have had an effect.
     assert!(unknown(problem(Code::DatabaseUnavailable, &[]), true));
     assert!(unknown(problem(Code::OutcomeUnknown, &[]), false));
     assert!(unknown(CallError::InvalidResponse(DbProxyClient::SERVICE, "status 502".to_owned()), false));
-    // A refusal is certain: what an earlier attempt stored is not refused as a conflict with itself.
+    // A conflict is certain: db-proxy does not refuse a request because of an earlier attempt of the same request.
     let refused = DirectoryError::of_write(problem(Code::KeyRevoked, &[]), true);
     assert!(matches!(refused, DirectoryError::KeyRevoked), "{refused:?}");
 }
