@@ -221,7 +221,7 @@ async fn server_that_accepts_the_derived_token_receives_no_other_token() {
 /// A server of the previous release does not accept derived tokens. During an upgrade, services are replaced in any
 /// order.
 #[tokio::test]
-async fn internal_token_is_sent_to_a_server_of_the_last_release() {
+async fn internal_token_is_sent_to_a_server_of_the_previous_release() {
     let (url, served) = token_server(|token| token == INTERNAL_TOKEN, 2).await;
     call_as_rates(url, CallerToken::derive(Secret::new(INTERNAL_TOKEN), Caller::RATES, "db-proxy")).await.unwrap();
     assert_eq!(served.await.unwrap()[1], INTERNAL_TOKEN);

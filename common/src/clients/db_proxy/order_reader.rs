@@ -24,7 +24,7 @@ use crate::api::{
 #[derive(Debug, Clone)]
 pub struct OrderReader {
     pub db_proxy: DbProxyClient,
-    knows_owners: Arc<AtomicBool>,
+    current_release_has_responded: Arc<AtomicBool>,
 }
 
 /// Orders as JSON of db-proxy.
@@ -37,7 +37,7 @@ pub struct OrdersJson {
 
 impl OrderReader {
     pub fn new(db_proxy: DbProxyClient) -> Self {
-        Self { db_proxy, knows_owners: Arc::default() }
+        Self { db_proxy, current_release_has_responded: Arc::default() }
     }
 
     /// The orders after the `start` newest orders, newest first, as the JSON of an
@@ -49,8 +49,8 @@ impl OrderReader {
         page_size: u32,
     ) -> Result<Bytes, CallError> {
         let range = format!("start={start}&page_size={page_size}");
-        let last_release = last_release_can_select(owner).then(|| format!("/get?{range}"));
-        self.get(format!("/v2/get?owner={owner}&{range}"), last_release).await
+        let previous_path = previous_release_can_select(owner).then(|| format!("/get?{range}"));
+        self.get(format!("/v2/get?owner={owner}&{range}"), previous_path).await
     }
 
     /// A page of the orders that match `query`, newest first. The page begins after the order of `cursor`.
@@ -73,9 +73,9 @@ impl OrderReader {
         limit: u32,
     ) -> Result<Bytes, CallError> {
         // An older db-proxy ignores the reference, and would return all orders.
-        let is_supported = last_release_can_select(owner) && query.client_reference.is_none();
-        let last_release = is_supported.then(|| format!("/orders?{}", query.to_query_without_owner(cursor, limit)));
-        self.get(format!("/v2/orders?{}", query.to_query_of_owner(owner, cursor, limit)), last_release).await
+        let is_supported = previous_release_can_select(owner) && query.client_reference.is_none();
+        let previous_path = is_supported.then(|| format!("/orders?{}", query.to_query_without_owner(cursor, limit)));
+        self.get(format!("/v2/orders?{}", query.to_query_of_owner(owner, cursor, limit)), previous_path).await
     }
 
     /// The orders of everybody with these ids, as the JSON of [`FoundOrders`](crate::api::orders::FoundOrders). The caller selects
@@ -86,12 +86,12 @@ impl OrderReader {
 
     /// The totals over the orders of the owner.
     pub async fn summary(&self, owner: OwnerFilter) -> Result<OrderSummary, CallError> {
-        let last_release = last_release_can_select(owner).then(|| "/summary".to_owned());
-        self.db_proxy.0.parse_response(&self.get(format!("/v2/summary?owner={owner}"), last_release).await?)
+        let previous_path = previous_release_can_select(owner).then(|| "/summary".to_owned());
+        self.db_proxy.0.parse_response(&self.get(format!("/v2/summary?owner={owner}"), previous_path).await?)
     }
 
-    async fn get(&self, path: String, last_release: Option<String>) -> Result<Bytes, CallError> {
-        Ok(self.read(Method::GET, &path, last_release.as_deref(), None::<&()>).await?.json)
+    async fn get(&self, path: String, previous_path: Option<String>) -> Result<Bytes, CallError> {
+        Ok(self.read(Method::GET, &path, previous_path.as_deref(), None::<&()>).await?.json)
     }
 
     /// Reads from `path`. If db-proxy does not have this path, reads from `previous_path`, the path of the previous
@@ -100,19 +100,19 @@ impl OrderReader {
         &self,
         method: Method,
         path: &str,
-        last_release: Option<&str>,
+        previous_path: Option<&str>,
         body: Option<&B>,
     ) -> Result<OrdersJson, CallError> {
         let send = |path| self.db_proxy.0.call_bytes(method.clone(), path, body, Retry::Safe, READ_DEADLINE);
         let error = match send(path).await {
             Ok(json) => {
-                self.knows_owners.store(true, Ordering::Relaxed);
+                self.current_release_has_responded.store(true, Ordering::Relaxed);
                 return Ok(OrdersJson { json, has_owners: true });
             }
             Err(error) => error,
         };
         let is_older = matches!(&error, CallError::Problem(_, problem) if problem.code == Code::NotFound);
-        match last_release.filter(|_| is_older && !self.knows_owners.load(Ordering::Relaxed)) {
+        match previous_path.filter(|_| is_older && !self.current_release_has_responded.load(Ordering::Relaxed)) {
             Some(path) => Ok(OrdersJson { json: send(path).await?, has_owners: false }),
             None => Err(unavailable_if_older(error)),
         }
@@ -120,7 +120,7 @@ impl OrderReader {
 }
 
 /// Whether a db-proxy that does not support users can select the orders of this owner.
-fn last_release_can_select(owner: OwnerFilter) -> bool {
+fn previous_release_can_select(owner: OwnerFilter) -> bool {
     !matches!(owner, OwnerFilter::User(_))
 }
 

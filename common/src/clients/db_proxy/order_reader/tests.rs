@@ -91,7 +91,7 @@ async fn orders_are_selected_by_their_owner() {
 
 /// Before the upgrade of db-proxy all orders are anonymous.
 #[tokio::test]
-async fn anonymous_orders_are_read_from_a_db_proxy_of_the_last_release() {
+async fn anonymous_orders_are_read_from_a_db_proxy_of_the_previous_release() {
     let (db_proxy, reader) = FakeDbProxy::start().await;
     read_page(&reader, OwnerFilter::Anonymous).await.unwrap();
     assert!(!reader.find_json(&OrderIds { ids: Vec::new() }).await.unwrap().has_owners);

@@ -145,11 +145,11 @@ impl ClientAllowance {
 
     fn start_draw(&mut self, share: Share, waiting: VecDeque<oneshot::Sender<Decision>>, now: Instant) -> DrawRequest {
         let (chunk, own) = (chunk(share), self.own.microrequests(share, now));
-        let wanted = u32::try_from(waiting.len()).unwrap_or(u32::MAX).max(chunk);
+        let needed = u32::try_from(waiting.len()).unwrap_or(u32::MAX).max(chunk);
         self.in_flight = Some(Box::new(DrawInFlight { waiting, share }));
         DrawRequest {
             limit: share.limit,
-            asked: wanted.saturating_sub(self.allowance).max(1),
+            requested: needed.saturating_sub(self.allowance).max(1),
             chunk,
             epoch: self.epoch,
             unreported: self.unreported,

@@ -54,7 +54,7 @@ impl AllowanceStore for RedisStore {
     async fn draw(&self, key: StoreKey, request: &DrawRequest) -> Result<Draw, StoreError> {
         let DrawRequest {
             limit,
-            asked,
+            requested,
             chunk,
             epoch,
             unreported: _,
@@ -64,7 +64,7 @@ impl AllowanceStore for RedisStore {
         let mut command = redis::cmd("EVAL");
         command.arg(scripts::DRAW).arg(3).arg(format!("{}{key}", self.prefix));
         command.arg(self.epoch_key()).arg(self.instances_key());
-        command.arg(limit.get()).arg(asked).arg(chunk).arg(epoch);
+        command.arg(limit.get()).arg(requested).arg(chunk).arg(epoch);
         command.arg(unreported_microrequests).arg(estimated_microrequests).arg(EPOCH_EXPIRY.as_secs());
         let (granted, remaining, refill_micros, epoch, instances): DrawReply = self.connector.query(&command).await?;
         Ok(Draw { granted, remaining, refill: Duration::from_micros(refill_micros), epoch, instances })

@@ -37,7 +37,7 @@ pub(crate) struct DrawRequest {
     /// The requests per minute at all instances together.
     pub limit: NonZeroU32,
     /// Maximum number of requests to draw.
-    pub asked: u32,
+    pub requested: u32,
     /// If this draw leaves no request, the number of requests that must be free before the next draw.
     pub chunk: u32,
     /// The epoch of the store to which this instance has reported its use. 0 before the first draw.

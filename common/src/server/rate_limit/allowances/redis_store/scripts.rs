@@ -15,7 +15,7 @@
 /// epoch, and the number of instances at `KEYS[3]`.
 pub(super) const DRAW: &str = "
 local request = 60000000
-local limit, asked, chunk = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local limit, requested, chunk = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local epoch = redis.call('GET', KEYS[2])
@@ -39,7 +39,7 @@ if ARGV[4] == '0' or ARGV[4] == epoch then
 else
   used = math.max(used, math.min(ARGV[6] * 60, full))
 end
-local granted = math.min(asked, math.max(0, math.floor((full - used) / request)))
+local granted = math.min(requested, math.max(0, math.floor((full - used) / request)))
 used = used + granted * request
 local free = full - used
 local refill = math.ceil(math.max(0, math.min(chunk, limit) * request - free) / limit)

@@ -132,7 +132,7 @@ impl State {
         } else {
             stored.max(full.min(request.estimated_microrequests * 60))
         };
-        let granted = u64::from(request.asked).min(full.saturating_sub(used) / REQUEST);
+        let granted = u64::from(request.requested).min(full.saturating_sub(used) / REQUEST);
         let used = used + granted * REQUEST;
         self.uses.insert(key, Use { amount: used, at: now, limit });
         let missing = (u64::from(request.chunk) * REQUEST + used).saturating_sub(full);
