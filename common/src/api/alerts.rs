@@ -46,20 +46,21 @@ impl fmt::Display for AlertState {
 pub struct Alert {
     /// The name of the alert, such as `ServiceMissing`. Prometheus uses the same names for the same faults.
     pub name: String,
-    /// The name of the service, component, currency or machine that has the fault.
+    /// The name of the service, instance, component, currency or machine that has the fault; `orders` or `limit` for a
+    /// fault of the order intake.
     pub subject: String,
     /// The service that has or reports the fault. Absent if the fault does not belong to one service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub service: Option<String>,
-    /// `critical`, `error` or `warning`.
+    /// `critical` or `warning`.
     pub severity: Level,
     pub state: AlertState,
     /// The fault in one sentence.
     pub summary: String,
     /// The entry of the runbook, relative to the repository.
     pub runbook_url: String,
-    /// When the fault was noticed.
+    /// When the fault was detected.
     pub since: Timestamp,
     /// When the alert fired. Absent while it is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]

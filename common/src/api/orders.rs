@@ -291,7 +291,7 @@ pub struct PlaceOrderCommand {
     /// The wallet of the user that receives the bitcoin. Requires `wallet_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit_wallet_id: Option<WalletId>,
-    /// The position of the request in its trace, in the form of the header `traceparent`. Absent if the trace is not recorded.
+    /// The trace context of the request, in the form of the header `traceparent`. Absent if the trace is not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub traceparent: Option<String>,

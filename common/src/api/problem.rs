@@ -145,7 +145,8 @@ struct ProblemBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     balance: Option<String>,
-    /// The key with which the order should be sent again. Present if the outcome of the order is unknown.
+    /// The key with which the request should be sent again. Present if it is unknown whether an order was placed, a
+    /// wallet was created, or money moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     idempotency_key: Option<String>,

@@ -165,7 +165,7 @@ pub struct MoveCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub transfer: Option<TransferCommand>,
-    /// The position of the request in its trace, in the form of the header `traceparent`. Absent if the trace is not recorded.
+    /// The trace context of the request, in the form of the header `traceparent`. Absent if the trace is not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub traceparent: Option<String>,
