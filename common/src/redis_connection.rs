@@ -22,10 +22,10 @@ use tracing::Instrument;
 pub use self::server::{ALLOWED_URLS, RedisServer};
 use crate::config::{Env, redact_password};
 
-/// Longest wait for one step of an attempt to connect.
+/// Timeout of one step of an attempt to connect.
 const STEP_TIMEOUT: Duration = Duration::from_millis(400);
-/// Longest duration of an attempt to connect. It is longer than [`STEP_TIMEOUT`], because finding the master takes several steps if a
-/// Sentinel is unavailable.
+/// Timeout of an attempt to connect. It is longer than [`STEP_TIMEOUT`], because finding the master takes several steps
+/// if a Sentinel is unavailable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A Redis of version 6.2 or later, and the prefix of the keys that are used in it.
@@ -64,7 +64,7 @@ pub struct RedisConnector(Arc<Inner>);
 
 struct Inner {
     server: Server,
-    /// Longest wait for each response.
+    /// Timeout of each response.
     response_timeout: Duration,
     connection: Mutex<Option<Attempt>>,
 }

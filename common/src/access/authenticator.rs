@@ -31,7 +31,8 @@ pub enum KeyError {
     Unavailable,
 }
 
-/// Why a key is not accepted. Only a client that has the whole key learns more than [`InvalidKey::Unknown`].
+/// Why a key is not accepted. Only a client that has the whole key receives a more specific reason than
+/// [`InvalidKey::Unknown`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
     #[error("The API key is unknown.")]

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::spelling::must_each_be_one_of;
 
-/// How often an idle event stream sends a comment, which shows the reader that the stream works.
+/// Interval at which an idle event stream sends a comment, which shows the reader that the stream works.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long a stream may be silent before its reader closes it. This time is longer than a short stall of the sender or the
 /// reader, and shorter than the validity of a price.

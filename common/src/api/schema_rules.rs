@@ -52,10 +52,10 @@ const SAME_FORMAT: &[(&str, &str, &str)] =
 /// earlier release may contain.
 const WITH_NEW_NAME: &[&str] = &["NewUser", "ChangeUser", "NewKey", "ChangeKey"];
 
-/// The pattern of an amount of fiat money that a request contains as a string. A JSON number is allowed as well.
+/// The pattern of an amount of fiat money that a request contains as a string. A JSON number is also allowed.
 const AMOUNT_PATTERN: &str = r"^(0\.[0-9]{0,3}[1-9]|[1-9][0-9]{0,8}(\.[0-9]{1,4})?)$";
 
-/// The pattern of an amount of bitcoin that a request contains as a string. A JSON number is allowed as well.
+/// The pattern of an amount of bitcoin that a request contains as a string. A JSON number is also allowed.
 const BITCOIN_PATTERN: &str = r"^(0\.[0-9]{0,7}[1-9]|[1-9][0-9]{0,6}(\.[0-9]{1,8})?)$";
 
 /// Adds the rules to the schemas of an OpenAPI document. Schemas that the document does not contain are skipped.

@@ -1,5 +1,5 @@
-//! Tests that services of two releases understand each other. During an upgrade they run side by side, so an older service must
-//! accept a document with fields that only a newer service knows.
+//! Tests that services of two releases understand each other. During an upgrade they run side by side, so an older
+//! service must accept a document with fields that only newer services have.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};

@@ -29,9 +29,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. The restart of a service takes less time.
 const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
-/// Duration of an attempt, exclusive, up to which a refused request is sent to the next instance. A quick refusal
-/// concerns only one instance, which is overloaded, or has no usable database connection or clock. Before a slow
-/// refusal, the instance has waited for the database, which is then probably unavailable to all instances.
+/// A refused request is sent to the next instance if the attempt took less than this time. A quick refusal concerns
+/// only one instance, which is overloaded, or has no usable database connection or clock. Before a slow refusal, the
+/// instance has waited for the database, which is then probably unavailable to all instances.
 const QUICK_REFUSAL: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of idle connections to one server. A batch of orders uses one connection, and concurrent reads use a few.

@@ -152,8 +152,8 @@ impl DbProxyClient {
 
 /// The path that a batch of orders is sent to.
 ///
-/// An older db-proxy would place orders without the fields that it does not know. Orders with such fields are sent to a path that an
-/// older db-proxy does not have, so it places none of them.
+/// An older db-proxy would place orders without the fields that it does not support. Orders with such fields are sent
+/// to a path that an older db-proxy does not have, so it places none of them.
 fn place_path(PlaceOrderCommands { orders }: &PlaceOrderCommands) -> &'static str {
     if orders.iter().any(PlaceOrderCommand::needs_v3_endpoint) {
         "/v3/orders"

@@ -156,7 +156,8 @@ impl KeyAuthenticator {
         Ok(result)
     }
 
-    /// Compares a record with the hash of the key that was sent. Without the whole key, a client learns nothing about the record.
+    /// Compares a record with the hash of the key that was sent. A client without the whole key receives no information
+    /// about the record.
     fn examine(&self, record: Option<KeyRecord>, hash: KeyHash) -> LookUpResult {
         let Some(record) = record.filter(|record| record.hash == hash) else {
             return LookUpResult::Invalid(InvalidKey::Unknown);

@@ -112,8 +112,8 @@ impl<T: Expiring> Latest<T> {
             if let Some(earlier) = same
                 && !new.value.is_current(now)
             {
-                // The wall clock may be ahead for a moment, so the stored document keeps the lifetime that began at its first
-                // arrival.
+                // The wall clock may be ahead temporarily, so the stored document keeps the lifetime that began at its
+                // first arrival.
                 stored = Arc::clone(earlier);
                 return false;
             }

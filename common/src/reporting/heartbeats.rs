@@ -21,12 +21,12 @@ use crate::{
 
 /// Deadline of the readiness check.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often readiness is checked between two heartbeats.
+/// Interval of the readiness checks between two heartbeats.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// health-check shows the order intake as unknown if no heartbeat has confirmed it for this time. Each check of the readiness
 /// causes such a heartbeat. This time is longer than [`CHECK_INTERVAL`] to allow for a slow check and for the sending.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(8);
-/// How often readiness is checked while a service that has just started is not ready yet.
+/// Interval of the readiness checks while a service that has just started is not ready yet.
 const STARTING_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The heartbeats of one service.

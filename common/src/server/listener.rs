@@ -41,7 +41,8 @@ impl Listener {
     }
 
     /// Sets a token. When it is cancelled, the server continues to serve, reports that it is not ready, and closes each
-    /// connection after its next response. So clients and balancers move to other instances before this one stops.
+    /// connection after its next response. So clients and load balancers switch to other instances before this instance
+    /// stops.
     #[must_use]
     pub fn with_draining(self, draining: CancellationToken) -> Self {
         Self { draining, ..self }

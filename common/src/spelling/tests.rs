@@ -30,7 +30,7 @@ fn name_without_a_similar_known_name_finds_none() {
 }
 
 #[test]
-fn name_that_is_the_first_words_of_known_names_finds_the_first_of_them() {
+fn name_of_several_words_finds_the_first_known_name_that_begins_with_them() {
     let known = [
         "BTC_LIMIT",
         "RATE_LIMIT_PER_MINUTE",

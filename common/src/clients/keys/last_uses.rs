@@ -19,7 +19,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// How often the last uses are stored.
+/// Interval at which the last uses are stored.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Deadline for storing the remaining uses when the service stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);

@@ -44,7 +44,7 @@ use crate::{
 
 /// Deadline for opening a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the documents are polled while no stream is connected.
+/// Poll interval of the documents while no stream is connected.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Base delay before a stream is opened again for the first time; see [`Backoff`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);

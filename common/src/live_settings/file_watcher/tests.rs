@@ -16,30 +16,30 @@ fn watched() -> (TempDir, PathBuf, FileWatcher) {
     (folder, file, watcher)
 }
 
-async fn is_noticed(watcher: &FileWatcher) -> bool {
+async fn is_detected(watcher: &FileWatcher) -> bool {
     timeout(LIMIT, watcher.changed()).await.is_ok()
 }
 
 #[tokio::test]
-async fn written_replaced_and_deleted_file_is_noticed() {
+async fn written_replaced_and_deleted_file_is_detected() {
     let (folder, file, watcher) = watched();
     fs::write(&file, "A=2\n").unwrap();
-    assert!(is_noticed(&watcher).await);
+    assert!(is_detected(&watcher).await);
     // Editors replace a file in this way.
     let new = folder.path().join("new");
     fs::write(&new, "A=3\n").unwrap();
     fs::rename(&new, &file).unwrap();
-    assert!(is_noticed(&watcher).await);
+    assert!(is_detected(&watcher).await);
     fs::write(&file, "A=4\n").unwrap();
-    assert!(is_noticed(&watcher).await, "the new file is watched too");
+    assert!(is_detected(&watcher).await, "the new file is watched too");
     fs::remove_file(&file).unwrap();
-    assert!(is_noticed(&watcher).await);
+    assert!(is_detected(&watcher).await);
     fs::write(&file, "A=5\n").unwrap();
-    assert!(is_noticed(&watcher).await);
+    assert!(is_detected(&watcher).await);
 }
 
 #[tokio::test]
-async fn new_target_of_link_is_noticed() {
+async fn new_target_of_link_is_detected() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     // Kubernetes mounts a ConfigMap in this way.
@@ -52,12 +52,12 @@ async fn new_target_of_link_is_noticed() {
     let watcher = FileWatcher::start(&path("settings.env")).unwrap();
     symlink("..2", path("..data_tmp")).unwrap();
     fs::rename(path("..data_tmp"), path("..data")).unwrap();
-    assert!(is_noticed(&watcher).await);
+    assert!(is_detected(&watcher).await);
     assert_eq!(fs::read_to_string(path("settings.env")).unwrap(), "..2");
 }
 
 #[tokio::test]
-async fn reads_and_other_files_are_not_noticed() {
+async fn reads_and_other_files_are_not_detected() {
     let (folder, file, watcher) = watched();
     fs::read_to_string(&file).unwrap();
     fs::write(folder.path().join("buydesk.log"), "a line").unwrap();

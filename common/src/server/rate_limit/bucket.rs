@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// One request, in the unit of [`Bucket::level`]: a limit of one request per minute drains one unit per nanosecond.
 const REQUEST: u64 = 60_000_000_000;
 
-/// The number of requests of a client that one instance may accept.
+/// The part of the limit of a client that one instance may accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
     /// The requests per minute at all instances together.
@@ -50,7 +50,7 @@ pub(super) struct Decision {
     pub reset: Duration,
 }
 
-/// The requests that count at a moment. If the limit of the client changes, these requests still count.
+/// The requests of a client that still count. If the limit of the client changes, these requests still count.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bucket {
     level: u64,

@@ -11,7 +11,7 @@ async fn run(supervisor: TaskSupervisor, stop: &CancellationToken) -> Result<(),
 }
 
 #[tokio::test]
-async fn task_that_panics_ends_the_service_with_its_name() {
+async fn task_that_panics_stops_the_service_with_an_error_that_names_it() {
     let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
     let stopped = stop.clone();
     supervisor.spawn("reader", async move { stopped.cancelled().await });
@@ -21,7 +21,7 @@ async fn task_that_panics_ends_the_service_with_its_name() {
 }
 
 #[tokio::test]
-async fn finite_task_that_panics_ends_the_service_too() {
+async fn finite_task_that_panics_stops_the_service_too() {
     let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
     supervisor.spawn_finite("migration", async { panic!("a bug") });
     assert_eq!(run(supervisor, &stop).await, Err("the background task migration panicked".to_owned()));

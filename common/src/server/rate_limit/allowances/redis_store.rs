@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::store::{AllowanceStore, Draw, DrawRequest, StoreError, StoreKey};
 use crate::redis_connection::{RedisConfig, RedisConnector};
 
-/// Longest wait for each response.
+/// Timeout of each response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(50);
 /// How long after its last registration an instance is counted.
 const REGISTRATION_EXPIRY: Duration = Duration::from_secs(10);

@@ -36,7 +36,7 @@ const REGISTRATION_INTERVAL: Duration = Duration::from_secs(2);
 /// The number of instances is the maximum of the replies to this many registrations. After the store has lost its data,
 /// the first replies are too small, because the instances take some seconds to register again.
 const INSTANCE_REPORTS: usize = 5;
-/// Longest wait when this instance ends its registration.
+/// Deadline for ending the registration of this instance.
 const DEREGISTRATION_DEADLINE: Duration = Duration::from_millis(500);
 /// Base delay before the first registration after a failure; see [`Backoff`].
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(100);

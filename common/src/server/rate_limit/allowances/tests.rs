@@ -97,7 +97,7 @@ async fn instances_together_accept_the_limit() {
 async fn client_of_one_instance_can_use_nearly_the_whole_limit() {
     let store = FakeStore::default();
     let four = instances::<4>(&store).await;
-    // Each other instance holds an allowance afterwards.
+    // Each other instance has an allowance afterwards.
     for other in &four[1..] {
         assert!(other.count(CLIENT, limit(6000)).await.allowed);
     }

@@ -6,10 +6,11 @@
 /// units of use. The use therefore decreases per microsecond by as many units as the limit has requests per minute.
 /// Numbers stay below 2^53, so they are exact.
 ///
-/// First the use grows by `ARGV[5]` millionths, which the instance reports. The instances report at different times, so the
-/// use may exceed the limit. It is at most twice the limit, and the excess delays later requests. `ARGV[4]` is the epoch that
-/// the instance knows, or `0` if it knows none. If this epoch differs from the epoch at `KEYS[2]`, Redis has lost its data,
-/// and the use is at least the estimate `ARGV[6]`, in millionths. A new epoch expires after `ARGV[7]` seconds.
+/// First the use grows by `ARGV[5]` millionths, which the instance reports. The instances report at different times, so
+/// the use may exceed the limit. It is at most twice the limit, and the excess delays later requests. `ARGV[4]` is the
+/// epoch of the last draw of the instance for this client, or `0` before its first draw. If this epoch differs from the
+/// epoch at `KEYS[2]`, Redis has lost its data, and the use is at least the estimate `ARGV[6]`, in millionths. A new
+/// epoch expires after `ARGV[7]` seconds.
 ///
 /// Returns the number of granted requests, the whole requests that remain, the microseconds until `ARGV[3]` requests are free, the
 /// epoch, and the number of instances at `KEYS[3]`.
