@@ -28,6 +28,8 @@ pub const MAX_COURSES: usize = 2_000;
 pub const MAX_EXCHANGER: usize = 32;
 /// Maximum number of official rates in a snapshot.
 pub const MAX_OFFICIAL_RATES: usize = 500;
+/// Maximum number of sources in a snapshot.
+pub const MAX_SOURCES: usize = 100;
 /// How long after its `as_of` a market snapshot is valid.
 pub const SNAPSHOT_TTL: Duration = Duration::from_hours(1);
 
@@ -117,6 +119,17 @@ pub struct MarketSnapshot {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub official: Vec<OfficialRate>,
+    /// The active sources with their pairs, even if they report no price at the moment. An older price-updater sends none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[oai(default, skip_serializing_if_is_empty)]
+    pub sources: Vec<SourcePairs>,
+}
+
+/// The pairs of which one source reports prices.
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
+pub struct SourcePairs {
+    pub exchanger: String,
+    pub directions: Vec<CurrencyPair>,
 }
 
 impl MarketSnapshot {
@@ -132,10 +145,14 @@ impl MarketSnapshot {
             ("courses", self.courses.len(), MAX_COURSES),
             ("prices", self.prices.len(), MAX_COURSES),
             ("official", self.official.len(), MAX_OFFICIAL_RATES),
+            ("sources", self.sources.len(), MAX_SOURCES),
         ] {
             if count > max {
                 errors.push(FieldError::new(field, format!("must have at most {max} elements")));
             }
+        }
+        if self.sources.iter().map(|source| source.directions.len()).sum::<usize>() > MAX_COURSES {
+            errors.push(FieldError::new("sources", format!("must have at most {MAX_COURSES} directions in all")));
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }

@@ -90,7 +90,7 @@ impl ChartRenderer {
             // As in `/api/v1/price`, an unknown asset is an invalid value. For an unknown pair of known assets, the chart is not
             // found.
             view.catalogue.check_pair("direction", pair).map_err(|error| Error::InvalidFields(vec![error]))?;
-            return Err(PriceError::of_unreported(pair, &view.snapshot).into());
+            return Err(PriceError::of_unreported(pair, view).into());
         }
         let price = view.and_then(|view| CurrentPrices { view, now, ttl: self.price_ttl }.price(pair).ok());
         let period = Period { end: now, hours, candle_width: candle_width(hours), carries_to_end: price.is_some() };

@@ -9,11 +9,11 @@ use common::{
         health::group_by_reason,
         prices::PriceState,
     },
-    money::{CurrencyPair, Rate},
+    money::{Asset, CurrencyPair, Rate},
     time::Timestamp,
 };
 
-use crate::snapshot::{MarketSnapshotView, SnapshotOrigin, SortedSnapshot};
+use crate::snapshot::{MarketSnapshotView, SnapshotOrigin};
 
 /// The prices of a snapshot that may be used at a point in time.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +42,9 @@ pub(crate) enum PriceError {
     /// Only stored courses are available, and stored courses have no prices.
     #[error("no prices are available yet")]
     NotLoaded,
+    /// Some sources have prices of these assets, but none of them reports one at the moment.
+    #[error("there is no price of {} at the moment, because no price source reports one", join_assets(.0))]
+    NotReported(Vec<Asset>),
     #[error("no exchange reports {0}")]
     UnknownPair(CurrencyPair),
     /// The exchanges report only the inverse of the pair.
@@ -60,16 +63,25 @@ pub(crate) enum PriceError {
 
 impl PriceError {
     /// The error of a pair of which the snapshot has neither a price nor a course.
-    pub(crate) fn of_unreported(pair: CurrencyPair, snapshot: &SortedSnapshot) -> Self {
+    pub(crate) fn of_unreported(pair: CurrencyPair, view: &MarketSnapshotView) -> Self {
+        let MarketSnapshotView { snapshot, catalogue, .. } = view;
+        let is_missing = |asset: &Asset| catalogue.contains_asset(*asset) && !snapshot.contains_asset(*asset);
+        let missing: Vec<_> = [pair.base, pair.quote].into_iter().filter(is_missing).collect();
         let inverted = pair.inverted();
-        if snapshot.contains(inverted) { Self::InvertedPair(pair, inverted) } else { Self::UnknownPair(pair) }
+        if !missing.is_empty() {
+            Self::NotReported(missing)
+        } else if snapshot.contains(inverted) {
+            Self::InvertedPair(pair, inverted)
+        } else {
+            Self::UnknownPair(pair)
+        }
     }
 
     /// Whether the pair never has a price, so that waiting does not help.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::UnknownPair(_) | Self::InvertedPair(..) | Self::NotAgreed(_) => true,
-            Self::NotLoaded | Self::Refused { .. } | Self::Expired { .. } => false,
+            Self::NotLoaded | Self::NotReported(_) | Self::Refused { .. } | Self::Expired { .. } => false,
         }
     }
 }
@@ -81,7 +93,7 @@ impl<'a> CurrentPrices<'a> {
             return Err(match view.origin {
                 SnapshotOrigin::Database => PriceError::NotLoaded,
                 SnapshotOrigin::PriceCache if view.snapshot.contains(pair) => PriceError::NotAgreed(pair),
-                SnapshotOrigin::PriceCache => PriceError::of_unreported(pair, &view.snapshot),
+                SnapshotOrigin::PriceCache => PriceError::of_unreported(pair, view),
             });
         };
         let (Some(rate), Some(as_of)) = (agreed.price, agreed.as_of) else {
@@ -96,6 +108,10 @@ impl<'a> CurrentPrices<'a> {
             Err(PriceError::Expired { pair, as_of })
         }
     }
+}
+
+fn join_assets(assets: &[Asset]) -> String {
+    assets.iter().map(Asset::as_str).collect::<Vec<_>>().join(" or ")
 }
 
 /// The reason of the refusal, followed by the sources with rejected votes, grouped by the reason of the rejection.

@@ -55,9 +55,10 @@ impl From<Error> for Problem {
                     PriceError::UnknownPair(_) | PriceError::InvertedPair(..) | PriceError::NotAgreed(_) => {
                         Code::NotFound
                     }
-                    PriceError::NotLoaded | PriceError::Refused { .. } | PriceError::Expired { .. } => {
-                        Code::PriceUnavailable
-                    }
+                    PriceError::NotLoaded
+                    | PriceError::NotReported(_)
+                    | PriceError::Refused { .. }
+                    | PriceError::Expired { .. } => Code::PriceUnavailable,
                 };
                 Self::new(code, to_sentence(&error.to_string()))
             }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use common::{
-    api::courses::{AgreedPrice, Course, CourseKind, MarketSnapshot, Method, NewCourses},
+    api::courses::{AgreedPrice, Course, CourseKind, MarketSnapshot, Method, NewCourses, SourcePairs},
     clients::{db_proxy::DbProxyClient, price_cache::PriceCacheClient},
     time::Timestamp,
 };
@@ -61,7 +61,10 @@ fn price(direction: &str, price: &str, as_of: Timestamp) -> AgreedPrice {
 }
 
 async fn put_snapshot(platform: &Platform, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
-    let snapshot = MarketSnapshot { as_of: Timestamp::now(), simulated: true, courses, prices, official: vec![] };
+    // A bank that reports nothing at the moment.
+    let bank = SourcePairs { exchanger: "cbr".to_owned(), directions: vec!["USD-RUB".parse().unwrap()] };
+    let (as_of, official, sources) = (Timestamp::now(), vec![], vec![bank]);
+    let snapshot = MarketSnapshot { as_of, simulated: true, courses, prices, official, sources };
     let cache = PriceCacheClient(platform.internal_client(PriceCacheClient::SERVICE, &platform.price_cache));
     cache.put_market_snapshot(&snapshot).await.unwrap();
     snapshot
@@ -181,6 +184,12 @@ async fn amount_is_converted_exactly(stack: Stack) {
     assert_eq!(cross["steps"].as_array().unwrap().len(), 2);
     assert_eq!((&direct["steps"][0]["kind"], &direct["state"]), (&"agreed".into(), &"fresh".into()));
     convert("from=EUR&to=XYZ&amount=-1").await.invalid_fields(&["to", "amount"]);
+    let detail = "There is no price of RUB at the moment, because no price source reports one.";
+    for path in ["/api/v1/convert?from=BTC&to=RUB&amount=1", "/api/v1/price?direction=BTC-RUB"] {
+        let missing = get(&platform, path).await;
+        assert!(missing.header("retry-after").is_some(), "{path}");
+        assert_eq!(missing.problem(503, "price_unavailable")["detail"], detail);
+    }
     convert("from=EUR&to=EUR&amount=1").await.invalid_fields(&["to"]);
     convert("from=EUR&to=USD").await.invalid_fields(&["amount"]);
 }

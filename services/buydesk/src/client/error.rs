@@ -327,6 +327,14 @@ pub fn with_advice<T>(result: anyhow::Result<T>, advice: impl FnOnce(Code) -> Op
     })
 }
 
+/// Adds a sentence to what the user can do about a problem. `advice` returns it for the code of the problem.
+pub fn adding_advice<T>(result: anyhow::Result<T>, advice: impl FnOnce(Code) -> Option<String>) -> anyhow::Result<T> {
+    map_client_error(result, |error| match error.code().and_then(advice) {
+        Some(sentence) => error.adding_next_step(&sentence),
+        None => error,
+    })
+}
+
 fn map_client_error<T>(result: anyhow::Result<T>, map: impl FnOnce(ClientError) -> ClientError) -> anyhow::Result<T> {
     result.map_err(|error| match error.downcast::<ClientError>() {
         Ok(error) => map(error).into(),

@@ -50,5 +50,5 @@ pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
 
 /// A snapshot that is identified by its time.
 pub(crate) fn snapshot(as_of: Timestamp) -> MarketSnapshot {
-    MarketSnapshot { as_of, simulated: true, courses: vec![], prices: vec![], official: vec![] }
+    MarketSnapshot { as_of, simulated: true, courses: vec![], prices: vec![], official: vec![], sources: vec![] }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::{
-    api::courses::{Course, CourseKind, Rejection, SNAPSHOT_TTL},
+    api::courses::{Course, CourseKind, Rejection, SNAPSHOT_TTL, SourcePairs},
     money::CurrencyPair,
     time::Timestamp,
 };
@@ -166,6 +166,15 @@ impl SourcePool {
             *exchanges.entry(pair).or_default() += 1;
         }
         exchanges.into_iter().filter(|(_, count)| *count >= min_exchanges).map(|(pair, _)| pair).collect()
+    }
+
+    /// The active sources with their pairs, even if they report no price at the moment.
+    pub(crate) fn source_pairs(&self) -> Vec<SourcePairs> {
+        let pairs_of = |poller: &Arc<Poller>| SourcePairs {
+            exchanger: poller.source.name().to_owned(),
+            directions: poller.source.pairs().to_vec(),
+        };
+        self.active().map(pairs_of).collect()
     }
 
     /// How many exchanges are active.

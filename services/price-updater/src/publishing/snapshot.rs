@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{
-    api::courses::{Course, MAX_COURSES, MAX_OFFICIAL_RATES, MarketSnapshot, NewCourses},
+    api::courses::{Course, MAX_COURSES, MAX_OFFICIAL_RATES, MarketSnapshot, NewCourses, SourcePairs},
     money::{CurrencyPair, Rate},
     time::Timestamp,
 };
@@ -16,13 +16,18 @@ use crate::pricing::MarketPrices;
 const RESEND_AFTER: Duration = Duration::from_mins(5);
 
 /// Builds the market snapshot, with at most [`MAX_COURSES`] courses, [`MAX_COURSES`] prices and [`MAX_OFFICIAL_RATES`]
-/// official rates.
-pub(crate) fn market_snapshot(as_of: Timestamp, mut courses: Vec<Course>, market: MarketPrices) -> MarketSnapshot {
+/// official rates. `sources` are the active sources.
+pub(crate) fn market_snapshot(
+    as_of: Timestamp,
+    mut courses: Vec<Course>,
+    sources: Vec<SourcePairs>,
+    market: MarketPrices,
+) -> MarketSnapshot {
     courses.truncate(MAX_COURSES);
     let prices: Vec<_> = market.prices.into_values().take(MAX_COURSES).collect();
     let official = market.official.into_iter().take(MAX_OFFICIAL_RATES).collect();
     let simulated = courses.iter().any(|course| course.simulated) || prices.iter().any(|price| price.simulated);
-    MarketSnapshot { as_of, simulated, courses, prices, official }
+    MarketSnapshot { as_of, simulated, courses, prices, official, sources }
 }
 
 /// The courses that this instance has stored in db-proxy.

@@ -206,7 +206,8 @@ impl<'a> PollLoop<'a> {
         self.show_prices_in_use(&mut market, &outcomes, now);
         backoffs.post(pool.backoffs());
         let term = self.updater.status().term;
-        deliveries.send_snapshot(TermSnapshot { term, snapshot: market_snapshot(now, pool.courses(due), market) });
+        let snapshot = market_snapshot(now, pool.courses(due), pool.source_pairs(), market);
+        deliveries.send_snapshot(TermSnapshot { term, snapshot });
     }
 
     /// Applies the current settings to the price record, and returns them. A currency that is no longer in `CURRENCIES`

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::{
     api::{
-        courses::{AgreedPrice, CastVote, MarketSnapshot, Method, OfficialLeg, OfficialRate},
+        courses::{AgreedPrice, CastVote, MarketSnapshot, Method, OfficialLeg, OfficialRate, SourcePairs},
         prices::PriceState,
         rates::{ConversionLeg, StepKind},
     },
@@ -104,6 +104,29 @@ fn expired_and_refused_prices_are_not_used() {
         let error = convert_at(&view, pair, "1", 0).unwrap_err();
         assert!(matches!(error, ConversionError::NoPrice(PriceError::Refused { .. })), "{pair}: {error:?}");
     }
+}
+
+#[test]
+fn asset_without_a_price_at_the_moment_is_known_and_not_converted() {
+    let refused = AgreedPrice {
+        price: None,
+        as_of: None,
+        refused: Some("no source".to_owned()),
+        ..agreed_price("BTC-USD", "1")
+    };
+    let sources = vec![
+        SourcePairs { exchanger: "cbr".to_owned(), directions: vec![parse_pair("USD-RUB"), parse_pair("CHF-RUB")] },
+        SourcePairs { exchanger: "kraken".to_owned(), directions: vec![parse_pair("BTC-USD")] },
+    ];
+    let snapshot = MarketSnapshot { sources, ..snapshot(time_at(0), vec![], vec![refused]) };
+    let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
+    let rouble = Asset::RUB;
+    for (pair, missing) in [("BTC-RUB", vec![rouble]), ("CHF-RUB", vec!["CHF".parse().unwrap(), rouble])] {
+        let expected = Err(ConversionError::NoPrice(PriceError::NotReported(missing)));
+        assert_eq!(convert_at(&view, pair, "1", 0), expected);
+    }
+    let invalid = convert_at(&view, "BTC-XYZ", "1", 0).unwrap_err();
+    assert!(matches!(invalid, ConversionError::InvalidFields(_)), "{invalid:?}");
 }
 
 /// A price with the votes of two exchanges. The votes differ by `millionths` of the price.

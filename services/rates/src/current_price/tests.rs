@@ -2,7 +2,7 @@
 //! calls the pair `direction` and the exchange `exchanger`.
 
 use common::{
-    api::courses::{CastVote, Course, Rejection},
+    api::courses::{CastVote, Course, MarketSnapshot, Rejection, SourcePairs},
     time::MAX_CLOCK_SKEW,
 };
 use proptest::prelude::*;
@@ -90,4 +90,24 @@ fn refusal_lists_the_reason_and_each_rejected_vote() {
             format!("no exchange reports {inverted}; its price is the inverse of the price of {quote}-{base}");
         assert_eq!(error(inverted), expected);
     }
+}
+
+#[test]
+fn asset_that_no_source_reports_at_the_moment_has_no_price_for_now() {
+    let sources =
+        vec![SourcePairs { exchanger: "cbr".to_owned(), directions: vec![pair("USD-RUB"), pair("EUR-RUB")] }];
+    let bitcoin = agreed_price("BTC-USD", "91000");
+    let snapshot = MarketSnapshot { sources, ..snapshot(time_at(0), vec![], vec![bitcoin]) };
+    let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
+    let prices = CurrentPrices { view: &view, now: time_at(0), ttl: TTL };
+    for (missing, assets, expected) in [
+        ("BTC-RUB", vec![Asset::RUB], "there is no price of RUB at the moment, because no price source reports one"),
+        ("EUR-RUB", vec![Asset::EUR, Asset::RUB], "there is no price of EUR or RUB at the moment, because no price source reports one"),
+    ] {
+        let error = prices.price(pair(missing)).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.is_permanent()), (expected, false));
+        assert_eq!(error, PriceError::NotReported(assets));
+    }
+    // No source has a price of this asset.
+    assert_eq!(prices.price(pair("BTC-JPY")), Err(PriceError::UnknownPair(pair("BTC-JPY"))));
 }

@@ -14,8 +14,8 @@ use common::{
 
 use crate::limits::MAX_CATALOGUE_NAMES;
 
-/// The exchanges and assets of all snapshots since the start of the process. An exchange that is unavailable at the moment
-/// therefore stays a valid filter value.
+/// The exchanges and assets of all snapshots since the start of the process. A snapshot names also the active sources that report
+/// no price at the moment. An exchange that is unavailable is therefore a valid filter value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Catalogue {
     exchangers: BTreeSet<String>,
@@ -34,6 +34,11 @@ impl Catalogue {
             self.add_pair(price.direction);
             for vote in &price.votes {
                 self.add(&vote.exchanger, vote.pair);
+            }
+        }
+        for source in &snapshot.sources {
+            for pair in &source.directions {
+                self.add(&source.exchanger, *pair);
             }
         }
         self
@@ -95,7 +100,7 @@ impl Catalogue {
         }
     }
 
-    fn contains_asset(&self, asset: Asset) -> bool {
+    pub(crate) fn contains_asset(&self, asset: Asset) -> bool {
         self.base_assets.contains(&asset) || self.quote_assets.contains(&asset)
     }
 

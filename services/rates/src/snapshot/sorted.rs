@@ -25,7 +25,7 @@ pub(crate) struct SortedSnapshot {
 
 impl From<MarketSnapshot> for SortedSnapshot {
     fn from(snapshot: MarketSnapshot) -> Self {
-        let MarketSnapshot { as_of, simulated, mut courses, mut prices, official } = snapshot;
+        let MarketSnapshot { as_of, simulated, mut courses, mut prices, official, sources: _ } = snapshot;
         courses.sort_by(|a, b| course_key(a).cmp(&course_key(b)));
         courses.dedup_by(|a, b| course_key(a) == course_key(b));
         prices.sort_by_key(|price| price.direction);
@@ -42,6 +42,13 @@ impl SortedSnapshot {
     /// Whether the snapshot has a price or a course of the pair.
     pub(crate) fn contains(&self, pair: CurrencyPair) -> bool {
         self.price(pair).is_some() || self.courses_of(pair).next().is_some()
+    }
+
+    /// Whether the snapshot has a price, a course or an official rate of the asset.
+    pub(crate) fn contains_asset(&self, asset: Asset) -> bool {
+        let courses = self.courses.iter().map(|course| course.direction);
+        let mut pairs = courses.chain(self.prices.iter().map(|price| price.direction));
+        pairs.any(|pair| pair.base == asset || pair.quote == asset) || self.official_rate(asset).is_some()
     }
 
     /// The price with the votes that led to `price`. For a computed price, this is the price of the first leg.

@@ -20,7 +20,14 @@ fn snapshot_from_courses(current: Vec<StoredCourse>) -> Option<MarketSnapshot> {
         // or later.
         Course { exchanger, direction, kind, value, bid: None, ask: None, observed_at: since, simulated }
     });
-    Some(MarketSnapshot { as_of, simulated, courses: courses.collect(), prices: Vec::new(), official: Vec::new() })
+    Some(MarketSnapshot {
+        as_of,
+        simulated,
+        courses: courses.collect(),
+        prices: Vec::new(),
+        official: Vec::new(),
+        sources: Vec::new(),
+    })
 }
 
 #[cfg(test)]

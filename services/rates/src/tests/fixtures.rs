@@ -49,5 +49,5 @@ pub(crate) fn agreed_price(pair: &str, price: &str) -> AgreedPrice {
 
 pub(crate) fn snapshot(as_of: Timestamp, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> MarketSnapshot {
     let simulated = courses.iter().any(|course| course.simulated) || prices.iter().any(|price| price.simulated);
-    MarketSnapshot { as_of, simulated, courses, prices, official: Vec::new() }
+    MarketSnapshot { as_of, simulated, courses, prices, official: Vec::new(), sources: Vec::new() }
 }

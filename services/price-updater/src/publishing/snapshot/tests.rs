@@ -20,7 +20,8 @@ fn course(exchanger: &str, value: &str, second: i64) -> Course {
 
 #[test]
 fn changed_courses_are_sent_until_they_are_stored() {
-    let snapshot = |courses: &[Course]| market_snapshot(Timestamp::now(), courses.to_vec(), MarketPrices::default());
+    let snapshot =
+        |courses: &[Course]| market_snapshot(Timestamp::now(), courses.to_vec(), vec![], MarketPrices::default());
     let mut stored = StoredCourses::default();
     let first = snapshot(&[course("a", "1", 1), course("b", "2", 1)]);
     assert_eq!(stored.changed(&first).unwrap().courses, first.courses);
@@ -37,7 +38,7 @@ fn changed_courses_are_sent_until_they_are_stored() {
 
 #[test]
 fn stored_courses_are_sent_again_in_a_new_term_and_after_some_minutes() {
-    let snapshot = market_snapshot(Timestamp::now(), vec![course("a", "1", 1)], MarketPrices::default());
+    let snapshot = market_snapshot(Timestamp::now(), vec![course("a", "1", 1)], vec![], MarketPrices::default());
     let (mut stored, start) = (StoredCourses::default(), Instant::now());
     let mut sends = |term, minutes| {
         stored.expire(term, start + Duration::from_mins(minutes));
