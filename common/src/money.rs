@@ -23,5 +23,5 @@ pub use currency_pair::{Asset, AssetError, CurrencyPair, CurrencyPairError};
 pub use decimal::{BitcoinText, DecimalText, NumberError, parse_decimal, parse_without_exponent};
 pub use fiat::{AmountError, FiatAmount};
 pub use rate::{Rate, RateError};
-pub use rounding::{divide_half_even, round_half_even};
+pub use rounding::{divide_half_even, round_half_even, rounded_price};
 pub use sats::{Sats, SatsError};

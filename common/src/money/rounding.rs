@@ -2,6 +2,13 @@
 
 use std::cmp::Ordering;
 
+use rust_decimal::Decimal;
+
+/// Minimum number of significant digits of a rounded price.
+const PRICE_DIGITS: u32 = 6;
+/// Minimum number of decimals of a rounded price.
+const PRICE_DECIMALS: u32 = 2;
+
 /// Rounds a non-negative number to a whole number of units, half to even.
 ///
 /// `units` is the number rounded down. `remainder` is the result of comparing the part that was cut off with half a unit.
@@ -20,6 +27,24 @@ pub fn divide_half_even(numerator: u128, denominator: u128) -> Option<u128> {
     let (units, remainder) = (numerator.checked_div(denominator)?, numerator % denominator);
     // Compares the remainder with the rest of the unit, because twice the remainder may overflow.
     round_half_even(units, remainder.cmp(&(denominator - remainder)))
+}
+
+/// The text of a price for people, rounded half to even. It has at least two decimals and at least six significant digits, unless
+/// the price itself has fewer digits: `91370.18`, `1.0833`, `0.0000119047`. Programs receive the exact price.
+pub fn rounded_price(price: Decimal) -> String {
+    let price = price.normalize();
+    let digits = price.mantissa().unsigned_abs();
+    let length = digits.checked_ilog10().map_or(1, |exponent| exponent + 1);
+    let decimals = (price.scale() + PRICE_DIGITS).saturating_sub(length).max(PRICE_DECIMALS);
+    let excess = price.scale().saturating_sub(decimals);
+    let units = divide_half_even(digits, 10_u128.pow(excess)).and_then(|units| i128::try_from(units).ok());
+    let magnitude = units.map_or(price.abs(), |units| Decimal::from_i128_with_scale(units, price.scale() - excess));
+    let mut rounded = magnitude.normalize();
+    if rounded.scale() < PRICE_DECIMALS {
+        rounded.rescale(PRICE_DECIMALS);
+    }
+    rounded.set_sign_negative(price.is_sign_negative());
+    rounded.to_string()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use common::{
 use self::findings::{Finding, find_faults};
 use super::{
     ApiClient,
-    render::{format_time, without_trailing_zeros},
+    render::{format_time, price_text, without_trailing_zeros},
 };
 use crate::table::Table;
 
@@ -87,7 +87,8 @@ fn headline(health: &Health) -> String {
 /// The prices that orders use, and the remaining part of the limit.
 fn order_terms(orders: &OrderIntake, now: Timestamp) -> String {
     let prices = orders.prices.iter().map(|price| {
-        let value = price.price.as_ref().map_or_else(|| "none".to_owned(), |status| status.price.to_string());
+        let value =
+            price.price.as_ref().map_or_else(|| "none".to_owned(), |status| price_text(status.price, price.currency));
         let is_prolonged = price.price.as_ref().is_some_and(|status| status.state == PriceState::Prolonged);
         format!("{} {value}{}", price.currency, if is_prolonged { " PROLONGED" } else { "" })
     });

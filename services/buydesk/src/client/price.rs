@@ -20,7 +20,7 @@ use super::{
     ApiClient,
     api_client::print_line,
     error::ClientError,
-    render::{computed_from, format_time, marks_note, price_origin},
+    render::{computed_from, format_time, marks_note, price_origin, price_text},
 };
 use crate::table::Table;
 
@@ -217,7 +217,7 @@ fn price_table(list: &PriceList) -> String {
         let origin = |shown: ShownPrice| price_origin(shown.simulated, shown.state, now.since(shown.as_of));
         table.add_row([
             price.currency.to_string(),
-            shown.map_or_else(|| "none".to_owned(), |shown| shown.price.to_string()),
+            shown.map_or_else(|| "none".to_owned(), |shown| price_text(shown.price, price.currency)),
             shown.map(origin).unwrap_or_default(),
             shown.map(|shown| format_time(shown.as_of)).unwrap_or_default(),
             shown.and_then(ShownPrice::valid_until).map(format_time).unwrap_or_default(),

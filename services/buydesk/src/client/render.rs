@@ -10,7 +10,7 @@ use common::{
         quotes::{Quote, QuoteState},
         rates::{Conversion, ConversionLeg, ConversionStep, ExchangerCourses, StepKind},
     },
-    money::{CurrencyPair, Rate},
+    money::{Asset, CurrencyPair, Rate, parse_decimal, rounded_price},
     text::escape_invisible_controls,
     time::{Day, format_age},
 };
@@ -42,6 +42,11 @@ pub(super) fn marks_note(simulated: bool, state: PriceState) -> String {
     simulated.into_iter().chain(prolonged).collect()
 }
 
+/// A price in `quote` as tables show it: exact in bitcoin, and otherwise rounded. `--json` shows the exact price.
+pub(super) fn price_text(price: Rate, quote: impl Into<Asset>) -> String {
+    if quote.into() == Asset::BTC { price.to_string() } else { rounded_price(price.to_decimal()) }
+}
+
 /// An amount without trailing zeros.
 pub(super) fn without_trailing_zeros(bitcoin: &impl ToString) -> String {
     let text = bitcoin.to_string();
@@ -56,7 +61,7 @@ fn order_table<'a>(orders: impl IntoIterator<Item = &'a Order>) -> Table {
             order.id.to_string(),
             format_time(order.created_at),
             format!("{} {}", order.amount, order.currency),
-            order.exchange_rate.to_string(),
+            price_text(order.exchange_rate, order.currency),
             order.bitcoin_amount.to_string(),
             price_origin(order.simulated, order.price_state, order.created_at.since(order.price_as_of)),
             order.client_reference.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -87,7 +92,7 @@ pub fn quote(quote: &Quote, order_command: &str) -> String {
         format!("{:?}", quote.state).to_lowercase(),
         format_time(quote.expires_at),
         format!("{} {}", quote.amount, quote.currency),
-        quote.exchange_rate.to_string(),
+        price_text(quote.exchange_rate, quote.currency),
         quote.bitcoin_amount.to_string(),
         price_origin(quote.simulated, quote.price_state, quote.created_at.since(quote.price_as_of)),
     ]);
@@ -117,15 +122,15 @@ pub(super) fn join_pairs(pairs: &[CurrencyPair]) -> String {
 pub fn courses(exchangers: &[ExchangerCourses]) -> String {
     let header = ["exchange", "direction", "course", "bid", "ask", "kind", "observed", "origin"];
     let mut table = Table::new(header, &[2, 3, 4]).optional(["kind", "ask", "bid", "observed"]);
-    let format_rate = |rate: Option<Rate>| rate.map_or_else(String::new, |rate| rate.to_string());
     for ExchangerCourses { exchanger, courses } in exchangers {
         for course in courses {
+            let rate_text = |rate: Rate| price_text(rate, course.direction.quote);
             table.add_row([
                 exchanger.clone(),
                 course.direction.to_string(),
-                course.value.to_string(),
-                format_rate(course.bid),
-                format_rate(course.ask),
+                rate_text(course.value),
+                course.bid.map(rate_text).unwrap_or_default(),
+                course.ask.map(rate_text).unwrap_or_default(),
                 format!("{:?}", course.kind).to_lowercase(),
                 format_time(course.observed_at),
                 price_origin(course.simulated, PriceState::Fresh, Duration::ZERO),
@@ -158,7 +163,7 @@ pub fn conversion(conversion: &Conversion, price_command: &str) -> String {
         "{} {from} = {} {to}\nRate: 1 {from} = {} {to}\n{step_lines}\nas of {}{}{}{}{order_use}",
         amount.as_str(),
         result.as_str(),
-        rate.as_str(),
+        parse_decimal(rate.as_str()).map_or_else(|_| rate.as_str().to_owned(), rounded_price),
         format_time(*as_of),
         age.unwrap_or_default(),
         error.unwrap_or_default(),
@@ -174,6 +179,7 @@ fn conversion_step(step: &ConversionStep) -> String {
         StepKind::Computed => computed_from(legs, *official_day),
     };
     let leg_lines: String = leg_prices.iter().enumerate().map(conversion_leg).collect();
+    let price = price_text(*price, direction.quote);
     format!("  {} {price} of {direction}, {origin}{leg_lines}", operation(*inverse))
 }
 
@@ -181,6 +187,7 @@ fn conversion_step(step: &ConversionStep) -> String {
 fn conversion_leg((position, leg): (usize, &ConversionLeg)) -> String {
     let ConversionLeg { direction, price, inverse, kind, sources, official_day, .. } = leg;
     let operation = if position == 0 { String::new() } else { format!("{} ", operation(*inverse)) };
+    let price = price_text(*price, direction.quote);
     format!("\n    {operation}{price} of {direction}, {}", price_source(*kind, sources, *official_day))
 }
 

@@ -108,12 +108,8 @@ fn expired_and_refused_prices_are_not_used() {
 
 #[test]
 fn asset_without_a_price_at_the_moment_is_known_and_not_converted() {
-    let refused = AgreedPrice {
-        price: None,
-        as_of: None,
-        refused: Some("no source".to_owned()),
-        ..agreed_price("BTC-USD", "1")
-    };
+    let refused =
+        AgreedPrice { price: None, as_of: None, refused: Some("no source".to_owned()), ..agreed_price("BTC-USD", "1") };
     let sources = vec![
         SourcePairs { exchanger: "cbr".to_owned(), directions: vec![parse_pair("USD-RUB"), parse_pair("CHF-RUB")] },
         SourcePairs { exchanger: "kraken".to_owned(), directions: vec![parse_pair("BTC-USD")] },

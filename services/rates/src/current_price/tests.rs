@@ -94,15 +94,18 @@ fn refusal_lists_the_reason_and_each_rejected_vote() {
 
 #[test]
 fn asset_that_no_source_reports_at_the_moment_has_no_price_for_now() {
-    let sources =
-        vec![SourcePairs { exchanger: "cbr".to_owned(), directions: vec![pair("USD-RUB"), pair("EUR-RUB")] }];
+    let sources = vec![SourcePairs { exchanger: "cbr".to_owned(), directions: vec![pair("USD-RUB"), pair("EUR-RUB")] }];
     let bitcoin = agreed_price("BTC-USD", "91000");
     let snapshot = MarketSnapshot { sources, ..snapshot(time_at(0), vec![], vec![bitcoin]) };
     let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
     let prices = CurrentPrices { view: &view, now: time_at(0), ttl: TTL };
     for (missing, assets, expected) in [
         ("BTC-RUB", vec![Asset::RUB], "there is no price of RUB at the moment, because no price source reports one"),
-        ("EUR-RUB", vec![Asset::EUR, Asset::RUB], "there is no price of EUR or RUB at the moment, because no price source reports one"),
+        (
+            "EUR-RUB",
+            vec![Asset::EUR, Asset::RUB],
+            "there is no price of EUR or RUB at the moment, because no price source reports one",
+        ),
     ] {
         let error = prices.price(pair(missing)).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.is_permanent()), (expected, false));

@@ -14,6 +14,8 @@ use common::{
 };
 use price_updater::CONNECT_OR_SIMULATE;
 
+use crate::client::render::price_text;
+
 /// Maximum number of different reasons of failing price sources that are shown. Sources with another reason are only named.
 const MAX_REASONS: usize = 3;
 
@@ -223,6 +225,7 @@ fn prolonged_price(intake: &CurrencyIntake) -> Option<Finding> {
     let currency = intake.currency;
     let prolonged = intake.price.as_ref().filter(|price| intake.accepted && price.state == PriceState::Prolonged)?;
     let age = intake.age_secs.map(|secs| format!(", {} old", format_age(std::time::Duration::from_secs(secs))));
-    let what = format!("The price in {currency} is prolonged: {}{}.", prolonged.price, age.unwrap_or_default());
+    let price = price_text(prolonged.price, currency);
+    let what = format!("The price in {currency} is prolonged: {price}{}.", age.unwrap_or_default());
     Some(Finding { what, advice: Advice::WatchPrice })
 }

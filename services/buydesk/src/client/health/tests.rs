@@ -28,7 +28,7 @@ fn accepted() -> Value {
         json!({ "currency": currency, "accepted": true, "price": status, "age_secs": 3 })
     };
     let limit = json!({ "limit": "100.00000000", "remaining": "99.50000000", "reserved": "0.00000000" });
-    json!({ "accepted": true, "prices": [price("EUR", "84000.12"), price("GBP", "72000.34")], "limit": limit })
+    json!({ "accepted": true, "prices": [price("EUR", "84000.12"), price("GBP", "72000.33999999")], "limit": limit })
 }
 
 fn not_ready(name: &str, detail: &str) -> Value {

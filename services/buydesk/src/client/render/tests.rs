@@ -48,6 +48,25 @@ fn list_of_orders_shows_references_and_the_command_for_more() {
 }
 
 #[test]
+fn tables_round_prices_and_no_amounts() {
+    let order = Order {
+        amount: "69.1234".parse().unwrap(),
+        exchange_rate: "91370.17693188".parse().unwrap(),
+        ..order_json(true, "fresh", NOW)
+    };
+    let table = order_table([&order]).fit(None);
+    for shown in [" 69.1234 EUR ", " 91370.18 ", " 0.00082143 "] {
+        assert!(table.contains(shown), "{shown}: {table}");
+    }
+    let course = |direction: &str, value: &str| json!({ "direction": direction, "value": value, "bid": value, "kind": "trade", "observed_at": NOW, "simulated": true });
+    let group = json!({ "exchanger": "kraken", "courses": [course("ETH-BTC", "0.03297015"), course("USDT-EUR", "0.92314567")] });
+    let text = courses(&[serde_json::from_str(&group.to_string()).unwrap()]);
+    for (shown, times) in [("0.03297015", 2), ("0.923146", 2), ("0.92314567", 0)] {
+        assert_eq!(text.matches(shown).count(), times, "{shown}: {text}");
+    }
+}
+
+#[test]
 fn paid_order_names_its_wallets() {
     let mut paid = order_json(true, "fresh", NOW);
     assert!(!order(&paid).contains("wallet"));
@@ -104,9 +123,10 @@ fn conversion_names_the_bank_of_an_official_rate() {
                        "sources": ["ecb"], "official_day": "2025-12-31" });
     let value = json!({
         "from": "USD", "to": "EUR", "amount": "1", "result": "0.92", "decimals": 2, "rounding": "half_even",
-        "rate": "0.9231", "path": "inverse", "steps": [step], "as_of": NOW, "simulated": false, "known_error_percent": "0.0049",
+        "rate": "0.9231053263177329", "path": "inverse", "steps": [step], "as_of": NOW, "simulated": false, "known_error_percent": "0.0049",
     });
     let text = conversion(&serde_json::from_str(&value.to_string()).unwrap(), "buydesk price");
+    assert!(text.starts_with("1 USD = 0.92 EUR\nRate: 1 USD = 0.923105 EUR\n"), "{text}");
     assert!(text.contains("divided by 1.0833 of EUR-USD, official rate by ecb of 2025-12-31"), "{text}");
     assert!(text.contains("; the banks that publish the rate are at most 0.0049 % apart"), "{text}");
 }
