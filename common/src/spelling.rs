@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use crate::text::shown_value;
+
 /// Minimum similarity of a suggestion by edit distance, from 0 to 1. The edit distance counts wrong, missing,
 /// additional and transposed letters.
 const MIN_EDIT_SIMILARITY: f64 = 0.6;
@@ -15,8 +17,6 @@ const MAX_LENGTH_RATIO: usize = 2;
 
 /// Maximum number of known names that a message lists.
 const MAX_LISTED_NAMES: usize = 200;
-/// Maximum number of characters of a wrong value that a message shows.
-const MAX_SHOWN_CHARS: usize = 32;
 /// Maximum number of unknown names that a message repeats.
 const MAX_SHOWN_NAMES: usize = 10;
 
@@ -80,14 +80,6 @@ pub fn shown_names<T: AsRef<str>>(unknown: &[&str], known: &[T]) -> String {
 }
 
 const NO_NAMES: &str = "is unknown; there is no data yet, so no name is known";
-
-/// The beginning of a wrong value in quotes.
-pub fn shown_value(value: &str) -> String {
-    match value.char_indices().nth(MAX_SHOWN_CHARS) {
-        Some((end, _)) => format!("{:?}", format!("{}…", &value[..end])),
-        None => format!("{value:?}"),
-    }
-}
 
 /// The beginning of an unknown name in quotes, and the known name that is probably meant.
 fn with_suggestion<T: AsRef<str>>(unknown: &str, known: &[T]) -> String {

@@ -1,6 +1,10 @@
 //! Types that are text on the wire: a macro that implements their JSON and OpenAPI forms, and checks of free text.
 
-use std::{borrow::Cow, fmt::Write, ops::RangeInclusive};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write},
+    ops::RangeInclusive,
+};
 
 /// Whether a text has at most `max_chars` characters and no control characters.
 pub(crate) fn is_text(text: &str, max_chars: usize) -> bool {
@@ -21,6 +25,41 @@ pub fn shown_name(name: &str) -> String {
         None => (name.len(), ""),
     };
     format!("{}{more}", name[..end].escape_debug())
+}
+
+/// Maximum number of characters of a wrong value that a message shows.
+const MAX_SHOWN_CHARS: usize = 32;
+
+/// The beginning of a wrong text in quotes.
+pub fn shown_value(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN_CHARS) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
+        None => format!("{text:?}"),
+    }
+}
+
+/// A wrong JSON value as a message shows it: only the kind of an object or a list, and the beginning of any other value.
+pub(crate) fn shown_json(json: &str) -> String {
+    match json.as_bytes().first() {
+        Some(b'{') => "an object".to_owned(),
+        Some(b'[') => "a list".to_owned(),
+        Some(b'"') => {
+            serde_json::from_str::<String>(json).map_or_else(|_| "a string".to_owned(), |text| shown_value(&text))
+        }
+        _ => json.chars().take(MAX_SHOWN_CHARS).collect(),
+    }
+}
+
+/// The message for a wrong text: what is allowed, and the beginning of the text. Not for secrets.
+pub fn describe_refused(rule: impl Display, text: &str) -> String {
+    format!("{rule}, but is {}", shown_value(text))
+}
+
+/// A type that is text on the wire.
+pub trait TextType: Sized {
+    /// Parses the text that a client sends. The error is the message for the client: it states which texts are allowed, and quotes the
+    /// beginning of `text` unless `text` is a secret.
+    fn parse_text(text: &str) -> Result<Self, String>;
 }
 
 /// The bytes that hexadecimal digits of any case represent. `None` if the text is not exactly `2 * N` such digits.
@@ -103,10 +142,26 @@ pub(crate) fn is_visible(text: &str) -> bool {
 /// same text.
 ///
 /// Arguments: the type, the OpenAPI format, a description, an example, and optionally the pattern of the text. Every text that
-/// `Display` writes must match the pattern.
+/// `Display` writes must match the pattern. The message for a wrong text is the error of `FromStr`, followed by the text. With
+/// `errors: verbatim`, the message is only this error: for secrets, and for types whose error contains the text.
 #[macro_export]
 macro_rules! text_type {
-    ($type:ty, $format:literal, $description:literal, $example:literal $(, pattern: $pattern:literal)?) => {
+    (@message $error:expr, $text:expr) => {
+        $crate::text::describe_refused($error, $text)
+    };
+    (@message $error:expr, $text:expr, verbatim) => {
+        $error.to_string()
+    };
+    (
+        $type:ty, $format:literal, $description:literal, $example:literal
+        $(, pattern: $pattern:literal)? $(, errors: $errors:ident)?
+    ) => {
+        impl $crate::text::TextType for $type {
+            fn parse_text(text: &str) -> Result<Self, String> {
+                text.parse::<Self>().map_err(|error| $crate::text_type!(@message error, text $(, $errors)?))
+            }
+        }
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -116,7 +171,7 @@ macro_rules! text_type {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                <Self as $crate::text::TextType>::parse_text(&text).map_err(serde::de::Error::custom)
             }
         }
 
@@ -150,7 +205,8 @@ macro_rules! text_type {
         impl poem_openapi::types::ParseFromJSON for $type {
             fn parse_from_json(value: Option<serde_json::Value>) -> poem_openapi::types::ParseResult<Self> {
                 match value.unwrap_or_default() {
-                    serde_json::Value::String(text) => text.parse().map_err(poem_openapi::types::ParseError::custom),
+                    serde_json::Value::String(text) => <Self as $crate::text::TextType>::parse_text(&text)
+                        .map_err(poem_openapi::types::ParseError::custom),
                     other => Err(poem_openapi::types::ParseError::expected_type(other)),
                 }
             }
@@ -158,7 +214,7 @@ macro_rules! text_type {
 
         impl poem_openapi::types::ParseFromParameter for $type {
             fn parse_from_parameter(text: &str) -> poem_openapi::types::ParseResult<Self> {
-                text.parse().map_err(poem_openapi::types::ParseError::custom)
+                <Self as $crate::text::TextType>::parse_text(text).map_err(poem_openapi::types::ParseError::custom)
             }
         }
 

@@ -44,9 +44,7 @@ pub enum TimestampError {
     #[error("must be an RFC 3339 time, such as 2026-01-02T03:04:05Z")]
     Malformed,
     /// The text comes from a query in which the `+` of the offset is not encoded. Such a `+` means a space.
-    #[error(
-        "must be an RFC 3339 time; its offset begins with a space, because a + in a query means a space: write + as %2B"
-    )]
+    #[error("must be an RFC 3339 time whose + is written as %2B in a query, because a + in a query means a space")]
     UnencodedPlus,
 }
 

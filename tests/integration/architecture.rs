@@ -17,7 +17,7 @@ use self::module_graph::ModuleGraph;
 const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("paths", &[]),
-    ("spelling", &[]),
+    ("spelling", &["text"]),
     ("level", &["spelling", "text"]),
     ("money", &["text"]),
     ("time", &["text"]),

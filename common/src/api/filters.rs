@@ -19,10 +19,20 @@ pub fn check_amounts(min: Option<FiatAmount>, max: Option<FiatAmount>) -> Option
     contradictory.then(|| FieldError::new("min_amount", "must not be greater than max_amount"))
 }
 
-/// Returns an error for each invalid parameter of a filter of orders. `currencies` are the configured currencies.
-pub fn check_order_filter(filter: &OrderFilter, currencies: &[Currency]) -> Vec<FieldError> {
-    let unknown = filter.currency.filter(|currency| !currencies.contains(currency));
-    let unknown = unknown.map(|currency| FieldError::new("currency", must_be_one_of(currency.as_str(), currencies)));
+/// Returns an error if `text`, the parameter `currency` as it was sent, is not one of `currencies`.
+pub fn check_currency(text: &str, currencies: &[Currency]) -> Option<FieldError> {
+    let is_known = text.parse().is_ok_and(|currency| currencies.contains(&currency));
+    (!is_known).then(|| FieldError::new("currency", must_be_one_of(text, currencies)))
+}
+
+/// Returns an error for each invalid parameter of a filter of orders. `currency_text` is the parameter `currency` as it was sent.
+/// `currencies` are the configured currencies.
+pub fn check_order_filter(
+    filter: &OrderFilter,
+    currency_text: Option<&str>,
+    currencies: &[Currency],
+) -> Vec<FieldError> {
+    let unknown = currency_text.and_then(|text| check_currency(text, currencies));
     let amounts = check_amounts(filter.min_amount, filter.max_amount);
     [unknown, check_period(filter.from, filter.to), amounts].into_iter().flatten().collect()
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{FieldError, FieldErrors, users::UserName};
 use crate::{
     money::{DecimalText, Sats},
+    text::{TextType, describe_refused},
     time::Timestamp,
 };
 
@@ -94,11 +95,9 @@ impl SetLimitCommand {
 /// A name that an operator sends.
 struct OperatorName(UserName);
 
-impl std::str::FromStr for OperatorName {
-    type Err = super::users::NewNameError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        UserName::parse_new(text).map(Self)
+impl TextType for OperatorName {
+    fn parse_text(text: &str) -> Result<Self, String> {
+        UserName::parse_new(text).map(Self).map_err(|error| describe_refused(error, text))
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
     ids::{IdempotencyKey, OrderId, QuoteId, UserId, WalletId},
     money::{BitcoinText, Currency, DecimalText, FiatAmount, Rate, Sats},
     spelling::must_be_one_of,
+    text::TextType,
     time::Timestamp,
 };
 
@@ -197,10 +198,10 @@ impl OrderSource {
         let redundant = redundant.into_iter().filter(|(_, is_present)| *is_present);
         let mut errors: Vec<_> =
             redundant.map(|(field, _)| FieldError::new(field, "must be absent if quote is present")).collect();
-        match quote.parse() {
+        match QuoteId::parse_text(quote) {
             Ok(quote) if errors.is_empty() => return Ok(Self::Quoted(quote)),
             Ok(_) => {}
-            Err(error) => errors.push(FieldError::new("quote", error)),
+            Err(reason) => errors.push(FieldError::new("quote", reason)),
         }
         Err(errors)
     }

@@ -2,11 +2,11 @@
 //!
 //! The framework reports only the first invalid parameter of a request. With this check, a service reports all of them.
 
-use std::{collections::HashMap, fmt::Display, str::FromStr, sync::LazyLock};
+use std::{borrow::Cow, collections::HashMap, str::FromStr, sync::LazyLock};
 
 use poem_openapi::{
-    registry::{MetaSchema, MetaSchemaRef},
-    types::Type,
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+    types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
 use serde_json::Value;
 
@@ -22,7 +22,8 @@ use super::{
 use crate::{
     ids::{IdempotencyKey, OrderId, QuoteId},
     money::{Asset, Currency, CurrencyPair, FiatAmount},
-    spelling::{must_be_one_of, shown_value},
+    spelling::must_be_one_of,
+    text::{TextType, describe_refused, shown_value},
     time::Timestamp,
 };
 
@@ -69,9 +70,57 @@ static TEXT_CHECKS: LazyLock<HashMap<TextFormat, Check>> = LazyLock::new(|| {
     .into()
 });
 
-fn text_check<T: Type + FromStr<Err: Display>>() -> (TextFormat, Check) {
+fn text_check<T: Type + TextType>() -> (TextFormat, Check) {
     let MetaSchemaRef::Inline(schema) = T::schema_ref() else { panic!("{} has no schema of its own", T::name()) };
-    (TextFormat::of(&schema), |text| text.parse::<T>().map(drop).map_err(|error| error.to_string()))
+    (TextFormat::of(&schema), |text| T::parse_text(text).map(drop))
+}
+
+/// A parameter with its text. Errors show the text as it was sent: parsing a code changes its letters to upper case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsSent<T> {
+    pub value: T,
+    pub text: String,
+}
+
+impl<T: FromStr> FromStr for AsSent<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        text.parse().map(|value| Self { value, text: text.to_owned() })
+    }
+}
+
+impl<T: Type> Type for AsSent<T> {
+    const IS_REQUIRED: bool = T::IS_REQUIRED;
+    type RawValueType = T::RawValueType;
+    type RawElementValueType = T::RawElementValueType;
+
+    fn name() -> Cow<'static, str> {
+        T::name()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        self.value.as_raw_value()
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+        self.value.raw_element_iter()
+    }
+}
+
+impl<T: ParseFromParameter> ParseFromParameter for AsSent<T> {
+    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+        let parsed = T::parse_from_parameter(text).map(|value| Self { value, text: text.to_owned() });
+        parsed.map_err(ParseError::propagate)
+    }
 }
 
 /// The errors of values that are valid by themselves but contradict each other. The rules are the same for every operation: a period
@@ -142,7 +191,9 @@ pub fn whole_number_rule(schema: &MetaSchema) -> String {
 
 fn check_length(schema: &MetaSchema, text: &str) -> Result<(), String> {
     match schema.max_length {
-        Some(max) if text.chars().count() > max => Err(format!("must have at most {max} characters")),
+        Some(max) if text.chars().count() > max => {
+            Err(describe_refused(format_args!("must have at most {max} characters"), text))
+        }
         _ => Ok(()),
     }
 }

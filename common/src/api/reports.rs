@@ -37,7 +37,7 @@ impl FromStr for MinLevel {
     }
 }
 
-crate::text_type!(MinLevel, "level", "One of critical, error, warning, info, debug, in any case.", "warning");
+crate::text_type!(MinLevel, "level", "One of critical, error, warning, info, debug, in any case.", "warning", errors: verbatim);
 
 /// A report of a service.
 #[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]

@@ -6,6 +6,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
+use crate::text::{describe_refused, shown_json};
+
 /// Maximum length of a number in characters. An amount or a rate needs at most 19 characters.
 const MAX_LEN: usize = 64;
 
@@ -14,7 +16,7 @@ const MAX_LEN: usize = 64;
 pub enum NumberError {
     #[error("must be a decimal number, such as 69 or 0.25")]
     Syntax,
-    #[error("has too many digits")]
+    #[error("must have fewer digits")]
     TooManyDigits,
     #[error("must be written without an exponent, such as 1000")]
     Exponent,
@@ -118,6 +120,15 @@ impl DecimalText {
         &self.text
     }
 
+    /// The message for a wrong number: what is allowed, and the beginning of the text.
+    pub fn describe_refused(&self, rule: impl fmt::Display) -> String {
+        if self.is_json_number {
+            format!("{rule}, but is {}", shown_json(&self.text))
+        } else {
+            describe_refused(rule, &self.text)
+        }
+    }
+
     /// Parses an amount of money. A JSON number may have an exponent, because JSON libraries write numbers such as `1e3`. The text of
     /// a string may not.
     pub fn parse_amount<T, E>(&self) -> Result<T, E>
@@ -151,7 +162,7 @@ impl<'de> Deserialize<'de> for DecimalText {
                 Ok(text.into_owned().into())
             }
             Some(b'-' | b'0'..=b'9') => Ok(Self { text: raw.to_owned(), is_json_number: true }),
-            _ => Err(de::Error::custom(NumberError::Syntax)),
+            _ => Err(de::Error::custom(format!("{}, but is {}", NumberError::Syntax, shown_json(raw)))),
         }
     }
 }

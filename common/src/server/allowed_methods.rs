@@ -26,11 +26,22 @@ impl AllowedMethods {
         PathPattern::most_specific(&self.0, path)
     }
 
-    /// The documented name of a parameter of a path, by its position among the parameters.
-    pub fn parameter_name(&self, path: &str, position: usize) -> Option<&str> {
+    /// A parameter of a path, by its position among the parameters.
+    pub fn parameter<'a>(&'a self, path: &'a str, position: usize) -> Option<PathParameter<'a>> {
         let matching = self.0.iter().map(|(pattern, _)| pattern).filter(|pattern| pattern.matches(path));
-        matching.max_by_key(|pattern| pattern.literal_segments())?.parameters().nth(position)
+        let pattern = matching.max_by_key(|pattern| pattern.literal_segments())?;
+        let segments = pattern.0.iter().zip(segments(path)).filter(|(expected, _)| is_parameter(expected));
+        segments.map(|(expected, segment)| PathParameter { name: name_of(expected), segment }).nth(position)
     }
+}
+
+/// A parameter of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathParameter<'a> {
+    /// The documented name.
+    pub name: &'a str,
+    /// The segment of the path, as it was sent.
+    pub segment: &'a str,
 }
 
 /// A path of the API, which may have parameters.
@@ -67,14 +78,8 @@ impl PathPattern {
             && path.next().is_none()
     }
 
-    /// The names of the parameters.
-    fn parameters(&self) -> impl Iterator<Item = &str> {
-        let segments = self.0.iter().filter(|segment| is_parameter(segment));
-        segments.map(|segment| segment.trim_matches([':', '{', '}']))
-    }
-
     pub(super) fn has_parameters(&self) -> bool {
-        self.parameters().next().is_some()
+        self.0.iter().any(|segment| is_parameter(segment))
     }
 
     fn literal_segments(&self) -> usize {
@@ -102,6 +107,11 @@ fn allow_header(mut methods: Vec<Method>) -> Option<HeaderValue> {
 /// The segments of a path. Doubled and trailing slashes are ignored.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// The name of a parameter in a pattern.
+fn name_of(parameter: &str) -> &str {
+    parameter.trim_matches([':', '{', '}'])
 }
 
 fn is_parameter(segment: &str) -> bool {

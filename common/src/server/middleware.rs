@@ -19,7 +19,7 @@ use poem_openapi::{
 use super::{
     RateLimit,
     access_control::{AccessCheck, Admission},
-    allowed_methods::AllowedMethods,
+    allowed_methods::{AllowedMethods, PathParameter},
     body::not_of_json_type,
     compression,
     documentation::DocumentedCodes,
@@ -36,6 +36,7 @@ use crate::{
     error_chain::format_chain,
     ids::RequestId,
     request_context::RequestContext,
+    text::describe_refused,
     traces::ServiceTracer,
 };
 
@@ -259,8 +260,17 @@ fn invalid_parameter(error: &Error, path: &str, methods: &AllowedMethods) -> Opt
     let ParsePathError { name, reason } = error.downcast_ref()?;
     // The framework calls path parameters `param0` and so on.
     let position = name.strip_prefix("param").and_then(|digits| digits.parse().ok());
-    let documented = position.and_then(|position| methods.parameter_name(path, position));
-    Some(FieldError::new(documented.unwrap_or(name), readable_reason(reason)))
+    let parameter = position.and_then(|position| methods.parameter(path, position));
+    let Some(PathParameter { name, segment }) = parameter else {
+        return Some(FieldError::new(*name, readable_reason(reason)));
+    };
+    // A parameter of the path is never absent, but the framework reports a segment that is not UTF-8 as absent.
+    let reason = if is_absent(reason) {
+        describe_refused("must be text in UTF-8", segment).into()
+    } else {
+        readable_reason(reason)
+    };
+    Some(FieldError::new(name, reason))
 }
 
 /// Converts an error of the framework or of a handler that does not concern a parameter. `allowed` lists the methods of
@@ -300,9 +310,17 @@ fn to_problem(error: &Error, method: &Method, allowed: Option<&HeaderValue>) -> 
     Problem::internal()
 }
 
+/// The text after which poem-openapi names the type that contains the refused type.
+const OUTER_TYPE: &str = " (occurred while parsing \"";
+
+/// Whether the framework refused a parameter because it is absent.
+fn is_absent(reason: &str) -> bool {
+    reason.starts_with("Type \"") && reason.ends_with("expects an input value.")
+}
+
 /// Removes the names of types and bounds that poem-openapi adds to a reason, because a client does not know these names.
 fn readable_reason(reason: &str) -> Cow<'_, str> {
-    if reason.starts_with("Type \"") && reason.ends_with("expects an input value.") {
+    if is_absent(reason) {
         return "is required".into();
     }
     if let Some(bound) = reason.strip_prefix("verification failed. ") {
@@ -318,7 +336,12 @@ fn readable_reason(reason: &str) -> Cow<'_, str> {
         .split_once("\": ")
         .filter(|_| reason.starts_with("failed to parse"))
         .map_or(reason, |(_, reason)| reason);
-    reason.split_once(" (occurred while parsing").map_or(reason, |(reason, _)| reason).into()
+    // The reason may quote a value that contains any text, so only the end is removed.
+    let mut reason = reason;
+    while let Some((inner, _)) = reason.strip_suffix("\")").and_then(|reason| reason.rsplit_once(OUTER_TYPE)) {
+        reason = inner;
+    }
+    reason.into()
 }
 
 #[cfg(test)]

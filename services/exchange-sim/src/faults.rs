@@ -17,7 +17,7 @@ use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 use common::{
     api::FieldError,
     money::{CurrencyPair, DecimalText, parse_decimal},
-    spelling::shown_value,
+    text::describe_refused,
     time::Timestamp,
 };
 use rust_decimal::Decimal;
@@ -182,8 +182,8 @@ fn price_factor(request: &NewFault, path: &str) -> Result<Decimal, FieldError> {
     let text = request.factor.as_ref().map_or(DEFAULT_FACTOR, DecimalText::as_str);
     let factor = parse_decimal(text).ok();
     factor.filter(|factor| *factor > Decimal::ZERO && *factor <= Decimal::ONE_THOUSAND).ok_or_else(|| {
-        let rule = format!("must be a decimal number above 0 and at most 1000, but is {}", shown_value(text));
-        FieldError::new(format!("{path}factor"), rule)
+        let reason = describe_refused("must be a decimal number above 0 and at most 1000", text);
+        FieldError::new(format!("{path}factor"), reason)
     })
 }
 

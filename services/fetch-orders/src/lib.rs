@@ -12,7 +12,7 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc};
 
 use common::{
-    api::{FieldError, filters::check_order_filter, health::Component, orders::OrderFilter},
+    api::{FieldError, filters::check_currency, health::Component},
     clients::{
         db_proxy::{DbProxyClient, OrderReader},
         http_client,
@@ -26,7 +26,6 @@ use common::{
         Server, ValueCheck, openapi_document, service_endpoint,
     },
     service::{ApplySettings, Service, TaskSupervisor},
-    spelling::must_be_one_of,
 };
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -122,14 +121,12 @@ struct KnownCurrencies(Live<Arc<[Currency]>>);
 
 impl ValueCheck for KnownCurrencies {
     fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a> {
-        let currency = (parameter.name == "currency").then(|| parameter.value.parse().ok()).flatten();
-        let filter = OrderFilter { currency, ..OrderFilter::default() };
-        Box::pin(async move { check_order_filter(&filter, &self.0.get()).pop() })
+        Box::pin(async move { self.check_malformed(parameter) })
     }
 
     fn check_malformed(&self, parameter: ParameterValue<'_>) -> Option<FieldError> {
         let ParameterValue { name, value, .. } = parameter;
-        (name == "currency").then(|| FieldError::new(name, must_be_one_of(value, self.0.get().iter())))
+        if name == "currency" { check_currency(value, &self.0.get()) } else { None }
     }
 }
 

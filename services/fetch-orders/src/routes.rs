@@ -9,6 +9,7 @@ use common::{
         filters::check_order_filter,
         orders::{ClientReference, Cursor, Order, OrderFilter, OrderQuery, OrderSummary, OwnerFilter},
         pages::LinkedOrderPage,
+        parameters::AsSent,
     },
     clients::db_proxy::OrderReader,
     config::Live,
@@ -81,7 +82,7 @@ impl Api {
         /// The `next_cursor` of the previous page.
         Query(cursor): Query<Option<Cursor>>,
         /// Orders in this currency.
-        Query(currency): Query<Option<Currency>>,
+        Query(currency): Query<Option<AsSent<Currency>>>,
         /// Orders accepted at this time or later.
         Query(from): Query<Option<Timestamp>>,
         /// Orders accepted before this time.
@@ -96,7 +97,7 @@ impl Api {
         Query(user): Query<Option<UserId>>,
     ) -> Result<PreserializedJson<LinkedOrderPage>, Problem> {
         let owner = select_owner(&principal, user)?;
-        let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
+        let filter = self.checked(currency, OrderFilter { currency: None, from, to, min_amount, max_amount })?;
         let query = OrderQuery { filter, client_reference, user };
         self.page(PagePosition::ByCursor { query, cursor, limit }, owner).await
     }
@@ -118,7 +119,7 @@ impl Api {
         /// The file format.
         Query(format): Query<ExportFormat>,
         /// Orders in this currency.
-        Query(currency): Query<Option<Currency>>,
+        Query(currency): Query<Option<AsSent<Currency>>>,
         /// Orders accepted at this time or later.
         Query(from): Query<Option<Timestamp>>,
         /// Orders accepted before this time.
@@ -133,7 +134,7 @@ impl Api {
         Query(user): Query<Option<UserId>>,
     ) -> Result<ExportFile, Problem> {
         let owner = select_owner(&principal, user)?;
-        let filter = self.checked(OrderFilter { currency, from, to, min_amount, max_amount })?;
+        let filter = self.checked(currency, OrderFilter { currency: None, from, to, min_amount, max_amount })?;
         let query = OrderQuery { filter, client_reference, user };
         let address = || ExportClient::Address(self.trusted_proxies.client_address(request));
         let slot = self.export_slots.acquire(principal.user_id().map_or_else(address, ExportClient::User))?;
@@ -166,10 +167,12 @@ impl Api {
 }
 
 impl Api {
-    /// Returns the filter, or an error with its invalid parameters.
-    fn checked(&self, filter: OrderFilter) -> Result<OrderFilter, Error> {
-        let errors = check_order_filter(&filter, &self.currencies.get());
-        if errors.is_empty() { Ok(filter) } else { Err(Error::InvalidFilter(errors)) }
+    /// Returns the filter with the currency, or an error with every invalid parameter.
+    fn checked(&self, currency: Option<AsSent<Currency>>, filter: OrderFilter) -> Result<OrderFilter, Error> {
+        let text = currency.as_ref().map(|currency| currency.text.as_str());
+        let errors = check_order_filter(&filter, text, &self.currencies.get());
+        let currency = currency.map(|currency| currency.value);
+        if errors.is_empty() { Ok(OrderFilter { currency, ..filter }) } else { Err(Error::InvalidFilter(errors)) }
     }
 
     async fn page(

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use common::{
     api::{
         courses::{Candle, CourseFilter, CourseKind, MAX_HISTORY_PAGE, Resolution},
+        parameters::AsSent,
         prices::PriceState,
     },
     clients::{CallError, db_proxy::DbProxyClient},
@@ -72,10 +73,11 @@ impl ChartRenderer {
     pub(crate) async fn render(
         &self,
         view: Option<&MarketSnapshotView>,
-        pair: CurrencyPair,
+        sent: &AsSent<CurrencyPair>,
         hours: u32,
         now: Timestamp,
     ) -> Result<Bytes, Error> {
+        let pair = sent.value;
         let key = ChartKey { pair, hours };
         if let Some(svg) = self.cached(key, now) {
             return Ok(svg);
@@ -89,7 +91,7 @@ impl ChartRenderer {
         if let Some(view) = view.filter(|view| candles.is_empty() && !view.snapshot.contains(pair)) {
             // As in `/api/v1/price`, an unknown asset is an invalid value. For an unknown pair of known assets, the chart is not
             // found.
-            view.catalogue.check_pair("direction", pair).map_err(|error| Error::InvalidFields(vec![error]))?;
+            view.catalogue.check_pair("direction", sent).map_err(|error| Error::InvalidFields(vec![error]))?;
             return Err(PriceError::of_unreported(pair, view).into());
         }
         let price = view.and_then(|view| CurrentPrices { view, now, ttl: self.price_ttl }.price(pair).ok());

@@ -7,6 +7,7 @@ use common::{
         courses::{CourseFilter, CourseHistoryPage, EXCHANGERS, HistoryCursor, Resolution},
         filters::check_period,
         pages::PageLinks,
+        parameters::AsSent,
         rates::LinkedHistoryPage,
     },
     clients::{CallError, db_proxy::DbProxyClient},
@@ -27,7 +28,7 @@ const OLD_EXCHANGERS: &str = "exchanger";
 pub(crate) struct HistoryParams {
     pub(crate) exchangers: Option<String>,
     pub(crate) old_exchangers: Option<String>,
-    pub(crate) direction: Option<CurrencyPair>,
+    pub(crate) direction: Option<AsSent<CurrencyPair>>,
     pub(crate) from: Option<Timestamp>,
     pub(crate) to: Option<Timestamp>,
 }
@@ -63,13 +64,14 @@ impl HistoryParams {
         let exchangers = parse_names(field, names, catalogue.exchangers(), &mut |error| errors.push(error), |name| {
             Some(name.to_ascii_lowercase())
         });
-        errors.extend(self.direction.and_then(|pair| catalogue.check_pair("direction", pair).err()));
+        errors.extend(self.direction.as_ref().and_then(|pair| catalogue.check_pair("direction", pair).err()));
         errors.extend(check_period(self.from, self.to));
         if !errors.is_empty() {
             return Err(errors);
         }
         let exchangers = exchangers.into_iter().flatten().collect();
-        Ok(CourseFilter { exchangers, direction: self.direction, from: self.from, to: self.to })
+        let direction = self.direction.as_ref().map(|pair| pair.value);
+        Ok(CourseFilter { exchangers, direction, from: self.from, to: self.to })
     }
 }
 

@@ -40,8 +40,8 @@ impl KnownNames {
             "exchangers" => in_filter(FilterParams { exchangers: text, ..FilterParams::default() }),
             "coins_from" => in_filter(FilterParams { coins_from: text, ..FilterParams::default() }),
             "coins_to" => in_filter(FilterParams { coins_to: text, ..FilterParams::default() }),
-            "direction" if operation == "get_price" => catalogue.check_pair(name, value.parse().ok()?).err(),
-            "from" | "to" => catalogue.check_asset(name, value.parse().ok()?).err(),
+            "direction" if operation == "get_price" => catalogue.check_pair(name, &value.parse().ok()?).err(),
+            "from" | "to" => catalogue.check_asset(name, &value.parse().ok()?).err(),
             "amount" => check_amount(value).err(),
             _ => None,
         }

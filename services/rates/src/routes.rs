@@ -10,6 +10,7 @@ use common::{
     api::{
         Code, Problem,
         courses::{AgreedPrice, DEFAULT_HISTORY_PAGE, HistoryCursor, Resolution},
+        parameters::AsSent,
         rates::{Conversion, ExchangerCourses, LinkedHistoryPage},
     },
     clients::db_proxy::DbProxyClient,
@@ -107,7 +108,7 @@ impl Api {
     #[expect(clippy::too_many_arguments, reason = "each argument is a query parameter")]
     async fn history(
         &self,
-        direction: Query<Option<CurrencyPair>>,
+        direction: Query<Option<AsSent<CurrencyPair>>>,
         /// Exchanges, such as `binance,kraken`.
         exchangers: Query<Option<String>>,
         /// The old name of `exchangers`.
@@ -166,15 +167,15 @@ impl Api {
     #[oai(path = "/api/v1/price", method = "get", operation_id = "get_price")]
     async fn price(
         &self,
-        direction: Query<CurrencyPair>,
+        direction: Query<AsSent<CurrencyPair>>,
         /// The `ETag` of a response that the client has cached.
         #[oai(name = "If-None-Match")]
         if_none_match: Header<Option<String>>,
     ) -> Result<ConditionalJson<AgreedPrice>, Problem> {
         let view = self.newest_snapshot()?;
-        view.catalogue.check_pair("direction", direction.0).map_err(|error| Error::InvalidFields(vec![error]))?;
+        view.catalogue.check_pair("direction", &direction.0).map_err(|error| Error::InvalidFields(vec![error]))?;
         let prices = self.current_prices(&view);
-        let price = prices.price(direction.0).map_err(|error| self.problem(error))?;
+        let price = prices.price(direction.0.value).map_err(|error| self.problem(error))?;
         let json = view.price_json(price.agreed.direction).ok_or_else(|| self.problem(NoSnapshotError))?;
         let max_age = self.refresh_interval.min(price.expires_at.since(prices.now));
         Ok(ConditionalJson::new(json, if_none_match.0.as_deref(), max_age))
@@ -188,7 +189,7 @@ impl Api {
     #[oai(path = "/api/v1/price/chart.svg", method = "get", operation_id = "price_chart")]
     async fn chart(
         &self,
-        direction: Query<CurrencyPair>,
+        direction: Query<AsSent<CurrencyPair>>,
         #[oai(default = "default_chart_hours", validator(minimum(value = "1"), maximum(value = "168")))] hours: Query<
             u32,
         >,
@@ -196,7 +197,7 @@ impl Api {
         debug_assert!(hours.0 <= MAX_CHART_HOURS);
         let view = self.snapshots.newest().ok();
         let now = self.snapshots.clock.now();
-        let svg = self.charts.render(view.as_deref(), direction.0, hours.0, now).await?;
+        let svg = self.charts.render(view.as_deref(), &direction.0, hours.0, now).await?;
         Ok(ChartResponse::Svg(Binary(svg), format!("public, max-age={}", self.refresh_interval.as_secs())))
     }
 
@@ -220,8 +221,8 @@ impl Api {
     #[oai(path = "/api/v1/convert", method = "get", operation_id = "convert")]
     async fn convert(
         &self,
-        from: Query<Asset>,
-        to: Query<Asset>,
+        from: Query<AsSent<Asset>>,
+        to: Query<AsSent<Asset>>,
         /// Greater than 0 and less than 1000000000000, with at most 8 decimals.
         amount: Query<String>,
     ) -> Result<Json<Conversion>, Problem> {

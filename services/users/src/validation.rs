@@ -1,43 +1,35 @@
 //! Converts the payloads of clients to commands, or reports every wrong field.
 
-use std::str::FromStr;
-
 use common::{
     api::{
         FieldError, FieldErrors, MAX_FIELD_ERRORS,
         keys::{
             KeyHash, KeyPatch, KeyPayload, KeyPrefix, RateLimitChange, Scope, Scopes, StoreKeyCommand, UpdateKeyCommand,
         },
-        users::{
-            CreateUserCommand, Email, EmailError, NewNameError, UpdateUserCommand, UserName, UserPatch, UserPayload,
-        },
+        users::{CreateUserCommand, Email, NewNameError, UpdateUserCommand, UserName, UserPatch, UserPayload},
     },
     spelling::must_be_one_of,
-    text::find_invisible_control,
+    text::{TextType, describe_refused, find_invisible_control},
     time::Timestamp,
 };
 
 /// A name that a client sends.
 struct NewName(UserName);
 
-impl FromStr for NewName {
-    type Err = NewNameError;
-
-    fn from_str(text: &str) -> Result<Self, NewNameError> {
-        UserName::parse_new(text).map(Self)
+impl TextType for NewName {
+    fn parse_text(text: &str) -> Result<Self, String> {
+        UserName::parse_new(text).map(Self).map_err(|error| describe_refused(error, text))
     }
 }
 
 /// An address that a client sends. Like a new name, it has no invisible character that changes how other text is shown.
 struct NewEmail(Email);
 
-impl FromStr for NewEmail {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let email = text.parse().map_err(|error: EmailError| error.to_string())?;
-        let invisible = find_invisible_control(text).map(|character| NewNameError::Invisible(character).to_string());
-        invisible.map_or(Ok(Self(email)), Err)
+impl TextType for NewEmail {
+    fn parse_text(text: &str) -> Result<Self, String> {
+        let email = Email::parse_text(text)?;
+        let invisible = find_invisible_control(text).map(NewNameError::Invisible);
+        invisible.map_or(Ok(Self(email)), |error| Err(describe_refused(error, text)))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Converts the payloads of customers to commands, or reports every wrong field.
 
-use std::str::FromStr;
-
 use common::{
     api::{
         FieldError, FieldErrors,
@@ -10,6 +8,7 @@ use common::{
     ids::WalletId,
     money::{Currency, DecimalText, OperationAmount, OperationAmountError},
     spelling::must_be_one_of,
+    text::TextType,
 };
 
 /// The currency of a new wallet, one of `allowed`.
@@ -34,10 +33,8 @@ pub fn validate_wallet(payload: &WalletPayload, allowed: &[Currency]) -> Result<
 /// The type of an operation by its name.
 struct NamedType(OperationType);
 
-impl FromStr for NamedType {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
+impl TextType for NamedType {
+    fn parse_text(name: &str) -> Result<Self, String> {
         match name {
             "DEPOSIT" => Ok(Self(OperationType::Deposit)),
             "WITHDRAW" => Ok(Self(OperationType::Withdraw)),
@@ -77,7 +74,8 @@ fn required_amount(errors: &mut FieldErrors, amount: Option<&DecimalText>) -> Op
         errors.add_missing("amount");
         return None;
     };
-    amount.parse_amount().map_err(|error: OperationAmountError| errors.add("amount", error)).ok()
+    let parsed = amount.parse_amount();
+    parsed.map_err(|error: OperationAmountError| errors.add("amount", amount.describe_refused(error))).ok()
 }
 
 #[cfg(test)]

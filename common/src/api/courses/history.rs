@@ -78,7 +78,7 @@ impl fmt::Display for Resolution {
     }
 }
 
-crate::text_type!(Resolution, "resolution", "The resolution of a history: raw, 1m, 1h or 1d.", "1m", pattern: r"^(raw|1m|1h|1d)$");
+crate::text_type!(Resolution, "resolution", "The resolution of a history: raw, 1m, 1h or 1d.", "1m", pattern: r"^(raw|1m|1h|1d)$", errors: verbatim);
 
 /// The courses of one exchange and pair that began within one minute, hour or day.
 ///

@@ -112,7 +112,8 @@ crate::text_type!(
     "api-key",
     "An API key. It is shown once.",
     "bdk_Zk3TQ9aw_2LrEx8p0VhYc7mJdWgN5uKs1tAbQfXoGiR6zPvC4MyH3lDat8",
-    pattern: r"^bdk_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}$"
+    pattern: r"^bdk_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}$",
+    errors: verbatim
 );
 
 /// The beginning of an API key. It identifies the key and is not secret.
@@ -144,7 +145,8 @@ crate::text_type!(
     "key-prefix",
     "The beginning of an API key. It identifies the key and is not secret.",
     "bdk_Zk3TQ9aw",
-    pattern: r"^bdk_[0-9A-Za-z]{8}$"
+    pattern: r"^bdk_[0-9A-Za-z]{8}$",
+    errors: verbatim
 );
 
 /// The SHA-256 of an API key. A key has 256 random bits, so a slow hash would add no security.
@@ -200,5 +202,6 @@ crate::text_type!(
     "sha256",
     "A SHA-256 in hexadecimal.",
     "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    pattern: r"^[0-9a-f]{64}$"
+    pattern: r"^[0-9a-f]{64}$",
+    errors: verbatim
 );

@@ -65,12 +65,15 @@ impl OrderedAmount {
     pub fn parse(amount: Option<&DecimalText>, bitcoin_amount: Option<&BitcoinText>) -> Result<Self, FieldError> {
         match (amount, bitcoin_amount) {
             (Some(amount), None) => {
-                amount.parse_amount().map(Self::Fiat).map_err(|error: AmountError| FieldError::new("amount", error))
+                let describe = |error: AmountError| FieldError::new("amount", amount.describe_refused(error));
+                amount.parse_amount().map(Self::Fiat).map_err(describe)
             }
             (None, Some(bitcoin)) => match bitcoin.parse_amount::<Sats, _>() {
-                Ok(Sats::ZERO) => Err(FieldError::new("bitcoin_amount", "must be greater than 0")),
+                Ok(Sats::ZERO) => {
+                    Err(FieldError::new("bitcoin_amount", bitcoin.describe_refused("must be greater than 0")))
+                }
                 Ok(bitcoin) => Ok(Self::Bitcoin(bitcoin)),
-                Err(error) => Err(FieldError::new("bitcoin_amount", error)),
+                Err(error) => Err(FieldError::new("bitcoin_amount", bitcoin.describe_refused(error))),
             },
             (Some(_), Some(_)) => Err(FieldError::new("bitcoin_amount", "must be absent if amount is present")),
             (None, None) => Err(FieldError::missing_unless("amount", "bitcoin_amount")),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
     api::FieldError,
-    text::{is_text, shown_name},
+    text::{TextType, is_text, shown_name},
 };
 
 /// Maximum length of a reference in characters.
@@ -37,8 +37,9 @@ pub struct Annotations {
 impl Annotations {
     /// Validates a reference and metadata. The error lists every invalid part.
     pub fn validate(client_reference: Option<&str>, metadata: Option<&Metadata>) -> Result<Self, Vec<FieldError>> {
-        let reference = client_reference
-            .map(|text| text.parse::<ClientReference>().map_err(|error| FieldError::new("client_reference", error)));
+        let reference = client_reference.map(|text| {
+            ClientReference::parse_text(text).map_err(|reason| FieldError::new("client_reference", reason))
+        });
         let metadata = metadata.filter(|metadata| metadata.iter().next().is_some());
         let invalid_metadata = metadata.map(Metadata::errors).unwrap_or_default();
         match reference.transpose() {

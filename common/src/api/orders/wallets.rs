@@ -1,6 +1,6 @@
 //! The wallets of an order that is paid from a wallet.
 
-use crate::{api::FieldError, ids::WalletId};
+use crate::{api::FieldError, ids::WalletId, text::TextType};
 
 /// The wallets of an order that a wallet pays. Two requests with one idempotency key are the same request only if their wallets are
 /// equal.
@@ -34,7 +34,7 @@ impl OrderWallets {
     /// Validates the ids of a request. The error lists every invalid field.
     pub fn validate(paying: Option<&str>, credited: Option<&str>) -> Result<Option<Self>, Vec<FieldError>> {
         let parse = |field, text: Option<&str>| {
-            let id = text.map(|text| text.parse::<WalletId>().map_err(|error| FieldError::new(field, error)));
+            let id = text.map(|text| WalletId::parse_text(text).map_err(|reason| FieldError::new(field, reason)));
             id.transpose()
         };
         match (parse(Self::PAYING_FIELD, paying), parse(Self::CREDITED_FIELD, credited)) {

@@ -1,8 +1,9 @@
 //! Collects the wrong fields of a request.
 
-use std::{fmt::Display, str::FromStr};
+use std::fmt::Display;
 
 use super::FieldError;
+use crate::text::TextType;
 
 /// The wrong fields of a request, so that one response names all of them.
 #[derive(Debug, Default)]
@@ -19,12 +20,12 @@ impl FieldErrors {
     }
 
     /// Parses an optional field. Records an error, and returns `None`, if the text is wrong.
-    pub fn optional<T: FromStr<Err: Display>>(&mut self, field: &'static str, text: Option<&str>) -> Option<T> {
-        text?.parse().map_err(|error| self.add(field, error)).ok()
+    pub fn optional<T: TextType>(&mut self, field: &'static str, text: Option<&str>) -> Option<T> {
+        T::parse_text(text?).map_err(|reason| self.add(field, reason)).ok()
     }
 
     /// Parses a required field. Records an error, and returns `None`, if the text is missing or wrong.
-    pub fn required<T: FromStr<Err: Display>>(&mut self, field: &'static str, text: Option<&str>) -> Option<T> {
+    pub fn required<T: TextType>(&mut self, field: &'static str, text: Option<&str>) -> Option<T> {
         if text.is_none() {
             self.add_missing(field);
         }

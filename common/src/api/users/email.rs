@@ -29,7 +29,7 @@ pub enum EmailError {
     #[error("must be an e-mail address of at most {MAX_BYTES} bytes, such as ada@example.org")]
     Invalid,
     /// A space in a query may be a `+` that was not encoded.
-    #[error("must be an e-mail address, without a space; in a query, write + as %2B")]
+    #[error("must be an e-mail address without a space (in a query, + is written as %2B)")]
     Space,
 }
 

@@ -37,17 +37,18 @@ fn methods_of_several_apis_with_one_path_are_joined() {
 }
 
 #[test]
-fn parameters_are_named_by_the_pattern_of_their_path() {
+fn parameters_are_found_by_the_pattern_of_their_path() {
     let get_only = ["/users/{id}", "/users/{id}/keys/{key_id}", "/users/lookup/{prefix}"];
     let methods = AllowedMethods::new(Vec::new(), &get_only);
-    for (path, position, name) in [
-        ("/users/7", 0, Some("id")),
-        ("/users/7/keys/8/", 0, Some("id")),
-        ("/users/7/keys/8", 1, Some("key_id")),
+    for (path, position, expected) in [
+        ("/users/7", 0, Some(("id", "7"))),
+        ("/users/7/keys/8/", 0, Some(("id", "7"))),
+        ("/users/7/keys/%ff", 1, Some(("key_id", "%ff"))),
         ("/users/7/keys/8", 2, None),
-        ("/users/lookup/7", 0, Some("prefix")),
+        ("/users/lookup/7", 0, Some(("prefix", "7"))),
         ("/users", 0, None),
     ] {
-        assert_eq!(methods.parameter_name(path, position), name, "{path}");
+        let parameter = methods.parameter(path, position).map(|PathParameter { name, segment }| (name, segment));
+        assert_eq!(parameter, expected, "{path}");
     }
 }

@@ -2,10 +2,7 @@
 
 use poem_openapi::registry::MetaSchema;
 
-use crate::{
-    api::parameters::whole_number_rule,
-    spelling::{must_be_one_of, shown_value},
-};
+use crate::{api::parameters::whole_number_rule, spelling::must_be_one_of, text::shown_json};
 
 /// An error of serde at a value.
 pub(super) enum Fault {
@@ -118,18 +115,3 @@ fn rule_of_expected(expected: &str, schema: Option<&MetaSchema>) -> Option<Strin
     };
     Some(rule.to_owned())
 }
-
-/// A wrong value as a message shows it: only the kind of an object or a list, and the beginning of any other value.
-fn shown_json(json: &str) -> String {
-    match json.as_bytes().first() {
-        Some(b'{') => "an object".to_owned(),
-        Some(b'[') => "a list".to_owned(),
-        Some(b'"') => {
-            serde_json::from_str::<String>(json).map_or_else(|_| "a string".to_owned(), |text| shown_value(&text))
-        }
-        _ => json.chars().take(MAX_SHOWN_NUMBER).collect(),
-    }
-}
-
-/// Maximum number of characters of a number that a message shows.
-const MAX_SHOWN_NUMBER: usize = 32;

@@ -95,7 +95,7 @@ fn every_invalid_field_is_described_in_terms_of_json() {
             ("kind", "must be one of slow, down, but is 7"),
             ("seconds", "must be a whole number, 0 or more, but is 1.5"),
             ("exchanges[1]", "must be a string, but is 2"),
-            ("detail.amount", "must be a decimal number, such as 69 or 0.25"),
+            ("detail.amount", "must be a decimal number, such as 69 or 0.25, but is an object"),
         ],
     );
 }
@@ -228,7 +228,7 @@ fn every_wrong_value_in_lists_and_maps_is_named() {
             "steps[3].x is unknown; the known names are at, name, labels",
             "steps[3].at is required",
             "steps[4].name is required",
-            "owners.EURO must be a code of three letters, such as EUR",
+            "owners.EURO must be a code of three letters, such as EUR, but is \"EURO\"",
             "owners.USD.at must be a whole number from 1 to 60, but is \"1\"",
             "notes.a must be a string, but is 1",
             "notes.d must be a string, but is a list",

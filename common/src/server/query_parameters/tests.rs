@@ -114,7 +114,7 @@ fn every_invalid_parameter_is_named_at_once() {
         &[
             ("limits", "is unknown; did you mean limit?"),
             ("coin", "must be sent once"),
-            ("currency", "must be a code of three letters, such as EUR"),
+            ("currency", "must be a code of three letters, such as EUR, but is \"euro\""),
             ("limit", "must be a whole number from 1 to 1000, but is \"0\""),
             ("from", "is required"),
             ("format", "must be one of csv, jsonl, but is \"xml\""),

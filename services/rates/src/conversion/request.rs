@@ -1,8 +1,9 @@
 //! The parameters of a conversion.
 
 use common::{
-    api::FieldError,
+    api::{FieldError, parameters::AsSent},
     money::{Asset, CurrencyPair, parse_without_exponent},
+    text::describe_refused,
 };
 
 use super::{ConversionError, ratio::AMOUNT_DECIMALS};
@@ -11,8 +12,8 @@ use crate::{limits::MAX_AMOUNT, snapshot::MarketSnapshotView};
 /// The query parameters of a conversion.
 #[derive(Debug, Clone)]
 pub(crate) struct ConversionParams {
-    pub(crate) from: Asset,
-    pub(crate) to: Asset,
+    pub(crate) from: AsSent<Asset>,
+    pub(crate) to: AsSent<Asset>,
     pub(crate) amount: String,
 }
 
@@ -28,11 +29,12 @@ pub(crate) struct ConversionRequest {
 impl ConversionParams {
     /// Fails with the errors of all invalid fields.
     pub(crate) fn validate(&self, view: &MarketSnapshotView) -> Result<ConversionRequest, ConversionError> {
-        let Self { from, to, ref amount } = *self;
+        let Self { from, to, amount } = self;
         let mut errors = Vec::new();
         for (field, asset) in [("from", from), ("to", to)] {
             errors.extend(view.catalogue.check_asset(field, asset).err());
         }
+        let (from, to) = (from.value, to.value);
         if from == to {
             errors.push(FieldError::new("to", "must be another currency or coin than from"));
         }
@@ -46,7 +48,7 @@ impl ConversionParams {
 
 /// Parses the amount of a conversion. Returns hundred-millionths.
 pub(crate) fn check_amount(text: &str) -> Result<u128, FieldError> {
-    parse_amount(text).map_err(|reason| FieldError::new("amount", reason))
+    parse_amount(text).map_err(|rule| FieldError::new("amount", describe_refused(rule, text)))
 }
 
 /// The amount in hundred-millionths. The error states the rule that the text violates.

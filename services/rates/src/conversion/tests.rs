@@ -34,7 +34,8 @@ fn market() -> MarketSnapshotView {
 
 /// Converts from the base to the quote asset of `pair`, `now` seconds after the start.
 fn convert_at(view: &MarketSnapshotView, pair: &str, amount: &str, now: u64) -> Result<Conversion, ConversionError> {
-    let CurrencyPair { base: from, quote: to } = parse_pair(pair);
+    let (from, to) = pair.split_once('-').unwrap();
+    let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
     let request = ConversionParams { from, to, amount: amount.to_owned() }.validate(view)?;
     convert(&CurrentPrices { view, now: time_at(now), ttl: TTL }, &request)
 }

@@ -7,6 +7,7 @@ use common::{
     api::{
         FieldError,
         courses::{MarketSnapshot, StoredCourse},
+        parameters::AsSent,
     },
     money::{Asset, CurrencyPair},
     spelling::{must_be_one_of, must_each_be_one_of},
@@ -81,18 +82,18 @@ impl Catalogue {
     }
 
     /// Fails if the asset is neither the base nor the quote of any pair. The error lists the known assets.
-    pub(crate) fn check_asset(&self, field: &str, asset: Asset) -> Result<(), FieldError> {
-        if self.contains_asset(asset) {
+    pub(crate) fn check_asset(&self, field: &str, asset: &AsSent<Asset>) -> Result<(), FieldError> {
+        if self.contains_asset(asset.value) {
             return Ok(());
         }
-        Err(FieldError::new(field, must_be_one_of(asset.as_str(), self.assets())))
+        Err(FieldError::new(field, must_be_one_of(&asset.text, self.assets())))
     }
 
     /// Fails if an asset of the pair is unknown.
-    pub(crate) fn check_pair(&self, field: &str, CurrencyPair { base, quote }: CurrencyPair) -> Result<(), FieldError> {
-        let assets = [base, quote];
-        let unknown = assets.iter().filter(|asset| !self.contains_asset(**asset));
-        let unknown: Vec<_> = unknown.map(Asset::as_str).collect();
+    pub(crate) fn check_pair(&self, field: &str, pair: &AsSent<CurrencyPair>) -> Result<(), FieldError> {
+        let CurrencyPair { base, quote } = pair.value;
+        let assets = [base, quote].into_iter().zip(pair.text.split('-'));
+        let unknown: Vec<_> = assets.filter(|(asset, _)| !self.contains_asset(*asset)).map(|(_, text)| text).collect();
         if unknown.is_empty() {
             Ok(())
         } else {

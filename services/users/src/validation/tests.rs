@@ -26,8 +26,10 @@ fn user_needs_an_address_and_a_name() {
 #[test]
 fn invisible_characters_are_refused_in_new_names_and_addresses() {
     let (name, email) = ("Ada\u{202e}nimda".to_owned(), "ada\u{200b}@example.org".to_owned());
-    let invisible = |field, code| FieldError::new(field, format!("must not contain the invisible character {code}"));
-    let (of_email, of_name) = (invisible("email", "U+200B"), invisible("name", "U+202E"));
+    let invisible = |field, code, text: &str| {
+        FieldError::new(field, format!("must not contain the invisible character {code}, but is {text:?}"))
+    };
+    let (of_email, of_name) = (invisible("email", "U+200B", &email), invisible("name", "U+202E", &name));
     let user = UserPayload { email: Some(email.clone()), name: Some(name.clone()) };
     assert_eq!(validate_user(&user), Err(vec![of_email.clone(), of_name.clone()]));
     let patch = UserPatch { email: Some(email), name: Some(name.clone()) };

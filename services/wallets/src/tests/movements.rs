@@ -110,6 +110,9 @@ async fn malformed_keys_and_fields_are_named() {
     }
     assert!(fixture.backend.batches().is_empty(), "nothing was sent");
     assert_eq!(fixture.post(&operation_path(7), deposit("1")).await.invalid_fields(), ["id"]);
+    let not_utf8 = fixture.get(&format!("{WALLETS_PATH}/%ff")).await;
+    assert_eq!((not_utf8.status, not_utf8.invalid_fields()), (422, vec!["id"]));
+    assert_eq!(not_utf8.body["errors"][0]["message"], "must be text in UTF-8, but is \"%ff\"");
 }
 
 #[tokio::test]
