@@ -71,15 +71,13 @@ impl Fault {
     /// Fails with every parameter that is out of range or that the kind does not take.
     pub(crate) fn new(request: &NewFault, since: Timestamp) -> Result<Self, Vec<FieldError>> {
         let errors = check_fault(request, "", &[]);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        if errors.is_empty() { Self::from_checked(request, since).map_err(|error| vec![error]) } else { Err(errors) }
+    }
+
+    /// The fault of a request without an error of [`check_fault`]. Fails only if the factor is wrong, which that function reports.
+    fn from_checked(request: &NewFault, since: Timestamp) -> Result<Self, FieldError> {
         let kind = request.fault;
-        let factor = if kind == FaultKind::LieFactor {
-            price_factor(request, "").map_err(|error| vec![error])?
-        } else {
-            Decimal::ONE
-        };
+        let factor = if kind == FaultKind::LieFactor { price_factor(request, "")? } else { Decimal::ONE };
         let until = since.plus(Duration::from_secs(request.seconds.unwrap_or(DEFAULT_SECONDS)));
         Ok(Self { kind, since, until, factor, request: request.clone() })
     }

@@ -34,7 +34,7 @@ pub(crate) fn resolve_timeline(
     }
     let resolve = |timed: &TimedFault| {
         let since = start.plus(Duration::from_secs(timed.at_seconds));
-        let fault = Fault::new(&timed.to_new_fault(), since)?;
+        let fault = Fault::from_checked(&timed.to_new_fault(), since).map_err(|error| vec![error])?;
         Ok(ScheduledFault { exchange: timed.exchange.clone(), fault })
     };
     timeline.iter().map(resolve).collect()
