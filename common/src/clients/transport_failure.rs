@@ -4,6 +4,9 @@ use std::{error::Error as _, io, time::Duration};
 
 use crate::error_chain::plain_text;
 
+/// Why a name lookup failed.
+pub const UNKNOWN_HOST: &str = "its host name is unknown";
+
 /// Describes why a request with this timeout got no complete response, such as `the connection was refused`.
 pub fn describe_transport_failure(error: &reqwest::Error, timeout: Duration) -> String {
     if error.is_timeout() {
@@ -14,7 +17,7 @@ pub fn describe_transport_failure(error: &reqwest::Error, timeout: Duration) -> 
     match io_error.map(io::Error::kind) {
         Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
         _ if error.is_connect() && causes.clone().any(|cause| cause.to_string().starts_with("dns error")) => {
-            "its host name is unknown".to_owned()
+            UNKNOWN_HOST.to_owned()
         }
         _ => match io_error {
             Some(error) => plain_text(error),

@@ -1,10 +1,10 @@
 //! How an HTTP request reaches a source: over the network, or in tests by a call of an endpoint in the same process.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::error_chain::plain_text;
+use common::{clients::UNKNOWN_HOST, error_chain::plain_text};
 use poem::{
     Endpoint, IntoResponse, Request, Response,
     endpoint::BoxEndpoint,
@@ -68,26 +68,17 @@ fn unreachable(error: &reqwest::Error) -> TransportError {
     TransportError::Unreachable(innermost_cause(error))
 }
 
-/// The innermost cause of a failed connection, in plain words.
+/// The innermost cause of a failed connection, in the words of every other failed request.
 pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
-    use io::ErrorKind as Kind;
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    let text = cause.to_string();
-    let usual = match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
-        Some(Kind::ConnectionRefused) => "it refuses connections",
-        Some(Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof) => {
-            "it closed the connection"
-        }
-        Some(Kind::HostUnreachable | Kind::NetworkUnreachable) => "the network has no route to it",
-        Some(Kind::TimedOut) => "it does not answer",
-        // The standard library has no kind for a failed name lookup.
-        _ if text.starts_with("failed to lookup address information") => "its host name cannot be resolved",
-        _ => return plain_text(cause),
-    };
-    usual.to_owned()
+    // The standard library has no kind for a failed name lookup.
+    if cause.to_string().starts_with("failed to lookup address information") {
+        return UNKNOWN_HOST.to_owned();
+    }
+    plain_text(cause)
 }
 
 /// Calls an endpoint in this process, without a network and without real time. Used in tests.
