@@ -111,9 +111,12 @@ impl PriceState {
     }
 }
 
+/// The mark of a simulated price, and of a component that provides simulated prices.
+pub const SIMULATED_MARK: &str = "simulated";
+
 /// The marks that are shown with a price: `simulated` and `prolonged`. Empty for a real and fresh price.
 pub fn price_marks(simulated: bool, state: PriceState) -> Vec<String> {
-    let marks = [("simulated", simulated), ("prolonged", state == PriceState::Prolonged)];
+    let marks = [(SIMULATED_MARK, simulated), ("prolonged", state == PriceState::Prolonged)];
     marks.into_iter().filter(|(_, is_set)| *is_set).map(|(mark, _)| mark.to_owned()).collect()
 }
 

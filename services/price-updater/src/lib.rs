@@ -31,7 +31,7 @@ use common::{
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
-pub use polling::CONNECT_OR_SIMULATE;
+pub use polling::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};
 use routes::Routes;
 pub use sources::{InProcess, RawResponse, Transport, TransportError, url_variables};
 pub use streams::{

@@ -9,5 +9,5 @@ mod source_pool;
 pub(crate) use active_sources::ActiveSources;
 pub(crate) use backoff_leases::{BackoffLeases, SourceBackoff, fetch_backoffs};
 pub(crate) use config::PollConfig;
-pub use source_pool::CONNECT_OR_SIMULATE;
 pub(crate) use source_pool::SourcePool;
+pub use source_pool::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};

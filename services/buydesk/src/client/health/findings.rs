@@ -7,12 +7,12 @@ use common::{
         health::{
             Component, CurrencyIntake, Health, OrderIntake, ServiceHealth, ServiceState, SharedReason, group_by_reason,
         },
-        prices::PriceState,
+        prices::{PriceState, SIMULATED_MARK},
     },
     money::Sats,
-    time::{Timestamp, format_age},
+    time::{Timestamp, format_age, format_time},
 };
-use price_updater::CONNECT_OR_SIMULATE;
+use price_updater::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};
 
 use crate::client::render::price_text;
 
@@ -37,6 +37,7 @@ pub(super) enum Advice {
     WaitForPrice,
     WatchPrice,
     ConnectSources,
+    CheckSimulation,
     WaitForSource,
     WaitForSources,
     SignIn,
@@ -58,9 +59,8 @@ impl Advice {
                 "Orders use the last price until the sources agree on a new price or the last price is too old."
                     .to_owned()
             }
-            Self::ConnectSources => {
-                format!("{CONNECT_OR_SIMULATE} If prices are simulated, check that exchange-sim runs.")
-            }
+            Self::ConnectSources => CONNECT_OR_SIMULATE.to_owned(),
+            Self::CheckSimulation => CHECK_SIMULATION.to_owned(),
             Self::WaitForSource => {
                 "Orders do not depend on a single source. Failing sources are polled again automatically.".to_owned()
             }
@@ -182,7 +182,15 @@ fn failing_sources(parts: &[Component]) -> Option<Finding> {
     let count = failing.len();
     let verb = if count == 1 { "fails" } else { "fail" };
     let all = sources.len();
-    let advice = if count == all { Advice::ConnectSources } else { Advice::WaitForSource };
+    // price-updater marks its component of all sources.
+    let is_simulated = parts.iter().any(|part| part.marks.iter().any(|mark| mark == SIMULATED_MARK));
+    let advice = if count < all {
+        Advice::WaitForSource
+    } else if is_simulated {
+        Advice::CheckSimulation
+    } else {
+        Advice::ConnectSources
+    };
     (count > 0).then(|| Finding { what: format!("{count} of {all} price sources {verb}: {names}."), advice })
 }
 
@@ -225,7 +233,8 @@ fn prolonged_price(intake: &CurrencyIntake) -> Option<Finding> {
     let currency = intake.currency;
     let prolonged = intake.price.as_ref().filter(|price| intake.accepted && price.state == PriceState::Prolonged)?;
     let age = intake.age_secs.map(|secs| format!(", {} old", format_age(std::time::Duration::from_secs(secs))));
-    let price = price_text(prolonged.price, currency);
-    let what = format!("The price in {currency} is prolonged: {price}{}.", age.unwrap_or_default());
+    let until = format_time(prolonged.usable_until.unwrap_or(prolonged.expires_at));
+    let (price, age) = (price_text(prolonged.price, currency), age.unwrap_or_default());
+    let what = format!("The price in {currency} is prolonged: {price}{age}, used until {until}.");
     Some(Finding { what, advice: Advice::WatchPrice })
 }

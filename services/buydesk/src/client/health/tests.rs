@@ -135,6 +135,11 @@ fn failing_price_sources_are_named_in_one_line() {
     let all = lines_before_the_table(&health("degraded", &accepted(), &[updater(&sources[..5])]));
     assert!(all[1].starts_with("5 of 5 price sources fail: "), "{all:?}");
     assert!(all[2].contains("HTTPS_PROXY") && all[2].contains("`buydesk up --demo`"), "{all:?}");
+    let simulated = json!({ "name": "sources", "ready": false, "marks": ["simulated"] });
+    let parts = [&sources[..5], &[simulated]].concat();
+    let simulated = lines_before_the_table(&health("degraded", &accepted(), &[updater(&parts)]));
+    let advice = simulated.iter().find(|line| line.contains("DELETE /admin/faults/EXCHANGE"));
+    assert!(advice.is_some_and(|advice| !advice.contains("internet")), "{simulated:?}");
     let one = health("degraded", &accepted(), &[updater(&sources[4..])]);
     assert_eq!(lines_before_the_table(&one)[1], "1 of 8 price sources fails: exchange-5 (answered with status 500).");
 }
@@ -198,7 +203,7 @@ fn findings_name_the_price_or_the_limit_that_prevents_orders() {
         [
             "Orders in GBP are refused: the current price is 400 s old; at most 300 s are allowed.",
             "  Orders are accepted again when a new price is published.",
-            "The price in EUR is prolonged: 84000.12, 5 min old.",
+            "The price in EUR is prolonged: 84000.12, 5 min old, used until 2026-01-02 03:04:05 UTC.",
             "  Orders use the last price until the sources agree on a new price or the last price is too old.",
         ]
     );

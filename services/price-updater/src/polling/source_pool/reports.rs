@@ -6,6 +6,7 @@ use common::{
     api::{
         courses::{CourseKind, Rejection},
         health::Component,
+        prices::SIMULATED_MARK,
         sources::{RejectedVotes, SourceFault, SourceReport, SourceState},
     },
     money::Asset,
@@ -21,7 +22,10 @@ use crate::pricing::MarketPrices;
 /// What to do if no source can be reached.
 pub const CONNECT_OR_SIMULATE: &str = "This machine seems to have no connection to the internet. Check the connection and the \
     firewall. Behind a proxy, set HTTPS_PROXY. To try the product without the internet, start `buydesk up --demo`.";
-/// What to do if no simulated source can be reached.
+/// What to do if no simulated source reports a price.
+pub const CHECK_SIMULATION: &str = "Prices are simulated. Check that exchange-sim runs. `GET /admin/faults` of exchange-sim lists \
+    the faults of the simulated exchanges, and `DELETE /admin/faults/EXCHANGE` ends a fault.";
+/// What to do if no simulated source responds.
 const START_SIMULATION: &str = "Prices are simulated, and exchange-sim does not answer. Check that it runs, and the addresses of \
     the sources, such as KRAKEN_URL";
 
@@ -36,13 +40,15 @@ impl SourcePool {
     pub(crate) fn components(&self) -> Vec<Component> {
         let mut components: Vec<_> = self.active().map(|poller| component(poller)).collect();
         let mut voters = self.active().filter(|poller| poller.source.kind() != CourseKind::Fixing);
-        components.push(if voters.any(|poller| poller.state().status == SourceState::Working) {
+        let marks = self.config.simulated.then(|| SIMULATED_MARK.to_owned()).into_iter().collect();
+        let sources = if voters.any(|poller| poller.state().status == SourceState::Working) {
             Component::ready("sources")
         } else {
             let reason =
                 self.outage().unwrap_or_else(|| "no exchange and no index reports a price that is used".to_owned());
             Component::not_ready("sources", reason)
-        });
+        };
+        components.push(Component { marks, ..sources });
         components
     }
 
