@@ -102,11 +102,10 @@ function priceRow(price, headlineReason) {
   if (!price.accepted) states.append(pill("refused", "orders are refused"));
   const age = price.age_secs === undefined ? "–" : `${formatDuration(price.age_secs)} old`;
   const cell = createElement("td", "faint", age);
+  const until = price.accepted && (price.price?.usable_until ?? price.price?.expires_at);
+  if (until && price.price.state === "prolonged") cell.append(createElement("div", "", `used until ${formatTime(until)} UTC`));
   if (price.reason && !headlineReason?.includes(price.reason)) cell.append(createElement("div", "", price.reason));
-  if (price.price) {
-    const until = price.accepted && (price.price.usable_until ?? price.price.expires_at);
-    cell.title = `observed at ${price.price.as_of}${until ? `, used until ${until}` : ""}`;
-  }
+  if (price.price) cell.title = `observed at ${price.price.as_of}${until ? `, used until ${until}` : ""}`;
   return createElement("tr", "",
     createElement("td", "", price.currency),
     createElement("td", "price", price.price ? price.price.price : "–"),
