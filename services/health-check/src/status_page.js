@@ -1,5 +1,6 @@
 "use strict";
 const REFRESH_MS = 5000;
+const initialData = JSON.parse(document.getElementById("initial-data").textContent);
 const COLOURS = {
   ok: "good", degraded: "warn", failing: "bad",
   alive: "good", missing: "bad", stopped: "idle", unknown: "idle",
@@ -249,15 +250,29 @@ function signInNote() {
   return createElement("p", "empty", "Only operators see reports: ", link, ".");
 }
 
-// Returns null if the reader must sign in first. health-check refuses an outdated password even for data that everybody
-// may read. A refused request is therefore repeated without a password.
-async function getJson(path) {
-  return await getJsonWith("same-origin", path) ?? await getJsonWith("omit", path);
-}
+const HEALTH = "api/v1/health";
+const REPORTS = "api/v1/reports/groups";
+const HISTORY = "api/v1/health/history";
+// Whether requests contain the password of the browser, if it has one. A password that is no longer valid is refused, although everybody
+// may read some data without a password. After such a refusal, no request contains the password until the page is loaded again.
+let credentials = "same-origin";
+// The paths that the reader may see only after signing in, which loads the page again. They are not requested again.
+const needsSignIn = new Set(initialData.reports ? [] : [REPORTS, HISTORY]);
 
-async function getJsonWith(credentials, path) {
-  const response = await fetch(path, { cache: "no-store", credentials, signal: AbortSignal.timeout(REFRESH_MS) });
-  if (response.status === 401) return null;
+// Returns null if the reader must sign in first.
+async function getJson(path, query = "") {
+  if (needsSignIn.has(path)) return null;
+  const sent = credentials;
+  const get = () => fetch(path + query, { cache: "no-store", credentials, signal: AbortSignal.timeout(REFRESH_MS) });
+  let response = await get();
+  if (response.status === 401 && sent !== "omit") {
+    credentials = "omit";
+    response = await get();
+  }
+  if (response.status === 401 && path !== HEALTH) {
+    needsSignIn.add(path);
+    return null;
+  }
   if (!response.ok) throw new Error(`status ${response.status}`);
   return response.json();
 }
@@ -268,8 +283,8 @@ async function refresh() {
   const current = ++latest;
   try {
     const level = byId("level").value;
-    const [health, reports, history] = await Promise.all([getJson("api/v1/health"),
-      getJson("api/v1/reports/groups?limit=50&level=" + level), getJson("api/v1/health/history?limit=20")]);
+    const [health, reports, history] = await Promise.all([getJson(HEALTH), getJson(REPORTS, "?limit=50&level=" + level),
+      getJson(HISTORY, "?limit=20")]);
     if (current !== latest) return;
     renderPage(health, reports, history);
     byId("notice").hidden = true;
@@ -280,7 +295,6 @@ async function refresh() {
   }
 }
 
-const initialData = JSON.parse(byId("initial-data").textContent);
 renderPage(initialData.health, initialData.reports, initialData.history);
 byId("level").addEventListener("change", refresh);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
