@@ -3,6 +3,7 @@
 mod alerts;
 mod clock;
 mod config;
+mod degradation;
 mod documentation;
 mod error;
 mod health_service;

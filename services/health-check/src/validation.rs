@@ -1,5 +1,7 @@
 //! Validates incoming reports. Fills the fields that a heartbeat may omit.
 
+use std::collections::BTreeSet;
+
 use common::{
     api::{
         FieldError,
@@ -7,6 +9,7 @@ use common::{
         reports::{MAX_REPORT_DATA, MAX_STATUS, Report, json_len},
     },
     server::parse_field,
+    spelling::must_be_one_of,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +22,11 @@ const MAX_INTERVAL_SECS: u64 = 86_400;
 /// The instance name of a heartbeat that contains none.
 const DEFAULT_INSTANCE: &str = "default";
 const DEFAULT_INTERVAL_SECS: u64 = 60;
+
+/// Returns an error if the value of a field is not one of the known names.
+pub(crate) fn check_name(field: &str, name: &str, known: &BTreeSet<String>) -> Option<FieldError> {
+    (!known.contains(name)).then(|| FieldError::new(field, must_be_one_of(name, known)))
+}
 
 /// Every invalid field of a report. The data of a report is checked only if the report is a heartbeat.
 pub(crate) fn invalid_fields(report: &Report) -> Vec<FieldError> {

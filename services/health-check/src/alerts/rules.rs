@@ -13,7 +13,7 @@ use common::{
     service::Service,
 };
 
-use crate::App;
+use crate::{App, degradation::describe_degraded};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -194,10 +194,7 @@ fn state_fault(service: &ServiceHealth) -> Option<Fault> {
         ServiceState::Stopped => Some(missing(STOPPED_PENDING_PERIOD, "has stopped, and was not started again")),
         ServiceState::Unknown => Some(missing(STOPPED_PENDING_PERIOD, "was never seen")),
         ServiceState::Degraded => {
-            let not_ready: Vec<_> =
-                service.parts.iter().filter(|part| !part.ready).map(|part| part.name.as_str()).collect();
-            let lacking = if not_ready.is_empty() { "one of its instances".to_owned() } else { not_ready.join(", ") };
-            let summary = format!("{name} is degraded: it lacks {lacking}.");
+            let summary = format!("{name} is {}.", describe_degraded(service.ready != Some(false), &service.parts));
             Some(Fault::new(Rule::ServiceDegraded, name, DEGRADED_PENDING_PERIOD, summary))
         }
         ServiceState::Alive => None,

@@ -12,7 +12,7 @@ use common::{
 };
 
 use super::rules::Rule;
-use crate::error::Error;
+use crate::{error::Error, validation::check_name};
 
 /// Maximum number of silences.
 const MAX_SILENCES: usize = 100;
@@ -83,10 +83,8 @@ pub(crate) fn check_silence(new: &NewSilence, subjects: &BTreeSet<String>) -> Ve
         }
         _ => {}
     }
+    errors.extend(service.as_ref().and_then(|service| check_name("service", service, subjects)));
     let mut invalid = |field: &str, rule: String| errors.push(FieldError::new(field, rule));
-    if let Some(service) = service.as_ref().filter(|service| !subjects.contains(*service)) {
-        invalid("service", must_be_one_of(service, subjects));
-    }
     if !(1..=MAX_SILENCE.as_secs()).contains(for_secs) {
         let longest = MAX_SILENCE.as_secs();
         invalid("for_secs", format!("must be a whole number from 1 to {longest}, but is {for_secs}"));

@@ -1,0 +1,22 @@
+//! Describes a degraded service. Reports and alerts use the same words.
+
+use common::api::health::Component;
+
+/// What is wrong with a degraded service, such as `not ready: it cannot work without database`. Follows the words `the service is`.
+pub(crate) fn describe_degraded(is_ready: bool, components: &[Component]) -> String {
+    let unready = components.iter().filter(|component| !component.ready);
+    let names = |components: Vec<&Component>| {
+        components.iter().map(|component| component.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let fatal = names(unready.clone().filter(|component| component.is_fatal()).collect());
+    let all = names(unready.collect());
+    match (is_ready, fatal.as_str(), all.as_str()) {
+        (false, "", _) => "not ready".to_owned(),
+        (false, fatal, _) => format!("not ready: it cannot work without {fatal}"),
+        (true, _, "") => "degraded: an instance is missing".to_owned(),
+        (true, _, all) => format!("degraded: it works without {all}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+use std::slice;
+
+use super::*;
+
+#[test]
+fn missing_components_are_named_by_their_effect() {
+    let needed = Component::not_ready("database", "it is broken");
+    let optional = Component::not_ready("limit", "it is broken").optional();
+    let components = [needed, optional.clone(), Component::ready("journal")];
+    assert_eq!(describe_degraded(false, &components), "not ready: it cannot work without database");
+    assert_eq!(describe_degraded(false, slice::from_ref(&optional)), "not ready");
+    assert_eq!(describe_degraded(true, &[optional]), "degraded: it works without limit");
+    // Another instance works.
+    assert_eq!(describe_degraded(true, &components), "degraded: it works without database, limit");
+    assert_eq!(describe_degraded(true, &[]), "degraded: an instance is missing");
+}
