@@ -13,7 +13,7 @@ use std::{
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 
-use self::lines::{ParsedLines, name_in};
+use self::lines::{NumberedPair, ParsedLines, name_in};
 use crate::{io_errors::describe_file_error, spelling::nearest, time::Timestamp};
 
 /// The environment variable that names the settings file.
@@ -39,46 +39,53 @@ pub(super) fn documented_default(name: &str) -> Option<&'static str> {
 pub struct SettingWarning {
     /// The path of the file.
     file: String,
-    name: String,
     mistake: Mistake,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Mistake {
     /// No setting has this name.
-    Unknown,
+    Unknown { name: String },
+    /// No setting has the name in the line with this number. The name may be a part of a secret, so it is not shown.
+    UnknownInLine { number: usize },
     /// Several lines of the file set this name.
-    Repeated,
+    Repeated { name: String },
     /// The file cannot name itself.
-    OnlyInEnvironment,
+    OnlyInEnvironment { name: &'static str },
 }
 
 impl SettingWarning {
     /// The code of the warning, for programs.
     pub fn code(&self) -> &'static str {
         match self.mistake {
-            Mistake::Unknown => "unknown_setting",
-            Mistake::Repeated => "repeated_setting",
-            Mistake::OnlyInEnvironment => "setting_without_effect",
+            Mistake::Unknown { .. } | Mistake::UnknownInLine { .. } => "unknown_setting",
+            Mistake::Repeated { .. } => "repeated_setting",
+            Mistake::OnlyInEnvironment { .. } => "setting_without_effect",
         }
     }
 }
 
 impl fmt::Display for SettingWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, name, mistake } = self;
+        let Self { file, mistake } = self;
         match mistake {
-            Mistake::Unknown => {
+            Mistake::Unknown { name } => {
                 write!(f, "the file {file} sets {name}, which is not a setting and has no effect; ")?;
                 match nearest(name, SETTINGS.keys().copied()) {
                     Some(meant) => write!(f, "did you mean {meant}?"),
                     None => f.write_str(".env.example lists all settings"),
                 }
             }
-            Mistake::Repeated => {
+            Mistake::UnknownInLine { number } => write!(
+                f,
+                "line {number} of the file {file} sets a name that is not a setting and has no effect; the name is not shown, because \
+                 a value before it contains a line break, and if a quote is missing there, the name may be a part of a secret; \
+                 .env.example lists all settings"
+            ),
+            Mistake::Repeated { name } => {
                 write!(f, "the file {file} sets {name} more than once; the last line applies, so remove the others")
             }
-            Mistake::OnlyInEnvironment => {
+            Mistake::OnlyInEnvironment { name } => {
                 write!(f, "the file {file} sets {name}, which has an effect only as an environment variable")
             }
         }
@@ -180,7 +187,8 @@ pub struct FileMetadata {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvFile {
     pub(super) values: HashMap<String, String>,
-    /// First the unknown names, then the repeated names, each sorted, and then `SETTINGS_FILE`.
+    /// First the unknown names, then the lines with unknown names that are not shown, then the repeated names, each sorted, and
+    /// then `SETTINGS_FILE`.
     pub(super) warnings: Vec<SettingWarning>,
     /// In the order of the file. If there are any, the process does not start, and refuses a changed file.
     pub(super) invalid_lines: Vec<InvalidLine>,
@@ -193,7 +201,7 @@ impl EnvFile {
     }
 
     fn parse(text: &str, file: &str) -> Self {
-        let ParsedLines { pairs, pairs_after_open_quote, invalid } = ParsedLines::of(text);
+        let ParsedLines { pairs, pairs_after_line_break, pairs_after_open_quote, invalid } = ParsedLines::of(text);
         let (mut values, mut repeated) = (HashMap::new(), BTreeSet::new());
         for (name, value) in pairs {
             if values.insert(name.clone(), value).is_some() {
@@ -202,14 +210,23 @@ impl EnvFile {
         }
         let unknown: BTreeSet<_> =
             values.keys().filter(|name| !SETTINGS.contains_key(name.as_str())).cloned().collect();
+        let mut unknown_lines = Vec::new();
+        for NumberedPair { number, name, value } in pairs_after_line_break {
+            if !SETTINGS.contains_key(name.as_str()) {
+                unknown_lines.push(number);
+                values.insert(name, value);
+            } else if values.insert(name.clone(), value).is_some() {
+                repeated.insert(name);
+            }
+        }
         values.extend(pairs_after_open_quote);
         let names_itself = values.get(SETTINGS_FILE).is_some_and(|value| !value.trim().is_empty());
-        let misplaced = names_itself.then(|| SETTINGS_FILE.to_owned());
-        let mistakes = unknown.into_iter().map(|name| (name, Mistake::Unknown));
-        let mistakes = mistakes.chain(repeated.into_iter().map(|name| (name, Mistake::Repeated)));
-        let mistakes = mistakes.chain(misplaced.map(|name| (name, Mistake::OnlyInEnvironment)));
+        let misplaced = names_itself.then_some(Mistake::OnlyInEnvironment { name: SETTINGS_FILE });
+        let mistakes = unknown.into_iter().map(|name| Mistake::Unknown { name });
+        let mistakes = mistakes.chain(unknown_lines.into_iter().map(|number| Mistake::UnknownInLine { number }));
+        let mistakes = mistakes.chain(repeated.into_iter().map(|name| Mistake::Repeated { name }));
         let warnings =
-            mistakes.map(|(name, mistake)| SettingWarning { file: file.to_owned(), name, mistake }).collect();
+            mistakes.chain(misplaced).map(|mistake| SettingWarning { file: file.to_owned(), mistake }).collect();
         let invalid_lines = invalid.into_iter().map(|line| InvalidLine {
             file: file.to_owned(),
             number: line.number,

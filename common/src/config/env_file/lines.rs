@@ -10,11 +10,22 @@ use dotenvy::Error;
 /// The content of a settings file.
 #[derive(Debug, Default)]
 pub(super) struct ParsedLines<'a> {
-    /// The names with their values, in the order of the file.
+    /// The names with their values up to the first value with a line break, in the order of the file.
     pub(super) pairs: Vec<(String, String)>,
+    /// The pairs after it. A quote that is not closed may end at the next quote, as a value with a line break. The further text of
+    /// this next quote, which may be a secret, is then parsed as lines, so the names of these lines must not be shown.
+    pub(super) pairs_after_line_break: Vec<NumberedPair>,
     /// The pairs of the lines after a quote that is not closed. Such a line may be a part of a secret, so it must not be shown.
     pub(super) pairs_after_open_quote: Vec<(String, String)>,
     pub(super) invalid: Vec<NumberedLine<'a>>,
+}
+
+/// A name with its value, and the number of the line where the value ends, from 1 on.
+#[derive(Debug)]
+pub(super) struct NumberedPair {
+    pub(super) number: usize,
+    pub(super) name: String,
+    pub(super) value: String,
 }
 
 /// A line, and its number from 1 on.
@@ -32,20 +43,29 @@ impl<'a> ParsedLines<'a> {
         let mut parsed = Self::default();
         // If the first call does not read all lines, it ends at a quote that is not closed.
         let mut next = parsed.add_from(0, &lines);
-        let before = std::mem::take(&mut parsed.pairs);
+        let mut rest = Self::default();
         while next < lines.len() {
-            next = parsed.add_from(next, &lines);
+            next = rest.add_from(next, &lines);
         }
-        parsed.pairs_after_open_quote = std::mem::replace(&mut parsed.pairs, before);
+        let after_line_break = rest.pairs_after_line_break.into_iter().map(|pair| (pair.name, pair.value));
+        parsed.pairs_after_open_quote = rest.pairs.into_iter().chain(after_line_break).collect();
+        parsed.invalid.extend(rest.invalid);
         parsed
     }
 
     /// Parses the lines from index `first` on. Returns the index of the line with which to continue.
     fn add_from(&mut self, first: usize, lines: &[&'a str]) -> usize {
         let end = Cell::new(first);
+        let mut is_after_line_break = !self.pairs_after_line_break.is_empty();
         for pair in dotenvy::from_read_iter(LineReader { lines, end: &end, sent: 0 }) {
             match pair {
-                Ok(pair) => self.pairs.push(pair),
+                Ok((name, value)) if is_after_line_break => {
+                    self.pairs_after_line_break.push(NumberedPair { number: end.get(), name, value });
+                }
+                Ok((name, value)) => {
+                    is_after_line_break = value.contains('\n');
+                    self.pairs.push((name, value));
+                }
                 Err(error) => {
                     // A value in quotes may have several lines. The error contains all of them.
                     let further = match &error {
@@ -54,6 +74,7 @@ impl<'a> ParsedLines<'a> {
                         }
                         _ => 0,
                     };
+                    is_after_line_break |= further > 0;
                     let index = end.get().saturating_sub(1 + further).max(first);
                     self.invalid.push(NumberedLine { number: index + 1, text: lines[index] });
                     // A quote that is not closed extends to the end of the file. The lines after the quote are parsed on their own.

@@ -98,3 +98,25 @@ fn settings_file_cannot_name_itself() {
     let warnings: Vec<_> = file.warnings.iter().map(SettingWarning::to_string).collect();
     assert_eq!(warnings, ["the file .env sets SETTINGS_FILE, which has an effect only as an environment variable"]);
 }
+
+#[test]
+fn name_after_a_value_with_a_line_break_is_not_shown() {
+    // The quote of the first secret is not closed, so it ends where the quote of the second secret begins.
+    let file =
+        parse("FIRST=1\nINTERNAL_TOKEN='correct\nOPERATOR_TOKEN='horse\nbattery=staple\nBTC_LIMIT=1\nBTC_LIMIT=2\n");
+    assert_eq!((file.values["BTC_LIMIT"].as_str(), file.invalid_lines), ("2", Vec::new()));
+    let warnings: Vec<_> = file.warnings.iter().map(SettingWarning::to_string).collect();
+    let [first, hidden, repeated] = warnings.try_into().unwrap();
+    assert!(first.contains("sets FIRST,") && repeated.contains("sets BTC_LIMIT more than once"), "{first} {repeated}");
+    assert!(hidden.starts_with("line 4 of the file .env sets a name that is not a setting"), "{hidden}");
+    for part in ["correct", "horse", "battery", "staple"] {
+        assert!(!hidden.contains(part), "{part} is in: {hidden}");
+    }
+    assert_eq!(file.warnings[1].code(), "unknown_setting");
+    // The same after a value with a line break that cannot be parsed.
+    let file = parse("INTERNAL_TOKEN='correct\nOPERATOR_TOKEN='horse staple\nbattery=1\nLOG_LEVEL='info'\n");
+    let [hidden] = file.warnings.try_into().unwrap();
+    assert!(hidden.to_string().starts_with("line 3 of the file .env"), "{hidden}");
+    let [invalid] = file.invalid_lines.try_into().unwrap();
+    assert!(invalid.to_string().starts_with("line 1 with INTERNAL_TOKEN of "), "{invalid}");
+}
