@@ -108,13 +108,6 @@ impl fmt::Display for Sats {
     }
 }
 
-impl std::iter::Sum for Sats {
-    /// For tests and displays. Checks of the order limit use [`Sats::checked_add`].
-    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
-        Self(amounts.map(Self::get).sum())
-    }
-}
-
 crate::text_type!(Sats, "decimal", "An amount of bitcoin, always 8 decimals.", "0.00082143", pattern: r"^(0|[1-9][0-9]{0,6}|1[0-9]{7}|20[0-9]{6}|21000000)(\.[0-9]{1,8})?$");
 
 #[cfg(test)]

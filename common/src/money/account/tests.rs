@@ -92,6 +92,13 @@ fn amounts_outside_the_range_and_other_texts_are_refused() {
     assert_eq!("99999999999999999999.00".parse::<Money>(), Err(MoneyError::TooLarge));
 }
 
+#[test]
+fn amount_is_stored_in_the_smallest_unit_of_the_currency() {
+    assert_eq!(Money::new(currency("EUR"), 15_000).unwrap().units(), 15_000);
+    assert_eq!("1.50".parse::<Money>().unwrap().units(), 15_000);
+    assert_eq!("0.00000015".parse::<Money>().unwrap().units(), 15);
+}
+
 proptest! {
     #[test]
     fn texts_are_parsed_to_the_same_value(units in 0..=Money::MAX_UNITS, is_bitcoin: bool, amount in 1..AMOUNT_LIMIT) {

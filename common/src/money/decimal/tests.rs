@@ -88,6 +88,13 @@ fn text_of_a_json_number_is_preserved() {
 }
 
 #[test]
+fn decimal_texts_are_equal_if_their_characters_are() {
+    let text = |json: &str| serde_json::from_str::<DecimalText>(json).unwrap();
+    assert_eq!(text("0.10"), text("\"0.10\""));
+    assert_ne!(text("0.10"), text("0.1"));
+}
+
+#[test]
 fn only_a_json_number_may_have_an_exponent_in_an_amount() {
     let amount = |json: &str| serde_json::from_str::<DecimalText>(json).unwrap().parse_amount::<FiatAmount, _>();
     for json in ["1e3", "1000", "\"1000\"", "1000e0", "1E+3"] {

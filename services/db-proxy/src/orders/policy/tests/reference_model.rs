@@ -251,11 +251,12 @@ impl CheckedTables {
     }
 
     fn assert_consistent(&self) {
-        let ordered: Sats = self.orders.iter().map(|order| order.bitcoin_amount).sum();
+        let ordered: i64 = self.orders.iter().map(|order| order.bitcoin_amount.get()).sum();
         let open = self.tables.records.quotes.values().filter(|stored| stored.quote.state == QuoteState::Open);
-        let reserved: Sats = open.map(|stored| stored.quote.bitcoin_amount).sum();
-        assert_eq!((self.tables.totals.bitcoin, self.tables.totals.reserved), (ordered, reserved));
-        assert!(ordered.get() + reserved.get() <= LIMIT);
+        let reserved: i64 = open.map(|stored| stored.quote.bitcoin_amount.get()).sum();
+        let totals = &self.tables.totals;
+        assert_eq!((totals.bitcoin.get(), totals.reserved.get()), (ordered, reserved));
+        assert!(ordered + reserved <= LIMIT);
     }
 
     fn outcome_of(&self, decision: &Decision) -> Outcome {
