@@ -45,6 +45,15 @@ struct Inner {
     info: ServerInfo,
 }
 
+/// The outcome of an attempt to replace the stored document.
+enum Replacement<T> {
+    Written,
+    /// The stored document is newer and current. Nothing was written.
+    Newer(Document<T>),
+    /// The stored value is newer and current, but is not a valid document. Nothing was written.
+    Unreadable(Vec<u8>, serde_json::Error),
+}
+
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore").field("key_prefix", &self.0.key_prefix).finish_non_exhaustive()
@@ -83,6 +92,29 @@ impl RedisStore {
         document: Document<T>,
         now: Timestamp,
     ) -> Result<Arc<Document<T>>, StoreError> {
+        let stored = match self.replace_unless_newer(&document, b"", now).await? {
+            Replacement::Written => document,
+            Replacement::Newer(newer) => newer,
+            Replacement::Unreadable(value, error) => {
+                tracing::warn!(%error, key = self.key::<T>(), "the value in Redis is not a valid document and is replaced");
+                match self.replace_unless_newer(&document, &value, now).await? {
+                    Replacement::Written => document,
+                    Replacement::Newer(newer) => newer,
+                    Replacement::Unreadable(_, error) => return Err(StoreError::Unreadable(error)),
+                }
+            }
+        };
+        Ok(self.0.cache.latest().replace_if_newer(Arc::new(stored), now))
+    }
+
+    /// Writes the document, unless the stored value is newer and current. The stored value `unreadable` is replaced even if it
+    /// is newer.
+    async fn replace_unless_newer<T: CachedKind>(
+        &self,
+        document: &Document<T>,
+        unreadable: &[u8],
+        now: Timestamp,
+    ) -> Result<Replacement<T>, StoreError> {
         // Redis receives a duration and not a time, because its clock may be wrong. The duration is rounded up, so that Redis
         // never deletes a current document. Readers check the exact time.
         let keep_millis = u64::try_from(document.value().expires_at().since(now).as_millis()).unwrap_or(u64::MAX) + 1;
@@ -100,14 +132,16 @@ impl RedisStore {
             .arg(latest_version.to_string())
             .arg(rule.field)
             .arg(rule.entries.unwrap_or_default())
-            .arg(rule.expired_until.to_string());
+            .arg(rule.expired_until.to_string())
+            .arg(unreadable);
         let stored: Vec<u8> = self.run(&command).await?;
-        let stored = if stored[..] == document.json()[..] {
-            document
-        } else {
-            Document::from_json(stored.into()).map_err(StoreError::Unreadable)?
-        };
-        Ok(self.0.cache.latest().replace_if_newer(Arc::new(stored), now))
+        if stored[..] == document.json()[..] {
+            return Ok(Replacement::Written);
+        }
+        Ok(match Document::from_json(stored.clone().into()) {
+            Ok(newer) => Replacement::Newer(newer),
+            Err(error) => Replacement::Unreadable(stored, error),
+        })
     }
 
     pub(super) async fn acquire_lease(

@@ -11,7 +11,9 @@
 /// the document that is stored afterwards.
 ///
 /// Times are compared as text. The text of a `Timestamp` has a fixed width, so the texts have the same order as the times.
-/// A value that is not a document is replaced.
+///
+/// A stored value without a version is replaced, and so is the stored value `ARGV[9]`: the caller received it and could not
+/// parse it.
 pub(super) const REPLACE_DOCUMENT: &str = "
 local function is_later(part)
   return type(part) == 'table' and type(part[ARGV[6]]) == 'string' and part[ARGV[6]] > ARGV[8]
@@ -31,7 +33,7 @@ local function has_expired(document)
   return true
 end
 local stored = redis.call('GET', KEYS[1])
-if stored then
+if stored and stored ~= ARGV[9] then
   local parsed, document = pcall(cjson.decode, stored)
   if parsed and type(document) == 'table' then
     local version = document.newest_as_of or document.as_of

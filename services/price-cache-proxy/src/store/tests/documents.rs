@@ -198,7 +198,7 @@ async fn foreign_value_in_redis_is_replaced() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}price:record", config.key_prefix);
 
-    let newer = seconds_after(Timestamp::now(), 4);
+    let (newer, later) = (seconds_after(Timestamp::now(), 4), seconds_after(Timestamp::now(), 60));
     let with_prices = |prices: &str| format!(r#"{{"as_of":"{newer}","expires_at":7,"prices":{prices}}}"#);
     for foreign_value in [
         "not json".to_owned(),
@@ -206,6 +206,7 @@ async fn foreign_value_in_redis_is_replaced() {
         r#"{"as_of":7}"#.to_owned(),
         with_prices("7"),
         with_prices(r#"[7,null,{"expires_at":7}]"#),
+        format!(r#"{{"as_of":"{newer}","expires_at":"{later}","prices":{{"EUR":{{"price":"x"}}}}}}"#),
     ] {
         let () = redis::cmd("SET").arg(&key).arg(&foreign_value).query_async(&mut connection).await.unwrap();
         // A new store has an empty local cache.
