@@ -189,7 +189,7 @@ impl Api {
         Ok(CreateQuoteResponse::Created(Json(quote)))
     }
 
-    /// Returns a quote, its state, and the id of the order that used it. The response for a quote of another owner is 404.
+    /// Returns a quote, its state, and the id of the order that used it. A user receives 404 for a quote of another owner.
     ///
     /// A quote that is no longer open is deleted some time after its creation, by default after a day. The setting
     /// `IDEMPOTENCY_KEEP_SECS` of db-proxy configures this time.

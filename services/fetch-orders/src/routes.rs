@@ -158,7 +158,7 @@ impl Api {
         Ok(Json(self.reader.summary(owner).await.map_err(Error::from)?))
     }
 
-    /// Returns one order. The response for an order of another owner is 404.
+    /// Returns one order. A user receives 404 for an order of another owner.
     #[oai(path = "/api/v1/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(&self, principal: Principal, id: Path<OrderId>) -> Result<PreserializedJson<Order>, Problem> {
         let order = self.lookup.find_order(id.0, principal.owner_filter()).await.map_err(Error::from)?;

@@ -144,7 +144,7 @@ impl Api {
         Ok(PreserializedJson::new(self.wallets.list_wallets(request).await?))
     }
 
-    /// Returns one wallet with its balance. The response for a wallet of another owner is 404.
+    /// Returns one wallet with its balance. A user receives 404 for a wallet of another owner.
     #[oai(path = "/api/v1/wallets/:id", method = "get", operation_id = "get_wallet")]
     async fn get_wallet(&self, principal: Principal, id: Path<WalletId>) -> Result<PreserializedJson<Wallet>, Problem> {
         Ok(PreserializedJson::new(self.wallets.find_wallet(id.0, principal.owner_filter()).await?))
