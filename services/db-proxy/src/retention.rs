@@ -23,8 +23,8 @@ pub trait Retention: Send + Sync + 'static {
     /// One kind of work. It is repeated until it finds nothing to do.
     type Step: Copy + Send + Sync;
 
-    /// The minimum age at which a row may be deleted.
-    fn min_age(&self) -> Duration;
+    /// The longest time for which a kind of rows is kept before it is deleted.
+    fn longest_retention(&self) -> Duration;
 
     /// The time of the database. `None` if it has no clock.
     fn database_time(&self) -> impl Future<Output = Result<Option<Timestamp>, DatabaseError>> + Send;
@@ -40,7 +40,7 @@ pub trait Retention: Send + Sync + 'static {
 /// Runs the retention every [`RUN_INTERVAL`], unless a clock may be wrong. A failed run is logged, and the next run
 /// repeats its work. Never returns.
 pub async fn run_periodically<R: Retention>(retention: R, clock: Clock) {
-    let mut retention_clock = RetentionClock::new(clock.read(), retention.min_age());
+    let mut retention_clock = RetentionClock::new(clock.read(), retention.longest_retention());
     loop {
         tokio::time::sleep(RUN_INTERVAL).await;
         if let Err(error) = run_once_if_safe(&retention, &mut retention_clock, clock).await {
@@ -54,7 +54,7 @@ async fn run_once_if_safe<R: Retention>(
     retention_clock: &mut RetentionClock,
     clock: Clock,
 ) -> Result<(), DatabaseError> {
-    retention_clock.set_min_age(retention.min_age());
+    retention_clock.set_longest_retention(retention.longest_retention());
     let database_time = retention.database_time().await?;
     let Some(now) = retention_clock.time_of_run(clock.read(), database_time) else {
         tracing::debug!(

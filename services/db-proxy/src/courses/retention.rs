@@ -67,6 +67,11 @@ impl CourseRetentionSettings {
         let days = (days > 0).then(|| duration(days));
         Self { raw: duration(raw), minutes: duration(minutes), hours: duration(hours), days }
     }
+
+    /// The longest limited time. A coarser resolution is kept at least as long as a finer one.
+    fn longest(&self) -> Duration {
+        self.days.unwrap_or(self.hours)
+    }
 }
 
 /// Aggregates and deletes old courses.
@@ -89,8 +94,8 @@ impl Retention for CourseRetention {
     const AGGREGATE: &'static str = "courses";
     type Step = CourseStep;
 
-    fn min_age(&self) -> Duration {
-        self.settings.get().raw
+    fn longest_retention(&self) -> Duration {
+        self.settings.get().longest()
     }
 
     async fn database_time(&self) -> Result<Option<Timestamp>, DatabaseError> {

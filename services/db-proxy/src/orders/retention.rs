@@ -31,7 +31,7 @@ impl Retention for OrderRetention {
     const AGGREGATE: &'static str = "orders";
     type Step = OrderStep;
 
-    fn min_age(&self) -> Duration {
+    fn longest_retention(&self) -> Duration {
         self.key_retention
     }
 

@@ -1,4 +1,5 @@
-//! The time by which the ages of rows are computed. Setting a clock never makes a row appear older than it is.
+//! The time by which the ages of rows are computed. If a clock is set forward while the service runs, no row appears older than
+//! before, except by less than [`MAX_CLOCK_SKEW`].
 
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ pub const QUIET_TIME: Duration = Duration::from_secs(600);
 /// Follows the clock of the database from run to run, or the clock of the machine if the database has none.
 ///
 /// The monotonic clock shows how much time has passed. If the followed clock advanced more, it was set forward. The difference
-/// is subtracted from the time of the clock until every row from before the change is older than the minimum age anyway.
+/// is subtracted from the time of the clock for the longest retention. Then every row from before the change may be deleted
+/// by its true age.
 #[derive(Debug)]
 pub struct RetentionClock {
-    min_age: Duration,
+    longest_retention: Duration,
     /// The reading of the followed clock at the last run. `None` before the first run.
     last: Option<ClockReading>,
     /// The monotonic time at which the service started or a clock was last set.
@@ -24,13 +26,13 @@ pub struct RetentionClock {
 }
 
 impl RetentionClock {
-    pub fn new(start: ClockReading, min_age: Duration) -> Self {
-        Self { min_age, last: None, disturbed_at: start.monotonic, set_forward: Duration::ZERO }
+    pub fn new(start: ClockReading, longest_retention: Duration) -> Self {
+        Self { longest_retention, last: None, disturbed_at: start.monotonic, set_forward: Duration::ZERO }
     }
 
-    /// Replaces the minimum age of rows, because a setting may have changed it.
-    pub fn set_min_age(&mut self, min_age: Duration) {
-        self.min_age = min_age;
+    /// Replaces the longest retention, because a setting may have changed it.
+    pub fn set_longest_retention(&mut self, longest_retention: Duration) {
+        self.longest_retention = longest_retention;
     }
 
     /// The time by which a run computes ages. `None` if nothing may be deleted now.
@@ -42,7 +44,7 @@ impl RetentionClock {
             self.compare(last, followed);
         }
         let elapsed = monotonic.saturating_sub(self.disturbed_at);
-        if elapsed >= self.min_age {
+        if elapsed >= self.longest_retention {
             self.set_forward = Duration::ZERO;
         }
         let clocks_differ = wall.since(time).max(time.since(wall)) > MAX_CLOCK_SKEW;

@@ -17,7 +17,7 @@ impl Retention for &'static Countdown {
     const AGGREGATE: &'static str = "countdown";
     type Step = usize;
 
-    fn min_age(&self) -> Duration {
+    fn longest_retention(&self) -> Duration {
         Duration::ZERO
     }
 

@@ -28,7 +28,7 @@ impl Retention for WalletRetention {
     const AGGREGATE: &'static str = "wallets";
     type Step = WalletStep;
 
-    fn min_age(&self) -> Duration {
+    fn longest_retention(&self) -> Duration {
         self.key_retention
     }
 

@@ -36,3 +36,9 @@ fn candles_of_a_day_are_kept_forever_unless_a_limit_is_set() {
     let read = |days| CourseRetentionSettings::from_env(&mut Env::from_pairs([("COURSE_DAY_DAYS", days)])).days;
     assert_eq!((read("0"), read("400")), (None, Some(DAY * 400)));
 }
+
+#[test]
+fn coarsest_limited_resolution_is_kept_longest() {
+    let longest = |days| CourseRetentionSettings::from_env(&mut Env::from_pairs([("COURSE_DAY_DAYS", days)])).longest();
+    assert_eq!((longest("0"), longest("500")), (DAY * 400, DAY * 500));
+}
