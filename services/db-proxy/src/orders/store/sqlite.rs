@@ -103,7 +103,7 @@ impl SqliteOrders {
             let query = query.bind(stored.unwrap_or(setting.get())).bind(limit.get());
             query.execute(&mut *transaction).await?;
         }
-        transaction.commit().await?;
+        transaction.commit().await.map_err(DatabaseError::of_write)?;
         connection.release();
         Ok(())
     }
