@@ -20,7 +20,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use common::{config::Env, time::Timestamp};
 use db_proxy::database::sqlite_path;
 use serde_json::json;
@@ -142,7 +142,9 @@ pub async fn run_restore_command(env: Env, args: RestoreArgs, json: bool) -> any
         ContentKind::Sqlite => restore_sqlite(env, args, json).await,
         ContentKind::Postgresql => restore_postgres(env, args, json).await,
         ContentKind::Wal => {
-            bail!("{} is {content}, which is restored with a base backup", args.file.display())
+            let message = format!("{} is {content}, which cannot be restored alone.", args.file.display());
+            let next_step = "Restore a base backup. --wal-from names the folder of this file.";
+            Err(ClientError::new("not_a_base_backup", message, next_step).into())
         }
     }
 }

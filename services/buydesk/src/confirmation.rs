@@ -2,14 +2,15 @@
 
 use std::io::{IsTerminal, Write, stdin, stdout};
 
-use anyhow::ensure;
+use crate::client::ClientError;
 
-/// Prints the question, and returns whether the answer is yes. Without a terminal, nobody can answer. With `json`,
-/// standard output is only for the result of the command. In both cases, the function fails with `refusal`, which names
-/// the option that confirms.
-pub fn ask(question: &str, refusal: &str, json: bool) -> anyhow::Result<bool> {
-    ensure!(!json && stdin().is_terminal() && stdout().is_terminal(), "{refusal}");
-    print!("{question} [y/N] ");
+/// Prints the effect of the command, asks whether to continue, and reads the answer. The question cannot be asked without a terminal,
+/// or with `json`, because standard output is then only for the result. In both cases, the error names the option that confirms.
+pub fn ask(effect: &str, json: bool) -> anyhow::Result<bool> {
+    if json || !stdin().is_terminal() || !stdout().is_terminal() {
+        return Err(ClientError::new("confirmation_required", effect, "Run it with --yes to confirm.").into());
+    }
+    print!("{effect} Continue? [y/N] ");
     stdout().flush()?;
     let mut answer = String::new();
     stdin().read_line(&mut answer)?;

@@ -14,7 +14,11 @@ use db_proxy::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use self::{orders::seed_orders, users::seed_users};
-use crate::{cli::SeedOptions, client::print_warning, confirmation};
+use crate::{
+    cli::SeedOptions,
+    client::{ClientError, print_warning},
+    confirmation,
+};
 
 /// An open database to which the command may add rows.
 struct PreparedDatabase {
@@ -32,8 +36,7 @@ async fn prepare(
     json: bool,
 ) -> anyhow::Result<Option<PreparedDatabase>> {
     env.set_default("INTERNAL_TOKEN", "required by the settings, but not used here");
-    env.set("SIMULATED", "true");
-    if let Some(replaced) = db_proxy::keep_from_real_database(&mut env) {
+    for replaced in db_proxy::declare_simulated(&mut env) {
         print_warning(replaced.code(), &replaced, json);
     }
     let config = Config::from_env(&mut env);
@@ -47,10 +50,13 @@ async fn prepare(
     database.migrate().await.map_err(|error| anyhow!(error.chain()))?;
     let claimed = database.claim_origin(Some(OrderOrigin::Simulated)).await;
     claimed.map_err(|error| match error {
-        DatabaseError::OtherOrigin { .. } => anyhow!(
-            "{url} is a database of real orders. Generated rows cannot be added to it, because they are simulated. Nothing was \
-             added. Set DATABASE_URL to another database"
-        ),
+        DatabaseError::OtherOrigin { .. } => {
+            let message = format!(
+                "{url} is a database of real orders. Generated rows cannot be added to it, because they are simulated. Nothing was \
+                 added."
+            );
+            ClientError::new("database_of_real_orders", message, "Set DATABASE_URL to another database.").into()
+        }
         error => anyhow!(error.chain()),
     })?;
     Ok(Some(PreparedDatabase { config, database }))
@@ -63,8 +69,6 @@ fn progress_bar(count: u64, rows: &str) -> anyhow::Result<ProgressBar> {
 
 /// Asks on the terminal whether to add the rows.
 fn confirm(count: u64, rows: &str, database: &str, json: bool) -> anyhow::Result<bool> {
-    let refusal = format!(
-        "this command adds {count} {rows} to {database}, and they cannot be removed; run the command with --yes to confirm"
-    );
-    confirmation::ask(&format!("Add {count} {rows} to {database}? They cannot be removed."), &refusal, json)
+    let effect = format!("This command adds {count} {rows} to {database}, and they cannot be removed.");
+    confirmation::ask(&effect, json)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use common::{
-    config::{Bind, Caller, Env, Secret, connect_address},
+    config::{Bind, Caller, Env, Secret, connect_address, shared},
     error_chain::format_chain,
     error_tracking::{self, ErrorTracker},
     live_settings::{HangupSignal, LivePart, LiveSettings},
@@ -69,12 +69,11 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let hangup = HangupSignal::register()?;
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());
     let operator_token = make_operator_token(&mut env);
-    let mut replaced_database = None;
+    let mut replaced_settings = Vec::new();
     let history = if args.demo { "database/data/demo-health.jsonl" } else { "database/data/health.jsonl" };
     env.set_default("HEALTH_HISTORY_FILE", history);
     if args.demo {
-        env.set("SIMULATED", "true");
-        replaced_database = db_proxy::keep_from_real_database(&mut env);
+        replaced_settings = db_proxy::declare_simulated(&mut env);
     } else {
         // Declares that the orders of the database are real.
         env.set_default("SIMULATED", "false");
@@ -84,6 +83,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let error_tracking = error_tracking::Config::from_env(&mut env);
     check_settings(&mut env, args.demo)?;
     let database = shown_url(db_proxy::database_url(&mut env).expose());
+    let orders = if shared::simulated(&mut env) == Some(true) { "SIMULATED orders" } else { "Orders" };
     let price_note = price_note(&mut env, args.demo);
     let reports = reporting::report_queue("buydesk");
     let errors = ErrorTracker::start(error_tracking);
@@ -91,7 +91,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     for warning in env.warnings() {
         tracing::warn!("{warning}");
     }
-    if let Some(replaced) = replaced_database {
+    for replaced in replaced_settings {
         tracing::warn!("{replaced}");
     }
     let config = ServerConfig::from_env(&mut env).within_descriptors(descriptors, SERVICES);
@@ -117,7 +117,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     let send_reports = tokio::spawn(reporting::send_reports(reporting_config, reports, flush.clone()));
 
     println!("{table}\nThe documentation of each service is at /docs of its address.\n{price_note}");
-    println!("Orders are stored in {database}.");
+    println!("{orders} are stored in {database}.");
     if let Some(token) = operator_token {
         println!("OPERATOR_TOKEN for operators, valid until this command ends: {}", token.expose());
     }

@@ -1,6 +1,8 @@
 //! The settings of db-proxy.
 
-use std::{fmt, time::Duration};
+mod simulated;
+
+use std::time::Duration;
 
 use common::{
     api::orders::OrderOrigin,
@@ -11,9 +13,11 @@ use common::{
 
 use crate::{
     courses::CourseRetentionSettings,
-    database::{Durability, check_url, shown_url, sqlite_path},
+    database::{Durability, check_url, shown_url},
     orders::{OrderSettings, QuoteCaps},
 };
+
+pub use self::simulated::{ReplacedSetting, declare_simulated};
 
 const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
 /// The default for simulated orders. A database never contains both simulated and real orders.
@@ -118,61 +122,21 @@ impl LiveValues {
     }
 }
 
-/// `DATABASE_URL`. Its default depends on `SIMULATED`.
+/// `DATABASE_URL`. Its default depends on `SIMULATED`. Simulated orders never go to the default file of real orders.
 pub fn database_url(env: &mut Env) -> Secret {
     let is_simulated = shared::simulated(env) == Some(true);
     let default = if is_simulated { DEFAULT_SIMULATED_DATABASE } else { DEFAULT_DATABASE };
     let database_url = env.text("DATABASE_URL").unwrap_or(default).to_owned();
     if let Err(reason) = check_url(&database_url) {
         env.add_fault("DATABASE_URL", Some(shown_url(&database_url)), reason);
-    }
-    Secret::new(database_url)
-}
-
-/// The warning that the settings file names the default file of real orders, although the orders of the process are simulated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReplacedDatabase;
-
-impl ReplacedDatabase {
-    /// The code of the warning, for programs.
-    pub fn code(self) -> &'static str {
-        "database_of_real_orders"
-    }
-}
-
-impl fmt::Display for ReplacedDatabase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "DATABASE_URL={DEFAULT_DATABASE} is the file of real orders, so simulated data goes to \
-             {DEFAULT_SIMULATED_DATABASE} instead"
-        )
-    }
-}
-
-/// Prevents a process with simulated orders from using the default file of real orders. A database file is marked with
-/// the origin of its orders, but this file may not exist yet, and a new file has no mark.
-///
-/// If the settings file names the default file of real orders, as `.env.example` does, it is replaced by the default
-/// file of simulated orders, so that one settings file serves real and simulated orders. If an environment variable
-/// names the default file of real orders, this is an error, because the user has chosen the database for this process.
-pub fn keep_from_real_database(env: &mut Env) -> Option<ReplacedDatabase> {
-    const VARIABLE: &str = "DATABASE_URL";
-    let path_of = |url: &str| std::path::absolute(sqlite_path(url.strip_prefix("sqlite:")?)).ok();
-    let url = env.text(VARIABLE)?.to_owned();
-    if path_of(&url)? != path_of(DEFAULT_DATABASE)? {
-        return None;
-    }
-    if env.is_set_by_environment(VARIABLE) {
+    } else if is_simulated && simulated::names_file_of_real_orders(&database_url) {
         let rule = format!(
-            "it is the file of real orders, which simulated orders never use; unset the environment variable, so that they go to \
+            "it is the file of real orders, and SIMULATED=true declares simulated orders; remove DATABASE_URL, so that they go to \
              {DEFAULT_SIMULATED_DATABASE}, or name another database"
         );
-        env.add_fault(VARIABLE, Some(shown_url(&url)), rule);
-        return None;
+        env.add_fault("DATABASE_URL", Some(shown_url(&database_url)), rule);
     }
-    env.set(VARIABLE, DEFAULT_SIMULATED_DATABASE);
-    Some(ReplacedDatabase)
+    Secret::new(database_url)
 }
 
 fn quote_caps(env: &mut Env) -> QuoteCaps {

@@ -36,7 +36,7 @@ use common::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::{Config, Migrations, ReplacedDatabase, database_url, keep_from_real_database};
+pub use self::config::{Config, Migrations, ReplacedSetting, database_url, declare_simulated};
 use self::{
     background::BackgroundTasks,
     clock_check::{ClockCheck, ClockFault, ClockRules},

@@ -1,6 +1,7 @@
 //! `buydesk up` as a process.
 
 use std::{
+    os::unix::fs::symlink,
     path::Path,
     process::{Command, Output},
     time::Duration,
@@ -140,6 +141,8 @@ async fn simulated_orders_stay_out_of_the_file_of_real_orders_with_every_example
         log.contains("is the file of real orders, so simulated data goes to sqlite:database/data/demo.db"),
         "{log}"
     );
+    assert!(log.contains("SIMULATED=false has no effect"), "{log}");
+    assert!(log.contains("SIMULATED orders are stored in"), "{log}");
     assert!(platform.stop().await.success());
 }
 
@@ -162,6 +165,31 @@ async fn buydesk_up_refuses_a_database_of_the_other_origin() {
     let folder = tempfile::tempdir().unwrap();
     let refused = run_buydesk(&["up", "--demo"], folder.path(), "sqlite:database/data/buydesk.db");
     assert_refused(&refused, &["DATABASE_URL=", "it is the file of real orders", "unset the environment variable"]);
+    assert!(!folder.path().join("database").exists());
+
+    // A link to that file, and the target of a link with its name, are the same file.
+    let data = folder.path().join("database/data");
+    std::fs::create_dir_all(&data).unwrap();
+    symlink("database/data/buydesk.db", folder.path().join("link.db")).unwrap();
+    symlink("orders.db", data.join("buydesk.db")).unwrap();
+    for url in ["sqlite:link.db", "sqlite:database/data/orders.db", "sqlite:database/data/buydesk.db"] {
+        let refused = run_buydesk(&["up", "--demo"], folder.path(), url);
+        assert_refused(&refused, &["DATABASE_URL=", "it is the file of real orders"]);
+    }
+    assert!(!data.join("orders.db").exists());
+    // Without --demo, the settings declare the orders as simulated.
+    std::fs::write(folder.path().join(".env"), "SIMULATED=true\n").unwrap();
+    let refused = run_buydesk(&["up"], folder.path(), "sqlite:database/data/buydesk.db");
+    assert_refused(&refused, &["DATABASE_URL=", "SIMULATED=true declares simulated orders"]);
+}
+
+#[test]
+fn demo_refuses_an_environment_variable_that_declares_real_orders() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["up", "--demo"][..], &["seed", "orders", "--count", "1", "--yes"]] {
+        let refused = run_binary("buydesk", arguments, [("SIMULATED", "false")], folder.path());
+        assert_refused(&refused, &["SIMULATED=\"false\" is not allowed", "unset the environment variable"]);
+    }
     assert!(!folder.path().join("database").exists());
 }
 
@@ -208,7 +236,10 @@ async fn seed_needs_consent_and_refuses_real_orders() {
         ("users", json!({ "added": 0, "generated_users": 5 })),
     ] {
         let arguments = ["seed", rows, "--count", "3", "--json"];
-        assert_refused(&run_buydesk(&arguments, folder.path(), &url), &["--yes"]);
+        let refused = run_buydesk(&arguments, folder.path(), &url);
+        let document: Value = serde_json::from_slice(&refused.stderr).unwrap();
+        assert_eq!(document["code"], "confirmation_required", "{document}");
+        assert_eq!(document["next_step"], "Run it with --yes to confirm.", "{document}");
         let seeded = run_buydesk(&[&arguments[..], &["--yes"]].concat(), folder.path(), &url);
         let document: Value = serde_json::from_slice(&seeded.stdout).unwrap();
         assert_eq!((document, seeded.status.success()), (expected, true), "{seeded:?}");
@@ -220,6 +251,6 @@ async fn seed_needs_consent_and_refuses_real_orders() {
     let real = create_database(folder.path(), OrderOrigin::Real).await;
     for rows in ["orders", "users"] {
         let refused = run_buydesk(&["seed", rows, "--count", "3", "--yes"], folder.path(), &real);
-        assert_refused(&refused, &["orders.db is a database of real orders", "Nothing was added"]);
+        assert_refused(&refused, &["orders.db is a database of real orders", "Nothing was added", "Set DATABASE_URL"]);
     }
 }

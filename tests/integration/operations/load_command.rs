@@ -167,7 +167,7 @@ fn load_on_a_platform_with_real_prices_requires_confirmation() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{command}: {error}");
         let refusal =
-            format!("{real} is no demo: its prices are real. This command {effect}. Run it with --yes to confirm");
+            format!("{real} is no demo: its prices are real. This command {effect}.\nRun it with --yes to confirm.");
         assert!(error.contains(&refusal), "{command}: {error}");
     }
     // Another host than the public address may be another platform.

@@ -18,6 +18,11 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 
+use crate::{
+    client::ClientError,
+    program::{command, quote},
+};
+
 const KEY_BYTES: usize = 32;
 /// The length of the salt. The key of a file is derived from the key and a random salt.
 pub const SALT_BYTES: usize = 32;
@@ -61,15 +66,18 @@ impl BackupKey {
         let name = path.display();
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
-                anyhow!("the key file {name} does not exist; `buydesk backup key {name}` makes a key")
+                let next_step =
+                    format!("`{}` makes a key.", command(&format!("backup key {}", quote(&name.to_string()))));
+                ClientError::new("key_file_missing", format!("The key file {name} does not exist."), next_step).into()
             }
             _ => anyhow!("the key file {name} cannot be read: {}", describe_io_error(&error)),
         })?;
         ensure!(metadata.is_file(), "the key file {name} is not a file");
-        ensure!(
-            metadata.permissions().mode() & OTHERS == 0,
-            "every user of this machine has access to the key file {name}; run `chmod o= {name}`"
-        );
+        if metadata.permissions().mode() & OTHERS != 0 {
+            let message = format!("Every user of this machine has access to the key file {name}.");
+            let next_step = format!("To correct this, run `chmod o= {}`.", quote(&name.to_string()));
+            return Err(ClientError::new("key_file_not_private", message, next_step).into());
+        }
         ensure!(metadata.len() <= MAX_FILE_BYTES, "{name} is not a key file: it is longer than {MAX_FILE_BYTES} bytes");
         let text = fs::read(path).with_context(|| format!("the key file {name} cannot be read"))?;
         Self::parse(&text).with_context(|| format!("{name} is not a key file of `buydesk backup key`"))

@@ -18,13 +18,17 @@ use super::{
     MadeBackup, file, file::BackupFile, file_name, header::ContentKind, key::BackupKey, manifest::Manifest, new_header,
     report::Restored,
 };
+use crate::client::ClientError;
 
 const OWNER_ONLY_FILE: u32 = 0o600;
 
 /// Backs up the database file to a new file in `folder`. A service may use the database during the backup.
 pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::Result<MadeBackup> {
     let name = database.display();
-    ensure!(file::exists(database)?, "the database file {name} does not exist; DATABASE_URL names the database");
+    if !file::exists(database)? {
+        let message = format!("The database file {name} does not exist.");
+        return Err(ClientError::new("database_missing", message, "Set DATABASE_URL to the database.").into());
+    }
     // The copy is not encrypted, so it is stored in the folder of the database, and not in the folder of the backups.
     let copy = tempfile::Builder::new().prefix(".buydesk-backup-").tempfile_in(folder_of(database));
     let copy = copy.with_context(|| format!("no copy can be created beside {name}"))?;

@@ -107,8 +107,7 @@ pub async fn permit(
             format!("it is unknown whether {address} is a demo, because its host differs from that of {public}")
         }
     };
-    let refusal = format!("{reason}. This command {effect}. Run it with --yes to confirm");
-    let confirmed = confirmation::ask(&format!("{reason}. This command {effect}. Continue?"), &refusal, json)?;
+    let confirmed = confirmation::ask(&format!("{reason}. This command {effect}."), json)?;
     Ok(confirmed.then_some(Permitted { simulated }))
 }
 

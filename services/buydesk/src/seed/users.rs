@@ -3,13 +3,16 @@
 //! The generated users are numbered. Each transaction adds a batch of users after the highest stored number, so that an
 //! interrupted command can be run again to continue.
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use common::config::Env;
 use db_proxy::{database::Database, users::UserStore};
 use serde_json::json;
 
 use super::{PreparedDatabase, prepare, progress_bar};
-use crate::{cli::SeedOptions, client::print_line};
+use crate::{
+    cli::SeedOptions,
+    client::{ClientError, print_line},
+};
 
 /// Adds generated users to the database of `DATABASE_URL`, until there are as many as requested.
 pub async fn seed_users(env: Env, options: &SeedOptions, json: bool) -> anyhow::Result<()> {
@@ -24,9 +27,10 @@ pub async fn seed_users(env: Env, options: &SeedOptions, json: bool) -> anyhow::
     bar.reset_eta();
     while stored < options.count {
         let seeded = store.seed_users(options.count, max_batch(&database)).await;
-        stored = seeded
-            .map_err(|error| anyhow!(error.chain()))
-            .context("not all users were stored; run the command again to continue")?;
+        stored = seeded.map_err(|error| {
+            let message = format!("Not all users were stored: {}.", error.chain());
+            ClientError::new("users_not_stored", message, "Run the command again to continue.")
+        })?;
         bar.set_position(stored);
     }
     bar.finish();

@@ -1,5 +1,3 @@
-use common::config::SettingsFile;
-
 use super::*;
 
 fn caps_of(pairs: &[(&'static str, &'static str)]) -> Result<[i64; 3], String> {
@@ -25,32 +23,17 @@ fn caps_of_quotes_are_shares_of_the_limit_by_default() {
 }
 
 #[test]
-fn simulated_orders_never_go_to_the_default_file_of_real_orders() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = SettingsFile::with_path(folder.path().join(".env"));
-    let replaced = |url: &str| {
-        std::fs::write(file.path(), format!("DATABASE_URL={url}\nSIMULATED=true\n")).unwrap();
-        let mut env = Env::from_file(&file).unwrap();
-        let replaced = keep_from_real_database(&mut env).is_some();
-        env.finish().unwrap();
-        (replaced, database_url(&mut env).expose().to_owned())
-    };
-    // The user has chosen the database for this process, so it is refused and not replaced.
-    let refused = |url: &str| {
-        let mut env = Env::from_pairs([("DATABASE_URL", url), ("SIMULATED", "true")]);
-        assert_eq!(keep_from_real_database(&mut env), None);
+fn simulated_orders_are_refused_in_the_default_file_of_real_orders() {
+    let fault = |pairs: &[(&'static str, &'static str)]| {
+        let mut env = Env::from_pairs(pairs.iter().copied());
+        database_url(&mut env);
         env.finish().err().map(|error| error.to_string())
     };
-    let absolute = format!("sqlite:{}", std::path::absolute("database/data/buydesk.db").unwrap().display());
-    for url in [DEFAULT_DATABASE, "sqlite://database/data/buydesk.db", "sqlite:./database/data/buydesk.db", &absolute] {
-        assert_eq!(replaced(url), (true, DEFAULT_SIMULATED_DATABASE.to_owned()), "{url}");
-        let error = refused(url).unwrap();
-        assert!(error.contains("DATABASE_URL=") && error.contains(DEFAULT_SIMULATED_DATABASE), "{error}");
-    }
-    for url in ["sqlite:database/data/other.db", "postgres://u@localhost/database/data/buydesk.db", "sqlite:buydesk.db"]
-    {
-        assert_eq!(replaced(url), (false, url.to_owned()), "{url}");
-        assert_eq!(refused(url), None, "{url}");
-    }
-    assert_eq!(keep_from_real_database(&mut Env::default()), None);
+    let real = ("DATABASE_URL", DEFAULT_DATABASE);
+    let error = fault(&[real, ("SIMULATED", "true")]).unwrap();
+    assert!(error.contains("DATABASE_URL=") && error.contains("SIMULATED=true declares simulated orders"), "{error}");
+    assert_eq!(fault(&[real, ("SIMULATED", "false")]), None);
+    assert_eq!(fault(&[real]), None);
+    assert_eq!(fault(&[("DATABASE_URL", DEFAULT_SIMULATED_DATABASE), ("SIMULATED", "true")]), None);
+    assert_eq!(fault(&[("SIMULATED", "true")]), None);
 }

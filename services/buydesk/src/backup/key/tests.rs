@@ -42,7 +42,7 @@ fn file_that_is_no_key_is_refused_with_the_reason() {
     assert_eq!(BackupKey::read(&path).unwrap().0, [0; KEY_BYTES]);
 
     let error = BackupKey::read(&folder.path().join("none.key")).err().unwrap().to_string();
-    assert!(error.contains("does not exist; `buydesk backup key "), "{error}");
+    assert!(error.contains("none.key does not exist.\n`") && error.contains(" backup key "), "{error}");
     let error = BackupKey::read(folder.path()).err().unwrap().to_string();
     assert!(error.contains("is not a file"), "{error}");
 }
