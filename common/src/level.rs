@@ -5,7 +5,10 @@ use std::{fmt, str::FromStr};
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
-use crate::spelling::must_be_one_of;
+use crate::spelling::{Alias, must_be_one_of_or_alias};
+
+/// The usual short form of `warning`.
+const WARN: Alias = Alias { text: "warn", name: "warning" };
 
 /// The severity of a log event or a report, ordered from the most to the least severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
@@ -21,7 +24,7 @@ pub enum Level {
 
 /// Text that is not a level.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", must_be_one_of(.0, Level::ALL))]
+#[error("{}", must_be_one_of_or_alias(.0, Level::ALL, WARN))]
 pub struct LevelError(String);
 
 impl Level {
@@ -50,7 +53,7 @@ impl FromStr for Level {
     /// Parses a level in any case. `warn` is accepted as `warning`.
     fn from_str(text: &str) -> Result<Self, LevelError> {
         let name = text.to_ascii_lowercase();
-        let name = if name == "warn" { "warning" } else { &name };
+        let name = if name == WARN.text { WARN.name } else { &name };
         Self::ALL.into_iter().find(|level| level.as_str() == name).ok_or_else(|| LevelError(text.to_owned()))
     }
 }

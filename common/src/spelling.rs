@@ -59,6 +59,21 @@ pub fn must_be_one_of(unknown: &str, known: impl IntoIterator<Item = impl Displa
     }
 }
 
+/// A further text that is accepted for a known name.
+#[derive(Debug, Clone, Copy)]
+pub struct Alias {
+    pub text: &'static str,
+    pub name: &'static str,
+}
+
+/// Like [`must_be_one_of`]. A name that is similar to the alias is probably meant to be the alias.
+pub fn must_be_one_of_or_alias(unknown: &str, known: impl IntoIterator<Item = impl Display>, alias: Alias) -> String {
+    let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
+    let meant = nearest(unknown, known.iter().map(String::as_str).chain([alias.text]));
+    let meant = meant.map(|meant| if meant == alias.text { alias.name } else { meant });
+    format!("must be one of {}, but is {}", known.join(", "), shown_with(unknown, meant))
+}
+
 /// The message for unknown names in a comma-separated list. It suggests the names that are probably meant, and lists the known
 /// names.
 pub fn must_each_be_one_of(unknown: &[&str], known: impl IntoIterator<Item = impl Display>) -> String {
@@ -83,8 +98,13 @@ const NO_NAMES: &str = "is unknown; there is no data yet, so no name is known";
 
 /// The beginning of an unknown name in quotes, and the known name that is probably meant.
 fn with_suggestion<T: AsRef<str>>(unknown: &str, known: &[T]) -> String {
+    shown_with(unknown, nearest(unknown, known.iter().map(AsRef::as_ref)))
+}
+
+/// The beginning of an unknown name in quotes, and the name that is probably meant, if there is one.
+fn shown_with(unknown: &str, meant: Option<&str>) -> String {
     let shown = shown_value(unknown);
-    match nearest(unknown, known.iter().map(AsRef::as_ref)) {
+    match meant {
         Some(meant) => format!("{shown} (did you mean {meant}?)"),
         None => shown,
     }

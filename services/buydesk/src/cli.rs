@@ -17,7 +17,7 @@ use common::{
     api::orders::{ClientReference, Cursor, MAX_PAGE},
     config::{HTTP_URL, Secret, parse_http_url},
     ids::{IdempotencyKey, OrderId, QuoteId, WalletId},
-    money::{AmountError, Currency, FiatAmount, NumberError, parse_without_exponent},
+    money::{AmountError, FiatAmount, NumberError, parse_without_exponent},
     time::Timestamp,
 };
 use url::Url;
@@ -334,7 +334,7 @@ pub struct ListArgs {
     pub cursor: Option<Cursor>,
     /// Show orders in this currency.
     #[arg(long)]
-    pub currency: Option<Currency>,
+    pub currency: Option<String>,
     /// Show orders that were accepted at this time or later, such as 2026-01-02T03:04:05Z.
     #[arg(long)]
     pub from: Option<Timestamp>,

@@ -9,6 +9,7 @@ mod program;
 mod seed;
 mod table;
 mod up;
+mod usage_errors;
 
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ pub fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return report_invalid_arguments(&error),
+        Err(error) => return usage_errors::report(error, requests_json()),
     };
     let json = arguments.json;
     let failed = match arguments.command {
@@ -59,31 +60,6 @@ pub fn main() -> ExitCode {
         }),
         Err(error) => report_error(&error, json, failed),
     }
-}
-
-/// Prints the help or the version if the user requested it. Otherwise prints why the command line is invalid, with `--json` as
-/// JSON.
-fn report_invalid_arguments(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && requests_json() {
-        eprintln!("{}", error_document(&usage_error(&error.render().to_string()).into()));
-    } else {
-        // The text cannot be printed if the reader has closed the pipe. This is not reported.
-        let _ = error.print();
-    }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(INVALID_ARGUMENT))
-}
-
-/// The error of an invalid command line. `text` is the error as clap prints it: the error, tips, the usage and a hint, separated by
-/// empty lines.
-fn usage_error(text: &str) -> ClientError {
-    // clap prints each missing argument and each tip on a line of its own.
-    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut parts = text.split("\n\n");
-    let detail = in_one_line(parts.next().unwrap_or_default().trim_start_matches("error: "));
-    let tips = parts.flat_map(|part| part.lines()).filter_map(|line| line.trim_start().strip_prefix("tip: "));
-    let tips = tips.map(in_one_line).collect::<Vec<_>>();
-    let error = ClientError::invalid_arguments(detail);
-    if tips.is_empty() { error } else { error.with_tip(&tips.join("; ")) }
 }
 
 /// Whether the command line requests JSON, even if it is invalid otherwise.
@@ -158,6 +134,3 @@ async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<E
     }
     Ok(ExitCode::SUCCESS)
 }
-
-#[cfg(test)]
-mod tests;

@@ -177,6 +177,9 @@ async fn problem_of_a_service_is_shown_as_sentence_or_as_its_json() {
     let error = stderr_of(&run_buydesk(&place, &variables));
     assert!(error.starts_with("buydesk: --currency must be one of EUR, GBP, USD, but is "), "{error}");
     assert!(error.trim_end().ends_with("(validation_failed)\nNo order was placed."), "{error}");
+    let error = stderr_of(&run_buydesk(&["order", "list", "--currency", "EURO"], &variables));
+    let expected = "buydesk: --currency must be one of EUR, GBP, USD, but is \"EURO\" (did you mean EUR?)";
+    assert!(error.starts_with(expected), "{error}");
     let list = ["order", "list", "--min-amount", "2", "--max-amount", "1"];
     let error = stderr_of(&run_buydesk(&list, &variables));
     assert!(error.contains("--min-amount ") && !error.contains("min_amount:"), "{error}");
@@ -219,6 +222,21 @@ fn errors_of_arguments_and_settings_are_json_if_requested() {
     assert!(document["detail"].as_str().unwrap().contains("buy"), "{document}");
     let document = error_document(&run_buydesk(&["--json", "order", "places"], &[]));
     assert_eq!(document["tip"], "a similar subcommand exists: 'place'", "{document}");
+    // Every unknown option and every invalid value is named at once.
+    let faults = ["order", "list", "--frm", "2026-01-02T03:04:05Z", "--limit", "0", "--min-amount=x", "--refrence=a"];
+    let named = ["--frm", "--limit", "--min-amount", "--refrence"];
+    let output = run_buydesk(&[&["--json"], &faults[..]].concat(), &[]);
+    let document = error_document(&output);
+    assert_eq!((output.status.code(), &document["code"]), (Some(2), &"invalid_arguments".into()));
+    assert!(document["next_step"].as_str().unwrap().contains("--help"), "{document}");
+    let text = stderr_of(&run_buydesk(&faults, &[]));
+    for name in named {
+        assert!(document["detail"].as_str().unwrap().contains(name) && text.contains(name), "{document}: {text}");
+    }
+    for tip in ["'--from'", "'--reference'"] {
+        assert!(document["tip"].as_str().unwrap().contains(tip) && text.contains(tip), "{document}: {text}");
+    }
+    assert_eq!((text.matches("Usage: ").count(), text.matches("try '--help'").count()), (1, 1), "{text}");
     let output = run_buydesk(&["--json", "price"], &[("BUYDESK_URL", "shop")]);
     let document = error_document(&output);
     assert_eq!((output.status.code(), &document["code"]), (Some(1), &"invalid_settings".into()));

@@ -7,13 +7,14 @@ use common::{
         pages::LinkedOrderPage,
     },
     ids::UserId,
-    money::{BitcoinText, DecimalText},
+    money::{BitcoinText, Currency, DecimalText},
 };
 
 use super::{
     ApiClient,
     api_client::{Change, print_line},
     attempts::{ChangeKey, OutcomeTexts},
+    encode_query,
     error::{ClientError, FieldOption, naming_options, with_advice},
     render,
     users::find_id,
@@ -156,6 +157,8 @@ async fn has_orders_after(client: &ApiClient, list: &OrderList, cursor: Cursor) 
 /// The list that a user requested.
 struct OrderList {
     query: OrderQuery,
+    /// A value of `--currency` that is not a currency code. The service refuses it, and names the currencies.
+    invalid_currency: Option<String>,
     cursor: Option<Cursor>,
     limit: u32,
 }
@@ -163,12 +166,18 @@ struct OrderList {
 impl OrderList {
     fn new(args: ListArgs, user: Option<UserId>) -> Self {
         let ListArgs { limit, cursor, currency, from, to, min_amount, max_amount, reference, user: _ } = args;
-        let filter = OrderFilter { currency, from, to, min_amount, max_amount };
-        Self { query: OrderQuery { filter, client_reference: reference, user }, cursor, limit }
+        let parsed = currency.as_ref().and_then(|code| code.parse::<Currency>().ok());
+        let filter = OrderFilter { currency: parsed, from, to, min_amount, max_amount };
+        let query = OrderQuery { filter, client_reference: reference, user };
+        Self { query, invalid_currency: currency.filter(|_| parsed.is_none()), cursor, limit }
     }
 
     fn path(&self, cursor: Option<Cursor>, limit: u32) -> String {
-        format!("api/v1/orders?{}", self.query.to_query(cursor, limit))
+        let query = self.query.to_query(cursor, limit);
+        match &self.invalid_currency {
+            Some(invalid) => format!("api/v1/orders?{query}&{}", encode_query([("currency", invalid.clone())])),
+            None => format!("api/v1/orders?{query}"),
+        }
     }
 
     /// The command that shows the same list from `cursor` on.

@@ -24,6 +24,12 @@ fn command_for_the_next_page_has_the_same_filters() {
     // A reference may contain spaces.
     let reference = Some("two words".parse().unwrap());
     let query = OrderQuery { client_reference: reference, ..OrderQuery::default() };
-    let spaced = OrderList { query, cursor: None, limit: 1 };
+    let spaced = OrderList { query, invalid_currency: None, cursor: None, limit: 1 };
     assert!(spaced.command(Cursor(7)).contains(" --reference 'two words' "));
+}
+
+#[test]
+fn currency_that_is_no_code_is_sent_so_that_the_service_names_the_currencies() {
+    assert_eq!(list("--currency EURO&x").path(None, 1), "api/v1/orders?limit=1&currency=EURO%26x");
+    assert_eq!(list("--currency eur").path(None, 1), "api/v1/orders?limit=1&currency=EUR");
 }

@@ -1,0 +1,132 @@
+//! The errors of an invalid command line. clap stops at the first unknown argument or invalid value. To name all of them at once, the
+//! command line is parsed again without the arguments that are reported already.
+
+use std::process::ExitCode;
+
+use clap::{
+    Error, Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use crate::{
+    INVALID_ARGUMENT,
+    cli::Arguments,
+    client::{ClientError, error_document},
+};
+
+/// Maximum number of errors that are reported.
+const MAX_ERRORS: usize = 20;
+
+/// Prints the help or the version if the user requested it. Otherwise prints why the command line of the process is invalid, with
+/// `json` as JSON. `first` is the first error.
+pub fn report(first: Error, json: bool) -> ExitCode {
+    let exit_code = ExitCode::from(u8::try_from(first.exit_code()).unwrap_or(INVALID_ARGUMENT));
+    if !first.use_stderr() {
+        // The text cannot be printed if the reader has closed the pipe. This is not reported.
+        let _ = first.print();
+        return exit_code;
+    }
+    let errors = all_errors(first, std::env::args().collect());
+    match &errors[..] {
+        errors if json => eprintln!("{}", error_document(&usage_error(&texts_of(errors)).into())),
+        // clap prints colours on a terminal.
+        [only] => _ = only.print(),
+        errors => eprint!("{}", join_texts(&texts_of(errors))),
+    }
+    exit_code
+}
+
+fn texts_of(errors: &[Error]) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for text in errors.iter().map(|error| error.render().to_string()) {
+        // The same argument may be wrong several times.
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts
+}
+
+/// The errors of all unknown arguments and invalid values in `arguments`, up to [`MAX_ERRORS`]. Another error, such as a missing
+/// argument, is returned only if it is the first: it may be the consequence of an argument that was removed.
+fn all_errors(first: Error, mut arguments: Vec<String>) -> Vec<Error> {
+    let mut errors = vec![first];
+    while errors.len() < MAX_ERRORS && errors.last().is_some_and(|last| remove_invalid(&mut arguments, last)) {
+        match Arguments::try_parse_from(&arguments) {
+            Err(error) if concerns_one_argument(&error) => errors.push(error),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    errors
+}
+
+/// Whether an argument is unknown or has an invalid value.
+fn concerns_one_argument(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidValue | ErrorKind::ValueValidation)
+}
+
+/// Removes the argument of the error with its value. Returns false if the argument cannot be removed: the other arguments would then
+/// have other meanings.
+fn remove_invalid(arguments: &mut Vec<String>, error: &Error) -> bool {
+    let text_of = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let Some(shown) = text_of(ContextKind::InvalidArg).filter(|_| concerns_one_argument(error)) else { return false };
+    // clap shows an option with its placeholder: `--limit <LIMIT>`.
+    let name = shown.split([' ', '=', '[']).next().unwrap_or(shown);
+    if error.kind() == ErrorKind::UnknownArgument {
+        return remove_unknown(arguments, name);
+    }
+    text_of(ContextKind::InvalidValue).is_some_and(|value| remove_option(arguments, name, value))
+}
+
+/// Removes an unknown option, with the next argument if it may be the value of the option.
+fn remove_unknown(arguments: &mut Vec<String>, name: &str) -> bool {
+    let is_it =
+        |argument: &String| argument == name || argument.split_once('=').is_some_and(|(start, _)| start == name);
+    let Some(index) = arguments.iter().skip(1).position(is_it) else { return false };
+    let removed = arguments.remove(index + 1);
+    let is_value = arguments.get(index + 1).is_some_and(|next| !next.starts_with('-'));
+    if removed == name && removed.starts_with('-') && is_value {
+        arguments.remove(index + 1);
+    }
+    true
+}
+
+/// Removes an option with its value. Its name may be the long or the short one.
+fn remove_option(arguments: &mut Vec<String>, name: &str, value: &str) -> bool {
+    let is_name = |argument: &str| argument == name || argument.len() == 2 && argument.starts_with('-');
+    if let Some(index) = arguments.windows(2).position(|pair| is_name(&pair[0]) && pair[1] == value) {
+        arguments.drain(index..index + 2);
+        return true;
+    }
+    let is_joined =
+        |argument: &String| argument.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) == Some(value);
+    let joined = arguments.iter().position(is_joined);
+    joined.map(|index| arguments.remove(index)).is_some()
+}
+
+/// The error of an invalid command line. Each text is an error as clap prints it: the error, tips, the usage and a hint, separated by
+/// empty lines.
+fn usage_error(texts: &[String]) -> ClientError {
+    // clap prints each missing argument and each tip on a line of its own.
+    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let detail =
+        |text: &String| in_one_line(text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: "));
+    let further = texts.iter().flat_map(|text| text.split("\n\n").skip(1)).flat_map(str::lines);
+    let tips: Vec<_> = further.filter_map(|line| line.trim_start().strip_prefix("tip: ")).map(in_one_line).collect();
+    let error = ClientError::invalid_arguments(texts.iter().map(detail).collect::<Vec<_>>().join("; "));
+    if tips.is_empty() { error } else { error.with_tip(&tips.join("; ")) }
+}
+
+/// Joins several errors, as clap prints them, to one text with the usage and the hint once, at the end.
+fn join_texts(texts: &[String]) -> String {
+    let is_end = |part: &&str| part.starts_with("Usage: ") || part.starts_with("For more information");
+    let errors = texts.iter().flat_map(|text| text.trim_end().split("\n\n").filter(|part| !is_end(part)));
+    let ends = texts.iter().take(1).flat_map(|text| text.split("\n\n").filter(is_end));
+    errors.chain(ends).collect::<Vec<_>>().join("\n\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+use super::*;
+
+#[test]
+fn usage_error_in_json_contains_the_tips() {
+    let document = |arguments: &[&str]| -> serde_json::Value {
+        let error = Arguments::try_parse_from(["buydesk"].iter().chain(arguments)).unwrap_err();
+        serde_json::from_str(&error_document(&usage_error(&[error.render().to_string()]).into())).unwrap()
+    };
+    for (arguments, tip) in [
+        (&["order", "place", "--amounts", "1"][..], "a similar argument exists: '--amount'"),
+        (&["order", "places"], "a similar subcommand exists: 'place'"),
+        (&["load", "orders", "--check", "samples"], "a similar value exists: 'sample'"),
+    ] {
+        let document = document(arguments);
+        assert_eq!(document["tip"], tip, "{document}");
+        assert!(!document["detail"].as_str().unwrap().contains("tip"), "{document}");
+    }
+    let document = document(&["order", "place", "--currency", "EUR"]);
+    assert_eq!(document.get("tip"), None, "{document}");
+}
+
+/// What clap names as wrong in each error of this command line, sorted.
+fn faults(command_line: &str) -> Vec<String> {
+    let arguments: Vec<_> = ["buydesk"].into_iter().chain(command_line.split(' ')).map(str::to_owned).collect();
+    let first = Arguments::try_parse_from(&arguments).unwrap_err();
+    let named = |error: &Error| match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(name)) => name.split(' ').next().unwrap().to_owned(),
+        _ => error.kind().to_string(),
+    };
+    let mut faults: Vec<_> = all_errors(first, arguments).iter().map(named).collect();
+    faults.sort();
+    faults
+}
+
+#[test]
+fn every_unknown_option_and_every_invalid_value_is_found() {
+    for (command_line, expected) in [
+        ("order list --frm 2026-01-02 --limitt=5 --usr ada", &["--frm", "--limitt", "--usr"][..]),
+        ("order list --limit 0 --cursor=x --min-amount -1", &["--cursor", "--limit", "--min-amount"]),
+        ("order list -l 0 --to today --frm x", &["--frm", "--limit", "--to"]),
+        ("order list --limit 0 --limitt 5", &["--limit", "--limitt"]),
+        ("convert 1 BTC EUR more --frm", &["--frm", "more"]),
+        // The missing options may be those that are removed.
+        ("order place --curency EUR --amout 5", &["--amout", "--curency"]),
+        // A positional argument is not removed.
+        ("order get 7", &["<ID>"]),
+        ("order list --limit 0", &["--limit"]),
+    ] {
+        assert_eq!(faults(command_line), expected, "{command_line}");
+    }
+    let many = (0..50).map(|number| format!("--x{number}")).collect::<Vec<_>>().join(" ");
+    assert_eq!(faults(&format!("order list {many}")).len(), MAX_ERRORS);
+}
+
+#[test]
+fn usage_of_several_errors_is_printed_once() {
+    let arguments: Vec<_> = ["buydesk", "order", "list", "--frm", "x", "--limit", "0"].map(str::to_owned).into();
+    let errors = all_errors(Arguments::try_parse_from(&arguments).unwrap_err(), arguments);
+    let text = join_texts(&texts_of(&errors));
+    for (part, times) in
+        [("error: ", 2), ("tip: a similar argument exists: '--from'", 1), ("Usage: ", 1), ("--help", 1)]
+    {
+        assert_eq!(text.matches(part).count(), times, "{part}: {text}");
+    }
+    assert!(text.ends_with("try '--help'.\n"), "{text}");
+}
