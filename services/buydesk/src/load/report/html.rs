@@ -146,6 +146,7 @@ fn rates(points: &[Point], late: u64) -> String {
         description: "The number of responses in each second, and of those that were unexpected. The table has the same numbers.",
         scale: Scale::Linear,
         format: format_count,
+        times: axis_labels(points),
         lines,
     };
     let rows: Vec<_> = points
@@ -161,6 +162,11 @@ fn rates(points: &[Point], late: u64) -> String {
     section("rates", "Rate over time", &content)
 }
 
+/// The last second of each point.
+fn axis_labels(points: &[Point]) -> Vec<String> {
+    points.iter().map(|point| format!("{} s", point.to)).collect()
+}
+
 fn latencies(points: &[Point]) -> String {
     let line = |name, value: fn(&Latency) -> u64| Line {
         name,
@@ -173,6 +179,7 @@ fn latencies(points: &[Point]) -> String {
                       table has the same numbers.",
         scale: Scale::Logarithmic,
         format: short_latency,
+        times: axis_labels(points),
         lines: vec![
             line("p50", |latency| latency.p50),
             line("p99", |latency| latency.p99),

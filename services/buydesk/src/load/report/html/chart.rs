@@ -43,6 +43,8 @@ pub struct LineChart {
     pub description: &'static str,
     pub scale: Scale,
     pub format: fn(u64) -> String,
+    /// The label of each point on the horizontal axis. Only some labels are drawn.
+    pub times: Vec<String>,
     pub lines: Vec<Line>,
 }
 
@@ -155,14 +157,13 @@ fn x_label(svg: &mut String, x: f64, label: &str) {
 
 impl LineChart {
     pub fn svg(&self) -> String {
-        let Self { id, title, description, scale, format, lines } = self;
+        let Self { id, title, description, scale, format, times, lines } = self;
         let mut svg = open(id, title, description);
         let axis = Axis::new(*scale, lines.iter().flat_map(|line| line.values.iter().copied()));
         grid(&mut svg, &axis, *format);
-        let count = lines.iter().map(|line| line.values.len()).max().unwrap_or(0);
-        let span = (WIDTH - LEFT - RIGHT) / (count.saturating_sub(1).max(1) as f64);
-        for index in (0..count).step_by(count.div_ceil(X_LABELS).max(1)) {
-            x_label(&mut svg, LEFT + span * index as f64, &format!("{} s", index + 1));
+        let span = (WIDTH - LEFT - RIGHT) / (times.len().saturating_sub(1).max(1) as f64);
+        for (index, time) in times.iter().enumerate().step_by(times.len().div_ceil(X_LABELS).max(1)) {
+            x_label(&mut svg, LEFT + span * index as f64, time);
         }
         for (number, Line { values, .. }) in lines.iter().enumerate() {
             let points: Vec<_> = values

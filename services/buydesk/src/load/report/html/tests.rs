@@ -114,6 +114,18 @@ fn report_without_responses_has_empty_charts() {
     assert_eq!(Elements::parse(&document(&report)).counts["svg"], 3);
 }
 
+#[test]
+fn axis_of_a_long_load_shows_its_last_seconds() {
+    let mut report = report(None);
+    (report.plan.duration_ms, report.elapsed_ms) = (600_000, 600_000);
+    report.seconds = vec![report.seconds[0]; 600];
+    let elements = Elements::parse(&document(&report));
+    // 120 points of five seconds each, and a label at every twentieth point.
+    for label in ["5 s", "105 s", "505 s"] {
+        assert!(elements.text.contains(label), "{label}: {}", elements.text);
+    }
+}
+
 /// If they were drawn, the rate of the last second would seem lower.
 #[test]
 fn responses_after_the_last_second_of_the_load_are_counted_but_not_drawn() {
