@@ -208,7 +208,12 @@ impl PriceReader {
         let last = self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).get(&currency).cloned();
         match (error, last) {
             (PriceError::NoRecord | PriceError::NotPriced(_), Some(CurrencyPrice { as_of, expires_at, .. })) => {
-                format!("the last price, of {}, expired at {}", format_time(as_of), format_time(expires_at))
+                let as_of = format_time(as_of);
+                if expires_at <= self.clock.now() {
+                    format!("the last price, of {as_of}, expired at {}", format_time(expires_at))
+                } else {
+                    format!("price-updater withdrew the last price, of {as_of}, before it expired")
+                }
             }
             (error, _) => error.to_string(),
         }

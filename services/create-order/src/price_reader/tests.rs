@@ -90,6 +90,11 @@ fn price_record(state: PriceState, as_of: Timestamp, ttl: Duration) -> PriceReco
     }
 }
 
+/// The event that pushes a record.
+fn event_of(record: &PriceRecord) -> Bytes {
+    format!("event: {}\ndata: {}\n\n", Topic::PriceRecord, serde_json::to_string(record).unwrap()).into()
+}
+
 #[tokio::test(start_paused = true)]
 async fn pushed_record_is_used_without_a_fetch() {
     let TestSetup { price_cache, prices, clock } = test_setup(None);
@@ -97,8 +102,7 @@ async fn pushed_record_is_used_without_a_fetch() {
     let watching = tokio::spawn(prices.clone().receive_records(stop.clone()));
     price_cache.stream_opened.notified().await;
     let record = price_record(PriceState::Fresh, clock.now(), TTL);
-    let event = format!("event: {}\ndata: {}\n\n", Topic::PriceRecord, serde_json::to_string(&record).unwrap());
-    price_cache.events.send(event.into()).unwrap();
+    price_cache.events.send(event_of(&record)).unwrap();
     let mut records = prices.watch.subscribe_price_record();
     records.wait_for(Option::is_some).await.unwrap();
     let fetches = price_cache.fetches();
@@ -229,6 +233,31 @@ async fn every_currency_is_listed_without_a_record_and_the_reason_names_the_last
     tokio::time::advance(TTL * 2).await;
     let [as_of, expires_at] = [price.as_of, price.expires_at].map(format_time);
     assert_eq!(details().await, of_all(&format!("the last price, of {as_of}, expired at {expires_at}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn price_that_is_withdrawn_before_it_expires_is_reported_as_withdrawn() {
+    let TestSetup { price_cache, prices, clock } = test_setup(None);
+    let stop = CancellationToken::new();
+    let watching = tokio::spawn(prices.clone().receive_records(stop.clone()));
+    price_cache.stream_opened.notified().await;
+    let mut records = prices.watch.subscribe_price_record();
+    let first = currency_price(PriceState::Fresh, clock.now(), TTL);
+    let currencies = [Currency::EUR, Currency::USD];
+    let mut component = None;
+    for priced in [&currencies[..], &currencies[..1]] {
+        tokio::time::advance(TTL / 4).await;
+        let price = CurrencyPrice { as_of: clock.now(), ..first.clone() };
+        let record = PriceRecord::from_prices(priced.iter().map(|&currency| (currency, price.clone())), false).unwrap();
+        price_cache.events.send(event_of(&record)).unwrap();
+        records.wait_for(|current| current.as_ref().is_some_and(|current| *current.value() == record)).await.unwrap();
+        component = prices.components(&currencies).await.pop();
+    }
+    let as_of = format_time(first.as_of.plus(TTL / 4));
+    let expected = format!("price-updater withdrew the last price, of {as_of}, before it expired");
+    assert_eq!(component.unwrap().detail, Some(expected));
+    stop.cancel();
+    watching.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
