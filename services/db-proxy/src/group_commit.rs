@@ -66,8 +66,8 @@ pub trait BatchStore: Send + Sync + 'static {
     /// Decides a batch and commits it in one transaction. Returns one decision for each command, in the same order.
     ///
     /// After a failure, the writer calls this again for the same commands. If an earlier attempt has committed, the store
-    /// recognizes each command by its key or id and returns the decision of that attempt. If an earlier attempt is still
-    /// running in the database, the new attempt waits for the lock of that attempt.
+    /// recognizes by key or id the commands that this attempt accepted, and returns their stored results. If an earlier
+    /// attempt is still running in the database, the new attempt waits for the lock of that attempt.
     ///
     /// Sets [`Attempt::commit_sent`] before it sends the commit. An attempt that fails earlier writes nothing.
     fn commit_batch(
@@ -302,7 +302,7 @@ fn final_error(error: &DatabaseError, indeterminate: bool, waited: Duration) -> 
         // Even a permanent error is retried, because the next attempt may find out that an earlier attempt committed.
         (waited >= MAX_INDETERMINATE).then_some(WriteError::Indeterminate)
     } else if let DatabaseError::Clock(fault) = error {
-        // A retry does not help, because a wrong clock stays wrong for minutes.
+        // A retry seldom helps, because a clock usually stays wrong for longer than retries last.
         Some(WriteError::Clock(*fault))
     } else if error.is_transient() {
         (waited >= MAX_UNAVAILABLE).then_some(WriteError::Unavailable)

@@ -4,7 +4,7 @@
 //!
 //! - [`OrderPayload`](common::api::orders::OrderPayload): the body of the client's request
 //! - [`OrderSource`](common::api::orders::OrderSource): the validated request
-//! - [`PlaceOrderCommand`](common::api::orders::PlaceOrderCommand): the request of create-order to db-proxy
+//! - [`PlaceOrderCommand`](common::api::orders::PlaceOrderCommand): one order that create-order sends to db-proxy
 //! - [`PlaceCommand`]: the command in the queue of the writer
 //! - [`NewOrderRow`](records::NewOrderRow): the row to insert
 //! - [`StoredOrder`](records::StoredOrder): the row as it is read

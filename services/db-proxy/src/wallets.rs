@@ -1,11 +1,11 @@
 //! Wallets and their journal.
 //!
-//! A movement of money passes through these types: [`MoveCommand`](common::api::wallets::MoveCommand), as the service wallets sends
-//! it; [`MoveMoneyCommand`], in the queue of the writer; [`Movement`](records::Movement) with its entries, as it is stored;
+//! A movement of money passes through these types: [`MoveCommand`](common::api::wallets::MoveCommand), as the service `wallets`
+//! sends it; [`MoveMoneyCommand`], in the queue of the writer; [`Movement`](records::Movement) with its entries, as it is stored;
 //! [`MoveOutcome`](common::api::wallets::MoveOutcome), as responses contain it.
 //!
-//! Money that a wallet receives comes from another account: another wallet, or the outside world. So the entries of each movement add
-//! up to zero, and every balance follows from the entries of its wallet.
+//! Each entry of a movement is booked on a wallet or on the account for money outside Buydesk. The entries of a movement add up to
+//! zero in each currency, and the balance of a wallet is the sum of its entries.
 
 pub mod command;
 mod journal_check;
@@ -96,7 +96,7 @@ impl BatchStore for WalletBatchStore {
     }
 }
 
-/// Creates, reads and verifies wallets. Movements of money go through the writer.
+/// Creates and reads wallets. Movements of money go through the writer.
 #[derive(Clone)]
 pub struct WalletService {
     pub store: WalletStore,

@@ -89,7 +89,7 @@ impl WriteHealth {
     pub(super) fn end_attempt<T>(&self, result: &Result<T, DatabaseError>, wrote: bool) {
         let mut state = self.state();
         state.attempt_since = None;
-        // A wrong clock is not a failure of the database. It is reported as another component.
+        // A wrong clock is not a failure of the database. The component `clock` reports it.
         let error = result.as_ref().err().filter(|error| !matches!(error, DatabaseError::Clock(_)));
         let error = error.map(DatabaseError::chain);
         if wrote || error.is_some() {

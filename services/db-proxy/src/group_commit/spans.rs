@@ -29,7 +29,7 @@ impl CommandTraces {
         Self { request: RequestContext::current_trace().filter(Trace::has_tracer), commands: Vec::new() }
     }
 
-    /// Commands that the current request has gathered from several requests. Each element is the `traceparent` of a command.
+    /// Commands of several client requests that the current request contains. Each element is the `traceparent` of a command.
     pub fn of_batch<'a>(traceparents: impl Iterator<Item = Option<&'a str>>) -> Self {
         let traces = Self::of_request();
         let Some(request) = &traces.request else { return traces };

@@ -37,7 +37,8 @@ pub struct ReleaseQuoteCommand {
 /// Places an order.
 #[derive(Debug, Clone)]
 pub struct PlaceCommand {
-    /// `key.client` is the client name of `user`, so a user cannot use the idempotency keys of another user.
+    /// If `user` is present, `key.client` is the client name of this user. No user can therefore use the idempotency keys of another
+    /// user.
     pub key: ClientKey,
     /// `None` if the order is placed without an API key.
     pub user: Option<UserId>,
@@ -45,7 +46,8 @@ pub struct PlaceCommand {
     pub annotations: Annotations,
     /// `None` if no wallet pays the order.
     pub wallets: Option<OrderWallets>,
-    /// When the client requested the order. It is not later than the time at which db-proxy received the request.
+    /// The time that the sender states for the request, but not later than the time at which db-proxy received the order. By the
+    /// clock of the database.
     pub requested_at: Timestamp,
     /// The service that sent the order to db-proxy.
     pub written_by: Caller,

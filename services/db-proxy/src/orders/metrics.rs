@@ -67,7 +67,7 @@ impl OrderMetrics {
         new
     }
 
-    /// Counts the orders that a committed batch placed. Replayed orders were counted when they were placed.
+    /// Counts the orders that a committed batch placed. Replayed orders are not counted.
     pub fn record_decisions(&self, decisions: &[Decision]) {
         let mut sums = BTreeMap::<Currency, Sum>::new();
         for decision in decisions {

@@ -1,7 +1,7 @@
 //! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, the limit, payments from wallets,
 //! and the separation of simulated and real orders.
 //!
-//! Commands are decided in the sequence of their arrival. A refused command does not affect the others.
+//! Commands are decided in the sequence of their arrival. A refused command takes no part of the limit.
 
 mod payment;
 mod quotes;
@@ -41,7 +41,6 @@ pub fn decide_batch(limit: Sats, snapshot: Snapshot, commands: &mut [Command]) -
     Decided { decisions, changes: state.into_changes() }
 }
 
-/// The remaining limit.
 pub fn remaining(limit: Sats, totals: &Totals) -> Sats {
     remaining_of_limit(limit, totals.bitcoin, totals.reserved)
 }
@@ -60,7 +59,7 @@ struct DecisionState {
     taken_quotes: Vec<QuoteId>,
     released_quotes: Vec<QuoteId>,
     refusals: HashMap<RefusalKey, RecordedRefusal>,
-    /// The wallets of orders that wallets pay. Empty if the batch has none.
+    /// The wallets of the paid orders of the batch.
     balances: RunningBalances,
 }
 
@@ -258,8 +257,8 @@ impl DecisionState {
         Decision::Refused(Refused { remaining, ..Refused::because(reason) })
     }
 
-    /// The refusal if the price is simulated and the orders of the database are real, or the reverse. `None` if the price may
-    /// be used.
+    /// The refusal if the price is simulated and the orders of the database are real, or the reverse. `None`
+    /// otherwise.
     fn refuse_origin(&self, simulated: bool) -> Option<Decision> {
         let origin = self.origin.filter(|origin| *origin != OrderOrigin::of(simulated))?;
         let refused = Refused::because(RefusalReason::PriceUnavailable);
@@ -302,8 +301,8 @@ fn is_current(price: &OrderPrice, now: Timestamp) -> bool {
     now < price.expires_at && !price.as_of.is_beyond_skew(now)
 }
 
-/// The sum of two amounts that fit under the limit. The limit is at most the supply of bitcoin, so the addition
-/// cannot fail.
+/// The sum of amounts that fitted under the limit when they were accepted. Each limit is at most the supply of bitcoin, so the
+/// addition does not fail.
 fn add_within_limit(a: Sats, b: Sats) -> Sats {
     a.checked_add(b).expect("amounts that fit under the limit can be added")
 }

@@ -80,7 +80,7 @@ pub struct StoredOrder {
     pub order: Order,
 }
 
-/// An order to insert, with its idempotency key and the columns that are never read back.
+/// An order to insert, with its idempotency key and the columns that [`StoredOrder`] does not contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrderRow {
     pub stored: StoredOrder,
@@ -93,7 +93,7 @@ pub struct NewOrderRow {
     pub written_by: Caller,
 }
 
-/// A row of the table of quotes, without the column `written_by`, which is never read back.
+/// A row of the table of quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredQuote {
     pub quote: Quote,
@@ -104,8 +104,8 @@ pub struct StoredQuote {
 }
 
 impl StoredQuote {
-    /// Whether the quote has expired at `now`, so that no order can take it. A quote with a creation time in the future counts
-    /// as expired. Its time comes from a clock that was ahead, and its reservation would otherwise last too long.
+    /// Whether the quote has expired at `now`, so that no order can take it. A quote that was created
+    /// more than `MAX_CLOCK_SKEW` in the future counts as expired. Its time comes from a clock that was ahead, and its reservation would otherwise last too long.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.quote.expires_at || self.quote.created_at.is_beyond_skew(now)
     }
@@ -148,10 +148,10 @@ impl RefusalKey {
 /// A refusal that is recorded for some minutes.
 ///
 /// After a client received a refusal, an earlier copy of its request must not be accepted. Such a copy may still wait
-/// in the queue of another db-proxy after the create-order that sent it has exited. A request that was made before the
+/// in the queue of another db-proxy after the create-order that sent it has exited. A copy that was made before the
 /// refusal therefore receives the same refusal. A later request is decided anew.
 ///
-/// Only refusals because of the limit or the price are recorded, because the remaining limit and the price change. A quote
+/// Only refusals because of the limit or the price are recorded here, because the remaining limit and the price change. A quote
 /// that is taken or expired does not change any more, so a delayed copy of a request for it is refused without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
@@ -167,8 +167,8 @@ pub const REFUSAL_VALIDITY: Duration = Duration::from_secs(300);
 impl RecordedRefusal {
     /// Whether a request that was made at `requested_at` receives this refusal at `now`.
     ///
-    /// All three times are by the clock of the database. A refusal with a time in the future does not apply. This time
-    /// comes from a clock that was ahead, and the refusal would otherwise apply for too long.
+    /// A refusal that is more than `MAX_CLOCK_SKEW` in the future does not apply. Its time comes from a clock that was ahead, and
+    /// the refusal would otherwise apply for too long.
     pub fn applies_to(self, requested_at: Timestamp, now: Timestamp) -> bool {
         requested_at <= self.refused_at
             && now.since(self.refused_at) <= REFUSAL_VALIDITY
@@ -209,7 +209,7 @@ pub struct Snapshot {
     /// The origin that marks the database. `None` if the database is not marked.
     pub origin: Option<OrderOrigin>,
     pub records: StoredRecords,
-    /// The wallets of orders that wallets pay. Empty if the batch has none.
+    /// The wallets of the paid orders of the batch.
     pub wallets: LockedWallets,
 }
 

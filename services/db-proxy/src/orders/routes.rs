@@ -290,7 +290,7 @@ impl OrderRoutes {
 }
 
 impl OrderRoutes {
-    /// Returns one outcome for each order, or one error if any order is malformed or receives no decision.
+    /// Returns one outcome for each order, or one error for all of them.
     async fn place_all(&self, orders: Vec<PlaceOrderCommand>, caller: Caller) -> Result<Vec<Outcome>, Error> {
         let received_at = self.clock_check.database_time();
         let traces = CommandTraces::of_batch(orders.iter().map(|order| order.traceparent.as_deref()));

@@ -153,7 +153,7 @@ impl OrderStore {
         Ok(self.totals_and_limit().await?.totals)
     }
 
-    /// The totals and the limit, for a request.
+    /// The totals and the limit, read on a connection for requests.
     pub async fn totals_and_limit(&self) -> Result<TimedTotals, DatabaseError> {
         on_engine!(self, store => store.timed_totals())
     }

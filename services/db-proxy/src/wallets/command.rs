@@ -18,10 +18,12 @@ use crate::client_key::ClientKey;
 #[derive(Debug, Clone)]
 pub struct MoveMoneyCommand {
     pub key: ClientKey,
-    /// The owner of the wallets that the command may change. A transfer may credit a wallet of any owner.
+    /// The wallet of an operation and the paying wallet of a transfer must belong to this owner. The receiving wallet may belong to
+    /// any owner.
     pub owner: OwnerFilter,
     pub terms: MoveTerms,
-    /// When the client sent the request. It is not later than the time at which db-proxy received the request.
+    /// The time that the sender states for the request, but not later than the time at which db-proxy received the command. By the
+    /// clock of the database.
     pub requested_at: Timestamp,
     /// The service that sent the request to db-proxy.
     pub written_by: Caller,
@@ -47,7 +49,7 @@ pub enum MoveTerms {
 }
 
 impl MoveTerms {
-    /// The wallet whose `last_refused_at` changes if the command is refused: the only wallet, or the wallet that pays.
+    /// The wallet whose `last_refused_at` changes if a refusal of the command is recorded: the only wallet, or the wallet that pays.
     pub fn primary_wallet(self) -> WalletId {
         match self {
             Self::Operation { wallet, .. } => wallet,
@@ -64,7 +66,7 @@ impl MoveTerms {
         std::iter::once(self.primary_wallet()).chain(receiver)
     }
 
-    /// Identifies the request in the table of refusals.
+    /// The text of the request in the table of refusals.
     fn to_text(self) -> String {
         match self {
             Self::Operation { operation_type: OperationType::Deposit, wallet, amount } => {
@@ -87,7 +89,7 @@ impl RefusalKey {
 /// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// The movement is stored durably.
+    /// The writer returns this decision after the movement is stored durably.
     Moved {
         movement: Movement,
         /// Whether an earlier request with the same key moved the money.

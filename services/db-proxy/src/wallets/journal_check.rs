@@ -14,8 +14,8 @@ use super::{
 use crate::database::DatabaseError;
 
 impl WalletStore {
-    /// Checks a page of the rows after the cursor. `limit` is the maximum number of rows, clamped to the range from 1
-    /// to [`MAX_VERIFIED_ROWS`]. A page of movements has at most `limit` movements, and covers at most `limit` orders.
+    /// Checks a page of the rows after the cursor. A page has at most `limit` wallets, entries or movements, and a page of movements
+    /// also covers at most `limit` orders. `limit` is clamped to the range from 1 to [`MAX_VERIFIED_ROWS`].
     pub async fn verify_journal(
         &self,
         cursor: Option<VerificationCursor>,

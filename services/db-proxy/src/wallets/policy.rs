@@ -1,7 +1,7 @@
 //! The decisions about movements of money, without I/O: idempotency, owners, currencies, and the range of balances.
 //!
 //! Commands are decided in the sequence of their arrival. Each command is decided on the balances after the commands before it. A
-//! refused command does not affect the others.
+//! refused command changes no balance.
 
 use std::collections::HashMap;
 
@@ -49,8 +49,8 @@ struct Plan {
 
 impl DecisionState {
     fn decide_command(&mut self, command: &mut MoveMoneyCommand) -> Decision {
-        // Terms that are invalid in themselves are refused before the key is looked up, so that every copy of the request gets this
-        // refusal.
+        // Terms that are invalid for their wallets are refused before the key is looked up, so that a copy of the request gets the
+        // same refusal even if another request has used the key since.
         let plan = match self.plan(command.owner, command.terms) {
             Ok(plan) => plan,
             Err(refused) => return Decision::Refused(refused),
@@ -60,7 +60,7 @@ impl DecisionState {
                 let replayed = !command.attempted_ids.contains(&stored.id);
                 return Decision::Moved { movement: stored.clone(), replayed, shows_receiver: plan.all_owned };
             }
-            // The key belongs to a different request. If this request was refused before, it gets its recorded refusal again.
+            // The key belongs to a different request. If a recorded refusal applies to this request, it gets that refusal again.
             let reused =
                 MoveRefused { reason: MoveRefusalReason::KeyReused, wallet_id: None, balance: None, currency: None };
             let refusal = self.applicable_refusal(command);
@@ -86,12 +86,11 @@ impl DecisionState {
         }
     }
 
-    /// The recorded refusal that applies to a command.
     fn applicable_refusal(&self, command: &MoveMoneyCommand) -> Option<&RecordedRefusal> {
         self.balances.applicable_refusal(|| RefusalKey::of(command), command.requested_at, self.now)
     }
 
-    /// Checks everything but the balances.
+    /// Checks the wallets, their owners and currencies, and the amount, but not the balances.
     fn plan(&self, owner: OwnerFilter, terms: MoveTerms) -> Result<Plan, MoveRefused> {
         match terms {
             MoveTerms::Operation { operation_type, wallet, amount } => {

@@ -91,7 +91,7 @@ impl MovementKind {
 /// The account on which an entry is booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
-    /// The account of the outside world in one currency. It has no balance.
+    /// The account for money outside Buydesk in one currency. It has no stored balance.
     Outside,
     Wallet {
         id: WalletId,
@@ -161,8 +161,8 @@ impl BalanceReason {
 /// A refusal because of a balance. It is recorded for some minutes, like a refusal of an order.
 ///
 /// After a client received a refusal, an earlier copy of its request must not move money. Such a copy may still wait in the queue
-/// of another db-proxy. A request that was made before the refusal therefore receives the same refusal. A later request is decided
-/// anew. Other refusals are not recorded, because they never change.
+/// of another db-proxy. A copy that was made before the refusal therefore receives the same refusal. A later request is decided
+/// anew. Other refusals are not recorded, because they do not depend on a balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
     pub reason: BalanceReason,
@@ -177,8 +177,8 @@ pub struct RecordedRefusal {
 pub const REFUSAL_VALIDITY: Duration = Duration::from_secs(300);
 
 impl RecordedRefusal {
-    /// Whether a request that was made at `requested_at` receives this refusal at `now`. A refusal from the future was stamped by a
-    /// clock that was ahead, and does not apply.
+    /// Whether a request that was made at `requested_at` receives this refusal at `now`. A refusal that is more than
+    /// [`MAX_CLOCK_SKEW`] in the future comes from a clock that was ahead, and does not apply.
     pub fn applies_to(&self, requested_at: Timestamp, now: Timestamp) -> bool {
         requested_at <= self.refused_at
             && now.since(self.refused_at) <= REFUSAL_VALIDITY

@@ -71,12 +71,13 @@ impl From<StoredWallet> for Wallet {
     }
 }
 
-/// A movement whose entries do not match a request to move money. It means that the policy has a defect.
+/// A movement that does not have the kind or the entries of a requested movement. The cause is a defect of the policy or of the
+/// stored rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnexpectedMovement;
 
-/// The outcome of a command. The outcome of a movement depends only on the stored movement and on the owners of its
-/// wallets, which never change, so every replay returns the same outcome, except for `replayed`.
+/// The outcome of a command. Stored movements and the owners of wallets never change, so a replay for the same owner has the same
+/// outcome, except for `replayed`.
 pub fn outcome_of(decision: &Decision) -> Result<MoveOutcome, UnexpectedMovement> {
     let none = MoveOutcome { operation: None, transfer: None, refused: None, replayed: false };
     match decision {

@@ -122,7 +122,7 @@ impl WalletRoutes {
 }
 
 impl WalletRoutes {
-    /// Returns one outcome for each movement, or one error if any movement is malformed or receives no decision.
+    /// Returns one outcome for each movement, or one error for all of them.
     async fn move_all(
         &self,
         MoveCommands { movements }: MoveCommands,

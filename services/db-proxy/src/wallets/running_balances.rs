@@ -151,8 +151,7 @@ impl RunningBalances {
     }
 }
 
-/// Adds the entries of the outside world, so that the entries add up to zero in each currency. Money that wallets receive comes
-/// from the outside world, and money that they pay goes there.
+/// Adds entries on the account for money outside Buydesk, so that the entries add up to zero in each currency.
 fn balance_with_outside(entries: &mut Vec<Entry>) {
     for index in 0..entries.len() {
         let currency = entries[index].currency;

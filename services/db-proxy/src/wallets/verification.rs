@@ -2,7 +2,7 @@
 //! numbered without a gap, each movement adds up to zero, the movement of an order is the payment that the order states, and each order
 //! that a wallet paid has a movement.
 //!
-//! The rows are checked in pages, so no check holds many rows in memory or runs for long. Entries are only added, so rows that are
+//! The rows are checked in pages, which limits the memory and the duration of each check. Entries are only added, so rows that are
 //! added between two pages do not disturb the check.
 
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ pub struct MovementLine {
     pub movement: MovementId,
     pub currency: Option<String>,
     pub amount: Option<i64>,
-    /// `None` for the outside world.
+    /// `None` for the account for money outside Buydesk, and for a movement without an entry.
     pub wallet: Option<WalletId>,
     pub order: OrderOfMovement,
 }
@@ -62,7 +62,7 @@ pub enum OrderOfMovement {
     Order(StatedPayment),
 }
 
-/// The payment that an order states. Amounts are in the smallest unit of the currency.
+/// The payment that an order states. `amount` is in the smallest unit of `currency`, and `bitcoin` is in satoshi.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatedPayment {
     pub paying: Option<WalletId>,

@@ -71,8 +71,8 @@ impl OrderStore {
 
     /// A page of the orders of the owner that have the reference and pass `filter`, after `cursor`.
     ///
-    /// Reads at most `limit` orders with the reference, and returns the orders among them that pass the filter. The number of
-    /// orders that it reads therefore does not depend on the filter.
+    /// Reads at most `limit` orders with the reference, and returns the orders among them that pass the filter. A page
+    /// may therefore have fewer orders than `limit`, or none, and still have a next page.
     pub async fn page_by_reference(
         &self,
         owner: OwnerFilter,
@@ -96,8 +96,8 @@ impl OrderStore {
         Ok(page_of(rows, next))
     }
 
-    /// The sequence number from which a page is read that skips the newest `start` orders of the owner. `None` if the
-    /// owner has no further orders.
+    /// The sequence number at which a page begins if it skips the newest `start` orders of the owner. `None` if a positive
+    /// `start` skips all orders.
     async fn seq_at_offset(&self, owner: OwnerFilter, start: u64) -> Result<Option<i64>, DatabaseError> {
         // The first page needs no totals.
         if start == 0 {
@@ -132,7 +132,7 @@ impl OrderStore {
         }
     }
 
-    /// A page of a range in which every order of the owner passes the filter. The page is the first rows of an index.
+    /// A page of a range in which every order of the owner passes the filter.
     async fn page_of_all(&self, scan: Scan<'_>) -> Result<PageRows, DatabaseError> {
         if scan.up_to <= scan.above {
             return Ok(PageRows { rows: Vec::new(), more: false });

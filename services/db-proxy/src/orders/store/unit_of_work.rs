@@ -36,8 +36,8 @@ pub(super) trait OrderTransaction: Send + Sized {
     /// The origin that marks the database. `None` if the database is not marked.
     fn order_origin(&mut self) -> impl Future<Output = Result<Option<OrderOrigin>, DatabaseError>> + Send;
 
-    /// Marks open quotes as expired if they expired by `now` or were created in the future. Returns the sum of their
-    /// reservations.
+    /// Marks open quotes as expired if they expired by `now` or were created more than `MAX_CLOCK_SKEW` after `now`. Returns the
+    /// sum of their reservations.
     fn release_expired_quotes(&mut self, now: Timestamp) -> impl Future<Output = Result<Sats, DatabaseError>> + Send;
 
     /// The orders that were placed with these keys.
@@ -52,7 +52,7 @@ pub(super) trait OrderTransaction: Send + Sized {
         keys: &[&ClientKey],
     ) -> impl Future<Output = Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError>> + Send;
 
-    /// The reservations of the open quotes of these clients. Clients without open quotes are absent.
+    /// For each of these clients, the sum of the reservations of its open quotes. Clients without open quotes are absent.
     fn reserved_by_client(
         &mut self,
         clients: &[&str],
@@ -142,14 +142,14 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
             return Ok(Some(origin));
         }
         let origin = self.transaction.order_origin().await?;
-        // A mark that a batch reads is committed, because a batch writes a mark only after it has read that there is none.
+        // This transaction has written no mark yet, so a mark that it reads is committed.
         if let Some(origin) = origin {
             self.origin.set(origin);
         }
         Ok(origin)
     }
 
-    /// Reads the rows that a batch refers to. Skips statements that would return no rows.
+    /// Reads the rows that a batch refers to. Skips statements that are not needed.
     async fn load_records(
         &mut self,
         commands: &[Command],
@@ -175,7 +175,7 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
     }
 }
 
-/// The orders of a batch that wallets pay.
+/// The paid orders of a batch, with their wallets.
 fn paid_orders(commands: &[Command]) -> impl Iterator<Item = (&PlaceCommand, OrderWallets)> {
     commands.iter().filter_map(|command| match command {
         Command::Place(command) => Some((command, command.wallets?)),

@@ -1,5 +1,5 @@
 //! The part of a transaction that reads and writes wallets and their journal. Each engine implements the statements. The
-//! transactions of wallets and of orders that wallets pay use it.
+//! transactions of movements and of paid orders use it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,13 +25,13 @@ pub(crate) trait JournalTransaction: Send {
     /// lock or change them. `ids` are sorted.
     fn lock_wallets(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<LockedRows, DatabaseError>> + Send;
 
-    /// The movements that have these keys. Each key occurs once.
+    /// The movements that have these keys.
     fn movements_by_key(
         &mut self,
         keys: &BTreeSet<&ClientKey>,
     ) -> impl Future<Output = Result<HashMap<ClientKey, Movement>, DatabaseError>> + Send;
 
-    /// The refusals that are recorded for these keys. Each key occurs once.
+    /// The refusals that are recorded for these keys.
     fn refusals_by_key(
         &mut self,
         keys: &BTreeSet<&ClientKey>,
@@ -45,12 +45,13 @@ pub(crate) trait JournalTransaction: Send {
 /// A request that a recorded refusal may apply to.
 pub(crate) struct RefusableRequest<'a> {
     pub key: &'a ClientKey,
-    /// The wallet whose `last_refused_at` changes if the request is refused.
+    /// The wallet whose `last_refused_at` changes if a refusal of the request is recorded.
     pub wallet: WalletId,
     pub requested_at: Timestamp,
 }
 
-/// Locks the wallets of a batch in one statement. All transactions lock in the order of the ids, so they cannot deadlock.
+/// Locks the wallets of a batch in one statement. All transactions lock wallets in the order of the ids, so these locks
+/// cause no deadlock.
 pub(crate) async fn lock_wallets(
     journal: &mut impl JournalTransaction,
     ids: BTreeSet<WalletId>,

@@ -23,7 +23,7 @@ pub(super) const SCAN: &str = "
         and (not ?7 or user_id is null)
     order by seq desc limit ?3";
 
-/// Selects orders of one user. This is a separate statement, so that its plan always uses the index of the users.
+/// Selects orders of one user. This is a separate statement, so that the planner can use the index of the users.
 pub(super) const SCAN_USER: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,
@@ -35,7 +35,6 @@ pub(super) const SCAN_USER: &str = "
         and (?6 is null or amount_e4 <= ?6)
     order by seq desc limit ?3";
 
-/// Selects the sequence number of an order of a user. Reads only the index.
 pub(super) const SEQ_OF_USER: &str = "
     select seq from orders
     where user_id = ?1 and seq <= ?2 and seq > ?3
@@ -78,7 +77,7 @@ pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
     where anonymous_before < ?1
     order by anonymous_before desc, seq desc limit 1";
 
-/// Selects orders with one reference. This is a separate statement, so that its plan always uses the index of the references.
+/// Selects orders with one reference. This is a separate statement, so that the planner can use the index of the references.
 pub(super) const SCAN_REFERENCE: &str = "
     select
         seq, id, created_at, currency, amount_e4, exchange_rate_e8, bitcoin_sats, price_as_of, simulated, quote_id,

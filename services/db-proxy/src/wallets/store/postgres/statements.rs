@@ -30,7 +30,7 @@ pub(super) const LIST_WALLETS: &str = "
     select id, currency, user_id, balance, entries, created_at, last_entry_at, last_refused_at
     from wallets where id < $1 order by id desc limit $2";
 
-/// One statement for each kind of owner, so that the planner always uses the index `wallets_by_user`.
+/// A separate statement for each kind of owner, so that the planner can use the index `wallets_by_user`.
 pub(super) const LIST_ANONYMOUS_WALLETS: &str = "
     select id, currency, user_id, balance, entries, created_at, last_entry_at, last_refused_at
     from wallets where user_id is null and id < $1 order by id desc limit $2";
@@ -78,9 +78,9 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 
 /// Writes a batch in one statement, which takes one round trip.
 ///
-/// Another transaction may insert one of the keys at the same time. The statement then waits for that transaction, and
-/// returns a lower number of inserted keys than expected. All transactions insert the keys in the same order, so that
-/// they cannot deadlock. The wallets are locked already.
+/// Another transaction may insert one of the keys at the same time. The statement then waits for that transaction. If it
+/// commits, the statement returns a lower number of inserted keys than expected. All transactions insert the keys in
+/// the same order, so that they do not deadlock. The wallets are locked already.
 pub(super) const WRITE_CHANGES: &str = "
     with
         new_keys as (
@@ -170,7 +170,6 @@ pub(super) const MOVEMENT_LINES: &str = "
     left join orders o on m.kind = 'order' and o.id = m.id
     order by m.id, e.line";
 
-/// Reads only the index of the ids.
 pub(super) const NTH_ORDER_AFTER: &str = "select id from orders where id > $1 order by id limit 1 offset $2";
 
 /// Finds the orders by the index of their ids.

@@ -162,7 +162,6 @@ impl JournalTransaction for PostgresJournal<'_> {
     }
 }
 
-/// The column of the clients and the column of the keys.
 fn key_columns<'k>(keys: &BTreeSet<&'k ClientKey>) -> (Vec<&'k str>, Vec<&'k str>) {
     keys.iter().map(|key| (key.client.as_str(), key.key.as_str())).unzip()
 }

@@ -22,7 +22,7 @@ pub(super) const LIST_WALLETS: &str = "
     select id, currency, user_id, balance, entries, created_at, last_entry_at, last_refused_at
     from wallets where id < ?1 order by id desc limit ?2";
 
-/// A separate statement for each kind of owner, so that its plan always uses the index of the users.
+/// A separate statement for each kind of owner, so that the planner can use the index `wallets_by_user`.
 pub(super) const LIST_ANONYMOUS_WALLETS: &str = "
     select id, currency, user_id, balance, entries, created_at, last_entry_at, last_refused_at
     from wallets where user_id is null and id < ?1 order by id desc limit ?2";
@@ -133,7 +133,6 @@ pub(super) const MOVEMENT_LINES: &str = "
     left join orders o on m.kind = 'order' and o.id = m.id
     order by m.id, e.line";
 
-/// Reads only the index of the ids.
 pub(super) const NTH_ORDER_AFTER: &str = "select id from orders where id > ?1 order by id limit 1 offset ?2";
 
 /// Finds the orders by the index of their ids.

@@ -45,7 +45,7 @@ impl WalletTransaction for SqliteTransaction<'_> {
 pub(crate) struct SqliteJournal<'t>(pub &'t mut SqliteConnection);
 
 impl JournalTransaction for SqliteJournal<'_> {
-    /// The transaction has locked the whole file.
+    /// The transaction holds the write lock of the file, so no further lock is needed.
     async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<LockedRows, DatabaseError> {
         let ids = json!(column_of(&ids, to_hex)).to_string();
         let rows = sqlx::query(WALLETS_BY_ID).bind(ids).fetch_all(&mut *self.0).await?;
