@@ -15,7 +15,7 @@ use tokio::time::Instant;
 pub use self::database_time::DatabaseTime;
 
 /// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future comes from a
-/// wrong clock, so no service uses a value with such a time.
+/// wrong clock. Services refuse or ignore a value with such a time. price-updater replaces such a time of CoinGecko by the current time.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// A point in time in UTC, in whole microseconds since 1970. PostgreSQL stores the same precision, so a stored time does
@@ -190,8 +190,8 @@ impl ClockReading {
         self.monotonic.saturating_sub(earlier.monotonic)
     }
 
-    /// The wall time at `later`, if the wall clock was not set between `self` and `later`. Only the monotonic time of `later`
-    /// is used.
+    /// The expected wall time at `later`: the wall time of `self` plus the monotonic time since `self`. It differs from the wall time
+    /// of `later` if the wall clock was set in between.
     pub fn expected_at(self, later: Self) -> Timestamp {
         self.wall.plus(later.elapsed_since(self))
     }

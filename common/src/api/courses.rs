@@ -2,7 +2,7 @@
 //! calls the pair `direction` and the exchange `exchanger`.
 //!
 //! price-updater creates the [`MarketSnapshot`]. price-cache-proxy stores and pushes it. db-proxy stores the history of the
-//! courses. rates serves the snapshot and the history.
+//! courses. The service `rates` serves the snapshot and the history.
 
 mod history;
 
@@ -22,7 +22,7 @@ pub use self::history::{
     MAX_HISTORY_PAGE, Resolution, ResolutionError,
 };
 
-/// Maximum number of courses in a request or a snapshot.
+/// Maximum number of courses in a request. Also the maximum number of courses, of prices, and of pairs of all sources in a snapshot.
 pub const MAX_COURSES: usize = 2_000;
 /// Maximum length of the name of an exchange, in bytes.
 pub const MAX_EXCHANGER: usize = 32;

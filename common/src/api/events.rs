@@ -6,16 +6,14 @@ use crate::spelling::must_each_be_one_of;
 
 /// Interval at which an idle event stream sends a comment, which shows the reader that the stream works.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// How long a stream may be silent before its reader closes it. This time is longer than a short stall of the sender or the
+/// How long a stream may be silent before its reader closes it. It is longer than a short stall of the sender or the
 /// reader, and shorter than the validity of a price.
 pub const MAX_SILENCE: Duration = Duration::from_secs(4);
 
 /// A kind of document that is pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
-    /// The price record.
     PriceRecord,
-    /// The market snapshot.
     MarketSnapshot,
 }
 
@@ -30,7 +28,6 @@ impl Topic {
         }
     }
 
-    /// The topic with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|topic| topic.as_str() == name)
     }

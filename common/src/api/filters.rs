@@ -1,4 +1,4 @@
-//! The rules for filter parameters. They are the same in every service. `docs/requests.md` describes them for users.
+//! Rules for filter parameters, which several services share. `docs/requests.md` describes them for users.
 
 use super::{FieldError, orders::OrderFilter};
 use crate::{

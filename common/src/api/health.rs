@@ -73,10 +73,10 @@ impl fmt::Display for HealthStatus {
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum HealthStatus {
-    /// Every service is alive.
+    /// Every service that the platform needs is alive, and no other service is degraded or missing.
     Ok,
-    /// A service has stopped, has sent no heartbeat yet, or works although one of its components is not ready. `orders` states
-    /// whether orders are accepted.
+    /// A service is degraded, or a service that the platform needs has stopped or has sent no heartbeat yet, or a heartbeat of
+    /// create-order is overdue. `orders` states whether orders are accepted.
     Degraded,
     /// A service is missing, or orders are not accepted. Orders are not accepted if a component that they need is not ready, such
     /// as the database or a current price, or if create-order sends no heartbeats.

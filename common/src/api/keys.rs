@@ -1,6 +1,6 @@
 //! Wire types of API keys.
 //!
-//! The users service generates a [`KeySecret`], shows it once in an [`IssuedKey`], and sends only its hash to db-proxy, in a
+//! The service `users` generates a [`KeySecret`], shows it once in an [`IssuedKey`], and sends only its hash to db-proxy, in a
 //! [`StoreKeyCommand`]. A service that receives a key fetches the [`KeyRecord`] with the prefix of the key from db-proxy, and
 //! compares the hashes.
 
@@ -30,10 +30,10 @@ pub const MAX_KEY_RATE: u32 = 1_000_000;
 pub const MAX_KEY_USES: usize = 1000;
 /// Maximum number of keys in a list. If a user has more keys, the oldest revoked keys are omitted.
 pub const MAX_KEY_LIST: u32 = 1000;
-/// The field that a 404 of db-proxy names if the user has no key with the id. A 404 that names no field means that db-proxy
-/// does not have the endpoint.
+/// The `field` in the `errors` of a 404 of db-proxy, if the user has no key with the requested id. A 404 without `errors` means that
+/// db-proxy does not have the endpoint.
 pub const KEY_ID_FIELD: &str = "key_id";
-/// The field that a 404 of db-proxy names if no key has the prefix.
+/// The `field` in the `errors` of a 404 of db-proxy, if no key has the requested prefix.
 pub const PREFIX_FIELD: &str = "prefix";
 
 /// A new key as it is sent to the users service. No field is validated yet.
@@ -101,7 +101,7 @@ pub struct KeyList {
     pub data: Vec<ApiKey>,
 }
 
-/// A request of users to db-proxy to store a key.
+/// The body of the request with which the service `users` stores an API key at db-proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct StoreKeyCommand {
     pub prefix: KeyPrefix,

@@ -152,7 +152,7 @@ pub struct OrderRequest {
 }
 
 impl OrderRequest {
-    /// Validates a payload. `allowed` are the configured currencies. The error lists every invalid field, not only the first.
+    /// Validates a payload. `allowed` are the configured currencies. The error lists the invalid fields, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let source = OrderSource::from_payload(payload, allowed);
         let annotations = Annotations::validate(payload.client_reference.as_deref(), payload.metadata.as_ref());
@@ -183,7 +183,7 @@ pub enum OrderSource {
 }
 
 impl OrderSource {
-    /// Validates a payload. `allowed` are the configured currencies. The error lists every invalid field, not only the first.
+    /// Validates a payload. `allowed` are the configured currencies. The error lists the invalid fields, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let Some(quote) = &payload.quote else {
             let order = ValidatedOrder::from_payload(payload, allowed).map(Self::Market);
@@ -217,7 +217,7 @@ fn with_quote_as_alternative(error: FieldError) -> FieldError {
 }
 
 impl ValidatedOrder {
-    /// Validates a payload. `allowed` are the configured currencies. The error lists every invalid field, not only the first.
+    /// Validates a payload. `allowed` are the configured currencies. The error lists the invalid fields, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let currency = match &payload.currency {
             Some(code) => code
@@ -268,8 +268,9 @@ pub struct PlaceOrderCommand {
     pub client: String,
     /// The idempotency key. create-order generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
-    /// When the client requested the order, by the clock of the database. The value may be earlier than the request, but never
-    /// later. It identifies a delayed duplicate of a request that was already refused.
+    /// About when create-order received the request, by the clock of the database, and rather too early than too late. If db-proxy
+    /// receives the command earlier than this time, it uses the time of receipt. The time identifies a delayed duplicate of a request
+    /// that was already refused.
     #[serde(default, rename = "asked_at", skip_serializing_if = "Option::is_none")]
     #[oai(rename = "asked_at")]
     pub requested_at: Option<Timestamp>,

@@ -71,7 +71,8 @@ pub struct CurrencyPrice {
 }
 
 impl CurrencyPrice {
-    /// Whether the price may be used at `now`: it has not expired, and it is not from the future.
+    /// Whether the price may be used at `now`: it has not expired, and its time is not [beyond the skew](Timestamp::is_beyond_skew) of the
+    /// clocks.
     pub fn is_current(&self, now: Timestamp) -> bool {
         !self.as_of.is_beyond_skew(now) && now < self.expires_at
     }
@@ -244,7 +245,8 @@ impl PriceRecord {
         }
     }
 
-    /// Whether at least one price has not expired at `now`, and no price is from the future.
+    /// Whether at least one price has not expired at `now`, and no price has a time [beyond the skew](Timestamp::is_beyond_skew) of the
+    /// clocks.
     pub fn is_current(&self, now: Timestamp) -> bool {
         Expiring::is_current(self, now)
     }

@@ -1,4 +1,4 @@
-//! The responses and stream events of rates.
+//! The responses and stream events of the service `rates`.
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{keys::MAX_KEY_RATE, users::NEW_NAME_PATTERN};
 
-/// Schemas that do not allow unknown fields.
+/// Schemas that get `additionalProperties: false`, because their requests must not contain unknown fields.
 const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
     "OrderPayload",
     "QuoteRequest",

@@ -1,6 +1,6 @@
 //! Wire types of users.
 //!
-//! Customers and operators send a [`UserPayload`] or a [`UserPatch`] to the users service. The service validates
+//! Customers and operators send a [`UserPayload`] or a [`UserPatch`] to the service `users`. The service validates
 //! it, and sends a [`CreateUserCommand`] or an [`UpdateUserCommand`] to db-proxy, which responds with a [`User`].
 
 mod email;
@@ -22,7 +22,7 @@ use crate::{ids::UserId, time::Timestamp};
 pub const MAX_USER_PAGE: u32 = 1000;
 /// Maximum number of ids, and maximum number of addresses, that one request to db-proxy may look up.
 pub const MAX_USER_LOOKUP: usize = 256;
-/// The field that a 404 of db-proxy names if no user has the id. A 404 that names no field means that db-proxy does not
+/// The `field` in the `errors` of a 404 of db-proxy, if no user has the requested id. A 404 without `errors` means that db-proxy does not
 /// have the endpoint.
 pub const USER_ID_FIELD: &str = "id";
 
@@ -86,14 +86,14 @@ pub struct UserPatch {
     pub name: Option<String>,
 }
 
-/// A request of users to db-proxy to create a user.
+/// The body of the request with which the service `users` creates a user at db-proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CreateUserCommand {
     pub email: Email,
     pub name: UserName,
 }
 
-/// A request of users to db-proxy to change a user. An absent field keeps its value.
+/// The body of the request with which the service `users` changes a user at db-proxy. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct UpdateUserCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]

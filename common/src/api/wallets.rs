@@ -1,7 +1,7 @@
 //! Wire types of wallets.
 //!
-//! The service wallets validates requests of customers ([`OperationPayload`], [`TransferPayload`]) and converts each to a
-//! [`MoveCommand`]. It sends many commands to db-proxy in one request, and db-proxy answers with a [`MoveOutcome`] for each.
+//! The service `wallets` validates requests of customers ([`OperationPayload`], [`TransferPayload`]) and converts each to a
+//! [`MoveCommand`]. It may send several commands to db-proxy in one request. db-proxy answers with a [`MoveOutcome`] for each.
 //! [`VerificationPage`] is the result of a check of the journal.
 
 mod listing;
@@ -32,13 +32,14 @@ pub const MAX_WALLET_PAGE: u32 = 1000;
 pub const MAX_WALLET_LOOKUP: usize = 256;
 /// Maximum number of operations and transfers in one request to db-proxy.
 pub const MAX_MOVE_GROUP: usize = 256;
-/// Maximum number of rows that one request for a verification checks.
+/// Maximum `limit` of one page of a verification: of its wallets, its entries, or its movements. A page with movements also covers up to
+/// `limit` orders.
 pub const MAX_VERIFIED_ROWS: u32 = 10_000;
-/// The field that a 404 of db-proxy names if no wallet of the owner has the id. A 404 without this field comes from an older db-proxy
-/// that does not have the endpoint.
+/// The `field` in the `errors` of a 404 of db-proxy, if the owner has no wallet with the requested id. A 404 without this field comes from
+/// an older db-proxy that does not have the endpoint.
 pub const WALLET_ID_FIELD: &str = "id";
 
-/// Money of one currency on account.
+/// An account in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Wallet {
     pub id: WalletId,
@@ -124,11 +125,11 @@ pub struct Transfer {
     pub created_at: Timestamp,
 }
 
-/// A request of wallets to db-proxy to create a wallet.
+/// The body of the request with which the service `wallets` creates a wallet at db-proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CreateWalletCommand {
-    /// The idempotency key. All clients without an API key share one set of keys, and each user has its own set. wallets generates a
-    /// key if the client sent none, so that its own retries are safe.
+    /// The idempotency key. All clients without an API key share one set of keys, and each user has its own set. The service `wallets`
+    /// generates a key if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
     pub currency: Currency,
     /// The user who owns the wallet.
@@ -145,19 +146,20 @@ pub struct CreatedWallet {
     pub replayed: bool,
 }
 
-/// A request of wallets to db-proxy to move money. Exactly one of `operation` and `transfer` is present.
+/// One movement that the service `wallets` sends to db-proxy. Exactly one of `operation` and `transfer` is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MoveCommand {
-    /// The owner of the key: `user:` and the id for a user, and another name otherwise.
+    /// The client whose idempotency key this is: `user:` and the id of the user, or `anonymous`.
     pub client: String,
-    /// The idempotency key. wallets generates one if the client sent none, so that its own retries are safe.
+    /// The idempotency key. The service `wallets` generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
-    /// When the client sent the request, by the clock of the database. The value may be earlier than the request, but never later.
-    /// It identifies a delayed duplicate of a request that was already refused.
+    /// About when the service `wallets` received the request, by the clock of the database, and rather too early than too late. If db-proxy
+    /// receives the command earlier than this time, it uses the time of receipt. The time identifies a delayed duplicate of a request
+    /// that was already refused.
     #[serde(default, rename = "asked_at", skip_serializing_if = "Option::is_none")]
     #[oai(rename = "asked_at", skip_serializing_if_is_none)]
     pub requested_at: Option<Timestamp>,
-    /// Whose wallets may change. A transfer may go to any wallet.
+    /// Whose wallets may receive deposits and pay. The receiving wallet of a transfer may belong to anyone.
     pub owner: OwnerFilter,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -189,7 +191,7 @@ pub struct TransferCommand {
     pub amount: OperationAmount,
 }
 
-/// A group of requests to move money. Each is decided on its own, in this sequence.
+/// A batch of movements. They are decided in this sequence. The refusal of one movement does not affect the others.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MoveCommands {
     #[oai(validator(min_items = 1, max_items = 256))]
@@ -217,7 +219,7 @@ pub struct MoveOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MoveRefused {
     pub reason: MoveRefusalReason,
-    /// The wallet that is the reason.
+    /// The wallet because of which the request is refused. Absent for `key_reused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub wallet_id: Option<WalletId>,
@@ -225,7 +227,7 @@ pub struct MoveRefused {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub balance: Option<Money>,
-    /// The currency of that wallet. Present if the currency or the balance is the reason and the wallet belongs to the owner.
+    /// The currency of that wallet. Present if the wallet belongs to the owner and the reason is its currency, its decimals or its balance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub currency: Option<Currency>,
@@ -252,11 +254,11 @@ pub enum MoveRefusalReason {
     BalanceOutOfRange,
 }
 
-/// The outcomes of a group, in the order of the request.
+/// The outcomes of a batch of movements, in the order of the commands.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MoveOutcomes {
     pub outcomes: Vec<MoveOutcome>,
-    /// The time of the database after the requests were decided. wallets derives `asked_at` of later requests from it.
+    /// The time of the database after the requests were decided. The service `wallets` derives `asked_at` of later requests from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub decided_at: Option<Timestamp>,

@@ -28,7 +28,7 @@ pub struct Heartbeat {
     /// The name of the instance. Unique within the service.
     pub instance: String,
     pub version: String,
-    /// The time until the next heartbeat.
+    /// The interval of the heartbeats, apart from those that are sent early.
     pub interval_secs: u64,
     pub uptime_secs: u64,
     /// Whether every required component is ready.
@@ -108,7 +108,8 @@ impl Heartbeat {
     }
 
     /// Returns the heartbeat without its measurements; if it has none, without the details of its components; and if no component
-    /// has a detail, without components. Returns `None` if the heartbeat has no components.
+    /// has a detail, without components. Returns `None` if
+    /// nothing is left to remove.
     pub fn reduced(mut self) -> Option<Self> {
         if self.remove_measurements() {
             return Some(self);
@@ -200,7 +201,7 @@ impl Component {
 
     /// The prefix of the name of a component that is a price source.
     pub const SOURCE: &'static str = "source:";
-    /// The name of the component of create-order that is ready if orders in any currency have a price.
+    /// The name of the component of create-order that is ready if orders in at least one currency have a price.
     pub const ORDER_PRICE: &'static str = "price";
     /// The prefix of the name of a component that is the price of bitcoin in one currency.
     pub const PRICE: &'static str = "price:";
@@ -224,7 +225,8 @@ impl Component {
         }
     }
 
-    /// A component that is not ready. A full stop at the end of `detail` is removed, because health adds details to sentences.
+    /// A component that is not ready. A full stop at the end of `detail` is removed, because details become parts of
+    /// sentences.
     pub fn not_ready(name: impl Into<String>, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
         detail.truncate(detail.trim_end_matches('.').len());
@@ -252,19 +254,17 @@ impl Component {
         !self.ready && !self.optional
     }
 
-    /// The components without which the service cannot work, with their details.
+    /// The names and details of the components that are not ready and without which the service cannot work.
     pub fn fatal_reasons(components: &[Self]) -> Vec<String> {
         components.iter().filter(|component| component.is_fatal()).map(Self::name_with_detail).collect()
     }
 
-    /// Adds measurements of the component.
     #[must_use]
     pub fn with_measurements(mut self, measurements: impl IntoIterator<Item = Measurement>) -> Self {
         self.measurements.extend(measurements);
         self
     }
 
-    /// Marks the component as optional.
     #[must_use]
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
@@ -281,7 +281,7 @@ pub struct Readiness {
 impl Readiness {
     /// A service sends this header with a request for the readiness of another service, to check whether it can call
     /// the other service. The other service then reports a token that it refuses as a component. Without the header,
-    /// the token may belong to a person.
+    /// the token may belong to a person. It is then reported only if it contains the name of a service.
     pub const SERVICE_CALL_HEADER: &'static str = "x-service-call";
 
     /// Whether the instance is stopping.

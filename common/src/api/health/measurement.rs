@@ -5,7 +5,7 @@ use std::fmt;
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of characters of a name or a version in a heartbeat.
+/// Maximum number of characters of a short text in a heartbeat, such as a name, a unit or a version.
 pub const MAX_NAME: usize = 64;
 /// Maximum number of measurements of a machine, a process or a component.
 const MAX_MEASUREMENTS: usize = 32;

@@ -26,7 +26,7 @@ pub struct KeyPatch {
     pub rate_limit_per_minute: RateLimitChange,
 }
 
-/// A request of users to db-proxy to change a key. An absent field keeps its value.
+/// The body of the request with which the service `users` changes an API key at db-proxy. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct UpdateKeyCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]

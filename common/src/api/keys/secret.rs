@@ -32,7 +32,7 @@ pub struct KeySecret(Arc<str>);
 pub struct KeySecretError;
 
 impl KeySecret {
-    /// Generates a key from the random numbers of the operating system.
+    /// Generates a key with a cryptographic generator of random numbers, which the operating system seeds.
     pub fn generate() -> Self {
         let random = |count| rand::rng().sample_iter(Alphanumeric).take(count).map(char::from).collect();
         let (prefix, secret): (String, String) = (random(PREFIX_RANDOM), random(SECRET_LEN));
@@ -100,7 +100,7 @@ impl fmt::Debug for KeySecret {
     }
 }
 
-/// Writes the whole key. Used for the only response that shows it.
+/// Writes the whole key.
 impl fmt::Display for KeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -30,12 +30,12 @@ const MAX_JSON_BYTES: usize = 2048;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotations {
     pub client_reference: Option<ClientReference>,
-    /// Never empty.
+    /// [`Annotations::validate`] replaces an empty object by `None`.
     pub metadata: Option<Metadata>,
 }
 
 impl Annotations {
-    /// Validates a reference and metadata. The error lists every invalid part.
+    /// Validates a reference and metadata. The error covers both.
     pub fn validate(client_reference: Option<&str>, metadata: Option<&Metadata>) -> Result<Self, Vec<FieldError>> {
         let reference = client_reference.map(|text| {
             ClientReference::parse_text(text).map_err(|reason| FieldError::new("client_reference", reason))
@@ -104,7 +104,8 @@ impl Metadata {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// One error for each invalid name and value. If there are too many names, only one error about their number.
+    /// One error for each invalid name and value. If there are too many names, only one error about their number. The size of the whole
+    /// object is checked only if the names and values are valid.
     fn errors(&self) -> Vec<FieldError> {
         let of_all = |reason: String| FieldError::new("metadata", reason);
         if self.0.len() > MAX_KEYS {

@@ -25,7 +25,6 @@ impl OrderOrigin {
         self == Self::Simulated
     }
 
-    /// The other origin.
     #[must_use]
     pub fn opposite(self) -> Self {
         Self::of(!self.is_simulated())

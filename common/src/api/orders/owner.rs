@@ -1,17 +1,16 @@
-//! Who owns an order or a quote, and whose orders a request selects.
+//! Who owns an order, a quote or a wallet, and whose objects a request selects.
 
 use std::{fmt, str::FromStr};
 
 use crate::ids::UserId;
 
-/// The name that all clients without a key share.
+/// The name that all clients without an API key share.
 pub const ANONYMOUS: &str = "anonymous";
-/// The text form of [`OwnerFilter::Everybody`].
 const EVERYBODY: &str = "everybody";
 /// The prefix of the name of a user.
 const USER_PREFIX: &str = "user:";
 
-/// The name of a client, which separates its idempotency keys from those of other clients. `None` is a client without a key.
+/// The name of a client, which separates its idempotency keys from those of other clients. `None` is a client without an API key.
 pub fn client_name(user: Option<UserId>) -> String {
     user.map_or_else(|| ANONYMOUS.to_owned(), |id| format!("{USER_PREFIX}{id}"))
 }
@@ -21,21 +20,19 @@ pub fn names_a_user(client: &str) -> bool {
     client.starts_with(USER_PREFIX)
 }
 
-/// Selects orders and quotes by their owner. Other orders and quotes are treated as if they did not exist.
+/// Selects orders, quotes and wallets by their owner. Objects that are not selected are treated as if they did not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum OwnerFilter {
-    /// Selects all orders and quotes.
     Everybody,
-    /// Selects orders and quotes without a user. The default, because services of the previous release send no filter
+    /// Selects objects without a user. The default, because services of the previous release send no filter
     /// and have no users.
     #[default]
     Anonymous,
-    /// Selects orders and quotes of one user.
     User(UserId),
 }
 
 impl OwnerFilter {
-    /// Selects orders and quotes of this user, or without a user if `user` is `None`.
+    /// Selects objects of this user, or without a user if `user` is `None`.
     pub fn of(user: Option<UserId>) -> Self {
         user.map_or(Self::Anonymous, Self::User)
     }
@@ -82,7 +79,7 @@ impl FromStr for OwnerFilter {
 crate::text_type!(
     OwnerFilter,
     "owner",
-    "Whose orders are selected: `everybody`, `anonymous`, or `user:` and the id of a user.",
+    "Whose objects are selected: `everybody`, `anonymous`, or `user:` and the id of a user.",
     "anonymous",
     pattern: r"^(everybody|anonymous|user:[0-9A-Fa-f-]{32,36})$"
 );

@@ -1,4 +1,4 @@
-//! Why an order was not placed.
+//! Refusals of orders and quotes.
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::{
     money::{Currency, Money, Sats},
 };
 
-/// Why an order was not placed.
+/// Why a request for an order or a quote was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Refused {
     pub reason: RefusalReason,
@@ -42,7 +42,7 @@ impl Refused {
     }
 }
 
-/// Why an order was not placed.
+/// Why a request for an order or a quote was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]

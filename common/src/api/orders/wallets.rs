@@ -6,16 +6,14 @@ use crate::{api::FieldError, ids::WalletId, text::TextType};
 /// equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OrderWallets {
-    /// The wallet that the amount is taken from. It has the currency of the order.
+    /// The wallet that pays the amount. It must have the currency of the order.
     pub paying: WalletId,
     /// The wallet that receives the bitcoin. `None` if the bitcoin is settled outside of the wallets.
     pub credited: Option<WalletId>,
 }
 
 impl OrderWallets {
-    /// The name of the field with the paying wallet.
     pub const PAYING_FIELD: &'static str = "wallet_id";
-    /// The name of the field with the wallet that receives the bitcoin.
     pub const CREDITED_FIELD: &'static str = "credit_wallet_id";
 
     /// Checks that the two wallets of an order differ, and that a credited wallet has a paying wallet. Returns `None` if the order
@@ -31,7 +29,7 @@ impl OrderWallets {
         }
     }
 
-    /// Validates the ids of a request. The error lists every invalid field.
+    /// Validates the ids of a request. The error lists the invalid fields.
     pub fn validate(paying: Option<&str>, credited: Option<&str>) -> Result<Option<Self>, Vec<FieldError>> {
         let parse = |field, text: Option<&str>| {
             let id = text.map(|text| WalletId::parse_text(text).map_err(|reason| FieldError::new(field, reason)));

@@ -36,7 +36,7 @@ impl RetryAdvice {
 /// HTTP status, its title, the retry advice, and the recommended action of the client.
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $name:ident = $text:literal, $status:ident, $title:literal, $retry:ident, $action:literal;)+) => {
-        /// The kind of a problem. Codes are stable, so clients should compare the code and nothing else.
+        /// The kind of a problem. Codes are stable. Programs should compare the code and the subcode, not the title or the detail.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[doc = $meaning])+ $name,)+ }
 

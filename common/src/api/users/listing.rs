@@ -40,7 +40,7 @@ pub struct LinkedUserPage {
     pub next_cursor: Option<UserCursor>,
 }
 
-/// A request of users to db-proxy to find users.
+/// The users that the service `users` looks up at db-proxy, by id or by address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct UserLookup {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -51,7 +51,7 @@ pub struct UserLookup {
     pub emails: Vec<Email>,
 }
 
-/// The users that have one of the ids or one of the addresses, in no particular order. A user may be present twice.
+/// The users with the requested ids and addresses, in no particular order. A user may be present twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct FoundUsers {
     pub users: Vec<User>,

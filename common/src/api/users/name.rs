@@ -7,8 +7,8 @@ use crate::text::{find_invisible_control, is_text, is_visible};
 /// Maximum length of a name in characters.
 const MAX_CHARS: usize = 200;
 
-/// The pattern of a new name in requests. It permits a few characters more than [`UserName::parse_new`]: those beyond U+FFFF, which
-/// are not portable in patterns.
+/// The pattern of a new name in requests. It also permits some names that [`UserName::parse_new`] refuses, such as those with
+/// invisible characters beyond U+FFFF, which are not portable in patterns.
 pub(in crate::api) const NEW_NAME_PATTERN: &str = concat!(
     r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e",
     r"\u2060-\u206f\ufeff\ufff9-\ufffb]{1,200}$"

@@ -16,14 +16,14 @@ use crate::{
     ids::WalletId,
 };
 
-/// A request of wallets to db-proxy to find wallets.
+/// The ids of the wallets that the service `wallets` looks up at db-proxy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct WalletLookup {
     #[oai(validator(max_items = 256))]
     pub ids: Vec<WalletId>,
 }
 
-/// The wallets that have one of the ids, in no particular order.
+/// The wallets with the requested ids, in no particular order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct FoundWallets {
     pub wallets: Vec<Wallet>,

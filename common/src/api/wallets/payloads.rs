@@ -1,4 +1,4 @@
-//! Requests of customers to the service wallets. No field is validated yet.
+//! Requests of customers to the service `wallets`. No field is validated yet.
 
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
