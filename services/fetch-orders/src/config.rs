@@ -6,7 +6,6 @@ use common::{
     server::{AccessConfig, RateLimit, TrustedProxies},
 };
 
-/// The settings of fetch-orders.
 #[derive(Clone)]
 pub struct Config {
     pub db_proxy: ServiceUrls,

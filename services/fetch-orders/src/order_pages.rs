@@ -1,6 +1,6 @@
 //! Pages of orders. Concurrent requests for the same page share one request to db-proxy.
 //!
-//! The orders of a page are not parsed. The JSON of db-proxy is returned unchanged.
+//! The orders of a page are not parsed. Their JSON from db-proxy is returned unchanged.
 
 use bytes::Bytes;
 use common::{

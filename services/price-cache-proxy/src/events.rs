@@ -1,4 +1,4 @@
-//! Pushes documents to readers: the current documents at once, and then each change.
+//! Pushes documents to readers: the current documents at once, and then the newest document after a change.
 
 use std::sync::Arc;
 

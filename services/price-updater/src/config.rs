@@ -58,12 +58,13 @@ pub struct Config {
     pub max_prolonged_age: Duration,
     /// Time limit for all requests of one poll of a source.
     pub source_timeout: Duration,
-    /// How long the prices of a source may stay the same while the market moves, before the source counts as frozen.
+    /// The prices of a source must stay the same for at least this time, while the market moves, before the source counts as
+    /// frozen.
     pub frozen_after: Duration,
     /// How many sources must agree on a price. `None` selects the default, which depends on the number of exchanges.
     pub min_sources: Option<usize>,
-    /// Maximum distance of a vote from the price around which the votes agree, in percent of that price: the median, or
-    /// the last agreed price if two halves of the votes contradict each other.
+    /// Maximum distance of an agreeing vote from the center, in percent of the center. The center is the median, or the
+    /// last agreed price if no majority is near the median.
     pub max_spread_percent: i128,
     /// Which changes of a price are implausible, and how long such a change must last before the new price is used.
     pub(crate) band: BandConfig,

@@ -11,11 +11,11 @@ use prometheus_client::{
 /// The outcome of a publish interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublishResult {
-    /// A new price was agreed in every configured currency.
+    /// Every currency of the record has an agreed price that may be used.
     Good,
-    /// A new price was agreed in some currencies.
+    /// Some currencies have such a price.
     Partial,
-    /// No new price was agreed in any currency.
+    /// No currency has such a price.
     Failed,
 }
 
@@ -167,7 +167,7 @@ impl UpdaterMetrics {
     pub(crate) fn record_vote(&self, source: &'static str, used: bool, rejected: Option<Rejection>) {
         let result = match rejected {
             None if used => "used",
-            // The sources agreed on no price.
+            // The pair has no agreed price, or the agreed price is withheld.
             None => "no_price",
             Some(Rejection::Stale) => "stale",
             Some(Rejection::Frozen) => "frozen",

@@ -48,12 +48,12 @@ pub(crate) use ticker::{BidAsk, MAX_FIXING_AGE, Ticker, TradedPrices};
 pub use transport::{InProcess, RawResponse, Transport, TransportError};
 pub(crate) use transport::{Network, innermost_cause};
 
-/// Minimum time between two polls of an exchange that permits one request a second. The poll interval of the service
-/// may be longer.
+/// Minimum time between two polls of an exchange whose rate limit permits one poll a second. The poll interval of the
+/// service may be longer.
 const EXCHANGE_POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Time between two polls of an index. By default the record that orders use is written every 15 s, and a price is valid
-/// for 60 s. With 45 s between polls, a new price arrives one write before the old price expires. The rate limits of the
-/// indices in this service are three requests in two minutes.
+/// Minimum time between two polls of an index. By default the record that orders use is written every 15 s, and a price is
+/// valid for 60 s. With 45 s between polls, a new price arrives one write before the old price expires. The rate limits
+/// that this service applies to the indices, three requests in two minutes, permit these polls.
 const INDEX_POLL_INTERVAL: Duration = Duration::from_secs(45);
 
 /// One poll of a source.
@@ -61,8 +61,8 @@ const INDEX_POLL_INTERVAL: Duration = Duration::from_secs(45);
 pub(crate) struct PollRequest<'a> {
     /// Pairs that the source does not have are ignored.
     pub(crate) pairs: &'a [CurrencyPair],
-    /// The time when the poll starts. It is the time of observation of each polled ticker, unless the source reports an
-    /// earlier time.
+    /// The time when the poll starts. It is the time of observation of each polled ticker, unless the adapter reads an
+    /// earlier time from the response.
     pub(crate) now: Timestamp,
     /// When unfinished requests are abandoned.
     pub(crate) deadline: Instant,

@@ -35,7 +35,8 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// How long this instance waits for price-cache-proxy when it requests a lease or reads the current record.
+/// How long this instance waits for price-cache-proxy when it requests the lease of the leader, or reads the current record
+/// or the stored backoffs.
 const PRICE_CACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct Updater {

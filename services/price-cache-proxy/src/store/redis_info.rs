@@ -1,5 +1,5 @@
-//! The role and the measurements of a Redis server, which the server reports with `INFO`. Health-check receives them in
-//! the component of the cache.
+//! The role and the measurements of a Redis server, which the server reports with `INFO`. They are part
+//! of the component `cache`, which health-check receives.
 
 use std::{
     sync::{Mutex, PoisonError},

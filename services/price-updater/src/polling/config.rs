@@ -14,7 +14,8 @@ pub(crate) struct PollConfig {
     /// Upper limit for the age of a ticker with which an exchange votes. The limit that follows from the poll intervals
     /// is usually lower.
     pub(crate) max_trade_age: Duration,
-    /// How long the prices of a source may stay the same while the market moves, before the source counts as frozen.
+    /// The prices of a source must stay the same for at least this time, while the market moves, before the source counts as
+    /// frozen.
     pub(crate) frozen_after: Duration,
     /// Minimum number of voting sources that must remain active. Exchanges and indices vote; banks do not.
     pub(crate) min_voters: usize,

@@ -1,4 +1,4 @@
-//! Computes one price from the votes of several sources. A minority of faulty sources cannot falsify the price.
+//! Computes one price from the votes of several sources. The rules limit the effect of a faulty minority.
 //!
 //! `docs/adr/0005-agreed-price.md` explains the rules. In short: each source has one vote, its live ticker. A price in
 //! USDT is converted to dollars. Indices vote only if too few exchanges do. Official rates never vote. The price is the
@@ -30,10 +30,10 @@ use crate::sources::BidAsk;
 /// The conditions for an agreement on a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AgreementRules {
-    /// How many sources must agree on a price.
+    /// Minimum number of sources that must agree on a price.
     pub(crate) min_sources: usize,
-    /// Maximum distance of an agreeing vote from the center, in percent of the center. The center is the median of all
-    /// votes, clamped to the bounds. In a tie, it is the last agreed price.
+    /// Maximum distance of an agreeing vote from the center, in percent of the center. The center is the median of the
+    /// counted votes, clamped to the bounds. If no majority is near this median, the center is the last agreed price.
     pub(crate) max_spread_percent: i128,
 }
 
@@ -74,8 +74,8 @@ pub(crate) enum NoAgreement {
 
 /// Agrees on the price of `pair`. The result lists the votes considered for this pair, even if there is no price.
 ///
-/// `reference` is the last agreed price. It does not vote. It breaks a tie between two halves of the votes that contradict
-/// each other, for example if one of two sources is faulty.
+/// `reference` is the last agreed price. It does not vote. If no majority agrees, half of the voters suffice if they agree
+/// on a price near `reference`, for example if one of two sources is faulty.
 pub(crate) fn agree_on_price(
     pair: CurrencyPair,
     votes: &[Vote],

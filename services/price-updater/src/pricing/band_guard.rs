@@ -2,7 +2,7 @@
 //!
 //! The agreement of a majority does not prove a price: most exchanges can be wrong in the same way, for example if they
 //! share a market maker, or if an attacker controls them. An implausible price is *withheld*: it is not used until it is
-//! accepted. A price is implausible in three cases:
+//! accepted or is plausible again. A price is implausible in three cases:
 //!
 //! * The price differs from the last accepted price of its pair by more than the band.
 //! * More sources contradict the price than support it. A source contradicts a price by reporting a price outside the band.
@@ -12,8 +12,8 @@
 //! A withheld price is accepted when all of these conditions are met:
 //!
 //! * The price has lasted for the configured number of publish intervals. A withheld price lasts as long as each new price is
-//!   within the band around the previous price. If a price falls in several steps, the intervals are counted from the first
-//!   step.
+//!   within the band around the previous price. If a price falls in several steps, steps within the band do not restart the
+//!   count.
 //! * Independent sources confirm the price. If indices that did not vote on the price report the pair, one of them must
 //!   confirm the price. If no such index reports the pair, at least three voters must agree, or all sources of their
 //!   kind if fewer than three report the pair. (The voters are exchanges, or indices if too few exchanges vote.) In
@@ -74,7 +74,7 @@ impl Band {
     }
 }
 
-/// A change of the state of the price of a pair.
+/// A change in the state of the price of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GuardChange {
     /// The price has become implausible and is not used.

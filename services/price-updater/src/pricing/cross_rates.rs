@@ -27,7 +27,7 @@ const MAX_SPREAD: i128 = 20;
 /// The official rate of the dollar in each currency.
 pub(super) struct OfficialRates(BTreeMap<Asset, AcceptedRate>);
 
-/// A rate that the banks agree on.
+/// A rate that most banks confirm, or the rate of the only bank that publishes the currency.
 struct AcceptedRate {
     rate: DollarRate,
     /// The largest difference between this rate and the rates of the agreeing banks, in millionths of this rate. `None` if
@@ -91,7 +91,8 @@ impl OfficialRates {
         self.0.keys().copied()
     }
 
-    /// Converts a price in dollars to `currency`. `None` if there is no official rate or the result is not a valid rate.
+    /// Converts a price in dollars to `currency`. `None` if there is no price, no official rate, or the result is not a valid
+    /// rate.
     ///
     /// The result has the `as_of` time of the price in dollars, because an official rate is valid until the bank publishes the
     /// next one. `official_day` names the earliest day of the official rates used.
@@ -217,7 +218,7 @@ impl Comparison {
 }
 
 /// Whether a bank agrees with the majority in at least half of the currencies that other banks publish too. A bank that agrees
-/// less often has a fault that affects its other rates as well, such as a wrong rate of the dollar.
+/// less often probably has a fault that affects its other rates as well, such as a wrong rate of the dollar.
 fn is_trusted(bank: &str, comparisons: &[Comparison]) -> bool {
     let (mut compared, mut agreed) = (0, 0);
     for comparison in comparisons.iter().filter(|comparison| comparison.rates.len() > 1) {

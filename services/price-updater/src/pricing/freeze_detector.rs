@@ -1,10 +1,10 @@
 //! Detects sources whose prices do not change while the market moves.
 //!
 //! A halted exchange, or a proxy that serves an old page, still answers with a price and the current time. So the detector
-//! ignores the times that a source reports. By a monotonic clock it measures how long the prices of a source have stayed
-//! the same. A source is frozen if its prices have stayed the same for long enough, and the prices of most other exchanges have
-//! moved in that time. If only a minority has moved, clearly and repeatedly, either the minority is faulty or the source is
-//! frozen. Then the freeze is suspected. If no price moves, the market is flat and no source is frozen.
+//! ignores the times that a source reports. By a monotonic clock it measures how long the numbers of a pair at a source have
+//! stayed the same. If this is long enough and the prices of most other exchanges have moved since, the pair is frozen at
+//! that source. If only a minority of the exchanges has moved, clearly and repeatedly, either the minority is faulty or the
+//! pair is frozen. Then the freeze is suspected. If no price moves, the market is flat and no pair is frozen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,13 +17,13 @@ use tokio::time::Instant;
 use super::arithmetic::Tolerance;
 use crate::sources::BidAsk;
 
-/// The market moves if a price has moved by more than this, in thousandths of the lowest value of that price.
+/// A price has moved if its highest value exceeds its lowest value by more than this, in thousandths of the lowest value.
 const MIN_MOVE: i128 = 1;
-/// How often the price of an exchange of a minority must change before a freeze is suspected. A single wrong price is no
-/// evidence of a moving market.
+/// If only a minority of the exchanges has moved: how often the price of one of them must have changed before a freeze is
+/// suspected. A single wrong price is no evidence of a moving market.
 const MIN_CHANGES: u32 = 3;
-/// Maximum distance between the unchanged price and the nearest price of an exchange of a minority, in thousandths of
-/// the unchanged price. An exchange whose prices are farther away is faulty, and its movements are no evidence.
+/// If only a minority of the exchanges has moved: maximum distance between the unchanged price and the nearest price of
+/// one of them, in thousandths of the unchanged price. If its prices are farther away, its moves are no evidence.
 const MAX_DISTANCE: i128 = 20;
 
 /// One pair at one source.
@@ -58,9 +58,9 @@ pub(crate) struct Numbers {
 pub(crate) enum Freeze {
     #[default]
     None,
-    /// Only a minority of the exchanges has moved. Neither the unchanged prices nor the moving ones are reliable.
+    /// Only a minority of the other exchanges has moved. Neither the unchanged prices nor the moving ones are reliable.
     Suspected,
-    /// More exchanges have moved than can be faulty.
+    /// Most of the other exchanges have moved.
     Confirmed,
 }
 
@@ -75,8 +75,8 @@ struct UnchangedSpan {
     value: Rate,
     since: Instant,
     freeze: Freeze,
-    /// The price range in that time of each series at another exchange whose pair moves together with the pair of this
-    /// series.
+    /// The series at other exchanges whose pairs move together with the pair of this series. For each, the range of its
+    /// prices during this span.
     others: BTreeMap<Series, PriceRange>,
 }
 
@@ -90,7 +90,8 @@ struct PriceRange {
 }
 
 impl FreezeDetector {
-    /// Updates every series with the observations of one poll. A series without an observation keeps its state.
+    /// Records the observations of one poll. The span of a series without an observation continues: the moves of other
+    /// exchanges during this time count.
     pub(crate) fn observe(&mut self, observations: &[Observation], now: Instant) {
         for observation in observations {
             let &Observation { numbers, value, .. } = observation;
@@ -120,7 +121,7 @@ impl FreezeDetector {
         }
     }
 
-    /// Whether the numbers of the series stayed the same while the market moved. A freeze ends when the numbers change.
+    /// Whether the series is frozen. A freeze ends when the numbers of the series change.
     pub(crate) fn freeze(&self, series: Series) -> Freeze {
         self.0.get(&series).map_or(Freeze::None, |span| span.freeze)
     }
@@ -135,10 +136,12 @@ impl UnchangedSpan {
         *range = PriceRange { low: range.low.min(value), high: range.high.max(value), last: value, changes };
     }
 
-    /// Whether the prices of `sources` in this span show a freeze. `sources` are all comparable sources and the source of the span.
+    /// Whether the prices of `sources` show that this span is a freeze. `sources` are the source of the span, and the exchanges
+    /// that reported a pair that moves together with its pair in this poll.
     fn evidence(&self, sources: &BTreeSet<&str>) -> Freeze {
         let moving = sources.iter().filter(|source| self.moves_of(source).next().is_some()).count();
-        // A majority must have moved, so that a faulty minority with moving prices cannot freeze a correct source.
+        // Most of the other exchanges must have moved, so that a faulty minority with moving prices does not freeze a correct
+        // source.
         if moving > (sources.len() - 1) / 2 {
             Freeze::Confirmed
         } else if sources.iter().any(|source| self.moves_of(source).any(|range| range.is_evidence_against(self.value)))

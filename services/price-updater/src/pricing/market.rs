@@ -104,7 +104,7 @@ pub(crate) struct PriceInUse {
 }
 
 impl GoodPrice {
-    /// The reason for not using this price, on which the sources agree. The last good price can be newer.
+    /// The reason for not using this price, on which the sources agree.
     pub(crate) fn too_old(&self) -> String {
         format!("the sources agree only on a price that is too old: it was observed at {}", format_time(self.as_of))
     }
@@ -260,8 +260,7 @@ impl MarketPrices {
         }
     }
 
-    /// Replaces the price of one bitcoin in `currency` by the price that orders use, because no newer price was agreed. The
-    /// votes stay in the list and are marked as unused.
+    /// Replaces the price of one bitcoin in `currency` by `in_use`. The votes stay in the list and are marked as unused.
     pub(crate) fn show_price_in_use(&mut self, currency: Currency, in_use: PriceInUse, now: Timestamp) {
         let PriceInUse {
             price: CurrencyPrice { price, state, as_of, expires_at, prolongable_until, legs, .. },

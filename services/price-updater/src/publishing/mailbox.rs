@@ -10,12 +10,12 @@ impl<T: Clone> LatestMailbox<T> {
         Self(watch::Sender::new(None))
     }
 
-    /// Replaces the waiting value.
+    /// Replaces the latest value.
     pub(crate) fn post(&self, value: T) {
         self.0.send_replace(Some(value));
     }
 
-    /// A reader that starts with the waiting value. It skips values that are replaced before it reads them.
+    /// A reader that starts with the latest value, if there is one.
     pub(crate) fn reader(&self) -> MailboxReader<T> {
         let mut receiver = self.0.subscribe();
         receiver.mark_changed();

@@ -68,7 +68,7 @@ pub(crate) struct CurrencyStatus {
     pub(crate) as_of: Option<Timestamp>,
     /// Whether the last good price is simulated.
     pub(crate) simulated: bool,
-    /// The number of publish intervals that have ended since the last new price.
+    /// The number of publish intervals in a row that ended without an accepted price.
     pub(crate) failures: u32,
     /// Why the last attempt to publish a newer price failed. `None` after a success.
     pub(crate) reason: Option<String>,
@@ -137,7 +137,7 @@ impl RecordLifecycle {
 
     /// Replaces or prolongs the prices that would expire before the next poll. `None` if there are no such prices.
     ///
-    /// This is called between two publications, so that no price expires before the next publication.
+    /// This is called between two publications, so that these prices do not expire before the next publication.
     pub(crate) fn renew_expiring(
         &mut self,
         outcomes: &BTreeMap<Currency, PriceOutcome>,
@@ -164,8 +164,8 @@ impl RecordLifecycle {
 
     /// Prolongs the prices that are about to expire. `None` if there are no such prices.
     ///
-    /// This is called whenever the time [`prolong_at`](Self::prolong_at) is reached. So no price expires between polls or while
-    /// a poll waits for sources, even if the price was already old when it was published.
+    /// This is called whenever the time [`prolong_at`](Self::prolong_at) is reached. So a price that can be prolonged does not
+    /// expire between polls or while a poll waits for sources, even if the price was already old when it was published.
     pub(crate) fn prolong_expiring(&mut self, now: Timestamp) -> Option<LifecycleStep> {
         let horizon = now.plus(self.lifetimes.write_margin);
         let is_due = |lifecycle: &CurrencyLifecycle| {

@@ -1,8 +1,8 @@
 //! Binance: `GET /api/v3/ticker/bookTicker?symbols=["BTCUSDT",…]&symbolStatus=TRADING` returns all pairs in one request.
 //!
 //! Format: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. The response has the
-//! best bid and the best ask as strings. It has no last trade and no time. Prices are in USDT, not in dollars. A request
-//! for several symbols has a weight of 4; a weight of 6000 a minute is permitted for each address.
+//! best bid and the best ask as strings. It has no last trade and no time. Binance has pairs in USDT and none in dollars. A
+//! request for several symbols has a weight of 4; a weight of 6000 a minute is permitted for each address.
 //!
 //! Without `symbolStatus=TRADING` Binance returns the last prices of pairs that it no longer trades, even after years.
 //! With `symbolStatus=TRADING` such pairs are missing from the response. As a second safeguard, a row whose best bid or best

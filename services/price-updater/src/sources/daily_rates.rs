@@ -1,8 +1,8 @@
 //! The adapter for banks that publish official rates once a day.
 //!
 //! Rates are fetched once an hour, or sooner after a failed fetch, and cached. Every poll is answered from the cache.
-//! Banks publish on their working days only, so on a Sunday the rates of Friday are current. Cached rates also stay in
-//! use while the bank is unreachable, until they are older than [`MAX_FIXING_AGE`].
+//! Banks publish on their working days only, so on a Sunday the rates that were published on Friday are current. Cached
+//! rates also stay in use while the bank is unreachable, until they are older than [`MAX_FIXING_AGE`].
 
 use std::{
     collections::BTreeMap,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// Maximum length of the detail of an error, in characters. The detail may quote a text of the source.
+/// Maximum length of an error detail that may quote a text of the source, in characters.
 const MAX_QUOTED: usize = 200;
 
-/// Why a source returned no price. The message is shown after the name of the source. Its length is bounded.
+/// Why a source returned no price. The message is shown after the name of the source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SourceError {
     #[error("did not answer in time")]

@@ -62,7 +62,7 @@ impl SourceHttpClient {
     /// # Errors
     /// [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent. [`SourceError::Timeout`] if
     /// the response is not complete at `deadline`. Otherwise the error of the transport or of `parse`. If the response
-    /// reports a rate limit or asks to wait, the client also backs off.
+    /// reports a rate limit, or is an error with `Retry-After`, the client also backs off.
     pub(crate) async fn get<T>(
         &self,
         path: &str,
@@ -82,7 +82,8 @@ impl SourceHttpClient {
         &self.rate_limiter
     }
 
-    /// Backs off if the response reports a rate limit or asks to wait. Resets the default backoff after a valid response.
+    /// Backs off if the response reports a rate limit, or is an error with `Retry-After`. Resets the default backoff after a
+    /// valid response.
     fn apply_backoff(&self, response: &HttpResponse, error: Option<&SourceError>) {
         let backoff = match error {
             Some(SourceError::RateLimited { retry_after }) => Some(retry_after.or(response.retry_after)),

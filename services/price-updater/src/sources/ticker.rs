@@ -27,8 +27,8 @@ pub(crate) struct Ticker {
     /// The last trade, the value of an index, or an official rate.
     pub(crate) last: Option<Rate>,
     pub(crate) bid_ask: Option<BidAsk>,
-    /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the source reports an earlier
-    /// time, and never later.
+    /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the adapter reads an earlier
+    /// time from the response, and never later.
     ///
     /// The time of a fixing is the start of the poll, because a fixing is valid until the next fixing, but no longer
     /// than [`MAX_FIXING_AGE`] after the start of its day.

@@ -68,7 +68,7 @@ fn unreachable(error: &reqwest::Error) -> TransportError {
     TransportError::Unreachable(innermost_cause(error))
 }
 
-/// The innermost cause of a failed connection, in the words of every other failed request.
+/// The innermost cause of a failed connection, as text.
 pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

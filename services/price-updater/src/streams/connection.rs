@@ -28,7 +28,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IncomingMessage {
     Text(String),
-    /// A ping frame. The connection has answered it already.
+    /// A ping frame. The connection answers it.
     Ping,
     /// The answer to a ping frame that was sent.
     Pong,

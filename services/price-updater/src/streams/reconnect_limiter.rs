@@ -43,7 +43,7 @@ impl ReconnectLimiter {
         self.not_before = None;
     }
 
-    /// Delays the next attempt. The wait grows with each failure, up to [`MAX_BACKOFF`].
+    /// Delays the next attempt.
     pub(super) fn record_failure(&mut self, now: Instant) {
         self.not_before = Some(now + self.backoff.next_delay());
     }

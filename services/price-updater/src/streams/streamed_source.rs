@@ -8,8 +8,6 @@ use common::{api::courses::CourseKind, money::CurrencyPair};
 use super::price_stream::PriceStream;
 use crate::sources::{PollReply, PollRequest, RateLimiter, Source, SourceError};
 
-/// A source with a price stream. A poll returns the recent tickers of the stream, and polls the source only for the other
-/// pairs.
 pub(crate) struct StreamedSource {
     polled: Box<dyn Source>,
     stream: Arc<PriceStream>,

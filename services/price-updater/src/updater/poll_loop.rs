@@ -33,7 +33,7 @@ const MAX_WRITE_MARGIN: Duration = Duration::from_secs(1);
 pub(super) struct PollLoop<'a> {
     updater: &'a Updater,
     leadership: Leadership,
-    /// Whether the record of the previous leader was read in this term.
+    /// Whether the stored record was read in this term.
     record_resumed: bool,
     /// Whether the backoffs of the sources were read in this term.
     backoffs_fetched: bool,
@@ -258,8 +258,7 @@ impl<'a> PollLoop<'a> {
         });
     }
 
-    /// Puts the price that orders use into the market snapshot for each currency without a newer agreed price. So the snapshot
-    /// and the price record show the same prices.
+    /// Puts the price that orders use into the market snapshot, for each currency without a newer agreed price.
     fn show_prices_in_use(
         &self,
         market: &mut MarketPrices,

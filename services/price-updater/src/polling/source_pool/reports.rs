@@ -92,8 +92,7 @@ impl SourcePool {
         self.outage_logged.fetch_not(Relaxed);
     }
 
-    /// The message that no source can be reached, with a remedy. `None` if at least one source was reached in its last poll
-    /// or has not been polled.
+    /// The message that no source can be reached, with a remedy. `None` unless every active source is unreachable.
     fn outage(&self) -> Option<String> {
         let mut first = None;
         for poller in self.active() {

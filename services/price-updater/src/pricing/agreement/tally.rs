@@ -42,7 +42,7 @@ pub(super) struct Tally {
     pub(super) result: Result<Agreement, NoAgreement>,
 }
 
-/// Computes the price of `pair`. A faulty minority of the voters cannot falsify the price.
+/// Computes the price of `pair`.
 ///
 /// `usdt` contains the prices of one USDT in dollars, sorted. Faulty voters may have reported some of them.
 pub(super) fn tally(

@@ -15,7 +15,7 @@ use crate::pricing::{
     market::{MarketPrices, exclude_simulated_among_real},
 };
 
-/// How many voters must agree on an implausible price if the pair is reported by no index that did not vote. If fewer
+/// How many voters must agree on an implausible price if no index except the voters reports the pair. If fewer
 /// sources of their kind report the pair, all of them must agree.
 const MIN_AGREEING_VOTERS: usize = 3;
 /// Maximum age at which the price of an index counts as evidence. Indices are refreshed once a minute and polled every
@@ -32,10 +32,10 @@ pub(super) struct Evidence {
     pub(super) contradicting: Vec<String>,
     /// How many sources voted for the price.
     voters: usize,
-    /// How many sources of the same kind as the voters report the pair. Sources whose votes are stale, frozen or outliers
-    /// are included.
+    /// How many sources report the pair. Sources whose votes are stale, frozen or outliers are included. Not included are
+    /// sources whose eligible votes are of another kind than the voters, and simulated sources among real ones.
     reporters: usize,
-    /// How many indices that did not vote report the pair.
+    /// How many indices that did not vote have an eligible and recent price of the pair.
     indices: usize,
     /// How many of these indices confirm the price.
     confirming_indices: usize,

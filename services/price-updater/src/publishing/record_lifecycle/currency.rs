@@ -283,10 +283,7 @@ impl CurrencyLifecycle {
         (!as_of.is_beyond_skew(now)).then_some(published)
     }
 
-    /// The published price, if orders use it instead of `agreed`. `None` if no price is published, if `agreed` is newer and
-    /// valid, or if `agreed` is the published price itself and is fresh.
-    ///
-    /// If `agreed` is older than the last good price and too old for orders, returns the last good price, which has expired.
+    /// See [`RecordLifecycle::price_in_use`](super::RecordLifecycle::price_in_use).
     pub(super) fn shown_instead_of(&self, agreed: Option<&GoodPrice>, now: Timestamp) -> Option<CurrencyPrice> {
         let Some(published) = self.published(now) else { return self.expired_instead_of(agreed?, now) };
         let is_shown = |agreed: &GoodPrice| match agreed.as_of.cmp(&published.as_of) {
