@@ -261,7 +261,7 @@ fn parse_pair(text: &str) -> Result<MetadataPair, String> {
     Ok(MetadataPair { name: name.to_owned(), value: value.to_owned() })
 }
 
-/// Refuses a number with an exponent, because `1e5` may be a typing error for `105`, and would order 100,000. The service checks
+/// Refuses a number with an exponent, because `1e5` may be a typing error for `105`, and would mean 100,000. The service checks
 /// everything else.
 fn plain_number(text: &str) -> Result<String, String> {
     if parse_without_exponent(text) == Err(NumberError::Exponent) {

@@ -1,6 +1,6 @@
 //! `buydesk load`: sends many requests to a running platform, and measures rates and latencies.
 //!
-//! [`pace`] sends the requests of a [`workload`] at the scheduled times. [`recording`] records the responses. [`report`] is the result.
+//! [`pace`] sends the requests of a [`workload`]. [`recording`] records the responses. [`report`] is the result.
 
 mod acknowledged;
 mod commands;

@@ -292,7 +292,7 @@ async fn start_all(
     Ok(running)
 }
 
-/// Adds the address from which create-order forwards reads to `trusted_proxies`. The rate limits of rates and fetch-orders
+/// Adds the address from which create-order forwards reads to `trusted_proxies`. The rate limits of `rates` and fetch-orders
 /// then count each read for the client that sent it to create-order.
 fn with_forwarding_address(trusted_proxies: &str, create_order: &Listener) -> std::io::Result<String> {
     let forwarding = connect_address(create_order.address()?).ip();

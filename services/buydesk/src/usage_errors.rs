@@ -47,8 +47,8 @@ fn texts_of(errors: &[Error]) -> Vec<String> {
     texts
 }
 
-/// The errors of all unknown arguments and invalid values in `arguments`, up to [`MAX_ERRORS`]. Another error, such as a missing
-/// argument, is returned only if it is the first: it may be the consequence of an argument that was removed.
+/// The errors of unknown arguments and invalid values in `arguments`, up to [`MAX_ERRORS`]. Another error, such as a missing
+/// argument, is returned only if it is the first. A later one may be the consequence of an argument that was removed.
 fn all_errors(first: Error, mut arguments: Vec<String>) -> Vec<Error> {
     let mut errors = vec![first];
     while errors.len() < MAX_ERRORS && errors.last().is_some_and(|last| remove_invalid(&mut arguments, last)) {
@@ -65,8 +65,8 @@ fn concerns_one_argument(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidValue | ErrorKind::ValueValidation)
 }
 
-/// Removes the argument of the error with its value. Returns false if the argument cannot be removed: the other arguments would then
-/// have other meanings.
+/// Removes the argument of the error with its value. Returns false if nothing was removed. An invalid positional argument stays,
+/// because the next one would take its place.
 fn remove_invalid(arguments: &mut Vec<String>, error: &Error) -> bool {
     let text_of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -81,7 +81,7 @@ fn remove_invalid(arguments: &mut Vec<String>, error: &Error) -> bool {
     text_of(ContextKind::InvalidValue).is_some_and(|value| remove_option(arguments, name, value))
 }
 
-/// Removes an unknown option, with the next argument if it may be the value of the option.
+/// Removes an unknown argument. If it is an option, the next argument is removed too if it may be the value of the option.
 fn remove_unknown(arguments: &mut Vec<String>, name: &str) -> bool {
     let is_it =
         |argument: &String| argument == name || argument.split_once('=').is_some_and(|(start, _)| start == name);
@@ -94,7 +94,8 @@ fn remove_unknown(arguments: &mut Vec<String>, name: &str) -> bool {
     true
 }
 
-/// Removes an option with its value. Its name may be the long or the short one.
+/// Removes an option with its value. `name` is the long name. The command line may have the short name instead, so each short
+/// option with this value matches.
 fn remove_option(arguments: &mut Vec<String>, name: &str, value: &str) -> bool {
     let is_name = |argument: &str| argument == name || argument.len() == 2 && argument.starts_with('-');
     if let Some(index) = arguments.windows(2).position(|pair| is_name(&pair[0]) && pair[1] == value) {

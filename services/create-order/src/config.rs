@@ -32,7 +32,7 @@ pub struct Config {
     pub orders_url: Option<Url>,
     /// The address of fetch-orders, which answers the reads of orders that create-order receives.
     pub fetch_orders: Url,
-    /// The address of rates, which answers the reads of prices that create-order receives.
+    /// The address of `rates`, which answers the reads of prices that create-order receives.
     pub rates: Url,
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,
@@ -66,8 +66,8 @@ impl Config {
     }
 }
 
-/// All changes share one limit: orders, quotes and releases of quotes. Reads of quotes have a separate limit. Forwarded
-/// reads are counted by the services that answer them.
+/// All changes share one rate limit. Reads of quotes have another. Forwarded reads are counted by the services that answer
+/// them.
 fn rate_limit(env: &mut Env, trusted_proxies: &TrustedProxies) -> RateLimit {
     let changes = RateLimit::from_env(env, "RATE_LIMIT_PER_MINUTE", 60, MAX_RATE_LIMIT, trusted_proxies.clone());
     let reads = env.whole_number("QUOTE_READ_RATE_LIMIT_PER_MINUTE", 1200, 0..=MAX_RATE_LIMIT.into());

@@ -96,8 +96,8 @@ fn log_failure(error: &CallError, has_unknown_effect: bool, orders: usize) {
 
 /// The result of a decision that arrived after an attempt without a response.
 ///
-/// A placed order is final. A refusal is not final, because the earlier attempt may still wait in the queue of another db-proxy
-/// and may be accepted later. Only a refusal for a reused key is final: the key stays with the other order.
+/// A placed order is final. A refusal for a reused key is final, because the key stays with the other order. Another refusal is
+/// not final: the earlier attempt may still wait in the queue of another db-proxy, which may accept it later.
 fn final_result_after_lost_response(decision: Decision) -> DispatchResult {
     match decision {
         Decision::Refused(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::OutcomeUnknown),

@@ -52,7 +52,7 @@ const RELEASING: &[Code] = &[
     Code::OutcomeUnknown,
     Code::ShuttingDown,
 ];
-/// The error codes of a read of the limit.
+/// The error codes of a read of the limit. A change of the limit has these and `outcome_unknown`.
 const READING_LIMIT: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
 

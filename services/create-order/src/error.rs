@@ -22,7 +22,7 @@ use crate::price_reader::PriceError;
 /// `Retry-After` when there is no price: price-updater publishes a price every 15 s by default.
 const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);
 
-/// Why a request for an order or a quote failed.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// 422, with every invalid field.
@@ -34,7 +34,7 @@ pub enum Error {
     /// 503: the price is simulated and the orders of the database are real, or the reverse.
     #[error("the price is {}, and the database contains {database} orders", database.opposite())]
     PriceOfOtherOrigin { database: OrderOrigin },
-    /// 422: the key belongs to a different order.
+    /// 422: the idempotency key belongs to a different order.
     #[error("the idempotency key was used for a different order")]
     KeyReused,
     /// 409: a smaller order may fit.
@@ -62,7 +62,7 @@ pub enum Error {
     /// 403: the credentials permit orders, but no payments from wallets.
     #[error(transparent)]
     PaymentForbidden(Denied),
-    /// 404: no quote has this id.
+    /// 404: there is no quote with this id that the caller may see.
     #[error("quote {0} does not exist")]
     QuoteNotFound(QuoteId),
     /// 409: the reservation has passed to the order that took the quote.

@@ -1,4 +1,4 @@
-//! Reads that fetch-orders and rates answer. create-order forwards them, so that clients need only one address.
+//! Reads that fetch-orders and `rates` answer. create-order forwards them, so that clients need only one address.
 
 mod orders;
 mod parameters;

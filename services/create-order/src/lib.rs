@@ -147,7 +147,7 @@ impl Service for App {
             OrderService { currencies, amount_bounds, prices, dispatcher, backend: Arc::new(db_proxy), hold_secs };
         let close_streams = CancellationToken::new();
         let forwarder = |client| Forwarder::new(client, close_streams.clone());
-        // Reads of prices need no credentials, so rates receives none.
+        // Reads of prices need no credentials, so `rates` receives none.
         let fetch_orders = ForwardingClient::new(http.clone(), "fetch-orders", fetch_orders).with_credentials();
         let rates = ForwardingClient::new(http, "rates", rates);
         let api = Api { order_service, orders_url, trusted_proxies };

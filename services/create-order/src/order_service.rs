@@ -65,8 +65,8 @@ pub struct OrderService {
 }
 
 impl OrderService {
-    /// Places an order of a user, or an anonymous order. Repeated calls of one user with the same key place one order. The
-    /// returned order is durable.
+    /// Places an order of a user, or an anonymous order. Calls of one user with the same idempotency key place at most one order.
+    /// The returned order is durable.
     ///
     /// A payload that can never have been valid is refused at once. An earlier request with a client-supplied key may have
     /// placed the order. Therefore an order with such a key is sent to db-proxy even if no new order can be placed now, and
@@ -90,7 +90,7 @@ impl OrderService {
             credit_wallet_id: None,
             traceparent: None,
         };
-        // Why no new order can be placed. An earlier order with the same key may exist.
+        // Why no new order can be placed.
         let mut local_error = None;
         let request = OrderRequest::from_payload(payload, &self.currencies.get()).or_else(|errors| {
             let Some(request) = request_in_any_currency(payload) else { return Err(Error::Invalid(errors)) };
@@ -198,7 +198,7 @@ impl OrderService {
         }
     }
 
-    /// The invalid fields of an order.
+    /// The invalid fields of an order, as far as they can be found without a price.
     pub fn invalid_fields(&self, payload: &OrderPayload) -> Vec<FieldError> {
         match OrderRequest::from_payload(payload, &self.currencies.get()).map(|request| request.source) {
             Ok(OrderSource::Market(ValidatedOrder { currency, amount: ordered @ OrderedAmount::Fiat(amount) })) => {
@@ -209,7 +209,6 @@ impl OrderService {
         }
     }
 
-    /// The invalid fields of a request for a quote.
     pub fn invalid_quote_fields(&self, request: &QuoteRequest) -> Vec<FieldError> {
         self.invalid_fields(&quote_payload(request))
     }

@@ -1,4 +1,4 @@
-//! Exports the prices that new orders use as metrics.
+//! The metrics of the prices that new orders use.
 
 use std::{fmt, sync::Arc};
 

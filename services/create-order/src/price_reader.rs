@@ -72,7 +72,7 @@ pub struct PriceReader {
 }
 
 impl PriceReader {
-    /// Reads the record from price-cache-proxy. `max_age` limits the age of a prolonged price.
+    /// Reads the record from price-cache-proxy.
     pub fn new(cache: PriceCacheClient, max_age: Option<Duration>) -> Self {
         Self::with_source(Arc::new(cache), max_age, Clock::System)
     }
@@ -148,8 +148,8 @@ impl PriceReader {
         }
     }
 
-    /// Returns the component `price`, which is ready if orders in any currency have a price, and an optional component for each
-    /// currency. A price that is too old for orders is shown, in a component that is not ready.
+    /// Returns the component `price`, which is ready if orders in at least one currency have a price, and an optional component
+    /// for each currency. A price that is too old for orders is shown, in a component that is not ready.
     pub async fn components(&self, currencies: &[Currency]) -> Vec<Component> {
         let record = self.current_record().await;
         let by_currency: Vec<_> =
@@ -202,8 +202,8 @@ impl PriceReader {
         OrderPriceStatus { price, state, simulated: *simulated, as_of, expires_at, usable_until }
     }
 
-    /// Why orders in `currency` are refused, for operators. If there is no price any more, the text contains the times of
-    /// the last price.
+    /// Why orders in `currency` are refused, for operators. If there is no price any more, the text contains the time of the
+    /// last price.
     fn reason(&self, error: &PriceError, currency: Currency) -> String {
         let last = self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).get(&currency).cloned();
         match (error, last) {

@@ -1,11 +1,10 @@
-//! The settings of users.
+//! The settings of the service `users`.
 
 use common::{
     config::{Caller, CallerToken, Env, ServiceUrls, shared},
     server::{AccessConfig, RateLimit, TrustedProxies},
 };
 
-/// The settings of users.
 #[derive(Clone)]
 pub struct Config {
     pub db_proxy: ServiceUrls,

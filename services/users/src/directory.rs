@@ -1,4 +1,4 @@
-//! The operations of db-proxy that the service users calls.
+//! The operations of db-proxy that the service `users` calls.
 
 use async_trait::async_trait;
 use bytes::Bytes;

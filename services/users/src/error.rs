@@ -1,4 +1,4 @@
-//! The errors of users. Only this module converts them to HTTP statuses.
+//! The errors of the service `users`. Only this module converts them to HTTP statuses.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use common::{
     ids::{KeyId, UserId},
 };
 
-/// Why a request for users or keys failed.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// 422, with every wrong field.

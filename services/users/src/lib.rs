@@ -1,4 +1,4 @@
-//! users: the customer directory and its API keys.
+//! The service `users`: the customer directory and its API keys.
 
 mod config;
 mod directory;
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::config::Config;
 use self::{directory::Directory, routes::Api, user_finder::UserFinder, user_service::UserService};
 
-/// The users service on a bound listener.
+/// The service `users` on a bound listener.
 pub struct App {
     server: Server,
     db_proxy: DbProxyClient,

@@ -116,7 +116,7 @@ impl UserService {
     }
 }
 
-/// Checks that the principal may read a user. Other principals receive the error for an unknown id. No look-up precedes the
+/// Checks that the principal may read a user. If it may not, the error is the one for an unknown id. No look-up precedes the
 /// error, so neither its text nor its time discloses whether the user exists.
 fn check_visible(principal: &Principal, id: UserId) -> Result<(), Error> {
     match principal {

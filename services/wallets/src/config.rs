@@ -1,4 +1,4 @@
-//! The settings of wallets.
+//! The settings of the service `wallets`.
 
 use common::{
     config::{Caller, CallerToken, Env, ServiceUrls, shared},
@@ -11,7 +11,6 @@ use common::{
 const DEFAULT_RATE_LIMIT: u64 = 120_000;
 const MAX_RATE_LIMIT: u32 = 100_000_000;
 
-/// The settings of wallets.
 #[derive(Clone)]
 pub struct Config {
     pub db_proxy: ServiceUrls,
@@ -59,7 +58,7 @@ impl Config {
     }
 }
 
-/// The currencies of orders, and the currencies that only wallets have.
+/// Adds the currencies that new wallets may have even if no order is accepted in them.
 fn wallet_currencies(mut currencies: Vec<Currency>) -> Vec<Currency> {
     for currency in [Currency::RUB, Currency::BTC] {
         if !currencies.contains(&currency) {

@@ -1,4 +1,4 @@
-//! The errors of wallets. Only this module converts them to HTTP statuses.
+//! The errors of the service `wallets`. Only this module converts them to HTTP statuses.
 
 use common::{
     api::{
@@ -17,7 +17,7 @@ pub enum MovementTerms {
     Transfer(TransferCommand),
 }
 
-/// Why a request for wallets failed.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// 422, with every invalid field.

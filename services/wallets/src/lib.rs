@@ -1,4 +1,4 @@
-//! wallets: money on account. Customers create wallets, deposit, withdraw and transfer.
+//! The service `wallets`: customers create wallets, deposit, withdraw and transfer.
 
 mod config;
 mod decision;
@@ -36,7 +36,7 @@ use self::{
     wallet_finder::WalletFinder, wallet_service::WalletService,
 };
 
-/// The wallets service on a bound listener.
+/// The service `wallets` on a bound listener.
 pub struct App {
     server: Server,
     db_proxy: DbProxyClient,
@@ -124,7 +124,7 @@ impl Service for App {
     }
 }
 
-/// Ready means that db-proxy is ready: it reads and writes the wallets.
+/// The service is ready if db-proxy is ready, because db-proxy stores the wallets.
 fn readiness_check(db_proxy: &DbProxyClient) -> ReadinessCheck {
     let db_proxy = db_proxy.clone();
     Arc::new(move || {

@@ -1,4 +1,4 @@
-//! The HTTP endpoints of wallets. The policy decides who may use each of them; see `common/src/access/policy.rs`.
+//! The HTTP endpoints of the service `wallets`. `common/src/access/policy.rs` decides who may use each of them.
 
 use std::time::Duration;
 

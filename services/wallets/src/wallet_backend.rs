@@ -1,4 +1,4 @@
-//! The operations of db-proxy that the service wallets calls.
+//! The operations of db-proxy that the service `wallets` calls.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -66,8 +66,8 @@ pub struct OperationPageRequest {
 }
 
 impl WalletService {
-    /// Creates a wallet of a user, or without an owner. Repeated calls of one user with the same key create one wallet. The returned
-    /// wallet is durable.
+    /// Creates a wallet of a user, or without an owner. Calls of one user with the same idempotency key create at most one wallet.
+    /// The returned wallet is durable.
     pub async fn create_wallet(
         &self,
         currency: Currency,
@@ -117,8 +117,8 @@ impl WalletService {
         Ok(link_page(&page, next_url).map_err(DbProxyClient::invalid_response)?)
     }
 
-    /// Deposits to or withdraws from a wallet of a user, or without an owner. Repeated calls of one user with the same key move the
-    /// money once. The returned operation is durable.
+    /// Deposits to or withdraws from a wallet of a user, or without an owner. Calls of one user with the same idempotency key move
+    /// the money at most once. The returned operation is durable.
     pub async fn operate(
         &self,
         command: OperationCommand,
@@ -147,7 +147,7 @@ impl WalletService {
         }
     }
 
-    /// Checks up to `limit` rows of the journal after the cursor. Returns the JSON of db-proxy.
+    /// Checks one page of the wallets and their journal, after the cursor. Returns the JSON of db-proxy.
     pub async fn verify_journal(&self, cursor: Option<VerificationCursor>, limit: u32) -> Result<Bytes, Error> {
         Ok(self.backend.verify_journal_json(cursor, limit).await?)
     }

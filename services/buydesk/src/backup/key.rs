@@ -24,7 +24,7 @@ use crate::{
 };
 
 const KEY_BYTES: usize = 32;
-/// The length of the salt. The key of a file is derived from the key and a random salt.
+/// The length of the salt. Each file has its own key, which is derived from the backup key and a random salt.
 pub const SALT_BYTES: usize = 32;
 /// The first line of a key file.
 const FIRST_LINE: &str = "buydesk backup key 1";

@@ -109,7 +109,7 @@ impl<W: Write> Write for SealingWriter<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // A chunk is written when it is full.
+        // Before the last chunk, only full chunks are written.
         Ok(())
     }
 }

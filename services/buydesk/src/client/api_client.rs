@@ -202,12 +202,10 @@ impl ApiClient {
         matches!(self.credentials.of(Audience::Customers), Some(Credential::OperatorToken(_)))
     }
 
-    /// The API key, if there is one.
     pub fn api_key(&self) -> Option<&Secret> {
         self.credentials.api_key()
     }
 
-    /// The token of operators, if there is one.
     pub fn operator_token(&self) -> Option<&Secret> {
         self.credentials.of(Audience::Operators).map(Credential::secret)
     }

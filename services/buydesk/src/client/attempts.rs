@@ -43,7 +43,6 @@ pub(super) struct OutcomeTexts {
     pub(super) only_once: &'static str,
 }
 
-/// A failed attempt.
 #[derive(Debug)]
 pub(super) struct FailedAttempt {
     pub(super) effect: Effect,

@@ -60,7 +60,7 @@ impl Endpoint {
     }
 }
 
-/// The services that the client calls. create-order forwards reads of orders and prices, so one public address suffices.
+/// The services that the client calls. create-order forwards reads of orders and prices, so they need no address of their own.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     /// create-order: the public address.
@@ -73,7 +73,7 @@ pub struct Endpoints {
     pub rates: Endpoint,
     pub users: Endpoint,
     pub wallets: Endpoint,
-    /// wallets, for the check of the journal by operators.
+    /// The service `wallets`, for the check of the journal by operators.
     pub journal: Endpoint,
     pub health_check: Endpoint,
     /// Whether the public address and the address of health-check are the default addresses.
@@ -82,7 +82,7 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// An address of the command line takes precedence over a setting. `CREATE_ORDER_URL`, `ORDERS_URL` and `RATES_URL` apply
-    /// only without `--server` and `BUYDESK_URL`, which set one address for all public services.
+    /// only without `--server` and `BUYDESK_URL`, which set the address of create-order and of the reads that it forwards.
     pub fn new(env: &mut Env, addresses: Addresses) -> Self {
         let Addresses { server, health_check } = addresses;
         let has_server_option = server.is_some();

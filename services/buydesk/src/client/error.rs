@@ -50,7 +50,7 @@ pub struct ClientError {
     next_step: Option<String>,
     /// A sentence that denies the effect of the request. It is shown after the message.
     denial: Option<String>,
-    /// The JSON document of the error. If a service sent a problem document, it is this document with further members.
+    /// The JSON document of the error. If a service sent a problem document, it is made from this document.
     document: Map<String, Value>,
     effect: Effect,
 }

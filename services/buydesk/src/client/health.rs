@@ -118,7 +118,7 @@ fn limit_pace(pace: &LimitPace, now: Timestamp) -> String {
     format!(", {} BTC were used in the last {time}{}", without_trailing_zeros(&pace.used), end.unwrap_or_default())
 }
 
-/// The measurements of components and machines, each on a line that begins with a line break.
+/// A line for each component and each machine with measurements. It begins with a line break.
 fn measured(health: &Health) -> String {
     let components = health.infrastructure.iter().map(|component| (&component.name, &component.measurements));
     let machines = health.machines.iter().map(|machine| (&machine.name, &machine.measurements));

@@ -1,7 +1,7 @@
 //! `buydesk price`: prints the price of bitcoin in each currency, and whether orders are accepted at this price.
 //!
-//! The readiness of create-order contains the prices that orders use. rates reports the agreed prices with their
-//! sources. Requests to rates are sent to create-order, which forwards them, unless `RATES_URL` is set.
+//! The readiness of create-order contains the prices that orders use. The service `rates` reports the agreed prices with their
+//! sources. Requests to it are sent to create-order, which forwards them, unless the setting `RATES_URL` applies.
 
 use common::{
     api::{
@@ -36,9 +36,9 @@ struct PriceList {
     /// When the oldest of the prices was observed.
     as_of: Timestamp,
     simulated: bool,
-    /// Whether orders in any currency are accepted.
+    /// Whether orders in at least one currency are accepted.
     orders_accepted: bool,
-    /// Why no order is accepted in any currency.
+    /// Why no order is accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(serialize_with = "as_map")]
@@ -110,7 +110,7 @@ fn currency_components(readiness: &Readiness) -> impl Iterator<Item = (Currency,
     readiness.parts.iter().filter_map(|part| Some((part.name.strip_prefix(Component::PRICE)?.parse().ok()?, part)))
 }
 
-/// The agreed price in this currency. `None` if there is no such price or rates does not respond.
+/// The agreed price in this currency. `None` if the request fails.
 async fn agreed_price(client: &ApiClient, currency: Currency) -> Option<AgreedPrice> {
     let path = format!("api/v1/price?direction={BASE}-{currency}");
     client.get(&client.endpoints.rates, &path).await.ok()?.parse().ok()
@@ -118,8 +118,7 @@ async fn agreed_price(client: &ApiClient, currency: Currency) -> Option<AgreedPr
 
 impl ListedPrice {
     /// Lists the price that orders use. If orders have no price, lists the agreed price, if there is one. The sources
-    /// are the sources of the agreed price. The agreed price may be newer than the price that orders use, by up to one
-    /// publish interval.
+    /// are the sources of the agreed price, which may be newer than the price that orders use.
     fn new(currency: Currency, component: &Component, agreed: Option<AgreedPrice>) -> Self {
         let shown = component.price.clone().map(ShownPrice::from);
         let shown = shown.or_else(|| ShownPrice::of_agreed(agreed.as_ref()?));
@@ -240,7 +239,7 @@ fn refusals(list: &PriceList) -> String {
     lines.collect::<Vec<_>>().concat()
 }
 
-/// The exchanges, and the pairs from whose prices the price is computed.
+/// The sources, and the pairs from whose prices the price is computed.
 fn price_sources(price: &ListedPrice) -> String {
     let legs = (!price.legs.is_empty()).then(|| computed_from(&price.legs, price.official_day));
     let sources = (!price.sources.is_empty()).then(|| price.sources.join(", "));

@@ -47,7 +47,6 @@ pub(super) fn price_text(price: Rate, quote: impl Into<Asset>) -> String {
     if quote.into() == Asset::BTC { price.to_string() } else { rounded_price(price.to_decimal()) }
 }
 
-/// An amount without trailing zeros.
 pub(super) fn without_trailing_zeros(bitcoin: &impl ToString) -> String {
     let text = bitcoin.to_string();
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }

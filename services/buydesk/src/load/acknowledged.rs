@@ -182,7 +182,7 @@ async fn send_until_known(transport: &Transport, request: &PreparedRequest, key:
     }
 }
 
-/// Reads a document for the check. A read that may succeed later, for example after a rate limit, is sent again.
+/// Reads a document before or after a load. A read that may succeed later, for example after a rate limit, is sent again.
 pub async fn read_with_retries<T: DeserializeOwned>(
     client: &ApiClient,
     endpoint: &Endpoint,

@@ -18,7 +18,8 @@ const KEY_ADVICE: &str = "use an API key with a higher limit (`buydesk key updat
 /// The effect of a load that only reads.
 const READS_ONLY: &str = "sends it many requests";
 
-/// Runs `buydesk load …`. The exit code is 1 if a response was unexpected or if the check found a violation.
+/// Runs `buydesk load …`. The exit code is 1 if a response was unexpected, or if the check found a violation or left an outcome
+/// unknown.
 pub async fn run_load_command(client: &ApiClient, command: LoadCommand, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         LoadCommand::Orders(args) => load_orders(client, args, json).await,

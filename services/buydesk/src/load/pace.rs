@@ -1,4 +1,4 @@
-//! Sends the requests of a load at their scheduled times.
+//! Sends the requests of a load.
 //!
 //! In the closed model, each connection sends its next request when it has received the response to its last request. A stall
 //! of the platform then also stops the requests, and only one request of each connection is slow. In the open model, requests

@@ -144,7 +144,7 @@ impl Recording {
         self.last_response = self.last_response.max(ended);
     }
 
-    /// Ends the seconds that have passed at `now`. A response is counted in the second in which it arrived.
+    /// Ends the seconds that have passed at `now`.
     fn end_seconds(&mut self, now: Instant) {
         let passed = now.duration_since(self.measured_from).as_secs();
         while u64::try_from(self.seconds.len()).is_ok_and(|ended| ended < passed) {

@@ -1,4 +1,4 @@
-//! The report of a load: its plan, its results, and the check at its end. It is printed as JSON or as tables.
+//! The report of a load: its plan, its results, and the check at its end.
 
 mod html;
 mod summary;
@@ -86,7 +86,7 @@ pub struct WarmUp {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureCount {
     pub code: String,
-    /// Absent if there was no response.
+    /// Absent if there was no response, or a successful response that cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     pub count: u64,
@@ -215,7 +215,7 @@ fn bars(latencies: &Histogram<u64>) -> Vec<Bar> {
         {
             bounds.next();
             let up_to_us = bounds.peek().copied().unwrap_or(u64::MAX);
-            // Bars before the first latency are empty.
+            // Empty bars before the first latency are omitted.
             if !bars.is_empty() || value <= up_to_us {
                 bars.push(Bar { above_us, up_to_us, count: 0 });
             }

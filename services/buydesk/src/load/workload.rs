@@ -19,7 +19,7 @@ pub trait Workload: Send + Sync + 'static {
 pub struct Failure {
     /// The code of the problem document, or a code of this program such as `timeout`.
     pub code: String,
-    /// `None` if there was no response.
+    /// `None` if there was no response, or a successful response that cannot be read.
     pub status: Option<u16>,
 }
 

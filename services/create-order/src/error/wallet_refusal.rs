@@ -40,7 +40,6 @@ impl WalletRefusal {
         Self { reason, field, currency, balance }
     }
 
-    /// The balance with its currency.
     fn shown_balance(&self) -> Option<String> {
         self.balance.zip(self.currency).map(|(balance, currency)| format!("{balance} {currency}"))
     }

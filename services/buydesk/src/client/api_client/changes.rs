@@ -1,4 +1,4 @@
-//! Changes with an idempotency key. The error of a change states that it was not made, or that this is unknown. The
+//! Changes with an idempotency key. The error of a change states that the change was not made, or that this is not known. The
 //! error of a refused change with a key that the user chose states only why it was refused.
 
 use std::time::Duration;

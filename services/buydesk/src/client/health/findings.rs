@@ -182,7 +182,7 @@ fn failing_sources(parts: &[Component]) -> Option<Finding> {
     let count = failing.len();
     let verb = if count == 1 { "fails" } else { "fail" };
     let all = sources.len();
-    // price-updater marks its component of all sources.
+    // If prices are simulated, price-updater marks its component of all sources.
     let is_simulated = parts.iter().any(|part| part.marks.iter().any(|mark| mark == SIMULATED_MARK));
     let advice = if count < all {
         Advice::WaitForSource

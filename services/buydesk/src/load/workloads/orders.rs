@@ -61,7 +61,7 @@ impl OrderLoad {
         KeyedRequest { request: &self.request, key: self.key(number) }
     }
 
-    /// Checks that each acknowledged order is stored exactly once.
+    /// Checks that the acknowledged orders that `scope` selects are stored. If it selects all, each must be listed exactly once.
     pub async fn check(&self, client: &ApiClient, scope: CheckScope) -> anyhow::Result<Check> {
         let (outcomes, mut check) = self.outcomes.resolve_and_check(&self.transport, |number| self.keyed(number)).await;
         match scope {
@@ -97,7 +97,7 @@ impl OrderLoad {
 
     /// Counts how often each of these orders is listed. The list contains the orders from [`search_start`] on.
     async fn count_listed(&self, client: &ApiClient, orders: &mut HashMap<Uuid, u32>) -> anyhow::Result<()> {
-        // Ids are sorted by the time of the order.
+        // Ids are sorted by time, to the millisecond.
         let Some(first) = orders.keys().min() else { return Ok(()) };
         let first: Order = read_with_retries(client, &client.endpoints.orders, &format!("{PATH}/{first}")).await?;
         let filter = OrderFilter {

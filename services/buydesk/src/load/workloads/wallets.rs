@@ -111,7 +111,8 @@ impl WalletLoad {
         KeyedRequest { request: self.request(number), key: self.key(number) }
     }
 
-    /// Checks that each acknowledged operation is listed exactly once, and that the balances are the sums of the operations.
+    /// Checks that each operation that `scope` selects is listed exactly once, and that the balances are the sums of the
+    /// acknowledged operations.
     pub async fn check(&self, client: &ApiClient, scope: CheckScope) -> anyhow::Result<Check> {
         let (outcomes, mut check) = self.outcomes.resolve_and_check(&self.transport, |number| self.keyed(number)).await;
         if scope != CheckScope::None {

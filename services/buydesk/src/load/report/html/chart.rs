@@ -25,7 +25,7 @@ const X_LABELS: usize = 6;
 pub enum Scale {
     /// From zero to the lowest tick that is not below the highest value.
     Linear,
-    /// From a power of ten that is at most the lowest value to a power of ten that is at least the highest value.
+    /// From a power of ten that is at most the lowest positive value to a power of ten that is at least the highest value.
     Logarithmic,
 }
 
