@@ -44,7 +44,7 @@ pub enum Migrations {
 pub struct Config {
     /// May contain a password.
     pub database_url: Secret,
-    /// Whether the orders of the database are simulated or real. `None` if the first order decides.
+    /// Whether the orders of the database are simulated or real. `None` if the settings do not declare it.
     pub origin: Option<OrderOrigin>,
     pub migrations: Migrations,
     /// Which failure of the database an acknowledged order survives.

@@ -1,6 +1,7 @@
 //! The database: connections, migrations, the write probe and the classification of errors.
 //!
-//! This module does not depend on any aggregate. The statements of an aggregate are in `<aggregate>/store/<engine>.rs`.
+//! This module does not depend on any aggregate. The statements of an aggregate are in
+//! `<aggregate>/store/<engine>/statements.rs`.
 
 pub mod durability;
 mod error;
@@ -80,7 +81,7 @@ impl Database {
         }
     }
 
-    /// Declares which failure an acknowledged order survives. SQLite is always as durable as its file.
+    /// Declares which failure an acknowledged order survives. Has no effect on SQLite.
     #[must_use]
     pub fn with_durability(mut self, durability: Durability) -> Self {
         if let Self::Postgres(database) = &mut self {

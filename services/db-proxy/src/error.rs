@@ -36,7 +36,7 @@ pub enum Error {
     /// 404. The client of db-proxy recognizes this error by the field that the response names.
     #[error("no wallet of the owner has this id")]
     WalletNotFound,
-    /// 422. The key was used for a wallet in another currency. The service wallets recognizes this error by its code.
+    /// 422. The idempotency key was used for a wallet in another currency. The service `wallets` recognizes this error by its code.
     #[error("the key of a new wallet was used for a different wallet")]
     WalletKeyReused,
     /// 404, 409 or 422; see [`DirectoryRefusal`].
@@ -47,7 +47,7 @@ pub enum Error {
     Invalid(Vec<FieldError>),
 }
 
-/// Why a request for a user or a key is refused. The client of db-proxy recognizes each refusal by the code of the
+/// Why a request for a user or an API key is refused. The client of db-proxy recognizes each refusal by the code of the
 /// response, and refusals with the code `not_found` or `validation_failed` also by the field that the response names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryRefusal {
@@ -69,7 +69,7 @@ pub enum DirectoryRefusal {
     /// 409. A revocation is final, and a revoked key cannot be changed.
     #[error("the key is revoked")]
     KeyRevoked,
-    /// 422. The users service generates another key.
+    /// 422. The service `users` generates another API key.
     #[error("another key has this prefix")]
     PrefixTaken,
 }

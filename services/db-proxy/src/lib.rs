@@ -1,4 +1,4 @@
-//! db-proxy: the only owner of the database. It stores orders, quotes, idempotency keys, the history of courses, users with their
+//! db-proxy: the only service that writes the database. It stores orders, quotes, idempotency keys, the history of courses, users with their
 //! API keys, and wallets with their journal.
 //!
 //! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one module per engine). To add an
@@ -218,8 +218,8 @@ pub fn main() -> ExitCode {
     common::service::main_with::<App>(Some(Task { flag: "migrate", help, run }))
 }
 
-/// Applies the missing migrations to the configured database. Retries for at most [`MIGRATE_TIMEOUT`] while the database is
-/// unavailable. The settings may name a different database role than the settings of the service.
+/// Applies the missing migrations to the configured database. While the database is unavailable, retries until
+/// [`MIGRATE_TIMEOUT`] has passed. The settings may name a different database role than the settings of the service.
 async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     let telemetry = telemetry::Config::from_env(env);
     let database_url = config::database_url(env);

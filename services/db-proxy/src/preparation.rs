@@ -35,8 +35,8 @@ impl Preparation {
         database.claim_origin(self.origin).await
     }
 
-    /// Returns false if a later attempt may succeed: the database is unavailable, does not answer within
-    /// [`PREPARATION_TIMEOUT`], or lacks migrations that another process applies. Fails otherwise.
+    /// Returns true after a success, and false if a later attempt may succeed: the database is unavailable, does not answer within
+    /// [`PREPARATION_TIMEOUT`], or lacks migrations that another process applies. Fails otherwise, also if the login is refused.
     pub(crate) async fn run_at_start(self, database: &Database) -> Result<bool, DatabaseError> {
         let result = timeout(PREPARATION_TIMEOUT, self.run(database)).await;
         match result.unwrap_or(Err(DatabaseError::TimedOut)) {

@@ -1,7 +1,7 @@
 //! Users and their API keys.
 //!
-//! A key itself is never stored: the users service sends its hash. A service that authenticates keys reads the record of a key by
-//! its prefix, compares the hash, and reports the last uses about once a minute.
+//! An API key itself is never stored: the service `users` sends its hash. A service that authenticates API keys reads the record
+//! of a key by its prefix, compares the hash, and reports the last uses about once a minute.
 
 pub mod policy;
 mod routes;

@@ -12,7 +12,7 @@ use crate::database::{shown_url, sqlite_path};
 
 const DATABASE_URL: &str = "DATABASE_URL";
 const SIMULATED: &str = "SIMULATED";
-/// Maximum number of links from one file name to the next that are followed, as in Linux.
+/// Maximum number of symbolic links of a file that are followed one after the other, as in Linux.
 const MAX_LINKS: usize = 40;
 
 /// The warning that a line of the settings file is for real orders, and has no effect on a process with simulated orders.
@@ -87,7 +87,7 @@ fn keep_from_real_database(env: &mut Env) -> Option<ReplacedSetting> {
     Some(ReplacedSetting::Database)
 }
 
-/// Whether a value of `DATABASE_URL` names the default file of real orders, in another form or through links too.
+/// Whether a value of `DATABASE_URL` names the default file of real orders, also in another form or through links.
 pub(super) fn names_file_of_real_orders(url: &str) -> bool {
     let file = |url: &str| resolve_links(Path::new(sqlite_path(url.strip_prefix("sqlite:")?))).ok();
     let named = file(url);

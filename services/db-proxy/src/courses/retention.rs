@@ -1,5 +1,5 @@
 //! Retention of courses, the last prices of pairs at exchanges. Courses are aggregated into candles of a minute, an hour and a day.
-//! Aggregated rows are deleted when their retention time has passed.
+//! Rows are deleted when their retention time has passed, but not before they are aggregated.
 //!
 //! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also records how
 //! far the rows are aggregated, and only aggregated rows are deleted. A row is therefore aggregated only once, even if a step runs

@@ -131,8 +131,8 @@ impl CourseStore {
         Ok(SeriesChunks { remaining: series.into_iter(), chunk_size: FIRST_SERIES_CHUNK })
     }
 
-    /// Aggregates some complete buckets into candles, and records how far each series is aggregated. Returns the number of these
-    /// series. Candles of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
+    /// Aggregates some complete buckets into candles, and records how far each series is aggregated. Returns the number of
+    /// series that changed. Candles of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
     pub async fn aggregate_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
         match into.width() {
             Some(width) => on_engine!(self, store => store.aggregate_courses(width)),

@@ -52,8 +52,8 @@ pub enum DatabaseError {
         database.opposite(), how_to_use(*database), database.opposite()
     )]
     OtherOrigin { database: OrderOrigin },
-    /// The database rejected a statement. A retry would fail again, because the cause is a defect of this program or of the
-    /// machine.
+    /// The database rejected a statement, for example because of a constraint, a missing permission or a defect of this program. A
+    /// retry would probably fail again.
     #[error("the database rejected a statement")]
     Rejected(#[source] sqlx::Error),
     /// A row contains a value that this program never writes.
@@ -245,8 +245,7 @@ enum Cause {
     Permanent,
 }
 
-/// Classifies the failure of a statement. No other function distinguishes an unavailable database from a rejected
-/// statement.
+/// Classifies the failure of a statement.
 fn classify(error: &sqlx::Error) -> Cause {
     use sqlx::Error as E;
     match error {

@@ -30,7 +30,7 @@ use super::{
     url::host_urls,
 };
 
-/// Number of connections for reads. More connections would only wait for each other in the database.
+/// Number of connections for reads. More connections would mostly wait for each other in the database.
 const READERS: u32 = 8;
 /// Number of connections for the writes of courses, for retention, for statistics, and for the checks of the clock and
 /// of durability.
@@ -46,15 +46,15 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The SQLSTATE of a write on a read-only server.
 const READ_ONLY: &str = "25006";
-/// Settings of each connection.
+/// Settings of the connections of the pools. Migrations and checks of reachability run without them.
 ///
 /// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for an open transaction whose
 /// client sends nothing, for example because its machine is frozen.
 ///
-/// The planner settings make statements use their indexes, with which every statement here is fastest. Otherwise a generic
-/// plan that was cached while the tables were small would scan them even after they have grown. With these settings, the
-/// estimated cost of reading a table without an index, such as the one row of totals, is extreme. `jit` is off so that such a
-/// statement is not compiled at each execution.
+/// The planner settings make statements use their indexes. Otherwise a generic plan that was cached while the tables were small
+/// could scan them even after they have grown. With these settings, the estimated cost of a scan, such as the scan of
+/// `order_totals`, which has one row, is extreme. `jit` is off so that the database does not compile such a statement at each
+/// execution.
 const SESSION: [(&str, &str); 8] = [
     ("statement_timeout", "4000"),
     ("lock_timeout", "4000"),
@@ -82,9 +82,9 @@ pub struct PostgresDatabase {
     /// For the writer of wallets, which commits at the same time as the writer of orders.
     pub wallet_writer: PgPool,
     pub readers: PgPool,
-    /// For the writes of courses, for retention, and for the checks of the clock and of durability.
+    /// For background work; see [`BACKGROUND`].
     pub background: PgPool,
-    /// For small writes that no writer batches: users, API keys, new wallets and the limit.
+    /// See [`SMALL_WRITES`].
     pub small_writes: PgPool,
     primary: Arc<Primary>,
     reachability: Arc<Reachability>,
@@ -136,7 +136,7 @@ impl PostgresDatabase {
         })
     }
 
-    /// Commits a write to a separate table on the connection of the writer. Fails if the latest migration is not applied.
+    /// Commits a write to a separate table on the connection of the writer of orders. Fails if the latest migration is not applied.
     pub async fn probe_write(&self) -> Result<(), DatabaseError> {
         self.probe_write_on(&self.writer).await
     }
@@ -197,7 +197,7 @@ impl PostgresDatabase {
         })
     }
 
-    /// Runs a query on the connection of the writer; see [`run_on`](Self::run_on).
+    /// Runs a query on the connection of the writer of orders; see [`run_on`](Self::run_on).
     pub async fn run_on_writer<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
         self.run_on(&self.writer, query).await
     }
@@ -262,7 +262,7 @@ impl PostgresDatabase {
         }
     }
 
-    /// Reports that the connection of the writer acknowledged a commit.
+    /// Reports that the database acknowledged a commit of the writer of orders or of wallets.
     pub fn record_commit(&self) {
         self.primary.confirm_writer();
     }
@@ -302,7 +302,8 @@ impl PostgresDatabase {
         if let Some(violation) = settings.violation(self.durability).or_else(lacks_standby) {
             return Err(DatabaseError::NotDurable(violation));
         }
-        // This server can acknowledge commits of other processes, so servers with an earlier timeline may lack commits.
+        // Other db-proxies may have committed on this server. A server with an earlier timeline may lack these commits, so it is not
+        // used from now on.
         if let Some(timeline) = timeline {
             self.primary.confirm(timeline);
         }

@@ -24,14 +24,14 @@ use super::{
     private_file,
 };
 
-/// Number of connections for reads. With a write-ahead log, they never wait for the writer.
+/// Number of connections for reads. With a write-ahead log, they do not wait for the writer.
 const READERS: u32 = 4;
 /// How long to wait for another process that has locked the file, such as a database browser.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 
-/// One pool for each kind of work. No kind of work waits for the connections of another, so many reads do not delay orders.
+/// All writes share one connection. Reads have separate connections, so many reads do not delay orders.
 #[derive(Clone)]
 pub struct SqliteDatabase {
     pub writer: SqlitePool,

@@ -26,8 +26,8 @@ pub trait UnitOfWork: Send + Sized {
     type Decision: Send;
     type Changes: Send + Sync;
 
-    /// Takes the lock that excludes other writers, and then reads. A statement that waits for a lock may see rows from before
-    /// the wait, so every read must be in a later statement.
+    /// Takes the locks of the batch, and then reads. A statement that waits for a lock may see other rows from before the wait, so
+    /// rows that are not locked must be read in a later statement.
     fn load_snapshot(
         &mut self,
         commands: &[Self::Command],

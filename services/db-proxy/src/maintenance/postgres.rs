@@ -107,7 +107,7 @@ impl PostgresMaintenance {
     }
 }
 
-/// Whether [`PostgresMaintenance::connect`] failed because the server does not accept connections yet.
+/// Whether [`PostgresMaintenance::connect`] failed because the server cannot be reached, starts or stops.
 pub fn is_starting(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<sqlx::Error>() {
         Some(sqlx::Error::Io(_)) => true,

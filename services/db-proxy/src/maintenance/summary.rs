@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::{DatabaseError, rows::DatabaseRow, rows::decode};
 
-/// Counts every row, unlike the stored totals. The statement is valid on both engines.
+/// Counts the orders, to compare them with the stored totals. The statement is valid on both engines.
 pub(super) const SUMMARY: &str = "
     select
         (select count(*) from orders) as orders,

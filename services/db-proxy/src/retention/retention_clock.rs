@@ -1,5 +1,5 @@
-//! The time by which the ages of rows are computed. If a clock is set forward while the service runs, no row appears older than
-//! before, except by less than [`MAX_CLOCK_SKEW`].
+//! The time by which the ages of rows are computed. If a clock is set forward by more than [`MAX_CLOCK_SKEW`] while the service
+//! runs, the change is subtracted from this time, so that rows are not deleted early.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ pub const QUIET_TIME: Duration = Duration::from_secs(600);
 /// Follows the clock of the database from run to run, or the clock of the machine if the database has none.
 ///
 /// The monotonic clock shows how much time has passed. If the followed clock advanced more, it was set forward. The difference
-/// is subtracted from the time of the clock for the longest retention. Then every row from before the change may be deleted
-/// by its true age.
+/// is subtracted from the time of the clock for the longest retention. After that, every row from before the change is old
+/// enough to be deleted, so the subtraction ends.
 #[derive(Debug)]
 pub struct RetentionClock {
     longest_retention: Duration,

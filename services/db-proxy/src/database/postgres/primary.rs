@@ -3,8 +3,8 @@
 //! After a failover, an address may lead to the old primary. If the old primary is a standby, it accepts no writes and
 //! may return old rows. If it was frozen or cut off from the network, it may still consider itself the primary, and
 //! return old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its
-//! timeline. If the timeline of a server is earlier than the timeline of the last acknowledged commit, the server lacks
-//! that commit, so it is not used.
+//! timeline. If the timeline of a server is earlier than the timeline of the last acknowledged commit, the server may
+//! lack that commit, so it is not used.
 //!
 //! After a connection fails, all connections that were opened before that moment are closed instead of used, because they may
 //! lead to the same server.
@@ -67,7 +67,6 @@ impl Timeline {
             from pg_control_system()";
         match sqlx::query(TIMELINE).persistent(false).fetch_one(connection).await {
             Ok(row) => Ok(Some(Self { system: row.try_get(0)?, number: row.try_get(1)? })),
-            // Some providers do not permit these functions.
             Err(sqlx::Error::Database(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -90,7 +89,7 @@ pub struct Primary {
     pools: Mutex<Vec<PgPool>>,
     /// The timeline of the server of the newest connection for writes.
     writer_timeline: Mutex<Option<Timeline>>,
-    /// The newest timeline on which a commit was acknowledged, as far as this process knows.
+    /// The newest timeline on which commits may have been acknowledged, as far as this process knows.
     confirmed: Mutex<Option<Timeline>>,
     /// Connections that were opened before this moment are not used.
     trusted_since: Mutex<Option<Instant>>,
@@ -142,12 +141,10 @@ impl Primary {
         self.start_search();
     }
 
-    /// Why the last check rejected a server. `None` if it accepted the server.
     pub(super) fn rejection(&self) -> Option<NotPrimary> {
         *lock(&self.rejection)
     }
 
-    /// The index of the host that new connections go to.
     pub(super) fn current_host(&self) -> usize {
         self.current_host.load(Relaxed)
     }
@@ -172,7 +169,7 @@ impl Primary {
         if access == Access::Write && server.read_only { Err(NotPrimary::ReadOnly) } else { Ok(()) }
     }
 
-    /// Reports that the writer's connection acknowledged a commit.
+    /// Reports that a connection of a writer acknowledged a commit.
     pub(super) fn confirm_writer(&self) {
         if let Some(timeline) = *lock(&self.writer_timeline) {
             self.confirm(timeline);

@@ -153,7 +153,7 @@ impl Reachability {
         }
     }
 
-    /// The state is valid after a panic too, because each change is a single assignment.
+    /// The state remains in use after a panic, because every combination of its fields is valid.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

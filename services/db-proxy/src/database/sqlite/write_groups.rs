@@ -40,7 +40,7 @@ impl WriteGroups {
     /// statement or of the commit fails every write of the group. If an error of the commit leaves it unknown whether
     /// the group was stored, the cause is [`DatabaseError::Unanswered`].
     ///
-    /// If the caller stops waiting after its group has begun, the write is still committed.
+    /// If the caller stops waiting after its group has begun, the write is not cancelled.
     pub async fn run<T, W>(&self, write: W) -> Result<T, DatabaseError>
     where
         T: Send + 'static,

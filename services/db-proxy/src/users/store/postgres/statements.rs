@@ -1,6 +1,6 @@
 //! The statements of users and keys on PostgreSQL.
 
-/// Does nothing if the address belongs to another user. Waits for a concurrent transaction that inserts the same address.
+/// Does nothing if a user with the address or the id is stored. Waits for a concurrent transaction that inserts the same address.
 pub(super) const INSERT_USER: &str = "
     insert into users (id, email, email_key, name, state, created_at, updated_at)
     values ($1, $2, $3, $4, $5, $6, $6)
@@ -20,7 +20,7 @@ pub(super) const LIST_USERS: &str = "
     select id, email, email_key, name, state, created_at, updated_at
     from users where id < $1 order by id desc limit $2";
 
-/// A separate statement, so that its plan always uses the index of the states.
+/// A separate statement, so that the planner can use the index of the states.
 pub(super) const LIST_USERS_IN_STATE: &str = "
     select id, email, email_key, name, state, created_at, updated_at
     from users where state = $3 and id < $1 order by id desc limit $2";
@@ -70,7 +70,7 @@ pub(super) const KEYS_OF_USER: &str = "
     from api_keys where user_id = $1
     order by revoked_at is not null, id desc limit $2";
 
-/// Does nothing if the key is revoked. `$4` states whether the limit changes, because a limit that is removed is null.
+/// Does nothing if the key is revoked. `$4` states whether the rate limit changes, because a rate limit that is removed is null.
 pub(super) const UPDATE_KEY: &str = "
     update api_keys set
         name = coalesce($3, name),
@@ -92,7 +92,7 @@ pub(super) const KEY_RECORD: &str = "
     join users u on u.id = k.user_id
     where k.prefix = $1";
 
-/// Locks the rows in the order of the ids, so that concurrent requests cannot deadlock.
+/// Locks the rows in the order of the ids, so that concurrent requests do not deadlock.
 pub(super) const RECORD_USES: &str = "
     with
         locked as materialized (
@@ -112,7 +112,7 @@ pub(super) const LAST_SEEDED: &str = "
     where email_key >= $1 and email_key < $2 and right(email_key, length($3)) = $3
     order by email_key desc limit 1";
 
-/// Settings with which [`LAST_SEEDED`] reads only the last entry of its index. While the table grows by millions of rows, its
+/// Settings with which [`LAST_SEEDED`] reads its index from the end and stops at the first match. While the table grows by millions of rows, its
 /// statistics are out of date. Without the settings, the planner would estimate an empty range, read all of it, and sort it.
 pub(super) const READ_ONE_INDEX_ENTRY: [&str; 2] = ["set local enable_sort = off", "set local enable_bitmapscan = off"];
 

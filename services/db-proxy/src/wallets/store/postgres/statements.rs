@@ -46,7 +46,7 @@ pub(super) const LIST_OPERATIONS: &str = "
     where e.wallet_id = $1 and e.number < $2
     order by e.number desc limit $3";
 
-/// Locks the rows in the order of the ids, so that concurrent transactions cannot deadlock. Returns the rows as they are after the
+/// Locks the rows in the order of the ids, so that concurrent transactions do not deadlock. Returns the rows as they are after the
 /// wait for the locks.
 ///
 /// Also reads the settings on which the durability of the commit depends, so that a batch needs no other statement for them.
