@@ -54,7 +54,7 @@ pub(crate) enum ApplyResult {
     Updated,
     /// Tickers were confirmed.
     Confirmed,
-    /// The event was a duplicate, or older than the cached ticker.
+    /// The event is a duplicate, or older than an event that was applied before.
     Outdated,
     /// The event concerns no known pair, or confirms nothing.
     Ignored,

@@ -234,7 +234,7 @@ async fn record_has_the_prices_that_sources_agree_on() {
     assert_eq!((record.state, record.simulated), (PriceState::Fresh, false));
     let eur = &record.prices[&Currency::EUR];
     assert_eq!((eur.price.to_string().as_str(), eur.sources.join(",").as_str()), ("84000.135", "coinbase,kraken"));
-    // One source reports dollars and no source reports pounds, so there is no price in pounds.
+    // One source that reports dollars suffices. No source reports pounds.
     assert_eq!(record.prices[&Currency::USD].sources, ["coinbase"]);
     assert!(!record.prices.contains_key(&Currency::GBP));
 

@@ -210,7 +210,7 @@ async fn ticker_from_before_the_clock_was_set_back_does_not_vote() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn official_rate_expires_two_weeks_after_its_day_although_its_bank_is_unreachable() {
+async fn official_rate_of_an_unreachable_bank_expires_two_weeks_after_its_day() {
     let mut test =
         TestPool::new(&[("exchange", 10, CourseKind::Trade, SECOND), ("bank", 10, CourseKind::Fixing, SECOND * 3600)]);
     assert_eq!(test.poll().await.0, "exchange,bank");

@@ -31,7 +31,6 @@ struct Market {
 
 const EXCHANGES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 const INDICES: [&str; 2] = ["index1", "index2"];
-/// The official price of a euro is one dollar, to make the prices comparable.
 const CURRENCIES: [Currency; 2] = [Currency::EUR, Currency::USD];
 
 impl Market {
@@ -62,6 +61,7 @@ impl Market {
             freeze_suspected: false,
             official_day: None,
         };
+        // The official price of a euro is one dollar, so that a price is the same number in both currencies.
         let mut votes = vec![vote("bank", "EUR-USD", 1, CourseKind::Fixing)];
         for pair in ["BTC-EUR", "BTC-USD"] {
             for (index, source) in EXCHANGES.into_iter().enumerate() {
@@ -112,7 +112,7 @@ impl Market {
 }
 
 #[test]
-fn false_fall_at_most_exchanges_is_never_accepted_while_an_index_contradicts_it() {
+fn false_fall_at_a_majority_of_exchanges_is_not_accepted_while_the_indices_contradict_it() {
     for faulty in [4, 5, 7] {
         let mut market = Market::new();
         assert_eq!(market.publish(), Some(90_000));

@@ -1,4 +1,4 @@
-//! The writes of records that expire before price-cache-proxy receives them.
+//! The writes of records that expire, or that price-cache-proxy refuses.
 
 use std::{
     collections::BTreeMap,

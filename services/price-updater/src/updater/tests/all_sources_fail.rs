@@ -57,7 +57,7 @@ async fn price_is_prolonged_before_it_expires_while_an_older_price_is_agreed() {
     }
 }
 
-/// The service rates shows the market snapshot, and create-order uses the price record. Both must contain the same price.
+/// The service `rates` shows the market snapshot, and create-order uses the price record. Both must contain the same price.
 #[tokio::test(start_paused = true)]
 async fn market_snapshot_shows_the_price_that_orders_use() {
     assert_snapshot_shows_the_record("coinbase", 20, "EUR").await;

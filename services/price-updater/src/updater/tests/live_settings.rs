@@ -34,7 +34,7 @@ async fn changed_min_sources_applies_from_the_next_poll_on() {
     let instance = upstreams.start_instance("coinbase,blockchain_info", "EUR");
     sleep(20 * SECOND).await;
     assert_eq!(upstreams.fresh_currencies(), "EUR");
-    // Only coinbase reports a price in euros.
+    // One exchange and one index report prices in euros. They do not vote together, so no two sources agree.
     instance.updater.apply(&config_of("coinbase,blockchain_info", "EUR", &[("MIN_SOURCES", "2")]));
     sleep(2 * MINUTE).await;
     assert_eq!(upstreams.fresh_currencies(), "");

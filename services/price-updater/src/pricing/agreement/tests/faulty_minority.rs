@@ -182,7 +182,7 @@ fn faulty_minority_cannot_move_the_price_beyond_the_correct_range_and_the_tolera
         let mut usdt_rates: Vec<_> = sources.iter().filter_map(|source| source.usdt).map(rate).collect();
         usdt_rates.sort_unstable();
         let rules = AgreementRules { min_sources: rng.usize(1..=2), max_spread_percent: 5 };
-        // The reference can be any price, even a wrong price.
+        // The reference is the price of the first source, which may be faulty.
         let first = sources.first().and_then(|source| source.bitcoin).map(|(_, value)| rate(value));
         let reference = first.filter(|_| rng.bool());
         let all_votes = Voters { votes: &votes, frozen };
