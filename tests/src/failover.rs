@@ -39,7 +39,7 @@ const LIMIT: i64 = 100_000_000;
 /// Maximum time after a promotion until writes must succeed again.
 const WRITES_BACK_LIMIT: Duration = Duration::from_secs(15);
 const RECOVERY_LIMIT: Duration = Duration::from_secs(90);
-/// Maximum number of orders with a final outcome between two failovers.
+/// Maximum of the random number of orders that get a final outcome before each failover.
 const ORDERS_BETWEEN_FAILOVERS: usize = 200;
 /// Maximum of the random time between the first successful writes after a promotion and the end of the fault.
 const MAX_FAULT_END_DELAY_MILLIS: u64 = 2_000;
@@ -218,7 +218,7 @@ pub async fn run(plan: Plan) -> Report {
 struct FaultRun<'a> {
     services: &'a Services,
     progress: &'a Progress,
-    /// Two clients. Each uses the create-order of a different db-proxy.
+    /// Two clients, one for the create-order of each db-proxy.
     probes: [Client; 2],
     rng: Rng,
     redis_failovers: usize,

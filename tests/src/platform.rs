@@ -30,7 +30,7 @@ use crate::{
 
 /// The default validity of a price after its observation.
 pub const TTL: Duration = Duration::from_mins(10);
-/// The default price of one bitcoin. One US dollar buys exactly one satoshi, which makes limits easy to read.
+/// The default prices of one bitcoin. One US dollar buys exactly one satoshi, which makes limits easy to read.
 pub const PRICES: [(&str, &str); 3] = [("EUR", "84000.12"), ("GBP", "72345.67890123"), ("USD", "100000000")];
 /// The token of operators.
 pub const OPERATOR_TOKEN: &str = "the token of operators in tests";
@@ -81,7 +81,7 @@ impl Platform {
         PlatformBuilder::new(stack)
     }
 
-    /// The services that an order needs.
+    /// The services that place and read orders.
     pub fn order_services(&self) -> [&Instance; 4] {
         [&self.db_proxy, &self.price_cache, &self.create_order, &self.fetch_orders]
     }
@@ -90,12 +90,12 @@ impl Platform {
         self.order_services().into_iter().chain(self.other_services()).collect()
     }
 
-    /// The services that no order needs.
+    /// All other services.
     fn other_services(&self) -> [&Instance; 6] {
         [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates, &self.users, &self.wallets]
     }
 
-    /// Waits until every service that an order needs is ready.
+    /// Waits until the services that place and read orders are ready.
     pub async fn wait_until_orders_are_ready(&self) {
         for service in self.order_services() {
             service.wait_until_ready().await;
@@ -119,7 +119,7 @@ impl Platform {
         }
     }
 
-    /// Starts the services that an order needs, and waits until each is ready, except create-order, which becomes ready only
+    /// Starts the services that place and read orders, and waits until each is ready, except create-order, which becomes ready only
     /// with the first price.
     pub async fn start_order_services(&self) {
         for service in self.order_services() {

@@ -192,7 +192,7 @@ pub async fn run(plan: Plan, servers: Option<&mut Servers>) -> Report {
         let rng = Rng::with_seed(number);
         Client::new(connection(identity), "reader".to_owned(), rng, progress.clone()).list_all().await;
     }
-    // The client with the number of an identity acts as this identity.
+    // `wallet_client(number)` acts as the identity with this number.
     for number in 0..IDENTITIES as u64 {
         wallet_client(number).list_all().await;
     }

@@ -8,7 +8,7 @@ use price_updater::{Connection, ConnectionError, Connector, IncomingMessage, Out
 use tokio::sync::mpsc;
 use url::Url;
 
-/// How long a fault of [`start_fault`] lasts unless it is ended, in seconds.
+/// How long a fault of [`start_fault`] lasts, in seconds, unless it is ended or replaced before.
 const FAULT_SECS: u64 = 3600;
 
 /// Starts a simulation that reads the time from `clock`. The same seed gives the same prices.
@@ -24,12 +24,12 @@ pub fn start_simulation(seed: u64, clock: Clock) -> Simulation {
     exchange_sim::endpoint(&config).1
 }
 
-/// Starts a fault at an exchange. It lasts an hour unless it is ended.
+/// Starts a fault at an exchange, for [`FAULT_SECS`].
 pub fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
     simulation.start_fault(exchange, &NewFault { seconds: Some(FAULT_SECS), ..NewFault::new(kind) }).unwrap();
 }
 
-/// Connects to the websockets of simulated exchanges. The path of the URL selects the exchange.
+/// Connects to the WebSockets of simulated exchanges. The path of the URL selects the exchange.
 pub struct InProcessConnector(pub Simulation);
 
 #[async_trait]

@@ -109,7 +109,7 @@ pub(crate) fn cents(text: &Value) -> i64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn prices_of_all_exchanges_are_close() {
+async fn prices_of_exchanges_are_close() {
     let sim = Sim::new();
     let json = async |path: &str| sim.json(path).await;
     let coinbase = cents(&json("/coinbase/products/BTC-EUR/ticker").await["price"]);

@@ -38,7 +38,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The settings of alerts.
 #[derive(Debug, Clone, Default)]
 pub struct AlertConfig {
-    /// The address that receives a POST request for each alert that fires or is resolved. It may contain a secret.
+    /// The address to which notifications are sent as POST requests. It may contain a secret.
     pub webhook_url: Option<Secret>,
     /// The address of Alertmanager. It may contain a password.
     pub alertmanager_url: Option<Secret>,
@@ -99,7 +99,7 @@ impl Notifiers {
         notifiers
     }
 
-    /// Replaces the addresses. Notifications that wait are sent to the new address.
+    /// Replaces the addresses, also for the notifications that wait.
     pub(crate) fn set_addresses(&self, AlertConfig { webhook_url, alertmanager_url, .. }: AlertConfig) {
         self.webhook_url.replace(webhook_url);
         self.alertmanager_url.replace(alertmanager_url);

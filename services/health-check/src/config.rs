@@ -1,7 +1,6 @@
 //! The settings of health-check.
 
 use common::config::{AcceptedCallers, Caller, Env, Secret, shared};
-
 use url::Url;
 
 use crate::{alerts::AlertConfig, history::HistoryConfig, nginx};

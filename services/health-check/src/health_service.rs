@@ -85,7 +85,7 @@ impl HealthService {
         state.history.set_keep(keep);
     }
 
-    /// Locks the state. A poisoned lock is accepted: after a panic, at most one report is lost.
+    /// Locks the state. A poisoned lock is accepted, so that health-check continues to work after a panic.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -85,7 +85,7 @@ impl HistoryFilter {
     }
 }
 
-/// All periods, in the order of their ids.
+/// The periods, in the order of their ids.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     periods: VecDeque<HistoryPeriod>,
@@ -141,7 +141,7 @@ impl History {
             if self.periods.iter().any(|period| period.to.is_none() && state.is_same_subject(period)) {
                 continue;
             }
-            // Ids are derived from the wall time, so they keep increasing after a restart without a file.
+            // Ids are derived from the wall time, so that they also increase across a restart without a file.
             self.last_id = u64::try_from(now.wall.micros()).unwrap_or(0).max(self.last_id + 1);
             let AbnormalState { kind, subject, state, why } = state;
             let period = HistoryPeriod { id: self.last_id, kind, subject, state, why, from: now.wall, to: None };

@@ -9,8 +9,7 @@ use common::{
 
 use crate::clock::Instants;
 
-/// The time over which the pace is measured once the samples cover it. Before that, the pace is measured since the
-/// first sample.
+/// The pace is measured over about this time, or since the first sample if the first sample is newer.
 const PERIOD: Duration = Duration::from_hours(1);
 /// Minimum time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);

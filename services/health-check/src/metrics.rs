@@ -32,7 +32,8 @@ struct StateLabels {
     state: &'static str,
 }
 
-/// The registry limits the number of services and instances, and a heartbeat the number of components.
+/// The number of label values is limited, because the registry limits the number of instances, and each heartbeat has a
+/// limited number of components.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ComponentLabel {
     name: String,
@@ -86,8 +87,8 @@ impl HealthMetrics {
         self.reports.get_or_create(&LevelLabel { level: level.as_str() }).inc();
     }
 
-    /// Sets the gauges of the firing alerts and removes all others. A rule without a firing alert has a gauge with an empty subject
-    /// and the value 0, so that the metric is never absent.
+    /// Sets a gauge for each firing alert. For each rule without a firing alert, sets a gauge with an empty subject to 0, so that the
+    /// metric is never absent. Removes all other gauges.
     pub(crate) fn set_alerts(&self, alerts: &[Alert]) {
         let firing = alerts.iter().filter(|alert| alert.state == AlertState::Firing);
         let firing =

@@ -19,8 +19,7 @@ const MAX_ADDRESSES: usize = 8;
 /// heartbeats.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long the result of a probe is used. Everybody may request the readiness of health-check, and these requests must
-/// not cause as many requests to nginx. The time is shorter than the interval of the readiness checks for heartbeats,
-/// so each of these checks probes nginx.
+/// not cause as many requests to nginx.
 const RESULT_LIFETIME: Duration = Duration::from_secs(1);
 /// The path of the request if an address has no path. nginx itself answers it (`deployment/nginx/conf/paths.conf`).
 const DEFAULT_PATH: &str = "/livez";

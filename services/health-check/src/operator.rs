@@ -1,8 +1,8 @@
 //! Who may see reports, host names and details.
 //!
 //! If the service listens on loopback only, every caller sees them. Beyond loopback, only operators see them, because
-//! reports contain log messages of all services, and names of instances are host names. A wrong token is refused in
-//! both cases, except by the status page, so that a mistake in the token does not go unnoticed.
+//! reports contain log messages of all services, and names of instances are host names. If `OPERATOR_TOKEN` is
+//! set, a wrong token is refused in both cases, except by the status page, so that a mistake in the token does not go unnoticed.
 
 use common::{
     api::{

@@ -55,7 +55,7 @@ pub(crate) struct StateChange {
     pub(crate) not_ready: Vec<Component>,
 }
 
-/// The expected services and all other services that sent a heartbeat.
+/// The expected services, and other services that have sent heartbeats.
 pub(crate) struct ServiceRegistry {
     /// The name of health-check itself. Its own state is never missing, stopped or unknown, because it can respond.
     own_name: &'static str,
@@ -185,7 +185,7 @@ impl ServiceEntry {
     }
 
     /// Removes the instances that `newer` has replaced: the instances that had the same host and port, and have sent nothing
-    /// since `newer` started. A killed process does not report its end, but only one process can listen on a port.
+    /// since `newer` started. A killed process does not report its end.
     fn remove_replaced(&mut self, newer: &Heartbeat, now: Instants) {
         let (Some(port), Some(host)) = (newer.port, host_of(&newer.instance)) else { return };
         let uptime = Duration::from_secs(newer.uptime_secs);

@@ -9,7 +9,6 @@ use common::{
     level::Level,
     time::Timestamp,
 };
-
 use serde_json::Value;
 
 use crate::clock::Instants;
@@ -84,7 +83,7 @@ impl ReportStore {
 
     pub(crate) fn add_report(&mut self, report: Report, now: Instants) {
         let Report { level, service, status, data } = report;
-        // Ids are derived from the wall time, so they keep increasing after a restart and cursors stay valid.
+        // Ids are derived from the wall time, so that they also increase across a restart, and cursors stay valid.
         self.last_id = u64::try_from(now.wall.micros()).unwrap_or(0).max(self.last_id + 1);
         let buffer = if level <= Level::Warning { &mut self.important } else { &mut self.routine };
         let source = source_of(&data);

@@ -1,5 +1,5 @@
-//! Charts of the last hours: the median course of the exchanges, and the band between the lowest and the highest course. A
-//! course is the last price of one pair at one exchange.
+//! Charts of the last hours: the median course, and the band between the lowest and the highest course near the median. A course
+//! is the last price of one pair at one exchange.
 
 mod axes;
 mod draw;
@@ -89,8 +89,8 @@ impl ChartRenderer {
         }
         let candles = self.load_candles(key, now).await?;
         if let Some(view) = view.filter(|view| candles.is_empty() && !view.snapshot.contains(pair)) {
-            // As in `/api/v1/price`, an unknown asset is an invalid value. For an unknown pair of known assets, the chart is not
-            // found.
+            // As in `/api/v1/price`, an unknown asset is an invalid value. If both assets are known, the error is `not_found`, or
+            // `price_unavailable` if no source reports one of them at the moment.
             view.catalogue.check_pair("direction", sent).map_err(|error| Error::InvalidFields(vec![error]))?;
             return Err(PriceError::of_unreported(pair, view).into());
         }

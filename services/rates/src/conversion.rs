@@ -40,7 +40,7 @@ pub(crate) enum ConversionError {
     NoPath { from: Asset, to: Asset },
 }
 
-/// Converts along the path that [`ConversionPath::find`] chooses. The computation is exact. Only the result is rounded, half to
+/// Converts along the path that [`ConversionPath::find`] chooses. The computation is exact. The result is rounded once, half to
 /// even, to the decimals of the target asset.
 pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -> Result<Conversion, ConversionError> {
     let &ConversionRequest { pair, amount } = request;

@@ -146,7 +146,7 @@ async fn quote_from_the_future_returns_reservation(stack: Stack) {
     let (limit, now) = (sats(100), Timestamp::now());
     let ahead = now.plus(Duration::from_secs(3600));
     let mut command = quote_command(60, MINUTE);
-    let Command::Quote(quote) = &mut command else { panic!("the command creates a quote") };
+    let Command::Quote(quote) = &mut command else { panic!("the command creates no quote") };
     (quote.price.as_of, quote.price.expires_at) = (ahead, ahead.plus(MINUTE));
     let quote = expect_quote(&commit(store, &mut [command], limit, ahead).await[0]);
     let open = expect_quote(&commit(store, &mut [quote_command(10, MINUTE)], limit, now).await[0]);
@@ -158,7 +158,7 @@ async fn quote_from_the_future_returns_reservation(stack: Stack) {
 async fn quote_is_stored_exactly(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut command = quote_command(12, MINUTE);
-    let Command::Quote(prolonged) = &mut command else { panic!("the command creates a quote") };
+    let Command::Quote(prolonged) = &mut command else { panic!("the command creates no quote") };
     prolonged.price.price_state = PriceState::Prolonged;
     let quote = expect_quote(&commit(&fixture.store, &mut [command], sats(100), Timestamp::now()).await[0]);
     let second_store = fixture.another_store().await;
@@ -247,7 +247,8 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     }
     assert_eq!(second_store.quote_by_id(QuoteId(unknown_id())).await.unwrap(), None);
     assert_eq!(second_store.totals().await.unwrap().reserved, sats(40));
-    // The column contains only values that the last release knows, so a released quote is stored as expired.
+    // The column has only values that a db-proxy of the previous release can read, so a quote that its client released is stored as
+    // `expired`.
     let states = fixture.query_text("select state from quotes order by bitcoin_sats").await;
     assert_eq!(states, [["expired"], ["taken"], ["expired"], ["held"]]);
     // A repeated release has no effect. Retention deletes a released quote like an expired quote.

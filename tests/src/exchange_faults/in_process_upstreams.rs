@@ -1,5 +1,6 @@
 //! An in-process replacement of price-cache-proxy and db-proxy for price-updater and create-order, in virtual time. Price
-//! records and market snapshots use the real store of price-cache-proxy. Only the observation times of courses are stored.
+//! records, market snapshots and leases use the real store of price-cache-proxy. Of a course, only the observation time is
+//! stored.
 
 use std::{
     collections::BTreeMap,
@@ -34,9 +35,9 @@ const NAME: &str = "in-process upstreams";
 pub struct InProcessUpstreams {
     store: Store,
     clock: Clock,
-    /// The newest observation time that was written, by exchange and pair.
+    /// The observation time that was written last, by exchange and pair.
     observed_at: Mutex<BTreeMap<(String, CurrencyPair), Timestamp>>,
-    /// Invalid writes since [`InProcessUpstreams::take_violations`].
+    /// Invalid or outdated writes since the last call of [`InProcessUpstreams::take_violations`].
     violations: Mutex<Vec<String>>,
 }
 
@@ -49,7 +50,7 @@ impl InProcessUpstreams {
         self.store.cache().latest().current(self.clock.now())
     }
 
-    /// Returns and removes the invalid writes recorded so far.
+    /// Returns and removes the recorded violations.
     pub fn take_violations(&self) -> Vec<String> {
         std::mem::take(&mut self.violations.lock().unwrap())
     }
@@ -63,7 +64,7 @@ fn store_failure(error: &StoreError) -> CallError {
     CallError::InvalidResponse(NAME, error.to_string())
 }
 
-/// The current document and its changes as server-sent events.
+/// The stored document, and then each newer one, as server-sent events.
 fn events<T: Expiring + Send + Sync + 'static>(topic: Topic, latest: &Latest<T>) -> EventBytes {
     let changes = stream::unfold(latest.subscribe(), async |mut receiver| {
         loop {
@@ -119,7 +120,7 @@ impl Upstreams for InProcessUpstreams {
     async fn write_record(&self, write: &RecordWrite, _: Duration) -> Result<PriceRecord, CallError> {
         let now = self.clock.now();
         let record = write.record.clone().into_record(write.ttl, now).map_err(|errors| {
-            self.record_violation(format!("an invalid price record was written: {errors:?}"));
+            self.record_violation(format!("price-updater sent an invalid price record: {errors:?}"));
             CallError::InvalidResponse(NAME, format!("{errors:?}"))
         })?;
         let document = Document::from_value(record).unwrap();
@@ -130,7 +131,7 @@ impl Upstreams for InProcessUpstreams {
     async fn write_snapshot(&self, snapshot: &MarketSnapshot) -> Result<(), CallError> {
         let now = self.clock.now();
         if let Err(errors) = snapshot.validate(now) {
-            self.record_violation(format!("an invalid market snapshot was written: {errors:?}"));
+            self.record_violation(format!("price-updater sent an invalid market snapshot: {errors:?}"));
         }
         let document = Document::from_value(snapshot.clone()).unwrap();
         self.store.replace(document, now).await.map_err(|error| store_failure(&error))?;

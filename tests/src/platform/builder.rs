@@ -35,7 +35,7 @@ enum Placement {
     ProcessesWithClocks,
 }
 
-/// The names of all services.
+/// The names of the services of a platform.
 pub const SERVICES: [&str; 10] = [
     db_proxy::App::NAME,
     price_cache_proxy::App::NAME,
@@ -153,7 +153,7 @@ impl PlatformBuilder {
         self.ports[service].address()
     }
 
-    /// Starts the services that an order needs, as [`Platform::start_order_services`] does, and puts the default prices into the
+    /// Starts the services that place and read orders, as [`Platform::start_order_services`] does, and puts the default prices into the
     /// cache, unless other methods of the builder have changed this.
     pub async fn start(mut self) -> Platform {
         let database = match self.external_database.take() {

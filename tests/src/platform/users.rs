@@ -1,4 +1,4 @@
-//! Users and their keys, created at db-proxy as the users service creates them.
+//! Users and their keys, created at db-proxy as the service `users` creates them.
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
 /// The amount of a random order is at most the difference between the target and the acknowledged bitcoin, divided by
 /// this number. Three satoshi are always allowed. So the clients together do not exceed the target by much. When they
-/// fill the limit, the remaining bitcoin is divided by it.
+/// fill the limit, the remaining bitcoin is divided by this number.
 const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {

@@ -9,8 +9,8 @@ use common::time::Timestamp;
 
 use super::{Fault, FaultInfo, ScheduledFault};
 
-/// At most one fault of each exchange is active at a time. A manual fault, started over the admin API, takes precedence over
-/// the timeline. If several faults of the timeline are running, the fault with the latest start is active.
+/// At most one fault of each exchange is active at a time. A manual fault, from the admin API or from a test, takes precedence
+/// over the timeline. If several faults of the timeline are running, the fault with the latest start is active.
 #[derive(Debug, Default)]
 pub(crate) struct FaultStore(Mutex<State>);
 
@@ -19,7 +19,7 @@ struct State {
     /// The manual fault of each exchange.
     manual: BTreeMap<String, Fault>,
     timeline: Vec<ScheduledFault>,
-    /// When the running faults of each exchange were last ended over the admin API.
+    /// When the running faults of each exchange were last ended by [`FaultStore::end_fault`].
     ended_at: BTreeMap<String, Timestamp>,
 }
 

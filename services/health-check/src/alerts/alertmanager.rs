@@ -1,5 +1,5 @@
-//! Sends the firing and the resolved alerts to Alertmanager after each change and at regular intervals, as Prometheus
-//! does. Alertmanager resolves an alert that is not sent again.
+//! Sends the firing alerts that are not silenced, and the resolved alerts, to Alertmanager after each change and at regular
+//! intervals, as Prometheus does. Alertmanager resolves an alert that is not sent again.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -58,8 +58,7 @@ impl AlertmanagerFeed {
             if failed {
                 tokio::time::sleep_until(until).await;
             } else {
-                // The alerts are sent after a change and after the interval. `self` and `url` keep the senders, so the channels are
-                // never closed.
+                // `self` and `url` keep the senders, so the channels are not closed.
                 let change = async {
                     tokio::select! { _ = alerts.changed() => {}, _ = url_changes.changed() => {} }
                 };

@@ -1,4 +1,5 @@
-//! The rules that find faults in the health of the platform. They are pure functions of the health at one moment.
+//! The rules that find faults in the health of the platform. They are pure functions of the health at one moment and
+//! of the thresholds.
 //!
 //! Each rule has the same name, severity and runbook entry as the alert about the same fault in `deployment/prometheus/rules`.
 
@@ -146,7 +147,7 @@ pub(crate) fn find_faults(health: &Health, thresholds: Thresholds) -> Vec<Fault>
     faults
 }
 
-/// The components of db-proxy and price-cache-proxy that faults can be about. A silence may name these components even
+/// The components of db-proxy and price-cache-proxy whose state has a rule. A silence may name these components even
 /// before a heartbeat reports them.
 const COMPONENTS: [&str; 5] = ["cache", "clock", "database", "durability", "journal"];
 /// The subjects of faults of the order intake.

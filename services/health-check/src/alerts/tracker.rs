@@ -31,7 +31,7 @@ struct TrackedAlert {
     fault: Fault,
     since: Instants,
     phase: Phase,
-    /// Whether a notification was sent when the alert fired. A silence prevents this notification.
+    /// Whether the notification that the alert fires was sent. It is not sent while a silence matches.
     notified: bool,
     /// The id of the silence that matches now.
     silence: Option<String>,

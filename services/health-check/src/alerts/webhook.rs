@@ -1,4 +1,4 @@
-//! Sends each alert that fires or is resolved to a webhook: a POST request with the alert as JSON.
+//! Sends the notifications of alerts to a webhook. Each notification is a POST request with the alert as JSON.
 
 use std::{
     collections::VecDeque,

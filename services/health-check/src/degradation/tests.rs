@@ -3,7 +3,7 @@ use std::slice;
 use super::*;
 
 #[test]
-fn missing_components_are_named_by_their_effect() {
+fn components_that_are_not_ready_are_named_with_their_effect() {
     let needed = Component::not_ready("database", "it is broken");
     let optional = Component::not_ready("limit", "it is broken").optional();
     let components = [needed, optional.clone(), Component::ready("journal")];

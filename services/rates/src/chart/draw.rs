@@ -61,8 +61,8 @@ pub(super) struct Chart {
     /// The age of the current price, if it is prolonged.
     pub(super) prolonged_age: Option<Duration>,
     pub(super) series: Series,
-    /// False if there is a market snapshot and it contains no course of the pair. A price of the pair is then computed
-    /// from other pairs.
+    /// False if there is a market snapshot and it contains no course of the pair. A price of the pair, if there is one, is then
+    /// computed from other pairs.
     pub(super) reported: bool,
     pub(super) simulated: bool,
 }
@@ -127,8 +127,7 @@ impl Chart {
     }
 
     /// The period on the time axis. If there is data for less than half of the requested period, as after the first
-    /// start of the service, the axis is shortened to the data. On the full axis, so short a line would be hardly more
-    /// than a dot at the right edge.
+    /// start of the service, the axis is shortened to the data.
     fn span(&self) -> Span {
         let (now, requested) = (self.now_secs(), i64::from(self.hours) * 3600);
         let available = self.series.points().next().map_or(requested, |first| now - first.time);
@@ -171,7 +170,7 @@ impl Chart {
         for segment in &self.series.segments {
             draw_segment(area, segment, &times, prices)?;
         }
-        // The dot marks the current price.
+        // The dot at the end of the line shows that there is a current price.
         if let Some(last) = self.series.last_point().filter(|_| self.current_price.is_some()) {
             let position = (times.pixel(last.time), prices.pixel(last.median));
             area.draw(&Circle::new(position, 4, LINE.filled())).map_err(|error| error.to_string())?;

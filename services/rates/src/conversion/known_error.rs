@@ -30,7 +30,7 @@ impl KnownError {
     pub(super) const ZERO: Self = Self { millionths: 0, is_known: true };
 
     /// The largest distance between the price and a used vote, the bid or the ask. A single vote does not count,
-    /// because there is no other vote to compare with. If there is no distance, the error is assumed. The error of a
+    /// because there is no other vote to compare with. Without any such value, the error is assumed. The error of a
     /// computed price is the sum of the errors of its legs.
     pub(super) fn of_price(snapshot: &SortedSnapshot, price: &AgreedPrice) -> Self {
         let voted = snapshot.voted(price).and_then(Self::of_votes).unwrap_or(UNKNOWN_PRICE_ERROR);

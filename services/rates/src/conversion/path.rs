@@ -204,8 +204,8 @@ impl Candidate {
     }
 }
 
-/// The prices from which a computed price was calculated: an agreed price in dollars, and the official rates of the
-/// dollar. `None` if the snapshot does not contain all of them.
+/// The prices from which a computed price was calculated: an agreed price in dollars, and the official rates from
+/// dollars to the quote currency. `None` if the snapshot does not contain all of them.
 fn leg_prices(snapshot: &SortedSnapshot, computed: &AgreedPrice) -> Option<Vec<ConversionLeg>> {
     let (first, others) = computed.legs.split_first()?;
     let agreed = snapshot.price(*first)?;

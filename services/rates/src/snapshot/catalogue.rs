@@ -15,7 +15,7 @@ use common::{
 
 use crate::limits::MAX_CATALOGUE_NAMES;
 
-/// The exchanges and assets of all snapshots since the start of the process. A snapshot names also the active sources that report
+/// The exchanges and assets of all snapshots since the start of the process. A snapshot also names the active sources that report
 /// no price at the moment. An exchange that is unavailable is therefore a valid filter value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Catalogue {

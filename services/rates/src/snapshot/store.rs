@@ -90,7 +90,7 @@ impl SnapshotStore {
             !as_of.is_beyond_skew(now) && now.since(as_of) < SNAPSHOT_TTL && view.received_at.elapsed() < SNAPSHOT_TTL;
         match view.origin {
             SnapshotOrigin::PriceCache if !is_current => Err(NoSnapshotError),
-            // Stored courses do not expire: each course has its own time, and no newer courses are available.
+            // Each stored course has its own time, and no newer courses are available.
             SnapshotOrigin::PriceCache | SnapshotOrigin::Database => Ok(view),
         }
     }

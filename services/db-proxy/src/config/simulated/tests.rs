@@ -20,7 +20,7 @@ fn simulated_orders_never_go_to_the_default_file_of_real_orders() {
         env.finish().unwrap();
         (replaced, env.text("DATABASE_URL").unwrap().to_owned())
     };
-    // The user has chosen the database for this process, so it is refused and not replaced.
+    // An environment variable is set for this process alone, so its value is refused and not replaced.
     let refused = |url: &str| {
         let mut env = Env::from_pairs([("DATABASE_URL", url)]);
         assert_eq!(declare_simulated(&mut env), []);
@@ -42,7 +42,7 @@ fn simulated_orders_never_go_to_the_default_file_of_real_orders() {
 }
 
 #[test]
-fn declared_real_orders_are_refused_in_the_environment_and_replaced_in_the_file() {
+fn simulated_false_is_refused_in_the_environment_and_replaced_in_the_file() {
     let mut env = settings("SIMULATED=false\n");
     assert_eq!(declare_simulated(&mut env), [ReplacedSetting::Origin]);
     assert_eq!((env.finish(), env.text("SIMULATED")), (Ok(()), Some("true")));

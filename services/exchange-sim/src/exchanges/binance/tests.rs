@@ -33,7 +33,7 @@ async fn unknown_pair_and_wrong_parameters_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn delisted_pair_is_served_unless_the_trading_status_is_required() {
     let sim = Sim::new();
-    // The price is two fifths of the market price. Only `symbolStatus` shows that the pair is delisted.
+    // The price is two fifths of the market price.
     let old = sim.json(&format!("{PRICE}?symbol=BTCGBP")).await;
     assert!(old["price"].as_str().unwrap().starts_with('2'), "{old}");
     assert_eq!(sim.json(&format!("{PRICE}?{BOTH}&symbolStatus=TRADING")).await.as_array().unwrap().len(), 1);
