@@ -39,8 +39,8 @@ use crate::{
     client::{ClientError, print_line},
 };
 
-/// The exit code of `buydesk backup fetch-wal` if a file of the archive cannot be used. With this code, PostgreSQL
-/// stops. A code of 1 to 125 would mean that the archive ends.
+/// The exit code of `buydesk backup fetch-wal` after an error, for example if a file of the archive is damaged. With this code,
+/// PostgreSQL stops. A code of 1 to 125 would mean that the archive ends.
 pub const RECOVERY_MUST_STOP: u8 = 126;
 /// The exit code of `buydesk backup fetch-wal` if the archive has no such file.
 const NOT_IN_ARCHIVE: u8 = 1;

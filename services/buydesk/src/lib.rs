@@ -28,7 +28,7 @@ const INVALID_ARGUMENT: u8 = 2;
 
 /// Runs the command of the command line. An error is printed to standard error. The exit code is then 2 if an argument is
 /// invalid, if `buydesk health` cannot get the status from health-check, or if `buydesk wallet verify` does not reach the end of the
-/// journal; 126 if `buydesk backup fetch-wal` cannot use a file of the archive; and otherwise 1.
+/// journal; 126 if `buydesk backup fetch-wal` fails for another reason; and otherwise 1.
 pub fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none()) {
         // Escape sequences show which bytes are wrong.

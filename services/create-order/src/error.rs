@@ -68,7 +68,7 @@ pub enum Error {
     /// 409: the reservation has passed to the order that took the quote.
     #[error("the quote cannot be released, because an order took it")]
     ReleaseTaken,
-    /// 503: the order was not placed, or its outcome is unknown. 500 if db-proxy reports an internal error.
+    /// 503, or 500 because of an internal error of db-proxy: the order was not placed, or its outcome is unknown.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
     /// 503: the request for a quote failed. 500 if db-proxy reports an internal error.

@@ -1,8 +1,8 @@
-//! Tests of what a response states about an order, for every state of its key, every fault and every endpoint.
+//! Tests of what a response states about an order or a quote, for states of the idempotency key, faults, and forms of the request.
 //!
 //! These tests check two rules. A response may deny an order only if no order exists, none can be placed later, and
-//! db-proxy has looked up the key that the client sent. A response may state that the outcome is unknown only if db-proxy did
-//! not decide about the order.
+//! db-proxy has looked up the key that the client sent; a request whose fields were never valid needs no look-up. A response may
+//! state that the outcome is unknown only if db-proxy did not decide about the order.
 
 mod api_keys;
 mod fake_db_proxy;
@@ -238,7 +238,7 @@ async fn no_response_denies_an_order_that_may_exist() {
             }
         }
     }
-    // Each kind of response occurs, so each rule was applied.
+    // Each kind of response occurs.
     let expected = [
         "database_unavailable",
         "idempotency_key_reused",
@@ -255,7 +255,7 @@ async fn no_response_denies_an_order_that_may_exist() {
     assert!(codes.keys().eq(expected.iter()), "{codes:?}");
 }
 
-/// The expected status and code of the most frequent cases.
+/// The expected status and code of some cases.
 #[tokio::test(start_paused = true)]
 async fn responses_name_the_cause_if_the_outcome_is_certain() {
     use LocalFault as Local;

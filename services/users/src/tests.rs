@@ -1,4 +1,4 @@
-//! Tests of the endpoints of users with a directory in memory.
+//! Tests of the endpoints of the service `users` with a directory in memory.
 
 pub mod fake_directory;
 mod key_changes;
@@ -41,7 +41,7 @@ impl Authenticator for SingleKeyAuthenticator {
     }
 }
 
-/// A users service with the users Ada and Bob. Ada has an API key with the scope `read`.
+/// The service `users` with the users Ada and Bob. Ada has an API key with the scope `read`.
 struct Fixture {
     directory: Arc<FakeDirectory>,
     endpoint: BoxEndpoint<'static>,
@@ -193,7 +193,7 @@ async fn user_sees_only_itself_and_receives_not_found_for_others() {
     // No look-up was sent, so the time of the response does not disclose whether the other user exists.
     assert_eq!(fixture.directory.calls(), calls);
 
-    // For every filter, a list contains at most the user itself, and the look-up is the same.
+    // With each filter, the list contains at most the user itself, and one look-up is sent.
     let itself = json!({ "data": [fixture.get(&own).await.body], "_links": {} });
     let empty_page = json!({ "data": [], "_links": {} });
     for (query, page) in [

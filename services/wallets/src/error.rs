@@ -32,7 +32,7 @@ pub enum Error {
     /// 404, 409 or 422: db-proxy refused to move the money.
     #[error("the movement was refused: {:?}", refused.reason)]
     Refused { refused: MoveRefused, terms: MovementTerms },
-    /// 503: no money moved, or the outcome is unknown. 500 if db-proxy reports an internal error.
+    /// 503, or 500 because of an internal error of db-proxy: no money moved, or the outcome is unknown.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
     /// 503: db-proxy is unavailable, too many requests are waiting, or the service is shutting down. 500 if db-proxy
@@ -42,7 +42,7 @@ pub enum Error {
     /// 503: db-proxy is unavailable or did not respond. 500 if it reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// 503: no wallet was created, or the outcome is unknown. 500 if db-proxy reports an internal error.
+    /// 503, or 500 because of an internal error of db-proxy: no wallet was created, or the outcome is unknown.
     #[error("no wallet was created: {0}")]
     Creation(#[source] DispatchError),
     /// 422: the key of the new wallet was used for a different wallet.

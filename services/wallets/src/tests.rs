@@ -1,4 +1,4 @@
-//! Tests of the endpoints of wallets with a db-proxy in memory.
+//! Tests of the endpoints of the service `wallets` with a db-proxy in memory.
 
 mod batches;
 mod creation;
@@ -51,7 +51,7 @@ impl Authenticator for SingleKeyAuthenticator {
     }
 }
 
-/// A wallets service, and a user with an API key for reading and for wallets.
+/// The service `wallets`, and a user with an API key for reading and for wallets.
 struct Fixture {
     backend: Arc<FakeBackend>,
     endpoint: BoxEndpoint<'static>,
@@ -172,7 +172,7 @@ impl Fixture {
         self.send(TestRequest { method: Method::POST, path, token: None, idempotency_key: Some(key), body }).await
     }
 
-    /// A wallet without an owner, and the path of its operations.
+    /// A wallet without an owner, and the path for its deposits and withdrawals.
     fn wallet(&self, currency: Currency) -> (WalletId, String) {
         let id = self.backend.add_wallet(currency, None);
         (id, operation_path(id))

@@ -29,7 +29,7 @@ const RETRY_AFTER: &str = "retry_after_secs";
 /// The effect of a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The service refused the request, or another server responded, so the request is not sent again. Errors without a
+    /// The service refused the request, or another server responded. A change is then not sent again. Errors without a
     /// request have this value too.
     Refused,
     /// The request had no effect. If it had an idempotency key, the service did not look up the key, so an earlier

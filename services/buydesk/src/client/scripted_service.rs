@@ -18,7 +18,7 @@ use crate::cli::{Addresses, CredentialOptions};
 #[derive(Debug, Clone)]
 pub enum Reply {
     Success(Value),
-    /// The text of a problem document.
+    /// The text of a problem document. The status is always 503.
     Problem(String),
     /// The service closes the connection without a response.
     NoResponse,

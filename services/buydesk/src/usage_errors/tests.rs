@@ -40,9 +40,9 @@ fn every_unknown_option_and_every_invalid_value_is_found() {
         ("order list -l 0 --to today --frm x", &["--frm", "--limit", "--to"]),
         ("order list --limit 0 --limitt 5", &["--limit", "--limitt"]),
         ("convert 1 BTC EUR more --frm", &["--frm", "more"]),
-        // The missing options may be those that are removed.
+        // The missing options may be those that were removed.
         ("order place --curency EUR --amout 5", &["--amout", "--curency"]),
-        // A positional argument is not removed.
+        // An invalid positional argument is not removed.
         ("order get 7", &["<ID>"]),
         ("order list --limit 0", &["--limit"]),
     ] {

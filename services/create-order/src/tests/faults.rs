@@ -1,4 +1,4 @@
-//! The states of a key, and the faults between the dispatcher and db-proxy.
+//! The states of an idempotency key, and the faults of the dispatcher, the connection to db-proxy, and db-proxy.
 
 use common::api::Code;
 

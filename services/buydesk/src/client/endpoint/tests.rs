@@ -2,7 +2,7 @@ use common::config::parse_http_url;
 
 use super::*;
 
-/// The public address, and the addresses for reads of orders, for rates and for health-check.
+/// The public address, and the addresses for reads of orders, for reads of courses and conversions, and of health-check.
 fn addresses(server: Option<&str>, health_check: Option<&str>, settings: &[(&str, &str)]) -> [String; 4] {
     let mut env = Env::from_pairs(settings.iter().copied());
     let parse = |text: Option<&str>| text.map(|text| parse_http_url(text).unwrap());

@@ -48,7 +48,7 @@ fn list_of_orders_shows_references_and_the_command_for_more() {
 }
 
 #[test]
-fn tables_round_prices_and_no_amounts() {
+fn tables_round_prices_but_not_amounts() {
     let order = Order {
         amount: "69.1234".parse().unwrap(),
         exchange_rate: "91370.17693188".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! The report as one HTML file without references to other files. Beside each chart is a table of the same numbers.
+//! The report as one HTML file without references to other files. Beside each chart is a table with its numbers.
 
 mod chart;
 

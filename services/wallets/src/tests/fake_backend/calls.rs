@@ -152,7 +152,7 @@ impl WalletBackend for FakeBackend {
             }
             Fault::Hangs => {
                 self.process_without_response(commands, true);
-                // Longer than wallets waits.
+                // Longer than the service `wallets` waits.
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 failed(no_response(), false)
             }

@@ -115,7 +115,7 @@ fn report_without_responses_has_empty_charts() {
 }
 
 #[test]
-fn axis_of_a_long_load_shows_its_last_seconds() {
+fn axis_of_a_long_load_is_labelled_with_the_last_second_of_points() {
     let mut report = report(None);
     (report.plan.duration_ms, report.elapsed_ms) = (600_000, 600_000);
     report.seconds = vec![report.seconds[0]; 600];

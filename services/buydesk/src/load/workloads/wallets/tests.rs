@@ -38,7 +38,7 @@ fn args() -> WalletLoadArgs {
     }
 }
 
-/// Sends two deposits and two transfers, one of each from each wallet, and checks them.
+/// Sends a deposit to each of two wallets and a transfer from each, and checks them.
 async fn check(lists: [&[usize]; 2], balances: [&str; 2]) -> Check {
     let mut documents = Vec::new();
     for id in WALLETS {
