@@ -24,7 +24,6 @@ impl BackgroundTasks {
         self.writers.push(Box::pin(task));
     }
 
-    /// Adds the retention of an aggregate.
     pub fn add_retention(&mut self, retention: impl Retention, clock: Clock) {
         self.add_until_stopped("retention", retention::run_periodically(retention, clock));
     }

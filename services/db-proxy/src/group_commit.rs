@@ -109,7 +109,6 @@ pub enum WriteError {
     ShuttingDown,
 }
 
-/// The result of one command.
 pub type WriteResult<D> = Result<D, WriteError>;
 
 /// The decisions of commands that are answered together, or one error for all of them.

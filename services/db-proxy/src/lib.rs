@@ -1,5 +1,5 @@
-//! db-proxy: the only service that writes the database. It stores orders, quotes, idempotency keys, the history of courses, users with their
-//! API keys, and wallets with their journal.
+//! db-proxy: the only service that writes the database. It stores orders, quotes, idempotency keys, the history of
+//! courses, users with their API keys, and wallets with their journal.
 //!
 //! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one module per engine). To add an
 //! aggregate, write its folder and its migrations, and add it to [`Routes`] and [`build_routes`].

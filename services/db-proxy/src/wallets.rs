@@ -69,7 +69,6 @@ pub fn build(
     WalletRoutes { service: WalletService { store, clock_check: clock_check.clone() }, writer }
 }
 
-/// Commits batches of movements.
 pub struct WalletBatchStore {
     pub store: WalletStore,
     pub clock_check: ClockCheck,

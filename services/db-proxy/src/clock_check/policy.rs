@@ -8,10 +8,8 @@ use common::time::{ClockReading, MAX_CLOCK_SKEW, Timestamp};
 /// can correct a clock that was set by mistake, and no wrong time is stored. Afterwards the new time is accepted.
 pub const SETTLING_TIME: Duration = Duration::from_secs(60);
 
-/// The rules of the check.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockRules {
-    /// Whether the database has a clock.
     pub database_has_clock: bool,
     /// How far the newest order may be in the future.
     pub max_order_ahead: Duration,

@@ -24,7 +24,6 @@ pub const MAX_STEP_CANDLES: u32 = 60;
 /// Maximum number of series that one step aggregates.
 pub const MAX_STEP_SERIES: usize = 64;
 
-/// Identifies a series.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesKey {
     pub exchanger: String,

@@ -216,7 +216,6 @@ fn finer_width(width_secs: i32) -> i32 {
     }
 }
 
-/// The value of the column `kind` of a course.
 fn kind_to_text(kind: CourseKind) -> &'static str {
     match kind {
         CourseKind::Trade => "trade",

@@ -30,7 +30,8 @@ pub enum DatabaseError {
     /// stored.
     #[error("another transaction used the idempotency key at the same time")]
     KeyConflict,
-    /// A migration is missing, or a table or column that it creates. A later attempt may succeed, after the migration.
+    /// A migration is not applied, or a table or a column that it creates is missing. A later attempt may succeed, after the
+    /// migration.
     #[error(
         "migrations of the database are missing; with DATABASE_MIGRATIONS=check, db-proxy waits until `db-proxy --migrate` has \
          applied the migrations"

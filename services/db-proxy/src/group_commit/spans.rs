@@ -75,7 +75,6 @@ impl GroupSpans {
         Some(Self { group, commands })
     }
 
-    /// Begins the span of an attempt to commit the group.
     pub(super) fn start_transaction(&self, number: usize) -> Option<Span> {
         let mut span = self.group.trace().start_span("transaction", SpanKind::Internal)?;
         span.set_count("buydesk.transaction.attempt", number);
@@ -100,7 +99,6 @@ impl GroupSpans {
     }
 }
 
-/// Ends the span of an attempt.
 pub(super) fn end_transaction(span: Option<Span>, attempt: &Attempt, result: Result<(), &DatabaseError>) {
     let Some(mut span) = span else { return };
     span.set("buydesk.transaction.commit_sent", attempt.commit_sent);

@@ -7,7 +7,6 @@ use crate::{
     wallets::WalletStore,
 };
 
-/// The result of the check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JournalCheck {
     pub checked: CheckedRows,

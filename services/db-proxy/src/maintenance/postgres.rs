@@ -32,7 +32,6 @@ pub struct PostgresServer {
     pub version: i32,
     /// Identifies the data folder and all copies of it.
     pub system_identifier: String,
-    /// The name of the database.
     pub database: String,
     /// The role as which the connection logged in.
     pub role: String,
@@ -74,7 +73,6 @@ impl PostgresMaintenance {
         Err(failure.context(format!("no primary accepts a connection at {}", shown_url(url))))
     }
 
-    /// The URL of the host of this connection.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -34,7 +34,6 @@ pub struct ReleaseQuoteCommand {
     pub owner: OwnerFilter,
 }
 
-/// Places an order.
 #[derive(Debug, Clone)]
 pub struct PlaceCommand {
     /// If `user` is present, `key.client` is the client name of this user. No user can therefore use the idempotency keys of another
@@ -145,7 +144,6 @@ impl CapsExceeded {
     }
 }
 
-/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     Placed(Placed),

@@ -217,17 +217,12 @@ pub struct Snapshot {
 /// The rows that a batch changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSet {
-    /// Orders to insert.
     pub orders: Vec<NewOrderRow>,
-    /// Quotes to insert.
     pub quotes: Vec<NewQuoteRow>,
-    /// Quotes to mark as taken.
     pub taken_quotes: Vec<QuoteId>,
-    /// Quotes to mark as released.
     pub released_quotes: Vec<QuoteId>,
     /// Refusals to insert or replace. Each key occurs once.
     pub refusals: Vec<(RefusalKey, RecordedRefusal)>,
-    /// The new totals.
     pub totals: Totals,
     /// When the batch was decided.
     pub decided_at: Timestamp,

@@ -254,24 +254,20 @@ fn parse_quote_state(text: &str) -> Result<QuoteState, DatabaseError> {
     }
 }
 
-/// Parses the column `price_state` of an order or a quote.
 fn parse_price_state(text: &str) -> Result<PriceState, DatabaseError> {
     let state = [PriceState::Fresh, PriceState::Prolonged].into_iter().find(|state| state.as_str() == text);
     state.ok_or_else(|| DatabaseError::InvalidRow(format!("price_state {text}")))
 }
 
-/// Interprets the column `by_bitcoin_amount` of an order or a quote.
 fn ordered_by(by_bitcoin_amount: bool) -> OrderedBy {
     if by_bitcoin_amount { OrderedBy::BitcoinAmount } else { OrderedBy::Amount }
 }
 
-/// Parses the column `amount_e4` of a refusal.
 fn parse_refusal_amount(value: i64) -> Result<OrderedAmount, DatabaseError> {
     let amount = RefusalKey::parse_amount_column(value);
     amount.ok_or_else(|| DatabaseError::InvalidRow(format!("refusals.amount_e4 {value}")))
 }
 
-/// Parses a column that may be null.
 fn parse_optional<T: FromStr<Err: std::fmt::Display>>(
     column: &str,
     text: Option<&str>,

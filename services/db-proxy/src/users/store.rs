@@ -22,7 +22,6 @@ use crate::{
     uuid_v7::new_uuid_at,
 };
 
-/// A user to be inserted.
 #[derive(Debug, Clone)]
 pub struct NewUser(Arc<User>);
 
@@ -34,7 +33,6 @@ impl NewUser {
     }
 }
 
-/// A key to be inserted.
 #[derive(Debug, Clone)]
 pub struct NewKey {
     pub user_id: UserId,

@@ -86,7 +86,6 @@ impl RefusalKey {
     }
 }
 
-/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The writer returns this decision after the movement is stored durably.

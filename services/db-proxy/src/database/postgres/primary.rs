@@ -32,7 +32,6 @@ pub(super) const HOST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause between two attempts of a search.
 const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 
-/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// A primary that is temporarily read-only is accepted.
@@ -154,7 +153,6 @@ impl Primary {
         trusted_since.is_none_or(|since| since.elapsed() > age)
     }
 
-    /// Decides whether a server may be used.
     fn check_state(&self, server: &ServerState, access: Access) -> Result<(), NotPrimary> {
         if server.in_recovery {
             return Err(NotPrimary::Standby);

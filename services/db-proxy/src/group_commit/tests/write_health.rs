@@ -70,7 +70,7 @@ async fn batches_without_changes_do_not_replace_probes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_commit_is_reported_until_a_write_succeeds() {
+async fn failed_write_is_reported_until_a_write_succeeds() {
     for failure in [Transient, Permanent] {
         let fixture = Fixture::new([Script::FailWrite(failure)]);
         fixture.store.state().probe_script.extend([ProbeScript::Fail(failure); 3]);
@@ -79,7 +79,7 @@ async fn failed_commit_is_reported_until_a_write_succeeds() {
         let_writer_run().await;
         assert!(matches!(fixture.health.check(), Err(NotWritable::Failed(_))), "{:?}", fixture.health.check());
         submitted.await.unwrap();
-        // A failed write is probed again within a second, and the first success is reported.
+        // After a failed write, a probe runs within a second, and its success is reported.
         fixture.store.state().probe_script.clear();
         sleep(SECOND).await;
         assert_eq!(fixture.health.check(), Ok(()));

@@ -58,7 +58,6 @@ pub(super) trait OrderTransaction: Send + Sized {
         clients: &[&str],
     ) -> impl Future<Output = Result<HashMap<String, Sats>, DatabaseError>> + Send;
 
-    /// The quotes with these ids.
     fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<StoredQuote>, DatabaseError>> + Send;
 
     /// Writes all changes except the changes of the journal.

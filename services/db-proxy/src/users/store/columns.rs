@@ -81,7 +81,6 @@ fn state_from_text(text: &str) -> Result<UserState, DatabaseError> {
     state.ok_or_else(|| DatabaseError::InvalidRow(format!("users.state {text}")))
 }
 
-/// The value of the column `scopes`.
 pub(super) fn scopes_to_text(scopes: &Scopes) -> String {
     scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(",")
 }

@@ -203,7 +203,7 @@ fn retry_of_a_command_that_has_committed_is_no_replay() {
 }
 
 #[test]
-fn only_wallets_of_the_owner_change() {
+fn wallets_of_other_owners_and_unknown_wallets_are_not_found() {
     let (ada, bob) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
     let of = |user, wallet| StoredWallet { user_id: Some(user), ..wallet };
     let mut journal =
@@ -274,7 +274,7 @@ fn refusal_because_of_a_wallet_of_another_owner_does_not_show_its_balance() {
 }
 
 #[test]
-fn request_that_no_balance_permits_is_refused_without_a_change() {
+fn request_with_invalid_terms_is_refused_without_a_change() {
     let journal = Journal::new([wallet(1, "USD", 50_000), wallet(2, "BTC", 0)]);
     for (command, reason, wallet, currency) in [
         (transfer("a", 1, 2, "1"), MoveRefusalReason::CurrencyMismatch, 1, Some(Currency::USD)),

@@ -53,7 +53,7 @@ fn balance_and_number_of_entries_must_be_those_of_the_last_entry() {
     let violations = check_wallets(&[wallet(5, 2, Some((2, 6)))]);
     assert_eq!((kinds(&violations), violations[0].wallet_id), (vec![BalanceDiffers], Some(wallet_id(7))));
     assert_eq!(kinds(&check_wallets(&[wallet(5, 3, Some((2, 5)))])), [EntryCountDiffers]);
-    // A lost last entry.
+    // The only stored entry is lost.
     assert_eq!(kinds(&check_wallets(&[wallet(5, 1, None)])), [EntryCountDiffers, BalanceDiffers]);
 }
 

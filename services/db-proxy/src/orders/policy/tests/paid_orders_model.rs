@@ -275,7 +275,7 @@ proptest! {
                     (expected, decisions.iter().map(move_outcome).collect())
                 }
             };
-            // A refusal because of the wallets is not recorded, so the retry decides it again, after the rest of the batch is stored.
+            // Some refusals are not recorded. The retry decides these commands again, after the rest of the batch is stored.
             if let (Batch::Orders(actions), true) = (&batch, commits_first) {
                 for (action, outcome) in actions.iter().zip(&mut expected) {
                     if matches!(outcome, Outcome::NotPlaced(..)) {

@@ -138,7 +138,7 @@ fn quote_found_after_an_unknown_outcome_is_not_created_again() {
     // The retry returns the quote even if the price has expired since.
     let retry = tables.decide(100, seconds_later(90), &mut commands);
     assert_eq!((retry.decisions, retry.changes), (first, None));
-    // An attempt that did not commit assigns a new id.
+    // If no earlier attempt has committed, the retry creates the quote with a new id.
     let redone = Tables::empty().decide(100, NOW, &mut commands);
     assert_eq!(redone.changes.unwrap().quotes.len(), 1);
 }

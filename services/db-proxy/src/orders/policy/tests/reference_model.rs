@@ -106,7 +106,6 @@ struct ModelRefusal {
     outcome: Outcome,
 }
 
-/// Handles one command at a time and has no failures.
 #[derive(Default)]
 struct Model {
     orders: Vec<ModelOrder>,

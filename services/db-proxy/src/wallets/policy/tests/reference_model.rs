@@ -48,7 +48,6 @@ struct ModelMovement {
     balances: Vec<i64>,
 }
 
-/// The model. It handles one command at a time and has no failures.
 struct Model {
     balances: HashMap<u128, i64>,
     movements: HashMap<u8, ModelMovement>,

@@ -66,7 +66,7 @@ pub(super) const INSERT_ENTRIES: &str = "
         unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3, value ->> 4, value ->> 5, value ->> 6
     from jsonb_each(?1)";
 
-/// `where true` separates the join from `on conflict`, which the parser would otherwise read as a join condition.
+/// Without `where true`, SQLite would parse the `on` of `on conflict` as the start of a join condition.
 pub(super) const INSERT_REFUSALS: &str = "
     insert into wallet_refusals (client, key, request, reason, wallet_id, balance, refused_at)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, value ->> 6

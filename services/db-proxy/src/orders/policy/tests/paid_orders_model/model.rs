@@ -22,7 +22,7 @@ pub(super) struct OrderAction {
 pub(super) struct MoveAction {
     pub user: u128,
     pub key: u8,
-    /// `None` for the outside world.
+    /// `None` for the account for money outside Buydesk.
     pub from: Option<u128>,
     pub to: Option<u128>,
     pub units: i64,
@@ -45,7 +45,6 @@ pub(super) enum Outcome {
     NotMoved(MoveRefusalReason, Option<i64>),
 }
 
-/// The model.
 #[derive(Default)]
 pub(super) struct Model {
     pub balances: HashMap<u128, i64>,
