@@ -83,7 +83,7 @@ impl Principal {
 }
 
 /// Makes the principal of the request a parameter of handlers. If the middleware has stored no principal, the request is
-/// anonymous, which permits the least.
+/// anonymous, so that it sees no object of a user.
 impl<'a> FromRequest<'a> for Principal {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         Ok(request.data::<Self>().cloned().unwrap_or_default())

@@ -311,7 +311,7 @@ pub fn parse_http_url(text: &str) -> Option<Url> {
     is_valid.then_some(url)
 }
 
-/// A secret text. It is never printed, and it is compared in constant time.
+/// A secret text. Its `Debug` form hides the text, and [`Secret::matches`] compares in constant time.
 #[derive(Clone)]
 pub struct Secret(Arc<str>);
 

@@ -56,7 +56,7 @@ impl Permission {
         }
     }
 
-    /// Whether a caller has the permission. An operator has every permission.
+    /// Whether a caller has the permission. [`Caller::OPERATOR`] has every permission.
     pub fn permits(self, caller: Caller) -> bool {
         caller == Caller::OPERATOR || self.callers().contains(&caller)
     }

@@ -28,7 +28,7 @@ pub enum CallError {
     /// The service responded with a problem.
     #[error("{0} responded: {1}")]
     Problem(&'static str, Box<Problem>),
-    /// The response does not conform to the API of the service.
+    /// The response does not conform to the API of the service, or a streamed response did not begin in time.
     #[error("{0} sent an invalid response: {1}")]
     InvalidResponse(&'static str, String),
 }

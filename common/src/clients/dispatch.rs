@@ -23,8 +23,8 @@ pub enum DispatchError {
     /// The call failed, and the request had no effect, unless the error is a problem with the code `outcome_unknown`.
     #[error(transparent)]
     Call(Arc<CallError>),
-    /// The key of the client was not looked up because of the contained error. An earlier request with the key may have
-    /// had an effect.
+    /// The idempotency key that the client sent was not looked up because of the contained error. An earlier request with
+    /// this key may have had an effect.
     #[error("the idempotency key was not looked up: {0}")]
     KeyNotLookedUp(#[source] Box<DispatchError>),
     /// A call that contained the request got no valid response. The request may have taken effect.
@@ -33,7 +33,7 @@ pub enum DispatchError {
 }
 
 impl DispatchError {
-    /// The error of a request whose key the client has chosen. Only a lookup of the key shows whether an earlier request with it
+    /// The error of a request whose idempotency key the client has sent. Only a lookup of the key shows whether an earlier request with it
     /// took effect.
     #[must_use]
     pub fn with_client_key(self) -> Self {
@@ -96,9 +96,9 @@ pub fn unknown_outcome(detail: &'static str) -> Problem {
     Problem::new(Code::OutcomeUnknown, detail).retry_after(RETRY_AFTER_UNKNOWN_OUTCOME)
 }
 
-/// The problem of a request whose key was not looked up because of `cause`. Unless the code of `cause` is
-/// `outcome_unknown`, this request had no effect, and `detail` states that an earlier request with the key may have had
-/// an effect. The code of `cause` would contradict this.
+/// The problem of a request whose idempotency key was not looked up because of `cause`. Its code is `outcome_unknown`,
+/// because an earlier request with the key may have had an effect. `detail` states this. It is used unless `cause` itself
+/// is `outcome_unknown`.
 pub fn key_not_looked_up(cause: Problem, detail: &'static str) -> Problem {
     let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
     let problem = match cause.code {

@@ -28,7 +28,7 @@ const PART_DEADLINE: Duration = Duration::from_secs(45);
 /// How many requests may be in progress at once. Streams of events count as long as they are open.
 const MAX_IN_PROGRESS: usize = 1024;
 
-/// The request headers that are forwarded.
+/// The headers that every forwarded request keeps.
 const FORWARDED_REQUEST_HEADERS: &[HeaderName] = &[header::ACCEPT, header::ACCEPT_ENCODING, header::IF_NONE_MATCH];
 /// The response headers that are not forwarded. They concern only the connection (RFC 9110, section 7.6.1), or this service
 /// sets them itself.

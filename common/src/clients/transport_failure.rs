@@ -4,7 +4,7 @@ use std::{error::Error as _, io, time::Duration};
 
 use crate::error_chain::plain_text;
 
-/// Why a name lookup failed.
+/// The description of a failed lookup of a host name.
 pub const UNKNOWN_HOST: &str = "its host name is unknown";
 
 /// Describes why a request with this timeout got no complete response, such as `the connection was refused`.

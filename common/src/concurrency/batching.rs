@@ -76,7 +76,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// request of the batch whose trace is recorded, or of the first request if none is. For each further request of the batch, a log
     /// line at level debug contains the id of this request and the id of the first request.
     ///
-    /// The span of the batch has a link to the span `queued` of each request, which has a link to the span of the batch.
+    /// The span of the batch and the span `queued` of each request whose trace is recorded have links to each other.
     pub fn new<F, Fut>(limits: BatchLimits, call: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,

@@ -75,7 +75,7 @@ pub fn required_operator_token(env: &mut Env) -> Secret {
     env.secret(OPERATOR_TOKEN, SHARED_SECRET)
 }
 
-/// `ANONYMOUS`: whether customers may use services without a key.
+/// `ANONYMOUS`: whether customers may use services without an API key.
 pub fn anonymous_is_on(env: &mut Env) -> bool {
     let parse = |text: &str| match text {
         "on" => Some(true),

@@ -1,4 +1,4 @@
-//! Amounts of money on account. The number of decimals depends on the currency: 8 for bitcoin, and 4 for every other currency.
+//! Amounts of money in wallets. The number of decimals depends on the currency: 8 for bitcoin, and 4 for every other currency.
 
 use std::{fmt, str::FromStr};
 
@@ -85,7 +85,7 @@ crate::text_type!(
     pattern: r"^(0\.[0-9]{1,8}|[1-9][0-9]{0,8}(\.[0-9]{1,8})?)$"
 );
 
-/// An amount of money on account, such as a balance: zero or more, at most 18 digits. Stored in the smallest unit of its currency.
+/// An amount of money in a wallet, such as a balance: zero or more, at most 18 digits. Stored in the smallest unit of its currency.
 ///
 /// Its text states the number of decimals of the currency: an amount of bitcoin has 8 decimals, and a fiat amount has 2 to 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,7 +94,7 @@ pub struct Money {
     decimals: u32,
 }
 
-/// Why a number or a text is not an amount of money on account.
+/// Why a number or a text is not an amount of money in a wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     #[error("must not be negative")]

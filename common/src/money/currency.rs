@@ -19,12 +19,11 @@ impl Currency {
     pub const RUB: Self = Self(*b"RUB");
     pub const USD: Self = Self(*b"USD");
 
-    /// The decimals of every currency but bitcoin.
+    /// The decimals of each currency other than bitcoin.
     pub const FIAT_DECIMALS: u32 = 4;
-    /// The decimals of bitcoin.
     const BITCOIN_DECIMALS: u32 = 8;
 
-    /// The number of decimals in which amounts on account are counted.
+    /// The number of decimals in which amounts in wallets are counted.
     pub fn decimals(self) -> u32 {
         if self == Self::BTC { Self::BITCOIN_DECIMALS } else { Self::FIAT_DECIMALS }
     }

@@ -29,7 +29,7 @@ impl AccessConfig {
     /// | variable | default | meaning |
     /// |---|---|---|
     /// | `OPERATOR_TOKEN` | none; required | the token of operators |
-    /// | `ANONYMOUS` | on | whether customers may use the service without a key |
+    /// | `ANONYMOUS` | on | whether customers may use the service without an API key |
     pub fn from_env(env: &mut Env) -> Self {
         let anonymous = if shared::anonymous_is_on(env) { AnonymousAccess::On } else { AnonymousAccess::Off };
         Self { operator_token: shared::required_operator_token(env), anonymous }
@@ -128,8 +128,8 @@ impl AccessCheck {
     }
 }
 
-/// The idempotency key of a request. `None` if the request has no key, an invalid key or several keys. In these cases,
-/// no earlier request can have placed the order of this request.
+/// The idempotency key of a request. `None` if the request has no key, an invalid key or several keys: such a
+/// request is not the repetition of an earlier request.
 fn idempotency_key(headers: &HeaderMap) -> Option<IdempotencyKey> {
     let mut values = headers.get_all(IdempotencyKey::HEADER).iter();
     let key = values.next()?.to_str().ok()?.parse().ok()?;

@@ -70,7 +70,6 @@ pub struct OperationDescription {
 }
 
 impl OperationDescription {
-    /// `id` is the operation id.
     pub fn new(id: &'static str, group: Group) -> Self {
         Self { id, group, errors: Vec::new(), body: None, parameters: Vec::new() }
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Defines a type for each permission. An endpoint with such a parameter rejects callers without the permission. An operator
-/// has every permission.
+/// who sends `INTERNAL_TOKEN` has every permission.
 macro_rules! permissions {
     ($($(#[$doc:meta])* $name:ident, $checker:ident;)+) => { $(
         $(#[$doc])*
@@ -31,7 +31,7 @@ permissions! {
     HistoryReader, check_history_reader;
     /// A caller that may publish prices and store courses.
     PriceWriter, check_price_writer;
-    /// A caller that may read prices beyond the public record.
+    /// A caller that may read the market snapshot and the stream of price changes.
     PriceReader, check_price_reader;
     /// A caller that may create, change, read and list users and their keys.
     UserAdmin, check_user_admin;

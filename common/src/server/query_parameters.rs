@@ -1,4 +1,4 @@
-//! Checks the query of every request against the parameters of its operation, which the OpenAPI document lists.
+//! Checks the queries of requests against the parameters of their operations, which the OpenAPI document lists.
 //!
 //! The framework ignores a parameter that an operation does not have, so a misspelt filter would select everything. It also
 //! ignores all values of a repeated parameter except the first, and reports only the first invalid parameter.

@@ -43,7 +43,7 @@ use crate::{
 pub enum CountedRequests {
     /// No request. There is no rate limit.
     None,
-    /// Every request that is not a read.
+    /// Every request with a method other than GET, HEAD, OPTIONS and TRACE.
     #[default]
     Changes,
     /// Every request, except OPTIONS, and requests for the operations endpoints and the documentation.

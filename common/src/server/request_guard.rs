@@ -166,8 +166,8 @@ fn preflight_response(origin: &HeaderValue) -> Response {
         .finish()
 }
 
-/// Whether a browser states that a page of another origin caused the request. Programs other than browsers send neither
-/// `Sec-Fetch-Site` nor `Origin`.
+/// Whether a browser states that a page of another origin caused the request. Programs other than browsers usually send
+/// neither `Sec-Fetch-Site` nor `Origin`.
 fn is_from_another_origin(headers: &HeaderMap) -> bool {
     match headers.get("sec-fetch-site") {
         // `none`: the user caused the request, for example with a bookmark. `same-site`: the page has another port or

@@ -1,4 +1,4 @@
-//! The request log: one line for each answered request.
+//! The request log: at most one line for each answered request.
 //!
 //! A line per request would cost a busy service more than the request itself. So the lines at level info are limited, for
 //! successes and failures separately. A line states how many lines were omitted since the previous line. At log level debug,
@@ -72,7 +72,7 @@ pub(super) struct AnsweredRequest<'a> {
 pub struct ImitatedResponse;
 
 impl RequestLog {
-    /// The log of a service with these APIs, limited by `REQUEST_LOG_PER_SECOND`. Users call the operations of `for_users`.
+    /// The log of a service with these APIs, limited by `REQUEST_LOG_PER_SECOND`. `for_users` has the operations that users call.
     pub(super) fn new(apis: Vec<MetaApi>, for_users: &[MetaApi]) -> Self {
         Self::with_limit(apis, for_users, telemetry::request_lines_per_second())
     }

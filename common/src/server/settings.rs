@@ -13,7 +13,7 @@ use crate::config::{Env, is_loopback, shared::parse_distinct};
 pub struct ServerConfig {
     /// Maximum number of open connections. Further connections are refused.
     pub max_connections: usize,
-    /// Whether `MAX_CONNECTIONS` is set, so that the maximum is not the default.
+    /// Whether `MAX_CONNECTIONS` is set.
     pub max_connections_is_set: bool,
     /// How long the service continues to serve after the signal to stop, while it reports that it is not ready.
     pub shutdown_delay: Duration,

@@ -24,7 +24,8 @@ use crate::{
 /// that its response arrives before the deadline.
 const MOVE_DEADLINE: Duration = Duration::from_secs(12);
 const CREATE_DEADLINE: Duration = Duration::from_secs(10);
-/// Deadline for a page of a verification. A page reads up to 10,000 rows of a database that other requests use too.
+/// Deadline for a page of a verification. A page may read tens of thousands of rows of a database that other requests
+/// use too.
 const VERIFICATION_DEADLINE: Duration = Duration::from_secs(15);
 /// Limits of the batches of movements. While a batch is in flight, the next one grows, so thousands of movements per second need
 /// only a few calls.
@@ -83,7 +84,8 @@ impl DbProxyClient {
     }
 
     /// Checks the rows of the journal after `cursor`. Returns the JSON of a
-    /// [`VerificationPage`](crate::api::wallets::VerificationPage). `limit` is the maximum number of rows.
+    /// [`VerificationPage`](crate::api::wallets::VerificationPage). `limit` is the maximum number of wallets, of entries, or of
+    /// movements; see [`MAX_VERIFIED_ROWS`](crate::api::wallets::MAX_VERIFIED_ROWS).
     pub async fn verify_journal_json(
         &self,
         cursor: Option<VerificationCursor>,
@@ -98,7 +100,8 @@ impl DbProxyClient {
     }
 }
 
-/// Whether db-proxy has no wallet of the owner with the id. The 404 of a db-proxy without the endpoint does not name the field.
+/// Whether the error states that the owner has no wallet with the requested id. The 404 of a db-proxy without the endpoint does not
+/// name the field.
 fn is_unknown_wallet(error: &CallError) -> bool {
     match error {
         CallError::Problem(_, problem) => {

@@ -12,8 +12,8 @@ use dotenvy::Error;
 pub(super) struct ParsedLines<'a> {
     /// The names with their values up to the first value with a line break, in the order of the file.
     pub(super) pairs: Vec<(String, String)>,
-    /// The pairs after it. A quote that is not closed may end at the next quote, as a value with a line break. The further text of
-    /// this next quote, which may be a secret, is then parsed as lines, so the names of these lines must not be shown.
+    /// The pairs after it. If the closing quote of a value is missing, the value extends to the opening quote of a later value. The text
+    /// of the later value, which may be a secret, is then parsed as lines, so the names in these lines must not be shown.
     pub(super) pairs_after_line_break: Vec<NumberedPair>,
     /// The pairs of the lines after a quote that is not closed. Such a line may be a part of a secret, so it must not be shown.
     pub(super) pairs_after_open_quote: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Describes the errors of serde in terms of JSON. The texts of serde itself, which name types of Rust, never reach a user.
+//! Describes the errors of serde in terms of JSON, because the texts of serde name types of Rust.
 
 use poem_openapi::registry::MetaSchema;
 

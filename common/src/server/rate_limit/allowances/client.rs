@@ -9,7 +9,7 @@ use super::store::{Draw, DrawRequest};
 use crate::server::rate_limit::bucket::{Bucket, Decision, MICROREQUESTS, Share};
 
 /// An instance draws the limit divided by this number and by the number of instances, but at least one request. The
-/// unused allowances of all instances together are therefore at most 2 % of the limit, or one request per instance.
+/// unused allowances of all instances together are therefore normally at most 2 % of the limit, or one request per instance.
 const ALLOWANCE_DIVISOR: u32 = 50;
 /// Minimum time between a draw that left no request in the store and the next draw. A client far above its limit therefore
 /// causes at most ten draws per second at each instance.
@@ -174,7 +174,7 @@ impl ClientAllowance {
     }
 
     /// Sets the limit. If it changed, discards the replies of the store about the earlier limit, and reduces the
-    /// allowance to one chunk of the new limit. Accepted requests still count.
+    /// allowance to at most one chunk of the new limit. Accepted requests still count.
     fn apply_limit(&mut self, share: Share) {
         if self.limit != share.limit.get() {
             self.limit = share.limit.get();
