@@ -25,7 +25,7 @@ const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// 422, with every invalid field.
+    /// 422, with the invalid fields.
     #[error("the order has invalid fields")]
     Invalid(Vec<FieldError>),
     /// 503: there is no price that may be used. 500 if price-cache-proxy reports an internal error.

@@ -81,7 +81,7 @@ impl PriceReader {
     pub fn with_source(source: Arc<dyn DocumentSource>, max_age: Option<Duration>, clock: Clock) -> Self {
         let watch = PriceCacheWatch::new(source, &[Topic::PriceRecord], clock);
         let fetch_watch = watch.clone();
-        // The number of waiting callers needs no limit here: it is at most the number of connections of the server.
+        // The number of waiting callers needs no limit here, because the number of connections of the server limits it.
         let fetch = SingleFlight::new(JoinPolicy::Running, UNLIMITED, move |()| {
             let watch = fetch_watch.clone();
             async move { watch.fetch_now(Topic::PriceRecord).await.err().map(Arc::new) }

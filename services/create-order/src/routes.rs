@@ -258,6 +258,6 @@ fn check_payment(payload: &OrderPayload, principal: &Principal) -> Result<(), Er
     if payload.wallet_id.is_none() && payload.credit_wallet_id.is_none() {
         return Ok(());
     }
-    // Anonymous access is not checked again: the rule of the operation has refused the request if it is off.
+    // Anonymous access is not checked again: if it is off, the rule of the operation has already refused the request.
     Rule::CustomerOnly(Scope::Wallets).check(principal, AnonymousAccess::On).map_err(Error::PaymentForbidden)
 }

@@ -14,7 +14,7 @@ use common::{
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// 422, with every wrong field.
+    /// 422, with the invalid fields.
     #[error("the request has invalid fields")]
     Invalid(Vec<FieldError>),
     /// 404. Also returned if a user requests another user, so the response does not disclose that the other user exists.

@@ -1,4 +1,4 @@
-//! Converts the payloads of clients to commands, or reports every wrong field.
+//! Converts the payloads of clients to commands, or reports the invalid fields.
 
 use common::{
     api::{

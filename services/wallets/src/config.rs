@@ -6,7 +6,7 @@ use common::{
     server::{AccessConfig, RateLimit, TrustedProxies},
 };
 
-/// Requests per minute. A shop may send 2000 operations per second with one key. The limit only stops a client that
+/// Requests per minute. A shop may send 2000 operations per second with one API key. The rate limit only stops a client that
 /// would use the whole capacity of the service.
 const DEFAULT_RATE_LIMIT: u64 = 120_000;
 const MAX_RATE_LIMIT: u32 = 100_000_000;

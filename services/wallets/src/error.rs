@@ -20,7 +20,7 @@ pub enum MovementTerms {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// 422, with every invalid field.
+    /// 422, with the invalid fields.
     #[error("the request has invalid fields")]
     Invalid(Vec<FieldError>),
     /// 404. The wallet does not exist, or it belongs to another owner.
@@ -45,7 +45,7 @@ pub enum Error {
     /// 503, or 500 because of an internal error of db-proxy: no wallet was created, or the outcome is unknown.
     #[error("no wallet was created: {0}")]
     Creation(#[source] DispatchError),
-    /// 422: the key of the new wallet was used for a different wallet.
+    /// 422: the idempotency key was used for a different wallet.
     #[error("the key of a new wallet was used for a different wallet")]
     KeyReused,
 }

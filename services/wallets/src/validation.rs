@@ -1,4 +1,4 @@
-//! Converts the payloads of customers to commands, or reports every wrong field.
+//! Converts the payloads of customers to commands, or reports the invalid fields.
 
 use common::{
     api::{

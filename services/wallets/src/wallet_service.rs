@@ -79,8 +79,8 @@ impl WalletService {
         let is_unknown = outcome.has_unknown_effect();
         let error = match outcome.result {
             Ok(created) => return Ok(created),
-            // This refusal is final even if an earlier attempt got no response: no attempt creates a wallet if its key
-            // belongs to another request.
+            // This refusal is final even if an earlier attempt got no response, because no attempt with the key of another
+            // wallet creates a wallet.
             Err(CallError::Problem(_, problem)) if problem.code == Code::KeyReused => return Err(Error::KeyReused),
             Err(error) if is_unknown => {
                 tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");

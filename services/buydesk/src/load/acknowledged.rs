@@ -1,4 +1,4 @@
-//! The changes that the platform has acknowledged, and the parts of their check that all kinds of load share.
+//! The changes that the platform has acknowledged, and the parts of their check that several kinds of load share.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,4 @@
-//! `pg_basebackup`: a copy of all files of a running server.
+//! `pg_basebackup`: a copy of the files of a running server.
 
 use std::{
     io::{self, Write},

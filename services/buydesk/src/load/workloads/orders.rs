@@ -30,7 +30,7 @@ const PATH: &str = "api/v1/orders";
 pub struct OrderLoad {
     transport: Transport,
     request: PreparedRequest,
-    /// The id of this run, which is a part of each key.
+    /// The id of this run, which is a part of each idempotency key.
     run: Uuid,
     currency: Currency,
     outcomes: SharedOutcomes,

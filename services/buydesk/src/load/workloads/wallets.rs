@@ -39,7 +39,7 @@ pub struct WalletLoad {
     transport: Transport,
     wallets: Vec<LoadedWallet>,
     currency: Currency,
-    /// The id of this run, which is a part of each key.
+    /// The id of this run, which is a part of each idempotency key.
     run: Uuid,
     outcomes: SharedOutcomes,
 }
