@@ -101,7 +101,7 @@ pub enum WriteError {
     /// The clock is wrong or not checked yet. Nothing was written.
     #[error("nothing is written because of the clock: {0}")]
     Clock(ClockFault),
-    /// A defect of this program or of the machine. Nothing was written.
+    /// An error that a retry would probably not remove, such as a defect of this program. Nothing was written.
     #[error("the batch could not be written")]
     Internal,
     /// The writer has stopped. Nothing was written.

@@ -103,8 +103,8 @@ pub struct WalletService {
 }
 
 impl WalletService {
-    /// Creates a wallet, or returns the wallet that has the key of the command, as it was created. Fails with
-    /// [`Error::WalletKeyReused`] if that wallet has another currency.
+    /// Creates a wallet, or returns the wallet that was created with the idempotency key of the command, in its state at the
+    /// creation. Fails with [`Error::WalletKeyReused`] if that wallet has another currency.
     pub async fn create_wallet(&self, command: CreateWalletCommand) -> Result<CreatedWallet, Error> {
         let currency = command.currency;
         let StoredCreation { wallet, replayed } =

@@ -7,7 +7,6 @@ use std::{
 
 use common::io_errors::describe_io_error;
 
-/// Why an SQLite file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the folder {} of the database file cannot be created: {}", folder.display(), FileFault(*kind, reason))]

@@ -52,8 +52,8 @@ const READ_ONLY: &str = "25006";
 /// client sends nothing, for example because its machine is frozen.
 ///
 /// The planner settings make statements use their indexes. Otherwise a generic plan that was cached while the tables were small
-/// could scan them even after they have grown. With these settings, the estimated cost of a scan, such as the scan of
-/// `order_totals`, which has one row, is extreme. `jit` is off so that the database does not compile such a statement at each
+/// could scan them even after they have grown. With these settings, the estimated cost of a sequential scan, such as
+/// that of the one row of `order_totals`, is extreme. `jit` is off so that the database does not compile such a statement at each
 /// execution.
 const SESSION: [(&str, &str); 8] = [
     ("statement_timeout", "4000"),

@@ -49,9 +49,8 @@ impl DatabaseStatistics {
     }
 }
 
-/// $1 is the number of seconds after which a statement counts as slow. Most columns of the session of another user,
-/// such as its state, and the lag of a standby are null unless the user of this connection is a member of
-/// `pg_read_all_stats`.
+/// `$1` is the number of seconds after which a statement counts as slow. The state of a session of another user and the
+/// lag of a standby are null unless the user of this connection is a member of `pg_read_all_stats`.
 const POSTGRES_STATISTICS: &str = "
     select
         (select count(*) from pg_stat_activity where backend_type = 'client backend'),

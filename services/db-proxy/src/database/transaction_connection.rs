@@ -28,7 +28,7 @@ impl<DB: Database> TransactionConnection<DB> {
     /// Returns the connection to its pool. Its transaction must have ended without an error.
     ///
     /// The pool pings the connection first. Without a time limit, a connection to a server that stops answering at this moment
-    /// would keep its place in the pool. The pool of the writer has one place, so the writer would wait until the server
+    /// would keep its place in the pool. The pool of a writer has one place, so the writer would wait until the server
     /// answers.
     pub fn release(mut self) {
         if let Some(mut connection) = self.0.take() {

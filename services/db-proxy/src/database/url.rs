@@ -8,7 +8,7 @@ use url::Url;
 
 /// The forms of `DATABASE_URL` that are allowed.
 const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT[,HOST:PORT...]/NAME";
-/// The parameter with which libpq selects a host. It has no effect here, because only the primary is ever used.
+/// The parameter with which libpq selects a host. It has no effect here, because only the primary is used.
 const SELECTION_PARAMETER: &str = "target_session_attrs=";
 
 /// Checks a value of `DATABASE_URL` without connecting. The error completes "… is not allowed; ".

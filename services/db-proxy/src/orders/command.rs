@@ -45,8 +45,8 @@ pub struct PlaceCommand {
     pub annotations: Annotations,
     /// `None` if no wallet pays the order.
     pub wallets: Option<OrderWallets>,
-    /// The time that the sender states for the request, but not later than the time at which db-proxy received the order. By the
-    /// clock of the database.
+    /// The time of the request, by the clock of the database: as the sender states it, but at most the time at which db-proxy
+    /// received the order.
     pub requested_at: Timestamp,
     /// The service that sent the order to db-proxy.
     pub written_by: Caller,

@@ -278,7 +278,8 @@ struct AcceptedTerms<'a> {
     quote: Option<QuoteId>,
 }
 
-/// The decision for a key that was used before. The same request receives the same order, and a different request is refused.
+/// The decision for an idempotency key that was used before. The same request receives the same order, and a different request
+/// is refused.
 fn replay_order(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, RefusalReason> {
     let order = &stored.order;
     let has_same_terms = match &command.terms {

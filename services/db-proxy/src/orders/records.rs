@@ -104,9 +104,9 @@ pub struct StoredQuote {
 }
 
 impl StoredQuote {
-    /// Whether the quote has expired at `now`, so that no order can take it. A quote that was created
-    /// more than `MAX_CLOCK_SKEW` in the future counts as expired. Its time comes from a clock that was ahead, and its reservation
-    /// would otherwise last too long.
+    /// Whether the quote has expired at `now`, so that no order can take it. A quote that was created more than `MAX_CLOCK_SKEW`
+    /// in the future counts as expired. Its time comes from a clock that was ahead, and its reservation would otherwise last too
+    /// long.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.quote.expires_at || self.quote.created_at.is_beyond_skew(now)
     }

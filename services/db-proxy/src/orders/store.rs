@@ -173,7 +173,7 @@ impl OrderStore {
         }
     }
 
-    /// The bitcoin that the open quotes without a user reserve.
+    /// The bitcoin amount that open quotes without a user reserve.
     async fn anonymous_reserved(&self) -> Result<Sats, DatabaseError> {
         on_engine!(self, store => store.anonymous_reserved())
     }

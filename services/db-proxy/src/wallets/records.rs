@@ -27,7 +27,8 @@ pub struct StoredWallet {
     pub created_at: Timestamp,
     /// The time of the newest entry, or of the creation.
     pub last_entry_at: Timestamp,
-    /// When the newest recorded refusal was made, or the wallet was created.
+    /// When the newest recorded refusal was made of a request for which this wallet is the only wallet or the wallet that pays. When
+    /// the wallet was created if there was none.
     pub last_refused_at: Timestamp,
 }
 

@@ -33,7 +33,7 @@ pub struct WalletRoutes {
     pub writer: WriterHandle<WalletBatchStore>,
 }
 
-/// The response to a new wallet.
+/// The response to a request that creates a wallet.
 #[derive(ApiResponse)]
 enum CreateWalletResponse {
     /// The wallet is stored durably.
