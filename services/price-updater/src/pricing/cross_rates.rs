@@ -21,7 +21,7 @@ use super::{
 };
 
 /// How far apart the official rates of two banks may be, in thousandths of the lower rate. Normally the rates are of
-/// the same day or of two consecutive days. If they differ by more, one of them is wrong.
+/// the same day or of two consecutive days. If they differ by more, at least one of them is wrong.
 const MAX_SPREAD: i128 = 20;
 
 /// The official rate of the dollar in each currency.

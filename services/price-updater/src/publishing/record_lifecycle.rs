@@ -2,7 +2,7 @@
 //! code uses no clock and no network.
 //!
 //! Each currency has its own state machine; see [`CurrencyLifecycle`]. A currency that loses its price does not affect the
-//! other currencies: its last good price is prolonged, and the other prices stay fresh.
+//! prices of the other currencies.
 //!
 //! If there is a price, a record is written in every publish interval, even if nothing has changed. A cache that has
 //! lost the record therefore receives it again in the next interval. A repeated price keeps its `as_of` and its expiry time.
