@@ -20,7 +20,7 @@ pub const MAX_STEP_ROWS: i64 = 1000;
 pub trait Retention: Send + Sync + 'static {
     /// The name of the aggregate in logs.
     const AGGREGATE: &'static str;
-    /// One kind of work. It is repeated until it finds nothing to do.
+    /// One kind of work. It is repeated until it processes nothing.
     type Step: Copy + Send + Sync;
 
     /// The longest time for which a kind of rows is kept before it is deleted.
@@ -32,8 +32,8 @@ pub trait Retention: Send + Sync + 'static {
     /// The steps of a run that computes ages at `now`, in the order in which they run.
     fn steps(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Self::Step>, DatabaseError>> + Send;
 
-    /// Runs a step once, in one short transaction. Returns the number of rows or series that it
-    /// processed, which is zero if none is left.
+    /// Runs a step once, in one short transaction. Returns the number of rows or series that it processed. Zero means that none
+    /// is left, or that another process runs the step.
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
@@ -66,7 +66,7 @@ async fn run_once_if_safe<R: Retention>(
     run_once(retention, now).await
 }
 
-/// One run: repeats each step until it finds nothing to do.
+/// One run: repeats each step until it processes nothing.
 pub async fn run_once<R: Retention>(retention: &R, now: Timestamp) -> Result<(), DatabaseError> {
     for step in retention.steps(now).await? {
         while retention.run_step(step).await? > 0 {

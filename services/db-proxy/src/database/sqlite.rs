@@ -31,7 +31,7 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 
-/// All writes share one connection. Reads have separate connections, so many reads do not delay orders.
+/// The writes of all aggregates share one connection. Reads have separate connections, so many reads do not delay orders.
 #[derive(Clone)]
 pub struct SqliteDatabase {
     pub writer: SqlitePool,

@@ -257,8 +257,7 @@ impl DecisionState {
         Decision::Refused(Refused { remaining, ..Refused::because(reason) })
     }
 
-    /// The refusal if the price is simulated and the orders of the database are real, or the reverse. `None`
-    /// otherwise.
+    /// The refusal if the price is simulated and the orders of the database are real, or the reverse. `None` otherwise.
     fn refuse_origin(&self, simulated: bool) -> Option<Decision> {
         let origin = self.origin.filter(|origin| *origin != OrderOrigin::of(simulated))?;
         let refused = Refused::because(RefusalReason::PriceUnavailable);

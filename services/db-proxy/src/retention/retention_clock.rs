@@ -12,8 +12,8 @@ pub const QUIET_TIME: Duration = Duration::from_secs(600);
 /// Follows the clock of the database from run to run, or the clock of the machine if the database has none.
 ///
 /// The monotonic clock shows how much time has passed. If the followed clock advanced more, it was set forward. The difference
-/// is subtracted from the time of the clock for the longest retention. After that, every row from before the change is old
-/// enough to be deleted, so the subtraction ends.
+/// is subtracted from the time of the clock for the longest retention. After this time, every row from before the change is
+/// old enough to be deleted, so the subtraction ends.
 #[derive(Debug)]
 pub struct RetentionClock {
     longest_retention: Duration,

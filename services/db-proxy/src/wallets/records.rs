@@ -27,8 +27,8 @@ pub struct StoredWallet {
     pub created_at: Timestamp,
     /// The time of the newest entry, or of the creation.
     pub last_entry_at: Timestamp,
-    /// When the newest recorded refusal was made of a request for which this wallet is the only wallet or the wallet that pays. When
-    /// the wallet was created if there was none.
+    /// The time of the newest recorded refusal of an operation on this wallet, a transfer from it or an order that it would pay.
+    /// Without such a refusal, the time of its creation.
     pub last_refused_at: Timestamp,
 }
 

@@ -175,8 +175,8 @@ impl WalletStore {
     }
 
     /// The current time for the age of idempotency keys: the age of a key is this time minus the time of its creation. Without
-    /// a clock of the database, the current time is at most the time of the newest key, so that a clock of the machine that is ahead
-    /// does not expire keys by itself.
+    /// a clock of the database, the current time is at most the time of the newest key, so that a clock of the machine that
+    /// is ahead does not expire keys by itself.
     pub async fn key_time(&self, now: Timestamp) -> Result<Timestamp, DatabaseError> {
         match self {
             Self::Postgres(_) => Ok(now),

@@ -29,7 +29,7 @@ use crate::{
 /// The key of the advisory lock of course writers. The lock applies to all processes. The key is `courses` in ASCII. It is
 /// arbitrary but must not be used elsewhere.
 const WRITE_LOCK: i64 = 0x63_6f75_7273_6573;
-/// The key of the advisory lock of retention. The key is `folding` in ASCII. It does not change, because processes of other
+/// The key of the advisory lock of the retention of courses. The key is `folding` in ASCII. It does not change, because processes of other
 /// releases use it.
 const RETENTION_LOCK: i64 = 0x66_6f6c_6469_6e67;
 
@@ -193,7 +193,7 @@ async fn insert_changes(connection: &mut PgConnection, changes: &[CourseChange])
     Ok(())
 }
 
-/// Begins a transaction that excludes other retention transactions. Returns `None` if another process runs such a
+/// Begins a transaction that excludes other transactions of the retention of courses. Returns `None` if another process runs such a
 /// transaction, because that process performs the same steps.
 async fn begin_exclusive(connection: &mut PgConnection) -> Result<Option<PgTransaction<'_>>, sqlx::Error> {
     let mut transaction = connection.begin_with(BEGIN).await?;

@@ -37,8 +37,9 @@ impl WriteGroups {
     /// Runs the statements of a write in the transaction of a group, and returns their output after the commit.
     ///
     /// If a statement violates a unique, foreign-key or check constraint or returns an invalid row, only this write fails. The
-    /// changes of its earlier statements remain. Any other error of a statement or of the commit fails every write of the group. If an error of the commit leaves it unknown whether
-    /// the group was stored, the cause is [`DatabaseError::Unanswered`].
+    /// changes of its earlier statements remain. Any other error of a statement or of the commit fails every write of the
+    /// group. If an error of the commit leaves it unknown whether the group was stored, the cause is
+    /// [`DatabaseError::Unanswered`].
     ///
     /// If the caller stops waiting after its group has begun, the write is not cancelled.
     pub async fn run<T, W>(&self, write: W) -> Result<T, DatabaseError>
