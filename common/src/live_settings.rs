@@ -25,7 +25,7 @@ const MAX_READS: u32 = 50;
 
 /// Applies new settings to a running part of the process.
 type Apply = Box<dyn FnOnce() + Send>;
-/// Reads the settings of a part of the process. Invalid settings are collected in the variables.
+/// Reads the settings of a part of the process. The [`Env`] collects the invalid settings.
 type Prepare = Box<dyn Fn(&mut Env) -> Apply + Send + Sync>;
 
 /// The live settings of a part of the process: of one service, or of the logs.
@@ -35,7 +35,7 @@ pub struct LivePart {
 }
 
 impl LivePart {
-    /// `prepare` reads the settings and returns the step that applies them. The step must change nothing but `settings`.
+    /// `prepare` reads the settings and returns the step that applies them. The step must apply only `settings`.
     pub fn new(settings: &'static [LiveSetting], prepare: impl Fn(&mut Env) -> Apply + Send + Sync + 'static) -> Self {
         Self { settings, prepare: Box::new(prepare) }
     }

@@ -37,7 +37,8 @@ impl Caller {
     pub const EXCHANGE_SIM: Self = Self("exchange-sim");
     /// All services in one process.
     pub const BUYDESK: Self = Self("buydesk");
-    /// A person, or a service of the previous release, that sends `INTERNAL_TOKEN`.
+    /// A person with `INTERNAL_TOKEN` or the token that is derived for operators, or a service of the previous release, which sends
+    /// `INTERNAL_TOKEN`.
     pub const OPERATOR: Self = Self("operator");
 
     pub const ALL: [Self; 12] = [

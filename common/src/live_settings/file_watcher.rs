@@ -51,7 +51,8 @@ fn canonical_folder(path: &Path) -> PathBuf {
     std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
-/// Whether the event may have changed a file with one of these names, or the target of its link. Reading a file causes events too.
+/// Whether the event may have changed a file with one of these names, or the target of its link. Events of access are ignored, because
+/// reading the file causes them.
 fn may_change(event: &Event, names: &BTreeSet<OsString>) -> bool {
     let is_link_of_kubernetes = |name: &OsString| name.as_encoded_bytes().starts_with(b"..");
     let is_relevant = |path: &PathBuf| {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Defines a type for each permission. An endpoint with such a parameter rejects callers without the permission. An operator
-/// who sends `INTERNAL_TOKEN` has every permission.
+/// ([`Caller::OPERATOR`]) has every permission.
 macro_rules! permissions {
     ($($(#[$doc:meta])* $name:ident, $checker:ident;)+) => { $(
         $(#[$doc])*

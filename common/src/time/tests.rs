@@ -121,7 +121,7 @@ fn value_is_current_from_the_allowed_skew_before_its_time_until_it_expires() {
 }
 
 #[test]
-fn age_is_formatted_in_its_largest_unit() {
+fn age_is_formatted_in_the_largest_unit_with_a_number_of_at_least_two() {
     let ages = [0, 119, 120, 3_599, 7_199, 7_200, 172_799, 172_800];
     let formatted = ages.map(|seconds| format_age(Duration::from_secs(seconds)));
     assert_eq!(formatted, ["0 s", "119 s", "2 min", "59 min", "119 min", "2 h", "47 h", "2 days"]);

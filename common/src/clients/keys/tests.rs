@@ -107,7 +107,7 @@ impl TestSetup {
         Self { directory, keys: Arc::new(keys), clock }
     }
 
-    /// The cached results do not expire during the test.
+    /// A setup whose cached results do not expire during the test.
     fn new() -> Self {
         Self::with_result_ttl(Duration::from_secs(600))
     }

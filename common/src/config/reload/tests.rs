@@ -12,7 +12,7 @@ fn file(text: &str) -> EnvFile {
     SettingsFile::of_process().parse(text)
 }
 
-/// The variables of a process that was started with this file and these environment variables, and reads five settings.
+/// The variables of a process that was started with this file and these environment variables, and reads six settings.
 fn running(start: &str, environment: &[(&str, &str)]) -> Env {
     let mut env = Env::from_pairs(environment.iter().copied()).with_file(file(start).values);
     for name in LIVE.map(|setting| setting.name).into_iter().chain(["BTC_LIMIT", "DB_PROXY_URL"]) {

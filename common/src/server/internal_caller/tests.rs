@@ -29,7 +29,7 @@ async fn accepted_callers<F: Future<Output = Result<Caller>>>(
     (accepted, statuses)
 }
 
-/// Callers that only read cannot write. Only price-updater publishes prices. exchange-sim can only send reports.
+/// Callers that only read cannot write. Apart from operators, only price-updater publishes prices. exchange-sim can only send reports.
 #[tokio::test]
 async fn each_permission_belongs_to_its_callers_and_to_operators() {
     macro_rules! callers_of {

@@ -20,14 +20,14 @@ fn span_is_dropped_and_counted_if_the_queue_is_full() {
 }
 
 #[test]
-fn span_keeps_a_link_to_each_member_of_the_largest_group() {
+fn span_keeps_a_link_to_each_member_of_the_largest_batch() {
     let (tracer, mut ended, _) = test_tracer(Sampler::AlwaysOn, 2);
     let member = tracer.start_span(None, "member", SpanKind::Internal).trace().clone();
-    let mut group = tracer.start_span(None, "group", SpanKind::Internal);
+    let mut batch = tracer.start_span(None, "batch", SpanKind::Internal);
     for _ in 0..MAX_LINKS {
-        group.link(&member);
+        batch.link(&member);
     }
-    drop(group);
+    drop(batch);
     ended.try_recv().unwrap();
     assert_eq!(ended.try_recv().unwrap().links.len(), 1024);
 }

@@ -105,7 +105,7 @@ async fn client_of_one_instance_can_use_nearly_the_whole_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_within_the_allowance_draw_nothing() {
+async fn ten_thousand_requests_cause_few_draws() {
     let store = FakeStore::default();
     let [instance] = instances(&store).await;
     for _ in 0..10_000 {
