@@ -132,7 +132,8 @@ impl CourseStore {
     }
 
     /// Aggregates some complete buckets into candles, and records how far each series is aggregated. Returns the number of
-    /// series that it processed. Candles of an hour are computed from candles of a minute, and candles of a day from candles of an hour.
+    /// series that it processed. Candles of an hour are computed from candles of a minute, and candles of a day from candles of an
+    /// hour.
     pub async fn aggregate_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
         match into.width() {
             Some(width) => on_engine!(self, store => store.aggregate_courses(width)),

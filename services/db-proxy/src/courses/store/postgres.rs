@@ -29,8 +29,8 @@ use crate::{
 /// The key of the advisory lock of course writers. The lock applies to all processes. The key is `courses` in ASCII. It is
 /// arbitrary but must not be used elsewhere.
 const WRITE_LOCK: i64 = 0x63_6f75_7273_6573;
-/// The key of the advisory lock of the retention of courses. The key is `folding` in ASCII. It does not change, because processes of other
-/// releases use it.
+/// The key of the advisory lock of the retention of courses. The key is `folding` in ASCII. It does not change, because processes
+/// of other releases use it.
 const RETENTION_LOCK: i64 = 0x66_6f6c_6469_6e67;
 
 /// Gives each statement its own snapshot, independently of the default of the database. A statement after the wait for a lock
