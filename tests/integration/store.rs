@@ -1,4 +1,4 @@
-//! The stores of db-proxy. Every test runs on SQLite and on PostgreSQL.
+//! The stores of db-proxy. Most tests run on SQLite and on PostgreSQL.
 
 mod annotations;
 mod busy_readers;
@@ -45,7 +45,7 @@ use tests::{
     servers::{Database, query_text},
 };
 
-/// A limit that no test reaches: the total supply of bitcoin.
+/// A limit that no test exceeds: the total supply of bitcoin.
 fn no_limit() -> Sats {
     sats(21_000_000 * 100_000_000)
 }

@@ -1,4 +1,4 @@
-//! The alerts of health-check. Each test causes a fault, waits until its alert fires, ends the fault, and waits until the alert is
+//! The alerts of health-check. Most tests cause a fault, wait until its alert fires, end the fault, and wait until the alert is
 //! resolved. The services are real processes with a short heartbeat interval; docs/operations.md states the times for the default one.
 
 use std::time::Duration;

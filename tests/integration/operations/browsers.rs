@@ -6,7 +6,7 @@ use tests::{
     platform::{ORDERS_PATH, order},
 };
 
-/// The headers that a browser adds to requests of pages of other sites.
+/// The headers that a browser adds to requests of pages of other origins.
 const OTHER_PAGES: [&[(&str, &str)]; 4] = [
     &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")],
     &[("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:3000")],

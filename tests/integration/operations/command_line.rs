@@ -199,7 +199,7 @@ async fn order_is_denied_while_db_proxy_is_stopped() {
     assert_eq!((&document["code"], &document["status"]), (&"upstream_unavailable".into(), &503.into()));
     assert!(document["detail"].as_str().unwrap().starts_with("No order was placed, because "), "{document}");
     assert!(document["request_id"].is_string(), "{document}");
-    // An earlier command may have used the key of the user.
+    // An earlier command may have used the idempotency key.
     let place = [&place[..], &["--key", "my-key"]].concat();
     let document = error_document(&run_buydesk(&place, &[("BUYDESK_URL", &server)]));
     assert_eq!(document["code"], "outcome_unknown");
@@ -244,7 +244,7 @@ fn errors_of_arguments_and_settings_are_json_if_requested() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_address_suffices_for_every_command() {
+async fn one_address_suffices_for_orders_quotes_prices_and_conversions() {
     let platform = BuydeskUp::start(&[]).await;
     let server = format!("http://{}", platform.address(create_order::App::NAME));
     let run = |command: &str| {

@@ -251,6 +251,6 @@ async fn request_id_is_forwarded_to_next_service(stack: Stack) {
     let place = platform.client.json(second.url("/api/v1/orders"), order("EUR", "1"));
     send(place.header("x-request-id", "placing-8")).await.json(201);
     assert!(db_proxy.sent().contains("x-request-id: placing-8\r\n"));
-    // The internal token is never part of a URL.
+    // The URLs of the GETs contain no token.
     assert!(!db_proxy.sent().lines().any(|line| line.starts_with("GET") && line.contains("oken")));
 }

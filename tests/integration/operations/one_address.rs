@@ -1,4 +1,4 @@
-//! create-order answers reads too, so that users need only one address.
+//! create-order forwards reads to the services that answer them, so that customers need only one address.
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ on_both_stacks!(
 
 const UNKNOWN: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
 
-/// Wallets in db-proxy, as the service wallets uses them.
+/// Wallets in db-proxy, as the service `wallets` uses them.
 pub(crate) struct Accounts<'p> {
     platform: &'p Platform,
     token: String,

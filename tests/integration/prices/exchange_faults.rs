@@ -32,7 +32,7 @@ async fn run_every_fault(exchanges: [&str; 2], websockets: bool) {
     assert_no_violation(&report);
     // The faults took effect. Only the first exchange is checked: the second may be polled too rarely to see every fault.
     let mut kinds = vec![FaultKind::Down, FaultKind::Truncated, FaultKind::LieFactor];
-    // An open websocket does not receive a rate limit.
+    // An open WebSocket does not receive a rate limit.
     kinds.extend((!websockets).then_some(FaultKind::RateLimited));
     for kind in kinds {
         let detected = report.detected.iter().any(|(name, fault)| name == exchanges[0] && *fault == kind.as_str());

@@ -1,4 +1,4 @@
-//! The websocket streams of price-updater against exchange-sim: in virtual time without sockets, and once over sockets.
+//! The WebSocket streams of price-updater against exchange-sim: in virtual time without sockets, and once over sockets.
 
 use std::{sync::Arc, time::Duration};
 

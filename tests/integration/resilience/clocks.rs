@@ -1,5 +1,4 @@
-//! Wrong clocks: the wall clock of one process is set an hour or a day ahead or back, while the clocks of the other processes
-//! are correct.
+//! Wrong clocks: the wall clock of a process is set ahead or back.
 //!
 //! The services are real processes. libfaketime changes the wall clock that a process reads; the monotonic clock stays real.
 

@@ -1,4 +1,4 @@
-//! Several instances of a service behind nginx. One of them fails under load, and no request that may be repeated
+//! Several instances of a service behind nginx. One after the other fails under load, and no request that may be repeated
 //! fails.
 
 use std::{

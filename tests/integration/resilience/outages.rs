@@ -21,9 +21,9 @@ on_both_stacks!(
 
 /// Orders to wait for before and after an outage.
 const ORDERS: usize = 20;
-/// The number of failed requests to wait for, so that every client was affected by the outage of db-proxy.
+/// Failed requests to wait for during the outage of db-proxy: as many as there are clients.
 const FAILURES: usize = 8;
-const PRICE_LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs load before, during and after an outage, and reconciles the orders.
 async fn run_outage(platform: &Platform, begin: impl AsyncFnOnce(&LoadGenerator), end: impl AsyncFnOnce()) {
@@ -130,7 +130,7 @@ async fn services_become_ready_when_postgres_starts_late() {
     assert_not_ready(&platform, &platform.db_proxy).await;
     platform.place(order("USD", "1")).await.problem(503, "database_unavailable");
     // The reason names the database, with its address and without its password. It does not mention the clock.
-    let readiness = wait_until("the cause is known", PRICE_LIMIT, async || {
+    let readiness = wait_until("the cause is known", LIMIT, async || {
         let readiness = platform.client.get(platform.db_proxy.url("/readyz")).await.json(503);
         readiness.to_string().contains("cannot be reached").then_some(readiness)
     });
@@ -154,7 +154,7 @@ async fn orders_continue_during_redis_crash() {
     assert_record_unavailable_to_new_instances(&platform).await;
     redis.start().await;
     // Redis is empty after its restart. The next price record fills it again.
-    wait_until("the cache accepts prices", PRICE_LIMIT, async || {
+    wait_until("the cache accepts prices", LIMIT, async || {
         platform.try_put_prices(&PRICES, Validity::default()).await.ok()
     })
     .await;

@@ -44,7 +44,7 @@ pub(super) fn readable_paths(platform: &Platform) -> [(&Instance, &'static str);
     [(&platform.users, "/user"), (&platform.fetch_orders, ORDERS_PATH), (&platform.create_order, ORDERS_PATH)]
 }
 
-/// Waits until each of these services refuses the key. Panics if that takes too long.
+/// Waits until each service of [`readable_paths`] refuses the key. Panics if that takes too long.
 async fn assert_refused_in_time(platform: &Platform, key: &Value) {
     let since = Instant::now();
     for (service, path) in readable_paths(platform) {

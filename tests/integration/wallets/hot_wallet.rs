@@ -1,4 +1,4 @@
-//! Many clients use one wallet at the same time.
+//! One wallet is used through several instances.
 
 use tests::{Stack, client::send, on_both_stacks};
 use tokio::task::JoinSet;

@@ -1,4 +1,4 @@
-//! Requests with the same idempotency key move money once, and receive the same response.
+//! Requests with the same idempotency key move money once, and equal requests receive the same response.
 
 use std::collections::BTreeSet;
 

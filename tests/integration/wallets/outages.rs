@@ -1,4 +1,4 @@
-//! Operations while db-proxy and wallets are killed: no confirmed operation is lost, and none is applied twice.
+//! Operations while db-proxy and wallets are killed or stopped, and while the clock of db-proxy is wrong.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! Wallets of users: each client sees and changes exactly its own wallets.
+//! Which wallets clients and the operator may read, change and pay into.
 
 use std::slice::from_ref;
 

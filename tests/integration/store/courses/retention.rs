@@ -1,4 +1,4 @@
-//! Aggregation of courses, the last prices of pairs at exchanges, into candles, and deletion of old rows.
+//! Aggregation of courses into candles, and deletion of old rows.
 
 use std::time::Duration;
 

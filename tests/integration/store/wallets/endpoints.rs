@@ -12,7 +12,7 @@ on_both_stacks!(wallets_service_moves_money, other_services_move_no_money, inval
 
 const UNKNOWN: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
 
-/// Sends requests to db-proxy as the service wallets.
+/// Sends requests to db-proxy as the service `wallets`.
 struct Wallets<'p> {
     platform: &'p Platform,
     token: String,
