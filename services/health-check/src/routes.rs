@@ -283,7 +283,7 @@ impl Api {
         StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
     }
 
-    /// Makes a browser ask for the token of operators as a password, and then redirects to the status page.
+    /// Redirects operators to the status page, and makes a browser ask others for the token of operators as a password.
     #[oai(path = "/sign-in", method = "get", operation_id = "sign_in")]
     async fn sign_in(&self, request: &Request) -> SignInResponse {
         if self.access.allows(request).unwrap_or(false) {

@@ -181,8 +181,7 @@ impl Api {
         Ok(ConditionalJson::new(json, if_none_match.0.as_deref(), max_age))
     }
 
-    /// Draws the price of the last hours: the median price of the exchanges, and the band from their lowest to their highest
-    /// price.
+    /// Draws the price of the last hours: the median price of the exchanges, and the band of the prices near it.
     ///
     /// The resolution is a minute for up to 24 hours, and an hour for longer periods. Simulated data and a prolonged price are
     /// marked.
