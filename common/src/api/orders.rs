@@ -348,7 +348,7 @@ pub struct Placed {
     pub replayed: bool,
 }
 
-/// A group of orders. Each order is decided on its own.
+/// A batch of orders. They are decided in this sequence. The refusal of one order does not affect the others.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct PlaceOrderCommands {
     #[oai(validator(min_items = 1, max_items = 256))]
@@ -366,7 +366,7 @@ pub struct Outcome {
     pub refused: Option<Refused>,
 }
 
-/// The outcomes of a group of orders, in the order of the request.
+/// The outcomes of a batch of orders, in the sequence of the batch.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Outcomes {
     pub outcomes: Vec<Outcome>,

@@ -80,8 +80,8 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "OrderedBy::is_amount")]
     #[oai(default, skip_serializing_if = "OrderedBy::is_amount")]
     pub ordered_by: OrderedBy,
-    /// The user who requested the quote, and who alone can take, read and release it. Absent if the quote was requested
-    /// without an API key.
+    /// The user who requested the quote. No other user, and no client without an API key, can take, read or release it. Absent if the
+    /// quote was requested without an API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub user_id: Option<UserId>,

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-/// Minimum number of significant digits of a rounded price.
+/// The number of significant digits to which a price is rounded, unless it then has fewer than [`PRICE_DECIMALS`] decimals.
 const PRICE_DIGITS: u32 = 6;
 /// Minimum number of decimals of a rounded price.
 const PRICE_DECIMALS: u32 = 2;
@@ -29,8 +29,8 @@ pub fn divide_half_even(numerator: u128, denominator: u128) -> Option<u128> {
     round_half_even(units, remainder.cmp(&(denominator - remainder)))
 }
 
-/// The text of a price for people, rounded half to even. It has at least two decimals and at least six significant digits, unless
-/// the price itself has fewer digits: `91370.18`, `1.0833`, `0.0000119047`. Programs receive the exact price.
+/// The text of a price for people, rounded half to even to six significant digits, but to no fewer than two decimals. Zeros at the end
+/// are omitted after the second decimal: `91370.18`, `1.0833`, `0.0000119047`. Programs receive the exact price.
 pub fn rounded_price(price: Decimal) -> String {
     let price = price.normalize();
     let digits = price.mantissa().unsigned_abs();
