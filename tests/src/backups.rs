@@ -145,7 +145,6 @@ impl Site {
         self.folder.path()
     }
 
-    /// The path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -221,12 +220,11 @@ pub fn orders_of(document: &Value) -> u64 {
     document["contents"]["orders"].as_u64().unwrap()
 }
 
-/// The time of the database.
 pub async fn database_time(url: &str) -> String {
     scalar(url, SELECT_TIME).await
 }
 
-/// Deletes an SQLite database.
+/// Deletes an SQLite database with its other files.
 pub fn delete_database(path: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         let path = format!("{}{suffix}", path.display());

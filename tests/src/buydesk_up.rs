@@ -51,12 +51,11 @@ impl BuydeskUp {
         Self { process, ports, token, folder }
     }
 
-    /// The address of a service.
     pub fn address(&self, service: &str) -> String {
         self.ports[service].address()
     }
 
-    /// The working directory. Unless `DATABASE_URL` is set, it contains the database.
+    /// The working directory.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }

@@ -7,7 +7,7 @@ use common::clients::http_client;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
-/// Every request is answered within this time, even while a dependency of the service is unavailable.
+/// The timeout of a request. Services respond within this time even while a dependency is unavailable.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Maximum number of bytes of a request body that a failed assertion shows.
@@ -85,7 +85,6 @@ pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Response> {
     Ok(Response { request_line, status, headers, body: response.bytes().await? })
 }
 
-/// A complete response.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The request of this response, for messages of failed assertions.
@@ -109,8 +108,8 @@ impl Response {
         format!("{}\n{} {}", self.request_line, self.status, self.text())
     }
 
-    /// The status and the problem, for a comparison with the response for another id. Fields that differ in every
-    /// response are set to null, and `id` is replaced by a placeholder.
+    /// The status and the problem, for a comparison with the response for another id: `request_id` and `instance` are set
+    /// to null, and `id` is replaced by a placeholder.
     pub fn comparable(&self, id: &str) -> (u16, String) {
         let mut problem: Value = serde_json::from_slice(&self.body).unwrap();
         problem["request_id"] = Value::Null;

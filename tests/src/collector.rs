@@ -23,7 +23,6 @@ use crate::wait_until;
 /// Maximum time until spans arrive. Services send spans once per second.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(15);
 
-/// A span with its service.
 #[derive(Debug, Clone)]
 pub struct ReceivedSpan {
     pub service: String,
@@ -38,7 +37,6 @@ pub struct ReceivedSpan {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// A running collector.
 pub struct Collector {
     pub url: String,
     spans: Arc<Mutex<Vec<ReceivedSpan>>>,
@@ -72,7 +70,6 @@ impl Collector {
         self.status.store(status, Ordering::Relaxed);
     }
 
-    /// All spans that were received.
     pub fn spans(&self) -> Vec<ReceivedSpan> {
         self.spans.lock().unwrap().clone()
     }

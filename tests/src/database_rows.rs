@@ -51,7 +51,7 @@ pub struct TableDifference {
 pub struct Differences(BTreeMap<&'static str, TableDifference>);
 
 impl DatabaseRows {
-    /// Reads every row of the database with this URL.
+    /// Reads every row of the compared tables.
     pub async fn read(url: &str) -> Self {
         let mut tables = BTreeMap::new();
         if url.starts_with("sqlite:") {
@@ -79,7 +79,6 @@ impl DatabaseRows {
         Self(tables)
     }
 
-    /// The number of rows of a table.
     pub fn count(&self, table: &str) -> u64 {
         self.0[table].len() as u64
     }

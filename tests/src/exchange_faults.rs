@@ -1,6 +1,6 @@
 //! Runs price-updater against simulated exchanges with faults, in virtual time. Everything that the price of an order
 //! depends on runs in this process: the exchanges, price-updater, the store of price-cache-proxy, and create-order's price
-//! reader. Every second an order is priced, and its price is compared with the simulated market.
+//! reader. Every second, the prices that an order would use are compared with the simulated market.
 
 mod in_process_upstreams;
 mod price_checks;
@@ -107,7 +107,7 @@ pub async fn run(plan: &Plan) -> Report {
     let before = panics.load(Ordering::SeqCst);
     let mut run = Run::start(plan);
     let start = Instant::now();
-    // Everything else happens at full seconds, so each check takes place half a second later.
+    // Polls and writes start at full seconds, so each check takes place half a second later.
     let offset = Duration::from_millis(500);
     for second in 0..plan.length.as_secs() {
         sleep_until(start + Duration::from_secs(second) + offset).await;

@@ -280,7 +280,7 @@ impl FaultRun<'_> {
     }
 }
 
-/// Places an order of one satoshi with one client. Returns the time of the acknowledgement, or `None` if the order was not placed.
+/// Places an order of one satoshi. Returns the time of the acknowledgement, or `None` if the order was not placed.
 async fn place_until_acknowledged(client: &mut Client) -> Option<Instant> {
     let key = client.new_key();
     match client.retry_until_final(&key, dollar_order(1)).await {
@@ -292,7 +292,7 @@ async fn place_until_acknowledged(client: &mut Client) -> Option<Instant> {
     }
 }
 
-/// Writes a price record every second, as price-updater does. Orders use the cached record while Redis fails over.
+/// Writes a price record every second, in place of price-updater. Orders use the cached record while Redis fails over.
 async fn keep_prices_current(platform: &Platform) {
     let mut rng = Rng::new();
     loop {

@@ -88,12 +88,10 @@ impl LoadGenerator {
         Self::start_at(platform, &platform.create_order, missing_response)
     }
 
-    /// Places orders at this create-order.
     pub fn start_at(platform: &Platform, create_order: &Instance, missing_response: MissingResponse) -> Self {
         Self::start_at_url(platform, &create_order.url(ORDERS_PATH), missing_response)
     }
 
-    /// Places orders at this URL.
     pub fn start_at_url(platform: &Platform, url: &str, missing_response: MissingResponse) -> Self {
         let (stop, counters) = (CancellationToken::new(), Arc::<Counters>::default());
         let mut clients = JoinSet::new();

@@ -41,7 +41,7 @@ impl NginxBuilder {
         self.addresses(instances[0].name, instances.iter().map(|instance| instance.address()))
     }
 
-    /// Forwards the requests for this service to these addresses. A service without addresses is unavailable.
+    /// Forwards the requests for this service to these addresses. Services that no call names are unavailable.
     #[must_use]
     pub fn addresses(mut self, service: &str, addresses: impl IntoIterator<Item = String>) -> Self {
         self.instances.insert(service.to_owned(), addresses.into_iter().collect());
@@ -223,7 +223,6 @@ impl Nginx {
         self.start().await;
     }
 
-    /// The end of the log.
     pub fn log_tail(&self) -> String {
         self.process.log_tail()
     }

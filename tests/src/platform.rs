@@ -32,7 +32,6 @@ use crate::{
 pub const TTL: Duration = Duration::from_mins(10);
 /// The default prices of one bitcoin. One US dollar buys exactly one satoshi, which makes limits easy to read.
 pub const PRICES: [(&str, &str); 3] = [("EUR", "84000.12"), ("GBP", "72345.67890123"), ("USD", "100000000")];
-/// The token of operators.
 pub const OPERATOR_TOKEN: &str = "the token of operators in tests";
 /// The versioned path of create-order and fetch-orders.
 pub const ORDERS_PATH: &str = "/api/v1/orders";
@@ -72,7 +71,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Starts the services with default settings, default prices and no rate limit.
+    /// Starts the services that an order needs, with the default prices and without rate limits.
     pub async fn start(stack: Stack) -> Self {
         Self::builder(stack).start().await
     }
@@ -211,17 +210,15 @@ impl Platform {
         self.client.json(self.create_order.url(ORDERS_PATH), order)
     }
 
-    /// Places an order.
     pub async fn place(&self, order: impl Into<String>) -> Response {
         send(self.order_request(order)).await
     }
 
-    /// Places an order with an idempotency key.
+    /// `key` is the idempotency key.
     pub async fn place_with_key(&self, key: &str, order: impl Into<String>) -> Response {
         send(self.order_request(order).header("idempotency-key", key)).await
     }
 
-    /// Requests a quote.
     pub async fn quote(&self, order: impl Into<String>) -> Response {
         self.client.post(self.create_order.url("/api/v1/quotes"), order).await
     }
@@ -236,7 +233,7 @@ impl Platform {
         all_pages(path, async |path| self.fetch(&path).await.json(200)).await
     }
 
-    /// The count and the sum of all orders, and the limit.
+    /// The summary of orders that a client without an API key receives.
     pub async fn summary(&self) -> Value {
         self.fetch("/api/v1/orders/summary").await.json(200)
     }

@@ -1,6 +1,6 @@
-//! Kills the services, nginx and the database servers at random, or sets the clocks of the services, while clients
-//! place orders and move money between wallets. Then new clients fill the limit, and every invariant is checked against
-//! the history of the clients.
+//! Kills the services, nginx, PostgreSQL and Redis at random, or sets the clocks of the services, while clients place
+//! orders and move money between wallets. Then new clients fill the limit, and every invariant is checked against the
+//! history of the clients.
 
 mod clients;
 mod progress;
@@ -32,7 +32,7 @@ use crate::{
 pub(crate) const CLIENTS: u64 = 64;
 /// The number of clients that move money between wallets.
 const WALLET_CLIENTS: u64 = 16;
-/// The number of identities that the clients share: one without a key, and users.
+/// The number of identities that the clients share: one without an API key, and users.
 const IDENTITIES: usize = 4;
 /// The limit over all orders of a run, in satoshi.
 const LIMIT: i64 = 1_000_000;
@@ -108,13 +108,13 @@ impl Report {
     }
 }
 
-/// The database servers that a run also kills.
+/// The servers that a run also kills.
 pub struct Servers {
     postgres: PrivateServer,
     redis: PrivateServer,
 }
 
-/// Starts the database servers. The embedded stack has none.
+/// Starts the servers of a stack. The embedded stack has none.
 pub async fn start_servers(stack: Stack) -> Option<Servers> {
     match stack {
         Stack::Embedded => None,
@@ -221,7 +221,7 @@ pub(crate) async fn join_clients(clients: JoinSet<()>) {
     tokio::time::timeout(RECOVERY_LIMIT, clients.join_all()).await.expect("every client finishes within the limit");
 }
 
-/// Creates users with one key each. Returns an identity without a key, followed by the identities of the users.
+/// Creates users with one API key each. Returns an identity without a key, followed by the identities of the users.
 pub(crate) async fn create_identities(platform: &Platform) -> Vec<Identity> {
     let mut identities = vec![Identity::default()];
     for number in 1..IDENTITIES {

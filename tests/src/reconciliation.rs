@@ -25,7 +25,7 @@ pub fn by_id(orders: &[Value]) -> BTreeMap<&str, &Value> {
 }
 
 /// Asserts that exactly the acknowledged orders are stored, each with the fields that were acknowledged, and that the
-/// summary counts and sums them.
+/// summary counts and sums them. Orders with an owner are not read.
 pub async fn assert_reconciled(platform: &Platform, acknowledged: &[Value]) {
     let stored = platform.all_pages("/api/v1/orders?limit=1000").await;
     let (stored, acknowledged) = (by_id(&stored), by_id(acknowledged));

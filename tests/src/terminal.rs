@@ -25,7 +25,6 @@ impl Terminal {
         Self { variables: addresses.into_iter().chain(credentials).collect() }
     }
 
-    /// The environment variables.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.variables.iter().map(|(name, value)| (*name, value.as_str()))
     }
@@ -47,7 +46,7 @@ impl Terminal {
         serde_json::from_str(&self.run(&format!("--json {command}"))).unwrap()
     }
 
-    /// The error text of a command that fails.
+    /// The error text of a command that exits with code 1.
     #[track_caller]
     pub fn fail(&self, command: &str) -> String {
         self.fail_with(1, command)

@@ -1,5 +1,6 @@
 //! The alerts of health-check. Most tests cause a fault, wait until its alert fires, end the fault, and wait until the alert is
-//! resolved. The services are real processes with a short heartbeat interval; docs/operations.md states the times for the default one.
+//! resolved. The services are real processes with a short heartbeat interval; docs/operations.md states the times for the default
+//! interval.
 
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ async fn start_with_health_check(stack: Stack) -> Platform {
 }
 
 #[tokio::test]
-async fn killed_service_sends_firing_and_resolved_notifications_except_during_a_silence() {
+async fn killed_service_causes_firing_and_resolved_notifications_except_during_a_silence() {
     let mut webhook = Webhook::start().await;
     let builder = Platform::builder(Stack::Embedded).set("ALIVE_INTERVAL_SECS", INTERVAL_SECS).in_processes();
     let platform = builder.set("ALERT_WEBHOOK_URL", webhook.url.clone()).start().await;

@@ -245,7 +245,7 @@ async fn request_id_is_forwarded_to_next_service(stack: Stack) {
     let fetch = platform.client.request("GET", platform.fetch_orders.url("/get_orders"));
     send(fetch.header("x-request-id", "fetching-7")).await.json(200);
     assert!(db_proxy.sent().contains("x-request-id: fetching-7\r\n"));
-    // A new instance has to fetch the price while it handles the order.
+    // Also by an instance that has just started.
     let second = platform.create_order.another(&[]);
     second.start().await;
     let place = platform.client.json(second.url("/api/v1/orders"), order("EUR", "1"));

@@ -1,5 +1,5 @@
 //! Each service has only the privileges that it needs: its own tokens, a database role without DDL, and a container that
-//! receives no secret of another container.
+//! receives only the secrets that it uses.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -168,7 +168,7 @@ fn secrets_of(lines: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn container_receives_no_secret_of_another_container() {
+fn each_container_receives_exactly_the_secrets_that_it_uses() {
     let text = std::fs::read_to_string(deployment("docker-compose.yml")).unwrap();
     let demo = std::fs::read_to_string(deployment("docker-compose.demo.yml")).unwrap();
     let (mut services, mut demo_services) = (services_of(&text), services_of(&demo));

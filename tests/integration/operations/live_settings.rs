@@ -104,7 +104,7 @@ async fn changed_file_takes_effect_in_the_running_process_and_is_reported() {
     let origin = fields["origin"].as_str().unwrap();
     assert!(origin.starts_with("file .env of user id ") && report["level"] == "info", "{report}");
     assert_eq!(up.report("LOG_LEVEL").await["data"]["fields"]["old"], "info (default)");
-    // Written in place, and without a line: the default applies again.
+    // The file is written in place. It does not contain the setting, so the default applies again.
     fs::write(up.file(), "# no settings\n").unwrap();
     up.wait_for_rate_limit("60").await;
     fs::write(up.file(), "RATE_LIMIT_PER_MINUTE=70\n").unwrap();

@@ -39,7 +39,7 @@ fn assert_checked(report: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_kind_of_load_is_sent_measured_and_checked() {
+async fn load_of_orders_wallets_and_reads_is_sent_measured_and_checked() {
     let platform = BuydeskUp::start(&UNLIMITED).await;
     let customer = Terminal::new(&platform, None);
 

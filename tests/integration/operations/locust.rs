@@ -101,7 +101,7 @@ async fn users_of_locust_check_every_response_and_an_unexpected_one_fails_the_ru
     assert_eq!((run.output.status.code(), run.sum("num_failures")), (Some(0), 0), "{text}");
     assert!(run.sum("num_requests") > 100, "{text}");
 
-    // Anonymous users share the limit of the platform.
+    // All anonymous users have one address, and share its rate limit.
     let terminal = Terminal::new(&platform, None);
     let host = format!("http://{}", platform.address("create-order"));
     let limited = LocustRun::start(&host, "2s", terminal.variables());

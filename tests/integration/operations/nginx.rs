@@ -268,7 +268,7 @@ async fn request_is_sent_to_another_instance_only_if_it_may_be_repeated() {
     }
     assert_eq!(count_sent("GET", ORDERS_PATH, None).await, 2);
     assert_eq!(count_sent("DELETE", "/api/v1/quotes/1", None).await, 2);
-    // These operations support no key.
+    // These operations support no idempotency key.
     assert_eq!(count_sent("POST", "/api/v1/quotes", key).await, 1);
     assert_eq!(count_sent("POST", "/api/v1/users", key).await, 1);
     assert_eq!(count_sent("PATCH", "/api/v1/users/1", key).await, 1);
@@ -324,7 +324,6 @@ impl ClosingServer {
                     }
                 }
                 counter.fetch_add(1, Ordering::SeqCst);
-                // Closes the connection without a response and without a reset, although the body may be unread.
                 let _ = connection.shutdown().await;
             }
         });

@@ -14,7 +14,7 @@ use tests::{
 };
 use url::Url;
 
-/// Maximum time until rates has received the first price.
+/// Maximum time until the service `rates` has received the first price.
 const LIMIT: Duration = Duration::from_secs(20);
 
 on_both_stacks!(

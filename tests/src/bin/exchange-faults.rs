@@ -11,7 +11,7 @@ use std::{
 
 use tests::exchange_faults::{Plan, Report, WARM_UP, run, scenarios};
 
-/// How long a run continues after the end of the fault. In this time, the exchange is used again.
+/// How long a run continues after the end of the fault.
 const RECOVERY: Duration = Duration::from_mins(2);
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// One run for each exchange, fault and transport. `only` restricts the exchanges unless it is empty.
+/// The runs for the exchanges in `only`, or for all exchanges if it is empty.
 fn plan_runs(duration: Duration, seed: u64, only: &[String]) -> Vec<(String, Plan)> {
     let with_websocket: Vec<_> = price_updater::websocket_variables().map(|(name, _)| name).collect();
     let mut runs = Vec::new();

@@ -1,4 +1,4 @@
-//! The long run of `tests/load/soak`: load on both stacks, by default for an hour in total. Meanwhile, memory and open
+//! The long run of `tests/load/soak`: by default, load on both stacks for an hour in total. Meanwhile, memory and open
 //! file descriptors must not grow.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 

@@ -23,8 +23,8 @@ use tests::{
 
 /// The number of new orders to wait for after each replacement.
 const ORDERS: usize = 100;
-/// The number of rounds on each stack. Each round has a new database of the last release, and replaces the services in another
-/// order.
+/// The number of rounds on each stack. Each round has a new database of the last release, and its own random order of
+/// services.
 const ROUNDS: u64 = 4;
 /// Maximum time after a replacement until a new price is published and rates shows courses.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);

@@ -153,7 +153,7 @@ impl PriceChecks {
             self.last_priced.insert(pair, snapshot_at);
         }
         let is_cross = agreed.method == Method::Cross;
-        // If half of the voters may be wrong, the majority may be wrong too, so the price is not compared.
+        // Other prices are compared only if fewer than half of their voters can be wrong.
         let votes = agreed.votes.iter().filter(|vote| vote.vote.is_some()).count();
         if is_used_by_orders || is_cross || votes > 2 * self.max_failing.unwrap_or(votes) {
             let tolerance = if is_cross { DAILY_RATE_TOLERANCE } else { TOLERANCE };

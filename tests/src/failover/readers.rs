@@ -63,7 +63,7 @@ impl Reader {
         }
     }
 
-    /// Checks that an order that was acknowledged before the request was sent is found.
+    /// Checks that an order that was acknowledged before the request was sent is found unchanged.
     async fn check_acknowledged_order(&mut self) {
         let Some(order) = self.progress.choose_acknowledged(NEWEST, &mut self.rng) else { return };
         let url = format!("{}{ORDERS_PATH}/{}", self.base_url, order.id);

@@ -247,8 +247,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that a key has at most one order, that a client requested this order, and that no later response stated that the
-    /// order was not placed.
+    /// Checks that a key has at most one order, that a client requested it, that the response to at least one of these requests
+    /// permits that it placed the order, and that the response to the last request did not deny it.
     fn check_orders_of_key(&mut self, key: &str, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for pair in orders.windows(2) {
             let (first, second) = (pair[0].seq, pair[1].seq);

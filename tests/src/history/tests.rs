@@ -32,7 +32,7 @@ fn correct_service_has_no_violation() {
 }
 
 #[test]
-fn simulation_covers_every_checked_outcome() {
+fn simulation_covers_quotes_replays_and_denials() {
     let (history, stored) = SimulatedService::run(PlantedBug::None, 0);
     assert!(stored.orders.iter().any(|order| order.quote.is_some()));
     for state in ["taken", "expired"] {

@@ -1,4 +1,4 @@
-//! Users and their keys, created at db-proxy as the service `users` creates them.
+//! Users and their API keys, created at db-proxy as the service `users` creates them.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     wait_until,
 };
 
-/// A revoked or expired key must be refused within this time.
+/// Maximum time to wait until a revoked or expired key is refused.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(10);
 
 impl Platform {

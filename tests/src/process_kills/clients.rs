@@ -1,4 +1,5 @@
-//! Clients that send orders and quotes of many kinds, and retry with the same key until the outcome is final.
+//! Clients that send orders and quotes of many kinds. They retry an order with the same idempotency key until its
+//! outcome is final.
 
 use std::{
     sync::Arc,
@@ -79,7 +80,7 @@ impl Client {
         Self { connection, progress, name, rng, keys: 0 }
     }
 
-    /// Places orders of every kind until all kills are done.
+    /// Places orders of every kind, and reads orders, until all kills are done.
     pub async fn place_orders(mut self) {
         while !self.progress.is_finished() {
             let requested = self.random_order();

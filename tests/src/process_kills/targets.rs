@@ -18,7 +18,7 @@ use crate::{
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 /// Maximum number of final outcomes that a task waits for before a kill.
 const MAX_OUTCOMES_BETWEEN_KILLS: usize = 400;
-/// Maximum random delay of a kill. The delay makes kills happen at every step of an order.
+/// Maximum random delay of a kill, so that kills happen at different steps of an order.
 const MAX_DELAY_MICROS: u64 = 8_000;
 /// On average, one in this many kills by [`kill_db_proxy_and_postgres`] is a kill of PostgreSQL, if there is a
 /// PostgreSQL server. All other kills are kills of db-proxy.

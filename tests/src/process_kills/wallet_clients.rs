@@ -1,4 +1,4 @@
-//! Clients that deposit, withdraw and transfer money, and retry with the same key until the outcome is final.
+//! Clients that deposit, withdraw and transfer money, and retry with the same idempotency key until the outcome is final.
 
 use std::{
     sync::Arc,
@@ -145,7 +145,7 @@ impl WalletClient {
         Self { connection, progress, name, rng, keys: 0 }
     }
 
-    /// Moves money in every way until all kills are done.
+    /// Moves money in every way, and reads balances, until all kills are done.
     pub async fn move_money(mut self) {
         while !self.progress.is_finished() {
             let requested = self.random_movement();
@@ -223,8 +223,7 @@ impl WalletClient {
         }
     }
 
-    /// A movement that is usually refused: a withdrawal of more than the balance, or a transfer from a random wallet,
-    /// which usually belongs to another owner.
+    /// A withdrawal of more than the balance, or a transfer from a random wallet, which may belong to another owner.
     fn refused_movement(&mut self) -> RequestedMovement {
         let (own, other) = (self.own_wallet(), self.any_wallet());
         if self.rng.bool() {

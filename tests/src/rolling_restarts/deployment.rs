@@ -19,7 +19,7 @@ pub(super) struct Deployment {
     second: Vec<Instance>,
 }
 
-/// The instances of a service.
+/// A service that is replaced.
 pub(super) struct Part {
     pub(super) name: &'static str,
     /// Whether nginx sends requests to the instances.

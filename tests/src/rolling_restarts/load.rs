@@ -31,7 +31,7 @@ use crate::{
     wallet_history::{BalanceRead, MoveAttempt, MoveOutcome, RequestedMovement},
 };
 
-/// A client retries a request with a key for at most this time until its outcome is final.
+/// A client retries a request with an idempotency key for at most this time.
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long it may take until the requests of a second are answered.
@@ -199,7 +199,7 @@ impl Customers {
         }
     }
 
-    /// Deposits, withdraws or transfers. A refusal because of the balance is a success.
+    /// Deposits, withdraws or transfers. A refusal is a success: the check of the history decides whether it was correct.
     async fn move_money(&self, connection: &WalletConnection, rng: &mut Rng) -> RequestOutcome {
         let (requested, key, first_start) = (random_movement(connection, rng), self.new_key(), Instant::now());
         let (identity, mut answer, mut is_repeated) = (&connection.identity, RequestOutcome::Success, false);
@@ -284,7 +284,7 @@ impl Customers {
         is_closed
     }
 
-    /// Requests a quote, which expires. It has no key, so it is not repeated.
+    /// Requests a quote, which expires. The request has no idempotency key, so it is not repeated.
     async fn request_quote(&self, identity: &Identity, rng: &mut Rng) -> RequestOutcome {
         let request = self.post(identity, "/api/v1/quotes", None, random_order(rng).quote_body());
         match try_send(request).await {

@@ -52,7 +52,7 @@ impl Machine {
         }
     }
 
-    /// Kills every process at once, as a power failure does.
+    /// Kills every process at once.
     pub async fn kill(&mut self) {
         wait_until("the processes of the machine end", KILL_LIMIT, async || {
             // A process may start another process before it is killed.

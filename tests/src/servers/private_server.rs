@@ -158,7 +158,7 @@ impl PrivateServer {
         .await;
     }
 
-    /// Stops the server at once, without a clean shutdown, as a power failure does.
+    /// Stops the server at once, without a clean shutdown.
     pub async fn stop(&mut self) {
         let process = self.process.take().expect("the private server is running");
         // SIGQUIT is PostgreSQL's immediate shutdown: unlike SIGKILL it also ends the child processes.

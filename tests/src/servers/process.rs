@@ -59,7 +59,6 @@ impl Process {
         self.child.id()
     }
 
-    /// The end of the log.
     pub fn log_tail(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&text[text.len().saturating_sub(LOG_TAIL_BYTES)..]).into_owned()
@@ -142,7 +141,6 @@ pub(super) fn change_owner(path: &Path, user: Option<ProcessUser>) {
     }
 }
 
-/// Sends the signal to these processes.
 pub fn send_signal(signal: &str, processes: &[u32]) {
     assert!(try_send_signal(signal, processes), "SIG{signal} cannot be sent to {processes:?}");
 }

@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub const CLIENTS: u64 = 64;
-/// A client retries an order for at most this time until its outcome is final.
+/// A client retries an order or a transfer for at most this time.
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// The amounts of orders in ten-thousandths. They are so small that the limit is never reached, and buy more than one satoshi

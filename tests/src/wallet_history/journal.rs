@@ -122,7 +122,7 @@ impl StoredJournal {
         Ok(Self { wallets, movements, orphans })
     }
 
-    /// The number of entries.
+    /// The number of entries, with the orphans.
     pub fn entry_count(&self) -> usize {
         self.movements.values().map(|movement| movement.entries.len()).sum::<usize>() + self.orphans.len()
     }

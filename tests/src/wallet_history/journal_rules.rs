@@ -63,7 +63,7 @@ fn check_movement(id: MovementId, movement: &StoredMovement, violations: &mut Ve
     };
     let is_valid = match (movement.kind.as_str(), &signs(false)[..], &signs(true)[..]) {
         ("deposit", [1], [-1]) | ("withdrawal", [-1], [1]) | ("transfer", [-1, 1], []) => true,
-        // The amounts are compared with the order.
+        // `Orders::check_payments` compares these entries with the order.
         ("order", wallets, _) => !wallets.is_empty(),
         _ => false,
     };

@@ -49,7 +49,7 @@ fn correct_service_whose_clock_is_wrong_has_no_violation() {
 }
 
 #[test]
-fn simulation_covers_every_checked_outcome() {
+fn simulation_covers_movements_replays_and_denials() {
     let (history, stored) = SimulatedWallets::run(PlantedBug::None, 0);
     for kind in ["deposit", "withdrawal", "transfer"] {
         assert!(stored.movements.values().any(|movement| movement.kind == kind), "{kind}");

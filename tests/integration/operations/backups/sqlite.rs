@@ -48,7 +48,7 @@ async fn rows_of(folder: &Path) -> DatabaseRows {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn backup_of_serving_product_contains_every_acknowledged_order_and_is_restored_exactly() {
+async fn backup_of_serving_product_contains_every_earlier_order_and_is_restored_exactly() {
     let platform = BuydeskUp::start(&UNLIMITED).await;
     let folder = platform.folder().to_owned();
     document_of(&buydesk(&folder, &["backup", "key", "backup.key"]));

@@ -47,12 +47,12 @@ pub struct SimulatedService {
     now: Timestamp,
     /// The user of the client that acts now.
     user: ClientUser,
-    /// Maps a user and a key to the index of the order in `stored.orders`.
+    /// Maps a user and an idempotency key to the index of the order in `stored.orders`.
     keys: BTreeMap<(ClientUser, String), usize>,
     quotes: Vec<QuoteEntry>,
     stored: StoredState,
     history: History,
-    /// The number of keys that each user has generated. Different users generate equal keys, so that the test covers such keys.
+    /// The number of idempotency keys that each user has generated. Different users generate equal keys.
     generated_keys: BTreeMap<ClientUser, u32>,
 }
 

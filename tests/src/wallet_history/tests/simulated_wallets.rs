@@ -31,8 +31,8 @@ use crate::{
 };
 
 const ROUNDS: usize = 250;
-/// The planted bug occurs at the points with these numbers, counted from one. There are several such points, because the response
-/// that shows the bug may be lost.
+/// Most planted bugs could occur at many points of a run. Such a bug occurs at the points with these numbers, counted from one.
+/// There are several such points, because the response that shows the bug may be lost.
 const BUG_POINTS: std::ops::Range<u32> = 3..10;
 /// The users of the clients. `None` is a client without a key.
 const CLIENT_USERS: [ClientUser; 3] = [None, Some(UserId(Uuid::from_u128(1))), Some(UserId(Uuid::from_u128(2)))];
@@ -54,7 +54,7 @@ pub struct SimulatedWallets {
     /// The user of the client that acts now.
     user: ClientUser,
     wallets: Vec<WalletId>,
-    /// For each user and key: the movement.
+    /// The movement of each user and idempotency key.
     keys: BTreeMap<(ClientUser, String), MovementId>,
     next_id: u128,
     next_key: u32,
