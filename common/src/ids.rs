@@ -11,8 +11,8 @@ use crate::time::Timestamp;
 #[error("must be a UUID, such as 0190a6e2-7c1b-7c3a-9d5e-0123456789ab")]
 pub struct IdError;
 
-/// Defines an id type: a UUID. Its version is 7, except for silences, so that later ids sort after earlier ones. Parsing accepts every version, because
-/// an unknown id is simply not found.
+/// Defines an id type: a UUID. Its version is 7, except for silences, so that later ids sort after earlier ones. Parsing accepts every
+/// version, because an unknown id is simply not found.
 macro_rules! uuid_id {
     ($name:ident, $description:literal) => {
         #[doc = $description]

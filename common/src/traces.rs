@@ -91,8 +91,8 @@ impl Trace {
         Some(tracer.start_span(Some(self), name, kind))
     }
 
-    /// The trace context of another request, which a batch contains with its `traceparent`. The service of `self` records the spans below it.
-    /// `None` if nothing is recorded or `traceparent` is malformed.
+    /// The trace context of another request, which a batch contains with its `traceparent`. The service of `self` records the spans
+    /// below it. `None` if nothing is recorded or `traceparent` is malformed.
     pub fn of_batch_member(&self, traceparent: &str) -> Option<Self> {
         let tracer = self.0.tracer?;
         traceparent::parse(traceparent, TraceState::default()).map(|span| Self::new(span, Some(tracer)))

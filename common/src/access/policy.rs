@@ -39,7 +39,7 @@ const ORDER_READS: Operations = &[
     ("get_order", Customer(Read)),
 ];
 
-/// The reads of prices, which create-order forwards to rates.
+/// The reads of prices, which create-order forwards to the service `rates`.
 const PRICE_READS: Operations = &[
     ("list_courses", Public),
     ("stream_courses", Public),

@@ -10,9 +10,9 @@ pub enum Rule {
     Public,
     /// Everybody. An operator sees more, so wrong credentials are refused. The service itself decides.
     PublicWithDetails,
-    /// Everybody while anonymous access is on, users whose key has the scope, and operators.
+    /// Requests without credentials while anonymous access is on, users whose key has the scope, and operators.
     Customer(Scope),
-    /// Everybody while anonymous access is on, and users whose key has the scope. Operators do not act for a customer.
+    /// Requests without credentials while anonymous access is on, and users whose key has the scope. Operators do not act for a customer.
     CustomerOnly(Scope),
     /// Users whose key has the scope, and operators.
     User(Scope),

@@ -74,7 +74,7 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub metadata: Option<Metadata>,
-    /// The user who placed the order. Absent if it was placed without a key.
+    /// The user who placed the order. Absent if it was placed without an API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub user_id: Option<UserId>,

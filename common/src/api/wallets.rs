@@ -47,7 +47,7 @@ pub struct Wallet {
     pub currency: Currency,
     /// Never negative.
     pub balance: Money,
-    /// The user who owns the wallet; `null` if it was created without a key.
+    /// The user who owns the wallet; `null` if it was created without an API key.
     #[serde(default)]
     pub user_id: Option<UserId>,
     pub created_at: Timestamp,

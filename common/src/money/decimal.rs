@@ -250,7 +250,7 @@ mod openapi {
             }
 
             impl ParseFromJSON for $name {
-                /// Accepts only strings: a number in a `Value` is a float, and floats are never parsed as money.
+                /// Accepts only strings: a number in a `Value` may be a float, which is not exact.
                 fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
                     match value.unwrap_or_default() {
                         Value::String(text) => Ok(text.into()),

@@ -10,7 +10,7 @@ use super::{
 };
 
 const DECIMALS: u32 = 8;
-/// Upper bound, exclusive, in whole currency units. The price of bitcoin in the weakest currency is about 2e9.
+/// Upper bound, exclusive, in whole currency units. One bitcoin costs, for example, about 2e9 Vietnamese dong.
 const LIMIT: i64 = 10_000_000_000;
 
 /// The price of one unit of a base asset in a quote asset, such as of one bitcoin in a fiat currency: above 0, at most 8

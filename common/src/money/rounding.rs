@@ -1,4 +1,4 @@
-//! Rounding half to even, the rule for all computed rates and amounts that are not rounded in a fixed direction.
+//! Rounding half to even, the rule for computed rates and amounts that are not rounded in a fixed direction.
 
 use std::cmp::Ordering;
 

@@ -84,7 +84,7 @@ struct LimitedReads {
     limit: Limit,
 }
 
-/// Counts the requests of each API key, and the requests without a key of each address.
+/// Counts the requests with each API key, and the requests without an API key from each address.
 struct Limit {
     /// The limit of an address, and of a key without a limit of its own. `None` if there is no limit.
     per_minute: Live<Option<NonZeroU32>>,

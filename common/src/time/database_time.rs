@@ -44,7 +44,7 @@ impl DatabaseTime {
     }
 
     /// A time that is not later than the time of the database. Before the first response, it is the time of this machine minus
-    /// the allowed difference of two clocks.
+    /// [`MAX_CLOCK_SKEW`], which is later than the time of the database if the clock of this machine is further ahead.
     pub fn now(&self) -> Timestamp {
         let reading = self.clock.read();
         let newest = *self.newest.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Names of users and of keys.
+//! Names of users and of API keys.
 
 use std::{fmt, sync::Arc};
 
