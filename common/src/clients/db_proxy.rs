@@ -112,7 +112,7 @@ impl DbProxyClient {
         outcome.map_err(unavailable_if_older)
     }
 
-    /// Sets the limit over all orders. Retries are safe, because a repetition has no effect.
+    /// Sets the limit over all orders. Retries are safe, because a repetition sets the same limit.
     pub async fn set_order_limit(&self, command: &SetLimitCommand) -> Result<OrderLimit, CallError> {
         let outcome = self.0.call_json(Method::PUT, "/limit", Some(command), Retry::Safe, ORDER_WRITE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)

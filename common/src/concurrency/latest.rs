@@ -135,7 +135,8 @@ impl<T: Expiring> Latest<T> {
         self.0.borrow().as_ref().filter(|document| document.is_current(now)).cloned()
     }
 
-    /// A receiver that yields the stored document first and then every change. Expiry is not a change.
+    /// A receiver that yields the stored document first, and then changes, of which it skips those that it is too slow for. Expiry is not a
+    /// change.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Document<T>>>> {
         let mut receiver = self.0.subscribe();
         receiver.mark_changed();

@@ -124,18 +124,19 @@ impl DbProxyClient {
         page.map_err(unavailable_if_older)
     }
 
-    /// Changes a user. Retries are safe, because a repetition has no effect.
+    /// Changes a user. Retries are safe, because a repetition sets the same values.
     pub async fn update_user(&self, id: UserId, command: &UpdateUserCommand) -> Result<User, DirectoryError> {
         self.write(Method::PATCH, &format!("/users/{id}"), Some(command)).await
     }
 
-    /// Deactivates a user, so that no key of the user is accepted any more. Retries are safe, because a repetition has no
-    /// effect.
+    /// Deactivates a user, so that no key of the user is accepted any more. Retries are safe, because a repetition sets the
+    /// same state.
     pub async fn deactivate_user(&self, id: UserId) -> Result<User, DirectoryError> {
         self.write(Method::POST, &format!("/users/{id}/deactivate"), None::<&()>).await
     }
 
-    /// Activates a user, so that the keys of the user are accepted again. Retries are safe, because a repetition has no effect.
+    /// Activates a user, so that the keys of the user are accepted again. Retries are safe, because a repetition sets the same
+    /// state.
     pub async fn activate_user(&self, id: UserId) -> Result<User, DirectoryError> {
         self.write(Method::POST, &format!("/users/{id}/activate"), None::<&()>).await
     }
@@ -151,7 +152,7 @@ impl DbProxyClient {
         none_if_absent(self.read(&format!("/users/{user}/keys")).await)
     }
 
-    /// Changes the name or the rate limit of a key of a user. Retries are safe, because a repetition has no effect.
+    /// Changes the name or the rate limit of a key of a user. Retries are safe, because a repetition sets the same values.
     pub async fn update_key(
         &self,
         user: UserId,
