@@ -1,4 +1,5 @@
-//! Every operation of every service refuses a query parameter that it does not have, and names all invalid parameters at once.
+//! Every operation that imitates no exchange refuses a query parameter that it does not have, and names all invalid parameters
+//! at once.
 
 use std::collections::BTreeSet;
 

@@ -256,7 +256,7 @@ async fn refusing_or_unreachable_collector_affects_no_order_and_spans_are_counte
     for number in 1..=5 {
         in_trace(order_request(&platform, &client), number, SAMPLED).await.json(201);
     }
-    // Several attempts have failed, and only the first one is logged.
+    // Only the first failure is logged.
     let lines = wait_until("the failure is logged", LIMIT, async || {
         let lines = log_lines(&platform);
         let failures =

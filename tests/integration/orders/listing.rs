@@ -214,7 +214,7 @@ async fn second_instance_returns_same_orders(stack: Stack) {
     let mut ids = BTreeSet::new();
     for n in 1..=10 {
         let placed = platform.place(order("EUR", &n.to_string())).await.json(201);
-        // An acknowledged order is visible at once in every instance.
+        // An acknowledged order is visible at once in the other instance.
         let shown = platform.client.get(second.url("/get_orders?page_size=1")).await.json(200);
         assert_eq!(shown["data"][0], placed);
         assert!(ids.insert(placed["id"].to_string()));

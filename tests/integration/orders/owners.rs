@@ -1,5 +1,4 @@
-//! Orders and quotes of users: each client sees and uses exactly its own orders and quotes, at every service and in every
-//! format.
+//! Orders and quotes of users: each client sees and uses exactly its own orders and quotes, at fetch-orders and at create-order.
 
 use common::api::keys::Scope;
 use futures_util::future::join_all;

@@ -17,7 +17,7 @@ on_both_stacks!(
     wallet_pays_an_order_and_another_one_receives_the_bitcoin,
     quote_and_place_order_are_paid_too,
     refused_payment_places_no_order_and_leaves_the_limit,
-    only_the_owner_pays_with_a_key_for_wallets,
+    only_the_owner_pays_and_only_with_the_scope_wallets,
     malformed_wallets_are_refused_with_their_fields,
 );
 
@@ -162,7 +162,7 @@ async fn refused_payment_places_no_order_and_leaves_the_limit(stack: Stack) {
     assert_eq!(accounts.balance(&euro).await, "0.00");
 }
 
-async fn only_the_owner_pays_with_a_key_for_wallets(stack: Stack) {
+async fn only_the_owner_pays_and_only_with_the_scope_wallets(stack: Stack) {
     let platform = Platform::start(stack).await;
     let accounts = Accounts::of(&platform);
     let (ada, bob) = (platform.create_user("ada@example.org").await, platform.create_user("bob@example.org").await);

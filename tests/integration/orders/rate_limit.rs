@@ -27,7 +27,7 @@ async fn read_statuses(platform: &Platform, service: &Instance, path: &str, requ
 }
 
 #[tokio::test]
-async fn reads_over_the_rate_limit_are_refused_by_every_public_service() {
+async fn reads_over_the_rate_limit_are_refused_by_fetch_orders_rates_and_create_order() {
     let platform = Platform::builder(Stack::Embedded).start().await;
     let limited = [("FETCH_RATE_LIMIT_PER_MINUTE", "3"), ("RATES_RATE_LIMIT_PER_MINUTE", "3")];
     let fetch_orders = platform.fetch_orders.another(&limited);

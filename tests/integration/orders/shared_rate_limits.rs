@@ -63,7 +63,7 @@ async fn metric(instance: &Instance, name: &str) -> Option<usize> {
     lines.map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
 }
 
-/// An order that is refused after it was counted, without a call of another service.
+/// An invalid order. It is counted, and then refused.
 fn counted_request(client: &Client, instance: &Instance, key: Option<&KeySecret>) -> RequestBuilder {
     let request = client.json(instance.url(ORDERS_PATH), order("EUR", "-1"));
     match key {
@@ -137,7 +137,8 @@ impl Load {
         .await;
     }
 
-    /// Stops the clients. Asserts that the number of accepted requests differs from the limit by at most `percent`.
+    /// Stops the clients. Asserts that the number of accepted requests differs by at most `percent` from the number that the
+    /// limit permits in this time.
     #[expect(clippy::float_arithmetic, reason = "a measurement")]
     async fn assert_accepted(self, per_minute: u32, percent: f64) {
         self.progress.stopped.store(true, Ordering::Relaxed);
@@ -165,7 +166,7 @@ async fn four_instances_together_accept_the_limit_of_a_key() {
     let load = Load::start(&instances, Some(&key));
     load.wait_until_limited(Duration::from_secs(5)).await;
     load.assert_accepted(SMALL_PER_MINUTE, 5.0).await;
-    // Every key in Redis belongs to the service that counts, and expires.
+    // Keys in Redis begin with the name of the service that counts, and expire.
     for _ in 0..20 {
         let key = redis.redis_command(&["RANDOMKEY"]).await;
         let services = ["create-order", "fetch-orders"];

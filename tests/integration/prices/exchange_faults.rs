@@ -115,7 +115,7 @@ async fn price_expires_one_hour_after_last_observation_and_recovers() {
     })
     .await;
     assert_no_violation(&report);
-    // The price is prolonged for an hour after the last observation, then expires, and returns within a publish interval.
+    // The price is prolonged for an hour after the last observation, then expires, and returns after the outage.
     let gap = outage.as_secs() - 3_600;
     assert!((gap - 30..=gap + 90).contains(&report.unpriced_seconds), "{}", report.summary());
     assert!(report.prolonged_seconds > 3_500 && report.max_age.as_secs() == 3_599, "{}", report.summary());

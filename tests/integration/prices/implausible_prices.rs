@@ -100,7 +100,7 @@ async fn frozen_exchange_is_detected_within_three_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_price_is_fresh_while_only_one_exchange_moves() {
+async fn price_is_prolonged_after_all_exchanges_but_one_have_frozen() {
     for seed in 1..=3 {
         let frozen = exchange_sim::EXCHANGES.iter().filter(|name| **name != "binance");
         let all = frozen.chain(&INDICES).map(|name| fault(name, 120, 600, FaultKind::Frozen, None));
@@ -136,7 +136,7 @@ async fn currency_without_sources_is_prolonged_and_other_currencies_stay_fresh()
 }
 
 #[tokio::test(start_paused = true)]
-async fn currency_is_prolonged_until_its_sources_recover() {
+async fn every_currency_has_a_price_while_exchanges_return_without_some_pairs() {
     // All exchanges fail. Then two of them are available again, but each of the two reports no price in one currency. The other
     // exchanges are available again later.
     let down = |name: &&str| fault(name, 120, 300, FaultKind::Down, None);

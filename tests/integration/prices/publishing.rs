@@ -125,7 +125,7 @@ async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
     .await;
     // A prolonged price keeps its time.
     assert!(placed["price_as_of"].as_str() <= prolonged["as_of"].as_str(), "{placed} {prolonged}");
-    // rates shows the same price, time and state.
+    // The service `rates` shows the same price, time and state.
     let get = async |path: &str| platform.client.get(platform.rates.url(path)).await;
     let shown = wait_until("rates shows the prolonged price", LIMIT, async || {
         let response = get("/api/v1/price?direction=BTC-EUR").await;

@@ -1,5 +1,5 @@
-//! The API of rates: courses, prices, conversions, history and the stream. A *course* is the last price of one pair at one
-//! exchange. The API calls the pair `direction` and the exchange `exchanger`.
+//! The API of the service `rates`: courses, prices, conversions, history and the stream. A *course* is the last price of one pair
+//! at one exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn get(platform: &Platform, path: &str) -> Response {
     platform.client.get(platform.rates.url(path)).await
 }
 
-/// Starts rates with these courses and prices.
+/// Starts the service `rates` with these courses and prices.
 async fn start_with(stack: Stack, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Platform {
     let platform = Platform::start(stack).await;
     platform.rates.start().await;
@@ -312,7 +312,8 @@ async fn cold_start_returns_stored_courses(stack: Stack) {
     .await;
 }
 
-/// The data flows from the exchanges through price-updater, the cache and the database to rates. The test supplies no data.
+/// The data flows from the exchanges through price-updater, the cache and the database to the service `rates`. The test supplies
+/// no data.
 async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     let builder = Platform::builder(stack).without_prices().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
     let platform = builder.start().await;

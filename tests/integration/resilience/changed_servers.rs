@@ -26,7 +26,7 @@ async fn orders_continue_on_another_host_of_the_database_url() {
     let platform = Platform::builder(Stack::Servers).database(database.url_at(&hosts)).start().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Fails);
     load.wait_for_orders(ORDERS).await;
-    // The test waits for more orders than there are clients, so some of the orders begin after the cut. No request has to fail.
+    // The test waits for more orders than there are clients, so some of the orders begin after the cut.
     first.cut();
     second.restore();
     load.wait_for_orders(ORDERS).await;

@@ -76,7 +76,7 @@ async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
 }
 
 /// A price has a time that is an hour ahead, because the clock of its machine was wrong. When the clock is correct again, the
-/// next price is used at once.
+/// next price is used.
 async fn price_from_the_future_is_replaced_by_the_next_price(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().without_prices().start().await;
     platform.price_cache.set_clock_offset(HOUR);

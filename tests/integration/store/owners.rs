@@ -141,7 +141,7 @@ async fn check_offset_pages(fixture: &Fixture, owner: OwnerFilter, own: &[Order]
 }
 
 /// Reads all pages. Without a filter on values or references, checks that every page except the last is full, and that
-/// the last page is empty only if there are no orders at all.
+/// the last page is empty only if no order matches.
 pub(super) async fn all_pages(
     fixture: &Fixture,
     owner: OwnerFilter,

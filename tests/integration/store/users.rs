@@ -1,5 +1,5 @@
-//! Users: each address belongs to one user, and changes are stored or refused. The keys of users are in `keys`, pages of users in
-//! `pages`, and the endpoints in `endpoints`.
+//! Users: each e-mail address belongs to one user, and changes are stored or refused. The API keys of users are in `keys`, pages of
+//! users in `pages`, and the endpoints in `endpoints`.
 
 mod endpoints;
 mod keys;

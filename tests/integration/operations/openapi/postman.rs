@@ -75,7 +75,7 @@ fn address_variable(service: &str) -> String {
     format!("{}_url", service.replace('-', "_"))
 }
 
-/// The variable with the id of an object of the collection that a path ends with, such as `user_id` for `/api/v1/users`.
+/// The name of the variable for the id of an object in a collection, such as `user_id` for `/api/v1/users`.
 fn id_variable(collection_path: &str) -> String {
     let name = collection_path.rsplit('/').next().unwrap();
     format!("{}_id", name.strip_suffix('s').unwrap_or(name))

@@ -92,7 +92,7 @@ impl ExpectedCourses {
     }
 }
 
-/// Random requests. A request has no course of some series, and two courses of other series. Some courses arrive late, and some
+/// Random requests. After the first request, a request has up to two courses of each series. Some courses arrive late, and some
 /// requests follow a long pause.
 pub fn random_requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
     let mut rng = fastrand::Rng::with_seed(seed);

@@ -128,7 +128,7 @@ async fn concurrent_writers_leave_one_current_course(stack: Stack) {
                     course("kraken", direction, &(when + 1).to_string(), time_at(i64::try_from(when).unwrap()))
                 });
                 // The writers send the series in different orders. If the store locked rows in the order of the
-                // request, it would deadlock.
+                // request, it could deadlock.
                 courses.rotate_left(writer % directions.len());
                 changed += store.write_courses(&courses).await.unwrap();
             }
