@@ -1,5 +1,5 @@
-# Sourced by scripts that send requests to the whole platform, after tests/servers.sh and set_up. Starts all services in one process
-# on SQLite with simulated exchanges, as `buydesk up --demo` does, on free ports and without rate limits.
+# Sourced after tests/servers.sh by scripts that send requests to the whole platform. start_demo, which is called after set_up,
+# runs `buydesk up --demo` on free ports and without rate limits: all services in one process on SQLite with simulated exchanges.
 # shellcheck shell=bash
 
 declare -A ports # of each service

@@ -1,4 +1,4 @@
-//! The users service: the directory of users, and the API keys that it issues.
+//! The service `users`: the directory of users, and the API keys that it issues.
 
 mod command_line;
 mod directory;
@@ -20,7 +20,7 @@ async fn start(stack: Stack) -> Platform {
     platform
 }
 
-/// A request to users without credentials.
+/// A request to the service `users` without credentials.
 fn request(platform: &Platform, method: &str, path: &str, body: Option<Value>) -> RequestBuilder {
     let request = platform.client.request(method, platform.users.url(path));
     match body {

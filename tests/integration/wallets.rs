@@ -1,4 +1,4 @@
-//! The wallets service: wallets, deposits, withdrawals and transfers.
+//! The service `wallets`: wallets, deposits, withdrawals and transfers.
 
 mod command_line;
 mod documented_tour;
@@ -26,7 +26,7 @@ async fn start_wallets(platform: &Platform) {
     platform.wallets.wait_until_ready().await;
 }
 
-/// A POST to wallets without credentials.
+/// A POST to the service `wallets` without credentials.
 fn post_request(platform: &Platform, path: &str, body: &Value) -> RequestBuilder {
     platform.client.json(platform.wallets.url(path), body.to_string())
 }

@@ -1,4 +1,4 @@
-//! Changes of users and keys whose response is lost. No service reports that such a change has failed, and each
+//! Changes of users and API keys whose response is lost. No service reports that such a change has failed, and each
 //! response states that the outcome is unknown.
 
 use serde_json::json;
@@ -13,7 +13,7 @@ use tests::{
 
 use super::{USERS_PATH, as_operator, create_user, get, id_of, path_of, start};
 
-/// The response of users is lost. Runs on one stack, because the store makes no difference.
+/// The response of the service `users` is lost. Runs on one stack, because the store makes no difference.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn command_states_that_the_change_may_have_been_made_and_how_to_find_out() {
     let platform = start(Stack::Embedded).await;
@@ -60,8 +60,8 @@ async fn command_states_that_the_change_may_have_been_made_and_how_to_find_out()
     assert!(revoked["name"] == "kiosk" && revoked["revoked_at"].is_string(), "{revoked}");
 }
 
-/// The response of db-proxy is lost, and db-proxy stays unavailable for longer than users waits for it. Runs on one stack, because
-/// the store makes no difference.
+/// The response of db-proxy is lost, and db-proxy stays unavailable for longer than the service `users` waits for it. Runs on one
+/// stack, because the store makes no difference.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn change_that_db_proxy_does_not_confirm_is_not_denied() {
     let builder = Platform::builder(Stack::Embedded);

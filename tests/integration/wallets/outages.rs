@@ -57,7 +57,7 @@ impl Depositor {
                         let problem = response.problem(503, "outcome_unknown");
                         assert_eq!(problem["idempotency_key"], Value::from(key.as_str()));
                     }
-                    // The service wallets was killed.
+                    // The service `wallets` was killed.
                     Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }

@@ -1,4 +1,4 @@
-//! The endpoints of wallets, called by the wallets service and by other services.
+//! The endpoints of wallets, called by the service `wallets` and by other services.
 
 use common::{config::Caller, ids::IdempotencyKey};
 use serde_json::{Value, json};
