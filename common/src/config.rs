@@ -89,7 +89,6 @@ impl std::error::Error for ConfigError {}
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     values: Values,
-    /// The settings file that was read.
     settings_file: Option<SettingsFile>,
     names: BTreeSet<String>,
     errors: Vec<InvalidSetting>,

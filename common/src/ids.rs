@@ -59,7 +59,6 @@ pub struct KeyError;
 const MAX_KEY_LEN: usize = 128;
 
 impl IdempotencyKey {
-    /// The header that carries the key.
     pub const HEADER: &'static str = "Idempotency-Key";
 
     /// Generates a unique key for a request that was sent without a key.
@@ -101,7 +100,6 @@ crate::text_type!(
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The header that carries the id.
     pub const HEADER: &'static str = "x-request-id";
 
     /// Generates an id: a UUID of version 7. It must be unique but not unguessable, so the random bits come from a fast

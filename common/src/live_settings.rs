@@ -55,7 +55,6 @@ enum Cause {
     FileChange,
 }
 
-/// The live settings of the process.
 pub struct LiveSettings {
     file: SettingsFile,
     /// The variables of the running process.

@@ -23,7 +23,6 @@ pub use self::{
 };
 use crate::config::{Caller, CallerToken, Env, shared};
 
-/// The settings of reports.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address of health-check.

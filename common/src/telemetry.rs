@@ -48,7 +48,6 @@ const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 const DEFAULT_REQUEST_LINES: u32 = 20;
 const MAX_REQUEST_LINES: u32 = 10_000;
 
-/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people at a terminal.
@@ -57,7 +56,6 @@ pub enum Format {
     Json,
 }
 
-/// The settings of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     pub level: Level,

@@ -161,7 +161,6 @@ pub trait Expiring {
 /// advance the clock of tokio, and set the wall time of a virtual clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Clock {
-    /// The system clock.
     #[default]
     System,
     /// A clock of a test.

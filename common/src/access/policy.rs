@@ -12,7 +12,6 @@ use crate::api::keys::Scope::{Orders, Read, Wallets};
 /// Operations with their rules.
 type Operations = &'static [(&'static str, Rule)];
 
-/// The rules of one service.
 #[derive(Debug, Clone, Copy)]
 pub struct ServicePolicy {
     pub service: &'static str,
@@ -21,7 +20,6 @@ pub struct ServicePolicy {
 }
 
 impl ServicePolicy {
-    /// The operations with their rules.
     pub fn operations(&self) -> impl Iterator<Item = (&'static str, Rule)> {
         self.operations.iter().copied().flatten().copied()
     }

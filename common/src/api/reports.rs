@@ -61,7 +61,6 @@ impl Report {
     /// The status of the last heartbeat of an instance that stops normally. Its data is a `Heartbeat`.
     pub const STOPPING: &'static str = "stopping";
 
-    /// Whether the report is a heartbeat.
     pub fn is_heartbeat(&self) -> bool {
         self.status == Self::ALIVE || self.status == Self::STOPPING
     }

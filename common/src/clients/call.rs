@@ -209,7 +209,6 @@ impl ServiceClient {
         self.call(method, path, body, retry, deadline).await.result
     }
 
-    /// Parses the JSON of a response of the service.
     pub fn parse_response<'a, T: Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T, CallError> {
         serde_json::from_slice(bytes).map_err(|error| CallError::InvalidResponse(self.service, error.to_string()))
     }

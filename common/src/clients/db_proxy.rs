@@ -58,7 +58,6 @@ impl DbProxyClient {
         CallError::InvalidResponse(Self::SERVICE, reason.to_string())
     }
 
-    /// Parses a response of db-proxy.
     pub fn parse_response<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, CallError> {
         serde_json::from_slice(json).map_err(Self::invalid_response)
     }
@@ -76,7 +75,6 @@ impl DbProxyClient {
         self.parse_outcome(outcome)
     }
 
-    /// Parses the response to a batch.
     fn parse_outcome<T: DeserializeOwned>(&self, CallOutcome { result, unanswered }: CallOutcome) -> CallOutcome<T> {
         let outcome = CallOutcome { result: result.map_err(unavailable_if_older), unanswered };
         outcome.and_then(|bytes| self.0.parse_response(&bytes))
@@ -106,7 +104,6 @@ impl DbProxyClient {
         outcome.map_err(unavailable_if_older)
     }
 
-    /// The limit over all orders.
     pub async fn order_limit(&self) -> Result<OrderLimit, CallError> {
         let outcome = self.0.call_json(Method::GET, "/limit", None::<&()>, Retry::Safe, READ_DEADLINE).await;
         outcome.map_err(unavailable_if_older)

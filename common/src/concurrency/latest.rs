@@ -26,7 +26,6 @@ impl<T: PartialEq> PartialEq for Document<T> {
 }
 
 impl<T> Document<T> {
-    /// Serializes `value`.
     pub fn from_value(value: T) -> serde_json::Result<Self>
     where
         T: Serialize,

@@ -38,7 +38,6 @@ pub fn health_check_token(env: &mut Env, caller: Caller) -> CallerToken {
     caller_token(env, HEALTH_CHECK_TOKEN, caller, "health-check")
 }
 
-/// Whether a setting provides a token for health-check.
 pub fn has_health_check_token(env: &mut Env) -> bool {
     env.text(HEALTH_CHECK_TOKEN).is_some() || env.text(INTERNAL_TOKEN).is_some()
 }

@@ -29,7 +29,6 @@ const CONFIRMED_WITHIN: Duration = Duration::from_secs(8);
 /// Interval of the readiness checks while a service that has just started is not ready yet.
 const STARTING_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The heartbeats of one service.
 pub struct Heartbeats {
     pub service: &'static str,
     /// The port on which the service listens.

@@ -76,7 +76,6 @@ pub struct ReportReceiver {
 }
 
 impl ReportReceiver {
-    /// A sending end of this queue.
     pub fn queue(&self) -> ReportQueue {
         ReportQueue(Arc::clone(&self.shared))
     }

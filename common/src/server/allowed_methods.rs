@@ -35,7 +35,6 @@ impl AllowedMethods {
     }
 }
 
-/// A parameter of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathParameter<'a> {
     /// The documented name.

@@ -262,7 +262,6 @@ impl_apirequest_for_payload!(Json<T>, T: Type + DeserializeOwned);
 #[derive(Debug, Clone)]
 pub struct OptionalBody<T>(pub Option<UncheckedBody<T>>);
 
-/// The content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {

@@ -22,7 +22,6 @@ pub struct ApiDescription {
     pub operations: Vec<OperationDescription>,
 }
 
-/// The group of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     Orders,
@@ -59,7 +58,6 @@ impl Group {
     }
 }
 
-/// The description of an operation.
 #[derive(Debug, Clone)]
 pub struct OperationDescription {
     id: &'static str,

@@ -35,7 +35,6 @@ pub(super) struct QueryParameters {
     value_check: Option<Arc<dyn ValueCheck>>,
 }
 
-/// A value of a query parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterValue<'a> {
     /// The id of the operation.
@@ -70,7 +69,6 @@ struct Operation {
     /// the query may replace the body, so the handler parses the query like a form (see [`parse_form`](super::parse_form));
     /// or the handler forwards the request to another service.
     is_checked_by_handler: bool,
-    /// The parameters of the query.
     parameters: Vec<Parameter>,
 }
 

@@ -9,7 +9,6 @@ use crate::{
     ids::{IdempotencyKey, KeyError},
 };
 
-/// The idempotency key of a request.
 #[derive(Debug, Clone)]
 pub enum RequestKey {
     /// The client sent the key, so an earlier request may have taken effect.

@@ -9,7 +9,6 @@ use crate::config::Env;
 
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
-/// The settings of traces.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address that spans are sent to.

@@ -38,7 +38,6 @@ impl Span {
         self.inner.set_attribute(KeyValue::new(name, value));
     }
 
-    /// Sets an attribute to a count.
     pub fn set_count(&mut self, name: &'static str, count: usize) {
         self.set(name, i64::try_from(count).unwrap_or(i64::MAX));
     }

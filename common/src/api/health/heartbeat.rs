@@ -284,7 +284,6 @@ impl Readiness {
     /// the token may belong to a person. It is then reported only if it contains the name of a service.
     pub const SERVICE_CALL_HEADER: &'static str = "x-service-call";
 
-    /// Whether the instance is stopping.
     pub fn is_stopping(&self) -> bool {
         self.parts.iter().any(|component| component.name == Component::SHUTDOWN)
     }

@@ -27,7 +27,6 @@ impl Scope {
         }
     }
 
-    /// The scope with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == name)
     }

@@ -46,7 +46,6 @@ impl KeySecret {
         text.starts_with(BEGINNING)
     }
 
-    /// The text of the key.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -15,7 +15,6 @@ pub fn client_name(user: Option<UserId>) -> String {
     user.map_or_else(|| ANONYMOUS.to_owned(), |id| format!("{USER_PREFIX}{id}"))
 }
 
-/// Whether the name of a client is the name of a user.
 pub fn names_a_user(client: &str) -> bool {
     client.starts_with(USER_PREFIX)
 }

@@ -14,7 +14,6 @@ impl FieldErrors {
         self.0.push(FieldError::new(field, reason));
     }
 
-    /// Records that a required field is missing.
     pub fn add_missing(&mut self, field: &'static str) {
         self.0.push(FieldError::missing(field));
     }

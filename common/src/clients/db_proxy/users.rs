@@ -90,7 +90,6 @@ impl DbProxyClient {
         self.write_with(Method::POST, "/users", Some(command), Retry::OnlyIfNotSent).await
     }
 
-    /// The user with this id.
     pub async fn find_user(&self, id: UserId) -> Result<Option<User>, CallError> {
         none_if_absent(self.read(&format!("/users/{id}")).await)
     }

@@ -51,7 +51,6 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 /// Maximum base delay before a stream is opened again.
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The bytes of an event stream.
 pub type EventBytes = BoxStream<'static, io::Result<Bytes>>;
 
 /// A source of documents: [`PriceCacheClient`], or a fake in tests.
@@ -104,7 +103,6 @@ pub struct PriceCacheWatch {
     clock: Clock,
     price_record: Latest<PriceRecord>,
     market_snapshot: Latest<MarketSnapshot>,
-    /// Whether a stream is connected.
     connected: watch::Sender<bool>,
     /// Whether the last received document was from the future. Of several such documents in a row, only the first is logged.
     future_logged: Arc<AtomicBool>,

@@ -46,7 +46,6 @@ impl From<ExportRefusal> for Problem {
     }
 }
 
-/// The client that runs an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExportClient {
     User(UserId),

@@ -40,7 +40,6 @@ impl Share {
     }
 }
 
-/// The decision about one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decision {
     pub allowed: bool,
