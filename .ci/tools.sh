@@ -1,5 +1,5 @@
-# Sourced from the root of the repository. Installs tools of fixed versions into target/ci-tools, one folder for each. The
-# packages of PyPI and npm contain prebuilt programs; only cargo_tool compiles.
+# Sourced from the root of the repository. Installs tools of fixed versions into target/ci-tools, one folder for each. Only
+# cargo_tool compiles.
 # shellcheck shell=bash
 
 readonly ci_tools=$PWD/target/ci-tools

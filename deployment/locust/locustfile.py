@@ -1,12 +1,12 @@
-"""Load of a running platform with Locust. Each simulated user checks every response exactly.
+"""Load of a running platform with Locust. Each simulated user checks every response.
 
   locust -f deployment/locust/locustfile.py --host http://127.0.0.1:8080 --web-host 127.0.0.1   # page: http://127.0.0.1:8089
   locust … --headless --users 50 --spawn-rate 10 --run-time 1m --json-file report
 
 The host is nginx of the compose file or create-order. With create-order, set WALLETS_URL and USERS_URL to the
 addresses of these two services.
-With OPERATOR_TOKEN, each simulated user is a new customer with an API key of its own, and customers are created and found too. Without
-it, all of them are one anonymous client: the platform needs ANONYMOUS=on, and no rate limits.
+With OPERATOR_TOKEN, each simulated user is a new customer with an API key of its own, or an operator who creates and finds customers.
+Without it, all of them are one anonymous client: the platform needs ANONYMOUS=on, and no rate limits.
 
 Orders, wallets and customers cannot be removed. So the load is refused if the prices are real, unless --real-prices is given. See
 docs/load.md.

@@ -55,7 +55,7 @@ def key():
 
 
 def base_of(path):
-    """The address of the service with this path. Empty if the service is the host."""
+    """The address of the service with this path. Empty if requests with this path are sent to --host."""
     if path.startswith("/api/v1/users"):
         return USERS_URL
     return WALLETS_URL if path.startswith(("/api/v1/wallets", "/api/v1/transfers")) else ""
