@@ -1,4 +1,4 @@
-//! Operations while db-proxy and wallets are killed or stopped, and while the clock of db-proxy is wrong.
+//! Operations while db-proxy and the service `wallets` are killed or stopped, and while the clock of db-proxy is wrong.
 
 use std::{
     sync::{

@@ -26,7 +26,7 @@ const ORDERS: usize = 100;
 /// The number of rounds on each stack. Each round has a new database of the last release, and its own random order of
 /// services.
 const ROUNDS: u64 = 4;
-/// Maximum time after a replacement until a new price is published and rates shows courses.
+/// Maximum time after a replacement until a new price is published and the service `rates` shows courses.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]

@@ -42,7 +42,7 @@ pub struct Targets<'a> {
     second_db_proxy: Option<Instance>,
     second_create_order: Instance,
     second_wallets: Instance,
-    /// Forwards requests to both instances of create-order and of wallets, and to fetch-orders.
+    /// Forwards requests to both instances of create-order and of the service `wallets`, and to fetch-orders.
     nginx: Nginx,
     servers: Option<&'a mut Servers>,
     seed: u64,
@@ -83,7 +83,7 @@ impl<'a> Targets<'a> {
         vec![self.platform.create_order.url(""), self.second_create_order.url(""), self.nginx.url("")]
     }
 
-    /// The base URLs for movements: the URLs of both instances of wallets and of nginx.
+    /// The base URLs for movements: the URLs of both instances of the service `wallets` and of nginx.
     pub fn wallets_urls(&self) -> Vec<String> {
         vec![self.platform.wallets.url(""), self.second_wallets.url(""), self.nginx.url("")]
     }

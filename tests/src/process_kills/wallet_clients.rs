@@ -36,7 +36,7 @@ const MORE_THAN_ANY_BALANCE: i64 = 900_000_000;
 /// Maximum amount of a random movement, in the smallest unit of the currency.
 const MAX_UNITS: i64 = 50_000_000;
 
-/// The instances of wallets, the identity of a client, and its wallets.
+/// The instances of the service `wallets`, the identity of a client, and its wallets.
 #[derive(Debug, Clone)]
 pub struct WalletConnection {
     pub http: crate::Client,
