@@ -139,7 +139,7 @@ impl SettingsFile {
         &self.path
     }
 
-    /// The owner of the file, and when it was changed. `None` if the file does not exist.
+    /// The owner of the file, and when it was changed. `None` if they cannot be read, such as of a file that does not exist.
     pub fn metadata(&self) -> Option<FileMetadata> {
         let metadata = std::fs::metadata(&self.path).ok()?;
         let modified = DateTime::<Utc>::from(metadata.modified().ok()?);

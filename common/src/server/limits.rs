@@ -10,8 +10,8 @@ pub const MAX_DRAINED: u64 = 16 * 1024 * 1024;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deadline of a request. The calls that handlers make have shorter deadlines.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may wait for its next request. Clients keep idle connections for a shorter time, so that the
-/// client and not the server closes an idle connection.
+/// How long a connection may wait for its next request. The HTTP clients of the services keep idle connections for a
+/// shorter time, so that the client and not the server closes an idle connection.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a stopping service keeps connections without a request. A request that arrives in this time is answered, and its
 /// response closes the connection. So a request that was sent at the moment of the stop is not lost.
@@ -41,8 +41,7 @@ pub const MAX_REFUSALS: usize = 16;
 pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause after a connection could not be accepted, for example because no file descriptor is free.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// File descriptors that a service needs for everything except the connections of its clients: its files, its database, its
-/// connections to other services.
+/// File descriptors that a service needs besides those of its clients and of the calls for them, such as for its files and its database.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 /// Minimum number of connections that each service must be able to serve. A process that may open too few files for
 /// them does not start.

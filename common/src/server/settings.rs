@@ -130,8 +130,8 @@ pub fn required_descriptors(services: u64) -> u64 {
 /// service that its request may need.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
-/// If the file descriptors of the process suffice for fewer connections of each service than the maximum, a message is
-/// logged. It is a warning if they suffice for fewer than this number, or if `MAX_CONNECTIONS` is set.
+/// If the file descriptors lower the maximum number of connections below this number, a warning is logged. A lowered maximum that is not
+/// below this number is a warning only if `MAX_CONNECTIONS` is set.
 const FEW_CONNECTIONS: usize = 256;
 
 impl ServerConfig {

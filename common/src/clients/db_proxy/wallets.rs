@@ -27,8 +27,8 @@ const CREATE_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for a page of a verification. A page may read tens of thousands of rows of a database that other requests
 /// use too.
 const VERIFICATION_DEADLINE: Duration = Duration::from_secs(15);
-/// Limits of the batches of movements. While a batch is in flight, the next one grows, so thousands of movements per second need
-/// only a few calls.
+/// Limits of the batches of movements. While a batch is in flight, the next one grows, so a few calls at a time suffice for thousands
+/// of movements per second.
 pub const MOVE_LIMITS: BatchLimits = BatchLimits { max_queued: 8192, max_batch_size: MAX_MOVE_GROUP, max_in_flight: 4 };
 /// Limits of the batches of wallet ids.
 pub const LOOKUP_LIMITS: BatchLimits =
