@@ -280,8 +280,9 @@ pub struct Readiness {
 
 impl Readiness {
     /// A service sends this header with a request for the readiness of another service, to check whether it can call
-    /// the other service. The other service then reports a token that it refuses as a component. Without the header,
-    /// the token may belong to a person. It is then reported only if it contains the name of a service.
+    /// the other service. If the other service refuses the token of such a request, its component `token` is not ready.
+    /// Without the header, the token may belong to a person. It then affects the readiness only if it contains the name
+    /// of a service.
     pub const SERVICE_CALL_HEADER: &'static str = "x-service-call";
 
     pub fn is_stopping(&self) -> bool {
