@@ -108,8 +108,7 @@ impl Heartbeat {
     }
 
     /// Returns the heartbeat without its measurements; if it has none, without the details of its components; and if no component
-    /// has a detail, without components. Returns `None` if
-    /// nothing is left to remove.
+    /// has a detail, without components. Returns `None` if nothing is left to remove.
     pub fn reduced(mut self) -> Option<Self> {
         if self.remove_measurements() {
             return Some(self);
