@@ -49,8 +49,8 @@ impl Records {
     }
 }
 
-/// Reads a file. If it does not exist, there are no records. A line that cannot be parsed is skipped: the last line may be
-/// incomplete after a crash, and a newer release may have written other lines.
+/// Reads a file. If it does not exist, there are no records. A line that cannot be parsed is skipped: a line may be
+/// incomplete after a crash or a failed write, and a newer release may have written other lines.
 pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -120,11 +120,16 @@ fn write_new(path: &Path, folder: Option<&Path>, records: impl Iterator<Item = R
     OpenOptions::new().append(true).open(path)
 }
 
-/// Appends records until the sender is dropped. Of several failures in a row, only the first one is logged.
-fn append_all(mut file: File, path: &Path, receiver: &Receiver<Record>) {
+/// Appends records until the sender is dropped. A failed write is not retried. Of several failures in a row, only the first
+/// one is logged.
+fn append_all(mut file: impl Write, path: &Path, receiver: &Receiver<Record>) {
     let mut has_failed = false;
     while let Ok(record) = receiver.recv() {
-        let Ok(mut line) = serde_json::to_vec(&record) else { continue };
+        // After a failed write, the file may end within a line. A line break separates this fragment from the record.
+        let mut line = if has_failed { vec![b'\n'] } else { Vec::new() };
+        if serde_json::to_writer(&mut line, &record).is_err() {
+            continue;
+        }
         line.push(b'\n');
         match file.write_all(&line) {
             Ok(()) => has_failed = false,
@@ -137,3 +142,6 @@ fn append_all(mut file: File, path: &Path, receiver: &Receiver<Record>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
