@@ -43,7 +43,7 @@ impl Simulation {
                 FaultKind::Html520 => return Err(WebSocketError::Status(fault.status())),
                 FaultKind::Error500 => return Err(WebSocketError::Status(500)),
                 FaultKind::RateLimited | FaultKind::RateLimitedSilently => return Err(WebSocketError::Status(429)),
-                FaultKind::IpBanned => return Err(WebSocketError::Status(418)),
+                FaultKind::IpBanned => return Err(WebSocketError::Status(endpoint.ban_status)),
                 FaultKind::Slow | FaultKind::Throttled => tokio::time::sleep(fault.latency()).await,
                 _ => {}
             }

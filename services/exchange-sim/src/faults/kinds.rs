@@ -94,7 +94,7 @@ kinds! {
     NullPrice = "null_price", PRICE_PARAMETERS;
     /// A bank's newest fixing is some days old, and has the date of its day.
     OldFixing = "old_fixing", &["days"];
-    /// WebSocket: the connection stays open, but no message arrives.
+    /// WebSocket: the connection stays open, but no message arrives. The exchange ignores the client's messages.
     Silent = "silent", &[];
     /// WebSocket: heartbeats arrive, but no prices.
     HeartbeatOnly = "heartbeat_only", &[];

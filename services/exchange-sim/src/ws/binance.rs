@@ -19,6 +19,7 @@ use crate::{
 pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
     exchange: binance::NAME,
     path: "/binance/ws/stream",
+    ban_status: 418,
     new_dialect: |query| {
         let streams = query.into_iter().flat_map(|query| query.split('&'));
         let streams = streams.filter_map(|part| part.strip_prefix("streams="));

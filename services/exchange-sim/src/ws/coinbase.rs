@@ -15,8 +15,12 @@ use crate::{
     market::listed_pair::ListedPair,
 };
 
-pub(super) const ENDPOINT: WsEndpoint =
-    WsEndpoint { exchange: coinbase::NAME, path: "/coinbase/ws", new_dialect: |_| Box::new(Coinbase::default()) };
+pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
+    exchange: coinbase::NAME,
+    path: "/coinbase/ws",
+    ban_status: 429,
+    new_dialect: |_| Box::new(Coinbase::default()),
+};
 
 const TICKER: &str = "ticker";
 const HEARTBEAT: &str = "heartbeat";

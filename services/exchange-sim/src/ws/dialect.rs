@@ -18,6 +18,8 @@ pub(super) struct WsEndpoint {
     pub(super) exchange: &'static str,
     /// The full path. It begins with the name of the exchange.
     pub(super) path: &'static str,
+    /// The status of the response that refuses the handshake of a banned client.
+    pub(super) ban_status: u16,
     /// The dialect of a new connection. The meaning of the query depends on the exchange.
     pub(super) new_dialect: fn(query: Option<&str>) -> Box<dyn WsDialect>,
 }
@@ -52,7 +54,7 @@ pub(super) trait WsDialect: Send {
     }
 }
 
-/// An exchange's rules for connections.
+/// An exchange's rules for connections. They are not applied during the fault `silent`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ConnectionRules {
     /// A client is disconnected if it has no subscription once the connection has this age.

@@ -17,8 +17,12 @@ use crate::{
     market::listed_pair::ListedPair,
 };
 
-pub(super) const ENDPOINT: WsEndpoint =
-    WsEndpoint { exchange: kraken::NAME, path: "/kraken/ws/v2", new_dialect: |_| Box::new(Kraken::default()) };
+pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
+    exchange: kraken::NAME,
+    path: "/kraken/ws/v2",
+    ban_status: 429,
+    new_dialect: |_| Box::new(Kraken::default()),
+};
 
 const TICKER: &str = "ticker";
 /// The default of `event_trigger`: updates only at trades.

@@ -14,8 +14,12 @@ use crate::{
     market::listed_pair::ListedPair,
 };
 
-pub(super) const ENDPOINT: WsEndpoint =
-    WsEndpoint { exchange: okx::NAME, path: "/okx/ws/ws/v5/public", new_dialect: |_| Box::new(Okx::default()) };
+pub(super) const ENDPOINT: WsEndpoint = WsEndpoint {
+    exchange: okx::NAME,
+    path: "/okx/ws/ws/v5/public",
+    ban_status: 429,
+    new_dialect: |_| Box::new(Okx::default()),
+};
 
 const TICKERS: &str = "tickers";
 const CONNECTION_ID: &str = "a4d3ae55";

@@ -35,8 +35,8 @@ struct Session {
     simulation: Simulation,
     to_client: mpsc::Sender<FromExchange>,
     opened_at: Instant,
-    /// When either side last sent a message. A ping of the exchange does not count, and neither does a message of the
-    /// client during the fault `silent`.
+    /// When either side last sent a message, or when the fault `silent` was last active, whichever is later. A ping of
+    /// the exchange does not count.
     last_message_at: Instant,
     last_heartbeat_at: Instant,
     last_ping_at: Instant,
@@ -163,6 +163,9 @@ impl Session {
     }
 
     fn receive(&mut self, message: &FromClient) -> Result<(), SessionEnd> {
+        if self.fault().is_some_and(|fault| fault.kind == FaultKind::Silent) {
+            return Ok(());
+        }
         let now = Instant::now();
         if now - self.received.since >= ONE_SECOND {
             self.received = ReceivedMessages { since: now, count: 0 };
@@ -171,9 +174,6 @@ impl Session {
             return Err(SessionEnd::Closed(POLICY_VIOLATION));
         }
         self.received.count += 1;
-        if self.fault().is_some_and(|fault| fault.kind == FaultKind::Silent) {
-            return Ok(());
-        }
         self.last_message_at = now;
         match message {
             FromClient::Text(text) => {
@@ -198,8 +198,12 @@ impl Session {
             Some(FaultKind::RestartNotice) => self.announce_restart(now)?,
             _ => self.restart_announced_at = None,
         }
-        self.check_rules(now)?;
-        self.ping(now, kind)?;
+        if kind == Some(FaultKind::Silent) {
+            self.restart_timeouts(now);
+        } else {
+            self.check_rules(now)?;
+            self.ping(now)?;
+        }
         self.send_texts(Content::Prices, |dialect, view| dialect.price_updates(view))?;
         if now - self.last_heartbeat_at >= HEARTBEAT_INTERVAL {
             self.last_heartbeat_at = now;
@@ -208,6 +212,13 @@ impl Session {
             self.idle = true;
         }
         Ok(())
+    }
+
+    /// Restarts the idle time and discards an unanswered ping. During the fault `silent`, the messages of the client are
+    /// ignored. Without this restart, the end of the fault could close the connection at once.
+    fn restart_timeouts(&mut self, now: Instant) {
+        self.last_message_at = now;
+        self.unanswered_ping_at = None;
     }
 
     fn check_rules(&self, now: Instant) -> Result<(), SessionEnd> {
@@ -224,12 +235,12 @@ impl Session {
         Ok(())
     }
 
-    fn ping(&mut self, now: Instant, kind: Option<FaultKind>) -> Result<(), SessionEnd> {
+    fn ping(&mut self, now: Instant) -> Result<(), SessionEnd> {
         let Some(rule) = self.dialect.rules().pings else { return Ok(()) };
         if self.unanswered_ping_at.is_some_and(|since| now - since >= rule.pong_timeout) {
             return Err(SessionEnd::Closed(POLICY_VIOLATION));
         }
-        if now - self.last_ping_at >= rule.interval && kind != Some(FaultKind::Silent) {
+        if now - self.last_ping_at >= rule.interval {
             self.last_ping_at = now;
             self.unanswered_ping_at.get_or_insert(now);
             // A ping does not count as a message: it neither prolongs `max_idle` nor replaces a heartbeat.

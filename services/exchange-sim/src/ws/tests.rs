@@ -19,6 +19,9 @@ const KRAKEN_BTC: &str = r#"{"method":"subscribe","params":{"channel":"ticker","
     "req_id":7}"#;
 const OKX_BTC: &str = r#"{"op":"subscribe","args":[{"channel":"tickers","instId":"BTC-USDT"}]}"#;
 
+/// The duration of the faults that [`start_fault`] starts.
+const FAULT_DURATION: Duration = Duration::from_mins(10);
+
 fn new_simulation() -> Simulation {
     let clock = Clock::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
     endpoint(&Config {
@@ -33,7 +36,8 @@ fn new_simulation() -> Simulation {
 }
 
 fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
-    simulation.start_fault(exchange, &NewFault { seconds: Some(600), ..NewFault::new(kind) }).unwrap();
+    let seconds = Some(FAULT_DURATION.as_secs());
+    simulation.start_fault(exchange, &NewFault { seconds, ..NewFault::new(kind) }).unwrap();
 }
 
 impl ClientEnd {
@@ -228,9 +232,50 @@ async fn silent_exchange_keeps_the_connection_open() {
         let exchange = path[1..].split('/').next().unwrap();
         start_fault(&simulation, exchange, FaultKind::Silent);
         client.messages_within(Duration::from_millis(1)).await;
-        let received = client.messages_within(Duration::from_secs(25)).await;
+        // Without the fault, Binance disconnects a client that sends more than five messages within one second.
+        for _ in 0..6 {
+            client.send_text("ping").await;
+        }
+        let received = client.messages_within(Duration::from_mins(2)).await;
         assert!(received.is_empty() && !client.sender.is_closed(), "{path}: {received:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_exchange_keeps_a_connection_without_a_subscription_open() {
+    let simulation = new_simulation();
+    start_fault(&simulation, "coinbase", FaultKind::Silent);
+    let mut client = simulation.websocket(COINBASE, None).await.unwrap();
+    let received = client.messages_within(Duration::from_mins(2)).await;
+    assert!(received.is_empty() && !client.sender.is_closed(), "{received:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pong_timeout_restarts_after_the_fault_silent() {
+    let simulation = new_simulation();
+    let mut client = subscribed(&simulation, BINANCE).await;
+    assert!(client.messages_within(Duration::from_secs(21)).await.contains(&FromExchange::Ping));
+    start_fault(&simulation, "binance", FaultKind::Silent);
+    let fault_ends_at = Instant::now() + FAULT_DURATION;
+    client.messages_within(Duration::from_millis(1)).await;
+    let received = client.messages_within(Duration::from_mins(9)).await;
+    assert!(received.is_empty() && !client.sender.is_closed(), "{received:?}");
+    while client.next().await != Some(FromExchange::Close(1008)) {}
+    let waited = Instant::now() - fault_ends_at;
+    assert!(waited >= Duration::from_mins(1) && waited < Duration::from_secs(62), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_time_restarts_after_the_fault_silent() {
+    let simulation = new_simulation();
+    let mut client = simulation.websocket(OKX, None).await.unwrap();
+    start_fault(&simulation, "okx", FaultKind::Silent);
+    let fault_ends_at = Instant::now() + FAULT_DURATION;
+    let received = client.messages_within(FAULT_DURATION).await;
+    assert!(received.is_empty() && !client.sender.is_closed(), "{received:?}");
+    assert_eq!(client.next().await, Some(FromExchange::Close(1001)));
+    let waited = Instant::now() - fault_ends_at;
+    assert!(waited >= Duration::from_secs(29) && waited <= Duration::from_secs(30), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,6 +330,17 @@ async fn fault_refuses_new_connections() {
     ] {
         start_fault(&simulation, "kraken", kind);
         assert_eq!(simulation.websocket(KRAKEN, None).await.unwrap_err(), refusal);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn banned_client_gets_the_status_of_each_exchange() {
+    let simulation = new_simulation();
+    for (path, exchange, status) in
+        [(BINANCE, "binance", 418), (COINBASE, "coinbase", 429), (KRAKEN, "kraken", 429), (OKX, "okx", 429)]
+    {
+        start_fault(&simulation, exchange, FaultKind::IpBanned);
+        assert_eq!(simulation.websocket(path, None).await.unwrap_err(), WebSocketError::Status(status), "{path}");
     }
 }
 
