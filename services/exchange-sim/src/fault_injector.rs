@@ -84,7 +84,7 @@ impl FaultInjector {
                 usual_reply()
             }
             FaultKind::Throttled => {
-                tokio::time::sleep(fault.latency() * throttled_calls).await;
+                tokio::time::sleep(fault.throttled_latency(throttled_calls)).await;
                 usual_reply()
             }
             _ => self.faulty_reply(fault, usual_reply),

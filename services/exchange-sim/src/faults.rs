@@ -45,7 +45,8 @@ const DEFAULT_FACTOR: &str = "0.4";
 pub(crate) const MAX_RETRY_AFTER_SECS: u64 = 259_200;
 /// The default `Retry-After` of `ip_banned`: the shortest ban of Binance.
 const DEFAULT_IP_BAN_SECS: u64 = 120;
-/// The longest delay of an answer. It is less than the request timeout of a service, so that a delayed answer still arrives.
+/// Maximum delay of an answer. It is shorter than the request timeout of a service (30 s), so that a delayed answer still
+/// arrives.
 const MAX_LATENCY_MILLIS: u64 = 25_000;
 const DEFAULT_SLOW_MILLIS: u64 = 20_000;
 const DEFAULT_THROTTLED_MILLIS: u64 = 1_000;
@@ -93,10 +94,17 @@ impl Fault {
         self.request.retry_after.or(ip_ban)
     }
 
+    /// The delay of an answer under `slow`, and of the first answer under `throttled`.
     pub(crate) fn latency(&self) -> Duration {
         let throttled = self.kind == FaultKind::Throttled;
         let default = if throttled { DEFAULT_THROTTLED_MILLIS } else { DEFAULT_SLOW_MILLIS };
         Duration::from_millis(self.request.latency_millis.unwrap_or(default))
+    }
+
+    /// The delay of an answer under `throttled`, clamped to [`MAX_LATENCY_MILLIS`]. `calls` is the number of calls since
+    /// the fault began, this call included.
+    pub(crate) fn throttled_latency(&self, calls: u32) -> Duration {
+        (self.latency() * calls).min(Duration::from_millis(MAX_LATENCY_MILLIS))
     }
 
     pub(crate) fn status(&self) -> u16 {

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use common::server::ImitatedResponse;
 use futures_util::{Stream, StreamExt, stream};
-use poem::{Body, IntoResponse, Response, http::StatusCode};
+use poem::{Body, IntoResponse, Response, ResponseBuilder, http::StatusCode};
 use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
@@ -107,6 +107,14 @@ impl Reply {
         let body = replacements.iter().fold(body, |body, (old, new)| body.replace(old, new));
         Self { body: body.chars().filter_map(|character| u8::try_from(character).ok()).collect(), ..self }
     }
+
+    /// The response without its body, and the body.
+    fn into_parts(self) -> (ResponseBuilder, Vec<u8>) {
+        let Self { status, content_type, headers, body } = self;
+        let response = Response::builder().status(status).content_type(content_type);
+        let response = headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+        (response, body)
+    }
 }
 
 /// A reply and how it is sent.
@@ -120,20 +128,16 @@ pub(crate) enum SimulatedResponse {
     Padded(Reply),
 }
 
-impl SimulatedResponse {
-    fn stream(reply: &Reply, body: impl Stream<Item = Vec<u8>> + Send + 'static) -> Response {
-        let response = Response::builder().status(reply.status).content_type(reply.content_type);
-        response.body(Body::from_bytes_stream(body.map(Ok::<_, io::Error>)))
-    }
+fn streamed(chunks: impl Stream<Item = Vec<u8>> + Send + 'static) -> Body {
+    Body::from_bytes_stream(chunks.map(Ok::<_, io::Error>))
 }
 
 impl IntoResponse for SimulatedResponse {
     fn into_response(self) -> Response {
         let mut response = match self {
-            Self::Complete(Reply { status, content_type, headers, body }) => {
-                let response = Response::builder().status(status).content_type(content_type);
-                let add_header = |response: poem::ResponseBuilder, (name, value)| response.header(name, value);
-                headers.into_iter().fold(response, add_header).body(body)
+            Self::Complete(reply) => {
+                let (response, body) = reply.into_parts();
+                response.body(body)
             }
             Self::Aborted => {
                 let failure = io::Error::new(io::ErrorKind::ConnectionAborted, "fault: down");
@@ -143,16 +147,17 @@ impl IntoResponse for SimulatedResponse {
                 response.body(Body::from_bytes_stream(body))
             }
             Self::Trickled(reply) => {
-                let bytes = stream::iter(reply.body.clone()).then(|byte| async move {
+                let (response, body) = reply.into_parts();
+                let bytes = stream::iter(body).then(|byte| async move {
                     tokio::time::sleep(TRICKLE_INTERVAL).await;
                     vec![byte]
                 });
-                Self::stream(&reply, bytes)
+                response.body(streamed(bytes))
             }
             Self::Padded(reply) => {
-                let body = reply.body.clone();
+                let (response, body) = reply.into_parts();
                 let blanks = stream::iter(std::iter::repeat_n(BLANK_CHUNK.to_vec(), BLANK_CHUNKS));
-                Self::stream(&reply, blanks.chain(stream::once(async { body })))
+                response.body(streamed(blanks.chain(stream::once(async { body }))))
             }
         };
         // Marks the response as imitated, so that a simulated failure is not reported as a warning.

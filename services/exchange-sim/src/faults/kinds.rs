@@ -47,7 +47,7 @@ kinds! {
     /// An immediate ban. Usually an exchange bans only a caller that has ignored refusals. The status is 418 at Binance and
     /// 429 at other exchanges.
     IpBanned = "ip_banned", &["retry_after"];
-    /// Each answer takes longer than the previous answer. The sixth call and later calls are refused.
+    /// Each answer takes longer than the previous answer, up to 25 seconds. The sixth call and later calls are refused.
     Throttled = "throttled", &["latency_millis"];
     /// The answer takes 20 seconds, or `latency_millis`.
     Slow = "slow", &["latency_millis"];

@@ -94,7 +94,7 @@ fault_payloads! {
     retry_after: u64,
     /// For `slow` and `throttled`: a delay in milliseconds, 1 to 25000. The defaults are 20000 and 1000. `slow` delays
     /// every answer by this time. `throttled` delays the first answer by this time, the second answer by twice this
-    /// time, and so on.
+    /// time, and so on, up to 25000 milliseconds.
     #[oai(validator(minimum(value = "1"), maximum(value = "25000")))]
     latency_millis: u64,
     /// For `html_520`: the status, 400 to 599. The default is 520.

@@ -171,6 +171,32 @@ async fn slow_answers_take_the_configured_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn throttled_answers_take_at_most_25_seconds() {
+    let sim = Sim::new();
+    let (name, path) = COINBASE;
+    for (latency_millis, expected_seconds) in [(1_000, [1, 2, 3, 4, 5]), (10_000, [10, 20, 25, 25, 25])] {
+        sim.start_fault(name, &format!(r#"{{"fault":"throttled","seconds":600,"latency_millis":{latency_millis}}}"#));
+        for seconds in expected_seconds {
+            let start = Instant::now();
+            assert_eq!(sim.get(path).await.0, 200);
+            assert_eq!(start.elapsed().as_secs(), seconds, "{latency_millis}");
+        }
+        assert_eq!(sim.get(path).await.0, 429);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_loris_and_endless_answers_have_the_usual_headers() {
+    let sim = Sim::new();
+    let (name, path) = PATHS[0];
+    for kind in ["slow_loris", "endless"] {
+        sim.start_fault(name, &format!(r#"{{"fault":"{kind}","seconds":600}}"#));
+        let weight = sim.header(path, "x-mbx-used-weight-1m").await;
+        assert!(weight.is_some_and(|weight| weight.parse::<u32>().unwrap() > 0), "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn endless_answer_is_valid_json_of_64_mib() {
     let sim = Sim::new();
     let (name, path) = COINBASE;
