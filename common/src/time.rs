@@ -15,7 +15,7 @@ use tokio::time::Instant;
 pub use self::database_time::DatabaseTime;
 
 /// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future comes from a
-/// wrong clock. Services refuse or ignore a value with such a time. price-updater replaces such a time of CoinGecko by the current time.
+/// wrong clock. Services refuse or ignore a value with such a time. price-updater replaces such a time of `CoinGecko` by the current time.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// A point in time in UTC, in whole microseconds since 1970. PostgreSQL stores the same precision, so a stored time does

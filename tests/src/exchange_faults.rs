@@ -47,7 +47,7 @@ pub struct Plan {
     pub timeline: Vec<TimedFault>,
     pub market: Vec<MarketMove>,
     pub length: Duration,
-    /// Whether price-updater uses the WebSockets of exchanges that have one. Otherwise it polls every exchange.
+    /// Whether price-updater uses the WebSocket of each exchange that has one. Otherwise it polls every exchange.
     pub websockets: bool,
     /// The maximum number of exchanges that fail at once. If it is set, a fresh price of every currency is required at
     /// all times after [`WARM_UP`]. `None` if every exchange may fail.

@@ -29,7 +29,7 @@ pub fn start_fault(simulation: &Simulation, exchange: &str, kind: FaultKind) {
     simulation.start_fault(exchange, &NewFault { seconds: Some(FAULT_SECS), ..NewFault::new(kind) }).unwrap();
 }
 
-/// Connects to the WebSockets of simulated exchanges. The path of the URL selects the exchange.
+/// Connects to the WebSocket of a simulated exchange. The path of the URL selects the exchange.
 pub struct InProcessConnector(pub Simulation);
 
 #[async_trait]
