@@ -7,6 +7,7 @@ use common::{
     clients::{
         CallError, SharedReadError,
         db_proxy::{DbProxyClient, DirectoryError},
+        with_denial,
     },
     ids::{KeyId, UserId},
 };
@@ -42,12 +43,15 @@ pub enum Error {
     /// 503: db-proxy is unavailable or did not respond. 500 if it reports an internal error.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// 503: db-proxy is unavailable, and the change was not made. 500 if it reports an internal error.
+    #[error("the change was not made")]
+    NotChanged(Change, #[source] CallError),
     /// 503: it is not known whether the change was made, for example because db-proxy or the database did not respond.
     #[error("it is not known whether the change was made")]
     OutcomeUnknown(Change, #[source] CallError),
 }
 
-/// A change whose outcome may be unknown. The kind of change determines how the client can find out the outcome.
+/// A change of a user or of a key. It determines the sentence about the outcome if the request fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     CreateUser,
@@ -59,6 +63,17 @@ pub enum Change {
 }
 
 impl Change {
+    /// States that the change was not made.
+    fn denial(self) -> &'static str {
+        match self {
+            Self::CreateUser => "No user was created.",
+            Self::UpdateUser => "The user was not changed.",
+            Self::CreateKey => "No key was created.",
+            Self::UpdateKey => "The key was not changed.",
+        }
+    }
+
+    /// States that the outcome is unknown, and how the client can find it out.
     fn unknown_outcome(self) -> &'static str {
         match self {
             Self::CreateUser => {
@@ -81,8 +96,8 @@ impl Change {
 }
 
 impl Error {
-    /// Converts the error of a request about a user, and about a key of the user if `key` is not `None`.
-    pub fn from_directory(error: DirectoryError, user: UserId, key: Option<KeyId>) -> Self {
+    /// Converts the error of a change of a user, or of the key `key` of the user.
+    pub fn from_directory(error: DirectoryError, change: Change, user: UserId, key: Option<KeyId>) -> Self {
         match (error, key) {
             (DirectoryError::KeyNotFound, Some(key)) => Self::KeyNotFound(key),
             (DirectoryError::KeyRevoked, Some(key)) => Self::KeyRevoked(key),
@@ -92,9 +107,8 @@ impl Error {
             (DirectoryError::EmailTaken, _) => Self::EmailTaken,
             (DirectoryError::TooManyKeys, _) => Self::TooManyKeys,
             (DirectoryError::PrefixTaken, _) => Self::NoFreePrefix,
-            (DirectoryError::Call(error), _) => Self::Call(error),
-            (DirectoryError::OutcomeUnknown(error), None) => Self::OutcomeUnknown(Change::UpdateUser, error),
-            (DirectoryError::OutcomeUnknown(error), Some(_)) => Self::OutcomeUnknown(Change::UpdateKey, error),
+            (DirectoryError::Call(error), _) => Self::NotChanged(change, error),
+            (DirectoryError::OutcomeUnknown(error), _) => Self::OutcomeUnknown(change, error),
         }
     }
 }
@@ -131,6 +145,7 @@ impl From<Error> for Problem {
             }
             Error::Lookup(error) => error.into_problem("users", call_problem),
             Error::Call(error) => call_problem(&error),
+            Error::NotChanged(change, error) => with_denial(call_problem(&error), change.denial()),
             Error::OutcomeUnknown(change, error) => {
                 tracing::warn!(error = %error.chain(), ?change, "it is not known whether db-proxy made a change");
                 Self::new(Code::OutcomeUnknown, change.unknown_outcome()).retry_after(RETRY_AFTER_UNKNOWN)

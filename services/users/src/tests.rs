@@ -294,10 +294,17 @@ async fn error_of_failed_call_states_how_to_proceed() {
         assert!(unknown.body["detail"].as_str().unwrap().contains("Read the user"), "{path}");
     }
     // db-proxy refused the request, so nothing was stored.
-    for path_and_body in [("/api/v1/users", new_user), (keys.as_str(), new_key)] {
+    let changed_name = json!({ "name": "Lovelace" });
+    let ada = format!("/api/v1/users/{}", fixture.ada);
+    for (method, path, body, denial) in [
+        (Method::POST, "/api/v1/users", new_user, " No user was created."),
+        (Method::POST, &keys, new_key, " No key was created."),
+        (Method::PATCH, &ada, changed_name, " The user was not changed."),
+    ] {
         fixture.directory.fail_next(1, Fault::DatabaseUnavailable);
-        let refused = fixture.post(path_and_body.0, path_and_body.1).await;
+        let refused = fixture.send(method, path, Some(OPERATOR_TOKEN), Some(body)).await;
         assert_eq!((refused.status, refused.code()), (503, "database_unavailable"));
+        assert!(refused.body["detail"].as_str().unwrap().ends_with(denial), "{}", refused.body);
     }
     for path in [format!("/api/v1/users/{}", fixture.ada), "/api/v1/users".to_owned(), keys] {
         fixture.directory.fail_next(1, Fault::DatabaseUnavailable);

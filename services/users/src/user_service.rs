@@ -36,7 +36,7 @@ impl UserService {
         self.directory.create_user(command).await.map_err(|error| match error {
             DirectoryError::EmailTaken => Error::EmailTaken,
             DirectoryError::OutcomeUnknown(error) => Error::OutcomeUnknown(Change::CreateUser, error),
-            DirectoryError::Call(error) => Error::Call(error),
+            DirectoryError::Call(error) => Error::NotChanged(Change::CreateUser, error),
             // db-proxy refuses a new user for no other reason, so another refusal is an invalid response.
             error => Error::Call(DbProxyClient::invalid_response(error)),
         })
@@ -75,12 +75,12 @@ impl UserService {
 
     pub async fn update_user(&self, id: UserId, command: &UpdateUserCommand) -> Result<User, Error> {
         let updated = self.directory.update_user(id, command).await;
-        updated.map_err(|error| Error::from_directory(error, id, None))
+        updated.map_err(|error| Error::from_directory(error, Change::UpdateUser, id, None))
     }
 
     pub async fn set_user_state(&self, id: UserId, state: UserState) -> Result<User, Error> {
         let updated = self.directory.set_user_state(id, state).await;
-        updated.map_err(|error| Error::from_directory(error, id, None))
+        updated.map_err(|error| Error::from_directory(error, Change::UpdateUser, id, None))
     }
 
     /// Generates a key, and stores its hash. Returns the key with its secret, which is not stored.
@@ -90,10 +90,7 @@ impl UserService {
             match self.directory.store_key(user, &terms.store_command(key.prefix(), key.hash())).await {
                 Ok(details) => return Ok(IssuedKey { key, details }),
                 Err(DirectoryError::PrefixTaken) => {}
-                Err(DirectoryError::OutcomeUnknown(error)) => {
-                    return Err(Error::OutcomeUnknown(Change::CreateKey, error));
-                }
-                Err(error) => return Err(Error::from_directory(error, user, None)),
+                Err(error) => return Err(Error::from_directory(error, Change::CreateKey, user, None)),
             }
         }
         Err(Error::NoFreePrefix)
@@ -107,12 +104,12 @@ impl UserService {
 
     pub async fn update_key(&self, user: UserId, key: KeyId, command: &UpdateKeyCommand) -> Result<ApiKey, Error> {
         let updated = self.directory.update_key(user, key, command).await;
-        updated.map_err(|error| Error::from_directory(error, user, Some(key)))
+        updated.map_err(|error| Error::from_directory(error, Change::UpdateKey, user, Some(key)))
     }
 
     pub async fn revoke_key(&self, user: UserId, key: KeyId) -> Result<(), Error> {
         let revoked = self.directory.revoke_key(user, key).await;
-        revoked.map(drop).map_err(|error| Error::from_directory(error, user, Some(key)))
+        revoked.map(drop).map_err(|error| Error::from_directory(error, Change::UpdateKey, user, Some(key)))
     }
 }
 
