@@ -13,6 +13,13 @@ pub enum OpenError {
     Folder { folder: PathBuf, kind: io::ErrorKind, reason: String },
     #[error("the file {} cannot be opened for writing: {}", path.display(), FileFault(*kind, reason))]
     File { path: PathBuf, kind: io::ErrorKind, reason: String },
+    /// The database file, or a folder of its path, is a symbolic link whose target does not exist.
+    #[error(
+        "{} is a link to {}, which does not exist. Correct or remove the link, or set DATABASE_URL to another file",
+        link.display(),
+        target.display()
+    )]
+    DanglingLink { link: PathBuf, target: PathBuf },
     #[error(
         "the database file {} is in use by {}. One file can have only one db-proxy. Stop that process, or set DATABASE_URL to \
          another file; several db-proxies need PostgreSQL",
@@ -67,13 +74,28 @@ impl OpenError {
         let (folder, kind) = (folder.to_owned(), error.kind());
         // The creation of a folder that exists succeeds, so a file has this path.
         if kind == io::ErrorKind::AlreadyExists {
+            // The path of a link without a target exists too.
+            if let Some(error) = Self::of_dangling_link(&folder) {
+                return error;
+            }
             return Self::of_folder(&folder, &io::ErrorKind::NotADirectory.into());
         }
         Self::Folder { folder, kind, reason: describe_io_error(error) }
     }
 
     pub fn of_file(path: &Path, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound
+            && let Some(error) = Self::of_dangling_link(path)
+        {
+            return error;
+        }
         Self::File { path: path.to_owned(), kind: error.kind(), reason: describe_io_error(error) }
+    }
+
+    /// `None` if neither the path nor a folder in it is a link whose target does not exist.
+    fn of_dangling_link(path: &Path) -> Option<Self> {
+        let link = path.ancestors().find(|path| path.is_symlink() && !path.exists())?;
+        Some(Self::DanglingLink { link: link.to_owned(), target: fs::read_link(link).ok()? })
     }
 
     /// The error of SQLite for a file that exists. SQLite does not report the error of the file system, so the file is opened

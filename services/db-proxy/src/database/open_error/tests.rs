@@ -1,3 +1,5 @@
+use std::os::unix::fs::symlink;
+
 use super::*;
 use crate::database::Database;
 
@@ -17,6 +19,22 @@ async fn path_through_a_file_names_the_folder_and_the_remedy() {
         folder.path().display()
     );
     assert_eq!(error, expected);
+}
+
+#[tokio::test]
+async fn link_without_target_is_named_with_its_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, target) = (folder.path().join("link"), folder.path().join("missing/orders.db"));
+    symlink(&target, &link).unwrap();
+    // The link is the database file, or the folder of the database file.
+    for path in [link.clone(), link.join("orders.db")] {
+        let expected = format!(
+            "{} is a link to {}, which does not exist. Correct or remove the link, or set DATABASE_URL to another file",
+            link.display(),
+            target.display()
+        );
+        assert_eq!(error_of(&path).await, expected);
+    }
 }
 
 #[tokio::test]
