@@ -90,8 +90,10 @@ impl ActiveSources {
         let is_voter = |&&index: &&usize| self.all.get(index).is_some_and(|(_, kind)| *kind != CourseKind::Fixing);
         let (voters, needed) = (order.iter().filter(is_voter).count(), self.min_voters.load(Ordering::Relaxed));
         if voters < needed {
+            let required =
+                if needed == 1 { "1 source that votes".to_owned() } else { format!("{needed} sources that vote") };
             return Err(invalid(format!(
-                "must name at least {needed} sources that vote (official rates do not vote), but has {voters}"
+                "must name at least {required} (official rates do not vote), but has {voters}"
             )));
         }
         Ok(order)

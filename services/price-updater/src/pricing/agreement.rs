@@ -60,7 +60,7 @@ pub(crate) struct Vote {
 /// Why there is no price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoAgreement {
-    #[error("{agreeing} sources agree on a price; at least {needed} are required")]
+    #[error("{} on a price; at least {needed} must agree", if *agreeing == 1 { "1 source agrees".to_owned() } else { format!("{agreeing} sources agree") })]
     NotEnough { agreeing: usize, needed: usize },
     #[error("the prices of {voters} sources are too far apart")]
     Contradicting { voters: usize },
