@@ -4,14 +4,17 @@
 use std::process::ExitCode;
 
 use clap::{
-    Error, Parser,
+    Command, CommandFactory, Error, Parser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+
+use common::config::redact_password;
 
 use crate::{
     INVALID_ARGUMENT,
     cli::Arguments,
     client::{ClientError, error_document},
+    program,
 };
 
 /// Maximum number of errors that are reported.
@@ -26,14 +29,58 @@ pub fn report(first: Error, json: bool) -> ExitCode {
         let _ = first.print();
         return exit_code;
     }
-    let errors = all_errors(first, std::env::args().collect());
+    let mut errors = all_errors(first, std::env::args().collect());
+    errors.iter_mut().for_each(correct_context);
     match &errors[..] {
-        errors if json => eprintln!("{}", error_document(&usage_error(&texts_of(errors)).into())),
+        errors if json => {
+            let missing_command = errors.first().and_then(missing_command);
+            let error = missing_command.unwrap_or_else(|| usage_error(&texts_of(errors)));
+            eprintln!("{}", error_document(&error.into()));
+        }
         // clap prints colours on a terminal.
         [only] => _ = only.print(),
         errors => eprint!("{}", join_texts(&texts_of(errors))),
     }
     exit_code
+}
+
+/// Hides the password of an invalid address, and names the most similar command first.
+fn correct_context(error: &mut Error) {
+    let is_address =
+        matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(name)) if name.ends_with("<URL>"));
+    if let (true, Some(ContextValue::String(value))) = (is_address, error.get(ContextKind::InvalidValue)) {
+        // As for settings, only an address that may contain a password is changed.
+        if value.contains(['@', '?']) {
+            let redacted = ContextValue::String(redact_password(value));
+            error.insert(ContextKind::InvalidValue, redacted);
+        }
+    }
+    // clap sorts the names by increasing similarity.
+    if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) {
+        let names = ContextValue::Strings(names.iter().rev().cloned().collect());
+        error.insert(ContextKind::SuggestedSubcommand, names);
+    }
+}
+
+/// The error of a command line that ends where a command must follow. clap then prints the help, which is not an error text. `None`
+/// for other errors.
+fn missing_command(error: &Error) -> Option<ClientError> {
+    if error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return None;
+    }
+    // The usage in the help contains the command so far, such as `Usage: buydesk order [OPTIONS] <COMMAND>`.
+    let help = error.render().to_string();
+    let usage = help.lines().find_map(|line| line.strip_prefix("Usage: "))?;
+    let parents: Vec<_> = usage.split(' ').skip(1).take_while(|word| !word.starts_with(['[', '<'])).collect();
+    let root = Arguments::command();
+    let parent = parents.iter().try_fold(&root, |command, name| command.find_subcommand(name))?;
+    let names: Vec<_> =
+        parent.get_subcommands().filter(|command| !command.is_hide_set()).map(Command::get_name).collect();
+    let typed = program::command(&parents.join(" "));
+    let typed = typed.trim_end();
+    let message = format!("A command is missing after `{typed}`. The commands are: {}.", names.join(", "));
+    let next_step = format!("`{typed} --help` shows the commands and options.");
+    Some(ClientError::invalid_arguments(message).replacing_next_step(next_step))
 }
 
 fn texts_of(errors: &[Error]) -> Vec<String> {

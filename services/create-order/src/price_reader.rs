@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 /// Why no price can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
-    #[error("there is no current price record")]
+    #[error("price-cache-proxy has no price record")]
     NoRecord,
     /// The current record has no price in this currency, or the price has expired.
     #[error("there is no price in {0}")]

@@ -1,5 +1,7 @@
 //! `buydesk order …`.
 
+use std::collections::HashSet;
+
 use common::{
     api::{
         Code,
@@ -20,7 +22,7 @@ use super::{
     users::find_id,
 };
 use crate::{
-    cli::{ListArgs, OrderCommand, PlaceArgs},
+    cli::{ListArgs, MetadataPair, OrderCommand, PlaceArgs},
     program::option,
 };
 
@@ -74,13 +76,19 @@ pub async fn run_order_command(client: &ApiClient, command: OrderCommand, json: 
     }
 }
 
+/// The first name that occurs a second time.
+fn repeated_name(metadata: &[MetadataPair]) -> Option<&str> {
+    let mut names = HashSet::new();
+    metadata.iter().map(|pair| pair.name.as_str()).find(|name| !names.insert(*name))
+}
+
 async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow::Result<()> {
     let PlaceArgs { currency, amount, bitcoin, quote, wallet, credit_wallet, reference, metadata, key } = args;
     let pairs = metadata.len();
-    let metadata: Metadata = metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
-    if metadata.iter().count() != pairs {
-        return Err(ClientError::invalid_arguments("--metadata must not have the same name twice").into());
+    if let Some(name) = repeated_name(&metadata) {
+        return Err(ClientError::invalid_arguments(format!("--metadata must not have the name {name:?} twice")).into());
     }
+    let metadata: Metadata = metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
     let payload = OrderPayload {
         currency,
         amount: amount.map(DecimalText::from),

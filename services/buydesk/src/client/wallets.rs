@@ -52,7 +52,7 @@ const CREATION_TEXTS: OutcomeTexts = OutcomeTexts {
 };
 /// The sentences about the outcome of a deposit, a withdrawal or a transfer.
 const MOVEMENT_TEXTS: OutcomeTexts = OutcomeTexts {
-    not_made: "No money was moved",
+    not_made: "No money moved",
     unknown: "The money may have been moved.",
     unknown_earlier: "This command moved no money, but an earlier request with this key may have moved it.",
     only_once: "The money is moved only once.",

@@ -64,3 +64,53 @@ fn usage_of_several_errors_is_printed_once() {
     }
     assert!(text.ends_with("try '--help'.\n"), "{text}");
 }
+
+/// The text that is printed for the first error of this command line.
+fn corrected_text(command_line: &str) -> String {
+    let mut error = Arguments::try_parse_from(command_line.split(' ')).unwrap_err();
+    correct_context(&mut error);
+    error.render().to_string()
+}
+
+#[test]
+fn missing_command_is_reported_with_the_possible_commands() {
+    let document = |command_line: &str| -> serde_json::Value {
+        let error = Arguments::try_parse_from(command_line.split(' ')).unwrap_err();
+        serde_json::from_str(&error_document(&missing_command(&error).unwrap().into())).unwrap()
+    };
+    for (command_line, parent, commands) in [
+        ("buydesk --json order", "order`.", "place, list, get."),
+        ("buydesk --json key", "key`.", "create, list, update, revoke."),
+        ("buydesk --json seed", "seed`.", "orders, users."),
+    ] {
+        let document = document(command_line);
+        let detail = document["detail"].as_str().unwrap();
+        assert!(detail.starts_with("A command is missing after `") && detail.contains(parent), "{document}");
+        assert!(detail.ends_with(&format!(" The commands are: {commands}")), "{document}");
+        assert_eq!(document["code"], "invalid_arguments", "{document}");
+        assert!(document["next_step"].as_str().unwrap().contains(" --help` shows the commands"), "{document}");
+    }
+    let other = Arguments::try_parse_from(["buydesk", "order", "plac"]).unwrap_err();
+    assert!(missing_command(&other).is_none());
+}
+
+#[test]
+fn password_of_an_invalid_address_is_not_printed() {
+    for option in ["--server", "--health-check"] {
+        for (address, shown) in [
+            ("http://ada:pw1234@127.0.0.1", "http://ada:***@127.0.0.1/"),
+            ("http://127.0.0.1?password=pw1234", "http://127.0.0.1/?***"),
+            ("http://ada:pw1234@", "(an invalid address)"),
+            ("127.0.0.1", "127.0.0.1"),
+        ] {
+            let text = corrected_text(&format!("buydesk health {option} {address}"));
+            assert!(text.contains(&format!("'{shown}'")) && !text.contains("pw1234"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn most_similar_command_is_named_first() {
+    let text = corrected_text("buydesk load ordrs");
+    assert!(text.contains("some similar subcommands exist: 'orders'"), "{text}");
+}

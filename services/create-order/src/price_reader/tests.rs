@@ -224,7 +224,7 @@ async fn every_currency_is_listed_without_a_record_and_the_reason_names_the_last
         components.into_iter().map(|component| (component.name, component.detail.unwrap())).collect::<Vec<_>>()
     };
     let of_all = |reason: &str| ["price", "price:EUR", "price:USD"].map(|name| (name.to_owned(), reason.to_owned()));
-    assert_eq!(details().await, of_all("there is no current price record"));
+    assert_eq!(details().await, of_all("price-cache-proxy has no price record"));
 
     let price = currency_price(PriceState::Fresh, clock.now(), TTL);
     let own = currencies.map(|currency| (currency, price.clone()));

@@ -81,7 +81,7 @@ async fn failed_movement_states_whether_the_money_moved() {
     };
     let service = ScriptedService::start(vec![Reply::Problem(no_effect.to_json()); 6]);
     let denied = fail(&service, &[], &deposit).await;
-    assert_eq!(denied["detail"], "No money was moved, because wallets cannot work without db-proxy.");
+    assert_eq!(denied["detail"], "No money moved, because wallets cannot work without db-proxy.");
     // An earlier command may have moved money with a key that the user chose.
     let earlier = fail(&service, &[], &format!("{deposit} --key my-key")).await;
     assert_eq!((&earlier["code"], &earlier["idempotency_key"]), (&"outcome_unknown".into(), &"my-key".into()));
