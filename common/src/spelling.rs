@@ -53,10 +53,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str, IntoIter
 /// The message for an unknown name. It lists the known names, and shows the unknown one with the name that is probably meant.
 pub fn must_be_one_of(unknown: &str, known: impl IntoIterator<Item = impl Display>) -> String {
     let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
-    match list(&known) {
-        Some(names) => format!("must be one of {names}, but is {}", with_suggestion(unknown, &known)),
-        None => NO_NAMES.to_owned(),
-    }
+    unknown_name(unknown, &known, nearest(unknown, known.iter().map(String::as_str)))
 }
 
 /// A further text that is accepted for a known name.
@@ -71,7 +68,15 @@ pub fn must_be_one_of_or_alias(unknown: &str, known: impl IntoIterator<Item = im
     let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
     let meant = nearest(unknown, known.iter().map(String::as_str).chain([alias.text]));
     let meant = meant.map(|meant| if meant == alias.text { alias.name } else { meant });
-    format!("must be one of {}, but is {}", known.join(", "), shown_with(unknown, meant))
+    unknown_name(unknown, &known, meant)
+}
+
+/// The message for an unknown name, and the name that is probably meant, if there is one.
+fn unknown_name(unknown: &str, known: &[String], meant: Option<&str>) -> String {
+    match list(known) {
+        Some(names) => format!("must be one of {names}, but is {}", shown_with(unknown, meant)),
+        None => NO_NAMES.to_owned(),
+    }
 }
 
 /// The message for unknown names in a comma-separated list. It suggests the names that are probably meant, and lists the known
