@@ -92,17 +92,15 @@ impl RedisStore {
         document: Document<T>,
         now: Timestamp,
     ) -> Result<Arc<Document<T>>, StoreError> {
-        let stored = match self.replace_unless_newer(&document, b"", now).await? {
+        let mut replacement = self.replace_unless_newer(&document, b"", now).await?;
+        if let Replacement::Unreadable(value, error) = replacement {
+            tracing::warn!(%error, key = self.key::<T>(), "the value in Redis is not a valid document and is replaced");
+            replacement = self.replace_unless_newer(&document, &value, now).await?;
+        }
+        let stored = match replacement {
             Replacement::Written => document,
             Replacement::Newer(newer) => newer,
-            Replacement::Unreadable(value, error) => {
-                tracing::warn!(%error, key = self.key::<T>(), "the value in Redis is not a valid document and is replaced");
-                match self.replace_unless_newer(&document, &value, now).await? {
-                    Replacement::Written => document,
-                    Replacement::Newer(newer) => newer,
-                    Replacement::Unreadable(_, error) => return Err(StoreError::Unreadable(error)),
-                }
-            }
+            Replacement::Unreadable(_, error) => return Err(StoreError::Unreadable(error)),
         };
         Ok(self.0.cache.latest().replace_if_newer(Arc::new(stored), now))
     }
