@@ -6,10 +6,12 @@
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, FieldErrors, users::UserName};
+use super::{
+    FieldError, FieldErrors,
+    users::{NewName, UserName},
+};
 use crate::{
     money::{DecimalText, Sats},
-    text::{TextType, describe_refused},
     time::Timestamp,
 };
 
@@ -87,17 +89,8 @@ impl SetLimitCommand {
         let mut errors = FieldErrors::default();
         let limit = errors.required("limit", payload.limit.as_ref().map(DecimalText::as_str));
         let changed_by = errors.required("changed_by", payload.changed_by.as_deref());
-        let command = limit.zip(changed_by).map(|(limit, OperatorName(changed_by))| Self { limit, changed_by });
+        let command = limit.zip(changed_by).map(|(limit, NewName(changed_by))| Self { limit, changed_by });
         errors.into_result(command)
-    }
-}
-
-/// A name that an operator sends.
-struct OperatorName(UserName);
-
-impl TextType for OperatorName {
-    fn parse_text(text: &str) -> Result<Self, String> {
-        UserName::parse_new(text).map(Self).map_err(|error| describe_refused(error, text))
     }
 }
 

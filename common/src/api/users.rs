@@ -14,7 +14,7 @@ pub(super) use self::name::NEW_NAME_PATTERN;
 pub use self::{
     email::{Email, EmailError},
     listing::{FoundUsers, LinkedUserPage, UserCursor, UserLookup, UserPage, UserQuery},
-    name::{NameError, NewNameError, UserName},
+    name::{NameError, NewName, NewNameError, UserName},
 };
 use crate::{ids::UserId, time::Timestamp};
 

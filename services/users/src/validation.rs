@@ -6,21 +6,12 @@ use common::{
         keys::{
             KeyHash, KeyPatch, KeyPayload, KeyPrefix, RateLimitChange, Scope, Scopes, StoreKeyCommand, UpdateKeyCommand,
         },
-        users::{CreateUserCommand, Email, NewNameError, UpdateUserCommand, UserName, UserPatch, UserPayload},
+        users::{CreateUserCommand, Email, NewName, NewNameError, UpdateUserCommand, UserName, UserPatch, UserPayload},
     },
     spelling::must_be_one_of,
     text::{TextType, describe_refused, find_invisible_control},
     time::Timestamp,
 };
-
-/// A name that a client sends.
-struct NewName(UserName);
-
-impl TextType for NewName {
-    fn parse_text(text: &str) -> Result<Self, String> {
-        UserName::parse_new(text).map(Self).map_err(|error| describe_refused(error, text))
-    }
-}
 
 /// An address that a client sends. Like a new name, it has no invisible character that changes how other text is shown.
 struct NewEmail(Email);

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::text::{find_invisible_control, is_text, is_visible};
+use crate::text::{TextType, describe_refused, find_invisible_control, is_text, is_visible};
 
 /// Maximum length of a name in characters.
 const MAX_CHARS: usize = 200;
@@ -45,6 +45,15 @@ impl UserName {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A name that a client sends. See [`UserName::parse_new`].
+pub struct NewName(pub UserName);
+
+impl TextType for NewName {
+    fn parse_text(text: &str) -> Result<Self, String> {
+        UserName::parse_new(text).map(Self).map_err(|error| describe_refused(error, text))
     }
 }
 
