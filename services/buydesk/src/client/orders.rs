@@ -84,18 +84,18 @@ fn repeated_name(metadata: &[MetadataPair]) -> Option<&str> {
 
 async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow::Result<()> {
     let PlaceArgs { currency, amount, bitcoin, quote, wallet, credit_wallet, reference, metadata, key } = args;
-    let pairs = metadata.len();
     if let Some(name) = repeated_name(&metadata) {
         return Err(ClientError::invalid_arguments(format!("--metadata must not have the name {name:?} twice")).into());
     }
-    let metadata: Metadata = metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
+    let metadata =
+        (!metadata.is_empty()).then(|| metadata.into_iter().map(|pair| (pair.name, pair.value)).collect::<Metadata>());
     let payload = OrderPayload {
         currency,
         amount: amount.map(DecimalText::from),
         bitcoin_amount: bitcoin.map(BitcoinText::from),
         quote: quote.map(|id| id.to_string()),
         client_reference: reference,
-        metadata: (pairs > 0).then_some(metadata),
+        metadata,
         wallet_id: wallet.map(|id| id.to_string()),
         credit_wallet_id: credit_wallet.map(|id| id.to_string()),
     };
