@@ -90,7 +90,7 @@ impl Platform {
     }
 
     /// All other services.
-    fn other_services(&self) -> [&Instance; 6] {
+    pub fn other_services(&self) -> [&Instance; 6] {
         [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates, &self.users, &self.wallets]
     }
 
