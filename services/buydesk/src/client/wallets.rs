@@ -109,10 +109,7 @@ async fn operate(client: &ApiClient, operation_type: &str, args: OperationArgs, 
     let body = OperationPayload { operation_type: Some(operation_type.to_owned()), amount };
     let movement = Movement { path: &path, body, wallet, key: ChangeKey::new(key) };
     let (response, note) = move_money(client, movement).await?;
-    if json {
-        return response.print_json();
-    }
-    let currency = currency_of(client, wallet).await;
+    let currency = if json { None } else { currency_of(client, wallet).await };
     response.print(json, |operation: &Operation| format!("{}\n{note}", render::new_operation(operation, currency)))
 }
 
