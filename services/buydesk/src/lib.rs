@@ -28,17 +28,17 @@ const INVALID_ARGUMENT: u8 = 2;
 
 /// Runs the command of the command line. An error is printed to standard error. The exit code is then 2 if an argument is
 /// invalid, if `buydesk health` cannot get the status from health-check, or if `buydesk wallet verify` does not reach the end of the
-/// journal; 126 if `buydesk backup fetch-wal` fails for another reason; and otherwise 1.
+/// journal; 126 if `buydesk backup fetch-wal` fails for any reason except a missing file; and otherwise 1.
 pub fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none()) {
         // Escape sequences show which bytes are wrong.
         let shown = argument.as_encoded_bytes().escape_ascii();
         let error = ClientError::invalid_arguments(format!("The argument \"{shown}\" is not UTF-8."));
-        return report_error(&error.into(), requests_json(), INVALID_ARGUMENT);
+        return report_error(&error.into(), requests_json(), code_of_invalid_argument());
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage_errors::report(error, requests_json()),
+        Err(error) => return usage_errors::report(error, requests_json(), code_of_invalid_argument()),
     };
     let json = arguments.json;
     let failed = match arguments.command {
@@ -62,6 +62,14 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The exit code of an invalid command line. PostgreSQL runs `buydesk backup fetch-wal`, and would read 2 as the end of the
+/// archive.
+fn code_of_invalid_argument() -> u8 {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let fetches_wal = arguments.windows(2).any(|pair| pair[0] == "backup" && pair[1] == "fetch-wal");
+    if fetches_wal { backup::RECOVERY_MUST_STOP } else { INVALID_ARGUMENT }
+}
+
 /// Whether the command line requests JSON, even if it is invalid otherwise.
 fn requests_json() -> bool {
     std::env::args_os().skip(1).any(|argument| argument == "--json")
@@ -76,10 +84,10 @@ fn report_error(error: &anyhow::Error, json: bool, exit_code: u8) -> ExitCode {
     ExitCode::from(exit_code_of(error, exit_code))
 }
 
-/// The exit code of an error: 2 if an argument is invalid, and otherwise `failed`.
+/// The exit code of an error: 2 if an argument is invalid and PostgreSQL did not run the command, and otherwise `failed`.
 fn exit_code_of(error: &anyhow::Error, failed: u8) -> u8 {
     let is_invalid = error.downcast_ref::<ClientError>().is_some_and(ClientError::is_invalid_argument);
-    if is_invalid { INVALID_ARGUMENT } else { failed }
+    if is_invalid && failed != backup::RECOVERY_MUST_STOP { INVALID_ARGUMENT } else { failed }
 }
 
 /// Refuses the options of client commands. For the commands that use no running platform.

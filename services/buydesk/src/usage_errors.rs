@@ -11,7 +11,6 @@ use clap::{
 use common::config::redact_password;
 
 use crate::{
-    INVALID_ARGUMENT,
     cli::Arguments,
     client::{ClientError, error_document},
     program,
@@ -21,13 +20,12 @@ use crate::{
 const MAX_ERRORS: usize = 20;
 
 /// Prints the help or the version if the user requested it. Otherwise prints why the command line of the process is invalid, with
-/// `json` as JSON. `first` is the first error.
-pub fn report(first: Error, json: bool) -> ExitCode {
-    let exit_code = ExitCode::from(u8::try_from(first.exit_code()).unwrap_or(INVALID_ARGUMENT));
+/// `json` as JSON. `first` is the first error, and `exit_code` the exit code of an invalid command line.
+pub fn report(first: Error, json: bool, exit_code: u8) -> ExitCode {
     if !first.use_stderr() {
         // The text cannot be printed if the reader has closed the pipe. This is not reported.
         let _ = first.print();
-        return exit_code;
+        return ExitCode::SUCCESS;
     }
     let mut errors = all_errors(first, std::env::args().collect());
     errors.iter_mut().for_each(correct_context);
@@ -41,7 +39,7 @@ pub fn report(first: Error, json: bool) -> ExitCode {
         [only] => _ = only.print(),
         errors => eprint!("{}", join_texts(&texts_of(errors))),
     }
-    exit_code
+    ExitCode::from(exit_code)
 }
 
 /// Hides the password of an invalid address, and names the most similar command first.

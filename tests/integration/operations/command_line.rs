@@ -214,6 +214,15 @@ fn argument_that_the_client_refuses_exits_with_2() {
     }
 }
 
+/// PostgreSQL reads an exit code from 1 to 125 of its `restore_command` as the end of the archive, and would end the recovery.
+#[test]
+fn invalid_command_line_of_a_restore_command_stops_the_recovery() {
+    for arguments in [&["backup", "fetch-wal", "--frm", "/archive"][..], &["--server", "x", "backup", "fetch-wal"]] {
+        let output = run_buydesk(arguments, &[]);
+        assert_eq!(output.status.code(), Some(126), "{arguments:?}: {output:?}");
+    }
+}
+
 #[test]
 fn errors_of_arguments_and_settings_are_json_if_requested() {
     let output = run_buydesk(&["--json", "order", "buy"], &[]);
