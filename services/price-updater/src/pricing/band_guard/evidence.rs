@@ -32,8 +32,8 @@ pub(super) struct Evidence {
     pub(super) contradicting: Vec<String>,
     /// How many sources voted for the price.
     voters: usize,
-    /// How many sources report the pair. Sources whose votes are stale, frozen or outliers are included. Not included are
-    /// sources whose eligible votes are of another kind than the voters, and simulated sources among real ones.
+    /// How many sources of the kind of the voters report the pair. Sources whose votes are stale, frozen or outliers are
+    /// included. Simulated sources among real ones are not.
     reporters: usize,
     /// How many indices that did not vote have an eligible and recent price of the pair.
     indices: usize,
@@ -76,12 +76,18 @@ impl<'a> EvidenceSources<'a> {
     pub(super) fn evidence(&self, market: &MarketPrices, agreed: &AgreedPrice, price: Rate, band: Band) -> Evidence {
         let voters = market.sources(agreed);
         let mut evidence = Evidence { voters: voters.len(), supporting: voters.clone(), ..Evidence::default() };
-        evidence.add_other_voters(market, agreed, band);
+        evidence.add_other_voters(market, agreed, band, |source| self.has_kind_of(&voters, source));
         evidence.add_indices(self.indices(agreed.direction, &voters), price, band);
         if agreed.method == Method::Median && self.official_rates_contradict(market, agreed, price, band) {
             evidence.contradicting.push(OFFICIAL_RATES.to_owned());
         }
         evidence
+    }
+
+    /// Whether a source is of the same kind as one of `voters`.
+    fn has_kind_of(&self, voters: &[String], source: &str) -> bool {
+        let kind_of = |source: &str| self.votes.iter().find(|vote| vote.source == source).map(|vote| vote.kind);
+        voters.iter().any(|voter| kind_of(voter) == kind_of(source))
     }
 
     /// The eligible and recent votes on `pair` of the indices that did not vote on its price.
@@ -112,12 +118,18 @@ impl<'a> EvidenceSources<'a> {
 
 impl Evidence {
     /// Counts the sources that report the pair, and adds the outliers that contradict the price.
-    fn add_other_voters(&mut self, market: &MarketPrices, agreed: &AgreedPrice, band: Band) {
+    fn add_other_voters(
+        &mut self,
+        market: &MarketPrices,
+        agreed: &AgreedPrice,
+        band: Band,
+        is_same_kind: impl Fn(&str) -> bool,
+    ) {
         let voted = market.voted(agreed);
-        let is_other_kind = |why| matches!(why, Rejection::OtherKind | Rejection::Simulated);
-        let same_kind = voted.votes.iter().filter(|vote| !vote.rejected.is_some_and(is_other_kind));
-        let sources: BTreeSet<_> = same_kind.map(|vote| vote.exchanger.as_str()).collect();
-        self.reporters = sources.len();
+        let real = voted.votes.iter().filter(|vote| vote.rejected != Some(Rejection::Simulated));
+        let reporters: BTreeSet<_> =
+            real.map(|vote| vote.exchanger.as_str()).filter(|name| is_same_kind(name)).collect();
+        self.reporters = reporters.len();
         let outliers = voted.votes.iter().filter(|vote| vote.rejected == Some(Rejection::Outlier));
         let far =
             outliers.filter(|vote| voted.price.zip(vote.vote).is_some_and(|(price, vote)| !band.contains(price, vote)));

@@ -27,6 +27,10 @@ struct Market {
     indices: Vec<i64>,
     /// Whether only prices in euros are wrong.
     only_euros: bool,
+    /// How many exchanges report prices.
+    exchanges: usize,
+    /// Why the prices of the indices are not eligible.
+    ineligible_indices: Option<Rejection>,
 }
 
 const EXCHANGES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
@@ -45,6 +49,8 @@ impl Market {
             wrong: 36_000,
             indices: vec![90_000; 2],
             only_euros: false,
+            exchanges: EXCHANGES.len(),
+            ineligible_indices: None,
         }
     }
 
@@ -64,13 +70,16 @@ impl Market {
         // The official price of a euro is one dollar, so that a price is the same number in both currencies.
         let mut votes = vec![vote("bank", "EUR-USD", 1, CourseKind::Fixing)];
         for pair in ["BTC-EUR", "BTC-USD"] {
-            for (index, source) in EXCHANGES.into_iter().enumerate() {
+            for (index, source) in EXCHANGES.into_iter().take(self.exchanges).enumerate() {
                 let is_wrong = index < self.faulty && (pair == "BTC-EUR" || !self.only_euros);
                 let value = if is_wrong { self.wrong } else { self.correct };
                 votes.push(vote(source, pair, value, CourseKind::Trade));
             }
             let indices = INDICES.into_iter().zip(&self.indices);
-            votes.extend(indices.map(|(source, &value)| vote(source, pair, value, CourseKind::Index)));
+            let ineligible = self.ineligible_indices;
+            votes.extend(
+                indices.map(|(source, &value)| Vote { ineligible, ..vote(source, pair, value, CourseKind::Index) }),
+            );
         }
         votes
     }
@@ -181,6 +190,17 @@ fn without_an_index_all_exchanges_and_at_least_three_must_agree() {
     // A fall in only one currency contradicts the official rates.
     (market.faulty, market.only_euros) = (7, true);
     assert_eq!(market.publish_times(100), vec![None; 100]);
+}
+
+#[test]
+fn two_exchanges_confirm_each_other_while_the_indices_are_unavailable() {
+    for ineligible in [Rejection::Stale, Rejection::Frozen] {
+        let mut market = Market { exchanges: 2, ..Market::new() };
+        market.publish();
+        market.correct = 63_000;
+        market.ineligible_indices = Some(ineligible);
+        assert_eq!(market.publish_times(4), [None, None, None, Some(63_000)], "{ineligible:?}");
+    }
 }
 
 #[test]
