@@ -196,8 +196,11 @@ impl OrderSource {
             ("bitcoin_amount", payload.bitcoin_amount.is_some()),
         ];
         let redundant = redundant.into_iter().filter(|(_, is_present)| *is_present);
-        let mut errors: Vec<_> =
-            redundant.map(|(field, _)| FieldError::new(field, "must be absent if quote is present")).collect();
+        let redundant = redundant.map(|(field, _)| FieldError::new(field, "must be absent if quote is present"));
+        // The client may remove the quote instead, so the values must be valid too.
+        let currency = payload.currency.as_deref().and_then(|code| parse_currency(code, allowed).err());
+        let amounts = OrderedAmount::invalid_values(payload.amount.as_ref(), payload.bitcoin_amount.as_ref());
+        let mut errors: Vec<_> = currency.into_iter().chain(amounts).chain(redundant).collect();
         match QuoteId::parse_text(quote) {
             Ok(quote) if errors.is_empty() => return Ok(Self::Quoted(quote)),
             Ok(_) => {}
@@ -220,19 +223,20 @@ impl ValidatedOrder {
     /// Validates a payload. `allowed` are the configured currencies. The error lists the invalid fields, not only the first.
     pub fn from_payload(payload: &OrderPayload, allowed: &[Currency]) -> Result<Self, Vec<FieldError>> {
         let currency = match &payload.currency {
-            Some(code) => code
-                .parse()
-                .ok()
-                .filter(|currency| allowed.contains(currency))
-                .ok_or_else(|| FieldError::new("currency", must_be_one_of(code, allowed))),
+            Some(code) => parse_currency(code, allowed),
             None => Err(FieldError::missing("currency")),
         };
         let amount = OrderedAmount::parse(payload.amount.as_ref(), payload.bitcoin_amount.as_ref());
         match (currency, amount) {
             (Ok(currency), Ok(amount)) => Ok(Self { currency, amount }),
-            (currency, amount) => Err([currency.err(), amount.err()].into_iter().flatten().collect()),
+            (currency, amount) => Err(currency.err().into_iter().chain(amount.err().unwrap_or_default()).collect()),
         }
     }
+}
+
+fn parse_currency(code: &str, allowed: &[Currency]) -> Result<Currency, FieldError> {
+    let currency = code.parse().ok().filter(|currency| allowed.contains(currency));
+    currency.ok_or_else(|| FieldError::new("currency", must_be_one_of(code, allowed)))
 }
 
 /// The response of `/place_order`.

@@ -61,22 +61,42 @@ pub enum ConversionError {
 }
 
 impl OrderedAmount {
-    /// Parses the two fields of a request, of which exactly one must be present.
-    pub fn parse(amount: Option<&DecimalText>, bitcoin_amount: Option<&BitcoinText>) -> Result<Self, FieldError> {
+    /// Parses the two fields of a request, of which exactly one must be present. If both are present, the error also lists the
+    /// fields with invalid values.
+    pub fn parse(amount: Option<&DecimalText>, bitcoin_amount: Option<&BitcoinText>) -> Result<Self, Vec<FieldError>> {
         match (amount, bitcoin_amount) {
-            (Some(amount), None) => {
-                let describe = |error: AmountError| FieldError::new("amount", amount.describe_refused(error));
-                amount.parse_amount().map(Self::Fiat).map_err(describe)
+            (Some(amount), None) => Self::parse_fiat(amount).map_err(|error| vec![error]),
+            (None, Some(bitcoin_amount)) => Self::parse_bitcoin(bitcoin_amount).map_err(|error| vec![error]),
+            (Some(_), Some(_)) => {
+                let mut errors = Self::invalid_values(amount, bitcoin_amount);
+                errors.push(FieldError::new("bitcoin_amount", "must be absent if amount is present"));
+                Err(errors)
             }
-            (None, Some(bitcoin)) => match bitcoin.parse_amount::<Sats, _>() {
-                Ok(Sats::ZERO) => {
-                    Err(FieldError::new("bitcoin_amount", bitcoin.describe_refused("must be greater than 0")))
-                }
-                Ok(bitcoin) => Ok(Self::Bitcoin(bitcoin)),
-                Err(error) => Err(FieldError::new("bitcoin_amount", bitcoin.describe_refused(error))),
-            },
-            (Some(_), Some(_)) => Err(FieldError::new("bitcoin_amount", "must be absent if amount is present")),
-            (None, None) => Err(FieldError::missing_unless("amount", "bitcoin_amount")),
+            (None, None) => Err(vec![FieldError::missing_unless("amount", "bitcoin_amount")]),
+        }
+    }
+
+    /// One error for each field with an invalid value. An absent field is not invalid.
+    pub(super) fn invalid_values(
+        amount: Option<&DecimalText>,
+        bitcoin_amount: Option<&BitcoinText>,
+    ) -> Vec<FieldError> {
+        let amount = amount.and_then(|amount| Self::parse_fiat(amount).err());
+        let bitcoin_amount = bitcoin_amount.and_then(|bitcoin_amount| Self::parse_bitcoin(bitcoin_amount).err());
+        amount.into_iter().chain(bitcoin_amount).collect()
+    }
+
+    fn parse_fiat(amount: &DecimalText) -> Result<Self, FieldError> {
+        let describe = |error: AmountError| FieldError::new("amount", amount.describe_refused(error));
+        amount.parse_amount().map(Self::Fiat).map_err(describe)
+    }
+
+    fn parse_bitcoin(bitcoin: &BitcoinText) -> Result<Self, FieldError> {
+        let refused = |reason| FieldError::new("bitcoin_amount", reason);
+        match bitcoin.parse_amount::<Sats, _>() {
+            Ok(Sats::ZERO) => Err(refused(bitcoin.describe_refused("must be greater than 0"))),
+            Ok(bitcoin) => Ok(Self::Bitcoin(bitcoin)),
+            Err(error) => Err(refused(bitcoin.describe_refused(error))),
         }
     }
 

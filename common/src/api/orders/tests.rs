@@ -46,7 +46,8 @@ fn only_canonical_cursors_are_parsed() {
 fn request_must_name_exactly_one_amount() {
     let parse = |amount: Option<&str>, bitcoin: Option<&str>| {
         let (amount, bitcoin) = (amount.map(DecimalText::from), bitcoin.map(BitcoinText::from));
-        OrderedAmount::parse(amount.as_ref(), bitcoin.as_ref()).map_err(|error| error.field)
+        let names = |errors: Vec<FieldError>| errors.into_iter().map(|error| error.field).collect::<Vec<_>>().join(" ");
+        OrderedAmount::parse(amount.as_ref(), bitcoin.as_ref()).map_err(names)
     };
     assert_eq!(parse(Some("69"), None), Ok(OrderedAmount::Fiat("69".parse().unwrap())));
     assert_eq!(parse(None, Some("0.001")), Ok(OrderedAmount::Bitcoin("0.001".parse().unwrap())));
@@ -62,6 +63,31 @@ fn request_must_name_exactly_one_amount() {
     assert_eq!(missing(), "is required, unless bitcoin_amount or quote is sent");
     let quote = ValidatedOrder::from_payload(&OrderPayload::default(), &[Currency::EUR]).unwrap_err();
     assert_eq!(quote[1].message, "is required, unless bitcoin_amount is sent");
+}
+
+#[test]
+fn invalid_values_of_fields_that_exclude_each_other_are_listed() {
+    let errors = |json: &str| {
+        let payload = serde_json::from_str::<OrderPayload>(json).unwrap();
+        let errors = OrderRequest::from_payload(&payload, &ALLOWED).unwrap_err().into_iter();
+        errors.map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>()
+    };
+    let [amount, bitcoin, redundant] =
+        errors(r#"{"currency":"EUR","amount":"abc","bitcoin_amount":"x"}"#).try_into().unwrap();
+    assert!(amount.starts_with("amount: ") && amount.ends_with(", but is \"abc\""), "{amount}");
+    assert!(bitcoin.starts_with("bitcoin_amount: ") && bitcoin.ends_with(", but is \"x\""), "{bitcoin}");
+    assert_eq!(redundant, "bitcoin_amount: must be absent if amount is present");
+    let beside_quote = r#"{"quote":"7","currency":"EURO","amount":"abc","credit_wallet_id":"w"}"#;
+    let [currency, amount, first, second, quote, payer, credited] = errors(beside_quote).try_into().unwrap();
+    assert!(currency.starts_with("currency: ") && currency.contains(", but is \"EURO\""), "{currency}");
+    assert!(amount.starts_with("amount: ") && amount.ends_with(", but is \"abc\""), "{amount}");
+    assert_eq!(
+        [first, second],
+        ["currency", "amount"].map(|field| format!("{field}: must be absent if quote is present"))
+    );
+    assert!(quote.starts_with("quote: "), "{quote}");
+    assert_eq!(payer, "wallet_id: is required, because credit_wallet_id is present");
+    assert!(credited.starts_with("credit_wallet_id: "), "{credited}");
 }
 
 #[test]

@@ -23,10 +23,12 @@ impl OrderWallets {
             (Some(paying), credited) if credited != Some(paying) => Ok(Some(Self { paying, credited })),
             (Some(_), _) => Err(FieldError::new(Self::CREDITED_FIELD, "must be another wallet than wallet_id")),
             (None, None) => Ok(None),
-            (None, Some(_)) => {
-                Err(FieldError::new(Self::PAYING_FIELD, "is required, because credit_wallet_id is present"))
-            }
+            (None, Some(_)) => Err(Self::missing_payer()),
         }
+    }
+
+    fn missing_payer() -> FieldError {
+        FieldError::new(Self::PAYING_FIELD, "is required, because credit_wallet_id is present")
     }
 
     /// Validates the ids of a request. The error lists the invalid fields.
@@ -37,6 +39,7 @@ impl OrderWallets {
         };
         match (parse(Self::PAYING_FIELD, paying), parse(Self::CREDITED_FIELD, credited)) {
             (Ok(paying), Ok(credited)) => Self::from_ids(paying, credited).map_err(|error| vec![error]),
+            (Ok(None), Err(credited)) => Err(vec![Self::missing_payer(), credited]),
             (paying, credited) => Err([paying.err(), credited.err()].into_iter().flatten().collect()),
         }
     }
