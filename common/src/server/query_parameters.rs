@@ -1,7 +1,8 @@
 //! Checks the queries of requests against the parameters of their operations, which the OpenAPI document lists.
 //!
 //! The framework ignores a parameter that an operation does not have, so a misspelt filter would select everything. It also
-//! ignores all values of a repeated parameter except the first, and reports only the first invalid parameter.
+//! ignores all values of a repeated parameter except the first, reports only the first invalid parameter, and replaces bytes that
+//! are not UTF-8.
 //!
 //! Calls between services are checked too. A service of an older release that has this check refuses a new parameter. So a
 //! client may send a new parameter only if the response would be useless without it.
@@ -13,6 +14,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use percent_encoding::percent_decode_str;
 use poem::{Error, http::Method};
 use poem_openapi::{
     OperationId,
@@ -25,7 +27,7 @@ use crate::{
         FieldError, MAX_FIELD_ERRORS, Problem,
         parameters::{check_value, contradictions},
     },
-    text::shown_name,
+    text::{describe_refused, shown_name},
 };
 
 /// The operations of a service with their query parameters.
@@ -118,11 +120,13 @@ impl QueryParameters {
         self
     }
 
-    /// Refuses a query with an unknown or a repeated parameter. The problem names every wrong parameter of the query. Does not check
-    /// an operation whose handler checks the query.
+    /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem names every wrong
+    /// parameter of the query. If the handler of the operation checks the query, only values that are not UTF-8 are refused, because
+    /// the handler does not receive their bytes.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
-        if operation.is_checked_by_handler || operation.unexpected(query).is_empty() {
+        let is_unexpected = !operation.is_checked_by_handler && !operation.unexpected(query).is_empty();
+        if !is_unexpected && values_not_utf8(query).next().is_none() {
             return Ok(());
         }
         let mut error = Error::from(Problem::validation(self.errors_of(operation, query).await));
@@ -151,12 +155,16 @@ impl QueryParameters {
             if errors.iter().any(|error| error.field == parameter.name) {
                 continue;
             }
-            let error = match value_of(&parameter.name) {
-                Some((_, value)) => match check_value(&parameter.schema, &value) {
+            let not_utf8 = values_not_utf8(query).find(|(name, _)| *name == parameter.name);
+            let error = match (not_utf8, value_of(&parameter.name)) {
+                (Some((_, sent)), _) => {
+                    Some(FieldError::new(&parameter.name, describe_refused("must be text in UTF-8", sent)))
+                }
+                (None, Some((_, value))) => match check_value(&parameter.schema, &value) {
                     Ok(()) => self.check_known(operation, parameter, &value).await,
                     Err(reason) => Some(self.error_of_malformed(operation, parameter, &value, reason)),
                 },
-                None => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
+                (None, None) => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
             };
             errors.extend(error.filter(|error| !error.is_misspelt_in(&errors)));
         }
@@ -195,6 +203,16 @@ impl QueryParameters {
         let operations = PathPattern::most_specific(&self.operations, path)?;
         operations.iter().find(|operation| operation.method == method)
     }
+}
+
+/// The names and the values of the pairs of a query whose values are not UTF-8. The values are as they were sent.
+fn values_not_utf8(query: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+    query.split('&').filter_map(|pair| {
+        let (_, value) = pair.split_once('=')?;
+        percent_decode_str(value).decode_utf8().is_err().then_some(())?;
+        let (name, _) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+        Some((name, value))
+    })
 }
 
 impl Operation {

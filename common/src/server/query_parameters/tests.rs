@@ -81,6 +81,22 @@ fn known_parameters_pass_with_any_value() {
 }
 
 #[test]
+fn value_that_is_not_utf8_is_refused() {
+    let not_utf8 = "must be text in UTF-8, but is \"%ff\"";
+    assert_refused("GET /orders?from=%ff", &[("from", not_utf8)]);
+    assert_refused("HEAD /orders?from=%C3%A9+a&coin=%ff", &[("coin", not_utf8)]);
+    assert_refused(
+        "GET /orders?%66rom=%ff&limit=0",
+        &[("limit", "must be a whole number from 1 to 1000, but is \"0\""), ("from", not_utf8)],
+    );
+    assert_refused(
+        "GET /orders?currency=%ff&nane=%fe&from=1",
+        &[("nane", "is unknown; the known names are currency, limit, from, to, format"), ("currency", not_utf8)],
+    );
+    assert_eq!(check("GET /orders?from=%C3%A9%25ff&coin="), Ok(()));
+}
+
+#[test]
 fn unknown_parameter_is_refused_with_the_nearest_known_name() {
     assert_refused("GET /orders?curency=EUR&from=1", &[("curency", "is unknown; did you mean currency?")]);
     assert_refused("GET /orders?Limit=1&from=1", &[("Limit", "is unknown; did you mean limit?")]);
