@@ -1,42 +1,37 @@
 //! Settings: environment variables and a settings file. They are checked before a port is bound. Changes of some of
 //! them in the file take effect without a restart: see [`Reload`].
 
+mod bind;
 mod credentials;
 mod env_file;
+mod environment;
 mod live;
 mod reload;
 mod service_urls;
 pub mod shared;
 mod values;
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    fmt::Write as _,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, ffi::OsString, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use subtle::ConstantTimeEq;
 use url::Url;
 
 pub use self::{
+    bind::{Bind, connect_address, is_loopback, port_variable},
     credentials::{AcceptedCallers, Caller, CallerToken, ServerKey, TokenRefusal},
     env_file::{EnvFile, SettingWarning, SettingsFile},
     live::{Live, LiveSetting},
     reload::{IneffectiveChange, Reload, SettingChange},
     service_urls::ServiceUrls,
 };
-use self::{env_file::InvalidLine, values::Values};
+use self::{env_file::InvalidLine, environment::Environment, values::Values};
 
 /// One invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct InvalidSetting {
     name: String,
-    /// `None` if a required setting is missing.
-    value: Option<String>,
+    /// The value as messages show it. `None` if a required setting is missing.
+    shown_value: Option<String>,
     /// The allowed values, or the reason why the value is not allowed.
     rule: String,
     /// Settings that can be set instead.
@@ -54,9 +49,9 @@ pub struct ConfigError {
 
 impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, value, rule, alternatives } = self;
-        match value {
-            Some(value) => write!(f, "{name}={value:?} is not allowed; {rule}")?,
+        let Self { name, shown_value, rule, alternatives } = self;
+        match shown_value {
+            Some(value) => write!(f, "{name}={value} is not allowed; {rule}")?,
             None => write!(f, "{name} is not set; {rule}")?,
         }
         if alternatives.is_empty() { Ok(()) } else { write!(f, ", or set {}", alternatives.join(" and ")) }
@@ -101,11 +96,12 @@ impl Env {
     /// The environment variables of the process. The [settings file](SettingsFile) supplies the variables that are not set or
     /// empty.
     pub fn from_process() -> anyhow::Result<Self> {
-        let environment =
-            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        let mut env = Self::from_file(&SettingsFile::of_process())?;
-        env.values.environment = environment;
-        Ok(env)
+        Ok(Self::from_file(&SettingsFile::of_process())?.with_environment(std::env::vars_os()))
+    }
+
+    fn with_environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        self.values.environment = Environment::new(variables);
+        self
     }
 
     /// Reads only a settings file, without the variables of the environment. [`Env::finish`] reports the lines that cannot be parsed.
@@ -116,8 +112,8 @@ impl Env {
     }
 
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        let environment = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { values: Values { environment, ..Values::default() }, ..Self::default() }
+        let variables = pairs.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
+        Self::default().with_environment(variables)
     }
 
     /// Sets a variable, whatever its value was.
@@ -132,9 +128,13 @@ impl Env {
         }
     }
 
-    /// The value of a variable. An empty value counts as not set.
+    /// The value of a variable. An empty value counts as not set. If the value is not UTF-8, adds an error and returns `None`.
     pub fn text(&mut self, name: &str) -> Option<&str> {
         self.names.insert(name.to_owned());
+        if let Some(shown) = self.values.shown_if_not_utf8(name).map(str::to_owned) {
+            self.add_invalid(name, Some(shown), "it must be text in UTF-8".to_owned());
+            return None;
+        }
         self.values.text(name)
     }
 
@@ -191,15 +191,18 @@ impl Env {
     /// Adds an error. `rule` states what is wrong, or what to do about a missing setting. Only the first error of a setting is
     /// kept: several services may read the setting, and a further error may be a consequence of the first.
     pub fn add_fault(&mut self, name: &str, value: Option<String>, rule: impl Into<String>) {
+        self.add_invalid(name, value.map(|value| format!("{value:?}")), rule.into());
+    }
+
+    fn add_invalid(&mut self, name: &str, shown_value: Option<String>, rule: String) {
         if self.errors.iter().all(|error| error.name != name) {
-            let (name, rule) = (name.to_owned(), rule.into());
-            self.errors.push(InvalidSetting { name, value, rule, alternatives: Vec::new() });
+            self.errors.push(InvalidSetting { name: name.to_owned(), shown_value, rule, alternatives: Vec::new() });
         }
     }
 
     /// If `name` has an error because it is missing, adds to the error that `alternative` can be set instead.
     fn add_alternative(&mut self, name: &str, alternative: &str) {
-        let missing = self.errors.iter_mut().find(|error| error.name == name && error.value.is_none());
+        let missing = self.errors.iter_mut().find(|error| error.name == name && error.shown_value.is_none());
         if let Some(InvalidSetting { alternatives, .. }) = missing
             && alternatives.iter().all(|other| other != alternative)
         {
@@ -288,7 +291,7 @@ impl Env {
         let mut invalid = std::mem::take(&mut self.errors);
         // A setting is not missing if its line cannot be parsed.
         let is_in_line = |name: &str| self.invalid_lines.iter().any(|line| line.name.as_deref() == Some(name));
-        invalid.retain(|setting| setting.value.is_some() || !is_in_line(&setting.name));
+        invalid.retain(|setting| setting.shown_value.is_some() || !is_in_line(&setting.name));
         Err(ConfigError { invalid_lines: self.invalid_lines.clone(), invalid, warnings: self.warnings.clone() })
     }
 }
@@ -355,49 +358,6 @@ pub fn redact_password(address: &str) -> String {
         url.set_query(Some("***"));
     }
     url.to_string()
-}
-
-/// The address that a service listens on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bind {
-    pub host: IpAddr,
-    pub port: u16,
-}
-
-impl Bind {
-    /// Reads `BIND_HOST` and the port variable of the service, such as `CREATE_ORDER_PORT` for `create-order`.
-    pub fn from_env(env: &mut Env, service: &str, default_port: u16) -> Self {
-        let host = env.parse("BIND_HOST", IpAddr::from([127, 0, 0, 1]), "an IP address, such as 127.0.0.1 or 0.0.0.0");
-        Self { host, port: read_port(env, service, default_port) }
-    }
-}
-
-fn read_port(env: &mut Env, service: &str, default_port: u16) -> u16 {
-    env.parse(&port_variable(service), default_port, "a port from 0 to 65535; 0 selects a free port")
-}
-
-/// Whether the address is reachable only from this machine. An IPv4 address may be mapped to IPv6.
-pub fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
-}
-
-/// The address at which this machine reaches a listener. A listener on all interfaces is reached on loopback.
-pub fn connect_address(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
-        _ => address,
-    }
-}
-
-/// The variable that sets the port of a service.
-pub fn port_variable(service: &str) -> String {
-    let mut name = String::with_capacity(service.len() + 5);
-    for c in service.chars() {
-        name.push(if c == '-' { '_' } else { c.to_ascii_uppercase() });
-    }
-    let _ = name.write_str("_PORT");
-    name
 }
 
 #[cfg(test)]

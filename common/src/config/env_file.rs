@@ -13,7 +13,7 @@ use std::{
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 
-use self::lines::{NumberedPair, ParsedLines, name_in};
+use self::lines::{ParsedLines, name_in};
 use crate::{io_errors::describe_file_error, spelling::nearest, time::Timestamp};
 
 /// The environment variable that names the settings file.
@@ -46,8 +46,6 @@ pub struct SettingWarning {
 enum Mistake {
     /// No setting has this name.
     Unknown { name: String },
-    /// No setting has the name in the line with this number. The name may be a part of a secret, so it is not shown.
-    UnknownInLine { number: usize },
     /// Several lines of the file set this name.
     Repeated { name: String },
     /// The file cannot name itself.
@@ -58,7 +56,7 @@ impl SettingWarning {
     /// The code of the warning, for programs.
     pub fn code(&self) -> &'static str {
         match self.mistake {
-            Mistake::Unknown { .. } | Mistake::UnknownInLine { .. } => "unknown_setting",
+            Mistake::Unknown { .. } => "unknown_setting",
             Mistake::Repeated { .. } => "repeated_setting",
             Mistake::OnlyInEnvironment { .. } => "setting_without_effect",
         }
@@ -76,12 +74,6 @@ impl fmt::Display for SettingWarning {
                     None => f.write_str(".env.example lists all settings"),
                 }
             }
-            Mistake::UnknownInLine { number } => write!(
-                f,
-                "line {number} of the file {file} sets a name that is not a setting and has no effect; the name is not shown, because \
-                 a value before it contains a line break, and if a quote is missing there, the name may be a part of a secret; \
-                 .env.example lists all settings"
-            ),
             Mistake::Repeated { name } => {
                 write!(f, "the file {file} sets {name} more than once; the last line applies, so remove the others")
             }
@@ -101,15 +93,20 @@ pub(super) struct InvalidLine {
     number: usize,
     /// The setting that the line names. `None` if it names none that exists.
     pub(super) name: Option<String>,
+    /// Whether the line opens a quote that it does not close.
+    has_open_quote: bool,
 }
 
 impl fmt::Display for InvalidLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const FORM: &str =
             "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
-        let Self { file, number, name } = self;
+        const OPEN_QUOTE: &str =
+            "the quote that it opens is not closed on this line, and no value may have several lines";
+        let Self { file, number, name, has_open_quote } = self;
         let setting = name.as_ref().map(|name| format!(" with {name}")).unwrap_or_default();
-        write!(f, "line {number}{setting} of the file {file} cannot be parsed; {FORM}")
+        let reason = if *has_open_quote { OPEN_QUOTE } else { FORM };
+        write!(f, "line {number}{setting} of the file {file} cannot be parsed; {reason}")
     }
 }
 
@@ -146,14 +143,24 @@ impl SettingsFile {
         Some(FileMetadata { owner: metadata.uid(), changed_at: modified.into() })
     }
 
-    /// The content of the file. `None` if the file does not exist.
+    /// The content of the file. `None` if the file does not exist, or is neither a regular file nor a folder, such as `/dev/null`.
     pub fn read_text(&self) -> anyhow::Result<Option<String>> {
-        if !self.path.is_file() {
+        let unreadable = |reason: &str, advice: &str| {
+            anyhow!("the settings file {} cannot be read: {reason}; {advice}, or remove it", self.path.display())
+        };
+        let Ok(metadata) = std::fs::metadata(&self.path) else { return Ok(None) };
+        if metadata.is_dir() {
+            return Err(unreadable("it is a folder", "replace it with a file"));
+        }
+        if !metadata.is_file() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&self.path).map_err(|error| {
-            let (path, reason) = (self.path.display(), describe_file_error(&self.path, &error));
-            anyhow!("the settings file {path} cannot be read: {reason}; correct it or its permissions, or remove it")
+        let bytes = std::fs::read(&self.path)
+            .map_err(|error| unreadable(&describe_file_error(&self.path, &error), "correct it or its permissions"))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let number = valid.split(|byte| *byte == b'\n').count();
+            unreadable(&format!("line {number} is not text in UTF-8"), "correct the line")
         });
         text.map(Some)
     }
@@ -168,7 +175,8 @@ impl SettingsFile {
         match self.read_text()? {
             Some(text) => Ok(self.parse(&text)),
             None if self.is_named => {
-                anyhow::bail!("{SETTINGS_FILE} names the file {}, which does not exist", self.path.display())
+                let reason = if self.path.exists() { "is not a regular file" } else { "does not exist" };
+                anyhow::bail!("{SETTINGS_FILE} names the file {}, which {reason}", self.path.display())
             }
             None => Ok(EnvFile::default()),
         }
@@ -187,8 +195,8 @@ pub struct FileMetadata {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvFile {
     pub(super) values: HashMap<String, String>,
-    /// First the unknown names, then the lines with unknown names that are not shown, then the repeated names, each sorted, and
-    /// then `SETTINGS_FILE`.
+    /// First the unknown names, then the repeated names, each sorted, and then `SETTINGS_FILE`. Names after an open quote are not
+    /// among them.
     pub(super) warnings: Vec<SettingWarning>,
     /// In the order of the file. If there are any, the process does not start, and refuses a changed file.
     pub(super) invalid_lines: Vec<InvalidLine>,
@@ -201,7 +209,7 @@ impl EnvFile {
     }
 
     fn parse(text: &str, file: &str) -> Self {
-        let ParsedLines { pairs, pairs_after_line_break, pairs_after_open_quote, invalid } = ParsedLines::of(text);
+        let ParsedLines { pairs, pairs_after_open_quote, invalid } = ParsedLines::of(text);
         let (mut values, mut repeated) = (HashMap::new(), BTreeSet::new());
         for (name, value) in pairs {
             if values.insert(name.clone(), value).is_some() {
@@ -210,20 +218,10 @@ impl EnvFile {
         }
         let unknown: BTreeSet<_> =
             values.keys().filter(|name| !SETTINGS.contains_key(name.as_str())).cloned().collect();
-        let mut unknown_lines = Vec::new();
-        for NumberedPair { number, name, value } in pairs_after_line_break {
-            if !SETTINGS.contains_key(name.as_str()) {
-                unknown_lines.push(number);
-                values.insert(name, value);
-            } else if values.insert(name.clone(), value).is_some() {
-                repeated.insert(name);
-            }
-        }
         values.extend(pairs_after_open_quote);
         let names_itself = values.get(SETTINGS_FILE).is_some_and(|value| !value.trim().is_empty());
         let misplaced = names_itself.then_some(Mistake::OnlyInEnvironment { name: SETTINGS_FILE });
         let mistakes = unknown.into_iter().map(|name| Mistake::Unknown { name });
-        let mistakes = mistakes.chain(unknown_lines.into_iter().map(|number| Mistake::UnknownInLine { number }));
         let mistakes = mistakes.chain(repeated.into_iter().map(|name| Mistake::Repeated { name }));
         let warnings =
             mistakes.chain(misplaced).map(|mistake| SettingWarning { file: file.to_owned(), mistake }).collect();
@@ -231,6 +229,7 @@ impl EnvFile {
             file: file.to_owned(),
             number: line.number,
             name: name_in(line.text).filter(|name| SETTINGS.contains_key(name)).map(str::to_owned),
+            has_open_quote: line.has_open_quote,
         });
         Self { values, warnings, invalid_lines: invalid_lines.collect() }
     }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-use super::{Env, default_url, parse_http_url, read_port, shared::parse_distinct};
+use super::{Env, bind::read_port, default_url, parse_http_url, shared::parse_distinct};
 
 /// The addresses of the instances of a service, each once. There is at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -110,6 +110,34 @@ fn argument_that_is_not_utf8_is_named_as_an_invalid_argument() {
 }
 
 #[test]
+fn setting_that_is_not_utf8_is_named_by_services_and_commands() {
+    let cases = [
+        (
+            "rates",
+            &[][..],
+            "RATES_PORT",
+            &b"80\xff"[..],
+            r#"RATES_PORT="80\xff" is not allowed; it must be text in UTF-8"#,
+        ),
+        ("db-proxy", &[], "DATABASE_URL", b"sqlite:\xff.db", r#"DATABASE_URL="sqlite:\xff.db" is not allowed; "#),
+        ("buydesk", &["up"], "DATABASE_URL", b"sqlite:\xff.db", r#"DATABASE_URL="sqlite:\xff.db" is not allowed; "#),
+        ("buydesk", &["price"], "BUYDESK_URL", b"http://\xff", r#"BUYDESK_URL="http://\xff" is not allowed; "#),
+        ("buydesk", &["price"], "BUYDESK_API_KEY", b"horse\xff", r#"BUYDESK_API_KEY="***" is not allowed; "#),
+    ];
+    for (binary, arguments, name, value, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(binary_path(binary));
+        command.args(arguments).env_clear().stdin(Stdio::null()).current_dir(folder.path());
+        command.env(name, OsStr::from_bytes(value)).env("GREETING", OsStr::from_bytes(b"gr\xfc\xdf"));
+        let refused = command.output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(stderr_of(&refused).contains(expected), "{expected} is not in: {refused:?}");
+        assert!(!stderr_of(&refused).contains("GREETING"), "{refused:?}");
+        assert!(folder.path().read_dir().unwrap().next().is_none(), "{binary} {arguments:?} created a file");
+    }
+}
+
+#[test]
 fn health_exits_with_0_if_ok_1_if_not_and_2_if_unreachable() {
     for (status, code) in [(HealthStatus::Ok, 0), (HealthStatus::Degraded, 1), (HealthStatus::Failing, 1)] {
         let address = serve_json(health_of(status));
@@ -329,7 +357,7 @@ fn misspelt_setting_of_the_env_file_is_named_with_the_nearest_setting() {
 #[test]
 fn faults_of_lines_and_of_settings_are_named_together() {
     let folder = tempfile::tempdir().unwrap();
-    let lines = "RATES_PORT=many\nINTERNAL_TOKEN=correct horse\nno setting\nBIND_HOST=nowhere\nRATES_PORTS=1\nLOG_FORMAT='open\n";
+    let lines = "RATES_PORT=many\nINTERNAL_TOKEN=correct horse\nno setting\nBIND_HOST=nowhere\nRATES_PORTS=1\nLOG_FORMAT='battery\n";
     std::fs::write(folder.path().join(".env"), lines).unwrap();
     let error = stderr_of(&run_binary(rates::App::NAME, &[], NO_VARIABLES, folder.path()));
     let faults = [
@@ -343,7 +371,7 @@ fn faults_of_lines_and_of_settings_are_named_together() {
         assert_eq!(error.matches(part).count(), 1, "{part} is not once in: {error}");
     }
     assert!(!error.contains("INTERNAL_TOKEN is not set"), "{error}");
-    for secret in ["correct", "horse", "no setting", "open"] {
+    for secret in ["correct", "horse", "no setting", "battery"] {
         assert!(!error.contains(secret), "{secret} is in: {error}");
     }
     let documents = stderr_of(&run_binary("buydesk", &["--json", "price"], NO_VARIABLES, folder.path()));

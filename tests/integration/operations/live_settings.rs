@@ -196,14 +196,19 @@ async fn mounted_file_takes_effect_in_a_single_service_and_sighup_reads_it_again
 }
 
 #[test]
-fn settings_file_that_does_not_exist_is_an_error_at_the_start() {
+fn settings_file_that_is_absent_or_a_folder_is_an_error_at_the_start() {
     let folder = TempDir::new().unwrap();
-    let mut command = Command::new(binary_path("create-order"));
-    command.env_clear().env("SETTINGS_FILE", "/no/such/file").current_dir(folder.path());
-    let output = command.output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(error.contains("SETTINGS_FILE names the file /no/such/file, which does not exist"), "{error}");
+    for (file, expected) in [
+        ("/no/such/file", "SETTINGS_FILE names the file /no/such/file, which does not exist"),
+        ("/", "the settings file / cannot be read: it is a folder; replace it with a file"),
+    ] {
+        let mut command = Command::new(binary_path("create-order"));
+        command.env_clear().env("SETTINGS_FILE", file).current_dir(folder.path());
+        let output = command.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 /// `script` runs a command in a terminal of its own, which is closed when `script` is killed.

@@ -5,34 +5,25 @@ use std::{
     io::{self, Read},
 };
 
-use dotenvy::Error;
-
 /// The content of a settings file.
 #[derive(Debug, Default)]
 pub(super) struct ParsedLines<'a> {
-    /// The names with their values up to the first value with a line break, in the order of the file.
+    /// The names with their values up to the first line with an open quote, in the order of the file.
     pub(super) pairs: Vec<(String, String)>,
-    /// The pairs after it. If the closing quote of a value is missing, the value extends to the opening quote of a later value. The text
-    /// of the later value, which may be a secret, is then parsed as lines, so the names in these lines must not be shown.
-    pub(super) pairs_after_line_break: Vec<NumberedPair>,
-    /// The pairs of the lines after a quote that is not closed. Such a line may be a part of a secret, so it must not be shown.
+    /// The pairs after that line. A line with such a pair may be a part of a secret, so it must not be shown.
     pub(super) pairs_after_open_quote: Vec<(String, String)>,
+    /// In the order of the file.
     pub(super) invalid: Vec<NumberedLine<'a>>,
 }
 
-/// A name with its value, and the number of the line where the value ends, from 1 on.
-#[derive(Debug)]
-pub(super) struct NumberedPair {
-    pub(super) number: usize,
-    pub(super) name: String,
-    pub(super) value: String,
-}
-
-/// A line, and its number from 1 on.
+/// A line that cannot be parsed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NumberedLine<'a> {
+    /// From 1 on.
     pub(super) number: usize,
     pub(super) text: &'a str,
+    /// Whether the line opens a quote that it does not close.
+    pub(super) has_open_quote: bool,
 }
 
 impl<'a> ParsedLines<'a> {
@@ -41,51 +32,50 @@ impl<'a> ParsedLines<'a> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines: Vec<_> = text.split_inclusive('\n').collect();
         let mut parsed = Self::default();
-        // If the first call does not read all lines, it ends at a quote that is not closed.
-        let mut next = parsed.add_from(0, &lines);
-        let mut rest = Self::default();
-        while next < lines.len() {
-            next = rest.add_from(next, &lines);
-        }
-        let after_line_break = rest.pairs_after_line_break.into_iter().map(|pair| (pair.name, pair.value));
-        parsed.pairs_after_open_quote = rest.pairs.into_iter().chain(after_line_break).collect();
-        parsed.invalid.extend(rest.invalid);
-        parsed
-    }
-
-    /// Parses the lines from index `first` on. Returns the index of the line with which to continue.
-    fn add_from(&mut self, first: usize, lines: &[&'a str]) -> usize {
-        let end = Cell::new(first);
-        let mut is_after_line_break = !self.pairs_after_line_break.is_empty();
-        for pair in dotenvy::from_read_iter(LineReader { lines, end: &end, sent: 0 }) {
+        let open = lines.iter().enumerate().filter(|(_, line)| has_open_quote(line));
+        parsed.invalid =
+            open.map(|(index, text)| NumberedLine { number: index + 1, text, has_open_quote: true }).collect();
+        let first_open = parsed.invalid.first().map_or(usize::MAX, |line| line.number);
+        // The parser would read an open quote up to the next quote in a later line, so it gets an empty line instead.
+        let closed: Vec<_> = lines.iter().map(|line| if has_open_quote(line) { "\n" } else { *line }).collect();
+        let end = Cell::new(0);
+        for pair in dotenvy::from_read_iter(LineReader { lines: &closed, end: &end, sent: 0 }) {
+            let number = end.get();
             match pair {
-                Ok((name, value)) if is_after_line_break => {
-                    self.pairs_after_line_break.push(NumberedPair { number: end.get(), name, value });
-                }
-                Ok((name, value)) => {
-                    is_after_line_break = value.contains('\n');
-                    self.pairs.push((name, value));
-                }
-                Err(error) => {
-                    // A value in quotes may have several lines. The error contains all of them.
-                    let further = match &error {
-                        Error::LineParse(invalid, _) => {
-                            invalid.strip_suffix('\n').unwrap_or(invalid).matches('\n').count()
-                        }
-                        _ => 0,
-                    };
-                    is_after_line_break |= further > 0;
-                    let index = end.get().saturating_sub(1 + further).max(first);
-                    self.invalid.push(NumberedLine { number: index + 1, text: lines[index] });
-                    // A quote that is not closed extends to the end of the file. The lines after the quote are parsed on their own.
-                    if further > 0 && end.get() == lines.len() {
-                        return index + 1;
-                    }
+                Ok(pair) if number > first_open => parsed.pairs_after_open_quote.push(pair),
+                Ok(pair) => parsed.pairs.push(pair),
+                Err(_) => {
+                    let text = lines[number.saturating_sub(1)];
+                    parsed.invalid.push(NumberedLine { number, text, has_open_quote: false });
                 }
             }
         }
-        lines.len()
+        parsed.invalid.sort_by_key(|line| line.number);
+        parsed
     }
+}
+
+/// Whether the parser would join the next line to this line, because a quote is open at its end. Applies the rules of dotenvy: a
+/// backslash escapes the next character, inside and outside quotes, and `#` begins a comment at the start of the line or after one
+/// space.
+fn has_open_quote(line: &str) -> bool {
+    if line.trim_start().starts_with('#') {
+        return false;
+    }
+    let (mut open, mut is_escaped, mut is_after_space) = (None, false, false);
+    for c in line.chars() {
+        let is_space = open.is_none() && !is_escaped && !is_after_space && c.is_whitespace() && c != '\r';
+        match open {
+            _ if is_escaped => is_escaped = false,
+            _ if c == '\\' => is_escaped = true,
+            Some(quote) if quote == c => open = None,
+            None if c == '#' && is_after_space => return false,
+            None if matches!(c, '"' | '\'') => open = Some(c),
+            Some(_) | None => {}
+        }
+        is_after_space = is_space;
+    }
+    open.is_some()
 }
 
 /// The name that a line sets. `None` if the line is not an assignment.

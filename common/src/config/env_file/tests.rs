@@ -10,13 +10,19 @@ fn invalid_lines(text: &str) -> Vec<String> {
 
 #[test]
 fn invalid_line_is_named_without_its_content() {
-    for line in ["INTERNAL_TOKEN=correct horse battery", "correct horse", "TOKEN='correct", "correct=horse=\"battery"] {
+    for (line, reason) in [
+        ("INTERNAL_TOKEN=correct horse battery", "each line must be NAME=VALUE, "),
+        ("correct horse", "each line must be NAME=VALUE, "),
+        ("TOKEN='correct", "the quote that it opens is not closed on this line, "),
+        ("correct=horse=\"battery", "the quote that it opens is not closed on this line, "),
+    ] {
         let text = format!("# a comment\nLOG_LEVEL=info\n  {line}\nBTC_LIMIT=1\n");
         let [error] = invalid_lines(&text).try_into().unwrap();
         for part in ["correct", "horse", "battery"] {
             assert!(!error.contains(part), "{part} is in: {error}");
         }
-        assert!(error.starts_with("line 3 ") && error.contains(" of the file .env cannot be parsed; "), "{error}");
+        assert!(error.starts_with("line 3 "), "{error}");
+        assert!(error.contains(&format!(" of the file .env cannot be parsed; {reason}")), "{error}");
         // Only the name of an existing setting is shown. Any other text may be a secret.
         assert_eq!(error.contains(" with INTERNAL_TOKEN "), line.starts_with("INTERNAL_TOKEN"), "{error}");
     }
@@ -52,10 +58,15 @@ fn every_invalid_line_is_named_and_the_other_lines_are_used() {
         let values = parse(&text).values;
         assert_eq!((values["C"].as_str(), values["F"].as_str(), values.len()), ("2", "3", 3));
     }
-    // A value in quotes may have several lines.
-    let text = "A='1\n2'\nB='3\n4' 5\nC=6\n";
-    assert_eq!(numbers(text), [3]);
-    assert_eq!((parse(text).values["A"].as_str(), parse(text).values["C"].as_str()), ("1\n2", "6"));
+    // A later line that closes the quote does not join the lines between them to the value.
+    let text = "LOG_LEVEL=\"info\nBTC_LIMIT=5\nA=2\"\nB='3'\n";
+    assert_eq!(numbers(text), [1, 3]);
+    let values = parse(text).values;
+    assert_eq!((values["BTC_LIMIT"].as_str(), values["B"].as_str(), values.len()), ("5", "3", 2));
+    // A quote in a comment, and a quote after a backslash, are not opened.
+    let text = "# it's\nA=1 # it's\nB=it\\'s\nC=\"\\\"\"\nD='two \"'\n";
+    assert_eq!(numbers(text), [0; 0]);
+    assert_eq!(parse(text).values["D"], "two \"");
     // A long line is read in several parts.
     let long = format!("A={}\nB=x y\nC=1\n", "7".repeat(30_000));
     assert_eq!((numbers(&long), parse(&long).values.len()), (vec![2], 2));
@@ -100,23 +111,41 @@ fn settings_file_cannot_name_itself() {
 }
 
 #[test]
-fn name_after_a_value_with_a_line_break_is_not_shown() {
-    // The quote of the first secret is not closed, so it ends where the quote of the second secret begins.
-    let file =
-        parse("FIRST=1\nINTERNAL_TOKEN='correct\nOPERATOR_TOKEN='horse\nbattery=staple\nBTC_LIMIT=1\nBTC_LIMIT=2\n");
-    assert_eq!((file.values["BTC_LIMIT"].as_str(), file.invalid_lines), ("2", Vec::new()));
+fn name_after_an_open_quote_is_not_shown() {
+    let file = parse(
+        "FIRST=1\nINTERNAL_TOKEN='correct\nbattery=staple\nhorse='\nBTC_LIMIT=1\nBTC_LIMIT=2\nOPERATOR_TOKEN='a\n",
+    );
+    assert_eq!(file.values["BTC_LIMIT"], "2");
     let warnings: Vec<_> = file.warnings.iter().map(SettingWarning::to_string).collect();
-    let [first, hidden, repeated] = warnings.try_into().unwrap();
-    assert!(first.contains("sets FIRST,") && repeated.contains("sets BTC_LIMIT more than once"), "{first} {repeated}");
-    assert!(hidden.starts_with("line 4 of the file .env sets a name that is not a setting"), "{hidden}");
-    for part in ["correct", "horse", "battery", "staple"] {
-        assert!(!hidden.contains(part), "{part} is in: {hidden}");
+    let [first] = warnings.try_into().unwrap();
+    assert!(first.contains("sets FIRST,"), "{first}");
+    let reason = "the quote that it opens is not closed on this line, and no value may have several lines";
+    let expected = [
+        format!("line 2 with INTERNAL_TOKEN of the file .env cannot be parsed; {reason}"),
+        format!("line 4 of the file .env cannot be parsed; {reason}"),
+        format!("line 7 with OPERATOR_TOKEN of the file .env cannot be parsed; {reason}"),
+    ];
+    assert_eq!(file.invalid_lines.iter().map(InvalidLine::to_string).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn folder_and_text_that_is_not_utf8_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    let error = |is_named| {
+        let file = SettingsFile { path: path.clone(), is_named };
+        file.read_at_start().unwrap_err().to_string().replace(path.to_str().unwrap(), "PATH")
+    };
+    assert_eq!(error(true), "SETTINGS_FILE names the file PATH, which does not exist");
+    std::fs::create_dir(&path).unwrap();
+    for is_named in [true, false] {
+        let expected = "the settings file PATH cannot be read: it is a folder; replace it with a file, or remove it";
+        assert_eq!(error(is_named), expected);
     }
-    assert_eq!(file.warnings[1].code(), "unknown_setting");
-    // The same after a value with a line break that cannot be parsed.
-    let file = parse("INTERNAL_TOKEN='correct\nOPERATOR_TOKEN='horse staple\nbattery=1\nLOG_LEVEL='info'\n");
-    let [hidden] = file.warnings.try_into().unwrap();
-    assert!(hidden.to_string().starts_with("line 3 of the file .env"), "{hidden}");
-    let [invalid] = file.invalid_lines.try_into().unwrap();
-    assert!(invalid.to_string().starts_with("line 1 with INTERNAL_TOKEN of "), "{invalid}");
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::write(&path, b"BTC_LIMIT=1\n\n# caf\xe9\nLOG_LEVEL=info\n").unwrap();
+    assert_eq!(
+        error(false),
+        "the settings file PATH cannot be read: line 3 is not text in UTF-8; correct the line, or remove it"
+    );
 }
