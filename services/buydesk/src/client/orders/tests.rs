@@ -33,3 +33,12 @@ fn currency_that_is_no_code_is_sent_so_that_the_service_names_the_currencies() {
     assert_eq!(list("--currency EURO&x").path(None, 1), "api/v1/orders?limit=1&currency=EURO%26x");
     assert_eq!(list("--currency eur").path(None, 1), "api/v1/orders?limit=1&currency=EUR");
 }
+
+#[test]
+fn repeated_name_of_metadata_is_found() {
+    let pairs = |names: &[&str]| -> Vec<_> {
+        names.iter().map(|name| MetadataPair { name: (*name).to_owned(), value: "1".to_owned() }).collect()
+    };
+    assert_eq!(repeated_name(&pairs(&["a", "cart", "b", "cart"])), Some("cart"));
+    assert_eq!(repeated_name(&pairs(&["a", "b"])), None);
+}
