@@ -1,4 +1,4 @@
-//! The program of `docs/outcome-unknown.md` places its order exactly once, even if its first request fails.
+//! The program of `docs/outcome-unknown.md` places its order exactly once, even if its first requests fail.
 
 use std::{
     fs::File,
@@ -14,6 +14,10 @@ use tests::{
     reconciliation::assert_reconciled,
     tcp_proxy::{Lost, TcpProxy},
     wait_until,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
 };
 
 on_both_stacks!(documented_program_places_its_order_once);
@@ -47,10 +51,14 @@ impl Program {
         std::fs::read_to_string(&self.messages).unwrap()
     }
 
+    /// Waits until the program exits. Returns whether it succeeded.
+    async fn succeeds(&mut self) -> bool {
+        wait_until("the program exits", LIMIT, async || self.child.try_wait().unwrap()).await.success()
+    }
+
     /// Waits until the program exits, and returns the order that it printed.
     async fn order(&mut self) -> Value {
-        let status = wait_until("the program exits", LIMIT, async || self.child.try_wait().unwrap()).await;
-        assert!(status.success(), "{}", self.messages());
+        assert!(self.succeeds().await, "{}", self.messages());
         serde_json::from_slice(&std::fs::read(&self.output).unwrap()).unwrap()
     }
 }
@@ -82,4 +90,50 @@ async fn documented_program_places_its_order_once(stack: Stack) {
     .await;
     platform.db_proxy.start().await;
     assert_reconciled(&platform, &[first, program.order().await]).await;
+}
+
+/// Answers one request on each of the first connections with one of `responses`, and forwards the next connection to
+/// `target`. Returns the URL.
+async fn start_failing_proxy(responses: &'static [&'static str], target: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for response in responses {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                assert_ne!(client.read_buf(&mut request).await.unwrap(), 0, "the request is incomplete");
+            }
+            client.write_all(response.as_bytes()).await.unwrap();
+        }
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut server = TcpStream::connect(target).await.unwrap();
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    });
+    url
+}
+
+#[tokio::test]
+async fn documented_program_handles_responses_of_a_failing_proxy() {
+    let platform = Platform::start(Stack::Embedded).await;
+    let folder = tempfile::tempdir().unwrap();
+    let responses = &[
+        "HTTP/1.1 502 Bad Gateway\r\nretry-after: Fri, 27 Nov 2026 08:00:00 GMT\r\nconnection: close\r\n\r\n<html>",
+        "HTTP/1.1 201 Created\r\ncontent-length: 500\r\nconnection: close\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<html>",
+    ];
+    let mut program =
+        Program::start(folder.path(), &start_failing_proxy(responses, platform.create_order.address()).await);
+    let order = program.order().await;
+    let messages = program.messages();
+    assert_eq!(messages.matches("not decided yet: ").count(), responses.len(), "{messages}");
+    assert!(messages.contains("status 502") && messages.contains("IncompleteRead"), "{messages}");
+    assert_reconciled(&platform, &[order]).await;
+
+    // A proxy does not know whether an earlier attempt has placed the order.
+    let responses = &["HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n<html>"];
+    let mut program =
+        Program::start(folder.path(), &start_failing_proxy(responses, platform.create_order.address()).await);
+    assert!(!program.succeeds().await);
+    assert!(program.messages().contains("PermissionError: correct this"), "{}", program.messages());
 }

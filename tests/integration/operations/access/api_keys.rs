@@ -1,4 +1,4 @@
-//! API keys at the services that accept them: revocation, rate limits, and outages of db-proxy.
+//! API keys at create-order and fetch-orders: revocation, rate limits, and outages of db-proxy.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use tests::{
 };
 
 on_both_stacks!(
-    revoked_key_is_refused_by_every_service_within_five_seconds,
+    revoked_key_is_refused_by_create_order_and_fetch_orders_within_five_seconds,
     key_places_and_reads_orders_where_anonymous_requests_are_refused,
     last_use_of_a_key_is_recorded,
 );
@@ -26,7 +26,7 @@ async fn place_with(platform: &Platform, key: &KeySecret) -> Response {
     send(platform.order_request(order("USD", "1")).bearer_auth(key.expose())).await
 }
 
-async fn revoked_key_is_refused_by_every_service_within_five_seconds(stack: Stack) {
+async fn revoked_key_is_refused_by_create_order_and_fetch_orders_within_five_seconds(stack: Stack) {
     let platform = Platform::start(stack).await;
     let user = platform.create_user("ada@example.org").await;
     let [revoked, kept] =
@@ -87,7 +87,8 @@ async fn unknown_keys_do_not_flood_db_proxy() {
         }
     }
     assert_eq!((unknown, too_many), (30, 170));
-    // A mistyped key causes no look-up. A key that was valid before is accepted.
+    // A mistyped key causes no look-up. A valid key that the service has looked up before is accepted, although the address
+    // has sent too many unknown keys.
     let mistyped = format!("{}0", valid.expose());
     let refused = platform.get_with_api_key(&platform.fetch_orders, ORDERS_PATH, &mistyped).await;
     refused.problem(401, "unauthorized");
@@ -119,7 +120,7 @@ async fn each_key_has_its_own_rate_limit() {
     let platform = Platform::builder(Stack::Embedded).set("RATE_LIMIT_PER_MINUTE", "2").start().await;
     let user = platform.create_user("ada@example.org").await;
     let limited = platform.issue_limited_key(user.id, &[Scope::Orders], 4).await.key;
-    let unlimited = platform.issue_key(user.id, &[Scope::Orders]).await.key;
+    let without_own_limit = platform.issue_key(user.id, &[Scope::Orders]).await.key;
     let statuses = async |requests: usize, key: Option<&KeySecret>| {
         let mut statuses = Vec::new();
         for _ in 0..requests {
@@ -132,14 +133,14 @@ async fn each_key_has_its_own_rate_limit() {
         statuses
     };
     let limit = |limit: &str| Some(limit.to_owned());
-    let [four, two] = [4, 2].map(|allowed| {
+    let [four_allowed, two_allowed] = [4, 2].map(|allowed| {
         let statuses = (0..6).map(move |n| if n < allowed { 201 } else { 429 });
         statuses.map(move |status| (status, limit(&allowed.to_string()))).collect::<Vec<_>>()
     });
-    assert_eq!(statuses(6, Some(&limited)).await, four);
+    assert_eq!(statuses(6, Some(&limited)).await, four_allowed);
     // A key without its own limit has the limit of the service. Anonymous requests are counted separately.
-    assert_eq!(statuses(6, Some(&unlimited)).await, two);
-    assert_eq!(statuses(6, None).await, two);
+    assert_eq!(statuses(6, Some(&without_own_limit)).await, two_allowed);
+    assert_eq!(statuses(6, None).await, two_allowed);
 }
 
 async fn last_use_of_a_key_is_recorded(stack: Stack) {

@@ -31,9 +31,9 @@ async fn changed_alerts_are_sent_at_once_and_repeated_after_a_failure() {
         let sender = sender.clone();
         async move {
             let body: Value = serde_json::from_slice(&request.take_body().into_vec().await.unwrap()).unwrap();
-            let is_first = body[0]["labels"]["subject"] == "refused";
+            let is_refused = body[0]["labels"]["subject"] == "refused";
             let _ = sender.send(body);
-            if is_first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+            if is_refused { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
         }
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
