@@ -143,7 +143,7 @@ fn folder_and_text_that_is_not_utf8_are_refused() {
         assert_eq!(error(is_named), expected);
     }
     std::fs::remove_dir(&path).unwrap();
-    std::fs::write(&path, b"BTC_LIMIT=1\n\n# caf\xe9\nLOG_LEVEL=info\n").unwrap();
+    std::fs::write(&path, b"BTC_LIMIT=1\n\n# 5 \xa3\nLOG_LEVEL=info\n").unwrap();
     assert_eq!(
         error(false),
         "the settings file PATH cannot be read: line 3 is not text in UTF-8; correct the line, or remove it"

@@ -90,8 +90,8 @@ fn value_that_is_not_utf8_is_refused() {
         &[("limit", "must be a whole number from 1 to 1000, but is \"0\""), ("from", not_utf8)],
     );
     assert_refused(
-        "GET /orders?currency=%ff&nane=%fe&from=1",
-        &[("nane", "is unknown; the known names are currency, limit, from, to, format"), ("currency", not_utf8)],
+        "GET /orders?currency=%ff&nmae=%fe&from=1",
+        &[("nmae", "is unknown; the known names are currency, limit, from, to, format"), ("currency", not_utf8)],
     );
     assert_eq!(check("GET /orders?from=%C3%A9%25ff&coin="), Ok(()));
 }
