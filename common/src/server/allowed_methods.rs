@@ -26,7 +26,7 @@ impl AllowedMethods {
         PathPattern::most_specific(&self.0, path)
     }
 
-    /// A parameter of a path, by its position among the parameters.
+    /// The parameter at `position` among the parameters of a path.
     pub fn parameter<'a>(&'a self, path: &'a str, position: usize) -> Option<PathParameter<'a>> {
         let matching = self.0.iter().map(|(pattern, _)| pattern).filter(|pattern| pattern.matches(path));
         let pattern = matching.max_by_key(|pattern| pattern.literal_segments())?;
@@ -43,7 +43,7 @@ pub struct PathParameter<'a> {
     pub segment: &'a str,
 }
 
-/// A path of the API, which may have parameters.
+/// A path of the API, with or without parameters.
 #[derive(Debug, PartialEq)]
 pub(super) struct PathPattern(Vec<String>);
 
@@ -52,7 +52,7 @@ impl PathPattern {
         Self(segments(path).map(str::to_owned).collect())
     }
 
-    /// Joins the values of equal patterns. Several APIs of a service may have operations with the same path.
+    /// Joins the values of equal patterns. Several APIs of a service can have operations with the same path.
     pub(super) fn merge<T>(values: impl Iterator<Item = (Self, Vec<T>)>) -> Vec<(Self, Vec<T>)> {
         let mut merged: Vec<(Self, Vec<T>)> = Vec::new();
         for (pattern, values) in values {
@@ -108,7 +108,6 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
-/// The name of a parameter in a pattern.
 fn name_of(parameter: &str) -> &str {
     parameter.trim_matches([':', '{', '}'])
 }

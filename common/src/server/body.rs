@@ -37,8 +37,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A JSON body with the schema of poem-openapi and the codec of serde.
 ///
-/// The JSON body of poem-openapi is parsed through `serde_json::Value`, which turns decimal fractions into floats. This type parses the
-/// text directly, so [`crate::money::DecimalText`] receives the original digits, and errors name the field.
+/// `poem_openapi::payload::Json` parses through `serde_json::Value`, which turns decimal fractions into floats. This
+/// type parses the text directly, so [`crate::money::DecimalText`] receives the original digits.
 #[derive(Debug, Clone)]
 pub struct Json<T>(pub T);
 
@@ -78,8 +78,8 @@ async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     let content_length = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
     let body = body.take()?;
     if content_length.is_some_and(|length| length > MAX_BODY) {
-        // A client may send the whole body before it reads the response. If the body were not read, the client would only see a
-        // closed connection.
+        // Some clients send the whole body before they read the response. If the body were not read, they would see
+        // only a closed connection.
         let mut rest = body.into_async_read().take(MAX_DRAINED);
         let _ = tokio::time::timeout(BODY_TIMEOUT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         return Err(too_large().into());
@@ -92,7 +92,8 @@ async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Bytes> {
     }
 }
 
-/// A body that may contain invalid fields. The handler also checks the valid fields, so that one response names all errors.
+/// A body that possibly contains invalid fields. The handler also checks the valid fields, so that one response names
+/// all errors.
 #[derive(Debug, Clone)]
 pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 
@@ -101,7 +102,7 @@ pub struct UncheckedBody<T>(Result<T, Box<InvalidBody<T>>>);
 struct InvalidBody<T> {
     problem: Problem,
     /// The body with placeholders for the fields that the problem names. `None` if the body is not a JSON object, or
-    /// may have more invalid fields than the problem names.
+    /// possibly has more invalid fields than the problem names.
     with_placeholders: Option<T>,
     /// The required fields that are missing because their names are misspelt.
     misspelt: Vec<String>,
@@ -115,9 +116,8 @@ impl<T: Type + DeserializeOwned> UncheckedBody<T> {
 }
 
 impl<T> UncheckedBody<T> {
-    /// Returns the body if it can be parsed, without calling `check`. Otherwise, returns a problem. If the body is a
-    /// JSON object, the problem names the fields that cannot be parsed, and the other fields for which `check` returns
-    /// errors.
+    /// If the body can be parsed, returns the body and does not call `check`. If not, returns a problem. The problem of
+    /// a JSON object names the fields that cannot be parsed, and the other fields for which `check` returns errors.
     ///
     /// The value that `check` receives has placeholders for the fields that cannot be parsed, and for required fields
     /// that are missing. Errors that `check` returns for these fields are ignored.
@@ -125,8 +125,8 @@ impl<T> UncheckedBody<T> {
         self.or_problem_with(|body, _| check(body))
     }
 
-    /// Like [`or_problem`](Self::or_problem). `check` also receives the errors found so far. A `check` that compares
-    /// fields with each other should skip the fields that these errors name.
+    /// Like [`or_problem`](Self::or_problem). `check` also receives the errors that the parser found. A `check` that
+    /// compares fields with each other should skip the fields that these errors name.
     pub fn or_problem_with(self, check: impl FnOnce(&T, &[FieldError]) -> Vec<FieldError>) -> Result<T, Problem> {
         let InvalidBody { problem, with_placeholders, misspelt } = match self.0 {
             Ok(body) => return Ok(body),
@@ -201,8 +201,7 @@ fn try_parse_json<T: Type + DeserializeOwned>(json: &[u8]) -> Result<T, Box<Inva
     }
 }
 
-/// Parses a value of a JSON document. `field` is the name of the value. The errors name the invalid parts of the value,
-/// within the same limits as for bodies.
+/// Parses a value of a JSON document. `field` is the name of the value. The errors name the invalid parts of the value.
 pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T, Vec<FieldError>> {
     let json = value.to_string();
     serde_json::from_str(&json).map_err(|error| match find_invalid_fields::<T>(field, json.as_bytes(), None) {
@@ -214,8 +213,7 @@ pub fn parse_field<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T,
 /// The name of the whole body in errors.
 const BODY: &str = "body";
 
-/// The problem of a body that is not JSON. It states the position of the error, unless the body is empty or incomplete.
-/// It never contains the message of the parser, which would not help a user.
+/// The problem of a body that is not JSON. The message of the parser is omitted, because it would not help a user.
 fn not_json(json: &[u8], error: &serde_json::Error) -> Problem {
     let detail = if json.trim_ascii().is_empty() {
         "The body is empty. It must be a JSON object.".to_owned()
@@ -280,7 +278,8 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let body = read_body(request, body).await?;
-        // An empty body counts as no body, whatever its content type, because curl sends a content type with an empty POST.
+        // An empty body counts as no body, whatever its content type, because curl sends a content type with an empty
+        // POST.
         if body.is_empty() {
             return Ok(Self(None));
         }
@@ -300,14 +299,13 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
     }
 }
 
-/// The problem of an [`OptionalBody`] that is neither JSON nor a form.
 fn unsupported_type(reason: &str) -> Problem {
     let accepted =
         format!("Send JSON with the header Content-Type: application/json, or a form with Content-Type: {FORM}.");
     Problem::new(Code::UnsupportedMediaType, format!("{reason} {accepted}"))
 }
 
-/// The problem of a body that must be JSON.
+/// The problem of a JSON body whose content type is missing or wrong.
 pub(super) fn not_of_json_type(error: &ContentTypeError) -> Problem {
     let reason = match error {
         ContentTypeError::NotSupported { .. } => "The body must be JSON.",
@@ -318,7 +316,7 @@ pub(super) fn not_of_json_type(error: &ContentTypeError) -> Problem {
 
 const NO_TYPE: &str = "The body has no content type.";
 
-/// Parses a form or a query like a JSON object with the same fields. Returns `None` if all fields are empty.
+/// Parses a form or a query string like a JSON object with the same fields. Returns `None` if all fields are empty.
 pub fn parse_form<T: Type + DeserializeOwned>(form: &[u8]) -> Option<UncheckedBody<T>> {
     let pair = |(name, value): (Cow<str>, Cow<str>)| format!("{}:{}", Value::from(&*name), Value::from(&*value));
     // A browser also sends empty fields.

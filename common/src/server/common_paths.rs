@@ -2,9 +2,9 @@
 
 use crate::api::REFERENCE_PATH;
 
-/// The paths of the documentation, which the OpenAPI document does not contain. `/` redirects to `/docs`, unless the service
-/// has its own page.
+/// The paths of the documentation. The OpenAPI document does not contain them. `/` redirects to `/docs`, unless the
+/// service has its own page.
 pub(super) const DOCUMENTATION_PATHS: &[&str] = &["/", "/openapi.json", "/docs", REFERENCE_PATH];
 
-/// The operations endpoints, which probes and collectors of metrics request at regular intervals.
+/// The endpoints for monitoring. Probes and collectors of metrics request them at regular intervals.
 pub(super) const PROBE_PATHS: &[&str] = &["/livez", "/readyz", "/metrics"];

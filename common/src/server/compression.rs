@@ -35,7 +35,7 @@ const ACCEPT_ENCODING: &str = "accept-encoding";
 
 /// Compresses the body if it is large enough and of a suitable type. `accepted` is the result of [`accepts_gzip`].
 ///
-/// A body of unknown size stays a stream. Events are not compressed, because each event must arrive at once.
+/// The body is compressed as a stream. Events are not compressed, because each event must arrive immediately.
 pub(super) fn compress(response: &mut Response, accepted: bool) {
     let body = BoxBody::<Bytes, std::io::Error>::from(response.take_body());
     let is_large = body.size_hint().exact().is_none_or(|size| size >= MIN_COMPRESSED_BODY);
@@ -63,7 +63,7 @@ pub(super) fn compress(response: &mut Response, accepted: bool) {
     }
 }
 
-/// Whether the response is text without an encoding. A response that states its length is sent unchanged.
+/// Whether the response is text without an encoding. A response with a `Content-Length` is not compressed.
 fn is_compressible(headers: &HeaderMap) -> bool {
     if headers.contains_key(header::CONTENT_ENCODING) || headers.contains_key(header::CONTENT_LENGTH) {
         return false;
@@ -80,8 +80,8 @@ fn is_compressible(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The weak `ETag` of the compressed response. A strong tag would claim that the compressed and the original response have the
-/// same bytes.
+/// The weak `ETag` of the compressed response. A strong tag would claim that the compressed and the original response
+/// have the same bytes.
 fn weak_tag(tag: &HeaderValue) -> Option<HeaderValue> {
     let tag = tag.to_str().ok().filter(|tag| !tag.starts_with("W/"))?;
     HeaderValue::from_str(&format!("W/{tag}")).ok()

@@ -1,8 +1,8 @@
 //! Accepting and serving connections.
 //!
-//! This module serves hyper's HTTP/1.1 connections itself, because poem's own server lacks limits (ADR 0010). poem's server
-//! does not close a connection whose client sends only a part of a request head or reads its response slowly. poem's server has
-//! no maximum number of connections, and repeats a failed accept without a pause.
+//! This module serves HTTP/1.1 with hyper, because poem's server lacks limits (ADR 0010). poem's server does not close
+//! a connection whose client sends only a part of a request head or reads its response slowly. poem's server has no
+//! maximum number of connections, and repeats a failed accept without a pause.
 
 mod activity;
 mod connection;
@@ -61,10 +61,11 @@ impl Server {
         self.listener.address()
     }
 
-    /// Serves until `stop` is cancelled. Then closes every connection without a request, and waits for the requests in flight.
-    /// Connections that the operating system has accepted by then are served too, each with one request.
+    /// Serves until `stop` is cancelled. Then closes the connections without a request, and waits for the requests in
+    /// flight. Each connection that the operating system has already accepted is served with one request.
     ///
-    /// Interrupts the remaining requests after [`DRAIN_TIMEOUT`], or when the token of [`Listener::with_drain_end`] is cancelled.
+    /// Interrupts the remaining requests after [`DRAIN_TIMEOUT`], or when the token of [`Listener::with_drain_end`] is
+    /// cancelled.
     pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { listener: Listener { socket, config, draining, drain_end }, endpoint, metrics } = self;
         let local = socket.local_addr()?;
@@ -101,7 +102,7 @@ impl Accept for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, remote) = self.accept().await?;
-        // Events of a stream are sent at once, without waiting for the acknowledgement of earlier events.
+        // Events of a stream are sent immediately, without waiting for the acknowledgement of earlier events.
         let _ = stream.set_nodelay(true);
         Ok((stream, remote))
     }
@@ -111,7 +112,7 @@ impl Accept for TcpListener {
 struct Connections {
     endpoint: Arc<GuardedEndpoint>,
     local: SocketAddr,
-    /// One permit for each connection that may still be opened.
+    /// One permit for each further connection that the maximum allows.
     free: Arc<Semaphore>,
     metrics: ConnectionMetrics,
     /// Cancelled when the server is no longer ready, at the latest when it stops; see [`Listener::with_draining`].
@@ -128,7 +129,7 @@ impl Connections {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return self.draining.cancel(),
-                // Ended tasks are removed. A panic of a handler does not reach the task.
+                // Removes an ended task. A panic of a handler is caught before it reaches the task.
                 Some(_) = self.served.join_next() => {}
                 Some(_) = self.refused.join_next() => {}
                 () = sleep_until(paused_until.unwrap_or_else(Instant::now)), if paused_until.is_some() => {
@@ -142,8 +143,8 @@ impl Connections {
         }
     }
 
-    /// Accepts the connections that the operating system has accepted and queued. Closing the listener would reset them, and a
-    /// client would not know whether its request was received.
+    /// Accepts the connections that the operating system has accepted and queued. Closing the listener would reset
+    /// them, and a client would not know whether its request was received.
     fn accept_queued(&mut self, socket: &std::net::TcpListener) {
         while let Ok((stream, remote)) = socket.accept() {
             let registered = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
@@ -166,7 +167,7 @@ impl Connections {
         let activity = Activity::new();
         let stream = TrackedStream::new(stream, activity.clone(), permit, self.metrics.open.clone());
         let (endpoint, metrics) = (self.endpoint.clone(), self.metrics.clone());
-        // Each connection has its own tokens, so that requests of different connections do not wait for one lock.
+        // Each connection has its own tokens, so that connections do not wait for the lock of a shared token.
         let steps = ShutdownSteps { draining: self.draining.child_token(), stop: self.stop.child_token() };
         let peers = Peers { local: self.local, remote };
         self.served.spawn(async move {

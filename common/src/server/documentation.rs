@@ -1,5 +1,5 @@
-//! The parts of an OpenAPI document that the framework does not generate: the group of each operation, its errors, its
-//! access rule, and examples of requests that can be sent unchanged.
+//! Adds the parts that the framework does not generate to the OpenAPI document of a service: groups, errors, access
+//! rules and examples. The examples can be sent unchanged.
 
 mod access;
 mod errors;
@@ -11,7 +11,7 @@ pub(super) use self::{errors::DocumentedCodes, page::render_page};
 use super::rate_limit::CountedRequests;
 use crate::{access::rule_of, api::Code};
 
-/// The parts of a service's document that the framework does not generate.
+/// The descriptions that are added to the document of a service.
 #[derive(Debug, Clone)]
 pub struct ApiDescription {
     /// The first paragraph of the page.
@@ -72,8 +72,8 @@ impl OperationDescription {
         Self { id, group, errors: Vec::new(), body: None, parameters: Vec::new() }
     }
 
-    /// Adds the codes that the operation itself can return. The other codes are added automatically: the codes of the server,
-    /// and the codes of an operation that has a body, needs a token, or counts against the rate limit.
+    /// Adds the error codes of the handler. The codes of the server, the body, the credentials and the rate limit are
+    /// added automatically.
     #[must_use]
     pub fn errors(mut self, codes: &[Code]) -> Self {
         self.errors.extend(codes);
@@ -86,8 +86,8 @@ impl OperationDescription {
         Self { body: Some(body), ..self }
     }
 
-    /// Adds an example of a parameter. The documentation page fills in the example, so a parameter that most requests omit
-    /// should have no example.
+    /// Adds an example of a parameter. The documentation page fills in the example, so a parameter that most requests
+    /// omit should have no example.
     #[must_use]
     pub fn parameter(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.parameters.push((name, value.into()));
@@ -126,7 +126,7 @@ pub(super) fn describe(document: &mut Value, service: &str, description: &ApiDes
                 continue;
             };
             operation["tags"] = json!([described.group.name()]);
-            // A summary is plain text: the documentation page would show the marks of Markdown.
+            // The documentation page does not render Markdown in a summary.
             if let Some(summary) = operation.get("summary").and_then(Value::as_str) {
                 operation["summary"] = summary.replace('`', "").into();
             }

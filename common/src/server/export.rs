@@ -1,4 +1,4 @@
-//! Exports: files that are sent as streams, and a limit for how many of them run at once.
+//! Exports: files that are sent as streams. [`ExportSlots`] limits how many exports run at the same time.
 
 mod slots;
 
@@ -53,7 +53,6 @@ impl ExportFormat {
 impl IntoResponse for ExportFile {
     fn into_response(self) -> Response {
         let Self { format, name, body } = self;
-        // Makes a browser save the file under this name.
         let file_name = format!("attachment; filename=\"{name}.{}\"", format.extension());
         Response::builder().content_type(format.content_type()).header(CONTENT_DISPOSITION, file_name).body(body)
     }

@@ -28,8 +28,7 @@ pub(super) struct HttpMetrics {
     seconds: Family<OperationLabel, Histogram>,
 }
 
-/// The upper bounds of the histogram in seconds, from the duration of a response that is served from memory to the deadline of
-/// a request.
+/// The upper bounds of the histogram in seconds. The last bound is the deadline of a request.
 const SECONDS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 impl HttpMetrics {

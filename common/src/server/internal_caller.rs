@@ -9,8 +9,8 @@ use crate::{
     config::{AcceptedCallers, Caller},
 };
 
-/// Defines a type for each permission. An endpoint with such a parameter rejects callers without the permission. An operator
-/// ([`Caller::OPERATOR`]) has every permission.
+/// Defines a type for each permission. An endpoint with a parameter of the type rejects callers without the permission.
+/// An operator ([`Caller::OPERATOR`]) has every permission.
 macro_rules! permissions {
     ($($(#[$doc:meta])* $name:ident, $checker:ident;)+) => { $(
         $(#[$doc])*
@@ -37,7 +37,7 @@ permissions! {
     UserAdmin, check_user_admin;
     /// A caller that may create and read wallets, and move money.
     WalletWriter, check_wallet_writer;
-    /// A caller that authenticates API keys: it may read the record of a key and record the last uses of keys.
+    /// A caller that authenticates API keys: it may read a key, and store when keys were last used.
     KeyReader, check_key_reader;
     /// A caller that may send reports.
     Reporter, check_reporter;

@@ -40,16 +40,15 @@ impl Listener {
         }
     }
 
-    /// Sets a token. When it is cancelled, the server continues to serve, reports that it is not ready, and closes each
-    /// connection after its next response. So clients and load balancers switch to other instances before this instance
-    /// stops.
+    /// When the token is cancelled, the server reports that it is not ready, and closes each connection after its next
+    /// response. So clients and load balancers switch to other instances before this instance stops.
     #[must_use]
     pub fn with_draining(self, draining: CancellationToken) -> Self {
         Self { draining, ..self }
     }
 
-    /// Sets a token. When it is cancelled, a stopping server no longer waits for requests in flight. With one token, several
-    /// services that stop one after another share one deadline.
+    /// When the token is cancelled, a stopping server no longer waits for requests in flight. Services that stop one
+    /// after another can share a token, and so a deadline.
     #[must_use]
     pub fn with_drain_end(self, drain_end: CancellationToken) -> Self {
         Self { drain_end, ..self }

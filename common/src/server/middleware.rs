@@ -40,7 +40,7 @@ use crate::{
     traces::ServiceTracer,
 };
 
-/// Assigns each request an id and a trace context, applies the policy, the rate limit and the deadline, records
+/// Assigns each request an id and a trace context. Applies the access rules, the rate limit and the deadline. Records
 /// metrics, and converts each failure to a [`Problem`].
 #[derive(Clone)]
 pub(super) struct RequestMiddleware {
@@ -195,8 +195,8 @@ impl RequestMiddleware {
         }
     }
 
-    /// The response to OPTIONS of an existing path, and to GET or HEAD of `/` in a service without its own page. `None` for every
-    /// other request.
+    /// The response to OPTIONS of an existing path, and to GET or HEAD of `/` in a service without its own page. `None`
+    /// for every other request.
     fn unrouted_response(&self, method: &Method, path: &str) -> Option<Response> {
         if *method == Method::OPTIONS {
             let allowed = self.methods.for_path(path)?.clone();
@@ -207,8 +207,8 @@ impl RequestMiddleware {
         is_root.then(|| Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs").finish())
     }
 
-    /// Converts the framework's error about a parameter of the wrong type to an error that names all wrong parameters, because the
-    /// framework stops at the first of them. Returns other errors unchanged.
+    /// Replaces an error about one wrong parameter by an error that names all wrong parameters, because the framework
+    /// stops at the first. Returns other errors unchanged.
     async fn name_every_parameter(&self, error: Error, method: &Method, uri: &Uri) -> Error {
         let Some(first) = invalid_parameter(&error, uri.path(), &self.methods) else { return error };
         let mut errors = self.query_parameters.errors(method, uri.path(), uri.query().unwrap_or_default()).await;
@@ -310,7 +310,7 @@ fn to_problem(error: &Error, method: &Method, allowed: Option<&HeaderValue>) -> 
     Problem::internal()
 }
 
-/// The text after which poem-openapi names the type that contains the refused type.
+/// The beginning of the suffix in which poem-openapi names a type that contains the refused value.
 const OUTER_TYPE: &str = " (occurred while parsing \"";
 
 /// Whether the framework refused a parameter because it is absent.
@@ -318,7 +318,8 @@ fn is_absent(reason: &str) -> bool {
     reason.starts_with("Type \"") && reason.ends_with("expects an input value.")
 }
 
-/// Removes the names of types and bounds that poem-openapi adds to a reason, because a client does not know these names.
+/// Removes the names of types and bounds that poem-openapi adds to a reason, because a client does not know these
+/// names.
 fn readable_reason(reason: &str) -> Cow<'_, str> {
     if is_absent(reason) {
         return "is required".into();
@@ -336,7 +337,7 @@ fn readable_reason(reason: &str) -> Cow<'_, str> {
         .split_once("\": ")
         .filter(|_| reason.starts_with("failed to parse"))
         .map_or(reason, |(_, reason)| reason);
-    // The reason may quote a value that contains any text, so only the end is removed.
+    // A reason can quote a value that contains the same text, so only suffixes are removed.
     let mut reason = reason;
     while let Some((inner, _)) = reason.strip_suffix("\")").and_then(|reason| reason.rsplit_once(OUTER_TYPE)) {
         reason = inner;

@@ -55,7 +55,7 @@ pub struct OpsEndpoints {
     pub accepted_callers: Option<AcceptedCallers>,
     /// The access control of a service for customers. `None` for a service whose operations are internal or public.
     pub access: Option<AccessControl>,
-    /// Applies to each client of a public service. `description` states which requests it counts.
+    /// Applies to each client of a public service. `description` states which requests count.
     pub rate_limit: RateLimit,
     /// If a parameter of a request is unknown, repeated or of the wrong type, checks the values of the other
     /// parameters. `None` if the types of the parameters are the only check.
@@ -74,10 +74,9 @@ struct OpsApi {
 }
 
 impl OpsApi {
-    /// The component `token`, which reports that this service refuses the token of a calling service. Its detail states
-    /// why the calls of that service fail. A token belongs to a service if the token contains the name of the service,
-    /// or if the request has the header [`Readiness::SERVICE_CALL_HEADER`]. `None` for all other credentials, which do
-    /// not affect the readiness, and if this service accepts no callers.
+    /// The component `token`, if this service refuses the token of a calling service. A token belongs to a service if
+    /// it contains the name of the service, or if the request has the header [`Readiness::SERVICE_CALL_HEADER`]. Other
+    /// credentials do not affect the readiness.
     fn refused_token(&self, request: &Request) -> Option<Component> {
         let accepted = self.accepted_callers.as_ref()?;
         let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;
@@ -153,7 +152,7 @@ impl OpsApi {
         Html(self.page.clone())
     }
 
-    /// The page that describes every error code. The `type` of each problem is the address of the code on this page.
+    /// The page that describes every error code. The `type` of each problem is the URL of its code on this page.
     #[oai(path = "/errors", method = "get", operation_id = "errors", hidden)]
     async fn errors(&self) -> Html<String> {
         Html(reference_html())
@@ -197,8 +196,8 @@ impl<A: OpenApi> OpenApi for Described<A> {
     fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
 }
 
-/// Moves the operations of a path to the first occurrence of the path. A service with two APIs would otherwise list a path
-/// twice, and a reader of the document would see only one of the entries.
+/// Merges the entries with the same path. Two APIs of a service can have the same path, but most readers of a document
+/// use only one entry of a path.
 fn merge_paths(apis: Vec<MetaApi>) -> Vec<MetaPath> {
     let paths = apis.into_iter().flat_map(|api| api.paths);
     let merged = PathPattern::merge(paths.map(|path| (PathPattern::new(&path.path), path.operations)));
@@ -214,8 +213,8 @@ pub fn service_endpoint<A: OpenApi + 'static>(api: A, ops: OpsEndpoints) -> BoxE
     endpoint(api, CheckedApis { checked: A::meta(), forwarded: Vec::new() }, ops)
 }
 
-/// Like [`service_endpoint`], but with a second API, whose requests are forwarded to other services. The other services check
-/// the query parameters.
+/// Like [`service_endpoint`], but with a second API, whose requests are forwarded to other services. The other services
+/// check the query parameters.
 pub fn service_endpoint_with_forwarding<A: OpenApi + 'static, F: OpenApi + 'static>(
     api: A,
     forwarded: F,
@@ -225,8 +224,8 @@ pub fn service_endpoint_with_forwarding<A: OpenApi + 'static, F: OpenApi + 'stat
     endpoint((api, forwarded), apis, ops)
 }
 
-/// Like [`service_endpoint`], but with a second API, which imitates the API of another server. The requests of the second API
-/// are not checked for unknown parameters, because the imitated server would not check them either.
+/// Like [`service_endpoint`], but with a second API, which imitates the API of another server. The requests of the
+/// second API are not checked for unknown parameters, because the imitated server would not check them either.
 pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'static>(
     api: A,
     imitation: I,
@@ -235,9 +234,9 @@ pub fn service_endpoint_with_imitation<A: OpenApi + 'static, I: OpenApi + 'stati
     endpoint((api, imitation), CheckedApis { checked: A::meta(), forwarded: Vec::new() }, ops)
 }
 
-/// Operations that refuse unknown query parameters.
+/// The APIs whose operations refuse unknown query parameters.
 struct CheckedApis {
-    /// All of these operations, including those of `forwarded`.
+    /// All operations that refuse unknown query parameters, including those of `forwarded`.
     checked: Vec<MetaApi>,
     /// The operations of `checked` whose query parameters another service checks.
     forwarded: Vec<MetaApi>,
@@ -285,7 +284,6 @@ fn endpoint<A: OpenApi + 'static>(api: A, apis: CheckedApis, ops: OpsEndpoints) 
     // Each additional layer costs time for every request, so the routes of the API are not nested in another route.
     openapi_service((api, ops_api), service, description.about)
         .into_endpoint()
-        // A trailing slash is ignored.
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(middleware)
         .boxed()

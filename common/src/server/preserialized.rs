@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::Json;
 
-/// The JSON of a `T` that was serialized earlier, once for many responses, or by another service.
+/// The JSON of a `T`, serialized once for many responses, or by another service.
 #[derive(Debug, Clone)]
 pub struct PreserializedJson<T> {
     json: Bytes,
@@ -25,7 +25,7 @@ pub struct PreserializedJson<T> {
 }
 
 impl<T> PreserializedJson<T> {
-    /// `json` must be the JSON of a `T`, as the OpenAPI document states. If `json` has no final line break, one is added.
+    /// `json` must be the JSON of a `T`. If `json` has no final line break, one is added.
     pub fn new(json: Bytes) -> Self {
         Self { json: with_line_break(json), of: PhantomData }
     }

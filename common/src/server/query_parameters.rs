@@ -1,11 +1,11 @@
-//! Checks the queries of requests against the parameters of their operations, which the OpenAPI document lists.
+//! Checks the query parameters of requests against the parameters in the OpenAPI document.
 //!
-//! The framework ignores a parameter that an operation does not have, so a misspelt filter would select everything. It also
-//! ignores all values of a repeated parameter except the first, reports only the first invalid parameter, and replaces bytes that
-//! are not UTF-8.
+//! The framework ignores a parameter that an operation does not have, so a misspelt filter would select everything. It
+//! also ignores all values of a repeated parameter except the first. It reports only the first invalid parameter, and
+//! replaces bytes that are not UTF-8.
 //!
-//! Calls between services are checked too. A service of an older release that has this check refuses a new parameter. So a
-//! client may send a new parameter only if the response would be useless without it.
+//! Calls between services are checked too, and a service of an older release refuses a new parameter. So a service
+//! sends a new parameter only if the response would be useless without this parameter.
 
 use std::{
     borrow::Cow,
@@ -48,7 +48,7 @@ pub struct ParameterValue<'a> {
 /// The checks of single parameters that depend on the state of the service, such as whether a name is known.
 ///
 /// The handler of an operation checks its parameters itself. The handler does not run if a parameter is unknown,
-/// repeated or of the wrong type. This check then finds the other wrong parameters.
+/// repeated or of the wrong type. In that case, this check finds the other wrong parameters.
 pub trait ValueCheck: Send + Sync {
     /// The error of a value that conforms to its type, if the service refuses the value.
     fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a>;
@@ -67,9 +67,9 @@ struct Operation {
     method: Method,
     id: Option<OperationId>,
     has_body: bool,
-    /// Whether the handler itself refuses unknown and repeated parameters, together with invalid values. True in two cases:
-    /// the query may replace the body, so the handler parses the query like a form (see [`parse_form`](super::parse_form));
-    /// or the handler forwards the request to another service.
+    /// Whether the handler refuses unknown and repeated parameters. True if the query can replace the body, because the
+    /// handler then parses the query like a form (see [`parse_form`](super::parse_form)). Also true if the handler
+    /// forwards the request to another service.
     is_checked_by_handler: bool,
     parameters: Vec<Parameter>,
 }
@@ -83,8 +83,8 @@ struct Parameter {
 }
 
 impl QueryParameters {
-    /// Contains the documented operations of `apis`, and the paths in `get_only`, which accept GET without parameters. `registry`
-    /// contains the types of the parameters.
+    /// Contains the documented operations of `apis`, and the paths in `get_only`, which accept GET without parameters.
+    /// `registry` contains the types of the parameters.
     pub(super) fn new(
         apis: Vec<MetaApi>,
         registry: &Registry,
@@ -108,8 +108,8 @@ impl QueryParameters {
         Self { operations: PathPattern::merge(documented.chain(get_only)), value_check }
     }
 
-    /// Does not check the queries of the operations of `forwarded`. The service that answers them knows the types of the
-    /// parameters, so its problem names every wrong parameter.
+    /// Leaves the check of the operations of `forwarded` to the service that receives the forwarded requests. That
+    /// service knows the types of the parameters, so its problem names every wrong parameter.
     #[must_use]
     pub(super) fn without_forwarded(mut self, forwarded: Vec<MetaApi>) -> Self {
         let forwarded = forwarded.into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations);
@@ -120,9 +120,11 @@ impl QueryParameters {
         self
     }
 
-    /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem names every wrong
-    /// parameter of the query. If the handler of the operation checks the query, only values that are not UTF-8 are refused, because
-    /// the handler does not receive their bytes.
+    /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem names
+    /// every wrong parameter of the query.
+    ///
+    /// If the handler of the operation checks the query, only values that are not UTF-8 are refused, because the
+    /// handler does not receive their bytes.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
         let is_unexpected = !operation.is_checked_by_handler && !operation.unexpected(query).is_empty();
@@ -144,7 +146,7 @@ impl QueryParameters {
         }
     }
 
-    /// One error for each parameter that is unknown, repeated, missing or has a value that is not allowed.
+    /// One error for each wrong parameter, and for values that contradict each other.
     async fn errors_of(&self, operation: &Operation, query: &str) -> Vec<FieldError> {
         let mut errors = operation.unexpected(query);
         let value_of = |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name);
@@ -205,7 +207,7 @@ impl QueryParameters {
     }
 }
 
-/// The names and the values of the pairs of a query whose values are not UTF-8. The values are as they were sent.
+/// The parameters of a query whose values are not UTF-8. The names are decoded. The values are as they were sent.
 fn values_not_utf8(query: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     query.split('&').filter_map(|pair| {
         let (_, value) = pair.split_once('=')?;
@@ -271,7 +273,7 @@ impl Parameter {
         let MetaOperationParam { name, schema, required, deprecated, .. } = parameter;
         let schema = match schema {
             MetaSchemaRef::Inline(schema) => *schema,
-            // Of the types that the document names, only enumerations are parameters.
+            // The only named types of parameters are enumerations.
             MetaSchemaRef::Reference(name) => {
                 let named = registry.schemas.get(&name);
                 let enum_items = named.map(|named| named.enum_items.clone()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A rate limit per client address and per API key, and the response headers that describe it.
+//! A rate limit per client IP address and per API key, and the response headers that describe it.
 
 mod allowances;
 mod bucket;
@@ -46,7 +46,7 @@ pub enum CountedRequests {
     /// Every request with a method other than GET, HEAD, OPTIONS and TRACE.
     #[default]
     Changes,
-    /// Every request, except OPTIONS, and requests for the operations endpoints and the documentation.
+    /// All requests except OPTIONS requests and requests for the documentation and the endpoints for monitoring.
     All,
 }
 
@@ -64,7 +64,7 @@ impl CountedRequests {
     }
 }
 
-/// A rate limit. A client may use its whole limit at once. The limit refills evenly over a minute.
+/// A rate limit. A client can use its whole limit without a pause. The limit refills evenly over a minute.
 #[derive(Clone, Default)]
 pub struct RateLimit {
     limit: Arc<Limit>,
@@ -72,13 +72,13 @@ pub struct RateLimit {
     counted: CountedRequests,
     /// The limit of reads below a path.
     reads: Option<Arc<LimitedReads>>,
-    /// The Redis in which the instances of the service count together. `None` if each instance counts alone.
+    /// The Redis that counts the requests of all instances of the service. `None` if each instance counts alone.
     redis: Option<RedisConfig>,
     sharing: Option<Arc<Sharing>>,
 }
 
-/// Reads for which the service calls other services. They are limited separately, so that they do not use up the limit of the
-/// other requests.
+/// Reads for which the service calls other services. They are limited separately, so that they do not use up the limit
+/// of the other requests.
 struct LimitedReads {
     path_prefix: &'static str,
     limit: Limit,
@@ -86,14 +86,14 @@ struct LimitedReads {
 
 /// Counts the requests with each API key, and the requests without an API key from each address.
 struct Limit {
-    /// The limit of an address, and of a key without a limit of its own. `None` if there is no limit.
+    /// The limit of an IP address, and of an API key without its own limit. `None` if there is no limit.
     per_minute: Live<Option<NonZeroU32>>,
     addresses: Counter,
     keys: Counter,
 }
 
-/// Counts the requests of each client. If the limit of a client changes, the new limit applies at once, and earlier requests
-/// still count.
+/// Counts the requests of each client. If the limit of a client changes, the new limit applies immediately, and earlier
+/// requests still count.
 enum Counter {
     /// At this instance.
     Alone(ClientStates<Bucket>),
@@ -106,34 +106,34 @@ enum Counter {
 pub(super) struct RateLimitStatus {
     limit: u32,
     remaining: u32,
-    /// The time until the next request is allowed. Zero while some of the limit remains.
+    /// The time until the next request is allowed. Zero if `remaining` is not zero.
     reset: Duration,
 }
 
 impl RateLimit {
     /// Reads the requests per minute from a setting, at most `maximum`. Zero turns the limit off, except for API keys
-    /// with a limit of their own. `RATE_LIMIT_REDIS_URL` is the URL of the Redis in which the instances of the service
-    /// count together.
+    /// with their own limit. Also reads `RATE_LIMIT_REDIS_URL`, the Redis that counts the requests of all instances.
     pub fn from_env(env: &mut Env, variable: &str, default: u64, maximum: u32, trusted: TrustedProxies) -> Self {
         let per_minute = env.whole_number(variable, default, 0..=maximum.into());
         let redis = RedisConfig::from_env(env, "RATE_LIMIT_REDIS_URL", "to count requests at each instance");
         Self { redis, ..Self::per_minute(u32::try_from(per_minute).unwrap_or(maximum), trusted) }
     }
 
-    /// Limits the requests per minute. Zero turns the limit off, except for API keys with a limit of their own.
+    /// Limits the requests per minute. Zero turns the limit off, except for API keys with their own limit.
     pub fn per_minute(per_minute: u32, trusted: TrustedProxies) -> Self {
         Self { limit: Arc::new(Limit::alone(NonZeroU32::new(per_minute))), trusted, ..Self::default() }
     }
 
-    /// Also limits reads of paths that begin with `path_prefix`, to `per_minute` requests per minute. Zero means no limit.
+    /// Also limits reads of paths that begin with `path_prefix`, to `per_minute` requests per minute. Zero means no
+    /// limit.
     #[must_use]
     pub fn with_reads(self, path_prefix: &'static str, per_minute: u32) -> Self {
         let limit = Limit::alone(NonZeroU32::new(per_minute));
         Self { reads: Some(Arc::new(LimitedReads { path_prefix, limit })), ..self }
     }
 
-    /// Applies the requests per minute of `new`, which was read from changed settings, to all clones of this limit. The
-    /// requests that were counted before still count.
+    /// Applies the requests per minute of `new` to all clones of this limit. Requests that were counted before still
+    /// count.
     pub fn apply(&self, new: &Self) {
         self.limit.per_minute.set(new.limit.per_minute.get());
         if let (Some(reads), Some(new)) = (&self.reads, &new.reads) {
@@ -169,19 +169,18 @@ impl RateLimit {
         }
     }
 
-    /// The same limit for the requests in `counted`.
     #[must_use]
     pub(super) fn counting(self, counted: CountedRequests) -> Self {
         Self { counted, ..self }
     }
 
-    /// The address of the client that sent the request.
     pub(super) fn client_address(&self, request: &Request) -> IpAddr {
         self.trusted.client_address(request)
     }
 
-    /// Counts a request against the limit of its API key, or of the address `client` if it has no key. Returns the state of the
-    /// limit, and whether the request is allowed. Returns `None` if the request is not limited.
+    /// Counts a request against the limit of its API key. A request without an API key counts against the limit of the
+    /// address `client`. Returns the state of the limit, and whether the request is allowed. Returns `None` if the
+    /// request is not limited.
     pub(super) async fn check_request(
         &self,
         request: &Request,
@@ -203,7 +202,7 @@ impl RateLimit {
 }
 
 impl Default for Limit {
-    /// Limits only keys with a limit of their own.
+    /// Limits only API keys with their own limit.
     fn default() -> Self {
         Self::alone(None)
     }
@@ -293,11 +292,11 @@ impl TrustedProxies {
         env.parse("TRUSTED_PROXIES", Self::default(), "IP addresses separated by commas")
     }
 
-    /// The address of the client that sent the request, perhaps through trusted proxies. An IPv6 network /64 counts as one
-    /// address.
+    /// The address of the client that sent the request, perhaps through trusted proxies. An IPv6 network /64 counts as
+    /// one address.
     pub fn client_address(&self, request: &Request) -> IpAddr {
         let peer = peer_address(request);
-        // Most services have no proxy in front of them. They do not read the header at all.
+        // The header is read only if a trusted proxy sent the request.
         let forwarded_for = if self.0.contains(&peer.to_canonical()) { forwarded_for(request) } else { String::new() };
         client_address(peer, &forwarded_for, &self.0)
     }
@@ -315,14 +314,14 @@ impl FromStr for TrustedProxies {
     }
 }
 
-/// All `X-Forwarded-For` lines, joined. A proxy may add a line of its own instead of extending the last line.
+/// All `X-Forwarded-For` lines, joined. Some proxies add a line instead of extending the last line.
 fn forwarded_for(request: &Request) -> String {
     let lines = request.headers().get_all("x-forwarded-for").iter();
     lines.map(|line| line.to_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
 }
 
-/// The address of the client: the nearest address in the chain of proxies that is not a trusted proxy. If the known
-/// part of the chain consists of trusted proxies, the farthest of them.
+/// The address of the client: the nearest address in the chain of proxies that is not a trusted proxy. If all known
+/// addresses are trusted proxies, the farthest address.
 ///
 /// An IPv6 address is reduced to its /64 network, because one subscriber usually has a whole /64.
 fn client_address(peer: IpAddr, forwarded_for: &str, trusted: &[IpAddr]) -> IpAddr {

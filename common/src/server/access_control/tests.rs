@@ -20,7 +20,7 @@ use crate::{
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const OPERATOR_TOKEN: &str = "the token of operators";
 
-/// Operations with the ids of create-order.
+/// Some operations of create-order.
 struct Api;
 
 #[OpenApi]
@@ -93,7 +93,7 @@ impl TestSetup {
         Self { check: AccessCheck::new(control, "create-order", Api::meta()), keys }
     }
 
-    fn key(&self) -> String {
+    fn authorization(&self) -> String {
         format!("Bearer {}", self.keys.key.expose())
     }
 
@@ -115,7 +115,7 @@ async fn request_acts_as_the_principal_of_its_credentials() {
     let user = Ok(Principal::User(setup.keys.user.clone()));
     for request in ["GET /orders", "POST /orders", "GET /orders/7", "HEAD /orders"] {
         assert_eq!(setup.admit(request, &[]).await, Ok(Principal::Anonymous), "{request}");
-        assert_eq!(setup.admit(request, &[&setup.key()]).await, user, "{request}");
+        assert_eq!(setup.admit(request, &[&setup.authorization()]).await, user, "{request}");
         assert_eq!(
             setup.admit(request, &[&format!("bearer {OPERATOR_TOKEN}")]).await,
             Ok(Principal::Operator),
@@ -128,8 +128,8 @@ async fn request_acts_as_the_principal_of_its_credentials() {
 async fn invalid_credentials_are_refused_even_if_none_are_required() {
     let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
     let unknown = format!("Bearer {}", KeySecret::generate().expose());
-    let mistyped = setup.key().replace("bdk_", "bdk_x");
-    let key = setup.key();
+    let mistyped = setup.authorization().replace("bdk_", "bdk_x");
+    let valid = setup.authorization();
     for invalid in [
         &[unknown.as_str()][..],
         &[&mistyped],
@@ -138,9 +138,9 @@ async fn invalid_credentials_are_refused_even_if_none_are_required() {
         &["Bearer "],
         &["Bearer"],
         &[""],
-        &[&key["Bearer ".len()..]],
+        &[&valid["Bearer ".len()..]],
         &["Basic bWU6c2VjcmV0"],
-        &[&key, &key],
+        &[&valid, &valid],
     ] {
         assert_eq!(setup.admit("GET /orders", invalid).await, Err(StatusCode::UNAUTHORIZED), "{invalid:?}");
         // A public operation ignores credentials.
@@ -154,7 +154,7 @@ async fn invalid_credentials_are_refused_even_if_none_are_required() {
 async fn public_operation_ignores_the_key_and_does_not_look_it_up() {
     let setup = TestSetup::new(AnonymousAccess::Off, &[]);
     for path in ["GET /price", "GET /docs", "GET /openapi.json", "GET /errors", "GET /"] {
-        assert_eq!(setup.admit(path, &[&setup.key()]).await, Ok(Principal::Anonymous), "{path}");
+        assert_eq!(setup.admit(path, &[&setup.authorization()]).await, Ok(Principal::Anonymous), "{path}");
         assert_eq!(setup.admit(path, &[]).await, Ok(Principal::Anonymous), "{path}");
     }
     assert_eq!(setup.keys.checks.load(Ordering::Relaxed), 0);
@@ -163,8 +163,8 @@ async fn public_operation_ignores_the_key_and_does_not_look_it_up() {
 #[tokio::test]
 async fn key_without_the_scope_of_the_operation_is_forbidden() {
     let setup = TestSetup::new(AnonymousAccess::On, &[Scope::Read]);
-    assert!(setup.admit("GET /orders", &[&setup.key()]).await.is_ok());
-    assert_eq!(setup.admit("POST /orders", &[&setup.key()]).await, Err(StatusCode::FORBIDDEN));
+    assert!(setup.admit("GET /orders", &[&setup.authorization()]).await.is_ok());
+    assert_eq!(setup.admit("POST /orders", &[&setup.authorization()]).await, Err(StatusCode::FORBIDDEN));
 }
 
 #[tokio::test]
@@ -172,11 +172,11 @@ async fn anonymous_access_can_be_turned_off() {
     let setup = TestSetup::new(AnonymousAccess::Off, &Scope::ALL);
     for request in ["GET /orders", "POST /orders", "GET /orders/7", "GET //orders/", "POST /orders/"] {
         assert_eq!(setup.admit(request, &[]).await, Err(StatusCode::UNAUTHORIZED), "{request}");
-        assert!(setup.admit(request, &[&setup.key()]).await.is_ok(), "{request}");
+        assert!(setup.admit(request, &[&setup.authorization()]).await.is_ok(), "{request}");
     }
 }
 
-/// An earlier request with the idempotency key may have placed the order, and the idempotency key was not looked up.
+/// An earlier request with the same idempotency key possibly placed the order.
 #[tokio::test]
 async fn order_whose_api_key_cannot_be_checked_has_an_unknown_outcome() {
     let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
@@ -184,7 +184,7 @@ async fn order_whose_api_key_cannot_be_checked_has_an_unknown_outcome() {
     let problem_of = async |request: &'static str, idempotency_keys: &[&str]| {
         let (method, path) = request.split_once(' ').unwrap();
         let mut request = Request::builder().method(method.parse().unwrap()).uri_str(path).finish();
-        request.headers_mut().append(AUTHORIZATION, HeaderValue::from_str(&setup.key()).unwrap());
+        request.headers_mut().append(AUTHORIZATION, HeaderValue::from_str(&setup.authorization()).unwrap());
         for key in idempotency_keys {
             request.headers_mut().append("idempotency-key", HeaderValue::from_str(key).unwrap());
         }
@@ -197,8 +197,7 @@ async fn order_whose_api_key_cannot_be_checked_has_an_unknown_outcome() {
         assert_eq!(problem.idempotency_key.as_deref(), Some("a-key"));
         assert!(problem.retry_after.is_some());
     }
-    // Without a key, with an invalid key and for other operations, no earlier request can have placed the order of the
-    // request.
+    // Without a valid idempotency key, no earlier request can have placed the order. Other operations place no order.
     let too_long = "k".repeat(129);
     for (request, idempotency_keys) in [
         ("POST /orders", &[][..]),

@@ -21,7 +21,7 @@ fn path_with_more_literal_segments_takes_precedence() {
 }
 
 #[test]
-fn methods_of_several_apis_with_one_path_are_joined() {
+fn methods_of_one_path_in_several_apis_are_joined() {
     let of = |path: &str, method: Method| (PathPattern::new(path), vec![method]);
     let merged = PathPattern::merge(
         [
@@ -37,7 +37,7 @@ fn methods_of_several_apis_with_one_path_are_joined() {
 }
 
 #[test]
-fn parameters_are_found_by_the_pattern_of_their_path() {
+fn parameter_of_the_most_specific_pattern_is_found_by_position() {
     let get_only = ["/users/{id}", "/users/{id}/keys/{key_id}", "/users/lookup/{prefix}"];
     let methods = AllowedMethods::new(Vec::new(), &get_only);
     for (path, position, expected) in [

@@ -4,7 +4,7 @@ use poem_openapi::registry::MetaSchema;
 
 use crate::{api::parameters::whole_number_rule, spelling::must_be_one_of, text::shown_json};
 
-/// An error of serde at a value.
+/// The kind of an error that serde reports for a value.
 pub(super) enum Fault {
     /// The value is an object without this required field.
     Missing(String),
@@ -18,8 +18,7 @@ pub(super) enum Fault {
 
 const MISSING_FIELD: &str = "missing field `";
 const UNKNOWN_FIELD: &str = "unknown field `";
-/// The beginning of the message of serde for a repeated field. The metadata of an order, which is a map, refuses a
-/// repeated key with the same message.
+/// The beginning of the message of serde for a repeated field. The metadata of an order uses it for a repeated key.
 pub(super) const DUPLICATE_FIELD: &str = "duplicate field `";
 
 impl Fault {

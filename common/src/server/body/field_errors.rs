@@ -1,7 +1,7 @@
 //! Finds the invalid fields of a JSON body.
 //!
-//! serde stops at the first error. After each error, the wrong value is therefore replaced by a placeholder, or removed
-//! if there is no placeholder, and the body is parsed again. A field with a wrong value is not reported as missing too.
+//! serde stops at the first error. Therefore, the wrong value is replaced by a placeholder, and the body is parsed
+//! again. A value without a placeholder is removed, but not reported as missing.
 
 use std::collections::HashSet;
 
@@ -16,15 +16,13 @@ use super::{
 };
 use crate::api::{FieldError, MAX_FIELD_ERRORS};
 
-/// Maximum number of attempts to parse a body. A wrong value fails at most three attempts: the first because the value
-/// is wrong, the second because its placeholder is wrong too, and the third because the value was removed and is
-/// missing.
+/// Maximum number of attempts to parse a body. A wrong value fails at most three attempts: as the original value, as a
+/// placeholder, and as a missing value.
 const MAX_ATTEMPTS: usize = 3 * MAX_FIELD_ERRORS + 1;
-/// Maximum size in bytes of a value that is searched for all errors. Each error takes time in proportion to the size, so in a larger
-/// value only the first error is found. Otherwise an anonymous client could keep the service busy with one request.
+/// Maximum size in bytes of a value in which more than the first error is found. Each error takes time in proportion to
+/// the size. Without a maximum, an anonymous client could keep the service busy with one request.
 pub(super) const MAX_SEARCHED: usize = 64 * 1024;
-/// Maximum depth of a value that an error names. An error in a deeper value names the value at this depth that contains
-/// it.
+/// Maximum depth of a value that an error names. An error in a deeper value names the containing value at this depth.
 const MAX_DEPTH: usize = 16;
 
 /// The invalid fields of a JSON value.
@@ -32,15 +30,16 @@ pub(super) struct InvalidFields<T> {
     /// In the order of the JSON text; the missing fields of an object come after its other errors. At most
     /// [`MAX_FIELD_ERRORS`].
     pub(super) errors: Vec<FieldError>,
-    /// The value with placeholders for the fields that `errors` names. `None` if there may be more errors than `errors` names.
+    /// The value with placeholders for the fields that `errors` names. `None` if the value possibly has more errors.
     pub(super) with_placeholders: Option<T>,
-    /// The required fields that are missing because their names are misspelt. `errors` names the misspelt fields instead.
+    /// The required fields that are missing because their names are misspelt. `errors` names the misspelt fields
+    /// instead.
     pub(super) misspelt: Vec<String>,
 }
 
 /// Parses a JSON value that contains errors. Finds only the first error of a value larger than [`MAX_SEARCHED`]. `root`
 /// is the name of the value, empty for a whole body. Without `schemas`, wrong values are removed instead of replaced.
-/// `None` if the value is not a JSON object, or if no field is wrong by itself.
+/// `None` if the value is not a JSON object, or if the error does not concern a single field.
 pub(super) fn find_invalid_fields<T: DeserializeOwned>(
     root: &str,
     json: &[u8],
@@ -89,13 +88,13 @@ struct Search<'a> {
     schemas: Option<Schemas>,
     errors: Vec<FieldError>,
     misspelt: Vec<String>,
-    /// The paths at which a placeholder was inserted, or would have been if there were one.
+    /// The paths at which a placeholder was inserted or does not exist.
     replaced: HashSet<Vec<Step>>,
 }
 
 impl Search<'_> {
-    /// Records an error, and changes the value so that the error does not occur again. Returns whether this was
-    /// possible.
+    /// Records an error, and changes the value so that the error does not occur again. Returns whether the value was
+    /// changed.
     fn record(&mut self, path: &[Step], error: &serde_json::Error) -> bool {
         if let Some(list) = self.list_instead_of_object(path) {
             self.add(list, |field| FieldError::new(field, "must be a JSON object, but is a list"));
@@ -140,7 +139,7 @@ impl Search<'_> {
             self.add(&field, |_| missing);
         }
         let placeholder = self.placeholder(&field);
-        // A placeholder that does not conform to the type was removed, so it is not added again.
+        // A placeholder that was inserted before is wrong, so it is not inserted again.
         match placeholder.filter(|_| self.replaced.insert(field)) {
             Some(placeholder) => self.value.at(path).is_some_and(|object| object.insert(name, placeholder)),
             None => self.value.remove(path),
@@ -159,8 +158,8 @@ impl Search<'_> {
         self.substitute(path)
     }
 
-    /// The part of the path that leads to a list where the schema has an object. serde parses such a list as the values of the
-    /// fields.
+    /// The beginning of the path that leads to a list where the schema has an object. serde parses such a list as the
+    /// values of the fields.
     fn list_instead_of_object<'p>(&mut self, path: &'p [Step]) -> Option<&'p [Step]> {
         let schemas = self.schemas.as_ref()?;
         (1..=path.len()).map(|length| &path[..length]).find(|part| {
@@ -169,8 +168,8 @@ impl Search<'_> {
         })
     }
 
-    /// Replaces a value by a placeholder. Removes the value if there is no placeholder, or if the placeholder is wrong too, such as in
-    /// a map whose key is wrong.
+    /// Replaces a value by a placeholder. Removes the value if there is no placeholder, or if the value is already the
+    /// placeholder. In a map, a placeholder cannot correct a wrong key.
     fn substitute(&mut self, path: &[Step]) -> bool {
         let is_new = self.replaced.insert(path.to_vec());
         let placeholder = if is_new { self.placeholder(path) } else { None };

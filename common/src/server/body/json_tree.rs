@@ -19,7 +19,7 @@ pub(super) enum Step {
 
 /// A JSON value. Numbers and texts keep the form in which they were sent, and objects keep repeated names.
 pub(super) enum Node {
-    /// A value whose parts were not changed.
+    /// The original text of an unchanged value.
     Raw(Box<RawValue>),
     Object(Vec<(String, Self)>),
     /// The values with their positions in the original list.
@@ -69,7 +69,7 @@ impl Node {
         }
     }
 
-    /// Adds a value to an object. Returns whether this is an object.
+    /// Adds a value to an object. Returns false if the node is not an object.
     pub(super) fn insert(&mut self, name: &str, value: Self) -> bool {
         self.expand();
         let Self::Object(pairs) = self else { return false };
@@ -160,7 +160,7 @@ impl Node {
     }
 }
 
-/// The values of an object in their order, including those of repeated names.
+/// The names and values of an object in their order. A name can be repeated.
 struct Pairs(Vec<(String, Node)>);
 
 impl<'de> Deserialize<'de> for Pairs {

@@ -50,8 +50,8 @@ impl Schemas {
         }
     }
 
-    /// The JSON of a value that conforms to a schema. It replaces a wrong or missing value, so that the other values
-    /// can be parsed. The value may violate rules of the type that the schema does not state.
+    /// The JSON of a value that conforms to a schema. The value can violate rules of the type that the schema does not
+    /// state.
     pub(super) fn placeholder(&self, schema: &MetaSchema) -> String {
         self.placeholder_at(schema, 0)
     }

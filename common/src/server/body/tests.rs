@@ -162,11 +162,11 @@ fn handler_adds_errors_of_the_valid_fields() {
         read(json).or_problem(check).unwrap_err().errors.into_iter().map(|error| error.field).collect()
     };
     assert_eq!(fields(r#"{"currency":7,"amount":"x"}"#), ["currency", "amount"]);
-    // A misspelt field is not reported as missing too. Other missing fields are reported.
+    // A misspelt field is not also reported as missing. Other missing fields are reported.
     assert_eq!(fields(r#"{"curency":"EUR","amount":"x"}"#), ["curency", "amount"]);
     assert_eq!(fields(r#"{"quotes":"7"}"#), ["quotes", "currency"]);
     assert_eq!(fields(r#"{"quote":7}"#), ["quote", "currency"]);
-    // A field with a wrong value is present.
+    // A field with a wrong value is not reported as missing.
     assert_eq!(fields(r#"{"currency":[]}"#), ["currency"]);
     // `or_problem` does not check a body that can be parsed.
     assert!(read(r#"{"amount":"x"}"#).or_problem(check).is_ok());
@@ -242,7 +242,7 @@ fn every_wrong_value_in_lists_and_maps_is_named() {
 }
 
 #[test]
-fn required_fields_with_wrong_values_are_not_missing_and_do_not_hide_other_errors() {
+fn required_field_with_a_wrong_value_is_not_reported_as_missing() {
     let errors = plan_errors(r#"{"steps":7,"owners":[],"frist":{}}"#);
     assert_eq!(
         errors,
@@ -256,7 +256,7 @@ fn required_fields_with_wrong_values_are_not_missing_and_do_not_hide_other_error
         plan_errors(r#"{"steps":[{"at":100,"name":"a"}],"first":{"at":1,"nmae":"b"}}"#),
         ["first.nmae is unknown; did you mean name?", "owners is required", "steps[0].at must be at most 60"]
     );
-    // The placeholder of a misspelt field is not reported either.
+    // Errors of the placeholder of a misspelt field are ignored.
     let body = UncheckedBody::<PlanBody>::parse(br#"{"steps":[],"owners":{},"frist":{"at":1,"name":"a"}}"#);
     let checked = body.or_problem(|_| {
         vec![FieldError::new("first.name", "must not be empty"), FieldError::missing_unless("notes", "first")]

@@ -56,7 +56,7 @@ async fn large_text_is_compressed_with_a_weak_tag() {
 }
 
 #[tokio::test]
-async fn other_responses_keep_their_bytes() {
+async fn response_is_not_compressed_if_small_unsuitable_or_not_accepted() {
     let large = || text(MIN_COMPRESSED_BODY);
     let mut with_length = response("application/json", large());
     with_length.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(MIN_COMPRESSED_BODY));
@@ -83,7 +83,7 @@ async fn forwarded_response_has_one_vary_header() {
 }
 
 #[tokio::test]
-async fn failed_stream_stays_incomplete() {
+async fn error_of_a_compressed_stream_reaches_the_client() {
     let chunks = [Ok(Bytes::from_static(b"first,")), Err(std::io::Error::other("lost"))];
     let mut response = response("text/csv", Body::from_bytes_stream(stream::iter(chunks)));
     compress(&mut response, true);

@@ -13,14 +13,14 @@ pub(super) struct Activity(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// Set when the socket accepts no more bytes. Removed when it has since accepted [`MIN_WRITE_PROGRESS`] bytes, or all
-    /// bytes.
+    /// Set when the socket accepts no more bytes. Removed after the socket accepted [`MIN_WRITE_PROGRESS`] further
+    /// bytes, or all buffered bytes.
     blocked_write: Option<BlockedWrite>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Waiting for the first request, or receiving the head of any request.
+    /// Waiting for the first request, or receiving the head of a request.
     ReceivingHead { since: Instant },
     /// Waiting for the next request.
     Idle { since: Instant },
@@ -102,7 +102,6 @@ impl Activity {
         state.phase == Phase::Responding || state.blocked_write.is_some()
     }
 
-    /// Checks the deadlines.
     pub(super) fn check(&self, now: Instant) -> Check {
         let state = self.state();
         let phase = match state.phase {

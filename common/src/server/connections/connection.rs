@@ -24,8 +24,7 @@ use crate::server::{
     request_guard::GuardedEndpoint,
 };
 
-/// Attached to a request that the server received while draining. Only the readiness endpoint answers such a request
-/// differently.
+/// Attached to a request that a draining server received. Only the response of the readiness endpoint depends on it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Draining;
 
@@ -45,11 +44,11 @@ pub(super) struct Peers {
     pub(super) remote: SocketAddr,
 }
 
-/// Serves a connection until the client or the server closes it, a deadline expires, or a step of the shutdown is taken and the
-/// request in progress is answered. Returns the timeout that expired, if one did.
+/// Serves a connection until the client or the server closes it, or a deadline expires. Returns the timeout of an
+/// expired deadline.
 ///
-/// While the server is draining, each response closes its connection, and requests contain [`Draining`]. When it stops, a
-/// connection without a request is closed after [`CLOSE_DELAY`].
+/// When the server is draining, each response closes its connection, and requests contain [`Draining`]. When the server
+/// stops, a connection without a request is closed after [`CLOSE_DELAY`].
 pub(super) async fn serve<S>(
     stream: TrackedStream<S>,
     activity: Activity,
@@ -97,7 +96,7 @@ where
     loop {
         tokio::select! {
             biased;
-            // In case of an error, the connection is broken, or hyper has already answered an invalid request.
+            // After an error, the connection is broken, or hyper has already answered an invalid request.
             _ = &mut connection => return None,
             () = &mut stopped, if !stopping => {
                 stopping = true;

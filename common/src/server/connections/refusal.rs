@@ -9,7 +9,7 @@ use crate::{
     server::limits::{MAX_HEAD, REFUSAL_TIMEOUT},
 };
 
-/// Sends a response that refuses the connection, and closes it.
+/// Sends an error response, and closes the connection.
 pub(super) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {
     // A client that does not read the response in time is disconnected.
     let _ = tokio::time::timeout(REFUSAL_TIMEOUT, send_refusal(stream)).await;
@@ -18,12 +18,12 @@ pub(super) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {
 async fn send_refusal<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> Result<u64> {
     stream.write_all(&response().await).await?;
     stream.shutdown().await?;
-    // Closing a socket with unread bytes resets the connection, and the client might then not receive the response. So the
-    // request is read and discarded until the client closes the connection.
+    // Closing a socket with unread bytes resets the connection, and the client possibly does not receive the response.
+    // Therefore, the request is read and discarded until the client closes the connection.
     tokio::io::copy(&mut stream.take(MAX_HEAD as u64), &mut tokio::io::sink()).await
 }
 
-/// The response, which is the same for every request.
+/// The response to each refused connection.
 async fn response() -> Vec<u8> {
     let problem =
         Problem::new(Code::Overloaded, "The service has its maximum number of connections. Try again in a moment.");

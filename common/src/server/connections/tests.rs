@@ -126,7 +126,6 @@ impl TestServer {
         Self::start(DEFAULT_MAX_CONNECTIONS, Vec::new())
     }
 
-    /// Connects and sends the bytes.
     async fn connect(&self, bytes: &[u8]) -> DuplexStream {
         let (mut client, server) = duplex(CAPACITY);
         self.connect.send(server).unwrap();
@@ -177,9 +176,9 @@ async fn connection_whose_head_arrives_byte_by_byte_is_closed_after_head_timeout
     let (mut reader, mut writer) = tokio::io::split(server.connect(GET).await);
     let mut first = [0; 1024];
     assert_ne!(reader.read(&mut first).await.unwrap(), 0);
-    // From here on, the client sends the head of the second request.
     tokio::time::sleep(Duration::from_secs(33)).await;
     let start = Instant::now();
+    // Sends the head of the second request.
     let trickle = async {
         while writer.write_all(b"G").await.is_ok() {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -214,7 +213,8 @@ async fn client_that_stops_reading_is_disconnected_after_write_timeout() {
     assert_eq!(server.metrics.open.get(), 0);
 }
 
-/// Reads `length` bytes in each half of the write timeout, eight times. Returns whether the connection is open afterwards.
+/// Eight times, waits for half of the write timeout and reads `length` bytes. Returns whether the connection stayed
+/// open.
 async fn survives_reading(length: usize) -> bool {
     let server = TestServer::with_defaults();
     let mut client = server.connect(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
@@ -234,7 +234,7 @@ async fn slow_reader_is_served_above_minimum_rate_and_disconnected_below() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_response_is_not_closed() {
+async fn connection_stays_open_while_a_response_is_slow() {
     let server = TestServer::with_defaults();
     let mut client = server.connect(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     let mut received = Vec::new();
@@ -305,7 +305,7 @@ async fn draining_server_answers_each_request_and_closes_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stop_answers_request_that_arrives_within_the_close_delay() {
+async fn stopping_server_answers_request_that_arrives_within_the_close_delay() {
     let server = TestServer::with_defaults();
     let mut idle = server.connect(GET).await;
     read_response(&mut idle).await;
@@ -375,7 +375,7 @@ async fn server_listens_and_stops() {
 }
 
 #[tokio::test]
-async fn stop_serves_connections_that_wait_to_be_accepted() {
+async fn stopping_server_serves_connections_that_wait_to_be_accepted() {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::new(Listener::new(socket, ServerConfig::default()), get(small).map_to_response().boxed());
     let mut clients = Vec::new();

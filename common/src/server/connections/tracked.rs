@@ -15,8 +15,8 @@ use tokio::{
 
 use super::activity::{Activity, RequestInProgress};
 
-/// A socket that reports when it receives and sends bytes. It counts as one open connection until it is dropped, even if the
-/// connection is upgraded to another protocol.
+/// A socket that reports when it receives and sends bytes. It counts as one open connection until it is dropped, even
+/// if the connection is upgraded to another protocol.
 #[derive(Debug)]
 pub(super) struct TrackedStream<S> {
     stream: S,

@@ -7,12 +7,12 @@ use crate::{access::Rule, api::Code};
 const API_KEY: &str = "ApiKey";
 const OPERATOR_TOKEN: &str = "OperatorToken";
 
-/// The codes of an operation for customers or operators, in addition to the codes of every operation with credentials:
-/// the address sent too many unknown API keys, or the key cannot be checked.
+/// Further codes of an operation for customers or operators: the IP address sent too many unknown API keys, or the API
+/// key cannot be checked.
 pub(super) const CODES: &[Code] = &[Code::TooManyRequests, Code::UpstreamUnavailable];
 
-/// Adds the credentials that an operation for customers or operators accepts, and a sentence about them. Does nothing for other
-/// operations.
+/// Adds the credentials that an operation for customers or operators accepts, and a sentence about them. Does nothing
+/// for other operations.
 pub(super) fn describe_access(operation: &mut Value, rule: Rule) {
     let (schemes, sentence): (&[&str], _) = match rule {
         Rule::Customer(scope) => (

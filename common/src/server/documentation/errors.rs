@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::api::{Code, Problem};
 
-/// Adds every code that an operation can return to the responses of the operation, each with an example. Returns the codes.
+/// Documents the error codes of an operation, each with an example. Returns the codes.
 ///
-/// An operation that imitates an exchange documents its errors as ranges of statuses. No code is added to such an operation.
+/// An operation that imitates an exchange documents its errors as ranges of statuses. No code is added to such an
+/// operation.
 pub(super) fn add_errors(operation: &mut Value, method: &Method, own: &[Code], is_counted: bool) -> Vec<Code> {
     if operation["responses"].get("4XX").is_some() {
         return Vec::new();
@@ -41,10 +42,9 @@ pub(super) fn add_errors(operation: &mut Value, method: &Method, own: &[Code], i
     listed
 }
 
-/// The codes that follow from the form of an operation.
+/// The codes that depend on the method, the body, the credentials and the rate limit of an operation.
 fn codes_of_form(operation: &Value, method: &Method, is_counted: bool) -> HashSet<Code> {
-    // Every operation can return these: the server may refuse the host name or the connection, cancel a request that takes too
-    // long, report an internal error, and refuse unknown query parameters.
+    // The codes for a wrong host name, an overloaded service, an internal error and an unknown query parameter.
     let mut codes = HashSet::from([Code::MisdirectedRequest, Code::Overloaded, Code::Internal, Code::ValidationFailed]);
     if !method.is_safe() {
         codes.insert(Code::CrossSiteRequest);
@@ -95,7 +95,8 @@ impl DocumentedCodes {
         Self(with_codes.collect())
     }
 
-    /// Whether the document lists the code for the operation. Returns true if the document lists no code for the operation.
+    /// Whether the document lists the code for the operation. Returns true if the document lists no codes for the
+    /// operation.
     pub(in crate::server) fn contain(&self, operation: &str, code: Code) -> bool {
         self.0.get(operation).is_none_or(|codes| codes.contains(code.as_str()))
     }

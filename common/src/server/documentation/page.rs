@@ -7,8 +7,7 @@ const FRAMEWORK_HEAD: &str = "<html charset=\"UTF-8\">\n<head>";
 /// The title of the page that poem-openapi generates.
 const FRAMEWORK_TITLE: &str = "<title>Swagger UI</title>";
 
-/// The page of a service. In the page that poem-openapi generates, replaces the document with `document`, which also contains
-/// the parts that the other modules add.
+/// The page that poem-openapi generates, with `document` instead of the generated document.
 pub(in crate::server) fn render_page(
     documentation: &OpenApiService<impl OpenApi, ()>,
     service: &str,

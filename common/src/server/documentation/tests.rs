@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::api::Problem;
 
-/// A document with one operation, described with these errors.
+/// A document with one operation. `errors` are the codes of its handler.
 fn described(operation: &Value, counted: CountedRequests, errors: &[Code]) -> Value {
     let mut document = json!({ "paths": { "/orders": { "post": operation } }, "components": {} });
     let operations =
@@ -21,7 +21,7 @@ fn codes(document: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn documented_errors_depend_on_the_form_of_the_operation() {
+fn documented_errors_depend_on_body_credentials_and_rate_limit() {
     let without_body = json!({ "operationId": "place", "responses": { "201": {} } });
     let mut with_body = without_body.clone();
     with_body["requestBody"] = json!({ "content": { "application/json": {} } });
@@ -44,7 +44,7 @@ fn documented_errors_depend_on_the_form_of_the_operation() {
 }
 
 #[test]
-fn summary_has_no_marks_of_markdown() {
+fn summary_has_no_backquotes() {
     let operation = json!({ "operationId": "place", "summary": "Same as `POST /orders`.", "responses": {} });
     let document = described(&operation, CountedRequests::None, &[]);
     assert_eq!(document["paths"]["/orders"]["post"]["summary"], "Same as POST /orders.");
@@ -70,7 +70,7 @@ fn errors_of_one_status_are_listed_together_with_examples() {
     assert!(documented.contain("place", Code::OutcomeUnknown) && !documented.contain("place", Code::QuoteTaken));
     assert!(
         documented.contain("another", Code::QuoteTaken),
-        "an operation without documented codes may return every code"
+        "`contain` must be true for an operation without documented codes"
     );
 }
 
@@ -81,7 +81,7 @@ fn operation_that_imitates_an_exchange_has_no_documented_problems() {
     assert_eq!(document["paths"]["/orders"]["post"]["responses"], operation["responses"]);
 }
 
-/// The document of an operation of create-order.
+/// A document with one operation of create-order, described with its access rule.
 fn described_with_rule(id: &'static str) -> Value {
     let operation = json!({ "operationId": id, "description": "Reads.", "responses": { "200": {} } });
     let mut document = json!({ "paths": { "/orders": { "post": operation } }, "components": {} });
@@ -92,7 +92,7 @@ fn described_with_rule(id: &'static str) -> Value {
 }
 
 #[test]
-fn operation_with_credentials_names_them_and_their_errors() {
+fn operation_names_its_credentials_and_their_errors() {
     let document = described_with_rule("get_order");
     let operation = &document["paths"]["/orders"]["post"];
     assert_eq!(operation["security"], json!([{}, { "ApiKey": [] }, { "OperatorToken": [] }]));
@@ -110,7 +110,7 @@ fn operation_with_credentials_names_them_and_their_errors() {
 }
 
 #[test]
-fn operation_for_everybody_names_no_credentials() {
+fn public_operation_names_no_credentials() {
     let document = described_with_rule("get_price");
     let operation = &document["paths"]["/orders"]["post"];
     assert!(operation.get("security").is_none());
@@ -120,7 +120,7 @@ fn operation_for_everybody_names_no_credentials() {
 }
 
 #[test]
-fn only_described_examples_of_parameters_remain() {
+fn parameter_has_only_the_example_of_its_description() {
     let parameter = |name: &str| json!({ "name": name, "schema": { "type": "string", "example": "of the type" } });
     let mut operation = json!({ "parameters": [parameter("currency"), parameter("cursor")] });
     OperationDescription::new("list", Group::Orders).parameter("currency", "EUR").add_examples(&mut operation);

@@ -1,5 +1,5 @@
-//! Limits how many exports run at once. An export lasts until its client has read the file. Without this limit, a few clients
-//! could occupy db-proxy with exports.
+//! Limits how many exports run at the same time. An export lasts until its client has read the file. Without this
+//! limit, a few clients could occupy db-proxy with exports.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use crate::{
     ids::UserId,
 };
 
-/// Maximum number of exports that one client may run at once.
+/// Maximum number of exports that one client can run at the same time.
 const MAX_PER_CLIENT: usize = 2;
 /// `Retry-After` of a refused export.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Why an export is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExportRefusal {
-    /// 503: the service runs the maximum number of exports. An export may end at any time.
+    /// 503: the service runs the maximum number of exports.
     #[error("{max} exports are running")]
     TooMany { max: usize },
     /// 429: the client runs the maximum number of exports for one client.
@@ -49,7 +49,7 @@ impl From<ExportRefusal> for Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExportClient {
     User(UserId),
-    /// A client without the API key of a user, identified by its address.
+    /// A client without the API key of a user, identified by its IP address.
     Address(IpAddr),
 }
 
@@ -68,7 +68,7 @@ pub struct ExportSlot {
 }
 
 impl ExportSlots {
-    /// At most `max` exports may run at once.
+    /// At most `max` exports can run at the same time.
     pub fn new(max: usize) -> Self {
         Self { max, running: Arc::default() }
     }

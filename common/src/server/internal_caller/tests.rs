@@ -11,7 +11,7 @@ fn internal_token() -> Secret {
     Secret::new("0123456789abcdef0123456789abcdef")
 }
 
-/// The callers that an endpoint with this checker accepts, and the statuses of the responses to the other callers.
+/// The callers that `checker` accepts, and the statuses of the errors for the other callers.
 async fn accepted_callers<F: Future<Output = Result<Caller>>>(
     checker: impl Fn(Request, Bearer) -> F,
 ) -> (Vec<&'static str>, Vec<StatusCode>) {
@@ -29,7 +29,6 @@ async fn accepted_callers<F: Future<Output = Result<Caller>>>(
     (accepted, statuses)
 }
 
-/// Callers that only read cannot write. Apart from operators, only price-updater publishes prices. exchange-sim can only send reports.
 #[tokio::test]
 async fn each_permission_belongs_to_its_callers_and_to_operators() {
     macro_rules! callers_of {

@@ -26,9 +26,9 @@ fn endpoint_with(internal_token: &'static str) -> BoxEndpoint<'static> {
     service_endpoint((), ops)
 }
 
-/// After a rotation of `INTERNAL_TOKEN`, a service may still send the old token, or a token that was derived from the old one.
+/// After a rotation of `INTERNAL_TOKEN`, some services send the old token, or a token that was derived from it.
 #[tokio::test]
-async fn refused_token_of_a_calling_service_makes_its_component_unready() {
+async fn service_is_not_ready_for_a_caller_whose_token_it_refuses() {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let urls: ServiceUrls = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
     let server = Server::new(socket, endpoint_with("the-new-token"));
@@ -48,9 +48,10 @@ async fn refused_token_of_a_calling_service_makes_its_component_unready() {
     }
 }
 
-/// A service of the previous release does not send the header. Only the name in its token shows that it is a service.
+/// A service of the previous release does not send the header `SERVICE_CALL_HEADER`. Only the name in its token shows
+/// that it is a service.
 #[tokio::test]
-async fn credentials_of_people_do_not_affect_the_readiness() {
+async fn credentials_of_users_and_operators_do_not_affect_the_readiness() {
     let endpoint = endpoint_with("the-new-token");
     let old = ServerKey::derive(&Secret::new("the-old-token"), NAME).token(Caller::CREATE_ORDER);
     let key = KeySecret::generate();

@@ -40,7 +40,7 @@ impl Orders {
     }
 }
 
-/// Refuses a currency that its type permits.
+/// Refuses JPY, which the type of the parameter permits.
 struct NoYen;
 
 impl ValueCheck for NoYen {
@@ -124,7 +124,7 @@ fn repeated_parameter_is_refused() {
 }
 
 #[test]
-fn every_invalid_parameter_is_named_at_once() {
+fn one_problem_names_every_invalid_parameter() {
     assert_refused(
         "GET /orders?limits=5&currency=euro&limit=0&coin=a&coin=b&format=xml",
         &[
@@ -162,7 +162,7 @@ fn value_refused_by_the_service_is_named_with_the_other_errors() {
         "GET /orders?limits=5&from=1&currency=JPY",
         &[("limits", "is unknown; did you mean limit?"), ("currency", "must be one of EUR, USD")],
     );
-    assert_eq!(check("GET /orders?from=1&currency=JPY"), Ok(()), "the handler checks it");
+    assert_eq!(check("GET /orders?from=1&currency=JPY"), Ok(()), "only the handler checks this value");
 }
 
 #[test]

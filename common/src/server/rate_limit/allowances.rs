@@ -1,8 +1,8 @@
 //! Rate limits that apply to all instances of a service together.
 //!
-//! The requests of each client are counted in a store that the instances share. An instance draws an *allowance* of one or more
-//! requests from the store, and accepts this many requests without another draw. While the store is unavailable, each instance
-//! accepts its share of the limit.
+//! The requests of each client are counted in a store that the instances share. An instance draws an *allowance* of one
+//! or more requests from the store, and accepts this many requests without another draw. While the store is
+//! unavailable, each instance accepts its share of the limit.
 
 mod client;
 mod redis_store;

@@ -17,12 +17,12 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// The limit, not divided.
+    /// The whole limit, for one instance.
     pub fn whole(limit: NonZeroU32) -> Self {
         Self { limit, instances: NonZeroU32::MIN }
     }
 
-    /// The level of a full bucket. Room for at least one request, because a client could otherwise send none.
+    /// The level of a full bucket: at least one request, because a client could otherwise send none.
     fn capacity(self) -> u64 {
         (u64::from(self.limit.get()).saturating_mul(REQUEST) / u64::from(self.instances.get())).max(REQUEST)
     }
@@ -43,9 +43,9 @@ impl Share {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decision {
     pub allowed: bool,
-    /// How many further requests are allowed at once.
+    /// How many further requests are allowed without a pause.
     pub remaining: u32,
-    /// The time until the next request is allowed. Zero while some remain.
+    /// The time until the next request is allowed. Zero if `remaining` is not zero.
     pub reset: Duration,
 }
 

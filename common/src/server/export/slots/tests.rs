@@ -25,9 +25,9 @@ fn ended_exports_are_no_longer_counted() {
     assert!(slots.running().is_empty());
 }
 
-/// Each user has a limit of its own, even if several users share an address.
+/// Each user has its own limit, even if several users share an IP address.
 #[test]
-fn exports_of_a_user_are_counted_together() {
+fn exports_are_counted_by_user() {
     let slots = ExportSlots::new(10);
     let user = |last: u8| format!("0190a6e2-7c1b-7c3a-9d5e-00000000000{last}").parse().map(ExportClient::User).unwrap();
     let (ada, bob) = (user(1), user(2));

@@ -1,5 +1,5 @@
-//! The allowance of one client at this instance: the requests that were drawn from the shared store and may be accepted without
-//! another draw. This module does no I/O. Its caller sends the draws to the store.
+//! The allowance of one client at this instance: the requests that were drawn from the shared store and may be accepted
+//! without another draw. This module does no I/O. Its caller sends the draws to the store.
 
 use std::{collections::VecDeque, num::NonZeroU32, time::Duration};
 
@@ -9,10 +9,11 @@ use super::store::{Draw, DrawRequest};
 use crate::server::rate_limit::bucket::{Bucket, Decision, MICROREQUESTS, Share};
 
 /// An instance draws the limit divided by this number and by the number of instances, but at least one request. The
-/// unused allowances of all instances together are therefore normally at most 2 % of the limit, or one request per instance.
+/// unused allowances of all instances together are therefore normally at most 2 % of the limit, or one request per
+/// instance.
 const ALLOWANCE_DIVISOR: u32 = 50;
-/// Minimum time between a draw that left no request in the store and the next draw. A client far above its limit therefore
-/// causes at most ten draws per second at each instance.
+/// Minimum time between a draw that left no request in the store and the next draw. A client far above its limit
+/// therefore causes at most ten draws per second at each instance.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
@@ -55,7 +56,7 @@ pub(super) enum Counted {
     Waiting(oneshot::Receiver<Decision>),
 }
 
-/// How many requests an instance draws at once, unless more requests wait.
+/// The number of requests in one draw. If more requests wait, a draw is larger.
 fn chunk(share: Share) -> u32 {
     (share.limit.get() / ALLOWANCE_DIVISOR / share.instances).max(1)
 }
@@ -106,7 +107,7 @@ impl ClientAllowance {
         self.epoch = drawn.epoch;
         self.unreported = self.unreported.saturating_sub(request.unreported);
         self.allowance = self.allowance.saturating_add(drawn.granted);
-        // If the limit has changed since, the rest of the reply is about another limit.
+        // The rest of the reply is valid only for the limit of the draw.
         if self.limit == request.limit.get() {
             let is_empty = drawn.remaining == 0 || drawn.granted == 0;
             self.remaining = if is_empty { 0 } else { drawn.remaining };
@@ -132,7 +133,8 @@ impl ClientAllowance {
         None
     }
 
-    /// The store did not reply. The waiting requests count against the share of this instance. Returns their number.
+    /// Counts the waiting requests against the share of this instance, because the store did not reply. Returns their
+    /// number.
     pub fn fail_draw(&mut self, now: Instant) -> usize {
         let Some(in_flight) = self.in_flight.take() else { return 0 };
         let DrawInFlight { waiting, share } = *in_flight;
@@ -165,8 +167,8 @@ impl ClientAllowance {
         Some(self.allowed(now))
     }
 
-    /// The decision about a request that was just taken from the allowance. The remaining number is an estimate: other
-    /// instances may have used some of it since the last draw.
+    /// The decision about a request that was just taken from the allowance. `remaining` is an estimate, because other
+    /// instances possibly accepted requests after the last draw.
     fn allowed(&self, now: Instant) -> Decision {
         let remaining = self.allowance.saturating_add(self.remaining).min(self.limit.saturating_sub(1));
         let reset = self.next_draw_at.filter(|_| remaining == 0).map_or(Duration::ZERO, |at| at.duration_since(now));

@@ -1,4 +1,5 @@
-//! The connection of this instance to the store: whether the store is available, and how many instances share the limits.
+//! The connection of this instance to the store: whether the store is available, and how many instances share the
+//! limits.
 
 use std::{
     collections::VecDeque,
@@ -29,9 +30,9 @@ use crate::{
     startup::{OutageLine, OutageLog},
 };
 
-/// Deadline of one draw. A request that arrives during a draw may wait for this draw and the next.
+/// Deadline of one draw. A request that arrives during a draw can wait for this draw and the next.
 const DRAW_DEADLINE: Duration = Duration::from_millis(50);
-/// The interval of registrations. They also detect that the store is unavailable while no request needs it.
+/// The interval of registrations. They also detect an unavailable store when no request needs it.
 const REGISTRATION_INTERVAL: Duration = Duration::from_secs(2);
 /// The number of instances is the maximum of the replies to this many registrations. After the store has lost its data,
 /// the first replies are too small, because the instances take some seconds to register again.
@@ -43,8 +44,8 @@ const MIN_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Maximum base delay before a registration while the store is unavailable.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Requests use the store only after a registration has succeeded, and until a draw or a registration fails. Only registrations try
-/// again, so requests do not wait for a store that is unavailable.
+/// Requests use the store only after a registration has succeeded, and until a draw or a registration fails. Only
+/// registrations try again, so requests do not wait for a store that is unavailable.
 pub(in crate::server::rate_limit) struct Sharing {
     store: Box<dyn AllowanceStore>,
     is_available: AtomicBool,

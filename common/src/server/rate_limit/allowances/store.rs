@@ -46,9 +46,9 @@ pub(crate) struct DrawRequest {
     pub unreported: u32,
     /// The unreported requests that still count, in millionths. The store adds them to the use of the client.
     pub unreported_microrequests: u64,
-    /// An estimate of the use at all instances that still counts, in millionths. It assumes that each instance has accepted
-    /// as many requests as this instance. If `epoch` is not 0 and differs from the epoch of the store, the store has
-    /// lost its data. The use is then at least this estimate, but the estimate counts at most up to the limit.
+    /// An estimate of the use at all instances that still counts, in millionths. It assumes that each instance has
+    /// accepted as many requests as this instance. If `epoch` is not 0 and differs from the epoch of the store, the
+    /// store has lost its data. The store then counts at least this estimate, up to the limit.
     pub estimated_microrequests: u64,
 }
 

@@ -58,7 +58,7 @@ async fn accepted_in(seconds: u64, instances: &[Allowances], per_minute: u32) ->
     f64::from(clients.join_all().await.iter().sum::<u32>())
 }
 
-/// How many requests the limit allows in this time: those that are available at once, and those that refill.
+/// How many requests the limit allows in this time: the whole limit at the start, and the refill.
 #[expect(clippy::float_arithmetic, reason = "a measurement")]
 fn exact(per_minute: u32, seconds: f64) -> f64 {
     f64::from(per_minute) * (1.0 + seconds / 60.0)
@@ -66,13 +66,13 @@ fn exact(per_minute: u32, seconds: f64) -> f64 {
 
 #[track_caller]
 #[expect(clippy::float_arithmetic, reason = "a measurement")]
-fn assert_near(accepted: f64, exact: f64, percent: f64) {
+fn assert_near(actual: f64, expected: f64, percent: f64) {
     // A single request is more than some percent of a small limit.
-    let tolerance = (exact * percent / 100.0).max(1.0);
-    assert!((accepted - exact).abs() <= tolerance, "{accepted} of {exact}");
+    let tolerance = (expected * percent / 100.0).max(1.0);
+    assert!((actual - expected).abs() <= tolerance, "{actual} is not near {expected}");
 }
 
-/// Counts one request after the other until one is refused. Returns the number of accepted requests, and the refusal.
+/// Counts requests until one is refused. Returns the number of accepted requests, and the refusal.
 async fn use_up(instance: &Allowances, per_minute: u32) -> (u32, Decision) {
     let mut accepted = 0;
     loop {
@@ -143,7 +143,7 @@ async fn concurrent_requests_share_a_draw() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn request_that_is_cancelled_uses_up_nothing() {
+async fn cancelled_request_does_not_count() {
     let store = FakeStore::default();
     let [instance] = instances(&store).await;
     let cancelled = timeout(Duration::from_micros(1), instance.count(CLIENT, limit(1))).await;
@@ -154,7 +154,7 @@ async fn request_that_is_cancelled_uses_up_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn remaining_requests_of_one_instance_are_exact() {
+async fn remaining_requests_decrease_with_each_request_of_a_single_instance() {
     for per_minute in [3, 1000] {
         let store = FakeStore::default();
         let [instance] = instances(&store).await;
@@ -169,7 +169,7 @@ async fn remaining_requests_of_one_instance_are_exact() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changed_limit_applies_at_once_and_keeps_what_was_used() {
+async fn changed_limit_applies_immediately_and_earlier_requests_still_count() {
     let store = FakeStore::default();
     let [first, second] = instances(&store).await;
     assert_eq!(use_up(&first, 60).await.0, 60);
@@ -182,7 +182,7 @@ async fn changed_limit_applies_at_once_and_keeps_what_was_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn allowance_of_a_larger_limit_is_not_used_after_a_change() {
+async fn smaller_limit_reduces_the_allowance() {
     let store = FakeStore::default();
     let [instance] = instances(&store).await;
     assert!(instance.count(CLIENT, limit(1_000_000)).await.allowed);
@@ -220,8 +220,8 @@ async fn store_that_becomes_unavailable_delays_requests_only_once() {
 
 #[tokio::test(start_paused = true)]
 async fn outage_of_the_store_changes_the_total_little() {
-    // The instances register again after random delays, and the seed makes these the same in every run. With about one seed in
-    // fifteen, the total after two losses of data exceeds the bound: 1214 instead of at most 1210.
+    // The instances register again after random delays. The seed makes the delays the same in every run. With about one
+    // seed in fifteen, the total after two losses of data exceeds the bound: 1214 instead of at most 1210.
     fastrand::seed(1);
     for (reachable, loses_data) in [(Reachable::No, true), (Reachable::No, false), (Reachable::Silent, false)] {
         let store = FakeStore::default();
@@ -259,7 +259,7 @@ async fn lost_data_is_reported_again_without_an_outage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn instances_that_register_again_do_not_raise_the_share_of_the_first() {
+async fn share_does_not_grow_while_instances_register_again() {
     let store = FakeStore::default();
     let four = instances::<4>(&store).await;
     store.lose_data();

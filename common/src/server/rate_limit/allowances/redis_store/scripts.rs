@@ -6,14 +6,14 @@
 /// units of use. The use therefore decreases per microsecond by as many units as the limit has requests per minute.
 /// Numbers stay below 2^53, so they are exact.
 ///
-/// First the use grows by `ARGV[5]` millionths, which the instance reports. The instances report at different times, so
-/// the use may exceed the limit. It is at most twice the limit, and the excess delays later requests. `ARGV[4]` is the
-/// epoch of the last draw of the instance for this client, or `0` before its first draw. If this epoch differs from the
-/// epoch at `KEYS[2]`, Redis has lost its data, and the use is at least the estimate `ARGV[6]`, in millionths. A new
-/// epoch expires after `ARGV[7]` seconds.
+/// First, the use that the instance reports is added: `ARGV[5]` millionths of a request. The instances report
+/// at different times, so the use can exceed the limit. It is at most twice the limit, and the excess delays later
+/// requests. `ARGV[4]` is the epoch of the last draw of the instance for this client, or `0` before its first draw. If
+/// this epoch differs from the epoch at `KEYS[2]`, Redis has lost its data, and the use is at least the estimate
+/// `ARGV[6]`, in millionths. A new epoch expires after `ARGV[7]` seconds.
 ///
-/// Returns the number of granted requests, the whole requests that remain, the microseconds until `ARGV[3]` requests are free, the
-/// epoch, and the number of instances at `KEYS[3]`.
+/// Returns the number of granted requests, the whole requests that remain, the microseconds until `ARGV[3]` requests
+/// are free, the epoch, and the number of instances at `KEYS[3]`.
 pub(super) const DRAW: &str = "
 local request = 60000000
 local limit, requested, chunk = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -54,8 +54,9 @@ local remaining = math.max(0, math.floor(free / request))
 return {granted, remaining, refill, tonumber(epoch), redis.call('ZCARD', KEYS[3])}
 ";
 
-/// Registers the instance `ARGV[1]` at `KEYS[1]` for `ARGV[2]` seconds, and removes the instances whose registrations have expired.
-/// Creates the epoch at `KEYS[2]` if there is none, and keeps it for `ARGV[3]` seconds. Returns the number of instances.
+/// Registers the instance `ARGV[1]` at `KEYS[1]` for `ARGV[2]` seconds, and removes the instances whose registrations
+/// have expired. Creates the epoch at `KEYS[2]` if there is none, and keeps it for `ARGV[3]` seconds. Returns the
+/// number of instances.
 pub(super) const REGISTER: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
