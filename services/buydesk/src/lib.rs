@@ -90,7 +90,7 @@ fn exit_code_of(error: &anyhow::Error, failed: u8) -> u8 {
     if is_invalid && failed != backup::RECOVERY_MUST_STOP { INVALID_ARGUMENT } else { failed }
 }
 
-/// Refuses the options of client commands. For the commands that use no running platform.
+/// Refuses the options of client commands. Commands that use no running platform call this function.
 fn refuse_client_options(has_server: bool, has_credentials: bool) -> Result<(), ClientError> {
     let options = match (has_server, has_credentials) {
         (true, _) => "--server is the address of",

@@ -47,7 +47,7 @@ fn correct_context(error: &mut Error) {
     let is_address =
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(name)) if name.ends_with("<URL>"));
     if let (true, Some(ContextValue::String(value))) = (is_address, error.get(ContextKind::InvalidValue)) {
-        // As for settings, only an address that may contain a password is changed.
+        // Only an address can contain a password.
         if value.contains(['@', '?']) {
             let redacted = ContextValue::String(redact_password(value));
             error.insert(ContextKind::InvalidValue, redacted);

@@ -41,7 +41,7 @@ pub enum Error {
     #[error("the order exceeds the limit over all orders")]
     LimitExceeded {
         remaining: Option<Sats>,
-        /// What a quote may reserve under the caps of quotes, if the request is for a quote and exceeds such a cap too.
+        /// The most that the caps of quotes permit. `None` unless the request is for a quote that exceeds a cap too.
         largest_quote: Option<Sats>,
     },
     /// 409: a smaller quote may be possible now. The same quote may be possible when other quotes have expired.

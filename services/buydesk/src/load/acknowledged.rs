@@ -26,7 +26,7 @@ const SAMPLE: usize = 1000;
 const REPEATED: usize = 20;
 /// Maximum number of attempts of one request of the check: of a change that is sent again, or of a read.
 const MAX_ATTEMPTS: u32 = 10;
-/// The pause before the next attempt. Before the next attempt of a read, it is the minimum.
+/// The pause before the next attempt. For a read, it is the minimum pause.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum pause before the next attempt of a read.
 const MAX_PAUSE: Duration = Duration::from_secs(60);

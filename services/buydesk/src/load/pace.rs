@@ -28,7 +28,7 @@ use super::{
     workload::Workload,
 };
 
-/// A request that is sent later than this after it was due is counted as late.
+/// A request is late if it is sent more than this time after it was due.
 const LATE: Duration = Duration::from_millis(10);
 
 /// When a load starts and ends.
