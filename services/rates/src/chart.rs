@@ -38,14 +38,14 @@ use crate::{
 /// Longest period with a resolution of one minute, in hours. Longer periods have a resolution of one hour.
 const MAX_MINUTE_RESOLUTION_HOURS: u32 = 24;
 
-/// Draws at most [`MAX_CONCURRENT_CHARTS`] charts at once, and caches up to [`MAX_CACHED_CHARTS`] charts for the refresh
-/// interval. Clones share the cache.
+/// Draws at most [`MAX_CONCURRENT_CHARTS`] charts at once, and caches up to [`MAX_CACHED_CHARTS`] charts. Clones share
+/// the cache.
 #[derive(Clone)]
 pub(crate) struct ChartRenderer {
     db_proxy: DbProxyClient,
     permits: Arc<Semaphore>,
-    cache: Arc<Mutex<HashMap<ChartKey, CachedChart>>>,
-    /// How long a chart is cached.
+    cache: Arc<Mutex<HashMap<ChartKey, RenderedChart>>>,
+    /// How long a chart is valid, unless its current price expires earlier.
     refresh_interval: Duration,
     price_ttl: Duration,
 }
@@ -56,10 +56,11 @@ struct ChartKey {
     hours: u32,
 }
 
+/// A chart as SVG, and how long it may be shown.
 #[derive(Debug, Clone)]
-struct CachedChart {
-    drawn_at: Timestamp,
-    svg: Bytes,
+pub(crate) struct RenderedChart {
+    pub(crate) svg: Bytes,
+    pub(crate) valid_until: Timestamp,
 }
 
 impl ChartRenderer {
@@ -76,16 +77,16 @@ impl ChartRenderer {
         sent: &AsSent<CurrencyPair>,
         hours: u32,
         now: Timestamp,
-    ) -> Result<Bytes, Error> {
+    ) -> Result<RenderedChart, Error> {
         let pair = sent.value;
         let key = ChartKey { pair, hours };
-        if let Some(svg) = self.cached(key, now) {
-            return Ok(svg);
+        if let Some(chart) = self.cached(key, now) {
+            return Ok(chart);
         }
         let _permit = timeout(CHART_QUEUE_TIMEOUT, self.permits.acquire()).await.map_err(|_| Error::ChartsBusy)?;
         // Another request may have drawn the chart in the meantime.
-        if let Some(svg) = self.cached(key, now) {
-            return Ok(svg);
+        if let Some(chart) = self.cached(key, now) {
+            return Ok(chart);
         }
         let candles = self.load_candles(key, now).await?;
         if let Some(view) = view.filter(|view| candles.is_empty() && !view.snapshot.contains(pair)) {
@@ -98,23 +99,22 @@ impl ChartRenderer {
         let period = Period { end: now, hours, candle_width: candle_width(hours), carries_to_end: price.is_some() };
         let series = Series::from_candles(&comparable_candles(candles, view, pair), period);
         let svg = Bytes::from(build_chart(view, key, now, price, series).to_svg().map_err(Error::Drawing)?);
+        let chart = RenderedChart { svg, valid_until: valid_until(now, self.refresh_interval, price) };
         let mut cache = self.lock_cache();
         if cache.len() >= MAX_CACHED_CHARTS {
-            cache.retain(|_, chart| now.since(chart.drawn_at) < self.refresh_interval);
+            cache.retain(|_, chart| now < chart.valid_until);
         }
         if cache.len() < MAX_CACHED_CHARTS {
-            cache.insert(key, CachedChart { drawn_at: now, svg: svg.clone() });
+            cache.insert(key, chart.clone());
         }
-        Ok(svg)
+        Ok(chart)
     }
 
-    fn cached(&self, key: ChartKey, now: Timestamp) -> Option<Bytes> {
-        let cache = self.lock_cache();
-        let chart = cache.get(&key).filter(|chart| now.since(chart.drawn_at) < self.refresh_interval)?;
-        Some(chart.svg.clone())
+    fn cached(&self, key: ChartKey, now: Timestamp) -> Option<RenderedChart> {
+        self.lock_cache().get(&key).filter(|chart| now < chart.valid_until).cloned()
     }
 
-    fn lock_cache(&self) -> MutexGuard<'_, HashMap<ChartKey, CachedChart>> {
+    fn lock_cache(&self) -> MutexGuard<'_, HashMap<ChartKey, RenderedChart>> {
         // Each change is a single operation on the map, so the map is consistent even after a panic.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,6 +133,12 @@ impl ChartRenderer {
         }
         Ok(candles)
     }
+}
+
+/// The end of a chart that is drawn now. An expired price is never shown as the current price.
+fn valid_until(now: Timestamp, refresh_interval: Duration, price: Option<CurrentPrice<'_>>) -> Timestamp {
+    let refreshed_at = now.plus(refresh_interval);
+    price.map_or(refreshed_at, |price| price.expires_at.min(refreshed_at))
 }
 
 fn build_chart(

@@ -196,8 +196,9 @@ impl Api {
         debug_assert!(hours.0 <= MAX_CHART_HOURS);
         let view = self.snapshots.newest().ok();
         let now = self.snapshots.clock.now();
-        let svg = self.charts.render(view.as_deref(), &direction.0, hours.0, now).await?;
-        Ok(ChartResponse::Svg(Binary(svg), format!("public, max-age={}", self.refresh_interval.as_secs())))
+        let chart = self.charts.render(view.as_deref(), &direction.0, hours.0, now).await?;
+        let max_age = chart.valid_until.since(now).as_secs();
+        Ok(ChartResponse::Svg(Binary(chart.svg), format!("public, max-age={max_age}")))
     }
 
     /// Converts an amount of one coin or currency into another at the current agreed prices.

@@ -41,7 +41,7 @@ struct LastResult {
 /// Why the writer cannot commit at present.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotWritable {
-    #[error("nothing has been written yet")]
+    #[error("the database has not answered the first write yet")]
     NotProbed,
     /// The last commit or probe failed.
     #[error("{0}")]

@@ -260,3 +260,17 @@ fn line_ends_at_the_last_course_if_there_is_no_current_price() {
     // The dot of the current price is absent.
     assert!(!svg.contains("<circle") && current.to_svg().unwrap().contains("<circle"));
 }
+
+#[test]
+fn cached_chart_is_not_shown_after_its_price_has_expired() {
+    let market = snapshot(time_at(0), Vec::new(), vec![agreed_price("BTC-USD", "91234.5")]);
+    let view = MarketSnapshotView::new(market, SnapshotOrigin::PriceCache, None);
+    let now = time_at(30);
+    let price = |ttl| CurrentPrices { view: &view, now, ttl }.price("BTC-USD".parse().unwrap()).unwrap();
+    let refresh = Duration::from_secs(5);
+    let expires_soon = price(Duration::from_secs(32));
+    assert_eq!(valid_until(now, refresh, Some(expires_soon)), expires_soon.expires_at);
+    assert!(expires_soon.expires_at < now.plus(refresh));
+    assert_eq!(valid_until(now, refresh, Some(price(Duration::from_secs(60)))), now.plus(refresh));
+    assert_eq!(valid_until(now, refresh, None), now.plus(refresh));
+}
