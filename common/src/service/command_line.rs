@@ -50,13 +50,19 @@ pub(super) fn action_of(
         .arg(flag(OPENAPI, "Print the OpenAPI document"))
         .args(task.map(|task| flag(task.flag, task.help)))
         .group(ArgGroup::new("action").multiple(false));
-    let matches = command.try_get_matches_from(arguments)?;
+    let matches = command.try_get_matches_from(arguments.into_iter().map(readable))?;
     Ok(match task {
         _ if matches.get_flag(CHECK) => Action::Check,
         _ if matches.get_flag(OPENAPI) => Action::PrintOpenApi,
         Some(task) if matches.get_flag(task.flag) => Action::Run(task.run),
         _ => Action::Serve,
     })
+}
+
+/// The argument. If it is not UTF-8, escape sequences show which bytes are wrong.
+fn readable(argument: impl Into<OsString>) -> OsString {
+    let argument = argument.into();
+    if argument.to_str().is_some() { argument } else { argument.as_encoded_bytes().escape_ascii().to_string().into() }
 }
 
 #[cfg(test)]

@@ -42,8 +42,14 @@ pub fn report(first: Error, json: bool, exit_code: u8) -> ExitCode {
     ExitCode::from(exit_code)
 }
 
-/// Hides the password of an invalid address, and names the most similar command first.
+/// Hides the passwords of addresses, and names the most similar command first.
 fn correct_context(error: &mut Error) {
+    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+        && argument.contains("://")
+    {
+        let redacted = ContextValue::String(redact_password(argument));
+        error.insert(ContextKind::InvalidArg, redacted);
+    }
     let is_address =
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(name)) if name.ends_with("<URL>"));
     if let (true, Some(ContextValue::String(value))) = (is_address, error.get(ContextKind::InvalidValue)) {

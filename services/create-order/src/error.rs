@@ -311,7 +311,6 @@ fn dispatch_problem(error: DispatchError) -> Problem {
             Problem::new(Code::ShuttingDown, "The service is shutting down. No order was placed.")
         }
         DispatchError::Call(error) => {
-            tracing::warn!(%error, "db-proxy did not place an order");
             with_denial(error.to_problem(Code::UpstreamUnavailable), RequestKind::Order.denial())
         }
         DispatchError::KeyNotLookedUp(error) => key_not_looked_up(dispatch_problem(*error), KEY_NOT_LOOKED_UP),

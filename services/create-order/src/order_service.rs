@@ -119,7 +119,7 @@ impl OrderService {
         let decision = match self.dispatcher.dispatch(command).await {
             Ok(decision) => decision,
             Err(error) if is_client_key => {
-                tracing::warn!(%error, "the key of a client was not looked up");
+                tracing::debug!(%error, "the idempotency key of a client was not looked up");
                 return Err(error.with_client_key().into());
             }
             Err(error) => return Err(error.into()),

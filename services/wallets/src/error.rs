@@ -186,10 +186,7 @@ fn dispatch_problem(error: DispatchError, texts: &OutcomeTexts) -> Problem {
     match error {
         DispatchError::QueueFull => Problem::new(Code::Overloaded, texts.overloaded),
         DispatchError::ShuttingDown => Problem::new(Code::ShuttingDown, texts.shutting_down),
-        DispatchError::Call(error) => {
-            tracing::warn!(%error, "db-proxy changed nothing");
-            with_denial(error.to_problem(Code::UpstreamUnavailable), texts.denial)
-        }
+        DispatchError::Call(error) => with_denial(error.to_problem(Code::UpstreamUnavailable), texts.denial),
         DispatchError::KeyNotLookedUp(error) => {
             key_not_looked_up(dispatch_problem(*error, texts), texts.key_not_looked_up)
         }

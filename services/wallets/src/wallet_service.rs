@@ -187,7 +187,7 @@ fn with_client_key(error: DispatchError, key: &RequestKey) -> DispatchError {
     }
     let error = error.with_client_key();
     if let DispatchError::KeyNotLookedUp(cause) = &error {
-        tracing::warn!(error = %cause, "the idempotency key of a client was not looked up");
+        tracing::debug!(error = %cause, "the idempotency key of a client was not looked up");
     }
     error
 }

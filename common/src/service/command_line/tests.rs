@@ -35,3 +35,12 @@ fn help_and_version_are_printed_to_standard_output_with_exit_code_0() {
         assert!(error.to_string().contains(part), "{error}");
     }
 }
+
+#[test]
+fn bytes_of_an_argument_that_is_not_utf8_are_shown() {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let arguments = [OsString::from("rates"), OsString::from_vec(b"a\xff".to_vec())];
+    let error = action_of("rates", None, arguments).unwrap_err().to_string();
+    assert!(error.contains(r"'a\xff'"), "{error}");
+}

@@ -107,6 +107,8 @@ fn password_of_an_invalid_address_is_not_printed() {
             assert!(text.contains(&format!("'{shown}'")) && !text.contains("pw1234"), "{text}");
         }
     }
+    let text = corrected_text("buydesk order list http://ada:pw1234@127.0.0.1");
+    assert!(text.contains("'http://ada:***@127.0.0.1/'") && !text.contains("pw1234"), "{text}");
 }
 
 #[test]
