@@ -104,7 +104,7 @@ pub enum Command {
     /// Fill a database with generated orders or users, for tests and measurements.
     #[command(subcommand)]
     Seed(Seed),
-    /// Back up the database of `DATABASE_URL` into an encrypted file, while the product may use it.
+    /// Back up the database of `DATABASE_URL` to an encrypted file. The product can run during the backup.
     Backup(BackupArgs),
     /// Restore a backup as a new database, and check it.
     Restore(RestoreArgs),
@@ -141,7 +141,7 @@ pub struct UpArgs {
     pub demo: bool,
 }
 
-/// The credentials on the command line. Other users of the machine may see the command line, so the settings are safer.
+/// The credentials on the command line.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CredentialOptions {
     /// API key to act as a user. The setting `BUYDESK_API_KEY` is safer: other users of this machine may see the options of a
@@ -163,7 +163,7 @@ impl CredentialOptions {
     }
 }
 
-/// Parses a secret. Every text except an empty one is accepted, because an error of clap would print the secret.
+/// Parses a secret. Accepts any text that is not empty, because an error of clap would print the secret.
 fn secret() -> impl TypedValueParser<Value = Secret> {
     NonEmptyStringValueParser::new().map(Secret::new)
 }
@@ -279,7 +279,6 @@ fn address(example: &'static str) -> impl Fn(&str) -> Result<Url, String> + Clon
     move |text| parse_http_url(text).ok_or_else(|| format!("must be {HTTP_URL}, such as {example}"))
 }
 
-/// Returns a parser of whole numbers in this range.
 fn whole_number<N>(range: RangeInclusive<N>) -> impl Fn(&str) -> Result<N, String> + Clone
 where
     N: FromStr + PartialOrd + Display + Clone,

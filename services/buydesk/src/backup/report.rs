@@ -1,4 +1,4 @@
-//! The output of the commands.
+//! The output of `buydesk backup` and `buydesk restore`.
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -123,7 +123,7 @@ pub enum RestoredState {
     Backup,
     /// Every transaction in the backup and in the archive of the write-ahead log.
     Archive,
-    /// The state of this time.
+    /// The state at this time.
     Time(Timestamp),
 }
 
@@ -184,17 +184,18 @@ impl RestoreReport<'_> {
 
 fn server_text(RestoredServer { version, state }: &RestoredServer, target: &Path) -> String {
     let state = match state {
-        RestoredState::Time(time) => format!("the state of {time}"),
+        RestoredState::Time(time) => format!("the state at {time}"),
         RestoredState::Archive => "every transaction in the backup and the archive".to_owned(),
         RestoredState::Backup => "every transaction in the backup".to_owned(),
     };
     format!(
-        "It has {state}. It is the data folder of a PostgreSQL {version} server, stopped and ready to be started: {}.",
+        "{} is the data folder of a PostgreSQL {version} server with {state}. The server is stopped and ready to be \
+         started.",
         target.display()
     )
 }
 
-/// The members that the JSON documents of a backup and of a check both have.
+/// The members that the JSON documents of [`BackupReport`] and [`CheckReport`] share.
 fn described(header: &Header, content: &Content, summary: Option<&DatabaseSummary>) -> Value {
     json!({
         "content": header.content,
@@ -216,7 +217,8 @@ fn duration_document(duration: Duration) -> Value {
     json!(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Describes the content of a backup. The backup of a server also contains rows that were added while it was made.
+/// Describes the content of a backup. A backup of a PostgreSQL server also contains rows that were added during the
+/// backup.
 fn contents(header: &Header, summary: &DatabaseSummary) -> String {
     let prefix = if header.content == ContentKind::Postgresql { "At its start: " } else { "" };
     format!("{prefix}{}", rows(summary))

@@ -11,7 +11,7 @@ use super::key::BackupKey;
 use crate::cli::KeyFileOption;
 
 const DEFAULT_FOLDER: &str = "database/backups";
-/// The folder of the archive in the folder of backups, if `BACKUP_WAL_DIR` is not set.
+/// The name of the archive folder inside the backup folder, if `BACKUP_WAL_DIR` is not set.
 const WAL_FOLDER: &str = "wal";
 
 /// The settings of `buydesk backup` and `buydesk restore`.
@@ -44,7 +44,7 @@ pub fn read_key(mut env: Env, key: KeyFileOption) -> anyhow::Result<BackupKey> {
     BackupKey::read(&path)
 }
 
-/// The key and the folder of the archive of the write-ahead log. `folder` replaces the settings.
+/// The backup key and the archive folder of the write-ahead log. `folder` replaces the setting `BACKUP_WAL_DIR`.
 pub fn key_and_archive(
     mut env: Env,
     key: KeyFileOption,
@@ -66,7 +66,7 @@ fn backup_folder(env: &mut Env) -> PathBuf {
     Path::new(env.text("BACKUP_DIR").unwrap_or(DEFAULT_FOLDER)).to_owned()
 }
 
-/// The path of the key file. Adds an error to `env` if neither the option nor the setting contains it.
+/// The path of the key file. Adds an error to `env` if neither the option nor the setting is set.
 fn key_path(env: &mut Env, KeyFileOption { key_file }: KeyFileOption) -> PathBuf {
     key_file.or_else(|| env.text("BACKUP_KEY_FILE").map(PathBuf::from)).unwrap_or_else(|| {
         let rule = "it must be the path of a key file, which `buydesk backup key FILE` makes; --key-file replaces it";

@@ -63,7 +63,7 @@ pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Re
     require_free(target)?;
     let folder = folder_of(target);
     file::create_folder(folder)?;
-    // A process that uses the database keeps its lock even if the file was deleted.
+    // If the old file was deleted, this lock detects a process that still uses that file.
     let _lock = FileLock::acquire(target).await?;
     let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);
     let work = work.with_context(|| format!("no file can be created in {}", folder.display()))?;
@@ -79,7 +79,7 @@ pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Re
     connection.close().await?;
     ensure!(
         summary == manifest.summary,
-        "{name} was not restored: the database in the backup does not contain what the backup states"
+        "{name} was not restored: the contents of the database differ from the summary in the backup"
     );
     let database = Database::open(&format!("sqlite:{}", restored.display())).await?;
     let journal = check_journal(&database).await;
@@ -103,7 +103,7 @@ fn unpack(backup: &Path, restored: &Path, key: &BackupKey) -> anyhow::Result<Man
     Ok(manifest)
 }
 
-/// Checks that the file does not exist, and that no file that SQLite creates for it exists.
+/// Checks that neither the file nor a file that SQLite would create beside it exists.
 fn require_free(target: &Path) -> anyhow::Result<()> {
     let name = target.display();
     ensure!(

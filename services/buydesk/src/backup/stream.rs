@@ -1,9 +1,9 @@
-//! Encryption of a stream of any length in chunks, with the construction STREAM of Hoang, Reyhanitabar, Rogaway and Vizár (2015), which
-//! age and Tink use too.
+//! Encrypts a stream of any length in chunks, with the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár
+//! (2015). The programs `age` and Tink use the same construction.
 //!
-//! Each chunk is encrypted and authenticated by ChaCha20-Poly1305. Its nonce contains its position, and whether it is
-//! the last chunk. Decryption therefore fails if a chunk was changed, moved, added or removed, and if the file was
-//! truncated. Each key is used for one file only, so no nonce is used twice with the same key.
+//! Each chunk is encrypted and authenticated by ChaCha20-Poly1305. The nonce contains the number of the chunk, and
+//! whether the chunk is the last. Decryption therefore fails if a chunk was changed, moved, added or removed, or if the
+//! file was truncated. Each key is used for one file only, so no nonce is used twice with the same key.
 
 use std::{
     fmt, io,
@@ -22,7 +22,7 @@ const SEALED_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
     /// A chunk does not decrypt. The chunk or the bytes before the first chunk were changed, the file was cut off or
-    /// extended within the chunk, or the key is another key.
+    /// extended within the chunk, or the key is wrong.
     Changed { chunk: u64 },
     /// The file ends before its last chunk, after this number of chunks.
     CutOff { chunks: u64 },
@@ -66,8 +66,8 @@ pub struct SealingWriter<W> {
     /// At most one chunk. A full chunk stays here until further bytes show that it is not the last chunk.
     pending: Vec<u8>,
     chunk: u64,
-    /// Whether a write has failed. Then every further write fails too, because the compressing writer tries to write
-    /// again when it is dropped.
+    /// Whether a write has failed. Further writes must fail too: the compressing writer writes again when it is
+    /// dropped.
     has_failed: bool,
 }
 
@@ -109,13 +109,12 @@ impl<W: Write> Write for SealingWriter<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Before the last chunk, only full chunks are written.
+        // A chunk that is not full is written only as the last chunk, by `finish`.
         Ok(())
     }
 }
 
-/// Decrypts the output of [`SealingWriter`]. Every byte that it returns is authenticated. The end is authenticated too: a
-/// truncated stream cannot be read to its end.
+/// Decrypts the output of [`SealingWriter`]. Every returned byte is authenticated. Reading a truncated stream fails.
 pub struct OpeningReader<R> {
     inner: R,
     key: LessSafeKey,
@@ -177,7 +176,7 @@ impl<R: Read> Read for OpeningReader<R> {
     }
 }
 
-/// Reads one encrypted chunk. A chunk of less than [`SEALED_BYTES`] is the end of the file, which may be cut off.
+/// Reads one encrypted chunk. Returns fewer than [`SEALED_BYTES`] bytes at the end of the file.
 fn read_chunk(inner: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut chunk = Vec::with_capacity(SEALED_BYTES);
     inner.take(SEALED_BYTES as u64).read_to_end(&mut chunk)?;

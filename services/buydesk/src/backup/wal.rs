@@ -28,7 +28,7 @@ pub fn archive(path: &Path, folder: &Path, key: &BackupKey) -> anyhow::Result<()
         let (archived, source) = (BackupFile::open(&target)?, content_of(path)?);
         ensure!(
             archived.header().source == name && archived.read_all(key)? == source,
-            "the archive has another file {}; two servers may write to the same archive",
+            "the archive already has a different file {}; possibly two servers write to the same archive",
             target.display()
         );
         return Ok(());
@@ -76,7 +76,8 @@ fn path_in_archive(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.{EXTENSION}"))
 }
 
-/// Whether PostgreSQL may archive a file of this name, such as `000000010000000000000003` or `00000002.history`.
+/// Whether this can be the name of a file that PostgreSQL archives, such as `000000010000000000000003` or
+/// `00000002.history`.
 fn is_log_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
     !name.is_empty() && name.len() <= 64 && !name.starts_with('.') && name.bytes().all(is_allowed)

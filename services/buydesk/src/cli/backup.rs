@@ -50,8 +50,8 @@ pub enum BackupCommand {
     },
     /// Fetch a file of the write-ahead log from the archive. For `restore_command`, with %f as NAME and %p as PATH.
     ///
-    /// The exit code is 1 if the archive has no such file, which ends a recovery. It is 126 if the file cannot be used, which stops the
-    /// server instead.
+    /// The exit code is 1 if the archive has no such file: PostgreSQL then ends the recovery. The exit code is 126 if
+    /// the file cannot be used: PostgreSQL then stops.
     FetchWal {
         /// Name of the file.
         name: String,
@@ -69,12 +69,12 @@ pub enum BackupCommand {
 pub struct RestoreArgs {
     /// The backup file.
     pub file: PathBuf,
-    /// The file or folder to create. For SQLite, the default is the file of `DATABASE_URL`. For PostgreSQL, it is a data
-    /// folder, and there is no default.
+    /// The file (SQLite) or data folder (PostgreSQL) to create. For SQLite, the default is the file of `DATABASE_URL`.
+    /// For PostgreSQL, there is no default.
     #[arg(long, value_name = "PATH")]
     pub to: Option<PathBuf>,
-    /// Restore the state of this time, such as 2026-01-02T03:04:05Z. Only PostgreSQL. By default, every transaction in the archive is
-    /// restored.
+    /// Restore the state at this time, such as 2026-01-02T03:04:05Z. Only PostgreSQL. By default, every transaction in
+    /// the archive is restored.
     #[arg(long, value_name = "TIME")]
     pub to_time: Option<Timestamp>,
     /// Folder of the archive of the write-ahead log. The default is the setting `BACKUP_WAL_DIR`. Only PostgreSQL.

@@ -8,14 +8,14 @@ use super::plain_number;
 pub enum LimitCommand {
     /// Show the limit, its remaining part, and its changes.
     Show,
-    /// Set the limit for every instance, at once. From then on, the setting `BTC_LIMIT` has no effect.
+    /// Set the limit for every instance, with immediate effect. The setting `BTC_LIMIT` has no effect afterwards.
     Set(SetLimitArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct SetLimitArgs {
-    /// The largest sum of all orders and open quotes, in bitcoin, with at most 8 decimals. 0 stops all orders. A limit below the sum of
-    /// all orders refuses every further order.
+    /// The largest sum of all orders and open quotes, in bitcoin, with at most 8 decimals. If the current
+    /// sum is at or above the limit, only orders at open quotes are accepted.
     #[arg(value_name = "AMOUNT", allow_negative_numbers = true, value_parser = plain_number)]
     pub limit: String,
     /// Your name, which is recorded with the change. The default is the name of your account on this machine.

@@ -52,10 +52,10 @@ pub struct UserLoadArgs {
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The report to compare with.
+    /// The report of the baseline.
     #[arg(value_name = "A.json")]
     pub a: PathBuf,
-    /// The report that is compared.
+    /// The report to compare with the baseline.
     #[arg(value_name = "B.json")]
     pub b: PathBuf,
 }
@@ -99,11 +99,11 @@ pub struct WalletLoadArgs {
 /// Which acknowledged changes are looked up at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CheckScope {
-    /// All changes.
+    /// Check all changes.
     All,
-    /// At most 1000 changes.
+    /// Check at most 1000 changes.
     Sample,
-    /// No change.
+    /// Check no changes.
     None,
 }
 
@@ -117,8 +117,8 @@ pub struct LoadOptions {
         value_parser = whole_number(1..=100_000_u32)
     )]
     pub connections: Option<u32>,
-    /// Open model: requests per second. Each request is sent when it is due, whether or not earlier requests have a response. Its
-    /// latency counts from that time.
+    /// Open model: requests per second. Each request is sent when it is due, whether or not earlier requests have a
+    /// response. The latency counts from the time when the request was due.
     #[arg(short, long, value_name = "PER_SECOND", allow_negative_numbers = true, value_parser = whole_number(1..=1_000_000_u32))]
     pub rate: Option<u32>,
     /// Maximum number of requests without a response in the open model. Further requests wait.
@@ -172,7 +172,7 @@ fn parse_report_file(text: &str) -> Result<ReportFile, String> {
     Ok(ReportFile { path, format })
 }
 
-/// Maximum of each duration. A day is more than any useful load.
+/// Maximum of each duration.
 const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// Parses a whole number with a unit: `ms`, `s`, `m` or `h`.

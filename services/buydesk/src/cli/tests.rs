@@ -48,7 +48,7 @@ fn error_of_missing_arguments_names_their_alternatives() {
 }
 
 #[test]
-fn error_of_invalid_value_names_option_value_and_allowed_values() {
+fn error_of_an_invalid_value_names_the_option_the_value_and_what_is_allowed() {
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let list = &["order", "list"][..];
     for (command, option, value, allowed) in [

@@ -117,7 +117,7 @@ pub enum KeyCommand {
 pub struct CreateKeyArgs {
     /// Id or e-mail address of the user.
     pub user: UserReference,
-    /// Name of the key, such as the program that uses it.
+    /// Name of the key, such as the name of the program that uses the key.
     #[arg(short, long)]
     pub name: String,
     /// Scopes that the key permits, separated by commas: orders, wallets, read.
@@ -142,10 +142,10 @@ pub struct UpdateKeyArgs {
     pub user: UserReference,
     /// Id of the key.
     pub key: KeyId,
-    /// What the key is for.
+    /// New name of the key.
     #[arg(short, long)]
     pub name: Option<String>,
-    /// Requests per minute, or `default` for the limit of each service.
+    /// New maximum number of requests per minute, or `default` for the limit of each service.
     #[arg(long, value_name = "PER_MINUTE", allow_negative_numbers = true, value_parser = parse_rate_limit)]
     pub rate_limit: Option<RateLimitChange>,
 }

@@ -10,7 +10,7 @@ use super::{UserReference, plain_number, whole_number};
 
 #[derive(Debug, Subcommand)]
 pub enum WalletCommand {
-    /// Create an empty wallet. It belongs to the user of the API key. Without a key, it belongs to nobody.
+    /// Create an empty wallet. It belongs to the user of the API key. Without an API key, it belongs to nobody.
     Create {
         /// Currency of the wallet, such as USD, RUB or BTC.
         #[arg(short, long)]
@@ -96,7 +96,7 @@ pub struct ListOperationsArgs {
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Cursor at which the check continues. A check that did not reach the end names it.
+    /// Cursor at which the check continues. A check that did not reach the end prints this cursor.
     #[arg(long)]
     pub cursor: Option<VerificationCursor>,
 }

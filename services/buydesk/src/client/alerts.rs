@@ -38,7 +38,7 @@ pub async fn show_alerts(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     })
 }
 
-/// The alerts. Each has three lines: its name and state, its summary, and its runbook entry.
+/// The alerts. Each alert has three lines: its name and state, its summary, and its runbook entry.
 fn alert_lines(alerts: &[Alert]) -> String {
     let lines = alerts.iter().map(|alert| {
         let Alert { name, subject, severity, state, summary, runbook_url, since, silence, .. } = alert;
@@ -80,7 +80,7 @@ async fn remove_silence(client: &ApiClient, id: SilenceId, json: bool) -> anyhow
         Code::NotFound => Some(format!("`{}` lists the silences.", client.command("silence list"))),
         _ => None,
     })?;
-    // The response is empty.
+    // With `json`, nothing is printed, because the response is empty.
     if json { Ok(()) } else { print_line(&format!("Silence {id} is removed.")) }
 }
 

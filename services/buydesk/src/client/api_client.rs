@@ -50,7 +50,7 @@ pub struct ApiClient {
 struct RawResponse {
     status: StatusCode,
     retry_after: Option<Duration>,
-    /// Whether an earlier request with the same key made the change.
+    /// Whether an earlier request with the same idempotency key made the change.
     replayed: bool,
     body: Vec<u8>,
 }
@@ -59,7 +59,7 @@ struct RawResponse {
 pub struct ServiceResponse {
     body: Vec<u8>,
     service: &'static str,
-    /// Whether an earlier request with the same key made the change.
+    /// Whether an earlier request with the same idempotency key made the change.
     pub replayed: bool,
     /// The change that the response confirms. `None` for a request without an idempotency key.
     change: Option<ConfirmedChange>,
@@ -148,8 +148,8 @@ impl ApiClient {
         format!("{} {arguments}", self.program)
     }
 
-    /// The command that shows the health of the same platform. It names the address of health-check unless this
-    /// address and the public address are the defaults, because another platform may run at the default port.
+    /// The command that shows the health of the same platform. It contains `--health-check`, because another platform
+    /// may run at the default port. The option is omitted if all addresses are the defaults.
     fn health_command(&self) -> String {
         let Endpoints { health_check, are_default, .. } = &self.endpoints;
         let address = (!are_default).then(|| health_check.address());
@@ -165,7 +165,8 @@ impl ApiClient {
         self.send(self.http.get(endpoint.url(path)?), endpoint).await
     }
 
-    /// Sends a POST request once, without retries. Its outcome is unknown if there is no response; see `of_change` in `error.rs`.
+    /// Sends a POST request without retries. If there is no response, the outcome is unknown; see `of_change` in
+    /// `error.rs`.
     pub async fn post(
         &self,
         endpoint: &Endpoint,
@@ -197,7 +198,7 @@ impl ApiClient {
         self.send(self.http.delete(endpoint.url(path)?), endpoint).await
     }
 
-    /// Whether requests to the services for customers contain the operator token.
+    /// Whether requests to services with `Audience::Customers` contain the operator token.
     pub fn acts_as_operator(&self) -> bool {
         matches!(self.credentials.of(Audience::Customers), Some(Credential::OperatorToken(_)))
     }
@@ -214,7 +215,7 @@ impl ApiClient {
     pub async fn readiness(&self, endpoint: &Endpoint) -> anyhow::Result<Readiness> {
         let response = receive(self.http.get(endpoint.url("readyz")?), endpoint).await.map_err(ClientError::from)?;
         match serde_json::from_slice(&response.body) {
-            // The status is not checked, because a service that is not ready responds with 503.
+            // The status is ignored, because a service that is not ready responds with 503.
             Ok(readiness) => Ok(readiness),
             Err(_) => response.success(endpoint).map_err(ClientError::from)?.parse(),
         }
@@ -244,7 +245,7 @@ impl ApiClient {
         })
     }
 
-    /// Whether the commands for users and keys act as an operator, who has no user of its own.
+    /// Whether requests to services with `Audience::UserManagers` contain the operator token.
     pub fn is_user_manager(&self) -> bool {
         matches!(self.credentials.of(Audience::UserManagers), Some(Credential::OperatorToken(_)))
     }
@@ -264,8 +265,8 @@ async fn receive(request: RequestBuilder, endpoint: &Endpoint) -> Result<RawResp
     Ok(RawResponse { status, retry_after: retry_after.map(Duration::from_secs), replayed, body })
 }
 
-/// Whether a response with this status and without a problem document proves that no service handled the request: a
-/// server in front of the services redirected or refused it. The services send a problem document with such a status.
+/// Whether a response with this status and without a problem document proves that no service handled the request. A
+/// service would have sent a problem document, so a server in front of the services redirected or refused the request.
 /// 408 proves nothing, because a proxy may have forwarded the request before its timeout.
 fn is_final(status: StatusCode) -> bool {
     (status.is_redirection() || status.is_client_error()) && status != StatusCode::REQUEST_TIMEOUT
@@ -315,8 +316,8 @@ impl ServiceResponse {
         print_line(String::from_utf8_lossy(&self.body).trim_end())
     }
 
-    /// Prints the JSON of the response unchanged if `json` is set. Otherwise prints the text that `render` returns for
-    /// it. The response to a change is parsed even with `json`: if it cannot be parsed, the outcome of the change is
+    /// Prints the JSON of the response unchanged if `json` is set, and otherwise the text that `render` returns. The
+    /// response to a change is parsed in both cases, because a response that cannot be parsed leaves the outcome
     /// unknown.
     pub fn print<T: DeserializeOwned>(&self, json: bool, render: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         if json && self.change.is_none() {

@@ -24,8 +24,8 @@ pub enum Audience {
     Customers,
     /// Operators, and users who read their own data. The operator token takes precedence over an API key.
     UserManagers,
-    /// Operators. Only their token is sent. health-check also responds without it, but then shows no reasons unless it listens on
-    /// loopback.
+    /// Operators. Only the operator token is sent. Without the token, a health-check that listens beyond loopback shows
+    /// only the health without details.
     Operators,
 }
 
@@ -33,7 +33,7 @@ pub enum Audience {
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub service: &'static str,
-    /// The options and settings that set the address, for hints.
+    /// An option or a setting for the address, for hints.
     pub settings: &'static str,
     pub audience: Audience,
     /// Ends with a slash, so that paths are appended to it.
@@ -60,7 +60,8 @@ impl Endpoint {
     }
 }
 
-/// The services that the client calls. create-order forwards reads of orders and prices, so they need no address of their own.
+/// The services that the client calls. create-order forwards reads of orders and prices, so fetch-orders and rates need
+/// no address of their own.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     /// create-order: the public address.
@@ -81,8 +82,9 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// An address of the command line takes precedence over a setting. `CREATE_ORDER_URL`, `ORDERS_URL` and `RATES_URL` apply
-    /// only without `--server` and `BUYDESK_URL`, which set the address of create-order and of the reads that it forwards.
+    /// An address of the command line takes precedence over a setting. `--server` or `BUYDESK_URL` replaces
+    /// `CREATE_ORDER_URL`, `ORDERS_URL` and `RATES_URL`. Without their own addresses, `users`, `wallets` and
+    /// health-check are expected on the host of the public address, each at its own port.
     pub fn new(env: &mut Env, addresses: Addresses) -> Self {
         let Addresses { server, health_check } = addresses;
         let has_server_option = server.is_some();

@@ -29,7 +29,7 @@ const RETRY_AFTER: &str = "retry_after_secs";
 /// The effect of a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The service refused the request, or another server responded. A change is then not sent again. Errors without a
+    /// The service refused the request, or another server responded. The request is not sent again. Errors without a
     /// request have this value too.
     Refused,
     /// The request had no effect. If it had an idempotency key, the service did not look up the key, so an earlier
@@ -50,7 +50,7 @@ pub struct ClientError {
     next_step: Option<String>,
     /// A sentence that denies the effect of the request. It is shown after the message.
     denial: Option<String>,
-    /// The JSON document of the error. If a service sent a problem document, it is made from this document.
+    /// The JSON document of the error: the problem document of the service, if there is one, with further members.
     document: Map<String, Value>,
     effect: Effect,
 }
@@ -60,7 +60,7 @@ pub struct ClientError {
 pub struct UnknownChange {
     /// A sentence about the change that may have been made.
     pub possible_effect: &'static str,
-    /// How the user finds out whether it was made.
+    /// How the user finds out whether the change was made.
     pub next_step: String,
 }
 
@@ -99,7 +99,7 @@ impl ClientError {
         Self { effect, ..self }
     }
 
-    /// The code of the error. `None` if it is not one of the codes of problems, such as `no_response`.
+    /// The code of the error. `None` for a code that only this program has, such as `no_response`.
     pub fn code(&self) -> Option<Code> {
         self.document.get("code").and_then(Value::as_str).and_then(Code::from_text)
     }
@@ -191,7 +191,7 @@ impl ClientError {
     }
 
     /// The error of a change whose requests had no effect. `self` is the problem in which the service reported this.
-    /// `not_made` names the change, such as `No order was placed`, and `reason` states why. `health_hint` names the
+    /// `not_made` denies the change, such as `No order was placed`. `reason` states why. `health_hint` names the
     /// command that shows more.
     #[must_use]
     pub fn into_denial(self, not_made: &str, reason: &str, health_hint: &str) -> Self {
@@ -236,7 +236,7 @@ impl ClientError {
         Self { message, next_step: Some(next_step), denial: None, document, effect: Effect::Unknown }
     }
 
-    /// Adds to the error of a change whether the change was made, if that is not clear from the error.
+    /// Adds to the error of a change whether the change was made, unless the error itself shows the outcome.
     fn of_change(self, change: UnknownChange) -> Self {
         match self.effect {
             Effect::Refused | Effect::None => self,
@@ -259,8 +259,8 @@ impl ClientError {
     }
 }
 
-/// Sets the code of the document and the members that depend on it. A document without the member `status` gets none, because
-/// no service sent it.
+/// Sets the code of the document and the members that depend on the code. Only a document that a service sent has the
+/// member `status`.
 fn set_code(document: &mut Map<String, Value>, code: Code) {
     document.insert("type".to_owned(), format!("{REFERENCE_PATH}#{code}").into());
     document.insert("title".to_owned(), code.title().into());
@@ -313,8 +313,8 @@ pub fn naming_options<T>(result: anyhow::Result<T>, options: &[FieldOption]) -> 
     map_client_error(result, |error| error.naming_options(options))
 }
 
-/// Adds to the error of a request that changes something whether the change may have been made. `result` must be the result of this
-/// request alone.
+/// Adds to the error of a change whether the change was made. `result` must be the result of the request for the
+/// change.
 pub fn of_change<T>(result: anyhow::Result<T>, change: UnknownChange) -> anyhow::Result<T> {
     map_client_error(result, |error| error.of_change(change))
 }
@@ -327,7 +327,7 @@ pub fn with_advice<T>(result: anyhow::Result<T>, advice: impl FnOnce(Code) -> Op
     })
 }
 
-/// Adds a sentence to what the user can do about a problem. `advice` returns it for the code of the problem.
+/// Adds the sentence that `advice` returns for the code of the error to the next step of the error.
 pub fn adding_advice<T>(result: anyhow::Result<T>, advice: impl FnOnce(Code) -> Option<String>) -> anyhow::Result<T> {
     map_client_error(result, |error| match error.code().and_then(advice) {
         Some(sentence) => error.adding_next_step(&sentence),

@@ -38,7 +38,7 @@ fn is_ok(health: &Health) -> bool {
     health.status == HealthStatus::Ok && health.orders.as_ref().is_none_or(|orders| orders.accepted)
 }
 
-/// The report for people. `page` is the address of the status page.
+/// The output without `--json`. `page` is the address of the status page.
 fn report(health: &Health, page: &str) -> String {
     let mut text = format!("{}\nhealth-check at {page} reports this.", headline(health));
     let findings = find_faults(health);
@@ -114,11 +114,12 @@ fn order_terms(orders: &OrderIntake, now: Timestamp) -> String {
 fn limit_pace(pace: &LimitPace, now: Timestamp) -> String {
     let time = format_age(Duration::from_secs(pace.over_secs));
     // The time is an estimate, so it is not shown to the second.
-    let end = pace.full_at.map(|at| format!("; at this pace, it is reached in about {}", format_age(at.since(now))));
+    let end =
+        pace.full_at.map(|at| format!("; at this pace, the limit is reached in about {}", format_age(at.since(now))));
     format!(", {} BTC were used in the last {time}{}", without_trailing_zeros(&pace.used), end.unwrap_or_default())
 }
 
-/// A line for each component and each machine with measurements. It begins with a line break.
+/// A line for each component and each machine with measurements. Each line begins with a line break.
 fn measured(health: &Health) -> String {
     let components = health.infrastructure.iter().map(|component| (&component.name, &component.measurements));
     let machines = health.machines.iter().map(|machine| (&machine.name, &machine.measurements));

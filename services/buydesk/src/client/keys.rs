@@ -51,7 +51,7 @@ async fn create_key(client: &ApiClient, args: CreateKeyArgs, json: bool) -> anyh
     let user = find_id(client, &user).await?;
     let rate_limit_per_minute = rate_limit.and_then(|limit| limit.apply(None));
     let payload = KeyPayload { name: Some(name), scopes: Some(scopes), rate_limit_per_minute, expires_at };
-    // Nothing may fail or wait between the change and the output, which has the only copy of the secret.
+    // The state is read before the key is created: a failure between creation and output would lose the secret.
     let owner = shown_state(client, user, json).await;
     let created = client.post(&client.endpoints.users, &path(user), &payload).await;
     let list = list_command(client, user);
@@ -125,11 +125,11 @@ async fn revoke_key(client: &ApiClient, user: &UserReference, key: KeyId, json: 
     let user = find_id(client, user).await?;
     let revoked = client.delete(&client.endpoints.users, &format!("{}/{key}", path(user))).await;
     explain_change(client, user, revoked)?;
-    // The response is empty.
+    // With `json`, nothing is printed, because the response is empty.
     if json { Ok(()) } else { print_line(&format!("Key {key} is revoked. Every service refuses it within 5 s.")) }
 }
 
-/// Adds to the error of a change of a key how to find out whether it was made, and how to find the key.
+/// Adds advice to the error of a key change: how to find out whether the change was made, and how to find the key.
 fn explain_change<T>(client: &ApiClient, user: UserId, result: anyhow::Result<T>) -> anyhow::Result<T> {
     let list = list_command(client, user);
     let next_step = format!("`{list}` shows the key. To repeat the change, run the command again.");

@@ -57,13 +57,14 @@ fn describe(limit: &OrderLimit) -> String {
         format!(", and open quotes reserve {} BTC", without_trailing_zeros(reserved))
     };
     let remaining_text = if *remaining == Sats::ZERO {
-        "Nothing is left: every further order is refused.".to_owned()
+        "Nothing is left: orders without an open quote are refused.".to_owned()
     } else {
         format!("{} BTC are left.", without_trailing_zeros(remaining))
     };
     let changes = if limit.changes.is_empty() { String::new() } else { format!("\n{}", changes(limit)) };
     format!(
-        "The limit of all orders is {} BTC ({source}).\nAll orders are {} BTC{reserved}. {remaining_text}{changes}",
+        "The limit of all orders is {} BTC ({source}).\n\
+         The sum of all orders is {} BTC{reserved}. {remaining_text}{changes}",
         without_trailing_zeros(&limit.limit),
         without_trailing_zeros(bitcoin_amount),
     )

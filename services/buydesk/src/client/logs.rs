@@ -62,7 +62,7 @@ pub async fn show_logs(client: &ApiClient, args: &LogsArgs, json: bool) -> anyho
                 newest = fetched.newest.unwrap_or(newest);
                 is_open = print_lines(fetched.reports.iter().map(|report| line(report, json)))?;
             }
-            // The command continues, because health-check may just be restarting.
+            // The command continues, because health-check possibly restarts.
             Err(error) => {
                 if !std::mem::replace(&mut is_unavailable, true) {
                     print_warning("health_check_unavailable", &format!("{error:#} The command tries again."), json);
@@ -138,7 +138,7 @@ fn text_line(report: &StoredReport) -> String {
         fields.push(format!("{name}={value}"));
     }
     let text = format!("{} {:<8} {service}: {status} {}", format_time(*received_at), level.as_str(), fields.join(" "));
-    // A message of a service must not change the terminal.
+    // Control characters in a message could change the terminal.
     text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

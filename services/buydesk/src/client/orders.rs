@@ -99,7 +99,6 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
         wallet_id: wallet.map(|id| id.to_string()),
         credit_wallet_id: credit_wallet.map(|id| id.to_string()),
     };
-    // The same key in all attempts makes retries safe.
     let key = ChangeKey::new(key);
     let change =
         Change { endpoint: &client.endpoints.server, path: "api/v1/orders", body: &payload, texts: &ORDER_TEXTS };
@@ -157,7 +156,7 @@ async fn has_orders_after(client: &ApiClient, list: &OrderList, cursor: Cursor) 
     let next = client.get(&client.endpoints.orders, &list.path(Some(cursor), 1)).await;
     match next.and_then(|response| response.parse::<LinkedOrderPage>()) {
         Ok(page) => !page.data.is_empty() || page.next_cursor.is_some(),
-        // The command for the next page is shown. If it fails too, it prints the error.
+        // The command for the next page is shown anyway. It prints the error if the next request also fails.
         Err(_) => true,
     }
 }

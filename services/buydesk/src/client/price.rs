@@ -1,7 +1,7 @@
 //! `buydesk price`: prints the price of bitcoin in each currency, and whether orders are accepted at this price.
 //!
 //! The readiness of create-order contains the prices that orders use. The service `rates` reports the agreed prices with their
-//! sources. Requests to it are sent to create-order, which forwards them, unless the setting `RATES_URL` applies.
+//! sources. create-order forwards the requests to `rates`, unless the setting `RATES_URL` applies.
 
 use common::{
     api::{
@@ -62,8 +62,8 @@ struct ListedPrice {
     official_day: Option<Day>,
     /// Whether orders in this currency are accepted.
     orders_accepted: bool,
-    /// Why orders have no price in this currency. Absent if they have one. They may still be refused for the reason of
-    /// the whole list.
+    /// Why orders in this currency have no price. `None` if orders have a price. [`PriceList::reason`] can refuse
+    /// orders in all currencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -229,7 +229,7 @@ fn price_table(list: &PriceList) -> String {
     format!("{table}{}{}{}", marks_note(list.simulated, list.state), reason.collect::<String>(), refusals(list))
 }
 
-/// Why orders in single currencies are refused, on lines that begin with a line break. Does not repeat the reason for all currencies.
+/// Why orders in single currencies are refused, on lines that begin with a line break. Omits [`PriceList::reason`].
 fn refusals(list: &PriceList) -> String {
     let refused = list.prices.iter().filter(|price| !price.orders_accepted);
     let groups = group_by_reason(refused.filter_map(|price| Some((price.currency, price.reason.as_deref()?))));

@@ -42,7 +42,7 @@ pub(super) fn marks_note(simulated: bool, state: PriceState) -> String {
     simulated.into_iter().chain(prolonged).collect()
 }
 
-/// A price in `quote` as tables show it: exact in bitcoin, and otherwise rounded. `--json` shows the exact price.
+/// A price in the asset `quote` for tables: exact in bitcoin, and otherwise rounded. `--json` shows the exact price.
 pub(super) fn price_text(price: Rate, quote: impl Into<Asset>) -> String {
     if quote.into() == Asset::BTC { price.to_string() } else { rounded_price(price.to_decimal()) }
 }

@@ -31,8 +31,8 @@ pub struct ScriptedService {
 }
 
 impl ScriptedService {
-    /// Starts the service. It sends these replies one after the other, and then closes connections without a response. A success
-    /// is marked as replayed if an earlier one had the same idempotency key.
+    /// Starts the service. It sends these replies one after the other, and then closes connections without a response.
+    /// A success is marked as replayed if an earlier success had the same idempotency key.
     pub fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -82,7 +82,7 @@ impl ScriptedService {
         self.requests.lock().unwrap().clone()
     }
 
-    /// A client that sends the requests of commands for wallets and orders to this service.
+    /// A client that uses this service for wallets and for the public address.
     pub fn client(&self, settings: &[(&str, &str)]) -> ApiClient {
         let settings = settings.iter().copied().chain([("BIND_HOST", "127.0.0.1"), ("WALLETS_URL", &self.address)]);
         let settings = settings.chain([("BUYDESK_URL", self.address.as_str())]);

@@ -141,7 +141,7 @@ async fn find_user(client: &ApiClient, email: &Email) -> anyhow::Result<User> {
     })?)
 }
 
-/// Prints the user with this e-mail address. With `json`, in the same form as `user get` with an id.
+/// Prints the user with this e-mail address in the same form as `user get` with an id.
 async fn print_found(client: &ApiClient, email: &Email, json: bool) -> anyhow::Result<()> {
     let user = find_user(client, email).await?;
     print_line(&if json { serde_json::to_string(&user)? } else { table([&user]).to_string() })

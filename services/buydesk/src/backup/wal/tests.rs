@@ -5,7 +5,7 @@ use super::*;
 const NAME: &str = "000000010000000000000003";
 
 #[test]
-fn archived_file_is_fetched_and_an_identical_one_is_accepted_again() {
+fn archive_returns_the_archived_file_and_refuses_a_different_file_of_the_same_name() {
     let folder = tempfile::tempdir().unwrap();
     let (archive_folder, log) = (folder.path().join("archive"), folder.path().join(NAME));
     let key_path = folder.path().join("backup.key");
@@ -25,9 +25,9 @@ fn archived_file_is_fetched_and_an_identical_one_is_accepted_again() {
     assert_eq!(fetch("00000002.history"), Ok(false));
 
     fs::write(&log, vec![8; 200_000]).unwrap();
-    assert!(archive().unwrap_err().contains("the archive has another file"));
+    assert!(archive().unwrap_err().contains("the archive already has a different file"));
 
-    // A file with the name of another file is not used.
+    // A copy of an archived file under another name is refused.
     let archived = path_in_archive(&archive_folder, NAME);
     fs::copy(&archived, path_in_archive(&archive_folder, "000000010000000000000004")).unwrap();
     let error = fetch("000000010000000000000004").unwrap_err();
@@ -42,7 +42,7 @@ fn archived_file_is_fetched_and_an_identical_one_is_accepted_again() {
 }
 
 #[test]
-fn only_names_of_a_log_are_accepted() {
+fn only_names_of_log_files_are_accepted() {
     for name in
         [NAME, "00000002.history", "000000010000000000000003.00000028.backup", "000000010000000000000003.partial"]
     {

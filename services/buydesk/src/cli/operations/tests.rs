@@ -36,7 +36,7 @@ fn id_of_a_silence_is_a_uuid() {
 }
 
 #[test]
-fn silence_needs_an_alert_or_a_service_a_duration_and_a_reason() {
+fn silence_needs_a_matcher_a_duration_and_a_reason() {
     let parse = |options: &[&str]| {
         let command = ["buydesk", "silence", "add", "--by", "ada"];
         Arguments::try_parse_from(command.iter().chain(options)).map(|arguments| arguments.command)

@@ -1,5 +1,4 @@
-//! Changes with an idempotency key. The error of a change states that the change was not made, or that this is not known. The
-//! error of a refused change with a key that the user chose states only why it was refused.
+//! Changes with an idempotency key, and the errors of failed changes.
 
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ pub struct Change<'a, B> {
 }
 
 impl<B> Change<'_, B> {
-    /// States that it is unknown whether the change was made with this key, and how the user finds out.
+    /// The sentences for an unknown outcome: the possible effect, and how the user finds out.
     fn unknown(&self, possible_effect: &'static str, key: &IdempotencyKey) -> UnknownChange {
         let only_once = self.texts.only_once;
         let next_step = format!("To find out, run the command again with --key {key}. {only_once}");
@@ -67,7 +66,7 @@ impl ApiClient {
         let key = change_key.key();
         let unknown = |possible_effect| change.unknown(possible_effect, key);
         match failure {
-            // An earlier command may have made the change with a key that the user chose.
+            // An earlier command may have made the change with a key that the user chose, so the change is not denied.
             Failure::Refused(error) if matches!(change_key, ChangeKey::Chosen(_)) => error,
             Failure::Refused(error) | Failure::NotSent(error) => error.with_denial(&format!("{}.", texts.not_made)),
             Failure::NoEffect(error) => {

@@ -20,8 +20,8 @@ use crate::client::{
     scripted_service::{Reply, ScriptedService},
 };
 
-/// Starts a service that responds with these problems one after the other. For an empty text, it closes the connection without a
-/// response. Returns its address.
+/// Starts a service that responds with these problems one after the other, and returns the address of the service. For
+/// an empty text, the service closes the connection without a response.
 fn serve(problems: Vec<String>) -> String {
     let reply = |problem: String| if problem.is_empty() { Reply::NoResponse } else { Reply::Problem(problem) };
     ScriptedService::start(problems.into_iter().map(reply).collect()).address
@@ -148,7 +148,7 @@ async fn order_whose_confirmation_cannot_be_read_has_an_unknown_outcome() {
 async fn refused_order_is_reported_as_not_placed() {
     let error = place(&serve(vec![problem(Code::LimitExceeded, "At most 0.1 BTC are left.")]), None).await;
     assert_eq!(error["detail"], "At most 0.1 BTC are left. No order was placed.");
-    // The sentence is not repeated.
+    // A denial that the service already sent is not repeated.
     let error = place(&serve(vec![problem(Code::LimitExceeded, "Too much. No order was placed.")]), None).await;
     assert_eq!(error["detail"], "Too much. No order was placed.");
 }
@@ -167,7 +167,7 @@ async fn order_whose_requests_had_no_effect_is_reported_as_not_placed() {
 }
 
 #[tokio::test]
-async fn order_of_a_request_without_a_response_has_an_unknown_outcome() {
+async fn order_has_an_unknown_outcome_if_one_attempt_may_have_placed_it() {
     let error = place(&serve(vec![String::new(), no_effect(), no_effect()]), None).await;
     assert_eq!(error["code"], "outcome_unknown");
     let unknown = problem(Code::OutcomeUnknown, "It is not known whether the order was placed.");

@@ -102,7 +102,7 @@ fn default_addresses_are_recognised() {
     };
     assert!(are_default(&[]));
     assert!(are_default(&[("BUYDESK_URL", "http://127.0.0.1:8001/")]));
-    // This is another platform on the same host. Another health-check may belong to it.
+    // Another platform on the same host possibly has its own health-check.
     assert!(!are_default(&[("BUYDESK_URL", "http://127.0.0.1:9001")]));
     assert!(!are_default(&[("HEALTH_CHECK_URL", "http://health:5")]));
 }

@@ -43,7 +43,7 @@ fn sent_problem(code: Code) -> ClientError {
 }
 
 #[test]
-fn json_of_an_unknown_outcome_has_the_members_of_the_problem_outcome_unknown() {
+fn json_of_an_unknown_outcome_has_the_members_of_a_problem_document() {
     let expected = document(sent_problem(Code::OutcomeUnknown));
     for code in [Code::OutcomeUnknown, Code::TooManyRequests] {
         let unknown = document(sent_problem(code).with_unknown_change(&key(), change()));
@@ -139,7 +139,7 @@ fn only_an_error_that_may_be_transient_has_a_retry_wait() {
 }
 
 #[test]
-fn error_of_a_change_states_whether_it_may_have_been_made() {
+fn error_of_a_change_states_whether_the_change_may_have_been_made() {
     let failed = |effect| -> anyhow::Result<()> {
         Err(ClientError::new("no_response", "There is no response.", "Is it running?").with_effect(effect).into())
     };
@@ -157,7 +157,7 @@ fn error_of_a_change_states_whether_it_may_have_been_made() {
 }
 
 #[test]
-fn advice_is_added_to_the_problem_of_its_code_and_replaces_nothing() {
+fn advice_is_added_unless_the_error_has_a_next_step() {
     let advised = |error: ClientError| {
         let advice = |code| (code == Code::EmailTaken).then(|| "Look at it.".to_owned());
         document(with_advice(Err::<(), _>(error.into()), advice).unwrap_err().downcast().unwrap())

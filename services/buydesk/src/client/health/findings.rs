@@ -16,7 +16,7 @@ use price_updater::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};
 
 use crate::client::render::price_text;
 
-/// Maximum number of different reasons of failing price sources that are shown. Sources with another reason are only named.
+/// Maximum number of shown reasons why price sources fail. Sources with further reasons are named without a reason.
 const MAX_REASONS: usize = 3;
 
 /// One fault of the platform.
@@ -182,7 +182,7 @@ fn failing_sources(parts: &[Component]) -> Option<Finding> {
     let count = failing.len();
     let verb = if count == 1 { "fails" } else { "fail" };
     let all = sources.len();
-    // If prices are simulated, price-updater marks its component of all sources.
+    // If prices are simulated, the component `sources` of price-updater has the mark.
     let is_simulated = parts.iter().any(|part| part.marks.iter().any(|mark| mark == SIMULATED_MARK));
     let advice = if count < all {
         Advice::WaitForSource
@@ -206,8 +206,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
             };
             findings.push(Finding { what, advice: Advice::RaiseLimit });
         }
-        // While orders are accepted, for example by only some of the instances, the headline does not contain the
-        // reason.
+        // If some instances accept orders, the headline does not contain the reason.
         (_, Some(reason)) if orders.accepted => {
             findings.push(Finding { what: format!("{reason}."), advice: Advice::FixComponent });
         }

@@ -225,7 +225,7 @@ fn findings_name_the_price_or_the_limit_that_prevents_orders() {
     orders["limit"]["limit"] = "0.00000000".into();
     let lines = lines_before_the_table(&health("ok", &orders, &[]));
     assert_eq!(lines[1], "The limit of all orders is 0 BTC, which stops all orders.");
-    // The exit code reports this, although no service has a fault.
+    // The exit code is 1, although no service has a fault.
     assert!(!is_ok(&full));
 }
 
@@ -259,7 +259,7 @@ fn measurements_and_the_pace_of_the_limit_are_shown_with_units() {
     assert!(text.contains("\ndatabase: connections used: 12 of 100 (12 %)\n"), "{text}");
     assert!(text.contains("\nhost-1: memory available: 3.0 GiB of 4.0 GiB (75 %)\n"), "{text}");
     assert!(!text.contains("clock"), "{text}");
-    let pace =
-        "99.5 of 100 BTC are left, 0.5 BTC were used in the last 30 min; at this pace, it is reached in about 20 h";
+    let pace = "99.5 of 100 BTC are left, 0.5 BTC were used in the last 30 min; \
+                at this pace, the limit is reached in about 20 h";
     assert!(text.contains(pace), "{text}");
 }

@@ -15,7 +15,8 @@ fn described(change: impl FnOnce(&mut Value)) -> String {
 fn limit_is_shown_with_its_source_and_what_remains() {
     assert_eq!(
         described(|_| {}),
-        "The limit of all orders is 100 BTC (BTC_LIMIT; no operator has set the limit yet).\nAll orders are 12.5 BTC. 87.5 BTC are left."
+        "The limit of all orders is 100 BTC (BTC_LIMIT; no operator has set the limit yet).\n\
+         The sum of all orders is 12.5 BTC. 87.5 BTC are left."
     );
     let full = described(|limit| {
         (limit["limit"], limit["source"], limit["remaining"]) = ("12".into(), "operator".into(), "0".into());
@@ -26,7 +27,7 @@ fn limit_is_shown_with_its_source_and_what_remains() {
     });
     for part in [
         "12 BTC (set by an operator; BTC_LIMIT=100 has no effect)",
-        "open quotes reserve 0.5 BTC. Nothing is left: every further order is refused.",
+        "open quotes reserve 0.5 BTC. Nothing is left: orders without an open quote are refused.",
         "2026-01-02 03:04:05 UTC",
         "ada",
     ] {

@@ -50,7 +50,7 @@ async fn latest_reports_are_ordered_oldest_first_without_heartbeats() {
 }
 
 #[tokio::test]
-async fn reports_after_an_id_are_all_newer_reports() {
+async fn selection_after_an_id_fetches_all_newer_reports() {
     let service = ScriptedService::start(vec![page(&[report(9, "a"), report(8, "alive"), report(7, "c")], Some("r7"))]);
     let args = arguments(&["--heartbeats"]);
     let fetched = fetch(&client(&service), &args, Selection::After(7)).await.unwrap();

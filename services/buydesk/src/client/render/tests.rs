@@ -30,7 +30,7 @@ fn order_table_marks_simulated_and_prolonged_prices() {
 }
 
 #[test]
-fn list_of_orders_shows_references_and_the_command_for_more() {
+fn list_of_orders_shows_references_and_the_command_for_the_next_page() {
     let mut order = order_json(true, "fresh", NOW);
     let page_of = |order: &Order| LinkedOrderPage {
         data: vec![order.clone()],
