@@ -34,7 +34,7 @@ use crate::{
 /// A client retries a request with an idempotency key for at most this time.
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// How long it may take until the requests of a second are answered.
+/// Time limit of [`Load::wait_for_a_second`].
 const PROGRESS_LIMIT: Duration = Duration::from_mins(1);
 /// The amounts of orders in ten-thousandths. They are so small that the limit is never reached.
 const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
@@ -128,9 +128,10 @@ struct Customers {
 }
 
 impl Customers {
-    /// Sends a request of a random kind. Orders and movements are retried until their outcome is final. Returns
-    /// `Success` only if the first attempt succeeded, or was sent again at once because its connection was closed, and
-    /// then succeeded.
+    /// Sends a request of a random kind. Orders and movements are retried until their outcome is final.
+    ///
+    /// Returns `Success` only if the first attempt succeeded. An attempt whose connection was closed is sent again immediately,
+    /// and counts as the same attempt.
     async fn send_request(&self, mut rng: Rng) -> RequestOutcome {
         let connection = &self.connections[rng.usize(0..self.connections.len())];
         let identity = &connection.identity;
@@ -273,9 +274,9 @@ impl Customers {
         if self.repeats(&response) { try_send(request()).await } else { response }
     }
 
-    /// Whether a request that is safe to repeat is sent again at once, as HTTP clients do (RFC 9110, section 9.2.2). If
-    /// so, counts the repetition. nginx closes its open connections when it is reloaded or replaced, and a request may
-    /// arrive at that moment.
+    /// Whether the request is sent again immediately because its connection was closed. Counts these repetitions. nginx closes
+    /// its connections when it is reloaded or replaced. HTTP clients repeat such requests if they are safe to repeat (RFC 9110,
+    /// section 9.2.2).
     fn repeats(&self, response: &reqwest::Result<Response>) -> bool {
         let is_closed = response.as_ref().is_err_and(|error| !error.is_timeout());
         if is_closed {

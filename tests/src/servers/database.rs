@@ -36,7 +36,7 @@ impl Database {
         Self::postgres_on(&required_variable("TEST_POSTGRES_URL")).await
     }
 
-    /// A database on the server with this URL, which names an existing database.
+    /// A new database on the server of this URL. The URL must name an existing database.
     pub async fn postgres_on(server_url: &str) -> Self {
         let (server_url, name) = (server_url.to_owned(), format!("test_{}", Uuid::new_v4().simple()));
         let mut connection = PgConnection::connect(&server_url).await.expect("a connection to the PostgreSQL server");

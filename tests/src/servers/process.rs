@@ -169,8 +169,8 @@ pub fn runs_as_root() -> bool {
     server_user().is_some()
 }
 
-/// The user that private servers run as. `None` if `TEST_SERVER_USER` is empty, as it is if the tests do not run as root. The
-/// servers then run as the user of the tests.
+/// The user in `TEST_SERVER_USER`, as which private servers run. `None` if the variable is empty. Private servers then run as the
+/// user of the tests.
 pub fn server_user() -> Option<ProcessUser> {
     let user = required_variable("TEST_SERVER_USER");
     let id = |flag: &str| {

@@ -77,7 +77,7 @@ impl RunRecorder {
         Key(self.next_key.fetch_add(1, Relaxed))
     }
 
-    /// Records that a request of any kind has ended, and how long that took from the time at which the request was due.
+    /// Records a request that has ended. `latency` counts from the time at which the request was due.
     pub fn record_response(&self, latency: Duration) {
         self.requests.fetch_add(1, Relaxed);
         self.latencies.record(latency);
@@ -164,7 +164,7 @@ impl RunRecorder {
     }
 }
 
-/// Compares the stored orders, which are visited one after another, with the acknowledged orders.
+/// Compares the stored orders, one at a time, with the acknowledged orders.
 struct StoredOrdersCheck {
     sequence: SequenceChecker,
     stored: OrderDigest,

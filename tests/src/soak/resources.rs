@@ -7,8 +7,8 @@ use std::fs;
 
 use crate::{Platform, Stack};
 
-/// Memory may grow by this share or by [`MEMORY_MARGIN_KIB`], whichever is more, from the second quarter of a run to the last
-/// quarter: allocators return pages late, and buffers have the size of the largest content so far.
+/// From the second to the last quarter of a run, memory may grow by this share or by [`MEMORY_MARGIN_KIB`], whichever is more.
+/// Allocators return pages late, and buffers keep the size of their largest content.
 const MEMORY_MARGIN_PERCENT: u64 = 10;
 /// See [`MEMORY_MARGIN_PERCENT`].
 const MEMORY_MARGIN_KIB: u64 = 4 * 1024;

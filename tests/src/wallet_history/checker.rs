@@ -165,8 +165,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that a key has at most one movement, that a client requested it on its own wallet, that the response to at least
-    /// one of these requests permits that it moved the money, and that the response to the last request did not deny it.
+    /// Checks the movements of one key. There is at most one, and the owner of the wallet requested it. The response to one of the
+    /// requests agrees with the movement, and the response to the last request does not deny it.
     fn check_movements_of_key(&mut self, key: &str, attempts: &[&MoveAttempt], movements: &[KeyMovement<'_>]) {
         for pair in movements.windows(2) {
             let (first, second) = (pair[0].id, pair[1].id);

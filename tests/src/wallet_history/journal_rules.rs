@@ -72,8 +72,8 @@ fn check_movement(id: MovementId, movement: &StoredMovement, violations: &mut Ve
     }
 }
 
-/// Checks the entries of a wallet: their numbers have no gap, their times increase, and each balance is the sum of the entries up to
-/// it and is not negative. Checks the wallet: its balance is the sum of its entries, and its entry count is their number.
+/// Checks the entries of a wallet. Their numbers have no gap, and their times increase. The balance after an entry is the sum of the
+/// amounts so far, and not negative. The wallet has the balance after its last entry, and the right number of entries.
 fn check_wallet(
     wallet: WalletId,
     stored: &StoredWallet,

@@ -61,7 +61,7 @@ impl Orders<'_> {
         violations
     }
 
-    /// Checks that each order that was refused because of the balance is larger than a balance that the wallet had then.
+    /// Checks each order that was refused because of the balance: at that time, the wallet had less than the amount of the order.
     pub fn check_refusals(&self, timelines: &Timelines) -> Vec<WalletViolation> {
         let mut starts: BTreeMap<(ClientUser, &str), Timestamp> = BTreeMap::new();
         for attempt in self.attempts {

@@ -93,10 +93,11 @@ impl Timelines {
         Self { wallets: timelines, times }
     }
 
-    /// Whether a request between `start` and `end` may have seen this balance of the wallet. The possible balances
-    /// begin with the balance after the last change that was acknowledged before `start`. They end with the balance
-    /// after the last change whose time is at most [`CREATED_AT_TOLERANCE`] after `end`; if the times are wrong, they
-    /// end with the last balance.
+    /// Whether a request between `start` and `end` may have seen this balance of the wallet.
+    ///
+    /// The first possible balance is that after the last change that was acknowledged before `start`. The last possible balance
+    /// is that after the last change whose time is at most [`CREATED_AT_TOLERANCE`] after `end`. If the times are wrong, it is
+    /// the last balance of the wallet.
     pub fn may_have_had(&self, wallet: WalletId, balance: i64, start: Timestamp, end: Timestamp) -> bool {
         let empty = Timeline::default();
         let Timeline { changes, acknowledged } = self.wallets.get(&wallet).unwrap_or(&empty);
