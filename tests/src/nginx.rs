@@ -41,7 +41,7 @@ impl NginxBuilder {
         self.addresses(instances[0].name, instances.iter().map(|instance| instance.address()))
     }
 
-    /// Forwards the requests for this service to these addresses. Services that no call names are unavailable.
+    /// Forwards the requests for this service to these addresses. A service without instances and addresses is unavailable.
     #[must_use]
     pub fn addresses(mut self, service: &str, addresses: impl IntoIterator<Item = String>) -> Self {
         self.instances.insert(service.to_owned(), addresses.into_iter().collect());

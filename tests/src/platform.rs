@@ -118,8 +118,8 @@ impl Platform {
         }
     }
 
-    /// Starts the services that place and read orders, and waits until each is ready, except create-order, which becomes ready only
-    /// with the first price.
+    /// Starts the services that place and read orders. Waits until they are ready, except create-order, which needs a price to become
+    /// ready.
     pub async fn start_order_services(&self) {
         for service in self.order_services() {
             service.start().await;

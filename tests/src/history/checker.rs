@@ -41,8 +41,8 @@ pub fn check_keys(history: &History, stored: &StoredState) -> Vec<Violation> {
     checker.into_violations()
 }
 
-/// Checks the stored orders one after the other: sequence numbers have no gap, creation times increase, the running sum never
-/// exceeds the limit, and the totals are the count and the sum of the orders.
+/// Checks the stored orders, one at a time. Sequence numbers have no gap, and creation times increase. The sum never exceeds the limit.
+/// The totals are the count and the sum of the orders.
 #[derive(Debug)]
 pub struct SequenceChecker {
     limit: i64,
@@ -195,8 +195,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the end of the run, when the clients fill the limit: an order of one satoshi was refused, and every order that was
-    /// refused because of the limit is larger than the remaining bitcoin.
+    /// Checks the end of the run, when the clients fill the limit. An order of one satoshi was refused. Every order that was refused
+    /// because of the limit was larger than the remaining bitcoin.
     fn check_limit_is_filled(&mut self, history: &History) {
         let is_over_limit =
             |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Refused { code: Code::LimitExceeded, .. });
@@ -247,8 +247,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that a key has at most one order, that a client requested it, that the response to at least one of these requests
-    /// permits that it placed the order, and that the response to the last request did not deny it.
+    /// Checks the orders of one key. There is at most one, and a client requested it. The response to one of the requests agrees with
+    /// the order, and the response to the last request does not deny it.
     fn check_orders_of_key(&mut self, key: &str, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for pair in orders.windows(2) {
             let (first, second) = (pair[0].seq, pair[1].seq);
@@ -332,8 +332,8 @@ fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
     }
 }
 
-/// Whether an attempt that started before `created_at` may have placed an order at that time, and its response did not state the
-/// contrary.
+/// Whether the attempt may have placed an order that was created at `created_at`: it started before, and its response does not deny the
+/// order.
 fn may_have_placed(attempt: &Attempt, created_at: Timestamp) -> bool {
     match attempt.outcome {
         Outcome::Placed { .. } => created_at <= attempt.end.plus(CREATED_AT_TOLERANCE),

@@ -1,4 +1,4 @@
-//! The orders that clients saw, and the check that no client saw an order of another owner, and that complete lists are complete.
+//! The orders that clients saw. No client may see an order of another owner, and a list of all orders of a client must lack none.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -119,7 +119,7 @@ impl Progress {
         self.history.record_quote(quote);
     }
 
-    /// Returns, at random, either the newest quote of any client or `None`. The quote may be taken already.
+    /// Returns the newest quote, or, at random, `None`. The quote may be of another client, and may be taken already.
     pub fn choose_quote(&self, rng: &mut Rng) -> Option<QuoteId> {
         self.newest_quote.lock().unwrap_or_else(PoisonError::into_inner).filter(|_| rng.bool())
     }

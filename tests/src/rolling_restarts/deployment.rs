@@ -7,7 +7,7 @@ use common::service::Service;
 use super::{LIMIT, load::Load};
 use crate::{Platform, Stack, nginx::Nginx, platform::Instance, servers::Port, wait_until};
 
-/// How long an instance that was replaced may take until nginx sends requests to it.
+/// Maximum time from the start of a new instance until nginx sends requests to it.
 const RETURN_LIMIT: Duration = Duration::from_secs(30);
 /// Operations that a service also answers without nginx. Requests for them do not show that nginx uses the instance.
 const PROBES: [&str; 3] = ["livez", "readyz", "metrics"];

@@ -299,7 +299,7 @@ impl Checker<'_> {
         self.times == EntryTimes::Wrong || attempt.start <= movement.created_at.plus(CREATED_AT_LAG)
     }
 
-    /// Whether an attempt that started before the movement may have moved the money, and its response did not state the contrary.
+    /// Whether the attempt may have moved the money: it started before the movement, and its response does not deny the movement.
     fn may_have_moved(&self, attempt: &MoveAttempt, movement: &StoredMovement) -> bool {
         match attempt.outcome {
             MoveOutcome::Moved { .. } => {

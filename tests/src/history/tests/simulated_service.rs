@@ -30,8 +30,8 @@ use crate::history::{
 
 pub const LIMIT: i64 = 2_000;
 const ROUNDS: usize = 250;
-/// Most planted bugs could occur at many points of a run. Such a bug occurs at the points with these numbers, counted from one.
-/// There are several such points, because the response that shows the bug may be lost.
+/// Most bugs could occur at many points of a run. They occur at the points with these numbers, counted from one. One point would not
+/// suffice, because the response that shows the bug may be lost.
 const BUG_POINTS: std::ops::Range<u32> = 3..10;
 const QUOTE_DURATION: Duration = Duration::from_secs(2);
 /// One dollar buys one satoshi.
