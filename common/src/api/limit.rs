@@ -68,7 +68,7 @@ pub fn remaining_of_limit(limit: Sats, ordered: Sats, reserved: Sats) -> Sats {
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "NewLimit")]
 pub struct LimitPayload {
-    /// An amount of bitcoin from 0 to 21000000, with at most 8 decimals. 0 stops all orders.
+    /// An amount of bitcoin from 0 to 21000000, with at most 8 decimals. 0 refuses every order without an open quote.
     #[serde(default)]
     pub limit: Option<DecimalText>,
     /// The name of the operator: 1 to 200 printable characters. Recorded with the change.

@@ -52,7 +52,7 @@ async fn limit_component(db_proxy: &DbProxyClient) -> Option<Component> {
     let component = if summary.remaining > Sats::ZERO {
         Component::ready(Component::LIMIT)
     } else if summary.limit == Sats::ZERO {
-        Component::not_ready(Component::LIMIT, "it is 0 BTC, which stops all orders".to_owned())
+        Component::not_ready(Component::LIMIT, "it is 0 BTC, so only orders with an open quote are accepted".to_owned())
     } else {
         Component::not_ready(Component::LIMIT, format!("orders and quotes take all of the {} BTC", summary.limit))
     };

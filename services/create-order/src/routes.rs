@@ -216,8 +216,8 @@ impl Api {
     /// Sets the limit over all orders, and returns it. Only for operators.
     ///
     /// The limit applies at once, to every order that is decided after the response. From the first such request on, the setting
-    /// `BTC_LIMIT` has no effect. A limit below the sum of all orders is allowed: every further order is refused. Open quotes keep
-    /// their reservation. Repeating the request has no effect.
+    /// `BTC_LIMIT` has no effect. A limit below the sum of all orders is allowed: only orders with an open quote are then accepted.
+    /// Repeating the request has no effect.
     #[oai(path = "/api/v1/limit", method = "put", operation_id = "set_limit")]
     async fn set_limit(&self, body: UncheckedBody<LimitPayload>) -> Result<Json<OrderLimit>, Problem> {
         let payload = body.or_problem(|parsed| SetLimitCommand::from_payload(parsed).err().unwrap_or_default())?;

@@ -281,8 +281,8 @@ impl OrderRoutes {
         Ok(Json(self.limits.show().await?))
     }
 
-    /// Sets the limit over all orders for every instance. Every order that is decided after the response is subject to it. A limit
-    /// below the sum of all orders refuses every further order. Repeating the request has no effect.
+    /// Sets the limit over all orders for every instance. It applies to every order that is decided after the response. If the limit
+    /// is below the sum of all orders, only orders with an open quote are accepted. Repeating the request has no effect.
     #[oai(path = "/limit", method = "put", operation_id = "set_limit")]
     async fn set_limit(&self, _caller: OrderWriter, body: Json<SetLimitCommand>) -> Result<Json<OrderLimit>, Problem> {
         Ok(Json(self.limits.set(body.0).await?))

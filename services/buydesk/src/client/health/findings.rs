@@ -200,7 +200,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
     match (&orders.limit, &orders.reason) {
         (Some(limit), _) if limit.remaining == Sats::ZERO => {
             let what = if limit.limit == Sats::ZERO {
-                "The limit of all orders is 0 BTC, which stops all orders.".to_owned()
+                "The limit of all orders is 0 BTC, so only orders with an open quote are accepted.".to_owned()
             } else {
                 format!("Orders and quotes take all of the {} BTC.", limit.limit)
             };

@@ -224,7 +224,7 @@ fn findings_name_the_price_or_the_limit_that_prevents_orders() {
     assert_eq!(lines[1], "Orders and quotes take all of the 100.00000000 BTC.");
     orders["limit"]["limit"] = "0.00000000".into();
     let lines = lines_before_the_table(&health("ok", &orders, &[]));
-    assert_eq!(lines[1], "The limit of all orders is 0 BTC, which stops all orders.");
+    assert_eq!(lines[1], "The limit of all orders is 0 BTC, so only orders with an open quote are accepted.");
     // The exit code is 1, although no service has a fault.
     assert!(!is_ok(&full));
 }
