@@ -31,7 +31,7 @@ impl AllowedMethods {
         let matching = self.0.iter().map(|(pattern, _)| pattern).filter(|pattern| pattern.matches(path));
         let pattern = matching.max_by_key(|pattern| pattern.literal_segments())?;
         let segments = pattern.0.iter().zip(segments(path)).filter(|(expected, _)| is_parameter(expected));
-        segments.map(|(expected, segment)| PathParameter { name: name_of(expected), segment }).nth(position)
+        segments.map(|(expected, segment)| PathParameter { name: parameter_name(expected), segment }).nth(position)
     }
 }
 
@@ -108,7 +108,7 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
-fn name_of(parameter: &str) -> &str {
+fn parameter_name(parameter: &str) -> &str {
     parameter.trim_matches([':', '{', '}'])
 }
 

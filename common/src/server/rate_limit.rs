@@ -96,7 +96,7 @@ struct Limit {
 /// requests still count.
 enum Counter {
     /// At this instance.
-    Alone(ClientStates<Bucket>),
+    Local(ClientStates<Bucket>),
     /// At all instances of the service.
     Shared(Allowances),
 }
@@ -210,7 +210,7 @@ impl Default for Limit {
 
 impl Limit {
     fn alone(per_minute: Option<NonZeroU32>) -> Self {
-        let counter = || Counter::Alone(ClientStates::new(MAX_RATE_LIMITED_CLIENTS));
+        let counter = || Counter::Local(ClientStates::new(MAX_RATE_LIMITED_CLIENTS));
         Self { per_minute: Live::new(per_minute), addresses: counter(), keys: counter() }
     }
 
@@ -240,7 +240,7 @@ impl Limit {
 impl Counter {
     async fn count(&self, client: ClientId, per_minute: NonZeroU32) -> Decision {
         match self {
-            Self::Alone(clients) => {
+            Self::Local(clients) => {
                 let now = Instant::now();
                 clients.update(client, |bucket| bucket.take(Share::whole(per_minute), now))
             }

@@ -5,7 +5,7 @@ use poem_openapi::registry::MetaSchema;
 use crate::{api::parameters::whole_number_rule, spelling::must_be_one_of, text::shown_json};
 
 /// The kind of an error that serde reports for a value.
-pub(super) enum Fault {
+pub(super) enum ErrorKind {
     /// The value is an object without this required field.
     Missing(String),
     /// The object has this unknown field. The path of the error leads to the object or to the field.
@@ -21,7 +21,7 @@ const UNKNOWN_FIELD: &str = "unknown field `";
 /// The beginning of the message of serde for a repeated field. The metadata of an order uses it for a repeated key.
 pub(super) const DUPLICATE_FIELD: &str = "duplicate field `";
 
-impl Fault {
+impl ErrorKind {
     pub(super) fn of(error: &serde_json::Error) -> Self {
         let message = message_of(error);
         let name = |quoted: &str| quoted.strip_suffix('`').unwrap_or(quoted).to_owned();

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment};
 
 use super::{
-    descriptions::{Fault, describe_value},
+    descriptions::{ErrorKind, describe_value},
     json_tree::{Node, Step},
     schemas::Schemas,
 };
@@ -49,8 +49,7 @@ pub(super) fn find_invalid_fields<T: DeserializeOwned>(
     if !value.is_object() {
         return None;
     }
-    let mut search =
-        Search { root, value, schemas, errors: Vec::new(), misspelt: Vec::new(), replaced: HashSet::new() };
+    let mut search = Search { root, value, schemas, errors: Vec::new(), misspelt: Vec::new(), visited: HashSet::new() };
     let attempts = if json.len() > MAX_SEARCHED { 1 } else { MAX_ATTEMPTS };
     for _ in 0..attempts {
         let json = search.value.to_json();
@@ -89,7 +88,7 @@ struct Search<'a> {
     errors: Vec<FieldError>,
     misspelt: Vec<String>,
     /// The paths at which a placeholder was inserted or does not exist.
-    replaced: HashSet<Vec<Step>>,
+    visited: HashSet<Vec<Step>>,
 }
 
 impl Search<'_> {
@@ -100,9 +99,9 @@ impl Search<'_> {
             self.add(list, |field| FieldError::new(field, "must be a JSON object, but is a list"));
             return self.substitute(list);
         }
-        match Fault::of(error) {
-            Fault::Missing(name) => self.add_missing(path, &name),
-            Fault::Unknown { name, known } => {
+        match ErrorKind::of(error) {
+            ErrorKind::Missing(name) => self.add_missing(path, &name),
+            ErrorKind::Unknown { name, known } => {
                 // The path may already contain the unknown field.
                 let is_field = matches!(path.last(), Some(Step::Name(last)) if *last == name);
                 let object = if is_field { &path[..path.len() - 1] } else { path };
@@ -111,12 +110,12 @@ impl Search<'_> {
                 self.add(&field, |field| FieldError { field, ..FieldError::unknown(name, &known) });
                 self.value.remove(&field)
             }
-            Fault::Repeated(name) => {
+            ErrorKind::Repeated(name) => {
                 let field = [path, &[Step::Name(name.clone())]].concat();
                 self.add(&field, FieldError::repeated);
                 self.value.keep_first(path, &name)
             }
-            Fault::Value => self.replace(path, error),
+            ErrorKind::Value => self.replace(path, error),
         }
     }
 
@@ -140,7 +139,7 @@ impl Search<'_> {
         }
         let placeholder = self.placeholder(&field);
         // A placeholder that was inserted before is wrong, so it is not inserted again.
-        match placeholder.filter(|_| self.replaced.insert(field)) {
+        match placeholder.filter(|_| self.visited.insert(field)) {
             Some(placeholder) => self.value.at(path).is_some_and(|object| object.insert(name, placeholder)),
             None => self.value.remove(path),
         }
@@ -171,7 +170,7 @@ impl Search<'_> {
     /// Replaces a value by a placeholder. Removes the value if there is no placeholder, or if the value is already the
     /// placeholder. In a map, a placeholder cannot correct a wrong key.
     fn substitute(&mut self, path: &[Step]) -> bool {
-        let is_new = self.replaced.insert(path.to_vec());
+        let is_new = self.visited.insert(path.to_vec());
         let placeholder = if is_new { self.placeholder(path) } else { None };
         match (placeholder, self.value.at(path)) {
             (Some(placeholder), Some(node)) => {

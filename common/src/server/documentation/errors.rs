@@ -15,7 +15,7 @@ pub(super) fn add_errors(operation: &mut Value, method: &Method, own: &[Code], i
     if operation["responses"].get("4XX").is_some() {
         return Vec::new();
     }
-    let mut codes = codes_of_form(operation, method, is_counted);
+    let mut codes = codes_of_properties(operation, method, is_counted);
     codes.extend(own);
     let listed: Vec<_> = Code::ALL.iter().copied().filter(|code| codes.contains(code)).collect();
     let mut by_status = BTreeMap::<u16, Vec<Code>>::new();
@@ -42,8 +42,8 @@ pub(super) fn add_errors(operation: &mut Value, method: &Method, own: &[Code], i
     listed
 }
 
-/// The codes that depend on the method, the body, the credentials and the rate limit of an operation.
-fn codes_of_form(operation: &Value, method: &Method, is_counted: bool) -> HashSet<Code> {
+/// The codes that follow from the method, the body, the credentials and the rate limit of an operation.
+fn codes_of_properties(operation: &Value, method: &Method, is_counted: bool) -> HashSet<Code> {
     // The codes for a wrong host name, an overloaded service, an internal error and an unknown query parameter.
     let mut codes = HashSet::from([Code::MisdirectedRequest, Code::Overloaded, Code::Internal, Code::ValidationFailed]);
     if !method.is_safe() {

@@ -41,7 +41,7 @@ impl Allowances {
     /// Counts a request. Waits for the store only if the client has no allowance left.
     pub async fn count(&self, client: ClientId, limit: NonZeroU32) -> Decision {
         if !self.sharing.is_available() {
-            return self.count_alone(client, limit);
+            return self.count_locally(client, limit);
         }
         let (share, now) = (self.sharing.share(limit), Instant::now());
         let Counting { counted, draw } = self.clients.update(client, |state| state.count(share, now));
@@ -54,16 +54,16 @@ impl Allowances {
             Counted::Waiting(decision) => match decision.await {
                 Ok(decision) => decision,
                 // The state of the client was dropped, because too many other clients sent requests.
-                Err(_) => self.count_alone(client, limit),
+                Err(_) => self.count_locally(client, limit),
             },
         }
     }
 
     /// Counts a request against the share of this instance.
-    fn count_alone(&self, client: ClientId, limit: NonZeroU32) -> Decision {
+    fn count_locally(&self, client: ClientId, limit: NonZeroU32) -> Decision {
         let (share, now) = (self.sharing.share(limit), Instant::now());
-        self.sharing.record_decisions_alone(1);
-        self.clients.update(client, |state| state.count_alone(share, now))
+        self.sharing.record_local_decisions(1);
+        self.clients.update(client, |state| state.count_locally(share, now))
     }
 
     /// Draws until no request waits for an allowance.
@@ -77,7 +77,7 @@ impl Allowances {
                 if let Some(drawn) = drawn {
                     state.finish_draw(&request, &drawn, share.instances, now)
                 } else {
-                    self.sharing.record_decisions_alone(state.fail_draw(now));
+                    self.sharing.record_local_decisions(state.fail_draw(now));
                     None
                 }
             });

@@ -88,7 +88,7 @@ impl ClientAllowance {
     }
 
     /// Counts a request against the share of this instance, while the store is unavailable.
-    pub fn count_alone(&mut self, share: Share, now: Instant) -> Decision {
+    pub fn count_locally(&mut self, share: Share, now: Instant) -> Decision {
         self.apply_limit(share);
         let decision = self.own.take(share, now);
         self.unreported = self.unreported.saturating_add(decision.allowed.into());
@@ -140,7 +140,7 @@ impl ClientAllowance {
         let DrawInFlight { waiting, share } = *in_flight;
         let number = waiting.len();
         for sender in waiting {
-            let _ = sender.send(self.count_alone(share, now));
+            let _ = sender.send(self.count_locally(share, now));
         }
         number
     }

@@ -58,7 +58,7 @@ pub(in crate::server::rate_limit) struct Sharing {
 #[derive(Default)]
 struct SharingMetrics {
     draws: Family<DrawLabels, Counter>,
-    decisions_alone: Counter,
+    local_decisions: Counter,
     is_available: Gauge,
     instances: Gauge,
 }
@@ -71,10 +71,10 @@ struct DrawLabels {
 impl Sharing {
     pub fn new(store: impl AllowanceStore + 'static, metrics: &Metrics) -> Arc<Self> {
         let own = SharingMetrics::default();
-        let SharingMetrics { draws, decisions_alone, is_available, instances } = &own;
+        let SharingMetrics { draws, local_decisions, is_available, instances } = &own;
         metrics.register("rate_limit_draws", "Draws from the shared rate limits, by their result", draws.clone());
         let help = "Requests that were counted at this instance alone, because the shared rate limits were unavailable";
-        metrics.register("rate_limit_decisions_alone", help, decisions_alone.clone());
+        metrics.register("rate_limit_decisions_alone", help, local_decisions.clone());
         let help = "Whether the shared rate limits are available: 1 or 0";
         metrics.register("rate_limit_sharing", help, is_available.clone());
         metrics.register("rate_limit_instances", "Instances that share the rate limits", instances.clone());
@@ -98,8 +98,8 @@ impl Sharing {
     }
 
     /// Counts decisions that were made without the store.
-    pub fn record_decisions_alone(&self, number: usize) {
-        self.metrics.decisions_alone.inc_by(number as u64);
+    pub fn record_local_decisions(&self, number: usize) {
+        self.metrics.local_decisions.inc_by(number as u64);
     }
 
     /// Draws from the store. `None` if the store does not reply in time, or replies with an error.
