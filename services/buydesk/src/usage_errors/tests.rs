@@ -40,7 +40,7 @@ fn every_unknown_option_and_every_invalid_value_is_found() {
         ("order list -l 0 --to today --frm x", &["--frm", "--limit", "--to"]),
         ("order list --limit 0 --limitt 5", &["--limit", "--limitt"]),
         ("convert 1 BTC EUR more --frm", &["--frm", "more"]),
-        // The missing options may be those that were removed.
+        // The required options are missing only because their misspelt forms were removed.
         ("order place --curency EUR --amout 5", &["--amout", "--curency"]),
         // An invalid positional argument is not removed.
         ("order get 7", &["<ID>"]),
