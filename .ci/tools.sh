@@ -36,7 +36,8 @@ cargo_tool() { # CRATE VERSION PROGRAM
   printf '%s\n' "$tool_folder/bin/$3"
 }
 
-# The first line of a Python program is the path of its interpreter, which no longer exists after the repository was moved.
+# Succeeds if PROGRAM is executable and the interpreter in its first line exists. The interpreter of a Python program is
+# missing after the repository has been moved.
 is_runnable() { # PROGRAM
   local first_line
   [[ -x $1 ]] && IFS= read -r first_line <"$1" && [[ $first_line != '#!'* || -x ${first_line#'#!'} ]]

@@ -1,8 +1,8 @@
-//! Reports to health-check: the heartbeats of a service, and copies of its log events of level warning or worse and of
-//! its events with the field `reported`.
+//! Reports to health-check: the heartbeats of a service, and copies of its log records of level warning or worse, or with the
+//! field `reported`.
 //!
-//! Reports go through a bounded queue and are sent in the background. A slow or unavailable health-check therefore affects
-//! neither requests nor logs.
+//! Reports go through a bounded queue and are sent in the background. A full queue drops its oldest report. A slow or
+//! unavailable health-check therefore affects neither requests nor logs.
 
 mod heartbeats;
 mod log_records;
@@ -43,16 +43,16 @@ impl Config {
     }
 }
 
-/// The name of this process among the instances of its services: the host name and the process id. In a container, the host
-/// name is that of the container.
+/// The name of this process among the instances of its services: the host name and the process id.
 ///
-/// A container that is restarted keeps its name, so it replaces the instance that exited.
+/// A restarted container has the same host name and the same process id, and therefore the same instance name. health-check then
+/// replaces the instance that exited.
 pub fn instance_name() -> &'static str {
     static INSTANCE: OnceLock<String> = OnceLock::new();
     INSTANCE.get_or_init(|| format!("{}-{}", host_name(), std::process::id()))
 }
 
-/// The host name. In a container, it is the name of the container.
+/// The host name, without characters that are unsafe in a log, and at most 48 characters long.
 fn host_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     let host = host.unwrap_or_default();

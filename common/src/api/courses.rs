@@ -257,8 +257,8 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
-    /// The state of the price. If no newer price was agreed for this market snapshot, the price is the last good one, which
-    /// orders use until a newer price is agreed. Absent if there is no price.
+    /// `prolonged` if no newer price was agreed or the newer price is withheld. The price is then the last good one, which orders use
+    /// until a newer price is accepted or this one expires. Absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,

@@ -65,8 +65,8 @@ pub struct PriceSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
-    /// The state of the price. If no newer price was agreed, the price is the last good one, which orders use until a newer
-    /// price is agreed. Absent if the price is refused.
+    /// `prolonged` if no newer price was agreed or the newer price is withheld. The price is then the last good one, which orders use
+    /// until a newer price is accepted or this one expires. Absent if the price is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,
@@ -80,7 +80,9 @@ pub struct RemovedCourse {
     pub direction: CurrencyPair,
 }
 
-/// The data of a stream event. The first event contains everything, and each later event only the differences.
+/// The data of a stream event. An event of the type `courses` contains everything that matches the filter. It is the first event, and
+/// is sent again to a reader that is too far behind. An event of the type `changes` contains only the differences from the previous
+/// event.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SnapshotChanges {
     /// The time of the market snapshot.
@@ -102,9 +104,9 @@ pub struct SnapshotChanges {
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum PathKind {
-    /// At one traded or official price: the price of the source asset in the target asset.
+    /// At one agreed or official price: the price of the source asset in the target asset.
     Direct,
-    /// At the inverse of one traded or official price: the price of the target asset in the source asset.
+    /// At the inverse of one agreed or official price: the price of the target asset in the source asset.
     Inverse,
     /// At several prices, or at one price that is computed from several prices.
     Cross,
@@ -115,8 +117,8 @@ pub enum PathKind {
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]
 pub enum StepKind {
-    /// The exchanges and indices agreed on the price at `as_of`. If its `state` is `prolonged`, they have agreed on no newer
-    /// price.
+    /// Agreed by the votes of exchanges or of indices. `as_of` is the time of the oldest vote. If its `state` is `prolonged`, no newer
+    /// price was agreed or accepted.
     #[default]
     Agreed,
     /// Computed from an agreed price and official rates. `legs` names their pairs.
@@ -142,7 +144,8 @@ pub struct ConversionStep {
     pub price: Rate,
     /// Whether the amount was divided by the price instead of multiplied.
     pub inverse: bool,
-    /// When the price was observed. For an official rate, when it was last read.
+    /// When the price was observed. For an official rate, when it was last read. For a computed price, the time of the agreed price
+    /// that it comes from.
     pub as_of: Timestamp,
     #[serde(default)]
     pub kind: StepKind,
@@ -155,15 +158,15 @@ pub struct ConversionStep {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub leg_prices: Vec<ConversionLeg>,
-    /// The exchanges whose votes were used, and the banks. Absent if they are not known. Of a prolonged computed price, only the
-    /// exchanges are known.
+    /// The exchanges and indices whose votes were used, and the banks. Absent if they are not known, and for a prolonged computed
+    /// price.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub sources: Vec<String>,
     #[serde(default)]
     pub state: PriceState,
-    /// The day for which the bank publishes an official rate. For a computed price, the day of its official rates, the earliest if
-    /// they are of several days. `as_of` is then the time of the agreed price. Absent for other prices, and if it is not known.
+    /// The day for which the bank publishes an official rate. For a computed price, the earliest day of its official rates. Absent for
+    /// other prices, and if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub official_day: Option<Day>,
@@ -174,12 +177,12 @@ pub struct ConversionStep {
 pub struct ConversionLeg {
     pub direction: CurrencyPair,
     pub price: Rate,
-    /// Whether the computed price was divided by this price instead of multiplied.
+    /// Whether this price was a divisor in the computation instead of a factor.
     pub inverse: bool,
     /// When the price was observed. For an official rate, when it was last read.
     pub as_of: Timestamp,
     pub kind: StepKind,
-    /// The exchanges whose votes were used, or the bank.
+    /// The exchanges or indices whose votes were used, or the bank.
     pub sources: Vec<String>,
     #[serde(default)]
     pub state: PriceState,
@@ -216,8 +219,8 @@ pub struct Conversion {
     #[serde(default)]
     pub state: PriceState,
     /// How far the sources of the prices are apart, in percent. The distance of one price is the largest distance between the
-    /// price and a vote, the bid, the ask or the rate of another bank. The distances of all prices are added. Absent if the
-    /// distance of any price is unknown.
+    /// price and a vote, the bid, the ask or the rate of another bank. The distances of the prices are added. Of two official
+    /// rates that need no dollar rate, the larger distance counts. Absent if the distance of any price is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub known_error_percent: Option<DecimalText>,
@@ -225,7 +228,7 @@ pub struct Conversion {
     pub simulated: bool,
 }
 
-/// A page of the history. Each exchange and pair is listed oldest first.
+/// A page of the history. The courses or candles of one exchange and pair are together, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct LinkedHistoryPage {
     pub resolution: Resolution,

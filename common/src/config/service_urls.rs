@@ -34,8 +34,8 @@ impl FromStr for ServiceUrls {
 
 impl Env {
     /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would
-    /// replace it. The default is this machine and the port that the settings assign to the service. A fixed default
-    /// port could be the port of another installation.
+    /// replace it. The default is this machine, and the port that the settings assign to the service, or else
+    /// `default_port`. The settings come first, because `default_port` may belong to another installation.
     pub fn service_url(&mut self, name: &str, service: &str, default_port: u16) -> Url {
         let allowed = format!(
             "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:{default_port}"

@@ -21,10 +21,13 @@ use tests::{
 };
 use tokio::task::JoinSet;
 
-on_both_stacks!(orders_do_not_fail_with_one_of_their_instances, wallets_do_not_fail_with_one_of_their_instances);
+on_both_stacks!(
+    orders_succeed_while_an_instance_of_create_order_fails,
+    movements_succeed_while_an_instance_of_wallets_fails
+);
 
-/// Number of answered requests to wait for between two events.
-const REQUESTS_BETWEEN_EVENTS: usize = 100;
+/// Number of successful requests to wait for between two failures.
+const REQUESTS_BETWEEN_FAILURES: usize = 100;
 const CLIENTS: usize = 8;
 const PROGRESS_LIMIT: Duration = Duration::from_secs(30);
 
@@ -38,7 +41,8 @@ async fn start_more(first: &Instance) -> [Instance; 3] {
     more
 }
 
-/// Kills the first instance, stops the second one gracefully, and freezes the third one, under load. The third one stays frozen.
+/// Kills the first instance, stops the second one gracefully, and freezes the third one, under load. The first two are started again
+/// before the next one fails. The third one stays frozen.
 async fn fail_one_after_the_other(instances: &[Instance; 3], wait_for_requests: impl AsyncFn()) {
     let [killed, restarted, frozen] = instances;
     wait_for_requests().await;
@@ -54,12 +58,12 @@ async fn fail_one_after_the_other(instances: &[Instance; 3], wait_for_requests: 
     wait_for_requests().await;
 }
 
-async fn orders_do_not_fail_with_one_of_their_instances(stack: Stack) {
+async fn orders_succeed_while_an_instance_of_create_order_fails(stack: Stack) {
     let platform = Platform::builder(stack).in_processes().start().await;
     let more = start_more(&platform.create_order).await;
     let nginx = Nginx::builder().service(std::iter::once(&platform.create_order).chain(&more)).start().await;
     let load = LoadGenerator::start_at_url(&platform, &nginx.url(ORDERS_PATH), MissingResponse::Fails);
-    fail_one_after_the_other(&more, async || load.wait_for_orders(REQUESTS_BETWEEN_EVENTS).await).await;
+    fail_one_after_the_other(&more, async || load.wait_for_orders(REQUESTS_BETWEEN_FAILURES).await).await;
     // The orders that the frozen instance received are sent to another instance.
     let sent = load.stop().await;
     more[2].thaw().await;
@@ -67,7 +71,7 @@ async fn orders_do_not_fail_with_one_of_their_instances(stack: Stack) {
     retry_and_reconcile(&platform, sent).await;
 }
 
-/// Moves money until `stop` is set. Each request must succeed at once.
+/// Moves money until `stop` is set. Each request must succeed without a retry by the client.
 struct Mover {
     client: Client,
     url: String,
@@ -77,8 +81,8 @@ struct Mover {
 }
 
 impl Mover {
-    /// Deposits 3, withdraws 1 and transfers 1 to the second wallet, and repeats this. Returns the number of
-    /// repetitions. Each of them leaves 1 in each of the two wallets.
+    /// Deposits 3, withdraws 1 and transfers 1 to the second wallet, and repeats this. Each round increases both
+    /// balances by 1. Returns the number of rounds. `number` makes the idempotency keys of this client unique.
     async fn run(self, number: usize) -> u64 {
         let [first, second] = &self.wallets;
         let operation = format!("/api/v1/wallets/{first}/operation");
@@ -101,7 +105,7 @@ impl Mover {
     }
 }
 
-async fn wallets_do_not_fail_with_one_of_their_instances(stack: Stack) {
+async fn movements_succeed_while_an_instance_of_wallets_fails(stack: Stack) {
     let platform = Platform::builder(stack).in_processes().start().await;
     platform.wallets.start().await;
     platform.wallets.wait_until_ready().await;
@@ -119,7 +123,7 @@ async fn wallets_do_not_fail_with_one_of_their_instances(stack: Stack) {
         movers.spawn(Mover { client, url, wallets, stop: stop.clone(), answered: answered.clone() }.run(number));
     }
     let wait_for_requests = async || {
-        let target = answered.load(Ordering::Relaxed) + REQUESTS_BETWEEN_EVENTS;
+        let target = answered.load(Ordering::Relaxed) + REQUESTS_BETWEEN_FAILURES;
         let probe = async || (answered.load(Ordering::Relaxed) >= target).then_some(());
         wait_until("money moves", PROGRESS_LIMIT, probe).await;
     };

@@ -13,7 +13,8 @@ const ORDERS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(1);
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// Each read waits for a lock until its timeout. Only PostgreSQL lets a test block reads and nothing else.
+/// The reads that have a connection wait for a lock until their timeout. The others wait for a connection. The statements of
+/// orders do not need the lock. Only PostgreSQL has such a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_reads_delay_neither_orders_nor_readiness() {
     let platform = Platform::builder(Stack::Servers).set("QUOTE_HOLD_SECS", "1").start().await;
@@ -29,7 +30,7 @@ async fn slow_reads_delay_neither_orders_nor_readiness() {
         });
     }
     let summary_url = platform.fetch_orders.url("/api/v1/orders/summary");
-    wait_until("reads wait for each other", START_LIMIT, async || {
+    wait_until("all connections for reads are in use", START_LIMIT, async || {
         let summary = try_send(platform.client.request("GET", &summary_url).timeout(LIMIT)).await;
         (!summary.is_ok_and(|response| response.status == 200)).then_some(())
     })
@@ -48,7 +49,7 @@ async fn slow_reads_delay_neither_orders_nor_readiness() {
 
     reads.shutdown().await;
     blocker.close().await.unwrap();
-    wait_until("the quotes are released", START_LIMIT, async || {
+    wait_until("the reservations of the expired quotes end", START_LIMIT, async || {
         (platform.client.get(&summary_url).await.status == 200 && platform.summary().await["reserved"] == "0.00000000")
             .then_some(())
     })

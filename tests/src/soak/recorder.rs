@@ -83,7 +83,7 @@ impl RunRecorder {
         self.latencies.record(latency);
     }
 
-    /// Records that a request was answered with 503 or not answered.
+    /// Records that an attempt received a 503 or no response, or that an attempt to place an order left its outcome open.
     pub fn record_failure(&self) {
         self.failed.fetch_add(1, Relaxed);
     }

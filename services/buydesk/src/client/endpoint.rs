@@ -101,14 +101,14 @@ impl Endpoints {
             // The setting may name another platform than `--server`, so it is ignored.
             let setting = if has_server_option { None } else { env.optional_url(variable, &example) };
             let default = default(env);
-            let beside_server = public.as_ref().and_then(|public| beside(public, default.port()));
-            setting.or(beside_server).unwrap_or(default)
+            let on_server_host = public.as_ref().and_then(|public| with_port(public, default.port()));
+            setting.or(on_server_host).unwrap_or(default)
         };
         let users = other_port("USERS_URL", example::<users::App>(), default_address::<users::App>);
         let wallets_address = other_port("WALLETS_URL", example::<wallets::App>(), default_address::<wallets::App>);
-        let set_or_beside =
+        let set_or_on_server_host =
             other_port("HEALTH_CHECK_URL", example::<health_check::App>(), default_address::<health_check::App>);
-        let health_check = health_check.unwrap_or(set_or_beside);
+        let health_check = health_check.unwrap_or(set_or_on_server_host);
 
         let default_public = default_address::<create_order::App>(env);
         let public = public.unwrap_or_else(|| default_public.clone());
@@ -152,7 +152,7 @@ fn default_address<S: Service>(env: &mut Env) -> Url {
 }
 
 /// The address of another port on the host of `url`, without a path.
-fn beside(url: &Url, port: Option<u16>) -> Option<Url> {
+fn with_port(url: &Url, port: Option<u16>) -> Option<Url> {
     let mut url = url.clone();
     url.set_port(port).ok()?;
     url.set_path("/");

@@ -38,7 +38,7 @@ pub(super) fn price_origin(simulated: bool, state: PriceState, age: Duration) ->
 pub(super) fn marks_note(simulated: bool, state: PriceState) -> String {
     let simulated = simulated.then_some("\nThese prices are SIMULATED and worth nothing.");
     let prolonged = (state == PriceState::Prolonged)
-        .then_some("\nPROLONGED: the sources agree on no newer price, so this is the last price.");
+        .then_some("\nPROLONGED: no newer price was agreed or accepted, so this is the last good price.");
     simulated.into_iter().chain(prolonged).collect()
 }
 

@@ -56,7 +56,7 @@ pub(super) fn price_note(env: &mut Env, demo: bool) -> String {
         "Prices come from real exchanges."
     };
     format!(
-        "{origin} While the exchanges agree on no newer price, orders use the last price until it is \
+        "{origin} While no newer price is agreed or accepted, orders use the last good price until it is \
          {} old. Then orders are refused. Ctrl-C stops all services.",
         format_age(longest)
     )

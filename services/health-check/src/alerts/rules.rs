@@ -1,7 +1,8 @@
 //! The rules that find faults in the health of the platform. They are pure functions of the health at one moment and
 //! of the thresholds.
 //!
-//! Each rule has the same name, severity and runbook entry as the alert about the same fault in `deployment/prometheus/rules`.
+//! Each rule has the name, severity and runbook entry of an alert in `deployment/prometheus/rules`. Except for
+//! `DatabaseConnectionsUsedUp`, both are about the same fault.
 
 use std::time::Duration;
 
@@ -271,13 +272,18 @@ fn process_fault(measured: &Measurement, instance: &InstanceHealth) -> Option<Fa
 
 /// The fault that little disk space or memory is available. `subject` is the machine or the component.
 fn space_fault(measured: &Measurement, subject: &str, thresholds: Thresholds) -> Option<Fault> {
-    let (rule, min_percent, pending_period) = match measured.name.as_str() {
-        Measurement::DISK_AVAILABLE => (Rule::DiskNearlyFull, thresholds.disk_percent, BROKEN_PENDING_PERIOD),
-        Measurement::MEMORY_AVAILABLE => (Rule::MemoryNearlyUsedUp, thresholds.memory_percent, MEASURED_PENDING_PERIOD),
+    let (rule, what, min_percent, pending_period) = match measured.name.as_str() {
+        Measurement::DISK_AVAILABLE => {
+            (Rule::DiskNearlyFull, "disk space", thresholds.disk_percent, BROKEN_PENDING_PERIOD)
+        }
+        Measurement::MEMORY_AVAILABLE => {
+            (Rule::MemoryNearlyUsedUp, "memory", thresholds.memory_percent, MEASURED_PENDING_PERIOD)
+        }
         _ => return None,
     };
     let is_low = measured.percent().is_some_and(|percent| percent < min_percent);
-    is_low.then(|| Fault::new(rule, subject, pending_period, format!("Little is left at {subject}: {measured}.")))
+    is_low
+        .then(|| Fault::new(rule, subject, pending_period, format!("Little {what} is left at {subject}: {measured}.")))
 }
 
 fn exceeds_percent(measured: &Measurement, max: i64) -> bool {
@@ -304,8 +310,10 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
             faults.push(fault(Rule::NoPriceInCurrency, TRANSIENT_PENDING_PERIOD, summary));
         }
         if intake.price.as_ref().is_some_and(|price| price.state == PriceState::Prolonged) {
-            let summary =
-                format!("The price in {currency} is the last good price, because the sources agree on no newer one.");
+            let summary = format!(
+                "Orders in {currency} use the last good price: no newer price was agreed, or the newer price is withheld \
+                 as implausible."
+            );
             faults.push(fault(Rule::PriceProlonged, LONG_PENDING_PERIOD, summary));
         }
     }

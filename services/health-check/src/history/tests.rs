@@ -79,9 +79,9 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
     drop(history);
     // The thread writes every queued record before it exits.
     let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
-    let limit = std::time::Instant::now() + Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while lines() < 7 {
-        assert!(std::time::Instant::now() < limit, "{} lines were written", lines());
+        assert!(std::time::Instant::now() < deadline, "{} lines were written", lines());
         std::thread::yield_now();
     }
     // A crash may leave an incomplete line.
@@ -131,7 +131,7 @@ fn pages_contain_each_period_once_while_new_ones_begin() {
 }
 
 #[test]
-fn filters_select_periods_by_subject_and_time() {
+fn filters_select_periods_by_subject_time_and_kind() {
     let mut history = in_memory();
     update(&mut history, &[state("a", "missing")], 10);
     update(&mut history, &[state("b", "missing")], 20);

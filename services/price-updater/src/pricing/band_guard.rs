@@ -16,8 +16,8 @@
 //!   count.
 //! * Independent sources confirm the price. If indices that did not vote on the price report the pair, one of them must
 //!   confirm the price. If no such index reports the pair, at least three voters must agree, or all sources of their
-//!   kind if fewer than three report the pair. (The voters are exchanges, or indices if too few exchanges vote.) In
-//!   this case, no other source of that kind and no official rate may contradict the price.
+//!   kind if fewer than three report the pair, and no other source of that kind and no official rate may contradict the
+//!   price. The voters are exchanges, or indices if too few exchanges vote.
 //! * At least as many sources support the price as contradict it, and the price is not converted from a price that is withheld.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.
@@ -125,6 +125,22 @@ struct WithheldPrice {
     newest: ObservedPrice,
     /// How many publish intervals the implausible price has lasted.
     intervals: u64,
+    reasons: Reasons,
+}
+
+/// Why a price is implausible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reasons {
+    /// The last accepted price, if the price is outside the band around it.
+    far_from: Option<Rate>,
+    /// Whether more sources contradict the price than support it.
+    is_contradicted: bool,
+    /// The pair of the withheld price that the price is converted from.
+    withheld_leg: Option<CurrencyPair>,
+}
+
+impl Reasons {
+    const NONE: Self = Self { far_from: None, is_contradicted: false, withheld_leg: None };
 }
 
 /// A price to check.
@@ -132,8 +148,8 @@ struct Candidate<'a> {
     price: ObservedPrice,
     band: Band,
     evidence: &'a Evidence,
-    /// Whether the price is converted from a price that is withheld.
-    leg_is_withheld: bool,
+    /// The pair of the withheld price that the price is converted from.
+    withheld_leg: Option<CurrencyPair>,
     /// See [`BandConfig::intervals`].
     intervals: u64,
     poll: GuardPoll,
@@ -142,14 +158,16 @@ struct Candidate<'a> {
 impl GuardState {
     /// Accepts or withholds the price, and returns what has changed. If the price is withheld, `withheld` contains it afterwards.
     fn accept_or_withhold(&mut self, candidate: &Candidate<'_>) -> Option<GuardChange> {
-        let &Candidate { price, band, evidence, leg_is_withheld, intervals, poll } = candidate;
+        let &Candidate { price, band, evidence, withheld_leg, intervals, poll } = candidate;
         // Simulated and real prices are not compared.
         self.withheld.take_if(|withheld| withheld.newest.simulated != price.simulated);
         let is_comparable = |accepted: &ObservedPrice| accepted.simulated == price.simulated;
         let is_recent = |accepted: &ObservedPrice| self.withheld.is_some() || accepted.as_of > poll.since;
         let accepted = self.accepted.filter(is_comparable).filter(is_recent);
-        let is_near = accepted.is_none_or(|accepted| band.contains(accepted.price, price.price));
-        if is_near && !leg_is_withheld && !evidence.contradicts() {
+        let far_from =
+            accepted.map(|accepted| accepted.price).filter(|accepted| !band.contains(*accepted, price.price));
+        let reasons = Reasons { far_from, is_contradicted: evidence.contradicts(), withheld_leg };
+        if reasons == Reasons::NONE {
             let was_withheld = self.withheld.take().is_some();
             if poll.publishes {
                 self.accepted = Some(price);
@@ -159,11 +177,12 @@ impl GuardState {
         let is_new = self.withheld.is_none();
         let before = self.withheld.filter(|withheld| band.contains(withheld.newest.price, price.price));
         let lasted = before.map_or(0, |withheld| withheld.intervals) + u64::from(poll.publishes);
-        if poll.publishes && lasted >= intervals && !leg_is_withheld && !evidence.contradicts() && evidence.confirms() {
+        let only_differs = reasons == Reasons { far_from, ..Reasons::NONE };
+        if poll.publishes && lasted >= intervals && only_differs && evidence.confirms() {
             *self = Self { accepted: Some(price), withheld: None };
             return Some(GuardChange::Accepted);
         }
-        self.withheld = Some(WithheldPrice { newest: price, intervals: lasted });
+        self.withheld = Some(WithheldPrice { newest: price, intervals: lasted, reasons });
         is_new.then_some(GuardChange::Withheld)
     }
 }
@@ -208,13 +227,12 @@ impl BandGuard {
                 price: ObservedPrice { price, as_of, simulated: agreed.simulated },
                 band,
                 evidence: &evidence,
-                leg_is_withheld: agreed.legs.first().is_some_and(|leg| withheld.contains_key(leg)),
+                withheld_leg: agreed.legs.first().copied().filter(|leg| withheld.contains_key(leg)),
                 intervals: config.intervals,
                 poll,
             });
             if let Some(waiting) = state.withheld {
-                let progress = Progress { lasted: waiting.intervals, needed: config.intervals };
-                withheld.insert(pair, describe(price, accepted, &evidence, progress));
+                withheld.insert(pair, describe(&waiting, &evidence, config.intervals));
             }
             if let Some(change) = change {
                 let Evidence { supporting, contradicting, .. } = evidence;
@@ -228,25 +246,21 @@ impl BandGuard {
     }
 }
 
-/// How many publish intervals a price has lasted and must last.
-#[derive(Clone, Copy)]
-struct Progress {
-    lasted: u64,
-    needed: u64,
-}
-
-fn describe(price: Rate, accepted: Option<Rate>, evidence: &Evidence, progress: Progress) -> String {
-    let change = match accepted {
-        Some(accepted) => {
-            format!("{price} differs from the last accepted price {accepted} by {}", percent_change(accepted, price))
-        }
-        None => format!("{price} is the first price"),
-    };
-    let Progress { lasted, needed } = progress;
+/// Why the price is withheld. It must last for `needed` publish intervals.
+fn describe(withheld: &WithheldPrice, evidence: &Evidence, needed: u64) -> String {
+    let &WithheldPrice { newest: ObservedPrice { price, .. }, intervals: lasted, reasons } = withheld;
+    let Reasons { far_from, is_contradicted, withheld_leg } = reasons;
+    let difference = far_from.map(|accepted| {
+        format!("{price} differs from the last accepted price {accepted} by {}", percent_change(accepted, price))
+    });
+    let contradiction = is_contradicted.then(|| format!("more sources contradict {price} than support it"));
+    let leg = withheld_leg.map(|leg| format!("{price} is converted from the price of {leg}, which is withheld"));
+    let reasons: Vec<_> = [difference, contradiction, leg].into_iter().flatten().collect();
     let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     format!(
-        "implausible: {change}; supported by {}, contradicted by {}; it is not used until it has lasted for {needed} publish \
+        "implausible: {}; supported by {}, contradicted by {}; it is not used until it has lasted for {needed} publish \
          intervals ({lasted} so far) and independent sources confirm it",
+        reasons.join(", and "),
         names(&evidence.supporting),
         names(&evidence.contradicting),
     )

@@ -1,8 +1,9 @@
 //! OKX: `GET /api/v5/market/ticker?instId=BTC-USDT` returns one pair.
 //!
 //! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. All values are strings. `ts`, a time
-//! in milliseconds, is ignored. If a side of the order book is empty, its price is an empty string. 20 requests in two seconds
-//! are permitted for each address. One request could return all spot pairs, but that response has several hundred KiB.
+//! in milliseconds, is ignored. If a side of the order book is empty, its price is an empty string, and the ticker is
+//! rejected. 20 requests in two seconds are permitted for each IP address. One request could return all spot pairs, but that
+//! response has several hundred KiB.
 //!
 //! A successful response has the string `0` in `code`, and every other code is an error, regardless of the status. 50011
 //! means too many requests; such a response has no `data`. 51001 means that the pair is unknown. In errors of the gateway
@@ -100,9 +101,9 @@ impl SourceAdapter for Okx {
 }
 
 fn parse(response: &HttpResponse, name: &str, now: Timestamp) -> Result<Ticker, SourceError> {
-    let Ok(ResponseBody { code, msg, data }) = response.reject_rate_limited()?.json() else {
-        response.require_success()?;
-        return Err(SourceError::invalid_response("it has no code"));
+    let ResponseBody { code, msg, data } = match response.reject_rate_limited()?.json() {
+        Ok(body) => body,
+        Err(error) => return response.require_success().and(Err(error)),
     };
     match code.get().trim_matches('"') {
         "0" => {}

@@ -99,12 +99,14 @@ impl Candidate {
 
     fn of_price(prices: &CurrentPrices<'_>, price: &CurrentPrice<'_>, inverse: bool) -> Self {
         let (snapshot, agreed) = (&prices.view.snapshot, price.agreed);
-        let mut sources = snapshot.voted(agreed).map(AgreedPrice::used_sources).unwrap_or_default();
         let kind = match agreed.method {
             Method::Median => StepKind::Agreed,
             Method::Cross => StepKind::Computed,
         };
         let is_fresh = price.state == PriceState::Fresh;
+        // A prolonged computed price comes from an earlier price in dollars, which the snapshot no longer contains.
+        let voted = snapshot.voted(agreed).filter(|_| is_fresh || kind == StepKind::Agreed);
+        let mut sources = voted.map(AgreedPrice::used_sources).unwrap_or_default();
         let leg_prices = is_fresh.then(|| leg_prices(snapshot, agreed)).flatten().unwrap_or_default();
         for bank in leg_prices.iter().flat_map(|leg| &leg.sources) {
             if !sources.contains(bank) {

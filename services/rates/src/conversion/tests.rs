@@ -268,6 +268,25 @@ fn prolonged_price_is_converted_with_its_state_and_age_and_avoided_where_possibl
 }
 
 #[test]
+fn prolonged_computed_price_names_no_sources() {
+    let prolonged = AgreedPrice {
+        method: Method::Cross,
+        legs: vec![parse_pair("BTC-USD"), parse_pair("USD-RUB")],
+        state: Some(PriceState::Prolonged),
+        expires_at: Some(time_at(700)),
+        ..agreed_price("BTC-RUB", "8190045")
+    };
+    // A newer price in dollars, from which the computed price does not come.
+    let dollars = AgreedPrice { as_of: Some(time_at(600)), ..price_with_votes("BTC-USD", "95000", 300) };
+    let official = vec![official("RUB", &[("USD-RUB", "90", false)], Some(100))];
+    let snapshot = MarketSnapshot { official, ..snapshot(time_at(600), vec![], vec![prolonged, dollars]) };
+    let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
+    let conversion = convert_at(&view, "BTC-RUB", "1", 600).unwrap();
+    let step = &conversion.steps[0];
+    assert_eq!((step.state, &step.sources[..], &step.leg_prices[..]), (PriceState::Prolonged, &[][..], &[][..]));
+}
+
+#[test]
 fn age_of_a_conversion_is_that_of_its_agreed_price_and_not_of_an_official_rate() {
     let later = AgreedPrice { as_of: Some(time_at(20)), ..price_with_votes("BTC-USD", "91000.5", 300) };
     let official = vec![official("RUB", &[("USD-RUB", "90", false)], Some(100))];

@@ -6,7 +6,7 @@ use common::access::{POLICY, Rule, ServicePolicy, rule_of};
 
 use super::{all_documents, operations};
 
-/// The operations endpoints, which every service has.
+/// The endpoints for monitoring, which every service has.
 const COMMON: [&str; 3] = ["livez", "metrics", "readyz"];
 
 #[test]

@@ -11,7 +11,7 @@ use url::form_urlencoded;
 
 use super::{Operation, operations};
 
-/// Operations whose example names an object that does not exist or has expired.
+/// Operations whose example names an object that does not exist, or contains a price record or a market snapshot that has expired.
 const EXPECTED_PROBLEMS: &[&str] = &[
     "get_order",
     "get_quote",
@@ -66,11 +66,11 @@ fn request(platform: &Platform, service: &Instance, operation: &Operation<'_>) -
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    // An operation that no operator may use permits requests without credentials.
+    // An operation with the scheme `OperatorToken` or `InternalToken` gets that token. The others permit requests without credentials.
     let alternatives = operation.value["security"].as_array().into_iter().flatten();
     let mut schemes = alternatives.filter_map(|alternative| alternative.as_object()?.keys().next());
-    let is_for_operators = schemes.any(|scheme| scheme != "ApiKey");
-    if is_for_operators { platform.as_operator(service, request) } else { request }
+    let needs_token = schemes.any(|scheme| scheme != "ApiKey");
+    if needs_token { platform.as_operator(service, request) } else { request }
 }
 
 /// The requests of an operation: one for each documented body, or one without a body.
@@ -93,7 +93,8 @@ fn requests(platform: &Platform, service: &Instance, operation: &Operation<'_>) 
 }
 
 /// Sends a request, and checks that its response is a success or a documented problem. If `is_strict`, only the operations in
-/// [`EXPECTED_PROBLEMS`] may respond with a problem.
+/// [`EXPECTED_PROBLEMS`] may respond with a problem. An error of a simulated exchange has the format of that exchange and is not
+/// checked.
 async fn assert_works(request: RequestBuilder, operation: &Operation<'_>, is_strict: bool) {
     let name = operation.value["operationId"].as_str().unwrap();
     let responses = &operation.value["responses"];

@@ -139,7 +139,7 @@ fn price_table_shows_marks_and_order_acceptance_of_each_currency() {
     }
     assert!(row("EUR").contains("SIMULATED") && row("EUR").contains("accepted"), "{text}");
     assert!(!row("EUR").contains("PROLONGED") && !row("EUR").contains("refused"), "{text}");
-    assert!(text.contains("These prices are SIMULATED") && text.contains("PROLONGED: the sources agree"), "{text}");
+    assert!(text.contains("These prices are SIMULATED") && text.contains("PROLONGED: no newer price"), "{text}");
     assert!(text.contains("\nOrders in GBP are refused: it is 750 s old."), "{text}");
     // The table does not state that orders use the prolonged price, because create-order may refuse these orders.
     assert!(!text.contains("orders use the last one"), "{text}");

@@ -276,6 +276,28 @@ fn withheld_price_marks_no_vote_as_outlier_and_withdraws_converted_prices() {
 }
 
 #[test]
+fn refusal_of_a_withheld_price_states_every_reason() {
+    let refusal = |market: &mut Market| {
+        market.seconds += 15;
+        let votes = market.votes();
+        let (withheld, _) = market.check_votes(&votes, true);
+        withheld.prices[&"BTC-USD".parse().unwrap()].refused.clone().unwrap()
+    };
+    let contradicted = "more sources contradict 36000.00 than support it";
+    let mut market = Market::new();
+    market.faulty = 4;
+    let first = refusal(&mut market);
+    assert!(first.starts_with(&format!("implausible: {contradicted}; supported by a,")), "{first}");
+
+    let mut market = Market::new();
+    market.publish();
+    market.faulty = 4;
+    let fallen = refusal(&mut market);
+    let difference = "36000.00 differs from the last accepted price 90000.00 by -60 %";
+    assert!(fallen.starts_with(&format!("implausible: {difference}, and {contradicted}; supported by a,")), "{fallen}");
+}
+
+#[test]
 fn new_leader_compares_with_the_published_price() {
     let mut market = Market::new();
     let price =

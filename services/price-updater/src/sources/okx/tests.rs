@@ -41,6 +41,10 @@ fn errors_of_every_form_are_classified() {
     for body in ["", "{}", "<html>", &TICKER[..80], r#"{"code":"0","data":[]}"#, r#"{"code":"0","data":{}}"#, "[]"] {
         assert!(matches!(parse_body(200, body), Err(SourceError::InvalidResponse(_))), "{body}");
     }
+    for (body, cause) in [("{}", "missing field `code`"), (&TICKER[..80], "EOF while parsing")] {
+        let error = parse_body(200, body).unwrap_err().to_string();
+        assert!(error.contains(cause), "{error}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
