@@ -16,11 +16,23 @@ const WITHOUT_UNKNOWN_FIELDS: &[&str] = &[
     "ChangeUser",
     "NewKey",
     "ChangeKey",
+    "NewWallet",
+    "NewOperation",
+    "NewTransfer",
+    "NewLimit",
+    "NewSilence",
 ];
 
 /// Properties that a request must contain. The type of the request declares them as optional, so that one error can name every
 /// missing property.
-const REQUIRED: &[(&str, &[&str])] = &[("NewUser", &["email", "name"]), ("NewKey", &["name", "scopes"])];
+const REQUIRED: &[(&str, &[&str])] = &[
+    ("NewUser", &["email", "name"]),
+    ("NewKey", &["name", "scopes"]),
+    ("NewWallet", &["currency"]),
+    ("NewOperation", &["operation_type", "amount"]),
+    ("NewTransfer", &["from", "to", "amount"]),
+    ("NewLimit", &["limit", "changed_by"]),
+];
 
 /// Properties that may be `null`. In a request, `null` means the same as the absence of the property.
 const NULLABLE: &[(&str, &str)] = &[

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 const ABOUT: &str = "The only owner of the database: orders, their limit, idempotency keys, courses, users and their keys, wallets and their journal. Only for other services.";
 
+/// Errors of reads, and of courses, whose write may be repeated.
 const READING: &[Code] = &[Code::DatabaseUnavailable];
-/// Errors of changes of users, keys and the limit, in addition to [`READING`].
+/// Errors of changes of users, keys, their uses and the limit, in addition to [`READING`].
 const CHANGING: &[Code] = &[Code::OutcomeUnknown];
 const WRITING: &[Code] = &[Code::DatabaseUnavailable, Code::OutcomeUnknown, Code::ShuttingDown];
 
@@ -92,7 +93,7 @@ fn course_operations() -> Vec<OperationDescription> {
     });
     let operation = |id| OperationDescription::new(id, Group::Prices);
     vec![
-        operation("write_courses").errors(WRITING).body(json!({ "courses": [course] })),
+        operation("write_courses").errors(READING).body(json!({ "courses": [course] })),
         operation("actual_courses").errors(READING),
         operation("course_history")
             .errors(READING)
@@ -129,7 +130,7 @@ fn user_operations() -> Vec<OperationDescription> {
             .body(json!({ "rate_limit_per_minute": 1200 })),
         of_user("revoke_key").errors(CHANGING).parameter("key_id", KEY_ID),
         operation("get_key").errors(&[Code::NotFound]).parameter("prefix", "bdk_Zk3TQ9aw"),
-        operation("record_key_uses").body(json!({ "uses": [{ "id": KEY_ID, "used_at": TIME }] })),
+        operation("record_key_uses").errors(CHANGING).body(json!({ "uses": [{ "id": KEY_ID, "used_at": TIME }] })),
     ]
 }
 
