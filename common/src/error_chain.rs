@@ -1,5 +1,4 @@
-//! The text of an error with its causes. With [`io_errors`](crate::io_errors), it describes the errors of libraries in
-//! words for people.
+//! The text of an error with its causes, in words for people.
 
 use std::{error::Error, fmt, io, sync::Arc};
 
@@ -30,8 +29,8 @@ pub fn write_error_chain(out: &mut impl fmt::Write, error: &(dyn Error + 'static
     Ok(())
 }
 
-/// The message of `error` without its causes. The failures of connections and files are described in plain words, and without the
-/// number of the operating system.
+/// The message of `error` without its causes. Errors of connections and files are described in plain words, without
+/// error numbers.
 pub fn plain_text(error: &(dyn Error + 'static)) -> String {
     // The source of a `RedisError` is an `Arc`.
     let shared = error.downcast_ref::<Arc<dyn Error + Send + Sync>>();
@@ -50,7 +49,7 @@ pub fn plain_text(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The part of the message of `error` that precedes the message of its cause in the chain.
+/// The message of `error` without the message of its cause.
 fn text_before(cause: &(dyn Error + 'static), error: &(dyn Error + 'static)) -> String {
     if let Some(text) = text_of_http_client(error) {
         return text;
@@ -61,8 +60,8 @@ fn text_before(cause: &(dyn Error + 'static), error: &(dyn Error + 'static)) -> 
     }
 }
 
-/// The message for an error of a layer of the HTTP client that has a cause: the address of a request that could not be sent, or
-/// nothing. `None` for other errors.
+/// The message for an error of the HTTP client that has a cause: the URL of the request, or an empty text for an error
+/// of an inner layer. `None` for errors of other libraries.
 fn text_of_http_client(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<reqwest::Error>().filter(|error| error.is_request()) {
         let mut url = error.url().cloned();
@@ -71,7 +70,7 @@ fn text_of_http_client(error: &(dyn Error + 'static)) -> Option<String> {
         }
         return Some(url.map(String::from).unwrap_or_default());
     }
-    // The types of the other layers are private.
+    // The error types of the inner layers are private.
     let text = error.to_string();
     matches!(text.as_str(), "client error (Connect)" | "client error (SendRequest)" | "tcp connect error")
         .then(String::new)

@@ -1,8 +1,7 @@
 //! Sends errors to Sentry, or to another server with its protocol, if `SENTRY_DSN` is set.
 //!
-//! The log records of level error and critical are sent, as the sink of [`telemetry`](crate::telemetry) receives them.
-//! They wait in the bounded queue of the client of Sentry. A thread of this client sends them. If the queue is full,
-//! they are dropped.
+//! An [`ErrorTracker`] sends the log records of level error and critical that a [`WarningSink`] receives. A thread of
+//! the Sentry client sends the records from a bounded queue. When the queue is full, records are dropped.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +22,7 @@ use crate::{
 
 /// Time limit of a request to Sentry.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time limit for the errors that remain at the end of the process.
+/// Time limit for sending the queued errors when the process stops.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 const DSN: &str = "SENTRY_DSN";
 
@@ -75,10 +74,10 @@ impl ErrorTracker {
         WarningSink { receive, transport_target, transport_crates }
     }
 
-    /// Sends the remaining errors, for at most two seconds.
+    /// Sends the queued errors, for at most two seconds.
     pub async fn stop(self) {
         if let Some(client) = self.0 {
-            // Waits on a thread.
+            // `flush` blocks its thread.
             let _ = tokio::task::spawn_blocking(move || client.flush(Some(FLUSH_TIMEOUT))).await;
         }
     }
@@ -94,7 +93,8 @@ impl TransportFactory for HttpTransport {
     }
 }
 
-/// The event of a log record of level error or critical. Its message is the same for all records of one kind, so Sentry groups them.
+/// The event of a log record. `None` for levels below error. Records of one kind have the same message, so Sentry
+/// groups their events.
 fn to_event(record: &LogRecord) -> Option<Event<'static>> {
     let level = match record.level {
         Level::Critical => EventLevel::Fatal,

@@ -11,8 +11,8 @@ use crate::time::Timestamp;
 #[error("must be a UUID, such as 0190a6e2-7c1b-7c3a-9d5e-0123456789ab")]
 pub struct IdError;
 
-/// Defines an id type: a UUID. Its version is 7, except for silences, so that later ids sort after earlier ones. Parsing accepts every
-/// version, because an unknown id is simply not found.
+/// Defines an id type: a UUID. Most ids are generated with version 7, so that later ids sort after earlier ids. Parsing
+/// accepts every version.
 macro_rules! uuid_id {
     ($name:ident, $description:literal) => {
         #[doc = $description]
@@ -102,8 +102,8 @@ pub struct RequestId(Arc<str>);
 impl RequestId {
     pub const HEADER: &'static str = "x-request-id";
 
-    /// Generates an id: a UUID of version 7. It must be unique but not unguessable, so the random bits come from a fast
-    /// generator and not from the operating system.
+    /// Generates an id: a UUID of version 7. The id must be unique but can be guessable, so a fast generator supplies
+    /// the random bits.
     fn generate() -> Self {
         let mut random = [0; 10];
         fastrand::fill(&mut random);

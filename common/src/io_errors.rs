@@ -18,7 +18,7 @@ pub fn describe_io_error(error: &io::Error) -> String {
             Some(rustls::Error::InvalidMessage(_)) => {
                 "it does not use TLS, so its address begins with http:// and not with https://".to_owned()
             }
-            // Another error describes itself.
+            // Other causes have their own message.
             _ => error.to_string(),
         };
     }
@@ -43,7 +43,7 @@ pub fn describe_io_error(error: &io::Error) -> String {
     usual.to_owned()
 }
 
-/// Why an operation on the file `path` failed. Names a folder that does not exist.
+/// Why an operation on the file `path` failed. If the folder of the file does not exist, the text names the folder.
 pub fn describe_file_error(path: &Path, error: &io::Error) -> String {
     let folder = folder_of(path);
     match error.kind() {

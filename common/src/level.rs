@@ -1,4 +1,4 @@
-//! The five levels of log events and reports.
+//! The five levels of log records and reports.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,7 @@ use crate::spelling::{Alias, must_be_one_of_or_alias};
 /// The usual short form of `warning`.
 const WARN: Alias = Alias { text: "warn", name: "warning" };
 
-/// The severity of a log event or a report, ordered from the most to the least severe.
+/// The severity of a log record or a report, ordered from the most to the least severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]

@@ -8,11 +8,11 @@
 //! | 8 | [`live_settings`], [`service`] | settings that change without a restart; the life cycle of a service: settings, logs, listener, reports, shutdown |
 //! | 7 | [`error_tracking`], [`process`], [`reporting`], [`shutdown`], [`trace_export`] | errors for Sentry; runtime and limits of the process; heartbeats and warnings for health-check; signals; sending recorded spans |
 //! | 6 | [`clients`] | typed clients of the services |
-//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; uses [`access`], and of [`api`] only the error format, the health types, the schema rules, the checks of parameters and the keys |
+//! | 5 | [`server`] | serving a router: middleware, limits, operations endpoints; uses [`access`] and some modules of [`api`]: the error format, the health types, the schema rules, the checks of parameters and the API keys |
 //! | 4 | [`telemetry`] | logs |
-//! | 3 | [`api`], [`access`] | the wire types and the error format; who may do what |
-//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`io_errors`], [`metrics`], [`redis_connection`], [`request_context`], [`startup`], [`traces`] | building blocks without domain or HTTP |
-//! | 1 | [`ids`], [`level`], [`money`], [`paths`], [`spelling`], [`text`], [`time`] | exact value types without I/O |
+//! | 3 | [`api`], [`access`] | the wire types and the error format; the access rules |
+//! | 2 | [`concurrency`], [`config`], [`error_chain`], [`io_errors`], [`metrics`], [`redis_connection`], [`request_context`], [`startup`], [`traces`] | general building blocks |
+//! | 1 | [`ids`], [`level`], [`money`], [`paths`], [`spelling`], [`text`], [`time`] | value types and text, without I/O |
 //!
 //! [`telemetry`] uses layers 1 and 2 only. [`clients`] does not use [`server`] or [`telemetry`].
 //! `tests/integration/architecture.rs` lists every permitted use.

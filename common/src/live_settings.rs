@@ -20,7 +20,7 @@ use crate::{
 /// Pause between two reads of the file. The content is used when two consecutive reads return the same, so that a file that is being
 /// written is not used.
 const READ_INTERVAL: Duration = Duration::from_millis(100);
-/// Maximum number of reads until the content is used although it still changes.
+/// After this number of reads, the content is used even if it still changes.
 const MAX_READS: u32 = 50;
 
 /// Applies new settings to a running part of the process.
@@ -95,7 +95,7 @@ impl LiveSettings {
             );
         });
         let watcher = watcher.ok();
-        // The file may have changed between the start and the watch.
+        // The file has possibly changed between the start of the process and the start of the watcher.
         self.read_again(Cause::FileChange).await;
         loop {
             let changed = async {
@@ -187,7 +187,10 @@ impl LiveSettings {
             apply();
         }
         if changes.is_empty() && origin.cause == Cause::Signal {
-            tracing::info!(reported = true, %origin, "no setting that takes effect without a restart has changed");
+            tracing::info!(
+                reported = true, %origin,
+                "none of the settings that take effect without a restart has changed"
+            );
         }
         for change in changes {
             let (setting, old, new) = (change.name, change.old, change.new);
@@ -212,8 +215,8 @@ impl LiveSettings {
     }
 }
 
-/// The reason why the process read its file, and the owner of the file. The process cannot know who sent a signal or wrote a
-/// file.
+/// Why the process read the settings file, and who owns the file. The process cannot know who sent a signal or wrote
+/// the file.
 struct Origin {
     cause: Cause,
     file: SettingsFile,

@@ -42,7 +42,8 @@ impl Metrics {
         self.with_prefix(|registry| registry.register_collector(Box::new(collector)));
     }
 
-    /// Registers the metrics of this process, which have no prefix, and those of the runtime that calls this.
+    /// Registers the metrics of this process, without the prefix, and the metrics of the current asynchronous runtime,
+    /// if there is one.
     pub fn register_process(&self) {
         let mut registry = self.0.write().expect("the lock of the metrics is not poisoned");
         registry.register_collector(Box::new(ProcessCollector::new()));

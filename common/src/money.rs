@@ -1,4 +1,4 @@
-//! Exact money types: fixed-point integers whose names state the unit. No float is used.
+//! Exact money types: fixed-point integers. No float is used.
 //!
 //! | type | unit of its integer | on the wire |
 //! |---|---|---|

@@ -10,8 +10,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error_chain::format_chain;
 
-/// Runs a program and returns its exit code, which is the result of `work`. If `work` fails, prints the error to standard error
-/// and returns exit code 1.
+/// Runs `work` and returns its result as the exit code. If `work` fails, prints the error to standard error and returns
+/// exit code 1.
 pub fn run<T: Termination>(program: &str, work: impl Future<Output = anyhow::Result<T>>) -> ExitCode {
     let result =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {

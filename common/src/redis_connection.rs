@@ -28,7 +28,7 @@ const STEP_TIMEOUT: Duration = Duration::from_millis(400);
 /// if a Sentinel is unavailable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A Redis of version 6.2 or later, and the prefix of the keys that are used in it.
+/// The address of Redis (version 6.2 or later), and a key prefix.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
     pub server: RedisServer,
@@ -43,7 +43,7 @@ impl RedisConfig {
     }
 
     /// Reads the address from `variable`, and the prefix from `REDIS_KEY_PREFIX` (default `buydesk:`). `None` if the address
-    /// is not set. `absent` is a part of the error for an invalid address: it states the effect of an empty address.
+    /// is not set. `absent` is the effect of an empty address, and completes the error for an invalid address.
     pub fn from_env(env: &mut Env, variable: &str, absent: &str) -> Option<Self> {
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
         let url = env.text(variable)?.to_owned();
@@ -55,10 +55,10 @@ impl RedisConfig {
     }
 }
 
-/// An attempt to connect, and its result. All commands share the attempt. It continues if a command stops waiting for it.
+/// An attempt to connect, and its result. All commands share the attempt.
 type Attempt = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
 
-/// Opens connections. Clones share the connection.
+/// Opens a connection and runs commands. Clones share the connection.
 #[derive(Clone)]
 pub struct RedisConnector(Arc<Inner>);
 
@@ -71,7 +71,7 @@ struct Inner {
 
 enum Server {
     Single(Client),
-    /// In a mutex, because the client stores its connections to the Sentinels.
+    /// In a mutex, because finding the master needs exclusive access to the client.
     Sentinel(Box<tokio::sync::Mutex<SentinelClient>>),
 }
 
@@ -91,8 +91,8 @@ impl RedisConnector {
         Ok(Self(Arc::new(Inner { server, response_timeout, connection: Mutex::default() })))
     }
 
-    /// Runs a command once. If the connection is lost, or its server is no longer the master, the next command opens another
-    /// connection.
+    /// Runs a command without retries. If the connection is lost, or its server is no longer the master, the next
+    /// command opens another connection.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         let attempt = self.connection();
         let result = match attempt.clone().await {
@@ -115,7 +115,7 @@ impl RedisConnector {
         self.current().get_or_insert_with(|| self.clone().start_connecting()).clone()
     }
 
-    /// Stops using the connection of this attempt, unless it was already replaced.
+    /// Stops using the connection of this attempt, unless another attempt has already replaced it.
     fn discard(&self, attempt: &Attempt) {
         let mut current = self.current();
         if current.as_ref().is_some_and(|current| current.ptr_eq(attempt)) {
@@ -136,7 +136,7 @@ impl RedisConnector {
     }
 
     /// Connects in a separate task, so that the attempt continues when a command stops waiting. If a Sentinel is unavailable,
-    /// finding the master may take longer than a command waits.
+    /// finding the master can take longer than a command waits.
     fn start_connecting(self) -> Attempt {
         let open = async move {
             let opened = timeout(CONNECT_TIMEOUT, self.open()).await;
@@ -158,7 +158,7 @@ impl RedisConnector {
     }
 }
 
-/// Whether a failed command may succeed on another connection: its connection is lost, or its server is no longer the master.
+/// Whether the connection of a failed command is lost, or its server is no longer the master.
 pub fn needs_new_connection(error: &RedisError) -> bool {
     let demoted = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].map(ErrorKind::Server);
     error.is_io_error() || error.is_unrecoverable_error() || demoted.contains(&error.kind())

@@ -1,5 +1,5 @@
-//! Reports to health-check: the heartbeats of a service, and copies of its log records of level warning or worse, or with the
-//! field `reported`.
+//! Reports to health-check: the heartbeats of a service, and copies of its log records of level warning or worse, or
+//! with the field `reported`.
 //!
 //! Reports go through a bounded queue and are sent in the background. A full queue drops its oldest report. A slow or
 //! unavailable health-check therefore affects neither requests nor logs.
@@ -45,8 +45,8 @@ impl Config {
 
 /// The name of this process among the instances of its services: the host name and the process id.
 ///
-/// A restarted container has the same host name and the same process id, and therefore the same instance name. health-check then
-/// replaces the instance that exited.
+/// A restarted container normally has the same host name and process id, and therefore the same instance name.
+/// health-check then replaces the instance that exited.
 pub fn instance_name() -> &'static str {
     static INSTANCE: OnceLock<String> = OnceLock::new();
     INSTANCE.get_or_init(|| format!("{}-{}", host_name(), std::process::id()))

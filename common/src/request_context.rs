@@ -1,5 +1,5 @@
-//! The request that the current task works on. Log events and calls to other services contain the id of this request, and the id of
-//! its trace.
+//! The request that the current task works on. Log records and calls to other services contain the id of this request,
+//! and the id of its trace.
 //!
 //! The context is a task-local value and not a tracing span: creating a span costs time for each request, and most requests
 //! log nothing.
@@ -32,13 +32,14 @@ impl RequestContext {
         CURRENT.try_with(|current| current.as_ref()?.trace.clone()).ok().flatten()
     }
 
-    /// The `traceparent` of the current task, for a part of a batch. `None` if its spans are not recorded.
+    /// The `traceparent` of the current task, for one command in a batch. `None` if the spans of the trace are not
+    /// recorded.
     pub fn recorded_traceparent() -> Option<String> {
         Self::current_trace().filter(Trace::is_recorded).map(|trace| trace.traceparent())
     }
 
-    /// Runs `work` as part of `request`. A task that serves several requests passes `None`, and its log lines then
-    /// contain no request id.
+    /// Runs `work` as part of `request`. A task that serves several requests passes `None`, so its log records contain
+    /// no request id.
     pub fn scope<F: Future>(request: Option<Self>, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(request, work)
     }

@@ -1,5 +1,5 @@
 //! The HTTP server of a service: listener, middleware, access, limits, bodies, and the operations endpoints. Failures
-//! are converted to problem responses here, except that hyper answers a request whose head is invalid.
+//! are converted to problem responses. Only to a request with an invalid head, hyper itself responds.
 
 mod access_control;
 mod allowed_methods;

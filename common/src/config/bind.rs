@@ -26,7 +26,7 @@ pub(super) fn read_port(env: &mut Env, service: &str, default_port: u16) -> u16 
     env.parse(&port_variable(service), default_port, "a port from 0 to 65535; 0 selects a free port")
 }
 
-/// Whether the address is reachable only from this machine. An IPv4 address may be mapped to IPv6.
+/// Whether the address is a loopback address. An IPv4 loopback address that is mapped to IPv6 counts too.
 pub fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }

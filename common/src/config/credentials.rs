@@ -1,9 +1,9 @@
 //! The tokens of calls between services.
 //!
-//! Each server has a key, and each caller of a server has a token, which names the caller and is derived from the key. A caller
-//! that has only its token cannot derive the token of another caller. A server that has only its key cannot derive a token for
-//! another server. Keys are derived from `INTERNAL_TOKEN`, so this one setting suffices. `INTERNAL_TOKEN` is also itself the
-//! token of an operator, who may do everything.
+//! Each server has a key, and each caller of a server has a token, which names the caller and is derived from the key.
+//! A caller that has only its token cannot derive the token of another caller. A server that has only its key cannot
+//! derive a token for another server. Keys are derived from `INTERNAL_TOKEN`, so this one setting suffices.
+//! `INTERNAL_TOKEN` is also the token of an operator.
 
 use std::sync::Arc;
 
@@ -13,9 +13,10 @@ use sha2::Sha256;
 use super::Secret;
 use crate::text::to_hex;
 
-/// The purpose of a hash that is the key of a server. It keeps these hashes apart from all other uses of `INTERNAL_TOKEN`.
+/// Precedes the name of the server in the text whose hash is the key of the server.
 const KEY_PURPOSE: &str = "buydesk server key: ";
-/// The purpose of a hash that is a part of the token of a caller. It keeps these hashes apart from the keys of servers.
+/// Precedes the name of the caller in the text whose hash is a part of the token. Differs from [`KEY_PURPOSE`], so that
+/// a key never has the hash of a token.
 const TOKEN_PURPOSE: &str = "buydesk caller token: ";
 /// Separates the name of the caller from the hash in a token.
 const SEPARATOR: char = '.';
@@ -37,8 +38,8 @@ impl Caller {
     pub const EXCHANGE_SIM: Self = Self("exchange-sim");
     /// All services in one process.
     pub const BUYDESK: Self = Self("buydesk");
-    /// A person with `INTERNAL_TOKEN` or the token that is derived for operators, or a service of the previous release, which sends
-    /// `INTERNAL_TOKEN`.
+    /// A person with `INTERNAL_TOKEN` or the token that is derived for operators. A service of the previous release
+    /// also sends `INTERNAL_TOKEN`.
     pub const OPERATOR: Self = Self("operator");
 
     pub const ALL: [Self; 12] = [
@@ -81,22 +82,20 @@ pub enum TokenRefusal {
 pub struct ServerKey(Secret);
 
 impl ServerKey {
-    /// The key of a server.
     pub fn derive(internal_token: &Secret, server: &str) -> Self {
         Self(Secret::new(keyed_hash(internal_token, KEY_PURPOSE, server)))
     }
 
-    /// A key that was derived before, from the setting `SERVER_KEY`.
+    /// The key in the setting `SERVER_KEY`.
     pub fn new(key: Secret) -> Self {
         Self(key)
     }
 
-    /// The key as the setting `SERVER_KEY` contains it.
+    /// The value for the setting `SERVER_KEY`.
     pub fn as_secret(&self) -> &Secret {
         &self.0
     }
 
-    /// The token of a caller.
     pub fn token(&self, caller: Caller) -> Secret {
         Secret::new(format!("{}{SEPARATOR}{}", caller.0, keyed_hash(&self.0, TOKEN_PURPOSE, caller.0)))
     }
@@ -113,7 +112,7 @@ fn keyed_hash(key: &Secret, purpose: &str, name: &str) -> String {
 /// The callers that a server accepts. Clones share the tokens.
 #[derive(Debug, Clone)]
 pub struct AcceptedCallers {
-    /// The token of each caller. The tokens are derived once, not for each request.
+    /// The token of each caller, derived in advance.
     tokens: Arc<[(Caller, Secret)]>,
     /// `INTERNAL_TOKEN`, if the server has it.
     internal_token: Option<Secret>,
@@ -137,7 +136,7 @@ impl AcceptedCallers {
         if self.internal_token.as_ref().is_some_and(|internal_token| internal_token.matches(token)) {
             return Some(Caller::OPERATOR);
         }
-        // The name is not secret. Only the token of that caller is compared, in constant time.
+        // The name is not secret, so only the comparison of the token must take constant time.
         let (name, _) = token.split_once(SEPARATOR)?;
         let (caller, expected) = self.tokens.iter().find(|(caller, _)| caller.0 == name)?;
         expected.matches(token).then_some(*caller)
@@ -153,7 +152,6 @@ pub struct CallerToken {
 }
 
 impl CallerToken {
-    /// The token of a caller for a server.
     pub fn derive(internal_token: Secret, caller: Caller, server: &str) -> Self {
         Self { token: ServerKey::derive(&internal_token, server).token(caller), fallback: Some(internal_token) }
     }

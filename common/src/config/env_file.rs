@@ -20,8 +20,8 @@ use crate::{io_errors::describe_file_error, spelling::nearest, time::Timestamp};
 const SETTINGS_FILE: &str = "SETTINGS_FILE";
 const DEFAULT_FILE: &str = ".env";
 
-/// All settings of all services with their defaults, from `.env.example`. The default is empty if there is none. A test compares
-/// that file with the variables that are read.
+/// All settings of all services, from `.env.example`. The value is the default, and is empty for a setting without a
+/// default. A test compares `.env.example` with the variables that the services read.
 static SETTINGS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
     let lines = include_str!("../../../.env.example").lines();
     let settings = lines.filter_map(|line| line.strip_prefix('#')?.split_once('='));
@@ -29,7 +29,7 @@ static SETTINGS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
     settings.filter(|(name, _)| is_name(name)).collect()
 });
 
-/// The default of a setting in `.env.example`. `None` if it has none.
+/// The default of a setting in `.env.example`. `None` if the setting has no default.
 pub(super) fn documented_default(name: &str) -> Option<&'static str> {
     SETTINGS.get(name).copied().filter(|default| !default.is_empty())
 }
@@ -48,7 +48,7 @@ enum Mistake {
     Unknown { name: String },
     /// Several lines of the file set this name.
     Repeated { name: String },
-    /// The file cannot name itself.
+    /// The setting has an effect only as an environment variable.
     OnlyInEnvironment { name: &'static str },
 }
 
@@ -91,7 +91,7 @@ pub(super) struct InvalidLine {
     file: String,
     /// The number of the line, from 1 on.
     number: usize,
-    /// The setting that the line names. `None` if it names none that exists.
+    /// The setting that the line names. `None` if the line names no known setting.
     pub(super) name: Option<String>,
     /// Whether the line opens a quote that it does not close.
     has_open_quote: bool,
@@ -114,7 +114,7 @@ impl fmt::Display for InvalidLine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsFile {
     path: PathBuf,
-    /// Whether `SETTINGS_FILE` names the file. It must then exist at the start.
+    /// Whether `SETTINGS_FILE` names the file. A named file must exist at the start.
     is_named: bool,
 }
 
@@ -136,14 +136,15 @@ impl SettingsFile {
         &self.path
     }
 
-    /// The owner of the file, and when it was changed. `None` if they cannot be read, such as of a file that does not exist.
+    /// `None` if the metadata cannot be read, for example because the file does not exist.
     pub fn metadata(&self) -> Option<FileMetadata> {
         let metadata = std::fs::metadata(&self.path).ok()?;
         let modified = DateTime::<Utc>::from(metadata.modified().ok()?);
         Some(FileMetadata { owner: metadata.uid(), changed_at: modified.into() })
     }
 
-    /// The content of the file. `None` if the file does not exist, or is neither a regular file nor a folder, such as `/dev/null`.
+    /// The content of the file. `None` if the file is not found, or is a special file such as `/dev/null`. A folder is
+    /// an error.
     pub fn read_text(&self) -> anyhow::Result<Option<String>> {
         let unreadable = |reason: &str, advice: &str| {
             anyhow!("the settings file {} cannot be read: {reason}; {advice}, or remove it", self.path.display())
@@ -165,7 +166,6 @@ impl SettingsFile {
         text.map(Some)
     }
 
-    /// Parses the content of the file.
     pub fn parse(&self, text: &str) -> EnvFile {
         EnvFile::parse(text, &self.path.display().to_string())
     }
@@ -183,7 +183,7 @@ impl SettingsFile {
     }
 }
 
-/// Who owns a file, and when its content was changed.
+/// The owner and the modification time of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMetadata {
     /// The id of a user of the operating system.
@@ -195,10 +195,11 @@ pub struct FileMetadata {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvFile {
     pub(super) values: HashMap<String, String>,
-    /// First the unknown names, then the repeated names, each sorted, and then `SETTINGS_FILE`. Names after an open quote are not
-    /// among them.
+    /// The unknown names in sorted order, then the repeated names in sorted order, then `SETTINGS_FILE`. Unknown and
+    /// repeated names after an open quote are omitted, because they may be parts of a secret.
     pub(super) warnings: Vec<SettingWarning>,
-    /// In the order of the file. If there are any, the process does not start, and refuses a changed file.
+    /// In the order of the file. A process does not start with an invalid line, and a running process refuses the
+    /// changed file.
     pub(super) invalid_lines: Vec<InvalidLine>,
 }
 

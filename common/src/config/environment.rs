@@ -8,7 +8,7 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Environment {
     pub(super) values: HashMap<String, String>,
-    /// The variables whose values are not UTF-8. Contains each value as messages show it.
+    /// The variables whose values are not UTF-8, with each value as messages show it.
     pub(super) not_utf8: HashMap<String, String>,
 }
 
@@ -16,7 +16,7 @@ impl Environment {
     pub(super) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let mut environment = Self::default();
         for (name, value) in variables {
-            // The names of settings are UTF-8, so another name cannot be a setting.
+            // A name that is not UTF-8 is not the name of a setting.
             let Ok(name) = name.into_string() else { continue };
             match value.into_string() {
                 Ok(value) => environment.values.insert(name, value),
@@ -30,7 +30,8 @@ impl Environment {
     }
 }
 
-/// The value in quotes, with each byte that is not ASCII as an escape sequence. A value that may contain a secret is not shown.
+/// The value in quotes, with each byte that is not ASCII as an escape sequence. A value that may contain a secret is
+/// not shown: an address may contain a password before `@` or after `?`.
 fn shown(name: &str, value: &OsStr) -> String {
     let bytes = value.as_encoded_bytes();
     if is_secret(name) || bytes.iter().any(|byte| matches!(byte, b'@' | b'?')) {
@@ -40,7 +41,7 @@ fn shown(name: &str, value: &OsStr) -> String {
     }
 }
 
-/// Whether the name is that of a setting that is a secret. An address in another setting may contain a password before `@` or after `?`.
+/// Whether the value of the setting is a secret.
 fn is_secret(name: &str) -> bool {
     const SUFFIXES: [&str; 4] = ["_TOKEN", "_KEY", "_DSN", "_HEADERS"];
     const ADDRESSES: [&str; 2] = ["ALERT_WEBHOOK_URL", "ALERTMANAGER_URL"];

@@ -4,8 +4,7 @@ use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
 
-/// The current value of a setting. Clones share it. Each reader of the setting has a clone, and sees a new value at its next
-/// read.
+/// The current value of a setting. Clones share the value. Each reader of the setting has a clone.
 pub struct Live<T>(Arc<watch::Sender<T>>);
 
 impl<T> Live<T> {
@@ -32,7 +31,6 @@ impl<T> Live<T> {
         self.0.send_replace(value);
     }
 
-    /// A copy of the current value.
     pub fn get(&self) -> T
     where
         T: Clone,

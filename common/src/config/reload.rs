@@ -1,7 +1,7 @@
 //! Compares a changed settings file with the settings of a running process.
 //!
-//! Precedence stays as at the start: an environment variable of the process overrides the file. The environment of a process cannot
-//! change, so a line for such a variable has no effect.
+//! As at the start, an environment variable of the process overrides the file. A change of the line for such a variable
+//! has no effect.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -39,7 +39,7 @@ impl fmt::Display for IneffectiveChange {
         match self {
             Self::NeedsRestart(name) if name == "BTC_LIMIT" => f.write_str(
                 "BTC_LIMIT has changed and takes effect at the next start, if no operator has set the limit until then; \
-                 `buydesk limit set` changes the limit of all orders at once",
+                 `buydesk limit set` changes the limit of all orders immediately",
             ),
             Self::NeedsRestart(name) => write!(f, "{name} has changed and takes effect at the next start"),
             Self::SetByEnvironment(name) => write!(
@@ -57,13 +57,13 @@ impl fmt::Display for IneffectiveChange {
 /// The consequences of a changed settings file.
 #[derive(Debug, Clone)]
 pub struct Reload {
-    /// The variables as the next start would read them. All of them must be valid, so that the next start does not fail.
+    /// The variables that the next start would read. Invalid variables would make the next start fail.
     pub at_next_start: Env,
     /// The variables from now on: the new values of live settings, and the old values of all others.
     pub from_now_on: Env,
     pub changes: Vec<SettingChange>,
     pub ineffective: Vec<IneffectiveChange>,
-    /// The warnings about the file that the previous version of the file did not cause.
+    /// The warnings about the new version of the file, without the warnings about the previous version.
     pub warnings: Vec<SettingWarning>,
 }
 

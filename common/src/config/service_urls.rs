@@ -16,7 +16,7 @@ impl ServiceUrls {
     }
 }
 
-/// The address of the only instance, or of a balancer in front of several.
+/// The address of the only instance, or of a load balancer in front of several instances.
 impl From<Url> for ServiceUrls {
     fn from(url: Url) -> Self {
         Self(vec![url])
@@ -34,8 +34,9 @@ impl FromStr for ServiceUrls {
 
 impl Env {
     /// The address of another service: an `http` or `https` URL without a path, because the paths of requests would
-    /// replace it. The default is this machine, and the port that the settings assign to the service, or else
-    /// `default_port`. The settings come first, because `default_port` may belong to another installation.
+    /// replace the path. By default, the host is this machine, and the port is the one that the settings assign to the
+    /// service, or else `default_port`. The settings come first, because another installation possibly uses
+    /// `default_port`.
     pub fn service_url(&mut self, name: &str, service: &str, default_port: u16) -> Url {
         let allowed = format!(
             "an http or https address without user name, path, query and fragment, such as http://127.0.0.1:{default_port}"

@@ -1,4 +1,4 @@
-//! Settings that several services read. The default and the range of each are defined here once.
+//! Settings that several services read, with their defaults and ranges.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const SERVER_KEY: &str = "SERVER_KEY";
 const SHARED_SECRET: &str = "set it to a long random text, the same for every service";
 /// Default of `PRICE_TTL_SECS`, in seconds.
 pub const DEFAULT_PRICE_TTL_SECS: u64 = 60;
-/// Default of `COURSE_REFRESH_SECS`, in seconds. A smaller `PRICE_REFRESH_SECS` takes precedence.
+/// Default of `COURSE_REFRESH_SECS`, in seconds. If `PRICE_REFRESH_SECS` is smaller, its value is the default.
 const DEFAULT_COURSE_REFRESH_SECS: u64 = 5;
 
 /// Reads `INTERNAL_TOKEN`, which is required because the setting `alternative` is not set.
@@ -58,7 +58,7 @@ pub fn accepted_callers(env: &mut Env, server: &str) -> AcceptedCallers {
     }
 }
 
-/// Like [`accepted_callers`], but for a server that accepts no caller if neither setting is present.
+/// Like [`accepted_callers`]. `None` if neither `SERVER_KEY` nor `INTERNAL_TOKEN` is set.
 pub fn optional_accepted_callers(env: &mut Env, server: &str) -> Option<AcceptedCallers> {
     let is_set = env.text(SERVER_KEY).is_some() || env.text(INTERNAL_TOKEN).is_some();
     is_set.then(|| accepted_callers(env, server))
@@ -106,7 +106,7 @@ pub fn currencies(env: &mut Env) -> Vec<Currency> {
         .unwrap_or_else(|| vec![Currency::EUR, Currency::GBP, Currency::USD])
 }
 
-/// `MAX_EXPORTS`: how many exports an instance runs at once.
+/// `MAX_EXPORTS`: how many exports an instance runs at the same time.
 pub fn max_exports(env: &mut Env) -> usize {
     usize::try_from(env.whole_number("MAX_EXPORTS", 8, 1..=1000)).unwrap_or(1)
 }

@@ -1,15 +1,15 @@
-//! The texts of the variables, by where they were set.
+//! The values of variables from the program, the environment and the settings file.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::environment::Environment;
 
-/// The texts of the variables. A value of an earlier field takes precedence over the values of later fields.
+/// The values of variables. A value in an earlier field takes precedence over a value in a later field.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
     /// Set by the program itself.
     pub program: HashMap<String, String>,
-    /// The environment variables of the process. An empty one counts as not set.
+    /// The environment variables of the process. An empty variable counts as not set.
     pub environment: Environment,
     /// The settings file.
     pub file: HashMap<String, String>,
@@ -18,7 +18,8 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// The value of a variable that is not [invalid](Self::shown_if_not_utf8). `None` if it is not set, or empty.
+    /// `None` if the variable is not set or is empty. The caller must first check
+    /// [`shown_if_not_utf8`](Self::shown_if_not_utf8).
     pub fn text(&self, name: &str) -> Option<&str> {
         if let Some(value) = self.program.get(name) {
             return non_empty(value);
@@ -27,12 +28,13 @@ impl Values {
         layers.into_iter().find_map(|layer| layer.get(name).and_then(|value| non_empty(value)))
     }
 
-    /// The value of an environment variable that is not UTF-8, as messages show it. `None` if the value is UTF-8 or does not apply.
+    /// The value of an environment variable that is not UTF-8, as messages show it. `None` if the value is UTF-8 or the
+    /// program sets the variable.
     pub fn shown_if_not_utf8(&self, name: &str) -> Option<&str> {
         self.environment.not_utf8.get(name).filter(|_| !self.is_set_by_program(name)).map(String::as_str)
     }
 
-    /// Whether an environment variable determines the value, so that the settings file has no effect on it.
+    /// Whether an environment variable overrides the settings file.
     pub fn is_set_by_environment(&self, name: &str) -> bool {
         let is_set = self.environment.values.get(name).is_some_and(|value| non_empty(value).is_some());
         is_set || self.environment.not_utf8.contains_key(name)

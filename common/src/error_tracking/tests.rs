@@ -29,7 +29,7 @@ fn sink(received: &Arc<Mutex<Vec<String>>>) -> WarningSink {
 }
 
 #[test]
-fn invalid_address_is_named_without_its_key() {
+fn invalid_dsn_is_reported_without_its_value() {
     let mut env = Env::from_pairs([("SENTRY_DSN", "secret.example")]);
     assert!(Config::from_env(&mut env).is_none());
     let error = env.finish().unwrap_err().to_string();
@@ -38,7 +38,7 @@ fn invalid_address_is_named_without_its_key() {
 }
 
 #[test]
-fn warning_is_no_event() {
+fn warning_has_no_event_and_critical_record_is_fatal() {
     assert!(to_event(&record(Level::Warning, "slow")).is_none());
     assert_eq!(to_event(&record(Level::Critical, "lost")).unwrap().level, EventLevel::Fatal);
 }
@@ -50,11 +50,11 @@ async fn error_is_sent_with_its_service_and_ids_and_reaches_the_other_sink() {
     let mut env = Env::from_pairs([("SENTRY_DSN", dsn.as_str()), ("SENTRY_ENVIRONMENT", "shop")]);
     let tracker = ErrorTracker::start(Config::from_env(&mut env));
     env.finish().unwrap();
-    let others = Arc::default();
-    let sink = tracker.with_sink(sink(&others));
+    let passed_on = Arc::default();
+    let sink = tracker.with_sink(sink(&passed_on));
     (sink.receive)(record(Level::Warning, "slow"));
     (sink.receive)(record(Level::Error, "failed"));
-    assert_eq!(*others.lock().unwrap(), ["slow", "failed"]);
+    assert_eq!(*passed_on.lock().unwrap(), ["slow", "failed"]);
 
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut received = Vec::new();
@@ -86,8 +86,8 @@ async fn error_is_sent_with_its_service_and_ids_and_reaches_the_other_sink() {
 #[tokio::test]
 async fn tracker_without_a_configuration_changes_nothing() {
     let tracker = ErrorTracker::start(None);
-    let others = Arc::default();
-    (tracker.with_sink(sink(&others)).receive)(record(Level::Error, "failed"));
-    assert_eq!(*others.lock().unwrap(), ["failed"]);
+    let passed_on = Arc::default();
+    (tracker.with_sink(sink(&passed_on)).receive)(record(Level::Error, "failed"));
+    assert_eq!(*passed_on.lock().unwrap(), ["failed"]);
     tracker.stop().await;
 }

@@ -8,12 +8,12 @@ fn errors_of_the_operating_system_have_no_number() {
 }
 
 #[test]
-fn error_inside_describes_itself() {
+fn custom_error_keeps_its_message() {
     assert_eq!(describe_io_error(&io::Error::other("the stream is silent")), "the stream is silent");
 }
 
 #[test]
-fn answer_without_tls_is_described() {
+fn response_without_tls_is_described() {
     let cause = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
     let error = io::Error::new(ErrorKind::InvalidData, cause);
     assert!(describe_io_error(&error).starts_with("it does not use TLS"), "{error}");

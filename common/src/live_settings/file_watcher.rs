@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 
 use crate::paths::folder_of;
 
-/// Watches the folder of a file, because editors replace a file by a new file with the same name. If the file is a symbolic
-/// link, also watches the folder of its target. Kubernetes replaces a mounted file by changing the link `..data` beside it.
+/// Watches the folder of a file, because editors replace a file by a new file with the same name. If the file is a
+/// symbolic link, also watches the folder of its target. Kubernetes replaces a mounted file by changing the link
+/// `..data` in the same folder.
 pub(super) struct FileWatcher {
     changed: Arc<Notify>,
     /// Ends the watch when it is dropped.
@@ -40,7 +41,7 @@ impl FileWatcher {
         Ok(Self { changed, _watcher: watcher })
     }
 
-    /// Waits for a change since the last call. The file may have the same content as before.
+    /// Waits until the file has possibly changed since the last call.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -51,8 +52,8 @@ fn canonical_folder(path: &Path) -> PathBuf {
     std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
-/// Whether the event may have changed a file with one of these names, or the target of its link. Events of access are ignored, because
-/// reading the file causes them.
+/// Whether a file with one of these names has possibly changed, or a link of Kubernetes. Access events are ignored,
+/// because reading the file causes them.
 fn may_change(event: &Event, names: &BTreeSet<OsString>) -> bool {
     let is_link_of_kubernetes = |name: &OsString| name.as_encoded_bytes().starts_with(b"..");
     let is_relevant = |path: &PathBuf| {

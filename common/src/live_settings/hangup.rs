@@ -1,10 +1,10 @@
-//! SIGHUP, which requests that the settings are read again, and which the system sends when the terminal of a process is closed.
+//! SIGHUP: a request to read the settings again, or a notice of the system that the terminal of the process was closed.
 
 use std::fs::File;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Receives SIGHUP. Created at the start of the process, because the signal would otherwise end the process.
+/// Receives SIGHUP. Must be created at the start of the process, because SIGHUP without a receiver ends the process.
 pub struct HangupSignal {
     signal: Signal,
     /// Whether the process must stop when its terminal is closed.
@@ -20,12 +20,12 @@ pub enum Hangup {
 
 impl HangupSignal {
     pub fn register() -> std::io::Result<Self> {
-        // `nohup` ignores the signal, so that the process outlives its terminal.
+        // `nohup` starts a process with SIGHUP ignored, so that the process outlives its terminal.
         let follows_terminal = has_terminal() && !is_ignored();
         Ok(Self { signal: signal(SignalKind::hangup())?, follows_terminal })
     }
 
-    /// Waits for the next signal. Signals that arrive before they are awaited count as one.
+    /// Waits for the next signal. Several signals before a call count as one.
     pub async fn next(&mut self) -> Hangup {
         // The stream of signals does not end.
         self.signal.recv().await;

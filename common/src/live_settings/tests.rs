@@ -70,13 +70,13 @@ async fn new_value_is_applied_once() {
     assert_eq!(process.rate_limit.get(), 10);
     assert_eq!(process.change("RATE_LIMIT_PER_MINUTE=20\n").await, 20);
     assert_eq!(process.change("RATE_LIMIT_PER_MINUTE=20\n").await, 20);
-    assert_eq!(process.applied.load(Ordering::Relaxed), 1, "the file has the same content");
-    assert_eq!(process.change("").await, 20, "an empty file changes nothing");
+    assert_eq!(process.applied.load(Ordering::Relaxed), 1, "the same content must not be applied again");
+    assert_eq!(process.change("").await, 20, "an empty file must change nothing");
     assert_eq!(process.change("# nothing is set\n").await, 60);
 }
 
 #[tokio::test]
-async fn one_invalid_value_refuses_the_whole_change() {
+async fn change_with_one_invalid_value_is_refused_as_a_whole() {
     let mut process = Process::start(Some("RATE_LIMIT_PER_MINUTE=10\n"));
     for invalid in [
         "RATE_LIMIT_PER_MINUTE=20\nQUOTE_HOLD_SECS=0\n",

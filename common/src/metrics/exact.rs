@@ -21,7 +21,7 @@ pub type ExactGauge<const DECIMALS: u32> = gauge::Gauge<Units<DECIMALS>, AtomicI
 pub struct Units<const DECIMALS: u32>(pub i64);
 
 impl<const DECIMALS: u32> Units<DECIMALS> {
-    /// The nearest floating-point number, because Prometheus reads floating-point numbers. No amount is computed from it.
+    /// The nearest floating-point number, for Prometheus. No amount is computed from this number.
     fn nearest_float(self) -> f64 {
         let unit = 10_i64.pow(DECIMALS);
         let text = format!("{}.{:0width$}", self.0 / unit, self.0 % unit, width = DECIMALS as usize);

@@ -118,7 +118,7 @@ pub(crate) fn max_open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// A line of `/proc/self/status`, such as `VmRSS:  9000 kB`, in bytes.
+/// The value of a line of `/proc/self/status`, such as `VmRSS:  9000 kB`, in bytes.
 fn memory_bytes(status: &str, name: &str) -> Option<u64> {
     status_number(status, name)?.checked_mul(1024)
 }

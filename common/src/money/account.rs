@@ -162,7 +162,7 @@ impl fmt::Display for Money {
 crate::text_type!(
     Money,
     "decimal",
-    "An amount of money on account: 2 to 4 decimals, or 8 for bitcoin.",
+    "An amount of money in a wallet: 2 to 4 decimals, or 8 for bitcoin.",
     "1000.00",
     pattern: r"^(0|[1-9][0-9]{0,13})\.([0-9]{2,4}|[0-9]{8})$"
 );

@@ -24,8 +24,9 @@ pub enum NumberError {
 
 /// Parses a number in the grammar of JSON (`0.1`, `600`, `1e3`) without rounding.
 ///
-/// The parsers of `rust_decimal` accept more than this grammar (underscores, a leading point), and its parser for scientific
-/// notation rounds. Therefore the grammar is checked here, and `rust_decimal` parses only plain digits.
+/// The parsers of `rust_decimal` accept more than this grammar (underscores, a leading point), and the parser for
+/// scientific notation rounds. So this function checks the grammar, and `rust_decimal` parses only the part without the
+/// exponent.
 pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
     if text.len() > MAX_LEN {
         return Err(if is_number(text) { NumberError::TooManyDigits } else { NumberError::Syntax });
@@ -99,14 +100,14 @@ pub(super) fn write_fixed(f: &mut fmt::Formatter<'_>, value: i64, decimals: u32)
     write!(f, "{sign}{}.{fraction:0width$}", value / unit)
 }
 
-/// The original text of a JSON number, or of a JSON string that should contain a number. No parser has rounded it.
+/// The original, unrounded text of a JSON number, or of a JSON string that should contain a number.
 #[derive(Debug, Clone)]
 pub struct DecimalText {
     text: String,
     is_json_number: bool,
 }
 
-/// Compares the texts. Their form in JSON does not matter.
+/// Compares the texts. A JSON number equals a JSON string with the same text.
 impl PartialEq for DecimalText {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -129,8 +130,8 @@ impl DecimalText {
         }
     }
 
-    /// Parses an amount of money. A JSON number may have an exponent, because JSON libraries write numbers such as `1e3`. The text of
-    /// a string may not.
+    /// Parses an amount of money. An exponent is permitted in a JSON number, because JSON libraries write numbers such
+    /// as `1e3`. In a string, an exponent is an error.
     pub fn parse_amount<T, E>(&self) -> Result<T, E>
     where
         T: FromStr<Err = E> + TryFrom<Decimal, Error = E>,
@@ -173,7 +174,7 @@ impl Serialize for DecimalText {
     }
 }
 
-/// Like [`DecimalText`], for an amount of bitcoin. OpenAPI documents have another example for it.
+/// Like [`DecimalText`], for an amount of bitcoin. The only difference is the example in OpenAPI documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BitcoinText(DecimalText);

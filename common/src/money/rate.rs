@@ -13,8 +13,8 @@ const DECIMALS: u32 = 8;
 /// Upper bound, exclusive, in whole currency units. One bitcoin costs, for example, about 2e9 Vietnamese dong.
 const LIMIT: i64 = 10_000_000_000;
 
-/// The price of one unit of a base asset in a quote asset, such as of one bitcoin in a fiat currency: above 0, at most 8
-/// decimals. Stored in hundred-millionths of a unit of the quote asset.
+/// The price of one unit of a base asset in a quote asset: above 0, at most 8 decimals. Stored in hundred-millionths of
+/// a unit of the quote asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(i64);
 

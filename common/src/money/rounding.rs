@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-/// The number of significant digits to which a price is rounded, unless it then has fewer than [`PRICE_DECIMALS`] decimals.
+/// Number of significant digits of a rounded price. From 10,000 on, a price has more digits, to keep [`PRICE_DECIMALS`]
+/// decimals.
 const PRICE_DIGITS: u32 = 6;
 /// Minimum number of decimals of a rounded price.
 const PRICE_DECIMALS: u32 = 2;
@@ -25,7 +26,7 @@ pub fn round_half_even(units: u128, remainder: Ordering) -> Option<u128> {
 /// `numerator / denominator`, rounded half to even. Returns `None` if `denominator` is zero.
 pub fn divide_half_even(numerator: u128, denominator: u128) -> Option<u128> {
     let (units, remainder) = (numerator.checked_div(denominator)?, numerator % denominator);
-    // Compares the remainder with the rest of the unit, because twice the remainder may overflow.
+    // Comparing `2 * remainder` with `denominator` could overflow.
     round_half_even(units, remainder.cmp(&(denominator - remainder)))
 }
 

@@ -23,8 +23,8 @@ use crate::{
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval of the readiness checks between two heartbeats.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// health-check shows the order intake as unknown if no heartbeat has confirmed it for this time. Each check of the readiness
-/// causes such a heartbeat. This time is longer than [`CHECK_INTERVAL`] to allow for a slow check and for the sending.
+/// health-check shows the order intake as unknown if no heartbeat has confirmed it for this time. Longer than
+/// [`CHECK_INTERVAL`], to allow for a slow check and for the sending.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(8);
 /// Interval of the readiness checks while a service that has just started is not ready yet.
 const STARTING_CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ pub struct Heartbeats {
     /// The port on which the service listens.
     pub port: Option<u16>,
     pub check_readiness: ReadinessCheck,
-    /// The time between two heartbeats.
+    /// The time between two regular heartbeats.
     pub interval: Duration,
 }
 
@@ -56,9 +56,9 @@ impl ComponentState {
 }
 
 impl Heartbeats {
-    /// Queues a heartbeat at once, then every interval, and whenever a component changes its readiness, the reason why it is
-    /// not ready, its price or its limit. A service that reports the order intake queues a heartbeat at each check, so that
-    /// health-check notices within seconds if the service does not run any more.
+    /// Queues a heartbeat immediately, then every interval, and whenever a `ComponentState` changes. A service that
+    /// reports the order intake queues a heartbeat at each check, so that health-check notices within seconds if the
+    /// service stops.
     ///
     /// When `stop` is cancelled, queues a last report that the service is stopping, and returns.
     pub async fn send(self, queue: ReportQueue, stop: CancellationToken) {
@@ -80,7 +80,7 @@ impl Heartbeats {
             let regular =
                 regular_at.is_none_or(|at| at.elapsed() >= self.interval) || is_ready(&states) != is_ready(&last_sent);
             if regular || states != last_sent || reports_order_intake(&parts) {
-                // The files that the sample reads may be slow.
+                // The sample reads files, so it can block.
                 let sample = tokio::task::spawn_blocking(machine::sample).await.ok();
                 queue.push(self.report(Report::ALIVE, parts.into(), start, !regular, sample));
                 last_sent = states;

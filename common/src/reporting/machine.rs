@@ -39,7 +39,7 @@ struct TimedSample {
 
 static SAMPLER: Mutex<Option<Sampler>> = Mutex::new(None);
 
-/// Measures the machine and this process, or returns the latest sample if it is recent. Reads files, so it may block.
+/// Measures the machine and this process, or returns the latest sample if it is recent. Reads files, so it can block.
 pub(super) fn sample() -> Sample {
     let mut sampler = SAMPLER.lock().unwrap_or_else(PoisonError::into_inner);
     let Sampler { system, latest } = sampler.get_or_insert_with(|| {
@@ -53,7 +53,7 @@ pub(super) fn sample() -> Sample {
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         system.refresh_cpu_usage();
     }
-    // The usage of the processors is measured between two samples, so the first sample has none.
+    // The usage of the processors is measured between two samples, so the first sample contains no usage.
     let machine = measure_machine(system.as_ref(), latest.is_some());
     let sample = Sample { machine, process: measure_process() };
     *latest = Some(TimedSample { at: Instant::now(), sample: sample.clone() });
@@ -103,8 +103,7 @@ fn measure_process() -> Vec<Measurement> {
     memory.into_iter().chain(files).collect()
 }
 
-/// The free space and the size of the disk that contains `folder`, without the space that this process may not use. `None` if they
-/// cannot be read. May block.
+/// The available space and the size of the disk that contains `folder`. `None` if they cannot be read. Can block.
 pub fn disk_available(folder: &Path) -> Option<Measurement> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);

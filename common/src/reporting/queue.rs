@@ -9,8 +9,7 @@ use tokio::sync::Notify;
 
 use crate::api::reports::Report;
 
-/// Maximum number of queued heartbeats. A heartbeat replaces a queued heartbeat of the same service, so at most one heartbeat of
-/// each service of the process is queued.
+/// Maximum number of queued heartbeats. At most one heartbeat of each service of the process is queued.
 const MAX_HEARTBEATS: usize = 64;
 /// Maximum number of other queued reports. If this number is reached, a new report replaces the oldest queued report. The replaced
 /// report is only in the logs.

@@ -16,11 +16,12 @@ use crate::{
     startup::{OutageLine, OutageLog},
 };
 
-/// The target of the log records of this module. They are never reported: a failing report would cause further reports.
+/// The target of the log records of this module. These records are not reported: a failing report would cause further
+/// reports.
 pub(super) const TARGET: &str = module_path!();
 
 const SERVICE: &str = "health-check";
-/// Deadline of one report.
+/// Timeout of one attempt to send a report.
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after each sent report. Limits a failing service to 100 reports per second.
 const SEND_INTERVAL: Duration = Duration::from_millis(10);
@@ -29,10 +30,11 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// Maximum base delay before a retry. With the default heartbeat interval, this is far below the time after which health-check
 /// considers a service missing.
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
-/// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response. After
-/// the details of a heartbeat have been removed, it has this many attempts again.
+/// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response.
+/// After a heartbeat was reduced, the count begins again.
 const MAX_ATTEMPTS: u32 = 3;
-/// The number of failures in a row after which a warning is logged. A single failure is normal while services start and stop.
+/// The number of failures in a row after which a warning is logged. A single failure is normal when services start and
+/// stop.
 const WARN_AFTER_FAILURES: u32 = 2;
 /// How long a stopping service tries to send its remaining reports.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
@@ -75,7 +77,7 @@ struct ReportSender {
     /// Failed attempts in a row, over all reports.
     failures: u32,
     outage: OutageLog,
-    /// The number of reports that were dropped since the last loss report because health-check did not accept them.
+    /// Number of reports that health-check did not accept since the last loss report. They were dropped.
     refused: u64,
 }
 
@@ -169,8 +171,8 @@ impl ReportSender {
         self.pending.is_none()
     }
 
-    /// Removes the measurements, the details or the components of a heartbeat that health-check did not accept, because
-    /// a health-check of another release may have lower limits. Returns false if there is nothing to remove.
+    /// Removes the measurements, the details or the components of a heartbeat that health-check did not accept. A
+    /// health-check of another release possibly has lower limits. Returns false if there is nothing to remove.
     fn reduce_heartbeat(&mut self) -> bool {
         let pending = self.pending.as_mut().filter(|report| report.is_heartbeat());
         let reduced = pending.and_then(|report| {

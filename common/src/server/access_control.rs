@@ -47,7 +47,8 @@ pub struct AccessControl {
 pub(super) struct AccessCheck {
     control: AccessControl,
     rules: OperationRules,
-    /// Whether requests without credentials may use every operation. If so, the rule of such a request is not looked up.
+    /// Whether every operation permits requests without credentials. The rule of a request without credentials is then
+    /// not needed.
     is_open: bool,
 }
 
@@ -106,8 +107,8 @@ impl AccessCheck {
         Admission { principal, decision: decision.map_err(with_id) }
     }
 
-    /// Returns the principal of the credentials. Invalid credentials are refused even if the operation permits requests
-    /// without credentials. Not called for public operations, which ignore credentials.
+    /// Returns the principal of the credentials. Invalid credentials are refused even if anonymous requests are
+    /// permitted.
     async fn authenticate(
         &self,
         headers: &HeaderMap,

@@ -154,7 +154,7 @@ async fn change_without_effect_is_reported_with_its_reason() {
     let up = Up::start("BTC_LIMIT=100\n", &[("RATE_LIMIT_PER_MINUTE", "1000")]).await;
     replace(&up.file(), "BTC_LIMIT=5\nRATE_LIMIT_PER_MINUTE=7\nMAX_CONNECTIONS=900\n");
     for (text, reason) in [
-        ("BTC_LIMIT", "limit set` changes the limit of all orders at once"),
+        ("BTC_LIMIT", "limit set` changes the limit of all orders immediately"),
         ("RATE_LIMIT_PER_MINUTE", "the environment variable RATE_LIMIT_PER_MINUTE overrides the file"),
         ("MAX_CONNECTIONS", "takes effect at the next start"),
     ] {

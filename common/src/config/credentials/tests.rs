@@ -34,8 +34,8 @@ fn server_with_only_its_key_accepts_derived_tokens_and_not_the_internal_token() 
     for invalid in [internal_token().expose(), key.as_secret().expose(), "", ".", "rates.", "rates", "nobody.00"] {
         assert_eq!(accepted.caller(invalid), None, "{invalid}");
     }
-    let another = ServerKey::derive(&Secret::new("fedcba9876543210fedcba9876543210"), "db-proxy");
-    assert_eq!(accepted.caller(another.token(Caller::RATES).expose()), None);
+    let other_key = ServerKey::derive(&Secret::new("fedcba9876543210fedcba9876543210"), "db-proxy");
+    assert_eq!(accepted.caller(other_key.token(Caller::RATES).expose()), None);
 }
 
 #[test]
@@ -43,12 +43,12 @@ fn internal_token_is_the_token_of_an_operator() {
     let accepted = AcceptedCallers::of_internal_token(internal_token(), "db-proxy");
     assert_eq!(accepted.caller(internal_token().expose()), Some(Caller::OPERATOR));
     assert_eq!(accepted.caller("0123456789abcdef0123456789abcdee"), None);
-    // The internal token is empty if the setting is missing. It then matches no token.
+    // If the setting is missing, the internal token is empty. An empty internal token matches no token.
     let empty = AcceptedCallers::of_internal_token(Secret::new(""), "db-proxy");
     assert_eq!(empty.caller(""), None);
 }
 
-/// Tokens are stored in settings, so they must not change. The values are computed with another implementation:
+/// Tokens are stored in settings, so they must not change. The expected values were computed with OpenSSL:
 /// `printf %s "buydesk server key: db-proxy" | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef`
 #[test]
 fn derivation_is_stable() {

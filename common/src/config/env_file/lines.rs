@@ -1,4 +1,4 @@
-//! Parses the lines of a settings file. A line that cannot be parsed does not hide the lines after it.
+//! Parses the lines of a settings file. The lines after an invalid line are parsed too.
 
 use std::{
     cell::Cell,
@@ -10,7 +10,7 @@ use std::{
 pub(super) struct ParsedLines<'a> {
     /// The names with their values up to the first line with an open quote, in the order of the file.
     pub(super) pairs: Vec<(String, String)>,
-    /// The pairs after that line. A line with such a pair may be a part of a secret, so it must not be shown.
+    /// The pairs after the first line with an open quote. They may be parts of a secret, so they must not be shown.
     pub(super) pairs_after_open_quote: Vec<(String, String)>,
     /// In the order of the file.
     pub(super) invalid: Vec<NumberedLine<'a>>,
@@ -36,7 +36,8 @@ impl<'a> ParsedLines<'a> {
         parsed.invalid =
             open.map(|(index, text)| NumberedLine { number: index + 1, text, has_open_quote: true }).collect();
         let first_open = parsed.invalid.first().map_or(usize::MAX, |line| line.number);
-        // The parser would read an open quote up to the next quote in a later line, so it gets an empty line instead.
+        // The parser would read an open quote up to the next quote in a later line, so an empty line replaces each line
+        // with an open quote.
         let closed: Vec<_> = lines.iter().map(|line| if has_open_quote(line) { "\n" } else { *line }).collect();
         let end = Cell::new(0);
         for pair in dotenvy::from_read_iter(LineReader { lines: &closed, end: &end, sent: 0 }) {
@@ -55,9 +56,8 @@ impl<'a> ParsedLines<'a> {
     }
 }
 
-/// Whether the parser would join the next line to this line, because a quote is open at its end. Applies the rules of dotenvy: a
-/// backslash escapes the next character, inside and outside quotes, and `#` begins a comment at the start of the line or after one
-/// space.
+/// Whether the line opens a quote that it does not close. Applies the rules of dotenvy: a backslash escapes the next
+/// character, inside and outside quotes, and `#` begins a comment at the start of the line or after one space.
 fn has_open_quote(line: &str) -> bool {
     if line.trim_start().starts_with('#') {
         return false;
@@ -88,9 +88,9 @@ pub(super) fn name_in(line: &str) -> Option<&str> {
 /// Reads one line at a time, so that the position of the parser is known.
 struct LineReader<'a> {
     lines: &'a [&'a str],
-    /// The index of the line after the last one that was read.
+    /// The index of the first line that is not completely read.
     end: &'a Cell<usize>,
-    /// The bytes of the current line that were read already.
+    /// Number of bytes of this line that are already read.
     sent: usize,
 }
 

@@ -51,19 +51,19 @@ fn every_invalid_line_is_named_and_the_other_lines_are_used() {
     let values = parse(text).values;
     let set = ["A", "D", "E", "G"].map(|name| values[name].as_str());
     assert_eq!((set, values.len()), (["1", "3", "4", "5"], 4));
-    // A quote that is not closed ends with its line, so that it does not hide the lines after it.
+    // A quote that is not closed ends at the end of its line.
     for end in ["", "\n", "\n\n\n"] {
         let text = format!("A=1\nB='open\nC=2\nD=x y\nE=\"open\nF=3{end}");
         assert_eq!(numbers(&text), [2, 4, 5], "{end:?}");
         let values = parse(&text).values;
         assert_eq!((values["C"].as_str(), values["F"].as_str(), values.len()), ("2", "3", 3));
     }
-    // A later line that closes the quote does not join the lines between them to the value.
+    // A quote in a later line does not make the lines between the quotes a part of the value.
     let text = "LOG_LEVEL=\"info\nBTC_LIMIT=5\nA=2\"\nB='3'\n";
     assert_eq!(numbers(text), [1, 3]);
     let values = parse(text).values;
     assert_eq!((values["BTC_LIMIT"].as_str(), values["B"].as_str(), values.len()), ("5", "3", 2));
-    // A quote in a comment, and a quote after a backslash, are not opened.
+    // A quote in a comment or after a backslash opens no quoted text.
     let text = "# it's\nA=1 # it's\nB=it\\'s\nC=\"\\\"\"\nD='two \"'\n";
     assert_eq!(numbers(text), [0; 0]);
     assert_eq!(parse(text).values["D"], "two \"");
@@ -74,9 +74,9 @@ fn every_invalid_line_is_named_and_the_other_lines_are_used() {
 
 #[test]
 fn misspelt_setting_is_named_with_the_nearest_setting() {
-    let unknown_in =
+    let warnings_in =
         |text: &str| -> Vec<String> { parse(text).warnings.iter().map(SettingWarning::to_string).collect() };
-    assert_eq!(unknown_in("BTC_LIMIT=1\n#PRICE_TTL=5\nKRAKEN_WS_URL=off\nRATES_URL=http://localhost:8040\n"), [""; 0]);
+    assert_eq!(warnings_in("BTC_LIMIT=1\n#PRICE_TTL=5\nKRAKEN_WS_URL=off\nRATES_URL=http://localhost:8040\n"), [""; 0]);
     for (name, meant) in [
         ("BTC_LIMITS", "BTC_LIMIT"),
         ("btc_limit", "BTC_LIMIT"),
@@ -85,12 +85,12 @@ fn misspelt_setting_is_named_with_the_nearest_setting() {
         ("DATABASEURL", "DATABASE_URL"),
         ("RATE_LIMIT", "RATE_LIMIT_PER_MINUTE"),
     ] {
-        let [message] = unknown_in(&format!("{name}=secret\n")).try_into().unwrap();
+        let [message] = warnings_in(&format!("{name}=secret\n")).try_into().unwrap();
         assert!(message.contains(&format!("sets {name},")), "{message}");
         assert!(message.ends_with(&format!("did you mean {meant}?")), "{message}");
         assert!(!message.contains("secret"), "{message}");
     }
-    let [first, second] = unknown_in("ZEBRA=1\nBTC_LIMIT=1\nHORSES=2\n").try_into().unwrap();
+    let [first, second] = warnings_in("ZEBRA=1\nBTC_LIMIT=1\nHORSES=2\n").try_into().unwrap();
     assert!(first.contains("HORSES") && first.ends_with(".env.example lists all settings"), "{first}");
     assert!(second.contains("ZEBRA"), "{second}");
 }

@@ -13,7 +13,7 @@ fn setting_that_is_not_utf8_is_an_error_that_shows_the_bytes() {
     let mut env =
         env(&[(b"DATABASE_URL", b"sqlite:\xff.db"), (b"RATE_LIMIT_PER_MINUTE", b"5\xe9"), (b"BTC_LIMIT", b"5")]);
     assert!(env.is_set_by_environment("DATABASE_URL"));
-    // The default is not set in place of the invalid value.
+    // A default does not replace the invalid value.
     env.set_default("DATABASE_URL", "sqlite:other.db");
     assert_eq!(env.text("DATABASE_URL"), None);
     assert_eq!(env.whole_number("RATE_LIMIT_PER_MINUTE", 60, 1..=1000), 60);
@@ -48,7 +48,7 @@ fn unrelated_variable_that_is_not_utf8_is_ignored() {
     let mut env = env(&[(b"GREETING", b"gr\xfc\xdf"), (b"BTC_LIMIT\xff", b"1"), (b"BTC_LIMIT", b"5")]);
     assert_eq!(env.text("BTC_LIMIT"), Some("5"));
     assert!(env.finish().is_ok());
-    // A value that the program sets takes precedence.
+    // A value that the program sets takes precedence over an invalid environment variable.
     let mut env = env_with_program_value();
     assert_eq!(env.text("DB_PROXY_URL"), Some("http://127.0.0.1:1"));
     assert!(env.finish().is_ok());

@@ -41,7 +41,7 @@ fn new_value_of_live_setting_takes_effect() {
 }
 
 #[test]
-fn removed_line_returns_to_the_default() {
+fn live_setting_without_a_line_has_its_default() {
     let env = running("RATE_LIMIT_PER_MINUTE=30\nPRICE_MAX_AGE_SECS=5\nMIN_SOURCES=3\n", &[]);
     let reloaded = reload(&env, "", "");
     let expected = [
@@ -59,11 +59,11 @@ fn setting_that_needs_a_restart_keeps_its_value_and_is_named_once() {
     assert_eq!(changes(&reloaded), []);
     assert_eq!(reloaded.ineffective, [IneffectiveChange::NeedsRestart("BTC_LIMIT".to_owned())]);
     assert_eq!(reloaded.from_now_on.text("BTC_LIMIT"), Some("5"));
-    // An invalid value would make the next start fail, so it must be found now.
+    // The caller checks this value too, because an invalid value would make the next start fail.
     assert_eq!(reloaded.at_next_start.text("BTC_LIMIT"), Some("6"));
     let running = reloaded.from_now_on;
     assert_eq!(reload(&running, "BTC_LIMIT=6\n", "BTC_LIMIT=6\n# more\n").ineffective, []);
-    // The value of the running process is again the value of the file.
+    // The file again contains the value that the running process uses.
     assert_eq!(reload(&running, "BTC_LIMIT=6\n", "BTC_LIMIT=5\n").ineffective, []);
 }
 
@@ -106,7 +106,7 @@ fn setting_that_the_process_does_not_read_changes_nothing() {
 }
 
 #[test]
-fn warning_about_the_file_is_given_once() {
+fn warning_about_the_previous_version_of_the_file_is_not_repeated() {
     let env = running("", &[]);
     assert_eq!(reload(&env, "", "BTC_LIMITS=5\n").warnings.len(), 1);
     assert_eq!(reload(&env, "BTC_LIMITS=5\n", "BTC_LIMITS=6\n").warnings, []);

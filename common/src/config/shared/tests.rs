@@ -41,7 +41,7 @@ fn anonymous_access_is_on_unless_it_is_turned_off() {
 }
 
 #[test]
-fn operator_token_is_required_long_and_never_shown() {
+fn operator_token_must_be_set_and_long_and_is_not_shown() {
     let error = |pairs: &[(&'static str, &'static str)]| {
         let mut env = Env::from_pairs(pairs.iter().copied());
         required_operator_token(&mut env);
@@ -54,7 +54,7 @@ fn operator_token_is_required_long_and_never_shown() {
 }
 
 #[test]
-fn address_of_a_service_has_by_default_the_port_of_its_setting() {
+fn default_address_of_a_service_has_the_port_in_its_port_setting() {
     let address = |pairs: &[(&'static str, &'static str)]| {
         let mut env = Env::from_pairs(pairs.iter().copied());
         let address = price_cache_urls(&mut env).as_slice()[0].to_string();

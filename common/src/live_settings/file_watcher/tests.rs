@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use super::*;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A folder with a settings file, and the watcher of the file.
 fn watched() -> (TempDir, PathBuf, FileWatcher) {
@@ -17,7 +17,7 @@ fn watched() -> (TempDir, PathBuf, FileWatcher) {
 }
 
 async fn is_detected(watcher: &FileWatcher) -> bool {
-    timeout(LIMIT, watcher.changed()).await.is_ok()
+    timeout(TIMEOUT, watcher.changed()).await.is_ok()
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn written_replaced_and_deleted_file_is_detected() {
     fs::rename(&new, &file).unwrap();
     assert!(is_detected(&watcher).await);
     fs::write(&file, "A=4\n").unwrap();
-    assert!(is_detected(&watcher).await, "the new file is watched too");
+    assert!(is_detected(&watcher).await, "the new file is not watched");
     fs::remove_file(&file).unwrap();
     assert!(is_detected(&watcher).await);
     fs::write(&file, "A=5\n").unwrap();

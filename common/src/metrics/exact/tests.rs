@@ -4,7 +4,7 @@ use crate::metrics::Metrics;
 #[test]
 fn sum_of_many_small_amounts_is_exact() {
     let sum = ExactCounter::<4>::default();
-    // As floats, these amounts add up to 99999.99999999…
+    // As floats, these amounts add up to 100000.00000133…
     for _ in 0..1_000_000 {
         sum.inc_by(Units(1_000));
     }

@@ -2,7 +2,7 @@ use std::{fs::File, time::Instant};
 
 use crate::metrics::Metrics;
 
-/// The value of a metric without labels of its own.
+/// The value of a metric whose only label is `service`.
 fn value_of(metrics: &Metrics, name: &str) -> f64 {
     let text = metrics.encode();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}{{service=\"test\"}} ")));

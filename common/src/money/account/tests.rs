@@ -81,7 +81,7 @@ fn text_states_the_decimals_of_the_currency() {
 }
 
 #[test]
-fn amounts_outside_the_range_and_other_texts_are_refused() {
+fn amounts_outside_the_range_and_malformed_texts_are_refused() {
     let eur = currency("EUR");
     assert_eq!(Money::new(eur, -1), Err(MoneyError::Negative));
     assert_eq!(Money::new(eur, Money::MAX_UNITS + 1), Err(MoneyError::TooLarge));

@@ -88,7 +88,7 @@ fn text_of_a_json_number_is_preserved() {
 }
 
 #[test]
-fn decimal_texts_are_equal_if_their_characters_are() {
+fn decimal_texts_with_the_same_characters_are_equal() {
     let text = |json: &str| serde_json::from_str::<DecimalText>(json).unwrap();
     assert_eq!(text("0.10"), text("\"0.10\""));
     assert_ne!(text("0.10"), text("0.1"));
@@ -108,7 +108,7 @@ fn only_a_json_number_may_have_an_exponent_in_an_amount() {
     let bitcoin = |json: &str| serde_json::from_str::<DecimalText>(json).unwrap().parse_amount::<Sats, _>();
     assert_eq!(bitcoin("1e-8"), Sats::new(1));
     assert_eq!(bitcoin("\"1e-8\""), Err(SatsError::Number(NumberError::Exponent)));
-    // Text that is not JSON, such as a query parameter, is like a string.
+    // Text that is not JSON, such as a query parameter, is parsed like a JSON string.
     assert_eq!(
         DecimalText::from("1e3").parse_amount::<FiatAmount, _>(),
         Err(AmountError::Number(NumberError::Exponent))

@@ -58,7 +58,6 @@ fn cost_is_rounded_up_to_four_decimals() {
 }
 
 proptest! {
-    /// The cost is the smallest amount that is worth at least the bitcoin.
     #[test]
     fn rounded_up_cost_is_the_smallest_that_covers_the_bitcoin(satoshi in 1..10_i64.pow(9), rate in 1..10_i64.pow(16)) {
         let cost = Sats::new(satoshi).unwrap().cost_rounded_up(Rate::from_hundred_millionths(rate).unwrap());
@@ -67,7 +66,6 @@ proptest! {
         prop_assert!((cost - 1) * 10_i128.pow(12) < worth);
     }
 
-    /// The result is the smallest amount of bitcoin that is worth at least the paid amount.
     #[test]
     fn rounded_up_amount_is_the_smallest_that_covers_the_payment(amount in 1_i64..10_i64.pow(13), rate in 10_i64.pow(8)..10_i64.pow(17)) {
         let paid = Decimal::new(amount, 4);

@@ -65,7 +65,7 @@ async fn changed_limit_is_sent_before_the_next_regular_heartbeat() {
     task.await.unwrap();
 }
 
-/// The cause of a failure may be found after the failure itself was reported.
+/// The cause of a failure is sometimes found after the failure was reported.
 #[tokio::test(start_paused = true)]
 async fn changed_reason_is_sent_before_the_next_regular_heartbeat() {
     let mut receiver = report_queue("x");
@@ -89,7 +89,7 @@ async fn changed_reason_is_sent_before_the_next_regular_heartbeat() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unchanged_order_intake_is_confirmed_within_the_stated_time_and_other_states_are_not() {
+async fn only_unchanged_order_intake_is_confirmed_between_regular_heartbeats() {
     /// The first two heartbeats, and the time between them.
     async fn first_two(component: Component) -> (Heartbeat, Heartbeat, Duration) {
         let mut receiver = report_queue("x");
@@ -111,7 +111,7 @@ async fn unchanged_order_intake_is_confirmed_within_the_stated_time_and_other_st
     let (first, second, elapsed) = first_two(limit_component("100")).await;
     let stated = Duration::from_secs(first.next_within_secs.unwrap());
     assert!(elapsed <= CHECK_INTERVAL && second.update, "{second:?} after {elapsed:?}");
-    assert!(CHECK_INTERVAL + READINESS_TIMEOUT < stated, "a slow check does not exceed the stated time");
+    assert!(CHECK_INTERVAL + READINESS_TIMEOUT < stated, "a slow check must not exceed the stated time");
     let (first, second, elapsed) = first_two(Component::ready("database")).await;
     assert!(elapsed >= Duration::from_secs(60) && !second.update, "{second:?} after {elapsed:?}");
     assert_eq!(first.next_within_secs, None);

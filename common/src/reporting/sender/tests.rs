@@ -18,7 +18,7 @@ use crate::{
     server::Server,
 };
 
-const LIMIT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn warning(status: &str) -> Report {
     Report { level: Level::Warning, service: "x".to_owned(), status: status.to_owned(), data: ().into() }
@@ -62,7 +62,7 @@ async fn start_health_check(status: u16) -> (mpsc::UnboundedReceiver<Report>, Ar
 }
 
 async fn next_report(reports: &mut mpsc::UnboundedReceiver<Report>) -> Report {
-    tokio::time::timeout(LIMIT, reports.recv()).await.expect("a report arrives in time").unwrap()
+    tokio::time::timeout(TIMEOUT, reports.recv()).await.expect("a report arrives in time").unwrap()
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn remaining_reports_are_sent_when_the_service_stops() {
     }
     done.cancel();
     running.await.unwrap();
-    // `done` may interrupt the first report, which is then sent again.
+    // `done` possibly interrupts the sending of a report, which is then sent again.
     let mut arrived = std::collections::BTreeSet::new();
     while arrived.len() < 20 {
         arrived.extend(next_report(&mut reports).await.status.parse::<u8>());
@@ -122,7 +122,7 @@ async fn report_is_retried_until_accepted_and_dropped_if_it_is_rejected() {
 
     status.store(422, Ordering::Relaxed);
     sender.pending = sender.receiver.try_next();
-    assert!(sender.try_send().await, "a rejected report is not sent again");
+    assert!(sender.try_send().await, "a rejected report must not remain pending");
     status.store(202, Ordering::Relaxed);
     sender.pending = Some(warning("next"));
     assert!(sender.try_send().await);
@@ -133,7 +133,7 @@ async fn report_is_retried_until_accepted_and_dropped_if_it_is_rejected() {
 }
 
 #[test]
-fn only_rejected_reports_are_dropped_at_once() {
+fn only_rejected_reports_are_dropped_without_a_retry() {
     let action = |code| failure_action(&CallError::Problem(SERVICE, Box::new(Problem::new(code, ""))));
     let refused = |refusal| failure_action(&CallError::TokenRefused(SERVICE, "x", refusal));
     assert_eq!(refused(TokenRefusal::Unknown), FailureAction::Retry);

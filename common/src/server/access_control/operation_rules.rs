@@ -1,4 +1,4 @@
-//! The rules of a service by method and path.
+//! The access rules of the operations of a service, by method and path.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,6 @@ use crate::{
     server::{allowed_methods::PathPattern, common_paths::DOCUMENTATION_PATHS},
 };
 
-/// The operations of a service with their rules.
 pub(super) struct OperationRules {
     /// The operations of paths without parameters, by path.
     by_path: HashMap<String, Vec<OperationRule>>,
@@ -72,8 +71,8 @@ impl OperationRules {
         self.by_pattern.iter().flat_map(|(_, rules)| rules).map(|operation| operation.rule)
     }
 
-    /// Returns the operation of a request. If there is none, returns the error that the router would return. A request without an
-    /// operation is therefore refused even if the router has a handler for it.
+    /// Returns the operation of a request. Returns an error if there is none, even if the router has a handler for the
+    /// path.
     pub(super) fn find(&self, method: &Method, path: &str) -> Result<&OperationRule, Error> {
         let rules = self.by_path.get(path).or_else(|| PathPattern::most_specific(&self.by_pattern, path));
         let method = if method == Method::HEAD { &Method::GET } else { method };
