@@ -30,6 +30,9 @@ pub enum Error {
     /// 503 if a retry may succeed; 500 otherwise.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// 503, because the command may be stored. The cause is a defect of the policy or of the stored rows.
+    #[error("the result of a command does not have the requested kind")]
+    UnexpectedResult,
     /// 404.
     #[error("no order has this id")]
     OrderNotFound,
@@ -125,6 +128,14 @@ impl From<Error> for Problem {
             Error::Database(error) => {
                 tracing::error!(error = %error.chain(), "a database operation failed");
                 Self::internal()
+            }
+            Error::UnexpectedResult => {
+                tracing::error!("a command was decided, and its result does not have the requested kind");
+                Self::new(
+                    Code::OutcomeUnknown,
+                    "The request was decided, and its result cannot be shown. It is not known whether it was stored.",
+                )
+                .retry_after(INDETERMINATE_RETRY_AFTER)
             }
             Error::OrderNotFound => Self::new(Code::NotFound, "No order has this id."),
             Error::WalletNotFound => Self {

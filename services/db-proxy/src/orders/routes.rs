@@ -34,7 +34,7 @@ use super::{
 use crate::{
     clock_check::ClockCheck,
     error::Error,
-    group_commit::{CommandTraces, WriteError, WriterHandle, all_or_error},
+    group_commit::{CommandTraces, WriterHandle, all_or_error},
 };
 
 pub struct OrderRoutes {
@@ -87,7 +87,7 @@ impl OrderRoutes {
     #[oai(path = "/add", method = "post", operation_id = "add_order")]
     async fn add_order(&self, caller: OrderWriter, body: Json<PlaceOrderCommand>) -> Result<Json<Outcome>, Problem> {
         let outcome = self.place_all(vec![body.0], caller.0).await?.pop();
-        Ok(Json(outcome.ok_or(Error::Write(WriteError::ShuttingDown))?))
+        Ok(Json(outcome.ok_or(Error::UnexpectedResult)?))
     }
 
     /// Creates a quote: offers a price for a time and reserves a share of the limit.
@@ -303,7 +303,7 @@ impl OrderRoutes {
 
     async fn decide_quote(&self, command: Command) -> Result<Json<QuoteOutcome>, Problem> {
         let decision = self.submit_commands(vec![command], CommandTraces::of_request()).await?.pop();
-        let outcome = QuoteOutcome::try_from(decision.ok_or(Error::Write(WriteError::ShuttingDown))?);
+        let outcome = QuoteOutcome::try_from(decision.ok_or(Error::UnexpectedResult)?);
         Ok(Json(outcome.map_err(Error::from)?))
     }
 
@@ -320,7 +320,7 @@ impl From<FieldError> for Error {
 
 impl From<UnexpectedDecision> for Error {
     fn from(_: UnexpectedDecision) -> Self {
-        Self::Write(WriteError::Internal)
+        Self::UnexpectedResult
     }
 }
 

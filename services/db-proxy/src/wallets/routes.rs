@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    group_commit::{CommandTraces, WriteError, WriterHandle, all_or_error},
+    group_commit::{CommandTraces, WriterHandle, all_or_error},
 };
 
 pub struct WalletRoutes {
@@ -140,7 +140,7 @@ impl WalletRoutes {
 
 impl From<UnexpectedMovement> for Error {
     fn from(_: UnexpectedMovement) -> Self {
-        Self::Write(WriteError::Internal)
+        Self::UnexpectedResult
     }
 }
 

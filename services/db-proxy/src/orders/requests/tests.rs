@@ -1,5 +1,6 @@
 use common::{
     api::{
+        Code, Problem,
         orders::{MarketOrder, OrderPrice, OrderedBy, Placed, RefusalReason, Refused, client_name},
         prices::PriceState,
         quotes::{ExceededCap, QuoteCap},
@@ -9,6 +10,7 @@ use common::{
 };
 
 use super::*;
+use crate::error::Error;
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -249,4 +251,10 @@ fn bitcoin_is_credited_only_if_a_wallet_pays() {
     assert_eq!(wallets_of(paying, credited), Ok(Some(OrderWallets { paying: paying.unwrap(), credited })));
     assert_eq!(wallets_of(None, credited), Err("wallet_id".to_owned()));
     assert_eq!(wallets_of(paying, paying), Err("credit_wallet_id".to_owned()));
+}
+
+#[test]
+fn unexpected_decision_may_be_stored() {
+    let problem = Problem::from(Error::from(UnexpectedDecision));
+    assert_eq!((problem.code, problem.retry_after.is_some()), (Code::OutcomeUnknown, true));
 }

@@ -1,5 +1,6 @@
 use common::{
     api::{
+        Code, Problem,
         orders::client_name,
         wallets::{EntryType, MoveRefusalReason, MoveRefused, OperationType},
     },
@@ -8,6 +9,7 @@ use common::{
 use uuid::Uuid;
 
 use super::*;
+use crate::error::Error;
 
 const TIME: &str = "2026-01-02T03:04:05.000000Z";
 
@@ -112,4 +114,10 @@ fn outcome_shows_the_movement_from_the_side_of_its_wallets() {
     assert_eq!(moved(MovementKind::Deposit, Vec::new()), Err(UnexpectedMovement));
     let refused = MoveRefused { reason: MoveRefusalReason::KeyReused, wallet_id: None, balance: None, currency: None };
     assert_eq!(outcome_of(&Decision::Refused(refused)).unwrap().refused, Some(refused));
+}
+
+#[test]
+fn unexpected_movement_may_be_stored() {
+    let problem = Problem::from(Error::from(UnexpectedMovement));
+    assert_eq!((problem.code, problem.retry_after.is_some()), (Code::OutcomeUnknown, true));
 }
