@@ -12,7 +12,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 pub use self::{
     order_reader::{OrderReader, OrdersJson},
     users::DirectoryError,
-    wallets::{LOOKUP_LIMITS, MOVE_LIMITS},
+    wallets::{LOOKUP_LIMITS, MOVE_DEADLINE, MOVE_LIMITS, VERIFICATION_DEADLINE},
 };
 use super::{CallError, CallOutcome, Retry, ServiceClient};
 use crate::{
@@ -109,7 +109,8 @@ impl DbProxyClient {
         outcome.map_err(unavailable_if_older)
     }
 
-    /// Sets the limit over all orders. Retries are safe, because a repetition sets the same limit.
+    /// Sets the limit over all orders. A repetition sets the same limit. If another operator sets the limit between an attempt whose
+    /// response is lost and its retry, the retry replaces that limit. The list of changes then contains all three changes.
     pub async fn set_order_limit(&self, command: &SetLimitCommand) -> Result<OrderLimit, CallError> {
         let outcome = self.0.call_json(Method::PUT, "/limit", Some(command), Retry::Safe, ORDER_WRITE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)

@@ -84,7 +84,7 @@ impl ServiceTracer {
     pub fn register_metrics(self, metrics: &Metrics) {
         if let Some(Recorder { counters: SpanCounters { exported, dropped }, .. }) = RECORDER.get() {
             metrics.register("trace_spans_exported", "Spans that the collector has accepted", exported.clone());
-            let help = "Spans that were lost, because the queue was full or the collector refused them";
+            let help = "Spans that were lost, because the queue was full, the collector refused them, or they could not be sent before the end of the process";
             metrics.register("trace_spans_dropped", help, dropped.clone());
         }
     }

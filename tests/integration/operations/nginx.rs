@@ -7,9 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use common::{api::Code, service::Service};
+use common::{
+    api::Code,
+    clients::db_proxy::{MOVE_DEADLINE, VERIFICATION_DEADLINE},
+    service::Service,
+};
 use serde_json::Value;
 use tests::{
     Platform, Response, Stack,
@@ -85,6 +90,18 @@ fn configured_instances_are_containers_with_fixed_addresses() {
     assert_eq!(address("nginx"), "${FRONT_NETWORK:-10.213.37}.2");
     let trusted: Vec<_> = compose.lines().filter_map(|line| line.trim().strip_prefix("TRUSTED_PROXIES: ")).collect();
     assert_eq!(trusted, ["${TRUSTED_PROXIES:-10.213.37.2}"; 5]);
+}
+
+#[test]
+fn nginx_waits_longer_for_a_service_than_the_service_waits_for_db_proxy() {
+    let timeout = |text: &str| {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("proxy_read_timeout ")).unwrap();
+        Duration::from_secs(line.trim_end_matches("s;").parse().unwrap())
+    };
+    let paths = read_file("nginx/conf/paths.conf");
+    let journal = paths.split_once("/api/v1/journal(").unwrap().1.split_once("\n}").unwrap().0;
+    assert!(timeout(&read_file("nginx/conf/limits.conf")) > MOVE_DEADLINE);
+    assert!(timeout(journal) > VERIFICATION_DEADLINE);
 }
 
 async fn every_public_path_reaches_its_service(stack: Stack) {

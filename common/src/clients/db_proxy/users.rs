@@ -123,19 +123,19 @@ impl DbProxyClient {
         page.map_err(unavailable_if_older)
     }
 
-    /// Changes a user. Retries are safe, because a repetition sets the same values.
+    /// Changes a user. A repetition sets the same values. A retry after a lost response replaces a change that was made in between.
     pub async fn update_user(&self, id: UserId, command: &UpdateUserCommand) -> Result<User, DirectoryError> {
         self.write(Method::PATCH, &format!("/users/{id}"), Some(command)).await
     }
 
-    /// Deactivates a user, so that no key of the user is accepted any more. Retries are safe, because a repetition sets the
-    /// same state.
+    /// Deactivates a user, so that no key of the user is accepted any more. A repetition sets the same state. A retry after a lost
+    /// response replaces an activation that was made in between.
     pub async fn deactivate_user(&self, id: UserId) -> Result<User, DirectoryError> {
         self.write(Method::POST, &format!("/users/{id}/deactivate"), None::<&()>).await
     }
 
-    /// Activates a user, so that the keys of the user are accepted again. Retries are safe, because a repetition sets the same
-    /// state.
+    /// Activates a user, so that the keys of the user are accepted again. A repetition sets the same state. A retry after a lost
+    /// response replaces a deactivation that was made in between.
     pub async fn activate_user(&self, id: UserId) -> Result<User, DirectoryError> {
         self.write(Method::POST, &format!("/users/{id}/activate"), None::<&()>).await
     }
@@ -151,7 +151,8 @@ impl DbProxyClient {
         none_if_absent(self.read(&format!("/users/{user}/keys")).await)
     }
 
-    /// Changes the name or the rate limit of a key of a user. Retries are safe, because a repetition sets the same values.
+    /// Changes the name or the rate limit of a key of a user. A repetition sets the same values. A retry after a lost response replaces a
+    /// change that was made in between.
     pub async fn update_key(
         &self,
         user: UserId,

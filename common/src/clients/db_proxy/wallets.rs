@@ -22,11 +22,11 @@ use crate::{
 
 /// Deadline for a batch of movements, including retries. db-proxy spends less time on a movement whose outcome is indeterminate, so
 /// that its response arrives before the deadline.
-const MOVE_DEADLINE: Duration = Duration::from_secs(12);
+pub const MOVE_DEADLINE: Duration = Duration::from_secs(12);
 const CREATE_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for a page of a verification. A page may read tens of thousands of rows of a database that other requests
 /// use too.
-const VERIFICATION_DEADLINE: Duration = Duration::from_secs(15);
+pub const VERIFICATION_DEADLINE: Duration = Duration::from_secs(15);
 /// Limits of the batches of movements. While a batch is in flight, the next one grows, so a few calls at a time suffice for thousands
 /// of movements per second.
 pub const MOVE_LIMITS: BatchLimits = BatchLimits { max_queued: 8192, max_batch_size: MAX_MOVE_GROUP, max_in_flight: 4 };
