@@ -276,7 +276,7 @@ impl Env {
     /// A secret that may be missing. If the secret is too short, adds an error and returns an empty secret.
     pub fn optional_secret(&mut self, name: &str) -> Option<Secret> {
         let text = self.text(name)?.to_owned();
-        if text.len() >= Secret::MIN_LEN {
+        if text.chars().count() >= Secret::MIN_CHARS {
             return Some(Secret::new(text));
         }
         self.add_error(name, "***", "at least 16 characters");
@@ -318,7 +318,7 @@ pub fn parse_http_url(text: &str) -> Option<Url> {
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    const MIN_LEN: usize = 16;
+    const MIN_CHARS: usize = 16;
 
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())

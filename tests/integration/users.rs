@@ -15,8 +15,10 @@ const USERS_PATH: &str = "/api/v1/users";
 
 async fn start(stack: Stack) -> Platform {
     let platform = Platform::start(stack).await;
-    platform.users.start().await;
-    platform.users.wait_until_ready().await;
+    for service in [&platform.users, &platform.wallets] {
+        service.start().await;
+        service.wait_until_ready().await;
+    }
     platform
 }
 

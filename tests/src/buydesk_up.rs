@@ -76,6 +76,11 @@ impl BuydeskUp {
 
     /// Sends SIGTERM and waits until the process exits.
     pub async fn stop(self) -> ExitStatus {
-        self.process.end("TERM").await
+        self.stop_and_keep_folder().await.0
+    }
+
+    /// Like [`BuydeskUp::stop`], and also returns the working directory.
+    pub async fn stop_and_keep_folder(self) -> (ExitStatus, TempDir) {
+        (self.process.end("TERM").await, self.folder)
     }
 }

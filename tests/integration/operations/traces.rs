@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     time::Duration,
 };
 
@@ -256,21 +257,22 @@ async fn refusing_or_unreachable_collector_affects_no_order_and_spans_are_counte
     for number in 1..=5 {
         in_trace(order_request(&platform, &client), number, SAMPLED).await.json(201);
     }
-    // Only the first failure is logged.
-    let lines = wait_until("the failure is logged", LIMIT, async || {
-        let lines = log_lines(&platform);
-        let failures =
-            lines.iter().filter(|line| line["message"].as_str().unwrap().starts_with("the collector does not"));
-        Some(failures.count()).filter(|failures| *failures > 0)
-    })
-    .await;
-    assert_eq!(lines, 1);
-    assert!(platform.stop().await.success());
+    let failures = |folder: &Path| {
+        let lines = log_lines(folder);
+        let is_failure =
+            |line: &&Value| line["message"].as_str().unwrap().starts_with("the collector does not accept traces");
+        lines.iter().filter(is_failure).count()
+    };
+    wait_until("the failure is logged", LIMIT, async || (failures(platform.folder()) > 0).then_some(())).await;
+    // Before the process exits, it sends the pending spans once more. Only the first failure is logged.
+    let (status, folder) = platform.stop_and_keep_folder().await;
+    assert!(status.success());
+    assert_eq!(failures(folder.path()), 1);
 }
 
-/// The lines of the log that are JSON. `buydesk up` also prints text.
-fn log_lines(platform: &BuydeskUp) -> Vec<Value> {
-    let log = std::fs::read_to_string(platform.folder().join("buydesk.log")).unwrap();
+/// The lines of the log in this working directory that are JSON. `buydesk up` also prints text.
+fn log_lines(folder: &Path) -> Vec<Value> {
+    let log = std::fs::read_to_string(folder.join("buydesk.log")).unwrap();
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
 }
 
@@ -282,7 +284,7 @@ async fn log_contains_the_trace_and_the_request_although_nothing_is_recorded() {
     send(order_request(&platform, &client).header("x-request-id", "untraced")).await.json(201);
     let line_of = async |id: &str| {
         wait_until(&format!("the line of {id}"), LIMIT, async || {
-            let lines = log_lines(&platform);
+            let lines = log_lines(platform.folder());
             lines.into_iter().find(|line| line["message"] == "request answered" && line["request_id"] == id)
         })
         .await

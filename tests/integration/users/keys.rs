@@ -39,9 +39,14 @@ fn secret_of(key: &Value) -> &str {
     key["key"].as_str().unwrap()
 }
 
-/// Services that accept keys, each with a path that a key may read.
-pub(super) fn readable_paths(platform: &Platform) -> [(&Instance, &'static str); 3] {
-    [(&platform.users, "/user"), (&platform.fetch_orders, ORDERS_PATH), (&platform.create_order, ORDERS_PATH)]
+/// The services that accept keys, each with a path that a key may read.
+pub(super) fn readable_paths(platform: &Platform) -> [(&Instance, &'static str); 4] {
+    [
+        (&platform.users, "/user"),
+        (&platform.fetch_orders, ORDERS_PATH),
+        (&platform.create_order, ORDERS_PATH),
+        (&platform.wallets, "/api/v1/wallets"),
+    ]
 }
 
 /// Waits until each service of [`readable_paths`] refuses the key. Panics if that takes too long.

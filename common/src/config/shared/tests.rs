@@ -51,6 +51,7 @@ fn operator_token_must_be_set_and_long_and_is_not_shown() {
     assert!(error(&[]).unwrap_err().contains("OPERATOR_TOKEN is not set"));
     let short = error(&[("OPERATOR_TOKEN", "0123456789abcde")]).unwrap_err();
     assert!(short.contains("at least 16 characters") && !short.contains("0123"), "{short}");
+    assert!(error(&[("OPERATOR_TOKEN", "ключключключ")]).unwrap_err().contains("at least 16 characters"));
 }
 
 #[test]

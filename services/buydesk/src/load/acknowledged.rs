@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use serde::{Deserialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -196,7 +195,7 @@ pub async fn read_with_retries<T: DeserializeOwned>(
         };
         let wait = error.downcast_ref::<ClientError>().and_then(ClientError::retry_wait);
         let Some(wait) = wait.filter(|_| attempt < MAX_ATTEMPTS) else {
-            return Err(error).context("the acknowledged changes could not be checked");
+            return Err(error);
         };
         attempt += 1;
         tokio::time::sleep(wait.clamp(RETRY_PAUSE, MAX_PAUSE)).await;

@@ -2,6 +2,8 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use anyhow::Context;
+
 use super::{
     LoadKind, PreparedLoad,
     compare::{Comparison, read_report},
@@ -17,6 +19,8 @@ const OPERATOR_ADVICE: &str = "set OPERATOR_TOKEN to the operator token, which h
 const KEY_ADVICE: &str = "use an API key with a higher limit (`buydesk key update --rate-limit`)";
 /// The effect of a load that only reads.
 const READS_ONLY: &str = "sends it many requests";
+
+const NOT_CHECKED: &str = "the acknowledged changes could not be checked";
 
 /// Runs `buydesk load …`. The exit code is 1 if a response was unexpected, or if the check found a violation or left an outcome
 /// unknown.
@@ -44,7 +48,7 @@ async fn load_orders(client: &ApiClient, args: OrderLoadArgs, json: bool) -> any
     let results = prepared.run(load.clone()).await?;
     let check = match args.check {
         CheckScope::None => None,
-        scope => Some(load.check(client, scope).await?),
+        scope => Some(load.check(client, scope).await.context(NOT_CHECKED)?),
     };
     prepared.finish(load.operations(), results, check)
 }
@@ -77,7 +81,7 @@ async fn load_wallets(client: &ApiClient, args: WalletLoadArgs, json: bool) -> a
     let results = prepared.run(load.clone()).await?;
     let check = match args.check {
         CheckScope::None => None,
-        scope => Some(load.check(client, scope).await?),
+        scope => Some(load.check(client, scope).await.context(NOT_CHECKED)?),
     };
     prepared.finish(load.operations(), results, check)
 }

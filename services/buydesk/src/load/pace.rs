@@ -80,7 +80,8 @@ impl<W: Workload> Run<W> {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Sends each request when it is due, until the period ends or the load is stopped, and waits for all responses.
+    /// Sends each request when it is due, until the period ends or the load is stopped, and waits for all responses. If this machine
+    /// is too slow, the last requests are late and are sent after the end.
     pub async fn send_open(self, rate_per_second: u32, max_in_flight: u32, timer: &Timer) -> Schedule {
         let permits = Arc::new(Semaphore::new(usize::try_from(max_in_flight).unwrap_or(Semaphore::MAX_PERMITS)));
         let Period { start, end } = self.period;

@@ -70,9 +70,10 @@ impl PriceHistory {
         }));
     }
 
-    /// Adds the prices that another instance or an earlier run has published. A pair that already has a price keeps it.
+    /// Adds the agreed prices that another instance or an earlier run has published. A pair that already has a price keeps it.
+    /// Converted prices are skipped, as in [`record`](Self::record).
     pub(crate) fn resume_from<'a>(&mut self, prices: impl IntoIterator<Item = (Currency, &'a GoodPrice)>) {
-        for (currency, price) in prices {
+        for (currency, price) in prices.into_iter().filter(|(_, price)| price.legs.is_empty()) {
             let pair = CurrencyPair::new(Asset::BTC, currency.into());
             self.0.entry(pair).or_insert(price.into());
         }

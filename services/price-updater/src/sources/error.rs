@@ -37,6 +37,11 @@ pub(crate) enum SourceError {
 }
 
 impl SourceError {
+    /// `cause` may contain texts of the source, such as the names in its certificate.
+    pub(crate) fn unreachable(cause: &str) -> Self {
+        Self::Unreachable(quoted(cause))
+    }
+
     /// The source sent `message` instead of a price.
     pub(crate) fn refused(message: &str) -> Self {
         Self::Refused(quoted(message))

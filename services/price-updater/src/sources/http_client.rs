@@ -132,7 +132,7 @@ fn parse_retry_after(retry_after: &str, response_date: Option<&str>) -> Option<D
 impl From<TransportError> for SourceError {
     fn from(error: TransportError) -> Self {
         match error {
-            TransportError::Unreachable(cause) => Self::Unreachable(cause),
+            TransportError::Unreachable(cause) => Self::unreachable(&cause),
             TransportError::TooLarge => Self::invalid_response(error),
         }
     }

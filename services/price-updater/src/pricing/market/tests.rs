@@ -147,6 +147,22 @@ fn last_price_decides_between_two_contradicting_sources_while_it_is_recent() {
 }
 
 #[test]
+fn new_leader_continues_with_agreed_prices_and_not_with_converted_prices() {
+    let decided = |legs: Vec<CurrencyPair>| {
+        let published =
+            GoodPrice { price: "84000".parse().unwrap(), sources: Vec::new(), legs, as_of: now(), simulated: false };
+        let mut history = PriceHistory::default();
+        history.resume_from([(Currency::EUR, &published)]);
+        let contradicting = [vote("a", "BTC-EUR", "84010"), vote("b", "BTC-EUR", "33600")];
+        let since = now().minus(Duration::from_secs(1));
+        let market = MarketPrices::compute(&contradicting, &config(&["EUR"], &[]), &history, since);
+        price(&market, "BTC-EUR").map(|(price, _)| price)
+    };
+    assert_eq!(decided(Vec::new()).unwrap(), "84010.00");
+    assert_eq!(decided(vec!["BTC-USD".parse().unwrap(), "USD-EUR".parse().unwrap()]), None);
+}
+
+#[test]
 fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
     let dollars = vote("a", "BTC-USD", "91000");
     let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
