@@ -5,6 +5,7 @@ mod lines;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
+    io::ErrorKind,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -149,7 +150,13 @@ impl SettingsFile {
         let unreadable = |reason: &str, advice: &str| {
             anyhow!("the settings file {} cannot be read: {reason}; {advice}, or remove it", self.path.display())
         };
-        let Ok(metadata) = std::fs::metadata(&self.path) else { return Ok(None) };
+        let metadata = match std::fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) => {
+                return Err(unreadable(&describe_file_error(&self.path, &error), "correct it or its permissions"));
+            }
+        };
         if metadata.is_dir() {
             return Err(unreadable("it is a folder", "replace it with a file"));
         }

@@ -30,7 +30,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// Maximum base delay before a retry. With the default heartbeat interval, this is far below the time after which health-check
 /// considers a service missing.
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
-/// Maximum number of attempts to send a report that health-check answers with an internal error or an invalid response.
+/// A report is dropped after this number of internal errors of health-check or invalid responses.
 /// After a heartbeat was reduced, the count begins again.
 const MAX_ATTEMPTS: u32 = 3;
 /// The number of failures in a row after which a warning is logged. A single failure is normal when services start and
@@ -72,8 +72,8 @@ struct ReportSender {
     backoff: BackoffLimits,
     /// The report that is sent next: a report from the queue, or a report about lost reports.
     pending: Option<Report>,
-    /// Failed attempts to send the pending report.
-    attempts: u32,
+    /// Internal errors of health-check, and invalid responses, to the pending report.
+    internal_errors: u32,
     /// Failed attempts in a row, over all reports.
     failures: u32,
     outage: OutageLog,
@@ -88,7 +88,7 @@ impl ReportSender {
             receiver,
             backoff,
             pending: None,
-            attempts: 0,
+            internal_errors: 0,
             failures: 0,
             outage: OutageLog::default(),
             refused: 0,
@@ -100,7 +100,7 @@ impl ReportSender {
         loop {
             if self.pending.as_ref().is_none_or(|report| self.receiver.has_newer_heartbeat(report)) {
                 self.pending = Some(self.receiver.next().await);
-                self.attempts = 0;
+                self.internal_errors = 0;
             }
             if self.try_send().await {
                 backoff = self.backoff.start();
@@ -116,7 +116,7 @@ impl ReportSender {
         loop {
             if self.pending.is_none() {
                 self.pending = self.receiver.try_next();
-                self.attempts = 0;
+                self.internal_errors = 0;
             }
             if self.pending.is_none() || !self.try_send().await {
                 return;
@@ -136,6 +136,7 @@ impl ReportSender {
                     tracing::info!("health-check accepts reports again");
                 }
                 self.pending = self.take_loss_report();
+                self.internal_errors = 0;
                 true
             }
             Err(error) => self.handle_failure(&error),
@@ -156,11 +157,13 @@ impl ReportSender {
             }
             None => {}
         }
-        self.attempts += 1;
         let drop = match failure_action(error) {
             FailureAction::Retry => false,
             FailureAction::Drop => true,
-            FailureAction::RetryUpTo(attempts) => self.attempts >= attempts,
+            FailureAction::RetryUpTo(attempts) => {
+                self.internal_errors += 1;
+                self.internal_errors >= attempts
+            }
         };
         if drop && !self.reduce_heartbeat() {
             if self.pending.take().is_some_and(|report| report.is_heartbeat()) {
@@ -182,7 +185,7 @@ impl ReportSender {
         });
         if reduced.is_some() {
             tracing::warn!("health-check did not accept a heartbeat; the heartbeat is sent again with fewer details");
-            self.attempts = 0;
+            self.internal_errors = 0;
         }
         reduced.is_some()
     }

@@ -129,7 +129,7 @@ fn name_after_an_open_quote_is_not_shown() {
 }
 
 #[test]
-fn folder_and_text_that_is_not_utf8_are_refused() {
+fn file_that_cannot_be_read_as_text_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".env");
     let error = |is_named| {
@@ -143,6 +143,11 @@ fn folder_and_text_that_is_not_utf8_are_refused() {
         assert_eq!(error(is_named), expected);
     }
     std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    for is_named in [true, false] {
+        assert!(error(is_named).starts_with("the settings file PATH cannot be read: "), "{}", error(is_named));
+    }
+    std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, b"BTC_LIMIT=1\n\n# 5 \xa3\nLOG_LEVEL=info\n").unwrap();
     assert_eq!(
         error(false),

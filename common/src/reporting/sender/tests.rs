@@ -40,6 +40,7 @@ fn serve_health_check(listener: TcpListener, status: Arc<AtomicU16>) -> mpsc::Un
                     StatusCode::ACCEPTED.into_response()
                 }
                 422 => Problem::validation(Vec::new()).into_response(),
+                500 => Problem::new(Code::Internal, "a defect").into_response(),
                 _ => Problem::new(Code::Overloaded, "full").into_response(),
             })
         }
@@ -130,6 +131,34 @@ async fn report_is_retried_until_accepted_and_dropped_if_it_is_rejected() {
     assert!(sender.try_send().await);
     assert_eq!(next_report(&mut reports).await.data["refused"], 1);
     assert_eq!(sender.pending, None);
+}
+
+/// An outage of health-check before an internal error, or a failed report before, does not shorten the retries of a report.
+#[tokio::test]
+async fn internal_errors_are_counted_for_each_report_alone() {
+    let (mut reports, status, config) = start_health_check(503).await;
+    let client = ServiceClient::new(http_client(), SERVICE, config.url, config.token);
+    let backoff = BackoffLimits { first: Duration::from_millis(1), longest: Duration::from_millis(5) };
+    let mut sender = ReportSender::new(client, report_queue("x"), backoff);
+    let set = |code| status.store(code, Ordering::Relaxed);
+    sender.pending = Some(warning("first"));
+    for _ in 0..MAX_ATTEMPTS {
+        assert!(!sender.try_send().await);
+    }
+    set(500);
+    for _ in 1..MAX_ATTEMPTS {
+        assert!(!sender.try_send().await, "the report remains pending");
+    }
+    set(202);
+    sender.refused = 1;
+    assert!(sender.try_send().await);
+    assert_eq!(next_report(&mut reports).await.status, "first");
+
+    set(500);
+    for _ in 1..MAX_ATTEMPTS {
+        assert!(!sender.try_send().await, "the loss report remains pending");
+    }
+    assert!(sender.try_send().await, "the loss report is dropped");
 }
 
 #[test]
