@@ -28,7 +28,7 @@ pub(super) fn service_table(listeners: &Listeners) -> anyhow::Result<Table> {
     add_row(create_order::App::NAME, &listeners.create_order, "orders and prices: the address for users")?;
     add_row(fetch_orders::App::NAME, &listeners.fetch_orders, "listing orders")?;
     add_row(rates::App::NAME, &listeners.rates, "courses, conversions, charts")?;
-    add_row(wallets::App::NAME, &listeners.wallets, "wallets of customers: deposits, withdrawals, transfers")?;
+    add_row(wallets::App::NAME, &listeners.wallets, "deposits, withdrawals, transfers")?;
     add_row(users::App::NAME, &listeners.users, "users and API keys")?;
     add_row(health_check::App::NAME, &listeners.health_check, "status page for operators")?;
     add_row(price_cache_proxy::App::NAME, &listeners.price_cache, "the current price")?;
