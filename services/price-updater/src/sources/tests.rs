@@ -3,6 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use common::api::courses::{MAX_COURSES, MAX_SOURCES};
 use url::Url;
 
 use super::*;
@@ -58,6 +59,13 @@ fn source_names_are_unique() {
     for (index, source) in SOURCES.iter().enumerate() {
         assert!(SOURCES[..index].iter().all(|other| other.name != source.name), "{}", source.name);
     }
+}
+
+/// A market snapshot with more sources or pairs would be refused.
+#[test]
+fn all_sources_and_pairs_fit_into_a_market_snapshot() {
+    assert!(SOURCES.len() <= MAX_SOURCES);
+    assert!(SOURCES.iter().map(|source| (source.pairs)().len()).sum::<usize>() <= MAX_COURSES);
 }
 
 #[test]
