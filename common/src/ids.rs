@@ -91,8 +91,7 @@ crate::text_type!(
     "idempotency-key",
     "1 to 128 visible ASCII characters. The same key returns the same order, or the same movement of money.",
     "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c11",
-    pattern: r"^[!-~]{1,128}$",
-    errors: verbatim
+    pattern: r"^[!-~]{1,128}$"
 );
 
 /// Identifies a request in the logs of all services that handle it.

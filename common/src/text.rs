@@ -55,6 +55,14 @@ pub fn describe_refused(rule: impl Display, text: &str) -> String {
     format!("{rule}, but is {}", shown_value(text))
 }
 
+/// [`describe_refused`] for bytes that may not be UTF-8. If they are not, escape sequences show which bytes are wrong.
+pub(crate) fn describe_refused_bytes(rule: impl Display, bytes: &[u8]) -> String {
+    match str::from_utf8(bytes) {
+        Ok(text) => describe_refused(rule, text),
+        Err(_) => format!("{rule}, but is \"{}\"", bytes[..bytes.len().min(MAX_SHOWN_CHARS)].escape_ascii()),
+    }
+}
+
 /// A type that is text on the wire.
 pub trait TextType: Sized {
     /// Parses the text that a client sends. The error is the message for the client: it states which texts are allowed, and quotes the

@@ -7,6 +7,7 @@ use poem::http::HeaderMap;
 use crate::{
     api::{Code, FieldError, Problem},
     ids::{IdempotencyKey, KeyError},
+    text::describe_refused_bytes,
 };
 
 #[derive(Debug, Clone)]
@@ -24,9 +25,13 @@ impl RequestKey {
     /// The framework ignores a header that is not ASCII, and parses only the first of several headers. Without this check, such
     /// a request would take effect without its key, or with only one of its keys.
     pub fn from_header(parsed: Option<IdempotencyKey>, headers: &HeaderMap) -> Result<Self, Problem> {
-        let sent = headers.get_all(IdempotencyKey::HEADER).iter().count();
-        if sent != usize::from(parsed.is_some()) {
-            let reason = if sent > 1 { "must be sent once".to_owned() } else { KeyError.to_string() };
+        let sent: Vec<_> = headers.get_all(IdempotencyKey::HEADER).iter().collect();
+        let reason = match (sent.as_slice(), &parsed) {
+            ([], None) | ([_], Some(_)) => None,
+            ([value], None) => Some(describe_refused_bytes(KeyError, value.as_bytes())),
+            (several, _) => Some(format!("must be sent once, but is sent {} times", several.len())),
+        };
+        if let Some(reason) = reason {
             return Err(Problem::validation(vec![FieldError::new(IdempotencyKey::HEADER, reason)]));
         }
         Ok(parsed.map_or_else(|| Self::Generated(IdempotencyKey::generate()), Self::ClientSupplied))
@@ -57,3 +62,6 @@ impl fmt::Display for RequestKey {
         f.write_str(self.as_idempotency_key().as_str())
     }
 }
+
+#[cfg(test)]
+mod tests;

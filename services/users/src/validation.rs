@@ -77,8 +77,8 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
         Some(names) => parse_scopes(&mut errors, names),
     };
     check_rate(&mut errors, (*rate_limit_per_minute).into());
-    if expires_at.is_some_and(|expires_at| expires_at <= now) {
-        errors.add("expires_at", "must be in the future");
+    if let Some(past) = expires_at.filter(|expires_at| *expires_at <= now) {
+        errors.add("expires_at", describe_refused("must be in the future", &past.to_string()));
     }
     let (rate_limit_per_minute, expires_at) = (*rate_limit_per_minute, *expires_at);
     errors.into_result(name.zip(scopes).map(|(name, scopes)| KeyTerms {

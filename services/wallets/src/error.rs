@@ -7,7 +7,7 @@ use common::{
     },
     clients::{CallError, DispatchError, SharedReadError, key_not_looked_up, unknown_outcome, with_denial},
     ids::{IdempotencyKey, WalletId},
-    money::{Currency, Money},
+    money::{Currency, Money, OperationAmount, OperationAmountError},
 };
 
 /// The fields of a request to move money. Error texts name them.
@@ -15,6 +15,15 @@ use common::{
 pub enum MovementTerms {
     Operation(OperationCommand),
     Transfer(TransferCommand),
+}
+
+impl MovementTerms {
+    fn amount(&self) -> OperationAmount {
+        match self {
+            Self::Operation(operation) => operation.amount,
+            Self::Transfer(transfer) => transfer.amount,
+        }
+    }
 }
 
 /// Why a request failed.
@@ -139,8 +148,8 @@ fn refusal_problem(refused: MoveRefused, terms: MovementTerms) -> Problem {
             "amount",
             match currency {
                 Some(currency) => {
-                    let decimals = currency.decimals();
-                    format!("must have at most {decimals} decimals, because the wallet is in {currency}")
+                    let rule = OperationAmountError::TooManyDecimals(currency.decimals());
+                    format!("{rule}, because the wallet is in {currency}, but is \"{}\"", terms.amount())
                 }
                 None => "has more decimals than the currency of the wallet".to_owned(),
             },

@@ -32,7 +32,7 @@ fn refused_text_is_quoted_up_to_a_limit_unless_it_may_be_a_secret() {
     let time = "must be an RFC 3339 time, such as 2026-01-02T03:04:05Z, but is \"today\"";
     assert_refused(&schema_of::<Timestamp>(), "today", time);
     assert_refused(&schema_of::<FiatAmount>(), "-1", "must be greater than 0, but is \"-1\"");
-    let key = "must be 1 to 128 visible ASCII characters, such as a UUID";
+    let key = "must be 1 to 128 visible ASCII characters, such as a UUID, but is \"two words\"";
     assert_refused(&schema_of::<IdempotencyKey>(), "two words", key);
     let api_key = KeySecret::parse_text("bdk_x").unwrap_err();
     assert_eq!(api_key, "must be an API key, which begins with bdk_");

@@ -83,5 +83,6 @@ fn key_with_invalid_rate_or_past_expiry_is_refused() {
     let expiring_at = |expires_at| KeyPayload { expires_at: Some(expires_at), ..key("shop", &["read"]) };
     let later = now.plus(Duration::from_secs(1));
     assert_eq!(validate_key(&expiring_at(later), now).unwrap().expires_at, Some(later));
-    assert_eq!(fields(validate_key(&expiring_at(now), now)), ["expires_at"]);
+    let past = validate_key(&expiring_at(now), now).unwrap_err();
+    assert_eq!(past, [FieldError::new("expires_at", format!("must be in the future, but is \"{now}\""))]);
 }

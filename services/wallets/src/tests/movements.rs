@@ -135,7 +135,7 @@ async fn each_refusal_has_its_status_code_and_field() {
             422,
             "validation_failed",
             Some("amount"),
-            "at most 4 decimals",
+            "must have at most 4 decimals, because the wallet is in USD, but is \"3.00\"",
         ),
         (of(Reason::InsufficientFunds, Some(from), usd("2.50")), false, 409, "insufficient_funds", None, "2.50 USD"),
         (of(Reason::BalanceOutOfRange, Some(from), usd("9.00")), false, 409, "balance_out_of_range", None, "9.00 USD"),
