@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    api::health::{Component, OrderLimitStatus},
+    api::{
+        health::{Component, OrderLimitStatus},
+        orders::OrderSummary,
+    },
     clients::{db_proxy::DbProxyClient, price_cache::PriceCacheClient},
     config::Live,
     money::{Currency, Sats},
@@ -49,13 +52,29 @@ pub fn check(
 /// component of db-proxy states the reason.
 async fn limit_component(db_proxy: &DbProxyClient) -> Option<Component> {
     let summary = tokio::time::timeout(LIMIT_TIMEOUT, db_proxy.order_summary()).await.ok()?.ok()?;
+    Some(component_of(&summary))
+}
+
+fn component_of(summary: &OrderSummary) -> Component {
+    let limit = OrderLimitStatus {
+        limit: summary.limit,
+        remaining: summary.remaining,
+        reserved: summary.reserved,
+        used: summary.bitcoin_amount.checked_add(summary.reserved).ok(),
+    };
     let component = if summary.remaining > Sats::ZERO {
         Component::ready(Component::LIMIT)
     } else if summary.limit == Sats::ZERO {
         Component::not_ready(Component::LIMIT, "it is 0 BTC, so only orders with an open quote are accepted".to_owned())
+    } else if let Some(used) = limit.used_above_limit() {
+        let reason =
+            format!("orders and quotes take {used} BTC, which is more than the limit of {} BTC", summary.limit);
+        Component::not_ready(Component::LIMIT, reason)
     } else {
         Component::not_ready(Component::LIMIT, format!("orders and quotes take all of the {} BTC", summary.limit))
     };
-    let limit = OrderLimitStatus { limit: summary.limit, remaining: summary.remaining, reserved: summary.reserved };
-    Some(Component { limit: Some(limit), ..component.optional() })
+    Component { limit: Some(limit), ..component.optional() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ impl LimitUsage {
         while self.0.get(1).is_some_and(|second| at.saturating_sub(second.at) >= PERIOD) {
             self.0.pop_front();
         }
-        self.0.push_back(Sample { at, used: used(limit) });
+        self.0.push_back(Sample { at, used: limit.used() });
     }
 
     /// The pace since the oldest sample. `None` if there is no sample, or if the oldest sample is less than a minute
@@ -52,7 +52,7 @@ impl LimitUsage {
             return None;
         }
         // The used part may have decreased, because expired quotes return their reservations.
-        let used = used(limit).saturating_sub(oldest.used);
+        let used = limit.used().saturating_sub(oldest.used);
         let full_at = (used > Sats::ZERO && elapsed >= MIN_FORECAST_PERIOD).then(|| {
             let millis =
                 i128::from(limit.remaining.get()) * i128::try_from(elapsed.as_millis()).ok()? / i128::from(used.get());
@@ -61,10 +61,6 @@ impl LimitUsage {
         });
         Some(LimitPace { used, over_secs: elapsed.as_secs(), full_at: full_at.flatten() })
     }
-}
-
-fn used(limit: &OrderLimitStatus) -> Sats {
-    limit.limit.saturating_sub(limit.remaining)
 }
 
 #[cfg(test)]

@@ -130,7 +130,9 @@ function limitText(limit, pace, now) {
   [meter.min, meter.max, meter.value] = [0, Number(limit.limit), Number(limit.remaining)];
   meter.title = "The remaining part of the limit of all orders";
   const reserved = Number(limit.reserved) > 0 ? `; open quotes reserve ${withoutTrailingZeros(limit.reserved)} BTC` : "";
-  return [meter, `${withoutTrailingZeros(limit.remaining)} of ${withoutTrailingZeros(limit.limit)} BTC are left${reserved}`,
+  const above = Number(limit.used ?? 0) > Number(limit.limit)
+    ? `: orders and open quotes take ${withoutTrailingZeros(limit.used)} BTC, more than the limit` : "";
+  return [meter, `${withoutTrailingZeros(limit.remaining)} of ${withoutTrailingZeros(limit.limit)} BTC are left${above}${reserved}`,
     ...paceText(pace, now)];
 }
 
@@ -159,8 +161,11 @@ function serviceRow(service, now, ownPort) {
     labelled("version", createElement("td", "nowrap", service.version ?? "–")));
 }
 
+// A path in parts between which a line may break. Without them, a narrow screen breaks it inside a word.
+const breakable = (path) => path.split(/(?<=[/#])/).flatMap((part) => [part, document.createElement("wbr")]);
+
 function alertRow(alert) {
-  const summary = createElement("td", "full-width", alert.summary, createElement("div", "faint", alert.runbook_url));
+  const summary = createElement("td", "full-width", alert.summary, createElement("div", "faint", ...breakable(alert.runbook_url)));
   return createElement("tr", "",
     createElement("td", "nowrap", formatTime(alert.since)),
     createElement("td", "", pill(alert.severity)),

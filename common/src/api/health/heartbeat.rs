@@ -191,6 +191,23 @@ pub struct OrderLimitStatus {
     pub remaining: Sats,
     /// The part that open quotes reserve.
     pub reserved: Sats,
+    /// The sum of all orders and open quotes. More than the limit if the limit was lowered below it. A create-order of an
+    /// earlier release omits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub used: Option<Sats>,
+}
+
+impl OrderLimitStatus {
+    /// The sum of all orders and open quotes. If it is not known, the used part of the limit.
+    pub fn used(&self) -> Sats {
+        self.used.unwrap_or_else(|| self.limit.saturating_sub(self.remaining))
+    }
+
+    /// The sum of all orders and open quotes, if it is more than the limit.
+    pub fn used_above_limit(&self) -> Option<Sats> {
+        self.used.filter(|used| *used > self.limit)
+    }
 }
 
 impl Component {

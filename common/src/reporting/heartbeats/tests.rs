@@ -35,6 +35,7 @@ fn limit_component(remaining: &str) -> Component {
         limit: "100".parse().unwrap(),
         remaining: remaining.parse().unwrap(),
         reserved: "0".parse().unwrap(),
+        used: None,
     };
     Component { limit: Some(limit), ..Component::ready(Component::LIMIT) }
 }

@@ -98,10 +98,14 @@ fn order_terms(orders: &OrderIntake, now: Timestamp) -> String {
     let limit = orders.limit.as_ref().map_or_else(
         || "not known".to_owned(),
         |limit| {
+            let above = limit.used_above_limit().map(|used| {
+                format!(": orders and open quotes take {} BTC, more than the limit", without_trailing_zeros(&used))
+            });
             format!(
-                "{} of {} BTC are left",
+                "{} of {} BTC are left{}",
                 without_trailing_zeros(&limit.remaining),
-                without_trailing_zeros(&limit.limit)
+                without_trailing_zeros(&limit.limit),
+                above.unwrap_or_default()
             )
         },
     );

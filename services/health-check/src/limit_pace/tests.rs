@@ -3,7 +3,18 @@ use crate::clock::tests::instants_at;
 
 fn limit(remaining: &str) -> OrderLimitStatus {
     let sats = |text: &str| text.parse().unwrap();
-    OrderLimitStatus { limit: sats("100"), remaining: sats(remaining), reserved: sats("0") }
+    OrderLimitStatus { limit: sats("100"), remaining: sats(remaining), reserved: sats("0"), used: None }
+}
+
+#[test]
+fn limit_that_is_lowered_below_the_orders_does_not_change_the_pace() {
+    let sats = |text: &str| text.parse().unwrap();
+    let used = |amount| OrderLimitStatus { used: Some(sats(amount)), ..limit("98") };
+    let mut usage = LimitUsage::default();
+    usage.record(&used("1"), instants_at(0));
+    let lowered = OrderLimitStatus { limit: sats("0.5"), remaining: sats("0"), ..used("2") };
+    let pace = usage.pace(&lowered, instants_at(600)).unwrap();
+    assert_eq!((pace.used, pace.full_at), (sats("1"), Some(instants_at(600).wall)));
 }
 
 #[test]

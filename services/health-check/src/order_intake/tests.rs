@@ -20,6 +20,7 @@ fn limit(remaining: &str) -> Component {
         limit: "100".parse().unwrap(),
         remaining: remaining.parse().unwrap(),
         reserved: "0.5".parse().unwrap(),
+        used: None,
     };
     Component { limit: Some(limit), ..Component::ready(Component::LIMIT).optional() }
 }

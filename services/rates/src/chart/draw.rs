@@ -86,6 +86,8 @@ impl Chart {
             self.draw(&area)?;
             area.present().map_err(|error| error.to_string())?;
         }
+        // A window that is narrower than the chart shows all of it.
+        svg = svg.replacen("<svg ", "<svg style=\"max-width:100%;height:auto\" ", 1);
         // Screen readers read the title aloud, and browsers show it as a tooltip.
         let content_start = svg.find("<svg").and_then(|start| svg[start..].find('>').map(|end| start + end + 1));
         if let Some(content_start) = content_start {

@@ -88,6 +88,7 @@ fn save_for_review(name: &str, svg: &str) {
 fn chart_is_well_formed_and_labelled() {
     let svg = chart(&varied_candles(360), 6, 359).to_svg().unwrap();
     save_for_review("hours.svg", &svg);
+    assert!(svg.starts_with("<svg style=\"max-width:100%;height:auto\" width=\"900\""), "fits a narrow window: {svg}");
     let texts = checked_texts(&svg);
     for part in [
         "BTC-USD 91,234.50",

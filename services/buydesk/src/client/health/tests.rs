@@ -72,6 +72,16 @@ fn healthy_platform_has_a_headline_prices_and_limit_but_no_findings() {
 }
 
 #[test]
+fn sum_of_orders_above_a_lowered_limit_is_shown() {
+    let mut orders = accepted();
+    orders["limit"] = json!({ "limit": "0.00001", "remaining": "0", "reserved": "0", "used": "0.00199869" });
+    let lines = lines_before_the_table(&health("failing", &orders, &[]));
+    let expected = "Total limit of all orders: 0 of 0.00001 BTC are left: orders and open quotes take 0.00199869 BTC, more than \
+                    the limit";
+    assert!(lines.iter().any(|line| line == expected), "{lines:?}");
+}
+
+#[test]
 fn headline_states_why_orders_are_refused() {
     let orders = json!({ "accepted": false, "reason": "db-proxy: database: the disk is full", "prices": [] });
     let services = [
