@@ -40,6 +40,8 @@ pub struct Config {
     pub hold_secs: u32,
     /// Maximum age of a prolonged price. If it is `None`, a prolonged price is used until it expires.
     pub price_max_age: Option<Duration>,
+    /// The interval at which price-updater publishes prices: `Retry-After` of a request that lacks a price.
+    pub publish_interval: Duration,
 }
 
 impl Config {
@@ -62,6 +64,7 @@ impl Config {
             hold_secs: u32::try_from(env.whole_number("QUOTE_HOLD_SECS", 30, 1..=MAX_HOLD_SECS.into()))
                 .unwrap_or(MAX_HOLD_SECS),
             price_max_age: price_max_age(env),
+            publish_interval: shared::price_refresh_interval(env),
         }
     }
 }

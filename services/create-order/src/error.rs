@@ -19,9 +19,6 @@ use common::{
 use self::wallet_refusal::{WalletReason, WalletRefusal};
 use crate::price_reader::PriceError;
 
-/// `Retry-After` when there is no price: price-updater publishes a price every 15 s by default.
-const RETRY_AFTER_NO_PRICE: Duration = Duration::from_secs(15);
-
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -156,8 +153,28 @@ impl RequestKind {
 }
 
 impl Error {
-    /// The problem of a request for a quote. Its text reports the failure of a quote, and not of an order.
-    pub fn into_quote_problem(self) -> Problem {
+    /// The problem of a request for an order. If a price is missing, `Retry-After` is the interval at which prices are published.
+    pub fn into_order_problem(self, publish_interval: Duration) -> Problem {
+        let retry_after = self.retry_after(publish_interval);
+        with_retry_after(self.into(), retry_after)
+    }
+
+    /// Like [`Self::into_order_problem`] for a request for a quote. The text reports the failure of a quote.
+    pub fn into_quote_problem(self, publish_interval: Duration) -> Problem {
+        let retry_after = self.retry_after(publish_interval);
+        with_retry_after(self.quote_problem(), retry_after)
+    }
+
+    /// When a request that needs another price may succeed. `None` for other failures.
+    fn retry_after(&self, publish_interval: Duration) -> Option<Duration> {
+        match self {
+            Self::Price(PriceError::Call(_)) => None,
+            Self::Price(_) | Self::PriceOfOtherOrigin { .. } => Some(publish_interval),
+            _ => None,
+        }
+    }
+
+    fn quote_problem(self) -> Problem {
         match self {
             Self::Price(error) => price_problem(error, RequestKind::Quote),
             Self::PriceOfOtherOrigin { database } => other_origin_problem(database, RequestKind::Quote),
@@ -233,6 +250,13 @@ impl From<Error> for Problem {
     }
 }
 
+fn with_retry_after(problem: Problem, retry_after: Option<Duration>) -> Problem {
+    match retry_after {
+        Some(wait) => problem.retry_after(wait),
+        None => problem,
+    }
+}
+
 fn other_origin_problem(database: OrderOrigin, requested: RequestKind) -> Problem {
     let error = Error::PriceOfOtherOrigin { database };
     tracing::error!(%error, "a request was refused; correct SIMULATED or DATABASE_URL of the services");
@@ -241,7 +265,7 @@ fn other_origin_problem(database: OrderOrigin, requested: RequestKind) -> Proble
         database.opposite(),
         requested.denial()
     );
-    Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+    Problem::new(Code::PriceUnavailable, detail)
 }
 
 fn limit_problem(remaining: Option<Sats>, largest_quote: Option<Sats>, requested: RequestKind) -> Problem {
@@ -280,11 +304,11 @@ fn price_problem(error: PriceError, requested: RequestKind) -> Problem {
     match error {
         PriceError::NoRecord => {
             let detail = format!("There is no current price. {denial}");
-            Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+            Problem::new(Code::PriceUnavailable, detail)
         }
         PriceError::NotPriced(currency) => {
             let detail = format!("There is no current price in {currency}. {denial}");
-            Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+            Problem::new(Code::PriceUnavailable, detail)
         }
         PriceError::TooOld { age, max_age, .. } => {
             let detail = format!(
@@ -293,7 +317,7 @@ fn price_problem(error: PriceError, requested: RequestKind) -> Problem {
                 age.as_secs(),
                 max_age.as_secs()
             );
-            Problem::new(Code::PriceUnavailable, detail).retry_after(RETRY_AFTER_NO_PRICE)
+            Problem::new(Code::PriceUnavailable, detail)
         }
         PriceError::Call(error) => {
             tracing::warn!(error = %error.chain(), "a request was refused because the price could not be read");

@@ -112,6 +112,7 @@ impl Service for App {
             price_cache_token,
             hold_secs,
             price_max_age,
+            publish_interval,
         } = config;
         let currencies: Live<Arc<[Currency]>> = currencies.into();
         let (amount_bounds, hold_secs) = (Live::new(Arc::new(amount_bounds)), Live::new(hold_secs));
@@ -150,7 +151,7 @@ impl Service for App {
         // Reads of prices need no credentials, so `rates` receives none.
         let fetch_orders = ForwardingClient::new(http.clone(), "fetch-orders", fetch_orders).with_credentials();
         let rates = ForwardingClient::new(http, "rates", rates);
-        let api = Api { order_service, orders_url, trusted_proxies };
+        let api = Api { order_service, orders_url, trusted_proxies, publish_interval };
         let forwarding = (ForwardedOrders(forwarder(fetch_orders)), ForwardedPrices(forwarder(rates)));
         let endpoint = service_endpoint_with_forwarding(api, forwarding, ops);
         let server = Server::new(listener, endpoint).with_metrics(&metrics);

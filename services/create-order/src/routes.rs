@@ -38,6 +38,8 @@ pub struct Api {
     pub order_service: OrderService,
     pub orders_url: Option<Url>,
     pub trusted_proxies: TrustedProxies,
+    /// The interval at which prices are published: `Retry-After` of a request that lacks a price.
+    pub publish_interval: Duration,
 }
 
 /// The response of `/place_order`.
@@ -185,7 +187,8 @@ impl Api {
         let body = body.or_problem(|parsed| self.order_service.invalid_quote_fields(parsed))?;
         let address = || QuoteClient::Anonymous(self.trusted_proxies.client_address(request));
         let client = principal.user_id().map_or_else(address, QuoteClient::User);
-        let quote = self.order_service.create_quote(&body, client).await.map_err(Error::into_quote_problem)?;
+        let quote = self.order_service.create_quote(&body, client).await;
+        let quote = quote.map_err(|error| error.into_quote_problem(self.publish_interval))?;
         Ok(CreateQuoteResponse::Created(Json(quote)))
     }
 
@@ -243,7 +246,7 @@ impl Api {
             Ok(result) => result,
             Err(_elapsed) => Err(DispatchError::OutcomeUnknown.into()),
         };
-        result.map_err(|error| key.add_to(error.into()))
+        result.map_err(|error| key.add_to(error.into_order_problem(self.publish_interval)))
     }
 
     fn location(&self, placed: &Placed) -> String {

@@ -143,7 +143,13 @@ impl CreateOrder {
             rate_limit: RateLimit::default(),
             value_check: None,
         };
-        let api = Api { order_service, orders_url: None, trusted_proxies: TrustedProxies::default() };
+        let trusted_proxies = TrustedProxies::default();
+        let api = Api {
+            order_service,
+            orders_url: None,
+            trusted_proxies,
+            publish_interval: std::time::Duration::from_secs(15),
+        };
         Self { db_proxy, endpoint: service_endpoint(api, ops) }
     }
 

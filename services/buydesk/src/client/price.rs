@@ -207,9 +207,8 @@ impl PriceList {
 
 /// The table of the prices, with an explanation of the marks.
 fn price_table(list: &PriceList) -> String {
-    let header = ["currency", "price of one bitcoin", "state", "as of", "valid until", "orders", "sources"];
-    let table = Table::new(header, &[1]).wrapped("state").wrapped("sources");
-    let mut table = table.optional(["valid until"]);
+    let header = ["currency", "price of one bitcoin", "state", "as of", "orders", "sources"];
+    let mut table = Table::new(header, &[1]).wrapped("state").wrapped("sources");
     let now = Timestamp::now();
     for price in &list.prices {
         let shown = price.shown;
@@ -219,14 +218,27 @@ fn price_table(list: &PriceList) -> String {
             shown.map_or_else(|| "none".to_owned(), |shown| price_text(shown.price, price.currency)),
             shown.map(origin).unwrap_or_default(),
             shown.map(|shown| format_time(shown.as_of)).unwrap_or_default(),
-            shown.and_then(ShownPrice::valid_until).map(format_time).unwrap_or_default(),
             if price.orders_accepted { "accepted" } else { "refused" }.to_owned(),
             price_sources(price),
         ]);
     }
-    let table = table.without_empty("valid until").without_empty("sources");
+    let table = table.without_empty("sources");
     let reason = list.reason.iter().map(|reason| format!("\nOrders are not accepted: {reason}."));
-    format!("{table}{}{}{}", marks_note(list.simulated, list.state), reason.collect::<String>(), refusals(list))
+    format!(
+        "{table}{}{}{}{}",
+        ends(list),
+        marks_note(list.simulated, list.state),
+        reason.collect::<String>(),
+        refusals(list)
+    )
+}
+
+/// Until when the prices are valid, on lines that begin with a line break. Unlike a column, the lines fit a narrow terminal.
+fn ends(list: &PriceList) -> String {
+    let end_of = |price: &ListedPrice| Some((price.currency, format_time(price.shown?.valid_until()?)));
+    let ends: Vec<_> = list.prices.iter().filter_map(end_of).collect();
+    let groups = group_by_reason(ends.iter().map(|(currency, end)| (*currency, end.as_str())));
+    groups.iter().map(|group| format!("\nValid until {}: {}.", group.reason, group.names())).collect()
 }
 
 /// Why orders in single currencies are refused, on lines that begin with a line break. Omits [`PriceList::reason`].

@@ -2,6 +2,20 @@ use common::config::TokenRefusal;
 
 use super::*;
 
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(7);
+
+#[test]
+fn request_without_a_price_may_be_repeated_after_the_publish_interval() {
+    let no_price = || Error::Price(PriceError::NoRecord);
+    assert_eq!(no_price().into_order_problem(PUBLISH_INTERVAL).retry_after, Some(PUBLISH_INTERVAL));
+    assert_eq!(no_price().into_quote_problem(PUBLISH_INTERVAL).retry_after, Some(PUBLISH_INTERVAL));
+    assert_eq!(Error::KeyReused.into_order_problem(PUBLISH_INTERVAL).retry_after, None);
+    // An unavailable cache has its own time.
+    let problem = Problem::new(Code::CacheUnavailable, "The price cache is unavailable.");
+    let unavailable = Error::Price(PriceError::Call(CallError::Problem("price-cache-proxy", Box::new(problem)).into()));
+    assert_ne!(unavailable.into_order_problem(PUBLISH_INTERVAL).retry_after, Some(PUBLISH_INTERVAL));
+}
+
 #[test]
 fn problem_names_the_field_of_a_reused_key_and_of_an_unknown_quote() {
     let named = |error: Error| Problem::from(error).errors.into_iter().map(|error| error.field).collect::<Vec<_>>();
@@ -24,7 +38,7 @@ fn refusal_states_the_remaining_amount() {
 #[test]
 fn refused_quote_is_not_called_an_order() {
     let remaining = Some("0.5".parse().unwrap());
-    let problem = Error::LimitExceeded { remaining, largest_quote: None }.into_quote_problem();
+    let problem = Error::LimitExceeded { remaining, largest_quote: None }.into_quote_problem(PUBLISH_INTERVAL);
     assert_eq!(
         problem.detail,
         "The quote exceeds the limit of all orders. 0.50000000 BTC remain; a smaller quote may still fit."
@@ -34,7 +48,7 @@ fn refused_quote_is_not_called_an_order() {
         Error::PriceOfOtherOrigin { database: OrderOrigin::Real },
         Error::Dispatch(DispatchError::OutcomeUnknown),
     ] {
-        let problem = error.into_quote_problem();
+        let problem = error.into_quote_problem(PUBLISH_INTERVAL);
         assert!(!problem.detail.contains("order was placed"), "{}", problem.detail);
         assert!(!problem.detail.contains("Send the order again"), "{}", problem.detail);
     }
@@ -52,7 +66,7 @@ fn refusal_without_a_price_states_that_no_order_or_quote_was_created() {
         || Error::PriceOfOtherOrigin { database: OrderOrigin::Real },
     ];
     for error in errors {
-        let (order, quote) = (Problem::from(error()).detail, error().into_quote_problem().detail);
+        let (order, quote) = (Problem::from(error()).detail, error().into_quote_problem(PUBLISH_INTERVAL).detail);
         assert!(order.contains("No order was placed."), "{order}");
         assert!(quote.contains("No quote was created."), "{quote}");
     }
@@ -60,7 +74,7 @@ fn refusal_without_a_price_states_that_no_order_or_quote_was_created() {
 
 #[test]
 fn failed_request_for_a_quote_states_that_no_quote_was_created_only_if_this_is_certain() {
-    let detail = |error| Error::Call(error).into_quote_problem().detail;
+    let detail = |error| Error::Call(error).into_quote_problem(PUBLISH_INTERVAL).detail;
     let refused = CallError::TokenRefused("db-proxy", "create-order", TokenRefusal::Unknown);
     assert!(detail(refused).ends_with(" No quote was created."));
     let of_db_proxy = |code| CallError::Problem("db-proxy", Box::new(Problem::new(code, "It failed.")));
@@ -89,17 +103,19 @@ fn refusal_at_the_limit_offers_no_smaller_order() {
 fn refused_quote_names_every_cap_and_the_limit() {
     let sats = |text: &str| Some(text.parse().unwrap());
     let caps = vec![QuoteCap::Quote, QuoteCap::Client];
-    let problem = Error::QuoteCapExceeded { caps, remaining: sats("5") }.into_quote_problem();
+    let problem = Error::QuoteCapExceeded { caps, remaining: sats("5") }.into_quote_problem(PUBLISH_INTERVAL);
     assert_eq!(
         problem.detail,
         "The amount exceeds what one quote may reserve. The open quotes of one client may not reserve so much. A quote may \
          reserve 5.00000000 BTC now. An order at the current price has no such cap."
     );
-    let problem = Error::LimitExceeded { remaining: sats("60"), largest_quote: sats("10") }.into_quote_problem();
+    let problem =
+        Error::LimitExceeded { remaining: sats("60"), largest_quote: sats("10") }.into_quote_problem(PUBLISH_INTERVAL);
     assert_eq!(
         problem.detail,
         "The quote exceeds the limit of all orders. 60.00000000 BTC remain, of which a quote may reserve 10.00000000 BTC now."
     );
-    let problem = Error::LimitExceeded { remaining: sats("3"), largest_quote: sats("10") }.into_quote_problem();
+    let problem =
+        Error::LimitExceeded { remaining: sats("3"), largest_quote: sats("10") }.into_quote_problem(PUBLISH_INTERVAL);
     assert!(problem.detail.ends_with("3.00000000 BTC remain; a smaller quote may still fit."), "{}", problem.detail);
 }

@@ -144,7 +144,7 @@ fn price_table_shows_marks_and_order_acceptance_of_each_currency() {
     // The table does not state that orders use the prolonged price, because create-order may refuse these orders.
     assert!(!text.contains("orders use the last one"), "{text}");
     let fresh = price_table(&list_of(vec![listed("EUR", PriceState::Fresh, 1)]));
-    assert!(!fresh.contains("PROLONGED") && !fresh.contains("valid until"), "{fresh}");
+    assert!(!fresh.contains("PROLONGED") && !fresh.contains("Valid until"), "{fresh}");
 }
 
 #[test]
@@ -207,6 +207,23 @@ fn prolonged_price_is_valid_until_orders_refuse_it() {
     assert_eq!(valid_until(&status(json!("2026-01-02T03:14:05Z")), agreed()), until("03:14:05"));
     assert_eq!(valid_until(&status(Value::Null), agreed()), until("04:04:05"));
     assert_eq!(valid_until(&status(Value::Null), None), until("03:05:00"));
+}
+
+#[test]
+fn end_of_each_price_is_shown_below_the_table() {
+    let listed = |currency, state, end: &str| {
+        let listed = listed(currency, state, 1);
+        let shown = listed.shown.map(|shown| ShownPrice { usable_until: end.parse().ok(), ..shown });
+        ListedPrice { shown, ..listed }
+    };
+    let prices = vec![
+        listed("EUR", PriceState::Fresh, "2026-01-02T03:05:00Z"),
+        listed("GBP", PriceState::Prolonged, "2026-01-02T04:04:05Z"),
+        listed("USD", PriceState::Fresh, "2026-01-02T03:05:00Z"),
+    ];
+    let text = price_table(&PriceList::new(&Vec::new().into(), prices).unwrap());
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("Valid until")).collect();
+    assert_eq!(lines, ["Valid until 2026-01-02 03:05:00 UTC: EUR, USD.", "Valid until 2026-01-02 04:04:05 UTC: GBP."]);
 }
 
 #[test]
