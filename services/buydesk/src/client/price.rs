@@ -238,7 +238,8 @@ fn ends(list: &PriceList) -> String {
     let end_of = |price: &ListedPrice| Some((price.currency, format_time(price.shown?.valid_until()?)));
     let ends: Vec<_> = list.prices.iter().filter_map(end_of).collect();
     let groups = group_by_reason(ends.iter().map(|(currency, end)| (*currency, end.as_str())));
-    groups.iter().map(|group| format!("\nValid until {}: {}.", group.reason, group.names())).collect()
+    let lines = groups.iter().map(|group| format!("\nValid until {}: {}.", group.reason, group.names()));
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// Why orders in single currencies are refused, on lines that begin with a line break. Omits [`PriceList::reason`].
