@@ -22,8 +22,8 @@ pub struct MoveMoneyCommand {
     /// any owner.
     pub owner: OwnerFilter,
     pub terms: MoveTerms,
-    /// The time of the request, by the clock of the database: as the sender states it, but at most the time at which db-proxy
-    /// received the command.
+    /// The time of the request by the clock of the database, as the sender states it. A time after the arrival of the command is
+    /// replaced by the time of its arrival.
     pub requested_at: Timestamp,
     /// The service that sent the request to db-proxy.
     pub written_by: Caller,

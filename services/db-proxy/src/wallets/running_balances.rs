@@ -126,8 +126,8 @@ impl RunningBalances {
         &self.movements.last().expect("a movement was added").movement
     }
 
-    /// Records a refusal for the copies of the request that were made until now. The new `last_refused_at` of `wallet`
-    /// shows the batch of such a copy that it must read refusals.
+    /// Records a refusal for the copies of the request that were made until now. Also updates `last_refused_at` of `wallet`. A batch
+    /// with such a copy then reads the recorded refusals.
     pub fn record_refusal(&mut self, key: RefusalKey, wallet: WalletId, refusal: RecordedRefusal) {
         // A time later than `latest` is from a clock that was ahead, and the refusal from that time no longer applies.
         let latest = refusal.refused_at.plus(MAX_CLOCK_SKEW);

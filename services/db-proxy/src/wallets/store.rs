@@ -174,9 +174,8 @@ impl WalletStore {
         on_engine!(self, store => store.delete_refusals(before, limit))
     }
 
-    /// The current time for the age of idempotency keys: the age of a key is this time minus the time of its creation. Without
-    /// a clock of the database, the current time is at most the time of the newest key, so that a clock of the machine that
-    /// is ahead does not expire keys by itself.
+    /// The time from which the age of idempotency keys is computed. If the database has no clock, it is at most the time of the
+    /// newest key. A clock of the machine that is ahead therefore deletes no key.
     pub async fn key_time(&self, now: Timestamp) -> Result<Timestamp, DatabaseError> {
         match self {
             Self::Postgres(_) => Ok(now),

@@ -1,6 +1,10 @@
-//! The check of the journal, without I/O: each balance follows from the entries of its wallet, the entries of each wallet are
-//! numbered without a gap, each movement adds up to zero, the movement of an order is the payment that the order states, and each order
-//! that a wallet paid has a movement.
+//! The check of the journal, without I/O. The rules:
+//!
+//! - Each balance follows from the entries of its wallet.
+//! - The entries of each wallet are numbered without a gap.
+//! - Each movement adds up to zero.
+//! - The movement of an order is the payment that the order states.
+//! - Each order that a wallet paid has a movement.
 //!
 //! The rows are checked in pages, which limits the memory and the duration of each check. Entries are only added, so rows that are
 //! added between two pages do not disturb the check.

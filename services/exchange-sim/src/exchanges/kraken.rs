@@ -66,7 +66,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     renamed_keys: &[("XXBTZ", "XBT"), ("XETHZ", "ETH"), ("USDTZ", "USDT")],
     usage_header: None,
 };
-/// About two calls a second are permitted. Further calls are refused for five seconds, and each refused call restarts the time.
+/// About two calls a second are permitted. Further calls are refused for five seconds, counted from the last refused call.
 pub(super) const RATE_LIMIT: RateLimit =
     RateLimit { max_weight: 30, window_secs: 15, penalty: Penalty::BanWithoutRetryAfter { seconds: 5 } };
 
