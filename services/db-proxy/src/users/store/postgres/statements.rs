@@ -70,8 +70,7 @@ pub(super) const KEYS_OF_USER: &str = "
     from api_keys where user_id = $1
     order by revoked_at is not null, id desc limit $2";
 
-/// Does nothing if the key is revoked. `$4` is true if the rate limit changes to `$5`. A null `$5` removes the rate limit, so it
-/// cannot mean that the rate limit does not change.
+/// Does nothing if the key is revoked. `$4` is true if the rate limit changes. `$5` is the new rate limit, or null for none.
 pub(super) const UPDATE_KEY: &str = "
     update api_keys set
         name = coalesce($3, name),
