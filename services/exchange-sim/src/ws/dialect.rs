@@ -57,7 +57,7 @@ pub(super) trait WsDialect: Send {
 /// An exchange's rules for connections. They are not applied during the fault `silent`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ConnectionRules {
-    /// A client is disconnected if it has no subscription once the connection has this age.
+    /// A client without a subscription is disconnected when its connection has this age.
     pub(super) subscribe_within: Option<Duration>,
     pub(super) pings: Option<PingRule>,
     /// A connection without a message from either side for this time is closed.
