@@ -34,7 +34,7 @@ pub trait Service: Sized + Send {
     const PORT: u16;
     /// The service as a caller of other services.
     const CALLER: Caller;
-    /// Whether the service must have a token for health-check. If not, it sends no reports when it has no token.
+    /// If false, the service starts without a token for health-check, and then sends no reports.
     const MUST_REPORT: bool = true;
     type Config: Send + 'static;
     /// The settings that take effect without a restart, because [`live_settings`](Self::live_settings) applies them.
@@ -43,8 +43,8 @@ pub trait Service: Sized + Send {
     /// Reads the settings. Errors are collected in `env`.
     fn configure(env: &mut Env) -> Self::Config;
 
-    /// Builds the service on a listener. Must succeed even if external components are unavailable, because they may start
-    /// later.
+    /// Builds the service on a listener. Must succeed even if external components are unavailable, because these can
+    /// start later.
     fn build(config: Self::Config, listener: Listener) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
     fn address(&self) -> std::io::Result<SocketAddr>;
@@ -52,8 +52,8 @@ pub trait Service: Sized + Send {
     /// The check of the external components, for `/readyz` and the heartbeats.
     fn readiness(&self) -> ReadinessCheck;
 
-    /// Returns a function that applies the [live settings](Self::LIVE_SETTINGS) of a new configuration to the running service. It
-    /// ignores all other settings.
+    /// Returns a function that applies the [live settings](Self::LIVE_SETTINGS) of a new configuration to the running
+    /// service. The function ignores all other settings.
     fn live_settings(&self) -> ApplySettings<Self::Config> {
         Arc::new(|_| {})
     }
@@ -80,10 +80,10 @@ pub fn main_with<S: Service + 'static>(task: Option<Task>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Action::Run(task)) => return task(),
-        // If the help or the version was requested, it is printed to standard output, and the exit code is 0.
+        // For `--help` and `--version`, prints the text to standard output and exits with code 0.
         Err(error) => error.exit(),
     }
-    // The limit is checked before the runtime starts, because the runtime opens files.
+    // File descriptors are checked before the runtime starts, because the runtime opens files.
     let limit = match process::require_descriptors(S::NAME, required_descriptors(1)) {
         Ok(limit) => limit,
         Err(error) => return process::fail(S::NAME, &error),
@@ -145,7 +145,7 @@ async fn serve<S: Service + 'static>(descriptors: u64) -> anyhow::Result<()> {
         }
         tracing::info!(service = S::NAME, "stopped");
         if let Some((heartbeats, sender)) = reports {
-            // The sender stops only after the last heartbeat is queued.
+            // The last heartbeat must be queued before the sender stops.
             let _ = heartbeats.await;
             reports_done.cancel();
             let _ = sender.await;
@@ -164,7 +164,7 @@ async fn serve<S: Service + 'static>(descriptors: u64) -> anyhow::Result<()> {
     }
 }
 
-/// The settings that every service has, besides those of the logs.
+/// The settings that every service has, except the settings of the logs.
 struct CommonConfig {
     /// `None` if the service sends no reports.
     reporting: Option<reporting::Config>,
@@ -190,7 +190,7 @@ impl CommonConfig {
 /// The live settings of a running service, for [`LiveSettings::add`].
 pub fn live_part<S: Service + 'static>(service: &S) -> LivePart {
     let apply = service.live_settings();
-    // The name of the service in log records.
+    // The log records of `apply` name the service.
     let span = tracing::info_span!("service", service = S::NAME);
     LivePart::new(S::LIVE_SETTINGS, move |env| {
         let (config, apply, span) = (S::configure(env), apply.clone(), span.clone());

@@ -11,7 +11,7 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(9);
 /// The two steps of a shutdown.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
-    /// Cancelled by the first signal. From then on, the service is not ready, but it serves every request.
+    /// Cancelled by the first signal. From then on, the service is not ready, but serves requests.
     pub draining: CancellationToken,
     /// Cancelled after the delay, or by a second signal. From then on, the service accepts no connections.
     pub stop: CancellationToken,

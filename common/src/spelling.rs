@@ -10,9 +10,8 @@ const MIN_EDIT_SIMILARITY: f64 = 0.6;
 /// Minimum similarity of a suggestion by common prefix, from 0 to 1. The common prefix finds names whose end is missing or
 /// too long.
 const MIN_PREFIX_SIMILARITY: f64 = 0.9;
-/// Maximum ratio of the lengths of two similar names. Above this ratio, neither similarity reaches its minimum. This check
-/// limits the cost of a comparison, which takes time and memory for every pair of letters: a client may send a name as long as
-/// a body.
+/// Maximum ratio of the lengths of two similar names. Above this ratio, neither similarity reaches its minimum. Names
+/// above this ratio are not compared, because the cost of a comparison grows with the product of the lengths.
 const MAX_LENGTH_RATIO: usize = 2;
 
 /// Maximum number of known names that a message lists.
@@ -20,9 +19,9 @@ const MAX_LISTED_NAMES: usize = 200;
 /// Maximum number of unknown names that a message repeats.
 const MAX_SHOWN_NAMES: usize = 10;
 
-/// The known name that is most similar to `name`, regardless of case. `None` if no name is similar. If known names begin with
-/// all words of `name`, returns the first of these known names: `RATE_LIMIT_PER_MINUTE` for `RATE_LIMIT`. A single word is not
-/// enough.
+/// The known name that is most similar to `name`, regardless of case. `None` if no name is similar. If `name` has
+/// several words and is the beginning of known names, returns the first of these known names: `RATE_LIMIT_PER_MINUTE`
+/// for `RATE_LIMIT`.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let length = name.chars().count();
@@ -50,20 +49,20 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str, IntoIter
     similar.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, known)| known)
 }
 
-/// The message for an unknown name. It lists the known names, and shows the unknown one with the name that is probably meant.
+/// The message for an unknown name. The message lists the known names, and suggests the name that is probably meant.
 pub fn must_be_one_of(unknown: &str, known: impl IntoIterator<Item = impl Display>) -> String {
     let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
     unknown_name(unknown, &known, nearest(unknown, known.iter().map(String::as_str)))
 }
 
-/// A further text that is accepted for a known name.
+/// A text that is accepted instead of a known name.
 #[derive(Debug, Clone, Copy)]
 pub struct Alias {
     pub text: &'static str,
     pub name: &'static str,
 }
 
-/// Like [`must_be_one_of`]. A name that is similar to the alias is probably meant to be the alias.
+/// Like [`must_be_one_of`], but suggests `alias.name` for a name that is similar to `alias.text`.
 pub fn must_be_one_of_or_alias(unknown: &str, known: impl IntoIterator<Item = impl Display>, alias: Alias) -> String {
     let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
     let meant = nearest(unknown, known.iter().map(String::as_str).chain([alias.text]));
@@ -71,7 +70,7 @@ pub fn must_be_one_of_or_alias(unknown: &str, known: impl IntoIterator<Item = im
     unknown_name(unknown, &known, meant)
 }
 
-/// The message for an unknown name, and the name that is probably meant, if there is one.
+/// The message for an unknown name. `meant` is the name to suggest.
 fn unknown_name(unknown: &str, known: &[String], meant: Option<&str>) -> String {
     match list(known) {
         Some(names) => format!("must be one of {names}, but is {}", shown_with(unknown, meant)),
@@ -79,8 +78,8 @@ fn unknown_name(unknown: &str, known: &[String], meant: Option<&str>) -> String 
     }
 }
 
-/// The message for unknown names in a comma-separated list. It suggests the names that are probably meant, and lists the known
-/// names.
+/// The message for unknown names in a comma-separated list. The message suggests the names that are probably meant, and
+/// lists the known names.
 pub fn must_each_be_one_of(unknown: &[&str], known: impl IntoIterator<Item = impl Display>) -> String {
     let known: Vec<_> = known.into_iter().map(|name| name.to_string()).collect();
     let shown = shown_names(unknown, &known);
@@ -106,7 +105,6 @@ fn with_suggestion<T: AsRef<str>>(unknown: &str, known: &[T]) -> String {
     shown_with(unknown, nearest(unknown, known.iter().map(AsRef::as_ref)))
 }
 
-/// The beginning of an unknown name in quotes, and the name that is probably meant, if there is one.
 fn shown_with(unknown: &str, meant: Option<&str>) -> String {
     let shown = shown_value(unknown);
     match meant {

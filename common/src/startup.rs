@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a service may wait for the components that it needs when it starts.
+/// How long a component can be unavailable after the start of a service without a warning.
 pub const STARTUP_GRACE: Duration = Duration::from_secs(10);
 
-/// Decides which failures of one component are logged. Only the first failure of an outage is logged. While the service
-/// starts, it is not logged as a warning. An outage that lasts longer than the start is then logged again as a warning.
+/// Decides which failures of one component are logged. The first failure of each outage is logged. During
+/// [`STARTUP_GRACE`], the line has level info. If the outage continues after this time, the next failure is logged as a
+/// warning.
 #[derive(Debug)]
 pub struct OutageLog {
     start: Instant,

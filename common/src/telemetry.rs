@@ -1,8 +1,8 @@
-//! Logs: one line per event on standard output, and a copy of each warning, error and critical event for a sink. An event with the field
-//! `reported` is copied at every level.
+//! Logs: one line per event on standard output. A sink receives a copy of each event of level warning or worse, and of
+//! each event with the field `reported`.
 //!
-//! Log lines go to standard output so that collectors read them in one order. Standard error carries only messages that are
-//! not log lines, such as the error with which a process ends.
+//! Log lines of all levels go to standard output, because collectors do not preserve the order of lines from two
+//! streams. Standard error carries only messages that are not log lines, such as the error with which a process ends.
 
 mod format;
 mod layers;
@@ -41,7 +41,7 @@ macro_rules! critical {
     ($($event:tt)+) => { $crate::telemetry::__tracing::error!(critical = true, $($event)+) };
 }
 
-/// How long [`flush`] waits for a slow reader.
+/// How long [`flush`] waits for a slow reader of standard output.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Default of `REQUEST_LOG_PER_SECOND`.
@@ -93,8 +93,8 @@ impl Config {
 pub struct WarningSink {
     /// Called on the thread that logs, so it must not block.
     pub receive: Box<dyn Fn(LogRecord) + Send + Sync>,
-    /// The target of the code that transports the copies. Its own records, and records inside its spans, are not copied:
-    /// a failing transport would otherwise produce records endlessly.
+    /// The log target of the code that transports the copies. Records with this target, and records inside spans with
+    /// this target, are not copied. Otherwise, a failing transport would produce records endlessly.
     pub transport_target: &'static str,
     /// The crates that the transport uses. Their records are not copied either.
     pub transport_crates: &'static [&'static str],
@@ -139,7 +139,7 @@ pub fn apply(config: &Config) {
 /// Changes the log level of the running process. Does nothing if no logs are set up.
 fn set_level(level: Level) {
     if let Some(installed) = INSTALLED.get() {
-        // Changing the level through the handle makes tracing recompute the interest that it caches for each call site.
+        // `modify` makes tracing recompute the interest that it caches for each call site.
         let _ = installed.levels.modify(|levels| levels.set(level));
     }
 }
@@ -173,7 +173,7 @@ fn install_panic_hook() {
         } else {
             critical!(%place, "panic: {message}");
         }
-        // The panic may end the process, so its line is written now.
+        // The panic possibly ends the process, so the line must be written before that.
         flush();
     }));
 }

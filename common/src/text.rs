@@ -55,7 +55,7 @@ pub fn describe_refused(rule: impl Display, text: &str) -> String {
     format!("{rule}, but is {}", shown_value(text))
 }
 
-/// [`describe_refused`] for bytes that may not be UTF-8. If they are not, escape sequences show which bytes are wrong.
+/// [`describe_refused`] for bytes. Bytes that are not UTF-8 are shown as escape sequences.
 pub(crate) fn describe_refused_bytes(rule: impl Display, bytes: &[u8]) -> String {
     match str::from_utf8(bytes) {
         Ok(text) => describe_refused(rule, text),
@@ -65,8 +65,8 @@ pub(crate) fn describe_refused_bytes(rule: impl Display, bytes: &[u8]) -> String
 
 /// A type that is text on the wire.
 pub trait TextType: Sized {
-    /// Parses the text that a client sends. The error is the message for the client: it states which texts are allowed, and quotes the
-    /// beginning of `text` unless `text` is a secret.
+    /// Parses the text that a client sends. The error is the message for the client. The message states which texts are
+    /// allowed, and quotes the beginning of `text` unless `text` is a secret.
     fn parse_text(text: &str) -> Result<Self, String>;
 }
 
@@ -91,13 +91,13 @@ pub fn to_hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The first control character or [invisible control](INVISIBLE_CONTROLS) of a text. A printable text has none.
+/// The first control character or [invisible control](INVISIBLE_CONTROLS) of a text.
 pub fn find_invisible_control(text: &str) -> Option<char> {
     text.chars().find(|&c| is_invisible_control(c))
 }
 
-/// The text with each invisible control character as its code point, such as `\u{202e}`. A terminal then shows the text as it is
-/// stored, and cannot be made to show it in another order.
+/// The text with each invisible control character as its code point, such as `\u{202e}`. Otherwise, such characters
+/// could change the order in which a terminal shows the text.
 pub fn escape_invisible_controls(text: &str) -> Cow<'_, str> {
     if find_invisible_control(text).is_none() {
         return text.into();
@@ -106,9 +106,10 @@ pub fn escape_invisible_controls(text: &str) -> Cow<'_, str> {
     text.chars().map(escape).collect()
 }
 
-/// Invisible characters that control how other text is shown, in addition to control characters: the controls of bidirectional text
-/// (Unicode property `Bidi_Control`), line separators, and characters that mark something without being shown, such as the zero
-/// width space and tags. ZWNJ, ZWJ and the Mongolian vowel separator are not among them: Persian, Hindi, Mongolian and emoji need them.
+/// Invisible characters that control how other text is shown, in addition to control characters. These are the controls
+/// of bidirectional text (Unicode property `Bidi_Control`), line separators, and invisible marks such as the zero width
+/// space and tags. ZWNJ, ZWJ and the Mongolian vowel separator are not listed, because Persian, Hindi, Mongolian and
+/// emoji need them.
 const INVISIBLE_CONTROLS: [RangeInclusive<char>; 11] = [
     '\u{ad}'..='\u{ad}',
     '\u{61c}'..='\u{61c}',

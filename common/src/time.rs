@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 pub use self::database_time::DatabaseTime;
 
-/// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future comes from a
-/// wrong clock. Services refuse or ignore a value with such a time. price-updater replaces such a time of `CoinGecko` by the current time.
+/// Maximum difference that is accepted between the clocks of two machines. A time that is further in the future comes
+/// from a wrong clock. Most values with such a time are refused or ignored.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// A point in time in UTC, in whole microseconds since 1970. PostgreSQL stores the same precision, so a stored time does
@@ -142,7 +142,7 @@ impl fmt::Display for Day {
 
 crate::text_type!(Day, "date", "A day of the calendar.", "2026-01-02");
 
-/// A value that is valid from one point in time until another.
+/// A value that expires.
 pub trait Expiring {
     /// When the newest part of the value was observed. The value with the later version is newer.
     fn version(&self) -> Timestamp;
@@ -179,7 +179,7 @@ pub struct VirtualClock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
     pub wall: Timestamp,
-    /// Advances steadily. A change of the wall clock does not affect it. It has no relation to a date.
+    /// The time since an arbitrary origin. A change of the wall clock does not affect this time.
     pub monotonic: Duration,
 }
 
@@ -189,15 +189,16 @@ impl ClockReading {
         self.monotonic.saturating_sub(earlier.monotonic)
     }
 
-    /// The expected wall time at `later`: the wall time of `self` plus the monotonic time since `self`. It differs from the wall time
-    /// of `later` if the wall clock was set in between.
+    /// The expected wall time at `later`: the wall time of `self` plus the monotonic time since `self`. If the wall
+    /// clock was set in between, the wall time of `later` differs from this time.
     pub fn expected_at(self, later: Self) -> Timestamp {
         self.wall.plus(later.elapsed_since(self))
     }
 }
 
 impl Clock {
-    /// A clock that shows `now` and advances with the clock of tokio. Its memory is never freed, so it is only for tests.
+    /// A clock that shows `now` and advances with the clock of tokio. Only for tests, because the memory of the clock
+    /// is never freed.
     pub fn starting_at(now: Timestamp) -> Self {
         let clock = VirtualClock { start: Instant::now(), wall_at_start: AtomicI64::new(now.micros()) };
         Self::Virtual(Box::leak(Box::new(clock)))
@@ -233,8 +234,8 @@ impl Clock {
     }
 }
 
-/// The time since the machine started, including the time in which it was suspended. A suspension is therefore not mistaken for a
-/// change of the wall clock.
+/// The time since the machine started, including the time of suspensions. So a suspension does not look like a change
+/// of the wall clock.
 #[cfg(target_os = "linux")]
 fn system_uptime() -> Duration {
     use rustix::time::{ClockId, clock_gettime};

@@ -28,7 +28,6 @@ const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, x-r
 /// How long a browser may cache the response to a preflight request, in seconds.
 const PREFLIGHT_MAX_AGE: &str = "600";
 
-/// The endpoint of a service behind its guard.
 pub(super) struct GuardedEndpoint {
     pub(super) guard: RequestGuard,
     pub(super) endpoint: BoxEndpoint<'static>,
@@ -62,18 +61,15 @@ struct HostCheck {
     loopback: bool,
 }
 
-/// The result of [`RequestGuard::check`].
 enum Admission {
-    /// The request is handled. The value is the origin of the permitted page that sent the request, or `None` if no such page
-    /// sent it.
+    /// The origin of the page, if a page of a configured origin sent the request.
     Admitted(Option<HeaderValue>),
-    /// The request is answered with this response.
+    /// The response of the guard: a refusal, or the response to a preflight request.
     Answered(Response),
 }
 
 impl RequestGuard {
-    /// The guard of a service that listens on `address`. Host names are checked if the service listens on loopback, or if
-    /// allowed names are configured.
+    /// Host names are checked if the service listens on loopback, or if allowed names are configured.
     pub(super) fn new(address: SocketAddr, hosts: AllowedHosts, origins: CorsOrigins) -> Self {
         let loopback = is_loopback(address.ip());
         let check = loopback || !hosts.is_empty();
@@ -137,7 +133,7 @@ impl HostCheck {
     fn allows(&self, request: &Request) -> bool {
         let host = match request.headers().get(header::HOST) {
             Some(host) => host.to_str().ok(),
-            // A client of HTTP/1.0 may omit the header. Every browser sends it.
+            // HTTP/1.0 clients can omit the header. Browsers always send the header.
             None => Some("localhost"),
         };
         let of_uri = request.uri().authority().map(Authority::as_str);

@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Debug, Clone)]
 pub enum RequestKey {
-    /// The client sent the key, so an earlier request may have taken effect.
+    /// The client sent the key. An earlier request with the same key has possibly taken effect.
     ClientSupplied(IdempotencyKey),
     /// The client sent no key. The generated key makes retries between the services safe.
     Generated(IdempotencyKey),

@@ -25,7 +25,6 @@ const FAILURE_FACTOR: u32 = 5;
 /// Maximum length of a path that belongs to no operation, in bytes.
 const MAX_PATH: usize = 200;
 
-/// Writes the lines of one service.
 pub(super) struct RequestLog {
     operations: HashMap<&'static str, LoggedOperation>,
     successes: LineLimit,
@@ -42,9 +41,8 @@ struct LoggedOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lines {
     All,
-    /// Only failed requests have a line. Calls between services and requests to simulated exchanges are routine. If a request
-    /// of a user caused a call, the request of the user has a line. Health and prices are read every few seconds by the status
-    /// page and monitors.
+    /// Only failed requests have a line. Calls between services, requests to simulated exchanges, and frequent reads of
+    /// health and prices are routine.
     Failures,
     /// No request has a line. Probes and collectors of metrics send requests for the operation at regular intervals.
     None,
@@ -72,7 +70,8 @@ pub(super) struct AnsweredRequest<'a> {
 pub struct ImitatedResponse;
 
 impl RequestLog {
-    /// The log of a service with these APIs, limited by `REQUEST_LOG_PER_SECOND`. `for_users` has the operations that users call.
+    /// The log of a service with these APIs, limited by `REQUEST_LOG_PER_SECOND`. `for_users` contains the operations
+    /// that users call.
     pub(super) fn new(apis: Vec<MetaApi>, for_users: &[MetaApi]) -> Self {
         Self::with_limit(apis, for_users, telemetry::request_lines_per_second())
     }
@@ -106,8 +105,7 @@ impl RequestLog {
         self.operations.get(operation?.0).map(|operation| operation.path.as_str())
     }
 
-    /// Logs a request. The cause of a 503 is logged where it was detected, so only a 500 is a warning, unless it is
-    /// imitated.
+    /// Logs a request. The cause of a 503 is logged where it was detected, so only a 500 is a warning.
     pub(super) fn record(&self, request: &AnsweredRequest<'_>) {
         let &AnsweredRequest { method, path, operation, client, user, status, imitated, received_at, elapsed } =
             request;

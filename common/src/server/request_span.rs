@@ -13,16 +13,16 @@ use crate::{
     traces::{ServiceTracer, Span, SpanKind, TRACEPARENT, TRACESTATE, Trace},
 };
 
-// The lookup of a parsed name is faster than that of a text.
+// The lookup of a parsed name is faster than the lookup of a string.
 const PARENT: HeaderName = HeaderName::from_static(TRACEPARENT);
 const STATE: HeaderName = HeaderName::from_static(TRACESTATE);
 
-/// The span of a request. It ends when this value is dropped, also if the client has closed the connection.
+/// The span of a request. The span ends when this value is dropped, even if the client has closed the connection.
 pub(super) struct RequestSpan(Option<Span>);
 
 impl RequestSpan {
     /// Begins the span of a request, and returns the trace context of the request. Without a tracer, and for a probe,
-    /// this is the trace context of the caller. Probes have no span, because they are sent every few seconds.
+    /// returns the trace context of the caller. Probes have no span, because they are sent every few seconds.
     pub(super) fn begin(tracer: Option<ServiceTracer>, request: &Request, id: &RequestId) -> (Self, Option<Trace>) {
         let received = received_trace(request.headers());
         let path = request.uri().path();
@@ -66,7 +66,7 @@ fn received_trace(headers: &HeaderMap) -> Option<Trace> {
     Trace::received(parent, &joined(headers, &STATE))
 }
 
-/// The values of a header that may be sent in several lines.
+/// The values of a header, joined with commas.
 fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
     let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let first = values.next().unwrap_or_default();

@@ -8,7 +8,6 @@ use url::{Host, Position, Url};
 use super::limits::{DEFAULT_MAX_CONNECTIONS, MAX_SHUTDOWN_DELAY_SECS, MIN_CONNECTIONS, RESERVED_DESCRIPTORS};
 use crate::config::{Env, is_loopback, shared::parse_distinct};
 
-/// How a service serves its connections.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// Maximum number of open connections. Further connections are refused.
@@ -67,8 +66,8 @@ impl AllowedHosts {
         self.0.is_empty()
     }
 
-    /// Whether `name` is a configured name or a name of loopback. A service that does not listen on loopback also allows IP
-    /// addresses and names without a dot: other services and probes use them, and no web site can have such a name.
+    /// Whether `name` is a configured name or a name of loopback. If `loopback` is false, also allows IP addresses and
+    /// names without a dot, because other services and probes use them.
     pub(super) fn contain(&self, name: &str, loopback: bool) -> bool {
         let without_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         let name = without_brackets.trim_end_matches('.').to_ascii_lowercase();
@@ -126,17 +125,16 @@ pub fn required_descriptors(services: u64) -> u64 {
     services * (RESERVED_DESCRIPTORS + DESCRIPTORS_PER_CONNECTION * MIN_CONNECTIONS)
 }
 
-/// The file descriptors of one connection: one for the connection of the client, and one for the connection to another
-/// service that its request may need.
+/// One for the connection of the client, and one for a call to another service.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
-/// If the file descriptors lower the maximum number of connections below this number, a warning is logged. A lowered maximum that is not
-/// below this number is a warning only if `MAX_CONNECTIONS` is set.
+/// If the file descriptors limit the connections to fewer than this number, a warning is logged even if
+/// `MAX_CONNECTIONS` is not set.
 const FEW_CONNECTIONS: usize = 256;
 
 impl ServerConfig {
-    /// Lowers the maximum number of connections so that the connections of `services` services in one process fit into the
-    /// file descriptors that the process may open.
+    /// Lowers the maximum number of connections so that `services` services in one process need at most `descriptors`
+    /// file descriptors.
     #[must_use]
     pub fn within_descriptors(self, descriptors: u64, services: u64) -> Self {
         let for_connections = (descriptors / services.max(1)).saturating_sub(RESERVED_DESCRIPTORS);

@@ -4,7 +4,6 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgGroup, Command};
 
-/// The action that the command line selects.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Action {
     Serve,
@@ -14,8 +13,7 @@ pub(super) enum Action {
     Run(fn() -> ExitCode),
 }
 
-/// A task of the binary of one service. If the arguments contain the flag of the task, the binary runs the task and does not
-/// serve.
+/// A task that the binary runs instead of serving if the arguments contain the flag.
 #[derive(Debug, Clone, Copy)]
 pub struct Task {
     /// The flag, without hyphens.
@@ -24,7 +22,6 @@ pub struct Task {
     pub run: fn() -> ExitCode,
 }
 
-/// The paragraph of the help about settings.
 const SETTINGS_HELP: &str = "Settings are environment variables or lines of the file .env in the current folder, or of the file that \
     the environment variable SETTINGS_FILE names. An environment variable takes precedence over a line of the file. .env.example \
     lists all settings.";
@@ -32,7 +29,7 @@ const SETTINGS_HELP: &str = "Settings are environment variables or lines of the 
 const CHECK: &str = "check";
 const OPENAPI: &str = "openapi";
 
-/// The action that the arguments select. If the help or the version was requested, it is returned as an error.
+/// The action that the arguments select. For `--help` and `--version`, the text is returned as an error.
 pub(super) fn action_of(
     service: &'static str,
     task: Option<Task>,
@@ -59,7 +56,7 @@ pub(super) fn action_of(
     })
 }
 
-/// The argument. If it is not UTF-8, escape sequences show which bytes are wrong.
+/// Escapes the bytes of an argument that is not UTF-8, so that an error message can show the argument.
 fn readable(argument: impl Into<OsString>) -> OsString {
     let argument = argument.into();
     if argument.to_str().is_some() { argument } else { argument.as_encoded_bytes().escape_ascii().to_string().into() }

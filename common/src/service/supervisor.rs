@@ -34,14 +34,14 @@ impl TaskSupervisor {
         self.spawn_kind(TaskKind { name, finite: true }, task);
     }
 
-    /// The task runs in the span of the caller, which names the service if several services share the process.
+    /// The task runs in the span of the caller, so that the log records of the task name the service.
     fn spawn_kind(&mut self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
         let id = self.tasks.spawn(task.in_current_span()).id();
         self.kinds.insert(id, kind);
     }
 
-    /// Runs `server`, and then waits for the tasks to end. If a task panics or ends too early, cancels `stop` and returns an
-    /// error that names the task. Also cancels `stop` when the server ends without a signal.
+    /// Runs `server`, and then waits for the tasks to end. If a task panics or ends too early, cancels `stop` and
+    /// returns an error that names the task. Also cancels `stop` when the server ends.
     pub async fn run(
         mut self,
         server: impl Future<Output = anyhow::Result<()>>,

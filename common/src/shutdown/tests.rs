@@ -39,7 +39,7 @@ async fn second_signal_ends_the_delay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_delay_the_service_stops_at_once() {
+async fn service_without_a_delay_stops_immediately() {
     let (shutdown, signals) = start(Duration::ZERO);
     let start = Instant::now();
     signals.send(()).unwrap();

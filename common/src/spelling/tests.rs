@@ -6,7 +6,7 @@ const NAMES: [&str; 9] =
     ["limit", "cursor", "currency", "from", "to", "min_amount", "max_amount", "format", "exchangers"];
 
 #[test]
-fn misspelt_name_finds_the_nearest_known_name() {
+fn nearest_known_name_is_suggested_for_a_misspelt_name() {
     for (name, meant) in [
         ("curency", "currency"),
         ("CURRENCY", "currency"),
@@ -23,14 +23,14 @@ fn misspelt_name_finds_the_nearest_known_name() {
 }
 
 #[test]
-fn name_without_a_similar_known_name_finds_none() {
+fn name_without_a_similar_known_name_has_no_suggestion() {
     for name in ["", "x", "page", "status", "wallet_id", "utm_source", "\u{20ac}"] {
         assert_eq!(nearest(name, NAMES), None, "{name}");
     }
 }
 
 #[test]
-fn name_of_several_words_finds_the_first_known_name_that_begins_with_them() {
+fn first_known_name_that_begins_with_several_given_words_is_suggested() {
     let known = [
         "BTC_LIMIT",
         "RATE_LIMIT_PER_MINUTE",
@@ -46,7 +46,7 @@ fn name_of_several_words_finds_the_first_known_name_that_begins_with_them() {
 }
 
 proptest! {
-    /// The longer name begins with the shorter name, because the similarity is then greatest.
+    /// The longer name begins with the shorter name, because such names are the most similar.
     #[test]
     fn name_more_than_twice_as_long_is_never_similar(known in "[a-c]{1,20}", end in "[a-c]{1,80}") {
         let name = format!("{known}{end}");
@@ -58,7 +58,7 @@ proptest! {
 }
 
 #[test]
-fn name_as_long_as_a_body_is_similar_to_none() {
+fn name_of_a_million_letters_is_similar_to_no_name() {
     assert_eq!(nearest(&"limit".repeat(200_000), NAMES), None);
 }
 

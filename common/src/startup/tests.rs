@@ -10,7 +10,7 @@ async fn outage_causes_one_warning_after_the_start() {
     assert_eq!(outage.record_failure(), None);
     assert!(outage.record_success());
     assert!(!outage.record_success());
-    assert_eq!(outage.record_failure(), Some(OutageLine::Outage), "the next outage");
+    assert_eq!(outage.record_failure(), Some(OutageLine::Outage), "the next outage must cause a warning");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use super::{Format, record::LogRecord};
 use crate::{level::Level, time::Timestamp};
 
-/// Formats log records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
     pub(super) format: Format,
@@ -92,7 +91,7 @@ fn json(record: &LogRecord) -> String {
     escape_rest(serde_json::to_string(&line).unwrap_or_default())
 }
 
-/// Escapes the control characters from U+007F on. `serde_json` escapes only those below U+0020.
+/// Escapes the control characters from U+007F on. `serde_json` escapes only control characters below U+0020.
 fn escape_rest(json: String) -> String {
     if !json.contains(char::is_control) {
         return json;

@@ -1,4 +1,4 @@
-//! The two layers of the subscriber: [`Levels`] selects events and spans, [`Logs`] writes and copies the events.
+//! The two layers of the subscriber: [`Levels`] selects events and spans, and [`Logs`] writes and copies the events.
 
 use std::sync::{
     Arc,
@@ -25,7 +25,8 @@ use crate::{level::Level, request_context::RequestContext};
 const VERBOSE_CRATES: [&str; 10] =
     ["h2", "hyper", "hyper_util", "poem", "poem_openapi", "redis", "reqwest", "rustls", "sqlx", "tower"];
 
-/// Modules whose events are dropped, because the caller logs the failure. The connection pool logs an error for each attempt.
+/// Modules whose events are dropped. The connection pool of sqlx logs each failed attempt, although its caller logs the
+/// failure.
 const REDUNDANT_MODULES: [&str; 1] = ["sqlx_core::pool::inner"];
 
 pub(super) fn layers(config: Config, service: &'static str, output: Output, sink: WarningSink) -> (Levels, Logs) {
@@ -35,8 +36,8 @@ pub(super) fn layers(config: Config, service: &'static str, output: Output, sink
     (levels.clone(), Logs { levels, style, service, output, sink })
 }
 
-/// The log level, shared by both layers. Selects the events and spans that are processed. tracing caches the result for each
-/// call site, so the other events and spans cost almost nothing.
+/// The log level, shared by both layers. Selects the events and spans that are processed. tracing caches the result for
+/// each call site, so events and spans that are not selected cost almost nothing.
 #[derive(Clone)]
 pub(super) struct Levels(Arc<AtomicU8>);
 
@@ -69,7 +70,7 @@ impl Levels {
         let least_severe = match self.get() {
             Level::Debug => tracing::Level::DEBUG,
             Level::Info if !is_verbose => tracing::Level::INFO,
-            // Warnings are copied at every log level, and they need the fields of the spans around them.
+            // Warnings are copied at every log level, with the fields of their enclosing spans.
             _ if metadata.is_span() && !is_verbose => tracing::Level::INFO,
             _ => tracing::Level::WARN,
         };

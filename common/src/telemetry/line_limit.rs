@@ -23,7 +23,7 @@ const COUNT_BITS: u32 = 32;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 
 impl LineLimit {
-    /// Zero permits no line.
+    /// A limit of zero permits no line.
     pub fn new(per_second: Live<u32>) -> Self {
         Self { per_second, factor: 1, start: Instant::now(), window: AtomicU64::new(0), omitted: AtomicU64::new(0) }
     }

@@ -65,7 +65,7 @@ impl Output {
         self.0.changed.notify_all();
     }
 
-    /// Waits until the whole buffer is written, for at most `limit`. Returns whether it was written.
+    /// Waits until the whole buffer is written, for at most `limit`. Returns whether the whole buffer was written.
     pub(super) fn flush(&self, limit: Duration) -> bool {
         let busy = |state: &mut State| state.writing || !state.pending.is_empty();
         let result = self.0.changed.wait_timeout_while(self.0.state(), limit, busy);

@@ -28,7 +28,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Adds the fields of an enclosing span that are not set yet.
+    /// Adds the fields of an enclosing span. A field that is already set does not change.
     pub(super) fn inherit(&mut self, outer: &Self) {
         if self.service.is_none() {
             self.service.clone_from(&outer.service);
@@ -86,7 +86,7 @@ impl Fields {
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = TruncatingText::default();
-        // Fails if the text is truncated.
+        // `write!` fails if the text is truncated.
         let _ = write!(text, "{value:?}");
         self.set_text(field.name(), text.0);
     }
@@ -167,7 +167,7 @@ pub struct LogRecord {
     pub target: &'static str,
 }
 
-/// A warning that `count` lines were dropped. It is written before the next line that the output accepts.
+/// A warning that `count` lines were dropped.
 pub(super) fn dropped_lines(service: &'static str, count: u64) -> LogRecord {
     LogRecord {
         at: Timestamp::now(),

@@ -25,7 +25,7 @@ impl Write for SharedBuffer {
     }
 }
 
-/// The lines that `work` logs, and the records that it copies to the sink.
+/// The lines that are logged while `work` runs, and the records that the sink receives.
 fn logged(
     level: Level,
     format: Format,
@@ -71,7 +71,7 @@ fn log_level_includes_more_severe_levels() {
     for (shown, level) in Level::ALL.into_iter().enumerate() {
         let (lines, copies) = logged(level, Format::Pretty, |_| log_one_event_per_level());
         assert_eq!(levels_of(&lines), all[..=shown], "{level}");
-        // Warnings and worse are copied at every log level.
+        // Events of level warning or worse are copied at every log level.
         assert_eq!(copies.iter().map(|r| r.level).collect::<Vec<_>>(), Level::ALL[..3], "{level}");
     }
 }
@@ -80,7 +80,7 @@ fn log_level_includes_more_severe_levels() {
 fn json_line_contains_service_and_request_id() {
     let (lines, copies) = logged(Level::Warning, Format::Json, |_| {
         let id = RequestId::from_caller(Some("r-1"));
-        // The fields of spans are used although spans are below the log level.
+        // The fields of a span are used although the level of the span is below the log level.
         let outer = tracing::info_span!("work", attempt = 1_u32).entered();
         let trace = Trace::received("00-aaaabbbbccccddddaaaabbbbccccdddd-aaaabbbbccccdddd-01", "");
         RequestContext { service: "create-order", id, trace }.enter(|| {
@@ -135,7 +135,7 @@ fn logged_text_cannot_inject_lines_or_terminal_sequences() {
 }
 
 #[test]
-fn verbose_crates_are_logged_from_warning_on_unless_the_level_is_debug() {
+fn info_events_of_verbose_crates_are_logged_only_at_log_level_debug() {
     let noise = |_: &reload::Handle<Levels, Registry>| {
         tracing::info!(target: "poem::server", "listening");
         tracing::warn!(target: "sqlx::query", "slow statement");
@@ -169,7 +169,8 @@ fn long_text_is_truncated() {
 
 #[test]
 fn log_level_changes_at_run_time() {
-    // One call site logs at every level, so tracing has to recompute the interest that it caches for the call site.
+    // The same call site logs after each change, so tracing must recompute the interest that it caches for the call
+    // site.
     let (lines, _) = logged(Level::Info, Format::Pretty, |levels| {
         for level in [None, Some(Level::Debug), Some(Level::Critical)] {
             if let Some(level) = level {

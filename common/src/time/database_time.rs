@@ -1,9 +1,9 @@
-//! A lower bound of the time of the database, which a service computes without a call.
+//! A lower bound of the current time of the clock of the database, computed without a call to db-proxy.
 //!
-//! An order, or a movement of money, contains the time at which it was requested, so that db-proxy recognizes a delayed duplicate of a
-//! request that it has refused. If this time is later than the time of the database, a duplicate is treated as a new request. If it is much
-//! earlier, a new request receives an outdated refusal. The clock of this machine can be wrong. It is therefore used only until
-//! db-proxy has sent its first response.
+//! An order or a movement of money contains the time at which it was requested. With this time, db-proxy recognizes a
+//! delayed duplicate of a request that was refused. If the time is later than the clock of the database, a duplicate is
+//! treated as a new request. If the time is much earlier, a new request receives an outdated refusal. The clock of this
+//! machine can be wrong, so it is used only until the first response of db-proxy.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -43,8 +43,8 @@ impl DatabaseTime {
         Self { clock, newest: Arc::default() }
     }
 
-    /// A time that is not later than the time of the database. Before the first response, it is the time of this machine minus
-    /// [`MAX_CLOCK_SKEW`], which is later than the time of the database if the clock of this machine is further ahead.
+    /// A time that is not later than the clock of the database. Before the first response, the result is the time of
+    /// this machine minus [`MAX_CLOCK_SKEW`], which can be too late if the clock of this machine is wrong.
     pub fn now(&self) -> Timestamp {
         let reading = self.clock.read();
         let newest = *self.newest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,8 +55,8 @@ impl DatabaseTime {
     pub fn record(&self, time: Timestamp) {
         let received = self.clock.read().monotonic;
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        // If this response was slow, the bound from the previous response is later and therefore better. If the difference
-        // exceeds the allowed difference of two clocks, the clock of the database was set, and the new time is used.
+        // A slow response gives an earlier bound than the previous response. The later bound is kept. A difference
+        // above the allowed skew means that the clock of the database was set back, so the new time is used.
         let previous = newest
             .map(|sample| sample.time_at(received))
             .filter(|previous| *previous > time && !previous.is_beyond_skew(time));

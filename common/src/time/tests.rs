@@ -84,7 +84,7 @@ fn system_clock_reads_a_monotonic_time_that_advances() {
 }
 
 #[test]
-fn reading_is_extrapolated_by_the_monotonic_clock_alone() {
+fn expected_wall_time_depends_only_on_the_monotonic_clock() {
     let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
     let earlier = ClockReading { wall: "2026-01-02T03:04:05Z".parse().unwrap(), monotonic: hour };
     for wall in [earlier.wall, earlier.wall.plus(hour), earlier.wall.minus(hour)] {
@@ -111,7 +111,7 @@ impl Expiring for Observed {
 }
 
 #[test]
-fn value_is_current_from_the_allowed_skew_before_its_time_until_it_expires() {
+fn expired_value_and_value_beyond_the_clock_skew_are_not_current() {
     let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
     let micro = Duration::from_micros(1);
     assert!(Observed(now.plus(MAX_CLOCK_SKEW)).is_current(now));

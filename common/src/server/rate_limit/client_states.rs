@@ -29,11 +29,11 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// The states of the clients that were counted most recently, in two generations.
+/// The states of the most recent clients, in two generations.
 ///
-/// When the younger generation is full, it replaces the older generation, whose states are dropped. So the cost of a request
-/// does not depend on the number of clients, and the state of a client is dropped only after requests of many other clients. A
-/// client whose state was dropped has its whole limit again. The requests of other clients therefore never reduce its limit.
+/// When the younger generation is full, the older generation is dropped and the younger generation replaces it. So the
+/// cost of a request does not depend on the number of clients. A client whose state was dropped has its whole limit
+/// again.
 pub(super) struct ClientStates<S> {
     shards: Vec<Mutex<Shard<S>>>,
     hasher: RandomState,
@@ -57,8 +57,8 @@ impl<S: Default> ClientStates<S> {
         }
     }
 
-    /// Changes the state of a client. Each request must call this, also a refused one, so that the state of a client is not dropped
-    /// while it sends requests. `change` must be short, because it holds a lock.
+    /// Changes the state of a client. Must be called for refused requests too, so that the state of a client that sends
+    /// requests is not dropped. `change` must be short, because it runs under a lock.
     pub fn update<T>(&self, client: ClientId, change: impl FnOnce(&mut S) -> T) -> T {
         let mut shard = self.shard(&client).lock().unwrap_or_else(PoisonError::into_inner);
         change(shard.state(client, self.generation_size))

@@ -15,7 +15,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// The decision of a limit that counts at this instance alone. Such a limit decides without waiting.
+/// Checks a request against a limit that is not shared with other instances.
 fn check(
     limit: &RateLimit,
     request: &Request,
@@ -31,7 +31,7 @@ fn count(limit: &RateLimit, client: IpAddr) -> (RateLimitStatus, Result<(), Prob
     check(limit, &request, client, &Principal::Anonymous).unwrap()
 }
 
-/// A user with a new key of this limit.
+/// A user with a new API key that has this limit.
 fn user(rate_limit_per_minute: Option<u32>) -> Principal {
     Principal::User(Arc::new(AuthenticatedUser {
         user_id: UserId(uuid::Uuid::new_v4()),
@@ -41,7 +41,7 @@ fn user(rate_limit_per_minute: Option<u32>) -> Principal {
     }))
 }
 
-/// How many of ten requests are allowed, and the limit that their headers state.
+/// How many of ten requests are allowed, and the limit that is reported for the last request.
 fn allowed_of_ten(limit: &RateLimit, principal: &Principal) -> (usize, Option<u32>) {
     let request = Request::builder().method(Method::POST).finish();
     let results: Vec<_> = (0..10).map(|_| check(limit, &request, CLIENT, principal)).collect();
@@ -65,7 +65,7 @@ fn each_client_has_its_own_limit() {
 async fn reset_is_the_time_until_the_next_request() {
     let limit = RateLimit::per_minute(2, TrustedProxies::default());
     let check = || count(&limit, ip("192.0.2.1"));
-    assert_eq!(check().0.reset, Duration::ZERO, "another request is allowed at once");
+    assert_eq!(check().0.reset, Duration::ZERO, "another request is allowed immediately");
     tokio::time::advance(Duration::from_secs(10)).await;
     assert_eq!(check().0.reset, Duration::from_secs(20));
     tokio::time::advance(Duration::from_secs(5)).await;
@@ -76,7 +76,7 @@ async fn reset_is_the_time_until_the_next_request() {
 }
 
 #[test]
-fn clients_above_the_maximum_have_their_own_limits() {
+fn clients_beyond_the_maximum_number_have_their_own_limits() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default());
     let number = u32::try_from(MAX_RATE_LIMITED_CLIENTS).unwrap();
     for client in 0..2 * number {
@@ -93,18 +93,18 @@ fn zero_turns_the_limit_off() {
 }
 
 #[test]
-fn each_key_has_its_own_limit_and_counts_neither_for_its_address_nor_for_other_keys() {
+fn requests_with_an_api_key_count_only_for_this_key() {
     let limit = RateLimit::per_minute(2, TrustedProxies::default());
     for _ in 0..2 {
         assert_eq!(allowed_of_ten(&limit, &user(Some(5))), (5, Some(5)));
-        // The limit of the service applies to a key without one.
+        // A key without its own limit has the limit of the service.
         assert_eq!(allowed_of_ten(&limit, &user(None)), (2, Some(2)));
     }
     assert_eq!(allowed_of_ten(&limit, &Principal::Anonymous), (2, Some(2)));
 }
 
 #[test]
-fn changed_limit_of_a_key_applies_at_once_and_keeps_what_was_used() {
+fn changed_limit_of_a_key_applies_immediately_and_earlier_requests_count() {
     let limit = RateLimit::per_minute(2, TrustedProxies::default());
     let Principal::User(key) = user(None) else { unreachable!() };
     let with_limit = |rate_limit_per_minute| {
@@ -116,7 +116,7 @@ fn changed_limit_of_a_key_applies_at_once_and_keeps_what_was_used() {
     // Six requests were accepted, which is more than these lower limits.
     assert_eq!(allowed_of_ten(&limit, &with_limit(Some(5))), (0, Some(5)));
     assert_eq!(allowed_of_ten(&limit, &with_limit(None)), (0, Some(2)));
-    // The limit of two has lowered the count to two.
+    // The limit of two lowered the number of counted requests to two.
     assert_eq!(allowed_of_ten(&limit, &with_limit(Some(4))), (2, Some(4)));
 }
 
@@ -155,7 +155,7 @@ fn limited_reads_have_a_limit_of_their_own() {
 }
 
 #[test]
-fn counted_reads_exclude_operations_endpoints_and_documentation() {
+fn reads_of_documentation_and_monitoring_are_not_counted() {
     let limit = RateLimit::per_minute(1, TrustedProxies::default()).counting(CountedRequests::All);
     let get = |path: &'static str| Request::builder().uri_str(path).finish();
     let check = |request: &Request| check(&limit, request, CLIENT, &Principal::Anonymous);
@@ -191,17 +191,17 @@ fn ipv6_network_counts_as_one_client() {
 }
 
 #[test]
-fn changed_limit_applies_to_clients_that_have_used_the_old_one() {
+fn changed_limit_applies_to_known_clients() {
     let new = |changes, reads| RateLimit::per_minute(changes, TrustedProxies::default()).with_reads("/quotes/", reads);
     let limit = new(4, 0);
-    let used_by_the_service = limit.clone().counting(CountedRequests::Changes);
-    assert_eq!(allowed_of_ten(&used_by_the_service, &Principal::Anonymous), (4, Some(4)));
+    let clone = limit.clone().counting(CountedRequests::Changes);
+    assert_eq!(allowed_of_ten(&clone, &Principal::Anonymous), (4, Some(4)));
     limit.apply(&new(6, 3));
-    assert_eq!(allowed_of_ten(&used_by_the_service, &Principal::Anonymous), (2, Some(6)));
+    assert_eq!(allowed_of_ten(&clone, &Principal::Anonymous), (2, Some(6)));
     let read = Request::builder().uri_str("/quotes/1").finish();
-    let status = |request| check(&used_by_the_service, request, CLIENT, &Principal::Anonymous);
+    let status = |request| check(&clone, request, CLIENT, &Principal::Anonymous);
     assert_eq!(status(&read).unwrap().0.limit, 3);
     limit.apply(&new(0, 0));
     assert!(status(&read).is_none());
-    assert_eq!(allowed_of_ten(&used_by_the_service, &Principal::Anonymous), (10, None));
+    assert_eq!(allowed_of_ten(&clone, &Principal::Anonymous), (10, None));
 }

@@ -13,7 +13,7 @@ fn request(method: Method, headers: &[(&str, &str)]) -> Request {
     headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).finish()
 }
 
-/// The status of a refusal, or 200.
+/// The status of the response, or 200 if the request is admitted.
 fn status(guard: &RequestGuard, request: &Request) -> u16 {
     match guard.check(request) {
         Admission::Admitted(_) => 200,
@@ -37,7 +37,7 @@ fn host_name_of_another_site_is_refused_on_loopback() {
 }
 
 #[test]
-fn host_names_are_not_checked_beyond_loopback_unless_configured() {
+fn host_names_are_checked_on_loopback_or_if_configured() {
     let evil = request(Method::GET, &[("host", "evil.example")]);
     assert_eq!(status(&guard("0.0.0.0:8001", &[]), &evil), 200);
     assert_eq!(status(&guard("192.0.2.1:8001", &[("ALLOWED_HOSTS", "localhost")]), &evil), 421);

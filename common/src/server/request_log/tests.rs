@@ -87,7 +87,7 @@ struct Answered {
 const FOUND: Answered =
     Answered { operation: Some("get_order"), path: "/orders/17", status: 200, secs: 0, imitated: false, user: None };
 
-/// The lines of a log that permits two successes in a second.
+/// The lines of a log that permits two successes per second.
 fn lines_of(requests: &[Answered]) -> Vec<String> {
     lines_of_calls(requests, &Api::meta())
 }
@@ -129,7 +129,7 @@ fn line_names_the_user_of_a_request_with_a_key() {
 }
 
 #[test]
-fn lines_above_the_limit_are_omitted_and_counted_by_the_next_line() {
+fn lines_above_the_limit_are_omitted_and_counted_in_the_next_line() {
     let mut requests = [FOUND; 6];
     requests[5].secs = 1;
     let lines = lines_of(&requests);
@@ -164,7 +164,7 @@ fn operation_that_users_do_not_call_has_lines_for_failures_only() {
 }
 
 #[test]
-fn internal_error_is_a_warning_above_every_limit() {
+fn every_internal_error_is_logged_as_a_warning() {
     let lines = lines_of(&[Answered { status: 500, ..FOUND }; 50]);
     assert!(lines.len() == 50 && lines[49].starts_with("WARN message=request failed"), "{lines:?}");
 }

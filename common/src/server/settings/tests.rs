@@ -21,7 +21,7 @@ fn read(name: &'static str, value: &str) -> Result<ServerConfig, String> {
 }
 
 #[test]
-fn delay_of_the_shutdown_is_bounded_and_by_default_zero() {
+fn shutdown_delay_is_bounded_and_zero_by_default() {
     assert_eq!(ServerConfig::from_env(&mut Env::default()).shutdown_delay, Duration::ZERO);
     assert_eq!(read("SHUTDOWN_DELAY_SECS", "300").unwrap().shutdown_delay, Duration::from_mins(5));
     for invalid in ["-1", "301", "5s", "1.5"] {
@@ -30,7 +30,7 @@ fn delay_of_the_shutdown_is_bounded_and_by_default_zero() {
 }
 
 #[test]
-fn origins_are_read_in_the_form_of_browsers() {
+fn origins_are_read_in_the_form_that_browsers_send() {
     let origins =
         read("CORS_ORIGINS", "https://Shop.example/, http://127.0.0.1:3000,https://shop.example:443").unwrap();
     let values: Vec<_> = origins.cors_origins.0.iter().map(|origin| origin.to_str().unwrap()).collect();
@@ -43,7 +43,7 @@ fn origins_are_read_in_the_form_of_browsers() {
 }
 
 #[test]
-fn host_names_are_read_without_ports() {
+fn host_names_are_normalised_and_ports_are_refused() {
     let hosts = read("ALLOWED_HOSTS", "Shop.Example, 192.0.2.1,::1").map(|config| config.allowed_hosts.0);
     assert_eq!(hosts.unwrap(), ["shop.example", "192.0.2.1", "::1"]);
     for invalid in ["shop.example:80", "https://shop.example", "*", "a b"] {
@@ -70,10 +70,10 @@ fn loopback_names_are_allowed_and_others_only_if_configured() {
     for name in ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", ""] {
         assert!(!configured.contain(name, true), "{name}");
     }
-    for (name, beyond_loopback) in
+    for (name, allowed_beyond_loopback) in
         [("192.0.2.1", true), ("[2001:db8::1]", true), ("db-proxy", true), ("evil.example", false)]
     {
         assert!(!configured.contain(name, true), "{name}");
-        assert_eq!(configured.contain(name, false), beyond_loopback, "{name}");
+        assert_eq!(configured.contain(name, false), allowed_beyond_loopback, "{name}");
     }
 }

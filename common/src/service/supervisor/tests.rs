@@ -1,6 +1,6 @@
 use super::*;
 
-/// A server that ends when it is stopped.
+/// A server that ends when `stop` is cancelled.
 async fn serve(stop: CancellationToken) -> anyhow::Result<()> {
     stop.cancelled().await;
     Ok(())
@@ -11,7 +11,7 @@ async fn run(supervisor: TaskSupervisor, stop: &CancellationToken) -> Result<(),
 }
 
 #[tokio::test]
-async fn task_that_panics_stops_the_service_with_an_error_that_names_it() {
+async fn panic_of_a_task_stops_the_service_with_an_error_that_names_the_task() {
     let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
     let stopped = stop.clone();
     supervisor.spawn("reader", async move { stopped.cancelled().await });
@@ -28,7 +28,7 @@ async fn finite_task_that_panics_stops_the_service_too() {
 }
 
 #[tokio::test]
-async fn only_finite_task_may_end_before_the_service() {
+async fn only_a_finite_task_can_end_before_the_service() {
     let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());
     supervisor.spawn("writer", async {});
     assert_eq!(run(supervisor, &stop).await, Err("the background task writer ended before the service".to_owned()));
@@ -61,7 +61,7 @@ async fn server_that_ends_stops_its_tasks() {
 }
 
 #[tokio::test]
-async fn task_logs_under_the_service_that_started_it() {
+async fn task_runs_in_the_span_of_its_service() {
     let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry());
     let service = tracing::info_span!("service", service = "price-updater");
     let (mut supervisor, stop) = (TaskSupervisor::default(), CancellationToken::new());

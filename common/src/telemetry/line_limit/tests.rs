@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// The results for `events` events at a time after the start.
+/// The results of [`LineLimit::admit`] for `events` events, each at the time `after` after the start.
 fn admitted(limit: &LineLimit, after: Duration, events: usize) -> Vec<Option<u64>> {
     (0..events).map(|_| limit.admit(limit.start + after)).collect()
 }

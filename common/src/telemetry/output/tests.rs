@@ -31,7 +31,7 @@ fn stopped_reader_does_not_block_writers_and_dropped_lines_are_reported() {
     let block = "x".repeat(MAX_PENDING / 2);
 
     output.write("first\n", note);
-    // Once the thread has taken the first line, there is room for exactly two blocks.
+    // After the thread has taken the first line, exactly two blocks fit into the buffer.
     while output.0.state().pending.len() + 2 * block.len() > MAX_PENDING {
         std::thread::yield_now();
     }

@@ -18,7 +18,7 @@ fn database_time_and_clock(wall: Timestamp) -> (DatabaseTime, Clock) {
 async fn clock_of_the_machine_does_not_matter_after_the_first_response() {
     for wall in [time(), time().minus(MINUTE), time().plus(HOUR)] {
         let (database_time, clock) = database_time_and_clock(wall);
-        assert_eq!(database_time.now(), wall.minus(MAX_CLOCK_SKEW), "no response yet");
+        assert_eq!(database_time.now(), wall.minus(MAX_CLOCK_SKEW), "before the first response");
         database_time.record(time());
         assert_eq!(database_time.now(), time());
         for set_to in [wall.plus(HOUR), wall.minus(HOUR)] {
@@ -26,7 +26,7 @@ async fn clock_of_the_machine_does_not_matter_after_the_first_response() {
             assert_eq!(database_time.now(), time());
         }
         tokio::time::advance(SECOND).await;
-        // The time of a request after a refusal is later than the refusal, and never later than the time of the database.
+        // Later than a refusal one second ago, and not later than the clock of the database.
         let now = database_time.now();
         assert!(time().plus(Duration::from_millis(998)) < now && now <= time().plus(SECOND), "{now}");
     }

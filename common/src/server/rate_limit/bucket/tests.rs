@@ -4,7 +4,7 @@ fn share(limit: u32, instances: u32) -> Share {
     Share { limit: NonZeroU32::new(limit).unwrap(), instances: NonZeroU32::new(instances).unwrap() }
 }
 
-/// How many requests a bucket accepts at this moment.
+/// How many requests the bucket accepts at `now`.
 fn accepted(bucket: &mut Bucket, share: Share, now: Instant) -> u32 {
     let mut accepted = 0;
     while bucket.take(share, now).allowed {
@@ -14,7 +14,7 @@ fn accepted(bucket: &mut Bucket, share: Share, now: Instant) -> u32 {
 }
 
 #[test]
-fn whole_share_is_available_at_once_and_refills_evenly() {
+fn whole_share_is_available_immediately_and_refills_evenly() {
     let (start, mut bucket) = (Instant::now(), Bucket::default());
     assert_eq!(accepted(&mut bucket, share(120, 1), start), 120);
     for seconds in [1, 2, 3] {
@@ -28,7 +28,7 @@ fn instances_divide_the_limit() {
     let (start, mut bucket) = (Instant::now(), Bucket::default());
     assert_eq!(accepted(&mut bucket, share(120, 4), start), 30);
     assert_eq!(accepted(&mut bucket, share(120, 4), start + Duration::from_secs(2)), 1);
-    // A share below one request still allows one, at the rate of the share.
+    // One request is allowed, although the share is a quarter of a request per minute.
     let mut bucket = Bucket::default();
     assert_eq!(accepted(&mut bucket, share(1, 4), start), 1);
     assert_eq!(bucket.take(share(1, 4), start).reset, Duration::from_secs(240));
@@ -49,11 +49,11 @@ fn refused_request_is_allowed_after_its_reset() {
 }
 
 #[test]
-fn changed_limit_keeps_what_was_used() {
+fn earlier_requests_count_after_the_limit_changed() {
     let (start, mut bucket) = (Instant::now(), Bucket::default());
     assert_eq!(accepted(&mut bucket, share(30, 1), start), 30);
     assert_eq!(accepted(&mut bucket, share(100, 1), start), 70);
-    // The level is lowered to the smaller limit, which is then used up.
+    // The level is lowered to six requests, so the bucket is full.
     let refused = bucket.take(share(6, 1), start);
     assert_eq!((refused.allowed, refused.reset), (false, Duration::from_secs(10)));
 }
