@@ -49,7 +49,7 @@ pub struct TraceExport {
 
 /// Begins to record and to send the spans of these services. Does nothing if traces are not configured.
 ///
-/// Call this once for each process, before the services are built. Fails if traces are already set up.
+/// Must be called at most once per process, before the services are built. Fails if traces are already set up.
 pub fn start(config: Option<Config>, services: &[&'static str]) -> anyhow::Result<TraceExport> {
     let stop = CancellationToken::new();
     let Some(Config { endpoint, headers, service_name, sampler }) = config else {
@@ -92,7 +92,7 @@ enum ExportError {
 }
 
 impl ExportError {
-    /// Whether the same request may succeed later. The specification of OTLP names these statuses, except 408.
+    /// Whether the same request can succeed later. The specification of OTLP names these statuses, except 408.
     fn is_transient(&self) -> bool {
         match self {
             Self::Transport(_) => true,
@@ -124,7 +124,7 @@ impl Exporter {
     }
 
     /// Waits for spans, and then for further spans until [`EXPORT_INTERVAL`] has passed or [`MAX_EXPORTED`] spans are
-    /// gathered. After the stop, returns the waiting spans at once. Returns no spans if the task must end.
+    /// gathered. After the stop, returns the waiting spans immediately. Returns no spans if the task must end.
     async fn gather(&mut self) -> Vec<SpanData> {
         let mut spans = Vec::new();
         tokio::select! {
@@ -176,7 +176,6 @@ impl Exporter {
         }
     }
 
-    /// Logs the first failure of an outage.
     fn log_failure(&mut self, error: &ExportError) {
         let cause: &dyn Error = error;
         match self.outage.record_failure() {

@@ -1,11 +1,10 @@
 //! Traces: the trace context of a request (W3C Trace Context), and the spans that services record (OpenTelemetry).
 //!
-//! Recording is off until [`install`] is called. While it is off, a `traceparent` that a caller sends is logged and passed on, and a
-//! request without one costs the lookup of one header.
+//! No spans are recorded until [`install`] is called. A `traceparent` that a caller sends is logged and passed on.
 //!
-//! Spans are recorded at few places: each request that a service receives, each call to another service, each batch of requests, and
-//! each transaction of db-proxy. They use the OpenTelemetry API directly and not spans of `tracing`, because a span of `tracing` costs
-//! time for each request even if nothing is recorded.
+//! A span is recorded for each request that a service receives, each call to another service, each batch of requests,
+//! and each transaction of db-proxy. The OpenTelemetry API is used directly, because a span of `tracing` costs time for
+//! each request even if nothing is recorded.
 
 mod recorder;
 mod span;
@@ -26,7 +25,7 @@ pub(crate) use self::recorder::tests::test_tracer;
 
 /// The header with the trace context of the caller.
 pub const TRACEPARENT: &str = "traceparent";
-/// The header with further data of the systems that the trace passed. It is passed on as it is.
+/// The header with data of other systems about the trace. It is passed on unchanged.
 pub const TRACESTATE: &str = "tracestate";
 
 /// A trace context: the span that is the parent of new spans.
@@ -75,7 +74,7 @@ impl Trace {
         self.0.span.trace_state().header()
     }
 
-    /// Whether spans of this process are recorded, in this trace or in others.
+    /// Whether this process records spans in any trace.
     pub fn has_tracer(&self) -> bool {
         self.0.tracer.is_some()
     }
@@ -85,14 +84,14 @@ impl Trace {
         self.0.tracer.is_some() && self.0.span.is_sampled()
     }
 
-    /// Begins a child of the span of this trace context. `None` if it would not be recorded.
+    /// Begins a child of the span of this trace context. `None` if the child would not be recorded.
     pub fn start_span(&self, name: impl Into<Cow<'static, str>>, kind: SpanKind) -> Option<Span> {
         let tracer = self.0.tracer.filter(|_| self.0.span.is_sampled())?;
         Some(tracer.start_span(Some(self), name, kind))
     }
 
-    /// The trace context of another request, which a batch contains with its `traceparent`. The service of `self` records the spans
-    /// below it. `None` if nothing is recorded or `traceparent` is malformed.
+    /// The trace context of another request of the same batch, from its `traceparent`. The service of `self` records
+    /// spans in this trace context. `None` if nothing is recorded or `traceparent` is malformed.
     pub fn of_batch_member(&self, traceparent: &str) -> Option<Self> {
         let tracer = self.0.tracer?;
         traceparent::parse(traceparent, TraceState::default()).map(|span| Self::new(span, Some(tracer)))

@@ -11,11 +11,11 @@ const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address that spans are sent to.
+    /// The URL to which spans are sent.
     pub(super) endpoint: Url,
-    /// Further headers, such as credentials.
+    /// Additional request headers, such as credentials.
     pub(super) headers: HeaderMap,
-    /// Replaces the names of the services.
+    /// Replaces the names of the services in exported spans.
     pub(super) service_name: Option<String>,
     pub(super) sampler: Sampler,
 }

@@ -39,14 +39,13 @@ pub struct SpanCounters {
     pub dropped: Counter,
 }
 
-/// Spans are recorded already.
 #[derive(Debug, thiserror::Error)]
 #[error("traces are already set up")]
 pub struct AlreadyInstalled;
 
 /// Begins to record the spans of these services. The name of the instrumentation scope of a span is the name of its service.
 ///
-/// Returns the queue of ended spans. Call this once for each process, before the services are built.
+/// Returns the queue of ended spans. Must be called at most once per process, before the services are built.
 pub fn install(
     sampler: Sampler,
     services: &[&'static str],
@@ -63,7 +62,7 @@ fn provider(sampler: Sampler, queue: SpanQueue) -> SdkTracerProvider {
     SdkTracerProvider::builder()
         .with_sampler(sampler)
         .with_max_links_per_span(MAX_LINKS)
-        // The exporter adds the resource, because it differs between the services of a process.
+        // The exporter adds the resource, because each service of a process has its own resource.
         .with_resource(Resource::builder_empty().build())
         .with_span_processor(queue)
         .build()
@@ -89,7 +88,7 @@ impl ServiceTracer {
         }
     }
 
-    /// Begins a span below `parent`, or a new trace. The sampler decides whether it is recorded.
+    /// Begins a span below `parent`, or a new trace. The sampler decides whether the span is recorded.
     pub fn start_span(self, parent: Option<&Trace>, name: impl Into<Cow<'static, str>>, kind: SpanKind) -> Span {
         let parent = match parent {
             Some(parent) => Context::new().with_remote_span_context(parent.0.span.clone()),

@@ -10,7 +10,7 @@ use opentelemetry_sdk::trace::Span as SdkSpan;
 
 use super::{ServiceTracer, Trace};
 
-/// A span in progress. It ends when it is dropped.
+/// A span in progress. Dropping this value ends the span.
 #[derive(Debug)]
 pub struct Span {
     inner: SdkSpan,
@@ -29,7 +29,7 @@ impl Span {
         &self.trace
     }
 
-    /// Whether the span is exported. The attributes of other spans need not be computed.
+    /// Whether the span is exported. If not, its attributes need not be computed.
     pub fn is_recorded(&self) -> bool {
         self.inner.is_recording()
     }

@@ -10,7 +10,7 @@ fn parent_based() -> Sampler {
 }
 
 #[test]
-fn received_trace_context_is_passed_on_and_records_nothing() {
+fn received_trace_context_is_passed_on_and_starts_no_spans() {
     let trace = Trace::received(PARENT, "vendor=1,other=2").unwrap();
     assert_eq!(trace.id().to_string(), "aaaabbbbccccddddaaaabbbbccccdddd");
     assert_eq!(trace.traceparent(), PARENT);
@@ -58,7 +58,7 @@ fn request_of_an_unsampled_trace_records_nothing_and_stays_unsampled() {
     assert_eq!(request.trace().id(), parent.id());
     assert!(request.trace().traceparent().ends_with("-00"));
     assert!(request.trace().start_span("call", SpanKind::Client).is_none());
-    // Another order of the same batch may be sampled.
+    // The trace of another order in the same batch can be sampled.
     let member = request.trace().of_batch_member(PARENT).unwrap();
     drop(request);
     assert!(ended.try_recv().is_err());
@@ -67,7 +67,7 @@ fn request_of_an_unsampled_trace_records_nothing_and_stays_unsampled() {
 }
 
 #[test]
-fn link_leads_to_another_trace() {
+fn span_can_have_a_link_to_another_trace() {
     let (tracer, mut ended, _) = test_tracer(parent_based(), 8);
     let other = Trace::received(PARENT, "").unwrap();
     let mut span = tracer.start_span(None, "batch", SpanKind::Internal);

@@ -4,10 +4,10 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 
 /// The length of a value of version 00.
 const LENGTH: usize = 55;
-/// The flags that are defined: sampled, and that the trace id is random.
+/// The defined flags: the trace is sampled, and the trace id is random.
 const KNOWN_FLAGS: u8 = 0b11;
 
-/// Parses a value. `None` if it is malformed. A value of a later version may have further fields, which are ignored.
+/// `None` if the value is malformed. Further fields in a value of a later version are ignored.
 pub(super) fn parse(text: &str, state: TraceState) -> Option<SpanContext> {
     let is_separated = |at: usize| text.as_bytes().get(at) == Some(&b'-');
     let is_complete = text.len() == LENGTH || (is_separated(LENGTH) && !text.starts_with("00"));
@@ -28,7 +28,7 @@ fn hexadecimal(text: &str) -> Option<&str> {
     text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)).then_some(text)
 }
 
-/// The value of version 00 for calls below this span.
+/// The value for calls from this span, in version 00.
 pub(super) fn format(span: &SpanContext) -> String {
     format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8())
 }

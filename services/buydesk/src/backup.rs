@@ -1,8 +1,9 @@
-//! `buydesk backup` and `buydesk restore`: encrypted backups of the database of either engine.
+//! `buydesk backup` and `buydesk restore`: encrypted backups of a PostgreSQL server or an SQLite database.
 //!
-//! `docs/backups.md` is the manual, and ADR 23 has the reasons. The modules, lowest first: [`stream`] encrypts, [`key`] has the key,
-//! [`header`] and [`manifest`] describe a backup, [`file`] writes and reads backup files. [`sqlite`] and [`postgres`] back up and restore
-//! a database, [`wal`] archives the write-ahead log, and [`report`] prints the results.
+//! `docs/backups.md` is the manual, and ADR 23 has the reasons. The modules, lowest first: [`stream`] encrypts, [`key`]
+//! creates and reads the key, [`header`] and [`manifest`] describe a backup, and [`file`] writes and reads backup
+//! files. [`sqlite`] and [`postgres`] back up and restore a database, [`wal`] archives the write-ahead log, and
+//! [`report`] prints the results.
 
 mod file;
 mod header;
@@ -39,8 +40,8 @@ use crate::{
     client::{ClientError, print_line},
 };
 
-/// The exit code of `buydesk backup fetch-wal` after an error, for example if a file of the archive is damaged. With this code,
-/// PostgreSQL stops. A code of 1 to 125 would mean that the archive ends.
+/// The exit code of `buydesk backup fetch-wal` after an error, for example if a file of the archive is damaged. With
+/// this code, PostgreSQL stops. PostgreSQL interprets a code from 1 to 125 as the end of the archive.
 pub const RECOVERY_MUST_STOP: u8 = 126;
 /// The exit code of `buydesk backup fetch-wal` if the archive has no such file.
 const NOT_IN_ARCHIVE: u8 = 1;

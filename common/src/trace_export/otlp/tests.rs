@@ -28,12 +28,12 @@ fn span(service: &'static str, name: &'static str) -> SpanData {
     }
 }
 
-/// The value of `service.name` and the names of the spans of each resource.
+/// For each resource, the value of `service.name` and the names of the spans.
 fn decoded(body: &[u8]) -> Vec<(String, Vec<String>)> {
     let request = ExportTraceServiceRequest::decode(body).unwrap();
     let services = request.resource_spans.into_iter().map(|service| {
         let name = service.resource.unwrap().attributes.into_iter().find(|kv| kv.key == "service.name").unwrap();
-        let Some(Value::StringValue(name)) = name.value.unwrap().value else { panic!("the name is a text") };
+        let Some(Value::StringValue(name)) = name.value.unwrap().value else { panic!("service.name is not a string") };
         let spans = service.scope_spans.into_iter().flat_map(|scope| scope.spans);
         (name, spans.map(|span| span.name).collect())
     });

@@ -1,8 +1,8 @@
 use super::*;
 
-/// A tracer of its own, and the spans that it records.
-pub(crate) fn test_tracer(sampler: Sampler, waiting: usize) -> (ServiceTracer, mpsc::Receiver<SpanData>, Counter) {
-    let (queue, ended) = mpsc::channel(waiting);
+/// A separate tracer, its queue of ended spans, and its counter of dropped spans.
+pub(crate) fn test_tracer(sampler: Sampler, capacity: usize) -> (ServiceTracer, mpsc::Receiver<SpanData>, Counter) {
+    let (queue, ended) = mpsc::channel(capacity);
     let dropped = Counter::default();
     let provider = provider(sampler, SpanQueue { queue, dropped: dropped.clone() });
     (ServiceTracer(Box::leak(Box::new(provider.tracer("test")))), ended, dropped)

@@ -25,7 +25,7 @@ fn unknown_flags_are_not_passed_on() {
 }
 
 #[test]
-fn later_version_may_have_further_fields() {
+fn value_of_a_later_version_can_have_further_fields() {
     assert!(parsed(&format!("01-{TRACE}-{SPAN}-01")).is_some());
     assert!(parsed(&format!("01-{TRACE}-{SPAN}-01-extra")).is_some());
     assert!(parsed(&format!("01-{TRACE}-{SPAN}-01.extra")).is_none());

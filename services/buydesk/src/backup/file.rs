@@ -25,7 +25,8 @@ const OWNER_ONLY_FOLDER: u32 = 0o700;
 /// The end of the names of files that are being written.
 const PARTIAL: &str = ".partial";
 
-/// The length and the hash of the content of a file. In a backup file, the content is compressed and encrypted.
+/// The length and the hash of the content of a file. For a backup file, this is the content before compression and
+/// encryption.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// The length of the content in bytes.
@@ -63,7 +64,7 @@ pub fn write_new(
     let content = content.with_context(|| format!("{name} was not written"))?;
     let bytes = temporary.as_file().metadata()?.len();
     let verify = || {
-        // Otherwise the file would be read from memory and not from the disk.
+        // Removes the file from the page cache, so that the file is read from the disk.
         let _ = fadvise(temporary.as_file(), 0, None, Advice::DontNeed);
         let read = BackupFile::open(temporary.path())?.read_all(key)?;
         ensure!(read == content, "its content is not what was written");
@@ -92,8 +93,8 @@ fn write_encrypted(
     Ok(content)
 }
 
-/// Renames a file or folder, which is on disk, to its final name. Writes the new name to disk. Fails if `target`
-/// exists.
+/// Renames a file or folder to its final name, and writes the new name to disk. The content must already be on disk.
+/// Fails if `target` exists.
 pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
     let name = target.display();
     renameat_with(CWD, path, CWD, target, RenameFlags::NOREPLACE).map_err(|error| match io::Error::from(error) {
@@ -120,7 +121,7 @@ pub fn exists(path: &Path) -> anyhow::Result<bool> {
     }
 }
 
-/// A file whose header was read. Nothing is authenticated yet.
+/// A file whose header was read. The header is not authenticated yet.
 pub struct BackupFile<'a> {
     path: &'a Path,
     file: BufReader<File>,
@@ -166,7 +167,7 @@ impl<'a> BackupFile<'a> {
         let output = read_content(&mut measured).with_context(damaged)?;
         io::copy(&mut measured, &mut io::sink()).with_context(damaged)?;
         let (mut decompressing, content) = measured.finish();
-        // The end of the file is authenticated only when it is reached.
+        // The end of the file is authenticated only when a read reaches the end.
         let rest = io::copy(decompressing.get_mut(), &mut io::sink()).with_context(damaged)?;
         ensure!(rest == 0, "the backup file {name} cannot be used: bytes follow the end of its content");
         Ok((output, content))

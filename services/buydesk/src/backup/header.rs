@@ -16,10 +16,9 @@ use super::key::SALT_BYTES;
 const MAGIC: &[u8; 14] = b"buydesk backup";
 /// The version of the format, after [`MAGIC`].
 const FORMAT: u16 = 1;
-/// Maximum length of the JSON document.
+/// Maximum length of the header as JSON.
 const MAX_JSON_BYTES: usize = 16 * 1024;
 
-/// The kind of the content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentKind {
@@ -72,7 +71,7 @@ impl Preamble {
         Ok(Self { header, salt, bytes })
     }
 
-    /// Reads the preamble of the file at `path`, which names the file in errors.
+    /// `path` names the file in errors.
     pub fn read(reader: &mut impl Read, path: &Path) -> anyhow::Result<Self> {
         let name = path.display();
         let mut bytes = Vec::new();

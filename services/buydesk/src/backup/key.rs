@@ -43,7 +43,7 @@ const KEY_ID_BYTES: usize = 8;
 pub struct BackupKey([u8; KEY_BYTES]);
 
 impl BackupKey {
-    /// Creates a key and writes it to a new file, which only its owner may read. Returns the id of the key.
+    /// Creates a key and writes it to a new file that only its owner can read. Returns the id of the key.
     pub fn create(path: &Path) -> anyhow::Result<String> {
         let key = Self(random()?);
         let name = path.display();
@@ -61,7 +61,6 @@ impl BackupKey {
         Ok(key.id())
     }
 
-    /// Reads a key file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.display();
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
@@ -91,7 +90,7 @@ impl BackupKey {
         Ok(Self(key.with_context(|| format!("its second line is not {} hexadecimal digits", 2 * KEY_BYTES))?))
     }
 
-    /// The id of the key. The key cannot be computed from it.
+    /// The key cannot be computed from the id.
     pub fn id(&self) -> String {
         let mut id = [0; KEY_ID_BYTES];
         let derived = Salt::new(HKDF_SHA256, &[]).extract(&self.0);
@@ -100,7 +99,7 @@ impl BackupKey {
         to_hex(&id)
     }
 
-    /// The key of one file.
+    /// The key of the file with this salt.
     pub fn file_key(&self, salt: &[u8; SALT_BYTES]) -> LessSafeKey {
         let derived = Salt::new(HKDF_SHA256, salt).extract(&self.0);
         let key = derived.expand(&[FILE_KEY], &CHACHA20_POLY1305);
@@ -108,7 +107,7 @@ impl BackupKey {
     }
 }
 
-/// Random bytes of the operating system.
+/// Random bytes from the operating system.
 pub fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];
     let filled = SystemRandom::new().fill(&mut bytes);

@@ -6,13 +6,13 @@ use anyhow::ensure;
 use db_proxy::maintenance::{DatabaseSummary, PostgresServer};
 use serde::{Deserialize, Serialize};
 
-/// Maximum length of the JSON document.
+/// Maximum length of the manifest as JSON.
 const MAX_BYTES: u32 = 1024 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// For an SQLite database: the numbers and sums of the backup. For a PostgreSQL server: the numbers and sums when the
-    /// backup began; the backup also contains rows that were added while it was made.
+    /// For an SQLite database, the summary of the backup. For a PostgreSQL server, the summary at the start of the
+    /// backup. Such a backup also contains rows that were added during the backup.
     pub summary: DatabaseSummary,
     /// `None` for SQLite.
     pub server: Option<PostgresServer>,

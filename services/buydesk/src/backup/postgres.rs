@@ -27,7 +27,7 @@ use super::{
     report::{Restored, RestoredServer, RestoredState},
 };
 
-/// Backs up the server of the database to a new file in `folder`. Services may use the database during the backup.
+/// Backs up the server of the database to a new file in `folder`. Services can use the database during the backup.
 pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result<MadeBackup> {
     let mut maintenance = PostgresMaintenance::connect(url).await?;
     let server = maintenance.server().await?;
@@ -46,7 +46,7 @@ pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result
         anyhow::Ok(MadeBackup { path, header, manifest, written })
     });
     let made = made.await?;
-    // Ends the reservation of the log.
+    // The server reserves its write-ahead log until the connection is closed.
     maintenance.close().await?;
     made
 }

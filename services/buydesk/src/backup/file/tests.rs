@@ -36,7 +36,7 @@ impl Fixture {
         write_new(&self.path(), header(&self.key), &self.key, |writer| Ok(writer.write_all(&self.content)?))
     }
 
-    /// Replaces the file by `bytes`, and returns the error of reading it.
+    /// Overwrites the file with `bytes`, and returns the error of a read.
     #[track_caller]
     fn error_for(&self, bytes: &[u8]) -> String {
         fs::write(self.path(), bytes).unwrap();
@@ -89,7 +89,7 @@ fn error_names_damage_a_wrong_key_or_a_file_of_another_kind() {
     };
     let middle = bytes.len() / 2;
     assert!(fixture.error_for(&flipped(middle)).contains("it is damaged or cut off in part 2 of 64 KiB"));
-    // A byte of the salt, and one of the time in the header.
+    // First a byte of the salt, then a byte of the time in the header.
     assert!(fixture.error_for(&flipped(20)).contains("damaged or cut off in part 1"));
     let time = bytes.windows(3).position(|window| window == b"\"20");
     assert!(fixture.error_for(&flipped(time.unwrap() + 3)).contains("damaged"));
@@ -113,7 +113,7 @@ fn error_names_damage_a_wrong_key_or_a_file_of_another_kind() {
 }
 
 #[test]
-fn existing_file_stays_and_failed_write_leaves_no_file() {
+fn existing_file_is_not_replaced_and_failed_write_leaves_no_file() {
     let fixture = Fixture::new();
     let before = fs::read(fixture.path()).unwrap();
     let error = fixture.write().unwrap_err().to_string();
@@ -131,13 +131,13 @@ fn existing_file_stays_and_failed_write_leaves_no_file() {
 }
 
 #[test]
-fn file_that_the_disk_changed_is_not_kept() {
+fn file_whose_bytes_changed_on_disk_is_not_kept() {
     let fixture = Fixture::new();
     let path = fixture.folder.path().join("backups/changed.backup");
     let folder = path.parent().unwrap().to_owned();
     let result = write_new(&path, header(&fixture.key), &fixture.key, |writer| {
         writer.write_all(&fixture.content)?;
-        // The first chunks are written already.
+        // The first chunks are already in the file.
         let partial = fs::read_dir(folder)?
             .map(|entry| entry.unwrap().path())
             .find(|path| path.to_string_lossy().ends_with(PARTIAL));

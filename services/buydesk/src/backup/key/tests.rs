@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn key_is_read_from_the_file_that_only_its_owner_may_read() {
+fn key_file_is_private_and_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("backup.key");
     let id = BackupKey::create(&path).unwrap();
@@ -16,7 +16,7 @@ fn key_is_read_from_the_file_that_only_its_owner_may_read() {
 }
 
 #[test]
-fn file_that_is_no_key_is_refused_with_the_reason() {
+fn invalid_key_file_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("backup.key");
     let error_for = |text: &str, mode: u32| {

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::programs::{find_base_backup, read_messages};
 
-/// The copy contains the part of the write-ahead log that makes it consistent. The server makes the checkpoint at the
-/// start of the backup as fast as it can, and does not spread it over time.
+/// `--wal-method=fetch` adds the part of the write-ahead log that makes the copy consistent. With `--checkpoint=fast`,
+/// the backup does not wait for a checkpoint that is spread over time.
 const ARGUMENTS: [&str; 6] =
     ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=buydesk"];
 /// The parameters of a URL, without hyphens, and the variables of libpq with the same meaning.
@@ -33,7 +33,7 @@ pub struct BaseBackup {
 }
 
 impl BaseBackup {
-    /// A base backup of the server with this URL, which names one host, and this major version.
+    /// A base backup of the server at `url`. The URL must name one host. `version` is the major version of the server.
     pub fn of(url: &str, version: i32) -> anyhow::Result<Self> {
         let mut command = Command::new(find_base_backup(version)?);
         command.args(ARGUMENTS).envs(connection_variables(url)?).env("LC_MESSAGES", "C");
@@ -70,7 +70,7 @@ impl BaseBackup {
 /// The environment variables of libpq for a URL. Other users of the machine can see the arguments of a program, but not
 /// its environment variables.
 fn connection_variables(url: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
-    // The error must not show the URL, which may contain a password.
+    // The error must not show the URL, which can contain a password.
     let url = Url::parse(url).map_err(|error| anyhow!("DATABASE_URL cannot be parsed: {error}"))?;
     let decode = |text: &str| {
         url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes()).next().map(|(text, _)| text.into_owned())

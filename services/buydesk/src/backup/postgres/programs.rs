@@ -10,10 +10,9 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-/// The folders in which packages install one major version, which replaces `{}`.
+/// The folders in which packages install PostgreSQL. The major version replaces `{}`.
 const VERSION_FOLDERS: [&str; 2] = ["/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin"];
 
-/// The programs of a server.
 #[derive(Debug, Clone)]
 pub struct ServerPrograms {
     pub postgres: PathBuf,
@@ -21,7 +20,7 @@ pub struct ServerPrograms {
 }
 
 impl ServerPrograms {
-    /// Finds the programs of this major version. It must be the major version of the server in the backup.
+    /// Finds the programs of `version`, the major version of the server in the backup.
     pub fn find(version: i32) -> anyhow::Result<Self> {
         let package = format!("postgresql-{version}");
         let postgres = find_program("postgres", version, &package)?;
@@ -31,7 +30,7 @@ impl ServerPrograms {
             "the backup is of PostgreSQL {version}, and {} is PostgreSQL {found}; install the Debian package {package}",
             postgres.display()
         );
-        // If the program in PATH is a link, `postgres` is in another folder.
+        // If `postgres` is a link, `pg_verifybackup` is in the folder of the target.
         let folder = postgres.canonicalize()?.parent().map(Path::to_owned).unwrap_or_default();
         let verify_backup = folder.join("pg_verifybackup");
         ensure!(
@@ -43,7 +42,7 @@ impl ServerPrograms {
     }
 }
 
-/// Finds `pg_basebackup` for a server of this major version. A newer program works too.
+/// Finds `pg_basebackup` for a server of this major version. A newer `pg_basebackup` works too.
 pub fn find_base_backup(version: i32) -> anyhow::Result<PathBuf> {
     find_program("pg_basebackup", version, &format!("postgresql-client-{version}"))
 }
@@ -67,8 +66,7 @@ fn major_version_of(program: &Path) -> anyhow::Result<i32> {
         .with_context(|| format!("{} --version printed {text:?}, which is no version", program.display()))
 }
 
-/// Reads the messages of a program in a thread. A full pipe of messages would block the program while this process uses
-/// its other pipe.
+/// Reads the messages of a program in a separate thread. Otherwise, a full pipe of messages would block the program.
 pub fn read_messages(mut stderr: ChildStderr) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut text = String::new();

@@ -15,18 +15,18 @@ use crate::backup::{
     manifest::Manifest,
 };
 
-/// Unpacks a base backup into the new folder `data`, and compares each file with the manifest of the server.
+/// Unpacks a base backup into the new folder `data`, and compares each file with the manifest of `pg_basebackup`.
 pub fn unpack(backup: &Path, data: &Path, key: &BackupKey) -> anyhow::Result<(Manifest, ServerPrograms)> {
     let ((manifest, programs), _) = BackupFile::open(backup)?.read(key, |reader| {
         let manifest = Manifest::read(reader)?;
         let server = manifest.server.as_ref().context("it does not name its server")?;
         let programs = ServerPrograms::find(server.major_version())?;
-        // PostgreSQL refuses a data folder that other users may read.
+        // PostgreSQL refuses a data folder that other users can read.
         file::create_folder(data)?;
         extract(reader, data)?;
         Ok((manifest, programs))
     })?;
-    // The log is not checked here, because it is checked when it is applied.
+    // The write-ahead log is not checked here, because PostgreSQL checks the log during the recovery.
     let mut verify = Command::new(&programs.verify_backup);
     verify.args(["--no-parse-wal", "--quiet"]).arg(data).env("LC_MESSAGES", "C").stdin(Stdio::null());
     let output = verify.output().context("pg_verifybackup cannot be started")?;
@@ -52,7 +52,7 @@ fn extract(reader: &mut dyn Read, data: &Path) -> anyhow::Result<()> {
     let status = child.wait()?;
     let messages = messages.join().unwrap_or_default();
     match copied {
-        // If tar exited early, its status and its messages state why.
+        // A broken pipe means that tar exited early. The status and the messages of tar state why.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }

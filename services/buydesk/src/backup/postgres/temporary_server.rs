@@ -1,5 +1,5 @@
-//! A server that is started to complete a recovery and to check the database. Other users cannot connect to it: it
-//! listens on a socket in a folder that they cannot enter.
+//! A server that is started to complete a recovery and to check the database. Other users cannot connect, because the
+//! socket of the server is in a folder that only its owner can enter.
 
 use std::{
     fs::{self, File},
@@ -19,15 +19,15 @@ use url::Url;
 use super::{LogSource, programs::ServerPrograms};
 use crate::program;
 
-/// The time between two attempts to connect, and between two checks whether the server has exited. A recovery may take
+/// The time between two attempts to connect, and between two checks whether the server has exited. A recovery can take
 /// hours, so it has no time limit.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum number of lines from the end of the server's log in an error.
 const SHOWN_LINES: usize = 8;
 const PORT: &str = "5432";
-/// These settings replace the settings of the server that was backed up. With `hot_standby=off`, no client can connect
-/// during the recovery, so the settings that a hot standby must share with its primary are not needed. With
-/// `archive_mode=off`, the server does not write to the archive, which another server may use.
+/// These settings replace the settings of the server that was backed up. With `hot_standby=off`, the recovery does not
+/// require settings as large as those of the primary, such as `max_connections`. With `archive_mode=off`, the server
+/// does not write to the archive of another server.
 const SETTINGS: [&str; 10] = [
     "listen_addresses=",
     "hot_standby=off",
@@ -50,7 +50,8 @@ pub struct TemporaryServer {
 }
 
 impl TemporaryServer {
-    /// Starts a server in the data folder. Returns the server and a connection to it when it has applied the log.
+    /// Starts a server in the data folder, and waits until the server has applied the log. Returns the server and a
+    /// connection.
     pub async fn start(
         programs: &ServerPrograms,
         data: &Path,
@@ -158,7 +159,7 @@ impl Drop for TemporaryServer {
     }
 }
 
-/// The time in the format of the setting. The setting does not accept the letter Z of RFC 3339.
+/// The time in the format of `recovery_target_time`, which does not accept the letter Z of RFC 3339.
 fn target_time(time: Timestamp) -> String {
     time.to_datetime().format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
 }
