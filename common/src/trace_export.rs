@@ -181,7 +181,10 @@ impl Exporter {
         match self.outage.record_failure() {
             Some(OutageLine::NotYet) => tracing::info!(error = cause, "the collector does not accept traces yet"),
             Some(OutageLine::Outage) => {
-                tracing::warn!(error = cause, "the collector does not accept traces; spans will be dropped");
+                tracing::warn!(
+                    error = cause,
+                    "the collector does not accept traces; spans beyond the queue are dropped"
+                );
             }
             None => {}
         }

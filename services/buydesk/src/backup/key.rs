@@ -84,7 +84,7 @@ impl BackupKey {
 
     fn parse(text: &[u8]) -> anyhow::Result<Self> {
         let text = str::from_utf8(text).ok().context("it is not text")?;
-        let Some((first, rest)) = text.split_once('\n') else { bail!("it has less than two lines") };
+        let Some((first, rest)) = text.split_once('\n') else { bail!("it has fewer than two lines") };
         ensure!(first.trim_end() == FIRST_LINE, "its first line is not \"{FIRST_LINE}\"");
         let key = from_hex(rest.trim_end());
         Ok(Self(key.with_context(|| format!("its second line is not {} hexadecimal digits", 2 * KEY_BYTES))?))

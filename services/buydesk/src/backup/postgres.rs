@@ -99,7 +99,7 @@ pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKe
     let (summary, journal) = restored?;
     ensure!(
         summary.is_after(&manifest.summary),
-        "{name} was not restored: the restored database has less rows than the backup states"
+        "{name} was not restored: the restored database has fewer rows than the backup states"
     );
     replace_empty(&data, target)?;
     let state = match log {

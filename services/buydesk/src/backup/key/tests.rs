@@ -27,7 +27,7 @@ fn invalid_key_file_is_refused_with_the_reason() {
     let digits = "0".repeat(2 * KEY_BYTES);
     let valid = format!("{FIRST_LINE}\n{digits}\n");
     for (text, mode, reason) in [
-        ("", 0o600, "it has less than two lines"),
+        ("", 0o600, "it has fewer than two lines"),
         ("-----BEGIN CERTIFICATE-----\n", 0o600, "its first line is not"),
         (&format!("{FIRST_LINE}\n{}\n", &digits[1..]), 0o600, "its second line is not 64 hexadecimal digits"),
         (&format!("{FIRST_LINE}\n+{}\n", &digits[1..]), 0o600, "its second line is not 64 hexadecimal digits"),

@@ -60,8 +60,8 @@ impl BaseBackup {
             return Ok(());
         }
         Err(anyhow!(
-            "pg_basebackup failed: {}. The role of DATABASE_URL needs the attribute REPLICATION, and pg_hba.conf must permit it to connect to \
-             \"replication\"",
+            "pg_basebackup failed: {}. If the server refuses access, give the role of DATABASE_URL the attribute REPLICATION, and permit it \
+             in pg_hba.conf to connect to \"replication\"",
             messages.trim().trim_end_matches('.')
         ))
     }

@@ -122,7 +122,7 @@ impl TemporaryServer {
         self.signal(Signal::INT)?;
         let status = self.wait().await?;
         if !status.success() {
-            bail!("the restored server did not stop cleanly, it ended with {status}: {}", self.end_of_log());
+            bail!("the restored server did not stop cleanly: it ended with {status}: {}", self.end_of_log());
         }
         Ok(())
     }
