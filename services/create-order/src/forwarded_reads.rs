@@ -1,4 +1,5 @@
-//! Reads that fetch-orders and `rates` answer. create-order forwards them, so that clients need only one address.
+//! Reads that fetch-orders and `rates` answer. create-order forwards them, so that clients need only the URL of
+//! create-order.
 
 mod orders;
 mod parameters;
@@ -23,7 +24,7 @@ pub use self::{orders::ForwardedOrders, prices::ForwardedPrices};
 /// Forwards reads to one service.
 pub struct Forwarder {
     client: ForwardingClient,
-    /// Ends open streams of events. Otherwise they would delay the shutdown of the server.
+    /// Ends open event streams, so that they do not delay the shutdown of the server.
     close: CancellationToken,
 }
 
@@ -32,7 +33,7 @@ impl Forwarder {
         Self { client, close }
     }
 
-    /// Sends the request to the service, and returns its response as it arrives.
+    /// Sends the request to the service, and streams the response.
     async fn forward<T>(&self, request: &Request) -> Result<Forwarded<T>, Problem> {
         let read = ForwardedRead {
             path: request.uri().path(),

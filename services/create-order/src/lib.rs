@@ -1,4 +1,4 @@
-//! create-order: validates an order, converts it at the current price, and sends it to db-proxy.
+//! create-order: validates an order, converts its amount at the current price, and sends the order to db-proxy.
 
 mod amount_bounds;
 mod config;
@@ -51,13 +51,13 @@ pub struct App {
     keys: Arc<KeyAuthenticator>,
     live: LiveValues,
     ready: ReadinessCheck,
-    /// Sends the orders of the dispatcher.
+    /// Sends the queued orders to db-proxy.
     dispatcher_task: BoxFuture<'static, ()>,
-    /// Ends the forwarded streams of events.
+    /// Ends the forwarded event streams.
     close_streams: CancellationToken,
 }
 
-/// The values that change while the service runs.
+/// The values of the settings that can change while the service runs.
 #[derive(Clone)]
 struct LiveValues {
     currencies: Live<Arc<[Currency]>>,

@@ -1,4 +1,4 @@
-//! The use cases of create-order: validate an order, find its price, convert the amount, and send it to db-proxy.
+//! Validates orders and quotes, converts their amounts at the current price, and sends them to db-proxy.
 
 use std::{iter, net::IpAddr, sync::Arc};
 
@@ -28,11 +28,11 @@ use crate::{
     price_reader::{OrderablePrice, PriceReader},
 };
 
-/// Who requests a quote. The open quotes of one client together have a cap.
+/// The client that requests a quote. The sum of the open quotes of one client has a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteClient {
     User(UserId),
-    /// A client without the API key of a user, identified by its address.
+    /// A client without the API key of a user, identified by its IP address.
     Anonymous(IpAddr),
 }
 
@@ -68,9 +68,11 @@ impl OrderService {
     /// Places an order of a user, or an anonymous order. Calls of one user with the same idempotency key place at most one order.
     /// The returned order is durable.
     ///
-    /// A payload that can never have been valid is refused at once. An earlier request with a client-supplied key may have
-    /// placed the order. Therefore an order with such a key is sent to db-proxy even if no new order can be placed now, and
-    /// db-proxy returns the existing order. If db-proxy does not look up the key, the outcome is unknown, whatever the cause.
+    /// A payload that can never have been valid is refused without a call of db-proxy.
+    ///
+    /// If the client supplies the key, an earlier request possibly placed the order. The order is therefore sent to
+    /// db-proxy even if no new order can be placed now, and db-proxy returns the existing order. If db-proxy does not
+    /// look up the key, the outcome is unknown.
     pub async fn place_order(
         &self,
         payload: &OrderPayload,
@@ -132,7 +134,7 @@ impl OrderService {
         }
     }
 
-    /// Creates a quote for a client: reserves the current price and, under the limit, the bitcoin amount of the order.
+    /// Creates a quote for a client. Reserves the current price, and the bitcoin amount under the limit.
     pub async fn create_quote(&self, request: &QuoteRequest, client: QuoteClient) -> Result<Quote, Error> {
         let order =
             ValidatedOrder::from_payload(&quote_payload(request), &self.currencies.get()).map_err(Error::Invalid)?;
@@ -151,7 +153,7 @@ impl OrderService {
             QuoteOutcome {
                 refused: Some(Refused { remaining, .. }), exceeded_cap: Some(cap), exceeded_caps, ..
             } => {
-                // An older db-proxy names only the first cap.
+                // An older db-proxy sends `exceeded_cap` and no `exceeded_caps`.
                 let others = exceeded_caps.iter().map(|exceeded| exceeded.cap).filter(|other| *other != cap);
                 Err(Error::QuoteCapExceeded { caps: iter::once(cap).chain(others).collect(), remaining })
             }
@@ -222,7 +224,7 @@ impl OrderService {
         let OrderablePrice { price, simulated } = self.prices.current_price(currency).await?;
         let converted = match ordered.convert_rounded_up(price.price) {
             Ok(converted) => converted,
-            // More bitcoin than can exist exceeds every limit. The order is refused even if the remaining limit cannot be read.
+            // More bitcoin than can exist exceeds every limit, so the order is refused even if `order_summary` fails.
             Err(ConversionError::ToBitcoin(_)) => {
                 let remaining = self.backend.order_summary().await.ok().map(|summary| summary.remaining);
                 return Err(Error::LimitExceeded { remaining, largest_quote: None });
@@ -263,8 +265,8 @@ fn quote_payload(request: &QuoteRequest) -> OrderPayload {
     OrderPayload { currency, amount, bitcoin_amount, ..OrderPayload::default() }
 }
 
-/// Parses a payload whose only error is that its currency is not configured. The currency may have been configured when an
-/// earlier request placed the order. `None` if the payload has other errors.
+/// Parses a payload whose only error is a currency that is not configured. The currency was possibly configured when an
+/// earlier request placed the order. Returns `None` if the payload has other errors.
 fn request_in_any_currency(payload: &OrderPayload) -> Option<OrderRequest> {
     if payload.quote.is_some() {
         return None;

@@ -15,7 +15,7 @@ use prometheus_client::{
 
 use crate::price_reader::PriceReader;
 
-/// Reads the prices when the metrics are read. A currency without a price that orders may use is absent.
+/// Reads the prices when the metrics are read. Currencies without a price for new orders are absent.
 struct PriceCollector {
     currencies: Live<Arc<[Currency]>>,
     prices: PriceReader,

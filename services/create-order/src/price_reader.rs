@@ -39,8 +39,8 @@ pub enum PriceError {
     NotPriced(Currency),
     #[error("the price record could not be read from price-cache-proxy")]
     Call(#[source] Arc<CallError>),
-    /// The price is prolonged and older than the maximum age. The message contains the time of the price and not its age, because
-    /// health-check shows the message of the last heartbeat, in which an age would be outdated.
+    /// The price is prolonged and older than the maximum age. The message contains the time of the price, because an
+    /// age would be outdated when health-check shows the message.
     #[error(
         "the exchanges have agreed on no price since {}, and orders accept a prolonged price only up to an \
          age of {} s (PRICE_MAX_AGE_SECS)",
@@ -67,7 +67,8 @@ pub struct PriceReader {
     /// Fetches the record into `watch`. Returns the error if the fetch fails. Callers that find no record in memory at the same
     /// time share one fetch.
     fetch: SingleFlight<(), Option<Arc<CallError>>>,
-    /// The last price in each currency that the readiness check has found, expired or not. Only texts for operators use it.
+    /// For each currency, the last price that the readiness check found, possibly expired. Only for texts for
+    /// operators.
     last_prices: Arc<Mutex<BTreeMap<Currency, CurrencyPrice>>>,
 }
 
@@ -116,7 +117,7 @@ impl PriceReader {
         Ok(current)
     }
 
-    /// A price of `record`, if it is valid now. Orders may still refuse it because of its age.
+    /// Returns `price`, a price of `record`, if it has not expired. Does not check its age.
     fn valid_price(&self, record: &PriceRecord, price: CurrencyPrice) -> Option<OrderablePrice> {
         price.is_current(self.clock.now()).then_some(OrderablePrice { price, simulated: record.simulated })
     }
@@ -129,7 +130,7 @@ impl PriceReader {
     }
 
     async fn fetch_record(&self) -> Result<Arc<Document<PriceRecord>>, PriceError> {
-        // A fetch that panicked leaves no record and no error, so it counts as a missing record.
+        // A fetch that panicked counts as a missing record.
         let error = self.fetch.get(()).await.ok().flatten();
         match self.watch.price_record() {
             Some(record) => Ok(record),
@@ -148,8 +149,8 @@ impl PriceReader {
         }
     }
 
-    /// Returns the component `price`, which is ready if orders in at least one currency have a price, and an optional component
-    /// for each currency. A price that is too old for orders is shown, in a component that is not ready.
+    /// Returns the component `price` and an optional component for each currency. `price` is ready if orders in at
+    /// least one currency have a price. A component whose price is too old for orders shows the price but is not ready.
     pub async fn components(&self, currencies: &[Currency]) -> Vec<Component> {
         let record = self.current_record().await;
         let by_currency: Vec<_> =
@@ -195,14 +196,13 @@ impl PriceReader {
 
     fn price_status(&self, OrderablePrice { price, simulated }: &OrderablePrice) -> OrderPriceStatus {
         let &CurrencyPrice { price, state, as_of, expires_at, prolongable_until, .. } = price;
-        // The last time at which the price is not too old for orders.
         let too_old_at = self.max_age.get().map(|max_age| as_of.plus(max_age));
         let usable_until = prolongable_until.map(|end| too_old_at.map_or(end, |too_old_at| end.min(too_old_at)));
         let usable_until = usable_until.filter(|&until| self.clock.now() < until);
         OrderPriceStatus { price, state, simulated: *simulated, as_of, expires_at, usable_until }
     }
 
-    /// Why orders in `currency` are refused, for operators. If there is no price any more, the text contains the time of the
+    /// Why orders in `currency` are refused, for operators. Without a current price, the text contains the time of the
     /// last price.
     fn reason(&self, error: &PriceError, currency: Currency) -> String {
         let last = self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).get(&currency).cloned();

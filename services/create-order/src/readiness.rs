@@ -15,15 +15,14 @@ use common::{
 
 use crate::price_reader::PriceReader;
 
-/// Maximum wait for the limit. Many other reads can delay this read in db-proxy, but must not delay the readiness
-/// check.
+/// Maximum time to read the limit, so that slow reads in db-proxy do not delay the readiness check.
 const LIMIT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Ready means that orders can be placed: there is a current price in some currency, and db-proxy is ready.
 ///
-/// price-cache-proxy is optional, because orders use the prices in memory until they expire. The price of each currency is
-/// optional, because orders in the other currencies do not depend on it. The limit is optional, because create-order still
-/// responds when the limit is reached: every instance refuses an order and states the reason.
+/// price-cache-proxy is optional, because orders use the prices in memory until they expire. The price of each currency
+/// is optional, because orders in the other currencies do not depend on it. The limit is optional, because create-order
+/// also works when the limit is reached: it refuses orders and states the reason.
 pub fn check(
     currencies: Live<Arc<[Currency]>>,
     prices: &PriceReader,
@@ -48,8 +47,7 @@ pub fn check(
     })
 }
 
-/// The component for the limit of all orders. `None` if the limit cannot be read in time. If db-proxy is not ready, the
-/// component of db-proxy states the reason.
+/// The component for the limit of all orders. `None` if the limit cannot be read in time.
 async fn limit_component(db_proxy: &DbProxyClient) -> Option<Component> {
     let summary = tokio::time::timeout(LIMIT_TIMEOUT, db_proxy.order_summary()).await.ok()?.ok()?;
     Some(component_of(&summary))

@@ -30,7 +30,7 @@ use crate::{
 /// Maximum time from the call of the order service to its result. After this time, the response states that the outcome is
 /// unknown.
 ///
-/// The response to the request timeout of the server would not state this. The timeout here is therefore so short that it expires
+/// The response of the server to its request timeout does not state this. `PLACE_ORDER_TIMEOUT` therefore expires
 /// first, even if the check of the API key and the reading of the body take their maximum times.
 const PLACE_ORDER_TIMEOUT: Duration = Duration::from_secs(18);
 
@@ -38,7 +38,7 @@ pub struct Api {
     pub order_service: OrderService,
     pub orders_url: Option<Url>,
     pub trusted_proxies: TrustedProxies,
-    /// The interval at which prices are published: `Retry-After` of a request that lacks a price.
+    /// The publish interval of prices. If there is no price, it is the `Retry-After` of the response.
     pub publish_interval: Duration,
 }
 
@@ -255,8 +255,8 @@ impl Api {
     }
 }
 
-/// Refuses an order that is paid from a wallet if the API key does not have the scope `wallets`, or if the caller is an operator.
-/// Operators do not act for a customer.
+/// An order with a wallet requires the scope `wallets`, if it has an API key. Operators are refused, because they do
+/// not act for a customer.
 fn check_payment(payload: &OrderPayload, principal: &Principal) -> Result<(), Error> {
     if payload.wallet_id.is_none() && payload.credit_wallet_id.is_none() {
         return Ok(());

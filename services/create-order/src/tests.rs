@@ -1,8 +1,10 @@
-//! Tests of what a response states about an order or a quote, for states of the idempotency key, faults, and forms of the request.
+//! Tests that a response about an order or a quote is true, for combinations of idempotency key, faults and form of the
+//! request.
 //!
-//! These tests check two rules. A response may deny an order only if no order exists, none can be placed later, and
-//! db-proxy has looked up the key that the client sent; a request whose fields were never valid needs no look-up. A response may
-//! state that the outcome is unknown only if db-proxy did not decide about the order.
+//! A response denies an order only if no order exists and none can be placed later. If the client sent an idempotency
+//! key, db-proxy must have looked up the key, unless the fields can never have been valid.
+//!
+//! A response states that the outcome is unknown only if db-proxy did not decide about the order.
 
 mod api_keys;
 mod fake_db_proxy;
@@ -58,9 +60,9 @@ struct Observed {
     body: Value,
     /// Whether db-proxy stores an order with the key and the fields of the request.
     is_stored: bool,
-    /// Whether db-proxy decided about the key, and no other decision can follow.
+    /// Whether db-proxy returned a final decision about the order.
     is_decided: bool,
-    /// Whether db-proxy may have received the order in a request that got no decision.
+    /// Whether db-proxy possibly received a request that got no decision.
     is_indeterminate: bool,
     /// The key that db-proxy received. `None` if the order did not reach db-proxy.
     sent_key: Option<IdempotencyKey>,
@@ -106,7 +108,7 @@ impl CreateOrder {
                 for _ in 0..BATCH_LIMITS.max_queued {
                     assert!(dispatcher.dispatch(market_command()).now_or_never().is_none());
                 }
-                // Keeps the task without running it. The queue stays full, as it does while every call hangs.
+                // Keeps the task without running it, so that the queue stays full.
                 tokio::spawn(async move {
                     std::future::pending::<()>().await;
                     drop(task);
@@ -213,15 +215,18 @@ fn check(case: Case, observed: &Observed) {
         assert!(!is_stored, "a stored order was denied; {context}");
         assert!(!is_indeterminate, "an order with an indeterminate outcome was denied; {context}");
         let is_known = case.key.header().is_none() || is_decided;
-        assert!(is_known, "an order was denied whose key was not looked up; {context}");
+        assert!(is_known, "an order was denied although its key was not looked up; {context}");
     }
     if observed.code() == "outcome_unknown" {
-        assert!(!is_decided, "a decision was not returned; {context}");
-        assert!(is_indeterminate || case.key.header().is_some(), "the outcome is known; {context}");
-        let named = body["idempotency_key"].as_str().unwrap();
+        assert!(!is_decided, "the outcome is unknown to the client although db-proxy decided; {context}");
+        assert!(
+            is_indeterminate || case.key.header().is_some(),
+            "the outcome is unknown to the client although no order can exist; {context}"
+        );
+        let returned_key = body["idempotency_key"].as_str().unwrap();
         match case.key.header() {
-            Some(sent) => assert_eq!(named, sent, "{context}"),
-            None => assert_eq!(Some(named), sent_key.as_ref().map(IdempotencyKey::as_str), "{context}"),
+            Some(client_key) => assert_eq!(returned_key, client_key, "{context}"),
+            None => assert_eq!(Some(returned_key), sent_key.as_ref().map(IdempotencyKey::as_str), "{context}"),
         }
     } else {
         assert!(!is_decided || is_stored == (status == 201) || case.key == KeyState::PlacedForOtherOrder, "{context}");
@@ -229,7 +234,7 @@ fn check(case: Case, observed: &Observed) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_response_denies_an_order_that_may_exist() {
+async fn order_that_possibly_exists_is_not_denied() {
     let (mut create_orders, mut codes) = (CreateOrders::default(), BTreeMap::<String, usize>::new());
     for key in KeyState::ALL {
         for local in LocalFault::ALL {
@@ -244,7 +249,6 @@ async fn no_response_denies_an_order_that_may_exist() {
             }
         }
     }
-    // Each kind of response occurs.
     let expected = [
         "database_unavailable",
         "idempotency_key_reused",
@@ -261,7 +265,6 @@ async fn no_response_denies_an_order_that_may_exist() {
     assert!(codes.keys().eq(expected.iter()), "{codes:?}");
 }
 
-/// The expected status and code of some cases.
 #[tokio::test(start_paused = true)]
 async fn responses_name_the_cause_if_the_outcome_is_certain() {
     use LocalFault as Local;
@@ -342,9 +345,8 @@ async fn fields_that_are_never_valid_are_refused_without_a_lookup() {
     }
 }
 
-/// A response may deny a quote only if nothing is reserved.
 #[tokio::test(start_paused = true)]
-async fn no_response_denies_a_quote_that_may_exist() {
+async fn quote_that_possibly_exists_is_not_denied() {
     let mut create_orders = CreateOrders::default();
     for local in LocalFault::ALL {
         for remote in RemoteFault::all() {

@@ -5,26 +5,26 @@ use super::*;
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(7);
 
 #[test]
-fn request_without_a_price_may_be_repeated_after_the_publish_interval() {
+fn missing_price_sets_retry_after_to_the_publish_interval() {
     let no_price = || Error::Price(PriceError::NoRecord);
     assert_eq!(no_price().into_order_problem(PUBLISH_INTERVAL).retry_after, Some(PUBLISH_INTERVAL));
     assert_eq!(no_price().into_quote_problem(PUBLISH_INTERVAL).retry_after, Some(PUBLISH_INTERVAL));
     assert_eq!(Error::KeyReused.into_order_problem(PUBLISH_INTERVAL).retry_after, None);
-    // An unavailable cache has its own time.
+    // An unavailable cache has its own `Retry-After`.
     let problem = Problem::new(Code::CacheUnavailable, "The price cache is unavailable.");
     let unavailable = Error::Price(PriceError::Call(CallError::Problem("price-cache-proxy", Box::new(problem)).into()));
     assert_ne!(unavailable.into_order_problem(PUBLISH_INTERVAL).retry_after, Some(PUBLISH_INTERVAL));
 }
 
 #[test]
-fn problem_names_the_field_of_a_reused_key_and_of_an_unknown_quote() {
-    let named = |error: Error| Problem::from(error).errors.into_iter().map(|error| error.field).collect::<Vec<_>>();
-    assert_eq!(named(Error::KeyReused), ["Idempotency-Key"]);
-    assert_eq!(named(Error::QuoteUnknown), ["quote"]);
+fn problem_names_the_field_of_a_reused_idempotency_key_or_unknown_quote() {
+    let fields = |error: Error| Problem::from(error).errors.into_iter().map(|error| error.field).collect::<Vec<_>>();
+    assert_eq!(fields(Error::KeyReused), ["Idempotency-Key"]);
+    assert_eq!(fields(Error::QuoteUnknown), ["quote"]);
 }
 
 #[test]
-fn refusal_states_the_remaining_amount() {
+fn refusal_states_the_remaining_bitcoin() {
     let remaining = Some(Sats::new(1_234).unwrap());
     let over_limit = Error::LimitExceeded { remaining, largest_quote: None };
     for error in [over_limit, Error::QuoteCapExceeded { caps: vec![QuoteCap::Client], remaining }] {
@@ -77,10 +77,10 @@ fn failed_request_for_a_quote_states_that_no_quote_was_created_only_if_this_is_c
     let detail = |error| Error::Call(error).into_quote_problem(PUBLISH_INTERVAL).detail;
     let refused = CallError::TokenRefused("db-proxy", "create-order", TokenRefusal::Unknown);
     assert!(detail(refused).ends_with(" No quote was created."));
-    let of_db_proxy = |code| CallError::Problem("db-proxy", Box::new(Problem::new(code, "It failed.")));
-    assert_eq!(detail(of_db_proxy(Code::DatabaseUnavailable)), "It failed. No quote was created.");
+    let problem_of_db_proxy = |code| CallError::Problem("db-proxy", Box::new(Problem::new(code, "It failed.")));
+    assert_eq!(detail(problem_of_db_proxy(Code::DatabaseUnavailable)), "It failed. No quote was created.");
     let invalid = CallError::InvalidResponse("db-proxy", "no JSON".to_owned());
-    for error in [of_db_proxy(Code::OutcomeUnknown), invalid] {
+    for error in [problem_of_db_proxy(Code::OutcomeUnknown), invalid] {
         assert_eq!(detail(error), UNKNOWN_RESERVATION);
     }
 }

@@ -33,7 +33,7 @@ pub struct WalletRefusal {
 }
 
 impl WalletRefusal {
-    /// The refusal of an order with these wallets.
+    /// If `refused` names none of the order's `wallets`, the error names the field of the paying wallet.
     pub fn new(reason: WalletReason, refused: &Refused, wallets: Option<OrderWallets>) -> Self {
         let &Refused { wallet_id, wallet_currency: currency, balance, .. } = refused;
         let field = wallets.zip(wallet_id).map_or(OrderWallets::PAYING_FIELD, |(wallets, id)| wallets.field_of(id));

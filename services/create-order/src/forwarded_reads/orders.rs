@@ -1,4 +1,4 @@
-//! Reads of orders, which fetch-orders answers. fetch-orders checks the values of the parameters.
+//! Reads of orders. fetch-orders answers them and checks their query parameters.
 
 use common::{
     api::{

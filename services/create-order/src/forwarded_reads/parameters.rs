@@ -9,8 +9,8 @@ use poem_openapi::{
     types::ParseFromParameter,
 };
 
-/// A query parameter that is documented as a `T`. It is not parsed, and no error is returned if it is required and
-/// missing: the service that answers the request checks all parameters, and its error names every invalid parameter.
+/// A query parameter that the OpenAPI document describes as a `T`. create-order neither parses nor requires the
+/// parameter. The service that answers the request checks all parameters, and its error names every invalid parameter.
 pub struct ForwardedQuery<T>(PhantomData<fn() -> T>);
 
 impl<'a, T: ParseFromParameter> ApiExtractor<'a> for ForwardedQuery<T> {

@@ -1,5 +1,7 @@
-//! Reads of prices, which the service `rates` answers. It also checks the values of the parameters. A course is the last price of
-//! one pair at one exchange. The API calls the pair `direction` and the exchange `exchanger`.
+//! Reads of prices. The service `rates` answers them and checks their query parameters.
+//!
+//! A course is the last price of one pair at one exchange. The API calls the pair `direction` and the exchange
+//! `exchanger`.
 
 use common::{
     api::{

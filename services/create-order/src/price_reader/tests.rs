@@ -34,7 +34,7 @@ struct FakePriceCache {
 impl DocumentSource for FakePriceCache {
     async fn fetch_document(&self, _: Topic) -> Result<Bytes, CallError> {
         self.fetches.fetch_add(1, Ordering::Relaxed);
-        // Other callers arrive while the fetch runs.
+        // Lets other callers arrive during the fetch.
         tokio::time::sleep(Duration::from_millis(10)).await;
         let failed_call = || CallError::InvalidResponse(PriceCacheClient::SERVICE, "not JSON".to_owned());
         self.body.lock().unwrap().clone().ok_or_else(failed_call)
@@ -134,7 +134,7 @@ async fn expired_record_is_never_used() {
     let record = price_record(PriceState::Fresh, clock.now(), TTL);
     price_cache.set_record(&record);
     prices.current_record().await.unwrap();
-    // One millisecond before its expiry, the record is still valid. price-cache-proxy still sends the record after its expiry.
+    // The fake price-cache-proxy also sends an expired record.
     tokio::time::advance(record.expires_at.since(clock.now()).saturating_sub(Duration::from_millis(1))).await;
     assert!(prices.current_record().await.is_ok());
     tokio::time::advance(Duration::from_millis(1)).await;
@@ -179,13 +179,13 @@ async fn each_currency_has_its_own_state_and_expiry() {
     let five_minutes = Duration::from_mins(5);
     let TestSetup { price_cache, prices, clock } = test_setup(Some(five_minutes));
     let now = clock.now();
-    let own = [
+    let by_currency = [
         (Currency::EUR, currency_price(PriceState::Fresh, now, TTL)),
         (Currency::GBP, currency_price(PriceState::Prolonged, now.minus(five_minutes / 2), five_minutes * 2)),
         (Currency::USD, currency_price(PriceState::Prolonged, now.minus(five_minutes * 2), five_minutes * 3)),
     ];
-    price_cache.set_record(&PriceRecord::from_prices(own.clone(), false).unwrap());
-    for (currency, price) in &own[..2] {
+    price_cache.set_record(&PriceRecord::from_prices(by_currency.clone(), false).unwrap());
+    for (currency, price) in &by_currency[..2] {
         assert_eq!(prices.current_price(*currency).await.unwrap().price, *price);
     }
     assert!(matches!(prices.current_price(Currency::USD).await, Err(PriceError::TooOld { .. })));
@@ -197,11 +197,11 @@ async fn each_currency_has_its_own_state_and_expiry() {
     assert_eq!(ready(prices.components(&all).await), expected.map(|(name, ready)| (name.to_owned(), ready)));
 
     let marks = prices.components(&all).await.into_iter().map(|component| component.marks.join(" "));
-    // The price in dollars is too old for orders, but it is still shown.
+    // The price in dollars is too old for orders, but it is shown.
     assert_eq!(marks.collect::<Vec<_>>(), ["", "", "prolonged", "prolonged"]);
     let dollars = prices.components(&all).await.pop().unwrap();
-    assert_eq!(dollars.price.map(|status| status.as_of), Some(own[2].1.as_of));
-    let since = format_time(own[2].1.as_of);
+    assert_eq!(dollars.price.map(|status| status.as_of), Some(by_currency[2].1.as_of));
+    let since = format_time(by_currency[2].1.as_of);
     let expected =
         format!("the exchanges have agreed on no price since {since}, and orders accept a prolonged price only");
     assert!(dollars.detail.as_ref().is_some_and(|detail| detail.starts_with(&expected)), "{:?}", dollars.detail);
@@ -215,7 +215,7 @@ async fn each_currency_has_its_own_state_and_expiry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_currency_is_listed_without_a_record_and_the_reason_names_the_last_price() {
+async fn without_a_valid_price_the_component_of_each_currency_states_the_reason() {
     let TestSetup { price_cache, prices, clock } = test_setup(None);
     let currencies = [Currency::EUR, Currency::USD];
     let details = async || {
@@ -227,8 +227,8 @@ async fn every_currency_is_listed_without_a_record_and_the_reason_names_the_last
     assert_eq!(details().await, of_all("price-cache-proxy has no price record"));
 
     let price = currency_price(PriceState::Fresh, clock.now(), TTL);
-    let own = currencies.map(|currency| (currency, price.clone()));
-    price_cache.set_record(&PriceRecord::from_prices(own, false).unwrap());
+    let by_currency = currencies.map(|currency| (currency, price.clone()));
+    price_cache.set_record(&PriceRecord::from_prices(by_currency, false).unwrap());
     assert!(prices.components(&currencies).await.iter().all(|component| component.ready));
     tokio::time::advance(TTL * 2).await;
     let [as_of, expires_at] = [price.as_of, price.expires_at].map(format_time);
@@ -261,7 +261,7 @@ async fn price_that_is_withdrawn_before_it_expires_is_reported_as_withdrawn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn prolonged_price_states_until_when_orders_use_it() {
+async fn status_of_a_prolonged_price_states_how_long_orders_use_it() {
     let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
     for (max_age, expected) in [(None, Some(hour)), (Some(minute * 5), Some(minute * 5)), (Some(minute), None)] {
         let TestSetup { price_cache, prices, clock } = test_setup(max_age);

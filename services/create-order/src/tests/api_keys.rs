@@ -28,7 +28,7 @@ impl Authenticator for UncheckedKeys {
     }
 }
 
-/// Permits requests without an API key. The keys of other requests cannot be checked.
+/// Permits requests without an API key. The API keys of other requests cannot be checked.
 pub fn unchecked_keys() -> AccessControl {
     let config = AccessConfig { operator_token: Secret::new("the token of operators"), anonymous: AnonymousAccess::On };
     AccessControl { config, keys: Arc::new(UncheckedKeys) }

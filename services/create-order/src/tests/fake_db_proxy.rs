@@ -33,15 +33,14 @@ pub const OTHER_AMOUNT: &str = "70";
 
 struct State {
     fault: RemoteFault,
-    /// The stored order, with the key and the command that placed it.
+    /// The stored order, with its idempotency key and the command that placed it.
     stored: Option<(IdempotencyKey, PlaceOrderCommand, Order)>,
     quote_is_stored: bool,
     last_key: Option<IdempotencyKey>,
-    /// Whether a decision about the order is final and was returned.
+    /// Whether a final decision about the order was returned.
     is_decided: bool,
-    /// Whether the last request may have been processed although no decision was returned.
+    /// Whether a request was possibly received that got no decision.
     is_indeterminate: bool,
-    /// The last command that was sent.
     last_command: Option<PlaceOrderCommand>,
 }
 
@@ -99,7 +98,7 @@ impl FakeDbProxy {
         Self(Mutex::new(State::new(RemoteFault::None)))
     }
 
-    /// Discards the state of earlier requests, and prepares for the next request.
+    /// Replaces the state by the initial state of a case.
     pub fn reset(&self, key: KeyState, fault: RemoteFault, takes_quote: bool) {
         let mut command = market_command();
         if takes_quote {
@@ -117,8 +116,8 @@ impl FakeDbProxy {
         self.0.lock().unwrap()
     }
 
-    /// Whether the order of the last command is stored. Before the first command, whether an order is stored under
-    /// [`CLIENT_KEY`] that is not the other order of [`KeyState::PlacedForOtherOrder`].
+    /// Whether the order of the last command is stored. Before the first command: whether the order that the tests
+    /// request is stored with [`CLIENT_KEY`].
     pub fn is_stored(&self) -> bool {
         let state = self.state();
         let Some((key, stored, _)) = &state.stored else { return false };
@@ -153,7 +152,7 @@ impl FakeDbProxy {
         self.state().last_key.clone()
     }
 
-    /// The decision of db-proxy about an order.
+    /// Decides about an order, and stores it if it is placed.
     fn decide(&self, command: &PlaceOrderCommand) -> Outcome {
         let mut state = self.state();
         if let Some((key, stored, order)) = &state.stored
@@ -176,7 +175,7 @@ impl FakeDbProxy {
         Outcome { placed: Some(Placed { order, replayed: false }), refused: None }
     }
 
-    /// Decides about an order, and records that the decision is final and returned.
+    /// Decides about an order, and records that a final decision is returned.
     fn decide_finally(&self, command: &PlaceOrderCommand) -> Outcome {
         let outcome = self.decide(command);
         (self.state().is_decided, self.state().is_indeterminate) = (true, false);
@@ -185,8 +184,8 @@ impl FakeDbProxy {
 }
 
 impl FakeDbProxy {
-    /// Returns the result of a request about a quote. `reason` is the reason if the request is refused. `apply` is the
-    /// effect of the request on the state.
+    /// The response to a request about a quote: `quote`, a refusal with `reason`, or an error. `apply` is the effect of
+    /// an accepted request on the state.
     fn decide_quote(
         &self,
         quote: Quote,
@@ -278,8 +277,8 @@ impl OrderBackend for FakeDbProxy {
             RemoteFault::LostThenDecided { placed } => {
                 receive(placed);
                 let outcome = self.decide(command);
-                // A placed order and a refusal because of the key are final. After another refusal, the first attempt may
-                // still place the order.
+                // A placed order and `KeyReused` are final. After other refusals, the first attempt can still place the
+                // order.
                 let is_final =
                     outcome.refused.as_ref().is_none_or(|refused| refused.reason == RefusalReason::KeyReused);
                 if is_final {

@@ -1,4 +1,4 @@
-//! Price readers, most of them with a fault that prevents create-order from pricing an order.
+//! Price readers with and without a fault.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use common::{
 
 use crate::price_reader::PriceReader;
 
-/// Why create-order cannot price an order, or does not accept its currency or amount.
+/// Why create-order itself cannot accept an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LocalFault {
     None,

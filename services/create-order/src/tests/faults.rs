@@ -36,7 +36,7 @@ pub enum RemoteFault {
     QueueFull,
     /// The dispatcher has stopped.
     Stopping,
-    /// No connection can be opened.
+    /// No connection to db-proxy can be opened.
     Unreachable,
     /// The API key of the request cannot be checked.
     ApiKeyUnchecked,

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// The subcode `no_effect` states that this request placed no order. The code is `outcome_unknown`, because an earlier request with
-/// the same key may have placed the order.
+/// The subcode `no_effect` states that this request placed no order. The code is `outcome_unknown`, because an earlier
+/// request with the same key possibly placed the order.
 #[tokio::test(start_paused = true)]
 async fn request_with_subcode_no_effect_placed_no_order() {
     let (mut create_orders, mut checked) = (CreateOrders::default(), 0);
@@ -29,8 +29,8 @@ async fn request_with_subcode_no_effect_placed_no_order() {
     assert!(checked > 0);
 }
 
-/// db-proxy refuses the token of create-order, which is a fault of the platform. The response states that the request had no effect
-/// or that the operator must act, and does not mention the token.
+/// If db-proxy refuses the token of create-order, the response does not mention the token. It states that the request
+/// had no effect, or that the operator must act.
 #[tokio::test(start_paused = true)]
 async fn refused_token_is_reported_without_details() {
     let remote = RemoteFault::Problem(Code::Unauthorized);

@@ -5,7 +5,7 @@ fn id(number: u128) -> WalletId {
     format!("{number:032x}").parse().unwrap()
 }
 
-/// The problem of an order that wallet 1 pays. Wallet 2 receives the bitcoin. The order is refused because of `wallet`.
+/// The problem if an order is refused because of `wallet`. Wallet 1 pays the order, and wallet 2 receives the bitcoin.
 fn problem(reason: WalletReason, wallet: u128, currency: Option<&str>, balance: Option<&str>) -> Problem {
     let refused = Refused {
         wallet_id: Some(id(wallet)),

@@ -1,4 +1,4 @@
-//! The responses of the fake: its only order, quotes, refusals, and errors of the HTTP client.
+//! The responses of `FakeDbProxy`.
 
 use std::sync::LazyLock;
 
@@ -74,7 +74,7 @@ pub(super) fn no_response() -> CallError {
     CallError::NoResponse(DbProxyClient::SERVICE, transport_error())
 }
 
-/// Any error of the HTTP client.
+/// Some error of `reqwest`, which has no public constructor of errors.
 fn transport_error() -> reqwest::Error {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(http_client);
     CLIENT.get("http://[").build().unwrap_err()
