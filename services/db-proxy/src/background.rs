@@ -11,7 +11,7 @@ struct NamedTask {
     task: BoxFuture<'static, ()>,
 }
 
-/// The background tasks of the aggregates, before they start.
+/// Background tasks that are not started yet.
 #[derive(Default)]
 pub struct BackgroundTasks {
     writers: Vec<BoxFuture<'static, ()>>,

@@ -15,8 +15,9 @@ pub struct ClientKey {
     pub key: IdempotencyKey,
 }
 
-/// Checks the name of a client. It must have the form of an idempotency key. If the request has a user, it must be the name of
-/// this user. Otherwise, it must not be the name of any user. No other client can therefore use the idempotency keys of a user.
+/// Checks the name of a client, which must have the form of an idempotency key. With `user`, it must be the name of the
+/// user. Without `user`, it must not be the name of any user. Other clients therefore cannot use the idempotency keys
+/// of a user.
 pub fn check_client(client: &str, user: Option<UserId>) -> Result<(), FieldError> {
     if client.parse::<IdempotencyKey>().is_err() {
         return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));
@@ -26,7 +27,7 @@ pub fn check_client(client: &str, user: Option<UserId>) -> Result<(), FieldError
         None if !names_a_user(client) => Ok(()),
         _ => Err(FieldError::new(
             "client",
-            "must be user: followed by user_id if user_id is present, and must not start with user: otherwise",
+            "must be \"user:\" and the user_id if user_id is present, and must not start with \"user:\" if it is absent",
         )),
     }
 }

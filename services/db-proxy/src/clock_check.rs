@@ -1,13 +1,14 @@
-//! The check of the clocks. While the clock of this process is wrong, nothing is written, because a wrong time would stay in
-//! the database after the clock is corrected.
+//! The check of the clock. As long as the clock of this process is wrong, nothing is written, because a wrong time
+//! would stay in the database after the clock is corrected.
 //!
 //! On PostgreSQL, the clock is compared with the clock of the database. Every transaction of the writer of orders reads
 //! the clock of the database when it takes its lock. Orders and quotes are decided at the time of the database, so that
 //! all instances of db-proxy use one clock.
 //!
-//! SQLite has no clock of its own. There, the wall clock is compared with the monotonic clock, which shows when an
-//! operator or a time service sets the machine's clock. On both engines, the newest order must not be further in the
-//! future than `MAX_ORDER_AHEAD_SECS`.
+//! SQLite has no clock of its own. On SQLite, the wall clock is compared with the monotonic clock. The comparison shows
+//! whether an operator or a time service has set the wall clock.
+//!
+//! On both engines, the newest order must not be further in the future than `MAX_ORDER_AHEAD_SECS`.
 
 mod policy;
 
@@ -70,11 +71,11 @@ impl ClockCheck {
         result
     }
 
-    /// An estimate of the time of the database. After a check, the estimate is not later than that time, and earlier by
-    /// at most the duration of the check.
+    /// An estimate of the time of the database. After a check, the estimate is not too late, and at most the duration
+    /// of the check too early.
     ///
-    /// If the database has a clock, the wall clock of this machine is used only before the first check. The estimate is
-    /// then not too late if this clock is ahead by at most `MAX_CLOCK_SKEW`, which is subtracted.
+    /// If the database has a clock and it was not read yet, the estimate is the wall clock of this machine minus
+    /// `MAX_CLOCK_SKEW`.
     pub fn database_time(&self) -> Timestamp {
         let reading = self.clock.read();
         self.state().database_time(self.rules, reading)
@@ -85,12 +86,12 @@ impl ClockCheck {
         self.state().fault()
     }
 
-    /// The time of a write without a statement that compares the clocks, such as a movement or a change of a user.
-    /// Fails if nothing may be written because of the clock.
+    /// The time of a write whose transaction does not compare the clocks, such as a movement or a change of a user.
+    /// Fails if the clock is wrong.
     ///
-    /// If the database has a clock, the time is an estimate of that clock, and the result of the last check is enough. If it has
-    /// none, the time is read from the wall clock of this machine. That clock is checked now, because it may have been set since
-    /// the last check.
+    /// If the database has a clock, the time is [`ClockCheck::database_time`], and the result of the last check counts.
+    /// Without a clock of the database, the wall clock is checked now, because it was possibly set after the last
+    /// check.
     pub fn write_time(&self) -> Result<Timestamp, ClockFault> {
         let reading = self.clock.read();
         let mut state = self.state();
@@ -100,8 +101,8 @@ impl ClockCheck {
         result
     }
 
-    /// Checks the clock at once and then regularly, also while nothing is written. Never returns. `read` runs a
-    /// statement and returns its evidence. Its argument is a reading of the clocks from before the statement.
+    /// Checks the clock immediately and then regularly. Never returns. `read` runs a statement and returns its
+    /// evidence. The argument of `read` is a reading of the clocks before the statement.
     pub async fn run<F, E>(self, read: impl Fn(ClockReading) -> F + Send)
     where
         F: Future<Output = Result<ClockEvidence, E>> + Send,
@@ -126,7 +127,7 @@ impl ClockCheck {
         component.with_measurements([Measurement::new(Measurement::CLOCK_OFFSET, offset, Measurement::MILLISECONDS)])
     }
 
-    /// Each change of the state is complete, so the state is valid after a panic too.
+    /// A panic leaves no partial change of the state, so a poisoned lock is ignored.
     fn state(&self) -> MutexGuard<'_, ClockState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,11 +23,11 @@ const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
 /// The default for simulated orders. A database never contains both simulated and real orders.
 const DEFAULT_SIMULATED_DATABASE: &str = "sqlite:database/data/demo.db";
 const DEFAULT_LIMIT_SATS: i64 = 100 * 100_000_000;
-/// An idempotency key is kept for at least a day. A client that lost its connection overnight can then still find its order.
+/// A client that lost its connection overnight must be able to find its order by the idempotency key.
 const MIN_KEY_RETENTION_SECS: u64 = DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
-/// Maximum of the setting `MAX_ORDER_AHEAD_SECS`. An operator raises the setting if orders were accepted while a clock
-/// was ahead. Later orders then get times after the times of those orders, although these times are in the future.
+/// Maximum of the setting `MAX_ORDER_AHEAD_SECS`. An operator raises the setting if orders were accepted when a clock
+/// was ahead.
 const MAX_ORDER_AHEAD_SECS: u64 = 366 * DAY_SECS;
 
 /// Which process applies the migrations.
@@ -102,7 +102,7 @@ pub(crate) const LIVE_SETTINGS: &[LiveSetting] = &[
     LiveSetting::new("SLOW_STATEMENT_SECS"),
 ];
 
-/// The values that change while the service runs.
+/// The values of the settings that can change while the service runs.
 pub(crate) struct LiveValues {
     courses: Live<CourseRetentionSettings>,
     slow_after: Live<Duration>,

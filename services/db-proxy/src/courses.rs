@@ -1,4 +1,4 @@
-//! Courses: only changes are stored, current courses and their history are returned, and old courses are aggregated into candles.
+//! Stores changed courses, returns current courses and their history, and aggregates old courses into candles.
 //!
 //! A course is the last price of one pair at one exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
@@ -34,7 +34,7 @@ use crate::{
 /// How long a request may wait for other requests that write courses.
 const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
 
-/// Builds the routes and adds the background work of the aggregate.
+/// Builds the routes of courses, and adds the background tasks of courses to `tasks`.
 pub fn build(
     database: &Database,
     retention: Live<CourseRetentionSettings>,
@@ -51,8 +51,7 @@ pub fn build(
 pub struct CourseService {
     store: CourseStore,
     clock_check: ClockCheck,
-    /// Held by the request that writes courses. Courses share the connections with other work of the database, so only one
-    /// request at a time may write them.
+    /// Permits one write of courses at a time, because courses share the connections with other background work.
     write_lock: Arc<Mutex<()>>,
 }
 
@@ -61,7 +60,7 @@ impl CourseService {
         Self { store, clock_check, write_lock: Arc::default() }
     }
 
-    /// Stores the courses that changed. A course that the request does not contain stays as it is.
+    /// Stores the courses that changed. A course that the request does not contain does not change.
     pub async fn write_courses(&self, request: NewCourses) -> Result<CoursesWritten, Error> {
         policy::validate_courses(&request.courses, self.clock_check.write_time()?).map_err(Error::Invalid)?;
         let courses = policy::newest_per_series(request.courses);
@@ -77,7 +76,7 @@ impl CourseService {
         Ok(CurrentCourses { courses: self.store.current_courses().await? })
     }
 
-    /// A page of stored courses or candles. `limit` is reduced to [`MAX_HISTORY_PAGE`].
+    /// A page of stored courses or candles. It contains at most `limit` and at most [`MAX_HISTORY_PAGE`] rows.
     pub async fn course_history(
         &self,
         filter: &CourseFilter,

@@ -1,6 +1,6 @@
 //! The database: connections, migrations, the write probe and the classification of errors.
 //!
-//! This module does not depend on any aggregate. The statements of an aggregate are in
+//! This module does not depend on the aggregates, such as orders or courses. The statements of an aggregate are in
 //! `<aggregate>/store/<engine>/statements.rs`.
 
 pub mod durability;
@@ -41,7 +41,7 @@ pub enum Database {
     Sqlite(SqliteDatabase),
 }
 
-/// Calls the same method on either engine of an enum with the variants `Postgres` and `Sqlite`.
+/// Awaits a call on the value in the variant `Postgres` or `Sqlite` of an enum.
 macro_rules! on_engine {
     ($self:ident, $engine:ident => $call:expr) => {
         match $self {

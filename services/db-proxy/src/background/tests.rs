@@ -16,7 +16,10 @@ async fn stop_ends_every_task_except_the_writers() {
     tasks.start(&stop, &mut supervisor);
     stop.cancel();
     let mut ended = pin!(supervisor.run(async { Ok(()) }, &stop));
-    assert!(timeout(Duration::from_secs(60), &mut ended).await.is_err(), "the writer waits for its routes");
+    assert!(
+        timeout(Duration::from_secs(60), &mut ended).await.is_err(),
+        "the writer ended before its routes were dropped"
+    );
     drop(routes);
     assert!(timeout(Duration::from_secs(60), ended).await.unwrap().is_ok());
 }

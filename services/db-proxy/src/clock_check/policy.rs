@@ -15,10 +15,9 @@ pub struct ClockRules {
     pub max_order_ahead: Duration,
 }
 
-/// The times that a statement returned, and the clocks of this process before it.
+/// The times that a statement returned, and the clocks of this process before the statement.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockEvidence {
-    /// The clocks of this process before the statement was sent.
     pub sent: ClockReading,
     /// The clock of the database. `None` if it has none.
     pub database: Option<Timestamp>,
@@ -63,8 +62,8 @@ pub enum ClockChange {
 }
 
 impl ClockChange {
-    /// The change from one result to the next. Before the first comparison nothing is known about the clock, so
-    /// [`ClockFault::Unchecked`] is no fault of the clock. A database that does not answer is reported elsewhere.
+    /// The change from one result to the next. [`ClockFault::Unchecked`] does not count as a fault, because nothing is
+    /// known about the clock before the first comparison.
     pub fn of(before: Option<ClockFault>, after: Option<ClockFault>) -> Option<Self> {
         let known = |result: Option<ClockFault>| result.filter(|fault| *fault != ClockFault::Unchecked);
         match (known(before), known(after)) {
@@ -82,7 +81,7 @@ pub struct ClockState {
     accepted: ClockReading,
     /// The monotonic time of the check that first found that the wall clock had been set.
     set_at: Option<Duration>,
-    /// The last known time of the database, and the monotonic time of this process when it was known.
+    /// The last time that the database returned, and the monotonic time of this process when that time was received.
     database: Option<ClockReading>,
     offset_micros: i64,
     fault: Option<ClockFault>,
@@ -121,7 +120,7 @@ impl ClockState {
         self.fault.map_or(Ok(now), Err)
     }
 
-    /// The clock of the database was read at a moment between `sent` and `received`.
+    /// `database` was read from its clock at a moment between `sent` and `received`.
     fn compare_with_database(
         &mut self,
         database: Timestamp,
@@ -129,7 +128,7 @@ impl ClockState {
         received: ClockReading,
     ) -> Option<ClockFault> {
         self.database = Some(ClockReading { wall: database, monotonic: received.monotonic });
-        // The wall clock may be set during the statement, so both ends are computed from the later reading.
+        // The wall clock was possibly set during the statement, so both bounds are computed from `received`.
         let earliest = received.wall.minus(received.elapsed_since(sent));
         let (ahead, behind) = (earliest.since(database), database.since(received.wall));
         let signed = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);

@@ -12,10 +12,10 @@ use crate::database::{shown_url, sqlite_path};
 
 const DATABASE_URL: &str = "DATABASE_URL";
 const SIMULATED: &str = "SIMULATED";
-/// Maximum number of symbolic links of a file that are followed one after the other, as in Linux.
+/// Maximum number of symbolic links that are followed to find one file, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// The warning that a line of the settings file is for real orders, and has no effect on a process with simulated orders.
+/// A warning: a line of the settings file has no effect, because it is for real orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplacedSetting {
     /// `SIMULATED=false`.
@@ -49,12 +49,12 @@ impl fmt::Display for ReplacedSetting {
     }
 }
 
-/// Declares that the orders of the process are simulated, and prevents it from using the default file of real orders. A database file
-/// is marked with the origin of its orders, but this file may not exist yet, and a new file has no mark.
+/// Declares that the orders of the process are simulated, and prevents the process from using the default file of real
+/// orders. The mark of the origin in the database does not prevent this if the file does not exist yet.
 ///
-/// One settings file serves real and simulated orders. Its line `SIMULATED=false` therefore has no effect, and the default file of
-/// simulated orders replaces the default file of real orders, which `.env.example` names. The returned warnings state this. If an
-/// environment variable has such a value, this is an error, because the user has chosen the value for this process.
+/// Processes with real orders use the same settings file. `SIMULATED=false` and the default file of real orders are
+/// therefore replaced, and the returned warnings state this. Such a value in an environment variable is an error,
+/// because the user has chosen the value for this process.
 pub fn declare_simulated(env: &mut Env) -> Vec<ReplacedSetting> {
     let mut replaced = Vec::new();
     if shared::simulated(env) == Some(false) {

@@ -13,7 +13,7 @@ fn caps_of_quotes_are_shares_of_the_limit_by_default() {
     const BITCOIN: i64 = 100_000_000;
     assert_eq!(caps_of(&[]), Ok([10 * BITCOIN, 10 * BITCOIN, 50 * BITCOIN]));
     assert_eq!(caps_of(&[("BTC_LIMIT", "2")]), Ok([BITCOIN / 5, BITCOIN / 5, BITCOIN]));
-    // With a low limit, ordinary quotes are still possible.
+    // The default caps have a minimum, so that quotes are possible with a low limit.
     assert_eq!(caps_of(&[("BTC_LIMIT", "0.001")]), Ok([BITCOIN / 100; 3]));
     let set = [("QUOTE_MAX_BTC", "1"), ("QUOTE_MAX_BTC_PER_CLIENT", "2"), ("QUOTE_MAX_BTC_TOTAL", "0")];
     assert_eq!(caps_of(&set), Ok([BITCOIN, 2 * BITCOIN, 0]));

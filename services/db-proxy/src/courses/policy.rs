@@ -106,8 +106,7 @@ pub fn newest_per_series(courses: Vec<Course>) -> Vec<Course> {
 /// Selects the courses to store. Each of `courses` belongs to a different series. `current` contains the
 /// current courses of these series.
 ///
-/// A course is not stored if it equals the current course, or if it was not observed after the current course. Apart
-/// from its end, a stored row never changes.
+/// A course is not stored if it equals the current course, or if it was not observed after the current course.
 pub fn select_changes(courses: &[Course], current: &HashMap<SeriesKey, CurrentCourse>) -> Vec<CourseChange> {
     let change_of = |course: &Course| {
         let replaces = current.get(&SeriesKey::of(course)).copied();

@@ -1,9 +1,9 @@
 //! Retention of courses, the last prices of pairs at exchanges. Courses are aggregated into candles of a minute, an hour and a day.
 //! Rows are deleted when their retention time has passed, but not before they are aggregated.
 //!
-//! A step is one transaction, so a crash leaves all of its changes or none. The transaction that writes candles also records how
-//! far the rows are aggregated, and only aggregated rows are deleted. A row is therefore aggregated only once, even if a step runs
-//! twice or in two processes at once.
+//! A step is one transaction, so a crash leaves either all changes of the step or none. The transaction that writes
+//! candles also records how far the rows are aggregated, and only aggregated rows are deleted. A row is therefore
+//! aggregated only one time, even if a step runs twice, or in two processes at the same time.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ use crate::{
 const DAY: Duration = Duration::from_hours(24);
 /// Maximum of each setting, in days: ten years.
 const MAX_DAYS: u64 = 3660;
-/// The resolutions of candles. Candles of a minute are computed from courses. Each other candle is computed from the candles of
-/// the previous resolution.
+/// The resolutions of candles. Candles of a minute are computed from courses, candles of an hour from candles of a
+/// minute, and candles of a day from candles of an hour.
 const CANDLE_WIDTHS: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
 
 /// How long courses and candles are kept after their end.
@@ -53,8 +53,7 @@ impl CourseRetentionSettings {
         let hours = env.whole_number("COURSE_HOUR_DAYS", 400, 1..=MAX_DAYS);
         let days = env.whole_number("COURSE_DAY_DAYS", 0, 0..=MAX_DAYS);
         let days_or_forever = if days == 0 { u64::MAX } else { days };
-        // Candles must not be deleted before the finer rows that they summarize. Otherwise the coarser history would begin
-        // later than the finer history.
+        // The coarser history must not begin later than the finer history.
         for (name, value, finer_name, finer) in [
             ("COURSE_MINUTE_DAYS", minutes, "COURSE_RAW_DAYS", raw),
             ("COURSE_HOUR_DAYS", hours, "COURSE_MINUTE_DAYS", minutes),
@@ -68,7 +67,7 @@ impl CourseRetentionSettings {
         Self { raw: duration(raw), minutes: duration(minutes), hours: duration(hours), days }
     }
 
-    /// The longest limited time. A coarser resolution is kept at least as long as a finer one.
+    /// The longest retention time, except forever. A coarser resolution is kept at least as long as a finer resolution.
     fn longest(&self) -> Duration {
         self.days.unwrap_or(self.hours)
     }
@@ -85,8 +84,8 @@ pub struct CourseRetention {
 pub enum CourseStep {
     /// Aggregates courses or finer candles into candles of this resolution.
     AggregateInto(Resolution),
-    /// Deletes courses or candles of this resolution that ended at `before` or earlier, except those that are still to be
-    /// aggregated.
+    /// Deletes courses or candles of this resolution that ended at `before` or earlier. Keeps rows that must be
+    /// aggregated first.
     Delete { resolution: Resolution, before: Timestamp },
 }
 

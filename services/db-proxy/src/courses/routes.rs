@@ -1,5 +1,5 @@
-//! The HTTP endpoints of courses, the last prices of pairs at exchanges. A request must contain the token of a service that has the
-//! permission of the endpoint; see `common/src/server/internal_caller.rs`.
+//! The HTTP endpoints of courses, the last prices of pairs at exchanges. A request must contain the token of a service
+//! that has the permission of the endpoint; see `common/src/server/internal_caller.rs`.
 
 use common::{
     api::{

@@ -1,5 +1,4 @@
-//! The store of courses, the last prices of pairs at exchanges: the code that both engines share. The statements of each engine are
-//! in a separate file.
+//! The store of courses, the last prices of pairs at exchanges. This file contains the code that both engines share.
 
 mod postgres;
 mod sqlite;
@@ -131,9 +130,8 @@ impl CourseStore {
         Ok(SeriesChunks { remaining: series.into_iter(), chunk_size: FIRST_SERIES_CHUNK })
     }
 
-    /// Aggregates some complete buckets into candles, and records how far each series is aggregated. Returns the number of
-    /// series that it processed. Candles of an hour are computed from candles of a minute, and candles of a day from candles of an
-    /// hour.
+    /// Aggregates complete buckets of some series into candles, and records how far each series is aggregated. Returns
+    /// the number of these series.
     pub async fn aggregate_courses(&self, into: Resolution) -> Result<u64, DatabaseError> {
         match into.width() {
             Some(width) => on_engine!(self, store => store.aggregate_courses(width)),
@@ -141,8 +139,8 @@ impl CourseStore {
         }
     }
 
-    /// Deletes up to `limit` courses or candles that ended at `before` or earlier. Does not delete current courses, or rows that
-    /// are still to be aggregated into coarser candles. Returns the number of deleted rows.
+    /// Deletes up to `limit` courses or candles that ended at `before` or earlier, and returns the number of deleted
+    /// rows. Keeps current courses, and rows that must be aggregated first.
     pub async fn delete_courses(
         &self,
         resolution: Resolution,
@@ -199,7 +197,7 @@ struct HistoryQuery {
     to: Timestamp,
     /// The series of the last row of the previous page. Zero for the first page.
     resumed_series: i32,
-    /// The earliest start of a row of the resumed series that the page may contain.
+    /// The earliest start of the rows of `resumed_series` on this page.
     resume_at: Timestamp,
     limit: i64,
 }

@@ -88,8 +88,8 @@ impl Standbys {
     /// Why no standby confirms commits. `None` if a standby is synchronous, or if the state of a standby is hidden.
     pub fn violation(self) -> Option<String> {
         let Self { connected, synchronous, hidden } = self;
-        // A standby whose state is hidden may be synchronous. Even if it is not, no order is acknowledged without a
-        // synchronous standby: `synchronous_standby_names` is not empty here, so each commit waits for one.
+        // A standby whose state is hidden is possibly synchronous. If no standby is synchronous, each commit waits,
+        // because `synchronous_standby_names` is not empty here.
         (synchronous == 0 && hidden == 0).then(|| {
             format!(
                 "DURABILITY=remote needs a synchronous standby; of {connected} connected standbys none is synchronous"
@@ -154,7 +154,7 @@ impl DurabilityStatus {
         *self.last_check.lock().unwrap_or_else(PoisonError::into_inner) = check;
     }
 
-    /// Checks the settings and the standbys at once and then every [`CHECK_INTERVAL`]. Never returns.
+    /// Checks the settings and the standbys immediately and then every [`CHECK_INTERVAL`]. Never returns.
     pub async fn keep_current(self, database: PostgresDatabase) {
         let mut ticks = interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! Errors of the database, classified by what a caller may do about them.
+//! Errors of the database, and whether a later attempt may succeed.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ pub enum DatabaseError {
     /// A row contains a value that this program never writes.
     #[error("a stored row is invalid: {0}")]
     InvalidRow(String),
-    /// The transaction that the write shared with other writes failed. The source is the same for each of them.
+    /// The transaction that the write shared with other writes failed. These writes share the source.
     #[error("the transaction of the write failed")]
     GroupFailed(#[source] Arc<DatabaseError>),
     /// The schema cannot be migrated.
@@ -166,7 +166,7 @@ impl DatabaseError {
         }
     }
 
-    /// Whether it is unknown whether the write took effect.
+    /// Whether the effect of the write is unknown.
     pub fn is_unanswered(&self) -> bool {
         match self {
             Self::GroupFailed(cause) => cause.is_unanswered(),
@@ -174,8 +174,8 @@ impl DatabaseError {
         }
     }
 
-    /// Whether a write that failed with this error may have taken effect: the database did not answer, or SQLite
-    /// reported an I/O error, which may occur after the transaction is on the disk.
+    /// Whether a write that failed with this error possibly took effect. An I/O error of SQLite can occur after the
+    /// transaction is on the disk.
     pub(super) fn leaves_write_unanswered(&self) -> bool {
         use sqlx::Error as E;
         match self {
@@ -187,7 +187,7 @@ impl DatabaseError {
         }
     }
 
-    /// The error of a statement that writes: [`DatabaseError::Unanswered`] if the statement may have taken effect.
+    /// The error of a statement that writes: [`DatabaseError::Unanswered`] if the statement possibly took effect.
     pub fn of_write(error: sqlx::Error) -> Self {
         match Self::from(error) {
             error if error.leaves_write_unanswered() => Self::Unanswered(Box::new(error)),
@@ -197,8 +197,8 @@ impl DatabaseError {
 
     /// Classifies the failure of a migration.
     ///
-    /// Outages, lock conflicts and a lack of space are transient. Every other cause is permanent, also a missing table
-    /// or column. For any other statement, a missing table or column means that a migration is pending.
+    /// Outages, lock conflicts and a lack of space are transient. The other causes are permanent. A missing table or
+    /// column is permanent only here: for other statements, it means that a migration is pending.
     pub(super) fn from_migration(error: MigrateError) -> Self {
         let cause = match &error {
             MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => Some(cause),
@@ -270,8 +270,8 @@ fn classify_code(code: &str) -> Cause {
         return Cause::Outage;
     }
     match code {
-        // Undefined table, undefined column. SQLite reports both with its general code. Here, that code has no other cause,
-        // because the statements of this program are valid on its own schema.
+        // Undefined table, undefined column. SQLite reports both with its general code 1. The code has no other cause
+        // here, because the statements of this program are valid on the current schema.
         "42P01" | "42703" | "1" => Cause::SchemaChange,
         // Serialization failure, deadlock, lock not available, statement canceled by its timeout, idle transaction timeout;
         // read-only server.
@@ -285,7 +285,7 @@ fn classify_code(code: &str) -> Cause {
 /// Whether a migration changed the result of a statement after this connection prepared it. PostgreSQL then rejects the
 /// statement on this connection until the connection is closed.
 pub(super) fn has_outdated_plan(error: &sqlx::Error) -> bool {
-    // The SQLSTATE, feature not supported, has many causes. The routine that raises the error identifies this cause.
+    // The SQLSTATE "feature not supported" has many causes. The routine that raises the error identifies this cause.
     let raised_by =
         |error: &PgDatabaseError| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery");
     let error = error.as_database_error();

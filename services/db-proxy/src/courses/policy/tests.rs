@@ -22,7 +22,7 @@ fn course(exchanger: &str, value: &str, observed_at: i64) -> Course {
 }
 
 #[test]
-fn newest_course_of_each_series_is_selected_and_of_simultaneous_courses_the_last() {
+fn newest_course_of_each_series_is_selected_or_the_last_of_simultaneous_courses() {
     let sent =
         vec![course("b", "1", 5), course("a", "1", 7), course("a", "2", 9), course("a", "3", 9), course("a", "4", 8)];
     assert_eq!(newest_per_series(sent), [course("a", "3", 9), course("b", "1", 5)]);

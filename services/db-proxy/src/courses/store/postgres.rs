@@ -26,15 +26,15 @@ use crate::{
     },
 };
 
-/// The key of the advisory lock of course writers. The lock applies to all processes. The key is `courses` in ASCII. It is
-/// arbitrary but must not be used elsewhere.
+/// The key of the advisory lock that excludes other writers of courses, also in other processes: `courses` in ASCII. No
+/// other lock may have this key.
 const WRITE_LOCK: i64 = 0x63_6f75_7273_6573;
-/// The key of the advisory lock of the retention of courses. The key is `folding` in ASCII. It does not change, because processes
-/// of other releases use it.
+/// The key of the advisory lock of the retention of courses: `folding` in ASCII. The key does not change, because
+/// processes of other releases use it.
 const RETENTION_LOCK: i64 = 0x66_6f6c_6469_6e67;
 
-/// Gives each statement its own snapshot, independently of the default of the database. A statement after the wait for a lock
-/// must see the rows that the previous holder of the lock committed.
+/// Gives each statement its own snapshot, whatever the default isolation level of the database. A statement after the
+/// wait for a lock must see the rows that the previous holder of the lock committed.
 const BEGIN: &str = "begin isolation level read committed";
 
 #[derive(Clone)]
@@ -43,7 +43,7 @@ pub struct PostgresCourses(pub PostgresDatabase);
 impl PostgresCourses {
     pub async fn write_courses(&self, courses: &[Course]) -> Result<u64, DatabaseError> {
         let courses: Arc<[Course]> = courses.into();
-        // The write is idempotent, so it may be repeated.
+        // The write is idempotent, so it can be repeated.
         self.0.run_in_background(|connection| Box::pin(write_changes(connection, Arc::clone(&courses)))).await
     }
 
@@ -112,7 +112,7 @@ impl PostgresCourses {
     }
 }
 
-/// Stores the courses that changed. Takes no lock if none changed, which is the usual case.
+/// Stores the courses that changed. Usually no course changed, and no lock is taken.
 async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) -> Result<u64, sqlx::Error> {
     let courses = &*courses;
     let names = SeriesNames::of(courses);
@@ -121,7 +121,7 @@ async fn write_changes(connection: &mut PgConnection, courses: Arc<[Course]>) ->
     }
     let mut transaction = connection.begin_with(BEGIN).await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITE_LOCK).execute(&mut *transaction).await?;
-    // The courses are read in another statement, because the snapshot of the locking statement is older than the wait for the lock.
+    // A second statement reads the courses, because the snapshot of the locking statement is older than the wait.
     let changes = select_changes(courses, &current_by_key(&mut transaction, &names).await?);
     if !changes.is_empty() {
         insert_changes(&mut transaction, &changes).await?;
@@ -193,8 +193,8 @@ async fn insert_changes(connection: &mut PgConnection, changes: &[CourseChange])
     Ok(())
 }
 
-/// Begins a transaction that excludes other transactions of the retention of courses. Returns `None` if another process runs such a
-/// transaction, because that process performs the same steps.
+/// Begins a transaction that excludes other transactions of the retention of courses. Returns `None` if another process
+/// runs such a transaction, because that process performs the same steps.
 async fn begin_exclusive(connection: &mut PgConnection) -> Result<Option<PgTransaction<'_>>, sqlx::Error> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     let lock = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)").bind(RETENTION_LOCK);

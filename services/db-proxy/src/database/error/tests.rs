@@ -17,7 +17,7 @@ fn result_codes_of_sqlite_and_sqlstates_are_classified() {
 }
 
 #[test]
-fn only_outages_make_a_migration_worth_retrying() {
+fn failed_migration_is_transient_only_in_an_outage() {
     let outage = || sqlx::Error::PoolTimedOut;
     for error in [MigrateError::Execute(outage()), MigrateError::ExecuteMigration(outage(), 3)] {
         assert!(DatabaseError::from_migration(error).is_transient());

@@ -1,8 +1,11 @@
 //! The statements of the course store on SQLite. A course is the last price of one pair (`direction`) at one exchange
-//! (`exchanger`). Several rows are passed to a statement as one JSON array of arrays, which is read with `jsonb_each`, and several
-//! values as one JSON array, which is read with `json_each`.
+//! (`exchanger`).
 //!
-//! A cross join fixes the order in which tables are read. Without it, the planner may choose to read every course.
+//! A parameter with several rows is a JSON array of arrays, and `jsonb_each` reads it. A parameter with several values
+//! is a JSON array, and `json_each` reads it.
+//!
+//! A cross join fixes the order in which tables are read. Without a cross join, the planner possibly reads every
+//! course.
 
 /// The newest row of a series is its current course.
 pub(super) const CURRENT_COURSES: &str = "
