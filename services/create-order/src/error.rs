@@ -312,8 +312,8 @@ fn price_problem(error: PriceError, requested: RequestKind) -> Problem {
         }
         PriceError::TooOld { age, max_age, .. } => {
             let detail = format!(
-                "The last price is {} s old, because the exchanges have not agreed on a newer one. Orders and quotes accept a \
-                 price that is at most {} s old. {denial}",
+                "The last price is {} s old, and no newer price was accepted. Orders and quotes accept a price that is at \
+                 most {} s old. {denial}",
                 age.as_secs(),
                 max_age.as_secs()
             );

@@ -42,8 +42,8 @@ pub enum PriceError {
     /// The price is prolonged and older than the maximum age. The message contains the time of the price, because an
     /// age would be outdated when health-check shows the message.
     #[error(
-        "the exchanges have agreed on no price since {}, and orders accept a prolonged price only up to an \
-         age of {} s (PRICE_MAX_AGE_SECS)",
+        "no newer price than that of {} was accepted, and orders accept a prolonged price only up to an age of {} s \
+         (PRICE_MAX_AGE_SECS)",
         format_time(*as_of),
         max_age.as_secs()
     )]

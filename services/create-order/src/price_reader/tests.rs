@@ -203,7 +203,7 @@ async fn each_currency_has_its_own_state_and_expiry() {
     assert_eq!(dollars.price.map(|status| status.as_of), Some(by_currency[2].1.as_of));
     let since = format_time(by_currency[2].1.as_of);
     let expected =
-        format!("the exchanges have agreed on no price since {since}, and orders accept a prolonged price only");
+        format!("no newer price than that of {since} was accepted, and orders accept a prolonged price only up to");
     assert!(dollars.detail.as_ref().is_some_and(|detail| detail.starts_with(&expected)), "{:?}", dollars.detail);
 
     // The price in euros expires first. The other prices are not affected.

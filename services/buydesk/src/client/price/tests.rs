@@ -176,7 +176,7 @@ fn price_computed_from_an_official_rate_names_the_day_of_the_rate() {
 
 #[test]
 fn reason_that_currencies_share_is_stated_once_below_the_table() {
-    let reason = "the exchanges have agreed on no price since 2026-01-02 03:04:05 UTC";
+    let reason = "no newer price than that of 2026-01-02 03:04:05 UTC was accepted";
     let refused = |currency| {
         let listed = listed(currency, PriceState::Prolonged, 60);
         ListedPrice { orders_accepted: false, reason: Some(reason.to_owned()), ..listed }
