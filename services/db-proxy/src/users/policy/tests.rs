@@ -65,5 +65,31 @@ fn last_uses_returns_the_latest_use_of_each_key_and_no_future_time() {
     let future = KeyUse { id: key_id(1), used_at: now.plus(Duration::from_secs(60)) };
     let recorded = last_uses(&[at(2, 5), at(2, 3), at(2, 9), future, at(1, 1)], now);
     assert_eq!(recorded, Ok(vec![at(1, 0), at(2, 3)]));
+    assert!(last_uses(&vec![at(1, 1); MAX_KEY_USES], now).is_ok());
     assert_eq!(last_uses(&vec![at(1, 1); MAX_KEY_USES + 1], now).unwrap_err()[0].field, "uses");
+}
+
+#[test]
+fn rate_limit_of_a_key_change_must_be_in_range() {
+    let change = |limit| validate_key_change(&UpdateKeyCommand { name: None, rate_limit_per_minute: limit });
+    for limit in [RateLimitChange::Unchanged, RateLimitChange::LimitOfService, RateLimitChange::PerMinute(MAX_KEY_RATE)]
+    {
+        assert_eq!(change(limit), Ok(()), "{limit:?}");
+    }
+    for rate in [0, MAX_KEY_RATE + 1] {
+        assert_eq!(change(RateLimitChange::PerMinute(rate)).unwrap_err()[0].field, "rate_limit_per_minute", "{rate}");
+    }
+}
+
+#[test]
+fn lists_of_a_lookup_are_limited() {
+    let fields = |ids, emails| {
+        let lookup =
+            UserLookup { ids: vec![user_id(1); ids], emails: vec!["ada@example.org".parse().unwrap(); emails] };
+        let errors = validate_lookup(&lookup).err().unwrap_or_default();
+        errors.into_iter().map(|error| error.field).collect::<Vec<_>>()
+    };
+    assert_eq!(fields(MAX_USER_LOOKUP, MAX_USER_LOOKUP), [""; 0]);
+    assert_eq!(fields(MAX_USER_LOOKUP + 1, 1), ["ids"]);
+    assert_eq!(fields(MAX_USER_LOOKUP + 1, MAX_USER_LOOKUP + 1), ["ids", "emails"]);
 }
