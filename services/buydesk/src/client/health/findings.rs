@@ -14,7 +14,7 @@ use common::{
 };
 use price_updater::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};
 
-use crate::client::render::price_text;
+use crate::client::render::{price_text, without_trailing_zeros};
 
 /// Maximum number of shown reasons why price sources fail. Sources with further reasons are named without a reason.
 const MAX_REASONS: usize = 3;
@@ -202,7 +202,7 @@ fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
             let what = if limit.limit == Sats::ZERO {
                 "The limit of all orders is 0 BTC, so only orders with an open quote are accepted.".to_owned()
             } else {
-                format!("Orders and quotes take all of the {} BTC.", limit.limit)
+                format!("Nothing is left of the limit of {} BTC.", without_trailing_zeros(&limit.limit))
             };
             findings.push(Finding { what, advice: Advice::RaiseLimit });
         }

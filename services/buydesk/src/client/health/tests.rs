@@ -231,7 +231,7 @@ fn findings_name_the_price_or_the_limit_that_prevents_orders() {
     let full = health("ok", &orders, &[]);
     let lines = lines_before_the_table(&full);
     assert_eq!(lines[0], "ok: orders are not accepted: the limit is reached");
-    assert_eq!(lines[1], "Orders and quotes take all of the 100.00000000 BTC.");
+    assert_eq!(lines[1], "Nothing is left of the limit of 100 BTC.");
     orders["limit"]["limit"] = "0.00000000".into();
     let lines = lines_before_the_table(&health("ok", &orders, &[]));
     assert_eq!(lines[1], "The limit of all orders is 0 BTC, so only orders with an open quote are accepted.");
