@@ -153,7 +153,7 @@ fn has_terms(movement: &Movement, terms: MoveTerms) -> bool {
     // The amount and the currency that the wallet `id` receives or pays in the movement.
     let moved = |id: WalletId, is_received: bool| {
         movement.entries.iter().find_map(|entry| match entry.account {
-            Account::Wallet { id: wallet, .. } if wallet == id && (entry.amount > 0) == is_received => {
+            Account::Wallet { id: wallet, .. } if wallet == id && entry.amount.is_positive() == is_received => {
                 Some((entry.amount.abs(), entry.currency))
             }
             Account::Wallet { .. } | Account::Outside => None,

@@ -174,7 +174,7 @@ fn transfer_moves_the_same_amount_on_both_sides_or_none() {
 
 #[test]
 fn repetition_receives_the_first_movement_and_another_request_with_the_key_is_refused() {
-    let mut journal = Journal::new([wallet(1, "USD", 0), wallet(2, "USD", 0)]);
+    let mut journal = Journal::new([wallet(1, "USD", 0), wallet(2, "USD", 0), wallet(3, "USD", 0)]);
     let first = journal.commit_one(deposit("a", 1, "5"));
     journal.commit_one(withdraw("b", 1, "5"));
     let again = journal.commit_one(deposit("a", 1, "5.00"));
@@ -185,7 +185,8 @@ fn repetition_receives_the_first_movement_and_another_request_with_the_key_is_re
     journal.commit_one(deposit("c", 1, "5"));
     let first = journal.commit_one(transfer("d", 1, 2, "5"));
     assert_eq!(moved(&journal.commit_one(transfer("d", 1, 2, "5"))).0, moved(&first).0);
-    for other in [transfer("d", 2, 1, "5"), transfer("d", 1, 2, "4"), withdraw("d", 1, "5")] {
+    let other_wallets = [transfer("d", 2, 1, "5"), transfer("d", 1, 3, "5"), transfer("d", 3, 2, "5")];
+    for other in other_wallets.into_iter().chain([transfer("d", 1, 2, "4"), withdraw("d", 1, "5")]) {
         assert_eq!(reason(&journal.commit_one(other)), MoveRefusalReason::KeyReused);
     }
     let other_client = ClientKey { client: "user:1".to_owned(), ..deposit("d", 2, "1").key };

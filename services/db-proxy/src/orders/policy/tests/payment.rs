@@ -128,7 +128,7 @@ fn orders_are_decided_in_sequence_and_refused_orders_change_no_balance() {
     );
     let poor = refused(&decisions[3]);
     assert_eq!((poor.reason, poor.wallet_id), (RefusalReason::InsufficientFunds, Some(id(1))));
-    assert_eq!(poor.balance.unwrap().to_string(), "2.00");
+    assert_eq!((poor.wallet_currency, poor.balance.unwrap().to_string()), (Some(Currency::EUR), "2.00".to_owned()));
     let full = refused(&decisions[5]);
     assert_eq!((full.reason, full.remaining), (RefusalReason::LimitExceeded, Some(Sats::ZERO)));
     for index in [0, 1, 2, 4] {
