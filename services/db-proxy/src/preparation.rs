@@ -13,14 +13,14 @@ use crate::{
     database::{Database, DatabaseError},
 };
 
-/// How long the start waits for the preparation of the database. After this time, the preparation continues while the service
-/// runs.
+/// How long the start waits for the preparation of the database. After this time, the service starts, and the
+/// preparation continues.
 const PREPARATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two attempts to prepare the database.
 const PREPARATION_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Prepares the database before orders are stored: applies migrations, and claims the database for simulated or for real
-/// orders.
+/// Prepares the database before orders are stored: applies migrations, and records whether its orders are simulated or
+/// real.
 #[derive(Clone, Copy)]
 pub(crate) struct Preparation {
     pub(crate) migrations: Migrations,
@@ -35,8 +35,9 @@ impl Preparation {
         database.claim_origin(self.origin).await
     }
 
-    /// Returns true after a success, and false if a later attempt may succeed: the database is unavailable, does not answer within
-    /// [`PREPARATION_TIMEOUT`], or lacks migrations that another process applies. Fails otherwise, also if the login is refused.
+    /// Returns true after a success. Returns false if a later attempt can succeed: the database is unavailable, does
+    /// not answer within [`PREPARATION_TIMEOUT`], or lacks migrations that another process applies. Fails after any
+    /// other error, such as a refused login.
     pub(crate) async fn run_at_start(self, database: &Database) -> Result<bool, DatabaseError> {
         let result = timeout(PREPARATION_TIMEOUT, self.run(database)).await;
         match result.unwrap_or(Err(DatabaseError::TimedOut)) {
@@ -48,8 +49,8 @@ impl Preparation {
         }
     }
 
-    /// Retries until the preparation succeeds. Fails at once if PostgreSQL refuses the login, or if a retry would fail
-    /// again. If `time_limit` is set, a failure after this time is returned and not retried.
+    /// Retries until the preparation succeeds. Does not retry if PostgreSQL refuses the login, after a permanent error,
+    /// or after `time_limit`.
     pub(crate) async fn run_until_done(
         self,
         database: &Database,

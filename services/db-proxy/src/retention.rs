@@ -1,4 +1,4 @@
-//! Retention: old rows are deleted or aggregated into candles in small steps, in the background.
+//! Retention: old rows are deleted, and old courses are aggregated into candles, in small steps in the background.
 
 mod retention_clock;
 
@@ -16,20 +16,20 @@ const STEP_PAUSE: Duration = Duration::from_millis(50);
 /// Maximum number of rows that one step deletes. Such a step takes a few milliseconds, so orders do not wait long for it.
 pub const MAX_STEP_ROWS: i64 = 1000;
 
-/// The work of an aggregate on its old rows.
+/// The deletion or aggregation of the old rows of one domain aggregate, such as orders or courses.
 pub trait Retention: Send + Sync + 'static {
-    /// The name of the aggregate in logs.
+    /// The name of the domain aggregate in logs.
     const AGGREGATE: &'static str;
     /// One kind of work. It is repeated until it processes nothing.
     type Step: Copy + Send + Sync;
 
-    /// The longest time for which a kind of rows is kept before it is deleted.
+    /// The longest time for which a row is kept.
     fn longest_retention(&self) -> Duration;
 
     /// The time of the database. `None` if it has no clock.
     fn database_time(&self) -> impl Future<Output = Result<Option<Timestamp>, DatabaseError>> + Send;
 
-    /// The steps of a run that computes ages at `now`, in the order in which they run.
+    /// The steps of a run, in sequence. The ages of rows are computed relative to `now`.
     fn steps(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Self::Step>, DatabaseError>> + Send;
 
     /// Runs a step once, in one short transaction. Returns the number of rows or series that it processed. Zero means that none
@@ -37,8 +37,8 @@ pub trait Retention: Send + Sync + 'static {
     fn run_step(&self, step: Self::Step) -> impl Future<Output = Result<u64, DatabaseError>> + Send;
 }
 
-/// Runs the retention every [`RUN_INTERVAL`], unless a clock may be wrong. A failed run is logged, and the next run
-/// repeats its work. Never returns.
+/// Runs the retention every [`RUN_INTERVAL`], unless a clock is possibly wrong. A failed run is logged, and the next
+/// run retries. Never returns.
 pub async fn run_periodically<R: Retention>(retention: R, clock: Clock) {
     let mut retention_clock = RetentionClock::new(clock.read(), retention.longest_retention());
     loop {

@@ -30,12 +30,10 @@ use crate::{
     error::{DirectoryRefusal, Error},
 };
 
-/// Builds the routes of the aggregate.
 pub fn build(database: &Database, clock_check: &ClockCheck) -> UserRoutes {
     UserRoutes(UserService { store: UserStore::new(database), clock_check: clock_check.clone() })
 }
 
-/// Writes and reads users and keys.
 #[derive(Clone)]
 pub struct UserService {
     pub store: UserStore,

@@ -34,7 +34,7 @@ pub struct Totals {
     pub reserved: Sats,
     /// `created_at` of the newest order.
     pub last_created_at: Timestamp,
-    /// `refused_at` of the newest recorded refusal. After a clock was ahead, it may be later by up to `MAX_CLOCK_SKEW`.
+    /// The latest `refused_at` of a recorded refusal, or up to `MAX_CLOCK_SKEW` later if a clock was ahead.
     pub last_refused_at: Timestamp,
 }
 
@@ -148,12 +148,12 @@ impl RefusalKey {
 
 /// A refusal that is recorded for some minutes.
 ///
-/// After a client received a refusal, an earlier copy of its request must not be accepted. Such a copy may still wait
-/// in the queue of another db-proxy after the create-order that sent it has exited. A copy that was made before the
-/// refusal therefore receives the same refusal. A later request is decided anew.
+/// After a client received a refusal, an earlier copy of its request must not be accepted. Such a copy possibly waits
+/// in the queue of another db-proxy. A request that was made before the refusal therefore receives the same refusal.
+/// A later request is decided anew.
 ///
-/// Only refusals because of the limit or the price are recorded here, because the remaining limit and the price change. A quote
-/// that is taken or expired does not change any more, so a delayed copy of a request for it is refused without a record.
+/// Only a refusal for the limit or the price is recorded here: the remaining limit and the price can change. A taken or
+/// expired quote keeps its state, so a delayed copy of an order for the quote is refused without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
     /// The remaining limit at the refusal, if the limit was the reason. `None` if there was no usable price.
@@ -161,8 +161,8 @@ pub struct RecordedRefusal {
     pub refused_at: Timestamp,
 }
 
-/// How long a refusal applies. It must be longer than any request can wait. create-order gives up after 18 s, and a full
-/// queue of db-proxy fails in less than a minute.
+/// How long a refusal applies. No request waits for so long: create-order gives up after 18 s, and db-proxy answers the
+/// requests in a full queue within a minute.
 pub const REFUSAL_VALIDITY: Duration = Duration::from_secs(300);
 
 impl RecordedRefusal {
@@ -202,12 +202,12 @@ pub struct StoredRecords {
 pub struct Snapshot {
     /// The stored totals.
     pub totals: Totals,
-    /// The reservations of expired quotes that this batch releases. `totals.reserved` still contains them.
+    /// The sum of the reservations of expired quotes. The batch subtracts this sum from `totals.reserved`.
     pub released: Sats,
-    /// The time of the decision. It is read after the lock was taken, so that a price that expired while the batch waited for
-    /// the lock is not used.
+    /// The time of the decision. It is read after the lock was taken: a price that expires during the wait for the lock
+    /// is not used.
     pub now: Timestamp,
-    /// The origin that marks the database. `None` if the database is not marked.
+    /// The stored origin of the database: simulated or real orders. `None` if no origin is stored yet.
     pub origin: Option<OrderOrigin>,
     pub records: StoredRecords,
     /// The wallets of the paid orders of the batch.
@@ -226,8 +226,8 @@ pub struct ChangeSet {
     pub totals: Totals,
     /// When the batch was decided.
     pub decided_at: Timestamp,
-    /// The mark to insert, if this batch contains the first order or quote of the database.
+    /// The origin to store, if this batch contains the first order or quote of the database.
     pub mark: Option<OrderOrigin>,
-    /// The payments of orders from wallets, and refusals because of a balance.
+    /// The movements of paid orders, and the refusals for insufficient balances.
     pub journal: Option<wallets::records::ChangeSet>,
 }

@@ -1,4 +1,4 @@
-//! Conversions between wire types and the aggregate's own types.
+//! Conversions between wire types and the commands and decisions of the policy.
 
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ pub fn place_command(
     Ok(Command::Place(PlaceCommand { key, user, terms, annotations, wallets, requested_at, written_by, attempted_ids }))
 }
 
-/// The amount that the client requested, and the price. Checks the amounts that create-order computed, because no later step
-/// checks them before they are stored.
+/// The amount that the client requested, and the price. Checks the amounts that create-order computed; no later step
+/// checks these amounts.
 fn market_terms(
     MarketOrder { currency, amount, bitcoin_amount, price }: MarketOrder,
 ) -> Result<MarketTerms, FieldError> {

@@ -41,7 +41,7 @@ impl Retention for OrderRetention {
 
     async fn steps(&self, now: Timestamp) -> Result<Vec<OrderStep>, DatabaseError> {
         // If the database has no clock, the age of a key is counted from `now` or from the time of the newest order,
-        // whichever is earlier. A clock of the machine that is ahead therefore deletes no recent key.
+        // whichever is earlier. A recent key is therefore kept even if the clock of the machine is ahead.
         let TimedTotals { totals, database_time, .. } = self.store.timed_totals().await?;
         let key_time = if database_time.is_some() { now } else { now.min(totals.last_created_at) };
         Ok(vec![

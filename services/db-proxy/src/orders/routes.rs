@@ -122,7 +122,7 @@ impl OrderRoutes {
     ) -> Result<Json<QuoteOutcome>, Problem> {
         let stored = self.store.quote_by_id(id.0).await.map_err(Error::from)?;
         let decision = match stored.filter(|stored| owner.0.selects(stored.quote.user_id)) {
-            // The response has no status 404, because a db-proxy of an older release returns 404 for every quote.
+            // Not a 404: a db-proxy of an older release, which does not have this path, returns 404 for any quote.
             None => Decision::Refused(Refused::because(RefusalReason::QuoteUnknown)),
             Some(stored)
                 if stored.quote.state == QuoteState::Open && stored.has_expired(self.clock_check.database_time()) =>

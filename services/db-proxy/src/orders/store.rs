@@ -144,7 +144,7 @@ impl OrderStore {
         on_engine!(self, store => store.0.probe_write())
     }
 
-    /// The totals, read on the connection of the writer, so that the idle work of the writer does not wait for reads.
+    /// The totals, read on the connection of the writer, so that the writer does not wait for a connection for reads.
     pub async fn totals_for_writer(&self) -> Result<Totals, DatabaseError> {
         on_engine!(self, store => store.totals_for_writer())
     }

@@ -4,14 +4,14 @@ use super::*;
 
 #[tokio::test]
 async fn preparation_fails_after_its_time_limit_with_the_cause_of_the_outage() {
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let database = Database::open(&format!("postgres://buydesk:secret@{unused}/orders")).await.unwrap();
+    let unused_address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let database = Database::open(&format!("postgres://buydesk:secret@{unused_address}/orders")).await.unwrap();
     let preparation = Preparation { migrations: Migrations::Apply, origin: None };
     let time_limit = Duration::from_secs(1);
     let start = Instant::now();
     let error = preparation.run_until_done(&database, Some(time_limit)).await.unwrap_err().chain();
     assert!(start.elapsed() >= time_limit, "{:?}", start.elapsed());
-    assert!(error.contains(&unused.to_string()) && error.contains("no server listens there"), "{error}");
+    assert!(error.contains(&unused_address.to_string()) && error.contains("no server listens there"), "{error}");
 }
 
 #[tokio::test]

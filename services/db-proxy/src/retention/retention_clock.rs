@@ -11,9 +11,9 @@ pub const QUIET_TIME: Duration = Duration::from_secs(600);
 
 /// Follows the clock of the database from run to run, or the clock of the machine if the database has none.
 ///
-/// The monotonic clock shows how much time has passed. If the followed clock advanced more, it was set forward. The difference
-/// is subtracted from the time of the clock for the longest retention. After this time, every row from before the change is
-/// old enough to be deleted, so the subtraction ends.
+/// The monotonic clock shows how much time has passed. If the followed clock advanced more, it was set forward. The
+/// difference is subtracted from the time of the clock until `longest_retention` has passed. Every row from before the
+/// change is then old enough to be deleted.
 #[derive(Debug)]
 pub struct RetentionClock {
     longest_retention: Duration,
@@ -30,7 +30,7 @@ impl RetentionClock {
         Self { longest_retention, last: None, disturbed_at: start.monotonic, set_forward: Duration::ZERO }
     }
 
-    /// Replaces the longest retention, because a setting may have changed it.
+    /// Called before each run, because settings can change while the service runs.
     pub fn set_longest_retention(&mut self, longest_retention: Duration) {
         self.longest_retention = longest_retention;
     }

@@ -4,11 +4,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{retention_clock::QUIET_TIME, *};
 
-/// A retention in which each run of the step `n` processes one of the rows that `remaining[n]` counts. Records the
-/// steps that ran.
+/// Each run of the step `n` reports `remaining[n]` processed rows, and subtracts one from this number.
 #[derive(Default)]
 struct Countdown {
     remaining: Mutex<[u64; 2]>,
+    /// The steps that ran.
     ran: Mutex<Vec<usize>>,
     fails: bool,
 }

@@ -22,11 +22,11 @@ pub struct SamePrefix {
     pub hash: KeyHash,
 }
 
-/// How a new key that is not refused is stored.
+/// The decision about a key that is not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewKeyDecision {
     Insert,
-    /// The key is stored already, under this id: the request is a repetition.
+    /// The request is a repetition: the key is already stored under this id.
     Repeat(KeyId),
 }
 

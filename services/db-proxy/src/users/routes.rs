@@ -74,7 +74,7 @@ impl UserRoutes {
         Ok(Json(self.0.list_users(&query, cursor.0, limit.0).await?))
     }
 
-    /// Returns the users that have one of these ids or one of these addresses.
+    /// Returns the users that have one of these ids or one of these email addresses.
     #[oai(path = "/users/lookup", method = "post", operation_id = "lookup_users")]
     async fn lookup_users(&self, _caller: UserAdmin, body: Json<UserLookup>) -> Result<Json<FoundUsers>, Problem> {
         Ok(Json(self.0.find_users(&body.0).await?))

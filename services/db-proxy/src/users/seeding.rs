@@ -1,7 +1,8 @@
 //! Generated users, for tests and measurements with many users.
 //!
-//! The users are numbered from 1, and the address of each user contains its number. Each transaction adds the numbers after the
-//! highest stored number. An interrupted run therefore leaves no gap, and the next run continues after the highest number.
+//! The users are numbered from 1, and the email address of each user contains its number. Each transaction adds the
+//! numbers after the highest stored number. An interrupted run therefore leaves no gap, and the next run continues
+//! after the highest number.
 
 use std::time::Duration;
 

@@ -83,7 +83,7 @@ impl UserStore {
         }
     }
 
-    /// Inserts a user, unless the address belongs to another user.
+    /// Inserts a user. Refused if the email address belongs to another user.
     pub async fn create_user(&self, user: NewUser) -> Result<User, Error> {
         on_engine!(self, store => store.create_user(&user))?;
         Ok(Arc::unwrap_or_clone(user.0))
@@ -107,7 +107,7 @@ impl UserStore {
         on_engine!(self, store => store.list_users(scan))
     }
 
-    /// Changes the address or the name. A repetition changes nothing.
+    /// Changes the email address or the name. A repetition changes nothing.
     pub async fn update_user(&self, id: UserId, change: &UpdateUserCommand, now: Timestamp) -> Result<User, Error> {
         on_engine!(self, store => store.update_user(id, change, now))
     }
@@ -117,8 +117,8 @@ impl UserStore {
         on_engine!(self, store => store.set_state(id, state, now))
     }
 
-    /// Decides about a key and inserts it, in one transaction. If the request is a repetition, returns the key that is already
-    /// stored.
+    /// Inserts a new key in one transaction, unless the policy refuses the key. If the request is a repetition, returns
+    /// the stored key.
     pub async fn store_key(&self, key: NewKey) -> Result<ApiKey, Error> {
         on_engine!(self, store => store.store_key(key))
     }

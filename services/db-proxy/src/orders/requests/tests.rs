@@ -28,7 +28,7 @@ fn price(bitcoin_amount: &str) -> OrderPrice {
     }
 }
 
-/// 100 EUR at 50000 EUR are 0.002 bitcoin.
+/// An order for 100 EUR, which is 0.002 bitcoin at 50000 EUR per bitcoin.
 fn market(price: Option<OrderPrice>) -> MarketOrder {
     MarketOrder { currency: Currency::EUR, amount: "100".parse().ok(), bitcoin_amount: None, price }
 }
@@ -97,7 +97,7 @@ fn conversion_is_checked_to_the_satoshi() {
         let wrong = CreateQuoteCommand { price: price(bitcoin_amount), ..quote_request(1) };
         assert_eq!(quote_command_of(wrong).unwrap_err(), "price.bitcoin_amount");
     }
-    // An order without a price is valid, because it may be a replay of an earlier order.
+    // An order without a price is valid, because it is possibly a replay of an earlier order.
     assert!(place_command_of(PlaceOrderCommand { market: Some(market(None)), ..request() }).is_ok());
 }
 
@@ -145,7 +145,7 @@ fn group_size_is_limited() {
 }
 
 #[test]
-fn decision_becomes_the_outcome_of_its_kind() {
+fn decision_converts_only_to_the_outcome_of_its_kind() {
     let refused = Refused::because(RefusalReason::LimitExceeded);
     let outcome = Outcome::try_from(Decision::Refused(refused.clone())).unwrap();
     assert_eq!(outcome, Outcome { placed: None, refused: Some(refused.clone()) });
@@ -154,7 +154,7 @@ fn decision_becomes_the_outcome_of_its_kind() {
         outcome,
         QuoteOutcome { quote: None, refused: Some(refused.clone()), exceeded_cap: None, exceeded_caps: vec![] }
     );
-    // An older create-order reads only the refusal.
+    // The outcome also contains a refusal, because an older create-order ignores the exceeded caps.
     let exceeded_cap = |cap, satoshi| ExceededCap { cap, remaining: Sats::new(satoshi).unwrap() };
     let exceeded_caps = vec![exceeded_cap(QuoteCap::Client, 7), exceeded_cap(QuoteCap::AllQuotes, 9)];
     for (limit, remaining, exceeded_cap) in [(None, 7, Some(QuoteCap::Client)), (Some(8), 8, None)] {
@@ -199,7 +199,6 @@ fn cost_of_ordered_bitcoin_is_checked_to_the_ten_thousandth() {
     let command = order(Some("50.0006"), Some(priced("0.00100001"))).unwrap();
     let OrderTerms::Market(MarketTerms { order: ordered, priced: Some(_) }) = command.terms else { panic!("no price") };
     assert_eq!(ordered.amount, OrderedAmount::Bitcoin(bitcoin));
-    // An order without a price is valid, because it may be a replay of an earlier order.
     assert!(order(None, None).is_ok());
     assert_eq!(order(None, Some(priced("0.00100001"))).unwrap_err(), "market.amount");
     for (amount, bought) in [("50.0005", "0.00100001"), ("50.0007", "0.00100001"), ("50.0006", "0.00100002")] {
@@ -254,7 +253,7 @@ fn bitcoin_is_credited_only_if_a_wallet_pays() {
 }
 
 #[test]
-fn unexpected_decision_may_be_stored() {
+fn unexpected_decision_is_reported_as_an_unknown_outcome() {
     let problem = Problem::from(Error::from(UnexpectedDecision));
     assert_eq!((problem.code, problem.retry_after.is_some()), (Code::OutcomeUnknown, true));
 }

@@ -19,7 +19,7 @@ use crate::database::{
 #[derive(Debug, Clone)]
 pub struct NewLimit {
     pub limit: Sats,
-    /// `BTC_LIMIT`, which applied before if no operator has set the limit yet.
+    /// The setting `BTC_LIMIT`. It is the old limit in the first recorded change.
     pub setting: Sats,
     pub changed_by: UserName,
     pub changed_at: Timestamp,

@@ -1,9 +1,11 @@
 //! Pages of the orders of an owner, newest first, by offset and by cursor.
 //!
-//! All orders are a range of sequence numbers. The orders of a user have an index. The anonymous orders have no index, because
-//! it would slow down the insertion of every order. Instead, each order of a user stores how many anonymous orders precede it,
-//! and these numbers have an index. Orders of users between the same two anonymous orders store the same number, so the index
-//! finds the first of them, and a scan skips them all. The index also finds the n-th anonymous order.
+//! The orders of all owners are a range of sequence numbers. The orders of a user have an index.
+//!
+//! The anonymous orders have no index, because it would slow down the insertion of each order. Instead, each order of a
+//! user stores how many anonymous orders precede it. These numbers have an index. Orders of users between the same two
+//! anonymous orders store the same number. A scan uses the index to find the oldest order with this number, and skips
+//! to the anonymous order before it. The index also finds the n-th anonymous order.
 
 use common::{
     api::orders::{ClientReference, Cursor, OffsetPage, OrderFilter, OrderPage, OwnerFilter},
@@ -155,8 +157,8 @@ impl OrderStore {
         Ok(PageRows { rows, more })
     }
 
-    /// The newest anonymous orders in a range. The number of rows that it reads is in proportion to the limit of the scan, however
-    /// many orders of users are between the anonymous orders.
+    /// The newest anonymous orders in a range. The number of rows that are read is in proportion to `scan.limit`, even
+    /// if many orders of users are between the anonymous orders.
     async fn scan_anonymous(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
         // Usually most orders are anonymous, and this range is enough.
         let mut rows = self.scan(Scan { owner: OwnerFilter::Everybody, ..scan }).await?;

@@ -208,7 +208,7 @@ impl PostgresOrders {
     }
 }
 
-/// Sets the limit and records the change. A repetition records nothing.
+/// Sets the limit and records the change, unless the limit is already the same.
 async fn set_limit(connection: &mut PgConnection, new: NewLimit) -> Result<(), sqlx::Error> {
     let NewLimit { limit, setting, changed_by, changed_at } = new;
     let mut transaction = connection.begin().await?;

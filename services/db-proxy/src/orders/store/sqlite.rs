@@ -52,7 +52,7 @@ impl SqliteOrders {
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
         let mut connection = TransactionConnection::acquire(&self.0.writer).await?;
-        // Takes the write lock at once, so that the rows that the transaction reads do not change before the commit.
+        // Takes the write lock before the first read, so that the rows do not change before the commit.
         let transaction = connection.begin_with("begin immediate").await?;
         let unit = OrderUnit { transaction, context, origin: &self.0.origin };
         let decisions = group_commit::commit_batch(unit, commands, attempt).await?;
@@ -91,7 +91,7 @@ impl SqliteOrders {
         timed_totals_of(&sqlx::query(TOTALS).fetch_one(&self.0.background).await?)
     }
 
-    /// Sets the limit and records the change. A repetition records nothing.
+    /// Sets the limit and records the change, unless the limit is already the same.
     pub(super) async fn set_limit(&self, new: &NewLimit) -> Result<(), DatabaseError> {
         let NewLimit { limit, setting, changed_by, changed_at } = new;
         let mut connection = TransactionConnection::acquire(&self.0.writer).await?;

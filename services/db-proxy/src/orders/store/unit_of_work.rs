@@ -33,7 +33,7 @@ pub(super) trait OrderTransaction: Send + Sized {
     /// Reads the totals and the limit. Until the transaction ends, no other transaction can lock or change them.
     fn lock_totals(&mut self) -> impl Future<Output = Result<TimedTotals, DatabaseError>> + Send;
 
-    /// The origin that marks the database. `None` if the database is not marked.
+    /// The stored origin of the database: simulated or real orders. `None` if no origin is stored yet.
     fn order_origin(&mut self) -> impl Future<Output = Result<Option<OrderOrigin>, DatabaseError>> + Send;
 
     /// Marks open quotes as expired if they expired by `now` or were created more than `MAX_CLOCK_SKEW` after `now`. Returns the
@@ -60,10 +60,10 @@ pub(super) trait OrderTransaction: Send + Sized {
 
     fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<StoredQuote>, DatabaseError>> + Send;
 
-    /// Writes all changes except the changes of the journal.
+    /// Writes all changes except `changes.journal`.
     fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
-    /// Wallets and their journal, for orders that wallets pay.
+    /// Wallets and their journal, for paid orders.
     fn journal(&mut self) -> impl JournalTransaction;
 
     fn commit(self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
@@ -75,7 +75,7 @@ pub(super) trait OrderTransaction: Send + Sized {
 pub(super) struct OrderUnit<'a, T> {
     pub transaction: T,
     pub context: DecisionContext<'a>,
-    /// The origin that marks the database, once this process has read it.
+    /// The stored origin of the database, after this process has read it.
     pub origin: &'a KnownOrigin,
 }
 
@@ -93,7 +93,7 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
         let ids = wallets_of(commands);
         if !ids.is_empty() {
             wallets = journal::lock_wallets(&mut self.transaction.journal(), ids).await?;
-            // The batch may have waited for the wallets.
+            // The transaction possibly waited for the locks of the wallets.
             now = self.context.clock.time_after(now)?;
         }
         let TimedTotals { totals, limit, .. } = locked;
@@ -135,13 +135,13 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
 }
 
 impl<T: OrderTransaction> OrderUnit<'_, T> {
-    /// The origin that marks the database. It never changes, so it is not read again once it is known.
+    /// The stored origin of the database. A stored origin never changes, so this process reads it only one time.
     async fn load_origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
         if let Some(origin) = self.origin.get() {
             return Ok(Some(origin));
         }
         let origin = self.transaction.order_origin().await?;
-        // This transaction has written no mark yet, so a mark that it reads is committed.
+        // This transaction has stored no origin yet, so an origin that it reads is committed.
         if let Some(origin) = origin {
             self.origin.set(origin);
         }
@@ -159,7 +159,7 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
         if !keys.is_empty() {
             records.orders = self.transaction.orders_by_key(&keys).await?;
         }
-        // Usually every request is newer than the newest refusal, and then no refusal applies.
+        // A refusal does not apply to a newer request.
         if oldest_request.is_some_and(|requested_at| requested_at <= last_refused_at) {
             records.refusals = self.transaction.refusals_by_key(&keys).await?;
         }

@@ -21,7 +21,7 @@ use crate::{
     error::{DirectoryRefusal, Error},
 };
 
-/// The constraint that an address violates if it belongs to another user.
+/// The constraint that an email address violates if it belongs to another user.
 const EMAIL_IS_UNIQUE: &str = "users_email_key_unique";
 
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl PostgresUsers {
     }
 }
 
-/// Returns false if the address belongs to another user.
+/// Returns false if the email address belongs to another user.
 async fn insert_user(connection: &mut PgConnection, NewUser(user): NewUser) -> Result<bool, sqlx::Error> {
     let inserted = sqlx::query(INSERT_USER)
         .bind(user.id.0)

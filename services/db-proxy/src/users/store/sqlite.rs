@@ -27,7 +27,7 @@ use crate::{
 #[derive(Clone)]
 pub struct SqliteUsers {
     database: SqliteDatabase,
-    /// The writes of users and keys.
+    /// Commits the writes of users and keys in groups.
     writes: WriteGroups,
 }
 

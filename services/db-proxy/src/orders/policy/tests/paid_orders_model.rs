@@ -1,5 +1,5 @@
-//! Compares batches of orders that wallets pay, and batches of movements of the same wallets, with a simple model that handles one
-//! command at a time and never fails.
+//! Compares the decisions on paid orders, and on movements of the same wallets, with a simple model.
+//! The model handles one command at a time and never fails.
 //!
 //! Two users place orders with and without wallets, and transfer money to each other. Orders are new, repeated, in conflict with
 //! earlier ones, over the limit, without funds, or name a wallet that they must not use. The first attempt to commit a batch may fail
@@ -43,12 +43,12 @@ fn order_action() -> impl Strategy<Value = OrderAction> {
     let wallets = prop_oneof![
         2 => Just((None, None)),
         4 => (1..=5_u128).prop_map(|paying| (Some(paying), None)),
-        // Mostly the wallets of one user.
+        // Both wallets of one user.
         6 => prop_oneof![Just((Some(1), Some(2))), Just((Some(3), Some(4)))],
         2 => (1..=5_u128, 1..=5_u128).prop_filter("they differ", |(a, b)| a != b).prop_map(|(a, b)| (Some(a), Some(b))),
     ];
     (1..=2_u128, 0..12_u8, 1..20_i64, wallets).prop_map(|(user, key, euros, (paying, credited))| {
-        // Usually the user of the wallet.
+        // Usually the owner of the paying wallet.
         let user = if key % 6 == 0 { user } else { paying.map_or(user, |wallet| if wallet <= 2 { 1 } else { 2 }) };
         OrderAction { user, key, euros, paying, credited }
     })
@@ -104,7 +104,7 @@ fn order_command(action: OrderAction, now: Timestamp) -> Command {
         Some(paying) => paid(command, paying, credited),
         None => command,
     };
-    let Command::Place(command) = command else { panic!("an order") };
+    let Command::Place(command) = command else { panic!("not an order") };
     Command::Place(PlaceCommand { key: key_of(number, key), user: Some(user(number)), requested_at: now, ..command })
 }
 
@@ -128,11 +128,12 @@ fn move_command(MoveAction { user: number, key, from, to, units }: MoveAction, n
     }
 }
 
-/// The tables of orders and of wallets, and the orders in their sequence.
+/// The tables of orders and wallets.
 struct SharedTables {
     tables: Tables,
+    /// The orders by sequence number.
     orders: Vec<Order>,
-    /// The movements by their keys, without the movements of orders.
+    /// The deposits, withdrawals and transfers by idempotency key.
     moves: HashMap<ClientKey, Movement>,
     now: Timestamp,
 }
@@ -180,11 +181,11 @@ impl SharedTables {
                 let amount = balance.map(Money::units).or(remaining.map(Sats::get));
                 Outcome::NotPlaced(*reason, wallet_id.map(|id| id.0.as_u128()), amount)
             }
-            other => panic!("not about an order: {other:?}"),
+            other => panic!("not a decision about an order: {other:?}"),
         }
     }
 
-    /// Asserts that the journal explains every balance, and that the orders explain the payments.
+    /// Asserts that the balances match the journal and the model, and that each paid order has its movement.
     fn check(&self, model: &Model) {
         assert_balanced(&self.tables);
         let mut entries = Vec::new();

@@ -1,4 +1,4 @@
-//! Tests of orders that wallets pay.
+//! Tests of orders that are paid from wallets.
 
 use common::{
     api::orders::OrderWallets,
@@ -27,12 +27,13 @@ pub(super) fn wallet(number: u128, user_id: Option<UserId>, code: &str, units: i
         entries: 0,
         created_at: NOW,
         last_entry_at: NOW,
-        // Earlier than the requests of most tests, so that no refusal applies to them.
+        // Before the requests of most tests, so that no earlier refusal applies to these requests.
         last_refused_at: NOW.minus(MINUTE),
     }
 }
 
-/// Anonymous wallets: 1 with this many euros, 2 in bitcoin and 3 in dollars. Wallet 4 belongs to a user.
+/// Wallets 1 to 3 are anonymous: wallet 1 has this many euros, wallet 2 is in bitcoin, and wallet 3 is in dollars.
+/// Wallet 4 belongs to a user.
 fn tables(euros: i64) -> Tables {
     let wallets = [
         wallet(1, None, "EUR", euros * 10_000),
@@ -45,9 +46,9 @@ fn tables(euros: i64) -> Tables {
     tables
 }
 
-/// The order of `command`, paid by the wallet `paying`.
+/// The order of `command`, paid from the wallet `paying`.
 pub(super) fn paid(command: Command, paying: u128, credited: Option<u128>) -> Command {
-    let Command::Place(command) = command else { panic!("wallets pay only orders") };
+    let Command::Place(command) = command else { panic!("not an order") };
     let wallets = OrderWallets { paying: id(paying), credited: credited.map(id) };
     Command::Place(PlaceCommand { wallets: Some(wallets), ..command })
 }
@@ -79,7 +80,7 @@ pub(super) fn assert_balanced(tables: &Tables) {
 }
 
 #[test]
-fn order_takes_the_amount_and_credits_the_bitcoin_in_one_movement() {
+fn one_movement_debits_the_amount_and_credits_the_bitcoin() {
     let mut tables = tables(100);
     let decision = tables.commit(NOW, &mut [paid(market("a", 30), 1, Some(2))]).remove(0);
     let order = &placed(&decision).order;
@@ -103,7 +104,7 @@ fn order_takes_the_amount_and_credits_the_bitcoin_in_one_movement() {
     assert_eq!(lines, expected);
     assert_eq!(balances(&tables), ["31.00", "0.00000030"]);
 
-    // Without a wallet that receives the bitcoin, only the amount moves.
+    // Without a wallet for the bitcoin, only the balance of the paying wallet changes.
     let decision = tables.commit(NOW, &mut [paid(market_of("b", "31", Some(price(5, NOW.plus(MINUTE)))), 1, None)]);
     assert_eq!(placed(&decision[0]).order.credit_wallet_id, None);
     assert_eq!(balances(&tables), ["0.00", "0.00000030"]);
@@ -119,18 +120,21 @@ fn orders_are_decided_in_sequence_and_refused_orders_change_no_balance() {
             paid(market("a", 20), 1, Some(2)),
             market("b", 20),
             paid(market("c", 20), 1, Some(2)),
-            // 2.00 remain.
+            // The paying wallet has 2.00 EUR left.
             paid(market("d", 20), 1, Some(2)),
-            // 40 satoshi of the limit remain, because the refused order used none of it.
+            // 40 satoshi of the limit remain, because the refused order used nothing.
             market("e", 40),
             paid(market("f", 1), 1, Some(2)),
         ],
     );
-    let poor = refused(&decisions[3]);
-    assert_eq!((poor.reason, poor.wallet_id), (RefusalReason::InsufficientFunds, Some(id(1))));
-    assert_eq!((poor.wallet_currency, poor.balance.unwrap().to_string()), (Some(Currency::EUR), "2.00".to_owned()));
-    let full = refused(&decisions[5]);
-    assert_eq!((full.reason, full.remaining), (RefusalReason::LimitExceeded, Some(Sats::ZERO)));
+    let no_funds = refused(&decisions[3]);
+    assert_eq!((no_funds.reason, no_funds.wallet_id), (RefusalReason::InsufficientFunds, Some(id(1))));
+    assert_eq!(
+        (no_funds.wallet_currency, no_funds.balance.unwrap().to_string()),
+        (Some(Currency::EUR), "2.00".to_owned())
+    );
+    let over_limit = refused(&decisions[5]);
+    assert_eq!((over_limit.reason, over_limit.remaining), (RefusalReason::LimitExceeded, Some(Sats::ZERO)));
     for index in [0, 1, 2, 4] {
         placed(&decisions[index]);
     }
@@ -168,7 +172,7 @@ fn order_is_refused_because_of_its_wallets_and_changes_nothing() {
 }
 
 #[test]
-fn repetition_returns_the_order_and_other_wallets_make_a_different_request() {
+fn replay_returns_the_order_and_a_request_with_other_wallets_is_refused() {
     let mut tables = tables(100);
     let first = tables.commit(NOW, &mut [paid(market("a", 30), 1, Some(2))]).remove(0);
     let again = tables.commit(NOW, &mut [paid(market("a", 30), 1, Some(2))]).remove(0);
@@ -210,7 +214,7 @@ fn delayed_duplicate_of_an_order_without_funds_is_refused() {
     let last_refused_at = tables.wallets.wallets[&id(1)].last_refused_at;
     assert_eq!(last_refused_at, seconds_later(10));
     tables.wallets.wallets.insert(id(1), StoredWallet { last_refused_at, ..wallet(1, None, "EUR", 5_000_000) });
-    // The copy was requested before the refusal, and waited in another queue.
+    // The duplicate was requested before the refusal, and waited in another queue.
     assert_eq!(tables.commit(NOW.plus(MINUTE / 2), &mut [order("a", 8)]).remove(0), first);
     // A request with another key, and a later request with the same key, are decided anew.
     placed(&tables.commit(NOW.plus(MINUTE / 2), &mut [order("b", 8)])[0]);
@@ -218,13 +222,13 @@ fn delayed_duplicate_of_an_order_without_funds_is_refused() {
 }
 
 #[test]
-fn movement_follows_the_last_entry_of_its_wallets_and_does_not_move_the_time_of_the_order() {
+fn movement_is_later_than_the_last_entry_of_each_wallet_and_the_order_keeps_its_time() {
     let mut tables = tables(100);
-    let ahead = seconds_later(3);
-    tables.wallets.wallets.get_mut(&id(2)).unwrap().last_entry_at = ahead;
+    let last_entry_at = seconds_later(3);
+    tables.wallets.wallets.get_mut(&id(2)).unwrap().last_entry_at = last_entry_at;
     let decision = tables.commit(NOW, &mut [paid(market("a", 30), 1, Some(2))]).remove(0);
     assert_eq!(placed(&decision).order.created_at, NOW);
-    assert!(tables.movements[0].created_at > ahead);
+    assert!(tables.movements[0].created_at > last_entry_at);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::uuid_v7::new_uuid_at;
 
 const CAPS: [i64; 3] = [40, 50, 70];
 
-/// A quote of a client, with caps of 40, 50 and 70 satoshi for one quote, one client and all quotes.
+/// A command for a quote, with caps of 40 satoshi for one quote, 50 for one client, and 70 for all quotes.
 fn capped(client: Option<&str>, satoshi: i64) -> Command {
     let Command::Quote(command) = quote(satoshi, 30) else { panic!("not a quote") };
     let [quote, client_cap, all_quotes] = CAPS.map(|cap| Some(sats(cap)));
@@ -70,7 +70,7 @@ fn all_quotes_reserve_at_most_their_cap_and_orders_use_the_rest() {
 }
 
 #[test]
-fn quote_above_several_caps_and_the_limit_is_refused_with_all_of_them() {
+fn refusal_names_each_exceeded_cap_and_the_exceeded_limit() {
     let exceeded_cap = |cap, remaining| ExceededCap { cap, remaining: sats(remaining) };
     let decided = Tables::with_reserved(60).decide(65, NOW, &mut [capped(Some("a"), 41)]);
     let caps = vec![exceeded_cap(QuoteCap::Quote, 40), exceeded_cap(QuoteCap::AllQuotes, 10)];
@@ -131,11 +131,11 @@ fn quote_over_the_limit_is_refused_and_not_recorded() {
 }
 
 #[test]
-fn quote_found_after_an_unknown_outcome_is_not_created_again() {
+fn retry_after_an_unknown_outcome_creates_no_second_quote() {
     let mut tables = Tables::empty();
     let mut commands = [quote(60, 30)];
     let first = tables.commit(NOW, &mut commands);
-    // The retry returns the quote even if the price has expired since.
+    // The retry returns the quote even if the price has expired in the meantime.
     let retry = tables.decide(100, seconds_later(90), &mut commands);
     assert_eq!((retry.decisions, retry.changes), (first, None));
     // If no earlier attempt has committed, the retry creates the quote with a new id.
@@ -206,7 +206,7 @@ fn key_of_a_quoted_order_replays_only_for_the_same_quote() {
 }
 
 #[test]
-fn batch_uses_released_reservations_and_writes_them_even_without_commands() {
+fn batch_subtracts_released_reservations_even_without_commands() {
     let snapshot = |released| Snapshot {
         totals: Totals { reserved: sats(60), ..NO_TOTALS },
         released: sats(released),
@@ -224,8 +224,7 @@ fn batch_uses_released_reservations_and_writes_them_even_without_commands() {
     assert_eq!((changes.quotes.len(), changes.totals.reserved), (1, sats(60)));
 }
 
-/// Returns the state of the quote after the command that releases it. The quote may have been released or expired
-/// before.
+/// Returns the state of the quote after the command. An expired quote stays expired.
 #[track_caller]
 fn released(decision: &Decision) -> QuoteState {
     let Decision::QuoteReleased(quote) = decision else { panic!("not released: {decision:?}") };
@@ -261,8 +260,8 @@ fn released_quote_no_longer_counts_towards_the_cap_of_its_client() {
 #[test]
 fn only_an_open_quote_is_released() {
     let mut tables = Tables::empty();
-    let ids = tables.commit(NOW, &mut [quote(10, 30), quote(20, 30)]);
-    let (taken, expired) = (quoted(&ids[0]).id, quoted(&ids[1]).id);
+    let quotes = tables.commit(NOW, &mut [quote(10, 30), quote(20, 30)]);
+    let (taken, expired) = (quoted(&quotes[0]).id, quoted(&quotes[1]).id);
     tables.commit(NOW, &mut [place("1", OrderTerms::Quote(taken))]);
     tables.records.quotes.get_mut(&expired).unwrap().quote.state = QuoteState::Expired;
     tables.totals.reserved = Sats::ZERO;

@@ -1,4 +1,5 @@
-//! Compares sequences of batches with a simple model that handles one command at a time and never fails.
+//! Compares the decisions on batches of commands with a simple model.
+//! The model handles one command at a time and never fails.
 //!
 //! Commands are new, repeated, in conflict with earlier commands, or over the limit. Quotes are taken, released, or expire. The
 //! commands are split into random batches. The first attempt to commit a batch may fail before or after the commit.
@@ -33,13 +34,12 @@ enum Action {
     },
 }
 
-/// How the first attempt to commit a batch ends.
+/// How the first attempt to commit a batch ends. A failed attempt is retried.
 #[derive(Debug, Clone, Copy)]
 enum FirstAttempt {
     Committed,
-    /// It fails before the commit and is retried.
     FailedBeforeCommit,
-    /// It commits, the response to the commit is lost, and it is retried.
+    /// The batch is committed, but the response to the commit is lost.
     ResponseLost,
 }
 
@@ -54,7 +54,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// The number of a quote. A quote with this number need not exist.
+/// The number of a quote that possibly does not exist.
 fn quote_number() -> impl Strategy<Value = usize> {
     prop_oneof![5 => 0..6_usize, 1 => 900..901_usize]
 }
@@ -67,7 +67,7 @@ fn first_attempt() -> impl Strategy<Value = FirstAttempt> {
     ]
 }
 
-/// A decision without its random parts.
+/// A decision without generated ids and times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Order { number: usize, satoshi: i64, replayed: bool },
@@ -80,7 +80,6 @@ fn refusal(reason: RefusalReason) -> Outcome {
     Outcome::Refused(reason, None)
 }
 
-/// The terms of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Terms {
     Amount(u8),
@@ -132,7 +131,7 @@ impl Model {
         }
     }
 
-    /// Replays the order of `key`, or places a new order if `decide_new` returns its bitcoin amount.
+    /// If `key` is new, places an order for the bitcoin amount that `decide_new` returns.
     fn place(&mut self, key: u8, terms: Terms, decide_new: impl FnOnce(&mut Self) -> Result<i64, Outcome>) -> Outcome {
         if let Some(number) = self.orders.iter().position(|order| order.key == key) {
             let order = &self.orders[number];
@@ -238,13 +237,13 @@ impl CheckedTables {
         }
         self.quotes.extend(changes.quotes.iter().map(|row| row.stored.quote.id));
         for (_, refusal) in &changes.refusals {
-            assert!(refusal.refused_at <= changes.totals.last_refused_at, "a refusal would not be found");
+            assert!(refusal.refused_at <= changes.totals.last_refused_at, "a refusal is later than `last_refused_at`");
         }
         for id in &changes.taken_quotes {
-            assert_eq!(records.quotes[id].quote.state, QuoteState::Open, "a quote is taken twice");
+            assert_eq!(records.quotes[id].quote.state, QuoteState::Open, "a quote is taken that is not open");
         }
         for id in &changes.released_quotes {
-            assert_eq!(records.quotes[id].quote.state, QuoteState::Open, "a quote is released twice");
+            assert_eq!(records.quotes[id].quote.state, QuoteState::Open, "a quote is released that is not open");
         }
         self.tables.write(changes);
     }
@@ -280,7 +279,7 @@ impl CheckedTables {
         self.quotes.get(quote).copied().unwrap_or_else(unknown)
     }
 
-    /// The command for an action. The quote of the action need not exist.
+    /// The command for an action.
     fn command_of(&self, action: &Action, now: Timestamp) -> Command {
         let expires_at = now.plus(MINUTE);
         match *action {
@@ -310,8 +309,8 @@ proptest! {
         for (actions, first_attempt, seconds) in batches {
             model.second += seconds;
             model.batch += 1;
-            // Each batch has its own time: its number is added in milliseconds. This is less than a second, so no quote
-            // expires because of it.
+            // Each batch has a different time, because its number is added in milliseconds. No quote expires in
+            // these few milliseconds.
             let now = NOW.plus(Duration::from_secs(model.second) + Duration::from_millis(model.batch as u64));
             // A command can name only a quote of an earlier batch, because no caller knows the id of a quote of the
             // current batch.

@@ -1,5 +1,5 @@
-//! Tests of idempotency. A request with a used key is a replay if it has the same terms and annotations as the first request.
-//! Some of the orders are for an amount of bitcoin.
+//! Tests of idempotency. A request with a used idempotency key is a replay if it has the same terms and annotations as
+//! the first request.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Metadata {
     pairs.into_iter().collect()
 }
 
-/// An order for this many satoshi. `amount` is their cost at the price of the request, or `None` if there is no price.
+/// An order for this many satoshi. `amount` is the cost at the price of the request, or `None` if there is no price.
 fn by_bitcoin(key: &str, satoshi: i64, amount: Option<&str>) -> Command {
     let priced =
         amount.map(|amount| PricedOrder { amount: amount.parse().unwrap(), price: price(satoshi, NOW.plus(MINUTE)) });
@@ -86,7 +86,6 @@ fn order_of_a_bitcoin_amount_is_replayed_at_any_price_and_differs_from_a_fiat_or
     }
 }
 
-/// A delayed duplicate contains the cost at an earlier price.
 #[test]
 fn refusal_of_bitcoin_applies_to_a_delayed_duplicate_at_another_price() {
     let mut tables = Tables::empty();

@@ -136,7 +136,7 @@ impl OrderTransaction for PostgresTransaction<'_> {
                 .execute(&mut *self.inner)
                 .await?;
         }
-        // Usually no wallet pays an order. `unnest` then fills the empty columns with nulls.
+        // If the batch has no paid orders, these two columns are empty, and `unnest` fills them with nulls.
         let has_wallets = orders.iter().any(|row| row.stored.order.wallet_id.is_some());
         let wallets = if has_wallets { orders.as_slice() } else { &[] };
         let paying = column_of(wallets, |row| row.stored.order.wallet_id.map(|id| id.0));

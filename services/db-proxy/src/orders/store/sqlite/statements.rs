@@ -40,9 +40,8 @@ pub(super) const SEQ_OF_USER: &str = "
     where user_id = ?1 and seq <= ?2 and seq > ?3
     order by seq desc limit 1 offset ?4";
 
-/// Selects anonymous orders, newest first. At an order of a user, the walk skips to the newest anonymous order before
-/// it. All orders of users between two successive anonymous orders, and no others, store the same number in
-/// `anonymous_before`. The older of the two anonymous orders directly precedes the oldest of these orders.
+/// Selects anonymous orders, newest first. At an order of a user, the walk skips to the newest older anonymous order.
+/// That anonymous order directly precedes the oldest order with the same `anonymous_before`.
 pub(super) const WALK_ANONYMOUS: &str = "
     with recursive walk (seq, steps) as (
         select
@@ -70,8 +69,7 @@ pub(super) const WALK_ANONYMOUS: &str = "
     where walk.seq > ?2
     order by o.seq desc";
 
-/// Returns the number of orders of users before the anonymous order with the number `?1`. For the newest of these orders,
-/// `seq - anonymous_before` is this count.
+/// Counts the orders of users before the `?1`-th anonymous order, from the columns of the newest of these orders.
 pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
     select seq - anonymous_before from orders
     where anonymous_before < ?1
@@ -136,7 +134,7 @@ pub(super) const RESERVED_BY_CLIENT: &str = "
     select client, sum(bitcoin_sats) as bitcoin_sats
     from quotes where state = 'held' and client in (select value from json_each(?1)) group by client";
 
-/// `?1` is the time of the decision. `?2` is the latest creation time that does not count as in the future.
+/// `?1` is the time of the decision. `?2` is this time plus `MAX_CLOCK_SKEW`.
 pub(super) const RELEASE_EXPIRED_QUOTES: &str = "
     update quotes set state = 'expired'
     where id in (

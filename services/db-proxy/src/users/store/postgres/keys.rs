@@ -115,7 +115,7 @@ impl PostgresUsers {
     }
 }
 
-/// Decides about a key and inserts it. Returns its row.
+/// Inserts a new key, unless the policy refuses the key. Returns the stored row.
 async fn insert_key(
     connection: &mut PgConnection,
     new: NewKey,

@@ -16,10 +16,10 @@ use crate::{
 
 /// The key of the advisory lock that processes hold while they add generated users. It is `seeding` in ASCII.
 const SEED_LOCK: i64 = 0x73_6565_6469_6e67;
-/// Settings of a transaction that adds generated users. It may take longer than other transactions, and may wait for
-/// such a transaction of another process.
+/// Settings of a transaction that adds generated users. It can take longer than other transactions, and can wait until
+/// another process has added users.
 const WITHOUT_TIME_LIMITS: [&str; 2] = ["set local statement_timeout = 0", "set local lock_timeout = 0"];
-/// Maximum number of bytes that are sent at once.
+/// Maximum number of bytes in one message of `copy`.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 impl PostgresUsers {
@@ -58,8 +58,8 @@ impl PostgresUsers {
     }
 }
 
-/// The address of the generated user with the highest number. Must run in a transaction, to which its settings are
-/// local.
+/// The address of the generated user with the highest number. Must run in a transaction, because it changes settings of
+/// the transaction.
 async fn last_seeded(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
     for setting in READ_ONE_INDEX_ENTRY {
         sqlx::query(setting).execute(&mut *connection).await?;

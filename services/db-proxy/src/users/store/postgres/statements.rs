@@ -112,9 +112,9 @@ pub(super) const LAST_SEEDED: &str = "
     where email_key >= $1 and email_key < $2 and right(email_key, length($3)) = $3
     order by email_key desc limit 1";
 
-/// Settings with which [`LAST_SEEDED`] reads its index from the end and stops at the first match. While the table grows
-/// by millions of rows, its statistics are out of date. Without the settings, the planner would estimate an empty range, read all
-/// of it, and sort it.
+/// Settings with which [`LAST_SEEDED`] reads its index from the end and stops at the first match. When the table grows
+/// by millions of rows, its statistics are out of date. The planner then assumes that the range is almost empty.
+/// Without the settings, a query would read and sort all rows of the range.
 pub(super) const READ_ONE_INDEX_ENTRY: [&str; 2] = ["set local enable_sort = off", "set local enable_bitmapscan = off"];
 
 /// The fields of a line are separated by tabs, as in the text format of PostgreSQL.

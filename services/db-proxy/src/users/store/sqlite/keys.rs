@@ -116,7 +116,7 @@ async fn exists(connection: &mut SqliteConnection, user: UserId) -> Result<bool,
     Ok(sqlx::query_scalar(USER_EXISTS).bind(user.0).fetch_one(connection).await?)
 }
 
-/// Decides about a key and inserts it.
+/// Inserts a new key, unless the policy refuses the key. Returns the stored key.
 async fn insert_key(
     connection: &mut SqliteConnection,
     new: NewKey,

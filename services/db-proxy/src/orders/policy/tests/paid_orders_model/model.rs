@@ -28,16 +28,17 @@ pub(super) struct MoveAction {
     pub units: i64,
 }
 
-/// A decision without its random parts.
+/// A decision without generated ids and times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The number of the order in the sequence.
+    /// `number` is the position of the order in the sequence.
     Placed {
         number: usize,
         replayed: bool,
     },
+    /// With the number of the refused wallet, and the balance or the remaining limit.
     NotPlaced(RefusalReason, Option<u128>, Option<i64>),
-    /// The balances that the owner sees.
+    /// With the balances of the wallets of the user who sent the command.
     Moved {
         balances: Vec<i64>,
         replayed: bool,
@@ -50,7 +51,7 @@ pub(super) struct Model {
     pub balances: HashMap<u128, i64>,
     orders: Vec<OrderAction>,
     moves: HashMap<(u128, u8), (MoveAction, Vec<i64>)>,
-    /// The refusals of the current batch. Requests of later batches are newer than them.
+    /// The refusals of the current batch. They do not apply to later batches, whose requests are newer.
     limit_refusals: HashMap<(u128, u8, i64), Outcome>,
     balance_refusals: HashMap<OrderAction, Outcome>,
     move_refusals: HashMap<MoveAction, Outcome>,
