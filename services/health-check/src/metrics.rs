@@ -73,7 +73,7 @@ impl HealthMetrics {
         };
         metrics.register("alert_firing", "1 for each alert that fires, silenced or not", new.alerts.clone());
         metrics.register("component_ready", "1 if the component is ready, 0 if it is not", new.components.clone());
-        metrics.register("reports", "Number of stored reports", new.reports.clone());
+        metrics.register("reports", "Reports that were stored since the start", new.reports.clone());
         metrics.register(
             "service_state",
             "1 for the current state of a service, 0 for other states",
@@ -98,13 +98,13 @@ impl HealthMetrics {
             self.alerts.get_or_create(firing).set(1);
         }
         let is_firing = |name: &str| labels.iter().any(|firing| firing.alert == name);
-        let quiet_rules = Rule::ALL.iter().map(|rule| rule.name()).filter(|name| !is_firing(name));
-        let quiet: Vec<_> =
-            quiet_rules.map(|name| AlertLabels { alert: name.to_owned(), subject: String::new() }).collect();
-        for quiet in &quiet {
-            self.alerts.get_or_create(quiet).set(0);
+        let inactive_rules = Rule::ALL.iter().map(|rule| rule.name()).filter(|name| !is_firing(name));
+        let inactive: Vec<_> =
+            inactive_rules.map(|name| AlertLabels { alert: name.to_owned(), subject: String::new() }).collect();
+        for label in &inactive {
+            self.alerts.get_or_create(label).set(0);
         }
-        labels.extend(quiet);
+        labels.extend(inactive);
         for removed in replace_labels(&self.alert_labels, labels) {
             self.alerts.remove(&removed);
         }

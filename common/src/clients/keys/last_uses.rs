@@ -1,4 +1,4 @@
-//! The last uses of keys that are not stored yet.
+//! Collects when API keys were last used, and stores these times in batches.
 
 use std::{
     collections::HashMap,
@@ -26,8 +26,8 @@ const STOP_DEADLINE: Duration = Duration::from_secs(2);
 /// Maximum number of keys with a use that is not stored. The uses of further keys are not recorded.
 const MAX_PENDING: usize = 100 * MAX_KEY_USES;
 
-/// Collects the last uses of keys, and stores them in batches. A use is recorded only when the key is looked up, which happens at
-/// most every few seconds for each key.
+/// The last uses that are not stored yet. A use is recorded only when the key is looked up, which happens at most every few
+/// seconds for each key.
 #[derive(Default)]
 pub(super) struct LastUses {
     pending: Mutex<HashMap<KeyId, Timestamp>>,
@@ -48,7 +48,7 @@ impl LastUses {
         }
     }
 
-    /// Stores the uses in intervals, and whenever a batch is full, until `stop` is cancelled. Then stores the remaining uses.
+    /// Stores the uses in intervals, and when a new key fills a batch, until `stop` is cancelled. Then stores the remaining uses.
     pub(super) async fn send_until(&self, stop: CancellationToken, directory: &dyn KeyDirectory) {
         loop {
             tokio::select! {
@@ -58,8 +58,9 @@ impl LastUses {
             }
             self.send_all(directory).await;
         }
-        if timeout(STOP_DEADLINE, self.send_all(directory)).await.is_err() {
-            tracing::info!("the last uses of API keys were not stored before the service stopped");
+        let has_ended = timeout(STOP_DEADLINE, self.send_all(directory)).await.is_ok();
+        if !has_ended || !self.pending().is_empty() {
+            tracing::info!("the last uses of some API keys were not stored before the service stopped");
         }
     }
 
@@ -71,7 +72,7 @@ impl LastUses {
                 return;
             }
             if let Err(error) = directory.record_uses(&batch).await {
-                tracing::info!(error = %error.chain(), "the last uses of API keys could not be stored; they are sent again later");
+                tracing::info!(error = %error.chain(), "the last uses of API keys could not be stored");
                 self.put_back(batch);
                 return;
             }

@@ -1,4 +1,4 @@
-//! The start of a backup file, which is readable without the key. It is authenticated with every chunk of the file.
+//! The unencrypted start of a backup file. Every chunk of the file authenticates it.
 
 use std::{
     fmt,

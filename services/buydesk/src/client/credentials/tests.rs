@@ -21,7 +21,7 @@ fn key_is_preferred_for_orders_and_operator_token_for_users() {
     assert_eq!(sent(&key_only, Audience::UserManagers), Some(key.expose()));
     let token_only = credentials(CredentialOptions::default(), &settings[1..]).unwrap();
     assert_eq!(sent(&token_only, Audience::Customers), Some(TOKEN));
-    // health-check accepts no API key, and prices need no credentials.
+    // Services for operators accept no API key, and prices need no credentials.
     for credentials in [&both, &key_only, &token_only] {
         assert_ne!(sent(credentials, Audience::Operators), Some(key.expose()));
         assert_eq!(sent(credentials, Audience::Everybody), None);

@@ -1,4 +1,4 @@
-//! The values of columns of PostgreSQL.
+//! Reads values from rows of PostgreSQL.
 
 use chrono::{DateTime, Utc};
 use common::time::Timestamp;
@@ -21,8 +21,8 @@ impl DatabaseRow for PgRow {
     }
 }
 
-/// Wraps an invalid row as an error of the driver, for a
-/// [`RepeatableQuery`](crate::database::postgres::RepeatableQuery) that decodes rows.
+/// Converts the error of an invalid row to an error of the driver, which a
+/// [`RepeatableQuery`](crate::database::postgres::RepeatableQuery) must return.
 pub fn invalid_row(error: DatabaseError) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }

@@ -1,4 +1,4 @@
-//! The faults of the fake.
+//! The ways in which calls of the fake db-proxy fail.
 
 use common::api::Code;
 
@@ -21,9 +21,12 @@ pub enum Fault {
         moves: bool,
     },
     InvalidResponse,
+    /// The response has more outcomes than the request has commands.
     WrongCount,
+    /// An outcome has neither an operation nor a refusal.
     EmptyOutcome,
     Panics,
+    /// No response arrives before the deadline of the service `wallets`.
     Hangs,
 }
 

@@ -1,4 +1,4 @@
-//! The Lua scripts. Redis runs each of them atomically, and measures the time for all instances.
+//! The Lua scripts. Redis runs each of them atomically, and is the clock of all instances.
 
 /// Draws at most `ARGV[2]` requests of the client at `KEYS[1]`, whose limit is `ARGV[1]` requests per minute.
 ///
@@ -6,11 +6,13 @@
 /// units of use. The use therefore decreases per microsecond by as many units as the limit has requests per minute.
 /// Numbers stay below 2^53, so they are exact.
 ///
-/// First, the use that the instance reports is added: `ARGV[5]` millionths of a request. The instances report
-/// at different times, so the use can exceed the limit. It is at most twice the limit, and the excess delays later
-/// requests. `ARGV[4]` is the epoch of the last draw of the instance for this client, or `0` before its first draw. If
-/// this epoch differs from the epoch at `KEYS[2]`, Redis has lost its data, and the use is at least the estimate
-/// `ARGV[6]`, in millionths. A new epoch expires after `ARGV[7]` seconds.
+/// If the limit has changed, the use is reduced to the new limit.
+///
+/// `ARGV[4]` is the epoch of the last draw of the instance for this client, or `0` before its first draw. If it is `0` or
+/// the epoch at `KEYS[2]`, the use that the instance reports is added: `ARGV[5]` millionths of a request. The instances
+/// report at different times, so the use can exceed the limit. It is at most twice the limit, and the excess delays later
+/// requests. If the epochs differ, Redis has lost its data. The use is then at least the estimate `ARGV[6]`, in millionths, up
+/// to the limit. The estimate contains the reported use. A new epoch expires after `ARGV[7]` seconds.
 ///
 /// Returns the number of granted requests, the whole requests that remain, the microseconds until `ARGV[3]` requests
 /// are free, the epoch, and the number of instances at `KEYS[3]`.
