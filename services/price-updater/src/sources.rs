@@ -1,10 +1,10 @@
 //! Price sources that are polled over HTTP. Each source has a file with its endpoint, its pairs and its error format.
 //!
 //! A source has a [`CourseKind`]: an exchange reports trades and its order book, an index is computed from several
-//! markets, and a bank publishes an official rate of the day. Votes of different kinds never agree on one price.
+//! markets, and a bank publishes an official rate of the day. Votes of different kinds are not compared.
 //!
-//! To add a source, write a file with a [`SourceDefinition`] and list it in [`SOURCES`]. An adapter sends its requests
-//! through [`http_client::SourceHttpClient`], which enforces the rate limits of the source.
+//! To add a source, write a file with a [`SourceDefinition`] and list the definition in [`SOURCES`]. An adapter sends
+//! its requests through [`http_client::SourceHttpClient`], which enforces the rate limits of the source.
 
 mod batching;
 mod binance;
@@ -51,9 +51,9 @@ pub(crate) use transport::{Network, innermost_cause};
 /// Minimum time between two polls of an exchange whose rate limit permits one poll a second. The poll interval of the
 /// service may be longer.
 const EXCHANGE_POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Minimum time between two polls of an index. By default the record that orders use is written every 15 s, and a price is
-/// valid for 60 s. With 45 s between polls, a new price arrives one write before the old price expires. The rate limits
-/// that this service applies to the indices, three requests in two minutes, permit these polls.
+/// Minimum time between two polls of an index. By default the record that orders use is written every 15 s, and a price
+/// is valid for 60 s. With 45 s between polls, a new price arrives one write before the old price expires. The rate
+/// limits of the indices, three requests in two minutes, permit these polls.
 const INDEX_POLL_INTERVAL: Duration = Duration::from_secs(45);
 
 /// One poll of a source.

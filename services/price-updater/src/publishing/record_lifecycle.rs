@@ -32,14 +32,15 @@ pub(crate) struct RecordLifetimes {
     /// A poll replaces or prolongs a price that would expire within this duration. The duration is the time until the next
     /// poll, plus a margin for the write.
     pub(crate) renewal_margin: Duration,
-    /// A price that would expire within this duration is prolonged without waiting for a poll. The write of the record may take
-    /// this long.
+    /// A price that would expire within this duration is prolonged without waiting for a poll. This leaves time for the
+    /// write of the record.
     pub(crate) write_margin: Duration,
     /// How long a fresh price is valid, counted from its observation.
     pub(crate) ttl: Duration,
     /// Maximum time from the observation of a price to its expiry, while no newer price is published.
     pub(crate) max_prolonged_age: Duration,
-    /// Whether orders stop while the agreed price is withheld as implausible. If not, the last good price is prolonged.
+    /// Whether orders stop while the agreed price is withheld as implausible. If false, the last good price is
+    /// prolonged.
     pub(crate) stop_while_withheld: bool,
 }
 
@@ -64,7 +65,7 @@ pub(crate) struct CurrencyStatus {
     pub(crate) availability: PriceAvailability,
     /// When the price entered this state. `None` before the first price and the first failure.
     pub(crate) since: Option<Timestamp>,
-    /// The time of the last good price.
+    /// When the last good price was observed.
     pub(crate) as_of: Option<Timestamp>,
     /// Whether the last good price is simulated.
     pub(crate) simulated: bool,
@@ -74,7 +75,6 @@ pub(crate) struct CurrencyStatus {
     pub(crate) reason: Option<String>,
 }
 
-/// The lifecycle of the price record.
 #[derive(Debug)]
 pub(crate) struct RecordLifecycle {
     lifetimes: RecordLifetimes,
@@ -164,8 +164,8 @@ impl RecordLifecycle {
 
     /// Prolongs the prices that are about to expire. `None` if there are no such prices.
     ///
-    /// This is called whenever the time [`prolong_at`](Self::prolong_at) is reached. So a price that can be prolonged does not
-    /// expire between polls or while a poll waits for sources, even if the price was already old when it was published.
+    /// This is called at the time [`prolong_at`](Self::prolong_at), so that a price does not expire between polls or
+    /// during a slow poll.
     pub(crate) fn prolong_expiring(&mut self, now: Timestamp) -> Option<LifecycleStep> {
         let horizon = now.plus(self.lifetimes.write_margin);
         let is_due = |lifecycle: &CurrencyLifecycle| {
@@ -182,14 +182,14 @@ impl RecordLifecycle {
         Some(LifecycleStep { write: self.record_write(now), changes })
     }
 
-    /// The published price in `currency`, if orders use it instead of the agreed price in `outcome`. `outcome` is the
-    /// outcome of the last poll. Returns `None` in three cases:
+    /// The published price in `currency`, if orders use that price instead of the agreed price of the last poll.
+    /// `outcome` is the outcome of that poll. Returns `None` in three cases:
     ///
     /// - No price is published.
     /// - The agreed price is newer and valid, so it is published next.
     /// - The agreed price is the published price, and is fresh.
     ///
-    /// If the last good price has expired, and the agreed price is even older and not valid, returns the last good price.
+    /// An expired last good price is returned if the agreed price is older and no longer valid.
     pub(crate) fn price_in_use(
         &self,
         currency: Currency,
@@ -226,7 +226,7 @@ fn agreed_prices(outcomes: &BTreeMap<Currency, PriceOutcome>) -> impl Iterator<I
     outcomes.values().filter_map(PriceOutcome::agreed)
 }
 
-/// Marks every price as simulated if one price is simulated, because a record is simulated as a whole.
+/// Marks all prices as simulated if one price is, because the mark applies to the whole record.
 fn with_one_origin(outcomes: &BTreeMap<Currency, PriceOutcome>) -> BTreeMap<Currency, PriceOutcome> {
     let simulated = agreed_prices(outcomes).any(|price| price.simulated);
     let mark = |outcome: &PriceOutcome| match outcome {

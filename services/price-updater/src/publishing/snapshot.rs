@@ -38,7 +38,7 @@ pub(super) struct StoredCourses {
     valid: Option<Validity>,
 }
 
-/// The term of leadership in which the courses were stored, and the start of their validity.
+/// The term of leadership in which the list was last cleared, and the time of the clearing.
 #[derive(Debug, Clone, Copy)]
 struct Validity {
     term: u64,
@@ -58,9 +58,9 @@ struct CourseValues {
 }
 
 impl StoredCourses {
-    /// Clears the list in a new term and after [`RESEND_AFTER`], so that all courses are sent again. This is necessary because
-    /// db-proxy ignores a course if it has a later course from another instance, whose clock can be ahead. Sending a stored
-    /// course again has no effect.
+    /// Clears the list in a new term and after [`RESEND_AFTER`], so that all courses are sent again. This is necessary
+    /// because db-proxy ignores a course that is older than a course from another instance, whose clock can be ahead.
+    /// Sending a stored course again has no effect.
     pub(super) fn expire(&mut self, term: u64, now: Instant) {
         let valid = self.valid.is_some_and(|valid| valid.term == term && now < valid.since + RESEND_AFTER);
         if !valid {

@@ -1,4 +1,4 @@
-//! Requests for many pairs at once. Used for sources that reject a whole request if it contains a pair that they do not trade.
+//! Requests that contain many pairs, for sources that reject a whole request if one of its pairs is unknown.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use super::{
 /// Splits the pairs of a source into requests. Normally one request has all pairs.
 ///
 /// If a request is rejected because of an unknown pair, its pairs are split into halves until the unknown pair is
-/// found. The rate limiter may interrupt that search. The next poll then continues the search. Meanwhile the pairs of
+/// found. If the rate limiter interrupts the search, the next poll continues it. During the search, the pairs of
 /// answered requests have prices. After the search, the unknown pair is one of the [`DelistedPairs`], which are not
 /// requested for an hour.
 #[derive(Default)]

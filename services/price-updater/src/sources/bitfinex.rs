@@ -1,13 +1,14 @@
 //! Bitfinex: `GET /v2/tickers?symbols=tBTCUSD,tETHUSD` returns all pairs in one request.
 //!
-//! Format: <https://docs.bitfinex.com/reference/rest-public-tickers>. The response is a list of lists:
-//! `[SYMBOL, BID, BID_SIZE, ASK, ASK_SIZE, DAILY_CHANGE, DAILY_CHANGE_RELATIVE, LAST_PRICE, VOLUME, HIGH, LOW]`. Prices are
-//! JSON numbers; whole numbers have no decimal point. Rows have no time. USDT is called `UST`. 90 requests a minute are
-//! permitted for each address.
+//! Format: <https://docs.bitfinex.com/reference/rest-public-tickers>. The response is a list of lists: `[SYMBOL, BID,
+//! BID_SIZE, ASK, ASK_SIZE, DAILY_CHANGE, DAILY_CHANGE_RELATIVE, LAST_PRICE, VOLUME, HIGH, LOW]`. Prices are JSON
+//! numbers; whole numbers have no decimal point. Rows have no time. USDT is called `UST`. 90 requests a minute are
+//! permitted for each IP address.
 //!
-//! An error is a list that begins with the word `error`, with any status: `["error",11010,"ratelimit: error"]`, or
-//! `["error",10020,"symbol: invalid"]` with status 500. The forms `{"error":"ERR_RATE_LIMIT"}` and `{"message":"Ratelimit"}`
-//! also occur. Too many requests block the address for up to a minute; the response has no `Retry-After`.
+//! An error is a list that begins with the word `error`, with any HTTP status: `["error",11010,"ratelimit: error"]`, or
+//! `["error",10020,"symbol: invalid"]` with status 500. The forms `{"error":"ERR_RATE_LIMIT"}` and
+//! `{"message":"Ratelimit"}` also occur. Too many requests block the IP address for up to a minute; the response has no
+//! `Retry-After`.
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! Bitstamp: `GET /api/v2/ticker/` returns all pairs of the exchange in one request. The response has about 100 KiB.
 //!
-//! Format: <https://www.bitstamp.net/api/>. All values are strings. Each row of this list names its pair, such as
+//! Format: <https://www.bitstamp.net/api/>. All values are strings. Each row of the list names its pair, such as
 //! `BTC/USD`. The response for a single pair does not name the pair. `timestamp` is ignored. 400 requests a second and
 //! 10,000 in ten minutes are permitted.
 //!
-//! An error is a status with `{"error":"…"}` or `{"status":"error","reason":…}`; the reason is a text or an object. Too many
-//! requests are answered with a `response_code` of 400.002, 400.067 or 400.068.
+//! The body of an error is `{"error":"…"}` or `{"status":"error","reason":…}`. The reason is a text or an object. Too
+//! many requests are answered with a `response_code` of 400.002, 400.067 or 400.068.
 
 use std::time::Duration;
 

@@ -51,7 +51,7 @@ struct Row {
 
 fn parse(response: &HttpResponse) -> Result<DailyRates, SourceError> {
     let body = &response.require_success()?.body;
-    // The declared encoding may be wrong. Cyrillic words in windows-1251 are not valid UTF-8.
+    // The declared encoding can be wrong. Cyrillic words in windows-1251 are not valid UTF-8.
     let text = match std::str::from_utf8(body) {
         Ok(text) => text.into(),
         Err(_) => encoding_rs::WINDOWS_1251.decode(body).0,

@@ -1,11 +1,11 @@
 //! Coinbase Exchange: `GET /products/BTC-USD/ticker` returns one pair.
 //!
 //! Format: <https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductticker>. Numbers are strings.
-//! `price` is the price of the last trade; `bid` and `ask` are the best prices of the order book. The response does not
-//! name its pair, only the path does. `time` is the time of the last trade and is ignored, because it is old for a pair
-//! that trades rarely. 10 requests a second are permitted for each address, with bursts of 15.
+//! `price` is the price of the last trade; `bid` and `ask` are the best prices of the order book. Only the path of the
+//! request names the pair. `time` is the time of the last trade and is ignored, because it is old for a pair that
+//! trades rarely. 10 requests a second are permitted for each IP address, with bursts of 15.
 //!
-//! An error is a status with `{"message":"…"}`. Status 404 means that the pair is unknown.
+//! The body of an error is `{"message":"…"}`. Status 404 means that the pair is unknown.
 
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
 //! `CoinGecko`: `GET /api/v3/simple/price?ids=…&vs_currencies=…` returns all pairs in one request.
 //!
-//! Format: <https://docs.coingecko.com/reference/simple-price>. The prices are an index over many exchanges. They are JSON
-//! numbers of any precision. An unknown coin or currency is missing from the response. The index is computed once a
-//! minute. Without an API key 5 to 15 requests a minute are permitted, failed requests included.
+//! Format: <https://docs.coingecko.com/reference/simple-price>. The prices are an index of many exchanges. They are
+//! JSON numbers of any precision. An unknown coin or currency is missing from the response. The index is computed once
+//! a minute. Without an API key 5 to 15 requests a minute are permitted, failed requests included.
 //!
 //! `last_updated_at`, in seconds since 1970, is the time of observation of a ticker. A time in the future counts as now.
 //! A price with an old time is rejected.
 //!
-//! An error is a status with `{"status":{"error_code":429,"error_message":"…"}}` or `{"error":"…"}`. The firewall answers
+//! The body of an error is `{"status":{"error_code":429,"error_message":"…"}}` or `{"error":"…"}`. The firewall answers
 //! 403 with an HTML page. `CoinGecko` requires attribution where its prices are shown: see docs/price-sources.md.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -134,7 +134,7 @@ fn parse(
         let value = row.get(currency).ok_or(SourceError::UnknownPair)?;
         let value: DecimalText = serde_json::from_str(value.get()).map_err(SourceError::invalid_response)?;
         let updated_at = row.get("last_updated_at").and_then(|time| parse_unix_seconds(time.get()));
-        // A time in the future means that CoinGecko's clock is ahead, or that the unit has changed. It counts as now.
+        // A time in the future means that CoinGecko's clock is ahead, or that the unit has changed.
         let observed_at = updated_at.map_or(now, |time| time.min(now));
         if now.since(observed_at) > MAX_AGE {
             return Err(SourceError::Stale(observed_at));

@@ -1,8 +1,8 @@
 //! The adapter for banks that publish official rates once a day.
 //!
 //! Rates are fetched once an hour, or sooner after a failed fetch, and cached. Every poll is answered from the cache.
-//! Banks publish on their working days only, so on a Sunday the rates that were published on Friday are current. Cached
-//! rates also stay in use while the bank is unreachable, until they are older than [`MAX_FIXING_AGE`].
+//! Banks publish on working days only, so on a Sunday the rates of Friday are current. Cached rates also stay in use
+//! while the bank is unreachable, until they are older than [`MAX_FIXING_AGE`].
 
 use std::{
     collections::BTreeMap,
@@ -35,8 +35,7 @@ pub(super) const RATE_LIMITS: RateLimits =
 const REFETCH_AFTER: Duration = Duration::from_hours(1);
 /// Time from a failed fetch to the next fetch.
 const RETRY_AFTER: Duration = Duration::from_mins(5);
-/// How far in the future the day of a rate may be. A bank may publish a rate on the day before, or before a weekend or
-/// holidays.
+/// Maximum time from now to the day of a rate. A bank can publish a rate before a weekend or holidays.
 const MAX_AHEAD: Duration = Duration::from_hours(4 * 24);
 
 /// An official rate.
@@ -167,7 +166,7 @@ fn check_day(rate: DailyRate, now: Timestamp) -> Result<DailyRate, SourceError> 
     Ok(rate)
 }
 
-/// Parses a date. Returns midnight at its beginning, in UTC.
+/// Parses a date. Returns the midnight at which the day begins, in UTC.
 pub(super) fn parse_day(text: &str, format: &str) -> Result<Timestamp, SourceError> {
     let day = NaiveDate::parse_from_str(text, format).ok().and_then(|day| day.and_hms_opt(0, 0, 0));
     let day = day.ok_or_else(|| SourceError::invalid_response(format_args!("{text:?} is not a date")))?;

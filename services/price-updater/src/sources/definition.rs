@@ -16,7 +16,7 @@ use super::{
     transport::Transport,
 };
 
-/// A built-in source: its address, its limits and its adapter.
+/// A built-in source: its URL, its rate limits and its adapter.
 pub(crate) struct SourceDefinition {
     /// The name of the source in settings, records and metrics.
     pub(crate) name: &'static str,
@@ -32,7 +32,7 @@ pub(crate) struct SourceDefinition {
     pub(super) adapter: fn() -> Box<dyn SourceAdapter>,
 }
 
-/// The part of a source that is specific to its API: it sends the requests and parses the responses.
+/// The part of a source that is specific to its API. Sends the requests and parses the responses.
 #[async_trait]
 pub(super) trait SourceAdapter: Send + Sync {
     /// Polls the source; see [`Source::poll`]. `request` contains only pairs that the source has.

@@ -1,4 +1,4 @@
-//! Pairs that a source does not list. They are not requested for an hour, because each attempt counts towards the rate
+//! Pairs that a source does not list. They are not requested for an hour, because each request counts towards the rate
 //! limit of the source.
 
 use std::{
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{PollReply, SourceError};
 
-/// How long a delisted pair is not requested. Exchanges take hours to list a pair again.
+/// Time until a delisted pair is requested again. Exchanges take hours to list a pair again.
 const RECHECK_AFTER: Duration = Duration::from_hours(1);
 
 /// The delisted pairs, and when each is requested again.

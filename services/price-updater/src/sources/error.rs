@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Maximum length of an error detail that may quote a text of the source, in characters.
+/// Maximum length of a quoted external text, in characters.
 const MAX_QUOTED: usize = 200;
 
 /// Why a source returned no price. The message is shown after the name of the source.
@@ -37,7 +37,7 @@ pub(crate) enum SourceError {
 }
 
 impl SourceError {
-    /// `cause` may contain texts of the source, such as the names in its certificate.
+    /// `cause` can contain texts of the source, such as the names in its certificate.
     pub(crate) fn unreachable(cause: &str) -> Self {
         Self::Unreachable(quoted(cause))
     }

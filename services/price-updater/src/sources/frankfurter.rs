@@ -1,11 +1,11 @@
 //! Frankfurter: `GET /v2/rates?base=USD&quotes=EUR,RUB,…` returns the official rates of many central banks.
 //!
 //! Format: <https://frankfurter.dev/>. `[{"date":"2026-01-02","base":"USD","quote":"RUB","rate":90.1234},…]`. Rates are
-//! JSON numbers. Each row has its own date, which may be up to two weeks old. An unavailable currency is missing from the
-//! response. A request with an invalid currency code fails with status 422.
+//! JSON numbers. Each row has its own date, which can be up to two weeks old. An unavailable currency is missing from
+//! the response. A request with an invalid currency code fails with status 422.
 //!
-//! An error is a status with `{"status":422,"message":"…"}`. The service documents no request limit. It is open source and
-//! can be self-hosted.
+//! The body of an error is `{"status":422,"message":"…"}`. The service documents no request limit. It is open source
+//! and can be self-hosted.
 
 use common::{
     api::courses::CourseKind,

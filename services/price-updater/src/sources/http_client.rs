@@ -1,5 +1,5 @@
-//! The HTTP client of one source. It enforces the rate limits of the source, and backs off if the source reports a limit or
-//! asks to wait.
+//! The HTTP client of one source. It enforces the rate limits of the source, and backs off if the source reports a rate
+//! limit or sends `Retry-After`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     /// Whether exchange-sim sent the response.
     pub(crate) simulated: bool,
-    /// How long the response asks to wait in `Retry-After`.
+    /// The waiting time in the `Retry-After` header.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
 }
@@ -57,12 +57,11 @@ impl SourceHttpClient {
         Self { transport, base_url, headers: headers.into_iter().collect(), rate_limiter }
     }
 
-    /// Sends a GET request for `path` and parses the response. `path` starts with a slash and may have a query.
+    /// Sends a GET request for `path` and parses the response. `path` starts with a slash and can have a query.
     ///
-    /// # Errors
-    /// [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent. [`SourceError::Timeout`] if
-    /// the response is not complete at `deadline`. Otherwise the error of the transport or of `parse`. If the response
-    /// reports a rate limit, or is an error with `Retry-After`, the client also backs off.
+    /// # Errors [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent.
+    /// [`SourceError::Timeout`] if the response is not complete at `deadline`. Also returns the errors of the transport
+    /// and of `parse`.
     pub(crate) async fn get<T>(
         &self,
         path: &str,
@@ -113,13 +112,13 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
-/// How long a response asks to wait in `Retry-After`.
+/// The waiting time in the `Retry-After` header.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     parse_retry_after(header_text(headers, "retry-after")?, header_text(headers, "date"))
 }
 
-/// Parses seconds or an HTTP date (RFC 9110, section 10.2.3). A date is compared with the `Date` of the response if there
-/// is one, because the clocks of two machines differ.
+/// Parses seconds or an HTTP date (RFC 9110, section 10.2.3). A date is compared with the `Date` header of the
+/// response, if present, because the clocks of two machines differ.
 fn parse_retry_after(retry_after: &str, response_date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = retry_after.parse() {
         return Some(Duration::from_secs(seconds));
@@ -151,7 +150,7 @@ impl HttpResponse {
         self.reject_rate_limited().and(Err(SourceError::Status(self.status)))
     }
 
-    /// Returns an error if the status reports a rate limit. Binance uses 418 for a banned address.
+    /// Returns an error if the status reports a rate limit. Binance uses 418 for a banned IP address.
     pub(crate) fn reject_rate_limited(&self) -> Result<&Self, SourceError> {
         match self.status {
             418 | 429 => Err(SourceError::RateLimited { retry_after: self.retry_after }),

@@ -1,8 +1,9 @@
 //! Kraken: `GET /0/public/Ticker?pair=XBTUSD,XBTEUR` returns all pairs in one request.
 //!
-//! Format: <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. Numbers are strings. `a`, `b` and `c` are
-//! the ask, the bid and the last trade; the price is the first item of each list. The response has no time. A pair that is
-//! requested as `XBTUSD` is called `XXBTZUSD` in the response. About one request a second is permitted for each address.
+//! Format: <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. Numbers are strings. `a`, `b` and `c`
+//! are the ask, the bid and the last trade; the price is the first item of each list. The response has no time. A pair
+//! that is requested as `XBTUSD` is called `XXBTZUSD` in the response. About one request a second is permitted for each
+//! IP address.
 //!
 //! Errors are in `error`, with status 200. A text that begins with `E` is an error. A text that begins with `W` is a warning
 //! in addition to a result. If one pair is unknown, the whole request fails. Under load Cloudflare answers 520 with an HTML page.

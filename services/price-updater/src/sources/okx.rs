@@ -5,9 +5,9 @@
 //! rejected. 20 requests in two seconds are permitted for each IP address. One request could return all spot pairs, but that
 //! response has several hundred KiB.
 //!
-//! A successful response has the string `0` in `code`, and every other code is an error, regardless of the status. 50011
-//! means too many requests; such a response has no `data`. 51001 means that the pair is unknown. In errors of the gateway
-//! `code` is a number and `data` is an object.
+//! A successful response has the string `0` in `code`, and every other code is an error, regardless of the HTTP status.
+//! 50011 means too many requests; such a response has no `data`. 51001 means that the pair is unknown. In errors of the
+//! gateway `code` is a number and `data` is an object.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The rate limiter of the HTTP requests to one source. The price stream of the source reads and extends its backoff.
+//! The rate limiter of the HTTP requests to one source. The price stream of the source reads and extends the backoff.
 
 mod state;
 

@@ -7,9 +7,14 @@
 //!                        └──success── Stopped ◀──implausible price, if `stop_while_withheld` is set
 //! ```
 //!
-//! A price is prolonged in three cases: after more than [`TOLERATED_FAILURES`] failures in a row, shortly before it would
-//! expire, and at once if the next agreed price is withheld as implausible and `stop_while_withheld` is not set. A poll that
-//! ends in time prolongs an expiring price. If no poll ends in time, [`prolong`](CurrencyLifecycle::prolong) is called.
+//! A price is prolonged in three cases:
+//!
+//! - after more than [`TOLERATED_FAILURES`] failures in a row,
+//! - shortly before the price would expire,
+//! - if a newer agreed price is withheld as implausible and `stop_while_withheld` is not set.
+//!
+//! A poll prolongs an expiring price. If no poll ends before the expiry,
+//! [`prolong`](CurrencyLifecycle::prolong) is called.
 //!
 //! An agreed price does not replace a newer published price, because price-cache-proxy would keep the newer price. An agreed
 //! price can be older if the exchanges fail and only indices vote: the prices of indices are observed less often.
@@ -27,8 +32,8 @@ use crate::pricing::{GoodPrice, PriceOutcome};
 
 /// Failures in a row that do not prolong the price yet. A price that would expire is prolonged earlier.
 pub(super) const TOLERATED_FAILURES: u32 = 3;
-/// Maximum time from the stop of a price to its expiry. A stopped price is written with this early expiry time, because
-/// a record without any price is not written, and the cache would keep the previous record.
+/// Maximum time from the stop of a price to its expiry. A stopped price is written with this early expiry time. If no
+/// price were written, the cache would keep the previous record.
 const STOP_AFTER: Duration = Duration::from_secs(1);
 /// The reason for a failure if the sources agree on no price that is newer than the published price.
 const NO_NEWER_PRICE: &str = "the sources have reported no newer price in time";
@@ -142,8 +147,8 @@ impl CurrencyLifecycle {
         }
     }
 
-    /// Resets the lifecycle if the last good price and the new prices differ in their origin. `simulated` states whether the new
-    /// prices are simulated. A record never contains both real and simulated prices.
+    /// Resets the lifecycle if the last good price is real and the new prices are simulated, or the reverse.
+    /// `simulated` states whether the new prices are simulated.
     pub(super) fn drop_other_origin(&mut self, simulated: bool) {
         if self.last_good.as_ref().is_some_and(|price| price.simulated != simulated) {
             *self = Self::new(self.lifetimes);
@@ -173,20 +178,21 @@ impl CurrencyLifecycle {
         self.expires_at.filter(|&expires_at| is_used && now < expires_at && expires_at < latest_expiry)
     }
 
-    /// Prolongs the published price. The publish interval has not ended, so this does not count as a failure.
+    /// Prolongs the published price. The number of failures does not change, because the publish interval has not
+    /// ended.
     pub(super) fn prolong(&mut self, now: Timestamp) -> Option<AvailabilityChange> {
         self.reason.get_or_insert_with(|| NO_NEWER_PRICE.to_owned());
         self.fail(false, now)
     }
 
-    /// Replaces or prolongs an expiring price. The publish interval has not ended, so this does not count as a failure.
+    /// Replaces or prolongs an expiring price. A missing price is not counted as a failure, because the publish
+    /// interval has not ended.
     pub(super) fn renew(&mut self, outcome: &PriceOutcome, now: Timestamp) -> Option<AvailabilityChange> {
         self.apply(outcome, self.lifetimes.renewal_margin, self.failures, now)
     }
 
-    /// Whether an agreed price may be published. The agreed price must not be older than the published price, and must be valid
-    /// for longer than `margin`. The published price itself is accepted again only if it is valid until after the next poll.
-    /// Otherwise the price would expire before the next poll can replace or prolong it.
+    /// Whether an agreed price can be published. The agreed price must not be older than the published price, and must
+    /// be valid for longer than `margin`. A price that is already published must be valid until after the next poll.
     fn accepts(&self, price: &GoodPrice, margin: Duration, now: Timestamp) -> bool {
         let published = self.published(now).map(|published| published.as_of);
         let margin = if published == Some(price.as_of) { self.lifetimes.renewal_margin } else { margin };
@@ -248,7 +254,7 @@ impl CurrencyLifecycle {
             return self.enter(PriceAvailability::Expired, now).then_some(AvailabilityChange::Expired);
         }
         if must_prolong {
-            // Each failure prolongs the price by a short time only. If this service fails too, the price expires soon.
+            // Each failure prolongs the price by a short time only. If this service stops, the price expires soon.
             let validity = (Duration::from_secs(age.as_secs() + 1) + ttl).min(max_prolonged_age);
             self.expires_at = Some(as_of.plus(validity));
             return self.enter(PriceAvailability::Prolonged, now).then_some(AvailabilityChange::Prolonged);

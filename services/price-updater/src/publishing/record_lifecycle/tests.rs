@@ -61,7 +61,7 @@ fn publish(lifecycle: &mut RecordLifecycle, outcome: PriceOutcome, second: u64) 
     lifecycle.publish(&[(Currency::EUR, outcome)].into(), time_at(second))
 }
 
-/// Ends a publish interval without a price at each of `seconds` after the start.
+/// Ends one publish interval without a price at each of the times `seconds`, counted from `start`.
 fn fail(lifecycle: &mut RecordLifecycle, seconds: impl IntoIterator<Item = u64>) -> Vec<LifecycleStep> {
     seconds.into_iter().map(|second| publish(lifecycle, missing(), second)).collect()
 }
@@ -116,7 +116,7 @@ fn three_failures_change_nothing_and_the_fourth_prolongs_the_price() {
         assert_eq!((stored.state, stored.as_of), (PriceState::Prolonged, start()));
         let prolongable_until = stored.price(Currency::EUR).unwrap().prolongable_until;
         assert_eq!(prolongable_until, Some(start().plus(MAX_PROLONGED_AGE)));
-        // The price is valid for a few intervals only, and not for an hour from now.
+        // The price expires soon if it is not prolonged again.
         assert!(stored.expires_at > now.plus(TTL) && stored.expires_at <= now.plus(TTL * 2));
     }
 }
@@ -268,7 +268,7 @@ fn currencies_are_prolonged_and_recover_independently() {
 }
 
 #[test]
-fn withheld_price_prolongs_the_last_good_price_at_once_or_stops_orders() {
+fn withheld_price_immediately_prolongs_the_last_good_price_or_stops_orders() {
     let mut prolonging = lifecycle();
     publish(&mut prolonging, good(0), 0);
     let step = publish(&mut prolonging, withheld(), 15);
@@ -319,7 +319,7 @@ fn expired_price_is_shown_instead_of_an_older_agreed_price() {
         Some((in_use.price.as_of, in_use.price.expires_at))
     };
     assert_eq!(shown(good(0)), Some((time_at(15), time_at(end))));
-    // The expired price hides neither the reason for a missing price nor a newer agreed price.
+    // If no price is agreed, or the agreed price is newer, the expired price is not shown.
     assert_eq!((shown(missing()), shown(good(end - 1))), (None, None));
     let status = lifecycle.statuses().next().unwrap();
     let reason =
@@ -336,11 +336,15 @@ fn currencies_of_the_record_change_while_the_service_runs() {
     publish(&mut lifecycle, good(0), 0);
     assert_eq!(lifecycle.apply_settings(&[Currency::EUR, Currency::GBP], false), []);
     let step = lifecycle.publish(&[(Currency::EUR, good(15)), (Currency::GBP, good(15))].into(), time_at(15));
-    assert_eq!(changes(std::slice::from_ref(&step)), [], "a new currency has no failures before its first price");
+    assert_eq!(
+        changes(std::slice::from_ref(&step)),
+        [],
+        "the first price of a new currency is not reported as a recovery"
+    );
     assert_eq!(stored(&step, time_at(15)).prices.len(), 2);
     assert_eq!(lifecycle.apply_settings(&[Currency::GBP], true), [Currency::EUR]);
     let step = lifecycle.publish(&[(Currency::EUR, good(30)), (Currency::GBP, good(30))].into(), time_at(30));
     assert!(stored(&step, time_at(30)).price(Currency::EUR).is_none());
     let step = lifecycle.publish(&[(Currency::GBP, withheld())].into(), time_at(45));
-    assert_eq!(changes(&[step]), [AvailabilityChange::Stopped], "the changed action applies to all currencies");
+    assert_eq!(changes(&[step]), [AvailabilityChange::Stopped], "the changed setting applies to all currencies");
 }

@@ -1,5 +1,5 @@
-//! Tests of the selection of courses that db-proxy has not stored yet. A course is the last price of one pair at one exchange.
-//! The API calls the pair `direction` and the exchange `exchanger`.
+//! Tests of the selection of courses that db-proxy has not stored yet. The API calls the pair `direction` and the
+//! exchange `exchanger`.
 
 use common::api::courses::CourseKind;
 

@@ -21,7 +21,7 @@ fn price_without_a_last_trade_is_the_mid_price() {
 fn invalid_row_is_an_error_of_its_pair() {
     let tickers = parse_all(200, BOOKS).unwrap();
     assert!(matches!(price(&tickers, "ETH-USDT"), Err(SourceError::InvalidResponse(_))));
-    // Without bids the pair is not traded.
+    // A pair without bids is not traded.
     assert!(matches!(price(&tickers, "BTC-EUR"), Err(SourceError::Implausible(_))));
     assert_eq!(price(&tickers, "BTC-GBP"), Err(SourceError::UnknownPair));
 }

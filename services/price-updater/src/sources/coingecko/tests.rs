@@ -37,7 +37,7 @@ fn invalid_update_time_is_ignored() {
 }
 
 #[test]
-fn price_has_the_reported_time_unless_that_is_in_the_future() {
+fn reported_time_is_used_unless_it_is_in_the_future() {
     let age = |seconds: i64| {
         let time = (now().micros() / 1_000_000 + seconds).to_string();
         let tickers = parse_all(200, &PRICES.replace("1767441590", &time)).unwrap();

@@ -53,7 +53,7 @@ fn warning_in_addition_to_a_result_is_ignored() {
 }
 
 #[test]
-fn errors_with_status_200_are_classified() {
+fn errors_are_classified() {
     let error = |text: &str| parse_btc_usd(200, &format!(r#"{{"error":["{text}"]}}"#)).unwrap_err();
     for pair in ["EQuery:Unknown asset pair", "EQuery:Invalid asset pair"] {
         assert_eq!(error(pair), SourceError::UnknownPair);

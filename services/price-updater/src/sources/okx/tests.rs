@@ -15,7 +15,7 @@ fn last_trade_is_parsed_exactly() {
 }
 
 #[test]
-fn wrong_pair_or_empty_side_is_rejected() {
+fn wrong_pair_empty_side_or_crossed_book_is_rejected() {
     assert!(matches!(parse_body(200, &TICKER.replace("BTC-USDT", "BTC-USDC")), Err(SourceError::InvalidResponse(_))));
     assert!(matches!(
         parse_body(200, &TICKER.replace(r#""bidPx":"61234.5""#, r#""bidPx":"""#)),

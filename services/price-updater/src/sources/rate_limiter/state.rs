@@ -15,8 +15,8 @@ const MAX_DEFAULT_BACKOFF: Duration = Duration::from_hours(1);
 /// The requests that a source permits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimits {
-    /// Maximum number of requests within any period of length `window`. If the source documents an exact limit, the
-    /// maximum is below it, because requests that are sent apart can arrive together.
+    /// Maximum number of requests within any period of length `window`. If the source documents an exact limit,
+    /// `max_requests` is smaller, because requests that are sent at intervals can arrive together.
     pub(crate) max_requests: u32,
     pub(crate) window: Duration,
     /// The first backoff after a rejection that specifies no time. Until a request succeeds, each further rejection of
@@ -30,7 +30,7 @@ pub(super) struct LimiterState {
     /// When each request of the last window was sent, oldest first; at most `limits.max_requests`.
     sent: VecDeque<Instant>,
     backoff_until: Option<Instant>,
-    /// How many default backoffs have begun since the last success.
+    /// How many default backoffs have begun after the last success.
     default_backoffs: u32,
 }
 

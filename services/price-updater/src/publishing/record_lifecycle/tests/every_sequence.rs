@@ -152,8 +152,8 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
     (!lost && age < MAX_PROLONGED_AGE && start + seconds < as_of + lifetime).then_some((state, as_of))
 }
 
-/// How long after its observation a record expires if it was written after `failures` failures. Prolonging adds a second,
-/// because ages are truncated to whole seconds.
+/// Seconds from the observation of a price to the expiry of its record, written after `failures` failures. Prolonging
+/// adds a second, because ages are truncated to whole seconds.
 fn stored_lifetime(failures: u32) -> u64 {
     let prolonged = u64::from(failures) * PUBLISH_INTERVAL + 1 + TTL;
     match failures {

@@ -1,9 +1,8 @@
-//! Tests that orders have a price until the last good price reaches its maximum age. If every publish interval since
-//! the last success fails, the last good price is prolonged before it expires. It can be read in every second until it
-//! reaches its maximum age.
+//! Tests that orders have a price in every second until the last good price reaches its maximum age, even if every
+//! later publish interval fails.
 //!
-//! Covers every sequence of successes and failures, and prices of different ages at their publication. In each case the
-//! sources stop answering at one poll, and this poll waits for them.
+//! Covers every sequence of successes and failures, and prices of different ages at their publication. In each case,
+//! one poll is slow because it waits for sources that do not answer.
 
 use std::time::Duration;
 
@@ -44,7 +43,7 @@ fn time_at(second: u64) -> Timestamp {
 }
 
 impl Case {
-    /// The outcome of the publish interval that ends in `second`. `None` if no publish interval ends then.
+    /// The outcome of the publish interval that ends at `second`. `None` if no publish interval ends at `second`.
     fn interval_outcome(self, second: u64) -> Option<PriceOutcome> {
         let interval = second.is_multiple_of(PUBLISH_INTERVAL).then_some(second / PUBLISH_INTERVAL)?;
         let price = GoodPrice {
@@ -58,7 +57,7 @@ impl Case {
         Some(if succeeds { PriceOutcome::Agreed(price) } else { PriceOutcome::Missing(String::new()) })
     }
 
-    /// When the poll that is due in `second` ends. `None` if no poll is due then.
+    /// The second in which the poll that is due at `second` ends. `None` if no poll is due at `second`.
     fn end_of_poll(self, second: u64) -> Option<u64> {
         let poll = second.is_multiple_of(POLL_INTERVAL).then_some(second / POLL_INTERVAL)?;
         Some(if poll == self.slow_poll { second + LONGEST_POLL } else { second })
@@ -105,7 +104,7 @@ fn readable(case: Case) -> Vec<Option<(PriceState, u64)>> {
 }
 
 #[test]
-fn price_is_readable_in_every_second_until_its_maximum_age_while_every_publish_interval_fails() {
+fn last_good_price_is_readable_in_every_second_until_its_maximum_age() {
     let mut prolonged = 0_u32;
     for successes in 0..1 << INTERVALS {
         for age in AGES {
@@ -117,7 +116,7 @@ fn price_is_readable_in_every_second_until_its_maximum_age_while_every_publish_i
                     for due in [second, second.saturating_sub(LONGEST_POLL)] {
                         let is_published = case.end_of_poll(due) == Some(second);
                         if is_published && matches!(case.interval_outcome(due), Some(PriceOutcome::Agreed(_))) {
-                            // Seconds are counted from an hour before the run, because a price can be older than the run.
+                            // An hour is added, because a price can be observed before second 0.
                             let as_of = 3600 + due - age;
                             let is_valid = as_of + TTL > 3600 + second;
                             observed = if is_valid { observed.max(Some(as_of)) } else { observed };
