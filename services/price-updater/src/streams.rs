@@ -1,7 +1,8 @@
 //! Prices that exchanges push over WebSocket connections. Each exchange has a file with its message format.
 //!
-//! A ticker carries the time of the last message that confirmed it. A source that has a stream polls only the pairs without
-//! a recently confirmed ticker ([`StreamedSource`]), so that the failure of a stream does not interrupt prices.
+//! Each ticker has the time of the last message that confirmed the ticker. A source that has a stream polls only the
+//! pairs without a recently confirmed ticker ([`StreamedSource`]), so that the failure of a stream does not interrupt
+//! prices.
 //!
 //! To add an exchange, write a file with a [`Protocol`] and list it in [`PROTOCOLS`].
 

@@ -46,8 +46,8 @@ async fn rejections_reduce_requests() {
             assert!(reply.map_or(true, |reply| reply.tickers.is_empty()));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        // Each backoff is longer than the previous backoff, so at most ten polls in an hour send requests. A poll sends
-        // at most one request for each pair before the first rejection.
+        // Backoffs double from at least 10 s, so at most ten polls in an hour send requests. A poll sends at most one
+        // request for each pair before the first rejection.
         let most = source.pairs().len().min(16) * 10;
         let requests = requests.load(Ordering::SeqCst);
         assert!((1..=most).contains(&requests), "{} received {requests} requests", source.name());

@@ -16,8 +16,8 @@ use super::SourceError;
 /// is not traded.
 const MAX_SPREAD_PERCENT: i128 = 10;
 /// How long an official rate is valid, counted from the start of its day. The Bank of Russia publishes no rate from the
-/// first to the eighth of January; with the days off before and after, the gap is up to twelve days. Rates of several
-/// banks are compared, which detects an outdated rate earlier.
+/// first to the eighth of January; with the days off before and after, the gap is up to twelve days. A comparison of
+/// several banks detects an outdated rate earlier.
 pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
 /// The price that a source reports for a pair at one time.
@@ -27,11 +27,10 @@ pub(crate) struct Ticker {
     /// The last trade, the value of an index, or an official rate.
     pub(crate) last: Option<Rate>,
     pub(crate) bid_ask: Option<BidAsk>,
-    /// The start of the poll, or the time when a stream last confirmed the ticker. Earlier if the adapter reads an earlier
-    /// time from the response, and never later.
+    /// The start of the poll, or the time when a stream last confirmed the ticker. An adapter can read an earlier time
+    /// from the response.
     ///
-    /// The time of a fixing is the start of the poll, because a fixing is valid until the next fixing, but no longer
-    /// than [`MAX_FIXING_AGE`] after the start of its day.
+    /// For an official rate, this is the start of the poll, even if the rate was published days earlier.
     pub(crate) observed_at: Timestamp,
     /// The day for which a bank publishes an official rate. `None` for other prices.
     pub(crate) official_day: Option<Day>,
@@ -53,12 +52,11 @@ pub(crate) struct TradedPrices<'a> {
 }
 
 impl Ticker {
-    /// The ticker of an exchange, with the last trade, both sides of the book, or all three.
+    /// The ticker of an exchange. It has the last trade, or both sides of the book, or all three prices.
     ///
-    /// # Errors
-    /// [`SourceError::InvalidResponse`] if there is no price at all. [`SourceError::Implausible`] if a price is
-    /// not a valid rate, or if the book has only one side, is crossed or is too wide. The last trade is then rejected too,
-    /// because the exchange cannot be trusted.
+    /// # Errors [`SourceError::InvalidResponse`] if there is no price at all. [`SourceError::Implausible`] if a price
+    /// is not a valid rate, or if the book has only one side, is crossed or is too wide. An implausible book also
+    /// rejects the last trade, because the exchange cannot be trusted.
     pub(crate) fn traded(prices: &TradedPrices<'_>, now: Timestamp) -> Result<Self, SourceError> {
         let last = prices.last.map(|last| parse_exact("last", last)).transpose()?;
         let bid = prices.bid.map(|bid| parse_exact("bid", bid)).transpose()?;

@@ -1,4 +1,4 @@
-//! How an HTTP request reaches a source: over the network, or in tests by a call of an endpoint in the same process.
+//! Sends HTTP requests to sources: over the network, or in tests to an endpoint in the same process.
 
 use std::{error::Error, fmt};
 
@@ -74,7 +74,7 @@ pub(crate) fn innermost_cause(error: &(dyn Error + 'static)) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    // The standard library has no kind for a failed name lookup.
+    // The standard library has no `ErrorKind` for a failed name lookup.
     if cause.to_string().starts_with("failed to lookup address information") {
         return UNKNOWN_HOST.to_owned();
     }

@@ -1,11 +1,12 @@
 //! Binance's combined streams: `/stream?streams=btcusdt@bookTicker/btcusdt@ticker`, up to 1024 streams for each connection.
 //!
-//! Format: <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>. A `bookTicker` has no type and
-//! no time; `u` is its sequence number. A `ticker` is sent once a second, with the last trade in `c`. Some keys differ only
-//! in case: `c` is a price, `C` is a time. A stream that does not exist sends nothing, not even an error.
+//! Format: <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>. A `bookTicker` has no type
+//! and no time; `u` is its sequence number. A `ticker` is sent once a second, with the last trade in `c`. Some JSON
+//! keys differ only in case: `c` is a price, `C` is a time. A stream that does not exist sends nothing, not even an
+//! error.
 //!
-//! A connection is closed after a day. Before a restart the server sends `serverShutdown`. The server sends a ping frame
-//! every 20 s. The client may send 5 messages a second, ping frames included.
+//! A connection is closed after a day. Before a restart the server sends `serverShutdown`. The server sends a ping
+//! frame every 20 s. 5 messages a second from the client are permitted, ping frames included.
 
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ struct Message<'a> {
     stream: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
-    /// The type of an event without a wrapper.
+    /// The type of an event that is not wrapped in `stream` and `data`.
     e: Option<String>,
     code: Option<i64>,
     msg: Option<String>,

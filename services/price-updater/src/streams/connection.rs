@@ -32,7 +32,7 @@ pub enum IncomingMessage {
     Ping,
     /// The answer to a ping frame that was sent.
     Pong,
-    /// Any other message, such as a binary message. No exchange is known to send one.
+    /// Any other message, such as a binary message. No exchange is known to send other messages.
     Other,
 }
 
@@ -80,7 +80,7 @@ impl fmt::Debug for Connection {
 /// Connects to exchanges: over the network, or in tests to an exchange in the same process.
 #[async_trait]
 pub trait Connector: Send + Sync {
-    /// Connects to `url`. The call can be cancelled. The caller limits its time with `CONNECT_TIMEOUT`.
+    /// Connects to `url`. The caller cancels the call after `CONNECT_TIMEOUT`.
     async fn connect(&self, url: &Url) -> Result<Connection, ConnectionError>;
 }
 
@@ -96,7 +96,7 @@ pub struct WebSocketConnector(());
 
 impl WebSocketConnector {
     pub fn new() -> Self {
-        // Installs a TLS provider. This fails if a provider is already installed; that provider is then used.
+        // Installs a TLS provider. An error means that a provider is already installed, which is used instead.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self(())
     }

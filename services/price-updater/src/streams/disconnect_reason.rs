@@ -31,7 +31,7 @@ pub(super) enum DisconnectReason {
 }
 
 impl DisconnectReason {
-    /// Whether the connection ended without a failure. The next connection may then follow at once.
+    /// Whether the connection ended without a failure. After such an end, the next connection can follow immediately.
     pub(super) fn is_expected(&self) -> bool {
         match self {
             Self::ShutdownAnnounced | Self::MaxAgeReached | Self::Idle => true,

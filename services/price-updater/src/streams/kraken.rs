@@ -1,9 +1,10 @@
 //! Kraken's WebSocket API v2: channel `ticker`, with a message for each change of the best bid or the best ask.
 //!
-//! Format: <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Prices are JSON numbers, unlike in the HTTP API; they are
-//! parsed from their text. Pairs are `BTC/USD`, not `XBT/USD`. The first message is on the channel `status`. Then each pair
-//! has an answer to its subscription, a `snapshot`, and an `update` of the same form for each change. While there are no
-//! other messages, a heartbeat follows about once a second. Rows have a time and no sequence number.
+//! Format: <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Prices are JSON numbers, unlike in the HTTP API;
+//! they are parsed from their text. Pairs are `BTC/USD`, not `XBT/USD`. The first message is on the channel `status`.
+//! Next, Kraken sends an answer to the subscription and a `snapshot` for each pair. Each change is an `update` of the
+//! same form. Without other messages, Kraken sends a heartbeat about once a second. Rows have a time and no sequence
+//! number.
 
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 //!
 //! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-tickers-channel>. All values are strings,
 //! including `ts`, a time in milliseconds. `ping` and `pong` are text messages and not frames. OKX closes a connection
-//! after 30 s without a message, so the client sends `ping` earlier. The notice 64008 announces the replacement of the
-//! server.
+//! after 30 s without a message, so the client sends `ping` earlier. The notice 64008 announces that OKX will close the
+//! connection for a service upgrade.
 //!
 //! 480 subscriptions an hour are permitted on a connection. Each pair has its own subscription, so that an unknown pair
 //! does not affect the other pairs.
@@ -41,7 +41,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     },
 };
 
-/// The code of the notice that announces the replacement of the server.
+/// The code of the notice that OKX will close the connection for a service upgrade.
 const UPGRADE: &str = "64008";
 const TICKERS: &str = "tickers";
 

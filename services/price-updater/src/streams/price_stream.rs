@@ -81,9 +81,9 @@ struct State {
 pub struct PriceStreamState {
     /// `None` while there is no connection.
     pub connected_since: Option<Timestamp>,
-    /// How many messages were received since the start, on all connections.
+    /// Number of messages received on all connections.
     pub messages: u64,
-    /// How many connections were attempted since the start.
+    /// Number of connection attempts.
     pub connects: u64,
     /// Why the last connection ended or was not established.
     pub last_disconnect_reason: Option<String>,
@@ -187,7 +187,7 @@ impl PriceStream {
         }
     }
 
-    /// Waits until all limiters permit a connection. A backoff may be extended during the wait.
+    /// Waits until all limiters permit a connection. A backoff can be extended during the wait.
     async fn wait_until_permitted(&self, reconnect_limiter: &mut ReconnectLimiter, connection_limiter: &RateLimiter) {
         loop {
             let now = Instant::now();
@@ -223,8 +223,8 @@ impl PriceStream {
         self.context.metrics.set_connected(self.protocol.name, false);
     }
 
-    /// Counts the end of a connection and logs it. If several connections fail in a row, only the first failure is
-    /// logged above level debug: as information if the exchange is unreachable, and as a warning otherwise.
+    /// Counts and logs the end of a connection. If several connections fail in a row, only the first failure is logged
+    /// above level debug: as information if the exchange is unreachable, and as a warning otherwise.
     fn report(&self, reason: &DisconnectReason, failure_reported: &mut bool) {
         let source = self.protocol.name;
         self.context.metrics.record_disconnect(source, reason.kind());

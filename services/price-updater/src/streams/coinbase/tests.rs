@@ -18,7 +18,7 @@ fn ticker_has_last_trade_bid_and_ask() {
 }
 
 #[test]
-fn ticker_may_have_only_the_last_trade() {
+fn ticker_can_have_only_the_last_trade() {
     let StreamEvent::TickerUpdate(update) =
         &parse(r#"{"type":"ticker","sequence":1,"product_id":"BTC-USD","price":"1"}"#).unwrap()[0]
     else {

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn broken_connection_is_described_once_and_in_plain_words() {
+fn broken_connection_is_described_in_plain_words() {
     let io = |kind: std::io::ErrorKind| tungstenite::Error::Io(kind.into());
     for (error, expected) in [
         (

@@ -23,7 +23,7 @@ fn numbers_are_parsed_from_their_text() {
 }
 
 #[test]
-fn message_may_have_several_pairs() {
+fn message_can_have_several_pairs() {
     let both = format!(r#"{{"channel":"ticker","type":"update","data":[{ROW},{}]}}"#, ROW.replace("USD", "EUR"));
     assert_eq!(parse(&both).unwrap().len(), 2);
 }

@@ -32,7 +32,7 @@ fn acknowledgement_unknown_notice_and_unknown_channel_are_ignored() {
 }
 
 #[test]
-fn restart_notice_announces_a_shutdown() {
+fn upgrade_notice_announces_a_shutdown() {
     for code in [r#""64008""#, "64008"] {
         let notice = format!(r#"{{"event":"notice","code":{code},"msg":"The connection will soon be closed"}}"#);
         assert_eq!(parse(&notice).unwrap(), [StreamEvent::ShutdownAnnounced]);
