@@ -44,7 +44,8 @@ impl Routes {
         Ok(self.current_order())
     }
 
-    /// Makes exactly these sources active, in this order, from the next poll on. A restart returns to the configured sources.
+    /// Makes exactly these sources active, in this order, from the next poll on. A restart returns to the configured
+    /// sources.
     #[oai(path = "/sources/order", method = "put", operation_id = "set_sources_order")]
     async fn set_order(
         &self,

@@ -1,7 +1,7 @@
 //! Price sources that are polled over HTTP. Each source has a file with its endpoint, its pairs and its error format.
 //!
-//! A source has a [`CourseKind`]: an exchange reports trades and its order book, an index is computed from several
-//! markets, and a bank publishes an official rate of the day. Votes of different kinds are not compared.
+//! A source has a [`CourseKind`]. An exchange reports trades and its order book. An index is computed from several
+//! markets. A bank publishes an official rate of the day. The votes for an agreed price are all of one kind.
 //!
 //! To add a source, write a file with a [`SourceDefinition`] and list the definition in [`SOURCES`]. An adapter sends
 //! its requests through [`http_client::SourceHttpClient`], which enforces the rate limits of the source.
@@ -49,7 +49,7 @@ pub use transport::{InProcess, RawResponse, Transport, TransportError};
 pub(crate) use transport::{Network, innermost_cause};
 
 /// Minimum time between two polls of an exchange whose rate limit permits one poll a second. The poll interval of the
-/// service may be longer.
+/// service can be longer.
 const EXCHANGE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Minimum time between two polls of an index. By default the record that orders use is written every 15 s, and a price
 /// is valid for 60 s. With 45 s between polls, a new price arrives one write before the old price expires. The rate
@@ -102,7 +102,7 @@ pub(crate) trait Source: Send + Sync {
     /// Minimum time from the start of one poll to the start of the next.
     fn poll_interval(&self) -> Duration;
 
-    /// How many requests may be sent to the source now.
+    /// How many requests to the source are permitted now.
     fn budget_left(&self) -> u32;
 
     /// The rate limiter of the source, if it has one.

@@ -1,7 +1,7 @@
 //! Prices that exchanges push over WebSocket connections. Each exchange has a file with its message format.
 //!
-//! Each ticker has the time of the last message that confirmed the ticker. A source that has a stream polls only the
-//! pairs without a recently confirmed ticker ([`StreamedSource`]), so that the failure of a stream does not interrupt
+//! Each ticker has the time of the last message that confirmed the ticker. A source with a stream polls only the pairs
+//! without a recently confirmed ticker ([`StreamedSource`]). The failure of a stream therefore does not interrupt
 //! prices.
 //!
 //! To add an exchange, write a file with a [`Protocol`] and list it in [`PROTOCOLS`].
@@ -44,8 +44,8 @@ use streamed_source::StreamedSource;
 /// The exchanges with a price stream.
 pub(crate) const PROTOCOLS: &[Protocol] = &[binance::PROTOCOL, coinbase::PROTOCOL, kraken::PROTOCOL, okx::PROTOCOL];
 
-/// The name of every source with a price stream, and the environment variable with the base URL of the stream. Used to run
-/// against simulated exchanges.
+/// The name of every source with a price stream, and the environment variable with the base URL of the stream. Used to
+/// run against simulated exchanges.
 pub fn websocket_variables() -> impl Iterator<Item = (&'static str, &'static str)> {
     PROTOCOLS.iter().map(|protocol| (protocol.name, protocol.url_variable))
 }

@@ -1,11 +1,12 @@
-//! Decides which price record is written: at the end of each publish interval, and in between if a price would expire. The
-//! code uses no clock and no network.
+//! Decides which price record is written: at the end of each publish interval, and in between if a price would expire.
+//! The code uses no clock and no network.
 //!
-//! Each currency has its own state machine; see [`CurrencyLifecycle`]. A currency that loses its price does not affect the
-//! prices of the other currencies.
+//! Each currency has its own state machine; see [`CurrencyLifecycle`]. A currency that loses its price does not affect
+//! the prices of the other currencies.
 //!
 //! If there is a price, a record is written in every publish interval, even if nothing has changed. A cache that has
-//! lost the record therefore receives it again in the next interval. A repeated price keeps its `as_of` and its expiry time.
+//! lost the record therefore receives it again in the next interval. A repeated price keeps its `as_of` and its expiry
+//! time.
 
 mod currency;
 #[cfg(test)]
@@ -29,8 +30,8 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordLifetimes {
     pub(crate) publish_interval: Duration,
-    /// A poll replaces or prolongs a price that would expire within this duration. The duration is the time until the next
-    /// poll, plus a margin for the write.
+    /// A poll replaces or prolongs a price that would expire within this duration. The duration is the time until the
+    /// next poll, plus a margin for the write.
     pub(crate) renewal_margin: Duration,
     /// A price that would expire within this duration is prolonged without waiting for a poll. This leaves time for the
     /// write of the record.
@@ -44,7 +45,7 @@ pub(crate) struct RecordLifetimes {
     pub(crate) stop_while_withheld: bool,
 }
 
-/// A change of the availability of one price. It is reported to operators once.
+/// A change of the availability of one price. Each change is reported to operators one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CurrencyChange {
     pub(crate) currency: Currency,
@@ -87,8 +88,8 @@ impl RecordLifecycle {
         Self { lifetimes, currencies: currencies.iter().map(new).collect() }
     }
 
-    /// Applies changed settings: the currencies of the record, and whether orders stop while a price is withheld. Returns the
-    /// currencies that were removed. A new currency begins without a price.
+    /// Applies changed settings: the currencies of the record, and whether orders stop while a price is withheld.
+    /// Returns the currencies that were removed. A new currency begins without a price.
     pub(crate) fn apply_settings(&mut self, currencies: &[Currency], stop_while_withheld: bool) -> Vec<Currency> {
         self.lifetimes.stop_while_withheld = stop_while_withheld;
         let lifetimes = self.lifetimes;
@@ -101,11 +102,11 @@ impl RecordLifecycle {
         removed
     }
 
-    /// Continues with the stored record, which an earlier run or another instance has written. If this instance has a newer
-    /// price, it keeps that price.
+    /// Continues with the stored record, which an earlier run or another instance has written. If this instance has a
+    /// newer price, it keeps that price.
     ///
-    /// Every publish interval that has ended since the last good price was observed counts as a failure, even if no
-    /// instance ran in it.
+    /// Each publish interval that has ended after the observation of the last good price counts as a failure, even if
+    /// no instance was running.
     pub(crate) fn resume(&mut self, stored: Option<&PriceRecord>, now: Timestamp) {
         for (&currency, lifecycle) in &mut self.currencies {
             let stored = stored.and_then(|stored| Some((stored.price(currency)?, stored.simulated)));
@@ -201,8 +202,8 @@ impl RecordLifecycle {
         Some(PriceInUse { price, simulated: lifecycle.last_good()?.simulated })
     }
 
-    /// Drops simulated last good prices if the new prices are real, and real last good prices if the new prices are simulated.
-    /// The prices of a record are either all real or all simulated.
+    /// Drops simulated last good prices if the new prices are real, and real last good prices if the new prices are
+    /// simulated. The prices of a record are either all real or all simulated.
     fn drop_other_origin(&mut self, outcomes: &BTreeMap<Currency, PriceOutcome>) {
         let Some(simulated) = agreed_prices(outcomes).map(|price| price.simulated).next() else { return };
         self.currencies.values_mut().for_each(|lifecycle| lifecycle.drop_other_origin(simulated));
@@ -215,7 +216,8 @@ impl RecordLifecycle {
         let prices =
             self.currencies.iter().filter_map(|(&currency, lifecycle)| Some((currency, lifecycle.published(now)?)));
         let record = PriceRecord::from_prices(prices, simulated)?;
-        // A reader of version 0.1.0 applies this TTL to every price, so the price that expires first determines the TTL.
+        // A reader of version 0.1.0 applies this TTL to every price, so the price that expires first determines the
+        // TTL.
         let ttl = record.expires_at.since(record.as_of).as_secs().clamp(1, MAX_TTL_SECS);
         let PriceRecord { state, as_of, simulated, prices, .. } = record;
         Some(RecordWrite { record: NewPriceRecord { state, as_of, simulated, prices }, ttl: Duration::from_secs(ttl) })

@@ -1,5 +1,5 @@
-//! Builds the market snapshot of a poll interval, and selects the courses that db-proxy has not stored yet. A *course* is
-//! the last price of one pair at one source.
+//! Builds the market snapshot of a poll interval, and selects the courses that db-proxy has not stored yet. A *course*
+//! is the last price of one pair at one source.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -63,8 +63,8 @@ impl<T: Copy> BatchedPoll<'_, T> {
         self.queue.pop_front()
     }
 
-    /// Stores the result of the request for `group`. A group of several pairs that was rejected because of an unknown pair
-    /// is split into two further requests.
+    /// Stores the result of the request for `group`. A group of several pairs that was rejected because of an unknown
+    /// pair is split into two further requests.
     pub(super) fn record_result(
         &mut self,
         mut group: Vec<(CurrencyPair, T)>,

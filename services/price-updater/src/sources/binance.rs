@@ -1,4 +1,5 @@
-//! Binance: `GET /api/v3/ticker/bookTicker?symbols=["BTCUSDT",…]&symbolStatus=TRADING` returns all pairs in one request.
+//! Binance: `GET /api/v3/ticker/bookTicker?symbols=["BTCUSDT",…]&symbolStatus=TRADING` returns all pairs in one
+//! request.
 //!
 //! Format: <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints>. The response has
 //! the best bid and the best ask as strings. It has no last trade and no time. Binance has pairs in USDT and none in
@@ -6,11 +7,11 @@
 //! address.
 //!
 //! Without `symbolStatus=TRADING` Binance returns the last prices of pairs that it no longer trades, even after years.
-//! With `symbolStatus=TRADING` such pairs are missing from the response. As a second safeguard, a row whose best bid or best
-//! ask is zero is rejected. If a pair never existed, the whole request fails with status 400 and code -1121.
+//! With `symbolStatus=TRADING` such pairs are missing from the response. As a second safeguard, a row whose best bid or
+//! best ask is zero is rejected. If a pair never existed, the whole request fails with status 400 and code -1121.
 //!
 //! An error is `{"code":-1003,"msg":"…"}`. Too many requests are answered with 429 and `Retry-After`. A client that
-//! continues receives 418 and is banned for two minutes to three days; the message contains the end of the ban in
+//! continues receives 418 and is banned for two minutes to three days. The message contains the end of the ban in
 //! milliseconds since 1970. The firewall answers 403, which can also mean too many requests.
 
 use std::time::Duration;

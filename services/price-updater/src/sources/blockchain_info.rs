@@ -1,9 +1,9 @@
 //! Blockchain.com: `GET /ticker` returns the price of bitcoin in about 30 currencies in one request.
 //!
 //! Format: <https://www.blockchain.com/explorer/api/exchange_rates_api>.
-//! `{"USD":{"15m":…,"last":…,"buy":…,"sell":…,"symbol":"USD"},…}`. Prices are JSON numbers without a time. They are an index
-//! that Blockchain.com computes from several exchanges. This adapter reads `last`, because `15m` is 15 minutes old. No
-//! request limit is documented. An error is an HTTP status.
+//! `{"USD":{"15m":…,"last":…,"buy":…,"sell":…,"symbol":"USD"},…}`. Prices are JSON numbers without a time. They are an
+//! index that Blockchain.com computes from several exchanges. This adapter reads `last`, because `15m` is 15 minutes
+//! old. No request limit is documented. An error is an HTTP status.
 
 use std::{collections::BTreeMap, time::Duration};
 

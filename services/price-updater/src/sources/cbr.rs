@@ -1,12 +1,12 @@
 //! The Bank of Russia: `GET /scripts/XML_daily.asp` returns its official rates of the day.
 //!
 //! Format: <https://www.cbr.ru/development/SXML/>. `<ValCurs Date="02.01.2026"><Valute ID="…"><CharCode>USD</CharCode>
-//! <Nominal>1</Nominal><Value>90,1234</Value><VunitRate>90,1234</VunitRate></Valute>…`. The encoding is windows-1251, and
-//! the decimal separator is a comma. `Value` is the price in roubles of `Nominal` units of the currency: 1, 10, 100, 1000
-//! or 10000.
+//! <Nominal>1</Nominal><Value>90,1234</Value><VunitRate>90,1234</VunitRate></Valute>…`. The encoding is windows-1251,
+//! and the decimal separator is a comma. `Value` is the price in roubles of `Nominal` units of the currency: 1, 10,
+//! 100, 1000 or 10000.
 //!
-//! The bank publishes rates on working days, in the afternoon before the day for which the rates are valid. It documents no
-//! request limit. An error is an HTTP status or an HTML page.
+//! The bank publishes rates on working days, in the afternoon before the day for which the rates are valid. It
+//! documents no request limit. An error is an HTTP status or an HTML page.
 
 use common::{
     api::courses::CourseKind,

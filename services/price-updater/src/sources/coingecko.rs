@@ -4,8 +4,8 @@
 //! JSON numbers of any precision. An unknown coin or currency is missing from the response. The index is computed once
 //! a minute. Without an API key 5 to 15 requests a minute are permitted, failed requests included.
 //!
-//! `last_updated_at`, in seconds since 1970, is the time of observation of a ticker. A time in the future counts as now.
-//! A price with an old time is rejected.
+//! `last_updated_at`, in seconds since 1970, is the time of observation of a ticker. A time in the future counts as
+//! now. A price with an old time is rejected.
 //!
 //! The body of an error is `{"status":{"error_code":429,"error_message":"…"}}` or `{"error":"…"}`. The firewall answers
 //! 403 with an HTML page. `CoinGecko` requires attribution where its prices are shown: see docs/price-sources.md.

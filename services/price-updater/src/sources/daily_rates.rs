@@ -99,8 +99,8 @@ impl DailyRatesCache {
         self.lock().next_fetch.is_none_or(|next| next <= Instant::now())
     }
 
-    /// Stores the result of a fetch. A rate is not replaced by a rate of an earlier day. A cached rate that is missing from the
-    /// document stays in the cache.
+    /// Stores the result of a fetch. A rate is not replaced by a rate of an earlier day. A cached rate that is missing
+    /// from the document stays in the cache.
     fn record_fetch(&self, source: &'static str, result: Result<Fetched<DailyRates>, SourceError>, now: Timestamp) {
         let mut state = self.lock();
         let failed_before = state.failure.is_some();

@@ -1,12 +1,11 @@
 //! The European Central Bank: `GET /stats/eurofxref/eurofxref-daily.xml` returns the euro reference rates of the day.
 //!
 //! Format: <https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates/>. Three nested
-//! elements are all called `Cube`: `<Cube time='2026-01-02'><Cube currency='USD' rate='1.0834'/>…`. A rate is the number
-//! of units of the currency that one euro costs. The document does not list the euro. It has not listed the rouble since
-//! March 2022.
+//! elements are all called `Cube`: `<Cube time='2026-01-02'><Cube currency='USD' rate='1.0834'/>…`. A rate is the price
+//! of one euro in the currency. The document does not list the euro. It has not listed the rouble since March 2022.
 //!
-//! The bank publishes the rates at about 16:00 Frankfurt time on working days. On weekends and holidays it serves the last
-//! rates. It documents no request limit. An error is an HTTP status.
+//! The bank publishes the rates at about 16:00 Frankfurt time on working days. On weekends and holidays it serves the
+//! last rates. It documents no request limit. An error is an HTTP status.
 //!
 //! The rates are published for information, with attribution. The bank advises against using them for transactions: see
 //! docs/price-sources.md.
@@ -49,7 +48,8 @@ fn parse(response: &HttpResponse) -> Result<DailyRates, SourceError> {
             continue;
         }
         if let Some(time) = attributes.get("time") {
-            // Only the first day is read. The bank also publishes a document of 90 days, which lists the newest day first.
+            // Only the first day is read. The bank also publishes a document of 90 days, which lists the newest day
+            // first.
             if day.replace(parse_day(time, "%Y-%m-%d")?).is_some() {
                 break;
             }

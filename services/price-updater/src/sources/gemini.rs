@@ -1,9 +1,9 @@
 //! Gemini: `GET /v1/pricefeed` returns the last trade of every pair in one request.
 //!
-//! Format: <https://docs.gemini.com/rest/market-data>. `[{"pair":"BTCUSD","price":"…","percentChange24h":"…"},…]`. All values
-//! are strings. There is no order book and no time. 120 requests a minute are permitted, and Gemini recommends at most one
-//! request a second. Gemini first delays and then rejects faster requests. Therefore this adapter does not use the endpoint
-//! of single pairs, although that endpoint returns the order book.
+//! Format: <https://docs.gemini.com/rest/market-data>. `[{"pair":"BTCUSD","price":"…","percentChange24h":"…"},…]`. All
+//! values are strings. There is no order book and no time. 120 requests a minute are permitted, and Gemini recommends
+//! at most one request a second. Gemini first delays and then rejects faster requests. The endpoint of single pairs
+//! returns the order book, but would need too many requests.
 //!
 //! An error is `{"result":"error","reason":"…","message":"…"}`. Too many requests are answered with 429.
 

@@ -81,8 +81,8 @@ impl SourceHttpClient {
         &self.rate_limiter
     }
 
-    /// Backs off if the response reports a rate limit, or is an error with `Retry-After`. Resets the default backoff after a
-    /// valid response.
+    /// Backs off if the response reports a rate limit, or is an error with `Retry-After`. Resets the default backoff
+    /// after a valid response.
     fn apply_backoff(&self, response: &HttpResponse, error: Option<&SourceError>) {
         let backoff = match error {
             Some(SourceError::RateLimited { retry_after }) => Some(retry_after.or(response.retry_after)),

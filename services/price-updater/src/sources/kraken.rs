@@ -5,8 +5,9 @@
 //! that is requested as `XBTUSD` is called `XXBTZUSD` in the response. About one request a second is permitted for each
 //! IP address.
 //!
-//! Errors are in `error`, with status 200. A text that begins with `E` is an error. A text that begins with `W` is a warning
-//! in addition to a result. If one pair is unknown, the whole request fails. Under load Cloudflare answers 520 with an HTML page.
+//! Errors are in `error`, with status 200. A text that begins with `E` is an error. A text that begins with `W` is a
+//! warning in addition to a result. If one pair is unknown, the whole request fails. Under load Cloudflare answers 520
+//! with an HTML page.
 //!
 //! Commercial use of the API needs Kraken's permission: see docs/price-sources.md.
 

@@ -1,13 +1,13 @@
 //! OKX: `GET /api/v5/market/ticker?instId=BTC-USDT` returns one pair.
 //!
-//! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. All values are strings. `ts`, a time
-//! in milliseconds, is ignored. If a side of the order book is empty, its price is an empty string, and the ticker is
-//! rejected. 20 requests in two seconds are permitted for each IP address. One request could return all spot pairs, but that
-//! response has several hundred KiB.
+//! Format: <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-ticker>. All values are strings. `ts`, a
+//! time in milliseconds, is ignored. If a side of the order book is empty, its price is an empty string, and the ticker
+//! is rejected. 20 requests in two seconds are permitted for each IP address. One request could return all spot pairs,
+//! but that response has several hundred KiB.
 //!
 //! A successful response has the string `0` in `code`, and every other code is an error, regardless of the HTTP status.
-//! 50011 means too many requests; such a response has no `data`. 51001 means that the pair is unknown. In errors of the
-//! gateway `code` is a number and `data` is an object.
+//! Code 50011 means too many requests; the response has no `data`. Code 51001 means that the pair is unknown. In errors
+//! of the gateway `code` is a number and `data` is an object.
 
 use std::time::Duration;
 

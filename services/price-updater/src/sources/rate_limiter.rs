@@ -39,8 +39,8 @@ impl RateLimiter {
         self.lock().available(Instant::now())
     }
 
-    /// Permits no request for `retry_after`, or for the default backoff if `retry_after` is `None`. Returns the time until
-    /// the next request is permitted.
+    /// Permits no request for `retry_after`, or for the default backoff if `retry_after` is `None`. Returns the time
+    /// until the next request is permitted.
     pub(crate) fn back_off(&self, retry_after: Option<Duration>) -> Duration {
         self.lock().back_off(Instant::now(), retry_after)
     }

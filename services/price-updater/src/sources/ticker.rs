@@ -16,7 +16,7 @@ use super::SourceError;
 /// is not traded.
 const MAX_SPREAD_PERCENT: i128 = 10;
 /// How long an official rate is valid, counted from the start of its day. The Bank of Russia publishes no rate from the
-/// first to the eighth of January; with the days off before and after, the gap is up to twelve days. A comparison of
+/// first to the eighth of January. With the days off before and after, the gap is up to twelve days. A comparison of
 /// several banks detects an outdated rate earlier.
 pub(crate) const MAX_FIXING_AGE: Duration = Duration::from_hours(14 * 24);
 
@@ -123,8 +123,8 @@ impl BidAsk {
     }
 }
 
-/// Parses the price of an exchange. Rejects a number with more digits than a [`Rate`] has, because exchanges do not trade
-/// at such prices.
+/// Parses the price of an exchange. Rejects a number with more digits than a [`Rate`] has, because exchanges do not
+/// trade at such prices.
 fn parse_exact(name: &'static str, text: &DecimalText) -> Result<Rate, SourceError> {
     text.as_str().parse().map_err(|error| SourceError::implausible(format_args!("the {name} price {error}")))
 }

@@ -1,4 +1,5 @@
-//! Binance's combined streams: `/stream?streams=btcusdt@bookTicker/btcusdt@ticker`, up to 1024 streams for each connection.
+//! Binance's combined streams: `/stream?streams=btcusdt@bookTicker/btcusdt@ticker`, up to 1024 streams for each
+//! connection.
 //!
 //! Format: <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>. A `bookTicker` has no type
 //! and no time; `u` is its sequence number. A `ticker` is sent once a second, with the last trade in `c`. Some JSON

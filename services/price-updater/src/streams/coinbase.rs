@@ -5,8 +5,8 @@
 //! for each pair, with the id of the pair's last trade. A heartbeat with a later trade id than the last ticker shows
 //! that a ticker was lost or is late.
 //!
-//! `sequence` counts all messages of a pair on all channels. On these two channels the number grows, and a gap does not mean
-//! that a message was lost.
+//! `sequence` counts all messages of a pair on all channels. On these two channels the number grows, and a gap does not
+//! mean that a message was lost.
 //!
 //! A subscription fails as a whole if one of its pairs is unknown, so each pair has its own subscription.
 

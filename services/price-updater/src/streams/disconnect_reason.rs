@@ -31,7 +31,8 @@ pub(super) enum DisconnectReason {
 }
 
 impl DisconnectReason {
-    /// Whether the connection ended without a failure. After such an end, the next connection can follow immediately.
+    /// Whether the connection ended without a failure. After an expected end, the next connection can follow
+    /// immediately.
     pub(super) fn is_expected(&self) -> bool {
         match self {
             Self::ShutdownAnnounced | Self::MaxAgeReached | Self::Idle => true,

@@ -1,8 +1,8 @@
-//! The price stream of one exchange: a WebSocket connection over which the exchange pushes tickers. The stream reconnects for
-//! as long as its prices are requested.
+//! The price stream of one exchange: a WebSocket connection over which the exchange pushes tickers. The stream
+//! reconnects for as long as its prices are requested.
 //!
-//! A message *confirms* a ticker if it contains the ticker, or shows that the ticker has not changed. A *course* is the last
-//! price of one pair at one exchange.
+//! A message *confirms* a ticker if it contains the ticker, or shows that the ticker has not changed. A *course* is the
+//! last price of one pair at one exchange.
 
 mod session;
 
@@ -35,13 +35,13 @@ use super::{
 };
 use crate::sources::{PollReply, RateLimiter, RateLimits};
 
-/// How long a ticker is reported after its last confirmation. The default poll interval has the same length, so a ticker of the
-/// stream does not become older than the ticker of a poll.
+/// How long a ticker is reported after its last confirmation. The default poll interval has the same length, so a
+/// ticker of the stream does not become older than the ticker of a poll.
 const MAX_TICKER_AGE: Duration = Duration::from_secs(5);
 /// How long a connection is kept without a request for its prices, for example after the instance lost its lease.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The limits of connections if the stream has no `request_limiter`. Only the default backoff has an effect, because the number
-/// of connection attempts is limited by [`ReconnectLimiter`].
+/// The limits of connections if the stream has no `request_limiter`. Only the default backoff has an effect, because
+/// the number of connection attempts is limited by [`ReconnectLimiter`].
 const DEFAULT_LIMITS: RateLimits =
     RateLimits { max_requests: 1, window: Duration::from_secs(1), default_backoff: Duration::from_secs(60) };
 /// Age at which a connection counts as successful, so that the next backoff is short.
@@ -138,7 +138,8 @@ impl PriceStream {
         self.lock().cache.tickers(now, MAX_TICKER_AGE)
     }
 
-    /// Returns the recently confirmed courses with the time of confirmation, and keeps the connection from becoming idle.
+    /// Returns the recently confirmed courses with the time of confirmation, and keeps the connection from becoming
+    /// idle.
     pub fn courses(&self) -> BTreeMap<CurrencyPair, (Rate, Timestamp)> {
         let tickers = self.tickers(self.context.clock.now()).tickers;
         tickers.into_iter().map(|(pair, ticker)| (pair, (ticker.course(), ticker.observed_at))).collect()
@@ -201,8 +202,8 @@ impl PriceStream {
         }
     }
 
-    /// Backs off if the exchange rejected the connection with `Retry-After`, or with a status that some exchanges use for
-    /// rate limits and bans.
+    /// Backs off if the exchange rejected the connection with `Retry-After`, or with a status that some exchanges use
+    /// for rate limits and bans.
     ///
     /// If the exchange specifies the wait, the backoff applies to HTTP requests too. The default backoff applies to
     /// connections only, because some exchanges reject WebSocket connections and still answer HTTP requests.
@@ -223,8 +224,9 @@ impl PriceStream {
         self.context.metrics.set_connected(self.protocol.name, false);
     }
 
-    /// Counts and logs the end of a connection. If several connections fail in a row, only the first failure is logged
-    /// above level debug: as information if the exchange is unreachable, and as a warning otherwise.
+    /// Counts and logs the end of a connection. If several connections fail in a row, failures after the first are
+    /// logged at level debug. The first failure is logged as information if the exchange is unreachable, and as a
+    /// warning in other cases.
     fn report(&self, reason: &DisconnectReason, failure_reported: &mut bool) {
         let source = self.protocol.name;
         self.context.metrics.record_disconnect(source, reason.kind());

@@ -16,8 +16,9 @@
 //! A poll prolongs an expiring price. If no poll ends before the expiry,
 //! [`prolong`](CurrencyLifecycle::prolong) is called.
 //!
-//! An agreed price does not replace a newer published price, because price-cache-proxy would keep the newer price. An agreed
-//! price can be older if the exchanges fail and only indices vote: the prices of indices are observed less often.
+//! An agreed price does not replace a newer published price, because price-cache-proxy would keep the newer price. An
+//! agreed price can be older if the exchanges fail and only indices vote: the prices of indices are observed less
+//! often.
 
 use std::{cmp::Ordering, time::Duration};
 
@@ -170,8 +171,8 @@ impl CurrencyLifecycle {
         expires_at.is_some_and(|expires_at| expires_at <= horizon)
     }
 
-    /// When the published price expires. `None` if it can no longer be prolonged: orders do not use it, it has expired, or it
-    /// is already valid until its maximum age.
+    /// When the published price expires. `None` if the price cannot be prolonged: it is unused, expired, or already
+    /// valid until its maximum age.
     pub(super) fn prolongable_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         let latest_expiry = self.last_good.as_ref()?.as_of.plus(self.lifetimes.max_prolonged_age);
         let is_used = matches!(self.state, PriceAvailability::Fresh | PriceAvailability::Prolonged);
@@ -203,8 +204,8 @@ impl CurrencyLifecycle {
         price.as_of.plus(self.lifetimes.ttl) > time
     }
 
-    /// Publishes an agreed price if [`accepts`](Self::accepts) allows it. Otherwise sets the number of failures in a row to
-    /// `failures`, and keeps, prolongs, stops or expires the last good price.
+    /// Publishes an agreed price if [`accepts`](Self::accepts) allows it. If no price is published, sets the number of
+    /// failures in a row to `failures`, and keeps, prolongs, stops or expires the last good price.
     fn apply(
         &mut self,
         outcome: &PriceOutcome,
@@ -232,8 +233,8 @@ impl CurrencyLifecycle {
         (changed && is_recovery).then_some(AvailabilityChange::Recovered)
     }
 
-    /// Keeps, prolongs, stops or expires the last good price after an attempt without a newer price. `withheld` is set if a
-    /// newer price was agreed and is withheld as implausible.
+    /// Keeps, prolongs, stops or expires the last good price after an attempt without a newer price. `withheld` is set
+    /// if a newer price was agreed and is withheld as implausible.
     fn fail(&mut self, withheld: bool, now: Timestamp) -> Option<AvailabilityChange> {
         let RecordLifetimes { ttl, max_prolonged_age, renewal_margin, stop_while_withheld, .. } = self.lifetimes;
         let Some(price) = &self.last_good else {

@@ -62,8 +62,8 @@ impl LimiterState {
         self.limits.max_requests.saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX))
     }
 
-    /// Permits no request for `retry_after`, or for the default backoff if `retry_after` is `None`. Never shortens a backoff.
-    /// Returns the time until the next request is permitted.
+    /// Permits no request for `retry_after`, or for the default backoff if `retry_after` is `None`. Never shortens a
+    /// backoff. Returns the time until the next request is permitted.
     pub(super) fn back_off(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
         let wait = match retry_after {
             Some(wait) => wait,

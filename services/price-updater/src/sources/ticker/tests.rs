@@ -1,5 +1,5 @@
-//! Tests of tickers. The *course* of a ticker is the price that the API shows. The agreed price is computed from the *votes* of
-//! tickers.
+//! Tests of tickers. The *course* of a ticker is the price that the API shows. The agreed price is computed from the
+//! *votes* of tickers.
 
 use super::*;
 

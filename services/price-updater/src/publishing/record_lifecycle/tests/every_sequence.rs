@@ -1,5 +1,5 @@
-//! Compares the record that orders can read with the result of an independent calculation. A case is a sequence of publish
-//! intervals that succeed or fail, and at most one incident between them. Every case is covered.
+//! Compares the record that orders can read with the result of an independent calculation. A case is a sequence of
+//! publish intervals that succeed or fail, and at most one incident between them. Every case is covered.
 //!
 //! The calculation uses neither states nor counters. It derives each result from the whole past: the last success, the
 //! number of failures since then, and whether the written record was lost.
@@ -24,8 +24,8 @@ const MAX_PROLONGED_AGE: u64 = 130;
 /// Seconds between two polls. Between publications, a poll renews a price that would expire before the next poll.
 const POLL_INTERVAL: u64 = 5;
 const RENEWAL_MARGIN: u64 = POLL_INTERVAL + 1;
-/// Seconds from the start of a publish interval to its last poll. After [`TOLERATED_FAILURES`] failures, this poll prolongs the
-/// price, because the price would expire at the next publication.
+/// Seconds from the start of a publish interval to its last poll. After [`TOLERATED_FAILURES`] failures, this poll
+/// prolongs the price, because the price would expire at the next publication.
 const LAST_POLL: u64 = PUBLISH_INTERVAL - POLL_INTERVAL;
 /// Seconds from the observation of a price to its expiry, if the poll at [`LAST_POLL`] prolonged the price.
 const EARLY_LIFETIME: u64 = 3 * PUBLISH_INTERVAL + LAST_POLL + 1 + TTL;
@@ -67,7 +67,8 @@ fn succeeds(sequence: u32, interval: u32) -> bool {
     sequence & (1 << interval) != 0
 }
 
-/// Drives the lifecycle through a sequence. Returns the record that can be read at each of [`READ_AFTER`] in each interval.
+/// Drives the lifecycle through a sequence. Returns the record that can be read at each of [`READ_AFTER`] in each
+/// interval.
 fn drive(sequence: u32, incident: IncidentAt) -> Vec<Readable> {
     let lifetimes = RecordLifetimes {
         publish_interval: Duration::from_secs(PUBLISH_INTERVAL),
@@ -148,7 +149,8 @@ fn expected(sequence: u32, incident: IncidentAt, interval: u32, seconds: u64) ->
     } else {
         (PriceState::Fresh, TTL)
     };
-    // A price that has reached its maximum age is not written again, and the record that was written before has expired.
+    // A price that has reached its maximum age is not written again, and the record that was written before has
+    // expired.
     (!lost && age < MAX_PROLONGED_AGE && start + seconds < as_of + lifetime).then_some((state, as_of))
 }
 
