@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 const ABOUT: &str = "The only owner of the database: orders, their limit, idempotency keys, courses, users and their keys, wallets and their journal. Only for other services.";
 
-/// Errors of reads, and of courses, whose write may be repeated.
+/// Errors of reads, and of writes of courses, which are safe to repeat.
 const READING: &[Code] = &[Code::DatabaseUnavailable];
-/// Errors of changes of users, keys, their uses and the limit, in addition to [`READING`].
+/// Additional errors of changes of users, API keys, uses of API keys, and the order limit.
 const CHANGING: &[Code] = &[Code::OutcomeUnknown];
 const WRITING: &[Code] = &[Code::DatabaseUnavailable, Code::OutcomeUnknown, Code::ShuttingDown];
 

@@ -39,7 +39,8 @@ pub enum Error {
     /// 404. The client of db-proxy recognizes this error by the field that the response names.
     #[error("no wallet of the owner has this id")]
     WalletNotFound,
-    /// 422. The idempotency key was used for a wallet in another currency. The service `wallets` recognizes this error by its code.
+    /// 422. The idempotency key was used for a wallet in another currency. The service `wallets` recognizes this error
+    /// by its code.
     #[error("the key of a new wallet was used for a different wallet")]
     WalletKeyReused,
     /// 404, 409 or 422; see [`DirectoryRefusal`].
@@ -107,7 +108,7 @@ impl From<Error> for Problem {
             Error::Write(WriteError::Indeterminate) => Self::new(
                 Code::OutcomeUnknown,
                 "The database became unavailable while the request was being stored. Send it again with the same \
-                 Idempotency-Key. It takes effect only once, even if it was stored now.",
+                 Idempotency-Key. It takes effect only once, even if this attempt stored it.",
             )
             .retry_after(INDETERMINATE_RETRY_AFTER),
             Error::Write(WriteError::ShuttingDown) => Self::new(Code::ShuttingDown, "The service is shutting down."),
@@ -116,7 +117,7 @@ impl From<Error> for Problem {
                 log_outage(&error);
                 Self::new(
                     Code::OutcomeUnknown,
-                    "The database became unavailable while the request was being stored. It is not known whether it was stored.",
+                    "The database became unavailable. It is not known whether the request was stored.",
                 )
                 .retry_after(INDETERMINATE_RETRY_AFTER)
             }
@@ -133,7 +134,7 @@ impl From<Error> for Problem {
                 tracing::error!("a command was decided, and its result does not have the requested kind");
                 Self::new(
                     Code::OutcomeUnknown,
-                    "The request was decided, and its result cannot be shown. It is not known whether it was stored.",
+                    "The result of the request cannot be shown. It is not known whether the request was stored.",
                 )
                 .retry_after(INDETERMINATE_RETRY_AFTER)
             }

@@ -1,14 +1,14 @@
-//! Group commit: the waiting commands are decided together and committed in one transaction. A caller receives the decision about
-//! its command only after the transaction has ended.
+//! Group commit: the waiting commands are decided together and committed in one transaction. A caller receives the
+//! decision about its command only after the transaction has ended.
 //!
-//! The writer never delays a command to make a batch larger. While one batch commits, new commands wait and form the next
-//! batch. Batches therefore grow with the load.
+//! The writer never delays a command to make a batch larger. While one batch commits, new commands wait and form the
+//! next batch. Batches therefore grow with the load.
 //!
-//! [`WriteHealth`] states whether the writer can commit at all. It contains the result of the last commit or probe. When that
-//! result is some seconds old, the writer commits a probe.
+//! [`WriteHealth`] states whether the writer can commit at all. It contains the result of the last commit or probe. A
+//! probe is a test write, which the writer commits when the last result is some seconds old.
 //!
-//! An aggregate supplies a [`BatchStore`]. For each batch, the store opens a [`UnitOfWork`], which reads, applies the
-//! policy of the aggregate, and writes.
+//! Each aggregate, such as orders, supplies a [`BatchStore`]. For each batch, the store opens a [`UnitOfWork`], which
+//! reads, applies the policy of the aggregate, and writes.
 
 mod batch;
 mod health;
@@ -36,16 +36,16 @@ pub use self::{
 };
 use crate::{clock_check::ClockFault, database::DatabaseError};
 
-/// Maximum number of waiting commands. At ten thousand commands per second, the last command waits for less than a second.
+/// Maximum number of waiting commands. At ten thousand commands per second, the last command waits for less than a
+/// second.
 pub const QUEUE_CAPACITY: usize = 8192;
 /// Maximum number of commands in one transaction.
 pub const MAX_BATCH: usize = 1024;
-/// A failed attempt is not retried if the oldest command of its batch has waited for this time and the batch was
-/// certainly not committed. An attempt that is in progress at this time continues until `ATTEMPT_TIMEOUT`, so a command
-/// may wait longer.
+/// If no attempt has sent a commit, a batch is retried at most until its oldest command has waited for this time. The
+/// last attempt may last for `ATTEMPT_TIMEOUT` in addition.
 pub const MAX_UNAVAILABLE: Duration = Duration::from_secs(2);
-/// A failed attempt with an unknown outcome is not retried if the oldest command of its batch has waited for this time.
-/// An attempt that is in progress at this time continues until `ATTEMPT_TIMEOUT`, so a command may wait longer.
+/// If an attempt has sent a commit, a batch is retried until its oldest command has waited for this time. The last
+/// attempt may last for `ATTEMPT_TIMEOUT` in addition.
 pub const MAX_INDETERMINATE: Duration = Duration::from_secs(10);
 /// Time limit of one attempt to commit a batch, and of one run of the idle work.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -65,9 +65,9 @@ pub trait BatchStore: Send + Sync + 'static {
 
     /// Decides a batch and commits it in one transaction. Returns one decision for each command, in the same order.
     ///
-    /// After a failure, the writer calls this again for the same commands. If an earlier attempt has committed, the store
-    /// recognizes by key or id the commands that this attempt accepted, and returns their stored results. If an earlier
-    /// attempt is still running in the database, the new attempt waits for the lock of that attempt.
+    /// After a failure, the writer calls this again for the same commands. If an earlier attempt has committed, the
+    /// store recognizes the stored commands by idempotency key or id, and returns their stored results. If an earlier
+    /// attempt is still running in the database, the new attempt waits for the lock of the earlier attempt.
     ///
     /// Sets [`Attempt::commit_sent`] before it sends the commit. An attempt that fails earlier writes nothing.
     fn commit_batch(
@@ -76,8 +76,8 @@ pub trait BatchStore: Send + Sync + 'static {
         attempt: &mut Attempt,
     ) -> impl Future<Output = Result<Vec<Self::Decision>, DatabaseError>> + Send;
 
-    /// Does work that is usually part of a batch, but must not wait for the next command. The writer calls this regularly
-    /// while no command arrives.
+    /// Does work that is usually part of a batch, but must not wait for the next command. The writer calls this
+    /// regularly while no command arrives.
     fn run_idle_work(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
     /// Commits a write that changes no data of the aggregate, on the connection that commits batches.
@@ -113,9 +113,9 @@ pub type WriteResult<D> = Result<D, WriteError>;
 
 /// The decisions of commands that are answered together, or one error for all of them.
 ///
-/// The writer may have split the commands into several batches, and only some of the batches may have committed. If some commands
-/// failed and others were written, or if any outcome is unknown, the error is [`WriteError::Indeterminate`]. Every other error
-/// means that none of the commands was written.
+/// The writer may have split the commands into several batches, and only some of the batches may have committed. If
+/// some commands failed and others were written, or if any outcome is unknown, the error is
+/// [`WriteError::Indeterminate`]. Every other error means that none of the commands was written.
 pub fn all_or_error<D>(answers: Vec<WriteResult<D>>) -> Result<Vec<D>, WriteError> {
     let is_not_written = |answer: &WriteResult<D>| matches!(answer, Err(error) if *error != WriteError::Indeterminate);
     let none_is_written = answers.iter().all(is_not_written);
@@ -136,16 +136,16 @@ impl<S: BatchStore> Clone for WriterHandle<S> {
 }
 
 impl<S: BatchStore> WriterHandle<S> {
-    /// Returns the handle and the writer's task. The task ends when every handle is dropped and every waiting command is
-    /// answered.
+    /// Returns the handle and the writer's task. The task ends when every handle is dropped and every waiting command
+    /// is answered.
     pub fn new(store: S, metrics: WriterMetrics, health: WriteHealth) -> (Self, impl Future<Output = ()> + Send) {
         health.set_waiting(metrics.waiting());
         let (queue, submissions) = mpsc::channel(QUEUE_CAPACITY);
         (Self { queue, metrics: metrics.clone() }, WriterTask { store, metrics, health }.run(submissions))
     }
 
-    /// Enqueues `commands` next to each other, and waits for the answer to each. If the queue has no room for all of them,
-    /// none is enqueued.
+    /// Enqueues `commands` next to each other, and waits for the answer to each. If the queue has no room for all of
+    /// them, none is enqueued.
     pub async fn submit(&self, commands: Vec<S::Command>) -> Vec<WriteResult<S::Decision>> {
         self.submit_traced(commands, CommandTraces::of_request()).await
     }
@@ -222,8 +222,8 @@ impl<S: BatchStore> WriterTask<S> {
         if let Err(error) = result.unwrap_or(Err(DatabaseError::TimedOut)) {
             tracing::warn!(error = %error.chain(), "the idle work of the writer failed");
         }
-        // After a failed write, a probe runs at each idle interval. While commands arrive, their batches show whether writes
-        // succeed again.
+        // After a failed write, a probe runs at each idle interval. While commands arrive, their batches show whether
+        // writes succeed again.
         if self.health.has_failed() {
             self.probe_write().await;
         }
@@ -246,8 +246,8 @@ impl<S: BatchStore> WriterTask<S> {
 
     /// Attempts to commit the batch until an attempt succeeds or [`final_error`] returns an error.
     ///
-    /// Before each attempt, commands of callers that no longer wait are dropped. Such a caller may send its command again
-    /// with the same key, possibly to another instance.
+    /// Before each attempt, commands of callers that no longer wait are dropped. Such a caller may send its command
+    /// again with the same key, possibly to another instance.
     async fn commit_until_known(
         &self,
         batch: &mut Batch<S>,
@@ -290,12 +290,14 @@ impl<S: BatchStore> WriterTask<S> {
             }
             sleep(backoff.next_delay()).await;
         }
-        unreachable!("the last attempt returns")
+        unreachable!("the loop ends only by a return")
     }
 }
 
-/// The error for a batch after a failed attempt. `waited` is the time since its oldest command was submitted.
-/// `indeterminate` states whether an attempt has sent a commit. `None` if the batch is retried.
+/// The error for a batch after a failed attempt. `None` if the batch is retried.
+///
+/// `indeterminate` states whether an attempt has sent a commit. `waited` is the time since the oldest command was
+/// submitted.
 fn final_error(error: &DatabaseError, indeterminate: bool, waited: Duration) -> Option<WriteError> {
     if indeterminate {
         // Even a permanent error is retried, because the next attempt may find out that an earlier attempt committed.

@@ -1,8 +1,9 @@
 //! db-proxy: the only service that writes the database. It stores orders, quotes, idempotency keys, the history of
 //! courses, users with their API keys, and wallets with their journal.
 //!
-//! Each aggregate has a folder with its routes, its policy (pure decisions) and its store (one module per engine). To add an
-//! aggregate, write its folder and its migrations, and add it to [`Routes`] and [`build_routes`].
+//! Each aggregate (orders, courses, users, wallets) has a folder with its routes, its policy (pure decisions) and its
+//! store (one module per engine). To add an aggregate, write its folder and its migrations, and add it to [`Routes`]
+//! and [`build_routes`].
 
 mod background;
 mod client_key;
@@ -85,7 +86,7 @@ pub struct App {
     database: Database,
     ready: ReadinessCheck,
     live: Arc<LiveValues>,
-    /// The preparation, if it was not complete when the server started. It is then repeated while the server serves.
+    /// A preparation that is not complete when the server starts. It is repeated while the server runs.
     late_preparation: Option<Preparation>,
     /// Prevents other db-proxies from using the same SQLite file. `None` on PostgreSQL.
     file_lock: Option<FileLock>,
@@ -108,7 +109,7 @@ impl Service for App {
         let database = Database::open(config.database_url.expose()).await?.with_durability(config.durability);
         let file_lock = match &database {
             Database::Sqlite(database) => Some(database.lock().await?),
-            // Several db-proxies may share a database on PostgreSQL.
+            // Several db-proxies can share a PostgreSQL database.
             Database::Postgres(_) => None,
         };
         let preparation = Preparation { migrations: config.migrations, origin: config.origin };
@@ -174,7 +175,8 @@ impl Service for App {
         let Self { server, database, late_preparation, file_lock, tasks, .. } = self;
         // Cancelled with `stop`, and also if the preparation fails.
         let ending = stop.child_token();
-        // The server does not wait for migrations. Until they are applied, requests fail as if the database were unavailable.
+        // The server does not wait for migrations. Until they are applied, requests fail as if the database were
+        // unavailable.
         let preparation = async {
             let Some(preparation) = late_preparation else { return Ok(()) };
             let result = tokio::select! {
@@ -240,8 +242,8 @@ async fn migrate(env: &mut Env) -> anyhow::Result<()> {
     })
 }
 
-/// Ready means that orders can be placed: the last commit or probe of their writer succeeded, commits are as durable as declared, and
-/// the clock is right.
+/// Ready means that orders can be placed: the last commit or probe of their writer succeeded, commits are as durable as
+/// declared, and the clock is right.
 ///
 /// The component `journal` reports whether the last commit or probe of the writer of wallets succeeded. It is optional,
 /// because orders can be placed without it. If both writers have the same fault, only the component `database`

@@ -1,5 +1,5 @@
-//! Access of backups to a database while the service uses it: consistent copies, the summary of a database, and the
-//! check of its journal.
+//! Access for backups to a database that the service uses at the same time: consistent copies, a summary, and a check
+//! of the journal.
 
 mod journal;
 mod postgres;

@@ -1,6 +1,6 @@
 //! The migrations of each engine, compiled into the program.
 //!
-//! The macro of sqlx for this purpose is not used, because its crate compiles both database drivers a second time.
+//! `sqlx::migrate!` is not used, because its crate compiles both database drivers a second time.
 
 use sqlx::{
     SqlSafeStr,
@@ -38,8 +38,7 @@ pub(super) fn migrator(files: &[MigrationFile]) -> Migrator {
         Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
-    // A newer release may have applied further migrations. Those of the next release are safe for this program: the
-    // migrations of a release keep the statements of the previous release valid.
+    // The database possibly has the migrations of the next release. They keep the statements of this release valid.
     migrator.set_ignore_missing(true);
     migrator
 }

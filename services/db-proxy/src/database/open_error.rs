@@ -34,7 +34,7 @@ pub enum OpenError {
         path.display()
     )]
     Damaged { path: PathBuf },
-    /// SQLite cannot write the file or the files that it creates beside it, such as the write-ahead log.
+    /// SQLite cannot write the database file or a file beside it, such as the write-ahead log.
     #[error(
         "the database file {} cannot be written, although the file itself is writable: SQLite creates files beside it, and the \
          folder or one of those files (-wal, -shm) is read-only for the user of this process. Change their owner or permissions, \
@@ -72,9 +72,8 @@ impl fmt::Display for FileFault<'_> {
 impl OpenError {
     pub fn of_folder(folder: &Path, error: &io::Error) -> Self {
         let (folder, kind) = (folder.to_owned(), error.kind());
-        // The creation of a folder that exists succeeds, so a file has this path.
+        // Creating an existing folder succeeds, so the path is a file or a link without a target.
         if kind == io::ErrorKind::AlreadyExists {
-            // The path of a link without a target exists too.
             if let Some(error) = Self::of_dangling_link(&folder) {
                 return error;
             }
@@ -92,14 +91,14 @@ impl OpenError {
         Self::File { path: path.to_owned(), kind: error.kind(), reason: describe_io_error(error) }
     }
 
-    /// `None` if neither the path nor a folder in it is a link whose target does not exist.
+    /// `None` if no part of the path is a link without a target.
     fn of_dangling_link(path: &Path) -> Option<Self> {
         let link = path.ancestors().find(|path| path.is_symlink() && !path.exists())?;
         Some(Self::DanglingLink { link: link.to_owned(), target: fs::read_link(link).ok()? })
     }
 
-    /// The error of SQLite for a file that exists. SQLite does not report the error of the file system, so the file is opened
-    /// again to find that error.
+    /// Explains why SQLite failed to use an existing file. Opens the file again, because SQLite does not report errors
+    /// of the file system.
     pub fn of_sqlite(path: &Path, error: sqlx::Error) -> Self {
         const READ_ONLY: u32 = 8;
         const DAMAGED: u32 = 11;
@@ -107,7 +106,7 @@ impl OpenError {
         const NOT_A_DATABASE: u32 = 26;
         let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
         let path = path.to_owned();
-        // The lowest byte of a code is its class.
+        // The lowest byte of an error code is its class, such as `READ_ONLY`.
         match code.map(|code| code & 0xff) {
             Some(NOT_A_DATABASE) => Self::NotADatabase { path },
             Some(DAMAGED) => Self::Damaged { path },

@@ -1,5 +1,5 @@
-//! The origin of a database: whether its orders are simulated or real. A row of the table `order_origin` marks the database
-//! with its origin. The mark never changes.
+//! The origin of a database: whether its orders are simulated or real. A row of the table `order_origin` marks the
+//! database with its origin. The mark never changes.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,8 +12,8 @@ use super::{Database, DatabaseError, PostgresDatabase, SqliteDatabase, Transacti
 pub const READ_ORIGIN: &str = "select simulated from order_origin";
 /// Excludes writers of orders until the transaction ends.
 const LOCK_ON_POSTGRES: &str = "select from order_totals for update";
-/// Marks a database with the origin of its orders. A database without orders is marked with the declared origin, unless that is
-/// null.
+/// Marks a database with the origin of its orders. A database without orders is marked with the declared origin, unless
+/// that is null.
 const CLAIM_ON_POSTGRES: &str = "
     insert into order_origin (id, simulated)
     select 1, simulated from (
@@ -33,7 +33,7 @@ const CLAIM_ON_SQLITE: &str = "
     where simulated is not null
     on conflict do nothing";
 
-/// The mark, once this process has read it. Clones share it.
+/// The mark, if this process has read it. Clones share the mark.
 #[derive(Clone, Default)]
 pub struct KnownOrigin(Arc<OnceLock<OrderOrigin>>);
 

@@ -23,7 +23,7 @@ pub(super) struct PoolUse {
 impl PoolUse {
     pub(super) fn of<D: sqlx::Database>(name: &'static str, pool: &Pool<D>) -> Self {
         let (open, idle) = (u64::from(pool.size()), pool.num_idle() as u64);
-        // The two numbers are not read at the same moment.
+        // The two numbers are read at different moments, so `idle` is possibly larger than `open`.
         Self { name, in_use: open.saturating_sub(idle), idle, max: pool.options().get_max_connections() }
     }
 }

@@ -35,26 +35,24 @@ const READERS: u32 = 8;
 /// Number of connections for the writes of courses, for retention, for statistics, and for the checks of the clock and
 /// of durability.
 const BACKGROUND: u32 = 2;
-/// Number of connections for small writes that no writer batches: users, API keys, new wallets and the limit. Each
-/// write is its own transaction, and the database commits concurrent transactions together, so more connections shorten
-/// the wait for a slow disk.
+/// Number of connections for small writes outside the group commit: users, API keys, new wallets and the order limit.
+/// PostgreSQL commits concurrent transactions together, so more connections shorten the wait for a slow disk.
 const SMALL_WRITES: u32 = 8;
-/// How long a statement or a transaction may take. It is longer than the statement timeout and the lock timeout in [`SESSION`], so
+/// How long a statement or a transaction may take. The timeouts of statements and locks in [`SESSION`] are shorter, so
 /// the database cancels a slow statement first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4500);
 /// How long a query may wait for a connection of its pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The SQLSTATE of a write on a read-only server.
 const READ_ONLY: &str = "25006";
-/// Settings of the connections of the pools. Migrations and checks of reachability run without them.
+/// Settings of pooled connections. Migrations and checks of reachability run without them.
 ///
-/// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for an open transaction whose
-/// client sends nothing, for example because its machine is frozen.
+/// The first three are time limits in milliseconds: for a statement, for the wait for a lock, and for an open
+/// transaction whose client sends nothing, for example because its machine is frozen.
 ///
-/// The planner settings make statements use their indexes. Otherwise a generic plan that was cached while the tables were small
-/// could scan them even after they have grown. With these settings, the estimated cost of a sequential scan, such as
-/// that of the one row of `order_totals`, is extreme. `jit` is off so that the database does not compile such a statement at each
-/// execution.
+/// The planner settings make statements use their indexes, even if a plan was cached when the tables were small. With
+/// these settings, a sequential scan has an extreme estimated cost. `jit` is off, because PostgreSQL would compile each
+/// statement with such a scan.
 const SESSION: [(&str, &str); 8] = [
     ("statement_timeout", "4000"),
     ("lock_timeout", "4000"),
@@ -69,13 +67,13 @@ const SESSION: [(&str, &str); 8] = [
 /// The failure of the last attempt of a query.
 struct FailedQuery {
     error: DatabaseError,
-    /// Whether the database may have executed an attempt whose result did not arrive.
+    /// Whether the database has possibly executed an attempt without returning its result.
     unanswered: bool,
 }
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 
-/// One pool for each kind of work. No kind of work waits for the connections of another, so many reads do not delay orders.
+/// Each kind of work has its own pool, so that reads do not delay orders.
 #[derive(Clone)]
 pub struct PostgresDatabase {
     pub writer: PgPool,
@@ -115,7 +113,7 @@ impl PostgresDatabase {
     }
 
     pub(super) async fn migrate(&self) -> Result<(), DatabaseError> {
-        // Without a statement timeout, because building an index over many orders may take longer than this timeout.
+        // No statement timeout, because building an index over many orders takes longer.
         let host = self.unlimited[self.primary.current_host()].clone();
         let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(host);
         let result = self.reachability.watch(MIGRATIONS.run(&pool)).await;
@@ -136,7 +134,8 @@ impl PostgresDatabase {
         })
     }
 
-    /// Commits a write to a separate table on the connection of the writer of orders. Fails if the latest migration is not applied.
+    /// Commits a write to the table `write_probe`, on the connection of the writer of orders. Fails if the latest
+    /// migration is not applied.
     pub async fn probe_write(&self) -> Result<(), DatabaseError> {
         self.probe_write_on(&self.writer).await
     }
@@ -187,7 +186,7 @@ impl PostgresDatabase {
         self.run_on(&self.background, query).await
     }
 
-    /// Runs a small write that no writer batches; see [`run_on`](Self::run_on). Fails with
+    /// Runs a small write outside the group commit; see [`run_on`](Self::run_on). Fails with
     /// [`DatabaseError::Unanswered`] if the write may have taken effect.
     pub async fn run_small_write<T>(&self, query: impl RepeatableQuery<T>) -> Result<T, DatabaseError> {
         let result = self.run_attempts(&self.small_writes, query).await;
@@ -267,8 +266,8 @@ impl PostgresDatabase {
         self.primary.confirm_writer();
     }
 
-    /// Reports that a statement or a transaction failed. If the connection may be the cause, none of the connections that are open
-    /// now is used again. Returns the error.
+    /// Reports that a statement or a transaction failed. If the connection may be the cause, none of the connections
+    /// that are open now is used again. Returns the error.
     pub fn record_failure(&self, error: DatabaseError) -> DatabaseError {
         match &error {
             DatabaseError::TimedOut => self.primary.distrust_connections(),
@@ -302,8 +301,8 @@ impl PostgresDatabase {
         if let Some(violation) = settings.violation(self.durability).or_else(lacks_standby) {
             return Err(DatabaseError::NotDurable(violation));
         }
-        // Other db-proxies may have committed on this server. A server with an earlier timeline may lack these commits, so it is not
-        // used from now on.
+        // Other db-proxies have possibly committed on this server. A server with an earlier timeline may lack these
+        // commits and is not used any more.
         if let Some(timeline) = timeline {
             self.primary.confirm(timeline);
         }
@@ -316,8 +315,8 @@ pub trait RepeatableQuery<T>: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, 
 
 impl<T, Q> RepeatableQuery<T> for Q where Q: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> {}
 
-/// Whether the query may succeed on another connection: the connection is dead, its server is not the primary any more, or a
-/// migration changed the result of a statement that the connection has prepared.
+/// Whether the query may succeed on another connection: the connection is dead, its server is not the primary any more,
+/// or a migration changed the result of a statement that the connection has prepared.
 fn needs_new_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,

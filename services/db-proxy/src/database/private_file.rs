@@ -16,9 +16,11 @@ const OTHERS: u32 = 0o007;
 /// The suffixes of the files that SQLite creates beside the database file, with the permissions of the database file.
 const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Creates the database file and its folder if they do not exist, with permissions for the user of the process only. If the
-/// database file, or a file that SQLite creates beside it, exists already, removes the permissions of other users from the file.
-/// The permissions of its group stay, for example for backups.
+/// Creates the database file and its folder if they do not exist. New files and folders are accessible
+/// only to the user of the process.
+///
+/// If the database file, or a file that SQLite creates beside it, exists already, removes its permissions for other
+/// users. The permissions of its group stay, for example for backups.
 pub fn prepare(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let created = DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder);
@@ -45,7 +47,8 @@ pub fn files_beside(path: &Path) -> [PathBuf; 3] {
     SUFFIXES.map(|suffix| with_suffix(path, suffix))
 }
 
-/// Checks that the process may write the file. SQLite would open a read-only file too, and fail only at the first write.
+/// Checks that the process may write the file. SQLite would open a read-only file too, and fail only at the first
+/// write.
 fn require_writable(path: &Path) -> Result<(), OpenError> {
     if !path.is_file() {
         return Ok(());
@@ -54,16 +57,17 @@ fn require_writable(path: &Path) -> Result<(), OpenError> {
     opened.map(drop).map_err(|error| OpenError::of_file(path, &error))
 }
 
-/// Appends a suffix to a path, for the path of a file beside another file.
+/// Appends a suffix to the file name of a path.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(suffix);
     PathBuf::from(path)
 }
 
-/// Removes the permissions of users who neither own the file nor belong to its group. Does nothing if the file does not exist.
+/// Removes the permissions of users who neither own the file nor belong to its group. Does nothing if the file does not
+/// exist.
 fn restrict(path: &Path) {
-    // The path may also lead to a device or a folder. Their permissions concern other programs, so they do not change.
+    // A device or a folder keeps its permissions, because they concern other programs.
     let Some(metadata) = fs::metadata(path).ok().filter(fs::Metadata::is_file) else { return };
     let mut permissions = metadata.permissions();
     if permissions.mode() & OTHERS == 0 {

@@ -31,7 +31,7 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 
-/// The writes of all aggregates share one connection. Reads have separate connections, so many reads do not delay orders.
+/// All writes share one connection. Reads have separate connections, so that they do not delay orders.
 #[derive(Clone)]
 pub struct SqliteDatabase {
     pub writer: SqlitePool,
@@ -48,7 +48,7 @@ impl SqliteDatabase {
     pub async fn open(path: &str) -> Result<Self, OpenError> {
         let path = Path::new(path);
         private_file::prepare(path)?;
-        // A commit is on disk before it is answered: full synchronous mode with a write-ahead log.
+        // In full synchronous mode, a commit is on disk before it is acknowledged.
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -84,7 +84,8 @@ impl SqliteDatabase {
         result.map_err(DatabaseError::from_migration)
     }
 
-    /// Commits a write to a separate table on the connection of the writer. Fails if the latest migration is not applied.
+    /// Commits a write to the table `write_probe`, on the connection for writes. Fails if the latest migration is not
+    /// applied.
     pub async fn probe_write(&self) -> Result<(), DatabaseError> {
         const PROBE: &str = "insert into write_probe (id, written_at)
             select 1, ?2 where exists (select 1 from _sqlx_migrations where version = ?1 and success)

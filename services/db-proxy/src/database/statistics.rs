@@ -1,5 +1,5 @@
-//! Statistics of the database for health-check: its size, its connections, slow statements and standbys. They are read in the
-//! background, so they delay no order.
+//! Statistics of the database for health-check: its size, its connections, slow statements and standbys. They are read
+//! in the background, so they delay no order.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,8 +25,8 @@ impl DatabaseStatistics {
         self.measurements().clone()
     }
 
-    /// Reads the statistics at once and then every [`READ_INTERVAL`]. A statement that runs longer than `slow_after`
-    /// counts as slow. Never returns.
+    /// Reads the statistics immediately and then every [`READ_INTERVAL`]. A statement that runs longer than
+    /// `slow_after` counts as slow. Never returns.
     pub async fn keep_current(self, database: Database, slow_after: Live<Duration>) {
         let mut ticks = interval(READ_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -36,7 +36,7 @@ impl DatabaseStatistics {
                 Database::Postgres(database) => database.read_statistics(slow_after.get()).await,
                 Database::Sqlite(database) => Ok(database.read_statistics().await),
             };
-            // The readiness check reports an unavailable database.
+            // Only a debug event, because the readiness check reports an unavailable database.
             *self.measurements() = result.unwrap_or_else(|error| {
                 tracing::debug!(error = error.chain(), "the statistics of the database cannot be read");
                 Vec::new()
@@ -49,8 +49,8 @@ impl DatabaseStatistics {
     }
 }
 
-/// `$1` is the number of seconds after which a statement counts as slow. The state of a session of another user and the
-/// lag of a standby are null unless the user of this connection is a member of `pg_read_all_stats`.
+/// `$1` is the number of seconds after which a statement counts as slow. If the user is not a member of
+/// `pg_read_all_stats`, the states of sessions of other users and the lag of standbys are null.
 const POSTGRES_STATISTICS: &str = "
     select
         (select count(*) from pg_stat_activity where backend_type = 'client backend'),
@@ -91,7 +91,6 @@ impl PostgresDatabase {
 impl SqliteDatabase {
     async fn read_statistics(&self) -> Vec<Measurement> {
         let path = self.path().to_owned();
-        // The disk may be slow.
         tokio::task::spawn_blocking(move || file_statistics(&path)).await.unwrap_or_default()
     }
 }

@@ -9,15 +9,17 @@ use sqlx::{Database, Pool, pool::PoolConnection};
 use tokio::time::timeout;
 use tracing::Instrument;
 
-/// How long a released connection may take to answer the pool. It is shorter than the time limit for acquiring a connection.
+/// How long a released connection may take to answer the pool. It is shorter than the time limit for acquiring a
+/// connection.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that returns to its pool only by [`release`](Self::release).
 ///
-/// If it is dropped instead, because the transaction failed or was aborted, the connection is closed, and the database rolls
-/// back the open transaction. Such a connection cannot be used again. The database may have rolled back the transaction by
-/// itself, as SQLite does when the disk is full. sqlx then still counts the transaction as open, and every later transaction on
-/// the connection would fail. A connection that does not answer would also block the pool until the operating system closes it.
+/// If a transaction fails or is aborted, the connection is dropped and thereby closed, and the database rolls back the
+/// open transaction. Such a connection must not return to the pool, for two reasons:
+/// - The database has possibly rolled back the transaction by itself, as SQLite does if the disk is full. sqlx would
+///   count the transaction as open, and every later transaction on the connection would fail.
+/// - A connection that does not answer would block the pool until the operating system closes the connection.
 pub struct TransactionConnection<DB: Database>(Option<PoolConnection<DB>>);
 
 impl<DB: Database> TransactionConnection<DB> {
@@ -27,9 +29,8 @@ impl<DB: Database> TransactionConnection<DB> {
 
     /// Returns the connection to its pool. Its transaction must have ended without an error.
     ///
-    /// The pool pings the connection first. Without a time limit, a connection to a server that stops answering at this moment
-    /// would keep its place in the pool. The pool of a writer has one place, so the writer would wait until the server
-    /// answers.
+    /// The pool pings the connection first. The ping has a time limit, because the server may stop answering at this
+    /// moment. The pool of a writer has only this connection, so the writer would wait until the server answers.
     pub fn release(mut self) {
         if let Some(mut connection) = self.0.take() {
             let returned = connection.return_to_pool();

@@ -6,7 +6,6 @@ use common::config::redact_password;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-/// The forms of `DATABASE_URL` that are allowed.
 const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT[,HOST:PORT...]/NAME";
 /// The parameter with which libpq selects a host. It has no effect here, because only the primary is used.
 const SELECTION_PARAMETER: &str = "target_session_attrs=";
@@ -39,7 +38,8 @@ pub fn host_urls(url: &str) -> Vec<String> {
     hosts.split(',').map(|host| format!("{scheme}://{user}{host}{path}")).collect()
 }
 
-/// The URL as logs, health and the command line show it: without passwords. A URL with several hosts becomes one URL per host.
+/// The URL as logs, health and the command line show it: without passwords. A URL with several hosts becomes one URL
+/// per host.
 pub fn shown_url(url: &str) -> String {
     match url.split_once("://") {
         Some(("postgres" | "postgresql", _)) => {

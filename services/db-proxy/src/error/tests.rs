@@ -55,7 +55,7 @@ fn database_that_has_never_answered_is_not_reported_as_a_clock_fault() {
 
 /// The client of db-proxy recognizes these errors by the code and the field.
 #[test]
-fn refusals_of_the_directory_name_their_field() {
+fn directory_refusals_are_recognizable_by_code_and_field() {
     let expected = [
         (DirectoryRefusal::UserNotFound, Code::NotFound, Some("id")),
         (DirectoryRefusal::KeyNotFound, Code::NotFound, Some("key_id")),

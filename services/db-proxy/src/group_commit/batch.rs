@@ -52,8 +52,7 @@ impl<S: BatchStore> Batch<S> {
         }
     }
 
-    /// Answers each caller. A caller that no longer waits misses its answer, but its command was decided with the
-    /// batch.
+    /// Sends each caller its answer. If a caller no longer waits, the answer is lost, although the command was decided.
     pub fn answer_callers(self, answers: Vec<WriteResult<S::Decision>>) {
         for (caller, answer) in self.callers.into_iter().zip(answers) {
             let _ = caller.send(answer);

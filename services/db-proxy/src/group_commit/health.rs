@@ -15,8 +15,8 @@ use crate::database::DatabaseError;
 pub(super) const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long an attempt to commit a batch, or a probe, may take before the writer counts as blocked.
 const MAX_ATTEMPT: Duration = Duration::from_secs(2);
-/// Age of the last result from which the writer counts as stopped. It exceeds the sum of the probe interval and the time limits
-/// of an attempt and of a probe.
+/// If the last result is older, the writer counts as stopped. This age exceeds the sum of the probe interval and the
+/// time limits of an attempt and of a probe.
 const MAX_RESULT_AGE: Duration = Duration::from_secs(20);
 
 /// The result of the writer's last commit or probe. Clones share it.
@@ -70,7 +70,6 @@ impl WriteHealth {
         }
     }
 
-    /// The number of commands that wait for a decision: in the queue, and in the current batch.
     pub fn waiting_commands(&self) -> Measurement {
         let waiting = self.state().waiting.get().max(0);
         Measurement::new(Measurement::WAITING_COMMANDS, waiting, "commands")

@@ -1,8 +1,8 @@
 //! The spans of commands, groups and transactions.
 //!
-//! Each command whose trace is recorded has a span `commit`, from its submission to its answer, below the request that sent it. A group
-//! has a span `group` below the first of these spans, and a span `transaction` for each attempt to commit it. The span of the group has
-//! a link to the span of each command, and each of them has a link to the span of the group.
+//! Each command whose trace is recorded has a span `commit`, from its submission to its answer, as a child of the span
+//! of its request. A group has a span `group`, as a child of the first span `commit`, and one span `transaction` for
+//! each attempt to commit. The span `group` and the spans `commit` of the group are linked to each other.
 
 use common::{
     request_context::RequestContext,
@@ -18,18 +18,18 @@ use crate::database::DatabaseError;
 pub struct CommandTraces {
     /// The trace context of the request. `None` if nothing is recorded.
     request: Option<Trace>,
-    /// The trace context of each command. Empty if the request names none: all commands then have the trace context of
-    /// the request.
+    /// The trace context of each command. If empty, all commands have the trace context of the request.
     commands: Vec<Option<Trace>>,
 }
 
 impl CommandTraces {
-    /// Commands that the current request contains, all in its trace context.
+    /// All commands have the trace context of the current request.
     pub fn of_request() -> Self {
         Self { request: RequestContext::current_trace().filter(Trace::has_tracer), commands: Vec::new() }
     }
 
-    /// Commands of several client requests that the current request contains. Each element is the `traceparent` of a command.
+    /// The current request contains commands of several client requests. Each element is the `traceparent` of one
+    /// command.
     pub fn of_batch<'a>(traceparents: impl Iterator<Item = Option<&'a str>>) -> Self {
         let traces = Self::of_request();
         let Some(request) = &traces.request else { return traces };
@@ -53,7 +53,7 @@ pub(super) struct CommandSpan {
     pub(super) submitted_at: Instant,
 }
 
-/// The spans of a group that is being committed. They end when this is dropped.
+/// The spans of a group that is being committed. The spans end when this value is dropped.
 pub(super) struct GroupSpans {
     group: Span,
     commands: Vec<CommandSpan>,
@@ -81,7 +81,7 @@ impl GroupSpans {
         Some(span)
     }
 
-    /// Ends the spans of a group that was answered with `error`, or with decisions.
+    /// Ends the spans of a group. `error` is the first error among its answers.
     pub(super) fn end(mut self, error: Option<WriteError>) {
         let Some(error) = error else { return };
         let kind = match error {

@@ -51,7 +51,7 @@ impl Fixture {
     #[track_caller]
     fn assert_metric(&self, name: &str, value: &str) {
         let (text, line) = (self.metrics.encode(), format!("buydesk_order_{name}{{service=\"test\"}} {value}"));
-        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
     }
 }
 
@@ -77,8 +77,7 @@ async fn refused_command_does_not_affect_the_others() {
 #[tokio::test(start_paused = true)]
 async fn batch_without_changes_is_rolled_back() {
     let fixture = Fixture::new([Script::FailRollBack(Transient)]);
-    // No commit was sent, so it is certain that nothing was written. A failed rollback is retried like a failure before the
-    // commit.
+    // No commit was sent, so a failed rollback is retried like a failure before the commit.
     assert_eq!(fixture.submit([REFUSED]).await, [Ok(Refused(REFUSED))]);
     assert_eq!(fixture.store.attempts().len(), 2);
     assert_eq!(fixture.store.state().rolled_back, 1);
@@ -171,9 +170,9 @@ async fn permanent_error_before_the_commit_is_not_retried() {
 }
 
 #[test]
-fn waiting_limits_are_inclusive() {
+fn retries_end_exactly_at_the_maximum_wait() {
     let (transient, permanent) = (DatabaseError::TimedOut, DatabaseError::InvalidRow(String::new()));
-    let just_before = |limit: Duration| limit.checked_sub(MILLISECOND).unwrap();
+    let just_before = |max_wait: Duration| max_wait.checked_sub(MILLISECOND).unwrap();
     assert_eq!(final_error(&transient, false, just_before(SECOND * 2)), None);
     assert_eq!(final_error(&transient, false, SECOND * 2), Some(WriteError::Unavailable));
     assert_eq!(final_error(&permanent, false, Duration::ZERO), Some(WriteError::Internal));
@@ -255,7 +254,7 @@ async fn caller_cancelled_between_attempts_is_dropped_from_the_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn full_queue_rejects_the_whole_group() {
+async fn full_queue_rejects_all_commands_of_a_submission() {
     let store = ScriptedStore::new([]);
     let (writer, task) = new_writer(&store);
     let mut first = Box::pin(writer.submit(vec![1; 8191]));
@@ -386,7 +385,7 @@ async fn idle_work_that_hangs_is_aborted() {
 }
 
 #[test]
-fn group_error_states_that_nothing_was_written_only_if_certain() {
+fn all_or_error_is_indeterminate_if_a_command_may_be_written() {
     let (unavailable, unknown) = (Err(WriteError::Unavailable), Err(WriteError::Indeterminate));
     let committed = Ok(Committed(1));
     assert_eq!(all_or_error(vec![committed, Ok(Refused(2))]), Ok(vec![Committed(1), Refused(2)]));

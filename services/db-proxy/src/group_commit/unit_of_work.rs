@@ -5,7 +5,7 @@ use crate::database::DatabaseError;
 /// Progress of one attempt, readable even if the attempt is aborted.
 #[derive(Debug, Default)]
 pub struct Attempt {
-    /// Whether the commit may have reached the database. If the attempt fails after that, its outcome is unknown.
+    /// Whether the commit has possibly reached the database. The outcome of a failed attempt is then unknown.
     pub commit_sent: bool,
 }
 
@@ -26,8 +26,8 @@ pub trait UnitOfWork: Send + Sized {
     type Decision: Send;
     type Changes: Send + Sync;
 
-    /// Takes the locks of the batch, and then reads. A statement that waits for a lock may see other rows from before the wait, so
-    /// rows that are not locked must be read in a later statement.
+    /// Takes the locks of the batch, and then reads. A statement that waits for a lock may see rows without a lock as
+    /// they were before the wait. Such rows must therefore be read in a later statement.
     fn load_snapshot(
         &mut self,
         commands: &[Self::Command],

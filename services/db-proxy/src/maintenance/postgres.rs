@@ -1,4 +1,4 @@
-//! A PostgreSQL server that a service uses at the same time.
+//! Access to a PostgreSQL server that the service uses at the same time.
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -22,18 +22,18 @@ const SERVER: &str = "
 /// write-ahead log from the last checkpoint on.
 const HOLD_LOG: &str = "select pg_create_physical_replication_slot($1, true, true)";
 
-/// The first characters of the SQLSTATEs with which a server that starts or stops rejects a connection.
+/// The prefix of the SQLSTATE if a server rejects a connection because the server is starting or stopping.
 const STARTING: &str = "57P";
 
-/// A server and the database of the product on it.
+/// A server, and the database of the product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostgresServer {
     /// As in `server_version_num`, such as 150008.
     pub version: i32,
-    /// Identifies the data folder and all copies of it.
+    /// Identifies the data folder and its copies.
     pub system_identifier: String,
     pub database: String,
-    /// The role as which the connection logged in.
+    /// The role of the connection.
     pub role: String,
 }
 

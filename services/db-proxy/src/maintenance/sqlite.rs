@@ -1,4 +1,4 @@
-//! An SQLite file that a service uses at the same time.
+//! Access to an SQLite file that the service uses at the same time.
 
 use std::path::Path;
 
@@ -21,8 +21,8 @@ impl SqliteMaintenance {
         options.connect().await.map(Self).map_err(|error| OpenError::of_sqlite(path, error))
     }
 
-    /// Writes a copy of the database, as it is in one read transaction, into `copy`: a file that is empty or does not exist. Writers do
-    /// not wait for the copy.
+    /// Writes a consistent copy of the database into the file `copy`, which must be empty or not exist. Writers do not
+    /// wait for the copy.
     pub async fn copy_into(&mut self, copy: &Path) -> anyhow::Result<()> {
         let name = copy.to_str().with_context(|| format!("the path {} is not UTF-8", copy.display()))?;
         sqlx::query("vacuum into ?1").bind(name).execute(&mut self.0).await?;

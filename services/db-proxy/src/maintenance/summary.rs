@@ -96,8 +96,8 @@ impl DatabaseSummary {
         })
     }
 
-    /// Whether a database with this content may be a later state of a database with the content `earlier`: the rows of
-    /// orders, users, wallets and the journal are never deleted.
+    /// Whether this can be the summary of the same database at a later time than `earlier`. Rows of orders, users,
+    /// wallets and the journal are never deleted.
     pub fn is_after(&self, earlier: &Self) -> bool {
         self.orders >= earlier.orders
             && self.bitcoin_amount >= earlier.bitcoin_amount

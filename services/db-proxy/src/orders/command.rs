@@ -36,8 +36,8 @@ pub struct ReleaseQuoteCommand {
 
 #[derive(Debug, Clone)]
 pub struct PlaceCommand {
-    /// If `user` is present, `key.client` is the client name of this user. No user can therefore use the idempotency keys of another
-    /// user.
+    /// If `user` is present, `key.client` is the client name of this user. No user can therefore use the idempotency
+    /// keys of another user.
     pub key: ClientKey,
     /// `None` if the order is placed without an API key.
     pub user: Option<UserId>,
@@ -45,13 +45,13 @@ pub struct PlaceCommand {
     pub annotations: Annotations,
     /// `None` if no wallet pays the order.
     pub wallets: Option<OrderWallets>,
-    /// The time of the request, by the clock of the database: as the sender states it, but at most the time at which db-proxy
-    /// received the order.
+    /// When create-order handled the request, by the clock of the database. At most the time at which db-proxy received
+    /// the order.
     pub requested_at: Timestamp,
     /// The service that sent the order to db-proxy.
     pub written_by: Caller,
-    /// The ids that earlier attempts to commit this command assigned. A stored order with one of these ids was placed by this
-    /// command, so a decision that returns it is not a replay.
+    /// The ids that earlier attempts to commit this command assigned. A stored order with one of these ids was placed
+    /// by this command, so a decision that returns it is not a replay.
     pub attempted_ids: Vec<OrderId>,
 }
 
@@ -83,7 +83,7 @@ pub struct QuoteCommand {
     pub duration: Duration,
     /// The client that requested the quote. `None` if the sender does not distinguish clients.
     pub client: Option<String>,
-    /// The user that requested the quote. Only this user can take it. `None` if it was requested without an API key.
+    /// The user that requested the quote. Only an order of this user can take the quote. `None` without an API key.
     pub user: Option<UserId>,
     pub caps: QuoteCaps,
     /// The service that sent the request to db-proxy.
@@ -105,8 +105,7 @@ pub struct QuoteCaps {
 }
 
 impl QuoteCaps {
-    /// The minimum of the defaults of the caps: 0.01 BTC. If the limit is low, a cap below this would refuse ordinary
-    /// quotes.
+    /// The minimum default of a cap: 0.01 BTC. If the limit is low, a lower default would refuse ordinary quotes.
     const MIN_DEFAULT_SATS: i64 = 1_000_000;
 
     pub fn of_quote(self, limit: Sats) -> Sats {
@@ -121,14 +120,15 @@ impl QuoteCaps {
         self.all_quotes.unwrap_or_else(|| Self::share(limit, 2))
     }
 
-    /// Quotes are free of charge. With these shares, they cannot use up a limit above [`Self::MIN_DEFAULT_SATS`].
+    /// The shares prevent quotes, which are free of charge, from reserving a whole limit above
+    /// [`Self::MIN_DEFAULT_SATS`].
     fn share(limit: Sats, divisor: i64) -> Sats {
         let share = Sats::new((limit.get() / divisor).max(Self::MIN_DEFAULT_SATS));
         share.expect("a share of the limit is below the supply")
     }
 }
 
-/// The caps because of which a quote was refused.
+/// Why a quote was refused: the caps that the quote exceeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapsExceeded {
     /// The remaining limit over all orders, if the quote exceeds the limit too.

@@ -1,4 +1,4 @@
-//! The limit over all orders: the setting `BTC_LIMIT`, until an operator sets a limit, which the database stores.
+//! The limit over all orders. It is the setting `BTC_LIMIT` until an operator sets a limit, which the database stores.
 //!
 //! Batches do not use this module. They read the stored limit with the statement that locks the totals.
 
@@ -54,7 +54,7 @@ impl OrderLimits {
     }
 }
 
-/// Logs the changes of the stored limit, which any instance may make.
+/// Logs the changes of the stored limit, also changes that other instances made.
 #[derive(Clone)]
 pub struct LimitLog {
     /// `BTC_LIMIT`, if it is set.
@@ -75,7 +75,7 @@ enum LastObserved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Observation {
     Unchanged,
-    /// The first observation found a stored limit that differs from `BTC_LIMIT`, which is set.
+    /// `BTC_LIMIT` is set, and the first observation found a different stored limit.
     SettingHasNoEffect {
         setting: Sats,
         limit: Sats,

@@ -19,7 +19,8 @@ struct CurrencyLabel {
     currency: String,
 }
 
-/// The orders that this process placed, by currency; the limit, its remaining part, and the part that open quotes reserve.
+/// The orders that this process placed, by currency; the limit, its remaining part, and the part that open quotes
+/// reserve.
 #[derive(Clone)]
 pub struct OrderMetrics {
     limit: ExactGauge<8>,

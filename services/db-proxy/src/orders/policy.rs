@@ -1,5 +1,5 @@
-//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, the limit, payments from wallets,
-//! and the separation of simulated and real orders.
+//! The decisions about orders and quotes, without I/O: idempotency, expiry of prices and quotes, the limit, payments
+//! from wallets, and the separation of simulated and real orders.
 //!
 //! Commands are decided in the sequence of their arrival. A refused command takes no part of the limit.
 
@@ -52,7 +52,8 @@ struct DecisionState {
     /// The totals including the changes of the batch, and without the reservations of expired quotes.
     /// [`Snapshot::totals`] contains the stored totals.
     totals: Totals,
-    /// The origin that marks the database, including a mark that this batch sets. [`Snapshot::origin`] contains the stored mark.
+    /// The origin that marks the database, including a mark that this batch sets. [`Snapshot::origin`] contains the
+    /// stored mark.
     origin: Option<OrderOrigin>,
     orders: Vec<NewOrderRow>,
     quotes: Vec<NewQuoteRow>,
@@ -82,8 +83,8 @@ impl DecisionState {
     }
 
     fn into_changes(self) -> Option<ChangeSet> {
-        // An order always changes the totals. A quote leaves them unchanged if it reserves exactly the amount that an expired
-        // quote released. A refusal leaves them unchanged if the clock went back, because the refusal is then not the newest.
+        // The totals do not show every change. A quote may reserve exactly the amount that an expired quote released.
+        // If the clock went back, a refusal is not the newest.
         let journal = self.balances.into_changes();
         let unchanged = journal.is_none()
             && self.quotes.is_empty()
@@ -199,8 +200,8 @@ impl DecisionState {
         payment: Payment,
     ) -> Decision {
         let &PricedOrder { amount, ref price } = priced;
-        // The time is later than the time of the previous order even if the clock went back, so that times, ids and
-        // sequence numbers have the same order.
+        // Even if the clock went back, the time is later than the time of the previous order. Times and ids therefore
+        // increase with the sequence number.
         let created_at = self.snapshot.now.max(self.totals.last_created_at.plus(TIME_STEP));
         self.origin.get_or_insert(OrderOrigin::of(price.simulated));
         let seq = self.totals.orders + 1;
@@ -239,7 +240,7 @@ impl DecisionState {
         Decision::Placed(Placed { order, replayed: false })
     }
 
-    /// Refuses an order and records the refusal for the copies of the request that were made until now; see
+    /// Refuses an order and records the refusal, so that delayed copies of the request are refused too; see
     /// [`RecordedRefusal`].
     fn record_refusal(&mut self, key: RefusalKey, remaining: Option<Sats>) -> Decision {
         let refusal = RecordedRefusal { remaining, refused_at: self.snapshot.now };
@@ -277,8 +278,8 @@ struct AcceptedTerms<'a> {
     quote: Option<QuoteId>,
 }
 
-/// The decision for an idempotency key that was used before. The same request receives the same order, and a different request
-/// is refused.
+/// The decision for an idempotency key that was used before. The same request receives the same order, and a different
+/// request is refused.
 fn replay_order(command: &PlaceCommand, stored: &StoredOrder) -> Result<Decision, RefusalReason> {
     let order = &stored.order;
     let has_same_terms = match &command.terms {
@@ -301,8 +302,8 @@ fn is_current(price: &OrderPrice, now: Timestamp) -> bool {
     now < price.expires_at && !price.as_of.is_beyond_skew(now)
 }
 
-/// The sum of amounts that fitted under the limit when they were accepted. Each limit is at most the supply of bitcoin, so the
-/// addition does not fail.
+/// The sum of amounts that fitted under the limit when they were accepted. Each limit is at most the supply of bitcoin,
+/// so the addition does not fail.
 fn add_within_limit(a: Sats, b: Sats) -> Sats {
     a.checked_add(b).expect("amounts that fit under the limit can be added")
 }

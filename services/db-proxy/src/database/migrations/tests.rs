@@ -2,7 +2,6 @@ use std::path::Path;
 
 use super::*;
 
-/// sqlx stores the versions and descriptions that were applied.
 #[test]
 fn names_become_versions_and_descriptions() {
     let migrator = migrator(SQLITE);

@@ -9,7 +9,7 @@ async fn error_of(path: &Path) -> String {
 }
 
 #[tokio::test]
-async fn path_through_a_file_names_the_folder_and_the_remedy() {
+async fn error_of_a_path_through_a_file_names_the_folder_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let error = error_of(&folder.path().join("file/orders.db")).await;
@@ -22,7 +22,7 @@ async fn path_through_a_file_names_the_folder_and_the_remedy() {
 }
 
 #[tokio::test]
-async fn link_without_target_is_named_with_its_target() {
+async fn error_names_the_link_and_its_missing_target() {
     let folder = tempfile::tempdir().unwrap();
     let (link, target) = (folder.path().join("link"), folder.path().join("missing/orders.db"));
     symlink(&target, &link).unwrap();
@@ -38,7 +38,7 @@ async fn link_without_target_is_named_with_its_target() {
 }
 
 #[tokio::test]
-async fn file_that_is_not_a_database_is_named_as_such() {
+async fn file_that_is_not_a_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     fs::write(&path, "These are notes and not a database. ".repeat(100)).unwrap();
@@ -50,7 +50,7 @@ async fn file_that_is_not_a_database_is_named_as_such() {
 }
 
 #[test]
-fn known_causes_have_their_own_text() {
+fn io_errors_are_reported_with_their_cause_and_remedy() {
     for (kind, reason) in [
         (io::ErrorKind::PermissionDenied, "the user of this process may not do that. Change the owner"),
         (io::ErrorKind::ReadOnlyFilesystem, "the file system is read-only. Set DATABASE_URL"),

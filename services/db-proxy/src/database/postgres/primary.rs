@@ -1,13 +1,13 @@
 //! Finds the primary among the hosts, and rejects connections to other servers.
 //!
-//! After a failover, an address may lead to the old primary. If the old primary is a standby, it accepts no writes and
+//! After a failover, a host may still be the old primary. If the old primary is now a standby, it accepts no writes and
 //! may return old rows. If it was frozen or cut off from the network, it may still consider itself the primary, and
 //! return old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its
 //! timeline. If the timeline of a server is earlier than the timeline of the last acknowledged commit, the server may
 //! lack that commit, so it is not used.
 //!
-//! After a connection fails, all connections that were opened before that moment are closed instead of used, because they may
-//! lead to the same server.
+//! After a connection fails, all older connections are closed before their next use, because they may lead to the same
+//! server.
 
 use std::{
     sync::{
@@ -174,8 +174,8 @@ impl Primary {
         }
     }
 
-    /// Reports that a server with this timeline acknowledges commits. From then on, servers with an earlier timeline are not
-    /// used.
+    /// Reports that a server with this timeline acknowledges commits. From then on, servers with an earlier timeline
+    /// are not used.
     pub(super) fn confirm(&self, timeline: Timeline) {
         let mut confirmed = lock(&self.confirmed);
         if confirmed.is_none_or(|confirmed| confirmed.system != timeline.system || confirmed.number < timeline.number) {
@@ -195,17 +195,17 @@ impl Primary {
         }
     }
 
-    /// Starts a search for the primary in the background, which ends when the primary is found or a pool is closed. Does nothing
-    /// if there is only one host or a search is running.
+    /// Starts a search for the primary in the background, which ends when the primary is found or a pool is closed.
+    /// Does nothing if there is only one host or a search is running.
     pub(super) fn start_search(self: &Arc<Self>) {
         if self.hosts.len() > 1 && !self.is_searching.swap(true, Relaxed) {
             tokio::spawn(search(Arc::downgrade(self)).in_current_span());
         }
     }
 
-    /// Queries all hosts at once. Returns the index of the primary, or `None` if no host answers as the primary within
-    /// [`HOST_TIMEOUT`]. If several servers consider themselves primary, a server that accepts writes is preferred, and
-    /// then the server with the latest timeline.
+    /// Queries all hosts concurrently. Returns the index of the primary, or `None` if no primary answers within
+    /// [`HOST_TIMEOUT`]. If several servers consider themselves the primary, prefers servers that accept writes, and
+    /// among them the server with the latest timeline.
     async fn find_host(&self) -> Option<usize> {
         let states = join_all(self.hosts.iter().map(async |host| {
             let state = async {

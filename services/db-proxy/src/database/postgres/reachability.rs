@@ -1,8 +1,8 @@
 //! Whether a PostgreSQL server can be reached.
 //!
-//! A pool that cannot connect reports only a timeout, because it retries a refused connection until its own time limit. A separate
-//! connection therefore finds the cause. The cause is logged here, once for each outage, and not by the operations that fail
-//! because of it.
+//! A pool that cannot connect reports only a timeout, because the pool retries a refused connection until the timeout.
+//! A separate connection therefore finds the cause. The cause is logged here, one time per outage, and not by each
+//! failed operation.
 
 use std::{
     pin::pin,
@@ -31,8 +31,8 @@ use super::{
     primary::HOST_TIMEOUT,
 };
 
-/// How long the wait for a connection may take before the hosts are checked. The sum of this time and [`HOST_TIMEOUT`] is shorter
-/// than the time limit of the wait, so that the error can name the cause.
+/// How long to wait for a connection before the hosts are checked. The sum of this time and [`HOST_TIMEOUT`] is shorter
+/// than the acquire timeout of a pool, so that the error can name the cause.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Whether the servers of a database can be reached, as far as this process knows.
@@ -69,7 +69,7 @@ impl Reachability {
         connecting.await
     }
 
-    /// The error of an attempt to get a connection.
+    /// Adds the cause, if it is known, to the error of a failed attempt to get a connection.
     pub(super) fn explain(&self, error: Error) -> DatabaseError {
         match error {
             Error::PoolTimedOut => {}
@@ -167,7 +167,7 @@ fn reason_of(error: &Error) -> String {
             Kind::ConnectionRefused => "the connection was refused, so no server listens there".to_owned(),
             Kind::TimedOut => "it did not answer".to_owned(),
             Kind::ConnectionReset | Kind::UnexpectedEof | Kind::BrokenPipe => {
-                "it closed the connection at once".to_owned()
+                "it closed the connection immediately".to_owned()
             }
             _ => describe_io_error(error),
         },

@@ -15,7 +15,7 @@ async fn new_database_is_readable_by_its_owner_only() {
     assert_eq!(mode(&data), 0o700);
     assert_eq!(mode(data.parent().unwrap()), 0o700);
     let files: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(files.len() > 1, "the write-ahead log exists: {files:?}");
+    assert!(files.len() > 1, "the write-ahead log is missing: {files:?}");
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
@@ -51,7 +51,7 @@ fn files_left_over_beside_a_new_database_lose_the_permissions_of_other_users() {
 }
 
 #[test]
-fn permissions_of_a_folder_do_not_change() {
+fn folder_at_the_database_path_keeps_its_permissions() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("folder");
     fs::create_dir(&inner).unwrap();

@@ -21,8 +21,8 @@ impl DatabaseRow for PgRow {
     }
 }
 
-/// Converts the error of an invalid row to an error of the driver, which a
-/// [`RepeatableQuery`](crate::database::postgres::RepeatableQuery) must return.
+/// Wraps the error of an invalid row, because a [`RepeatableQuery`](crate::database::postgres::RepeatableQuery) returns
+/// errors of sqlx.
 pub fn invalid_row(error: DatabaseError) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }

@@ -1,4 +1,4 @@
-//! The values of columns of SQLite.
+//! Reads values from rows of SQLite.
 
 use common::time::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};

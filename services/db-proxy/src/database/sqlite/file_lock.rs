@@ -1,9 +1,10 @@
 //! The lock that prevents a second db-proxy from using an SQLite file.
 //!
-//! SQLite lets several processes write one file, and orders stay exact. But writers of different processes wait for
-//! each other by polling. A second db-proxy usually belongs to a second `buydesk up` that was started by mistake, which
-//! has its own prices and doubles the load on the exchanges. So the process that serves the file locks another file
-//! beside it. The operating system releases the lock when the process exits, also after a crash.
+//! Several processes could write one SQLite file safely, but they would wait for each other by polling. A second
+//! db-proxy usually belongs to a second `buydesk up` that was started by mistake and polls the exchanges too.
+//!
+//! The lock is on a separate file beside the database file. The operating system releases the lock when the process
+//! exits, also after a crash.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -25,8 +26,8 @@ use super::super::{
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// The lock of this process. Dropping it releases the lock. The file stays, because removing it would let two processes lock two
-/// files of the same name.
+/// The lock of this process. Dropping it releases the lock. The file stays, because removing it would let two processes
+/// lock two files of the same name.
 #[derive(Debug)]
 pub struct FileLock {
     /// `None` if the file system does not support locks.
@@ -34,7 +35,7 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Locks the database file at `path`, which may not exist yet. Fails if another process has locked it.
+    /// Locks the database file at `path`, which need not exist. Fails if another process has locked it.
     pub async fn acquire(path: &Path) -> Result<Self, OpenError> {
         let path = &resolve(path).map_err(|error| OpenError::of_file(path, &error))?;
         let lock_path = with_suffix(path, ".lock");

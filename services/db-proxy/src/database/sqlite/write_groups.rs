@@ -1,4 +1,4 @@
-//! Small writes in groups: the writes that wait at the same time are committed in one transaction, with one write to the disk.
+//! Commits the small writes that wait at the same time in one transaction, with one sync of the disk.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,8 +10,8 @@ use tracing::Instrument;
 
 use crate::database::{DatabaseError, TransactionConnection};
 
-/// One group is committed at a time. Meanwhile the next group gathers, so groups grow with the load. A write of orders waits for
-/// at most one group, so the size of a group is limited.
+/// One group is committed at a time. Meanwhile, writes wait for the next group, so groups grow with the load. A write
+/// of orders waits for at most one group, so the size of a group is limited.
 const GROUP_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: 128, max_in_flight: 1 };
 /// How long a group may wait for the connection, which other writers use too.
 const MAX_WAIT: Duration = Duration::from_secs(2);
@@ -36,9 +36,9 @@ impl WriteGroups {
 
     /// Runs the statements of a write in the transaction of a group, and returns their output after the commit.
     ///
-    /// If a statement violates a unique, foreign-key or check constraint or returns an invalid row, only this write fails. The
-    /// changes of its earlier statements remain. Any other error of a statement or of the commit fails every write of the
-    /// group. If an error of the commit leaves it unknown whether the group was stored, the cause is
+    /// If a statement violates a unique, foreign-key or check constraint or returns an invalid row, only this write
+    /// fails. The changes of its earlier statements remain. Any other error of a statement or of the commit fails every
+    /// write of the group. If it is unknown whether the group was committed, the cause is
     /// [`DatabaseError::Unanswered`].
     ///
     /// If the caller stops waiting after its group has begun, the write is not cancelled.
@@ -77,7 +77,7 @@ async fn commit_group(pool: SqlitePool, writes: Vec<Statements>) -> Vec<Result<(
     }
 }
 
-/// Runs the writes in one transaction. If this fails before the commit, nothing is written.
+/// Runs the writes in one transaction. After an error before the commit, nothing is written.
 async fn run_transaction(
     pool: &SqlitePool,
     writes: Vec<Statements>,
@@ -97,8 +97,8 @@ async fn run_transaction(
     Ok(results)
 }
 
-/// Whether the transaction can continue after this error. SQLite undoes only the statement that violates a constraint. After
-/// other errors, such as a full disk, it may have rolled back the whole transaction.
+/// Whether the transaction can continue after this error. SQLite undoes only the statement that violates a constraint.
+/// After other errors, such as a full disk, it may have rolled back the whole transaction.
 fn leaves_transaction_intact(error: &DatabaseError) -> bool {
     match error {
         DatabaseError::Rejected(sqlx::Error::Database(error)) => {

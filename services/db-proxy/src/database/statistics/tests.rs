@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn statistics_of_a_file_are_its_size_with_its_log_and_the_space_of_its_disk() {
+fn file_statistics_are_the_size_with_the_log_and_the_free_disk_space() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     std::fs::write(&path, [0; 100]).unwrap();

@@ -136,7 +136,7 @@ async fn stopped_writer_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_clock_refuses_a_batch_at_once_and_is_not_reported_as_a_database_failure() {
+async fn wrong_clock_fails_a_batch_without_a_retry_and_is_not_a_database_failure() {
     let fixture = Fixture::new([Script::FailLoad(Failure::Clock)]);
     let_writer_run().await;
     let start = Instant::now();

@@ -57,7 +57,8 @@ impl DecisionState {
         }
     }
 
-    /// The changes of the wallets of an order. The wallets must belong to the owner of the order and have the right currencies.
+    /// The changes of the wallets of an order. The wallets must belong to the owner of the order and have the right
+    /// currencies.
     fn changes_of(
         &self,
         command: &PlaceCommand,
@@ -70,7 +71,7 @@ impl DecisionState {
             let refused = |reason| Refused { wallet_id: Some(id), ..Refused::because(reason) };
             match self.balances.wallet(id, owner) {
                 None => Err(refused(RefusalReason::WalletNotFound)),
-                // The unit of a bitcoin amount differs from the unit of the amount of an order.
+                // A wallet in BTC cannot pay, because its balance is in satoshi and the order amount is not.
                 Some(wallet) if wallet.currency != currency || (id == paying && currency == Currency::BTC) => {
                     Err(Refused { wallet_currency: Some(wallet.currency), ..refused(RefusalReason::WalletCurrency) })
                 }

@@ -1,7 +1,4 @@
-//! Tests of the rules about orders. [`quotes`] tests the rules about quotes, [`users`] the rules about users,
-//! [`origins`] the separation of simulated and real orders, [`same_request`] the idempotency, [`payment`] payments from
-//! wallets, and [`clocks`] times from a wrong clock. [`reference_model`] compares sequences of batches with a simple
-//! model. [`paid_orders_model`] compares batches of orders and batches of movements of the same wallets with a model.
+//! Tests of the rules about orders. The modules test further rules.
 
 mod clocks;
 mod origins;
@@ -34,7 +31,7 @@ use crate::{
 
 const NOW: Timestamp = match Timestamp::from_micros(1_767_323_045_000_000) {
     Ok(now) => now,
-    Err(_) => panic!("the time is valid"),
+    Err(_) => panic!("the time is out of range"),
 };
 const WRITER: Caller = Caller::CREATE_ORDER;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -48,7 +45,7 @@ const NO_TOTALS: Totals = match Timestamp::from_micros(0) {
         last_created_at: epoch,
         last_refused_at: epoch,
     },
-    Err(_) => panic!("the time is valid"),
+    Err(_) => panic!("the time is out of range"),
 };
 
 fn sats(satoshi: i64) -> Sats {
@@ -232,7 +229,7 @@ fn order_above_the_remaining_limit_is_refused_and_a_smaller_order_is_placed() {
 fn remaining_is_the_limit_minus_orders_and_reservations() {
     let totals = Totals { bitcoin: sats(60), reserved: sats(15), ..NO_TOTALS };
     assert_eq!(remaining(sats(100), &totals), sats(25));
-    // The limit may be lowered below the sum of the orders.
+    // An operator can lower the limit below the sum of the orders.
     assert_eq!(remaining(sats(70), &totals), Sats::ZERO);
 }
 
@@ -287,7 +284,7 @@ fn price_is_usable_until_just_before_it_expires() {
 }
 
 #[test]
-fn request_from_before_a_refusal_is_refused_and_a_later_one_is_decided_anew() {
+fn request_before_a_refusal_is_refused_and_a_request_after_it_is_decided_anew() {
     let mut tables = Tables::with_reserved(60);
     let refusal = tables.commit(seconds_later(2), &mut [requested_at(market("1", 50), seconds_later(1))]);
     assert_eq!(refused(&refusal[0]), (RefusalReason::LimitExceeded, Some(40)));
@@ -309,7 +306,7 @@ fn request_from_before_a_refusal_is_refused_and_a_later_one_is_decided_anew() {
 }
 
 #[test]
-fn recorded_refusal_without_a_price_keeps_its_reason() {
+fn refusal_for_a_missing_price_keeps_its_reason() {
     let mut tables = Tables::empty();
     tables.commit(seconds_later(1), &mut [market_of("1", "69", None)]);
     let again = tables.decide(100, seconds_later(2), &mut [market("1", 1)]);

@@ -21,13 +21,13 @@ fn standby_is_never_used() {
 }
 
 #[test]
-fn read_only_primary_serves_reads() {
+fn read_only_primary_is_used_only_for_reads() {
     assert_eq!(primary().check_state(&READ_ONLY, Access::Read), Ok(()));
     assert_eq!(primary().check_state(&READ_ONLY, Access::Write), Err(NotPrimary::ReadOnly));
 }
 
 #[test]
-fn server_with_a_timeline_before_an_acknowledged_commit_is_not_used() {
+fn server_with_an_earlier_timeline_than_an_acknowledged_commit_is_not_used() {
     let primary = primary();
     primary.confirm(Timeline { system: 7, number: 4 });
     for access in [Access::Read, Access::Write] {
@@ -68,7 +68,7 @@ fn connections_opened_before_a_failure_are_not_trusted() {
 }
 
 #[test]
-fn rejection_is_cleared_when_a_server_is_used() {
+fn rejection_is_cleared_when_a_server_is_accepted() {
     let primary = primary();
     primary.record_check(Err(NotPrimary::Standby));
     assert_eq!(primary.rejection(), Some(NotPrimary::Standby));

@@ -9,14 +9,14 @@ fn url_without_a_server(hosts: usize) -> String {
     format!("postgres://buydesk:very-secret@{}/orders", hosts.join(","))
 }
 
-async fn error_of_a_start(url: &str) -> DatabaseError {
+async fn migration_error(url: &str) -> DatabaseError {
     Database::open(url).await.unwrap().migrate().await.unwrap_err()
 }
 
 #[tokio::test]
-async fn server_that_cannot_be_reached_is_named_with_the_cause() {
+async fn error_names_the_unreachable_server_and_the_cause() {
     let url = url_without_a_server(1);
-    let error = error_of_a_start(&url).await;
+    let error = migration_error(&url).await;
     let shown = url.replace("very-secret", "***");
     let expected =
         format!("PostgreSQL at {shown} cannot be reached: the connection was refused, so no server listens there");
@@ -25,9 +25,9 @@ async fn server_that_cannot_be_reached_is_named_with_the_cause() {
 }
 
 #[tokio::test]
-async fn each_of_several_servers_is_named_with_its_cause() {
+async fn error_names_each_unreachable_server_and_its_cause() {
     let url = url_without_a_server(2);
-    let error = error_of_a_start(&url).await.chain();
+    let error = migration_error(&url).await.chain();
     assert!(!error.contains("very-secret"), "{error}");
     assert_eq!(error.matches("the connection was refused").count(), 2, "{error}");
     assert_eq!(error.matches("postgres://buydesk:***@127.0.0.1:").count(), 2, "{error}");

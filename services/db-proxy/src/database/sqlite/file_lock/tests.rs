@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn second_lock_is_refused_with_the_process_until_the_first_is_released() {
+async fn second_lock_fails_and_names_the_process_until_the_first_lock_is_released() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     std::fs::write(&path, "").unwrap();
@@ -30,7 +30,7 @@ async fn file_that_does_not_exist_yet_can_be_locked() {
 }
 
 #[tokio::test]
-async fn lock_file_of_a_process_that_has_exited_does_not_lock() {
+async fn lock_file_left_by_an_exited_process_does_not_prevent_a_lock() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     std::fs::write(&path, "").unwrap();

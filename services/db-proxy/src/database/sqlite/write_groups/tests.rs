@@ -1,8 +1,8 @@
 use super::*;
 use crate::database::SqliteDatabase;
 
-/// An empty file with the table `rows`. A row whose `parent` is the number of no row fails the commit. The insertion of
-/// a negative number fails like a write to a full disk: SQLite rolls back the transaction by itself.
+/// An empty file with the table `rows`. If a `parent` refers to no row, the commit fails. If a negative number is
+/// inserted, SQLite rolls back the transaction by itself, as after a write to a full disk.
 struct Fixture {
     database: SqliteDatabase,
     groups: WriteGroups,
@@ -98,7 +98,7 @@ async fn caller_that_stops_waiting_does_not_stop_its_group() {
         })
     }));
     tokio::select! {
-        _ = &mut abandoned => panic!("the write waits for the test"),
+        _ = &mut abandoned => panic!("the write ended before the test let it proceed"),
         result = has_started => result.unwrap(),
     }
     drop(abandoned);
