@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write, stdin, stdout};
 
 use crate::client::ClientError;
 
-/// Prints the effect of the command, asks whether to continue, and reads the answer. The question cannot be asked without a terminal,
-/// or with `json`, because standard output is then only for the result. In both cases, the error names the option that confirms.
+/// Prints the effect of the command, asks whether to continue, and reads the answer. Fails without a terminal, and if
+/// `json` is set, because standard output is then only for the result.
 pub fn ask(effect: &str, json: bool) -> anyhow::Result<bool> {
     if json || !stdin().is_terminal() || !stdout().is_terminal() {
         return Err(ClientError::new("confirmation_required", effect, "Run it with --yes to confirm.").into());

@@ -26,9 +26,11 @@ const FAILED: u8 = 1;
 /// The exit code if an argument is invalid. clap exits with the same code.
 const INVALID_ARGUMENT: u8 = 2;
 
-/// Runs the command of the command line. An error is printed to standard error. The exit code is then 2 if an argument is
-/// invalid, if `buydesk health` cannot get the status from health-check, or if `buydesk wallet verify` does not reach the end of the
-/// journal; 126 if `buydesk backup fetch-wal` fails for any reason except a missing file; and otherwise 1.
+/// Runs the command of the command line, and prints its error to standard error. The exit codes of errors are:
+/// - 2 if an argument is invalid, if `buydesk health` cannot get the status from health-check, or if `buydesk wallet
+///   verify` does not reach the end of the journal.
+/// - 126 if `buydesk backup fetch-wal` fails for any reason except a missing file.
+/// - 1 for the other errors.
 pub fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none()) {
         // Escape sequences show which bytes are wrong.
@@ -62,8 +64,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The exit code of an invalid command line. PostgreSQL runs `buydesk backup fetch-wal`, and would read 2 as the end of the
-/// archive.
+/// The exit code of an invalid command line. PostgreSQL runs `buydesk backup fetch-wal`, and would interpret 2 as the
+/// end of the archive.
 fn code_of_invalid_argument() -> u8 {
     let arguments: Vec<_> = std::env::args_os().collect();
     let fetches_wal = arguments.windows(2).any(|pair| pair[0] == "backup" && pair[1] == "fetch-wal");
@@ -84,13 +86,14 @@ fn report_error(error: &anyhow::Error, json: bool, exit_code: u8) -> ExitCode {
     ExitCode::from(exit_code_of(error, exit_code))
 }
 
-/// The exit code of an error: 2 if an argument is invalid and PostgreSQL did not run the command, and otherwise `failed`.
+/// The exit code of an error: 2 if an argument is invalid, and otherwise `failed`. `buydesk backup fetch-wal` does not
+/// exit with 2.
 fn exit_code_of(error: &anyhow::Error, failed: u8) -> u8 {
     let is_invalid = error.downcast_ref::<ClientError>().is_some_and(ClientError::is_invalid_argument);
     if is_invalid && failed != backup::RECOVERY_MUST_STOP { INVALID_ARGUMENT } else { failed }
 }
 
-/// Refuses the options of client commands. Commands that use no running platform call this function.
+/// Refuses the options of client commands, for a command that uses no running platform.
 fn refuse_client_options(has_server: bool, has_credentials: bool) -> Result<(), ClientError> {
     let options = match (has_server, has_credentials) {
         (true, _) => "--server is the address of",
@@ -101,7 +104,7 @@ fn refuse_client_options(has_server: bool, has_credentials: bool) -> Result<(), 
     Err(ClientError::invalid_arguments(message))
 }
 
-/// Runs a command in a process that may open `descriptors` files.
+/// Runs a command. `descriptors` is the maximum number of open files of the process.
 async fn run_command(arguments: Arguments, descriptors: u64) -> anyhow::Result<ExitCode> {
     let Arguments { json, server, credentials, command } = arguments;
     let mut env = Env::from_process()?;

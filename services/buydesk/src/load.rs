@@ -49,7 +49,7 @@ use crate::{
 /// The exit code after the second Ctrl-C. Shells report this code, 128 + SIGINT, for a command that SIGINT terminated.
 const INTERRUPTED: i32 = 130;
 
-/// Waits for the first signal. Exits the process at a later Ctrl-C, for example while the load is checked.
+/// Waits for `first`, which the first signal cancels. Then exits the process at the next Ctrl-C.
 async fn exit_on_second_signal(first: CancellationToken) {
     first.cancelled().await;
     eprintln!("Waiting for the last responses. Ctrl-C ends the command without a report.");
@@ -130,8 +130,8 @@ impl PreparedLoad {
         Ok(Some(Self { plan, options: options.clone(), json, transport, rate_limit_advice }))
     }
 
-    /// Sends the load, and prints its progress. The first Ctrl-C or SIGTERM ends the load early. The load is still
-    /// checked and reported.
+    /// Sends the load, and prints its progress. The first Ctrl-C or SIGTERM ends the load early, but the check and the
+    /// report follow.
     async fn run<W: Workload>(&self, workload: Arc<W>) -> anyhow::Result<Results> {
         let stop = shutdown::on_signal(Duration::ZERO)?.stop;
         tokio::spawn(exit_on_second_signal(stop.clone()));

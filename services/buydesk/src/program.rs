@@ -1,5 +1,5 @@
-//! The name or path with which this program was started. Hints contain it, so that the user can copy and run the printed
-//! commands.
+//! The name or path with which this program was started. The commands in hints begin with this name or path, so that
+//! the user can copy and run the commands.
 
 use std::{fmt::Display, path::Path};
 
@@ -12,8 +12,8 @@ pub fn typed_name() -> String {
     typed.map_or_else(|| NAME.to_owned(), |typed| quote(&typed.to_string_lossy()))
 }
 
-/// The program for commands that the user runs in another terminal, perhaps in another folder. It is the plain name if the
-/// shell found the program in PATH, and otherwise the path of the file.
+/// The program for commands that the user runs in another terminal, perhaps in another folder. Returns the plain name
+/// if the shell found the program in PATH, and otherwise the path of the file.
 pub fn path() -> String {
     let typed = typed_name();
     let is_in_path = Path::new(&typed).components().count() == 1 && !typed.contains('\'');

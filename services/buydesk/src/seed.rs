@@ -1,6 +1,6 @@
 //! `buydesk seed`: fills a database with generated rows, for tests and measurements with a large database.
 //!
-//! The command marks the database as a database of simulated orders. It refuses a database of real orders.
+//! The command marks the database as a database of simulated orders, and refuses a database of real orders.
 
 mod orders;
 mod users;
@@ -27,8 +27,7 @@ struct PreparedDatabase {
 }
 
 /// Asks the user to confirm. Then opens and migrates the database of `DATABASE_URL`, and marks it as a database of
-/// simulated orders. Returns `None` if the user declines. `rows` names the rows to add, such as `generated users`. With
-/// `json`, standard output is only for the result, so the user confirms with `--yes`.
+/// simulated orders. Returns `None` if the user declines. `rows` names the rows to add, such as `generated users`.
 async fn prepare(
     mut env: Env,
     options: &SeedOptions,

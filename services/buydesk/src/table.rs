@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, pr
 use common::text::escape_invisible_controls;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns are wrapped only if each of them can have this width, or the width of its text if the text is narrower.
+/// Minimum width of a wrapped column, unless its text is narrower.
 const MIN_WRAPPED_WIDTH: usize = 16;
 /// The width that the frame adds to each column: a space on both sides and a line on the left.
 const FRAME_OF_COLUMN: usize = 3;
@@ -28,8 +28,8 @@ struct Column {
     fit: Fit,
 }
 
-/// A table. [`fmt::Display`] fits it to the width of the terminal. If the table is too wide, its text is wrapped. If it is
-/// still too wide, optional columns are omitted one by one. If that does not suffice, it is printed as a list of records.
+/// A table. [`fmt::Display`] fits the table to the width of the terminal: it wraps text, then omits optional columns
+/// one by one, and finally prints a list of records.
 #[derive(Debug, Clone)]
 pub struct Table {
     columns: Vec<Column>,
@@ -64,14 +64,13 @@ impl Table {
         self
     }
 
-    /// The table without this column if all of its cells are empty.
+    /// Removes this column if all its cells are empty.
     #[must_use]
     pub fn without_empty(self, name: &str) -> Self {
         let is_empty = |index: usize| self.rows.iter().all(|row| row[index].is_empty());
         if self.position(name).is_some_and(is_empty) { self.without(name) } else { self }
     }
 
-    /// The table without this column.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         if let Some(index) = self.position(name) {
@@ -123,8 +122,8 @@ impl Table {
         (frame + min_content <= width).then(|| self.render(columns, Some(width)))
     }
 
-    /// The width of the widest line in the column or its name. A Chinese character has the width 2, and a combining
-    /// character the width 0.
+    /// The width of the widest line of the column, including its name. A Chinese character has the width 2, and a
+    /// combining character the width 0.
     fn content_width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column)).flat_map(|cell| cell.lines());
         let lines = cells.chain([self.columns[column].name]);
@@ -169,7 +168,7 @@ impl Table {
     }
 }
 
-/// The text of a cell with its invisible control characters as code points. Line breaks separate the lines of a cell.
+/// Replaces the invisible control characters of a cell, except line breaks, by their code points.
 fn escape_cell(cell: &str) -> String {
     cell.split('\n').map(escape_invisible_controls).collect::<Vec<_>>().join("\n")
 }

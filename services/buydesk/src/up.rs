@@ -59,12 +59,13 @@ struct RunningService {
     live_part: Option<LivePart>,
 }
 
-/// Checks that the process may open enough files for all services. Returns the number of files that the process may open.
+/// Checks that the process can open enough files for all services. Returns the maximum number of open files.
 pub fn check_descriptors() -> anyhow::Result<u64> {
     process::require_descriptors("buydesk up", required_descriptors(SERVICES))
 }
 
-/// Runs all services until Ctrl-C or SIGTERM, or until a service ends. The process may open `descriptors` files.
+/// Runs all services until Ctrl-C or SIGTERM, or until a service ends. `descriptors` is the maximum number of open
+/// files of the process.
 pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyhow::Result<()> {
     let hangup = HangupSignal::register()?;
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());
@@ -292,14 +293,14 @@ async fn start_all(
     Ok(running)
 }
 
-/// Adds the address from which create-order forwards reads to `trusted_proxies`. The rate limits of `rates` and fetch-orders
-/// then count each read for the client that sent it to create-order.
+/// Extends `trusted_proxies` by the IP address of create-order. The rate limits of `rates` and fetch-orders then count
+/// a forwarded read for the client of create-order.
 fn with_forwarding_address(trusted_proxies: &str, create_order: &Listener) -> std::io::Result<String> {
     let forwarding = connect_address(create_order.address()?).ip();
     Ok(if trusted_proxies.is_empty() { forwarding.to_string() } else { format!("{trusted_proxies},{forwarding}") })
 }
 
-/// Starts one service. Its heartbeats have this interval.
+/// Starts one service. `interval` is the interval of its heartbeats.
 async fn start_service<S: Service + 'static>(
     env: &mut Env,
     listener: Listener,

@@ -1,5 +1,5 @@
-//! The errors of an invalid command line. clap stops at the first unknown argument or invalid value. To name all of them at once, the
-//! command line is parsed again without the arguments that are reported already.
+//! The errors of an invalid command line. clap stops at the first unknown argument or invalid value. To find further
+//! errors, the command line is parsed again without the arguments that were already found to be wrong.
 
 use std::process::ExitCode;
 
@@ -19,11 +19,11 @@ use crate::{
 /// Maximum number of errors that are reported.
 const MAX_ERRORS: usize = 20;
 
-/// Prints the help or the version if the user requested it. Otherwise prints why the command line of the process is invalid, with
-/// `json` as JSON. `first` is the first error, and `exit_code` the exit code of an invalid command line.
+/// Prints the help or the version if the user requested it. Otherwise prints the errors of the command line of the
+/// process, and returns `exit_code`. `first` is the first error.
 pub fn report(first: Error, json: bool, exit_code: u8) -> ExitCode {
     if !first.use_stderr() {
-        // The text cannot be printed if the reader has closed the pipe. This is not reported.
+        // A pipe that its reader has closed is not reported.
         let _ = first.print();
         return ExitCode::SUCCESS;
     }
@@ -35,14 +35,14 @@ pub fn report(first: Error, json: bool, exit_code: u8) -> ExitCode {
             let error = missing_command.unwrap_or_else(|| usage_error(&texts_of(errors)));
             eprintln!("{}", error_document(&error.into()));
         }
-        // clap prints colours on a terminal.
+        // clap prints a single error, because it can print colours on a terminal.
         [only] => _ = only.print(),
         errors => eprint!("{}", join_texts(&texts_of(errors))),
     }
     ExitCode::from(exit_code)
 }
 
-/// Hides the passwords of addresses, and names the most similar command first.
+/// Hides the passwords in URLs, and moves the most similar command to the start of the suggestions.
 fn correct_context(error: &mut Error) {
     if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
         && argument.contains("://")
@@ -53,7 +53,7 @@ fn correct_context(error: &mut Error) {
     let is_address =
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(name)) if name.ends_with("<URL>"));
     if let (true, Some(ContextValue::String(value))) = (is_address, error.get(ContextKind::InvalidValue)) {
-        // Only an address can contain a password.
+        // A value without these characters contains no password.
         if value.contains(['@', '?']) {
             let redacted = ContextValue::String(redact_password(value));
             error.insert(ContextKind::InvalidValue, redacted);
@@ -66,8 +66,8 @@ fn correct_context(error: &mut Error) {
     }
 }
 
-/// The error of a command line that ends where a command must follow. clap then prints the help, which is not an error text. `None`
-/// for other errors.
+/// The error of a command line that ends where a command must follow. For this error, clap prints the help instead of
+/// an error text. Returns `None` for other errors.
 fn missing_command(error: &Error) -> Option<ClientError> {
     if error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return None;
@@ -90,7 +90,7 @@ fn missing_command(error: &Error) -> Option<ClientError> {
 fn texts_of(errors: &[Error]) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for text in errors.iter().map(|error| error.render().to_string()) {
-        // The same argument may be wrong several times.
+        // The same wrong argument can occur several times.
         if !texts.contains(&text) {
             texts.push(text);
         }
@@ -99,7 +99,7 @@ fn texts_of(errors: &[Error]) -> Vec<String> {
 }
 
 /// The errors of unknown arguments and invalid values in `arguments`, up to [`MAX_ERRORS`]. Another error, such as a missing
-/// argument, is returned only if it is the first. A later one may be the consequence of an argument that was removed.
+/// argument, is returned only if it is the first error. Otherwise its cause is possibly an argument that was removed.
 fn all_errors(first: Error, mut arguments: Vec<String>) -> Vec<Error> {
     let mut errors = vec![first];
     while errors.len() < MAX_ERRORS && errors.last().is_some_and(|last| remove_invalid(&mut arguments, last)) {
@@ -111,13 +111,13 @@ fn all_errors(first: Error, mut arguments: Vec<String>) -> Vec<Error> {
     errors
 }
 
-/// Whether an argument is unknown or has an invalid value.
+/// Whether the error is an unknown argument or an invalid value.
 fn concerns_one_argument(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidValue | ErrorKind::ValueValidation)
 }
 
-/// Removes the argument of the error with its value. Returns false if nothing was removed. An invalid positional argument stays,
-/// because the next one would take its place.
+/// Removes the argument that the error names, and its value. Returns false if nothing was removed. An invalid
+/// positional argument stays, because otherwise the next argument would take its place.
 fn remove_invalid(arguments: &mut Vec<String>, error: &Error) -> bool {
     let text_of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -132,7 +132,8 @@ fn remove_invalid(arguments: &mut Vec<String>, error: &Error) -> bool {
     text_of(ContextKind::InvalidValue).is_some_and(|value| remove_option(arguments, name, value))
 }
 
-/// Removes an unknown argument. If it is an option, the next argument is removed too if it may be the value of the option.
+/// Removes an unknown argument. Also removes the possible value of an unknown option: the next argument, unless it
+/// begins with `-`.
 fn remove_unknown(arguments: &mut Vec<String>, name: &str) -> bool {
     let is_it =
         |argument: &String| argument == name || argument.split_once('=').is_some_and(|(start, _)| start == name);
@@ -145,8 +146,8 @@ fn remove_unknown(arguments: &mut Vec<String>, name: &str) -> bool {
     true
 }
 
-/// Removes an option with its value. `name` is the long name. The command line may have the short name instead, so each short
-/// option with this value matches.
+/// Removes an option with its value. `name` is the long name. The command line possibly contains the short name, so
+/// each short option with this value matches.
 fn remove_option(arguments: &mut Vec<String>, name: &str, value: &str) -> bool {
     let is_name = |argument: &str| argument == name || argument.len() == 2 && argument.starts_with('-');
     if let Some(index) = arguments.windows(2).position(|pair| is_name(&pair[0]) && pair[1] == value) {
@@ -172,7 +173,7 @@ fn usage_error(texts: &[String]) -> ClientError {
     if tips.is_empty() { error } else { error.with_tip(&tips.join("; ")) }
 }
 
-/// Joins several errors, as clap prints them, to one text with the usage and the hint once, at the end.
+/// Joins the texts of several errors. The usage and the hint appear only once, at the end.
 fn join_texts(texts: &[String]) -> String {
     let is_end = |part: &&str| part.starts_with("Usage: ") || part.starts_with("For more information");
     let errors = texts.iter().flat_map(|text| text.trim_end().split("\n\n").filter(|part| !is_end(part)));

@@ -14,7 +14,6 @@ use crate::amount_bounds::AmountBounds;
 
 const MAX_RATE_LIMIT: u32 = 1_000_000;
 
-/// The settings of create-order.
 #[derive(Clone)]
 pub struct Config {
     /// The currencies that orders are accepted in.
@@ -27,12 +26,12 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     pub db_proxy: ServiceUrls,
     pub price_cache: ServiceUrls,
-    /// The public URL of this service or of fetch-orders. The `Location` of an order starts with it. If it is `None`,
-    /// `Location` is a path, which the client resolves against the address that it used.
+    /// The public URL of this service or of fetch-orders. The `Location` of an order starts with this URL. If it is
+    /// `None`, `Location` is a path without a host.
     pub orders_url: Option<Url>,
-    /// The address of fetch-orders, which answers the reads of orders that create-order receives.
+    /// The URL of fetch-orders, to which create-order forwards reads of orders.
     pub fetch_orders: Url,
-    /// The address of `rates`, which answers the reads of prices that create-order receives.
+    /// The URL of `rates`, to which create-order forwards reads of prices.
     pub rates: Url,
     pub db_proxy_token: CallerToken,
     pub price_cache_token: CallerToken,
@@ -40,7 +39,7 @@ pub struct Config {
     pub hold_secs: u32,
     /// Maximum age of a prolonged price. If it is `None`, a prolonged price is used until it expires.
     pub price_max_age: Option<Duration>,
-    /// The interval at which price-updater publishes prices: `Retry-After` of a request that lacks a price.
+    /// The interval at which price-updater publishes prices. If there is no price, `Retry-After` is this interval.
     pub publish_interval: Duration,
 }
 
@@ -69,8 +68,8 @@ impl Config {
     }
 }
 
-/// All changes share one rate limit. Reads of quotes have another. Forwarded reads are counted by the services that answer
-/// them.
+/// All changes share one rate limit. Reads of quotes have a second rate limit. fetch-orders and `rates` count the
+/// forwarded reads.
 fn rate_limit(env: &mut Env, trusted_proxies: &TrustedProxies) -> RateLimit {
     let changes = RateLimit::from_env(env, "RATE_LIMIT_PER_MINUTE", 60, MAX_RATE_LIMIT, trusted_proxies.clone());
     let reads = env.whole_number("QUOTE_READ_RATE_LIMIT_PER_MINUTE", 1200, 0..=MAX_RATE_LIMIT.into());

@@ -42,8 +42,8 @@ pub struct OrderDispatcher {
 }
 
 impl OrderDispatcher {
-    /// Returns the handle and the task that sends the requests. The task completes when every clone of the handle is
-    /// dropped and all waiting orders are answered.
+    /// Returns the dispatcher and the task that sends the requests. The task completes when every clone of the
+    /// dispatcher is dropped and all waiting orders are answered.
     pub fn new(backend: Arc<dyn OrderBackend>, database_time: DatabaseTime) -> (Self, impl Future<Output = ()> + Send) {
         let responses = database_time.clone();
         let (batcher, task) = Batcher::new(BATCH_LIMITS, move |orders| {
@@ -96,8 +96,9 @@ fn log_failure(error: &CallError, has_unknown_effect: bool, orders: usize) {
 
 /// The result of a decision that arrived after an attempt without a response.
 ///
-/// A placed order is final. A refusal for a reused key is final, because the key stays with the other order. Another refusal is
-/// not final: the earlier attempt may still wait in the queue of another db-proxy, which may accept it later.
+/// A placed order is final. A refusal because of a reused key is final, because the key already belongs to another
+/// order. Other refusals are not final: the attempt without a response possibly waits in the queue of another db-proxy,
+/// and is accepted later.
 fn final_result_after_lost_response(decision: Decision) -> DispatchResult {
     match decision {
         Decision::Refused(refused) if refused.reason != RefusalReason::KeyReused => Err(DispatchError::OutcomeUnknown),

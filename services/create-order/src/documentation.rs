@@ -8,7 +8,7 @@ use serde_json::json;
 
 const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
     durably. An API key in the header `Authorization: Bearer KEY` makes a request act as a user. Requests from one address, or with \
-    one key, are limited: every POST, PUT and DELETE counts, also a refused one. Reads do not count there; they have limits of their \
+    one key, are limited: every POST, PUT and DELETE counts, also a refused one. Reads have limits of their \
     own. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit that the request counts against. \
     RateLimit-Reset is the number of seconds until the next request is allowed.";
 
@@ -52,7 +52,7 @@ const RELEASING: &[Code] = &[
     Code::OutcomeUnknown,
     Code::ShuttingDown,
 ];
-/// The error codes of a read of the limit. A change of the limit has these and `outcome_unknown`.
+/// The error codes of a read of the limit. A change of the limit also has `outcome_unknown`.
 const READING_LIMIT: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 const QUOTE_ID: &str = "019b7d5a-1f00-7000-8000-000000000002";
 

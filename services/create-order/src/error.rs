@@ -25,7 +25,7 @@ pub enum Error {
     /// 422, with the invalid fields.
     #[error("the order has invalid fields")]
     Invalid(Vec<FieldError>),
-    /// 503: there is no price that may be used. 500 if price-cache-proxy reports an internal error.
+    /// 503: there is no usable price. 500 if price-cache-proxy reports an internal error.
     #[error(transparent)]
     Price(#[from] PriceError),
     /// 503: the price is simulated and the orders of the database are real, or the reverse.
@@ -34,20 +34,20 @@ pub enum Error {
     /// 422: the idempotency key belongs to a different order.
     #[error("the idempotency key was used for a different order")]
     KeyReused,
-    /// 409: a smaller order may fit.
+    /// 409: a smaller order possibly fits.
     #[error("the order exceeds the limit over all orders")]
     LimitExceeded {
         remaining: Option<Sats>,
-        /// The most that the caps of quotes permit. `None` unless the request is for a quote that exceeds a cap too.
+        /// The largest quote that the caps permit. Only for a request for a quote that also exceeds a cap.
         largest_quote: Option<Sats>,
     },
-    /// 409: a smaller quote may be possible now. The same quote may be possible when other quotes have expired.
+    /// 409: a smaller quote is possibly accepted now, and the same quote after other quotes have expired.
     #[error("the quote exceeds what quotes may reserve")]
     QuoteCapExceeded { caps: Vec<QuoteCap>, remaining: Option<Sats> },
-    /// 422: quotes are deleted some time after they expire.
+    /// 422: the quote never existed, or was deleted some time after it expired.
     #[error("the quote does not exist")]
     QuoteUnknown,
-    /// 409: a quote can be used once.
+    /// 409: only one order can use a quote.
     #[error("another order used the quote")]
     QuoteTaken,
     /// 409: a quote that expired or was released reserves nothing.
@@ -86,7 +86,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of a refused order with these wallets.
+    /// The error of a refused order. `wallets` are the wallets of the order.
     pub fn of_refusal(refused: &Refused, wallets: Option<OrderWallets>) -> Self {
         let wallet = |reason| Self::Wallet(WalletRefusal::new(reason, refused, wallets));
         match refused.reason {
@@ -129,7 +129,7 @@ const UNKNOWN_RELEASE: &str = "It is not known whether the reservation was relea
 const UNKNOWN_LIMIT: &str =
     "It is not known whether the limit was set. Send the request again; a repetition has no effect.";
 
-/// The kind of a request. Error texts name it.
+/// The kind of a request, for error texts.
 #[derive(Debug, Clone, Copy)]
 enum RequestKind {
     Order,
@@ -159,13 +159,13 @@ impl Error {
         with_retry_after(self.into(), retry_after)
     }
 
-    /// Like [`Self::into_order_problem`] for a request for a quote. The text reports the failure of a quote.
+    /// Like [`Self::into_order_problem`], for a request for a quote.
     pub fn into_quote_problem(self, publish_interval: Duration) -> Problem {
         let retry_after = self.retry_after(publish_interval);
         with_retry_after(self.quote_problem(), retry_after)
     }
 
-    /// When a request that needs another price may succeed. `None` for other failures.
+    /// The time after which the client can repeat a request that needs another price. `None` for other failures.
     fn retry_after(&self, publish_interval: Duration) -> Option<Duration> {
         match self {
             Self::Price(PriceError::Call(_)) => None,
@@ -345,7 +345,8 @@ fn dispatch_problem(error: DispatchError) -> Problem {
     }
 }
 
-/// The problem for a failed change of a quote or of the limit. `unknown` is the detail if the request may have taken effect.
+/// The problem for a failed change of a quote or of the limit. `unknown` is the detail if the request has possibly
+/// taken effect.
 fn problem_of_change(error: &CallError, unknown: &'static str) -> Problem {
     match error.to_problem(Code::UpstreamUnavailable) {
         problem if problem.code == Code::OutcomeUnknown || error.may_have_taken_effect() => unknown_outcome(unknown),

@@ -75,7 +75,7 @@ async fn load_that_meets_a_rate_limit_fails_and_names_the_setting() {
     let output = Terminal::new(&platform, None).output("load orders --rate 50 --duration 3s --check none");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let (text, progress) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    for part in ["too_many_requests", "A rate limit was met: ", "RATE_LIMIT_PER_MINUTE=0", "OPERATOR_TOKEN"] {
+    for part in ["too_many_requests", "A rate limit was exceeded: ", "RATE_LIMIT_PER_MINUTE=0", "OPERATOR_TOKEN"] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
     assert!(progress.lines().any(|line| line.contains("p99") && line.contains("in flight")), "{progress}");

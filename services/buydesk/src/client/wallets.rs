@@ -32,7 +32,6 @@ use crate::{
 
 const WALLETS: &str = "api/v1/wallets";
 const TRANSFERS: &str = "api/v1/transfers";
-/// The options of `buydesk wallet …`.
 const OPTIONS: &[FieldOption] = &[
     FieldOption { field: "currency", option: "--currency" },
     FieldOption { field: "amount", option: "--amount" },
@@ -43,14 +42,13 @@ const OPTIONS: &[FieldOption] = &[
     FieldOption { field: "user", option: "--user" },
     FieldOption { field: "Idempotency-Key", option: "--key" },
 ];
-/// The sentences about the outcome of the creation of a wallet.
 const CREATION_TEXTS: OutcomeTexts = OutcomeTexts {
     not_made: "No wallet was created",
     unknown: "The wallet may have been created.",
     unknown_earlier: "This command created no wallet, but an earlier request with this key may have created it.",
     only_once: "Only one wallet is created.",
 };
-/// The sentences about the outcome of a deposit, a withdrawal or a transfer.
+/// For deposits, withdrawals and transfers.
 const MOVEMENT_TEXTS: OutcomeTexts = OutcomeTexts {
     not_made: "No money moved",
     unknown: "The money may have been moved.",
@@ -58,8 +56,7 @@ const MOVEMENT_TEXTS: OutcomeTexts = OutcomeTexts {
     only_once: "The money is moved only once.",
 };
 
-/// Runs `buydesk wallet …`. The exit code of a successful command is 0. It is 1 if `buydesk wallet verify` finds a
-/// violation.
+/// Runs `buydesk wallet …`. Returns the exit code 1 if `buydesk wallet verify` finds a violation, and otherwise 0.
 pub async fn run_wallet_command(client: &ApiClient, command: WalletCommand, json: bool) -> anyhow::Result<ExitCode> {
     if let WalletCommand::Verify(args) = command {
         return verification::verify_journal(client, args, json).await;
@@ -113,8 +110,7 @@ async fn operate(client: &ApiClient, operation_type: &str, args: OperationArgs, 
     response.print(json, |operation: &Operation| format!("{}\n{note}", render::new_operation(operation, currency)))
 }
 
-/// The currency of a wallet, for the text about an operation, because an operation does not contain its currency.
-/// `None` if the wallet cannot be read.
+/// Reads the currency of a wallet, which operations do not contain. Returns `None` if the wallet cannot be read.
 async fn currency_of(client: &ApiClient, wallet: WalletId) -> Option<Currency> {
     let found = client.get(&client.endpoints.wallets, &path_of(wallet)).await.ok()?;
     Some(found.parse::<Wallet>().ok()?.currency)
@@ -138,7 +134,7 @@ struct Movement<'a, B> {
     key: ChangeKey,
 }
 
-/// Sends the request. Returns the response, and a text with the key of the movement.
+/// Sends the request. Returns the response, and a note with the idempotency key.
 async fn move_money<B: Serialize>(
     client: &ApiClient,
     movement: Movement<'_, B>,

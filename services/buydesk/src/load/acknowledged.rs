@@ -1,4 +1,4 @@
-//! The changes that the platform has acknowledged, and the parts of their check that several kinds of load share.
+//! Records the acknowledged changes of a load, and checks them after the load. Several kinds of load share this code.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,7 +23,7 @@ use crate::{
 const SAMPLE: usize = 1000;
 /// Maximum number of acknowledged requests that the check sends again with their keys.
 const REPEATED: usize = 20;
-/// Maximum number of attempts of one request of the check: of a change that is sent again, or of a read.
+/// Maximum number of attempts of each request of the check.
 const MAX_ATTEMPTS: u32 = 10;
 /// The pause before the next attempt. For a read, it is the minimum pause.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub struct KeyedRequest<'a> {
     pub key: String,
 }
 
-/// The outcomes of requests with keys, by the numbers of the requests.
+/// The outcomes of requests with idempotency keys. Each request has a number.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     acknowledged: BTreeMap<u64, Uuid>,
@@ -61,7 +61,7 @@ impl SharedOutcomes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records the response to the request with this number. A response that does not contain the change is a failure.
+    /// Records the response to the request with this number. A response without the id of a change is a failure.
     pub fn record(&self, number: u64, response: Result<Reply, Failure>) -> Result<(), Failure> {
         let created = response.and_then(|reply| id_of(&reply));
         let mut outcomes = self.lock();
@@ -73,8 +73,8 @@ impl SharedOutcomes {
         created.map(drop)
     }
 
-    /// Takes the outcomes after the load, and resolves the unknown outcomes. Then checks that each key has its own
-    /// change, and that some repeated requests return their changes.
+    /// Resolves the unknown outcomes after the load. Then checks that no two keys have the same change, and that a
+    /// sample of repeated requests returns the same changes again.
     pub async fn resolve_and_check<'a>(
         &self,
         transport: &Transport,
@@ -98,7 +98,7 @@ impl Outcomes {
         self.acknowledged.iter().map(|(number, id)| (*number, *id))
     }
 
-    /// The acknowledged requests to look up. A sample is evenly distributed over them.
+    /// The acknowledged requests to look up. A sample is evenly distributed over all acknowledged requests.
     pub fn selected(&self, scope: CheckScope) -> Vec<(u64, Uuid)> {
         match scope {
             CheckScope::All => self.acknowledged().collect(),
@@ -131,7 +131,6 @@ impl Outcomes {
         }
     }
 
-    /// Checks that no two requests have the same change, and that repeated requests return their change.
     async fn check<'a>(&self, transport: &Transport, request: impl Fn(u64) -> KeyedRequest<'a>) -> Check {
         let mut check = Check {
             acknowledged: u64::try_from(self.acknowledged.len()).unwrap_or(u64::MAX),
@@ -181,7 +180,7 @@ async fn send_until_known(transport: &Transport, request: &PreparedRequest, key:
     }
 }
 
-/// Reads a document before or after a load. A read that may succeed later, for example after a rate limit, is sent again.
+/// Reads a document before or after a load. Retries transient errors, such as a rate limit.
 pub async fn read_with_retries<T: DeserializeOwned>(
     client: &ApiClient,
     endpoint: &Endpoint,

@@ -22,8 +22,8 @@ const READS_ONLY: &str = "sends it many requests";
 
 const NOT_CHECKED: &str = "the acknowledged changes could not be checked";
 
-/// Runs `buydesk load …`. The exit code is 1 if a response was unexpected, or if the check found a violation or left an outcome
-/// unknown.
+/// Runs `buydesk load …`. The exit code is 1 if a response was unexpected, if the check found a violation, or if an
+/// outcome is unknown after the check.
 pub async fn run_load_command(client: &ApiClient, command: LoadCommand, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         LoadCommand::Orders(args) => load_orders(client, args, json).await,
@@ -124,7 +124,7 @@ fn compare(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The advice about a rate limit. `setting` is the setting of the limit.
+/// The advice about a rate limit. `setting` is the name of the environment variable that sets this limit.
 fn rate_limit_advice(setting: &str, alternative: &str) -> String {
     format!("Start the platform with {setting}=0, or {alternative}.")
 }

@@ -1,7 +1,7 @@
 //! `buydesk load compare`: the ratios of two reports, and whether the differences are more than noise.
 //!
-//! Each second of a load gives one value of each measure. A difference is noise if the means of the two loads differ by at most
-//! [`CRITICAL_STANDARD_ERRORS`] standard errors of their difference (the test of Welch).
+//! Each second of a load gives one value of each measure. A difference is noise if the means of the two loads differ by
+//! at most [`CRITICAL_STANDARD_ERRORS`] standard errors of the difference, as in Welch's test.
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "statistics of measurements, not money")]
 
 use std::{fmt, fs, path::Path};
@@ -16,8 +16,7 @@ use super::{
 };
 use crate::{client::ClientError, table::Table};
 
-/// In about 1 of 100 comparisons of long loads without a real difference, the means differ by more than this number of
-/// standard errors.
+/// The critical value of the test, for long loads and a significance level of about 1 %.
 const CRITICAL_STANDARD_ERRORS: f64 = 2.6;
 /// Loads with fewer seconds cannot be compared.
 const MIN_SECONDS: usize = 5;
@@ -34,7 +33,7 @@ pub struct Comparison {
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Measure {
     pub name: &'static str,
-    /// The value in the first report: a number per second, a latency in microseconds, or a number.
+    /// The value in the first report: a rate per second, a latency in microseconds, or a count.
     pub a: f64,
     pub b: f64,
     /// `b / a`. Absent if `a` is zero.
@@ -56,10 +55,11 @@ pub enum Difference {
     TooShort,
 }
 
-/// A measure: its name, its value in a report, and its value in one second, if the second has one.
 struct Definition {
     name: &'static str,
+    /// The value of the whole load.
     total: fn(&LoadReport) -> f64,
+    /// The value of one second. `None` for the latency of a second without responses.
     in_second: fn(&Second) -> Option<u64>,
 }
 
@@ -91,7 +91,6 @@ const MEASURES: [Definition; 5] = [
     },
 ];
 
-/// A second without responses has no latency.
 fn latency(second: &Second, micros: u64) -> Option<u64> {
     (second.responses > 0).then_some(micros)
 }
@@ -106,7 +105,7 @@ pub fn read_report(file: &Path) -> anyhow::Result<LoadReport> {
         not_readable(format!("The report {shown} cannot be read: {}.", describe_file_error(file, &error)))
     })?;
     let report: LoadReport = serde_json::from_slice(&text).map_err(|error| {
-        // If the file is not JSON, such as a page with charts, the position of the error is not useful.
+        // In a file that is not JSON, such as an HTML report, the position of the error is not useful.
         let why = if error.is_data() { format!(": {error}") } else { String::new() };
         not_readable(format!("{shown} is no report of `buydesk load` in JSON{why}."))
     })?;
@@ -126,13 +125,14 @@ impl Comparison {
     }
 }
 
-/// The values of the whole seconds of the load. Seconds after its end are omitted, because they contain only the last responses.
+/// The value of each full second of the load. Seconds after the end of the load contain only the last responses, and
+/// are omitted.
 fn samples(report: &LoadReport, value: fn(&Second) -> Option<u64>) -> Vec<f64> {
     let whole = usize::try_from(report.plan.duration_ms / 1000).unwrap_or(usize::MAX);
     report.seconds.iter().take(whole).filter_map(value).map(|value| value as f64).collect()
 }
 
-/// The mean of some values, and the square of its standard error.
+/// The mean of some values, and the variance of this mean.
 struct Mean {
     mean: f64,
     variance: f64,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "model", rename_all = "lowercase")]
 pub enum Model {
-    /// Each connection sends its next request when it has received the response to its last request.
+    /// Each connection sends its next request after the response to its previous request.
     Closed { connections: u32 },
     /// Each request is sent when it is due.
     Open { rate_per_second: u32, max_in_flight: u32 },
@@ -38,7 +38,7 @@ pub struct Schedule {
     /// Requests that were sent more than 10 ms after they were due.
     pub late: u64,
     pub max_lateness_us: u64,
-    /// Requests that were due while the maximum number of requests was in flight.
+    /// Requests that were due when the maximum number of requests was in flight.
     pub waited_for_slot: u64,
     /// Planned requests that were not sent before the load ended or was interrupted.
     pub not_sent: u64,

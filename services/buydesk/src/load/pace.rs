@@ -1,9 +1,9 @@
 //! Sends the requests of a load.
 //!
-//! In the closed model, each connection sends its next request when it has received the response to its last request. A stall
-//! of the platform then also stops the requests, and only one request of each connection is slow. In the open model, requests
-//! are sent at scheduled times, and the latency counts from the time at which the request was due. A stall therefore increases
-//! the latency of every request that was due during the stall.
+//! In the closed model, each connection sends its next request after the response to its previous request. During a
+//! stall of the platform, a connection sends nothing, and only one of its requests is slow. In the open model, requests
+//! are sent at scheduled times, and the latency counts from the scheduled time. A stall therefore increases the latency
+//! of each request that was due during the stall.
 
 use std::{
     sync::{
@@ -80,8 +80,9 @@ impl<W: Workload> Run<W> {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Sends each request when it is due, until the period ends or the load is stopped, and waits for all responses. If this machine
-    /// is too slow, the last requests are late and are sent after the end.
+    /// Sends each request when it is due, and waits for all responses. Ends early if the load is stopped. Requests that
+    /// wait for a free slot at the end of the period are not sent. On a machine that is too slow, requests are possibly
+    /// sent after the end of the period.
     pub async fn send_open(self, rate_per_second: u32, max_in_flight: u32, timer: &Timer) -> Schedule {
         let permits = Arc::new(Semaphore::new(usize::try_from(max_in_flight).unwrap_or(Semaphore::MAX_PERMITS)));
         let Period { start, end } = self.period;
@@ -125,13 +126,13 @@ impl<W: Workload> Run<W> {
     }
 }
 
-/// How long after the start the request with this number is due.
+/// The time from the start of the load until the request with this number is due.
 fn due_after(number: u64, rate_per_second: u32) -> Duration {
     let rate = u64::from(rate_per_second);
     Duration::from_secs(number / rate) + Duration::from_nanos(number % rate * 1_000_000_000 / rate)
 }
 
-/// The number of requests that are due before this time after the start.
+/// The number of requests that are due in this period from the start of the load.
 fn due_before(period: Duration, rate_per_second: u32) -> u64 {
     let nanos = period.as_nanos() * u128::from(rate_per_second);
     u64::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
@@ -147,7 +148,7 @@ pub enum Timer {
     Runtime,
 }
 
-/// A time for which the thread waits.
+/// A time until which the thread waits, and the channel for the signal at this time.
 #[derive(Debug)]
 pub struct Wake {
     at: Instant,
@@ -178,7 +179,7 @@ impl Timer {
             Self::Thread(thread) => {
                 let (done, waited) = oneshot::channel();
                 if thread.send(Wake { at, done }).is_ok() {
-                    // An error would mean that the thread has panicked, which it cannot.
+                    // The thread does not panic, so it always sends the signal.
                     let _ = waited.await;
                 }
             }

@@ -16,13 +16,13 @@ use crate::{
 const MAX_CONNECTIONS: u32 = 256;
 /// Maximum number of requests per second of the open model without `--allow-more`.
 const MAX_RATE: u32 = 5000;
-/// Upper limit of the option `--max-in-flight` without `--allow-more`.
+/// Maximum of the option `--max-in-flight` without `--allow-more`.
 const MAX_IN_FLIGHT: u32 = 1024;
 /// Maximum of the duration and the warm-up together without `--allow-more`.
 const MAX_DURATION: Duration = Duration::from_secs(15 * 60);
 /// The number of connections of the closed model if no option sets it.
 const DEFAULT_CONNECTIONS: u32 = 16;
-/// The currencies of the prices that are read to find out whether prices are simulated, in the order of the attempts.
+/// The prices of bitcoin in these currencies show whether prices are simulated. They are tried in this order.
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "GBP"];
 
 /// The model that the options select. Fails if the duration is zero, or if the load exceeds a maximum without
@@ -57,7 +57,7 @@ pub fn model_of(options: &LoadOptions) -> Result<Model, ClientError> {
     }
 }
 
-/// Whether the prices of the platform are simulated. `None` if this cannot be found out.
+/// Whether the prices of the platform are simulated. `None` if this is unknown.
 pub async fn is_simulated(client: &ApiClient) -> Option<bool> {
     if let Ok(readiness) = client.readiness(&client.endpoints.server).await {
         let mut prices = readiness.parts.iter().filter_map(|part| part.price.as_ref()).peekable();
@@ -78,12 +78,12 @@ pub async fn is_simulated(client: &ApiClient) -> Option<bool> {
 /// The permission to send a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permitted {
-    /// Whether the prices of the platform are simulated. `None` if this cannot be found out.
+    /// Whether the prices of the platform are simulated. `None` if this is unknown.
     pub simulated: Option<bool>,
 }
 
-/// Whether the load may be sent to `endpoint`: to a demo always, and to another platform if the user confirms. `effect` states what
-/// the load does. Returns `None` if the user declines.
+/// Permits the load if `endpoint` belongs to a demo, or with `--yes`. Otherwise asks the user, and returns `None` if
+/// the user declines. `effect` states what the load does.
 pub async fn permit(
     client: &ApiClient,
     endpoint: &Endpoint,
@@ -92,7 +92,7 @@ pub async fn permit(
     json: bool,
 ) -> anyhow::Result<Option<Permitted>> {
     let server = &client.endpoints.server;
-    // The public address shows whether prices are simulated. This is not evidence about a service on another host.
+    // The prices at the public address are no evidence about a service on another host.
     let has_same_host = have_same_host(server, endpoint);
     let simulated = if has_same_host { is_simulated(client).await } else { None };
     if simulated == Some(true) || options.yes {

@@ -20,7 +20,7 @@ pub struct Progress {
     pub recorder: Arc<Recorder>,
     pub start: Instant,
     pub measured_from: Instant,
-    /// With `--json`, a program may read standard error, so the progress is printed only to a terminal.
+    /// If set, the progress is printed only to a terminal, because a program possibly reads standard error.
     pub json: bool,
 }
 

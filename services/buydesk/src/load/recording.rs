@@ -1,4 +1,4 @@
-//! Records the responses of a load while it runs.
+//! Records the responses of a running load.
 
 use std::{
     collections::BTreeMap,
@@ -53,7 +53,7 @@ pub struct Recording {
     pub warm_up_failed: u64,
     /// All failures, also those of the warm-up.
     pub failures: BTreeMap<Failure, u64>,
-    /// The seconds that have passed.
+    /// The complete seconds since the end of the warm-up.
     pub seconds: Vec<Second>,
     current: CurrentSecond,
 }
@@ -70,7 +70,7 @@ fn histogram() -> anyhow::Result<Histogram<u64>> {
 }
 
 impl Recorder {
-    /// Records requests of this number of operations. Measuring starts at `measured_from`.
+    /// `operations` is the number of kinds of requests. Measuring starts at `measured_from`.
     pub fn new(operations: usize, measured_from: Instant) -> anyhow::Result<Self> {
         let recording = Recording {
             measured_from,
@@ -102,14 +102,14 @@ impl Recorder {
         self.lock().record(sample);
     }
 
-    /// Ends the seconds that have passed at `now`, and returns the results so far.
+    /// Returns the results so far, with the seconds that are complete at `now`.
     pub fn recording_at(&self, now: Instant) -> MutexGuard<'_, Recording> {
         let mut recording = self.lock();
         recording.end_seconds(now);
         recording
     }
 
-    /// The results, after the last response.
+    /// The results. Must be called after the last response.
     pub fn into_recording(self) -> Recording {
         let mut recording = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Also ends the second in which the last response arrived.
@@ -144,7 +144,7 @@ impl Recording {
         self.last_response = self.last_response.max(ended);
     }
 
-    /// Ends the seconds that have passed at `now`.
+    /// Adds the seconds that are complete at `now` to `seconds`.
     fn end_seconds(&mut self, now: Instant) {
         let passed = now.duration_since(self.measured_from).as_secs();
         while u64::try_from(self.seconds.len()).is_ok_and(|ended| ended < passed) {

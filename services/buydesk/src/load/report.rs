@@ -1,4 +1,4 @@
-//! The report of a load: its plan, its results, and the check at its end.
+//! The report of a load: the plan, the results, and the check after the load.
 
 mod html;
 mod summary;
@@ -17,7 +17,7 @@ use super::{
 
 /// The version of the JSON format.
 pub const FORMAT: u32 = 1;
-/// The upper bounds of the bars of the histogram are these digits times a power of ten: twelve per decade.
+/// The bounds of the histogram bars are these numbers times a power of ten.
 const BOUNDS: [u64; 12] = [10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub struct LoadReport {
     pub started_at: Timestamp,
     /// Whether the user ended the load early.
     pub interrupted: bool,
-    /// The time from the end of the warm-up to the last response. Unless the load was interrupted, it is at least the
-    /// planned duration.
+    /// The time from the end of the warm-up to the last response, and at least the planned duration of a load that was
+    /// not interrupted.
     pub elapsed_ms: u64,
     /// The measured responses, including unexpected responses and requests without a response.
     pub responses: u64,
@@ -49,7 +49,7 @@ pub struct LoadReport {
     /// One entry for each second after the warm-up.
     pub seconds: Vec<Second>,
     pub histogram: Vec<Bar>,
-    /// The check at the end. Absent if nothing was checked.
+    /// The check after the load. Absent if nothing was checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,
     pub notes: Vec<String>,
@@ -86,7 +86,7 @@ pub struct WarmUp {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureCount {
     pub code: String,
-    /// Absent if there was no response, or a successful response that cannot be read.
+    /// Absent if there was no response, or if a successful response could not be parsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     pub count: u64,
@@ -100,24 +100,24 @@ pub struct Bar {
     pub count: u64,
 }
 
-/// The check at the end: whether the acknowledged changes are stored.
+/// The result of the check after the load: whether the acknowledged changes are stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     pub acknowledged: u64,
     /// Acknowledged changes that were looked up.
     pub looked_up: u64,
-    /// Requests that were sent again with their key, and had to return the same change.
+    /// Acknowledged requests that were sent again with their keys, to check that the same change is returned.
     pub repeated: u64,
     /// Requests whose unknown outcome became known when they were sent again with their keys.
     pub resolved: u64,
-    /// Requests whose outcome is still unknown.
+    /// Requests whose outcome is unknown after the check.
     pub unresolved: u64,
     pub violations: u64,
     /// The first violations, as sentences.
     pub examples: Vec<String>,
 }
 
-/// The maximum number of violations that a report names.
+/// Maximum number of violations in `Check::examples`.
 const MAX_EXAMPLES: usize = 20;
 
 impl Check {
@@ -167,7 +167,7 @@ impl LoadReport {
             failures.iter().filter(|failure| failure.status == Some(429)).map(|failure| failure.count).sum();
         let notes = (limited > 0).then(|| {
             format!(
-                "A rate limit was met: {} requests were answered with 429. {rate_limit_advice}",
+                "A rate limit was exceeded: {} requests were answered with 429. {rate_limit_advice}",
                 format_count(limited)
             )
         });
@@ -198,7 +198,7 @@ impl LoadReport {
         html::document(self)
     }
 
-    /// Whether a response was unexpected, or the check found a violation or left an outcome unknown.
+    /// Whether a response was unexpected, the check found a violation, or an outcome is unknown after the check.
     pub fn has_failed(&self) -> bool {
         !self.failures.is_empty() || self.check.as_ref().is_some_and(Check::has_failed)
     }

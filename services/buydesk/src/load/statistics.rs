@@ -19,7 +19,7 @@ pub fn format_rate(rate: f64) -> String {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a measurement is not negative, and far below the range"
+    reason = "measurements are not negative, and far below the maximum of u64"
 )]
 pub fn whole(value: f64) -> u64 {
     value.round() as u64
@@ -34,7 +34,7 @@ pub fn format_latency(micros: u64) -> String {
     }
 }
 
-/// Like [`format_latency`], without zeros at the end of the decimals, such as `2.1 ms` or `10 ms`.
+/// Like [`format_latency`], but without trailing zeros, such as `2.1 ms` or `10 ms`.
 pub fn short_latency(micros: u64) -> String {
     let text = format_latency(micros);
     match text.split_once(' ') {
@@ -45,7 +45,7 @@ pub fn short_latency(micros: u64) -> String {
     }
 }
 
-/// Formats a time, such as `30 s` or `0.5 s`.
+/// Formats a duration, such as `30 s` or `0.5 s`.
 pub fn format_duration(time: Duration) -> String {
     if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{:.1} s", time.as_secs_f64()) }
 }

@@ -28,12 +28,12 @@ pub struct Reply {
     pub replayed: bool,
 }
 
-/// A request without an idempotency key.
+/// A request to which [`Transport::send`] can add an idempotency key.
 #[derive(Debug)]
 pub struct PreparedRequest(Request);
 
 impl Transport {
-    /// A client that keeps up to this number of idle connections open, or more if the default is higher.
+    /// A client that keeps up to `connections` idle connections open, or the default number if that is higher.
     pub fn new(connections: usize, timeout: Duration, credential: Option<&Secret>) -> anyhow::Result<Self> {
         let bearer = |secret: &Secret| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose()))?;
@@ -62,7 +62,7 @@ impl Transport {
         Ok(PreparedRequest(request))
     }
 
-    /// Sends the request, with this key if there is one. A response is a failure unless its status is a success.
+    /// Sends the request, with this key if there is one. Fails if the status is not a success.
     pub async fn send(&self, request: &PreparedRequest, key: Option<&str>) -> Result<Reply, Failure> {
         let no_response = |error: reqwest::Error| Failure { code: describe(&error).to_owned(), status: None };
         // The body is not a stream, so the request can be cloned.

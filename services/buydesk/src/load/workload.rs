@@ -14,17 +14,17 @@ pub trait Workload: Send + Sync + 'static {
     fn send(&self, number: u64) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// An unexpected response, or a missing one.
+/// An unexpected response, or no response.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
     /// The code of the problem document, or a code of this program such as `timeout`.
     pub code: String,
-    /// `None` if there was no response, or a successful response that cannot be read.
+    /// `None` if there was no response, or if a successful response could not be parsed.
     pub status: Option<u16>,
 }
 
 impl Failure {
-    /// Whether the request may have taken effect.
+    /// Whether it is unknown if the request took effect.
     pub fn is_unknown_outcome(&self) -> bool {
         self.status.is_none_or(|status| status >= 500)
     }

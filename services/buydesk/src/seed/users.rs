@@ -23,7 +23,7 @@ pub async fn seed_users(env: Env, options: &SeedOptions, json: bool) -> anyhow::
     let mut stored = before;
     let bar = progress_bar(options.count.max(before), "users")?;
     bar.set_position(before);
-    // The speed must not count the users that an earlier command stored.
+    // The displayed speed must not count the users that an earlier command stored.
     bar.reset_eta();
     while stored < options.count {
         let seeded = store.seed_users(options.count, max_batch(&database)).await;

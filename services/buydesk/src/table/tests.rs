@@ -23,11 +23,11 @@ fn table_that_fits_is_not_wrapped() {
 }
 
 #[test]
-fn table_never_exceeds_the_width_and_never_breaks_a_value() {
+fn table_fits_the_width_and_does_not_break_ids_and_amounts() {
     let whole = widest(&orders().fit(None));
     for width in 60..=whole {
         let text = orders().fit(Some(width));
-        // Lines of records may be longer: the terminal wraps them.
+        // A list of records has no frame. Its lines can be longer, because the terminal wraps them.
         assert!(widest(&text) <= width || !text.contains('│'), "{width}:\n{text}");
         assert_eq!(text.matches(ID).count(), 2, "{width}:\n{text}");
         assert!(text.contains("69.00 EUR"), "{width}:\n{text}");
@@ -40,11 +40,11 @@ fn table_never_exceeds_the_width_and_never_breaks_a_value() {
 #[test]
 fn too_wide_table_is_wrapped_then_omits_optional_columns_then_becomes_records() {
     let frame = FRAME + 4 * FRAME_OF_COLUMN;
-    let least = frame + ID.len() + "69.00 EUR".len() + MIN_WRAPPED_WIDTH + "SIMULATED".len();
-    let wrapped = orders().fit(Some(least));
+    let min_width = frame + ID.len() + "69.00 EUR".len() + MIN_WRAPPED_WIDTH + "SIMULATED".len();
+    let wrapped = orders().fit(Some(min_width));
     assert!(wrapped.contains("SIMULATED") && wrapped.contains('│'), "{wrapped}");
 
-    let without_origin = orders().fit(Some(least - 1));
+    let without_origin = orders().fit(Some(min_width - 1));
     assert!(!without_origin.contains("SIMULATED") && without_origin.contains('│'), "{without_origin}");
     assert!(without_origin.ends_with("the terminal is narrow: origin."), "{without_origin}");
 

@@ -1,4 +1,4 @@
-//! What `buydesk up` prints: the addresses of the services, where prices come from, and commands to try.
+//! The messages of `buydesk up`: the addresses of the services, the origin of the prices, and commands to try.
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
-//! The ports of the services, before any of them is bound.
+//! Checks the ports of the services before the services bind them.
 
 use common::{
     config::{Bind, Env, port_variable},
     service::Service,
 };
 
-/// Checks that no two services have the same port. 0 selects a free port for each.
+/// Checks that no two services have the same port. Several services can have the port 0, which selects a free port.
 pub(super) fn check_ports(env: &mut Env, demo: bool) {
     fn port<S: Service>(env: &mut Env) -> ServicePort {
         ServicePort { service: S::NAME, port: Bind::from_env(env, S::NAME, S::PORT).port }
@@ -36,7 +36,6 @@ pub(super) fn check_ports(env: &mut Env, demo: bool) {
     }
 }
 
-/// The port of a service by its settings.
 struct ServicePort {
     service: &'static str,
     port: u16,

@@ -20,7 +20,7 @@ fn price_note_states_how_long_the_last_price_is_used() {
 }
 
 #[test]
-fn two_services_on_one_port_are_named_with_their_settings() {
+fn error_names_two_services_with_the_same_port_and_their_settings() {
     let check = |settings: &[(&str, &str)], demo: bool| {
         let secrets = [("INTERNAL_TOKEN", "0123456789abcdef"), ("OPERATOR_TOKEN", "0123456789abcdef")];
         let mut env = Env::from_pairs(secrets.into_iter().chain(settings.iter().copied()));

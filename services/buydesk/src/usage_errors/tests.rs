@@ -19,7 +19,7 @@ fn usage_error_in_json_contains_the_tips() {
     assert_eq!(document.get("tip"), None, "{document}");
 }
 
-/// What clap names as wrong in each error of this command line, sorted.
+/// The argument that each error of this command line names, sorted.
 fn faults(command_line: &str) -> Vec<String> {
     let arguments: Vec<_> = ["buydesk"].into_iter().chain(command_line.split(' ')).map(str::to_owned).collect();
     let first = Arguments::try_parse_from(&arguments).unwrap_err();
@@ -33,7 +33,7 @@ fn faults(command_line: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_unknown_option_and_every_invalid_value_is_found() {
+fn unknown_arguments_and_invalid_values_are_reported_together() {
     for (command_line, expected) in [
         ("order list --frm 2026-01-02 --limitt=5 --usr ada", &["--frm", "--limitt", "--usr"][..]),
         ("order list --limit 0 --cursor=x --min-amount -1", &["--cursor", "--limit", "--min-amount"]),

@@ -5,7 +5,7 @@ fn refused(reason: RefusalReason) -> Decision {
 }
 
 #[test]
-fn only_a_refusal_for_a_reused_key_is_final_after_a_lost_response() {
+fn refusal_after_a_lost_response_is_final_only_for_a_reused_key() {
     let limit_exceeded = final_result_after_lost_response(refused(RefusalReason::LimitExceeded));
     assert!(matches!(limit_exceeded, Err(DispatchError::OutcomeUnknown)));
     let price_unavailable = final_result_after_lost_response(refused(RefusalReason::PriceUnavailable));

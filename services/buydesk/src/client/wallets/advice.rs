@@ -4,8 +4,8 @@ use common::{api::Code, ids::WalletId};
 
 use crate::client::ApiClient;
 
-/// The advice for a problem with this code. `changed` is the wallet of the user that the request would have changed, if there is one.
-/// Returns `None` if there is no advice for the code.
+/// The advice for a problem with this code, if there is any. `changed` is the wallet of a deposit or a withdrawal, or
+/// the paying wallet of a transfer.
 pub fn advice(client: &ApiClient, changed: Option<WalletId>, code: Code) -> Option<String> {
     match code {
         Code::InsufficientFunds => changed.map(|wallet| {

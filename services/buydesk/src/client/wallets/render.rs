@@ -46,7 +46,7 @@ pub fn operations(operations: &[Operation], next_command: Option<&str>) -> Strin
     format!("{}{}", operation_table(operations), next.unwrap_or_default())
 }
 
-/// Formats an operation that a command requested. `currency` is the currency of the wallet, if it is known.
+/// Formats the result of a deposit or a withdrawal. `currency` is the currency of the wallet, if known.
 pub fn new_operation(operation: &Operation, currency: Option<Currency>) -> String {
     let Operation { operation_type, amount, balance, .. } = operation;
     let done = if adds_money(*operation_type) { "Deposited" } else { "Withdrew" };

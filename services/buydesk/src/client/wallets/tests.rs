@@ -48,7 +48,7 @@ fn command_for_the_next_page_shows_the_same_list() {
 }
 
 #[tokio::test]
-async fn each_attempt_has_the_same_key_and_the_text_of_the_amount() {
+async fn each_attempt_has_the_same_key_and_the_amount_as_entered() {
     let operation = json!({
         "id": OTHER, "wallet_id": WALLET, "operation_type": "WITHDRAW", "amount": "0.50", "balance": "1.00",
         "created_at": "2026-01-02T03:04:05.000000Z",
@@ -82,13 +82,13 @@ async fn failed_movement_states_whether_the_money_moved() {
     let service = ScriptedService::start(vec![Reply::Problem(no_effect.to_json()); 6]);
     let denied = fail(&service, &[], &deposit).await;
     assert_eq!(denied["detail"], "No money moved, because wallets cannot work without db-proxy.");
-    // An earlier command may have moved money with a key that the user chose.
+    // The user chose this key, so an earlier command has possibly moved money with the same key.
     let earlier = fail(&service, &[], &format!("{deposit} --key my-key")).await;
     assert_eq!((&earlier["code"], &earlier["idempotency_key"]), (&"outcome_unknown".into(), &"my-key".into()));
 }
 
 #[tokio::test]
-async fn creation_is_sent_again_with_its_key_and_may_have_created_the_wallet() {
+async fn creation_without_a_response_is_sent_again_with_the_same_key() {
     let service = ScriptedService::start(vec![Reply::NoResponse; 3]);
     let unknown = fail(&service, &[], "wallet create --currency USD").await;
     assert_eq!((&unknown["code"], service.requests().len()), (&"outcome_unknown".into(), 3));
@@ -109,7 +109,7 @@ async fn creation_is_sent_again_with_its_key_and_may_have_created_the_wallet() {
 }
 
 #[tokio::test]
-async fn refusal_names_what_the_user_can_do() {
+async fn refusal_advises_a_next_step() {
     let withdraw = format!("wallet withdraw {WALLET} --amount 5");
     let transfer = format!("wallet transfer --from {WALLET} --to {OTHER} --amount 5");
     let deposit_command = format!("wallet deposit {WALLET} --amount AMOUNT`");
@@ -134,7 +134,7 @@ async fn refusal_names_what_the_user_can_do() {
 }
 
 #[test]
-fn operations_show_their_direction() {
+fn amount_of_an_operation_has_a_sign() {
     let operation = |operation_type: &str| {
         let operation = json!({
             "id": OTHER, "wallet_id": WALLET, "operation_type": operation_type, "amount": "0.00082143",

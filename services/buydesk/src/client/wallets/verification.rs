@@ -32,7 +32,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// The time between two changes of the progress display.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Checks all rows from the cursor on, and prints every violation. The exit code is 0 if there is none.
+/// Checks the rows from the cursor on, and prints the violations. The exit code is 0 if no row violates a rule, and
+/// otherwise [`VIOLATIONS_FOUND`].
 pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) -> anyhow::Result<ExitCode> {
     let progress = progress_bar(json)?;
     let mut reader =
@@ -63,7 +64,7 @@ pub async fn verify_journal(client: &ApiClient, args: VerifyArgs, json: bool) ->
 enum NextPage {
     /// The page after this cursor, or the first page.
     At(Option<VerificationCursor>),
-    /// There is none: the end is reached.
+    /// The last page was read.
     End,
 }
 
@@ -87,8 +88,8 @@ impl VerificationReader<'_> {
         Ok(Some(page))
     }
 
-    /// Reads one page. The first page is requested once. Every other page is requested up to [`MAX_ATTEMPTS`] times
-    /// while the error is transient, so that a restart of the service does not end a long check.
+    /// Reads one page. After the first page, transient errors are retried, so that a restart of the service does not
+    /// end a long check.
     async fn read_page(&self, cursor: Option<VerificationCursor>) -> anyhow::Result<VerificationPage> {
         let query =
             [Some(("limit", MAX_VERIFIED_ROWS.to_string())), cursor.map(|cursor| ("cursor", cursor.to_string()))];
@@ -118,7 +119,7 @@ impl VerificationReader<'_> {
     }
 }
 
-/// The progress display. It is written to standard error. It is hidden with `--json`, or if standard error is not a terminal.
+/// The progress display on standard error. Hidden with `--json`, or if standard error is not a terminal.
 fn progress_bar(json: bool) -> anyhow::Result<ProgressBar> {
     let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let style = ProgressStyle::with_template("{spinner} checked {msg} in {elapsed}")?;
@@ -149,8 +150,7 @@ pub fn journal_summary(checked: CheckedRows, violations: u64) -> String {
     format!("Checked {}. {result}", rows(checked))
 }
 
-/// The line that describes a violation, such as `balance_differs: wallet ID: the balance of the wallet differs from the balance after
-/// its last entry`.
+/// The line that describes a violation, such as `no_movement: wallet ID, entry 7: the entry belongs to no movement`.
 pub fn describe_violation(violation: &Violation) -> String {
     let Violation { kind, wallet_id, number, movement_id, order_id } = violation;
     let kind_name = serde_json::to_value(kind).ok();

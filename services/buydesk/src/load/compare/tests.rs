@@ -4,7 +4,8 @@ use crate::load::{
     report::{LoadReport, tests::report},
 };
 
-/// A report with one second for each number of responses. The p50 latency of a second is ten times this number, in microseconds.
+/// A report of seconds with these numbers of responses. The p50 latency of a second, in microseconds, is ten times its
+/// number of responses.
 fn report_of(responses: &[u64]) -> LoadReport {
     let mut report = report(None);
     let seconds = responses.iter().map(|&responses| {
@@ -41,7 +42,7 @@ fn seconds_after_the_end_of_the_load_are_not_compared() {
 }
 
 #[test]
-fn table_has_the_ratios_and_names_different_plans() {
+fn table_shows_ratios_and_warns_about_different_kinds_of_load() {
     let (a, mut b) = (report_of(&[100; 6]), report_of(&[100; 6]));
     b.rate_per_second = a.rate_per_second + a.rate_per_second;
     b.plan.kind = "reads".to_owned();

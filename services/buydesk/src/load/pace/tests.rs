@@ -10,7 +10,7 @@ use crate::load::{
     workload::{Failure, Workload},
 };
 
-/// A platform that responds after a millisecond, but to no request while it stalls.
+/// A platform that responds after one millisecond, or at the end of the stall.
 #[derive(Debug)]
 struct StallingPlatform {
     stall: Period,
@@ -69,7 +69,7 @@ async fn open_model_shows_a_stall_in_every_request_that_was_due_during_the_stall
         schedule,
         Schedule { planned: 300, sent: 300, max_lateness_us: schedule.max_lateness_us, ..Schedule::default() }
     );
-    // 100 requests were due during the stall. The last requests waited only some milliseconds.
+    // 100 requests were due during the stall, the last of them only a few milliseconds before its end.
     let (all, half) =
         (slower_than(&recording, Duration::from_millis(5)), slower_than(&recording, Duration::from_millis(500)));
     assert!((98..=101).contains(&all), "{all}");
@@ -97,8 +97,8 @@ async fn requests_beyond_the_maximum_in_flight_are_late_and_their_latency_counts
     let Results { recording, schedule } = open_results(100, 10).await;
     let Schedule { planned, sent, late, waited_for_slot, not_sent, max_lateness_us } = schedule;
     assert_eq!((planned, sent, not_sent), (300, 300, 0));
-    // Of the 100 requests that were due during the stall, 10 were sent at once. The last of the other requests was sent when it
-    // was due.
+    // Of the 100 requests that were due during the stall, 10 were sent on time. The others waited until the end of the
+    // stall, the last of them for less than 10 ms.
     assert!((87..=91).contains(&late), "{late}");
     assert!(waited_for_slot >= 1, "{waited_for_slot}");
     assert!((880_000..=920_000).contains(&max_lateness_us), "{max_lateness_us}");

@@ -23,7 +23,7 @@ fn model_is_closed_unless_a_rate_is_set() {
 }
 
 #[test]
-fn more_than_the_maximum_needs_an_option() {
+fn load_above_a_maximum_needs_the_option_allow_more() {
     for (excess, named) in [
         ("--connections 257", "--connections 257 is more than 256"),
         ("--rate 5001", "--rate 5001 is more than 5000"),
@@ -39,7 +39,7 @@ fn more_than_the_maximum_needs_an_option() {
 }
 
 #[test]
-fn durations_have_a_unit_and_models_exclude_each_other() {
+fn invalid_durations_and_combinations_are_refused() {
     for (arguments, part) in [
         ("--duration 30", "must be 30 with ms, s, m or h, such as 30s"),
         ("--duration 25h", "must be at most a day"),

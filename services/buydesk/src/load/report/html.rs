@@ -12,12 +12,12 @@ use crate::load::{
 };
 
 const STYLE: &str = include_str!("html/style.css");
-/// The maximum number of points of a chart. More seconds are combined.
+/// Maximum number of points of a chart. In the chart of a longer load, each point stands for several seconds.
 const MAX_POINTS: usize = 120;
 
-/// Some seconds, as one point of a chart.
+/// One point of a chart: one second, or several successive seconds.
 struct Point {
-    /// The first of the seconds, counted from 1.
+    /// The number of the first second, counted from 1.
     from: usize,
     to: usize,
     responses_per_second: f64,
@@ -143,7 +143,7 @@ fn rates(points: &[Point], late: u64) -> String {
     let chart = LineChart {
         id: "rate-chart",
         title: "Responses per second",
-        description: "The number of responses in each second, and of those that were unexpected. The table has the same numbers.",
+        description: "The responses and the unexpected responses in each second. The table has the same numbers.",
         scale: Scale::Linear,
         format: format_count,
         times: axis_labels(points),
@@ -228,7 +228,7 @@ fn pair(chart_label: &str, chart: &str, table_label: &str, table: &str) -> Strin
     format!("<div class=\"pair\">\n{chart}{table}</div>\n")
 }
 
-/// Elements that may not fit can be scrolled, also with the keyboard.
+/// Content that is too wide for the page can be scrolled, also with the keyboard.
 fn scrollable(label: &str, class: &str, content: &str) -> String {
     format!("<div class=\"{class}\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">\n{content}</div>\n")
 }
@@ -254,7 +254,7 @@ fn table(caption: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
     table + "</tbody>\n</table>\n"
 }
 
-/// Replaces the characters that have a meaning in HTML by character references.
+/// Escapes the special characters of HTML.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

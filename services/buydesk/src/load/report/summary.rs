@@ -64,7 +64,7 @@ impl LoadReport {
         table
     }
 
-    /// The other results, as sentences.
+    /// The results that are not in the tables, as sentences.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         if self.interrupted {

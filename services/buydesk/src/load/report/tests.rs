@@ -12,8 +12,8 @@ use crate::load::{
     workload::Failure,
 };
 
-/// A report of 100 responses in one second, one per 10 ms, with latencies from 1 ms to 100 ms. If there is a `failure`,
-/// it is the last response.
+/// A report of 100 responses in one second, one per 10 ms, with latencies from 1 ms to 100 ms. `failure` is the
+/// result of the last request.
 pub fn report(mut failure: Option<Failure>) -> LoadReport {
     let start = Instant::now();
     let recorder = Recorder::new(2, start).unwrap();
@@ -85,7 +85,7 @@ fn report_of_a_later_version_with_further_fields_is_read() {
 }
 
 #[test]
-fn summary_names_failures_lateness_the_check_and_how_a_rate_limit_is_lifted() {
+fn summary_has_failures_lateness_check_and_advice_about_the_rate_limit() {
     let text = report(Some(limited())).to_string();
     for part in [
         "Load of orders at http://127.0.0.1:8001 (SIMULATED): open model, 100 requests per second, at most 8 in flight, 1 s",

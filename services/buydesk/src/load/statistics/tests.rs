@@ -13,7 +13,7 @@ fn numbers_have_units_and_separators() {
 }
 
 #[test]
-fn rate_without_time_is_zero() {
+fn rate_is_zero_if_no_time_has_passed() {
     assert!(per_second(5, Duration::ZERO) < f64::EPSILON);
     assert!((per_second(5, Duration::from_secs(2)) - 2.5).abs() < f64::EPSILON);
 }

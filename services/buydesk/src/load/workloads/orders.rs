@@ -61,7 +61,8 @@ impl OrderLoad {
         KeyedRequest { request: &self.request, key: self.key(number) }
     }
 
-    /// Checks that the acknowledged orders that `scope` selects are stored. If it selects all, each must be listed exactly once.
+    /// Checks that the acknowledged orders that `scope` selects are stored. With [`CheckScope::All`], each order must
+    /// be listed exactly once.
     pub async fn check(&self, client: &ApiClient, scope: CheckScope) -> anyhow::Result<Check> {
         let (outcomes, mut check) = self.outcomes.resolve_and_check(&self.transport, |number| self.keyed(number)).await;
         match scope {
@@ -123,8 +124,8 @@ impl OrderLoad {
     }
 }
 
-/// A time before the first order of the run. It is a minute earlier than the order with the lowest id, because the ids
-/// of the same millisecond are not sorted.
+/// A time before all orders of the run. `first` is the time of the order with the lowest id. An order with a higher id
+/// is possibly older, because ids of the same millisecond are not sorted.
 fn search_start(first: Timestamp) -> Timestamp {
     first.minus(std::time::Duration::from_secs(60))
 }

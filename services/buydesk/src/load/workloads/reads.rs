@@ -22,7 +22,7 @@ const SUMMARY: usize = 2;
 #[derive(Debug)]
 pub struct ReadLoad {
     transport: Transport,
-    /// Requests for single orders. Empty if there are no orders yet; then pages are read instead.
+    /// Requests for single orders. If there are no orders, pages are read instead.
     orders: Vec<PreparedRequest>,
     page: PreparedRequest,
     summary: PreparedRequest,

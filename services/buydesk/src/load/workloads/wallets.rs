@@ -1,4 +1,4 @@
-//! `buydesk load wallets`: moves money of new wallets with idempotency keys.
+//! `buydesk load wallets`: creates wallets, and moves money with idempotency keys.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,9 +24,9 @@ use crate::{
 };
 
 const PATH: &str = "api/v1/wallets";
-/// The amount of the first deposit into each wallet, so that no withdrawal fails.
+/// The amount of the first deposit into each wallet. It is large enough that no withdrawal fails.
 const FIRST_DEPOSIT: &str = "1000000";
-/// The amount of each request.
+/// The amount of each request of the load.
 const AMOUNT: &str = "1";
 const DEPOSIT: usize = 0;
 const WITHDRAWAL: usize = 1;
@@ -111,22 +111,22 @@ impl WalletLoad {
         KeyedRequest { request: self.request(number), key: self.key(number) }
     }
 
-    /// Checks that each operation that `scope` selects is listed exactly once, and that the balances are the sums of the
-    /// acknowledged operations.
+    /// Checks that the operations that `scope` selects are listed, and that the balances match all acknowledged
+    /// operations.
     pub async fn check(&self, client: &ApiClient, scope: CheckScope) -> anyhow::Result<Check> {
         let (outcomes, mut check) = self.outcomes.resolve_and_check(&self.transport, |number| self.keyed(number)).await;
         if scope != CheckScope::None {
             let selected = outcomes.selected(scope).into_iter().map(|(number, _)| number).collect();
             self.check_listed(client, &outcomes, &selected, &mut check).await?;
         }
-        // While an outcome is unknown, the balances are unknown too.
+        // If an outcome is unknown, the expected balances are unknown.
         if check.unresolved == 0 {
             self.check_balances(client, &outcomes, &mut check).await?;
         }
         Ok(check)
     }
 
-    /// Checks that each selected operation is listed once in each wallet that it changed.
+    /// Checks that each selected operation is listed exactly once in each wallet that the operation changed.
     async fn check_listed(
         &self,
         client: &ApiClient,
@@ -232,7 +232,7 @@ impl Workload for WalletLoad {
     fn operation_of(&self, number: u64) -> usize {
         let wallets = u64::try_from(self.wallets.len()).unwrap_or(1);
         let operation = usize::try_from(number / wallets % 4).map_or(DEPOSIT, |index| MIX[index]);
-        // A single wallet cannot transfer money to another one.
+        // A transfer needs two wallets.
         if operation == TRANSFER && wallets == 1 { DEPOSIT } else { operation }
     }
 

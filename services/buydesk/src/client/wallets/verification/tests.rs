@@ -53,7 +53,7 @@ async fn violation_on_any_page_fails_the_command() {
 }
 
 #[tokio::test]
-async fn page_is_read_again_after_a_short_outage() {
+async fn second_page_is_retried_after_a_short_outage() {
     let outage = [unavailable(), Reply::NoResponse];
     let pages = [Reply::Success(page(Some(CURSOR)))].into_iter().chain(outage).chain([Reply::Success(page(None))]);
     let service = ScriptedService::start(pages.collect());
@@ -62,7 +62,7 @@ async fn page_is_read_again_after_a_short_outage() {
 }
 
 #[tokio::test]
-async fn check_that_does_not_reach_the_end_fails_with_the_command_that_continues_it() {
+async fn incomplete_check_fails_with_the_command_to_continue() {
     let refused = Reply::Problem(Problem::new(Code::Unauthorized, "The token is not valid.").to_json());
     let service = ScriptedService::start(vec![Reply::Success(page(Some(CURSOR))), refused]);
     let error: Value = serde_json::from_str(&error_document(&verify(&service).await.unwrap_err())).unwrap();
@@ -75,7 +75,7 @@ async fn check_that_does_not_reach_the_end_fails_with_the_command_that_continues
 }
 
 #[tokio::test]
-async fn check_whose_first_request_fails_ends_at_once_with_the_command_that_starts_it_again() {
+async fn failed_first_request_is_not_retried_and_its_error_has_the_command_to_start_again() {
     let refused = Reply::Problem(Problem::new(Code::Unauthorized, "The token is not valid.").to_json());
     for (reply, code) in [(unavailable(), "database_unavailable"), (refused, "unauthorized")] {
         let service = ScriptedService::start(vec![reply]);
@@ -88,7 +88,7 @@ async fn check_whose_first_request_fails_ends_at_once_with_the_command_that_star
 }
 
 #[tokio::test]
-async fn page_after_an_empty_page_is_read_again_after_an_outage() {
+async fn page_after_an_empty_page_is_retried_after_an_outage() {
     let mut empty = page(Some(CURSOR));
     empty["checked"] = json!({ "wallets": 0, "entries": 0, "movements": 0 });
     let service = ScriptedService::start(vec![Reply::Success(empty), unavailable(), Reply::Success(page(None))]);

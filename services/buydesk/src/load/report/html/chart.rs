@@ -10,12 +10,12 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 80.0;
 const RIGHT: f64 = 24.0;
-/// The names of the lines are above the chart.
+/// The margin at the top, which contains the legend.
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 36.0;
-/// The length of the sample of a line beside its name.
+/// The length of a line sample in the legend.
 const SAMPLE: f64 = 28.0;
-/// The distance between the samples of two lines.
+/// The distance between the starts of two entries of the legend.
 const NAME_WIDTH: f64 = 130.0;
 /// Maximum number of labels of the horizontal axis.
 const X_LABELS: usize = 6;
@@ -48,7 +48,7 @@ pub struct LineChart {
     pub lines: Vec<Line>,
 }
 
-/// Bars, each with the label of its range and its value.
+/// Bars, each with a label and a value.
 #[derive(Debug)]
 pub struct BarChart {
     pub id: &'static str,
@@ -82,7 +82,7 @@ impl Axis {
         };
         let position = |value: Option<&u64>| value.map_or(0.0, |&value| scale.position(value));
         let (low, high) = (position(ticks.first()), position(ticks.last()));
-        // A single tick would leave no height.
+        // A single tick must not lead to a division by zero in `y`.
         Self { scale, low, high: if high > low { high } else { low + 1.0 }, ticks }
     }
 
@@ -101,8 +101,8 @@ impl Scale {
     }
 }
 
-/// The smallest distance between ticks that divides the range up to `highest` into at most five steps: 1, 2 or 5 times
-/// a power of ten.
+/// The distance between ticks: 1, 2 or 5 times a power of ten. Returns the smallest such distance for which at most
+/// five steps reach `highest`.
 fn nice_step(highest: u64) -> u64 {
     let magnitude = 10_u64.pow(highest.ilog10());
     [magnitude / 5, magnitude / 2, magnitude, magnitude * 2]
@@ -111,7 +111,7 @@ fn nice_step(highest: u64) -> u64 {
         .unwrap_or(magnitude.max(1) * 2)
 }
 
-/// The beginning of an image that screen readers announce by its title and its description.
+/// The beginning of an image. Screen readers announce its title and its description.
 fn open(id: &str, title: &str, description: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
@@ -171,7 +171,7 @@ impl LineChart {
                 .enumerate()
                 .map(|(index, &value)| format!("{:.1},{:.1}", LEFT + span * index as f64, axis.y(value)))
                 .collect();
-            // A single point is drawn as a level line.
+            // A single point is drawn as a horizontal line.
             let only = values
                 .first()
                 .filter(|_| values.len() == 1)

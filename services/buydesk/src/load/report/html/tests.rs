@@ -15,7 +15,7 @@ use crate::load::{
 struct Elements {
     /// The number of elements of each name.
     counts: BTreeMap<String, usize>,
-    /// The attributes of all elements: the name of the element, of the attribute, and its value.
+    /// For each attribute: the name of its element, its own name, and its value.
     attributes: Vec<(String, String, String)>,
     text: String,
 }
@@ -74,7 +74,7 @@ fn document_is_well_formed_and_each_chart_has_a_table_beside_it() {
 }
 
 #[test]
-fn screen_readers_find_the_names_of_charts_regions_and_headers() {
+fn charts_regions_and_headers_have_labels_for_screen_readers() {
     let elements = Elements::parse(&document(&report(None)));
     assert_eq!(elements.values("svg", "role"), ["img"; 3]);
     let ids: Vec<_> =
@@ -82,7 +82,7 @@ fn screen_readers_find_the_names_of_charts_regions_and_headers() {
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "an id is not unique: {ids:?}");
     let labels = elements.attributes.iter().filter(|(_, key, _)| key == "aria-labelledby");
     for id in labels.flat_map(|(_, _, value)| value.split(' ')) {
-        assert!(ids.contains(&id), "nothing has the id {id}");
+        assert!(ids.contains(&id), "no element has the id {id}");
     }
     assert_eq!(elements.values("div", "aria-label").len(), 7);
     assert!(elements.values("th", "scope").iter().all(|scope| ["col", "row"].contains(scope)));
@@ -115,7 +115,7 @@ fn report_without_responses_has_empty_charts() {
 }
 
 #[test]
-fn axis_of_a_long_load_is_labelled_with_the_last_second_of_points() {
+fn labels_of_the_time_axis_are_the_last_seconds_of_points() {
     let mut report = report(None);
     (report.plan.duration_ms, report.elapsed_ms) = (600_000, 600_000);
     report.seconds = vec![report.seconds[0]; 600];
@@ -126,14 +126,13 @@ fn axis_of_a_long_load_is_labelled_with_the_last_second_of_points() {
     }
 }
 
-/// If they were drawn, the rate of the last second would seem lower.
 #[test]
 fn responses_after_the_last_second_of_the_load_are_counted_but_not_drawn() {
     let mut report = report(None);
     report.seconds.push(Second { responses: 3, failed: 0, ..report.seconds[0] });
     let elements = Elements::parse(&document(&report));
     let drawn = elements.values("polyline", "points");
-    // A single point is drawn as a level line, of two points.
+    // A single second is drawn as a horizontal line, which has two points.
     assert!(drawn.iter().all(|points| points.split(' ').count() == 2), "{drawn:?}");
     assert!(elements.text.contains("after the last second of the load: 3."), "{}", elements.text);
 }
@@ -145,7 +144,7 @@ fn unexpected_responses_have_a_line_of_their_own() {
 }
 
 #[test]
-fn long_load_has_the_mean_rate_and_the_highest_latency_of_combined_seconds() {
+fn combined_seconds_have_their_mean_rate_and_their_highest_latency() {
     let second = |number: u64| {
         let latency_us = Latency { p50: number, p90: number, p99: number, p99_9: number, max: number };
         Second { responses: number, failed: 1, latency_us }

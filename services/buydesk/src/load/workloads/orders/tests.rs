@@ -38,7 +38,7 @@ async fn check(replies: Vec<Reply>) -> (Check, ScriptedService) {
     let transport = Transport::new(2, Duration::from_secs(5), None).unwrap();
     let load = OrderLoad::new(&client, transport, &args()).unwrap();
     for number in 0..2 {
-        // The check finds the outcome of a request without a response.
+        // A request without a response fails here. The check finds out its outcome.
         let _ = load.send(number).await;
     }
     (load.check(&client, CheckScope::All).await.unwrap(), service)
@@ -49,8 +49,8 @@ fn successes(documents: impl IntoIterator<Item = Value>) -> Vec<Reply> {
 }
 
 #[tokio::test]
-async fn acknowledged_orders_that_are_listed_once_pass() {
-    // The orders, the repeated requests, the first order, and the list.
+async fn acknowledged_orders_that_are_listed_once_pass_the_check() {
+    // The responses to two orders, two repeated requests, a read of the first order, and a read of the list.
     let placed = [FIRST, SECOND, FIRST, SECOND, FIRST].map(order);
     let (check, service) = check(successes(placed.into_iter().chain([page(&[SECOND, FIRST])]))).await;
     assert_eq!(check, Check { acknowledged: 2, looked_up: 2, repeated: 2, ..Check::default() });
@@ -69,7 +69,7 @@ async fn acknowledged_order_that_is_not_listed_or_listed_twice_is_a_violation() 
 }
 
 #[tokio::test]
-async fn repeated_request_that_places_another_order_is_a_violation() {
+async fn repeated_request_that_returns_another_order_is_a_violation() {
     let third = "01900000-0000-7000-8000-000000000003";
     let placed = [FIRST, SECOND, FIRST, third, FIRST].map(order);
     let (check, _) = check(successes(placed.into_iter().chain([page(&[SECOND, FIRST])]))).await;
@@ -86,7 +86,7 @@ async fn two_keys_with_one_order_are_a_violation() {
 }
 
 #[tokio::test]
-async fn order_without_a_response_is_resolved_with_its_key() {
+async fn order_without_a_response_is_sent_again_with_its_key() {
     let placed = [FIRST, SECOND, FIRST, SECOND, FIRST].map(order);
     let mut replies = successes(placed.into_iter().chain([page(&[SECOND, FIRST])]));
     replies.insert(1, Reply::NoResponse);

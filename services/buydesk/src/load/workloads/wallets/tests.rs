@@ -20,7 +20,7 @@ fn movement(number: usize) -> String {
     format!("01900000-0000-7000-8000-{number:012}")
 }
 
-/// The operations of a wallet as the service lists them.
+/// A page with operations of a wallet.
 fn page(wallet: &str, numbers: &[usize]) -> Value {
     let operation = |&number: &usize| {
         json!({
@@ -38,13 +38,13 @@ fn args() -> WalletLoadArgs {
     }
 }
 
-/// Sends a deposit to each of two wallets and a transfer from each, and checks them.
+/// Makes a deposit into each of two wallets and a transfer from each wallet, and checks these operations.
 async fn check(lists: [&[usize]; 2], balances: [&str; 2]) -> Check {
     let mut documents = Vec::new();
     for id in WALLETS {
         documents.extend([wallet(id, "0.00"), json!({ "id": movement(100) })]);
     }
-    // The requests, and the repeated requests.
+    // The responses to the requests and to the repeated requests.
     documents.extend((0..4).chain(0..4).map(|number| json!({ "id": movement(number) })));
     documents.extend(WALLETS.into_iter().zip(lists).map(|(id, numbers)| page(id, numbers)));
     documents.extend(WALLETS.into_iter().zip(balances).map(|(id, balance)| wallet(id, balance)));
@@ -59,13 +59,13 @@ async fn check(lists: [&[usize]; 2], balances: [&str; 2]) -> Check {
 }
 
 #[tokio::test]
-async fn operations_that_are_listed_once_and_add_up_pass() {
+async fn operations_that_are_listed_once_and_add_up_to_the_balances_pass_the_check() {
     let check = check([&[0, 2, 3, 100], &[1, 2, 3, 100]], ["1000001.00", "1000001.00"]).await;
     assert_eq!(check, Check { acknowledged: 4, looked_up: 4, repeated: 4, ..Check::default() });
 }
 
 #[tokio::test]
-async fn operation_that_is_missing_in_one_of_its_wallets_is_a_violation() {
+async fn transfer_that_is_listed_in_only_one_of_its_wallets_is_a_violation() {
     let check = check([&[0, 2, 3, 100], &[1, 3, 100]], ["1000001.00", "1000001.00"]).await;
     assert_eq!(check.violations, 1);
     let expected = format!("{} was acknowledged, and is listed 0 times in wallet {}.", movement(2), WALLETS[1]);
