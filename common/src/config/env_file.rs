@@ -166,9 +166,14 @@ impl SettingsFile {
         let bytes = std::fs::read(&self.path)
             .map_err(|error| unreadable(&describe_file_error(&self.path, &error), "correct it or its permissions"))?;
         let text = String::from_utf8(bytes).map_err(|error| {
-            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let number = valid.split(|byte| *byte == b'\n').count();
-            unreadable(&format!("line {number} is not text in UTF-8"), "correct the line")
+            let lines = error.as_bytes().split(|byte| *byte == b'\n').zip(1..);
+            let invalid = lines.filter(|(line, _)| str::from_utf8(line).is_err()).map(|(_, number)| number.to_string());
+            match &invalid.collect::<Vec<_>>()[..] {
+                [number] => unreadable(&format!("line {number} is not text in UTF-8"), "correct the line"),
+                numbers => {
+                    unreadable(&format!("lines {} are not text in UTF-8", numbers.join(", ")), "correct the lines")
+                }
+            }
         });
         text.map(Some)
     }

@@ -207,6 +207,15 @@ impl QueryParameters {
     }
 }
 
+/// The decoded name of a parameter in a query. A name that is not UTF-8 is returned as it was sent.
+fn name_of_pair(pair: &str) -> Cow<'_, str> {
+    let sent = pair.split('=').next().unwrap_or_default();
+    if percent_decode_str(sent).decode_utf8().is_err() {
+        return sent.into();
+    }
+    url::form_urlencoded::parse(pair.as_bytes()).next().map_or_else(|| sent.into(), |(name, _)| name)
+}
+
 /// The parameters of a query whose values are not UTF-8. The names are decoded. The values are as they were sent.
 fn values_not_utf8(query: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     query.split('&').filter_map(|pair| {
@@ -234,7 +243,7 @@ impl Operation {
     fn unexpected(&self, query: &str) -> Vec<FieldError> {
         let mut seen: Vec<Cow<str>> = Vec::new();
         let mut errors: Vec<FieldError> = Vec::new();
-        for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+        for name in query.split('&').filter(|pair| !pair.is_empty()).map(name_of_pair) {
             let is_known = self.parameters.iter().any(|parameter| parameter.name == name);
             let error = if !is_known {
                 self.unknown(&name)

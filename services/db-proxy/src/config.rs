@@ -130,10 +130,15 @@ pub fn database_url(env: &mut Env) -> Secret {
     if let Err(reason) = check_url(&database_url) {
         env.add_fault("DATABASE_URL", Some(shown_url(&database_url)), reason);
     } else if is_simulated && simulated::names_file_of_real_orders(&database_url) {
-        let rule = format!(
-            "it is the file of real orders, and SIMULATED=true declares simulated orders; remove DATABASE_URL, so that they go to \
-             {DEFAULT_SIMULATED_DATABASE}, or name another database"
-        );
+        let rule = if database_url == DEFAULT_SIMULATED_DATABASE {
+            "this file is a link to the file of real orders, and the orders are simulated; remove the link, or name another database"
+                .to_owned()
+        } else {
+            format!(
+                "it is the file of real orders, and SIMULATED=true declares simulated orders; remove DATABASE_URL, so that they go \
+                 to {DEFAULT_SIMULATED_DATABASE}, or name another database"
+            )
+        };
         env.add_fault("DATABASE_URL", Some(shown_url(&database_url)), rule);
     }
     Secret::new(database_url)

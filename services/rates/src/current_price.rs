@@ -10,7 +10,7 @@ use common::{
         prices::PriceState,
     },
     money::{Asset, CurrencyPair, Rate},
-    time::Timestamp,
+    time::{Timestamp, format_time},
 };
 
 use crate::snapshot::{MarketSnapshotView, SnapshotOrigin};
@@ -57,7 +57,7 @@ pub(crate) enum PriceError {
     NotAgreed(CurrencyPair),
     #[error("{pair} has no price: {reason}")]
     Refused { pair: CurrencyPair, reason: String },
-    #[error("the last price of {pair} is not current: it was observed at {as_of}")]
+    #[error("the last price of {pair} is not current: it was observed at {}", format_time(*as_of))]
     Expired { pair: CurrencyPair, as_of: Timestamp },
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 use super::MAX_KEY_RATE;
-use crate::api::users::UserName;
+use crate::{api::users::UserName, text::shown_json};
 
 /// The changes of a key as they are sent to the users service. No field is validated yet. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
@@ -37,17 +37,18 @@ pub struct UpdateKeyCommand {
     pub rate_limit_per_minute: RateLimitChange,
 }
 
-/// The rate limit of a key is invalid. Every check of a rate limit returns this error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a whole number from 1 to {MAX_KEY_RATE}, or null for the limit of the service")]
-pub struct KeyRateError;
+/// The rate limit of a key is invalid. Every check of a rate limit returns this error, which contains the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be a whole number from 1 to {MAX_KEY_RATE}, or null for the limit of the service, but is {0}")]
+pub struct KeyRateError(String);
 
 /// Deserializes the rate limit of a key: a number, or `null`. The range of the number is validated later.
 pub(super) fn deserialize_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     // The message of serde for a value of another type would not state the permitted range.
-    let rate_of = |value: Value| value.as_u64().and_then(|rate| u32::try_from(rate).ok());
+    let rate_of = |value: &Value| value.as_u64().and_then(|rate| u32::try_from(rate).ok());
     let value = Option::<Value>::deserialize(deserializer)?;
-    value.map(|value| rate_of(value).ok_or(KeyRateError)).transpose().map_err(de::Error::custom)
+    let check = |value: Value| rate_of(&value).ok_or_else(|| KeyRateError(shown_json(&value.to_string())));
+    value.map(check).transpose().map_err(de::Error::custom)
 }
 
 /// A change of the rate limit of a key: in JSON a number, `null`, or no field at all.
@@ -70,7 +71,7 @@ impl RateLimitChange {
     /// Returns an error if the limit is not in the permitted range.
     pub fn check_range(self) -> Result<(), KeyRateError> {
         match self {
-            Self::PerMinute(rate) if !(1..=MAX_KEY_RATE).contains(&rate) => Err(KeyRateError),
+            Self::PerMinute(rate) if !(1..=MAX_KEY_RATE).contains(&rate) => Err(KeyRateError(rate.to_string())),
             Self::Unchanged | Self::LimitOfService | Self::PerMinute(_) => Ok(()),
         }
     }

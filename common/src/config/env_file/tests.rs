@@ -153,4 +153,6 @@ fn file_that_cannot_be_read_as_text_is_refused() {
         error(false),
         "the settings file PATH cannot be read: line 3 is not text in UTF-8; correct the line, or remove it"
     );
+    std::fs::write(&path, b"\xa3=1\nBTC_LIMIT=1\n# 5 \xa3").unwrap();
+    assert!(error(false).contains("cannot be read: lines 1, 3 are not text in UTF-8; "), "{}", error(false));
 }

@@ -93,6 +93,8 @@ fn value_that_is_not_utf8_is_refused() {
         "GET /orders?currency=%ff&nmae=%fe&from=1",
         &[("nmae", "is unknown; the known names are currency, limit, from, to, format"), ("currency", not_utf8)],
     );
+    let unknown = "is unknown; the known names are currency, limit, from, to, format";
+    assert_refused("GET /orders?%ff=1&from=1", &[("%ff", unknown)]);
     assert_eq!(check("GET /orders?from=%C3%A9%25ff&coin="), Ok(()));
 }
 

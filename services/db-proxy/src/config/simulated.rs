@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use common::config::{Env, shared};
@@ -99,12 +99,26 @@ fn resolve_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = std::path::absolute(path)?;
     for _ in 0..MAX_LINKS {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { break };
-        let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let folder = resolve_folder(folder);
         path = folder.join(name);
         let Ok(target) = fs::read_link(&path) else { break };
         path = folder.join(target);
     }
     Ok(path)
+}
+
+/// The folder without links and `..`, also if a part of it does not exist yet.
+fn resolve_folder(folder: &Path) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for component in folder.components() {
+        if component == Component::ParentDir {
+            resolved.pop();
+        } else {
+            resolved.push(component);
+            resolved = fs::canonicalize(&resolved).unwrap_or(resolved);
+        }
+    }
+    resolved
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ async fn change_of_a_key_reports_every_invalid_field() {
     for limit in [json!(0), json!(-1), json!(1.5), json!("600"), json!(MAX_KEY_RATE + 1)] {
         let refused = fixture.patch(&path, json!({ "rate_limit_per_minute": limit })).await.body;
         let range = "must be a whole number from 1 to 1000000, or null for the limit of the service";
-        assert_eq!(refused["errors"][0]["message"], range, "{limit}");
+        assert_eq!(refused["errors"][0]["message"], format!("{range}, but is {limit}"));
     }
 }
 

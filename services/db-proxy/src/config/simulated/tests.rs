@@ -27,7 +27,10 @@ fn simulated_orders_never_go_to_the_default_file_of_real_orders() {
         env.finish().err().map(|error| error.to_string())
     };
     let absolute = format!("sqlite:{}", std::path::absolute("database/data/buydesk.db").unwrap().display());
-    for url in [DEFAULT_DATABASE, "sqlite://database/data/buydesk.db", "sqlite:./database/data/buydesk.db", &absolute] {
+    let detour = "sqlite:missing/../database/./data/buydesk.db";
+    for url in
+        [DEFAULT_DATABASE, "sqlite://database/data/buydesk.db", "sqlite:./database/data/buydesk.db", detour, &absolute]
+    {
         let expected = (vec![ReplacedSetting::Database], DEFAULT_SIMULATED_DATABASE.to_owned());
         assert_eq!(replaced(url), expected, "{url}");
         let error = refused(url).unwrap();
@@ -65,7 +68,9 @@ fn links_are_resolved_even_if_their_target_does_not_exist() {
     symlink("data/real.db", root.join("first.db")).unwrap();
     symlink(root.join("first.db"), root.join("second.db")).unwrap();
     symlink("loop.db", root.join("loop.db")).unwrap();
-    for name in ["data/real.db", "folder/real.db", "first.db", "second.db", "data/../data/real.db"] {
+    for name in
+        ["data/real.db", "folder/real.db", "first.db", "second.db", "data/../data/real.db", "missing/../data/real.db"]
+    {
         assert_eq!(resolve_links(&root.join(name)).unwrap(), root.join("data/real.db"), "{name}");
     }
     assert_eq!(resolve_links(&root.join("data/other.db")).unwrap(), root.join("data/other.db"));
