@@ -148,7 +148,7 @@ impl SettingsFile {
     /// an error.
     pub fn read_text(&self) -> anyhow::Result<Option<String>> {
         let unreadable = |reason: &str, advice: &str| {
-            anyhow!("the settings file {} cannot be read: {reason}; {advice}, or remove it", self.path.display())
+            anyhow!("the settings file {} cannot be read: {reason}; {advice}, or remove it", shown_path(&self.path))
         };
         let metadata = match std::fs::metadata(&self.path) {
             Ok(metadata) => metadata,
@@ -188,11 +188,17 @@ impl SettingsFile {
             Some(text) => Ok(self.parse(&text)),
             None if self.is_named => {
                 let reason = if self.path.exists() { "is not a regular file" } else { "does not exist" };
-                anyhow::bail!("{SETTINGS_FILE} names the file {}, which {reason}", self.path.display())
+                anyhow::bail!("{SETTINGS_FILE} names the file {}, which {reason}", shown_path(&self.path))
             }
             None => Ok(EnvFile::default()),
         }
     }
+}
+
+/// The path as text. If it is not UTF-8, escape sequences show its bytes.
+fn shown_path(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    path.to_str().map_or_else(|| bytes.escape_ascii().to_string(), str::to_owned)
 }
 
 /// The owner and the modification time of a file.

@@ -16,7 +16,7 @@ const MAX_LEN: usize = 64;
 pub enum NumberError {
     #[error("must be a decimal number, such as 69 or 0.25")]
     Syntax,
-    #[error("must have fewer digits")]
+    #[error("must have at most 28 digits")]
     TooManyDigits,
     #[error("must be written without an exponent, such as 1000")]
     Exponent,

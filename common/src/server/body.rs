@@ -217,6 +217,8 @@ const BODY: &str = "body";
 fn not_json(json: &[u8], error: &serde_json::Error) -> Problem {
     let detail = if json.trim_ascii().is_empty() {
         "The body is empty. It must be a JSON object.".to_owned()
+    } else if let Err(error) = str::from_utf8(json) {
+        format!("The body is not JSON: its byte {} is not UTF-8.", error.valid_up_to() + 1)
     } else if error.is_eof() {
         "The body is not JSON: it ends too early.".to_owned()
     } else {

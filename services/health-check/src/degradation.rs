@@ -14,7 +14,7 @@ pub(crate) fn describe_degraded(is_ready: bool, components: &[Component]) -> Str
         (false, "", _) => "not ready".to_owned(),
         (false, fatal, _) => format!("not ready: it cannot work without {fatal}"),
         (true, _, "") => "degraded: an instance is missing".to_owned(),
-        (true, _, all) => format!("degraded: it works without {all}"),
+        (true, _, all) => format!("degraded: it works, but these components are not ready: {all}"),
     }
 }
 

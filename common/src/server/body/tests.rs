@@ -275,7 +275,9 @@ fn deeply_nested_value_is_refused() {
 
 #[test]
 fn malformed_json_is_described_without_texts_of_the_parser() {
-    let detail = |json: &str| parse_json::<PaymentBody>(json.as_bytes()).unwrap_err().detail;
+    let detail_of = |json: &[u8]| parse_json::<PaymentBody>(json).unwrap_err().detail;
+    let detail = |json: &str| detail_of(json.as_bytes());
+    assert_eq!(detail_of(b"{\"currency\":\"EUR\xff\"}"), "The body is not JSON: its byte 17 is not UTF-8.");
     assert_eq!(detail(""), "The body is empty. It must be a JSON object.");
     assert_eq!(detail("{\"amount\":1"), "The body is not JSON: it ends too early.");
     assert_eq!(detail("{\n'a':1}"), "The body is not JSON: the error is at line 2, column 1.");

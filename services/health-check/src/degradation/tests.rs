@@ -9,8 +9,11 @@ fn components_that_are_not_ready_are_named_with_their_effect() {
     let components = [needed, optional.clone(), Component::ready("journal")];
     assert_eq!(describe_degraded(false, &components), "not ready: it cannot work without database");
     assert_eq!(describe_degraded(false, slice::from_ref(&optional)), "not ready");
-    assert_eq!(describe_degraded(true, &[optional]), "degraded: it works without limit");
+    assert_eq!(describe_degraded(true, &[optional]), "degraded: it works, but these components are not ready: limit");
     // Another instance works.
-    assert_eq!(describe_degraded(true, &components), "degraded: it works without database, limit");
+    assert_eq!(
+        describe_degraded(true, &components),
+        "degraded: it works, but these components are not ready: database, limit"
+    );
     assert_eq!(describe_degraded(true, &[]), "degraded: an instance is missing");
 }

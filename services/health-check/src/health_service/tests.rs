@@ -93,7 +93,11 @@ fn unready_component_is_reported_as_info_until_the_startup_grace_ends() {
     let grace = STARTUP_GRACE.as_secs();
     let needed = (grace, Level::Error, "the service is not ready: it cannot work without database".to_owned());
     assert_eq!(changes_of_unready_service(false), [starting.clone(), needed]);
-    let optional = (grace, Level::Warning, "the service is degraded: it works without database".to_owned());
+    let optional = (
+        grace,
+        Level::Warning,
+        "the service is degraded: it works, but these components are not ready: database".to_owned(),
+    );
     assert_eq!(changes_of_unready_service(true), [starting, optional]);
 }
 
@@ -112,7 +116,7 @@ fn update_heartbeat_changes_the_state_and_is_not_stored_as_a_report() {
     service.receive_report(heartbeat(true, false), instants_at(0)).unwrap();
     service.receive_report(heartbeat(true, true), instants_at(2)).unwrap();
     service.receive_report(heartbeat(false, true), instants_at(4)).unwrap();
-    assert_eq!((stored("alive"), stored("it works without limit")), (1, 1));
+    assert_eq!((stored("alive"), stored("these components are not ready: limit")), (1, 1));
 }
 
 #[test]

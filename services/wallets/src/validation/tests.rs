@@ -26,7 +26,7 @@ fn amount_that_is_not_a_plain_positive_decimal_is_refused_with_the_reason() {
         ("-1", "must be greater than 0"),
         ("0.000000001", "must have at most 8 decimals"),
         ("1000000000", "must be less than 1000000000"),
-        ("999999999999999999999999999999", "must have fewer digits"),
+        ("999999999999999999999999999999", "must have at most 28 digits"),
         ("1e3", "must be written without an exponent, such as 1000"),
         ("1E-2", "must be written without an exponent, such as 1000"),
         ("1e400", "must be written without an exponent, such as 1000"),
