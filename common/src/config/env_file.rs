@@ -165,17 +165,23 @@ impl SettingsFile {
         }
         let bytes = std::fs::read(&self.path)
             .map_err(|error| unreadable(&describe_file_error(&self.path, &error), "correct it or its permissions"))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let lines = error.as_bytes().split(|byte| *byte == b'\n').zip(1..);
-            let invalid = lines.filter(|(line, _)| str::from_utf8(line).is_err()).map(|(_, number)| number.to_string());
-            match &invalid.collect::<Vec<_>>()[..] {
+        String::from_utf8(bytes).map(Some).map_err(|error| {
+            let bytes = error.as_bytes();
+            let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
+            let numbers = lines.filter(|(line, _)| str::from_utf8(line).is_err()).map(|(_, number)| number);
+            let numbers: Vec<usize> = numbers.collect();
+            let error = match numbers[..] {
                 [number] => unreadable(&format!("line {number} is not text in UTF-8"), "correct the line"),
-                numbers => {
-                    unreadable(&format!("lines {} are not text in UTF-8", numbers.join(", ")), "correct the lines")
+                _ => {
+                    let numbers = numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+                    unreadable(&format!("lines {numbers} are not text in UTF-8"), "correct the lines")
                 }
-            }
-        });
-        text.map(Some)
+            };
+            // The other lines that cannot be parsed are named too.
+            let parsed = self.parse(&String::from_utf8_lossy(bytes));
+            let others = parsed.invalid_lines.iter().filter(|line| !numbers.contains(&line.number));
+            anyhow!("{error}{}", others.map(|line| format!("\n  {line}")).collect::<String>())
+        })
     }
 
     pub fn parse(&self, text: &str) -> EnvFile {

@@ -155,4 +155,8 @@ fn file_that_cannot_be_read_as_text_is_refused() {
     );
     std::fs::write(&path, b"\xa3=1\nBTC_LIMIT=1\n# 5 \xa3").unwrap();
     assert!(error(false).contains("cannot be read: lines 1, 3 are not text in UTF-8; "), "{}", error(false));
+    // The other lines that cannot be parsed are named too, without their content.
+    std::fs::write(&path, b"# \xa3\nBTC_LIMIT=5 6\n").unwrap();
+    let lines = error(false);
+    assert!(lines.contains("line 1 is not text") && lines.contains("\n  line 2 with BTC_LIMIT of"), "{lines}");
 }
