@@ -251,7 +251,7 @@ impl OrderService {
     /// Checks that `amount`, the cost of an order, is within the bounds. The error names the field that the client sent.
     fn check_bounds(&self, currency: Currency, amount: FiatAmount, ordered: OrderedAmount) -> Result<(), FieldError> {
         self.amount_bounds.get().check(currency, amount).map_err(|reason| match ordered {
-            OrderedAmount::Fiat(_) => FieldError::new("amount", reason),
+            OrderedAmount::Fiat(_) => FieldError::new("amount", format!("{reason}, but is {amount}")),
             OrderedAmount::Bitcoin(_) => {
                 FieldError::new("bitcoin_amount", format!("costs {amount} {currency}, but the amount {reason}"))
             }

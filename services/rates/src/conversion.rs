@@ -36,6 +36,9 @@ pub(crate) enum ConversionError {
     /// There is no path, and a price that a path could contain is missing only temporarily.
     #[error(transparent)]
     NoPrice(PriceError),
+    /// There is no path, because no source reports an asset between `from` and `to` at the moment.
+    #[error("{from} cannot be converted to {to} at the moment: {cause}")]
+    NoPathNow { from: Asset, to: Asset, cause: PriceError },
     #[error("no agreed prices connect {from} to {to}")]
     NoPath { from: Asset, to: Asset },
 }

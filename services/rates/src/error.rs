@@ -62,6 +62,9 @@ impl From<Error> for Problem {
                 };
                 Self::new(code, to_sentence(&error.to_string()))
             }
+            Error::Conversion(error @ ConversionError::NoPathNow { .. }) => {
+                Self::new(Code::PriceUnavailable, to_sentence(&error.to_string()))
+            }
             Error::Conversion(error @ ConversionError::NoPath { .. }) => {
                 Self::new(Code::NotFound, to_sentence(&error.to_string()))
             }

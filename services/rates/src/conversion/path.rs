@@ -79,7 +79,13 @@ impl ConversionPath {
             }
         }
         let temporary = errors.into_iter().find(|error| !error.is_permanent());
-        Err(temporary.map_or(ConversionError::NoPath { from, to }, ConversionError::NoPrice))
+        Err(match temporary {
+            None => ConversionError::NoPath { from, to },
+            Some(PriceError::NotReported(assets)) if !assets.contains(&from) && !assets.contains(&to) => {
+                ConversionError::NoPathNow { from, to, cause: PriceError::NotReported(assets) }
+            }
+            Some(error) => ConversionError::NoPrice(error),
+        })
     }
 }
 

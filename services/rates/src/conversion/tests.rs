@@ -126,6 +126,17 @@ fn asset_without_a_price_at_the_moment_is_known_and_not_converted() {
     assert!(matches!(invalid, ConversionError::InvalidFields(_)), "{invalid:?}");
 }
 
+#[test]
+fn missing_price_of_an_asset_between_two_others_is_named_as_the_cause() {
+    let sources = vec![SourcePairs { exchanger: "kraken".to_owned(), directions: vec![parse_pair("USDT-EUR")] }];
+    let prices = vec![agreed_price("BTC-EUR", "84000"), agreed_price("ETH-GBP", "2500")];
+    let snapshot = MarketSnapshot { sources, ..snapshot(time_at(0), vec![], prices) };
+    let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
+    let error = convert_at(&view, "EUR-GBP", "1", 0).unwrap_err().to_string();
+    let expected = "EUR cannot be converted to GBP at the moment: there is no price of USDT at the moment, because ";
+    assert!(error.starts_with(expected), "{error}");
+}
+
 /// A price with the votes of two exchanges. The votes differ by `millionths` of the price.
 fn price_with_votes(pair: &str, price: &str, millionths: i64) -> AgreedPrice {
     let rate: Rate = price.parse().unwrap();
