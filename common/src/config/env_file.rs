@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     io::ErrorKind,
+    iter,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -170,17 +171,17 @@ impl SettingsFile {
             let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
             let numbers = lines.filter(|(line, _)| str::from_utf8(line).is_err()).map(|(_, number)| number);
             let numbers: Vec<usize> = numbers.collect();
-            let error = match numbers[..] {
-                [number] => unreadable(&format!("line {number} is not text in UTF-8"), "correct the line"),
-                _ => {
-                    let numbers = numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-                    unreadable(&format!("lines {numbers} are not text in UTF-8"), "correct the lines")
-                }
+            let error = if let [number] = numbers[..] {
+                unreadable(&format!("line {number} is not text in UTF-8"), "correct the line")
+            } else {
+                let numbers = numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+                unreadable(&format!("lines {numbers} are not text in UTF-8"), "correct the lines")
             };
             // The other lines that cannot be parsed are named too.
             let parsed = self.parse(&String::from_utf8_lossy(bytes));
             let others = parsed.invalid_lines.iter().filter(|line| !numbers.contains(&line.number));
-            anyhow!("{error}{}", others.map(|line| format!("\n  {line}")).collect::<String>())
+            let messages: Vec<_> = iter::once(error.to_string()).chain(others.map(InvalidLine::to_string)).collect();
+            anyhow!(messages.join("\n  "))
         })
     }
 

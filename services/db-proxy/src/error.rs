@@ -36,10 +36,10 @@ pub enum Error {
     /// 404.
     #[error("no order has this id")]
     OrderNotFound,
-    /// 404. The client of db-proxy recognizes this error by the field that the response names.
+    /// 404: the client of db-proxy recognizes this error by the field that the response names.
     #[error("no wallet of the owner has this id")]
     WalletNotFound,
-    /// 422. The idempotency key was used for a wallet in another currency. The service `wallets` recognizes this error
+    /// 422: the idempotency key was used for a wallet in another currency. The service `wallets` recognizes this error
     /// by its code.
     #[error("the key of a new wallet was used for a different wallet")]
     WalletKeyReused,
