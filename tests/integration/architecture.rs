@@ -143,7 +143,7 @@ fn packages() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
 /// The uses between modules of `common` that [`COMMON_LAYERS`] does not allow.
 fn forbidden_uses(graph: &ModuleGraph) -> Vec<String> {
     let forbidden = graph.edges().filter(|(from, to)| {
-        // The root may use every module, and every module may use its macros.
+        // The root may use every module, and every module may use the macros of the root.
         let (Some(from_module), Some(to_module)) = (from.first(), to.first()) else { return false };
         let layer = COMMON_LAYERS.iter().find(|(module, _)| module == from_module);
         let allowed = layer.map_or(&[][..], |(_, allowed)| *allowed);

@@ -23,7 +23,7 @@ use crate::{
 const RETRY_FIELD: &[u8] = b"retry: 2000\n\n";
 const KEEP_ALIVE_COMMENT: &[u8] = b": still here\n\n";
 
-/// Opens streams, up to [`MAX_STREAM_READERS`] at once. Clones share the limit.
+/// Opens streams. At most [`MAX_STREAM_READERS`] are open at the same time. Clones share the limit.
 #[derive(Clone)]
 pub(crate) struct CourseStreams {
     permits: Arc<Semaphore>,
@@ -62,14 +62,14 @@ impl CourseStreams {
         Self { permits: Arc::new(Semaphore::new(MAX_STREAM_READERS)), stop: CancellationToken::new(), readers }
     }
 
-    /// Ends every stream. Otherwise open streams would delay the shutdown of the server.
+    /// Ends the open streams, because they would delay the shutdown of the server.
     pub(crate) fn close(&self) {
         self.stop.cancel();
     }
 
-    /// Streams everything that matches the filter, and then its changes. Events are not queued for a slow reader. The
-    /// next event of such a reader contains all changes up to the newest snapshot, or everything again if the reader is
-    /// too far behind.
+    /// Sends the courses and prices that match the filter, and then their changes. Events are not queued for a slow reader:
+    /// the next event contains the changes up to the newest snapshot. A reader that is too far behind receives all matching
+    /// courses and prices again.
     pub(crate) fn open(
         &self,
         store: &Arc<SnapshotStore>,
@@ -100,8 +100,7 @@ impl Subscription {
             return Some(Bytes::from_static(RETRY_FIELD));
         }
         loop {
-            // The number is marked as seen before the store is read, so that a snapshot that arrives in between ends the wait
-            // below.
+            // The number is marked as seen before the store is read. A snapshot that arrives later ends the wait below.
             self.newest_sequence.borrow_and_update();
             if let Some(event) = self.next_event() {
                 return Some(event);

@@ -96,13 +96,13 @@ impl Change {
 }
 
 impl Error {
-    /// Converts the error of a change of a user, or of the key `key` of the user.
+    /// Converts the error of a change. `key` is the API key that the request names, if any.
     pub fn from_directory(error: DirectoryError, change: Change, user: UserId, key: Option<KeyId>) -> Self {
         match (error, key) {
             (DirectoryError::KeyNotFound, Some(key)) => Self::KeyNotFound(key),
             (DirectoryError::KeyRevoked, Some(key)) => Self::KeyRevoked(key),
             (DirectoryError::UserNotFound | DirectoryError::KeyNotFound, _) => Self::UserNotFound(user),
-            // db-proxy sends this refusal only about a key of the request.
+            // db-proxy sends this refusal only if the request names a key.
             (error @ DirectoryError::KeyRevoked, None) => Self::Call(DbProxyClient::invalid_response(error)),
             (DirectoryError::EmailTaken, _) => Self::EmailTaken,
             (DirectoryError::TooManyKeys, _) => Self::TooManyKeys,

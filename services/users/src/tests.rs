@@ -362,7 +362,7 @@ async fn every_wrong_field_is_named() {
 }
 
 #[tokio::test]
-async fn changes_of_unknown_users_are_refused() {
+async fn requests_about_unknown_users_and_keys_receive_not_found() {
     let fixture = Fixture::new();
     let path = format!("/api/v1/users/{}", unknown_id());
     let key = json!({ "name": "shop", "scopes": ["read"] });

@@ -29,8 +29,8 @@ pub fn page_of_one(user: Option<&Bytes>) -> Bytes {
     format!("{{\"data\":[{user}],\"_links\":{{}}}}").into()
 }
 
-/// Returns the JSON of the page of a user that sees only itself. `own` is the JSON of this user. The page is empty if
-/// `own` is `None`, if the user does not match `query`, or if it does not follow the user of `cursor` in the list.
+/// Returns the JSON of the page for a client that sees only its own user. `own` is the JSON of this user. The page is empty
+/// if `own` is `None`, if the user does not match `query`, or if the user does not follow `cursor` in the list.
 pub fn page_of_own(own: Option<Bytes>, query: &UserQuery, cursor: Option<UserCursor>) -> Result<Bytes, CallError> {
     let Some(json) = own else { return Ok(page_of_one(None)) };
     let user: User = DbProxyClient::parse_response(&json)?;

@@ -37,7 +37,7 @@ impl UserService {
             DirectoryError::EmailTaken => Error::EmailTaken,
             DirectoryError::OutcomeUnknown(error) => Error::OutcomeUnknown(Change::CreateUser, error),
             DirectoryError::Call(error) => Error::NotChanged(Change::CreateUser, error),
-            // db-proxy refuses a new user for no other reason, so another refusal is an invalid response.
+            // A taken address is the only refusal of a new user, so another refusal is an invalid response.
             error => Error::Call(DbProxyClient::invalid_response(error)),
         })
     }
@@ -113,8 +113,8 @@ impl UserService {
     }
 }
 
-/// Checks that the principal may read a user. If it may not, the error is the one for an unknown id. No look-up precedes the
-/// error, so neither its text nor its time discloses whether the user exists.
+/// Fails with the error for an unknown id if the principal is not permitted to read the user. No look-up precedes the error,
+/// so neither its text nor its duration discloses whether the user exists.
 fn check_visible(principal: &Principal, id: UserId) -> Result<(), Error> {
     match principal {
         Principal::Operator => Ok(()),

@@ -13,7 +13,7 @@ use common::{
     time::Timestamp,
 };
 
-/// An address that a client sends. Like a new name, it has no invisible character that changes how other text is shown.
+/// An e-mail address that a client sends. It has no invisible character that changes how other text is shown.
 struct NewEmail(Email);
 
 impl TextType for NewEmail {

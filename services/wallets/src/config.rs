@@ -58,7 +58,7 @@ impl Config {
     }
 }
 
-/// Adds the currencies that new wallets may have even if no order is accepted in them.
+/// Adds RUB and BTC: wallets can have these currencies even if orders cannot.
 fn wallet_currencies(mut currencies: Vec<Currency>) -> Vec<Currency> {
     for currency in [Currency::RUB, Currency::BTC] {
         if !currencies.contains(&currency) {

@@ -1,9 +1,9 @@
 //! Sends movements of money to db-proxy. Movements that arrive while other requests are in flight are sent in batches.
 //!
 //! db-proxy commits all movements of a request in one transaction, so thousands of operations per second on one wallet
-//! need only some hundred requests and transactions per second. The movements of a request are decided in the order of
-//! their arrival. The order of movements in different requests in flight is not defined. If a movement must follow
-//! another, the client sends it after the response to the other.
+//! need only a few hundred requests and transactions per second. The movements of a request are decided in the order of
+//! their arrival. The order of movements in different requests in flight is not defined. A client
+//! that needs an order sends the second movement after the response to the first.
 
 use std::sync::Arc;
 
@@ -87,8 +87,8 @@ fn log_failure(error: &CallError, has_unknown_effect: bool, movements: usize) {
 
 /// The result of a decision that arrived after an attempt without a response.
 ///
-/// A movement is final. A refusal because of a balance is not final: the earlier attempt may still wait in the queue of another
-/// db-proxy, and may find another balance. The other refusals are final, because the wallets, their owners and their currencies never
+/// A movement is final. A refusal because of a balance is not final: the earlier attempt possibly waits in the queue of another
+/// db-proxy, and can find another balance later. The other refusals are final, because the wallets, their owners and their currencies never
 /// change, and a key stays with its movement.
 fn final_result_after_lost_response(decision: Decision) -> DispatchResult {
     match decision {

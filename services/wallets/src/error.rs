@@ -69,7 +69,7 @@ struct OutcomeTexts {
     denial: &'static str,
     /// The request had no effect, and its key was not looked up.
     key_not_looked_up: &'static str,
-    /// The request may have had an effect.
+    /// The request possibly had an effect.
     unknown: &'static str,
 }
 

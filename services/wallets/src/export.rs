@@ -22,7 +22,7 @@ use crate::{error::Error, wallet_backend::WalletBackend};
 
 const CSV_HEADER: &str = "id,wallet_id,operation_type,amount,balance,created_at\r\n";
 
-/// The operations of one wallet in a format, newest first.
+/// An export of the operations of one wallet, newest first.
 pub struct OperationExport {
     pub backend: Arc<dyn WalletBackend>,
     pub wallet: WalletId,
@@ -32,15 +32,15 @@ pub struct OperationExport {
 
 /// The progress of an export.
 enum ExportPosition {
-    /// The first page was read.
+    /// The first page, which is read but not sent.
     FirstPage(OperationPage),
     NextPage(OperationCursor),
     End,
 }
 
 impl OperationExport {
-    /// Reads the first page. Fails if `owner` does not select the wallet, or if db-proxy is unavailable: after the stream has begun, an
-    /// error can no longer be sent as a problem. The stream sends one page in each chunk. If a further page cannot be read, the stream
+    /// Reads the first page before the stream begins, so that an error can be sent as a problem. Fails if `owner` does not select the
+    /// wallet, or if db-proxy is unavailable. The stream sends one page in each chunk. If a further page cannot be read, the stream
     /// fails and the connection closes early. A client can therefore detect an incomplete file.
     ///
     /// The stream is read after the handler has returned. The calls and log events of the stream still belong to the request.

@@ -32,10 +32,10 @@ use crate::{
     wallet_service::{Moved, OperationPageRequest, WalletPageRequest, WalletService},
 };
 
-/// Maximum time from the call of the wallet service to its result. After this time, the response states that the outcome is unknown.
+/// Maximum time that a handler waits for a movement. After this time, the response states that the outcome is unknown.
 ///
-/// The response to the request timeout of the server would not state this. The timeout here is therefore so short that
-/// it expires first, even if the check of the API key and the reading of the body take their maximum times.
+/// The response at the request timeout of the server does not state the outcome. `MOVE_TIMEOUT` expires first, even if
+/// checking the API key and reading the body take their maximum times.
 const MOVE_TIMEOUT: Duration = Duration::from_secs(18);
 
 pub struct Api {
@@ -260,7 +260,7 @@ impl Api {
     }
 }
 
-/// Waits for a movement, at most for [`MOVE_TIMEOUT`]. If the outcome is unknown, the problem contains the key.
+/// Waits for a movement, at most for [`MOVE_TIMEOUT`]. If the outcome is unknown, the problem contains the idempotency key.
 async fn with_timeout<T>(
     key: &RequestKey,
     moving: impl Future<Output = Result<Moved<T>, Error>>,

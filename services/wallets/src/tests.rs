@@ -51,7 +51,7 @@ impl Authenticator for SingleKeyAuthenticator {
     }
 }
 
-/// The service `wallets`, and a user with an API key for reading and for wallets.
+/// The service `wallets`, and the user Ada, whose API key has the scopes `read` and `wallets`.
 struct Fixture {
     backend: Arc<FakeBackend>,
     endpoint: BoxEndpoint<'static>,
@@ -64,8 +64,9 @@ struct Fixture {
 struct TestResponse {
     status: u16,
     location: Option<String>,
-    /// The headers `Idempotency-Key` and `Idempotency-Replayed`.
+    /// The header `Idempotency-Key`.
     key: Option<String>,
+    /// The header `Idempotency-Replayed`.
     replayed: Option<String>,
     text: String,
     body: Value,

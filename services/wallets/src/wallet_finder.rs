@@ -1,5 +1,5 @@
-//! Finds single wallets. Look-ups that arrive while other requests are in flight are sent to db-proxy in batches, so
-//! balances need no cache; see [ADR 18](../../../docs/adr/0018-journal-of-wallets.md).
+//! Finds single wallets. Look-ups that arrive while other requests are in flight are sent to db-proxy in batches.
+//! Balances are not cached; see [ADR 18](../../../docs/adr/0018-journal-of-wallets.md).
 //!
 //! Only the ids and the users of the wallets are parsed. The JSON of db-proxy is returned unchanged.
 

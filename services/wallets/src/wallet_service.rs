@@ -79,8 +79,7 @@ impl WalletService {
         let is_unknown = outcome.has_unknown_effect();
         let error = match outcome.result {
             Ok(created) => return Ok(created),
-            // This refusal is final even if an earlier attempt got no response, because no attempt with the key of another
-            // wallet creates a wallet.
+            // This refusal is final even after an attempt without a response: a key of another wallet never creates a wallet.
             Err(CallError::Problem(_, problem)) if problem.code == Code::KeyReused => return Err(Error::KeyReused),
             Err(error) if is_unknown => {
                 tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");
@@ -117,8 +116,8 @@ impl WalletService {
         Ok(link_page(&page, next_url).map_err(DbProxyClient::invalid_response)?)
     }
 
-    /// Deposits to or withdraws from a wallet of a user, or without an owner. Calls of one user with the same idempotency key move
-    /// the money at most once. The returned operation is durable.
+    /// Deposits money to a wallet, or withdraws money from it. The wallet must belong to `user`, or to no user if `user` is `None`.
+    /// Calls of one user with the same idempotency key move the money at most once. The returned operation is durable.
     pub async fn operate(
         &self,
         command: OperationCommand,
@@ -132,8 +131,7 @@ impl WalletService {
         }
     }
 
-    /// Moves money from a wallet of a user, or without an owner, to another wallet of the same currency. Otherwise like
-    /// [`WalletService::operate`].
+    /// Moves money to another wallet of the same currency. `user`, idempotency and durability are as for [`WalletService::operate`].
     pub async fn transfer(
         &self,
         command: TransferCommand,

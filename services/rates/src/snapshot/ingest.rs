@@ -22,8 +22,8 @@ const FALLBACK_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum time that the start of the service waits for the first snapshot.
 const FIRST_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Stores the snapshot that price-cache-proxy has, before the service answers its first request. A proxy without health
-/// checks sends requests as soon as the port is open. If no snapshot arrives within [`FIRST_SNAPSHOT_TIMEOUT`], the
+/// Stores the snapshot that price-cache-proxy has, before the service answers its first request. A load balancer without
+/// health checks sends requests as soon as the port is open. If no snapshot arrives within [`FIRST_SNAPSHOT_TIMEOUT`], the
 /// service starts without one.
 pub(crate) async fn load_first_snapshot(watch: &PriceCacheWatch, store: &SnapshotStore) {
     // `ingest_snapshots` tries again, and the watch logs failures.
@@ -67,8 +67,7 @@ async fn load_fallback<F>(watch: &PriceCacheWatch, read_fallback: impl Fn() -> F
 where
     F: Future<Output = Result<Option<MarketSnapshot>, CallError>>,
 {
-    // price-cache-proxy is read first. Otherwise the service would first serve old courses after every start. The watch
-    // logs failures.
+    // price-cache-proxy is read first, because the courses of db-proxy can be older. The watch logs failures.
     let fetched = watch.fetch_now(Topic::MarketSnapshot).await;
     if fetched.is_ok() && watch.market_snapshot().is_some() {
         return;

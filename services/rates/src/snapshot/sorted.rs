@@ -15,7 +15,7 @@ use common::{
 pub(crate) struct SortedSnapshot {
     pub(crate) as_of: Timestamp,
     pub(crate) simulated: bool,
-    /// In the order of [`course_key`], one for each key.
+    /// In the order of [`course_key`], one for each exchange and pair.
     pub(crate) courses: Vec<Course>,
     /// In the order of their pairs, one for each pair.
     pub(crate) prices: Vec<AgreedPrice>,
@@ -51,7 +51,7 @@ impl SortedSnapshot {
         pairs.any(|pair| pair.base == asset || pair.quote == asset) || self.official_rate(asset).is_some()
     }
 
-    /// The price with the votes that led to `price`. For a computed price, this is the price of the first leg.
+    /// The price that contains the votes for `price`: the price of the first leg if `price` is computed, or else `price`.
     pub(crate) fn voted<'a>(&'a self, price: &'a AgreedPrice) -> Option<&'a AgreedPrice> {
         price.legs.first().map_or(Some(price), |leg| self.price(*leg))
     }

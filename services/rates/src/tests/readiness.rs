@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn rates_is_ready_without_db_proxy_but_not_without_a_snapshot() {
+async fn rates_needs_a_snapshot_but_not_db_proxy_to_be_ready() {
     // The listener of this port is closed, so connections are refused.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address: ServiceUrls = format!("http://{closed}").parse().unwrap();
@@ -29,6 +29,6 @@ async fn rates_is_ready_without_db_proxy_but_not_without_a_snapshot() {
     );
     let readiness = Readiness::from(check().await);
     assert!(readiness.ready, "{readiness:?}");
-    let history = readiness.parts.iter().find(|part| part.name == "db-proxy").unwrap();
-    assert!(!history.ready && history.optional);
+    let db_proxy_part = readiness.parts.iter().find(|part| part.name == "db-proxy").unwrap();
+    assert!(!db_proxy_part.ready && db_proxy_part.optional);
 }

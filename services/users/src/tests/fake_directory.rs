@@ -31,7 +31,7 @@ use crate::directory::Directory;
 /// How a call fails.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// db-proxy may have executed the request.
+    /// db-proxy has possibly executed the request.
     InvalidResponse,
     DatabaseUnavailable,
     PrefixTaken,

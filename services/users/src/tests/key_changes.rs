@@ -57,7 +57,7 @@ async fn change_of_a_key_reports_every_invalid_field() {
         expected.sort_unstable();
         assert_eq!((refused.status, actual), (422, expected), "{patch}: {}", refused.body);
     }
-    assert_eq!(fixture.patch(&path, json!({})).await.body, key, "nothing has changed");
+    assert_eq!(fixture.patch(&path, json!({})).await.body, key, "a refused change has no effect");
     // Every error about the limit states the range.
     for limit in [json!(0), json!(-1), json!(1.5), json!("600"), json!(MAX_KEY_RATE + 1)] {
         let refused = fixture.patch(&path, json!({ "rate_limit_per_minute": limit })).await.body;
@@ -75,7 +75,7 @@ async fn new_key_with_a_wrong_type_is_refused_with_every_invalid_field() {
         let errors = refused["errors"].as_array().unwrap().iter();
         errors.map(|error| format!("{} {}", error["field"], error["message"]).replace('"', "")).collect()
     };
-    // A field with a wrong type is not missing.
+    // A field with a wrong type is not reported as missing.
     assert_eq!(errors(json!({ "name": "till", "scopes": [1] })).await, ["scopes[0] must be a string, but is 1"]);
     assert_eq!(errors(json!({ "name": "till", "scopes": "read" })).await, ["scopes must be a list, but is \\read\\"]);
     assert_eq!(

@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::fake_directory::FakeDirectory;
 
 #[tokio::test]
-async fn each_request_of_a_batch_receives_its_user() {
+async fn each_look_up_of_a_batch_receives_its_user() {
     let directory = Arc::new(FakeDirectory::default());
     let users = ["ada@example.org", "bob@example.org"].map(|email| directory.add_user(email, "A user"));
     let keys = vec![
@@ -23,7 +23,7 @@ async fn each_request_of_a_batch_receives_its_user() {
 }
 
 #[tokio::test]
-async fn failed_batch_fails_each_request() {
+async fn failed_batch_fails_each_look_up() {
     let directory = Arc::new(FakeDirectory::default());
     directory.fail_next(1, crate::tests::fake_directory::Fault::DatabaseUnavailable);
     let keys = vec![LookupKey::Id(UserId(uuid::Uuid::now_v7())); 2];

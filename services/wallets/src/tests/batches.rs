@@ -25,7 +25,7 @@ async fn operations_on_one_wallet_are_sent_in_few_requests_in_the_order_of_arriv
 }
 
 #[tokio::test(start_paused = true)]
-async fn reads_of_one_wallet_share_a_look_up() {
+async fn concurrent_reads_share_look_ups() {
     let fixture = Fixture::new();
     let (id, _) = fixture.wallet(Currency::USD);
     let of_ada = fixture.backend.add_wallet(Currency::USD, Some(fixture.ada));

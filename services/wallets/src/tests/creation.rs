@@ -24,7 +24,7 @@ async fn repeated_creation_returns_the_first_wallet_as_it_was_created() {
     let other = fixture.post_with_key(WALLETS_PATH, KEY, json!({ "currency": "BTC" })).await;
     assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"));
     assert_eq!(other.invalid_fields(), ["Idempotency-Key"]);
-    // If a user sends the same key, it identifies a different wallet.
+    // The same idempotency key in a request of a user identifies a different wallet.
     let body = Some(dollars().to_string());
     let token = Some(fixture.key.expose());
     let sent = TestRequest { method: Method::POST, path: WALLETS_PATH, token, idempotency_key: Some(KEY), body };

@@ -47,7 +47,7 @@ struct State {
     creations: Vec<StoredCreation>,
     movements: Vec<StoredMovement>,
     fault: Fault,
-    /// If set, every new movement is refused with this refusal. A stored movement is replayed.
+    /// The refusal of new movements. Repetitions of stored movements are replayed.
     refusal: Option<MoveRefused>,
     /// The number of movements or ids in each call so far, for calls that move money or find wallets.
     batches: Vec<usize>,
@@ -55,13 +55,13 @@ struct State {
     requested: Option<MoveCommand>,
     /// Whether a final decision was returned.
     is_decided: bool,
-    /// Whether a request may have been processed although no decision was returned.
+    /// Whether a request was possibly processed although no decision was returned.
     is_indeterminate: bool,
 }
 
 pub struct FakeBackend(Mutex<State>);
 
-/// Whether two requests move the same money.
+/// Whether two commands request the same movement.
 fn is_same_request(a: &MoveCommand, b: &MoveCommand) -> bool {
     (a.operation, a.transfer) == (b.operation, b.transfer)
 }
@@ -249,7 +249,7 @@ impl FakeBackend {
         state.movements.iter().any(is_of_request)
     }
 
-    /// Processes a request whose response is lost.
+    /// Processes a request whose response is lost. If `moves` is false, no money moves.
     fn process_without_response(&self, commands: &MoveCommands, moves: bool) {
         let mut state = self.state();
         state.is_indeterminate = true;

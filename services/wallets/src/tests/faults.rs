@@ -22,7 +22,9 @@ enum KeyState {
     /// The client sends no key.
     Generated,
     Unused,
+    /// An earlier request with this key made the same movement.
     MovedBefore,
+    /// An earlier request with this key made a different movement.
     MovedForOther,
 }
 
@@ -55,7 +57,7 @@ fn command(wallet_id: WalletId, amount: &str) -> MoveCommand {
     }
 }
 
-/// Sends the request of a case, and returns the response with the state of db-proxy.
+/// Sends the request of a case.
 async fn observe(case: Case) -> (Fixture, TestResponse) {
     let fixture = Fixture::new();
     let (id, path) = fixture.wallet(Currency::USD);
@@ -75,7 +77,7 @@ async fn observe(case: Case) -> (Fixture, TestResponse) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_response_denies_a_movement_that_may_exist() {
+async fn response_never_denies_a_possible_movement() {
     let mut codes = BTreeSet::new();
     for key in KeyState::ALL {
         for fault in Fault::ALL {
@@ -119,7 +121,7 @@ fn check(case: Case, backend: &FakeBackend, answer: &TestResponse) {
         assert!(is_known, "a movement was denied whose key was not looked up; {context}");
     }
     if answer.code() == "outcome_unknown" {
-        assert!(!is_decided, "a decision was not returned; {context}");
+        assert!(!is_decided, "db-proxy decided, but the response states an unknown outcome; {context}");
         let has_no_effect = answer.body["subcode"] == "no_effect";
         assert_eq!(has_no_effect, !backend.is_indeterminate(), "{context}");
         let named = answer.body["idempotency_key"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Creating, finding and listing wallets.
+//! Creating, finding, listing and exporting wallets.
 
 use super::*;
 use crate::tests::fake_backend::Fault;
@@ -118,7 +118,7 @@ async fn export_has_every_operation_in_both_formats() {
     let path = format!("{}/operations/export", wallet_path(id));
     let header = "id,wallet_id,operation_type,amount,balance,created_at\r\n";
     assert_eq!(fixture.get(&format!("{path}?format=csv")).await.text, header);
-    // More than a page.
+    // More operations than a page of the export contains.
     for n in 0..1003 {
         let body = if n % 2 == 0 { deposit("2") } else { withdrawal("1") };
         assert_eq!(fixture.post(&operations, body).await.status, 200);

@@ -11,7 +11,7 @@ use crate::tests::fake_backend::refused;
 const KEY: &str = "payment-7";
 
 #[tokio::test]
-async fn operation_returns_the_balance_after_it() {
+async fn operation_returns_the_new_balance() {
     let fixture = Fixture::new();
     let (id, path) = fixture.wallet(Currency::USD);
     let stored = fixture.post(&path, deposit("1000.5")).await;
@@ -29,7 +29,7 @@ async fn operation_returns_the_balance_after_it() {
 }
 
 #[tokio::test]
-async fn same_key_moves_the_money_once_and_receives_the_same_bytes() {
+async fn repetition_with_the_same_key_moves_no_money_and_returns_the_same_body() {
     let fixture = Fixture::new();
     let (id, path) = fixture.wallet(Currency::USD);
     let (other, _) = fixture.wallet(Currency::USD);
@@ -108,7 +108,7 @@ async fn malformed_keys_and_fields_are_named() {
         let refused = fixture.send(sent).await;
         assert_eq!((refused.status, refused.code()), (400, "bad_request"), "{body}: {}", refused.text);
     }
-    assert!(fixture.backend.batches().is_empty(), "nothing was sent");
+    assert!(fixture.backend.batches().is_empty(), "nothing was sent to db-proxy");
     assert_eq!(fixture.post(&operation_path(7), deposit("1")).await.invalid_fields(), ["id"]);
     let not_utf8 = fixture.get(&format!("{WALLETS_PATH}/%ff")).await;
     assert_eq!((not_utf8.status, not_utf8.invalid_fields()), (422, vec!["id"]));

@@ -85,7 +85,7 @@ fn every_missing_and_wrong_field_is_named() {
 }
 
 #[test]
-fn wallet_has_a_listed_currency_in_any_case() {
+fn currency_of_a_wallet_is_case_insensitive_and_must_be_allowed() {
     let allowed = [Currency::USD, Currency::RUB, Currency::BTC];
     let validate =
         |currency: Value| validate_wallet(&serde_json::from_value(json!({ "currency": currency })).unwrap(), &allowed);

@@ -71,7 +71,7 @@ async fn key_places_and_reads_orders_where_anonymous_requests_are_refused(stack:
 }
 
 #[tokio::test]
-async fn unknown_keys_do_not_flood_db_proxy() {
+async fn look_ups_of_unknown_keys_are_limited() {
     let platform = Platform::start(Stack::Embedded).await;
     let user = platform.create_user("ada@example.org").await;
     let valid = platform.issue_key(user.id, &[Scope::Read]).await.key;
@@ -87,8 +87,8 @@ async fn unknown_keys_do_not_flood_db_proxy() {
         }
     }
     assert_eq!((unknown, too_many), (30, 170));
-    // A mistyped key causes no look-up. A valid key that the service has looked up before is accepted, although the address
-    // has sent too many unknown keys.
+    // A mistyped key causes no look-up. A valid key that the service has looked up before is accepted, although the
+    // client address has sent too many unknown keys.
     let mistyped = format!("{}0", valid.expose());
     let refused = platform.get_with_api_key(&platform.fetch_orders, ORDERS_PATH, &mistyped).await;
     refused.problem(401, "unauthorized");

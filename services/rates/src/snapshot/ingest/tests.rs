@@ -73,7 +73,7 @@ impl Drop for Ingestion {
 }
 
 impl Ingestion {
-    /// Starts with these responses. If `streaming` is false, opening an event stream fails.
+    /// Starts the ingestion. If `streaming` is false, opening an event stream fails.
     fn start(response: Option<Bytes>, database_snapshot: Option<MarketSnapshot>, streaming: bool) -> Self {
         let clock = Clock::starting_at(time_at(0));
         let events = Mutex::new(streaming.then(|| broadcast::Sender::new(64)));
@@ -179,11 +179,11 @@ async fn start_waits_for_the_first_snapshot_for_a_bounded_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pushed_snapshot_is_stored_at_once_without_requests() {
+async fn pushed_snapshot_is_stored_without_delay_and_without_requests() {
     let ingestion = Ingestion::start(Some(Bytes::new()), None, true);
     ingestion.push(event(&snapshot_with_one_course(time_at(0), "91000"))).await;
     assert_eq!(ingestion.first_value().as_deref(), Some("91000.00"));
-    // A request may still have been in flight when the stream opened.
+    // The last request before the stream possibly ends after the first event.
     ingestion.push_keep_alives(1).await;
     let (requests, database_reads) = (ingestion.requests(), ingestion.database_reads());
     for second in 1..=20 {
@@ -214,7 +214,7 @@ async fn repeated_snapshot_reuses_the_cached_response() {
     }
     let later = ingestion.store.newest().unwrap();
     assert!(Arc::ptr_eq(&view, &later));
-    // The same allocation, not only equal bytes.
+    // The bodies share one allocation.
     assert_eq!(body.as_ptr(), later.courses_json(SnapshotFilter::default()).body.as_ptr());
 }
 

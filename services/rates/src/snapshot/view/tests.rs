@@ -45,7 +45,7 @@ fn equal_bodies_have_equal_etags() {
 #[test]
 fn cache_of_filtered_responses_is_bounded() {
     let view = view((0..20).map(|n| course(&format!("e{n}"), "BTC-USD", "1")).collect());
-    // Every subset of nine exchanges: more than the cache holds.
+    // One filter for each of the 511 nonempty subsets of nine exchanges. The cache holds fewer responses.
     for bits in 1..512_u32 {
         let names = (0..9).filter(|n| bits >> n & 1 == 1).map(|n| format!("e{n}")).collect::<Vec<_>>();
         let params = FilterParams { exchangers: Some(names.join(",")), ..FilterParams::default() };

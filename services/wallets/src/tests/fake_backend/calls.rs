@@ -95,7 +95,7 @@ impl WalletBackend for FakeBackend {
             state.requested = commands.movements.last().cloned();
             state.fault
         };
-        // Other requests arrive while this call is in flight.
+        // Lets other requests arrive while this call is in flight.
         tokio::time::sleep(Duration::from_millis(1)).await;
         match fault {
             Fault::None => {
