@@ -31,7 +31,7 @@ use crate::{
 /// The identity of the sender of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Principal {
-    /// The request has no credentials, or they are ignored.
+    /// The request has no credentials, or the operation ignores them.
     #[default]
     Anonymous,
     /// The request has a valid API key.
@@ -68,9 +68,8 @@ impl Principal {
         }
     }
 
-    /// The filter of a request that may name a user. An operator may name any user, and a user only itself. A request
-    /// that names no user selects everything that it may see. `None` if the principal may not select the orders or
-    /// wallets of the named user.
+    /// Selects what belongs to `user`, or everything that the principal may see if `user` is `None`. Returns `None` if
+    /// the principal may not see what belongs to `user`. An operator may select any user, and a user only itself.
     pub fn select_owner(&self, user: Option<UserId>) -> Option<OwnerFilter> {
         let visible = self.owner_filter();
         let Some(selected) = user.map(OwnerFilter::User) else { return Some(visible) };

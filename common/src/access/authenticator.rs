@@ -13,7 +13,8 @@ use crate::{
 /// Finds the user of an API key.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
-    /// `client` is the address that sent the key. The number of unknown keys that are looked up is limited for each address.
+    /// `client` is the IP address that sent the key. The number of look-ups of unknown keys is limited for each IP
+    /// address.
     async fn authenticate(&self, key: &KeySecret, client: IpAddr) -> Result<Arc<AuthenticatedUser>, KeyError>;
 }
 
@@ -23,7 +24,7 @@ pub enum KeyError {
     /// 401: the key is not accepted.
     #[error(transparent)]
     Invalid(#[from] InvalidKey),
-    /// 429: the address has sent many unknown keys.
+    /// 429: the IP address of the client has sent many unknown keys.
     #[error("the address has sent too many unknown keys")]
     TooManyUnknownKeys { retry_after: Duration },
     /// 503: db-proxy is unavailable, so it is not known whether the key is valid.
@@ -47,15 +48,15 @@ pub enum InvalidKey {
 
 /// `Retry-After` if it is not known whether an earlier request took effect.
 const RETRY_AFTER_UNKNOWN_OUTCOME: Duration = Duration::from_secs(5);
-/// The detail if the idempotency key of a request was not looked up, because its API key could not be checked.
+/// The detail of the problem if the API key of a request with an idempotency key cannot be checked.
 const IDEMPOTENCY_KEY_NOT_LOOKED_UP: &str = "The API key cannot be checked now, so this request had no effect. It is not known \
     whether an earlier request with this idempotency_key took effect. Send the request again with the same key. It takes effect \
     only once.";
 
 impl KeyError {
-    /// The problem of the refused request. `idempotency_key` is the key of the request. An earlier request with this
-    /// key may have placed an order or moved money. While db-proxy cannot look up the API key and the idempotency key,
-    /// the response must not state that this did not happen.
+    /// The problem of the refused request, which has the key `idempotency_key`. If its API key cannot be checked, an
+    /// earlier request with the same idempotency key has possibly placed an order or moved money. The problem therefore
+    /// reports an unknown outcome.
     pub fn into_problem(self, idempotency_key: Option<&IdempotencyKey>) -> Problem {
         match (self, idempotency_key) {
             (Self::Invalid(reason), _) => Problem::new(Code::Unauthorized, reason.to_string()),

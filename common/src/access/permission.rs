@@ -6,11 +6,11 @@ use crate::config::Caller;
 /// [`AcceptedCallers`](crate::config::AcceptedCallers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// Placing orders and creating quotes, and setting the limit over all orders for operators.
+    /// Placing orders, creating quotes, and reading and setting the limit over all orders.
     OrderWriter,
     /// Reading orders and courses.
     HistoryReader,
-    /// Publishing prices and storing courses.
+    /// Publishing prices, storing courses, and acquiring leases.
     PriceWriter,
     /// Reading the market snapshot and the stream of price changes.
     PriceReader,
@@ -20,7 +20,7 @@ pub enum Permission {
     WalletWriter,
     /// Authenticating API keys: reading the record of a key, and recording the last uses of keys.
     KeyReader,
-    /// Sending reports.
+    /// Sending reports to health-check.
     Reporter,
     /// Everything else, for operators only.
     Operator,

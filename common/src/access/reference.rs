@@ -67,10 +67,10 @@ Requests of operators are not limited.
 
 The instances of a service count together if they have the same `RATE_LIMIT_REDIS_URL`. Otherwise each instance counts separately.
 
-The headers `RateLimit-*` describe the limit of the request. `RateLimit-Limit` is the limit per minute. `RateLimit-Remaining` is the
+The headers `RateLimit-*` describe the limit that applies to the request. `RateLimit-Limit` is the limit per minute. `RateLimit-Remaining` is the
 number of requests that are left. `RateLimit-Reset` is the number of seconds until the next request is allowed, and 0 while requests
-are left. With shared limits, `RateLimit-Remaining` is an estimate, because other instances may have accepted requests since the last
-draw of this instance. While the Redis is unavailable, `RateLimit-Remaining` is the number of requests that this instance still accepts.
+are left. With shared limits, `RateLimit-Remaining` is an estimate, because an instance does not know every request that the other
+instances have accepted. While the Redis is unavailable, `RateLimit-Remaining` is the number of requests that this instance still accepts.
 
 A changed limit of a key applies within 5 s. The requests that counted against the earlier limit count against the new limit.
 

@@ -8,7 +8,7 @@ use crate::api::{Code, Problem, Subcode, keys::Scope};
 pub enum Rule {
     /// Everybody. Credentials are ignored.
     Public,
-    /// Everybody. An operator sees more, so wrong credentials are refused. The service itself decides.
+    /// Everybody. An operator sees more, so wrong credentials are refused. The service itself checks the credentials.
     PublicWithDetails,
     /// Requests without credentials while anonymous access is on, users whose key has the scope, and operators.
     Customer(Scope),
@@ -18,7 +18,7 @@ pub enum Rule {
     User(Scope),
     /// Operators.
     Operator,
-    /// Everybody while the service listens on loopback, and operators. The service itself decides.
+    /// Everybody while the service listens on loopback, and operators. The service itself checks the credentials.
     OperatorBeyondLoopback,
     /// Services with the permission, by their internal tokens.
     Internal(Permission),

@@ -96,7 +96,7 @@ fn policy_lists_each_operation_once() {
 }
 
 #[test]
-fn rule_of_unknown_operation_is_none() {
+fn rule_of_finds_only_operations_of_the_service() {
     assert_eq!(rule_of("create-order", "create_order"), Some(Rule::Customer(Scope::Orders)));
     assert_eq!(rule_of("create-order", "livez"), Some(Rule::Public));
     assert_eq!(rule_of("rates", "create_order"), None);
@@ -109,8 +109,8 @@ fn no_operation_on_orders_is_public() {
         for (id, rule) in policy.operations() {
             // `sources_order` and `set_sources_order` concern the order in which sources are polled, not orders of
             // customers.
-            let is_of_orders = id.contains("order") && !id.starts_with("sources") && id != "set_sources_order";
-            assert!(!is_of_orders || rule != Rule::Public, "{}: {id}", policy.service);
+            let concerns_orders = id.contains("order") && !id.starts_with("sources") && id != "set_sources_order";
+            assert!(!concerns_orders || rule != Rule::Public, "{}: {id}", policy.service);
         }
     }
 }

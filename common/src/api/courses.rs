@@ -22,7 +22,8 @@ pub use self::history::{
     MAX_HISTORY_PAGE, Resolution, ResolutionError,
 };
 
-/// Maximum number of courses in a request. Also the maximum number of courses, of prices, and of pairs of all sources in a snapshot.
+/// Maximum number of courses in a request. In a snapshot, the courses, the prices and the pairs of the sources each
+/// have this maximum.
 pub const MAX_COURSES: usize = 2_000;
 /// Maximum length of the name of an exchange, in bytes.
 pub const MAX_EXCHANGER: usize = 32;
@@ -125,7 +126,7 @@ pub struct MarketSnapshot {
     pub sources: Vec<SourcePairs>,
 }
 
-/// The pairs of which one source reports prices.
+/// A source, and the pairs whose prices it reports.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourcePairs {
     pub exchanger: String,
@@ -252,8 +253,8 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub high: Option<Rate>,
-    /// When the oldest vote used was observed. For a cross price, the `as_of` of its price in dollars. Absent if there is no
-    /// price.
+    /// When the oldest vote used was observed. For a cross price, the `as_of` of the price in dollars that is
+    /// multiplied. Absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
@@ -271,8 +272,8 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub prolongable_until: Option<Timestamp>,
-    /// The age of a prolonged price in seconds, at the time at which price-updater wrote the market snapshot, which it does every few
-    /// seconds. `as_of` is exact. Absent for other prices.
+    /// The age of a prolonged price in seconds when price-updater wrote the market snapshot. price-updater writes a
+    /// snapshot every few seconds, so `as_of` is more exact. Absent for other prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub age_secs: Option<u64>,

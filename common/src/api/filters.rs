@@ -1,4 +1,4 @@
-//! Rules for filter parameters, which several services share. `docs/requests.md` describes them for users.
+//! Checks of the filter parameters that several services share. `docs/requests.md` describes them for users.
 
 use super::{FieldError, orders::OrderFilter};
 use crate::{

@@ -160,7 +160,7 @@ pub struct InfrastructureComponent {
 /// A machine on which services run.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MachineHealth {
-    /// The host name, or the name of one of its containers.
+    /// The host name of the machine, or of one of its containers.
     pub name: String,
     /// The services that run on the machine.
     pub services: Vec<String>,
@@ -197,8 +197,8 @@ pub struct LimitPace {
     pub used: Sats,
     /// The time over which `used` was measured.
     pub over_secs: u64,
-    /// When the limit is reached at this pace. Absent if nothing was used, if that takes longer than ten years, if `used` was
-    /// measured over less than ten minutes, and while orders are refused.
+    /// When the limit is reached at this pace. Absent if nothing was used, if the limit would be reached only after ten
+    /// years, if `used` was measured over less than ten minutes, and while orders are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub full_at: Option<Timestamp>,
@@ -235,11 +235,11 @@ pub struct Health {
     pub orders: Option<OrderIntake>,
     pub services: Vec<ServiceHealth>,
     pub infrastructure: Vec<InfrastructureComponent>,
-    /// The machines on which services run. If the service listens beyond loopback, only operators see them.
+    /// The machines on which services run. If health-check listens beyond loopback, only operators see the machines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub machines: Vec<MachineHealth>,
-    /// The alerts that fire. If the service listens beyond loopback, only operators see them.
+    /// The firing alerts. If health-check listens beyond loopback, only operators see the alerts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub alerts: Vec<Alert>,

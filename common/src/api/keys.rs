@@ -41,7 +41,7 @@ pub const PREFIX_FIELD: &str = "prefix";
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "NewKey")]
 pub struct KeyPayload {
-    /// The purpose of the key: 1 to 200 printable characters, as the name of a user.
+    /// The purpose of the key: 1 to 200 printable characters, like the name of a user.
     #[serde(default)]
     pub name: Option<String>,
     /// The permissions of the key: one or more of `orders`, `wallets`, `read`.

@@ -1,5 +1,5 @@
-//! Leases: named locks with a TTL. price-updater uses two kinds: the holder of one lease is the only instance that polls
-//! sources, and each lease of the other kind stores the backoff of a source.
+//! Leases: named locks with a TTL. The holder of the lease for polling is the only instance of price-updater that polls
+//! sources. Each of the other leases stores the backoff of a source.
 
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};

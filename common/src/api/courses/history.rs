@@ -117,9 +117,9 @@ pub struct CourseHistoryPage {
 
 /// A position in the history: the last course or candle of a page.
 ///
-/// The cursor is opaque to clients. Pages list one series after the other; a series is the courses of one exchange and pair.
-/// New courses are only appended to a series. Reading page after page therefore returns every course once, even while courses
-/// are added.
+/// The cursor is opaque to clients. Pages list one series after another. A series is the courses of one exchange and
+/// pair. New courses are only appended to a series. Reading page after page therefore returns every course once, even
+/// while courses are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HistoryCursor {
     /// The number that db-proxy assigned to the series.

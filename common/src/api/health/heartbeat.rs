@@ -249,7 +249,7 @@ impl Component {
         Self { ready: false, detail: Some(detail), ..Self::ready(name) }
     }
 
-    /// A component that is ready if a check of it succeeded. Otherwise the error is its detail.
+    /// A component that is ready if its check succeeded. If the check failed, the error is the detail.
     pub fn of_check<T>(name: impl Into<String>, result: Result<T, impl fmt::Display>) -> Self {
         match result {
             Ok(_) => Self::ready(name),
@@ -270,7 +270,7 @@ impl Component {
         !self.ready && !self.optional
     }
 
-    /// The names and details of the components that are not ready and without which the service cannot work.
+    /// The names and details of the required components that are not ready.
     pub fn fatal_reasons(components: &[Self]) -> Vec<String> {
         components.iter().filter(|component| component.is_fatal()).map(Self::name_with_detail).collect()
     }
@@ -295,10 +295,9 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// A service sends this header with a request for the readiness of another service, to check whether it can call
-    /// the other service. If the other service refuses the token of such a request, its component `token` is not ready.
-    /// Without the header, the token may belong to a person. It then affects the readiness only if it contains the name
-    /// of a service.
+    /// A service sends this header when it requests the readiness of another service. If the token of the request is
+    /// refused, the component `token` in the response is not ready. Without this header, the token possibly belongs to
+    /// a person. Such a token affects the readiness only if it contains the name of a service.
     pub const SERVICE_CALL_HEADER: &'static str = "x-service-call";
 
     pub fn is_stopping(&self) -> bool {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_NAME: usize = 64;
 /// Maximum number of measurements of a machine, a process or a component.
 const MAX_MEASUREMENTS: usize = 32;
-/// Maximum number of characters of a subject, which may be the path of a folder.
+/// Maximum number of characters of a subject, such as the path of a folder.
 const MAX_SUBJECT: usize = 256;
 
 /// A measured value.
@@ -117,7 +117,7 @@ pub fn format_bytes(bytes: i64) -> String {
 pub struct Machine {
     /// The same for all processes and containers of the machine until it is restarted.
     pub id: String,
-    /// The host name that the process sees. In a container, it is the name of the container.
+    /// The host name that the process sees. In a container, it can differ from the host name of the machine.
     pub name: String,
     pub measurements: Vec<Measurement>,
 }

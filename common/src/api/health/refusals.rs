@@ -18,7 +18,7 @@ impl<T: Display, R> SharedReason<T, R> {
     }
 }
 
-/// Groups currencies or sources by their reasons, in the order of the first one with each reason.
+/// Groups currencies or sources by their reasons. The groups are in the order of their first elements.
 pub fn group_by_reason<T, R: PartialEq>(refused: impl IntoIterator<Item = (T, R)>) -> Vec<SharedReason<T, R>> {
     let mut groups: Vec<SharedReason<T, R>> = Vec::new();
     for (refused, reason) in refused {

@@ -18,7 +18,7 @@ use crate::{api::users::UserName, text::shown_json};
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "ChangeKey")]
 pub struct KeyPatch {
-    /// The purpose of the key: 1 to 200 printable characters, as the name of a user.
+    /// The purpose of the key: 1 to 200 printable characters, like the name of a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Requests per minute, 1 to 1000000. `null` removes the limit of the key: the limit of the service applies.
@@ -37,7 +37,7 @@ pub struct UpdateKeyCommand {
     pub rate_limit_per_minute: RateLimitChange,
 }
 
-/// The rate limit of a key is invalid. Every check of a rate limit returns this error, which contains the value.
+/// An invalid rate limit of a key. Contains the invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be a whole number from 1 to {MAX_KEY_RATE}, or null for the limit of the service, but is {0}")]
 pub struct KeyRateError(String);

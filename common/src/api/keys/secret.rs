@@ -1,9 +1,9 @@
 //! The text of an API key, its prefix and its hash.
 //!
-//! A key is `bdk_PPPPPPPP_SSS…SCCCCCC`: a prefix of 8 characters, a secret of 43 characters, and a checksum of 6 characters,
-//! all of them letters and digits. The key is found in the database by its prefix. The secret has 256 bits of entropy: 43
-//! random characters of an alphabet of 62. The fixed beginning and the checksum let scanners recognize a leaked key. The
-//! checksum also reveals a mistyped key without a look-up.
+//! A key is `bdk_PPPPPPPP_SSS…SCCCCCC`: a prefix (`bdk_` and 8 characters), a secret (43 characters) and a checksum (6
+//! characters). These characters are letters and digits. The key is found in the database by its prefix. The secret has
+//! 256 bits of entropy: 43 random characters of an alphabet of 62. The fixed beginning and the checksum let scanners
+//! recognize a leaked key. The checksum also reveals a mistyped key without a look-up.
 
 use std::{fmt, sync::Arc};
 
@@ -41,7 +41,7 @@ impl KeySecret {
         Self(format!("{text}{checksum}").into())
     }
 
-    /// Whether a text begins as keys do, and is therefore probably meant to be a key.
+    /// Whether a text begins like a key.
     pub fn resembles(text: &str) -> bool {
         text.starts_with(BEGINNING)
     }

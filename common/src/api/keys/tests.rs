@@ -13,7 +13,7 @@ fn generated_keys_are_valid_and_differ() {
 }
 
 #[test]
-fn every_mistyped_character_is_refused_without_a_look_up() {
+fn key_with_a_mistyped_character_is_refused() {
     let key = KeySecret::generate();
     for position in 0..key.expose().len() {
         let mut text: Vec<u8> = key.expose().into();
@@ -33,7 +33,7 @@ fn debug_form_hides_keys_and_hashes() {
 }
 
 #[test]
-fn hash_is_sha256_in_hexadecimal() {
+fn hash_is_parsed_from_64_hexadecimal_digits_only() {
     let hash = KeySecret::generate().hash();
     assert_eq!(hash.to_string().parse(), Ok(hash));
     for text in
@@ -70,7 +70,7 @@ fn absent_rate_limit_of_a_change_differs_from_null() {
 }
 
 #[test]
-fn refusal_of_a_rate_limit_states_its_range() {
+fn refusal_of_a_rate_limit_states_the_permitted_range() {
     for value in ["-1", "1.5", "\"600\"", "true", "[5]", "{}", "4294967296"] {
         let json = format!("{{\"rate_limit_per_minute\":{value}}}");
         let of_change = serde_json::from_str::<KeyPatch>(&json).map(drop);
@@ -80,7 +80,7 @@ fn refusal_of_a_rate_limit_states_its_range() {
             assert!(error.starts_with("must be a whole number from 1 to 1000000, or null"), "{json}: {error}");
         }
     }
-    // A body that is not JSON is refused for that reason.
+    // For a body that is not JSON, the error is the syntax error.
     let error = serde_json::from_str::<KeyPayload>(r#"{"rate_limit_per_minute":}"#).expect_err("an error");
     assert!(error.is_syntax(), "{error}");
     for rate in [0, MAX_KEY_RATE + 1] {
