@@ -272,9 +272,9 @@ pub struct PlaceOrderCommand {
     pub client: String,
     /// The idempotency key. create-order generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
-    /// The time at which create-order handled the request, or a little earlier, by the clock of the database. If it is later than the
-    /// receipt of the command, db-proxy uses the time of the receipt. It identifies a delayed duplicate of a request that was already
-    /// refused.
+    /// The time at which create-order handled the request, or a little earlier, by the clock of the database. If this
+    /// time is later than the receipt of the command, db-proxy uses the time of the receipt. The time identifies a
+    /// delayed duplicate of a request that was already refused.
     #[serde(default, rename = "asked_at", skip_serializing_if = "Option::is_none")]
     #[oai(rename = "asked_at")]
     pub requested_at: Option<Timestamp>,

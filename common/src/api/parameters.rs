@@ -75,7 +75,8 @@ fn text_check<T: Type + TextType>() -> (TextFormat, Check) {
     (TextFormat::of(&schema), |text| T::parse_text(text).map(drop))
 }
 
-/// A parameter with its text. Errors show the text as it was sent: parsing a code changes its letters to upper case.
+/// A parameter with its text. Errors show the text as it was sent, because parsing a currency code changes its letters
+/// to upper case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AsSent<T> {
     pub value: T,

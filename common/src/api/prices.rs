@@ -208,7 +208,7 @@ pub struct PriceRecord {
 }
 
 impl PriceRecord {
-    /// A record of these prices. `None` if there are none.
+    /// A record of these prices. `None` if `prices` is empty.
     pub fn from_prices(prices: impl IntoIterator<Item = (Currency, CurrencyPrice)>, simulated: bool) -> Option<Self> {
         let prices: BTreeMap<_, _> = prices.into_iter().collect();
         Some(Self {

@@ -35,7 +35,7 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// Validates a reference and metadata. The error covers both.
+    /// Validates a reference and metadata. The error lists the invalid fields of both.
     pub fn validate(client_reference: Option<&str>, metadata: Option<&Metadata>) -> Result<Self, Vec<FieldError>> {
         let reference = client_reference.map(|text| {
             ClientReference::parse_text(text).map_err(|reason| FieldError::new("client_reference", reason))
@@ -104,8 +104,8 @@ impl Metadata {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// One error for each invalid name and value. If there are too many names, only one error about their number. The size of the whole
-    /// object is checked only if the names and values are valid.
+    /// One error for each invalid name and value. If there are too many names, the only error states the maximum number
+    /// of names. The size of the whole object is checked only if the names and values are valid.
     fn errors(&self) -> Vec<FieldError> {
         let of_all = |reason: String| FieldError::new("metadata", reason);
         if self.0.len() > MAX_KEYS {
@@ -173,8 +173,7 @@ impl<'de> de::Visitor<'de> for MetadataVisitor {
         let mut pairs = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, String>()? {
             if let Some((key, _)) = pairs.get_key_value(&key) {
-                // The message of serde for a repeated field of a struct. With it, the error in the response names the
-                // key.
+                // The message of serde for a repeated field, so that the error in the response names the key.
                 return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
             }
             pairs.insert(key, value);

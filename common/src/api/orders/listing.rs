@@ -76,8 +76,8 @@ impl OrderFilter {
             && self.max_amount.is_none_or(|largest| amount <= largest)
     }
 
-    /// Whether the filter restricts the currency or the amount. Of the fields of a filter, an index covers only the
-    /// times.
+    /// Whether the filter restricts the currency or the amount. An index covers the
+    /// times of a filter, but not these fields.
     pub fn selects_by_value(&self) -> bool {
         self.currency.is_some() || self.min_amount.is_some() || self.max_amount.is_some()
     }
@@ -87,7 +87,7 @@ impl OrderFilter {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct OrderQuery {
     pub filter: OrderFilter,
-    /// Orders with exactly this reference. An index covers it.
+    /// Orders with exactly this reference. An index covers the reference.
     pub client_reference: Option<ClientReference>,
     /// Orders of this user. Only an operator may select the orders of other users.
     pub user: Option<UserId>,

@@ -10,7 +10,8 @@ const EVERYBODY: &str = "everybody";
 /// The prefix of the name of a user.
 const USER_PREFIX: &str = "user:";
 
-/// The name of a client, which separates its idempotency keys from those of other clients. `None` is a client without an API key.
+/// The name of a client, which separates its idempotency keys from those of other clients. `user` is `None` for a
+/// client without an API key.
 pub fn client_name(user: Option<UserId>) -> String {
     user.map_or_else(|| ANONYMOUS.to_owned(), |id| format!("{USER_PREFIX}{id}"))
 }

@@ -61,7 +61,7 @@ pub enum RefusalReason {
     QuoteExpired,
     /// The owner of the order has no wallet with this id.
     WalletNotFound,
-    /// The wallet has another currency than it must have: that of the order, or bitcoin for the wallet that receives it.
+    /// The paying wallet does not have the currency of the order, or the receiving wallet is not a bitcoin wallet.
     WalletCurrency,
     /// The balance of the wallet is less than the amount of the order.
     InsufficientFunds,

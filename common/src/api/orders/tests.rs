@@ -61,8 +61,8 @@ fn request_must_name_exactly_one_amount() {
         OrderSource::from_payload(&payload, &[Currency::EUR]).unwrap_err().remove(0).message
     };
     assert_eq!(missing(), "is required, unless bitcoin_amount or quote is sent");
-    let quote = ValidatedOrder::from_payload(&OrderPayload::default(), &[Currency::EUR]).unwrap_err();
-    assert_eq!(quote[1].message, "is required, unless bitcoin_amount is sent");
+    let errors = ValidatedOrder::from_payload(&OrderPayload::default(), &[Currency::EUR]).unwrap_err();
+    assert_eq!(errors[1].message, "is required, unless bitcoin_amount is sent");
 }
 
 #[test]

@@ -16,8 +16,8 @@ impl OrderWallets {
     pub const PAYING_FIELD: &'static str = "wallet_id";
     pub const CREDITED_FIELD: &'static str = "credit_wallet_id";
 
-    /// Checks that the two wallets of an order differ, and that a credited wallet has a paying wallet. Returns `None` if the order
-    /// has no wallet.
+    /// Checks that the two wallets of an order differ, and that a paying wallet is named if a credited wallet is named.
+    /// Returns `None` if the order has no wallet.
     pub fn from_ids(paying: Option<WalletId>, credited: Option<WalletId>) -> Result<Option<Self>, FieldError> {
         match (paying, credited) {
             (Some(paying), credited) if credited != Some(paying) => Ok(Some(Self { paying, credited })),
