@@ -48,13 +48,11 @@ impl Leadership {
     /// Applies the answer to a request for the lease that was sent at `requested`. Returns whether this instance has just
     /// become the leader.
     ///
-    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader stops if
-    /// its lease expires at most half a renewal interval after `requested`, because another instance may acquire the
-    /// lease before the next renewal. If no instance receives an answer for longer than the TTL, there is no leader.
-    /// The missing leader does not affect orders: without price-cache-proxy, create-order receives no new record anyway, and
-    /// uses the last record until it expires. Only the price history has a gap. In its first poll interval after
-    /// price-cache-proxy answers again, an instance acquires the lease, polls the sources, and publishes a record if
-    /// one is due.
+    /// `answer` is `None` if price-cache-proxy did not answer. A follower then stays a follower. The leader becomes a
+    /// follower if its lease expires at most half a renewal interval after `requested`, because another instance could
+    /// acquire the lease before the next renewal. During a long outage of price-cache-proxy, there is no leader. The
+    /// missing leader does not affect orders: create-order can receive no new record during the outage, and uses the
+    /// last record until it expires. Only the price history has a gap.
     pub(crate) fn apply_answer(&mut self, answer: Option<Lease>, requested: Instant) -> bool {
         let was_leader = self.is_leader();
         let Some(lease) = answer else {

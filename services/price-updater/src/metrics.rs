@@ -11,7 +11,7 @@ use prometheus_client::{
 /// The outcome of a publish interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublishResult {
-    /// Every currency of the record has an agreed price that may be used.
+    /// Every currency of the record has an agreed price that orders can use.
     Good,
     /// Some currencies have such a price.
     Partial,

@@ -1,4 +1,4 @@
-//! The settings that may change while the service runs.
+//! The settings that can change while the service runs.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) const LIVE_SETTINGS: &[LiveSetting] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PricingSettings {
     pub(crate) currencies: Arc<[Currency]>,
-    /// The names of the sources of `PRICE_SOURCES`, in their order.
+    /// The names of the sources, in the order of `PRICE_SOURCES`.
     pub(crate) sources: Vec<&'static str>,
     pub(crate) min_sources: Option<usize>,
     pub(crate) max_spread_percent: i128,

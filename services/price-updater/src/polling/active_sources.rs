@@ -35,12 +35,12 @@ impl ActiveSources {
         self.min_voters.store(min_voters, Ordering::Relaxed);
     }
 
-    /// The active sources in their order, as positions in the list of all sources.
+    /// The active sources in the selected order, as positions in the list of all sources.
     pub(crate) fn order(&self) -> Arc<[usize]> {
         self.order.borrow().clone()
     }
 
-    /// The names of the active sources in their order.
+    /// The names of the active sources in the selected order.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.order().iter().filter_map(|&index| Some(self.all.get(index)?.0)).collect()
     }

@@ -1,5 +1,5 @@
-//! Keeps the backoffs of sources across restarts and changes of the leader. During its *backoff*, a source is not polled,
-//! for example because it has refused a request that exceeded its rate limit.
+//! Keeps the backoffs of sources across restarts and changes of the leader. A *backoff* is a time in which
+//! a source is not polled, for example after the source refused a request because of its rate limit.
 //!
 //! A backoff is stored as a lease in price-cache-proxy. The holder field of the lease contains the end of the backoff. The
 //! lease is renewed while the backoff lasts. A backoff is lost if it lasts longer than its lease and no instance renews
@@ -66,8 +66,8 @@ impl BackoffLeases {
                     let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
                     self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });
                 }
-                // The lease contains an earlier end, or an instance has acquired the lease to read it. The lease must expire
-                // first.
+                // The lease contains an earlier end, or an instance has acquired the lease to read it. The backoff is
+                // stored after that lease has expired.
                 Ok(_) => {}
                 Err(error) => {
                     tracing::debug!(source, error = error.chain(), "backoff of a source cannot be stored");

@@ -11,8 +11,8 @@ pub(crate) struct PollConfig {
     pub(crate) poll_interval: Duration,
     /// Time limit for all requests of one poll of a source.
     pub(crate) timeout: Duration,
-    /// Upper limit for the age of a ticker with which an exchange votes. The limit that follows from the poll intervals
-    /// is usually lower.
+    /// Maximum age of a ticker with which an exchange votes. The pool also computes a maximum age from the poll
+    /// intervals, which is usually lower.
     pub(crate) max_trade_age: Duration,
     /// The prices of a source must stay the same for at least this time, while the market moves, before the source counts as
     /// frozen.
@@ -24,8 +24,8 @@ pub(crate) struct PollConfig {
 }
 
 impl PollConfig {
-    /// How long a poll waits for answers: until the time limit of a source, but at most four fifths of the poll
-    /// interval. The rest of the interval is reserved for pricing and publishing.
+    /// How long a poll waits for answers: `timeout`, but at most four fifths of the poll interval. The rest of the
+    /// interval is reserved for pricing and publishing.
     pub(super) fn max_wait(&self) -> Duration {
         self.timeout.min(self.poll_interval * 4 / 5)
     }

@@ -49,7 +49,6 @@ impl LatestTicker {
     }
 }
 
-/// An error in a poll.
 #[derive(Debug, Clone)]
 pub(super) struct PollError {
     /// `None` if the error concerns all pairs.
@@ -76,7 +75,7 @@ pub(super) enum PollStart {
 /// The state of a source and the result of its last poll.
 pub(super) struct PollerState {
     source: &'static str,
-    /// When the source may be polled again.
+    /// When the next poll of the source is due. `None` before the first poll.
     due: Option<Instant>,
     in_progress: bool,
     /// Whether the last poll took at least as long as the pool waits. Also set when the pool stops waiting for the poll
@@ -118,7 +117,7 @@ impl Poller {
     }
 
     /// Marks the poll that is due at `due` as started. Does nothing if the previous poll of the source has not ended, or if the
-    /// source may not be polled before a later time.
+    /// next poll is due later.
     pub(super) fn try_start(&self, due: Instant) -> PollStart {
         let mut state = self.state();
         if state.in_progress || state.due.is_some_and(|next| due < next) {
@@ -226,8 +225,9 @@ impl PollerState {
         self.status == SourceState::Failing && self.errors.first().is_some_and(cannot_connect)
     }
 
-    /// Logs a change of the status once, because an exchange can be unavailable for days. If `all_unreachable` is set, no
-    /// source can be reached. The pool logs that as one error, so the failure of this source is only a debug message.
+    /// Logs only changes of the status, because an exchange can be unavailable for days. If `all_unreachable` is set,
+    /// no source can be reached. The pool logs one error for all sources, so the failure of this source is only a debug
+    /// message.
     pub(super) fn log_change(&mut self, all_unreachable: bool) {
         let before = std::mem::replace(&mut self.logged_status, self.status);
         if before == self.status {

@@ -215,7 +215,7 @@ impl SourcePool {
         Arc::clone(&self.active_sources)
     }
 
-    /// The active sources in their order.
+    /// The active sources in the selected order.
     fn active(&self) -> impl Iterator<Item = &Arc<Poller>> {
         let order = self.active_sources.order().to_vec();
         order.into_iter().filter_map(|index| self.pollers.get(index))
@@ -238,8 +238,8 @@ impl SourcePool {
         let (own_interval, interval) = (poller.source.poll_interval(), self.config.poll_interval);
         match poller.source.kind() {
             CourseKind::Fixing => latest.age_of_official_day(due) <= MAX_FIXING_AGE,
-            // One poll of an index may fail. The age is counted from the request, because a ticker of an index is already
-            // old when it is received. The time at which the ticker was observed limits how long its price is valid.
+            // One failed poll of an index is tolerated. The age is counted from the request, because a ticker of an
+            // index is already old when it is received.
             CourseKind::Index => due.saturating_duration_since(latest.requested) <= own_interval * 2 + interval,
             CourseKind::Trade => {
                 let max_age = interval + interval.max(own_interval);

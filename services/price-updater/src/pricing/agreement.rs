@@ -48,10 +48,10 @@ pub(crate) struct Vote {
     pub(crate) bid_ask: Option<BidAsk>,
     pub(crate) observed_at: Timestamp,
     pub(crate) simulated: bool,
-    /// Why the vote is ineligible. An eligible vote may still be rejected later.
+    /// Why the vote is ineligible. An eligible vote can be rejected later.
     pub(crate) ineligible: Option<Rejection>,
-    /// Whether the vote is ineligible as frozen although only a minority of the exchanges has moved. Its source still counts as
-    /// a voter, so that the minority does not make the price alone.
+    /// Whether the vote is ineligible because of a suspected freeze: its price is unchanged, and only a minority of the
+    /// exchanges has moved. The source counts as a voter, so that the minority alone cannot determine the price.
     pub(crate) freeze_suspected: bool,
     /// The day for which a bank publishes an official rate. `None` for other prices.
     pub(crate) official_day: Option<Day>,
@@ -72,7 +72,7 @@ pub(crate) enum NoAgreement {
     Frozen { frozen: usize, voters: usize },
 }
 
-/// Agrees on the price of `pair`. The result lists the votes considered for this pair, even if there is no price.
+/// Computes the agreed price of `pair`. The result lists the votes considered for this pair, even if there is no price.
 ///
 /// `reference` is the last agreed price. It does not vote. If no majority agrees, half of the voters suffice if they agree
 /// on a price near `reference`, for example if one of two sources is faulty.
@@ -130,8 +130,8 @@ fn median_side(used: &[CountedVote], side: fn(BidAsk) -> Rate) -> Option<Rate> {
     median(&rates)
 }
 
-/// The vote as the result lists it. `converted` is the value in the pair of the agreed price. `None` if the vote was
-/// excluded or could not be converted.
+/// The entry of the vote in the result. `converted` is the value in the pair of the agreed price. It is `None` if the
+/// vote was excluded or could not be converted.
 fn cast_vote(vote: &Vote, converted: Option<Rate>, rejected: Option<Rejection>) -> CastVote {
     CastVote {
         exchanger: vote.source.to_owned(),

@@ -15,9 +15,9 @@
 //!   within the band around the previous price. If a price falls in several steps, steps within the band do not restart the
 //!   count.
 //! * Independent sources confirm the price. If indices that did not vote on the price report the pair, one of them must
-//!   confirm the price. If no such index reports the pair, at least three voters must agree, or all sources of their
-//!   kind if fewer than three report the pair, and no other source of that kind and no official rate may contradict the
-//!   price. The voters are exchanges, or indices if too few exchanges vote.
+//!   confirm the price. If no such index reports the pair, at least three voters must agree, and no source of their
+//!   kind and no official rate may contradict the price. If fewer than three sources of their kind report the pair, all
+//!   of them must agree. The voters are exchanges, or indices if too few exchanges vote.
 //! * At least as many sources support the price as contradict it, and the price is not converted from a price that is withheld.
 //!
 //! `docs/adr/0012-implausible-prices.md` explains the choice.
@@ -199,9 +199,10 @@ impl BandGuard {
         }
     }
 
-    /// Withdraws the implausible prices from `market`, and returns the changes. `currencies` are the currencies of orders.
+    /// Removes the implausible prices from `market`, and returns the changes. `currencies` are the currencies of
+    /// orders.
     ///
-    /// A price that is converted by official rates is checked only if orders use it. Other converted prices are withdrawn
+    /// A price that is converted by official rates is checked only if orders use it. Other converted prices are removed
     /// together with the price that they are converted from.
     pub(crate) fn check(
         &mut self,
@@ -246,7 +247,7 @@ impl BandGuard {
     }
 }
 
-/// Why the price is withheld. It must last for `needed` publish intervals.
+/// Why the price is withheld. The price must last for `needed` publish intervals.
 fn describe(withheld: &WithheldPrice, evidence: &Evidence, needed: u64) -> String {
     let &WithheldPrice { newest: ObservedPrice { price, .. }, intervals: lasted, reasons } = withheld;
     let Reasons { far_from, is_contradicted, withheld_leg } = reasons;

@@ -65,8 +65,9 @@ impl OfficialRates {
     /// The rates that the banks agree on.
     ///
     /// The banks are tried in the order of the sources. The rate of a currency is the first that agrees with more than half
-    /// of all rates of that currency. Without such a rate, the currency has no rate. A rate that only one bank publishes is
-    /// accepted if that bank agrees with the majority in at least half of the currencies that other banks publish too.
+    /// of all rates of that currency. If no rate does, the currency has no official rate. A rate that only one bank
+    /// publishes is accepted if that bank agrees with the majority in at least half of the currencies that other banks
+    /// publish too.
     pub(super) fn from_votes(votes: &[Vote]) -> Self {
         let banks = banks(votes);
         let currencies: BTreeSet<_> = banks.iter().flat_map(Bank::currencies).collect();

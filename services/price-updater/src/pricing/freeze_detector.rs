@@ -1,10 +1,11 @@
 //! Detects sources whose prices do not change while the market moves.
 //!
 //! A halted exchange, or a proxy that serves an old page, still answers with a price and the current time. So the detector
-//! ignores the times that a source reports. By a monotonic clock it measures how long the numbers of a pair at a source have
-//! stayed the same. If this is long enough and the prices of most other exchanges have moved since, the pair is frozen at
-//! that source. If only a minority of the exchanges has moved, clearly and repeatedly, either the minority is faulty or the
-//! pair is frozen. Then the freeze is suspected. If no price moves, the market is flat and no pair is frozen.
+//! ignores the times that a source reports. It measures by a monotonic clock how long the numbers of a pair at a source
+//! have stayed the same. If that time is long enough, and the prices of most other exchanges have moved during it, the
+//! pair is frozen at that source. If only a minority of the exchanges has moved, clearly and repeatedly, a freeze is
+//! *suspected*: either the minority is faulty or the pair is frozen. If no price moves, the market is flat and no pair
+//! is frozen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,11 +20,11 @@ use crate::sources::BidAsk;
 
 /// A price has moved if its highest value exceeds its lowest value by more than this, in thousandths of the lowest value.
 const MIN_MOVE: i128 = 1;
-/// If only a minority of the exchanges has moved: how often the price of one of them must have changed before a freeze is
-/// suspected. A single wrong price is no evidence of a moving market.
+/// How often the price of one exchange must have changed before a freeze is suspected, if only a minority of the
+/// exchanges has moved. A single wrong price is no evidence of a moving market.
 const MIN_CHANGES: u32 = 3;
-/// If only a minority of the exchanges has moved: maximum distance between the unchanged price and the nearest price of
-/// one of them, in thousandths of the unchanged price. If its prices are farther away, its moves are no evidence.
+/// Maximum distance between the unchanged price and the nearest price of an exchange of a moving minority, in
+/// thousandths of the unchanged price. Moves of more distant prices are no evidence.
 const MAX_DISTANCE: i128 = 20;
 
 /// One pair at one source.
@@ -75,8 +76,8 @@ struct UnchangedSpan {
     value: Rate,
     since: Instant,
     freeze: Freeze,
-    /// The series at other exchanges whose pairs move together with the pair of this series. For each, the range of its
-    /// prices during this span.
+    /// Series at other exchanges whose pairs move together with the pair of this series, and the ranges of their prices
+    /// during this span.
     others: BTreeMap<Series, PriceRange>,
 }
 
@@ -136,12 +137,12 @@ impl UnchangedSpan {
         *range = PriceRange { low: range.low.min(value), high: range.high.max(value), last: value, changes };
     }
 
-    /// Whether the prices of `sources` show that this span is a freeze. `sources` are the source of the span, and the exchanges
-    /// that reported a pair that moves together with its pair in this poll.
+    /// Whether the prices of `sources` show that this span is a freeze. `sources` contains the source of the span, and
+    /// the exchanges whose pairs in this poll move together with the pair of the span.
     fn evidence(&self, sources: &BTreeSet<&str>) -> Freeze {
         let moving = sources.iter().filter(|source| self.moves_of(source).next().is_some()).count();
-        // Most of the other exchanges must have moved, so that a faulty minority with moving prices does not freeze a correct
-        // source.
+        // Most of the other exchanges must have moved, so that moving prices of a faulty minority do not confirm the
+        // freeze of a correct source.
         if moving > (sources.len() - 1) / 2 {
             Freeze::Confirmed
         } else if sources.iter().any(|source| self.moves_of(source).any(|range| range.is_evidence_against(self.value)))

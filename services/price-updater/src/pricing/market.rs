@@ -86,7 +86,7 @@ impl PriceHistory {
     }
 }
 
-/// A price of bitcoin that orders may use.
+/// A price of bitcoin that orders can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GoodPrice {
     pub(crate) price: Rate,
@@ -105,7 +105,7 @@ pub(crate) struct PriceInUse {
 }
 
 impl GoodPrice {
-    /// The reason for not using this price, on which the sources agree.
+    /// The message that this price is too old to be used.
     pub(crate) fn too_old(&self) -> String {
         format!("the sources agree only on a price that is too old: it was observed at {}", format_time(self.as_of))
     }
@@ -136,7 +136,7 @@ pub(crate) struct MarketPrices {
     pub(crate) prices: BTreeMap<CurrencyPair, AgreedPrice>,
     /// The official rate of the dollar in each currency.
     pub(crate) official: Vec<OfficialRate>,
-    /// The pairs whose price was withdrawn because it is implausible.
+    /// The pairs whose price is withheld as implausible.
     withheld: BTreeSet<CurrencyPair>,
 }
 
@@ -171,7 +171,7 @@ impl MarketPrices {
     /// Orders never use a converted price in a pair that enough exchanges trade, even if these exchanges contradict each
     /// other. In other pairs, a price that is converted from the price of exchanges replaces the price of an index, because
     /// exchanges report dollars every few seconds and an index can be a minute old. The converted price is used even if the
-    /// index is newer. Otherwise the price would alternate between the two.
+    /// index is newer, so that the price does not alternate between exchanges and index.
     fn add_cross_prices(&mut self, votes: &[Vote], config: &PricingConfig) {
         let order_currencies = config.assets();
         let rates = OfficialRates::from_votes(votes);
@@ -244,8 +244,8 @@ impl MarketPrices {
         Some(GoodPrice { price, sources, legs, as_of, simulated: agreed.simulated })
     }
 
-    /// Withdraws the price of `pair`, and every price that is converted from it. The votes stay, and no source counts as an
-    /// outlier, because it is not known which sources are wrong.
+    /// Removes the price of `pair`, and every price that is converted from it. The votes stay, and no source counts as
+    /// an outlier, because it is not known which sources are wrong.
     pub(super) fn withhold(&mut self, pair: CurrencyPair, reason: &str) {
         self.withheld.insert(pair);
         for agreed in self.prices.values_mut() {

@@ -1,4 +1,4 @@
-//! Alerts for operators. An unusual condition is logged once when it begins. Its end is logged too, unless the condition is
+//! Alerts for operators. An unusual condition is logged when it begins. Its end is logged too, unless the condition is
 //! a mixture of simulated and real sources. Log messages call a pair `direction`, as the API does.
 
 use std::{

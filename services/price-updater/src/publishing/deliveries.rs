@@ -85,8 +85,8 @@ impl Deliveries {
     }
 
     /// Writes the queued records. A failed write is retried for at most one publish interval, because a newer record
-    /// follows then. A record that has expired is not written. If a record expires before price-cache-proxy receives
-    /// it, the write does not count as failed.
+    /// is queued after that time. A record that has expired is not written. If a record expires before
+    /// price-cache-proxy receives it, the write does not count as failed.
     async fn write_records(&self) {
         let mut records = self.records.reader();
         while let Some(write) = records.next().await {

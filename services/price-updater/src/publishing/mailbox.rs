@@ -26,7 +26,7 @@ impl<T: Clone> LatestMailbox<T> {
 pub(crate) struct MailboxReader<T>(watch::Receiver<Option<T>>);
 
 impl<T: Clone> MailboxReader<T> {
-    /// Waits for a value that this reader has not received. `None` once the mailbox is dropped.
+    /// Waits for a value that this reader has not received. `None` after the mailbox is dropped.
     pub(crate) async fn next(&mut self) -> Option<T> {
         loop {
             self.0.changed().await.ok()?;

@@ -133,14 +133,14 @@ impl RedisStore {
         }
     }
 
-    /// Reads all documents into the local cache. Returns whether Redis had a document that is newer than the cached document, or
-    /// that was not cached.
+    /// Reads all documents into the local cache. Returns whether [`refresh_document`](Self::refresh_document) found a
+    /// newer document.
     async fn refresh_all(&self) -> Result<bool, StoreError> {
         Ok(self.refresh_document::<PriceRecord>().await? | self.refresh_document::<MarketSnapshot>().await?)
     }
 
-    /// Reads one document into the local cache. Returns whether the document is newer than the document that was cached before,
-    /// or no document was cached.
+    /// Reads one document into the local cache. Returns whether Redis had a document that is newer than the cached
+    /// document. Any document is newer if none was cached.
     async fn refresh_document<T: CachedKind>(&self) -> Result<bool, StoreError> {
         let now = self.0.clock.now();
         let cached = self.0.cache.latest::<T>().current(now);

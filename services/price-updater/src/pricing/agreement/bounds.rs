@@ -52,9 +52,9 @@ pub(super) struct UsdtRate(Rate);
 impl UsdtRate {
     /// Computes the rate from sorted rates of which at most `max_faulty` are faulty. `None` if the rate is too uncertain.
     ///
-    /// USDT is pegged to the dollar, so a rate far from one is faulty. Such a rate is ignored, and the number of possibly
+    /// USDT is pegged to the dollar, so a rate far from 1 is faulty. Such a rate is ignored, and the number of possibly
     /// faulty rates decreases by one. This detects an exchange that falsifies all of its numbers by the same factor. If more
-    /// rates are far from one than can be faulty, USDT has lost its peg, and no rate is ignored.
+    /// rates are far from 1 than can be faulty, USDT has lost its peg, and no rate is ignored.
     pub(super) fn from_sorted(sorted: &[Rate], max_faulty: usize) -> Option<Self> {
         let peg = Tolerance { center: unit_rate(), per_mille: PEG_TOLERANCE_PER_MILLE };
         let pegged: Vec<_> = sorted.iter().copied().filter(|&rate| peg.contains(rate)).collect();

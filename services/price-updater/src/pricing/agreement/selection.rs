@@ -1,4 +1,4 @@
-//! Selects the votes to compare: at most one vote of each source, and only votes of exchanges or only votes of indices.
+//! Selects the votes to compare: at most one vote of each source, and either votes of exchanges or votes of indices.
 
 use std::collections::{BTreeMap, BTreeSet};
 

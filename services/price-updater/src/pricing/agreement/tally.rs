@@ -24,7 +24,7 @@ pub(super) struct Agreement {
     pub(super) used: Vec<CountedVote>,
 }
 
-/// The votes of one price.
+/// The votes on one price.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Voters<'a> {
     /// One vote for each source.

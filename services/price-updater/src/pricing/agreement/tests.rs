@@ -178,7 +178,7 @@ fn three_faulty_sources_of_seven_do_not_move_the_price() {
     // Only the prices of bitcoin are faulty.
     let faulty = ["200000", "200000", "200000", "91000", "91010"];
     assert_eq!(agree_among_seven(&faulty, &correct_usdt, &["91000", "91005"]), agreed("91010.00", "d,f,g,e"));
-    // The faulty sources falsify their prices of USDT too. These are too far from one dollar, so they are ignored.
+    // The faulty sources falsify their prices of USDT too. Prices too far from one dollar are ignored.
     let usdt_off_peg = ["2", "2", "2", "1", "1"];
     assert_eq!(agree_among_seven(&faulty, &usdt_off_peg, &["91000", "91005"]), agreed("91010.00", "d,f,g,e"));
     // The faulty prices of USDT are within the tolerance of the peg, so the faulty sources cannot be identified.

@@ -37,7 +37,7 @@ pub(super) struct Evidence {
     reporters: usize,
     /// How many indices that did not vote have an eligible and recent price of the pair.
     indices: usize,
-    /// How many of these indices confirm the price.
+    /// How many of the counted `indices` confirm the price.
     confirming_indices: usize,
 }
 

@@ -13,8 +13,8 @@ impl Market {
         Self { detector: FreezeDetector::default(), now: Instant::now() }
     }
 
-    /// Observes a price of each source, in cents. Returns the frozen sources. A source whose freeze is only suspected has a
-    /// question mark.
+    /// Observes a price of each source, in cents. Returns the frozen sources. A question mark follows a source whose
+    /// freeze is only suspected.
     fn observe(&mut self, prices: &[(&'static str, i64)]) -> String {
         self.now += POLL_INTERVAL;
         let observations: Vec<_> =
@@ -72,8 +72,8 @@ fn no_source_is_frozen_in_a_flat_market() {
     let prices =
         |time| vec![("a", 9_100_000), ("b", 9_100_000 + time % 2 * 9_000), ("c", 9_100_000 + time % 3 * 3_000)];
     assert_eq!(market.observe_times(1000, prices), "");
-    // A source that does not follow a move after a long flat period is frozen at once: its prices have been the same for
-    // more than a minute.
+    // A source that does not follow a move after a long flat period is frozen immediately: its prices have been the
+    // same for more than a minute.
     assert_eq!(market.observe(&[("a", 9_100_000), ("b", 9_120_000), ("c", 9_120_000)]), "a");
 }
 

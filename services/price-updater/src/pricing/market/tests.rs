@@ -43,7 +43,7 @@ fn config(order_currencies: &[&str], traded: &[&str]) -> PricingConfig {
     }
 }
 
-/// The prices that orders may use.
+/// The prices that orders can use.
 fn order_prices(market: &MarketPrices, codes: &[&str]) -> BTreeMap<Currency, GoodPrice> {
     let outcomes = market.outcomes(&currencies(codes), MAX_LAG).into_iter();
     let agreed = outcomes.filter_map(|(currency, outcome)| match outcome {
@@ -119,7 +119,7 @@ fn traded_pair_is_never_converted_for_orders() {
 fn real_and_simulated_prices_are_never_mixed() {
     let simulated = Vote { simulated: true, ..vote("sim", "BTC-EUR", "84100") };
     assert!(order_prices(&market(&[simulated], &["EUR"], &[]), &["EUR"])[&Currency::EUR].simulated);
-    // This holds for votes in different pairs too.
+    // Votes in different pairs are not mixed either.
     let both = [simulated, vote("real", "BTC-USD", "91000")];
     let mixed = market(&both, &["EUR", "USD"], &[]);
     assert_eq!(price(&mixed, "BTC-EUR"), None);
@@ -168,7 +168,7 @@ fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
     let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
     let pair: CurrencyPair = "BTC-RUB".parse().unwrap();
     let in_roubles = |votes: &[Vote], traded: &[&str]| price(&market(votes, &["RUB"], traded), "BTC-RUB");
-    // The converted price is used even if the index is newer. Otherwise the price would alternate between the two.
+    // The converted price is used even if the index is newer.
     let both = [dollars, roubles[0], roubles[1]];
     assert_eq!(in_roubles(&both, &["BTC-USD"]), priced("8190000.00", Method::Cross));
     let votes = market(&both, &["RUB"], &[]).prices[&pair].votes.clone();

@@ -56,7 +56,7 @@ impl Upstreams for SlowPriceCache {
     }
 }
 
-/// A record that expires at `expires_at`. Its price may be from the future.
+/// A record that expires at `expires_at`. `as_of` can be in the future.
 fn record(as_of: Timestamp, expires_at: Timestamp) -> RecordWrite {
     let (price, state) = ("84000.12".parse().unwrap(), PriceState::Prolonged);
     let (prolongable_until, sources, legs) = (None, Vec::new(), Vec::new());

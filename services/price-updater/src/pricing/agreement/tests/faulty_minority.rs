@@ -32,15 +32,16 @@ struct Source {
     usdt: Option<i64>,
 }
 
-/// A market of up to nine sources. The number of faulty sources is less than half of the number that report bitcoin.
+/// A market of up to nine sources. The number of faulty sources is less than half the number of sources with a price of
+/// bitcoin.
 fn random_market(rng: &mut Rng) -> Vec<Source> {
     let bitcoin_price = rng.i64(10_000..200_000) * UNIT;
     // The largest deviation of a source from the market, in millionths. The market may be calm or volatile.
     let noise_millionths = [1, 30, 300, 6_000][rng.usize(..4)];
     let near =
         |rng: &mut Rng, center: i64, millionths: i64| center + center / 1_000_000 * rng.i64(-millionths..=millionths);
-    // The price of USDT is at most 1.5 % off one dollar. Each exchange deviates from it by at most 0.2 %, so that every
-    // correct source is within the 2 % that the agreement tolerates.
+    // The price of USDT is at most 1.5 % off one dollar. Each exchange deviates from this price by at most 0.2 %, so
+    // that every correct source is within the 2 % that the agreement tolerates.
     let usdt_price = near(rng, UNIT, 15_000);
     let percent_in_dollars = rng.u32(0..=100);
     let percent_with_usdt = rng.u32(0..=100);
@@ -108,8 +109,8 @@ fn corrupt_a_minority(sources: &mut [Source], rng: &mut Rng) {
     }
 }
 
-/// Removes the bitcoin prices of some correct sources, in a quarter of the markets, as if their freeze were suspected. Returns how
-/// many were removed.
+/// In a quarter of the markets, removes the bitcoin prices of some correct sources, as if a freeze were suspected.
+/// Returns the number of removed prices.
 fn suspect_correct_sources(sources: &mut [Source], rng: &mut Rng) -> usize {
     let mut suspected = 0;
     if rng.u32(0..4) == 0 {
@@ -189,8 +190,6 @@ fn faulty_minority_cannot_move_the_price_beyond_the_correct_range_and_the_tolera
 
         let Ok(agreement) = tally(BTC_USD, all_votes, &usdt_rates, rules, reference).result else { continue };
         let Range { low, high } = correct_range(&sources);
-        // The price can leave the range only if half or more of the votes, or of the rates by which votes in USDT are converted,
-        // may be faulty.
         let max_faulty = (votes.len() + frozen - 1) / 2;
         let certain_rates = votes.iter().all(|vote| vote.pair == BTC_USD) || usdt_rates.len() > 2 * max_faulty;
         let certain_votes = votes.len() > 2 * max_faulty || frozen == 0;
