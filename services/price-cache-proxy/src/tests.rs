@@ -184,7 +184,7 @@ async fn invalid_requests_are_refused_with_the_name_of_the_field() {
 }
 
 #[tokio::test]
-async fn times_are_not_compared_with_a_time_that_is_missing_or_wrong() {
+async fn missing_or_invalid_time_causes_no_further_errors() {
     let service = TestService::start(StoreConfig::Memory).await;
     let expiry = Timestamp::now().plus(TTL);
     let cases = [
@@ -225,7 +225,7 @@ impl RedisProxy {
         Self { address, task }
     }
 
-    /// Closes every connection. Returns the address, at which another proxy may start.
+    /// Closes every connection. Returns the address, so that another proxy can start there.
     async fn stop(self) -> SocketAddr {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());

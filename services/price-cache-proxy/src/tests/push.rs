@@ -15,7 +15,7 @@ use super::*;
 /// these reads rarely hide a missing push.
 const PUSH_LIMIT: Duration = Duration::from_secs(3);
 
-/// A watch of the service. Its task runs until the reader is dropped.
+/// A client that reads the events of the service until it is dropped.
 struct Reader {
     watch: PriceCacheWatch,
     run: JoinHandle<()>,
@@ -54,10 +54,10 @@ async fn expect_document<T: PartialEq + std::fmt::Debug>(mut documents: Receiver
 }
 
 /// Polls until the service returns the record.
-async fn wait_until_served(service: &TestService, record: &PriceRecord, limit: Duration) {
+async fn wait_until_served(service: &TestService, record: &PriceRecord, max_wait: Duration) {
     let start = Instant::now();
     while service.cache.price_record().await.ok().flatten().as_ref() != Some(record) {
-        assert!(start.elapsed() < limit, "{record:?} is not served");
+        assert!(start.elapsed() < max_wait, "{record:?} is not served");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -65,7 +65,8 @@ async fn document_expires_at_its_exact_time() {
         put(&writer, &market_snapshot, now).await;
         let just_before = |end: Timestamp| end.minus(Duration::from_micros(1));
         for store in [&reader, &writer] {
-            // Each store reads the documents now, because a cached document also expires by the monotonic clock.
+            // The first read caches the document and sets its lifetime by the monotonic clock, so the first read is at
+            // `now`.
             assert_eq!(read(store, now).await, Some(price_record.clone()), "{store:?}");
             assert_eq!(read(store, now).await, Some(market_snapshot.clone()), "{store:?}");
             let (record_end, snapshot_end) = (price_record.expires_at, seconds_after(now, SNAPSHOT_TTL.as_secs()));
@@ -96,7 +97,7 @@ async fn store_keeps_the_newer_of_two_documents() {
 }
 
 #[tokio::test]
-async fn record_of_the_same_time_replaces_the_stored_record() {
+async fn record_with_the_same_as_of_replaces_the_stored_record() {
     for (writer, reader) in writers_and_readers() {
         let now = Timestamp::now();
         let fresh = record(now, "84000.12");
@@ -192,7 +193,7 @@ async fn newest_of_many_concurrent_writes_remains() {
 }
 
 #[tokio::test]
-async fn foreign_value_in_redis_is_replaced() {
+async fn invalid_value_in_redis_is_replaced() {
     let config = test_redis();
     let client = redis::Client::open(server_of(&config)).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -200,7 +201,7 @@ async fn foreign_value_in_redis_is_replaced() {
 
     let (newer, later) = (seconds_after(Timestamp::now(), 4), seconds_after(Timestamp::now(), 60));
     let with_prices = |prices: &str| format!(r#"{{"as_of":"{newer}","expires_at":7,"prices":{prices}}}"#);
-    for foreign_value in [
+    for invalid_value in [
         "not json".to_owned(),
         "7".to_owned(),
         r#"{"as_of":7}"#.to_owned(),
@@ -208,13 +209,13 @@ async fn foreign_value_in_redis_is_replaced() {
         with_prices(r#"[7,null,{"expires_at":7}]"#),
         format!(r#"{{"as_of":"{newer}","expires_at":"{later}","prices":{{"EUR":{{"price":"x"}}}}}}"#),
     ] {
-        let () = redis::cmd("SET").arg(&key).arg(&foreign_value).query_async(&mut connection).await.unwrap();
+        let () = redis::cmd("SET").arg(&key).arg(&invalid_value).query_async(&mut connection).await.unwrap();
         // A new store has an empty local cache.
         let store = Store::redis(&config, Clock::System).unwrap();
-        assert_eq!(read::<PriceRecord>(&store, Timestamp::now()).await, None, "{foreign_value}");
+        assert_eq!(read::<PriceRecord>(&store, Timestamp::now()).await, None, "{invalid_value}");
         let now = Timestamp::now();
         let price_record = record(now, "84000.12");
-        assert_eq!(put(&store, &price_record, now).await, price_record, "{foreign_value}");
+        assert_eq!(put(&store, &price_record, now).await, price_record, "{invalid_value}");
     }
 }
 

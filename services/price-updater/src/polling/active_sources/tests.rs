@@ -40,7 +40,7 @@ fn every_wrong_name_is_listed_with_the_name_that_is_probably_meant() {
 }
 
 #[test]
-fn number_of_listed_names_is_limited() {
+fn number_of_errors_is_limited() {
     let sources = ActiveSources::new(ALL.to_vec(), 2, 1);
     let names = vec!["kraken".to_owned(); 10 * MAX_FIELD_ERRORS];
     assert_eq!(sources.select(&names).unwrap_err().len(), MAX_FIELD_ERRORS);

@@ -157,7 +157,7 @@ fn voters_and_millis(names: &str, millis: u128) -> (String, u128) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stalled_source_delays_one_poll_and_no_other_source() {
+async fn stalled_source_delays_only_one_poll() {
     let mut test = TestPool::of_exchanges(&[("slow", 1000), ("slower", 2000), ("stalled", -1)]);
     assert_eq!(test.poll().await, voters_and_millis("slow,slower", 4000));
     assert_eq!(test.poll().await, voters_and_millis("slow,slower", 2000));
@@ -225,7 +225,7 @@ async fn official_rate_of_an_unreachable_bank_expires_two_weeks_after_its_day() 
 async fn failing_source_loses_its_vote_and_keeps_its_course() {
     let mut test = TestPool::of_exchanges(&[("a", 10), ("b", 10)]);
     test.poll().await;
-    let first = test.now();
+    let after_first_poll = test.now();
     test.set_error(0, Some(SourceError::Status(520)));
     assert_eq!(test.poll().await.0, "a,b");
     assert_eq!(test.poll().await.0, "a,b");
@@ -235,7 +235,7 @@ async fn failing_source_loses_its_vote_and_keeps_its_course() {
     let report = test.pool.reports(test.now()).remove(0);
     assert_eq!((report.state, report.age_seconds, report.ok), (SourceState::Failing, Some(15), false));
     assert_eq!((report.errors[0].kind.as_str(), report.prices.len(), report.budget_left), ("status", 1, 3));
-    assert!(report.since > first && report.as_of < Some(first));
+    assert!(report.since > after_first_poll && report.as_of < Some(after_first_poll));
     let courses = test.pool.courses(test.due);
     assert_eq!(courses.len(), 2);
     assert!(courses[0].observed_at < courses[1].observed_at);

@@ -133,7 +133,7 @@ fn false_fall_at_a_majority_of_exchanges_is_not_accepted_while_the_indices_contr
 }
 
 #[test]
-fn real_crash_is_accepted_once_it_has_lasted_and_an_index_confirms_it() {
+fn real_crash_is_accepted_after_it_has_lasted_and_an_index_confirms_it() {
     let mut market = Market::new();
     market.publish();
     market.correct = 63_000;
@@ -144,7 +144,7 @@ fn real_crash_is_accepted_once_it_has_lasted_and_an_index_confirms_it() {
     market.indices = vec![63_000; 2];
     assert_eq!(market.publish(), Some(63_000));
 
-    // If the indices follow at once, the price must still last.
+    // The price must last even if the indices follow immediately.
     market.correct = 90_000;
     market.indices = vec![90_000; 2];
     assert_eq!(market.publish_times(4), [None, None, None, Some(90_000)]);
@@ -164,7 +164,7 @@ fn fall_in_steps_counts_from_its_first_step() {
 }
 
 #[test]
-fn change_within_the_band_is_accepted_at_once() {
+fn change_within_the_band_is_accepted_immediately() {
     let mut market = Market::new();
     market.publish();
     for price in [99_000, 90_000, 82_000, 74_000] {
@@ -259,7 +259,7 @@ fn each_change_is_reported_once_and_polls_between_publications_do_not_count() {
 }
 
 #[test]
-fn withheld_price_marks_no_vote_as_outlier_and_withdraws_converted_prices() {
+fn withholding_a_price_marks_no_vote_as_outlier_and_removes_converted_prices() {
     let mut market = Market::new();
     market.publish();
     market.faulty = 4;
