@@ -33,7 +33,7 @@ pub struct Config {
     pub clock: Clock,
     /// The currencies of the price record.
     pub currencies: Vec<Currency>,
-    /// The sources that are active at startup, in their order, and their base URLs.
+    /// The sources that are active at startup, in the order of `PRICE_SOURCES`, and their base URLs.
     pub(crate) sources: Vec<LocatedSource>,
     /// The sources that can be activated later, and their base URLs.
     pub(crate) inactive_sources: Vec<LocatedSource>,
@@ -72,7 +72,7 @@ pub struct Config {
     pub stop_while_withheld: bool,
 }
 
-/// Settings that do not change while an [`Updater`](crate::Updater) runs. [`PricingSettings`] has the settings that may
+/// Settings that do not change while an [`Updater`](crate::Updater) runs. [`PricingSettings`] has the settings that can
 /// change.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FixedSettings {
@@ -102,13 +102,13 @@ impl Config {
     /// | `INTERNAL_TOKEN` | none; required unless the following three are set | the following three are derived from it |
     /// | `SERVER_KEY` | derived | the key from which the tokens of callers are derived |
     /// | `DB_PROXY_TOKEN`, `PRICE_CACHE_TOKEN` | derived | tokens for requests to db-proxy and to price-cache-proxy |
-    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | addresses of price-cache-proxy |
-    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | addresses of db-proxy |
+    /// | `PRICE_CACHE_URL` | `http://127.0.0.1:8002` | URLs of price-cache-proxy |
+    /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | URLs of db-proxy |
     /// | `CURRENCIES` | `EUR,GBP,USD` | currencies of the price record |
-    /// | `PRICE_SOURCES` | all sources | names of the active sources, in their order |
+    /// | `PRICE_SOURCES` | all sources | names of the active sources; an earlier bank is preferred to a later one |
     /// | `BINANCE_URL`, `KRAKEN_URL`, … | the source's own | base URL of a source; its path is a prefix of every request path |
     /// | `KRAKEN_WS_URL`, … | the exchange's own, or `off` if `KRAKEN_URL` is set to another URL | WebSocket base URL, or `off` |
-    /// | `HTTPS_PROXY` | none | a proxy for HTTPS requests to sources; there are then no price streams to `wss` URLs |
+    /// | `HTTPS_PROXY` | none | a proxy for HTTPS requests to sources; it disables price streams to `wss` URLs |
     /// | `SIMULATED` | `false` | marks every price as simulated; prices from exchange-sim are always marked |
     /// | `COURSE_REFRESH_SECS` | 5, or `PRICE_REFRESH_SECS` if that is less | poll interval |
     /// | `PRICE_REFRESH_SECS` | 15 | publish interval |
@@ -118,7 +118,7 @@ impl Config {
     /// | `FROZEN_AFTER_SECS` | 60 | how long the prices of a source may stay the same while the market moves |
     /// | `MIN_SOURCES` | 2, or 1 if fewer than 3 exchanges are active | how many sources must agree on a price |
     /// | `PRICE_MAX_SPREAD_PERCENT` | 5 | largest distance of a vote from the median, in percent of the median |
-    /// | `PRICE_BAND_PERCENT` | 10 | largest plausible change of a price in percent; other values of single currencies may follow, as in `10,RUB=20` |
+    /// | `PRICE_BAND_PERCENT` | 10 | largest plausible change of a price in percent; values for single currencies can follow, as in `10,RUB=20` |
     /// | `PRICE_BAND_INTERVALS` | 4 | how many publish intervals a larger change must last before it is used, if independent sources confirm it |
     /// | `PRICE_BAND_ACTION` | `prolong` | what happens to orders until then: `prolong` the last good price, or `stop` |
     pub fn from_env(env: &mut Env) -> Self {
@@ -225,8 +225,8 @@ const DEFAULT_BAND_PERCENT: i128 = 10;
 /// Reads the settings of the plausible band. `PRICE_BAND_PERCENT` has a default percentage, followed by the percentages of
 /// single currencies.
 fn read_band(env: &mut Env, currencies: &[Currency]) -> BandConfig {
-    let allowed = "a whole number from 1 to 100, and optionally a number for each of some currencies of CURRENCIES, such as \
-                   10,RUB=20";
+    let allowed =
+        "a whole number from 1 to 100, and optionally numbers for single currencies of CURRENCIES, such as 10,RUB=20";
     let percent = |text: &str| text.trim().parse().ok().filter(|percent| (1..=100).contains(percent));
     let parse = |text: &str| {
         let mut parts = text.split(',');
