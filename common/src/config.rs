@@ -1,5 +1,5 @@
-//! Settings: environment variables and a settings file. They are checked before a port is bound. Changes of some of
-//! them in the file take effect without a restart: see [`Reload`].
+//! Settings: environment variables and a settings file. They are checked before a port is bound. Some changes
+//! of the file take effect without a restart: see [`Reload`].
 
 mod bind;
 mod credentials;
@@ -93,8 +93,8 @@ pub struct Env {
 }
 
 impl Env {
-    /// The environment variables of the process. The [settings file](SettingsFile) supplies the variables that are not set or
-    /// empty.
+    /// The environment variables of the process. The [settings file](SettingsFile) supplies the variables that are
+    /// empty or not set.
     pub fn from_process() -> anyhow::Result<Self> {
         Ok(Self::from_file(&SettingsFile::of_process())?.with_environment(std::env::vars_os()))
     }
@@ -138,7 +138,8 @@ impl Env {
         self.values.text(name)
     }
 
-    /// Whether an environment variable of the process sets a variable, and not the settings file or the program.
+    /// Whether the value of a variable comes from the environment of the process, not from the settings file or the
+    /// program.
     pub fn is_set_by_environment(&self, name: &str) -> bool {
         self.values.is_set_by_environment(name) && !self.values.is_set_by_program(name)
     }
@@ -241,14 +242,15 @@ impl Env {
         self.addresses_with(name, &format!("{HTTP_URL}, such as {example}"), parse_http_url)
     }
 
-    /// At most `max` URLs separated by commas, each once; see [`HTTP_URL`]. Empty if the variable is not set. An error names `example`.
+    /// At most `max` distinct URLs, separated by commas; see [`HTTP_URL`]. Empty if the variable is not set. An error
+    /// names `example`.
     pub fn urls(&mut self, name: &str, max: usize, example: &str) -> Vec<Url> {
         let allowed = format!("{HTTP_URL}, such as {example}, or up to {max} of them, separated by commas");
         let parse = |text: &str| shared::parse_distinct(text, parse_http_url).filter(|urls| urls.len() <= max);
         self.addresses_with(name, &allowed, parse).unwrap_or_default()
     }
 
-    /// One address or several. `parse` returns `None` if the text is invalid.
+    /// One URL or several. `parse` returns `None` if the text is invalid.
     fn addresses_with<T>(&mut self, name: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.text(name)?.to_owned();
         let parsed = parse(&text);

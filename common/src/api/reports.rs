@@ -37,7 +37,7 @@ impl FromStr for MinLevel {
     }
 }
 
-crate::text_type!(MinLevel, "level", "One of critical, error, warning, info, debug, in any case.", "warning", errors: verbatim);
+crate::text_type!(MinLevel, "level", "One of critical, error, warning, info, debug, in upper or lower case.", "warning", errors: verbatim);
 
 /// A report of a service.
 #[derive(Debug, Clone, PartialEq, Object, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl Report {
         self.status == Self::ALIVE || self.status == Self::STOPPING
     }
 
-    /// Truncates the status and replaces the data if health-check would reject them because of their size.
+    /// Truncates a status and replaces data that health-check would reject as too large.
     #[must_use]
     pub fn truncated(mut self) -> Self {
         if let Some((end, _)) = self.status.char_indices().nth(MAX_STATUS) {

@@ -55,13 +55,12 @@ const NULLABLE: &[(&str, &str)] = &[
     ("Wallet", "user_id"),
 ];
 
-/// Properties of requests whose format and pattern are copied from the same property of a response. Each entry names the schema
-/// of the request, the schema of the response, and the property.
+/// Properties of requests that get the format and the pattern of the same property of a response: the schema of the
+/// request, the schema of the response, and the property.
 const SAME_FORMAT: &[(&str, &str, &str)] =
     &[("NewUser", "User", "email"), ("ChangeUser", "User", "email"), ("NewKey", "ApiKey", "scopes")];
 
-/// Schemas of requests that contain a new name. A new name must not contain some characters that a stored name of an
-/// earlier release may contain.
+/// Schemas of requests that contain a new name. Names that an earlier release has stored follow weaker rules.
 const WITH_NEW_NAME: &[&str] = &["NewUser", "ChangeUser", "NewKey", "ChangeKey"];
 
 /// The pattern of an amount of fiat money that a request contains as a string. A JSON number is also allowed.

@@ -1,5 +1,5 @@
-//! Price sources: the state of each source as price-updater reports it, and the order in which sources are polled. A *course*
-//! is the last price of one pair at one source. The API calls the pair `direction`.
+//! Price sources: their state, and the list of the sources that are polled. A *course* is the last price of one pair at
+//! one source. The API calls the pair `direction`.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ pub struct RejectedVotes {
 /// Why a source returned no price.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct SourceFault {
-    /// The pair without a course. Absent if no pair has a course.
+    /// The pair without a course. Absent if the error concerns all pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub direction: Option<CurrencyPair>,

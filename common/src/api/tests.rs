@@ -1,5 +1,5 @@
-//! Tests that services of two releases understand each other. During an upgrade they run side by side, so an older
-//! service must accept a document with fields that only newer services have.
+//! Compatibility of the wire types of two releases. During an upgrade, an older service must ignore the fields that
+//! only newer services send.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -49,11 +49,11 @@ fn unknown_fields_of_internal_prices_are_ignored() {
     });
     assert_tolerant::<NewCourses>(json!({ "courses": [course] }));
     assert_tolerant::<CoursesWritten>(json!({ "changed": 1 }));
-    let past = json!({
+    let stored_course = json!({
         "exchanger": "kraken", "direction": "BTC-USD", "kind": "trade", "value": "84000.12", "since": TIME,
         "simulated": false,
     });
-    assert_tolerant::<CurrentCourses>(json!({ "courses": [past] }));
+    assert_tolerant::<CurrentCourses>(json!({ "courses": [stored_course] }));
     let vote =
         json!({ "exchanger": "kraken", "told": "BTC-USD", "value": "84000.12", "observed_at": TIME, "used": true });
     let price = json!({
@@ -121,9 +121,8 @@ fn unknown_fields_of_reports_are_ignored() {
     }));
 }
 
-/// An older db-proxy must receive orders and quotes without new fields exactly as the previous release sends them.
 #[test]
-fn order_without_new_fields_is_serialized_as_by_the_previous_release() {
+fn orders_and_quotes_without_new_fields_are_serialized_as_by_the_previous_release() {
     let price = json!({
         "exchange_rate": "84000.12", "bitcoin_amount": "0.00082143", "as_of": TIME, "expires_at": TIME,
         "sources": ["kraken"], "simulated": false,

@@ -1,7 +1,8 @@
 //! Wire types of users.
 //!
-//! Customers and operators send a [`UserPayload`] or a [`UserPatch`] to the service `users`. The service validates
-//! it, and sends a [`CreateUserCommand`] or an [`UpdateUserCommand`] to db-proxy, which responds with a [`User`].
+//! Customers and operators send a [`UserPayload`] or a [`UserPatch`] to the service `users`. The service validates the
+//! request, and sends a [`CreateUserCommand`] or an [`UpdateUserCommand`] to db-proxy. db-proxy responds with a
+//! [`User`].
 
 mod email;
 mod listing;
@@ -22,8 +23,8 @@ use crate::{ids::UserId, time::Timestamp};
 pub const MAX_USER_PAGE: u32 = 1000;
 /// Maximum number of ids, and maximum number of addresses, that one request to db-proxy may look up.
 pub const MAX_USER_LOOKUP: usize = 256;
-/// The `field` in the `errors` of a 404 of db-proxy, if no user has the requested id. A 404 without `errors` means that db-proxy does not
-/// have the endpoint.
+/// If no user has the requested id, db-proxy responds with a 404 whose `errors` contain this `field`. A 404 without
+/// `errors` means that db-proxy does not have the endpoint.
 pub const USER_ID_FIELD: &str = "id";
 
 /// Whether the API keys of a user are accepted.
@@ -60,28 +61,28 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
-/// A new user as it is sent to the users service. No field is validated yet.
+/// A new user, as sent to the service `users`. No field is validated yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "NewUser")]
 pub struct UserPayload {
-    /// An e-mail address of at most 254 characters.
+    /// An e-mail address of at most 254 bytes.
     #[serde(default)]
     pub email: Option<String>,
-    /// 1 to 200 printable characters. Of the invisible ones, only the joiners of scripts and emoji are allowed.
+    /// 1 to 200 printable characters. Invisible characters that change how other text is shown are not allowed.
     #[serde(default)]
     pub name: Option<String>,
 }
 
-/// The changes of a user as they are sent to the users service. No field is validated yet. An absent field keeps its value.
+/// The changes of a user, as sent to the service `users`. No field is validated yet. An absent field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "ChangeUser")]
 pub struct UserPatch {
-    /// An e-mail address of at most 254 characters.
+    /// An e-mail address of at most 254 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// 1 to 200 printable characters. Of the invisible ones, only the joiners of scripts and emoji are allowed.
+    /// 1 to 200 printable characters. Invisible characters that change how other text is shown are not allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }

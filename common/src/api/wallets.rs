@@ -1,8 +1,8 @@
 //! Wire types of wallets.
 //!
-//! The service `wallets` validates requests of customers ([`OperationPayload`], [`TransferPayload`]) and converts each to a
-//! [`MoveCommand`]. It may send several commands to db-proxy in one request. db-proxy answers with a [`MoveOutcome`] for each.
-//! [`VerificationPage`] is the result of a check of the journal.
+//! The service `wallets` validates requests of customers ([`OperationPayload`], [`TransferPayload`]) and converts each
+//! request to a [`MoveCommand`]. It sends several commands to db-proxy in one HTTP request. db-proxy returns one
+//! [`MoveOutcome`] per command. [`VerificationPage`] is the result of a check of the journal.
 
 mod listing;
 mod payloads;
@@ -32,11 +32,11 @@ pub const MAX_WALLET_PAGE: u32 = 1000;
 pub const MAX_WALLET_LOOKUP: usize = 256;
 /// Maximum number of operations and transfers in one request to db-proxy.
 pub const MAX_MOVE_GROUP: usize = 256;
-/// Maximum `limit` of one page of a verification: of its wallets, its entries, or its movements. A page with movements also covers up to
-/// `limit` orders.
+/// Maximum number of wallets, entries or movements that one page of a verification checks. A page with movements can
+/// also check the same number of orders.
 pub const MAX_VERIFIED_ROWS: u32 = 10_000;
-/// The `field` in the `errors` of a 404 of db-proxy, if the owner has no wallet with the requested id. A 404 without this field comes from
-/// an older db-proxy that does not have the endpoint.
+/// If the owner has no wallet with the requested id, db-proxy responds with a 404 whose `errors` contain this `field`.
+/// A 404 without this field means that db-proxy does not have the endpoint.
 pub const WALLET_ID_FIELD: &str = "id";
 
 /// An account in one currency.
@@ -94,7 +94,7 @@ impl EntryType {
     }
 }
 
-/// A change of one wallet. It never changes.
+/// A movement of money into or out of one wallet. Operations are immutable.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Operation {
     /// The id of the movement. The two sides of a transfer have the same id.
@@ -108,7 +108,7 @@ pub struct Operation {
     pub created_at: Timestamp,
 }
 
-/// Money that moved from one wallet to another. It never changes.
+/// Money that moved from one wallet to another. Transfers are immutable.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Transfer {
     pub id: MovementId,
@@ -128,8 +128,8 @@ pub struct Transfer {
 /// The body of the request with which the service `wallets` creates a wallet at db-proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct CreateWalletCommand {
-    /// The idempotency key. All clients without an API key share one set of keys, and each user has its own set. The service `wallets`
-    /// generates a key if the client sent none, so that its own retries are safe.
+    /// The idempotency key. Clients without an API key share one set of idempotency keys, and each user has a separate
+    /// set. If the client sent no idempotency key, the service `wallets` generates one. Its retries are therefore safe.
     pub key: IdempotencyKey,
     pub currency: Currency,
     /// The user who owns the wallet.
@@ -149,17 +149,18 @@ pub struct CreatedWallet {
 /// One movement that the service `wallets` sends to db-proxy. Exactly one of `operation` and `transfer` is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MoveCommand {
-    /// The client whose idempotency key this is: `user:` and the id of the user, or `anonymous`.
+    /// The client that the idempotency key belongs to: `user:` and the id of the user, or `anonymous`.
     pub client: String,
     /// The idempotency key. The service `wallets` generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,
-    /// The time at which the service `wallets` handled the request, or a little earlier, by the clock of the database. If it is later than the
-    /// receipt of the command, db-proxy uses the time of the receipt. It identifies a delayed duplicate of a request that was already
-    /// refused.
+    /// When the service `wallets` handled the request, or slightly earlier, by the clock of the database. db-proxy uses
+    /// this time to detect a delayed duplicate of a refused request. A time after the receipt of the command counts as
+    /// the time of the receipt.
     #[serde(default, rename = "asked_at", skip_serializing_if = "Option::is_none")]
     #[oai(rename = "asked_at", skip_serializing_if_is_none)]
     pub requested_at: Option<Timestamp>,
-    /// Whose wallets may receive deposits and pay. The receiving wallet of a transfer may belong to anyone.
+    /// The owner of the wallet that receives a deposit or pays. The receiving wallet of a transfer may belong to
+    /// anyone.
     pub owner: OwnerFilter,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
@@ -223,11 +224,12 @@ pub struct MoveRefused {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub wallet_id: Option<WalletId>,
-    /// The balance of that wallet. Present if the balance is the reason and the wallet belongs to the owner.
+    /// The balance of the wallet `wallet_id`. Present if the balance is the reason and the wallet belongs to the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub balance: Option<Money>,
-    /// The currency of that wallet. Present if the wallet belongs to the owner and the reason is its currency, its decimals or its balance.
+    /// The currency of the wallet `wallet_id`. Present if the wallet belongs to the owner and the reason is the
+    /// currency, the decimals or the balance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub currency: Option<Currency>,
@@ -242,7 +244,7 @@ pub enum MoveRefusalReason {
     KeyReused,
     /// The owner has no wallet with this id, or the wallet that would receive a transfer does not exist.
     WalletNotFound,
-    /// Both wallets of the transfer are the same one.
+    /// `from` and `to` are the same wallet.
     SameWallet,
     /// The wallets of the transfer have different currencies. `currency` is the currency of the paying wallet.
     CurrencyMismatch,
@@ -258,7 +260,8 @@ pub enum MoveRefusalReason {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct MoveOutcomes {
     pub outcomes: Vec<MoveOutcome>,
-    /// The time of the database after the requests were decided. The service `wallets` derives `asked_at` of later requests from it.
+    /// The time of the database after the commands were decided. The service `wallets` derives `asked_at` of later
+    /// commands from this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub decided_at: Option<Timestamp>,

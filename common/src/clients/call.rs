@@ -29,12 +29,12 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// How long a call is retried while no connection can be opened. The restart of a service takes less time.
 const UNREACHABLE_DEADLINE: Duration = Duration::from_secs(2);
-/// A refused request is sent to the next instance if the attempt took less than this time. A quick refusal concerns
-/// only one instance, which is overloaded, or has no usable database connection or clock. Before a slow refusal, the
-/// instance has waited for the database, which is then probably unavailable to all instances.
+/// If an instance refuses a request within this time, the request is sent to the next instance. The cause of a quick
+/// refusal is in one instance, such as an overload. An instance that refuses later has waited for the database. The
+/// database is then probably unavailable to all instances.
 const QUICK_REFUSAL: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum number of idle connections to one server. A batch of orders uses one connection, and concurrent reads use a few.
+/// Maximum number of idle connections to one server.
 const IDLE_CONNECTIONS: usize = 64;
 /// How long an idle connection is kept. The server must not close it first, because a request that is sent at that moment gets no
 /// response. Services close idle connections after 75 s (`server::limits::IDLE_TIMEOUT`).
@@ -44,7 +44,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct CallOutcome<T = Bytes> {
     pub result: Result<T, CallError>,
-    /// Whether an earlier attempt may have been received but got no response. `result` then describes only the last attempt.
+    /// Whether an earlier attempt may have been received but got no response. `result` is the result of the last
+    /// attempt.
     pub unanswered: bool,
 }
 
@@ -63,7 +64,7 @@ impl<T> CallOutcome<T> {
 /// Whether a request may be sent again after an attempt got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// The request is idempotent: a read, or an order with a key.
+    /// The request is idempotent: a read, or an order with an idempotency key.
     Safe,
     /// The request may be sent again only if it was certainly not received.
     OnlyIfNotSent,
@@ -74,7 +75,7 @@ fn may_retry(error: &CallError, retry: Retry) -> bool {
     match error {
         CallError::Unreachable(..) => true,
         CallError::NoResponse(..) => retry == Retry::Safe,
-        // The service has responded. A problem itself states when to retry.
+        // The service has responded. A problem states when the client may retry.
         CallError::TokenRefused(..) | CallError::Problem(..) | CallError::InvalidResponse(..) => false,
     }
 }
@@ -94,8 +95,9 @@ fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Du
     }
 }
 
-/// Makes attempts for at most `deadline`, until an attempt succeeds or `retry` does not permit another attempt. `instances` is the
-/// number of instances: after a failure, each of them is tried once without a pause. The argument of `attempt` is the remaining time.
+/// Makes attempts for at most `deadline`, until an attempt succeeds or `retry` does not permit another attempt. The
+/// first attempts, at most one per instance, follow each other without a pause. `instances` is the number of instances.
+/// The argument of `attempt` is the remaining time.
 pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>>>(
     instances: usize,
     retry: Retry,
@@ -139,7 +141,8 @@ pub fn http_client_with_proxy(proxy: Option<reqwest::Proxy>) -> reqwest::Client 
     })
 }
 
-/// Like [`http_client`], but keeps up to this number of idle connections to each server open, if it is more than usual.
+/// Like [`http_client`], but keeps up to `connections` idle connections to each server, if this is more than the
+/// default.
 pub fn http_client_with_connections(connections: usize) -> reqwest::Client {
     build_client(http_client_builder(connections.max(IDLE_CONNECTIONS)))
 }
@@ -245,7 +248,7 @@ impl ServiceClient {
         open_timeout: Duration,
     ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + Send + use<>, CallError> {
         let instance = self.instances.current();
-        // Reading the body of a problem is a part of opening, so the timeout includes it.
+        // The timeout also covers the body of a problem.
         let opening = async {
             let response = self.send(instance, Method::GET, path, None, None).await?;
             if response.status().is_success() {

@@ -10,10 +10,10 @@ use crate::{
     error_chain::format_chain,
 };
 
-/// How long a client should wait before a retry while a setting is wrong. Correcting a setting takes minutes.
+/// How long a client should wait before a retry if a setting of the platform is wrong.
 const MISCONFIGURED_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Why a call to another service failed. The first field is the name of that service.
+/// Why a call to another service failed. The first field is the name of the called service.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The request was not sent, so it had no effect.
@@ -43,8 +43,8 @@ impl CallError {
         }
     }
 
-    /// Whether the request may have taken effect although it failed. False for every problem: its code states the
-    /// effect, such as `outcome_unknown`.
+    /// Whether the failed request possibly took effect. False for problems: the caller must check for the code
+    /// `outcome_unknown`.
     pub fn may_have_taken_effect(&self) -> bool {
         match self {
             Self::NoResponse(..) | Self::InvalidResponse(..) => true,
@@ -63,8 +63,8 @@ impl CallError {
         matches!(self, Self::Unreachable(..) | Self::NoResponse(..)) || self.is_refusal_of_instance()
     }
 
-    /// The problem for the client of the calling service. It does not disclose the cause. `unavailable_code` is the code for
-    /// a service that is unavailable.
+    /// The problem for the client of the calling service. `unavailable_code` is its code if the called service is
+    /// unavailable.
     pub fn to_problem(&self, unavailable_code: Code) -> Problem {
         match self {
             // A 503 is passed on, because it states when to retry.

@@ -18,7 +18,8 @@ pub(super) struct CallSpan {
 }
 
 impl CallSpan {
-    /// Begins the span of an attempt that is part of the request `context`. A call outside of a request has no span.
+    /// Begins the span of an attempt. `context` is the request that causes the call. A call without such a request has
+    /// no span.
     pub(super) fn begin(context: Option<&RequestContext>, service: &'static str, method: &Method, url: &Url) -> Self {
         let Some(trace) = context.and_then(|context| context.trace.as_ref()) else {
             return Self { span: None, trace: None };

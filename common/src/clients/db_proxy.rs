@@ -31,17 +31,16 @@ use crate::{
     ids::QuoteId,
 };
 
-/// Maximum time of a call that writes orders or a quote, including retries. db-proxy spends less time on an order whose outcome
-/// is indeterminate, so that its response arrives before the deadline.
+/// Deadline of a call that writes orders or a quote, including retries. db-proxy spends less time on a request, so its
+/// response arrives before this deadline.
 const ORDER_WRITE_DEADLINE: Duration = Duration::from_secs(12);
-/// Limits of the batches of new orders and of the batches of order ids. db-proxy has a further queue of its own.
+/// Limits of the batches of new orders and of the batches of order ids.
 pub const BATCH_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: MAX_GROUP, max_in_flight: 4 };
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for storing courses. Newer courses follow within seconds.
 const COURSES_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Places orders, creates quotes, stores and reads courses, stores and reads users and their keys, and moves money of wallets.
-/// [`OrderReader`] reads orders.
+/// The client of db-proxy. [`OrderReader`] reads orders.
 #[derive(Debug, Clone)]
 pub struct DbProxyClient(pub ServiceClient);
 
@@ -68,7 +67,7 @@ impl DbProxyClient {
         CallError::Problem(Self::SERVICE, Box::new(Problem::new(Code::UpstreamUnavailable, detail)))
     }
 
-    /// Places a batch of orders. Retries are safe, because every order has a key.
+    /// Places a batch of orders. Retries are safe, because every order has an idempotency key.
     pub async fn place_orders(&self, orders: &PlaceOrderCommands) -> CallOutcome<Outcomes> {
         let path = place_path(orders);
         let outcome = self.0.call(Method::POST, path, Some(orders), Retry::Safe, ORDER_WRITE_DEADLINE).await;
@@ -109,8 +108,8 @@ impl DbProxyClient {
         outcome.map_err(unavailable_if_older)
     }
 
-    /// Sets the limit over all orders. A repetition sets the same limit. If another operator sets the limit between an attempt whose
-    /// response is lost and its retry, the retry replaces that limit. The list of changes then contains all three changes.
+    /// Sets the limit over all orders. A retry after a lost response replaces a limit that another operator has set
+    /// after the first attempt.
     pub async fn set_order_limit(&self, command: &SetLimitCommand) -> Result<OrderLimit, CallError> {
         let outcome = self.0.call_json(Method::PUT, "/limit", Some(command), Retry::Safe, ORDER_WRITE_DEADLINE).await;
         outcome.map_err(unavailable_if_older)
@@ -150,8 +149,8 @@ impl DbProxyClient {
 
 /// The path that a batch of orders is sent to.
 ///
-/// An older db-proxy would place orders without the fields that it does not support. Orders with such fields are sent
-/// to a path that an older db-proxy does not have, so it places none of them.
+/// An older db-proxy would ignore the fields that it does not support. Orders with such fields are sent to a path that
+/// an older db-proxy does not have.
 fn place_path(PlaceOrderCommands { orders }: &PlaceOrderCommands) -> &'static str {
     if orders.iter().any(PlaceOrderCommand::needs_v3_endpoint) {
         "/v3/orders"
@@ -162,7 +161,7 @@ fn place_path(PlaceOrderCommands { orders }: &PlaceOrderCommands) -> &'static st
     }
 }
 
-/// Converts the 404 of a db-proxy of an older release, which does not have the endpoint, to a 503.
+/// Converts the 404 of an older db-proxy without the endpoint to a 503.
 fn unavailable_if_older(error: CallError) -> CallError {
     match error {
         CallError::Problem(_, problem) if problem.code == Code::NotFound => DbProxyClient::being_upgraded(),

@@ -20,7 +20,8 @@ pub enum DispatchError {
     QueueFull,
     #[error("the service is shutting down")]
     ShuttingDown,
-    /// The call failed, and the request had no effect, unless the error is a problem with the code `outcome_unknown`.
+    /// The call failed. If the error is a problem with the code `outcome_unknown`, the effect is unknown. Any other
+    /// error means no effect.
     #[error(transparent)]
     Call(Arc<CallError>),
     /// The idempotency key that the client sent was not looked up because of the contained error. An earlier request with
@@ -33,8 +34,8 @@ pub enum DispatchError {
 }
 
 impl DispatchError {
-    /// The error of a request whose idempotency key the client has sent. Only a lookup of the key shows whether an earlier request with it
-    /// took effect.
+    /// Converts the error of a request with an idempotency key that the client has sent. Only a lookup of the key shows
+    /// whether an earlier request with the same key took effect.
     #[must_use]
     pub fn with_client_key(self) -> Self {
         match self {
@@ -56,8 +57,8 @@ impl From<BatchError> for DispatchError {
 
 /// Returns one result for each request of a batch, in the sequence of the batch. `size` is the number of requests.
 ///
-/// If an earlier attempt got no response, `after_lost_response` interprets each decision: the earlier attempt may still be
-/// processed, and may then lead to another decision.
+/// If an earlier attempt got no response, `after_lost_response` converts each decision, because that attempt possibly
+/// leads to a different decision later.
 pub fn results_of_batch<O, D>(
     outcome: CallOutcome<Vec<O>>,
     size: usize,
@@ -97,8 +98,8 @@ pub fn unknown_outcome(detail: &'static str) -> Problem {
 }
 
 /// The problem of a request whose idempotency key was not looked up because of `cause`. Its code is `outcome_unknown`,
-/// because an earlier request with the key may have had an effect. `detail` states this. It is used unless `cause` itself
-/// is `outcome_unknown`.
+/// because an earlier request with the key possibly had an effect. `detail` replaces the detail of `cause`, unless the
+/// code of `cause` is `outcome_unknown`.
 pub fn key_not_looked_up(cause: Problem, detail: &'static str) -> Problem {
     let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
     let problem = match cause.code {

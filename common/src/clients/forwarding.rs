@@ -25,7 +25,7 @@ use crate::{
 const HEAD_DEADLINE: Duration = Duration::from_secs(20);
 /// Deadline for each further part of the response. A stream of events sends something every 15 s.
 const PART_DEADLINE: Duration = Duration::from_secs(45);
-/// How many requests may be in progress at once. Streams of events count as long as they are open.
+/// Maximum number of requests in progress. A stream of events counts until it ends.
 const MAX_IN_PROGRESS: usize = 1024;
 
 /// The headers that every forwarded request keeps.
@@ -67,7 +67,7 @@ pub struct ForwardedRead<'a> {
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
-    /// The address that the request came from.
+    /// The IP address that the request came from.
     pub peer: IpAddr,
 }
 
@@ -103,8 +103,7 @@ impl ForwardingClient {
     }
 
     /// Sends a GET, and returns when the response begins. If the service cannot be reached, or closes its connection
-    /// without a response, the request is retried like every other call that may be repeated. A restart of the service
-    /// therefore causes no error.
+    /// without a response, the request is retried. A restart of the service therefore causes no error.
     pub async fn get(&self, read: ForwardedRead<'_>) -> Result<ForwardedResponse, ForwardingError> {
         let permit = self.permits.clone().try_acquire_owned().map_err(|_| ForwardingError::TooMany(self.service))?;
         let response = timeout(HEAD_DEADLINE, self.open(read)).await.unwrap_or_else(|_elapsed| {
@@ -148,8 +147,7 @@ fn request_headers(read: ForwardedRead<'_>) -> HeaderMap {
             headers.append(name, value.clone());
         }
     }
-    // The other service limits the request rate of each client. It reads the address of the client from this header if it
-    // trusts this service.
+    // The other service limits the request rate of each client. It reads the IP address of the client from this header.
     for value in read.headers.get_all(FORWARDED_FOR) {
         headers.append(FORWARDED_FOR, value.clone());
     }

@@ -44,12 +44,13 @@ const _: () = assert!(RESULT_TTL.as_millis() + LOOK_UP_DEADLINE.as_millis() < RE
 const MAX_RESULTS: u64 = 50_000;
 /// Maximum number of look-ups in progress. Further look-ups wait.
 const MAX_LOOK_UPS: usize = 32;
-/// Maximum number of unknown keys that are looked up for one address within [`UNKNOWN_KEYS_PERIOD`].
+/// Maximum number of unknown keys that are looked up for one IP address within [`UNKNOWN_KEYS_PERIOD`].
 const MAX_UNKNOWN_KEYS: u32 = 30;
 const UNKNOWN_KEYS_PERIOD: Duration = Duration::from_secs(60);
-/// Maximum number of addresses whose unknown keys are counted. Above the maximum, the least recently used count is removed.
+/// Maximum number of IP addresses with a count of unknown keys. Above the maximum, the least recently used count is
+/// removed.
 const MAX_ADDRESSES: u64 = 50_000;
-/// How long a key counts as known after its last successful look-up. A known key is looked up even if the address has
+/// How long a key counts as known after its last successful look-up. A known key is looked up even if its client has
 /// sent too many unknown keys.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
@@ -59,11 +60,11 @@ pub trait KeyDirectory: Send + Sync {
     /// The key with this prefix, even if it is revoked or expired.
     async fn find_key(&self, prefix: &KeyPrefix) -> Result<Option<KeyRecord>, CallError>;
 
-    /// Stores when keys were last used, at most [`MAX_KEY_USES`](crate::api::keys::MAX_KEY_USES) at once.
+    /// Stores when keys were last used. Accepts at most [`MAX_KEY_USES`](crate::api::keys::MAX_KEY_USES) uses.
     async fn record_uses(&self, uses: &KeyUses) -> Result<(), CallError>;
 }
 
-/// Checks the keys of requests. A check with a cached result needs only a hash and a look-up in memory.
+/// Checks the API keys of requests.
 pub struct KeyAuthenticator {
     directory: Arc<dyn KeyDirectory>,
     clock: Clock,
@@ -71,7 +72,8 @@ pub struct KeyAuthenticator {
     results: moka::future::Cache<[u8; 32], LookUpResult>,
     /// The hashes of keys that were valid recently.
     known: moka::sync::Cache<[u8; 32], ()>,
-    /// The number of unknown keys of each address in its current period. A period starts with its first unknown key.
+    /// The number of unknown keys by IP address. A count starts at the first unknown key and ends after
+    /// [`UNKNOWN_KEYS_PERIOD`].
     unknown_keys: moka::sync::Cache<IpAddr, Arc<AtomicU32>>,
     look_ups: Semaphore,
     last_uses: LastUses,

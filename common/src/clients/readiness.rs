@@ -7,12 +7,12 @@ use poem::http::{Method, StatusCode};
 use super::{CallError, ServiceClient, instances::Instance};
 use crate::api::health::{Component, Readiness};
 
-/// Deadline of the request. It is shorter than the deadlines with which the readiness of the calling service is checked.
+/// Deadline of the request. The checks of the readiness of the calling service have longer deadlines.
 const DEADLINE: Duration = Duration::from_millis(1500);
 
 impl ServiceClient {
-    /// Requests the readiness of the service. The result is a component with the name of the service. It is ready if one of the
-    /// instances is.
+    /// Requests the readiness of the service. The result is a component with the name of the service. The component is
+    /// ready if at least one instance is ready.
     pub async fn readiness_component(&self) -> Component {
         let mut attempts = 0;
         loop {

@@ -1,9 +1,9 @@
 //! Micro-batching: many small requests are sent as a few batches.
 //!
-//! A request is sent at once if no batch is in flight. Otherwise the next batch gathers requests until it is as large
-//! as all batches in flight together. Most of the cost of a call does not depend on the batch size, so larger batches
-//! raise throughput under load. Unless the maximum number of batches is in flight, a request waits at most
-//! [`MAX_LINGER`] for its batch to fill, so a slow call does not delay other requests for long.
+//! A request is sent immediately if no batch is in flight. Otherwise, the next batch gathers requests until it is as
+//! large as all batches in flight together. Most of the cost of a call does not depend on the batch size, so larger
+//! batches raise throughput under load. While fewer than [`BatchLimits::max_in_flight`] batches are in flight, a
+//! request waits at most [`MAX_LINGER`] for its batch to fill.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -29,8 +29,7 @@ pub struct BatchLimits {
     pub max_queued: usize,
     /// Maximum number of requests in a batch.
     pub max_batch_size: usize,
-    /// Maximum number of batches in flight. A few suffice, because batches grow with the number of requests in flight. The
-    /// limit is reached only if calls hang.
+    /// Maximum number of batches in flight. A few suffice, because batches grow with the number of requests in flight.
     pub max_in_flight: usize,
 }
 
@@ -72,11 +71,11 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// Returns the batcher, and the task that sends its batches. The task ends when all clones of the batcher are dropped and
     /// all requests are answered.
     ///
-    /// `call` receives a batch and returns one response per request, in the same order. It runs in the context of the first
-    /// request of the batch whose trace is recorded, or of the first request if none is. For each further request of the batch, a log
-    /// line at level debug contains the id of this request and the id of the first request.
+    /// `call` receives a batch and returns one response per request, in the same order. It runs in the context of one
+    /// request: the first request with a recorded trace, or the first request if no trace is recorded. For each other
+    /// request, a log line at level debug contains its id and the id of the request whose context is used.
     ///
-    /// The span of the batch and the span `queued` of each request whose trace is recorded have links to each other.
+    /// The span of the batch and the span `queued` of each request with a recorded trace have links to each other.
     pub fn new<F, Fut>(limits: BatchLimits, call: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + Sync + 'static,
@@ -174,14 +173,14 @@ where
     }
 }
 
-/// The context of the first request whose trace is recorded, or of the first request if none is.
+/// The context of the first request with a recorded trace, or of the first request if no trace is recorded.
 fn context_of_batch<Q, A>(batch: &[Pending<Q, A>]) -> Option<RequestContext> {
     let mut contexts = batch.iter().filter_map(|pending| pending.context.as_ref());
     let is_recorded = |context: &&RequestContext| context.trace.as_ref().is_some_and(Trace::is_recorded);
     contexts.clone().find(is_recorded).or_else(|| contexts.next()).cloned()
 }
 
-/// Begins the span of a batch in the trace context of one of its requests, with a link to each request whose trace is recorded.
+/// Begins the span of a batch in `context`, with a link to each request with a recorded trace.
 fn batch_span<Q, A>(context: &RequestContext, batch: &[Pending<Q, A>]) -> Option<Span> {
     let mut span = start_span(context, "batch")?;
     span.set_count("buydesk.batch.size", batch.len());

@@ -52,8 +52,8 @@ impl<T> Document<T> {
 }
 
 impl<T: Expiring> Document<T> {
-    /// Whether the document may be used at `now`, by the wall clock and by the monotonic clock. The monotonic clock limits the
-    /// use to the validity that the document had when it arrived, even if the wall clock is set back.
+    /// Whether the document may be used at `now`, by the wall clock and by the monotonic clock. The monotonic clock
+    /// ends the validity even if the wall clock is set back.
     pub fn is_current(&self, now: Timestamp) -> bool {
         self.value.is_current(now) && self.deadline.get().is_none_or(|deadline| Instant::now() < *deadline)
     }
@@ -86,13 +86,14 @@ impl<T> Default for Latest<T> {
 }
 
 impl<T: Expiring> Latest<T> {
-    /// Stores `new`, with two exceptions. An older version does not replace a stored document that is current at `now`. A
-    /// document from the future, beyond the accepted clock skew, is not stored, because it would hide every later document
-    /// until its time comes. Returns the document that is current after the call, or one equal to `new` if no document is
-    /// current.
+    /// Stores `new`, unless a stored document with a newer version is current at `now`. A document with the same
+    /// version replaces the stored document, because a prolonged price record keeps its version. If `new` has the JSON
+    /// of the stored document, the stored document keeps its lifetime, and subscribers are not notified.
     ///
-    /// A document with the same version replaces the stored document, because a price record is prolonged in this way. If `new`
-    /// has the JSON of the stored document, the stored document keeps its lifetime, and subscribers are not notified.
+    /// A document from the future, beyond the accepted clock skew, is not stored: it would prevent the storage of
+    /// documents with correct times.
+    ///
+    /// Returns the document that is current after the call, or a document equal to `new` if no document is current.
     pub fn replace_if_newer(&self, new: Arc<Document<T>>, now: Timestamp) -> Arc<Document<T>> {
         let mut stored = Arc::clone(&new);
         let from_future = new.value.version().is_beyond_skew(now);
@@ -134,8 +135,8 @@ impl<T: Expiring> Latest<T> {
         self.0.borrow().as_ref().filter(|document| document.is_current(now)).cloned()
     }
 
-    /// A receiver that yields the stored document first, and then changes, of which it skips those that it is too slow for. Expiry is not a
-    /// change.
+    /// A receiver that yields the stored document and then each replacement. A slow receiver skips replacements. Expiry
+    /// is not a change.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Document<T>>>> {
         let mut receiver = self.0.subscribe();
         receiver.mark_changed();

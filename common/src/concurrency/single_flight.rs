@@ -1,8 +1,8 @@
 //! Single-flight: concurrent callers of the same key share one call.
 //!
-//! The first caller of a key starts a call at once. [`JoinPolicy`] decides which call answers the callers that arrive
-//! while that call runs. Calls of different keys do not wait for each other. A call is cancelled when no caller waits
-//! for it any more.
+//! The first caller of a key starts a call immediately. [`JoinPolicy`] decides which call answers the callers that
+//! arrive while that call runs. Calls of different keys do not wait for each other. A call is cancelled when no caller
+//! waits for it any more.
 
 use std::{
     collections::HashMap,
@@ -66,7 +66,7 @@ struct Flights<T> {
 struct Inner<K, T> {
     call: Box<dyn Fn(K) -> BoxFuture<'static, T> + Send + Sync>,
     policy: JoinPolicy,
-    /// One for each caller that may wait.
+    /// One permit for each caller that may wait.
     permits: Semaphore,
     flights: Mutex<HashMap<K, Flights<T>>>,
 }
@@ -169,7 +169,7 @@ where
             }
             None => (all.remove(key)?.running, None),
         };
-        // A caller that receives its result may call again at once, so the lock is released first.
+        // A caller may call again as soon as it receives its result, so the lock is released first.
         drop(all);
         if let Some(output) = output {
             for caller in ended.callers {
@@ -194,7 +194,7 @@ impl<T> Flight<T> {
         (flight, Waiter { result, _cancel_guard: cancel_guard })
     }
 
-    /// Adds a caller. Returns `None` if every other caller has left, because the call is then cancelled.
+    /// Adds a caller. Returns `None` if all callers have left, because the call is cancelled.
     fn join(&mut self) -> Option<Waiter<T>> {
         let cancel_guard = self.cancel_guard.upgrade()?;
         let (caller, result) = oneshot::channel();

@@ -34,10 +34,10 @@ pub enum EmailError {
 }
 
 impl Email {
-    /// An address that was validated before, with its comparison key, such as the address of a stored user.
+    /// Combines an address that was validated before and its comparison key.
     pub fn from_parts(address: &str, comparison_key: &str) -> Self {
         let address: Arc<str> = address.into();
-        // Most addresses equal their key. Both then share one allocation.
+        // Most addresses equal their keys. An address and an equal key share one allocation.
         let comparison_key = if *address == *comparison_key { Arc::clone(&address) } else { comparison_key.into() };
         Self { address, comparison_key }
     }
@@ -62,7 +62,7 @@ fn comparison_key(address: &EmailAddress) -> Option<String> {
     Some(format!("{local}@{domain}"))
 }
 
-/// Most local parts are ASCII, which needs no normalization.
+/// Most local parts are ASCII and need no normalization.
 fn comparable_local_part(local: &str) -> String {
     if local.is_ascii() { local.to_ascii_lowercase() } else { normalize(local) }
 }

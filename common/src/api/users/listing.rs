@@ -86,7 +86,7 @@ crate::text_type!(
 /// Selects users. An absent field excludes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct UserQuery {
-    /// The user with this address. An index covers it.
+    /// The e-mail address of the user.
     pub email: Option<Email>,
     pub state: Option<UserState>,
 }

@@ -7,8 +7,8 @@ use crate::text::{TextType, describe_refused, find_invisible_control, is_text, i
 /// Maximum length of a name in characters.
 const MAX_CHARS: usize = 200;
 
-/// The pattern of a new name in requests. It also permits some names that [`UserName::parse_new`] refuses, such as those with
-/// invisible characters beyond U+FFFF, which are not portable in patterns.
+/// The pattern of a new name in requests. It also permits some names that [`UserName::parse_new`] refuses. For example,
+/// invisible characters beyond U+FFFF have no portable notation in a pattern.
 pub(in crate::api) const NEW_NAME_PATTERN: &str = concat!(
     r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e",
     r"\u2060-\u206f\ufeff\ufff9-\ufffb]{1,200}$"
@@ -33,8 +33,9 @@ pub enum NewNameError {
 }
 
 impl UserName {
-    /// Parses a name that a client sends. It is printable: it shows something, and has no invisible character that changes how
-    /// other text is shown. Stored names of earlier releases may have such characters.
+    /// Parses a name that a client sends. The name must have a visible character, and no invisible character that
+    /// changes how other text is shown. Names that earlier releases have stored possibly contain such invisible
+    /// characters.
     pub fn parse_new(text: &str) -> Result<Self, NewNameError> {
         match find_invisible_control(text) {
             Some(character) => Err(NewNameError::Invisible(character)),

@@ -5,11 +5,11 @@ fn email(text: &str) -> Email {
 }
 
 #[test]
-fn addresses_are_compared_without_regard_to_case_and_form() {
+fn addresses_are_compared_without_regard_to_case_and_unicode_form() {
     for (one, other) in [
         ("Ada@Example.ORG", "ada@example.org"),
         ("ÄRGER@example.org", "ärger@example.org"),
-        // A letter with a combining accent, and the same letter in one code point.
+        // A letter with a combining accent, and the same letter as one code point.
         ("rene\u{301}@example.org", "ren\u{e9}@example.org"),
         ("ada@Bücher.example", "ada@xn--bcher-kva.example"),
     ] {
@@ -42,7 +42,7 @@ fn text_that_is_not_an_address_is_refused() {
         assert_eq!(text.parse::<Email>().map(|email| email.to_string()), Err(EmailError::Invalid), "{text}");
     }
     let with_space = "ada shop@example.org".parse::<Email>().map(|email| email.to_string());
-    assert_eq!(with_space, Err(EmailError::Space), "an unencoded + in a query is a space");
+    assert_eq!(with_space, Err(EmailError::Space), "a space that may be an unencoded + has its own error");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn names_are_printable_text() {
 }
 
 #[test]
-fn new_names_have_no_invisible_controls_and_show_something() {
+fn new_names_have_a_visible_character_and_no_invisible_controls() {
     // Names with the joiners of Persian, Hindi and an emoji, and an ideographic space.
     for text in
         ["Ada", "علی\u{200c}رضا", "क्\u{200d}ष", "👩\u{200d}💻", "❤\u{fe0f}", "山田\u{3000}太郎", "O’Neil", "דוד"]
@@ -72,7 +72,7 @@ fn new_names_have_no_invisible_controls_and_show_something() {
         assert_eq!(UserName::parse_new(&text), Err(NewNameError::Invisible(character)), "{text:?}");
     }
     assert_eq!(NewNameError::Invisible('\u{202e}').to_string(), "must not contain the invisible character U+202E");
-    // A name of an earlier release can be read.
+    // A name that an earlier release has stored is still parsed.
     assert!("Ada\u{202e}nimda".parse::<UserName>().is_ok());
 }
 

@@ -116,7 +116,7 @@ crate::text_type!(
 );
 
 /// The position of a page of operations: the number of the last operation of the previous page. The operations of a wallet are
-/// numbered without a gap, so that a page costs the same however many there are.
+/// numbered without a gap, so the cost of a page does not depend on their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationCursor(pub i64);
 

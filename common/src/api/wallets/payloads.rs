@@ -10,7 +10,7 @@ use crate::money::DecimalText;
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, rename = "NewWallet")]
 pub struct WalletPayload {
-    /// A fiat currency, or `BTC`, in any case. The wallet has money of this currency only.
+    /// A fiat currency, or `BTC`, in upper or lower case. The wallet has money of this currency only.
     #[serde(default)]
     #[oai(validator(pattern = "^[A-Za-z]{3}$"))]
     pub currency: Option<String>,

@@ -37,7 +37,7 @@ fn operation_has_the_documented_form() {
 }
 
 #[test]
-fn cursor_has_exactly_one_text() {
+fn cursors_have_one_text_form() {
     let id = WalletId(ID.parse::<WalletId>().unwrap().0);
     let id_without_hyphens = "019b7d5a1f0070008000000000000001";
     for (cursor, text) in [

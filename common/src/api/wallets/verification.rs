@@ -14,7 +14,7 @@ use crate::{
 /// The result of a check of some rows of the journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct VerificationPage {
-    /// How many rows were checked. The sums over all pages are the rows of the journal.
+    /// How many rows this page checked. All pages together check the whole journal.
     pub checked: CheckedRows,
     /// Empty if the rows are correct.
     pub violations: Vec<Violation>,

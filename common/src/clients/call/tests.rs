@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[test]
-fn processed_request_is_never_retried() {
+fn request_with_a_response_is_not_retried() {
     let problem = CallError::Problem("db-proxy", Box::new(Problem::new(Code::Overloaded, "full")));
     let invalid = CallError::InvalidResponse("db-proxy", String::new());
     for retry in [Retry::Safe, Retry::OnlyIfNotSent] {
@@ -29,7 +29,7 @@ async fn refused_connection_is_reported_as_unreachable_within_the_deadline() {
     let url: ServiceUrls = "http://127.0.0.1:1".parse().unwrap();
     let client = ServiceClient::new(http_client(), "db-proxy", url, Secret::random());
     let start = Instant::now();
-    // The retries end long before, so that the deadline interrupts no attempt on a busy machine.
+    // Longer than `UNREACHABLE_DEADLINE`, so the deadline interrupts no attempt on a busy machine.
     let deadline = Duration::from_secs(10);
     let result = client.call_json::<()>(Method::GET, "/x", None::<&()>, Retry::OnlyIfNotSent, deadline).await;
     assert!(matches!(result, Err(CallError::Unreachable(..))), "{result:?}");
@@ -52,8 +52,8 @@ enum Reply {
     Nothing,
 }
 
-/// Starts a server that responds to one request with each reply and then stops listening. Returns the address of the server,
-/// and a task that returns the number of requests.
+/// Starts a server that sends one reply per request and then stops listening. Returns the URL of the server, and a task
+/// that returns the number of requests.
 async fn scripted_server(replies: &'static [Reply]) -> (ServiceUrls, tokio::task::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -124,9 +124,9 @@ async fn later_failures_do_not_hide_an_attempt_without_a_response() {
     assert!(outcome.unanswered, "the first attempt may have taken effect");
 }
 
-/// The client of the calling service did nothing that is forbidden: the settings of the platform are wrong.
+/// The settings of the platform are wrong, so the client of the calling service must not receive a 403.
 #[tokio::test]
-async fn refusal_to_permit_an_operation_is_a_refusal_of_the_token() {
+async fn forbidden_response_is_reported_as_a_refused_token() {
     let outcome = call_scripted(&[Reply::Forbidden], Retry::Safe).await;
     let error = outcome.result.unwrap_err();
     assert!(matches!(error, CallError::TokenRefused("db-proxy", _, TokenRefusal::NotPermitted)), "{error:?}");
@@ -145,7 +145,7 @@ fn server_that_may_have_received_the_request_is_called_until_the_deadline() {
 }
 
 #[test]
-fn problem_for_the_client_does_not_disclose_the_cause() {
+fn only_problems_with_status_503_are_passed_on_to_the_client() {
     let problem_of = |code: Code| {
         let problem = Problem::new(code, "the detail of the service");
         CallError::Problem("db-proxy", Box::new(problem)).to_problem(Code::UpstreamUnavailable)
@@ -176,8 +176,8 @@ fn problem_for_the_client_does_not_disclose_the_cause() {
 
 const INTERNAL_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// Starts a server that accepts or rejects each request by its token. Returns the address of the server, and a task that ends
-/// after `requests` requests and returns their tokens in order.
+/// Starts a server that accepts or rejects each request by its token. Returns the URL of the server, and a task that
+/// ends after `requests` requests and returns their tokens in order.
 async fn token_server(
     accepts: impl Fn(&str) -> bool + Send + 'static,
     requests: usize,
@@ -218,8 +218,7 @@ async fn server_that_accepts_the_derived_token_receives_no_other_token() {
     assert_ne!(served.await.unwrap(), [INTERNAL_TOKEN]);
 }
 
-/// A server of the previous release does not accept derived tokens. During an upgrade, services are replaced in any
-/// order.
+/// A server of the previous release does not accept derived tokens.
 #[tokio::test]
 async fn internal_token_is_sent_to_a_server_of_the_previous_release() {
     let (url, served) = token_server(|token| token == INTERNAL_TOKEN, 2).await;
@@ -259,7 +258,7 @@ async fn server_with_lasting_connections() -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn connection_is_not_used_when_its_server_may_be_closing_it() {
+async fn idle_connection_is_dropped_before_the_server_closes_it() {
     let (url, connections) = server_with_lasting_connections().await;
     let client = http_client();
     assert_eq!(client.get(&url).send().await.unwrap().status(), StatusCode::NO_CONTENT);

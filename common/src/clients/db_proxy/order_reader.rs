@@ -17,17 +17,16 @@ use crate::api::{
 
 /// Reads orders from db-proxy. Clones share the flag that a db-proxy of this release has responded.
 ///
-/// A db-proxy of the previous release does not support owners and returns the orders of everybody. Before a db-proxy of
-/// this release has run, all orders are anonymous, so the paths of the previous release may be used, except for the
-/// orders of a user. As soon as a db-proxy of this release has responded, users may have placed orders, and the paths
-/// of the previous release would disclose them. From then on these paths are not used.
+/// The paths of the previous release ignore owners and return the orders of everybody. They are used only until a
+/// db-proxy of this release responds, because until then all orders are anonymous. Afterwards, they could disclose the
+/// orders of users.
 #[derive(Debug, Clone)]
 pub struct OrderReader {
     pub db_proxy: DbProxyClient,
     current_release_has_responded: Arc<AtomicBool>,
 }
 
-/// Orders as JSON of db-proxy.
+/// Orders in JSON, as db-proxy has sent them.
 #[derive(Debug, Clone)]
 pub struct OrdersJson {
     pub json: Bytes,
@@ -94,8 +93,8 @@ impl OrderReader {
         Ok(self.read(Method::GET, &path, previous_path.as_deref(), None::<&()>).await?.json)
     }
 
-    /// Reads from `path`. If db-proxy does not have this path, reads from `previous_path`, the path of the previous
-    /// release, if that path may be used.
+    /// Reads from `path`. Reads from `previous_path`, the path of the previous release, if db-proxy does not have
+    /// `path` and no db-proxy of this release has responded.
     async fn read<B: Serialize + Sync>(
         &self,
         method: Method,

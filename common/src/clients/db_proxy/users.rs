@@ -54,7 +54,7 @@ impl DirectoryError {
     fn of_write(error: CallError, unanswered: bool) -> Self {
         let is_unknown = match &error {
             CallError::Problem(_, problem) if problem.code == Code::OutcomeUnknown => true,
-            // The refusal of the last attempt is certain only about this attempt.
+            // An earlier attempt possibly took effect, although the last attempt was refused.
             error => unanswered || error.may_have_taken_effect(),
         };
         match Self::from(error) {
@@ -73,7 +73,7 @@ impl From<CallError> for DirectoryError {
             Code::EmailTaken => Self::EmailTaken,
             Code::KeyLimitExceeded => Self::TooManyKeys,
             Code::KeyRevoked => Self::KeyRevoked,
-            // A db-proxy of an earlier release has the path of keys without this method.
+            // An older db-proxy has this path, but not this method.
             Code::MethodNotAllowed => Self::Call(DbProxyClient::being_upgraded()),
             Code::NotFound if names(USER_ID_FIELD) => Self::UserNotFound,
             Code::NotFound if names(KEY_ID_FIELD) || names(PREFIX_FIELD) => Self::KeyNotFound,
@@ -84,8 +84,8 @@ impl From<CallError> for DirectoryError {
 }
 
 impl DbProxyClient {
-    /// Creates a user. A request that may have been received is not repeated: the repetition of a request that created the user
-    /// fails with [`DirectoryError::EmailTaken`].
+    /// Creates a user. A request that was possibly received is not repeated: after a success, the repetition would fail
+    /// with [`DirectoryError::EmailTaken`].
     pub async fn create_user(&self, command: &CreateUserCommand) -> Result<User, DirectoryError> {
         self.write_with(Method::POST, "/users", Some(command), Retry::OnlyIfNotSent).await
     }
@@ -95,7 +95,7 @@ impl DbProxyClient {
     }
 
     /// The users with these ids and addresses, as the JSON of [`FoundUsers`](crate::api::users::FoundUsers). Accepts at most
-    /// [`MAX_USER_LOOKUP`](crate::api::users::MAX_USER_LOOKUP) of each.
+    /// [`MAX_USER_LOOKUP`](crate::api::users::MAX_USER_LOOKUP) ids and the same number of addresses.
     pub async fn find_users_json(&self, lookup: &UserLookup) -> Result<Bytes, CallError> {
         let found = self.0.call_bytes(Method::POST, "/users/lookup", Some(lookup), Retry::Safe, READ_DEADLINE).await;
         found.map_err(unavailable_if_older)
@@ -123,25 +123,25 @@ impl DbProxyClient {
         page.map_err(unavailable_if_older)
     }
 
-    /// Changes a user. A repetition sets the same values. A retry after a lost response replaces a change that was made in between.
+    /// Changes a user. A retry after a lost response replaces changes that other requests made after the first attempt.
     pub async fn update_user(&self, id: UserId, command: &UpdateUserCommand) -> Result<User, DirectoryError> {
         self.write(Method::PATCH, &format!("/users/{id}"), Some(command)).await
     }
 
-    /// Deactivates a user, so that no key of the user is accepted any more. A repetition sets the same state. A retry after a lost
-    /// response replaces an activation that was made in between.
+    /// Deactivates a user, so that no key of the user is accepted any more. A retry after a lost response replaces an
+    /// activation that another request made after the first attempt.
     pub async fn deactivate_user(&self, id: UserId) -> Result<User, DirectoryError> {
         self.write(Method::POST, &format!("/users/{id}/deactivate"), None::<&()>).await
     }
 
-    /// Activates a user, so that the keys of the user are accepted again. A repetition sets the same state. A retry after a lost
-    /// response replaces a deactivation that was made in between.
+    /// Activates a user, so that the keys of the user are accepted again. A retry after a lost response replaces a
+    /// deactivation that another request made after the first attempt.
     pub async fn activate_user(&self, id: UserId) -> Result<User, DirectoryError> {
         self.write(Method::POST, &format!("/users/{id}/activate"), None::<&()>).await
     }
 
     /// Stores a new key of a user. Retries are safe: if a key with this prefix and this hash is already stored, db-proxy
-    /// returns it.
+    /// returns the stored key.
     pub async fn store_key(&self, user: UserId, command: &StoreKeyCommand) -> Result<ApiKey, DirectoryError> {
         self.write(Method::POST, &format!("/users/{user}/keys"), Some(command)).await
     }
@@ -151,8 +151,8 @@ impl DbProxyClient {
         none_if_absent(self.read(&format!("/users/{user}/keys")).await)
     }
 
-    /// Changes the name or the rate limit of a key of a user. A repetition sets the same values. A retry after a lost response replaces a
-    /// change that was made in between.
+    /// Changes the name or the rate limit of a key of a user. A retry after a lost response replaces changes that other
+    /// requests made after the first attempt.
     pub async fn update_key(
         &self,
         user: UserId,
@@ -174,7 +174,7 @@ impl DbProxyClient {
     }
 
     /// Records the last uses of keys. Accepts at most [`MAX_KEY_USES`](crate::api::keys::MAX_KEY_USES). Unknown keys are ignored.
-    /// Retries are safe, because only later times are stored.
+    /// Retries are safe, because db-proxy keeps the latest time of each key.
     pub async fn record_key_uses(&self, uses: &KeyUses) -> Result<(), CallError> {
         let recorded = self.0.call_bytes(Method::POST, "/keys/uses", Some(uses), Retry::Safe, WRITE_DEADLINE).await;
         recorded.map(|_| ()).map_err(unavailable_if_older)
@@ -206,13 +206,13 @@ impl DbProxyClient {
     }
 }
 
-/// Converts the response that no user or key has this id or prefix to `None`.
+/// Returns `None` if no user or key has the requested id or prefix.
 fn none_if_absent<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {
     match result.map_err(DirectoryError::from) {
         Ok(found) => Ok(Some(found)),
         Err(DirectoryError::UserNotFound | DirectoryError::KeyNotFound) => Ok(None),
         Err(DirectoryError::Call(error)) => Err(error),
-        // A read is never refused for these reasons.
+        // The other reasons concern writes.
         Err(error) => Err(DbProxyClient::invalid_response(error)),
     }
 }

@@ -20,22 +20,22 @@ use crate::{
     ids::WalletId,
 };
 
-/// Deadline for a batch of movements, including retries. db-proxy spends less time on a movement whose outcome is indeterminate, so
-/// that its response arrives before the deadline.
+/// Deadline for a batch of movements, including retries. db-proxy spends less time on a batch, so its response arrives
+/// before this deadline.
 pub const MOVE_DEADLINE: Duration = Duration::from_secs(12);
 const CREATE_DEADLINE: Duration = Duration::from_secs(10);
-/// Deadline for a page of a verification. A page may read tens of thousands of rows of a database that other requests
-/// use too.
+/// Deadline for a page of a verification. A page can read tens of thousands of rows while other requests use the
+/// database.
 pub const VERIFICATION_DEADLINE: Duration = Duration::from_secs(15);
-/// Limits of the batches of movements. While a batch is in flight, the next one grows, so a few calls at a time suffice for thousands
-/// of movements per second.
+/// Limits of the batches of movements. Batches grow under load, so a few batches in flight suffice for thousands of
+/// movements per second.
 pub const MOVE_LIMITS: BatchLimits = BatchLimits { max_queued: 8192, max_batch_size: MAX_MOVE_GROUP, max_in_flight: 4 };
 /// Limits of the batches of wallet ids.
 pub const LOOKUP_LIMITS: BatchLimits =
     BatchLimits { max_queued: 4096, max_batch_size: MAX_WALLET_LOOKUP, max_in_flight: 4 };
 
 impl DbProxyClient {
-    /// Creates an empty wallet. Retries are safe, because the command has a key.
+    /// Creates an empty wallet. Retries are safe, because the command has an idempotency key.
     pub async fn create_wallet(&self, command: &CreateWalletCommand) -> CallOutcome<CreatedWallet> {
         let outcome = self.0.call(Method::POST, "/wallets", Some(command), Retry::Safe, CREATE_DEADLINE).await;
         self.parse_outcome(outcome)
@@ -77,7 +77,7 @@ impl DbProxyClient {
         }
     }
 
-    /// Moves money. Retries are safe, because every movement has a key.
+    /// Moves money. Retries are safe, because every movement has an idempotency key.
     pub async fn move_money(&self, commands: &MoveCommands) -> CallOutcome<MoveOutcomes> {
         let outcome = self.0.call(Method::POST, "/movements", Some(commands), Retry::Safe, MOVE_DEADLINE).await;
         self.parse_outcome(outcome)

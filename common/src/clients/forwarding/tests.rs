@@ -93,7 +93,7 @@ async fn silent_service_is_unavailable_after_the_deadline() {
         connection
     };
     let (answered, _connection) = tokio::join!(get(&client, &headers), receive);
-    let Err(error) = answered else { panic!("an answer") };
+    let Err(error) = answered else { panic!("the request succeeded") };
     assert!(matches!(error, ForwardingError::Call(CallError::InvalidResponse(..))), "{error:?}");
     let problem = Problem::from(error);
     assert_eq!(problem.code, Code::UpstreamUnavailable);
@@ -116,7 +116,7 @@ async fn read_is_sent_again_if_the_service_closes_its_connection_without_a_respo
 async fn service_that_is_not_running_is_unavailable() {
     let (client, listener) = client_of_listener().await;
     drop(listener);
-    let Err(error) = get(&client, &HeaderMap::new()).await else { panic!("an answer") };
+    let Err(error) = get(&client, &HeaderMap::new()).await else { panic!("the request succeeded") };
     assert!(matches!(error, ForwardingError::Call(CallError::Unreachable("fetch-orders", _))), "{error:?}");
 }
 
@@ -140,7 +140,7 @@ async fn requests_above_the_maximum_are_refused_until_a_body_is_dropped() {
     let headers = HeaderMap::new();
     let response = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfirst";
     let (answered, _stream) = tokio::join!(get(&client, &headers), answer(&listener, response));
-    let Err(error) = get(&client, &headers).await else { panic!("an answer") };
+    let Err(error) = get(&client, &headers).await else { panic!("the request succeeded") };
     assert_eq!(Problem::from(error).code, Code::Overloaded);
     drop(answered);
     let (answered, _stream) = tokio::join!(get(&client, &headers), answer(&listener, response));

@@ -23,11 +23,10 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Deadline for storing the remaining uses when the service stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
-/// Maximum number of keys with a use that is not stored. The uses of further keys are not recorded.
+/// Maximum number of keys with a use that is not stored yet. The uses of further keys are not recorded.
 const MAX_PENDING: usize = 100 * MAX_KEY_USES;
 
-/// The last uses that are not stored yet. A use is recorded only when the key is looked up, which happens at most every few
-/// seconds for each key.
+/// The last uses that are not stored yet. A use of a key with a cached look-up result is not recorded.
 #[derive(Default)]
 pub(super) struct LastUses {
     pending: Mutex<HashMap<KeyId, Timestamp>>,
@@ -48,7 +47,8 @@ impl LastUses {
         }
     }
 
-    /// Stores the uses in intervals, and when a new key fills a batch, until `stop` is cancelled. Then stores the remaining uses.
+    /// Stores the pending uses at each interval and when a batch is full. When `stop` is cancelled, stores the
+    /// remaining uses and returns.
     pub(super) async fn send_until(&self, stop: CancellationToken, directory: &dyn KeyDirectory) {
         loop {
             tokio::select! {

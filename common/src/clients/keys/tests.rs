@@ -10,7 +10,7 @@ use crate::{
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const OTHER_CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
-const LIMIT: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A directory that counts its calls.
 #[derive(Default)]
@@ -19,9 +19,9 @@ struct FakeDirectory {
     look_ups: AtomicU32,
     stored_uses: Mutex<Vec<KeyUse>>,
     state: Mutex<State>,
-    /// Signalled by each look-up that begins.
+    /// Notified when a look-up begins.
     began: Notify,
-    /// Permits for look-ups to end, in the state [`State::Waiting`].
+    /// Lets a look-up end in the state [`State::Waiting`].
     release: Notify,
 }
 
@@ -137,7 +137,7 @@ impl TestSetup {
 }
 
 #[tokio::test]
-async fn valid_key_is_looked_up_once_and_acts_as_its_user() {
+async fn valid_key_is_looked_up_once_and_identifies_its_user() {
     let setup = TestSetup::new();
     let key = setup.directory.issue();
     let user = setup.check(&key).await.unwrap();
@@ -151,7 +151,7 @@ async fn valid_key_is_looked_up_once_and_acts_as_its_user() {
 }
 
 #[tokio::test]
-async fn key_with_the_prefix_of_another_is_unknown() {
+async fn key_with_the_prefix_of_another_key_is_unknown() {
     let setup = TestSetup::new();
     let (key, other) = (setup.directory.issue(), KeySecret::generate());
     // The record with the prefix of `other` has the hash of `key`.
@@ -196,7 +196,7 @@ async fn revocation_takes_effect_when_the_result_expires() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(LIMIT, refused).await.expect("the revoked key is refused");
+    timeout(DEADLINE, refused).await.expect("the revoked key is refused");
     assert_eq!(setup.reason(&key).await, InvalidKey::Revoked);
 }
 
@@ -223,7 +223,7 @@ async fn concurrent_checks_of_one_key_share_one_look_up() {
 }
 
 #[tokio::test]
-async fn key_is_neither_accepted_nor_invalid_while_db_proxy_is_unavailable() {
+async fn check_without_a_cached_result_fails_while_db_proxy_is_unavailable() {
     let setup = TestSetup::with_result_ttl(Duration::from_millis(20));
     let key = setup.directory.issue();
     setup.directory.set(State::Unavailable);
@@ -236,7 +236,7 @@ async fn key_is_neither_accepted_nor_invalid_while_db_proxy_is_unavailable() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(LIMIT, refused).await.expect("the result expires");
+    timeout(DEADLINE, refused).await.expect("the result expires");
     assert_eq!(setup.check(&key).await, Err(KeyError::Unavailable));
     setup.directory.set(State::Available);
     assert!(setup.check(&key).await.is_ok());
@@ -323,7 +323,7 @@ async fn last_uses_are_stored_in_intervals_and_when_the_service_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn full_batch_of_last_uses_is_stored_at_once() {
+async fn full_batch_of_last_uses_is_stored_immediately() {
     let setup = TestSetup::new();
     let stop = CancellationToken::new();
     let recording = tokio::spawn(setup.keys.clone().record_uses(stop.clone()));

@@ -1,8 +1,8 @@
 //! A local copy of the documents of price-cache-proxy that is kept up to date.
 //!
 //! Changes arrive as server-sent events. While no event stream is connected, the documents are polled. A stream that is
-//! silent for too long counts as disconnected. A document is used until it expires, even if price-cache-proxy is unavailable,
-//! and never afterwards.
+//! silent for too long counts as disconnected. A document is used until it expires, even if price-cache-proxy is
+//! unavailable.
 
 use std::{
     io,

@@ -52,7 +52,7 @@ async fn batch_gathers_until_it_is_as_large_as_the_batches_in_flight() {
     };
     let mut submissions: Vec<_> = (0..2).map(submit).collect();
     let (first, answer_first) = seen.recv().await.unwrap();
-    assert_eq!(first, [0, 1], "simultaneous requests are sent at once");
+    assert_eq!(first, [0, 1], "the batch contains both simultaneous requests");
     submissions.push(submit(2));
     tokio::time::sleep(MAX_LINGER / 2).await;
     assert!(seen.try_recv().is_err(), "the batch has one request, and the batch in flight has two");
@@ -91,7 +91,7 @@ async fn panicked_batch_does_not_block_later_batches() {
 }
 
 #[tokio::test]
-async fn full_queue_rejects_at_once() {
+async fn request_is_rejected_if_the_queue_is_full() {
     let (batcher, _task) = Batcher::new(LIMITS, |batch: Vec<u32>| async { batch });
     let waiting: Vec<_> = (0..8).map(|n| polled(batcher.submit(n))).collect();
     assert_eq!(batcher.submit(9).await, Err(BatchError::Full));
@@ -111,7 +111,7 @@ async fn missing_response_is_reported() {
     task.await.unwrap();
 }
 
-/// Polls once, so that the request is queued.
+/// Polls `future` one time, so that its request is queued.
 fn polled<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
     let mut future = Box::pin(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -127,7 +127,7 @@ async fn batch_belongs_to_the_first_recorded_trace_and_is_linked_to_each_recorde
         calls.send(RequestContext::current()).unwrap();
         async { batch }
     });
-    // The trace of the first request is not recorded, and the last request has none.
+    // The trace of the first request is not recorded, and the last request has no trace.
     let contexts = [("1", "00"), ("2", "01"), ("3", "01")].map(|(number, flags)| {
         let traceparent = format!("00-{number:0>32}-{number:0>16}-{flags}");
         let caller = Trace::received(&traceparent, "").unwrap();

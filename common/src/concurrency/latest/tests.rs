@@ -45,7 +45,7 @@ fn older_document_is_rejected_until_the_stored_document_expires() {
 }
 
 #[tokio::test]
-async fn slow_subscriber_sees_the_newest_document_once() {
+async fn slow_subscriber_receives_only_the_newest_document() {
     let now = Timestamp::now();
     let start = now.minus(Duration::from_secs(9));
     let latest = Latest::default();

@@ -16,7 +16,7 @@ fn not_found_response_that_names_a_field_means_absent() {
     assert!(matches!(none_if_absent(Ok(5)), Ok(Some(5))));
 }
 
-/// An older db-proxy does not have the endpoint. While it is being upgraded, a valid key must not be refused as unknown.
+/// An older db-proxy does not have the endpoint. During the upgrade, a valid key must not be refused as unknown.
 #[test]
 fn not_found_response_without_a_field_means_unavailable() {
     let error = none_if_absent::<()>(Err(problem(Code::NotFound, &[]))).expect_err("an error");
@@ -26,7 +26,7 @@ fn not_found_response_without_a_field_means_unavailable() {
 #[test]
 fn db_proxy_without_the_method_means_unavailable() {
     let DirectoryError::Call(error) = problem(Code::MethodNotAllowed, &[]).into() else {
-        panic!("an error of the call")
+        panic!("the error is not `DirectoryError::Call`")
     };
     assert!(matches!(&error, CallError::Problem(_, problem) if problem.code == Code::UpstreamUnavailable), "{error:?}");
 }

@@ -7,7 +7,7 @@ fn problem(code: Code, fields: &[&str]) -> CallError {
 }
 
 #[test]
-fn only_a_not_found_that_names_the_id_is_of_an_unknown_wallet() {
+fn only_a_not_found_response_that_names_the_id_means_an_unknown_wallet() {
     assert!(is_unknown_wallet(&problem(Code::NotFound, &["id"])));
     assert!(!is_unknown_wallet(&problem(Code::NotFound, &[])), "a db-proxy without the endpoint");
     assert!(!is_unknown_wallet(&problem(Code::ValidationFailed, &["id"])));

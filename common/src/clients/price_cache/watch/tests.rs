@@ -1,4 +1,4 @@
-//! The local copy while price-cache-proxy pushes, disconnects, is silent, and is available again. The tests use virtual time.
+//! Tests of the local copy with a fake price-cache-proxy and virtual time.
 
 use std::sync::{
     Mutex,
@@ -77,7 +77,7 @@ impl Fixture {
         *self.price_cache.response.lock().unwrap() = response;
     }
 
-    /// Makes the cache unavailable. Returns the sender with which streams can be opened again.
+    /// Makes the cache unavailable. Returns the former value of `opened`, with which streams can be opened again.
     fn make_unavailable(&self) -> mpsc::UnboundedSender<Stream> {
         self.respond(None);
         self.price_cache.opened.lock().unwrap().take().unwrap()
@@ -90,23 +90,23 @@ impl Fixture {
 
     /// Waits until the current record has this price.
     async fn wait_for_price(&self, price: &str) {
-        let limit = timeout(TTL, async {
+        let waiting = timeout(TTL, async {
             let mut records = self.watch.subscribe_price_record();
             while self.price().as_deref() != Some(price) {
                 records.changed().await.unwrap();
             }
         });
-        limit.await.unwrap_or_else(|_| panic!("the price is {:?} and not {price}", self.price()));
+        waiting.await.unwrap_or_else(|_| panic!("the price is {:?} and not {price}", self.price()));
     }
 
     /// Waits until the watch reports that a stream is connected, or that no stream is connected.
     async fn wait_for_connected(&self, connected: bool) {
-        let limit =
+        let waiting =
             timeout(TTL, async { self.watch.subscribe_connected().wait_for(|now| *now == connected).await.map(drop) });
-        limit.await.unwrap_or_else(|_| panic!("connected is not {connected}")).unwrap();
+        waiting.await.unwrap_or_else(|_| panic!("the watch does not report connected = {connected}")).unwrap();
     }
 
-    /// Advances the time while the stream sends comments.
+    /// Advances the time by `seconds`. Sends a comment on the stream every second.
     async fn advance_with_keep_alive(&self, stream: &Stream, seconds: u64) {
         for _ in 0..seconds {
             stream.send(Bytes::from_static(b":\n\n")).unwrap();
@@ -140,7 +140,7 @@ fn event(as_of: Timestamp, price: &str) -> Bytes {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pushed_document_is_available_at_once_without_polling() {
+async fn pushed_document_is_available_without_polling() {
     let mut fixture = Fixture::start();
     let stream = fixture.streams.recv().await.unwrap();
     stream.send(event(fixture.clock.now(), "84000.12")).unwrap();
@@ -177,8 +177,8 @@ async fn documents_are_polled_until_the_stream_is_connected_again() {
     assert_eq!(fixture.price().as_deref(), Some("1.00"));
     assert!(fixture.polls() >= 10, "{}", fixture.polls());
 
-    let (back, start) = (json(fixture.clock.now(), "2.00"), fixture.clock.now());
-    fixture.respond(Some(back));
+    let (record, start) = (json(fixture.clock.now(), "2.00"), fixture.clock.now());
+    fixture.respond(Some(record));
     fixture.wait_for_price("2.00").await;
     assert!(fixture.clock.now().since(start) <= POLL_INTERVAL);
 
@@ -228,7 +228,7 @@ async fn expired_record_is_never_used() {
     assert_eq!(fixture.price().as_deref(), Some("1.00"));
     fixture.advance_with_keep_alive(&stream, 1).await;
     assert_eq!(fixture.price(), None);
-    // The expired record is not used either when it is pushed again.
+    // The expired record is not used when it is pushed again.
     stream.send(event(start, "1.00")).unwrap();
     fixture.advance_with_keep_alive(&stream, 1).await;
     assert_eq!(fixture.price(), None);
