@@ -108,8 +108,8 @@ impl Fixture {
         query_text(&self.database.url(), sql).await
     }
 
-    /// Asserts the invariants of the tables: sequence numbers without a gap, increasing times, ids in the same order, one
-    /// key for each order, and correct totals. Returns the number of orders and their sum in satoshi.
+    /// Asserts the invariants of the tables: sequence numbers without a gap, increasing times, ids in the same order,
+    /// one key for each order, and correct totals. Returns the number of orders and their sum in satoshi.
     async fn check_tables(&self) -> (i64, i64) {
         let rows = self
             .query_text(
@@ -139,8 +139,8 @@ impl Fixture {
 }
 
 impl Fixture {
-    /// Asserts that the totals count the orders of users, and that each order of a user stores the number of anonymous orders
-    /// before it.
+    /// Asserts that the totals count the orders of users, and that each order of a user stores the number of anonymous
+    /// orders before it.
     async fn check_owners(&self, orders: i64, satoshi: i64) {
         let sums = "
             select cast(count(*) as text), cast(coalesce(sum(bitcoin_sats), 0) as text)

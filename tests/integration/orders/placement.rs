@@ -1,4 +1,4 @@
-//! Valid orders: every accepted form of the request, and exact amounts.
+//! Valid orders: the accepted formats of the request, and exact amounts.
 
 use common::{
     api::prices::{NewPriceRecord, Price, PriceState},
@@ -16,9 +16,9 @@ use tests::{
 };
 
 on_both_stacks!(
-    place_order_accepts_json_form_and_query,
+    place_order_accepts_json_forms_and_queries,
     placed_order_has_documented_fields,
-    location_header_returns_the_order,
+    url_in_location_header_returns_the_order,
     prolonged_price_is_shown_in_order_quote_and_export,
     amounts_are_parsed_and_converted_exactly,
     largest_amount_is_accepted_within_the_limit,
@@ -40,7 +40,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_else(|| panic!("{field} is not a string in {value}"))
 }
 
-async fn place_order_accepts_json_form_and_query(stack: Stack) {
+async fn place_order_accepts_json_forms_and_queries(stack: Stack) {
     let platform = Platform::start(stack).await;
     let mut count = 0;
     for path in ["/place_order", "/place_order/"] {
@@ -112,7 +112,7 @@ async fn placed_order_has_documented_fields(stack: Stack) {
     assert_eq!(shown["simulated"], false);
 }
 
-async fn location_header_returns_the_order(stack: Stack) {
+async fn url_in_location_header_returns_the_order(stack: Stack) {
     let platform = Platform::start(stack).await;
     let versioned = platform.place(order("EUR", "69")).await;
     let unversioned = platform.client.post(platform.create_order.url("/place_order"), order("GBP", "1")).await;
@@ -126,7 +126,7 @@ async fn location_header_returns_the_order(stack: Stack) {
         assert_eq!(again.json(201), shown);
         assert_eq!(again.header("location"), Some(location));
     }
-    // The next list shows an acknowledged order as the newest.
+    // The list begins with the order that was acknowledged last.
     let page = platform.fetch("/get_orders?page_size=1").await.json(200);
     assert_eq!(page["data"][0], unversioned.json(201)["order"]);
 }
@@ -210,7 +210,7 @@ async fn prolonged_price_is_shown_in_order_quote_and_export(stack: Stack) {
     platform.try_put_record(&record, TTL).await.unwrap();
     let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     let quote = platform.quote(order("EUR", "1")).await.json(201);
-    // The quote keeps the state of its price, although the price is fresh when an order takes the quote.
+    // The quote keeps the state of its price, although a fresh price is published before an order takes the quote.
     platform.put_default_prices().await;
     wait_until("the fresh price is used", RESPONSE_TIMEOUT, async || {
         let fresh = platform.place(order("EUR", "2")).await.json(201);

@@ -12,7 +12,7 @@ use tests::{
 on_both_stacks!(
     order_without_price_is_refused,
     expired_price_is_never_used,
-    only_currency_without_price_is_refused,
+    order_is_refused_only_if_its_currency_has_no_price,
     new_price_applies_to_new_orders_only,
     cached_price_is_used_until_expiry_during_cache_outage,
     price_record_has_documented_fields,
@@ -37,14 +37,14 @@ async fn order_without_price_is_refused(stack: Stack) {
     platform.place(order("EUR", "-1")).await.invalid_fields(&["amount"]);
     assert_eq!(platform.summary().await["count"], 0);
     platform.put_default_prices().await;
-    // The refusal did not use the key.
+    // The refused order did not use up its idempotency key.
     assert_eq!(platform.place_with_key("a-key", order("EUR", "70")).await.json(201)["amount"], "70.00");
     platform.create_order.wait_until_ready().await;
 }
 
 async fn expired_price_is_never_used(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
-    // Expires in half a second.
+    // The price expires in half a second.
     let validity = Validity { ttl: Duration::from_secs(2), age: Duration::from_millis(1500) };
     let record = platform.put_prices(&PRICES, validity).await;
     let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
@@ -57,7 +57,7 @@ async fn expired_price_is_never_used(stack: Stack) {
         let created_at = order["created_at"].as_str().unwrap().parse::<Timestamp>().unwrap();
         assert!(created_at < record.expires_at, "{order} was placed after the expiry at {}", record.expires_at);
     }
-    // A replay needs no price. Another order with the key is refused.
+    // A retry of a placed order needs no price. A different order with the same key is refused.
     let again = platform.place_with_key("a-key", order("EUR", "69")).await;
     assert_eq!(again.json(201), first);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
@@ -67,7 +67,7 @@ async fn expired_price_is_never_used(stack: Stack) {
     assert_eq!(not_ready.status, 503);
 }
 
-async fn only_currency_without_price_is_refused(stack: Stack) {
+async fn order_is_refused_only_if_its_currency_has_no_price(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
     platform.put_prices(&PRICES[..1], Validity::default()).await;
     platform.place(order("EUR", "69")).await.json(201);
@@ -170,10 +170,11 @@ async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
     let refused = refused.await;
     assert_price_unavailable(&refused);
     assert_eq!(refused.header("retry-after"), Some("15"));
+    // The text contains the age of the price, 310 s or slightly more.
     assert!(refused.text().contains("is 31"), "{}", refused.text());
     assert_price_unavailable(&platform.quote(order("EUR", "69")).await);
 
-    // A fresh price of a similar age is accepted: the exchanges agreed on it at the last publish interval.
+    // The maximum age does not apply to a fresh price.
     let as_of = put("fresh", 305).await;
     wait_until("the fresh price is used", Duration::from_secs(3), async || {
         let response = platform.place_with_key("a-key", order("EUR", "69")).await;
@@ -185,6 +186,6 @@ async fn prolonged_price_is_accepted_up_to_max_age(stack: Stack) {
         (platform.place(order("EUR", "69")).await.status == 503).then_some(())
     })
     .await;
-    // A replay is returned even if the price is too old.
+    // A retry returns the placed order even if the price is too old.
     platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
 }

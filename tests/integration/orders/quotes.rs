@@ -1,4 +1,4 @@
-//! Quotes: prices that one order can take before they expire, with their reservations under the limit.
+//! Quotes: a quote reserves a part of the limit, and at most one order takes the quote before it expires.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ on_both_stacks!(
     quote_without_a_price_is_refused,
     quote_survives_db_proxy_restart,
     quotes_of_one_client_cannot_exhaust_the_limit,
-    all_quotes_leave_room_for_orders,
+    quotes_of_all_clients_cannot_exhaust_the_limit,
     quote_shows_its_current_state,
-    released_quote_returns_reservation_at_once,
+    released_quote_returns_reservation_immediately,
     quote_outside_configured_amounts_is_refused,
 );
 
@@ -91,17 +91,17 @@ async fn expired_quote_returns_reservation(stack: Stack) {
     let platform = Platform::builder(stack).set("QUOTE_HOLD_SECS", "1").start().await;
     let (quote, id) = create_quote(&platform, "69").await;
     let expires_at: Timestamp = quote["expires_at"].as_str().unwrap().parse().unwrap();
-    let released = async || (platform.summary().await["reserved"] == "0.00000000").then_some(());
-    wait_until("the reservation is released", RESPONSE_TIMEOUT, released).await;
+    let unreserved = async || (platform.summary().await["reserved"] == "0.00000000").then_some(());
+    wait_until("the reservation ends", RESPONSE_TIMEOUT, unreserved).await;
     let delay = Timestamp::now().since(expires_at);
-    assert!(delay < Duration::from_secs(1), "the reservation was released {delay:?} after the expiry");
-    assert!(Timestamp::now() >= expires_at, "the reservation was released before the expiry");
+    assert!(delay < Duration::from_secs(1), "the reservation ended {delay:?} after the expiry");
+    assert!(Timestamp::now() >= expires_at, "the reservation ended before the expiry");
     platform.place(order_from_quote(&id)).await.problem(409, "quote_expired");
     assert_eq!(platform.summary().await["count"], 0);
 }
 
 async fn quote_counts_against_limit(stack: Stack) {
-    // The limit allows one order of 69 EUR and 7 satoshi more.
+    // The limit is the bitcoin amount of one order of 69 EUR plus 7 satoshi.
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00082150").start().await;
     let (_, id) = create_quote(&platform, "69").await;
     for response in [platform.quote(order("EUR", "69")).await, platform.place(order("EUR", "69")).await] {
@@ -140,14 +140,14 @@ async fn quote_survives_db_proxy_restart(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 1);
 }
 
-/// Requests a quote as the client with this address.
+/// Requests a quote as the client with this IP address.
 async fn quote_from(platform: &Platform, address: &str, body: String) -> tests::Response {
     let request = platform.client.json(platform.create_order.url("/api/v1/quotes"), body);
     send(request.header("x-forwarded-for", address)).await
 }
 
 async fn quotes_of_one_client_cannot_exhaust_the_limit(stack: Stack) {
-    // One US dollar buys one satoshi, so the limit is 10 million dollars. The quotes of one client may reserve a tenth of it.
+    // One US dollar buys one satoshi, so the limit is 10 million dollars. One client can reserve a tenth of the limit.
     let builder = Platform::builder(stack).set("BTC_LIMIT", "0.1").set("TRUSTED_PROXIES", "127.0.0.1");
     let platform = builder.start().await;
     let refused = quote_from(&platform, "192.0.2.1", order("USD", "1000001")).await;
@@ -160,13 +160,13 @@ async fn quotes_of_one_client_cannot_exhaust_the_limit(stack: Stack) {
     }
     quote_from(&platform, "192.0.2.1", order("USD", "400000")).await.json(201);
     quote_from(&platform, "192.0.2.1", order("USD", "1")).await.problem(409, "quote_limit_exceeded");
-    // Other clients and orders of the same client are not affected.
+    // Quotes of other clients and orders of this client are not affected.
     quote_from(&platform, "192.0.2.2", order("USD", "1000000")).await.json(201);
     platform.place(order("USD", "8000000")).await.json(201);
     assert_eq!(platform.summary().await["reserved"], "0.02000000");
 }
 
-async fn all_quotes_leave_room_for_orders(stack: Stack) {
+async fn quotes_of_all_clients_cannot_exhaust_the_limit(stack: Stack) {
     let builder = Platform::builder(stack).set("BTC_LIMIT", "0.1").set("TRUSTED_PROXIES", "127.0.0.1");
     let platform = builder.set("QUOTE_MAX_BTC_TOTAL", "0.025").start().await;
     for (address, amount) in [("192.0.2.1", "1000000"), ("2001:db8::1", "1000000"), ("2001:db8:0:1::1", "500000")] {
@@ -179,7 +179,7 @@ async fn all_quotes_leave_room_for_orders(stack: Stack) {
 }
 
 /// Sends a request to the path of one quote.
-async fn request_quote(platform: &Platform, method: &str, id: &str) -> tests::Response {
+async fn send_to_quote(platform: &Platform, method: &str, id: &str) -> tests::Response {
     send(platform.client.request(method, platform.create_order.url(&format!("/api/v1/quotes/{id}")))).await
 }
 
@@ -188,38 +188,38 @@ async fn quote_shows_its_current_state(stack: Stack) {
     let (quote, id) = create_quote(&platform, "69").await;
     let (_, unused) = create_quote(&platform, "70").await;
     assert_eq!(quote["state"], "open");
-    assert_eq!(request_quote(&platform, "GET", &id).await.json(200), quote);
+    assert_eq!(send_to_quote(&platform, "GET", &id).await.json(200), quote);
 
     let order = platform.place(order_from_quote(&id)).await.json(201);
-    let taken = request_quote(&platform, "GET", &id).await.json(200);
+    let taken = send_to_quote(&platform, "GET", &id).await.json(200);
     assert_eq!((&taken["state"], &taken["order_id"]), (&"taken".into(), &order["id"]));
     assert_eq!(taken["bitcoin_amount"], quote["bitcoin_amount"]);
 
     let expired =
-        async || (request_quote(&platform, "GET", &unused).await.json(200)["state"] == "expired").then_some(());
+        async || (send_to_quote(&platform, "GET", &unused).await.json(200)["state"] == "expired").then_some(());
     wait_until("the quote expires", RESPONSE_TIMEOUT, expired).await;
-    request_quote(&platform, "GET", "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b").await.problem(404, "not_found");
+    send_to_quote(&platform, "GET", "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b").await.problem(404, "not_found");
 }
 
-async fn released_quote_returns_reservation_at_once(stack: Stack) {
-    // The limit allows one order of 69 EUR and 7 satoshi more.
+async fn released_quote_returns_reservation_immediately(stack: Stack) {
+    // The limit is the bitcoin amount of one order of 69 EUR plus 7 satoshi.
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00082150").start().await;
     let (_, id) = create_quote(&platform, "69").await;
     for _ in 0..2 {
-        let released = request_quote(&platform, "DELETE", &id).await;
+        let released = send_to_quote(&platform, "DELETE", &id).await;
         assert_eq!((released.status, released.text().as_str()), (204, ""));
         assert_eq!(platform.summary().await["reserved"], "0.00000000");
     }
-    let quote = request_quote(&platform, "GET", &id).await.json(200);
+    let quote = send_to_quote(&platform, "GET", &id).await.json(200);
     assert_eq!((&quote["state"], quote.get("order_id")), (&"released".into(), None));
     platform.place(order_from_quote(&id)).await.problem(409, "quote_expired");
 
     let (_, taken) = create_quote(&platform, "69").await;
     let order = platform.place(order_from_quote(&taken)).await.json(201);
-    request_quote(&platform, "DELETE", &taken).await.problem(409, "quote_taken");
+    send_to_quote(&platform, "DELETE", &taken).await.problem(409, "quote_taken");
     let id = order["id"].as_str().unwrap();
     assert_eq!(platform.fetch(&format!("/api/v1/orders/{id}")).await.json(200), order);
-    request_quote(&platform, "DELETE", "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b").await.problem(404, "not_found");
+    send_to_quote(&platform, "DELETE", "01a1fd9f-ceb3-725e-83ba-6e2a33032a2b").await.problem(404, "not_found");
     let summary = platform.summary().await;
     assert_eq!((&summary["count"], &summary["bitcoin_amount"]), (&1.into(), &"0.00082143".into()));
 }

@@ -40,7 +40,7 @@ async fn reads_over_the_rate_limit_are_refused_by_fetch_orders_rates_and_create_
         let statuses = read_statuses(&platform, service, path, 4).await;
         assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 1, "{}: {statuses:?}", service.name);
         assert_eq!(statuses[3], 429, "{}: {statuses:?}", service.name);
-        // Monitoring is not limited.
+        // The rate limit does not apply to monitoring.
         assert_eq!(read_statuses(&platform, service, "/livez", 4).await, [200; 4]);
     }
 }
@@ -54,6 +54,7 @@ async fn exports_above_the_maximum_are_refused() {
     for (max_exports, refusal, code) in [("1", 503, "overloaded"), ("8", 429, "too_many_requests")] {
         let service = platform.fetch_orders.another(&[("DB_PROXY_URL", &db_proxy_url), ("MAX_EXPORTS", max_exports)]);
         service.start().await;
+        // One client can run at most two exports at the same time.
         let allowed = if max_exports == "1" { 1 } else { 2 };
         let mut exports = JoinSet::new();
         for _ in 0..=allowed {

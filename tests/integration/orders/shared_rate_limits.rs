@@ -22,12 +22,11 @@ use tokio::task::JoinHandle;
 
 const INSTANCES: usize = 4;
 const CLIENTS: usize = 8;
-/// A limit that the load of these tests uses up within seconds. Each of four instances takes an allowance of three requests
-/// at a time.
+/// A limit that the load of these tests uses up within seconds. With four instances, each allowance is three requests.
 const PER_MINUTE: u32 = 600;
-/// A limit whose allowances are single requests.
+/// A limit with allowances of one request.
 const SMALL_PER_MINUTE: u32 = 180;
-const WAIT_LIMIT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn start_platform(redis_url: &str, limit: u32) -> Platform {
     let builder = Platform::builder(Stack::Embedded).set("RATE_LIMIT_PER_MINUTE", limit.to_string());
@@ -51,7 +50,7 @@ async fn wait_until_shared(instances: &[Instance], count: usize) {
 }
 
 async fn wait_for_metric(instance: &Instance, name: &str, value: usize) {
-    wait_until(&format!("{name} is {value}"), WAIT_LIMIT, async || {
+    wait_until(&format!("{name} is {value}"), TIMEOUT, async || {
         (metric(instance, name).await == Some(value)).then_some(())
     })
     .await;
@@ -63,7 +62,7 @@ async fn metric(instance: &Instance, name: &str) -> Option<usize> {
     lines.map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
 }
 
-/// An invalid order. It is counted, and then refused.
+/// An invalid order. The rate limit counts the request before the service refuses it with 422.
 fn counted_request(client: &Client, instance: &Instance, key: Option<&KeySecret>) -> RequestBuilder {
     let request = client.json(instance.url(ORDERS_PATH), order("EUR", "-1"));
     match key {
@@ -81,7 +80,7 @@ fn was_accepted(response: &Response) -> bool {
     response.status == 422
 }
 
-/// Clients that send as fast as they can to all instances, until they are stopped.
+/// Clients that send requests to all instances as fast as they can.
 struct Load {
     progress: Arc<Progress>,
     clients: Vec<JoinHandle<()>>,
@@ -128,17 +127,17 @@ impl Load {
         *self.progress.counts.lock().unwrap()
     }
 
-    /// Waits until at least 100 requests were refused and at least this much time has passed since this call.
+    /// Waits at least for this time, and until 100 more requests have been refused.
     async fn wait_until_limited(&self, at_least: Duration) {
         let (start, before) = (Instant::now(), self.counts().refused);
-        wait_until("the limit is used up", WAIT_LIMIT, async || {
+        wait_until("the limit is used up", TIMEOUT, async || {
             (self.counts().refused >= before + 100 && start.elapsed() >= at_least).then_some(())
         })
         .await;
     }
 
-    /// Stops the clients. Asserts that the number of accepted requests differs by at most `percent` from the number that the
-    /// limit permits in this time.
+    /// Stops the clients. Asserts that the number of accepted requests differs by at most `percent` from the number
+    /// that the limit permits between the start and the stop.
     #[expect(clippy::float_arithmetic, reason = "a measurement")]
     async fn assert_accepted(self, per_minute: u32, percent: f64) {
         self.progress.stopped.store(true, Ordering::Relaxed);
@@ -146,16 +145,16 @@ impl Load {
             client.await.unwrap();
         }
         let (counts, seconds) = (*self.progress.counts.lock().unwrap(), self.progress.start.elapsed().as_secs_f64());
-        let exact = f64::from(per_minute) * (1.0 + seconds / 60.0);
+        let expected = f64::from(per_minute) * (1.0 + seconds / 60.0);
         let accepted = f64::from(u32::try_from(counts.accepted).unwrap());
-        let difference = (accepted - exact) / exact * 100.0;
-        eprintln!("{counts:?} in {seconds:.1} s: {difference:.1} % from {exact:.0}");
-        assert!(difference.abs() <= percent, "{counts:?} in {seconds} s; exact is {exact}");
+        let difference = (accepted - expected) / expected * 100.0;
+        eprintln!("{counts:?} in {seconds:.1} s: {difference:.1} % from the expected {expected:.0}");
+        assert!(difference.abs() <= percent, "{counts:?} in {seconds} s; {expected} accepted requests are expected");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_instances_together_accept_the_limit_of_a_key() {
+async fn four_instances_together_apply_the_limit_of_an_api_key() {
     let redis = PrivateServer::redis().await;
     let platform = start_platform(&redis.url(), 1).await;
     platform.create_order.stop().await;
@@ -166,18 +165,21 @@ async fn four_instances_together_accept_the_limit_of_a_key() {
     let load = Load::start(&instances, Some(&key));
     load.wait_until_limited(Duration::from_secs(5)).await;
     load.assert_accepted(SMALL_PER_MINUTE, 5.0).await;
-    // Keys in Redis begin with the name of the service that counts, and expire.
+    // Each key in Redis contains the name of the service, and expires.
     for _ in 0..20 {
-        let key = redis.redis_command(&["RANDOMKEY"]).await;
+        let redis_key = redis.redis_command(&["RANDOMKEY"]).await;
         let services = ["create-order", "fetch-orders"];
-        assert!(services.iter().any(|name| key.starts_with(&format!("buydesk:{name}:allowance:"))), "{key}");
-        let expiry = redis.redis_command(&["PTTL", &key]).await;
-        assert!(expiry.strip_prefix(':').is_some_and(|millis| millis.parse::<u32>().is_ok()), "{key}: {expiry}");
+        assert!(
+            services.iter().any(|name| redis_key.starts_with(&format!("buydesk:{name}:allowance:"))),
+            "{redis_key}"
+        );
+        let expiry = redis.redis_command(&["PTTL", &redis_key]).await;
+        assert!(expiry.strip_prefix(':').is_some_and(|millis| millis.parse::<u32>().is_ok()), "{redis_key}: {expiry}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_instances_together_accept_the_limit_of_an_address() {
+async fn four_instances_together_apply_the_limit_of_an_ip_address() {
     let redis = PrivateServer::redis().await;
     let platform = start_platform(&redis.url(), PER_MINUTE).await;
     platform.create_order.stop().await;
@@ -207,7 +209,7 @@ async fn limit_nearly_holds_while_redis_is_stopped_or_frozen() {
             wait_for_metric(instance, "rate_limit_sharing", 0).await;
         }
         load.wait_until_limited(Duration::from_secs(3)).await;
-        // The services need this Redis for nothing else.
+        // create-order is ready without this Redis.
         instances[0].wait_until_ready().await;
         if freezes {
             redis.thaw();
@@ -238,7 +240,7 @@ async fn instance_counts_alone_until_its_redis_starts() {
     assert_eq!(send_ten(&platform.create_order).await, 5);
     redis.start().await;
     wait_for_metric(&platform.create_order, "rate_limit_sharing", 1).await;
-    // The instance reports its earlier requests with its next draw.
+    // With its next draw, the instance adds its earlier requests to the count in Redis.
     assert!(send_ten(&platform.create_order).await <= 1);
     let second = platform.create_order.another(&[]);
     second.start().await;
@@ -247,11 +249,11 @@ async fn instance_counts_alone_until_its_redis_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn instances_without_a_shared_redis_accept_the_limit_each() {
+async fn each_instance_without_redis_applies_the_whole_limit() {
     let platform = start_platform("", 5).await;
     let mut accepted = 0;
     for instance in start_instances(&platform).await {
-        assert_eq!(metric(&instance, "rate_limit_sharing").await, Some(0), "the metric is absent");
+        assert_eq!(metric(&instance, "rate_limit_sharing").await, Some(0), "the instance shares a limit");
         for _ in 0..10 {
             accepted += usize::from(was_accepted(&send(counted_request(&platform.client, &instance, None)).await));
         }
@@ -286,7 +288,7 @@ async fn headers_describe_the_limit_of_all_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn most_requests_of_a_large_limit_cost_no_round_trip() {
+async fn most_requests_under_a_large_limit_need_no_round_trip_to_redis() {
     let redis = PrivateServer::redis().await;
     let platform = start_platform(&redis.url(), 100_000).await;
     wait_for_metric(&platform.create_order, "rate_limit_sharing", 1).await;

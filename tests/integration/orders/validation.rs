@@ -95,7 +95,7 @@ async fn invalid_field_is_named(stack: Stack) {
     cases.push((r#"{"currency":"EUR","amount":1,"extra":1}"#.to_owned(), &["extra"]));
     cases.push((r#"{"curency":"EUR","amount":1}"#.to_owned(), &["curency"]));
     cases.push((r#"{"currency":"EUR","amount":1,"Amount":2}"#.to_owned(), &["Amount"]));
-    // Every invalid field is named at once, whatever the error is.
+    // One response names all invalid fields.
     cases.push((r#"{"curency":"EUR","amount":"abc"}"#.to_owned(), &["curency", "amount"]));
     cases.push((r#"{"currency":"JPY","amount":true,"extra":1}"#.to_owned(), &["currency", "amount", "extra"]));
     cases.push((r#"{"currency":7,"amount":"1.00001"}"#.to_owned(), &["currency", "amount"]));
@@ -114,7 +114,7 @@ async fn invalid_field_is_named(stack: Stack) {
     assert_no_orders(&platform).await;
 }
 
-/// Asserts that the text contains no message of serde. Such messages name types of Rust.
+/// Asserts that the text contains no message of serde. They name Rust types.
 #[track_caller]
 fn assert_no_library_text(text: &str) {
     for library_text in ["invalid type:", "invalid value:", ", expected", "struct ", "missing field", "u64"] {
@@ -196,7 +196,7 @@ async fn invalid_query_parameter_is_named(stack: Stack) {
             response.invalid_fields(fields);
         }
     }
-    // The versioned endpoint has no query form.
+    // The versioned endpoint accepts no order in the query.
     let url = platform.create_order.url("/api/v1/orders?currency=eur&amount=69");
     let response = send(platform.client.request("POST", url)).await;
     assert!((400..500).contains(&response.status), "{}", response.text());
@@ -231,7 +231,8 @@ async fn body_over_size_limit_is_refused(stack: Stack) {
     let padded = |size: usize| format!("{}{}", order("EUR", "1"), " ".repeat(size));
     for path in PATHS {
         let url = platform.create_order.url(path);
-        // Sent over a raw connection: the service may close it before an HTTP client has sent the body and read the response.
+        // The service possibly closes the connection before it has received the whole body. An HTTP client could then
+        // miss the response.
         let head = |length: &str| {
             format!(
                 "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n{length}\r\n\r\n"
@@ -252,7 +253,7 @@ async fn body_over_size_limit_is_refused(stack: Stack) {
     }
 }
 
-/// Only `/place_order` accepts a form.
+/// Asserts that the problem names the accepted content types. Only `/place_order` accepts a form.
 fn assert_accepted_types_are_named(path: &str, problem: &serde_json::Value) {
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("application/json"), "{detail}");

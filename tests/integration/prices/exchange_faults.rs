@@ -1,5 +1,5 @@
-//! Exchanges with every fault of exchange-sim, for hours of virtual time: no order uses a wrong or an expired price, and
-//! orders have a price while enough exchanges work. `tests/load/exchange-faults` is the long version.
+//! Faults of exchange-sim, for hours of virtual time. No order uses a wrong or an expired price. Orders have a price
+//! when enough exchanges work. `tests/load/exchange-faults` runs longer.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn assert_no_violation(report: &Report) {
     assert_eq!(report.violations, 0, "{}", report.messages.join("\n"));
 }
 
-/// Runs every fault in sequence at two exchanges at once, while all other exchanges work.
+/// Runs each fault in sequence at two exchanges. All other exchanges work.
 async fn run_every_fault(exchanges: [&str; 2], websockets: bool) {
     let Scenario { timeline, length } = scenarios::every_fault_in_sequence(&exchanges);
     let report = run(&Plan {
@@ -30,9 +30,9 @@ async fn run_every_fault(exchanges: [&str; 2], websockets: bool) {
     })
     .await;
     assert_no_violation(&report);
-    // The faults took effect. Only the first exchange is checked: the second may be polled too rarely to see every fault.
+    // Only the first exchange is checked: the second is possibly polled too rarely to show every fault.
     let mut kinds = vec![FaultKind::Down, FaultKind::Truncated, FaultKind::LieFactor];
-    // An open WebSocket does not receive a rate limit.
+    // A rate limit does not affect an open WebSocket.
     kinds.extend((!websockets).then_some(FaultKind::RateLimited));
     for kind in kinds {
         let detected = report.detected.iter().any(|(name, fault)| name == exchanges[0] && *fault == kind.as_str());
@@ -97,12 +97,12 @@ async fn two_failing_exchanges_cause_no_price_gap() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn price_expires_one_hour_after_last_observation_and_recovers() {
+async fn price_expires_one_hour_after_last_observation_and_returns_after_the_outage() {
     let down = scenarios::all_faults().into_iter().find(|fault| fault.kind == FaultKind::Down).unwrap();
     let outage = Duration::from_mins(70);
     let timeline: Vec<_> = EXCHANGES.iter().map(|exchange| down.scheduled_at(exchange, 60, outage)).collect();
     let length = MINUTE + outage + MINUTE * 3;
-    // Restarts of price-updater do not renew the price.
+    // Restarts of price-updater do not extend the validity of the price.
     let restart_every = Some(MINUTE * 11);
     let report = run(&Plan {
         seed: 3,
@@ -115,7 +115,6 @@ async fn price_expires_one_hour_after_last_observation_and_recovers() {
     })
     .await;
     assert_no_violation(&report);
-    // The price is prolonged for an hour after the last observation, then expires, and returns after the outage.
     let gap = outage.as_secs() - 3_600;
     assert!((gap - 30..=gap + 90).contains(&report.unpriced_seconds), "{}", report.summary());
     assert!(report.prolonged_seconds > 3_500 && report.max_age.as_secs() == 3_599, "{}", report.summary());

@@ -39,7 +39,7 @@ fn state_at(report: &Report, second: usize, currency: Currency) -> Option<PriceS
 async fn run_timeline(json: &str, minutes: u32, seed: u64) -> Report {
     let file: Value = serde_json::from_str(json).unwrap();
     let list = |name: &str| file.get(name).unwrap_or(&json!([])).to_string();
-    // Parsed from text, because decimal numbers are only deserialized from text.
+    // Decimal numbers can be deserialized from JSON text, but not from a `Value`.
     let timeline = serde_json::from_str(&list("timeline")).unwrap();
     let market: Vec<MarketMove> = serde_json::from_str(&list("market")).unwrap();
     run(&Plan { market, seed, ..plan(timeline, MINUTE * minutes) }).await
@@ -49,7 +49,7 @@ async fn run_timeline(json: &str, minutes: u32, seed: u64) -> Report {
 async fn false_fall_at_a_majority_of_exchanges_determines_no_order_price() {
     let json = include_str!("../../../services/exchange-sim/timelines/false-fall.json");
     let report = run_timeline(json, 10, 5).await;
-    // Every price is compared with the market.
+    // A used price that is far from the market is a violation.
     assert_no_violation(&report);
     assert!(report.prolonged_seconds >= 290 && report.unpriced_seconds == 0, "{}", report.summary());
 }
@@ -65,7 +65,7 @@ fn first_fresh_below(report: &Report, from: usize, currency: Currency, limit: i6
 }
 
 #[tokio::test(start_paused = true)]
-async fn real_crash_is_used_within_three_minutes() {
+async fn price_after_a_real_crash_is_used_within_three_minutes() {
     for (json, reached) in [
         (include_str!("../../../services/exchange-sim/timelines/real-crash.json"), 180),
         (include_str!("../../../services/exchange-sim/timelines/sudden-crash.json"), 125),
@@ -74,10 +74,13 @@ async fn real_crash_is_used_within_three_minutes() {
             let report = run_timeline(json, 8, seed).await;
             assert_no_violation(&report);
             // A bitcoin costs about 91,000 dollars before and 64,000 after the crash.
-            let used = first_fresh_below(&report, 120, Currency::USD, 66_000).expect("the crash is used");
-            assert!(used <= reached + 180, "used {used} s after the start, and reached after {reached} s");
-            // From the first record on, an order always has a price. From one minute after the crash is used on, the
-            // price is fresh.
+            let used =
+                first_fresh_below(&report, 120, Currency::USD, 66_000).expect("the price after the crash is used");
+            assert!(
+                used <= reached + 180,
+                "the market reached the price after {reached} s, and orders used it after {used} s"
+            );
+            // After the first record, an order always has a price. One minute after `used`, the price is fresh again.
             assert_eq!(
                 report.unpriced_seconds,
                 report.records.iter().take_while(|record| record.is_none()).count() as u64
@@ -137,14 +140,14 @@ async fn currency_without_sources_is_prolonged_and_other_currencies_stay_fresh()
 
 #[tokio::test(start_paused = true)]
 async fn every_currency_has_a_price_while_exchanges_return_without_some_pairs() {
-    // All exchanges fail. Then two of them are available again, but each of the two reports no price in one currency. The other
-    // exchanges are available again later.
+    // All exchanges fail for five minutes. Two exchanges return first, but each of them reports no price in one
+    // currency. All other exchanges return five minutes later.
     let down = |name: &&str| fault(name, 120, 300, FaultKind::Down, None);
     let mut timeline: Vec<_> = exchange_sim::EXCHANGES.iter().map(down).collect();
-    let prices = ["BTC-EUR", "BTC-GBP"];
-    let silent = exchange_sim::EXCHANGES.iter().filter(|name| !["coinbase", "kraken"].contains(name));
-    timeline.extend(silent.map(|name| fault(name, 420, 300, FaultKind::Down, None)));
-    let returning = ["coinbase", "kraken"].into_iter().zip(prices);
+    let missing_pairs = ["BTC-EUR", "BTC-GBP"];
+    let still_down = exchange_sim::EXCHANGES.iter().filter(|name| !["coinbase", "kraken"].contains(name));
+    timeline.extend(still_down.map(|name| fault(name, 420, 300, FaultKind::Down, None)));
+    let returning = ["coinbase", "kraken"].into_iter().zip(missing_pairs);
     timeline.extend(returning.map(|(name, pair)| fault(name, 420, 300, FaultKind::NullPrice, Some(pair))));
     let mut plan = plan(timeline, MINUTE * 15);
     plan.websockets = false;

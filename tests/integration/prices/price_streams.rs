@@ -1,4 +1,5 @@
-//! The WebSocket streams of price-updater against exchange-sim: in virtual time without sockets, and once over sockets.
+//! The WebSocket streams of price-updater against exchange-sim: without sockets in virtual time, and in one
+//! test over sockets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +26,7 @@ const EXCHANGES: [&str; 4] = ["binance", "coinbase", "kraken", "okx"];
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a course is valid after the exchange confirmed it.
 const COURSE_LIFETIME: Duration = Duration::from_secs(5);
-/// Maximum duration of waits in real time.
+/// The maximum duration of a wait in real time.
 const LIMIT: Duration = Duration::from_secs(20);
 
 struct RunningStream {
@@ -141,9 +142,9 @@ async fn courses_expire_when_only_heartbeats_arrive() {
         running.wait_for_course(true).await;
         running.start_fault(FaultKind::HeartbeatOnly);
         let elapsed = running.wait_for_course(false).await;
-        // The heartbeats of Coinbase name the last trade, so that missing trades are noticed.
-        let limit = if exchange == "coinbase" { COURSE_LIFETIME * 2 } else { Duration::from_secs(26) };
-        assert!(elapsed <= limit, "{exchange}: {elapsed:?}");
+        // The heartbeats of Coinbase contain the id of the last trade, so price-updater notices that it missed trades.
+        let max_elapsed = if exchange == "coinbase" { COURSE_LIFETIME * 2 } else { Duration::from_secs(26) };
+        assert!(elapsed <= max_elapsed, "{exchange}: {elapsed:?}");
         running.simulation.end_fault(exchange);
         running.wait_for_course(true).await;
     }
@@ -160,7 +161,7 @@ async fn stream_reconnects_after_cut_and_refused_connections() {
         let running = RunningStream::without_socket(exchange, test_clock());
         running.wait_for_course(true).await;
         if kind == FaultKind::Html520 {
-            // This fault concerns new connections only.
+            // This fault affects only new connections, so the open connection is cut.
             running.start_fault(FaultKind::Cut);
             sleep(POLL_INTERVAL * 4).await;
         }
@@ -196,12 +197,12 @@ async fn out_of_order_messages_change_no_price() {
         let clock = test_clock();
         let (ordered, shuffled) =
             (RunningStream::without_socket(exchange, clock), RunningStream::without_socket(exchange, clock));
-        // Both streams connect at the same moment, so that both receive messages at the same times.
+        // Neither stream has connected. Both connect at the same moment, and receive messages at the same times.
         assert_eq!((ordered.course(), shuffled.course()), (None, None));
         ordered.wait_for_course(true).await;
         shuffled.wait_for_course(true).await;
         shuffled.start_fault(FaultKind::OutOfOrder);
-        // Read between two updates of the simulated market.
+        // The courses are read between two updates of the simulated market.
         sleep(POLL_INTERVAL / 2).await;
         for _ in 0..300 {
             sleep(POLL_INTERVAL).await;

@@ -61,7 +61,7 @@ async fn order_uses_price_agreed_by_exchanges(stack: Stack) {
     }
     platform.create_order.wait_until_ready().await;
     let placed = platform.place(order("EUR", "69")).await.json(201);
-    // Simulated prices are marked wherever they are shown.
+    // An order at a simulated price is marked as simulated.
     assert_eq!(placed["simulated"], true);
     assert_eq!(platform.all_pages("/get_orders").await[0]["simulated"], true);
     // The price is published at every interval.
@@ -69,21 +69,22 @@ async fn order_uses_price_agreed_by_exchanges(stack: Stack) {
     wait_for_record(&platform, "the record after the next", |record| record["as_of"] != second["as_of"]).await;
 }
 
-/// Runs on one stack only: each fault takes a publish interval, and the store of the record makes no difference.
+/// Runs on one stack only, because the test takes long and does not depend on the storage of the price record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failing_exchange_loses_only_its_own_vote() {
     let platform = start_with_exchanges(Stack::Embedded).await;
     for fault in ["down", "error_500", "html_520", "slow", "garbled", "error_in_200"] {
         start_fault(&platform, "kraken", fault).await;
-        let set = Timestamp::now().to_string();
-        let later = wait_for_record(&platform, fault, |record| record["as_of"].as_str().unwrap() > set.as_str()).await;
+        let fault_start = Timestamp::now().to_string();
+        let later =
+            wait_for_record(&platform, fault, |record| record["as_of"].as_str().unwrap() > fault_start.as_str()).await;
         assert_eq!(sources(&later, "EUR"), ["coinbase"], "{fault}");
         assert_eq!(later["state"], "fresh", "{fault}");
         platform.place(order("EUR", "69")).await.json(201);
     }
     end_fault(&platform, "kraken").await;
     wait_for_record(&platform, "kraken is used again", |record| sources(record, "EUR").len() == 2).await;
-    // After a rate limit, a source stays paused for some time, even if it would respond again.
+    // After a rate-limited response, price-updater pauses the source for some time, even if the source works again.
     start_fault(&platform, "kraken", "rate_limited").await;
     wait_for_record(&platform, "kraken is excluded", |record| sources(record, "EUR") == ["coinbase"]).await;
     end_fault(&platform, "kraken").await;
@@ -118,12 +119,12 @@ async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
     }
     let prolonged =
         wait_for_record(&platform, "the record is prolonged", |record| record["state"] == "prolonged").await;
-    // Orders are accepted without a gap. The prolonged price reaches create-order a moment later.
+    // Each order is accepted. create-order receives the prolonged price slightly later than the cache.
     let placed = wait_until("an order has the prolonged price", LIMIT, async || {
         Some(platform.place(order("EUR", "69")).await.json(201)).filter(|order| order["price_state"] == "prolonged")
     })
     .await;
-    // A prolonged price keeps its time.
+    // A prolonged price keeps its `as_of`.
     assert!(placed["price_as_of"].as_str() <= prolonged["as_of"].as_str(), "{placed} {prolonged}");
     // The service `rates` shows the same price, time and state.
     let get = async |path: &str| platform.client.get(platform.rates.url(path)).await;

@@ -1,5 +1,5 @@
-//! The API of the service `rates`: courses, prices, conversions, history and the stream. A *course* is the last price of one pair
-//! at one exchange. The API calls the pair `direction` and the exchange `exchanger`.
+//! The API of the service `rates`: courses, prices, conversions, history and the stream. A *course* is the last price
+//! of one pair at one exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ on_both_stacks!(
     amount_is_converted_exactly,
     stream_sends_changes,
     history_is_paged_and_charted,
-    filters_of_the_history_are_lists_of_known_names,
+    history_filters_accept_lists_of_known_names,
     cold_start_returns_stored_courses,
     exchange_courses_reach_the_api_end_to_end,
 );
@@ -151,7 +151,7 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
         (&"91000.50".into(), &"median".into(), &true.into())
     );
     assert!(shown["votes"].is_array() && shown["as_of"] == now.to_string());
-    // An unknown asset is an invalid parameter. A pair of known assets may have no price.
+    // An unknown asset is an invalid parameter. A pair of known assets without a price is not found.
     get(&platform, "/api/v1/price?direction=BTC-XYZ").await.invalid_fields(&["direction"]);
     get(&platform, "/api/v1/price?direction=BTC-CHF").await.problem(404, "not_found");
     get(&platform, "/api/v1/price?direction=BTC").await.invalid_fields(&["direction"]);
@@ -257,7 +257,7 @@ async fn history_is_paged_and_charted(stack: Stack) {
     assert!(
         chart.text().contains("BTC-EUR") && chart.text().contains("SIMULATED") && !chart.text().contains("no data yet")
     );
-    // The chart and the price follow the same rule: an unknown asset is invalid, and a pair without a price is not found.
+    // In both paths, an unknown asset is invalid, and a pair without a price is not found.
     for path in ["/api/v1/price/chart.svg", "/api/v1/price"] {
         get(&platform, &format!("{path}?direction=BTC-XYZ")).await.invalid_fields(&["direction"]);
         get(&platform, &format!("{path}?direction=EUR-BTC")).await.problem(404, "not_found");
@@ -266,7 +266,7 @@ async fn history_is_paged_and_charted(stack: Stack) {
     get(&platform, "/api/v1/price/chart.svg?direction=BTC-EUR&hours=169").await.invalid_fields(&["hours"]);
 }
 
-async fn filters_of_the_history_are_lists_of_known_names(stack: Stack) {
+async fn history_filters_accept_lists_of_known_names(stack: Stack) {
     let courses = vec![course("kraken", "BTC-EUR", "84000"), course("okx", "BTC-USDT", "91000")];
     let platform = start_with(stack, courses.clone(), vec![]).await;
     store_courses(&platform, courses).await;
@@ -280,7 +280,7 @@ async fn filters_of_the_history_are_lists_of_known_names(stack: Stack) {
     };
     assert_eq!(exchangers("exchangers=okx,Kraken").await.len(), 2);
     assert_eq!(exchangers("exchangers=mtgox").await, ["mtgox"]);
-    // `exchanger` is the earlier name of the parameter.
+    // `exchanger` is the earlier name of `exchangers`.
     assert_eq!(exchangers("exchanger=kraken").await, ["kraken"]);
     assert_eq!(exchangers("").await.len(), 3);
     assert_eq!(exchangers("exchangers=okx&direction=BTC-EUR").await, [""; 0]);
@@ -312,8 +312,8 @@ async fn cold_start_returns_stored_courses(stack: Stack) {
     .await;
 }
 
-/// The data flows from the exchanges through price-updater, the cache and the database to the service `rates`. The test supplies
-/// no data.
+/// The test supplies no data. The data flows from the exchanges through price-updater, the cache and the database to
+/// the service `rates`.
 async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     let builder = Platform::builder(stack).without_prices().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
     let platform = builder.start().await;
@@ -334,12 +334,11 @@ async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     assert!(used >= 2 && votes.iter().all(|vote| vote["used"] == true || vote["rejected"].is_string()), "{price}");
     let converted = get(&platform, "/api/v1/convert?from=BTC&to=EUR&amount=2").await.json(200);
     assert_eq!((&converted["path"], &converted["simulated"]), (&"direct".into(), &true.into()));
-    // After a few poll intervals, the stream has sent a change and there is history.
     let request = platform.client.request("GET", platform.rates.url("/api/v1/courses/stream?coins_from=BTC"));
     let mut response = request.send().await.unwrap();
     let change = wait_for_event(&mut response, &mut String::new(), |name, _| name == "changes").await;
     assert!(!change["courses"].as_array().unwrap().is_empty() || !change["prices"].as_array().unwrap().is_empty());
-    wait_until("there is history", LIMIT, async || {
+    wait_until("the history has two courses", LIMIT, async || {
         let path = "/api/v1/courses/history?direction=BTC-EUR&exchanger=kraken";
         let page = get(&platform, path).await.json(200);
         (page["courses"].as_array().unwrap().len() >= 2).then_some(())

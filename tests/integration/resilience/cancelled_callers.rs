@@ -15,7 +15,7 @@ on_both_stacks!(command_of_disconnected_caller_is_not_executed);
 /// Maximum wait for a change in db-proxy.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A transaction of another process that holds the lock of the writer. [`WriteLock::release`] ends it.
+/// A transaction outside db-proxy. It blocks the writer of db-proxy until [`WriteLock::release`].
 enum WriteLock {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),

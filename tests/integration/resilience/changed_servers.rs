@@ -1,5 +1,5 @@
-//! The address of the database or of Redis changes, or the database is less durable than declared. The tests in `failovers` use
-//! real clusters.
+//! The address of the database or of Redis changes, or the database is less durable than declared. The tests in
+//! `failovers` use real clusters.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 async fn orders_continue_on_another_host_of_the_database_url() {
     let database = Database::postgres().await;
     let server = database.server_address();
-    // Nothing listens on the first host. The others are addresses of the same server.
+    // Nothing listens on the first host. The other two hosts are addresses of the same server.
     let (closed, first, second) = (Port::reserve(), Link::start(server.clone()).await, Link::start(server).await);
     second.cut();
     let hosts = [closed.address(), first.address(), second.address()].join(",");
@@ -57,11 +57,11 @@ async fn order_is_refused_while_its_commit_would_be_less_durable_than_declared()
     let platform = Platform::builder(Stack::Servers).database(postgres.url()).start().await;
     platform.place_with_key("before", order("USD", "1")).await.json(201);
 
-    // DURABILITY is local by default.
+    // The default of `DURABILITY` is `local`.
     change("alter system set synchronous_commit = off").await;
     assert!(wait_for_durability(&platform, false).await.contains("synchronous_commit"));
     assert_eq!(platform.client.get(platform.db_proxy.url("/readyz")).await.status, 503);
-    // db-proxy does not look the key up, so an earlier request with this key might have placed the order.
+    // db-proxy does not look up the idempotency key, so an earlier request with this key has possibly placed the order.
     platform.place_with_key("refused", order("USD", "1")).await.problem(503, "outcome_unknown");
     platform.place(order("USD", "1")).await.problem(503, "database_unavailable");
     change("alter system reset synchronous_commit").await;

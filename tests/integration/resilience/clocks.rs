@@ -1,6 +1,7 @@
 //! Wrong clocks: the wall clock of a process is set ahead or back.
 //!
-//! The services are real processes. libfaketime changes the wall clock that a process reads; the monotonic clock stays real.
+//! The services are real processes. libfaketime changes the wall clock that a process reads; the monotonic clock stays
+//! real.
 
 use std::time::Duration;
 
@@ -21,17 +22,17 @@ on_both_stacks!(
     clock_jumps_violate_no_invariant,
     db_proxy_writes_nothing_while_its_clock_is_wrong,
     price_from_the_future_is_replaced_by_the_next_price,
-    refusals_by_clock_that_was_ahead_do_not_apply_later,
+    refusals_of_db_proxy_with_clock_ahead_do_not_apply_later,
     create_order_whose_clock_is_behind_returns_no_outdated_refusal,
     services_recover_after_clock_is_corrected,
 );
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
-/// How long a service may take to detect that its clock is wrong, or correct again.
+/// The maximum time in which a service detects that its clock is wrong, or correct again.
 const NOTICE_LIMIT: Duration = Duration::from_secs(10);
-/// Enough jumps on SQLite to set the clocks of the six services four times each, and to set some clocks while their service
-/// restarts.
+/// On SQLite, enough to set the clock of each of the six services four times. After that, services are restarted for
+/// their clock jumps.
 const CLOCK_JUMPS: usize = 30;
 
 async fn clock_jumps_violate_no_invariant(stack: Stack) {
@@ -75,8 +76,7 @@ async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
     assert_reconciled(&platform, &orders).await;
 }
 
-/// A price has a time that is an hour ahead, because the clock of its machine was wrong. When the clock is correct again, the
-/// next price is used.
+/// A wrong clock produces a price whose time is an hour ahead. When the clock is correct again, the next price is used.
 async fn price_from_the_future_is_replaced_by_the_next_price(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().without_prices().start().await;
     platform.price_cache.set_clock_offset(HOUR);
@@ -100,9 +100,9 @@ async fn price_from_the_future_is_replaced_by_the_next_price(stack: Stack) {
     assert_reconciled(&platform, &[placed]).await;
 }
 
-/// db-proxy starts with a clock that is two hours ahead, and refuses orders. With a correct clock, it places the orders of the
-/// same keys.
-async fn refusals_by_clock_that_was_ahead_do_not_apply_later(stack: Stack) {
+/// db-proxy starts with a clock that is two hours ahead, and refuses orders. With a correct clock, db-proxy places the
+/// same orders with the same keys.
+async fn refusals_of_db_proxy_with_clock_ahead_do_not_apply_later(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
     platform.db_proxy.kill().await;
     platform.db_proxy.set_clock_offset(2 * HOUR);
@@ -122,8 +122,8 @@ async fn refusals_by_clock_that_was_ahead_do_not_apply_later(stack: Stack) {
     assert_reconciled(&platform, &orders).await;
 }
 
-/// The clock of create-order is behind by less than the allowed skew. An order is refused because a quote reserved the limit. A
-/// retry of the order after the quote expired is placed.
+/// The clock of create-order is behind by less than the allowed skew. An order is refused because a quote reserves a
+/// part of the limit. After the quote expires, a retry places the order.
 async fn create_order_whose_clock_is_behind_returns_no_outdated_refusal(stack: Stack) {
     let platform = Platform::builder(stack)
         .set("BTC_LIMIT", "0.00000100")
@@ -134,7 +134,7 @@ async fn create_order_whose_clock_is_behind_returns_no_outdated_refusal(stack: S
     platform.create_order.set_clock_offset(-4);
     platform.quote(order("USD", "60")).await.json(201);
     platform.place_with_key("a", order("USD", "50")).await.problem(409, "limit_exceeded");
-    wait_until("the reservation is released", NOTICE_LIMIT, async || {
+    wait_until("the reservation ends", NOTICE_LIMIT, async || {
         (platform.summary().await["reserved"] == "0.00000000").then_some(())
     })
     .await;
@@ -142,7 +142,8 @@ async fn create_order_whose_clock_is_behind_returns_no_outdated_refusal(stack: S
     assert_reconciled(&platform, &[placed]).await;
 }
 
-/// All services run, with simulated exchanges. When the clock of a service is correct again, orders are placed at a new price.
+/// All services run, with simulated exchanges. When the clock of a service is correct again, orders are placed at a new
+/// price.
 async fn services_recover_after_clock_is_corrected(stack: Stack) {
     let platform = Platform::builder(stack)
         .set("PRICE_REFRESH_SECS", "1")

@@ -22,17 +22,17 @@ on_both_stacks!(
     orders_survive_create_order_kills,
     graceful_shutdown_loses_no_order,
     health_check_kill_does_not_affect_orders,
-    kill_of_db_proxy_separates_no_order_from_its_payment,
+    orders_and_their_payments_are_stored_together_despite_kills_of_db_proxy,
 );
 
-/// Orders to wait for before and after a fault.
+/// The number of orders to wait for before and after a fault.
 const ORDERS: usize = 20;
 
 async fn acknowledged_orders_survive_kill_of_all_services(stack: Stack) {
     let platform = Platform::builder(stack).in_processes().start().await;
     let mut orders = Vec::new();
-    for round in 0..2 {
-        let key = format!("key-{round}");
+    for number in 0..2 {
+        let key = format!("key-{number}");
         let first = platform.place_with_key(&key, order("EUR", "69")).await.json(201);
         for service in platform.order_services() {
             service.kill().await;
@@ -104,7 +104,7 @@ async fn health_check_kill_does_not_affect_orders(stack: Stack) {
     retry_and_reconcile(&platform, load.stop().await).await;
 }
 
-/// Sends the order with its key until it is placed.
+/// Sends the request until the order is placed.
 async fn place_until_placed(request: RequestBuilder) -> Value {
     loop {
         match try_send(request.try_clone().expect("the body is in memory")).await {
@@ -116,14 +116,14 @@ async fn place_until_placed(request: RequestBuilder) -> Value {
     }
 }
 
-async fn kill_of_db_proxy_separates_no_order_from_its_payment(stack: Stack) {
-    const ALL: usize = 60;
+async fn orders_and_their_payments_are_stored_together_despite_kills_of_db_proxy(stack: Stack) {
+    const PAID_ORDERS: usize = 60;
     let platform = Platform::builder(stack).in_processes().start().await;
     let accounts = Accounts::of(&platform);
     let (euro, btc) = (accounts.create("EUR").await, accounts.create("BTC").await);
     accounts.deposit(&euro, "1000").await;
     let mut requests = JoinSet::new();
-    for n in 0..ALL {
+    for n in 0..PAID_ORDERS {
         let order = json!({ "currency": "EUR", "amount": "10", "wallet_id": euro, "credit_wallet_id": btc });
         let request = platform.order_request(order.to_string()).header("idempotency-key", format!("key-{n}"));
         requests.spawn(place_until_placed(request));
@@ -131,7 +131,7 @@ async fn kill_of_db_proxy_separates_no_order_from_its_payment(stack: Stack) {
     let mut placed = Vec::new();
     while let Some(order) = requests.join_next().await {
         placed.push(order.unwrap());
-        if placed.len().is_multiple_of(ALL / 4) && placed.len() < ALL {
+        if placed.len().is_multiple_of(PAID_ORDERS / 4) && placed.len() < PAID_ORDERS {
             platform.db_proxy.kill().await;
             platform.db_proxy.start().await;
         }

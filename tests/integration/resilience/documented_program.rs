@@ -26,7 +26,7 @@ on_both_stacks!(documented_program_places_its_order_once);
 /// retry, and longer before later retries.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A running program. It is killed when the test fails.
+/// A running program. The process is killed when this value is dropped.
 struct Program {
     child: Child,
     output: PathBuf,
@@ -34,7 +34,7 @@ struct Program {
 }
 
 impl Program {
-    /// Starts the program of the page with the address of create-order.
+    /// Starts the program in `docs/outcome-unknown.md`, with the URL of create-order as its argument.
     fn start(folder: &Path, create_order: &str) -> Self {
         let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/outcome-unknown.md");
         let page = std::fs::read_to_string(page).unwrap();
@@ -92,8 +92,8 @@ async fn documented_program_places_its_order_once(stack: Stack) {
     assert_reconciled(&platform, &[first, program.order().await]).await;
 }
 
-/// Answers one request on each of the first connections with one of `responses`, and forwards the next connection to
-/// `target`. Returns the URL.
+/// Starts a proxy that sends each of `responses` on its own connection, and forwards the next connection to `target`.
+/// Returns the URL of the proxy.
 async fn start_failing_proxy(responses: &'static [&'static str], target: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -130,7 +130,7 @@ async fn documented_program_handles_responses_of_a_failing_proxy() {
     assert!(messages.contains("status 502") && messages.contains("IncompleteRead"), "{messages}");
     assert_reconciled(&platform, &[order]).await;
 
-    // A proxy does not know whether an earlier attempt has placed the order.
+    // A 400 of a proxy does not prove that the order was not placed.
     let responses = &["HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n<html>"];
     let mut program =
         Program::start(folder.path(), &start_failing_proxy(responses, platform.create_order.address()).await);

@@ -1,5 +1,5 @@
-//! Several instances of a service behind nginx. One after the other fails under load, and no request that may be repeated
-//! fails.
+//! Several instances of a service behind nginx. The instances fail one after the other under load. No request fails
+//! that can safely be sent again.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ on_both_stacks!(
     movements_succeed_while_an_instance_of_wallets_fails
 );
 
-/// Number of successful requests to wait for between two failures.
+/// The number of successful requests to wait for between two failures.
 const REQUESTS_BETWEEN_FAILURES: usize = 100;
 const CLIENTS: usize = 8;
 const PROGRESS_LIMIT: Duration = Duration::from_secs(30);
@@ -41,8 +41,8 @@ async fn start_more(first: &Instance) -> [Instance; 3] {
     more
 }
 
-/// Kills the first instance, stops the second one gracefully, and freezes the third one, under load. The first two are started again
-/// before the next one fails. The third one stays frozen.
+/// Kills and restarts the first instance. Stops the second instance gracefully, and restarts it. Freezes the third
+/// instance.
 async fn fail_one_after_the_other(instances: &[Instance; 3], wait_for_requests: impl AsyncFn()) {
     let [killed, restarted, frozen] = instances;
     wait_for_requests().await;
@@ -64,7 +64,7 @@ async fn orders_succeed_while_an_instance_of_create_order_fails(stack: Stack) {
     let nginx = Nginx::builder().service(std::iter::once(&platform.create_order).chain(&more)).start().await;
     let load = LoadGenerator::start_at_url(&platform, &nginx.url(ORDERS_PATH), MissingResponse::Fails);
     fail_one_after_the_other(&more, async || load.wait_for_orders(REQUESTS_BETWEEN_FAILURES).await).await;
-    // The orders that the frozen instance received are sent to another instance.
+    // nginx sends the orders that the frozen instance received to another instance.
     let sent = load.stop().await;
     more[2].thaw().await;
     assert_eq!(sent.unresolved(), 0, "orders failed: {sent:?}\n{}", nginx.log_tail());

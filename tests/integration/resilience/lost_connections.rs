@@ -40,8 +40,8 @@ async fn lost_db_proxy_request_is_retried(stack: Stack) {
     place_with_cut_connections(stack, Lost::Request).await;
 }
 
-/// The test runs on one stack only, because it waits for create-order's deadline, and the store of db-proxy makes no
-/// difference.
+/// The test runs on one stack only, because it waits for the deadline of create-order and does not depend on the
+/// database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unconfirmed_order_is_reported_as_outcome_unknown() {
     let builder = Platform::builder(Stack::Embedded);
@@ -51,7 +51,7 @@ async fn unconfirmed_order_is_reported_as_outcome_unknown() {
     create_order.start().await;
 
     proxy.cut_at_and_block(b"POST /orders");
-    // The client sends no key. The problem contains the key that create-order generated.
+    // The client sends no idempotency key. The problem contains the key that create-order generated.
     let response = platform.client.post(create_order.url(ORDERS_PATH), order("EUR", "69")).await;
     let problem = response.problem(503, "outcome_unknown");
     let stored = platform.all_pages("/get_orders").await;
@@ -67,7 +67,7 @@ async fn unconfirmed_order_is_reported_as_outcome_unknown() {
 
 /// Cuts the connection to PostgreSQL at commits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn interrupted_commit_outcome_is_resolved() {
+async fn outcome_of_interrupted_commit_is_determined() {
     let database = Database::postgres().await;
     let proxy = TcpProxy::start(database.server_address()).await;
     let platform = Platform::builder(Stack::Servers).database(database.url_at(proxy.address()));

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 on_both_stacks!(db_proxy_is_not_ready_without_newest_migration);
 
-/// Maximum time until db-proxy reports a change of the schema. db-proxy checks the schema every few seconds, with a write.
+/// Maximum time until db-proxy reports a change of the schema. db-proxy checks the schema every few seconds.
 const READINESS_LIMIT: Duration = Duration::from_secs(30);
 const END_LIMIT: Duration = Duration::from_secs(20);
 
@@ -43,12 +43,12 @@ async fn db_proxy_is_not_ready_without_newest_migration(stack: Stack) {
     readiness(200).await;
 }
 
-/// PostgreSQL becomes available after db-proxy started, and its schema cannot be migrated.
+/// PostgreSQL becomes available after db-proxy started. The schema cannot be migrated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn permanent_migration_error_ends_the_process_with_its_reason() {
+async fn permanent_migration_error_ends_db_proxy_with_the_reason() {
     let mut postgres = PrivateServer::postgres().await;
     let mut connection = PgConnection::connect(&postgres.url()).await.unwrap();
-    // This is not a table of db-proxy, so the migrations do not replace it.
+    // The first migration fails, because a table with this name exists.
     connection.execute("create table orders (id integer)").await.unwrap();
     connection.close().await.unwrap();
     postgres.stop().await;
@@ -60,7 +60,7 @@ async fn permanent_migration_error_ends_the_process_with_its_reason() {
 
 /// A database of real orders becomes available after db-proxy started for simulated orders.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn database_of_the_other_origin_ends_the_process_with_its_reason() {
+async fn database_of_the_other_origin_ends_db_proxy_with_the_reason() {
     let mut postgres = PrivateServer::postgres().await;
     let database = Database::open(&postgres.url()).await.unwrap();
     database.migrate().await.unwrap();

@@ -19,9 +19,9 @@ on_both_stacks!(
     orders_use_cached_price_during_price_cache_restart,
 );
 
-/// Orders to wait for before and after an outage.
+/// The number of orders to wait for before and after an outage.
 const ORDERS: usize = 20;
-/// Failed requests to wait for during the outage of db-proxy: as many as there are clients.
+/// The number of failed requests to wait for during the outage of db-proxy: one for each client.
 const FAILURES: usize = 8;
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -99,7 +99,7 @@ async fn orders_recover_after_postgres_crash() {
     assert_not_ready(&platform, &platform.db_proxy).await;
     platform.fetch("/get_orders").await.problem(503, "database_unavailable");
     postgres.start().await;
-    // After the second crash, PostgreSQL restarts so fast that no order has to be refused.
+    // After the second crash, PostgreSQL restarts so fast that possibly no order is refused.
     load.wait_for_orders(ORDERS).await;
     postgres.stop().await;
     postgres.start().await;
@@ -129,7 +129,7 @@ async fn services_become_ready_when_postgres_starts_late() {
     let platform = builder.without_readiness_check().start().await;
     assert_not_ready(&platform, &platform.db_proxy).await;
     platform.place(order("USD", "1")).await.problem(503, "database_unavailable");
-    // The reason names the database, with its address and without its password. It does not mention the clock.
+    // The reason contains the address of the database without the password, and does not mention the clock.
     let readiness = wait_until("the cause is known", LIMIT, async || {
         let readiness = platform.client.get(platform.db_proxy.url("/readyz")).await.json(503);
         readiness.to_string().contains("cannot be reached").then_some(readiness)
@@ -153,7 +153,7 @@ async fn orders_continue_during_redis_crash() {
     load.wait_for_orders(ORDERS).await;
     assert_record_unavailable_to_new_instances(&platform).await;
     redis.start().await;
-    // Redis is empty after its restart. The next price record fills it again.
+    // Redis is empty after its restart.
     wait_until("the cache accepts prices", LIMIT, async || {
         platform.try_put_prices(&PRICES, Validity::default()).await.ok()
     })
@@ -177,8 +177,8 @@ async fn orders_continue_during_redis_freeze() {
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 200);
 }
 
-/// Asserts that a running price-cache-proxy returns its cached record, and that instances started during the outage have
-/// none.
+/// Asserts that the running price-cache-proxy returns its cached record. New instances of price-cache-proxy and
+/// create-order have no record.
 async fn assert_record_unavailable_to_new_instances(platform: &Platform) {
     assert_not_ready(platform, &platform.price_cache).await;
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 200);

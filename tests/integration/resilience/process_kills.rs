@@ -1,5 +1,5 @@
-//! Services, nginx, PostgreSQL and Redis are killed repeatedly while clients place orders and move money. Afterwards no
-//! invariant is violated and the limit is filled. `tests/load/kills` is the long version.
+//! Services, nginx, PostgreSQL and Redis are killed repeatedly while clients place orders and move money. Afterwards,
+//! no invariant is violated, and the orders fill the limit. `tests/load/kills` runs longer.
 
 use common::{
     api::orders::Order,
@@ -17,7 +17,7 @@ use tests::{
 
 on_both_stacks!(process_kills_violate_no_invariant, checker_detects_changed_database_rows);
 
-/// The number of kills on each stack. All of them together take half a minute.
+/// The number of kills on each stack. They take half a minute in total.
 const KILLS: usize = 60;
 const SEED: u64 = 1;
 

@@ -12,7 +12,7 @@ use tests::{
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
-/// The longest delay that can be set. No test waits for its end.
+/// The longest permitted delay. The test does not wait until the delay ends.
 const LONG_DELAY: (&str, &str) = ("SHUTDOWN_DELAY_SECS", "300");
 
 #[tokio::test]
@@ -31,11 +31,11 @@ async fn stopping_service_is_not_ready_and_serves_until_its_delay_ends() {
     let page = platform.client.get(service.url(ORDERS_PATH)).await;
     page.json(200);
     assert_eq!(page.header("connection"), Some("close"));
-    // The second signal ends the delay. The exit code is 0.
+    // A second signal ends the delay.
     service.stop().await;
 }
 
-/// `tests/load/rolling-restarts` is the long version.
+/// `tests/load/rolling-restarts` runs longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_each_part_is_replaced() {
     let report = rolling_restarts::run(Plan { rate: 40, rounds: 1 }, |line| eprintln!("{line}")).await;

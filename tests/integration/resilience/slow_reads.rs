@@ -13,8 +13,8 @@ const ORDERS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(1);
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// The reads that have a connection wait for a lock until their timeout. The others wait for a connection. The statements of
-/// orders do not need the lock. Only PostgreSQL has such a lock.
+/// The reads that have a connection wait for a lock until their timeout. The others wait for a connection. The
+/// statements of orders do not need the lock. Only PostgreSQL has such a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_reads_delay_neither_orders_nor_readiness() {
     let platform = Platform::builder(Stack::Servers).set("QUOTE_HOLD_SECS", "1").start().await;

@@ -1,4 +1,4 @@
-//! Retries of orders while their key cannot be looked up, and commits whose outcome is unknown.
+//! Retries of orders whose idempotency key cannot be looked up, and commits whose outcome is unknown.
 
 use common::api::keys::{KeySecret, Scope};
 use sqlx::{Connection, PgConnection};
@@ -12,9 +12,12 @@ use tests::{
     tcp_proxy::TcpProxy,
 };
 
-on_both_stacks!(resent_order_is_not_denied_while_db_proxy_is_unavailable, resent_order_in_removed_currency_is_found,);
+on_both_stacks!(
+    retry_receives_outcome_unknown_while_db_proxy_is_unavailable,
+    retry_of_order_in_removed_currency_returns_the_order,
+);
 
-/// Placed orders, one for each form of the request. The tests send their requests again.
+/// Placed orders, one for each format of the request. The tests send the requests again.
 struct Resent {
     orders: Vec<ResentOrder>,
 }
@@ -46,17 +49,17 @@ impl ResentOrder {
 }
 
 impl Resent {
-    /// Places one order for each form of the request.
+    /// Places one order with each format of the request.
     async fn place(platform: &Platform) -> Self {
         let quote = platform.quote(order("EUR", "5")).await.json(201)["id"].as_str().unwrap().to_owned();
-        let request_forms = [
+        let request_formats = [
             (ORDERS_PATH.to_owned(), Some(order("EUR", "1"))),
             ("/place_order".to_owned(), Some(order("EUR", "2"))),
             ("/place_order?currency=eur&amount=3".to_owned(), None),
             (ORDERS_PATH.to_owned(), Some(format!(r#"{{"quote":"{quote}"}}"#))),
         ];
         let mut orders = Vec::new();
-        for (n, (path, body)) in request_forms.into_iter().enumerate() {
+        for (n, (path, body)) in request_formats.into_iter().enumerate() {
             let mut resent = ResentOrder { path, body, key: format!("resent-{n}"), placed: serde_json::Value::Null };
             let response = resent.send_to(platform, &platform.create_order).await;
             resent.placed = ResentOrder::placed_order(&response);
@@ -65,7 +68,8 @@ impl Resent {
         Self { orders }
     }
 
-    /// Sends all requests at the same time, and asserts that no response denies an order while its key cannot be looked up.
+    /// Sends all requests at the same time. Their idempotency keys cannot be looked up, so each outcome must be
+    /// unknown.
     async fn assert_unknown(&self, platform: &Platform, create_orders: &[&Instance]) {
         let requests = create_orders.iter().flat_map(|create_order| {
             self.orders.iter().map(async |resent| {
@@ -99,14 +103,14 @@ async fn without_euros(platform: &Platform) -> Instance {
     create_order
 }
 
-async fn resent_order_is_not_denied_while_db_proxy_is_unavailable(stack: Stack) {
+async fn retry_receives_outcome_unknown_while_db_proxy_is_unavailable(stack: Stack) {
     let platform = Platform::start(stack).await;
     let without_euros = without_euros(&platform).await;
     let instances = [&platform.create_order, &without_euros];
     let resent = Resent::place(&platform).await;
     platform.db_proxy.stop().await;
     resent.assert_unknown(&platform, &instances).await;
-    // Without a client's key, no earlier request can have placed the order, so it is certain that the order was not placed.
+    // Without an idempotency key, the request is no retry, so its order was certainly not placed.
     platform.place(order("EUR", "69")).await.problem(503, "upstream_unavailable");
     platform.db_proxy.start().await;
     platform.db_proxy.wait_until_ready().await;
@@ -115,7 +119,7 @@ async fn resent_order_is_not_denied_while_db_proxy_is_unavailable(stack: Stack) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn resent_order_is_not_denied_while_postgres_is_unavailable() {
+async fn retry_receives_outcome_unknown_while_postgres_is_unavailable() {
     let mut postgres = PrivateServer::postgres().await;
     let platform = Platform::builder(Stack::Servers).database(postgres.url()).start().await;
     let without_euros = without_euros(&platform).await;
@@ -131,10 +135,10 @@ async fn resent_order_is_not_denied_while_postgres_is_unavailable() {
 }
 
 #[tokio::test]
-async fn resent_order_is_not_denied_while_its_api_key_cannot_be_checked() {
+async fn retry_receives_outcome_unknown_while_its_api_key_cannot_be_checked() {
     let platform = Platform::start(Stack::Embedded).await;
     let user = platform.create_user("ada@example.org").await;
-    // No service has checked the second key before db-proxy stops.
+    // No service has checked the second API key before db-proxy stops.
     let [first, second] =
         [platform.issue_key(user.id, &Scope::ALL).await.key, platform.issue_key(user.id, &Scope::ALL).await.key];
     let place = async |api_key: &KeySecret, idempotency_key: Option<&str>| {
@@ -157,12 +161,12 @@ async fn resent_order_is_not_denied_while_its_api_key_cannot_be_checked() {
     assert_eq!(again.json(201), placed);
 }
 
-async fn resent_order_in_removed_currency_is_found(stack: Stack) {
+async fn retry_of_order_in_removed_currency_returns_the_order(stack: Stack) {
     let platform = Platform::start(stack).await;
     let without_euros = without_euros(&platform).await;
     let resent = Resent::place(&platform).await;
     resent.assert_replayed(&platform, &[&without_euros]).await;
-    // New orders are refused, with a new key and without one.
+    // New orders are refused, with a new idempotency key and without a key.
     let url = without_euros.url(ORDERS_PATH);
     platform.client.post(&url, order("EUR", "1")).await.invalid_fields(&["currency"]);
     let request = platform.client.json(&url, order("EUR", "1")).header("idempotency-key", "a-new-key");
@@ -170,17 +174,17 @@ async fn resent_order_in_removed_currency_is_found(stack: Stack) {
     assert_reconciled(&platform, &resent.placed()).await;
 }
 
-/// The commit is executed, but its response is lost. PostgreSQL stays unavailable for longer than db-proxy waits for the
-/// outcome.
+/// The commit is executed, but its response is lost. PostgreSQL stays unavailable for longer than db-proxy waits for
+/// the outcome.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn order_whose_commit_response_is_lost_is_never_denied() {
+async fn order_whose_commit_response_is_lost_has_an_unknown_outcome() {
     let database = Database::postgres().await;
     let proxy = TcpProxy::start(database.server_address()).await;
     let platform = Platform::builder(Stack::Servers).database(database.url_at(proxy.address()));
     let platform = platform.start().await;
 
     proxy.cut_at_and_block(b"COMMIT");
-    // The client sends no key. create-order then forwards the error of db-proxy.
+    // The client sends no idempotency key, so create-order forwards the error of db-proxy.
     let response = platform.place(order("EUR", "69")).await;
     let problem = response.problem(503, "outcome_unknown");
     let key = problem["idempotency_key"].as_str().unwrap();

@@ -1,4 +1,5 @@
-//! Stores that refuse writes but still serve reads. `/readyz` reports the fault, and orders recover without intervention.
+//! Stores that refuse writes but still serve reads. `/readyz` reports the fault, and orders recover without
+//! intervention.
 
 use std::time::Duration;
 
@@ -15,12 +16,12 @@ use tests::{
     wait_until,
 };
 
-/// Orders to wait for before and after an outage.
+/// The number of orders to wait for before and after an outage.
 const ORDERS: usize = 20;
-/// How long it may take until a service reports that orders cannot be placed.
+/// The maximum time until a service reports that orders cannot be placed.
 const REPORT_LIMIT: Duration = Duration::from_secs(12);
 
-/// The id of no wallet.
+/// No wallet has this id.
 const UNKNOWN_WALLET: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
 
 /// Waits until the service reports this component as not ready, and returns the reason.
@@ -67,7 +68,7 @@ async fn orders_recover_after_full_disk_of_sqlite() {
     assert_orders_recover(&platform, load).await;
 }
 
-/// The disk fills while no order is placed, so only the probe of db-proxy can detect it.
+/// The disk fills while no order is placed, so only the probe of db-proxy can detect the full disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_disk_is_reported_without_orders() {
     let disk = SmallDisk::new(8);
@@ -79,8 +80,8 @@ async fn full_disk_is_reported_without_orders() {
     platform.wait_until_orders_are_ready().await;
 }
 
-/// SQLite calls `pwrite64` and `fsync` when it commits. Each error affects a different one of these calls. At most the
-/// first nine writes are made when the file is opened, for the shared memory of SQLite.
+/// SQLite calls `pwrite64` and `fsync` when it commits. Each case injects an error into another call. The first nine
+/// calls of `pwrite64` succeed, because SQLite makes up to nine when it opens the file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_recover_after_io_errors_of_sqlite() {
     let errors = [
@@ -180,13 +181,12 @@ async fn orders_recover_after_postgres_was_read_only() {
         server.execute(sqlx::AssertSqlSafe(set)).await.unwrap();
     };
     set_read_only("on").await;
-    // The setting applies to new connections.
+    // The setting applies to new connections only, so the open connections are ended.
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()";
     let mut other = PgConnection::connect(server_url).await.unwrap();
     sqlx::query(end).bind(name).execute(&mut other).await.unwrap();
     load.wait_for_failures(1).await;
     wait_until_write_outage_is_reported(&platform).await;
-    // Reads continue.
     platform.fetch("/get_orders").await.json(200);
     set_read_only("off").await;
     assert_orders_recover(&platform, load).await;

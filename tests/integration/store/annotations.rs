@@ -136,7 +136,8 @@ async fn order_by_bitcoin_is_stored_and_replayed_at_another_price(stack: Stack) 
     assert_eq!([1, 2].map(|index| expect_refused(&decisions[index]).0), [KeyReused, KeyReused]);
 }
 
-/// A delayed duplicate of a refused order has an earlier price, because it waited in another db-proxy. It is refused too.
+/// A delayed duplicate of a refused order has an earlier price, because it waited in another db-proxy. It is refused
+/// too.
 async fn refusal_by_bitcoin_amount_applies_at_another_price(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let duplicate = by_bitcoin("a", 101, "0.0850");

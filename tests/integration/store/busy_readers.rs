@@ -15,8 +15,8 @@ use super::{Fixture, commands, commit, market_order, no_limit, quotes::quote_com
 
 on_both_stacks!(busy_readers_delay_neither_the_writer_nor_readiness);
 
-/// Maximum duration of the work that must not wait for a reader. This is shorter than the time for which a read waits for a
-/// connection.
+/// Maximum duration of the work that must not wait for a reader. This is shorter than the time for which a read waits
+/// for a connection.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Acquires every connection for reads. The connections are released when the result is dropped.

@@ -137,8 +137,8 @@ async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (100, 100));
 }
 
-/// A client that lost its connection may retry at another instance and be refused there. Then the first order must not be
-/// placed.
+/// A client that lost its connection may retry at another instance and be refused there. Then the first order must not
+/// be placed.
 async fn cancelled_order_is_not_placed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (writer, task) = new_writer(fixture.another_store().await, sats(1_000));
@@ -155,8 +155,8 @@ async fn cancelled_order_is_not_placed(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (1, 1));
 }
 
-/// The first request of a client waits in the queue of one db-proxy. Another db-proxy refuses its retry. Then the first request
-/// is refused too, even if it fits under the limit by then.
+/// The first request of a client waits in the queue of one db-proxy. Another db-proxy refuses its retry. Then the first
+/// request is refused too, even if it fits under the limit by then.
 async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (first_store, second_store) = (fixture.store.clone(), fixture.another_store().await);

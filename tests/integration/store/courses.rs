@@ -1,5 +1,5 @@
-//! Courses, the last prices of pairs at exchanges: only changes are stored, history is read in pages, and old rows are aggregated
-//! into candles.
+//! Courses, the last prices of pairs at exchanges: only changes are stored, history is read in pages, and old rows are
+//! aggregated into candles.
 
 mod expected_courses;
 mod history;
@@ -102,7 +102,8 @@ impl Fixture {
         }
     }
 
-    /// Deletes all rows of `resolution` whose end is `time` or earlier, in steps of at most 100. Returns the number deleted.
+    /// Deletes all rows of `resolution` whose end is `time` or earlier, in steps of at most 100. Returns the number
+    /// deleted.
     async fn delete_ended_by(&self, resolution: Resolution, time: Timestamp) -> u64 {
         let mut total = 0;
         loop {
@@ -115,8 +116,8 @@ impl Fixture {
         }
     }
 
-    /// Asserts the invariants of the tables. Only the last course of a series has no end. Every earlier course ends where the
-    /// next one begins, and two adjacent courses differ. Returns the number of courses.
+    /// Asserts the invariants of the tables. Only the last course of a series has no end. Every earlier course ends
+    /// where the next one begins, and two adjacent courses differ. Returns the number of courses.
     async fn check_courses(&self) -> usize {
         let stored = self.stored_courses().await;
         for pair in stored.windows(2) {

@@ -17,7 +17,8 @@ on_both_stacks!(
 );
 
 impl Fixture {
-    /// Makes every order fail from now on. SQLite rolls the transaction back by itself, as it does when the disk is full.
+    /// Makes every order fail from now on. SQLite rolls the transaction back by itself, as it does when the disk is
+    /// full.
     async fn fail_orders(&self, stack: Stack) {
         let statements: &[&str] = match stack {
             Stack::Embedded => &[

@@ -165,7 +165,8 @@ async fn filter_without_match_returns_empty_last_page(stack: Stack) {
         fixture.store.page_by_cursor(OwnerFilter::Everybody, &all, None, 5).await.unwrap(),
         last_page(orders.clone())
     );
-    // A cursor of the oldest order gives an empty last page. A cursor beyond the newest order starts at the newest order.
+    // A cursor of the oldest order gives an empty last page. A cursor beyond the newest order starts at the newest
+    // order.
     assert_eq!(
         fixture.store.page_by_cursor(OwnerFilter::Everybody, &none, Some(Cursor(1)), 5).await.unwrap(),
         OrderPage::default()
@@ -202,8 +203,8 @@ async fn order_is_found_by_id(stack: Stack) {
     }
 }
 
-/// Inserts rows as the writer would, with the sequence numbers from 2 to `last`, after the order `first`. The rows with the
-/// sequence numbers `in_chf` are in Swiss francs, and all other rows in euros.
+/// Inserts rows as the writer would, with the sequence numbers from 2 to `last`, after the order `first`. The rows with
+/// the sequence numbers `in_chf` are in Swiss francs, and all other rows in euros.
 async fn insert_after(fixture: &Fixture, stack: Stack, first: &Order, last: i64, in_chf: &[i64]) {
     let start = first.created_at.micros();
     // No order has the number 0. PostgreSQL does not permit an empty list.

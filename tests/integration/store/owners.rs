@@ -1,4 +1,5 @@
-//! Orders and quotes of users: the pages of each owner contain exactly its own orders, even between orders of other owners.
+//! Orders and quotes of users: the pages of each owner contain exactly its own orders, even between orders of other
+//! owners.
 
 use std::{
     collections::BTreeMap,
@@ -60,7 +61,8 @@ async fn user_is_stored_with_orders_and_quotes(stack: Stack) {
     fixture.check_tables().await;
 }
 
-/// Places orders in runs. Each run has one owner, and some runs are longer than a page. Returns the orders newest first.
+/// Places orders in runs. Each run has one owner, and some runs are longer than a page. Returns the orders newest
+/// first.
 async fn place_runs(fixture: &Fixture, seed: u64) -> Vec<Order> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut orders = Vec::new();
