@@ -18,11 +18,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// With a shorter interval, services on a busy machine could count as missing.
 const INTERVAL_SECS: &str = "5";
-/// The documented times are at most 35 s for these faults and this interval. The additional time is for a busy machine.
+/// With this interval, the documented time is at most 35 s. The additional time is for a busy machine.
 const FIRES_WITHIN: Duration = Duration::from_secs(60);
 const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
 /// Includes the poll interval of a price source and its backoff after a failure.
-const SOURCE_LIMIT: Duration = Duration::from_secs(180);
+const SOURCE_ALERT_WITHIN: Duration = Duration::from_secs(180);
 const NGINX_ALERT: &str = "NginxUnavailable";
 
 async fn alerts(platform: &Platform) -> Vec<Alert> {
@@ -113,7 +113,7 @@ async fn killed_service_causes_firing_and_resolved_notifications_except_during_a
     let list: SilenceList = serde_json::from_value(platform.client.get(&url).await.json(200)).unwrap();
     assert_eq!(list.data, std::slice::from_ref(&silence));
     assert!(webhook.received.try_recv().is_err(), "a notification was sent during the silence");
-    // The alert still fires when the silence ends, so a notification is sent then.
+    // The alert is firing, so the end of the silence causes a notification.
     let removed = send(platform.client.request("DELETE", format!("{url}/{}", silence.id))).await;
     assert_eq!(removed.status, 204, "{}", removed.text());
     assert_eq!(webhook.next_state_of("fetch-orders").await, AlertState::Firing);
@@ -121,13 +121,12 @@ async fn killed_service_causes_firing_and_resolved_notifications_except_during_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stopped_postgres_fires_until_it_runs_again() {
+async fn alert_fires_until_stopped_postgres_runs_again() {
     let mut postgres = PrivateServer::postgres().await;
     let builder = Platform::builder(Stack::Servers).database(postgres.url()).set("ALIVE_INTERVAL_SECS", INTERVAL_SECS);
     let platform = builder.in_processes().start().await;
     platform.health_check.start().await;
     wait_until_alive(&platform, &platform.db_proxy).await;
-    // The statistics of the database are shown while it runs.
     let connections = wait_until("the connections of PostgreSQL are shown", FIRES_WITHIN, async || {
         let health = platform.client.get(platform.health_check.url("/api/v1/health")).await.json(200);
         let database =
@@ -146,7 +145,7 @@ async fn stopped_postgres_fires_until_it_runs_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stopped_redis_fires_until_it_runs_again() {
+async fn alert_fires_until_stopped_redis_runs_again() {
     let mut redis = PrivateServer::redis().await;
     let builder =
         Platform::builder(Stack::Servers).set("REDIS_URL", redis.url()).set("ALIVE_INTERVAL_SECS", INTERVAL_SECS);
@@ -166,9 +165,9 @@ async fn stopped_redis_fires_until_it_runs_again() {
     wait_for_alert(&platform, "RedisUnavailable", "cache", AlertState::Resolved, RESOLVED_WITHIN).await;
 }
 
-/// nginx has no services, so the alert depends only on the state of nginx itself.
+/// The configuration of this nginx names no services, so the alert depends only on nginx.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stopped_nginx_fires_until_it_runs_again() {
+async fn alert_fires_until_stopped_nginx_runs_again() {
     let (mut webhook, mut nginx) = (Webhook::start().await, Nginx::builder().start().await);
     let builder = Platform::builder(Stack::Embedded).set("ALIVE_INTERVAL_SECS", INTERVAL_SECS).in_processes();
     let builder = builder.set("NGINX_URL", nginx.url("")).set("ALERT_WEBHOOK_URL", webhook.url.clone());
@@ -213,7 +212,7 @@ async fn stopped_nginx_fires_until_it_runs_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nearly_full_disk_of_the_database_fires_until_it_is_freed() {
+async fn alert_fires_until_the_full_disk_of_the_database_is_freed() {
     let disk = SmallDisk::new(64);
     let builder = Platform::builder(Stack::Embedded).database(format!("sqlite:{}/buydesk.db", disk.path().display()));
     let builder = builder.set("ALIVE_INTERVAL_SECS", INTERVAL_SECS).set("ALERT_MEMORY_PERCENT", "0");
@@ -228,7 +227,7 @@ async fn nearly_full_disk_of_the_database_fires_until_it_is_freed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrong_clock_fires_until_it_is_corrected() {
+async fn alert_fires_until_a_wrong_clock_is_corrected() {
     let builder = Platform::builder(Stack::Servers).set("ALIVE_INTERVAL_SECS", INTERVAL_SECS);
     let platform = builder.in_processes_with_own_clocks().start().await;
     platform.health_check.start().await;
@@ -241,16 +240,16 @@ async fn wrong_clock_fires_until_it_is_corrected() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn failing_price_source_fires_until_it_answers_again() {
+async fn alert_fires_until_a_failing_price_source_responds_again() {
     let builder = Platform::builder(Stack::Embedded).without_prices().set("ALIVE_INTERVAL_SECS", INTERVAL_SECS);
     let builder = builder.set("PRICE_SOURCES", "kraken,bitstamp,gemini").set("PRICE_REFRESH_SECS", "5");
     let platform = builder.in_processes().start().await;
     platform.start_other_services().await;
     wait_until_alive(&platform, &platform.price_updater).await;
     platform.exchange_sim.kill().await;
-    wait_for_alert(&platform, "PriceSourceSilent", "kraken", AlertState::Firing, SOURCE_LIMIT).await;
+    wait_for_alert(&platform, "PriceSourceSilent", "kraken", AlertState::Firing, SOURCE_ALERT_WITHIN).await;
     platform.exchange_sim.start().await;
-    wait_for_alert(&platform, "PriceSourceSilent", "kraken", AlertState::Resolved, SOURCE_LIMIT).await;
+    wait_for_alert(&platform, "PriceSourceSilent", "kraken", AlertState::Resolved, SOURCE_ALERT_WITHIN).await;
 }
 
 #[tokio::test]
@@ -294,7 +293,7 @@ async fn history_and_silences_survive_a_restart_of_health_check() {
 
     platform.health_check.kill().await;
     platform.health_check.start().await;
-    assert_eq!(period(|period| period.state == "missing").await, missing, "the period continues");
+    assert_eq!(period(|period| period.state == "missing").await, missing, "the period continues after a restart");
     assert_eq!(platform.client.get(&silences).await.json(200)["data"], json!([silence]));
     platform.fetch_orders.start().await;
     let ended = period(|period| period.state == "missing" && period.to.is_some()).await;

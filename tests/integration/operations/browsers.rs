@@ -1,4 +1,4 @@
-//! Requests that web pages make a browser send.
+//! Requests that a browser sends for web pages.
 
 use tests::{
     Platform, Stack,
@@ -6,8 +6,8 @@ use tests::{
     platform::{ORDERS_PATH, order},
 };
 
-/// The headers that a browser adds to requests of pages of other origins.
-const OTHER_PAGES: [&[(&str, &str)]; 4] = [
+/// The headers that a browser adds to requests from pages of other origins.
+const HEADERS_FROM_OTHER_ORIGINS: [&[(&str, &str)]; 4] = [
     &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")],
     &[("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:3000")],
     &[("origin", "https://evil.example")],
@@ -17,7 +17,7 @@ const OTHER_PAGES: [&[(&str, &str)]; 4] = [
 #[tokio::test]
 async fn page_of_another_site_cannot_place_an_order() {
     let platform = Platform::start(Stack::Embedded).await;
-    for headers in OTHER_PAGES {
+    for headers in HEADERS_FROM_OTHER_ORIGINS {
         let form = platform.create_order.url("/place_order?currency=EUR&amount=69");
         let requests = [
             platform.client.request("POST", form).header("content-type", "text/plain"),
@@ -47,7 +47,7 @@ async fn host_name_of_another_site_is_refused_by_every_service_on_loopback() {
 }
 
 #[tokio::test]
-async fn only_pages_of_configured_origins_may_use_the_service() {
+async fn cors_permits_only_pages_of_configured_origins() {
     const SHOP: &str = "https://shop.example";
     let platform = Platform::builder(Stack::Embedded).set("CORS_ORIGINS", SHOP).start().await;
     let url = platform.create_order.url(ORDERS_PATH);

@@ -22,7 +22,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 /// How long `buydesk up` may take to print that create-order is ready.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Opens a connection that the server has accepted, and sends the beginning of a second request.
+/// Opens a connection, completes one request, and sends the beginning of another request.
 async fn connect_and_send(address: &str, beginning: &str) -> TcpStream {
     let mut client = open_connection(address).await;
     client.write_all(beginning.as_bytes()).await.unwrap();
@@ -130,7 +130,7 @@ fn example_settings() -> String {
 }
 
 #[tokio::test]
-async fn simulated_orders_stay_out_of_the_file_of_real_orders_with_every_example_setting() {
+async fn demo_with_all_example_settings_does_not_use_the_file_of_real_orders() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), example_settings()).unwrap();
     let platform = BuydeskUp::start_in(folder, &[]).await;
@@ -147,7 +147,7 @@ async fn simulated_orders_stay_out_of_the_file_of_real_orders_with_every_example
 }
 
 #[tokio::test]
-async fn buydesk_up_refuses_a_database_of_the_other_origin() {
+async fn buydesk_up_refuses_simulated_orders_and_the_demo_refuses_real_orders() {
     let folder = tempfile::tempdir().unwrap();
     let simulated = create_database(folder.path(), OrderOrigin::Simulated).await;
     let refused = run_buydesk(&["up"], folder.path(), &simulated);
@@ -167,7 +167,7 @@ async fn buydesk_up_refuses_a_database_of_the_other_origin() {
     assert_refused(&refused, &["DATABASE_URL=", "it is the file of real orders", "unset the environment variable"]);
     assert!(!folder.path().join("database").exists());
 
-    // A link to that file, and the target of a link with its name, are the same file.
+    // Symbolic links do not hide the file of real orders.
     let data = folder.path().join("database/data");
     std::fs::create_dir_all(&data).unwrap();
     symlink("database/data/buydesk.db", folder.path().join("link.db")).unwrap();
@@ -177,14 +177,14 @@ async fn buydesk_up_refuses_a_database_of_the_other_origin() {
         assert_refused(&refused, &["DATABASE_URL=", "it is the file of real orders"]);
     }
     assert!(!data.join("orders.db").exists());
-    // Without --demo, the settings declare the orders as simulated.
+    // Without --demo, SIMULATED=true also declares simulated orders.
     std::fs::write(folder.path().join(".env"), "SIMULATED=true\n").unwrap();
     let refused = run_buydesk(&["up"], folder.path(), "sqlite:database/data/buydesk.db");
     assert_refused(&refused, &["DATABASE_URL=", "SIMULATED=true declares simulated orders"]);
 }
 
 #[test]
-fn demo_refuses_an_environment_variable_that_declares_real_orders() {
+fn demo_and_seed_refuse_an_environment_variable_that_declares_real_orders() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [&["up", "--demo"][..], &["seed", "orders", "--count", "1", "--yes"]] {
         let refused = run_binary("buydesk", arguments, [("SIMULATED", "false")], folder.path());
@@ -212,10 +212,10 @@ async fn second_buydesk_up_on_one_database_file_is_refused_until_the_first_is_ki
 }
 
 #[tokio::test]
-async fn seed_needs_consent_and_refuses_real_orders() {
+async fn seed_needs_confirmation_and_refuses_a_database_of_real_orders() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}/new.db", folder.path().display());
-    // Without a terminal, the command cannot ask for consent.
+    // Without a terminal, the command cannot ask for confirmation.
     let refused = run_buydesk(&["seed", "orders", "--count", "3"], folder.path(), &url);
     assert_refused(&refused, &["3 simulated orders", "new.db", "--yes"]);
     assert!(!folder.path().join("new.db").exists());

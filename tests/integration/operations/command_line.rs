@@ -50,10 +50,10 @@ fn error_document(output: &Output) -> Value {
     serde_json::from_str(&error).unwrap_or_else(|_| panic!("not one JSON document: {error}"))
 }
 
-/// Starts a server that answers every request with this JSON, and returns its address.
+/// Starts a server that responds to all requests with this body, and returns the URL of the server.
 fn serve_json(body: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
+    let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut connection in listener.incoming().map_while(Result::ok) {
             let head = BufReader::new(&mut connection).lines().map_while(Result::ok);
@@ -63,7 +63,7 @@ fn serve_json(body: String) -> String {
             let _ = write!(connection, "{head}\r\ncontent-length: {length}\r\n\r\n{body}");
         }
     });
-    address
+    url
 }
 
 fn health_of(status: HealthStatus) -> String {
@@ -140,9 +140,9 @@ fn setting_that_is_not_utf8_is_named_by_services_and_commands() {
 #[test]
 fn health_exits_with_0_if_ok_1_if_not_and_2_if_unreachable() {
     for (status, code) in [(HealthStatus::Ok, 0), (HealthStatus::Degraded, 1), (HealthStatus::Failing, 1)] {
-        let address = serve_json(health_of(status));
-        for arguments in [&["health"][..], &["health", "--json"], &["health", "--health-check", &address]] {
-            let output = run_buydesk(arguments, &[("HEALTH_CHECK_URL", &address)]);
+        let url = serve_json(health_of(status));
+        for arguments in [&["health"][..], &["health", "--json"], &["health", "--health-check", &url]] {
+            let output = run_buydesk(arguments, &[("HEALTH_CHECK_URL", &url)]);
             assert_eq!(output.status.code(), Some(code), "{status} {arguments:?}: {output:?}");
             assert!(stdout_of(&output).lines().next().unwrap().contains(&status.to_string()), "{output:?}");
         }
@@ -160,7 +160,7 @@ fn health_exits_with_0_if_ok_1_if_not_and_2_if_unreachable() {
 fn unreachable_service_is_named_with_the_next_step() {
     let port = Port::reserve();
     let url = port.url();
-    // The command in the hint works without a change.
+    // The command in the hint can be run unchanged.
     let program = binary_path("buydesk").display().to_string();
     let lines = format!(
         "buydesk: create-order does not respond at {url}: the connection was refused.\n\
@@ -183,24 +183,24 @@ fn unreachable_service_is_named_with_the_next_step() {
 }
 
 #[test]
-fn response_of_another_server_is_reported_with_the_address() {
-    let address = serve_json("<html>".to_owned());
-    let output = run_buydesk(&["price"], &[("BUYDESK_URL", &address)]);
+fn response_of_another_server_is_reported_with_its_url() {
+    let url = serve_json("<html>".to_owned());
+    let output = run_buydesk(&["price"], &[("BUYDESK_URL", &url)]);
     let error = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    let expected = format!("buydesk: {address} is not create-order of Buydesk: it responded with status 200 OK ");
+    let expected = format!("buydesk: {url} is not create-order of Buydesk: it responded with status 200 OK ");
     assert!(error.starts_with(&expected), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn problem_of_a_service_is_shown_as_sentence_or_as_its_json() {
+async fn problem_of_a_service_is_shown_as_a_sentence_or_as_json() {
     let platform = Platform::start(Stack::Embedded).await;
     let server = platform.create_order.url("");
     let variables = [("BUYDESK_URL", server.as_str())];
     let get = ["order", "get", "019ab1c2-0000-7000-8000-000000000001"];
     let error = stderr_of(&run_buydesk(&get, &variables));
     assert!(error.starts_with("buydesk: ") && error.contains("does not exist. (not_found)"), "{error}");
-    // The error names the options, as the user wrote them.
+    // The error names the options of the command and not the fields of the API.
     let place = ["order", "place", "-c", "XXX", "--bitcoin", "0"];
     let error = stderr_of(&run_buydesk(&place, &variables));
     assert!(error.starts_with("buydesk: --currency must be one of EUR, GBP, USD, but is "), "{error}");
@@ -218,7 +218,7 @@ async fn problem_of_a_service_is_shown_as_sentence_or_as_its_json() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn order_is_denied_while_db_proxy_is_stopped() {
+async fn order_fails_while_db_proxy_is_stopped() {
     let platform = Platform::start(Stack::Embedded).await;
     platform.db_proxy.stop().await;
     let server = platform.create_order.url("");
@@ -227,14 +227,14 @@ async fn order_is_denied_while_db_proxy_is_stopped() {
     assert_eq!((&document["code"], &document["status"]), (&"upstream_unavailable".into(), &503.into()));
     assert!(document["detail"].as_str().unwrap().starts_with("No order was placed, because "), "{document}");
     assert!(document["request_id"].is_string(), "{document}");
-    // An earlier command may have used the idempotency key.
+    // An earlier command with this idempotency key possibly placed the order.
     let place = [&place[..], &["--key", "my-key"]].concat();
     let document = error_document(&run_buydesk(&place, &[("BUYDESK_URL", &server)]));
     assert_eq!(document["code"], "outcome_unknown");
 }
 
 #[test]
-fn argument_that_the_client_refuses_exits_with_2() {
+fn command_with_refused_arguments_exits_with_2() {
     let repeated = ["order", "place", "-c", "EUR", "-a", "1", "-m", "cart=7", "-m", "cart=8"];
     for arguments in [&repeated[..], &["--server", "http://127.0.0.1:8001", "up"]] {
         let output = run_buydesk(arguments, &[]);
@@ -242,7 +242,7 @@ fn argument_that_the_client_refuses_exits_with_2() {
     }
 }
 
-/// PostgreSQL reads an exit code from 1 to 125 of its `restore_command` as the end of the archive, and would end the recovery.
+/// After an exit code from 1 to 125 of `restore_command`, PostgreSQL ends the recovery as if the archive ended.
 #[test]
 fn invalid_command_line_of_a_restore_command_stops_the_recovery() {
     for arguments in [&["backup", "fetch-wal", "--frm", "/archive"][..], &["--server", "x", "backup", "fetch-wal"]] {
@@ -259,7 +259,7 @@ fn errors_of_arguments_and_settings_are_json_if_requested() {
     assert!(document["detail"].as_str().unwrap().contains("buy"), "{document}");
     let document = error_document(&run_buydesk(&["--json", "order", "places"], &[]));
     assert_eq!(document["tip"], "a similar subcommand exists: 'place'", "{document}");
-    // Every unknown option and every invalid value is named at once.
+    // One error names all unknown options and invalid values.
     let faults = ["order", "list", "--frm", "2026-01-02T03:04:05Z", "--limit", "0", "--min-amount=x", "--refrence=a"];
     let named = ["--frm", "--limit", "--min-amount", "--refrence"];
     let output = run_buydesk(&[&["--json"], &faults[..]].concat(), &[]);
@@ -281,7 +281,7 @@ fn errors_of_arguments_and_settings_are_json_if_requested() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_address_suffices_for_orders_quotes_prices_and_conversions() {
+async fn one_server_url_suffices_for_orders_quotes_prices_and_conversions() {
     let platform = BuydeskUp::start(&[]).await;
     let server = format!("http://{}", platform.address(create_order::App::NAME));
     let run = |command: &str| {
@@ -293,10 +293,9 @@ async fn one_address_suffices_for_orders_quotes_prices_and_conversions() {
     run("order place -c EUR -a 69 -r invoice-42 -m cart=7");
     run("order place -c EUR -a 1");
     let order = run("order list --reference invoice-42 --limit 1");
-    // There is no further order with the reference.
     assert!(order.contains("invoice-42") && !order.contains("More orders"), "{order}");
     let first = run("order list --limit 1");
-    // The command in the hint works without a change.
+    // The command in the hint can be run unchanged.
     let next = first.lines().last().unwrap().strip_prefix("More orders: ").unwrap_or_else(|| panic!("{first}"));
     let program = format!("{} --server {server} ", binary_path("buydesk").display());
     let next = run(next.strip_prefix(&program).unwrap_or_else(|| panic!("{next}")));
@@ -335,7 +334,7 @@ fn misspelt_setting_of_the_env_file_is_named_with_the_nearest_setting() {
     std::fs::write(folder.path().join(".env"), "INTERNAL_TOKENS=0123456789abcdef\nBIND_HOSTS=::\n").unwrap();
     let hints =
         ["sets INTERNAL_TOKENS,", "did you mean INTERNAL_TOKEN?", "sets BIND_HOSTS,", "did you mean BIND_HOST?"];
-    // This service does not start, because a required setting is misspelt.
+    // `rates` does not start, because a required setting is misspelt.
     let failed = stderr_of(&run_binary(rates::App::NAME, &[], NO_VARIABLES, folder.path()));
     assert_eq!(failed.matches("INTERNAL_TOKEN is not set").count(), 1, "{failed}");
     let alternatives = ["HEALTH_CHECK_TOKEN", "DB_PROXY_TOKEN", "PRICE_CACHE_TOKEN"];
@@ -343,19 +342,19 @@ fn misspelt_setting_of_the_env_file_is_named_with_the_nearest_setting() {
         assert!(failed.contains(part), "{part} is not in: {failed}");
     }
     assert!(!failed.contains("0123456789abcdef"), "{failed}");
-    // This command of the client reads none of the misspelt settings.
-    let address = serve_json(health_of(HealthStatus::Ok));
-    let output = run_binary("buydesk", &["health"], [("HEALTH_CHECK_URL", &address)], folder.path());
+    // `buydesk health` reads none of the misspelt settings, so it only warns.
+    let url = serve_json(health_of(HealthStatus::Ok));
+    let output = run_binary("buydesk", &["health"], [("HEALTH_CHECK_URL", &url)], folder.path());
     let warnings = stderr_of(&output);
     assert!(output.status.success() && hints.iter().all(|hint| warnings.contains(hint)), "{output:?}");
-    let output = run_binary("buydesk", &["health", "--json"], [("HEALTH_CHECK_URL", &address)], folder.path());
+    let output = run_binary("buydesk", &["health", "--json"], [("HEALTH_CHECK_URL", &url)], folder.path());
     for line in stderr_of(&output).lines() {
         assert_eq!(serde_json::from_str::<Value>(line).unwrap()["code"], "unknown_setting", "{line}");
     }
 }
 
 #[test]
-fn faults_of_lines_and_of_settings_are_named_together() {
+fn invalid_lines_and_invalid_settings_of_the_env_file_are_named_together() {
     let folder = tempfile::tempdir().unwrap();
     let lines = "RATES_PORT=many\nINTERNAL_TOKEN=correct horse\nno setting\nBIND_HOST=nowhere\nRATES_PORTS=1\nLOG_FORMAT='battery\n";
     std::fs::write(folder.path().join(".env"), lines).unwrap();
@@ -368,7 +367,7 @@ fn faults_of_lines_and_of_settings_are_named_together() {
         "BIND_HOST=\"nowhere\"",
     ];
     for part in faults.iter().chain(&["did you mean RATES_PORT?"]) {
-        assert_eq!(error.matches(part).count(), 1, "{part} is not once in: {error}");
+        assert_eq!(error.matches(part).count(), 1, "{part} must appear one time in: {error}");
     }
     assert!(!error.contains("INTERNAL_TOKEN is not set"), "{error}");
     for secret in ["correct", "horse", "no setting", "battery"] {
@@ -380,7 +379,7 @@ fn faults_of_lines_and_of_settings_are_named_together() {
 }
 
 #[test]
-fn used_port_is_named_with_the_next_step() {
+fn port_in_use_is_named_with_the_next_step() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let variables = [("RATES_PORT", port.as_str()), ("INTERNAL_TOKEN", "0123456789abcdef")];
@@ -392,7 +391,7 @@ fn used_port_is_named_with_the_next_step() {
 }
 
 #[test]
-fn check_of_a_service_that_does_not_run_names_its_address() {
+fn check_of_a_service_that_does_not_run_names_its_url() {
     let port = Port::reserve();
     let number = port.url().rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
     let output =
@@ -403,11 +402,11 @@ fn check_of_a_service_that_does_not_run_names_its_address() {
 }
 
 #[test]
-fn reader_that_closes_the_pipe_causes_no_error() {
-    let address = serve_json(health_of(HealthStatus::Ok));
+fn closed_pipe_of_standard_output_causes_no_error() {
+    let url = serve_json(health_of(HealthStatus::Ok));
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(binary_path("buydesk"));
-    command.arg("health").env_clear().env("HEALTH_CHECK_URL", &address).current_dir(folder.path());
+    command.arg("health").env_clear().env("HEALTH_CHECK_URL", &url).current_dir(folder.path());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();

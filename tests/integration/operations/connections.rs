@@ -6,7 +6,7 @@ use tests::{
 };
 
 #[tokio::test]
-async fn connection_with_half_a_request_head_is_closed() {
+async fn connection_with_an_incomplete_request_head_is_closed() {
     let platform = Platform::builder(Stack::Embedded).in_processes().start().await;
     let create_order = platform.create_order.address();
     let received = send_raw(&create_order, &[b"POST /place_order HTTP/1.1\r\nhost: localhost\r\n"]).await;
@@ -14,7 +14,7 @@ async fn connection_with_half_a_request_head_is_closed() {
 }
 
 #[tokio::test]
-async fn connections_above_the_maximum_are_refused_with_a_problem() {
+async fn connections_above_the_maximum_receive_a_problem_document() {
     let platform = Platform::builder(Stack::Embedded).in_processes().start().await;
     let service = platform.fetch_orders.another(&[("MAX_CONNECTIONS", "2")]);
     service.start().await;

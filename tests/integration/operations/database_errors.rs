@@ -12,10 +12,9 @@ use std::{
 
 use tests::{environment::binary_path, servers::Database};
 
-/// The id of a user without privileges. Every machine accepts this id, even if no user has it.
+/// The id of a user without privileges. No user needs to have this id.
 const UNPRIVILEGED: u32 = 65534;
 
-/// db-proxy with a free port, which exits because it cannot use the database.
 fn db_proxy(program: &Path, database_url: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("DATABASE_URL", database_url).env("INTERNAL_TOKEN", "0123456789abcdef");
@@ -35,7 +34,7 @@ fn assert_refused(output: &Output, expected: &str) {
 
 #[test]
 fn read_only_database_file_is_named_with_the_remedy() {
-    // In `/tmp`, because another user may have no access to the folder that `TMPDIR` names.
+    // The folder is in `/tmp`, because `TMPDIR` possibly names a folder that other users cannot read.
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let (program, file) = (folder.path().join("db-proxy"), folder.path().join("orders.db"));
@@ -43,7 +42,7 @@ fn read_only_database_file_is_named_with_the_remedy() {
     fs::write(&file, "").unwrap();
     fs::set_permissions(&file, PermissionsExt::from_mode(0o444)).unwrap();
     let mut command = db_proxy(&program, &format!("sqlite:{}", file.display()));
-    // Permissions do not restrict root.
+    // Permissions do not restrict root, so db-proxy runs as another user.
     if fs::metadata(&file).unwrap().uid() == 0 {
         command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
     }

@@ -74,7 +74,7 @@ async fn demo_starts_without_warnings_and_health_and_metrics_show_an_order() {
             metrics.lines().find_map(|l| l.strip_prefix("buydesk_limit_remaining_bitcoin{service=\"db-proxy\"} "));
         value.is_some_and(|value| value.parse() == Ok(remaining))
     };
-    // db-proxy updates the metric of the remaining bitcoin when it checks its clock, which may be after the response to the order.
+    // db-proxy possibly updates the metric of the remaining limit after the response to the order.
     wait_until("the metrics show the order", REPORT_LIMIT, async || {
         let metrics = metrics(db_proxy::App::NAME).await;
         (metrics.contains(amount_line) && has_remaining(&metrics)).then_some(())
@@ -84,7 +84,7 @@ async fn demo_starts_without_warnings_and_health_and_metrics_show_an_order() {
 }
 
 #[tokio::test]
-async fn every_exported_metric_is_listed_for_operators() {
+async fn every_exported_metric_is_listed_in_the_guide_for_operators() {
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
     let document = std::fs::read_to_string(document).unwrap();
     let platform = BuydeskUp::start(&[]).await;
@@ -123,7 +123,7 @@ async fn report_of_a_failing_source_names_price_updater_and_the_source() {
     assert_eq!((&report["service"], &report["source"]), (&json!("price-updater"), &json!("gemini")), "{report}");
     let warnings = get_json(&platform, health_check::App::NAME, "/api/v1/reports?level=warning").await;
     let mut warnings = warnings["data"].as_array().unwrap().iter();
-    // exchange-sim reports no fault that a client requested. Each warning names a service and not the program `buydesk`.
+    // exchange-sim does not report requested faults. Each warning names a service and not the program `buydesk`.
     assert!(
         warnings.all(|report| !["buydesk", exchange_sim::App::NAME].contains(&report["service"].as_str().unwrap()))
     );

@@ -1,5 +1,5 @@
-//! The HTTP conventions of every service: problems for unknown paths and methods, the internal token, operations
-//! endpoints and request ids.
+//! The HTTP conventions of every service: errors for unknown paths and methods, the internal token, request ids, and the
+//! endpoints for monitoring and documentation.
 
 use common::api::keys::KeySecret;
 use serde_json::Value;
@@ -13,15 +13,15 @@ use tests::{
 };
 
 on_both_stacks!(
-    unknown_path_and_method_return_problem,
+    unknown_path_and_method_return_problem_document,
     internal_endpoints_require_token,
-    every_service_has_operations_endpoints,
+    every_service_has_endpoints_for_monitoring_and_documentation,
     malformed_requests_cause_no_server_error,
     request_id_is_kept_or_generated,
     request_id_is_forwarded_to_next_service,
 );
 
-async fn unknown_path_and_method_return_problem(stack: Stack) {
+async fn unknown_path_and_method_return_problem_document(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_other_services().await;
     for service in platform.all_services() {
@@ -109,21 +109,21 @@ async fn internal_endpoints_require_token(stack: Stack) {
         let basic = platform.client.request(method, service.url(path)).basic_auth("buydesk", Some("x"));
         send(basic.header("content-type", "application/json").body("{}")).await.problem(401, "unauthorized");
     }
-    // With the token, the request succeeds. The price record is public.
+    // With the token, a request succeeds. `/record` needs no token.
     assert_eq!(platform.client.get_internal(platform.db_proxy.url("/get/?start=0&page_size=5")).await.status, 200);
     assert_eq!(platform.client.get(platform.price_cache.url("/record")).await.status, 200);
 }
 
-async fn every_service_has_operations_endpoints(stack: Stack) {
+async fn every_service_has_endpoints_for_monitoring_and_documentation(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_other_services().await;
     platform.place(order("EUR", "1")).await.json(201);
     for service in platform.all_services() {
-        assert_operations_endpoints(&platform, service).await;
+        assert_monitoring_and_documentation(&platform, service).await;
     }
 }
 
-async fn assert_operations_endpoints(platform: &Platform, service: &Instance) {
+async fn assert_monitoring_and_documentation(platform: &Platform, service: &Instance) {
     let get = async |path: &str| platform.client.get(service.url(path)).await;
     let alive = get("/livez").await;
     assert_eq!((alive.status, alive.text().as_str()), (200, "ok\n"), "{}", service.name);
@@ -245,13 +245,13 @@ async fn request_id_is_forwarded_to_next_service(stack: Stack) {
     let fetch = platform.client.request("GET", platform.fetch_orders.url("/get_orders"));
     send(fetch.header("x-request-id", "fetching-7")).await.json(200);
     assert!(db_proxy.sent().contains("x-request-id: fetching-7\r\n"));
-    // Also by an instance that has just started.
+    // A new instance also forwards the request id.
     let second = platform.create_order.another(&[]);
     second.start().await;
     let place = platform.client.json(second.url("/api/v1/orders"), order("EUR", "1"));
     send(place.header("x-request-id", "placing-8")).await.json(201);
     assert!(db_proxy.sent().contains("x-request-id: placing-8\r\n"));
-    // The URLs of the GETs contain no token.
+    // URLs contain no token.
     for proxy in [&db_proxy, &price_cache] {
         let sent = proxy.sent();
         let mut gets = sent.lines().filter(|line| line.starts_with("GET")).peekable();

@@ -1,6 +1,5 @@
-//! The manifests in `deployment/kubernetes` agree with the code: every service has a manifest with its port, its probes, exactly
-//! the secrets that it reads, and network policies that permit exactly its calls. `.ci/kubernetes` compares the manifests with the
-//! schemas of Kubernetes.
+//! Compares the manifests in `deployment/kubernetes` with the code: ports, probes, secrets, and permitted calls between
+//! services. `.ci/kubernetes` compares the manifests with the schemas of Kubernetes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +13,8 @@ use super::{
 
 /// Simulated exchanges are part of the demonstration only.
 const DEMO_SERVICE: &str = "exchange-sim";
-/// The settings with the addresses of other services.
-const ADDRESSES: [(&str, &str); 5] = [
+/// The settings with the URLs of other services.
+const SERVICE_URLS: [(&str, &str); 5] = [
     ("DB_PROXY_URL", "db-proxy"),
     ("PRICE_CACHE_URL", "price-cache-proxy"),
     ("HEALTH_CHECK_URL", "health-check"),
@@ -68,7 +67,7 @@ fn settings(folder: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_service_has_its_manifest_and_no_other_service_has_one() {
+fn manifests_exist_for_exactly_the_services() {
     for (folder, expected) in [
         ("base", services().into_iter().filter(|service| *service != DEMO_SERVICE).collect::<BTreeSet<_>>()),
         ("demo", BTreeSet::from([DEMO_SERVICE])),
@@ -79,7 +78,7 @@ fn every_service_has_its_manifest_and_no_other_service_has_one() {
         let resources: BTreeSet<_> = resources.filter_map(|name| name.strip_suffix(".yaml")).collect();
         let is_service = |name: &&str| !["namespace", "network-policies"].contains(name);
         assert_eq!(resources.into_iter().filter(is_service).collect::<BTreeSet<_>>(), expected);
-        // Images of the release of this version.
+        // The images have the version of this code.
         for image in kustomization["images"].as_array().unwrap() {
             assert_eq!(image["newTag"], env!("CARGO_PKG_VERSION"), "{image}");
         }
@@ -120,18 +119,18 @@ fn manifest_has_the_ports_and_probes_of_its_service() {
     }
 }
 
-/// The part of the grace period that a slow kubelet may use before it sends SIGTERM, in seconds.
+/// Seconds of the grace period that a slow kubelet uses before it sends SIGTERM.
 const GRACE_RESERVE: u64 = 10;
 
 #[test]
 fn pod_is_not_killed_before_its_service_has_stopped() {
     let delay: u64 = settings("base")["SHUTDOWN_DELAY_SECS"].parse().unwrap();
-    assert!(delay > 0, "requests still arrive at a pod that is stopping");
+    assert!(delay > 0, "without a delay, requests that arrive after SIGTERM fail");
     for service in services() {
         let manifest = Manifest::of(service);
         let grace = manifest.pod(service)["terminationGracePeriodSeconds"].as_u64().unwrap();
         assert!(grace >= delay + STOP_TIMEOUT.as_secs() + GRACE_RESERVE, "{service} is killed after {grace} s");
-        // The delay begins with SIGTERM. A hook before SIGTERM would shorten the grace period that is left.
+        // A hook before SIGTERM would use a part of the grace period.
         assert_eq!(manifest.container(service)["lifecycle"], Value::Null, "{service}");
     }
 }
@@ -170,12 +169,12 @@ fn is_secret(variable: &str) -> bool {
 }
 
 #[test]
-fn each_service_receives_exactly_the_secrets_that_it_reads_from_a_secret_of_its_own() {
+fn each_service_receives_exactly_its_secrets_from_its_own_secret_object() {
     for (service, variables) in variables_by_service() {
         let manifest = Manifest::of(service);
         let entries = manifest.container(service)["env"].as_array().unwrap();
         let received: BTreeSet<_> = entries.iter().map(|entry| entry["name"].as_str().unwrap()).collect();
-        // The tokens of the services are derived from the internal token, which no pod receives. exchange-sim calls no service.
+        // No pod receives `INTERNAL_TOKEN`, from which the tokens are derived. exchange-sim calls no service.
         let is_needed = |variable: &&str| {
             is_secret(variable)
                 && *variable != "INTERNAL_TOKEN"
@@ -191,7 +190,7 @@ fn each_service_receives_exactly_the_secrets_that_it_reads_from_a_secret_of_its_
 }
 
 #[test]
-fn settings_of_all_services_exist_and_contain_no_secret() {
+fn settings_files_contain_only_known_settings_and_no_secret() {
     let variables: BTreeSet<_> = variables_by_service().into_values().flatten().collect();
     for folder in ["base", "demo"] {
         for name in settings(folder).keys() {
@@ -199,21 +198,21 @@ fn settings_of_all_services_exist_and_contain_no_secret() {
             assert!(!is_secret(name), "{name} is a secret");
         }
     }
-    let addresses = settings("base");
-    for (variable, service) in ADDRESSES {
-        assert_eq!(addresses[variable], format!("http://{service}:{}", all_ports()[service]));
+    let settings = settings("base");
+    for (variable, service) in SERVICE_URLS {
+        assert_eq!(settings[variable], format!("http://{service}:{}", all_ports()[service]));
     }
 }
 
 /// The services that a service calls.
 fn calls(service: &str) -> BTreeSet<&'static str> {
     let variables = variables_by_service();
-    // Simulated exchanges have an address of health-check, but no token for it.
-    let addresses = ADDRESSES.iter().filter(|_| service != DEMO_SERVICE);
-    addresses.filter(|(variable, _)| variables[service].contains(*variable)).map(|(_, called)| *called).collect()
+    // exchange-sim reads HEALTH_CHECK_URL, but has no token for health-check and does not call it.
+    let urls = SERVICE_URLS.iter().filter(|_| service != DEMO_SERVICE);
+    urls.filter(|(variable, _)| variables[service].contains(*variable)).map(|(_, called)| *called).collect()
 }
 
-/// The services at one end of the rules of a policy.
+/// The services that the rules of a network policy permit. `end` is `from` or `to`.
 fn peers(rules: &Value, end: &str) -> BTreeSet<String> {
     let rules = rules.as_array().into_iter().flatten();
     let peers = rules.flat_map(|rule| rule[end].as_array().unwrap());
@@ -241,7 +240,7 @@ fn network_policies_permit_exactly_the_calls_of_the_services() {
         match service {
             // Every service reports to health-check, so one rule without names permits all of them.
             "health-check" => assert!(permitted.is_empty(), "{service}"),
-            // price-updater has the address of exchange-sim in the settings of price sources, which `calls` does not read.
+            // price-updater calls exchange-sim at the URLs of price sources, which `calls` does not read.
             DEMO_SERVICE => assert_eq!(permitted, BTreeSet::from(["price-updater".to_owned()])),
             _ => assert_eq!(permitted, callers, "callers of {service}"),
         }

@@ -23,8 +23,8 @@ use tests::{
 
 on_both_stacks!(
     services_work_with_only_their_own_tokens,
-    token_permits_only_what_its_caller_does,
-    service_with_another_token_names_the_setting_to_operators_only,
+    token_permits_only_the_requests_of_its_caller,
+    service_with_another_token_names_the_setting_only_in_readyz,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -75,7 +75,7 @@ async fn send_as(
 
 /// A service with another `INTERNAL_TOKEN` is not ready, and `/readyz` states the reason. Clients of the service receive
 /// `upstream_unavailable` without this reason.
-async fn service_with_another_token_names_the_setting_to_operators_only(stack: Stack) {
+async fn service_with_another_token_names_the_setting_only_in_readyz(stack: Stack) {
     let platform = Platform::start(stack).await;
     let other = [("INTERNAL_TOKEN", "another-internal-token")];
     for service in [&platform.create_order, &platform.fetch_orders] {
@@ -89,7 +89,7 @@ async fn service_with_another_token_names_the_setting_to_operators_only(stack: S
     create_order.start().await;
     platform.put_default_prices().await;
     let request = platform.client.json(create_order.url(ORDERS_PATH), order("USD", "1"));
-    let problem = wait_until("the price arrives", LIMIT, async || {
+    let problem = wait_until("the order fails with upstream_unavailable", LIMIT, async || {
         let response = send(request.try_clone().unwrap()).await;
         let problem: serde_json::Value = serde_json::from_str(&response.text()).unwrap();
         (problem["code"] == "upstream_unavailable").then_some(problem)
@@ -99,7 +99,7 @@ async fn service_with_another_token_names_the_setting_to_operators_only(stack: S
     assert_eq!(platform.summary().await["count"], 0);
 }
 
-async fn token_permits_only_what_its_caller_does(stack: Stack) {
+async fn token_permits_only_the_requests_of_its_caller(stack: Stack) {
     let platform = Platform::builder(stack).with_own_tokens().start().await;
     platform.health_check.start().await;
     let record = platform.put_default_prices().await;
@@ -140,7 +140,7 @@ async fn token_permits_only_what_its_caller_does(stack: Stack) {
         assert!(matches!(response.status, 401 | 404), "{response:?}");
     }
     platform.client.get_internal(db_proxy.url("/summary")).await.problem(401, "unauthorized");
-    // The token for another server is not valid either.
+    // A token for another server is rejected.
     let wrong = platform.token_of(Caller::CREATE_ORDER, "price-cache-proxy");
     let request = platform.client.request("GET", db_proxy.url("/summary")).bearer_auth(wrong);
     send(request).await.problem(401, "unauthorized");
@@ -160,7 +160,7 @@ fn services_of(text: &str) -> BTreeMap<&str, Vec<&str>> {
     services
 }
 
-/// The secrets that these lines refer to, as `${NAME:?…}`.
+/// The names of the secrets in these lines, which refer to a secret as `${NAME:?…}`.
 fn secrets_of(lines: &[&str]) -> BTreeSet<String> {
     let names = lines.iter().flat_map(|line| line.split("${").skip(1));
     let names = names.map(|rest| rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect::<String>());
@@ -225,7 +225,7 @@ fn each_container_receives_exactly_the_secrets_that_it_uses() {
         ("redis", &["REDIS_PASSWORD"]),
         ("redis-limits", &["RATE_LIMIT_REDIS_PASSWORD"]),
         ("nginx", &[]),
-        // The other instances have the variables of the first one.
+        // The further instances inherit the variables of the first instance.
         ("create-order-2", &[]),
         ("db-proxy-2", &[]),
         ("fetch-orders-2", &[]),
@@ -252,7 +252,7 @@ fn each_container_receives_exactly_the_secrets_that_it_uses() {
         let inherited = [String::from("<<: *service"), format!("<<: *{first_instance}")];
         let inherits = lines.iter().any(|line| inherited.iter().any(|inherited| line.trim() == inherited));
         let sets = lines.iter().any(|line| line.contains("no-new-privileges:true"));
-        assert!(inherits || sets, "{name} may gain privileges");
+        assert!(inherits || sets, "{name} lacks no-new-privileges");
     }
     assert!(anchors.iter().any(|line| line.contains("no-new-privileges:true")));
 }
@@ -307,14 +307,14 @@ fn make_env_derives_the_tokens_that_services_accept_and_keeps_existing_lines() {
     assert_eq!(run(), text);
 }
 
-/// The statements of a file in `deployment/postgres`, which psql runs, with the password in place of its variable.
+/// The SQL statements of a psql script in `deployment/postgres`. The variable `password` is replaced by `'secret'`.
 fn role_statements(file: &str) -> String {
     let text = std::fs::read_to_string(deployment("postgres").join(file)).unwrap();
     let statements = text.lines().filter(|line| !line.starts_with('\\'));
     statements.collect::<Vec<_>>().join("\n").replace(":'password'", "'secret'")
 }
 
-/// db-proxy connects as a role that cannot change the schema, and `db-proxy --migrate` as the owner.
+/// db-proxy connects as a role that cannot change the schema. `db-proxy --migrate` connects as the owner.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn db_proxy_works_without_the_privilege_to_change_the_schema() {
     let postgres = PrivateServer::postgres().await;

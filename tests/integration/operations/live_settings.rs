@@ -31,7 +31,7 @@ use super::settings::{read_file, variables_by_service};
 /// How long a change may take to have an effect.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Replaces a file as editors do.
+/// Replaces a file by a rename, as editors do.
 fn replace(file: &Path, text: &str) {
     let new = file.with_extension("new");
     fs::write(&new, text).unwrap();
@@ -104,7 +104,7 @@ async fn changed_file_takes_effect_in_the_running_process_and_is_reported() {
     let origin = fields["origin"].as_str().unwrap();
     assert!(origin.starts_with("file .env of user id ") && report["level"] == "info", "{report}");
     assert_eq!(up.report("LOG_LEVEL").await["data"]["fields"]["old"], "info (default)");
-    // The file is written in place. It does not contain the setting, so the default applies again.
+    // The file is written in place. Without the setting in the file, the default applies.
     fs::write(up.file(), "# no settings\n").unwrap();
     up.wait_for_rate_limit("60").await;
     fs::write(up.file(), "RATE_LIMIT_PER_MINUTE=70\n").unwrap();
@@ -116,7 +116,7 @@ async fn changed_file_takes_effect_in_the_running_process_and_is_reported() {
 }
 
 #[tokio::test]
-async fn one_wrong_value_refuses_the_whole_change_with_every_reason() {
+async fn invalid_value_prevents_the_whole_change_and_each_reason_is_reported() {
     let up = Up::start("ORDER_MAX_AMOUNT=EUR:100\nRATE_LIMIT_PER_MINUTE=1000\n", &[]).await;
     up.wait_for_status(422, "EUR", "200").await;
     replace(&up.file(), "ORDER_MAX_AMOUNT=EUR:300\nRATE_LIMIT_PER_MINUTE=many\nPRICE_TTL_SECS=0\n");
@@ -141,8 +141,8 @@ async fn currencies_and_price_sources_change_while_orders_are_placed() {
     up.wait_for_status(201, "CHF", "5").await;
     let refused = up.place("USD", "5").await;
     assert!(refused.status == 422 && refused.text().contains("EUR, CHF"), "{}", refused.description());
-    let order = up.client.get_internal(up.url(price_updater::App::NAME, "/sources/order")).await.json(200);
-    assert_eq!(order["sources"], serde_json::json!(["kraken", "coinbase", "ecb"]));
+    let source_order = up.client.get_internal(up.url(price_updater::App::NAME, "/sources/order")).await.json(200);
+    assert_eq!(source_order["sources"], serde_json::json!(["kraken", "coinbase", "ecb"]));
     up.wait_for_status(201, "EUR", "5").await;
     fs::write(up.file(), "RATE_LIMIT_PER_MINUTE=0\n").unwrap();
     up.wait_for_status(201, "USD", "5").await;
@@ -165,9 +165,10 @@ async fn change_without_effect_is_reported_with_its_reason() {
     assert!(up.platform.stop().await.success());
 }
 
-/// A mounted `ConfigMap` of Kubernetes: the file is a link to a file below the link `..data`, which is replaced.
+/// In a mounted `ConfigMap` of Kubernetes, the file is a symbolic link into the folder `..data`. Each new version replaces
+/// `..data`, which is also a symbolic link.
 #[tokio::test]
-async fn mounted_file_takes_effect_in_a_single_service_and_sighup_reads_it_again() {
+async fn changed_config_map_takes_effect_and_sighup_reads_the_file_again() {
     let mount = TempDir::new().unwrap();
     let path = |name: &str| mount.path().join(name);
     let publish = |version: &str, text: &str| {
@@ -211,7 +212,7 @@ fn settings_file_that_is_absent_or_a_folder_is_an_error_at_the_start() {
     }
 }
 
-/// `script` runs a command in a terminal of its own, which is closed when `script` is killed.
+/// `script` runs a command in a new terminal. The terminal closes when `script` is killed.
 #[tokio::test]
 async fn process_stops_when_its_terminal_is_closed() {
     let folder = TempDir::new().unwrap();
@@ -224,7 +225,7 @@ async fn process_stops_when_its_terminal_is_closed() {
     let mut terminal = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (client, url) = (Client::new(""), ports[health_check::App::NAME].url() + "/livez");
     let is_up = async || client.request("GET", &url).send().await.is_ok();
-    wait_until("the process serves", LIMIT, async || is_up().await.then_some(())).await;
+    wait_until("the process responds", LIMIT, async || is_up().await.then_some(())).await;
     terminal.kill().unwrap();
     terminal.wait().unwrap();
     wait_until("the process stops", LIMIT, async || (!is_up().await).then_some(())).await;

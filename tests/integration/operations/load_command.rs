@@ -10,7 +10,7 @@ use common::time::Timestamp;
 use serde_json::{Value, json};
 use tests::{buydesk_up::BuydeskUp, environment::run_binary, platform::OPERATOR_TOKEN, terminal::Terminal};
 
-/// The settings of a platform that does not limit the requests of one address.
+/// The settings of a platform that does not limit the requests of an IP address.
 const UNLIMITED: [(&str, &str); 3] =
     [("RATE_LIMIT_PER_MINUTE", "0"), ("FETCH_RATE_LIMIT_PER_MINUTE", "0"), ("OPERATOR_TOKEN", OPERATOR_TOKEN)];
 
@@ -70,7 +70,7 @@ async fn load_of_orders_wallets_and_reads_is_sent_measured_and_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn load_that_meets_a_rate_limit_fails_and_names_the_setting() {
+async fn load_above_a_rate_limit_fails_and_names_the_setting() {
     let platform = BuydeskUp::start(&[("RATE_LIMIT_PER_MINUTE", "5")]).await;
     let output = Terminal::new(&platform, None).output("load orders --rate 50 --duration 3s --check none");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -83,7 +83,7 @@ async fn load_that_meets_a_rate_limit_fails_and_names_the_setting() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prices_and_users_are_loaded_and_reports_are_written_and_compared() {
+async fn load_of_prices_and_users_writes_reports_that_are_compared() {
     let platform = BuydeskUp::start(&UNLIMITED).await;
     let operator = Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN)));
     let folder = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ async fn prices_and_users_are_loaded_and_reports_are_written_and_compared() {
     platform.stop().await;
 }
 
-/// Starts a server that shows real prices, and answers any other request than `/readyz` with 404. Returns its address.
+/// Starts a server whose `/readyz` shows real prices. Other requests receive 404. Returns the URL of the server.
 fn serve_real_prices() -> String {
     let price = json!({
         "price": "84000.12", "state": "fresh", "simulated": false, "as_of": Timestamp::now(), "expires_at": Timestamp::now()
@@ -132,7 +132,7 @@ fn serve_real_prices() -> String {
         [json!({ "name": "price", "ready": true }), json!({ "name": "price EUR", "ready": true, "price": price })];
     let readiness = json!({ "ready": true, "parts": parts }).to_string();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
+    let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut connection in listener.incoming().map_while(Result::ok) {
             let mut reader = BufReader::new(&mut connection);
@@ -147,7 +147,7 @@ fn serve_real_prices() -> String {
             let _ = write!(connection, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         }
     });
-    address
+    url
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn load_on_a_platform_with_real_prices_requires_confirmation() {
             format!("{real} is no demo: its prices are real. This command {effect}.\nRun it with --yes to confirm.");
         assert!(error.contains(&refusal), "{command}: {error}");
     }
-    // Another host than the public address may be another platform.
+    // A `wallets` on another host possibly belongs to another platform.
     let other = run("load wallets --duration 1s", "http://wallets.example");
     let error = String::from_utf8(other.stderr).unwrap();
     assert!(

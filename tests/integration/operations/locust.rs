@@ -1,4 +1,4 @@
-//! The file for Locust, run without its web page, against `buydesk up --demo`.
+//! The Locust file, run without the web page of Locust, against `buydesk up --demo`.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use super::settings::read_file;
 
 const LOCUST_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deployment/locust/locustfile.py");
 const SERVICES: [&str; 5] = ["create-order", "fetch-orders", "rates", "users", "wallets"];
-/// Every kind of request in the statistics.
+/// The names of the requests in the statistics of Locust.
 const KINDS: [&str; 23] = [
     "DELETE /api/v1/users/{id}/keys/{key_id}",
     "GET /api/v1/convert?from&to&amount",
@@ -50,7 +50,7 @@ struct LocustRun {
 }
 
 impl LocustRun {
-    /// Runs 20 users for some seconds, with these environment variables only.
+    /// Runs 20 users for `run_time`, with only these environment variables.
     fn start(
         host: &str,
         run_time: &str,
@@ -85,14 +85,14 @@ impl LocustRun {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_of_locust_check_every_response_and_an_unexpected_one_fails_the_run() {
+async fn locust_checks_every_response_and_an_unexpected_response_fails_the_run() {
     let settings = [("RATE_LIMIT_PER_MINUTE", "5"), ("OPERATOR_TOKEN", OPERATOR_TOKEN)];
     let platform = BuydeskUp::start(&settings).await;
     let nginx =
         SERVICES.iter().fold(Nginx::builder(), |nginx, service| nginx.addresses(service, [platform.address(service)]));
     let nginx = nginx.start().await;
 
-    // Each user has a customer, whose API key has a rate limit of its own.
+    // Each user of Locust is a customer whose API key has its own rate limit.
     let run = LocustRun::start(&nginx.url(""), "7s", [("OPERATOR_TOKEN", OPERATOR_TOKEN)]);
     let text = run.text();
     let name = |entry: &Value| format!("{} {}", entry["method"].as_str().unwrap(), entry["name"].as_str().unwrap());
@@ -101,7 +101,7 @@ async fn users_of_locust_check_every_response_and_an_unexpected_one_fails_the_ru
     assert_eq!((run.output.status.code(), run.sum("num_failures")), (Some(0), 0), "{text}");
     assert!(run.sum("num_requests") > 100, "{text}");
 
-    // All anonymous users have one address, and share its rate limit.
+    // All anonymous users have the same IP address, so they share one rate limit.
     let terminal = Terminal::new(&platform, None);
     let host = format!("http://{}", platform.address("create-order"));
     let limited = LocustRun::start(&host, "2s", terminal.variables());

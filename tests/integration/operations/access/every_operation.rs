@@ -54,7 +54,7 @@ impl Sender {
         }
     }
 
-    /// The status with which a request is refused. `None` if the policy permits it.
+    /// The expected status of a refusal. `None` if the policy permits the request.
     fn refusal(&self, rule: Rule, anonymous: AnonymousAccess) -> Option<u16> {
         let principal = match (rule, self) {
             // The services of the test listen on loopback.
@@ -107,21 +107,21 @@ async fn assert_policy_is_applied(anonymous: AnonymousAccess, setting: &str) {
                 let expected = sender.refusal(rule, anonymous);
                 if actual != expected {
                     let id = operation.id();
-                    wrong.push(format!("{service} {id} as {sender:?}: {status} instead of {expected:?}"));
+                    wrong.push(format!("{service} {id} as {sender:?}: {status}, expected refusal: {expected:?}"));
                 }
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(refused > 100, "{refused}");
+    assert!(refused > 100, "only {refused} requests were refused");
 }
 
 #[tokio::test]
-async fn every_operation_of_every_service_is_open_to_exactly_the_callers_of_its_rule() {
+async fn each_operation_permits_exactly_the_callers_of_its_rule_with_anonymous_access() {
     assert_policy_is_applied(AnonymousAccess::On, "on").await;
 }
 
 #[tokio::test]
-async fn without_anonymous_access_only_operations_for_everybody_need_no_credentials() {
+async fn each_operation_permits_exactly_the_callers_of_its_rule_without_anonymous_access() {
     assert_policy_is_applied(AnonymousAccess::Off, "off").await;
 }

@@ -1,4 +1,4 @@
-//! Backups of a PostgreSQL server, its archive, and recovery to a point in time.
+//! Backups of a PostgreSQL server, the archive of its write-ahead log, and recovery to a point in time.
 
 use std::fs;
 
@@ -23,8 +23,8 @@ async fn server_is_restored_to_a_point_in_time_and_to_its_last_transaction() {
     let clients = Clients::start(&platform);
     clients.wait_for(30).await;
     let before = clients.placed();
-    let made = document_of(&site.buydesk(&url, &["backup"]));
-    assert!((before..=clients.placed() + CLIENTS as u64).contains(&orders_of(&made)), "{made}");
+    let backup = document_of(&site.buydesk(&url, &["backup"]));
+    assert!((before..=clients.placed() + CLIENTS as u64).contains(&orders_of(&backup)), "{backup}");
     clients.wait_for(clients.placed() + 10).await;
     let placed = clients.stop().await;
     let at_time = DatabaseRows::read(&url).await;
@@ -41,7 +41,7 @@ async fn server_is_restored_to_a_point_in_time_and_to_its_last_transaction() {
     server.stop().await;
     drop(server);
 
-    let file = made["file"].as_str().unwrap();
+    let file = backup["file"].as_str().unwrap();
     let restored = document_of(&site.restore(file, "at-time", &["--to-time", &time]));
     assert_eq!(orders_of(&restored), placed);
     let restored_time: Timestamp = restored["recovered_to_time"].as_str().unwrap().parse().unwrap();
@@ -68,19 +68,19 @@ async fn server_is_restored_to_a_point_in_time_and_to_its_last_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn failed_restore_leaves_no_data_folder() {
+async fn failed_backups_and_restores_leave_no_files() {
     let site = Site::new(Stack::Servers);
     let server = site.start_server().await;
     let url = server.url();
     document_of(&site.buydesk(&url, &["seed", "orders", "--count", "100", "--yes"]));
-    let made = document_of(&site.buydesk(&url, &["backup"]));
-    let file = made["file"].as_str().unwrap();
+    let backup = document_of(&site.buydesk(&url, &["backup"]));
+    let file = backup["file"].as_str().unwrap();
     document_of(&site.buydesk(&url, &["seed", "orders", "--count", "50", "--yes"]));
     let archived = archive_log(&url).await;
     let folders = site.folders();
 
     let restored = document_of(&site.restore(file, "backup-alone", &["--no-wal"]));
-    assert_eq!((orders_of(&restored), &restored["contents"]), (100, &made["contents"]));
+    assert_eq!((orders_of(&restored), &restored["contents"]), (100, &backup["contents"]));
     let existing = error_of(&site.restore(file, "backup-alone", &[]));
     assert!(
         existing.contains("the folder backup-alone is not empty, and a data folder is never overwritten"),
@@ -97,7 +97,7 @@ async fn failed_restore_leaves_no_data_folder() {
     let no_target = site.buydesk("", &["restore", file]);
     assert_eq!(no_target.status.code(), Some(2), "{no_target:?}");
 
-    // A file that cannot be used is an error. The recovery must not treat it as the end of the archive.
+    // The recovery must not treat a damaged file as the end of the archive.
     let segment = site.path(&format!("backups/wal/{archived}.encrypted"));
     let mut bytes = fs::read(&segment).unwrap();
     let middle = bytes.len() / 2;

@@ -48,7 +48,7 @@ async fn rows_of(folder: &Path) -> DatabaseRows {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn backup_of_serving_product_contains_every_earlier_order_and_is_restored_exactly() {
+async fn backup_of_running_product_contains_all_earlier_orders_and_is_restored_exactly() {
     let platform = BuydeskUp::start(&UNLIMITED).await;
     let folder = platform.folder().to_owned();
     document_of(&buydesk(&folder, &["backup", "key", "backup.key"]));
@@ -56,11 +56,11 @@ async fn backup_of_serving_product_contains_every_earlier_order_and_is_restored_
     let clients = Clients::start(&platform);
     clients.wait_for(30).await;
     let before = clients.placed();
-    let made = document_of(&buydesk(&folder, &["backup"]));
+    let backup = document_of(&buydesk(&folder, &["backup"]));
     let after = clients.placed();
     clients.wait_for(after + 10).await;
     clients.stop().await;
-    let contents = &made["contents"];
+    let contents = &backup["contents"];
     let orders = contents["orders"].as_u64().unwrap();
     // Each client may have an order whose response it has not received yet.
     assert!((before..=after + CLIENTS as u64).contains(&orders), "{before}, {orders}, {after}");
@@ -70,11 +70,11 @@ async fn backup_of_serving_product_contains_every_earlier_order_and_is_restored_
     let folder = platform.kill().await;
     let original = rows_of(folder.path()).await;
     delete_database(&database_path(folder.path()));
-    let file = made["file"].as_str().unwrap();
+    let file = backup["file"].as_str().unwrap();
     let checked = document_of(&buydesk(folder.path(), &["backup", "check", file]));
-    assert_eq!((&checked["contents"], &checked["content_sha256"]), (contents, &made["content_sha256"]));
+    assert_eq!((&checked["contents"], &checked["content_sha256"]), (contents, &backup["content_sha256"]));
     let restored = document_of(&buydesk(folder.path(), &["restore", file]));
-    assert_eq!((&restored["contents"], &restored["limit"]), (contents, &made["limit"]));
+    assert_eq!((&restored["contents"], &restored["limit"]), (contents, &backup["limit"]));
     let journal =
         json!({ "checked": { "wallets": 1, "entries": 1, "movements": 1, "paid_orders": 0 }, "violations": [] });
     assert_eq!(restored["journal"], journal);
@@ -96,23 +96,23 @@ async fn backup_of_serving_product_contains_every_earlier_order_and_is_restored_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn quiet_database_is_restored_row_by_row() {
+async fn restored_database_has_the_same_rows() {
     let folder = seeded_folder(300);
     let original = rows_of(folder.path()).await;
-    let made = document_of(&buydesk(folder.path(), &["backup"]));
+    let backup = document_of(&buydesk(folder.path(), &["backup"]));
     delete_database(&database_path(folder.path()));
-    document_of(&buydesk(folder.path(), &["restore", made["file"].as_str().unwrap()]));
+    document_of(&buydesk(folder.path(), &["restore", backup["file"].as_str().unwrap()]));
     let restored = rows_of(folder.path()).await;
     assert_eq!(original.differences(&restored).unequal(), [""; 0]);
     assert_eq!(restored.count("orders"), 300);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrong_input_is_refused_and_changes_nothing() {
+async fn invalid_input_is_refused_and_creates_no_database() {
     let folder = seeded_folder(50);
     let folder = folder.path();
-    let made = document_of(&buydesk(folder, &["backup"]));
-    let file = made["file"].as_str().unwrap();
+    let backup = document_of(&buydesk(folder, &["backup"]));
+    let file = backup["file"].as_str().unwrap();
     let bytes = fs::read(folder.join(file)).unwrap();
 
     let existing = error_of(&buydesk(folder, &["restore", file]));
@@ -124,7 +124,7 @@ async fn wrong_input_is_refused_and_changes_nothing() {
     document_of(&buydesk(folder, &["backup", "key", "other.key"]));
     let wrong_key = error_of(&buydesk(folder, &["restore", file, "--to", "new.db", "--key-file", "other.key"]));
     assert!(
-        wrong_key.contains(&format!("was encrypted with the key {}", made["key_id"].as_str().unwrap())),
+        wrong_key.contains(&format!("was encrypted with the key {}", backup["key_id"].as_str().unwrap())),
         "{wrong_key}"
     );
     let missing_key = error_of(&buydesk(folder, &["restore", file, "--to", "new.db", "--key-file", "none.key"]));
@@ -146,8 +146,8 @@ async fn wrong_input_is_refused_and_changes_nothing() {
             assert!(error.contains(reason) && error.contains("damaged.backup"), "{error}");
         }
     }
-    let time = buydesk(folder, &["restore", file, "--to", "new.db", "--to-time", "2026-01-02T03:04:05Z"]);
-    assert_eq!(time.status.code(), Some(2), "{time:?}");
+    let to_time = buydesk(folder, &["restore", file, "--to", "new.db", "--to-time", "2026-01-02T03:04:05Z"]);
+    assert_eq!(to_time.status.code(), Some(2), "{to_time:?}");
 
     fs::write(folder.join("new.db-wal"), "").unwrap();
     let left_over = error_of(&buydesk(folder, &["restore", file, "--to", "new.db"]));
@@ -159,13 +159,13 @@ async fn wrong_input_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn database_of_running_product_is_not_restored_although_its_file_was_deleted() {
+async fn restore_is_refused_while_the_product_runs_although_the_database_file_was_deleted() {
     let platform = BuydeskUp::start(&[]).await;
     let folder = platform.folder().to_owned();
     document_of(&buydesk(&folder, &["backup", "key", "backup.key"]));
-    let made = document_of(&buydesk(&folder, &["backup"]));
+    let backup = document_of(&buydesk(&folder, &["backup"]));
     delete_database(&database_path(&folder));
-    let error = error_of(&buydesk(&folder, &["restore", made["file"].as_str().unwrap()]));
+    let error = error_of(&buydesk(&folder, &["restore", backup["file"].as_str().unwrap()]));
     assert!(error.contains(&format!("is in use by the process {}", platform.process_id())), "{error}");
     platform.kill().await;
 }
@@ -174,7 +174,7 @@ async fn database_of_running_product_is_not_restored_although_its_file_was_delet
 fn full_disk_leaves_no_backup() {
     let folder = seeded_folder(4000);
     let disk = SmallDisk::new(1);
-    // The content of the folder is listed in the namespace in which the disk is mounted.
+    // Only commands of the launcher see the disk, so `ls` is one of them.
     let script = format!(
         "'{}' --json backup --to '{1}' --key-file backup.key; code=$?; ls -A '{1}' | wc -l; exit $code",
         binary_path("buydesk").display(),
