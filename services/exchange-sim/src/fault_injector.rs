@@ -10,11 +10,10 @@ use crate::{
     simulation::Simulation,
 };
 
-/// The errors in an exchange's own format, the keys that the fault `renamed` replaces, and the header of the used
-/// weight.
+/// The formats of one exchange that the injector needs.
 pub(crate) struct ErrorFormats {
-    /// The reply to a refused call: too many requests. The injector adds the header `Retry-After` if the refusal announces
-    /// a waiting time.
+    /// The reply "too many requests" to a refused call. The injector adds the header `Retry-After` if the refusal
+    /// announces a waiting time.
     pub(crate) rate_limited: fn(Refusal) -> Reply,
     /// The reply of the fault `error_500`.
     pub(crate) error_500: fn() -> Reply,
@@ -22,9 +21,9 @@ pub(crate) struct ErrorFormats {
     pub(crate) error_in_200: fn() -> Reply,
     /// The reply of the fault `odd_error`: an error whose format differs from the exchange's other errors.
     pub(crate) unusual_error: fn() -> Reply,
-    /// The replacements of the fault `renamed`: old text, new text.
+    /// The pairs of old and new key for the fault `renamed`.
     pub(crate) renamed_keys: &'static [(&'static str, &'static str)],
-    /// The header that reports the used weight, if the exchange has one.
+    /// The header that reports the used weight, if the exchange has such a header.
     pub(crate) usage_header: Option<&'static str>,
 }
 
@@ -92,7 +91,7 @@ impl FaultInjector {
         SimulatedResponse::Complete(reply)
     }
 
-    /// The reply under a fault that changes its content. Faults of prices and times are already applied to the usual reply.
+    /// The reply under a fault that changes its content. The usual reply already contains wrong prices and times.
     fn faulty_reply(&self, fault: &Fault, usual_reply: impl FnOnce() -> Reply) -> Reply {
         match fault.kind {
             FaultKind::Truncated => usual_reply().first_half(),
@@ -109,8 +108,8 @@ impl FaultInjector {
     fn refusal_reply(&self, refusal: Refusal) -> Reply {
         let reply = (self.formats.rate_limited)(refusal);
         match refusal.retry_after {
-            // An exchange that refuses calls with status 200 never announces a time. A refusal that announces a time is
-            // therefore a response of the gateway in front of the exchange, which uses status 429.
+            // An exchange that refuses calls with status 200 sends no `Retry-After`. A refusal with this header
+            // simulates a gateway in front of the exchange, which sends 429.
             Some(seconds) if reply.status.is_success() => {
                 reply.with_status(StatusCode::TOO_MANY_REQUESTS).with_header("retry-after", &seconds)
             }

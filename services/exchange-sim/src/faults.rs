@@ -38,15 +38,14 @@ use timeline::check_timeline;
 /// Maximum duration of a fault or of a move of the market.
 const MAX_SECONDS: u64 = 86_400;
 const DEFAULT_SECONDS: u64 = 60;
-/// The default factor of `lie_factor`. A real exchange once showed the price of another currency, which was 0.4 times the
-/// correct price.
+/// The default factor of `lie_factor`. A real exchange once showed the price of another currency: 0.4 times the correct
+/// price.
 const DEFAULT_FACTOR: &str = "0.4";
 /// Maximum `Retry-After`: three days, the longest ban of Binance.
 pub(crate) const MAX_RETRY_AFTER_SECS: u64 = 259_200;
 /// The default `Retry-After` of `ip_banned`: the shortest ban of Binance.
 const DEFAULT_IP_BAN_SECS: u64 = 120;
-/// Maximum delay of an answer. It is shorter than the request timeout of a service (30 s), so that a delayed answer still
-/// arrives.
+/// Maximum delay of an answer. Shorter than the request timeout of a service (30 s), so that a delayed answer arrives.
 const MAX_LATENCY_MILLIS: u64 = 25_000;
 const DEFAULT_SLOW_MILLIS: u64 = 20_000;
 const DEFAULT_THROTTLED_MILLIS: u64 = 1_000;
@@ -75,7 +74,7 @@ impl Fault {
         if errors.is_empty() { Self::from_checked(request, since).map_err(|error| vec![error]) } else { Err(errors) }
     }
 
-    /// The fault of a request without an error of [`check_fault`]. Fails only if the factor is wrong, which that function reports.
+    /// The fault of a request that passed [`check_fault`]. Fails only if the factor is wrong, which is checked there.
     fn from_checked(request: &NewFault, since: Timestamp) -> Result<Self, FieldError> {
         let kind = request.fault;
         let factor = if kind == FaultKind::LieFactor { price_factor(request, "")? } else { Decimal::ONE };
@@ -101,8 +100,8 @@ impl Fault {
         Duration::from_millis(self.request.latency_millis.unwrap_or(default))
     }
 
-    /// The delay of an answer under `throttled`, clamped to [`MAX_LATENCY_MILLIS`]. `calls` is the number of calls since
-    /// the fault began, this call included.
+    /// The delay of an answer under `throttled`, clamped to [`MAX_LATENCY_MILLIS`]. `calls` is the number of calls
+    /// since the fault began, this call included.
     pub(crate) fn throttled_latency(&self, calls: u32) -> Duration {
         (self.latency() * calls).min(Duration::from_millis(MAX_LATENCY_MILLIS))
     }
@@ -134,9 +133,9 @@ impl Fault {
     }
 }
 
-/// Every error of a fault. `path` is the prefix of the names of its fields, such as `timeline[3].`. `known` contains
-/// the errors that were found when the fault was parsed. If one of them is about the kind, the kind in `request` is a
-/// placeholder, so the check whether parameters apply to the kind is skipped.
+/// Returns every error of a fault. `path` is the prefix of the field names in errors, such as `timeline[3].`. `known`
+/// contains the errors of parsing. If the field `fault` has such an error, `request.fault` is a placeholder, and the
+/// check whether parameters apply to the kind is skipped.
 pub(crate) fn check_fault(request: &NewFault, path: &str, known: &[FieldError]) -> Vec<FieldError> {
     let kind = request.fault;
     let is_kind_valid = known.iter().all(|error| error.field != format!("{path}fault"));
@@ -165,7 +164,7 @@ pub(crate) fn check_fault(request: &NewFault, path: &str, known: &[FieldError]) 
 }
 
 impl Timeline {
-    /// Every wrong field of the faults and the moves. See [`check_fault`] for the `known` errors.
+    /// The wrong fields of the faults and the moves. See [`check_fault`] for the `known` errors.
     pub(crate) fn check(&self, exchanges: &[&str], known: &[FieldError]) -> Vec<FieldError> {
         let mut errors = check_timeline(&self.timeline, exchanges, known);
         errors.extend(check_moves(&self.market));
@@ -183,7 +182,6 @@ fn not_applicable(kind: FaultKind) -> String {
     format!("does not apply to the fault {}, which takes {taken}", kind.as_str())
 }
 
-/// The factor of a fault, or its default.
 fn price_factor(request: &NewFault, path: &str) -> Result<Decimal, FieldError> {
     let text = request.factor.as_ref().map_or(DEFAULT_FACTOR, DecimalText::as_str);
     let factor = parse_decimal(text).ok();
@@ -193,7 +191,7 @@ fn price_factor(request: &NewFault, path: &str) -> Result<Decimal, FieldError> {
     })
 }
 
-/// The error of a value that is not within `allowed`. An absent value is valid.
+/// Returns an error if the value is outside `allowed`. An absent value is valid.
 fn check_range<T: PartialOrd + Display>(
     path: &str,
     field: &str,

@@ -1,8 +1,8 @@
-//! Simulated exchanges in the formats of real ones, with made-up prices and faults on demand. They serve demonstrations,
-//! tests, and developers of exchange clients, who cannot make a real exchange fail.
+//! Simulated exchanges in the formats of real ones, with made-up prices and faults on demand. They serve
+//! demonstrations, tests, and developers of exchange clients, who cannot make a real exchange fail.
 //!
-//! Every response has the header `x-simulated: true`. `http://127.0.0.1:8090/<exchange>` replaces the base address of the
-//! real exchange. `docs/exchange-sim.md` is the manual.
+//! Every response has the header `x-simulated: true`. `http://127.0.0.1:8090/<exchange>` replaces the base address of
+//! the real exchange. `docs/exchange-sim.md` is the manual.
 
 mod admin;
 mod config;
@@ -86,8 +86,8 @@ impl Service for App {
     }
 }
 
-/// Returns exchange-sim as an endpoint that needs no socket, and a handle to its simulation. The configured timeline begins
-/// now.
+/// Returns exchange-sim as an endpoint that needs no socket, and a handle to its simulation. The configured timeline
+/// starts with this call.
 pub fn endpoint(config: &Config) -> (BoxEndpoint<'static>, Simulation) {
     let simulation = simulation(config);
     let ops = OpsEndpoints {
@@ -120,7 +120,7 @@ fn simulation(config: &Config) -> Simulation {
         clock: config.clock,
         enforce_rate_limits: config.enforce_rate_limits,
     };
-    // The settings were checked when they were read, so this fails only for a `Config` that was built in code.
+    // `Config::from_env` has checked the timeline. Only a `Config` that was built in code can be invalid.
     if let Err(errors) = simulation.set_timeline(&config.timeline, &config.market) {
         let error = Problem::validation(errors);
         tracing::error!(%error, "the configured timeline is invalid and is ignored");

@@ -16,9 +16,9 @@ use common::{
 use moves::MarketMoves;
 use units::{UNIT, Units};
 
-/// One component of a price's deviation from its base price. The component moves on straight lines from one
-/// pseudo-random point to the next, with one point for each period. A longer period has a larger amplitude, as
-/// in a random walk, with one exception in [`COIN_OSCILLATIONS`].
+/// One component of a price's deviation from its base price: linear interpolation between pseudo-random points, one for
+/// each period. Longer periods have larger amplitudes, as in a random walk, with one exception in
+/// [`COIN_OSCILLATIONS`].
 struct Oscillation {
     period_secs: i64,
     /// The largest deviation to either side, in millionths of the price.
@@ -45,7 +45,7 @@ const COIN_OSCILLATIONS: &[Oscillation] = &[
 /// [`EXCHANGE_OSCILLATIONS`], within 0.1 %.
 const PEGGED_COIN_OSCILLATIONS: &[Oscillation] =
     &[oscillation(32, 20), oscillation(512, 60), oscillation(8192, 200), oscillation(86_400, 420)];
-/// The oscillations of a currency against the dollar. Their sum stays within 0.08 % and moves slowly.
+/// The oscillations of a currency against the dollar. Their sum stays within 0.08 % and changes slowly.
 const FIAT_OSCILLATIONS: &[Oscillation] =
     &[oscillation(3_600, 60), oscillation(86_400, 240), oscillation(604_800, 500)];
 /// The oscillations of one exchange's price around the mid price of the market. Their sum stays within 0.02 %.
@@ -70,7 +70,7 @@ pub(crate) struct MarketTicker {
     pub(crate) time: Timestamp,
 }
 
-/// The price model. The moves of the timeline are its only state. A move cannot be replaced once it has started, so the
+/// The price model. The moves of the timeline are its only state. A move that has started cannot be replaced, so the
 /// price at a past time never changes.
 #[derive(Debug)]
 pub(crate) struct Market {
@@ -171,7 +171,7 @@ fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// `price * part / whole`. The product cannot overflow.
+/// `price * part / whole`. The multiplication cannot overflow.
 fn fraction_of(price: Units, part: i64, whole: i64) -> Units {
     i64::try_from(i128::from(price) * i128::from(part) / i128::from(whole)).unwrap_or(0)
 }

@@ -17,7 +17,7 @@ const MAX_THROTTLED_CALLS: u32 = 5;
 /// Duration of the first ban under [`Penalty::GrowingBan`].
 const FIRST_BAN_SECS: u64 = 120;
 
-/// An exchange's rate limit. All callers share it, as clients behind one gateway share an IP address.
+/// An exchange's rate limit. All callers share the limit, as if they had one IP address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimit {
     /// Maximum weight within one window. Windows are aligned to the clock.
@@ -32,9 +32,9 @@ pub(crate) enum Penalty {
     /// Refuses calls until the window ends. `Retry-After` announces this end. A call before the end bans the caller for
     /// two minutes. Each further call doubles the duration of the ban, up to three days.
     GrowingBan,
-    /// Refuses calls for `seconds`. `Retry-After` announces the remaining time. Each further call restarts the time.
+    /// Refuses calls for `seconds`. `Retry-After` announces the remaining time. Each further call restarts the ban.
     BanWithRetryAfter { seconds: u64 },
-    /// Refuses calls for `seconds`, without `Retry-After`. Each further call restarts the time.
+    /// Refuses calls for `seconds`, without `Retry-After`. Each further call restarts the ban.
     BanWithoutRetryAfter { seconds: u64 },
 }
 
@@ -66,7 +66,8 @@ pub(crate) struct Refusal {
     pub(crate) used_weight: u32,
     /// The announced waiting time in seconds. `None` if the exchange announces nothing.
     pub(crate) retry_after: Option<u64>,
-    /// Whether the refusal is a ban: the call came after a refusal that still applies, or the fault `ip_banned` is active.
+    /// Whether the refusal is a ban: the call came after a refusal that still applies, or the fault `ip_banned` is
+    /// active.
     pub(crate) banned: bool,
     /// When calls are served again, if the caller makes no call before this time.
     pub(crate) until: Timestamp,
@@ -122,8 +123,8 @@ struct CallState {
     counters: CallCounters,
     window: Window,
     ban: Option<Ban>,
-    /// Number of calls during the current ban under [`Penalty::GrowingBan`]. This number determines the duration of the next
-    /// ban.
+    /// Number of calls during the current ban under [`Penalty::GrowingBan`]. Determines how long the next call extends
+    /// the ban.
     ignored_refusals: u32,
     throttling: Option<Throttling>,
 }
@@ -147,7 +148,7 @@ impl RateLimiter {
         }
     }
 
-    /// The counters of `exchanges`, in that order.
+    /// The counters of `exchanges`, in the same order.
     pub(crate) fn counters(&self, exchanges: &[&'static str], now: Timestamp) -> Vec<CallCounters> {
         let states = self.lock();
         let counters = |name: &&'static str| {

@@ -16,14 +16,13 @@ use serde::Serialize;
 pub(crate) const SIMULATED_HEADER: &str = "x-simulated";
 
 const JSON: &str = "application/json";
-/// The format of the error for a missing or malformed parameter. exchange-sim refuses such a call itself, before the simulated
-/// exchange receives it.
+/// The format of the error for a missing or malformed parameter. exchange-sim itself refuses such a call.
 const PROBLEM: &str = "application/problem+json";
 /// The time between two bytes of [`SimulatedResponse::Trickled`].
 const TRICKLE_INTERVAL: Duration = Duration::from_secs(1);
-/// [`SimulatedResponse::Padded`] starts with this chunk, [`BLANK_CHUNKS`] times.
+/// [`SimulatedResponse::Padded`] sends this chunk [`BLANK_CHUNKS`] times before the body.
 const BLANK_CHUNK: &[u8] = &[b' '; 64 * 1024];
-/// Number of the chunks of blanks: 64 MiB in total.
+/// The chunks have 64 MiB in total.
 const BLANK_CHUNKS: usize = 1024;
 
 /// A complete reply in the exchange's own format.
@@ -49,7 +48,7 @@ impl Reply {
         Self { status, content_type: JSON, headers: Vec::new(), body }
     }
 
-    /// A body that is JSON text already.
+    /// `body` must be JSON.
     pub(crate) fn raw_json(status: StatusCode, body: impl Into<String>) -> Self {
         Self::text(status, JSON, body)
     }
@@ -99,10 +98,10 @@ impl Reply {
         Self { body: Vec::new(), ..self }
     }
 
-    /// Replaces each old text in the body by its new text. Both are ASCII.
+    /// Replaces texts in the body. Each pair in `replacements` is the old and the new text, both in ASCII.
     #[must_use]
     pub(crate) fn renamed(self, replacements: &[(&str, &str)]) -> Self {
-        // The body may have another encoding than UTF-8, so each byte becomes one character and then a byte again.
+        // The body is not always UTF-8, so each byte becomes one character and then a byte again.
         let body: String = self.body.iter().copied().map(char::from).collect();
         let body = replacements.iter().fold(body, |body, (old, new)| body.replace(old, new));
         Self { body: body.chars().filter_map(|character| u8::try_from(character).ok()).collect(), ..self }
@@ -142,7 +141,7 @@ impl IntoResponse for SimulatedResponse {
             Self::Aborted => {
                 let failure = io::Error::new(io::ErrorKind::ConnectionAborted, "fault: down");
                 let body = stream::once(async { Err::<Vec<u8>, _>(failure) });
-                // Without a content length the body would be chunked, and the server would end it as if it were complete.
+                // Without a content length, the body would be chunked, and the server would send the final chunk.
                 let response = Response::builder().content_type(JSON).header("content-length", "512");
                 response.body(Body::from_bytes_stream(body))
             }
@@ -195,8 +194,8 @@ impl ApiResponse for SimulatedXml {
     }
 }
 
-/// The responses for the OpenAPI document: a success in one of these content types, and errors, which may also be pages of a
-/// gateway.
+/// The responses for the OpenAPI document: success in one of these content types, and errors, of which some are HTML
+/// pages of a gateway.
 fn responses_of_exchange(success: &[&'static str]) -> MetaResponses {
     let media = |content_type| MetaMediaType { content_type, schema: serde_json::Value::schema_ref() };
     let error = |range: &str, description| MetaResponse {

@@ -18,7 +18,6 @@ use crate::{
 /// A handle to the simulation: the market, the faults, the call counters and the clock. Clones share one state.
 #[derive(Debug, Clone)]
 pub struct Simulation {
-    /// The names of the exchanges.
     pub(crate) exchanges: &'static [&'static str],
     pub(crate) market: Arc<Market>,
     pub(crate) faults: Arc<FaultStore>,
@@ -33,14 +32,14 @@ impl Simulation {
         self.clock.now()
     }
 
-    /// The mid price of `pair` at `time`. The mid price of each exchange differs from this price by at most 0.02 %. `None` if an
-    /// asset is unknown.
+    /// The mid price of `pair` at `time`. The mid price of each exchange differs from this price by at most 0.02 %.
+    /// `None` if an asset is unknown.
     pub fn price(&self, pair: CurrencyPair, time: Timestamp) -> Option<Rate> {
         self.market.mid_price(pair, time).and_then(|price| Rate::from_hundred_millionths(price).ok())
     }
 
-    /// Starts a fault now, and unbans the callers of the exchange. The fault takes precedence over the timeline, and replaces a
-    /// fault that this method started earlier. Running faults of the timeline resume when the new fault ends.
+    /// Starts a fault now, and unbans the callers of the exchange. The fault takes precedence over the timeline, and
+    /// replaces a fault that this method started earlier. When the new fault ends, the timeline applies again.
     pub fn start_fault(&self, exchange: &str, fault: &NewFault) -> Result<FaultInfo, Vec<FieldError>> {
         if !self.exchanges.contains(&exchange) {
             return Err(vec![FieldError::new("exchange", must_be_one_of(exchange, self.exchanges))]);
@@ -56,8 +55,8 @@ impl Simulation {
         self.rate_limiter.unban_callers(exchange);
     }
 
-    /// Replaces the faults of the timeline, and the moves of the market that have not started. The new timeline starts now. If
-    /// any fault or move is invalid, nothing is changed, and the error names every wrong field.
+    /// Replaces the faults of the timeline, and the moves of the market that have not started. The new timeline starts
+    /// now. If a fault or a move is invalid, nothing is changed, and the error names the wrong fields.
     pub fn set_timeline(&self, faults: &[TimedFault], moves: &[MarketMove]) -> Result<(), Vec<FieldError>> {
         let now = self.now();
         let (moves, faults) = match (resolve_moves(moves, now), resolve_timeline(faults, self.exchanges, now)) {
@@ -74,12 +73,11 @@ impl Simulation {
         self.faults.timeline()
     }
 
-    /// The active faults.
     pub fn active_faults(&self) -> Vec<FaultInfo> {
         self.faults.active_faults(self.exchanges, self.now())
     }
 
-    /// The call counters of every exchange since the start.
+    /// The call counters of every exchange since the start of the service.
     pub fn call_counters(&self) -> Vec<CallCounters> {
         self.rate_limiter.counters(self.exchanges, self.now())
     }

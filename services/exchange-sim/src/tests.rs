@@ -20,7 +20,8 @@ pub(crate) const TOKEN: &str = "a token of the tests";
 /// When a simulation starts: on a Friday without a holiday nearby.
 const START: &str = "2026-01-16T16:00:00.678901Z";
 
-/// exchange-sim in the process of the test, on the paused clock of tokio. [`Sim::advance`] and the delays of faults move the clock.
+/// exchange-sim in the process of the test, on the paused clock of tokio. [`Sim::advance`] and the delays of faults
+/// advance the clock.
 pub(crate) struct Sim {
     endpoint: BoxEndpoint<'static>,
     pub(crate) simulation: Simulation,
@@ -150,7 +151,7 @@ async fn kraken_uses_its_own_pair_names_in_responses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn kraken_renames_pairs_or_warns_on_demand() {
+async fn kraken_faults_rename_pairs_and_add_warnings() {
     let sim = Sim::new();
     sim.start_fault("kraken", r#"{"fault":"renamed"}"#);
     assert!(sim.json("/kraken/0/public/Ticker?pair=XBTEUR").await["result"]["XBTEUR"].is_object());

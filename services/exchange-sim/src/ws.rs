@@ -33,7 +33,8 @@ const MAX_QUEUED_MESSAGES: usize = 1024;
 const ENDPOINTS: &[WsEndpoint] = &[binance::ENDPOINT, coinbase::ENDPOINT, kraken::ENDPOINT, okx::ENDPOINT];
 
 impl Simulation {
-    /// Connects to the WebSocket at a path such as `/binance/ws/stream` without a socket. The session runs in its own task.
+    /// Connects to the WebSocket at a path such as `/binance/ws/stream` without a socket. The session runs in its own
+    /// task.
     pub async fn websocket(&self, path: &str, query: Option<&str>) -> Result<ClientEnd, WebSocketError> {
         let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == path).ok_or(WebSocketError::NoSuchPath)?;
         let fault = self.faults.active(endpoint.exchange, self.clock.now());

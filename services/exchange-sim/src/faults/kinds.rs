@@ -1,4 +1,4 @@
-//! The kinds of faults. Each kind was observed at a real exchange, price feed or bank.
+//! The kinds of faults.
 
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
@@ -36,22 +36,22 @@ kinds! {
     Down = "down", &[];
     /// Status 500 in the exchange's own format.
     Error500 = "error_500", &[];
-    /// An HTML page with status 520, as Cloudflare sends for an overloaded exchange, or with another status.
+    /// An HTML page with status 520 or `status`, such as Cloudflare sends for an overloaded exchange.
     Html520 = "html_520", &["status"];
-    /// "Too many requests" in the exchange's own format, with a `Retry-After` if the exchange sends one or the fault sets
-    /// one. Further calls lengthen the exchange's usual ban.
+    /// "Too many requests" in the exchange's own format, with a `Retry-After` if the fault sets it or the exchange
+    /// usually sends it. Further calls lengthen the exchange's usual ban.
     RateLimited = "rate_limited", &["retry_after"];
-    /// "Too many requests" in the exchange's own format, without a `Retry-After`. Every call is refused at least until the
-    /// fault ends.
+    /// "Too many requests" in the exchange's own format, without a `Retry-After`. Every call is refused at least until
+    /// the fault ends.
     RateLimitedSilently = "rate_limited_silently", &[];
-    /// An immediate ban. Usually an exchange bans only a caller that has ignored refusals. The status is 418 at Binance and
-    /// 429 at other exchanges.
+    /// An immediate ban. Usually an exchange bans only a caller that has ignored refusals. The status is 418 at Binance
+    /// and 429 at other exchanges.
     IpBanned = "ip_banned", &["retry_after"];
     /// Each answer takes longer than the previous answer, up to 25 seconds. The sixth call and later calls are refused.
     Throttled = "throttled", &["latency_millis"];
     /// The answer takes 20 seconds, or `latency_millis`.
     Slow = "slow", &["latency_millis"];
-    /// The answer starts at once and continues with one byte a second.
+    /// The headers arrive immediately, and the body with one byte a second.
     SlowLoris = "slow_loris", &[];
     /// 64 MiB of blanks before the answer.
     Endless = "endless", &[];
@@ -61,8 +61,8 @@ kinds! {
     Empty = "empty", &[];
     /// Status 200 and a valid answer, but prices and times do not change. A bank publishes no new fixing.
     Frozen = "frozen", PRICE_PARAMETERS;
-    /// The pair is halted: its last price does not change and its book is empty. Binance and Kraken report the status if a
-    /// client asks for it.
+    /// The pair is halted: its last price does not change and its order book is empty. Binance and Kraken also report
+    /// the halt, in the operations that return the status of a pair.
     Halted = "halted", PRICE_PARAMETERS;
     /// Status 200 and a valid answer, but every price is multiplied by a factor.
     LieFactor = "lie_factor", &["direction", "factor"];
@@ -70,11 +70,12 @@ kinds! {
     OtherCurrency = "other_currency", PRICE_PARAMETERS;
     /// Status 200 with an error in the body.
     ErrorIn200 = "error_in_200", &[];
-    /// An error in an unusual format: an array instead of an object, a number instead of text, an object instead of a list.
+    /// An error in an unusual format: an array instead of an object, a number instead of text, an object instead of a
+    /// list.
     OddError = "odd_error", &[];
     /// The usual answer with a warning, if the exchange's format has warnings (Kraken).
     Warning = "warning", &[];
-    /// The pair is unknown. As at the real exchange, the whole batch fails or the pair is missing from the answer.
+    /// The pair is unknown. As at the real exchange, a request for several pairs fails, or its answer lacks the pair.
     Unlisted = "unlisted", PRICE_PARAMETERS;
     /// Some keys have other names, for example the keys of prices.
     Renamed = "renamed", &[];
@@ -92,7 +93,7 @@ kinds! {
     NegativePrice = "negative_price", PRICE_PARAMETERS;
     /// `null` instead of a price.
     NullPrice = "null_price", PRICE_PARAMETERS;
-    /// A bank's newest fixing is some days old, and has the date of its day.
+    /// A bank's newest fixing is some days old, as its date shows.
     OldFixing = "old_fixing", &["days"];
     /// WebSocket: the connection stays open, but no message arrives. The exchange ignores the client's messages.
     Silent = "silent", &[];

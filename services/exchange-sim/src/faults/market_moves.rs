@@ -32,7 +32,8 @@ pub struct MarketMove {
     pub change_percent: i64,
 }
 
-/// Checks the moves of a timeline that starts at `start`. The error names every wrong field.
+/// Checks the moves of a timeline that starts at `start`, and computes their start and end. The error names the wrong
+/// fields.
 pub(crate) fn resolve_moves(moves: &[MarketMove], start: Timestamp) -> Result<Vec<MarketMoveInfo>, Vec<FieldError>> {
     let errors = check_moves(moves);
     if !errors.is_empty() {
@@ -46,7 +47,7 @@ pub(crate) fn resolve_moves(moves: &[MarketMove], start: Timestamp) -> Result<Ve
     Ok(moves.iter().map(resolve).collect())
 }
 
-/// Every error of the moves of a timeline.
+/// The errors of the moves of a timeline, at most [`MAX_FIELD_ERRORS`].
 pub(super) fn check_moves(moves: &[MarketMove]) -> Vec<FieldError> {
     if moves.len() > MAX_MOVES {
         let reason = format!("must have at most {MAX_MOVES} moves, but has {}", moves.len());

@@ -1,5 +1,5 @@
-//! The three JSON objects that describe a fault: the request to start it, its entry in a timeline, and its entry in the lists of
-//! the admin API.
+//! The three JSON objects that describe a fault: the request to start it, its entry in a timeline, and its entry in the
+//! lists of the admin API.
 
 use common::{
     money::{CurrencyPair, DecimalText},
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{kinds::FaultKind, market_moves::MarketMove};
 use crate::formats::{NumberFormat, TimeFormat};
 
-/// Declares the three objects with the same parameters, so that their parameters cannot differ.
+/// Declares the three objects with the same parameters.
 macro_rules! fault_payloads {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)+) => {
         /// A fault to start.

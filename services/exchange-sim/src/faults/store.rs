@@ -9,8 +9,9 @@ use common::time::Timestamp;
 
 use super::{Fault, FaultInfo, ScheduledFault};
 
-/// At most one fault of each exchange is active at a time. A manual fault, from the admin API or from a test, takes precedence
-/// over the timeline. If several faults of the timeline are running, the fault with the latest start is active.
+/// At most one fault of each exchange is active at a time. A manual fault, from the admin API or from a test, takes
+/// precedence over the timeline. If several faults of the timeline are running, the fault with the latest start is
+/// active.
 #[derive(Debug, Default)]
 pub(crate) struct FaultStore(Mutex<State>);
 
@@ -36,7 +37,6 @@ impl State {
 }
 
 impl FaultStore {
-    /// The active fault of an exchange.
     pub(crate) fn active(&self, exchange: &str, now: Timestamp) -> Option<Fault> {
         self.lock().active(exchange, now).cloned()
     }
@@ -55,7 +55,6 @@ impl FaultStore {
         state.ended_at.insert(exchange.to_owned(), now);
     }
 
-    /// Replaces the timeline.
     pub(crate) fn set_timeline(&self, timeline: Vec<ScheduledFault>) {
         let mut state = self.lock();
         state.timeline = timeline;
@@ -68,7 +67,6 @@ impl FaultStore {
         state.timeline.iter().map(|scheduled| scheduled.fault.to_fault_info(&scheduled.exchange)).collect()
     }
 
-    /// The active faults of `exchanges`.
     pub(crate) fn active_faults(&self, exchanges: &[&str], now: Timestamp) -> Vec<FaultInfo> {
         let state = self.lock();
         exchanges.iter().filter_map(|name| Some(state.active(name, now)?.to_fault_info(name))).collect()

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Checks a fault. Fails with the fields of the errors, separated by commas.
+/// Checks a fault. The error lists the wrong fields, separated by commas.
 fn check(new: &NewFault) -> Result<Fault, String> {
     let fields = |errors: Vec<FieldError>| errors.into_iter().map(|error| error.field).collect::<Vec<_>>().join(",");
     Fault::new(new, Timestamp::now()).map_err(fields)

@@ -22,7 +22,8 @@ pub(crate) struct ScheduledFault {
     pub(crate) fault: Fault,
 }
 
-/// Checks every fault of a timeline that begins at `start`. The error names every wrong field.
+/// Checks the faults of a timeline that starts at `start`, and computes their start and end. The error names the wrong
+/// fields.
 pub(crate) fn resolve_timeline(
     timeline: &[TimedFault],
     exchanges: &[&str],
@@ -40,7 +41,7 @@ pub(crate) fn resolve_timeline(
     timeline.iter().map(resolve).collect()
 }
 
-/// Every error of the faults of a timeline. See [`check_fault`] for the `known` errors.
+/// The errors of the faults of a timeline, at most [`MAX_FIELD_ERRORS`]. See [`check_fault`] for the `known` errors.
 pub(super) fn check_timeline(timeline: &[TimedFault], exchanges: &[&str], known: &[FieldError]) -> Vec<FieldError> {
     if timeline.len() > MAX_FAULTS {
         let reason = format!("must have at most {MAX_FAULTS} faults, but has {}", timeline.len());

@@ -39,7 +39,8 @@ pub(crate) enum PriceFormat {
 }
 
 impl Price {
-    /// The price as a JSON string with `decimals` decimals, at most 8. The format can change the decimals, or require `null`.
+    /// The price as a JSON string with `decimals` decimals, at most 8. The format can change the number of decimals, or
+    /// require `null`.
     pub(crate) fn text(self, decimals: u32) -> JsonValue {
         match self.format {
             PriceFormat::Plain => JsonValue::Text(format_price(self.units, decimals)),
@@ -48,8 +49,8 @@ impl Price {
         }
     }
 
-    /// The price as a JSON number with at most `decimals` decimals, without trailing zeros. The format can require a string
-    /// or `null` instead.
+    /// The price as a JSON number with at most `decimals` decimals, without trailing zeros. The format can require a
+    /// string or `null` instead.
     pub(crate) fn number(self, decimals: u32) -> JsonValue {
         match self.format {
             PriceFormat::Plain => JsonValue::Number(without_trailing_zeros(&format_price(self.units, decimals))),
@@ -62,7 +63,7 @@ impl Price {
         }
     }
 
-    /// `percent` hundredths of the price. Used for the open, high and low of the last day.
+    /// This percentage of the price. Used for the open, high and low of the last day.
     pub(crate) fn percent(self, percent: i64) -> Self {
         Self { units: self.units / 100 * percent, ..self }
     }

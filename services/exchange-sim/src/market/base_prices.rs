@@ -1,5 +1,5 @@
-//! The prices around which the market moves. Every price follows from these two tables, so prices in different currencies,
-//! cross rates and fixings agree with each other.
+//! The prices around which the market moves. Every price follows from these two tables, so prices in different
+//! currencies, cross rates and fixings agree with each other.
 
 use common::money::Asset;
 

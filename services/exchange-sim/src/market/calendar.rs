@@ -3,8 +3,8 @@
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
 use common::time::Timestamp;
 
-/// The time of day, in UTC, from which a day's fixing is available. The ECB publishes about 16:00 in Frankfurt and the Bank
-/// of Russia earlier; the simulation uses one time for both.
+/// The time of day, in UTC, from which a day's fixing is available. The ECB publishes at about 16:00 in Frankfurt, the
+/// Bank of Russia earlier. The simulation uses one time for both.
 const PUBLISHED_AT: NaiveTime = NaiveTime::from_hms_opt(15, 0, 0).expect("a time of day");
 /// Maximum number of days that are searched for a working day. The longest holidays, Russia's in January, last ten days
 /// with their weekends.
@@ -35,14 +35,13 @@ impl Calendar {
         }
     }
 
-    /// The newest day whose fixing is published at `time`.
+    /// The newest day whose fixing is already published at `time`.
     pub(crate) fn newest_fixing_day(self, time: Timestamp) -> NaiveDate {
         let now = time.to_datetime();
         let today = now.date_naive();
         self.working_day_on_or_before(if now.time() < PUBLISHED_AT { days_before(today, 1) } else { today })
     }
 
-    /// The newest working day that is not after `day`.
     pub(crate) fn working_day_on_or_before(self, day: NaiveDate) -> NaiveDate {
         (0..MAX_HOLIDAY_DAYS).map(|days| days_before(day, days)).find(|day| self.is_working_day(*day)).unwrap_or(day)
     }

@@ -12,7 +12,7 @@ pub(crate) struct ListedPair {
     pub(crate) pair: CurrencyPair,
     /// The smallest step between two prices.
     pub(crate) tick: Units,
-    /// Decimals of the tick. An exchange may write its prices with more decimals.
+    /// Decimals of the tick. Some exchanges write prices with more decimals.
     pub(crate) decimals: u32,
 }
 

@@ -33,7 +33,8 @@ impl MarketMoveInfo {
 pub(crate) struct MarketMoves(RwLock<Vec<MarketMoveInfo>>);
 
 impl MarketMoves {
-    /// Replaces the moves that have not started at `now`. Moves that have started stay, so that prices do not jump back.
+    /// Replaces the moves that have not started at `now`. Moves that have started stay, so that prices do not jump
+    /// back.
     pub(crate) fn replace(&self, moves: Vec<MarketMoveInfo>, now: Timestamp) {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         current.retain(|started| started.since < now);

@@ -26,7 +26,7 @@ fn price_depends_only_on_seed_and_time() {
 }
 
 #[test]
-fn fixing_is_constant_within_a_day() {
+fn fixing_changes_daily_and_stays_near_the_base_price() {
     let market = Market::new(1);
     let fixing = |day: &str| market.fixing(pair("EUR-USD"), day.parse().unwrap()).unwrap();
     assert_eq!(fixing("2026-01-02"), fixing("2026-01-02"));

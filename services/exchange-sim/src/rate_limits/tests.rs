@@ -74,7 +74,7 @@ fn faults_refuse_calls_below_the_limit() {
     let with_retry_after = fault(NewFault { retry_after: Some(7), ..NewFault::new(FaultKind::RateLimited) });
     let limiter = RateLimiter::default();
     assert_eq!(call(&limiter, &wide, Some(&with_retry_after), 0), Some((Some(7), false)));
-    // The ban keeps its end after the fault has ended.
+    // The ban applies until its end, even without the fault.
     assert_eq!([3, 7].map(|second| call(&limiter, &wide, None, second)), [Some((Some(4), true)), None]);
     limiter.unban_callers("an exchange");
     assert_eq!(counters(&limiter).inside_announced_ban, 1);

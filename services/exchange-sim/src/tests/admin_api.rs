@@ -21,7 +21,7 @@ async fn admin_api_needs_the_internal_token() {
 async fn invalid_fault_is_refused() {
     let sim = Sim::new();
     assert_eq!(set(&sim, "mtgox", r#"{"fault":"down"}"#).await.0, 404);
-    for (fault, named) in [
+    for (fault, field) in [
         (r#"{"fault":"no_such_kind"}"#, "fault"),
         (r#"{"fault":"down","seconds":0}"#, "seconds"),
         (r#"{"fault":"lie_factor","factor":"0"}"#, "factor"),
@@ -30,7 +30,7 @@ async fn invalid_fault_is_refused() {
         (r#"{"fault":"frozen","direction":"BTC"}"#, "direction"),
     ] {
         let answer = set(&sim, "kraken", fault).await;
-        assert!(answer.0 == 422 && answer.1.contains(named), "{fault}: {answer:?}");
+        assert!(answer.0 == 422 && answer.1.contains(field), "{fault}: {answer:?}");
     }
     assert!(sim.simulation.active_faults().is_empty());
 }
@@ -99,7 +99,7 @@ async fn every_wrong_field_of_a_fault_is_named() {
             "seconds must be a whole number from 1 to 86400, but is 0",
         ]
     );
-    // Parameters of an unknown kind are checked by their range only.
+    // If the kind is unknown, only the ranges of the parameters are checked.
     let refused = errors(&set(&sim, "kraken", r#"{"fault":"slo","latency_millis":5,"days":0}"#).await);
     assert!(refused[0].ends_with(", but is slo (did you mean slow?)"), "{refused:?}");
     assert_eq!(refused[1..], ["days must be a whole number from 1 to 3650, but is 0"]);
@@ -145,7 +145,7 @@ async fn timeline_with_an_invalid_move_of_the_market_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_during_an_announced_ban_are_counted_until_the_fault_is_ended() {
+async fn calls_during_an_announced_ban_are_counted_and_end_fault_lifts_the_ban() {
     let sim = Sim::new();
     let path = "/gemini/v1/pricefeed";
     sim.start_fault("gemini", r#"{"fault":"rate_limited","retry_after":90,"seconds":1}"#);

@@ -46,6 +46,7 @@ async fn error_faults_have_the_status_of_each_exchange() {
             assert!(answer.1 != usual.1 || (name, kind) == ("bitfinex", "renamed"), "{name}: {kind}");
             assert!(kind == "odd_error" || answer.0 == 200, "{name}: {kind} {answer:?}");
         }
+        // The body of `cbr` is not UTF-8, so its length as text differs.
         let garbled = get("garbled").await;
         assert!(garbled.0 == 200 && garbled.1.len() == usual.1.len() / 2 || name == "cbr", "{name}: {garbled:?}");
         assert_eq!(get("empty").await, (200, String::new()), "{name}");
@@ -82,7 +83,7 @@ async fn price_faults_change_the_answer() {
         for form in ["thousands", "decimal_comma", "exponent", "integer"] {
             let answer =
                 get_with_fault(name, path, &format!(r#"{{"fault":"odd_numbers","number_form":"{form}"}}"#)).await;
-            // Some exchanges write whole prices without a fraction anyway.
+            // These exchanges usually write whole prices without a fraction.
             let unchanged = form == "integer" && ["bitfinex", "bitstamp", "coingecko"].contains(&name);
             assert_eq!(answer.1 == usual.1, unchanged, "{name}: {form} {}", answer.1);
         }

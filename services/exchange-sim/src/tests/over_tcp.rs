@@ -51,8 +51,8 @@ async fn fault_down_breaks_the_connection() {
     assert_eq!((response.status().as_u16(), &response.headers()["x-simulated"]), (200, &"true".parse().unwrap()));
 
     sim.start_fault("coinbase", "down").await;
-    let whole = async { http_client().get(&url).send().await?.text().await };
-    assert!(whole.await.is_err());
+    let body = async { http_client().get(&url).send().await?.text().await };
+    assert!(body.await.is_err());
     sim.stop().await;
 }
 

@@ -178,7 +178,7 @@ impl WsDialect for Coinbase {
 }
 
 impl Coinbase {
-    /// The confirmation of every request. It lists all subscriptions of the client.
+    /// The confirmation of a request. It lists all subscriptions of the client.
     fn subscriptions(&self) -> String {
         let channel = |name, includes: fn(&Subscription) -> bool| {
             let pairs = self.pairs.iter().filter(|(_, subscription)| includes(subscription));
@@ -193,7 +193,7 @@ impl Coinbase {
 }
 
 impl Subscription {
-    /// The next sequence number. Messages of other channels use the numbers in between.
+    /// The next sequence number. Numbers are skipped, as if messages of other channels used them.
     fn next_sequence(&mut self, view: &ExchangeView<'_>) -> i64 {
         self.sequence = (view.now.micros() / 100).max(self.sequence + 1);
         self.sequence

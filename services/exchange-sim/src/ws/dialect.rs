@@ -20,7 +20,7 @@ pub(super) struct WsEndpoint {
     pub(super) path: &'static str,
     /// The status of the response that refuses the handshake of a banned client.
     pub(super) ban_status: u16,
-    /// The dialect of a new connection. The meaning of the query depends on the exchange.
+    /// Creates the dialect of a new connection. The meaning of the query depends on the exchange.
     pub(super) new_dialect: fn(query: Option<&str>) -> Box<dyn WsDialect>,
 }
 
@@ -38,12 +38,12 @@ pub(super) trait WsDialect: Send {
 
     fn is_subscribed(&self) -> bool;
 
-    /// The price messages that are due. Usually a price is due if it has changed since it was last sent, or if it was last
-    /// sent [`RESEND_INTERVAL`] ago.
+    /// The price messages that are due. Usually a price is due if it has changed, or if it was last sent
+    /// [`RESEND_INTERVAL`] ago.
     fn price_updates(&mut self, view: &ExchangeView<'_>) -> Vec<String>;
 
-    /// The heartbeats that are due. Called once a second. `idle` is set if the exchange has sent nothing since the last
-    /// call.
+    /// The heartbeats that are due. Called once a second. `idle` is set if the exchange has sent nothing since the
+    /// previous call.
     fn heartbeats(&mut self, _view: &ExchangeView<'_>, _idle: bool) -> Vec<String> {
         Vec::new()
     }
@@ -94,8 +94,8 @@ pub(super) enum UpdateTrigger {
 }
 
 impl LastSent {
-    /// Returns whether `ticker` must be sent now, because it has changed or was last sent [`RESEND_INTERVAL`] ago. In that
-    /// case it is recorded as sent.
+    /// Whether `ticker` must be sent now, because it has changed or was last sent [`RESEND_INTERVAL`] ago. If so, it is
+    /// recorded as sent.
     pub(super) fn should_send(
         &mut self,
         pair: CurrencyPair,

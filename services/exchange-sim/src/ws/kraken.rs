@@ -1,6 +1,6 @@
-//! Kraken's WebSocket, version 2, as documented at <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Kraken first sends
-//! its status. It answers a subscription with one message for each pair, followed by a snapshot and updates. Prices are JSON
-//! numbers. Heartbeats are sent while nothing else is sent.
+//! Kraken's WebSocket, version 2, as documented at <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Kraken first
+//! sends its status. It answers a subscription with one message for each pair, followed by a snapshot and updates.
+//! Prices are JSON numbers. A second without a message is followed by a heartbeat.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,6 @@
-//! OKX's public WebSocket, as documented at <https://www.okx.com/docs-v5/en/#overview-websocket>. Every value is text, and
-//! `ping` is a text message. OKX closes a connection after 30 s without a message. The notice 64008 announces a restart.
+//! OKX's public WebSocket, as documented at <https://www.okx.com/docs-v5/en/#overview-websocket>. Every value is text,
+//! and `ping` is a text message. OKX closes a connection after 30 s without a message. The notice 64008 announces a
+//! restart.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -128,8 +129,8 @@ fn error_message(code: &'static str, msg: String) -> String {
     to_json(&EventMessage { event: "error", arg: None, code: Some(code), msg: Some(msg), conn_id: CONNECTION_ID })
 }
 
-/// The ticker has the fields of OKX's HTTP ticker. An empty side of the book is zero, and the opening price is the last
-/// price; both differ from the HTTP ticker.
+/// The fields of OKX's HTTP ticker, with two differences: the price of an empty side of the order book is zero, and the
+/// opening price is the last price.
 fn ticker_body(listed: &'static ListedPair, ticker: Ticker, view: &ExchangeView<'_>) -> TickerBody {
     let text = |price: Price| price.text(listed.decimals);
     TickerBody {

@@ -177,7 +177,7 @@ impl Session {
         self.last_message_at = now;
         match message {
             FromClient::Text(text) => {
-                // The prices of a new subscription follow its confirmation at once.
+                // The prices of a new subscription follow its confirmation immediately.
                 self.send_texts(Content::Other, |dialect, view| dialect.handle_message(text, view))?;
                 self.send_texts(Content::Prices, |dialect, view| dialect.price_updates(view))
             }
@@ -214,8 +214,8 @@ impl Session {
         Ok(())
     }
 
-    /// Restarts the idle time and discards an unanswered ping. During the fault `silent`, the messages of the client are
-    /// ignored. Without this restart, the end of the fault could close the connection at once.
+    /// Restarts the idle time and discards an unanswered ping. The fault `silent` ignores the messages of the client,
+    /// so otherwise the connection could be closed immediately after the fault.
     fn restart_timeouts(&mut self, now: Instant) {
         self.last_message_at = now;
         self.unanswered_ping_at = None;
@@ -249,7 +249,7 @@ impl Session {
         Ok(())
     }
 
-    /// Announces a restart once and ends the connection [`RESTART_NOTICE_LEAD`] later.
+    /// Announces a restart on the first call, and ends the connection [`RESTART_NOTICE_LEAD`] later.
     fn announce_restart(&mut self, now: Instant) -> Result<(), SessionEnd> {
         match self.restart_announced_at {
             Some(announced_at) if now - announced_at >= RESTART_NOTICE_LEAD => Err(SessionEnd::Closed(GOING_AWAY)),

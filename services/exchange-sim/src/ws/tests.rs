@@ -45,7 +45,7 @@ impl ClientEnd {
         self.sender.send(FromClient::Text(text.to_owned())).await.unwrap();
     }
 
-    /// The next message; panics after a minute without one. `None` if the exchange has closed the connection.
+    /// The next message. `None` if the exchange has closed the connection. Panics after a minute without a message.
     async fn next(&mut self) -> Option<FromExchange> {
         timeout(Duration::from_mins(1), self.receiver.recv()).await.expect("no message within a minute")
     }
@@ -81,8 +81,8 @@ impl ClientEnd {
     }
 }
 
-/// Connects and subscribes a client, and reads up to its first price message. A message is a price if it has at least 190
-/// bytes: acknowledgements and status messages are shorter.
+/// Connects and subscribes a client, and reads up to its first price message. A message is a price if it has at least
+/// 190 bytes: acknowledgements and status messages are shorter.
 async fn subscribed(simulation: &Simulation, path: &str) -> ClientEnd {
     let query = (path == BINANCE).then_some("streams=btcusdt@bookTicker/btcusdt@ticker");
     let mut client = simulation.websocket(path, query).await.unwrap();
@@ -152,7 +152,7 @@ async fn coinbase_disconnects_after_five_seconds_without_a_subscription() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn coinbase_heartbeats_name_the_last_trade() {
+async fn coinbase_heartbeats_contain_the_id_of_the_last_trade() {
     let simulation = new_simulation();
     let mut client = simulation.websocket(COINBASE, None).await.unwrap();
     client.send_text(COINBASE_BTC).await;
@@ -298,7 +298,7 @@ async fn fault_heartbeat_only_stops_the_prices() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn out_of_order_messages_arrive_twice() {
+async fn fault_out_of_order_reorders_and_repeats_messages() {
     let simulation = new_simulation();
     let mut client = subscribed(&simulation, BINANCE).await;
     start_fault(&simulation, "binance", FaultKind::OutOfOrder);

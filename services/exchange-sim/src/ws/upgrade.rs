@@ -19,11 +19,11 @@ use crate::{
     simulation::Simulation,
 };
 
-/// Maximum size of a message of a client. A subscription to every pair has less than 4 KiB.
+/// Maximum size of a message of a client. A subscription to every pair is shorter than 4 KiB.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Serves the paths of the WebSocket endpoints, and passes every other request to `inner`. The WebSocket connections close
-/// when the endpoint is dropped.
+/// Serves the paths of the WebSocket endpoints, and passes every other request to `inner`. The WebSocket connections
+/// close when the endpoint is dropped.
 pub(crate) fn with_websockets<E>(inner: E, simulation: Simulation) -> impl Endpoint<Output = Response>
 where
     E: Endpoint<Output = Response> + 'static,

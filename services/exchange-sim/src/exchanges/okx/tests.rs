@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::Sim;
 
 #[tokio::test(start_paused = true)]
-async fn every_value_is_text_and_code_distinguishes_errors() {
+async fn ticker_values_are_strings_and_errors_have_a_code() {
     let sim = Sim::new();
     let reply = sim.json("/okx/api/v5/market/ticker?instId=BTC-USDT").await;
     assert_eq!((&reply["code"], &reply["msg"]), (&"0".into(), &"".into()));

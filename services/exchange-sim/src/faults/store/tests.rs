@@ -10,7 +10,7 @@ fn fault(kind: FaultKind, now: Timestamp) -> Fault {
 }
 
 #[test]
-fn fault_expires_or_is_ended() {
+fn fault_ends_when_it_expires_or_on_request() {
     let (faults, now) = (FaultStore::default(), Timestamp::now());
     let down = fault(FaultKind::Down, now);
     faults.start_fault("kraken", down.clone());
@@ -22,7 +22,7 @@ fn fault_expires_or_is_ended() {
     assert!(faults.active_faults(NAMES, now).is_empty());
 }
 
-/// A store with a timeline that starts at `start`: `frozen` from second 10 to 30, and `lie_factor` from second 20 to 40.
+/// A store with a timeline that starts at `start`: `frozen` from second 10 to 30, `lie_factor` from second 20 to 40.
 fn store_with_timeline(start: Timestamp) -> FaultStore {
     let json = r#"[{"exchange":"kraken","at_seconds":10,"seconds":20,"fault":"frozen"},
             {"exchange":"kraken","at_seconds":20,"seconds":20,"fault":"lie_factor","factor":1.5}]"#;
@@ -54,7 +54,7 @@ fn timeline_resumes_after_a_manual_fault() {
 }
 
 #[test]
-fn ending_a_fault_ends_running_faults_and_keeps_later_faults() {
+fn end_fault_ends_running_faults_and_keeps_later_faults() {
     let start = Timestamp::now();
     let faults = store_with_timeline(start);
     let time_at = |seconds| start.plus(Duration::from_secs(seconds));

@@ -9,7 +9,7 @@ fn easter_matches_known_dates() {
 }
 
 #[test]
-fn fixing_is_published_on_afternoons_of_working_days_and_stays_valid_over_holidays() {
+fn newest_fixing_is_published_at_1500_utc_of_the_last_working_day() {
     let newest_fixing_day =
         |calendar: Calendar, time: &str| calendar.newest_fixing_day(time.parse().unwrap()).to_string();
     for (time, day) in [

@@ -17,7 +17,7 @@ fn prices_move_evenly_and_stay_at_the_new_level() {
     moves.replace(vec![crash(10)], time_at(0));
     let at = |seconds| moves.apply(100_000, time_at(seconds));
     assert_eq!([0, 10, 25, 40, 70, 10_000].map(at), [100_000, 100_000, 92_500, 85_000, 70_000, 70_000]);
-    // A new timeline drops only the moves that have not started.
+    // `replace` removes only the moves that have not started.
     moves.replace(vec![crash(100)], time_at(100));
     assert_eq!([100, 160].map(|seconds| moves.apply(100_000, time_at(seconds))), [70_000, 49_000]);
     moves.replace(Vec::new(), time_at(50));
