@@ -77,7 +77,7 @@ impl Fixture {
         }
     }
 
-    /// Opens the same database once more, as another process does.
+    /// Opens the same database again, like another process.
     async fn reconnect(&self) -> database::Database {
         database::Database::open(&self.database.url()).await.unwrap()
     }
@@ -108,8 +108,8 @@ impl Fixture {
         query_text(&self.database.url(), sql).await
     }
 
-    /// Asserts the invariants of the tables: sequence numbers without a gap, increasing times, ids in the same order,
-    /// one key for each order, and correct totals. Returns the number of orders and their sum in satoshi.
+    /// Asserts the invariants of the tables: sequence numbers without a gap, times and ids that increase with them, one
+    /// idempotency key for each order, and correct totals. Returns the number of orders and their sum in satoshi.
     async fn check_tables(&self) -> (i64, i64) {
         let rows = self
             .query_text(
@@ -153,7 +153,7 @@ impl Fixture {
                 from orders
             ) counted
             where anonymous_before <> before or (user_id is null) <> (anonymous_before is null)";
-        assert_eq!(self.query_text(wrong).await, [["0"]], "an order of a user counts the anonymous orders wrongly");
+        assert_eq!(self.query_text(wrong).await, [["0"]], "anonymous_before is wrong");
     }
 }
 
@@ -232,7 +232,7 @@ fn market_order(key: impl std::fmt::Display, satoshi: i64) -> TestOrder {
     }
 }
 
-/// The same order, placed by this user or, with `None`, without a key.
+/// The same order of this user. `None` makes the order anonymous.
 fn as_user(user: Option<UserId>, order: TestOrder) -> TestOrder {
     TestOrder { user, key: ClientKey { client: client_name(user), ..order.key }, ..order }
 }

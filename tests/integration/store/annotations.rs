@@ -1,4 +1,4 @@
-//! The annotations of orders, pages by reference, and orders by bitcoin amount.
+//! The annotations of orders, pages of orders with a client reference, and orders of a bitcoin amount.
 
 use common::{
     api::orders::{
@@ -16,8 +16,8 @@ use super::{
 on_both_stacks!(
     annotations_are_stored_exactly_and_replayed,
     pages_of_a_reference_contain_exactly_its_orders,
-    order_by_bitcoin_is_stored_and_replayed_at_another_price,
-    refusal_by_bitcoin_amount_applies_at_another_price,
+    order_of_bitcoin_amount_is_stored_and_replayed_at_another_price,
+    refusal_of_bitcoin_amount_applies_at_another_price,
 );
 
 fn reference(text: &str) -> ClientReference {
@@ -54,7 +54,7 @@ async fn annotations_are_stored_exactly_and_replayed(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (2, 11));
 }
 
-/// All pages of a reference, and the number of pages.
+/// All orders with a client reference, and the number of pages.
 async fn pages_of(fixture: &Fixture, text: &str, filter: &OrderFilter, limit: u32) -> (Vec<Order>, usize) {
     let (mut orders, mut cursor, mut pages) = (Vec::new(), None, 0);
     loop {
@@ -92,7 +92,7 @@ async fn pages_of_a_reference_contain_exactly_its_orders(stack: Stack) {
     for unused in ["b", "a ", "%"] {
         assert_eq!(pages_of(&fixture, unused, &all, 5).await, (Vec::new(), 1), "{unused}");
     }
-    // The other filters apply together with the reference.
+    // The other filters apply together with the client reference.
     let filters = [
         OrderFilter { currency: Some(with_a[0].currency), ..all },
         OrderFilter { min_amount: Some(with_a[1].amount), ..all },
@@ -120,7 +120,7 @@ fn by_bitcoin(key: &str, satoshi: i64, amount: &str) -> TestOrder {
     TestOrder { names_bitcoin: true, ..with_amount("EUR", amount, market_order(key, satoshi)) }
 }
 
-async fn order_by_bitcoin_is_stored_and_replayed_at_another_price(stack: Stack) {
+async fn order_of_bitcoin_amount_is_stored_and_replayed_at_another_price(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_new(by_bitcoin("a", 10, "0.0085")).await;
     assert_eq!((order.ordered_by, order.bitcoin_amount), (OrderedBy::BitcoinAmount, sats(10)));
@@ -138,7 +138,7 @@ async fn order_by_bitcoin_is_stored_and_replayed_at_another_price(stack: Stack) 
 
 /// A delayed duplicate of a refused order has an earlier price, because it waited in another db-proxy. It is refused
 /// too.
-async fn refusal_by_bitcoin_amount_applies_at_another_price(stack: Stack) {
+async fn refusal_of_bitcoin_amount_applies_at_another_price(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let duplicate = by_bitcoin("a", 101, "0.0850");
     let refused = fixture.place(&[by_bitcoin("a", 101, "0.0851")], sats(100)).await;

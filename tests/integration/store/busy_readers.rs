@@ -1,4 +1,4 @@
-//! Reads that occupy every connection for reads delay neither the writer nor readiness.
+//! Reads that occupy all read connections delay neither the writer nor the check of readiness.
 
 use std::time::Duration;
 
@@ -15,8 +15,7 @@ use super::{Fixture, commands, commit, market_order, no_limit, quotes::quote_com
 
 on_both_stacks!(busy_readers_delay_neither_the_writer_nor_readiness);
 
-/// Maximum duration of the work that must not wait for a reader. This is shorter than the time for which a read waits
-/// for a connection.
+/// The maximum duration of an operation that must not wait for a reader. A read waits longer for a connection.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Acquires every connection for reads. The connections are released when the result is dropped.
@@ -60,5 +59,9 @@ async fn busy_readers_delay_neither_the_writer_nor_readiness(stack: Stack) {
 
     drop(readers);
     let totals = fixture.store.totals().await.unwrap();
-    assert_eq!((totals.reserved, totals.orders), (sats(0), 1), "the idle work released the expired quote");
+    assert_eq!(
+        (totals.reserved, totals.orders),
+        (sats(0), 1),
+        "the idle work ends the reservation of the expired quote, and the order is placed"
+    );
 }

@@ -26,7 +26,7 @@ const BATCHES: usize = 200;
 
 on_both_stacks!(
     concurrent_batches_fill_limit_exactly,
-    one_key_through_all_writers_places_one_order,
+    one_idempotency_key_at_all_writers_places_one_order,
     writer_completes_queued_commands_before_shutdown,
     cancelled_order_is_not_placed,
     delayed_duplicate_of_refused_order_is_refused,
@@ -55,7 +55,7 @@ impl Writers {
         Self { writers, tasks }
     }
 
-    /// Submits all batches concurrently, to the writers in turn. Returns the decision on each order.
+    /// Submits all batches concurrently, and distributes them over the writers. Returns the decision on each order.
     async fn place_all(&self, batches: impl IntoIterator<Item = Vec<TestOrder>>) -> Vec<Decision> {
         let mut requests = JoinSet::new();
         for (n, batch) in batches.into_iter().enumerate() {
@@ -112,7 +112,7 @@ async fn concurrent_batches_fill_limit_exactly(stack: Stack) {
     writers.shut_down().await;
 }
 
-async fn one_key_through_all_writers_places_one_order(stack: Stack) {
+async fn one_idempotency_key_at_all_writers_places_one_order(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let writers = Writers::new(&fixture, sats(1_000)).await;
     let decisions = writers.place_all((0..50).map(|_| vec![market_order("a", 10)])).await;
@@ -137,8 +137,8 @@ async fn writer_completes_queued_commands_before_shutdown(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (100, 100));
 }
 
-/// A client that lost its connection may retry at another instance and be refused there. Then the first order must not
-/// be placed.
+/// A client that lost its connection possibly retries at another instance, which refuses the order. The first request
+/// must then not place the order.
 async fn cancelled_order_is_not_placed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (writer, task) = new_writer(fixture.another_store().await, sats(1_000));
@@ -155,8 +155,8 @@ async fn cancelled_order_is_not_placed(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (1, 1));
 }
 
-/// The first request of a client waits in the queue of one db-proxy. Another db-proxy refuses its retry. Then the first
-/// request is refused too, even if it fits under the limit by then.
+/// The first request of a client waits in the queue of one db-proxy. Another db-proxy refuses the retry. The first
+/// request is then refused too, even if its order fits under the limit.
 async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (first_store, second_store) = (fixture.store.clone(), fixture.another_store().await);
@@ -180,7 +180,7 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
         }
     }
     assert_eq!(fixture.check_tables().await, (0, 0));
-    // A request that was sent after the refusal is not affected by it.
+    // The refusal does not affect a request that was sent later.
     assert!(!expect_placed(&commit(&first_store, &mut commands(&[order_at("a", 3)]), limit, at(6)).await[0]).1);
     assert_eq!(
         expect_refused(
@@ -198,7 +198,7 @@ async fn delayed_duplicate_of_refused_order_is_refused(stack: Stack) {
         ),
         (LimitExceeded, Some(0))
     );
-    // A delayed replay of a placed order still returns that order.
+    // A delayed retry of a placed order returns the order.
     assert!(expect_placed(&commit(&first_store, &mut commands(&[order_at("a", 0)]), limit, at(8)).await[0]).1);
     // Only refusals that are older than the given time are deleted.
     assert_eq!(fixture.store.delete_refusals(at(7), 10).await.unwrap(), 2);

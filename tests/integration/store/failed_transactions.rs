@@ -59,8 +59,8 @@ async fn failed_transaction_does_not_affect_later_transactions(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (2, 2));
 }
 
-/// The error of an outdated plan is not permanent, because a retry on a new connection succeeds. These errors are
-/// permanent, although one of them has the same code as that error.
+/// The errors in this test are permanent. The error of an outdated plan also has the code `0A000`, but a retry on a new
+/// connection succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_that_recur_on_retry_are_permanent() {
     let mut connection = PgConnection::connect(&required_variable("TEST_POSTGRES_URL")).await.unwrap();
@@ -73,7 +73,7 @@ async fn errors_that_recur_on_retry_are_permanent() {
     connection.close().await.unwrap();
 }
 
-/// The test aborts a transaction at each point where it waits.
+/// The test aborts a transaction at each of its await points.
 async fn aborted_transaction_does_not_affect_later_transactions(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut placed = 0;

@@ -207,7 +207,7 @@ async fn order_is_found_by_id(stack: Stack) {
 /// the sequence numbers `in_chf` are in Swiss francs, and all other rows in euros.
 async fn insert_after(fixture: &Fixture, stack: Stack, first: &Order, last: i64, in_chf: &[i64]) {
     let start = first.created_at.micros();
-    // No order has the number 0. PostgreSQL does not permit an empty list.
+    // PostgreSQL does not permit an empty list, and no order has the sequence number 0.
     let in_chf = [&[0], in_chf].concat().iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     let rest = format!("case when i in ({in_chf}) then 'CHF' else 'EUR' end, 10000, 8400000000000, 1");
     fixture
@@ -235,7 +235,8 @@ async fn insert_after(fixture: &Fixture, stack: Stack, first: &Order, last: i64,
     fixture.query_text(&format!("update order_totals set orders = {last}, bitcoin_sats = {last}")).await;
 }
 
-/// One call reads a bounded number of rows. A page without a matching order therefore has a cursor for the next rows.
+/// One call reads a bounded number of rows. A page without a matching order therefore possibly has a cursor for the
+/// next rows.
 async fn rare_order_is_found_among_many(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let rare = fixture.place_new(with_amount("JPY", "7", market_order("rare", 1))).await;
@@ -247,7 +248,8 @@ async fn rare_order_is_found_among_many(stack: Stack) {
     assert_eq!(all_pages(&fixture, &filter, 10).await, [rare]);
 }
 
-/// One statement of a filtered page reads at most 50,000 rows. These matches are in the rows of three such statements.
+/// One statement of a filtered page reads at most 50,000 rows. The matches in this test are in the rows of three
+/// statements.
 async fn matches_that_are_far_apart_are_on_one_page(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let first = fixture.place_new(market_order("first", 1)).await;

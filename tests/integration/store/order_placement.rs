@@ -84,7 +84,7 @@ async fn limit_is_enforced_to_the_satoshi(stack: Stack) {
     expect_placed(&fixture.place(&[market_order("c", 39)], limit).await[0]);
     expect_placed(&fixture.place(&[market_order("b", 1)], limit).await[0]);
     assert_eq!(expect_refused(&fixture.place(&[market_order("d", 1)], limit).await[0]), (LimitExceeded, Some(0)));
-    // A limit below the stored sum refuses orders and changes no stored order.
+    // If the limit is below the stored sum, new orders are refused, and stored orders do not change.
     assert_eq!(expect_refused(&fixture.place(&[market_order("e", 1)], sats(50)).await[0]), (LimitExceeded, Some(0)));
     assert_eq!(fixture.check_tables().await, (3, 100));
 }
@@ -120,7 +120,8 @@ async fn created_at_increases_when_clock_moves_backwards(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (6, 6));
 }
 
-/// Each change applies to the next batch of every process, and a stored limit takes precedence over the setting.
+/// Each change of the limit applies to the next batch of every process, and a stored limit takes precedence over the
+/// setting.
 async fn batch_applies_the_limit_that_another_process_has_set(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let other = fixture.another_store().await;
@@ -128,7 +129,7 @@ async fn batch_applies_the_limit_that_another_process_has_set(stack: Stack) {
         let command = SetLimitCommand { limit: sats(satoshi), changed_by: "ada".parse().unwrap() };
         other.set_limit(&NewLimit::new(command, sats(7), Timestamp::now())).await.unwrap();
     };
-    // Each order buys 5 satoshi. The setting permits one of them.
+    // Each order buys 5 satoshi. The limit in the setting, 7 satoshi, permits one order.
     let place = async |key: &str| match fixture.place(&[market_order(key, 5)], sats(7)).await.remove(0) {
         Decision::Placed(placed) => Ok(placed.replayed),
         Decision::Refused(refused) => Err(refused.remaining.unwrap().get()),

@@ -81,7 +81,7 @@ async fn first_start_marks_the_database_and_the_other_origin_is_refused(stack: S
 async fn first_order_marks_the_database_for_every_process(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let other_store = fixture.another_store().await;
-    // The other process reads the database while it has no mark.
+    // The other process reads the database before the database is marked.
     let mut too_large = commands(&[market_order("too-large", 2)]);
     commit(&other_store, &mut too_large, super::sats(1), Timestamp::now()).await;
 
@@ -96,7 +96,7 @@ async fn first_order_marks_the_database_for_every_process(stack: Stack) {
 }
 
 async fn orders_of_the_last_release_mark_the_database(stack: Stack) {
-    // None, one or both of two orders are simulated.
+    // Of the two orders, none, one or both are simulated.
     for (simulated, origin) in [(0, OrderOrigin::Real), (1, OrderOrigin::Real), (2, OrderOrigin::Simulated)] {
         let database = Database::create(stack).await;
         let mut last_release = LastRelease::create_schema(&database.url()).await;
@@ -112,7 +112,7 @@ async fn orders_of_the_last_release_mark_the_database(stack: Stack) {
     }
 }
 
-/// A process of the last release still runs after this release has migrated the database.
+/// A process of the last release places an order after this release has migrated the database.
 async fn order_of_the_last_release_after_the_migration_marks_the_database(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut last_release = LastRelease::connect(&fixture.database.url()).await;

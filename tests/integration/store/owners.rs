@@ -46,7 +46,7 @@ async fn user_is_stored_with_orders_and_quotes(stack: Stack) {
     for order in &placed {
         assert_eq!(second_store.orders_by_id(&[order.id]).await.unwrap(), std::slice::from_ref(order));
     }
-    // A replayed order has its user too.
+    // A replay returns the user of the order.
     let replayed = commit(&second_store, &mut commands(&batch), no_limit(), Timestamp::now()).await;
     assert!(replayed.iter().zip(&placed).all(|(decision, order)| expect_placed(decision) == (order, true)));
     let shown = "select coalesce(cast(user_id as text), '') from orders_readable order by seq";
@@ -226,17 +226,17 @@ async fn page_cost_does_not_depend_on_orders_of_other_owners(stack: Stack) {
         );
         if owner == OwnerFilter::of(ADA) {
             let none = fixture.store.page_by_cursor(owner, &usd, None, 3).await.unwrap();
-            assert!(none.data.is_empty() && none.next_cursor.is_none(), "a filter reads the orders of others");
+            assert!(none.data.is_empty() && none.next_cursor.is_none(), "the filter read orders of other owners");
         }
-        // A statement that read the rows of the other user would take much longer than this limit.
+        // A statement that read the rows of the other user would take much longer.
         assert!(start.elapsed() < Duration::from_millis(500), "{owner}: {:?}", start.elapsed());
     }
-    // One call reads a bounded number of the owner's orders too.
+    // One call reads a bounded number of the orders of the owner.
     let page = fixture.store.page_by_cursor(OwnerFilter::of(BOB), &usd, None, 3).await.unwrap();
     assert!(page.data.is_empty() && page.next_cursor.is_some(), "one page read all orders: {page:?}");
 }
 
-/// Inserts rows as the writer would, after the order `seq`.
+/// Inserts `count` rows like those of the writer, after the sequence number `seq`.
 async fn insert_orders_of_bob(fixture: &Fixture, stack: Stack, seq: i64, count: i64, anonymous_before: i64) {
     let bob = BOB.unwrap().0.simple().to_string();
     let (first, last) = (seq + 1, seq + count);

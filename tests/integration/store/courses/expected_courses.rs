@@ -92,8 +92,8 @@ impl ExpectedCourses {
     }
 }
 
-/// Random requests. After the first request, a request has up to two courses of each series. Some courses arrive late,
-/// and some requests follow a long pause.
+/// Returns random requests. Each request after the first has up to two courses of each series. Some courses arrive
+/// late, and some requests follow a long pause.
 pub fn random_requests(seed: u64, count: usize) -> Vec<Vec<Course>> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let names = ["binance", "kraken", "ecb"];

@@ -24,7 +24,7 @@ on_both_stacks!(
     range_starts_with_course_valid_at_its_start,
     candles_start_at_whole_minutes,
     invalid_field_is_named,
-    client_reads_written_courses,
+    db_proxy_client_reads_written_courses,
 );
 
 const CANDLES: [Resolution; 3] = [Resolution::Minute, Resolution::Hour, Resolution::Day];
@@ -245,11 +245,11 @@ async fn invalid_field_is_named(stack: Stack) {
     }
     assert_eq!(platform.client.get_internal(&path).await.json(200)["courses"], json!([]));
     platform.client.get(&path).await.problem(401, "unauthorized");
-    // A price-updater of a later release may send more fields.
+    // A price-updater of a later release possibly sends more fields.
     platform.client.post_internal(&path, course(json!({ "price": "1" }))).await.json(200);
 }
 
-async fn client_reads_written_courses(stack: Stack) {
+async fn db_proxy_client_reads_written_courses(stack: Stack) {
     let token = common::config::Secret::random();
     let platform = Platform::builder(stack).set("INTERNAL_TOKEN", token.expose()).without_prices().start().await;
     let base: Url = platform.db_proxy.url("/").parse().unwrap();

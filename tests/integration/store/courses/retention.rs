@@ -54,7 +54,7 @@ async fn candles_are_equal_before_and_after_aggregation(stack: Stack) {
         for (n, request) in random_requests(seed, 90).into_iter().enumerate() {
             expected.write(&request);
             fixture.write_courses(&request).await;
-            // Courses are aggregated while minutes, hours and days are still incomplete.
+            // Courses are also aggregated before a minute, an hour or a day is complete.
             if n % 7 == 0 {
                 fixture.course_store.aggregate_courses(CANDLES[n % 3]).await.unwrap();
             }
@@ -102,7 +102,7 @@ async fn candles_are_equal_before_and_after_aggregation(stack: Stack) {
     }
 }
 
-/// Writes a course every twenty minutes for three days.
+/// Writes one course for each twenty minutes of three days.
 async fn fixture_with_three_days(stack: Stack) -> Fixture {
     let fixture = Fixture::new(stack).await;
     for n in 0..3 * 72 {
@@ -125,7 +125,7 @@ async fn only_aggregated_rows_are_deleted(stack: Stack) {
     assert_eq!(fixture.delete_ended_by(Resolution::Raw, time_at(2400)).await, 1);
     assert_eq!(fixture.delete_ended_by(Resolution::Raw, end).await, 3 * 72 - 3);
     fixture.aggregate_all().await;
-    // 71 hours and two days are complete. The last hour is not, because the current course began in it.
+    // 71 hours and two days are complete. The last hour is incomplete, because the current course began in this hour.
     assert_eq!(fixture.delete_ended_by(Resolution::Minute, time_at(3600)).await, 3);
     assert_eq!(fixture.delete_ended_by(Resolution::Minute, end).await, 71 * 3 - 3);
     assert_eq!(fixture.delete_ended_by(Resolution::Hour, end).await, 48);
@@ -146,7 +146,7 @@ async fn current_course_is_never_deleted(stack: Stack) {
     retention::run_once(&retention_of(&fixture, settings), time_at(20 * 366 * 86_400)).await.unwrap();
     assert_eq!(fixture.current_courses().await, current);
     assert_eq!(fixture.stored_courses().await.len(), 1);
-    // New courses are still compared with the current course.
+    // A new course is compared with the current course.
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "216", time_at(300_000))]).await, 0);
     assert_eq!(fixture.write_courses(&[course("kraken", "BTC-USD", "217", time_at(300_000))]).await, 1);
     assert_eq!(fixture.check_courses().await, 2);

@@ -112,8 +112,8 @@ async fn random_requests_are_stored_as_expected(stack: Stack) {
     }
 }
 
-/// The observations of a series have different times and values. The newest of them becomes the current course, in
-/// whichever order they arrive.
+/// The observations of a series have different times and values, and arrive in any order. The newest observation
+/// becomes the current course.
 async fn concurrent_writers_leave_one_current_course(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let directions = ["BTC-USD", "BTC-EUR", "ETH-USD", "USDT-USD"];
@@ -127,8 +127,8 @@ async fn concurrent_writers_leave_one_current_course(stack: Stack) {
                 let mut courses = directions.map(|direction| {
                     course("kraken", direction, &(when + 1).to_string(), time_at(i64::try_from(when).unwrap()))
                 });
-                // The writers send the series in different orders. If the store locked rows in the order of the
-                // request, it could deadlock.
+                // The writers list the series in different sequences. A store that locked rows in these sequences could
+                // deadlock.
                 courses.rotate_left(writer % directions.len());
                 changed += store.write_courses(&courses).await.unwrap();
             }
@@ -143,7 +143,6 @@ async fn concurrent_writers_leave_one_current_course(stack: Stack) {
         assert_eq!(course.value, last.to_string().parse().unwrap(), "{course:?}");
         assert_eq!(course.since, time_at(i64::try_from(last - 1).unwrap()));
     }
-    // The reported changes equal the stored rows.
     assert_eq!(fixture.check_courses().await as u64, changed);
 }
 
