@@ -16,7 +16,7 @@ pub struct Config {
     pub access: AccessConfig,
     pub rate_limit: RateLimit,
     pub trusted_proxies: TrustedProxies,
-    /// How many exports may run at once.
+    /// Maximum number of concurrent exports.
     pub max_exports: usize,
 }
 

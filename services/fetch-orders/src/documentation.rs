@@ -11,7 +11,7 @@ const ABOUT: &str = "Lists orders. An order is visible as soon as create-order h
     The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the \
     number of seconds until the next request is allowed.";
 
-/// The error codes of every read.
+/// The error codes that every operation can return.
 const READING: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 
 pub(crate) fn description() -> ApiDescription {

@@ -18,8 +18,8 @@ pub enum Error {
     /// 404. The order does not exist, or the caller may not see it.
     #[error("order {0} does not exist")]
     OrderNotFound(OrderId),
-    /// 503: db-proxy is unavailable or refuses the token of this service, or there is no valid response from it. 500 if
-    /// db-proxy responds with any other error.
+    /// 503: db-proxy is unavailable, refuses the token of this service, or sends an invalid response. 500 if db-proxy
+    /// responds with any other error.
     #[error(transparent)]
     Call(#[from] CallError),
     /// 503: as for [`Call`](Self::Call), or too many requests are waiting, or the service is shutting down. 500 if

@@ -24,10 +24,10 @@ enum ExportPosition {
     End,
 }
 
-/// Streams the orders of `owner` that `query` selects, newest first, one page in each chunk. If a page cannot be read, the
-/// stream fails and the connection closes early. A client can therefore detect an incomplete file.
+/// Streams the orders of `owner` that `query` selects, newest first, one page in each chunk. If a page cannot be read,
+/// the stream fails and the connection closes early. A client can therefore detect an incomplete file.
 ///
-/// The stream is read after the handler has returned. The calls and log events of the stream still belong to the request.
+/// The stream is read after the handler has returned. Its calls and log events keep the context of the request.
 pub fn export_orders(
     reader: OrderReader,
     query: OrderQuery,
@@ -60,7 +60,8 @@ fn page_error(error: CallError) -> io::Error {
     io::Error::other(error)
 }
 
-/// Appends one line. Of the values of an order, only its reference and its metadata can contain a comma or a quotation mark.
+/// Appends one line. Of the values of an order, only its reference and its metadata can contain a comma or a quotation
+/// mark.
 fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::Result<()> {
     match format {
         ExportFormat::Csv => {
@@ -95,8 +96,7 @@ fn write_order(order: &Order, format: ExportFormat, chunk: &mut Vec<u8>) -> io::
 
 /// Formats a text of a client as a CSV value.
 ///
-/// A spreadsheet would execute a value that begins like a formula. Such a value is therefore preceded by an apostrophe, which
-/// marks text.
+/// Spreadsheets execute a value that begins like a formula. An apostrophe before such a value marks it as text.
 fn csv_text(text: &str) -> Cow<'_, str> {
     let is_formula = text.starts_with(['=', '+', '-', '@']);
     if !is_formula && !text.contains(['"', ',']) {

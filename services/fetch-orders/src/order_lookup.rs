@@ -25,15 +25,15 @@ enum LookupOutcome {
         json: Bytes,
     },
     NotFound,
-    /// A db-proxy of the previous release was called. It searches only orders without a user, and found none with this id. An
-    /// order of a user may exist.
+    /// A db-proxy of the previous release, which searches only orders without a user, found no order with this id. It
+    /// is unknown whether a user has such an order.
     NoAnonymousOrder,
 }
 
 type LookupResult = Result<LookupOutcome, SharedReadError>;
 
-/// Looks up single orders. Lookups of several clients share a request, so the owner of each order is checked after the
-/// response.
+/// Looks up single orders. Lookups of several clients share a request to db-proxy, so the owner of each order is
+/// checked after the response.
 #[derive(Clone)]
 pub struct OrderLookup(Batcher<OrderId, LookupResult>);
 
@@ -45,8 +45,8 @@ impl OrderLookup {
         (Self(batcher), task)
     }
 
-    /// Returns the JSON of an order. Returns `None` if no order has this id, and also if `owner` does not select the order, so
-    /// that a caller cannot find out which ids exist.
+    /// Returns the JSON of an order. `None` if no order has this id or `owner` does not select the order, so that a
+    /// caller cannot find out which ids exist.
     pub async fn find_order(&self, id: OrderId, owner: OwnerFilter) -> Result<Option<Bytes>, SharedReadError> {
         match self.0.submit(id).await?? {
             LookupOutcome::Order { user, json } => Ok(owner.selects(user).then_some(json)),

@@ -20,14 +20,14 @@ use serde_json::value::RawValue;
 /// Maximum number of requests that wait for pages at the same time.
 const MAX_WAITING: usize = 4096;
 
-/// Identifies a page: the owner of its orders, the path of the request, and all parameters of the request.
+/// Identifies a page: the owner of its orders, the operation that lists them, and all parameters of the operation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageKey {
     pub owner: OwnerFilter,
     pub position: PagePosition,
 }
 
-/// The path of a request for a page, and its parameters.
+/// An operation that lists orders, and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PagePosition {
     /// Skips the newest `start` orders.
@@ -44,7 +44,8 @@ pub struct OrderPages(SingleFlight<PageKey, PageResult>);
 
 impl OrderPages {
     pub fn new(reader: OrderReader) -> Self {
-        // A page is read after its request has arrived, so a client that has placed an order sees the order in the list.
+        // A page is read after its request has arrived, so a client that has placed an order sees the order in the
+        // list.
         Self(SingleFlight::new(JoinPolicy::Next, MAX_WAITING, move |key| {
             let reader = reader.clone();
             async move { read_page(&reader, key).await.map_err(SharedReadError::from) }

@@ -1,7 +1,7 @@
 //! Alerts: the rules that find faults, the state of each alert, silences, and the notification of operators.
 //!
-//! Each second, [`rules`] finds the faults in the health of the platform, and [`tracker`] decides which alerts fire. Only the tasks of
-//! [`webhook`] and [`alertmanager`] wait for the network.
+//! Each second, [`rules`] finds the faults in the health of the platform, and [`tracker`] decides which alerts fire.
+//! Only the tasks of [`webhook`] and [`alertmanager`] wait for the network.
 
 pub(crate) mod alertmanager;
 pub(crate) mod rules;
@@ -38,9 +38,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The settings of alerts.
 #[derive(Debug, Clone, Default)]
 pub struct AlertConfig {
-    /// The address to which notifications are sent as POST requests. It may contain a secret.
+    /// The URL to which notifications are sent as POST requests. It can contain a secret.
     pub webhook_url: Option<Secret>,
-    /// The address of Alertmanager. It may contain a password.
+    /// The URL of Alertmanager. It can contain a password.
     pub alertmanager_url: Option<Secret>,
     pub(crate) thresholds: Thresholds,
 }
@@ -64,7 +64,7 @@ impl AlertConfig {
     }
 }
 
-/// Reads an address. Any part of it may contain a secret, so errors do not show it.
+/// Reads a URL. Any part of the URL can contain a secret, so errors do not show the URL.
 fn secret_url(env: &mut Env, name: &str, example: &str) -> Option<Secret> {
     let text = env.text(name)?.to_owned();
     let is_valid = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
@@ -74,8 +74,8 @@ fn secret_url(env: &mut Env, name: &str, example: &str) -> Option<Secret> {
     Some(Secret::new(text))
 }
 
-/// Sends a POST request with a JSON body. Returns the status of the response. The error does not contain the address, which may
-/// contain a secret.
+/// Sends a POST request with a JSON body. Returns the status of the response. The error does not contain the URL, which
+/// can contain a secret.
 async fn post_json(client: &reqwest::Client, url: &str, body: &impl Serialize) -> Result<StatusCode, String> {
     let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
     let request = client.post(url).header("content-type", "application/json").body(body);
@@ -83,7 +83,8 @@ async fn post_json(client: &reqwest::Client, url: &str, body: &impl Serialize) -
     response.map(|response| response.status()).map_err(|error| format_chain(&error.without_url()))
 }
 
-/// The configured receivers of notifications. Without any address, alerts are only shown. Clones share the queues and the addresses.
+/// The configured receivers of notifications. If neither URL is set, alerts are only shown. Clones share the queues and
+/// the URLs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notifiers {
     webhook: WebhookQueue,
@@ -99,7 +100,7 @@ impl Notifiers {
         notifiers
     }
 
-    /// Replaces the addresses, also for the notifications that wait.
+    /// Replaces the URLs, also for the notifications that wait.
     pub(crate) fn set_addresses(&self, AlertConfig { webhook_url, alertmanager_url, .. }: AlertConfig) {
         self.webhook_url.replace(webhook_url);
         self.alertmanager_url.replace(alertmanager_url);
@@ -139,7 +140,7 @@ impl Alerts {
         for alert in changed {
             let Alert { name, subject, severity, state, summary, .. } = &alert;
             tracing::info!(alert = name, subject, %severity, summary, "the alert is {state}");
-            // The task that sends notifications drops them while there is no address.
+            // While no URL is set, the task that sends notifications discards them.
             self.notifiers.webhook.push(alert);
         }
         let shown = self.tracker.alerts().filter(|alert| alert.state != AlertState::Pending).collect();

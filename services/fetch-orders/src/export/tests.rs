@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn line_contains_every_field_in_the_order_of_the_header() {
+fn csv_columns_match_the_header_and_json_is_unchanged() {
     let json = r#"{"id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2b","created_at":"2026-11-21T10:21:11.219148Z","currency":"USD","amount":"600.00","exchange_rate":"91000.00","bitcoin_amount":"0.00659341","price_as_of":"2026-11-21T10:21:11.000000Z","simulated":true,"price_state":"prolonged","ordered_by":"bitcoin_amount","quote":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2c","client_reference":"invoice-42","metadata":{},"user_id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2d","wallet_id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2e","credit_wallet_id":"01a1fd9f-ceb3-725e-83ba-6e2a33032a2f"}"#;
     let order: Order = serde_json::from_str(json).unwrap();
     let (mut csv, mut jsonl) = (Vec::new(), Vec::new());

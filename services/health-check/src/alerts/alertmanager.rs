@@ -1,5 +1,5 @@
-//! Sends the firing alerts that are not silenced, and the resolved alerts, to Alertmanager after each change and at regular
-//! intervals, as Prometheus does. Alertmanager resolves an alert that is not sent again.
+//! Sends firing and resolved alerts to Alertmanager after each change and at regular intervals, as Prometheus does.
+//! Firing alerts with a silence are not sent. Alertmanager resolves an alert that is not sent again.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -43,8 +43,8 @@ impl AlertmanagerFeed {
         });
     }
 
-    /// Sends the alerts to `url` whenever the alerts or the address change, and at regular intervals. Retries a failed
-    /// request after a backoff. Sends nothing while there is no address. Never returns.
+    /// Sends the alerts to `url` whenever the alerts or `url` change, and at regular intervals. Retries a failed
+    /// request after a backoff. Sends nothing while `url` is not set. Never returns.
     pub(crate) async fn send_all(self, url: Live<Option<Secret>>) {
         let client = http_client();
         let mut url_changes = url.subscribe();
@@ -103,7 +103,8 @@ struct PostableAlert {
     ends_at: Timestamp,
 }
 
-/// The alerts to send. A silenced alert is sent only after it is resolved: Alertmanager may have received it before the silence.
+/// The alerts to send. A silenced alert is sent only after its resolution, because Alertmanager possibly received the
+/// alert before the silence.
 fn postable_alerts(alerts: &[Alert], now: Timestamp) -> Vec<PostableAlert> {
     let sent = alerts.iter().filter(|alert| alert.state == AlertState::Resolved || alert.silence.is_none());
     let body = |alert: &Alert| {

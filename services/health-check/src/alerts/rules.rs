@@ -2,7 +2,7 @@
 //! of the thresholds.
 //!
 //! Each rule has the name, severity and runbook entry of an alert in `deployment/prometheus/rules`. Except for
-//! `DatabaseConnectionsUsedUp`, both are about the same fault.
+//! `DatabaseConnectionsUsedUp`, the rule and the alert are about the same fault.
 
 use std::time::Duration;
 
@@ -21,18 +21,19 @@ const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// Pending period of a service that has stopped or has not sent a heartbeat yet, because it may be starting.
+/// Pending period of a service that has stopped or has not sent a heartbeat yet. The service is possibly starting.
 const STOPPED_PENDING_PERIOD: Duration = secs(180);
 /// Pending period of a fault that makes requests fail, or will soon make them fail.
 const BROKEN_PENDING_PERIOD: Duration = secs(10);
 /// Pending period of a state that often ends without an action of an operator.
 const TRANSIENT_PENDING_PERIOD: Duration = secs(30);
-/// Pending period of a measured value, which may exceed its threshold for some seconds.
+/// Pending period of a measured value, which can exceed its threshold for some seconds without a fault.
 const MEASURED_PENDING_PERIOD: Duration = secs(60);
 const LONG_PENDING_PERIOD: Duration = secs(120);
 const DEGRADED_PENDING_PERIOD: Duration = secs(300);
 
-/// Beyond this difference of the clocks of db-proxy and of PostgreSQL, an alert fires. Beyond 5 s, nothing is written.
+/// An alert fires if the clocks of db-proxy and PostgreSQL differ by more. If they differ by more than 5 s, nothing is
+/// written.
 const MAX_CLOCK_OFFSET_MILLIS: i64 = 2_000;
 const MAX_LAG_MILLIS: i64 = 10_000;
 const MAX_WAITING_COMMANDS: i64 = 1_000;
@@ -44,7 +45,7 @@ const MIN_LIMIT_PERCENT: i64 = 10;
 /// The thresholds that are settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Thresholds {
-    /// An alert fires if less than this share of a disk is available, in percent. 0 turns it off.
+    /// An alert fires if less than this share of a disk is available, in percent. 0 turns the alert off.
     pub(crate) disk_percent: i64,
     /// The same for the memory of a machine.
     pub(crate) memory_percent: i64,
@@ -203,8 +204,7 @@ fn state_fault(service: &ServiceHealth) -> Option<Fault> {
     }
 }
 
-/// The fault of a component that is not ready. `None` if the component is ready. Also `None` if no rule is about this
-/// component: then only the state of its service is a fault.
+/// The fault of a component that is not ready. `None` if the component is ready, or if no rule is about the component.
 fn component_fault(service: &str, component: &Component) -> Option<Fault> {
     if component.ready {
         return None;

@@ -6,7 +6,7 @@ use super::*;
 use crate::alerts::tests::alert;
 
 #[test]
-fn firing_alert_ends_after_its_lifetime_and_resolved_alert_when_it_was_resolved() {
+fn postable_alert_ends_after_its_lifetime_or_at_its_resolution() {
     let now: Timestamp = "2026-01-02T03:10:00Z".parse().unwrap();
     let silenced = Alert { silence: Some("s".to_owned()), ..alert("A", "silenced", AlertState::Firing) };
     let alerts = [alert("A", "x", AlertState::Firing), alert("A", "y", AlertState::Resolved), silenced];
@@ -25,7 +25,7 @@ fn firing_alert_ends_after_its_lifetime_and_resolved_alert_when_it_was_resolved(
 }
 
 #[tokio::test]
-async fn changed_alerts_are_sent_at_once_and_repeated_after_a_failure() {
+async fn changed_alerts_are_sent_immediately_and_again_after_a_failure() {
     let (sender, mut received) = mpsc::unbounded_channel();
     let hook = make(move |mut request: poem::Request| {
         let sender = sender.clone();

@@ -80,7 +80,7 @@ fn unready_component_causes_the_fault_of_its_rule() {
         let component = json!({ "name": component, "ready": false, "detail": "it is broken" });
         assert_eq!(found_in_component(service, &component), [expected]);
     }
-    // No rule is about this component. The degraded service is a fault of its own.
+    // No rule is about this component.
     assert_eq!(found_in_component("create-order", &json!({ "name": "db-proxy", "ready": false })), [""; 0]);
 }
 
@@ -157,7 +157,7 @@ fn refused_orders_missing_and_prolonged_prices_and_a_low_limit_are_faults() {
 }
 
 #[test]
-fn subjects_are_everything_that_a_fault_can_be_about() {
+fn subjects_contain_every_possible_subject_of_a_fault() {
     let parts = json!([
         { "name": "journal", "ready": true }, { "name": "source:kraken", "ready": true }, { "name": "price:GBP", "ready": true },
     ]);
