@@ -90,7 +90,6 @@ impl Fixture {
         CourseStore::new(&self.reconnect().await)
     }
 
-    /// Places a batch of orders under a limit.
     async fn place(&self, orders: &[TestOrder], limit: Sats) -> Vec<Decision> {
         commit(&self.store, &mut commands(orders), limit, Timestamp::now()).await
     }
@@ -162,7 +161,6 @@ fn unchecked_clock() -> ClockCheck {
     ClockCheck::new(Clock::System, ClockRules { database_has_clock: false, max_order_ahead: MAX_CLOCK_SKEW })
 }
 
-/// Decides and commits a batch under a limit.
 async fn commit(store: &OrderStore, commands: &mut [Command], limit: Sats, now: Timestamp) -> Vec<Decision> {
     let context = DecisionContext { limit, clock: DecisionClock::Fixed(now) };
     store.commit_batch(context, commands, &mut Attempt::default()).await.unwrap()

@@ -114,7 +114,7 @@ async fn invalid_field_is_named(stack: Stack) {
     assert_no_orders(&platform).await;
 }
 
-/// Asserts that the text contains no message of serde. They name Rust types.
+/// Asserts that the text contains no message of serde, because such messages name Rust types.
 #[track_caller]
 fn assert_no_library_text(text: &str) {
     for library_text in ["invalid type:", "invalid value:", ", expected", "struct ", "missing field", "u64"] {

@@ -27,7 +27,6 @@ async fn record(platform: &Platform) -> Value {
     platform.client.get(platform.price_cache.url("/record")).await.json(200)
 }
 
-/// Waits for a record that `matches` accepts.
 async fn wait_for_record(platform: &Platform, condition: &str, matches: impl Fn(&Value) -> bool) -> Value {
     wait_until(condition, LIMIT, async || Some(record(platform).await).filter(|record| matches(record))).await
 }

@@ -79,7 +79,6 @@ async fn get(platform: &Platform, path: &str) -> Response {
     platform.client.get(platform.rates.url(path)).await
 }
 
-/// Starts the service `rates` with these courses and prices.
 async fn start_with(stack: Stack, courses: Vec<Course>, prices: Vec<AgreedPrice>) -> Platform {
     let platform = Platform::start(stack).await;
     platform.rates.start().await;

@@ -31,8 +31,8 @@ const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
 /// The maximum time in which a service detects that its clock is wrong, or correct again.
 const NOTICE_LIMIT: Duration = Duration::from_secs(10);
-/// On SQLite, enough to set the clock of each of the six services four times. After that, services are restarted for
-/// their clock jumps.
+/// On SQLite, the clock of each of the six services is set four times without a restart. Each further jump restarts the
+/// service.
 const CLOCK_JUMPS: usize = 30;
 
 async fn clock_jumps_violate_no_invariant(stack: Stack) {

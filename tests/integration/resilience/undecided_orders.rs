@@ -22,7 +22,7 @@ struct Resent {
     orders: Vec<ResentOrder>,
 }
 
-/// A request, its key, and the order that it placed.
+/// A request, its idempotency key, and the order that the request placed.
 struct ResentOrder {
     path: String,
     body: Option<String>,
@@ -40,7 +40,7 @@ impl ResentOrder {
         send(request.header("idempotency-key", &self.key)).await
     }
 
-    /// The order in a 201 of any endpoint.
+    /// Returns the order in a 201 response of any endpoint.
     #[track_caller]
     fn placed_order(response: &Response) -> serde_json::Value {
         let body = response.json(201);

@@ -94,7 +94,7 @@ async fn orders_recover_after_io_errors_of_sqlite() {
         SystemCallErrors { call: "fsync", error: "EIO", nth: 6 },
     ];
     for errors in errors {
-        // The first start creates the tables, so the second start does not write to them.
+        // The first start creates the tables, so the second start has nothing to create.
         let mut platform = Platform::builder(Stack::Embedded).in_processes().start().await;
         platform.db_proxy.stop().await;
         platform.db_proxy.set_launcher(errors.launcher());
