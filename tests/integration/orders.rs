@@ -1,4 +1,4 @@
-//! Orders as their users see them: placement, annotations, validation, idempotency, limits, quotes, prices and lists.
+//! Orders as customers see them: placement, annotations, validation, idempotency, limits, quotes, prices and lists.
 
 mod annotations;
 mod idempotency;

@@ -1,4 +1,4 @@
-//! nginx in front of the public services: which service answers, which requests are repeated, and the errors of nginx itself.
+//! nginx in front of the public services: which service responds, which requests nginx repeats, and the errors of nginx.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ use tokio::{
 };
 use url::Url;
 
-on_both_stacks!(every_public_path_reaches_its_service, clients_cannot_choose_the_address_that_is_rate_limited);
+on_both_stacks!(every_public_path_reaches_its_service, clients_cannot_choose_the_ip_address_that_is_rate_limited);
 
 const OPTIONS: [&str; 2] = ["tls", "behind-proxy"];
 
@@ -45,7 +45,7 @@ fn in_front_of(platform: &Platform) -> NginxBuilder {
 }
 
 #[test]
-fn configuration_is_valid_with_every_set_of_options() {
+fn configuration_is_valid_with_every_combination_of_options() {
     for set in 0..1 << OPTIONS.len() {
         let enabled =
             OPTIONS.iter().enumerate().filter(|(index, _)| set & (1 << index) != 0).map(|(_, option)| *option);
@@ -86,7 +86,7 @@ fn configured_instances_are_containers_with_fixed_addresses() {
         assert_eq!(ports[service], *port, "{name}");
         assert!(hosts.iter().any(|host| host.trim() == format!("- \"{name}:{}\"", address(name))), "{name}: {hosts:?}");
     }
-    // The services trust only the address of nginx.
+    // nginx is the only trusted proxy of the services.
     assert_eq!(address("nginx"), "${FRONT_NETWORK:-10.213.37}.2");
     let trusted: Vec<_> = compose.lines().filter_map(|line| line.trim().strip_prefix("TRUSTED_PROXIES: ")).collect();
     assert_eq!(trusted, ["${TRUSTED_PROXIES:-10.213.37.2}"; 5]);
@@ -108,7 +108,7 @@ async fn every_public_path_reaches_its_service(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_other_services().await;
     let nginx = in_front_of(&platform).start().await;
-    // A response does not name its service, so each request is one that only its service answers with this status.
+    // A response does not name its service, so each expected response is one that only the right service sends.
     let get = async |path: &str| platform.client.get(nginx.url(path)).await;
     let as_operator =
         async |path: &str| send(platform.client.request("GET", nginx.url(path)).bearer_auth(OPERATOR_TOKEN)).await;
@@ -172,7 +172,7 @@ async fn every_public_path_reaches_its_service(stack: Stack) {
     get("/_problem/internal").await.problem(404, "not_found");
 }
 
-async fn clients_cannot_choose_the_address_that_is_rate_limited(stack: Stack) {
+async fn clients_cannot_choose_the_ip_address_that_is_rate_limited(stack: Stack) {
     let platform = Platform::builder(stack).set("RATE_LIMIT_PER_MINUTE", "1").set("TRUSTED_PROXIES", "127.0.0.1");
     let platform = platform.start().await;
     let place = async |nginx: &Nginx, forwarded: &str| {
@@ -189,7 +189,7 @@ async fn clients_cannot_choose_the_address_that_is_rate_limited(stack: Stack) {
     assert_eq!(place(&nginx, "192.0.2.11").await, 429);
 }
 
-/// Checks a problem of nginx itself. Its title must be the title that the services use.
+/// Checks a problem document of nginx. The title must be the title that the services use for the code.
 #[track_caller]
 fn assert_problem(response: &Response, status: u16, code: &str) -> Value {
     let problem = response.problem(status, code);
@@ -198,7 +198,7 @@ fn assert_problem(response: &Response, status: u16, code: &str) -> Value {
 }
 
 #[tokio::test]
-async fn errors_of_nginx_are_problems_with_the_request_id() {
+async fn errors_of_nginx_are_problem_documents_with_the_request_id() {
     let nginx = Nginx::builder().start().await;
     let client = Client::new("");
     let large = client.json(nginx.url(ORDERS_PATH), " ".repeat(1024 * 1024 + 1));
@@ -233,14 +233,14 @@ async fn errors_of_nginx_are_problems_with_the_request_id() {
 }
 
 #[tokio::test]
-async fn response_denies_no_effect_that_may_exist() {
+async fn response_about_a_possibly_placed_order_is_outcome_unknown() {
     let nginx = Nginx::builder().start().await;
     let client = Client::new("");
     let place = |key: Option<&str>| {
         let request = client.json(nginx.url(ORDERS_PATH), order("EUR", "1"));
         send(key.into_iter().fold(request, |request, key| request.header("idempotency-key", key)))
     };
-    // An earlier request with the key may have placed the order.
+    // An earlier request with the key possibly placed the order.
     let problem = assert_problem(&place(Some("key-1")).await, 503, "outcome_unknown");
     assert_eq!((&problem["subcode"], &problem["idempotency_key"]), (&"no_effect".into(), &"key-1".into()));
     let problem = assert_problem(&place(Some(r#"quote"backslash\"#)).await, 503, "outcome_unknown");
@@ -258,14 +258,14 @@ async fn response_denies_no_effect_that_may_exist() {
 }
 
 #[tokio::test]
-async fn request_is_sent_to_another_instance_only_if_it_may_be_repeated() {
+async fn request_is_sent_to_another_instance_only_if_a_repetition_is_safe() {
     let instances = [ClosingServer::start().await, ClosingServer::start().await];
     let addresses = || instances.iter().map(|instance| instance.address.clone());
     let mut builder = Nginx::builder();
     for service in ["create-order", "fetch-orders", "users", "wallets"] {
         builder = builder.addresses(service, addresses());
     }
-    // nginx continues to use an instance after a failure, so each request may be sent to both instances.
+    // With `max_fails=0`, nginx continues to use an instance after a failure.
     let nginx = builder.change("max_fails=1", "max_fails=0").start().await;
     let client = Client::new("");
     let count_sent = async |method: &str, path: &str, key: Option<&str>| {
@@ -292,7 +292,7 @@ async fn request_is_sent_to_another_instance_only_if_it_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn requests_of_one_address_in_progress_are_limited() {
+async fn concurrent_requests_of_one_ip_address_are_limited() {
     let platform = Platform::start(Stack::Embedded).await;
     platform.start_other_services().await;
     let nginx = in_front_of(&platform).change("limit_conn per_address 256;", "limit_conn per_address 2;").start().await;

@@ -1,4 +1,4 @@
-//! create-order forwards reads to the services that answer them, so that customers need only one address.
+//! create-order forwards read requests to fetch-orders and `rates`, so that customers need only one URL.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use url::Url;
 const LIMIT: Duration = Duration::from_secs(20);
 
 on_both_stacks!(
-    new_order_is_read_at_the_address_of_its_location,
+    new_order_is_read_at_the_url_of_its_location_header,
     only_forwarded_reads_fail_while_their_service_is_stopped,
 );
 
-async fn new_order_is_read_at_the_address_of_its_location(stack: Stack) {
+async fn new_order_is_read_at_the_url_of_its_location_header(stack: Stack) {
     let platform = Platform::builder(stack).set("ORDERS_URL", "").start().await;
     for path in [ORDERS_PATH, "/place_order"] {
         let url = platform.create_order.url(path);
@@ -43,6 +43,7 @@ async fn only_forwarded_reads_fail_while_their_service_is_stopped(stack: Stack) 
     let unavailable = platform.client.get(&list).await;
     let detail = unavailable.problem(503, "upstream_unavailable")["detail"].to_string();
     assert!(detail.contains("fetch-orders"), "{detail}");
+    // `rates` was not started.
     platform
         .client
         .get(platform.create_order.url("/api/v1/price?direction=BTC-EUR"))
@@ -77,7 +78,7 @@ async fn response_to_a_forwarded_read_equals_the_response_of_its_service() {
     expect_same(fetch_orders, "/api/v1/orders?currency=EUR&limit=1", &json).await;
     expect_same(fetch_orders, "/api/v1/orders?limit=0", &json).await;
     expect_same(fetch_orders, "/api/v1/orders?currency=nothing", &json).await;
-    // Unknown, repeated, missing and invalid parameters are named together, as in the response of the service.
+    // Unknown, repeated, missing and invalid parameters are named together.
     expect_same(fetch_orders, "/api/v1/orders?curency=GBP&limit=0&from=now&to=now&to=now", &json).await;
     expect_same(fetch_orders, "/get_orders?startt=1&page_size=0", &json).await;
     expect_same(fetch_orders, "/api/v1/orders/export?fromat=csv&currency=nothing", &json).await;
@@ -89,7 +90,7 @@ async fn response_to_a_forwarded_read_equals_the_response_of_its_service() {
     expect_same(&platform.rates, "/api/v1/convert?from=EUR&to=EUR&amount=1", &["content-type"]).await;
     expect_same(&platform.rates, "/api/v1/price?direction=BTC-XYZ", &json).await;
 
-    // Prices change while the test runs.
+    // Prices change during the test, so these responses are not compared.
     let price = platform.client.get(platform.create_order.url("/api/v1/price?direction=BTC-EUR")).await;
     assert_eq!(price.json(200)["direction"], "BTC-EUR");
     let cached =
@@ -103,7 +104,7 @@ async fn response_to_a_forwarded_read_equals_the_response_of_its_service() {
 }
 
 #[tokio::test]
-async fn forwarded_read_counts_against_the_limit_of_its_client() {
+async fn forwarded_read_counts_against_the_rate_limit_of_its_client() {
     let platform = Platform::builder(Stack::Embedded).start().await;
     let fetch_orders =
         platform.fetch_orders.another(&[("FETCH_RATE_LIMIT_PER_MINUTE", "1"), ("TRUSTED_PROXIES", "127.0.0.1")]);
@@ -123,7 +124,7 @@ async fn forwarded_read_counts_against_the_limit_of_its_client() {
 }
 
 #[tokio::test]
-async fn buydesk_up_serves_users_at_one_address_and_stops_although_a_stream_is_open() {
+async fn buydesk_up_serves_customers_at_one_url_and_stops_although_a_stream_is_open() {
     let platform = BuydeskUp::start(&[]).await;
     let base = format!("http://{}", platform.address(create_order::App::NAME));
     let client = Client::new("");

@@ -18,7 +18,7 @@ use common::{
 };
 use serde_json::Value;
 
-/// When this variable is 1, the test writes the documents instead of comparing them.
+/// If this variable is 1, the tests write the files and do not compare them.
 const UPDATE: &str = "UPDATE_OPENAPI";
 
 fn docs() -> PathBuf {

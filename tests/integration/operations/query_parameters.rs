@@ -1,5 +1,5 @@
-//! Every operation that imitates no exchange refuses a query parameter that it does not have, and names all invalid parameters
-//! at once.
+//! Operations refuse unknown query parameters and name all invalid parameters in one response. Operations of exchange-sim
+//! that imitate an exchange are excluded.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ use super::openapi::operations;
 
 on_both_stacks!(
     every_operation_refuses_unknown_and_repeated_parameters,
-    every_invalid_parameter_is_named_at_once,
-    misspelt_filter_does_not_select_everything,
+    one_response_names_every_invalid_parameter,
+    misspelt_filter_is_refused,
 );
 
-/// An operation that checks its query itself.
+/// An operation that refuses invalid query parameters.
 struct CheckedOperation {
     method: String,
     /// Whether operators are refused before the query is checked.
@@ -30,8 +30,7 @@ struct CheckedOperation {
     query: Vec<Value>,
 }
 
-/// The operations of a service that check their query: the documented operations except those that imitate an exchange, and the
-/// pages, which the document does not list.
+/// The documented operations of a service that imitate no exchange, and the pages, which the document does not list.
 async fn checked_operations(platform: &Platform, service: &Instance) -> Vec<CheckedOperation> {
     let document = platform.client.get(service.url("/openapi.json")).await.json(200);
     let documented = operations(&document).filter(|operation| !imitates_exchange(operation.path)).map(|operation| {
@@ -91,12 +90,12 @@ async fn every_operation_refuses_unknown_and_repeated_parameters(stack: Stack) {
     assert!(checked > 60, "only {checked} operations");
 }
 
-async fn every_invalid_parameter_is_named_at_once(stack: Stack) {
+async fn one_response_names_every_invalid_parameter(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.start_other_services().await;
     for service in platform.all_services() {
         for CheckedOperation { method, path, query, .. } in checked_operations(&platform, service).await {
-            // Every text is a valid value of a string parameter without a format, and most texts are valid client references.
+            // A string parameter without a format or an enumeration accepts most texts, so it is left out.
             let is_checked = |parameter: &&Value| {
                 let schema = &parameter["schema"];
                 schema["type"] != "string" || schema.get("format").or(schema.get("enum")).is_some()
@@ -120,7 +119,7 @@ async fn every_invalid_parameter_is_named_at_once(stack: Stack) {
     }
 }
 
-async fn misspelt_filter_does_not_select_everything(stack: Stack) {
+async fn misspelt_filter_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     for path in ["/api/v1/orders/export?format=csv&", "/api/v1/orders?", "/get_orders?"] {
         let response = platform.client.get(platform.fetch_orders.url(&format!("{path}curency=GBP"))).await;
@@ -129,7 +128,7 @@ async fn misspelt_filter_does_not_select_everything(stack: Stack) {
     let response = platform.client.get(platform.fetch_orders.url("/api/v1/orders?curency=GBP&limit=0&from=now")).await;
     response.invalid_fields(&["curency", "limit", "from"]);
     assert!(response.text().contains("did you mean currency?"), "{}", response.text());
-    // A request that has its order in the body must not have a query.
+    // A request with the order in its body must have no query parameters.
     let url = platform.create_order.url("/api/v1/orders?wallet_id=7");
     platform.client.post(url, order("EUR", "1")).await.invalid_fields(&["wallet_id"]);
     assert_eq!(platform.summary().await["count"], 0);

@@ -67,7 +67,7 @@ async fn json_ends_with_line_break() {
     }
 }
 
-async fn unpacked(response: &Response) -> Bytes {
+async fn decompressed(response: &Response) -> Bytes {
     assert_eq!(response.header("content-encoding"), Some("gzip"), "{}", response.text());
     let mut bytes = Vec::new();
     GzipDecoder::new(BufReader::new(&response.body[..])).read_to_end(&mut bytes).await.unwrap();
@@ -92,14 +92,14 @@ async fn large_response_is_compressed_for_a_client_that_accepts_gzip() {
         let (plain, compressed) = (get(service, path, "br").await, get(service, path, "br, gzip").await);
         assert_eq!(plain.header("content-encoding"), None, "{path}");
         assert!(compressed.body.len() < plain.body.len() / 2, "{path}");
-        assert_eq!(unpacked(&compressed).await, plain.body, "{path}");
+        assert_eq!(decompressed(&compressed).await, plain.body, "{path}");
         for response in [plain, compressed] {
             assert_eq!((response.status, response.header("vary")), (200, Some("accept-encoding")), "{path}");
         }
     }
     // Courses change while the test runs, so two responses are not compared.
     let courses = get(&platform.rates, "/api/v1/courses", "gzip").await;
-    let body = unpacked(&courses).await;
+    let body = decompressed(&courses).await;
     assert!(serde_json::from_slice::<serde_json::Value>(&body).unwrap().is_array());
     assert!(courses.header("etag").unwrap().starts_with("W/\""));
     // A small response is not compressed.
@@ -167,7 +167,7 @@ async fn options_lists_the_methods_of_a_path() {
 }
 
 #[tokio::test]
-async fn root_redirects_to_the_page_of_the_service() {
+async fn root_is_or_redirects_to_the_page_of_the_service() {
     let (platform, _) = start_with_order().await;
     for service in platform.all_services() {
         let root = platform.client.get(service.url("/")).await;

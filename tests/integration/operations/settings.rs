@@ -15,8 +15,8 @@ use common::{
     telemetry, trace_export,
 };
 
-/// Variables that no service reads in this test. All settings except the last one are for the command-line client; `NO_COLOR`
-/// is read only on a terminal.
+/// Variables that no service reads in this test: the settings of the command-line client, and `NO_COLOR`, which is read only
+/// on a terminal.
 const READ_ELSEWHERE: [&str; 9] = [
     "BACKUP_DIR",
     "BACKUP_KEY_FILE",
@@ -28,19 +28,18 @@ const READ_ELSEWHERE: [&str; 9] = [
     "WALLETS_URL",
     "NO_COLOR",
 ];
-/// Variables that containers do not receive. Containers log JSON without colours, and do not contain a file with a fault
-/// timeline. They receive their own tokens instead of the internal token, except exchange-sim, which receives no token. Ports
-/// are excluded separately, because they are fixed in the compose file.
+/// Variables that containers do not receive. Containers log JSON without colours, contain no file with a fault timeline, and
+/// receive no internal token. Ports are excluded separately, because they are fixed in the compose file.
 const NOT_IN_CONTAINERS: [&str; 3] = ["NO_COLOR", "SIM_TIMELINE", "INTERNAL_TOKEN"];
 
 pub(super) fn read_file(path: &str) -> String {
     std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
 }
 
-/// Collects the variables that a service reads, in the way its `main` reads them.
+/// Collects the variables that a service reads at its start.
 fn collect_variables<S: Service>(variables: &mut BTreeMap<&'static str, BTreeSet<String>>) {
     let mut env = Env::default();
-    // The environment of the process names the file that is read.
+    // This variable names the settings file, so it is read before the other settings.
     env.text("SETTINGS_FILE");
     telemetry::Config::from_env(&mut env);
     if S::MUST_REPORT || shared::has_health_check_token(&mut env) {
@@ -125,7 +124,7 @@ fn container_is_not_killed_before_its_service_has_stopped() {
     let grace: u64 = grace.strip_suffix('s').unwrap().parse().unwrap();
     let delay = compose["x-environment"]["SHUTDOWN_DELAY_SECS"].as_str().unwrap();
     let delay: u64 = delay.trim_start_matches("${SHUTDOWN_DELAY_SECS:-").trim_end_matches('}').parse().unwrap();
-    assert!(delay > 0 && grace > delay + STOP_TIMEOUT.as_secs(), "{delay} s, {grace} s");
+    assert!(delay > 0 && grace > delay + STOP_TIMEOUT.as_secs(), "delay {delay} s, grace period {grace} s");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Traces: the spans of a request, received by a collector, and the ids of traces in the log.
+//! Traces: the spans that a collector receives, and the trace ids in the log.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use tests::{
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
-/// The span of the caller in each trace of these tests.
+/// The span id of the caller in each trace of these tests.
 const CALLER: &str = "00000000000000ff";
 const SAMPLED: &str = "01";
 const NOT_SAMPLED: &str = "00";
@@ -56,7 +56,7 @@ fn only<'a>(spans: &'a [ReceivedSpan], service: &str, name: &str) -> &'a Receive
     found[0]
 }
 
-/// The services and names of a span and of its ancestors in these spans.
+/// The service and the name of a span and of each of its ancestors.
 fn ancestors<'a>(spans: &'a [ReceivedSpan], span: &'a ReceivedSpan) -> Vec<(&'a str, &'a str)> {
     let parent = |span: &&ReceivedSpan| spans.iter().find(|parent| parent.id == span.parent);
     std::iter::successors(Some(span), parent).map(|span| (span.service.as_str(), span.name.as_str())).collect()
@@ -96,7 +96,6 @@ async fn trace_follows_an_order_from_its_request_to_its_transaction() {
     ] {
         assert_eq!(served.attributes[name], value, "{name}");
     }
-    // The call of the batch, and the transaction of the group.
     let called = only(&spans, "db-proxy", "POST /orders");
     assert_eq!(
         ancestors(&spans, called),
@@ -129,7 +128,6 @@ async fn trace_follows_an_order_from_its_request_to_its_transaction() {
     assert_eq!((services.first(), services.last()), (Some(&"db-proxy"), Some(&"create-order")), "{path:?}");
     assert!(services.contains(&"fetch-orders"), "{path:?}");
 
-    // An operation of a wallet.
     let wallets = url(&platform, wallets::App::NAME, "/api/v1/wallets");
     let wallet = in_trace(client.json(&wallets, r#"{"currency":"EUR"}"#), 3, SAMPLED).await.json(201);
     collector.wait_for_trace(&trace_id(3), &[("wallets", "POST /api/v1/wallets"), ("wallets", "POST db-proxy")]).await;
@@ -205,7 +203,7 @@ async fn each_order_of_a_group_has_its_own_trace_with_a_link_to_the_group() {
 }
 
 #[tokio::test]
-async fn sampling_of_the_caller_is_followed_and_a_malformed_position_begins_a_new_trace() {
+async fn sampling_flag_of_the_caller_applies_and_a_malformed_traceparent_begins_a_new_trace() {
     let collector = Collector::start().await;
     let platform = start(&collector).await;
     let client = Client::new("");
@@ -232,7 +230,7 @@ async fn metric(platform: &BuydeskUp, name: &str) -> Option<u64> {
 }
 
 #[tokio::test]
-async fn refusing_or_unreachable_collector_affects_no_order_and_spans_are_counted() {
+async fn orders_succeed_without_a_working_collector_and_spans_are_counted() {
     let collector = Collector::start().await;
     collector.answer_with(400);
     let platform = start(&collector).await;
@@ -251,8 +249,8 @@ async fn refusing_or_unreachable_collector_affects_no_order_and_spans_are_counte
     .await;
     assert!(platform.stop().await.success());
 
-    let nobody = Port::reserve();
-    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*nobody.url());
+    let unused_port = Port::reserve();
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*unused_port.url());
     let platform = BuydeskUp::start(&[endpoint, ("LOG_FORMAT", "json")]).await;
     for number in 1..=5 {
         in_trace(order_request(&platform, &client), number, SAMPLED).await.json(201);
@@ -264,26 +262,26 @@ async fn refusing_or_unreachable_collector_affects_no_order_and_spans_are_counte
         lines.iter().filter(is_failure).count()
     };
     wait_until("the failure is logged", LIMIT, async || (failures(platform.folder()) > 0).then_some(())).await;
-    // Before the process exits, it sends the pending spans once more. Only the first failure is logged.
+    // Before the process exits, it sends the pending spans again. Only the first failure is logged.
     let (status, folder) = platform.stop_and_keep_folder().await;
     assert!(status.success());
     assert_eq!(failures(folder.path()), 1);
 }
 
-/// The lines of the log in this working directory that are JSON. `buydesk up` also prints text.
+/// The JSON lines of the log in this folder. `buydesk up` also prints text.
 fn log_lines(folder: &Path) -> Vec<Value> {
     let log = std::fs::read_to_string(folder.join("buydesk.log")).unwrap();
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
 }
 
 #[tokio::test]
-async fn log_contains_the_trace_and_the_request_although_nothing_is_recorded() {
+async fn log_contains_the_trace_id_although_no_spans_are_exported() {
     let platform = BuydeskUp::start(&[("LOG_FORMAT", "json")]).await;
     let client = Client::new("");
     in_trace(order_request(&platform, &client).header("x-request-id", "traced"), 1, SAMPLED).await.json(201);
     send(order_request(&platform, &client).header("x-request-id", "untraced")).await.json(201);
     let line_of = async |id: &str| {
-        wait_until(&format!("the line of {id}"), LIMIT, async || {
+        wait_until(&format!("the log has a line of the request {id}"), LIMIT, async || {
             let lines = log_lines(platform.folder());
             lines.into_iter().find(|line| line["message"] == "request answered" && line["request_id"] == id)
         })

@@ -1,14 +1,14 @@
-//! The annotations of orders, and orders by bitcoin amount.
+//! Annotations of orders, orders for an amount of bitcoin, and the bounds of amounts.
 
 use serde_json::{Value, json};
 use tests::{Platform, Stack, client::send, on_both_stacks, platform::Validity};
 
 on_both_stacks!(
     annotations_are_shown_in_every_response_and_found_by_reference,
-    key_with_other_annotations_is_refused,
+    idempotency_key_reused_with_other_annotations_is_refused,
     invalid_annotations_are_refused_with_their_fields,
-    order_by_bitcoin_buys_exactly_this_amount_and_its_cost_is_rounded_up,
-    order_from_quote_by_bitcoin_has_the_amounts_and_price_of_the_quote,
+    order_for_a_bitcoin_amount_buys_exactly_this_amount_and_rounds_the_cost_up,
+    order_from_quote_for_a_bitcoin_amount_has_the_amounts_and_price_of_the_quote,
     amounts_outside_the_configured_bounds_are_refused,
 );
 
@@ -33,10 +33,10 @@ async fn annotations_are_shown_in_every_response_and_found_by_reference(stack: S
     let id = order["id"].as_str().unwrap();
     assert_eq!(platform.fetch(&format!("/api/v1/orders/{id}")).await.json(200), order);
 
-    // A reference need not be unique, and an order that takes a quote has its own reference.
+    // Several orders can have the same reference. An order from a quote also has a reference.
     let quote = platform.quote(json!({ "currency": "EUR", "amount": "5" }).to_string()).await.json(201);
-    let taking = json!({ "quote": quote["id"], "client_reference": REFERENCE }).to_string();
-    let second = platform.place(taking).await.json(201);
+    let from_quote = json!({ "quote": quote["id"], "client_reference": REFERENCE }).to_string();
+    let second = platform.place(from_quote).await.json(201);
     assert_eq!(second["quote"], quote["id"]);
     let form = "currency=EUR&amount=1&client_reference=other";
     let request = platform.client.request("POST", platform.create_order.url("/place_order"));
@@ -64,7 +64,7 @@ async fn annotations_are_shown_in_every_response_and_found_by_reference(stack: S
     assert!(csv.lines().count() == 3 && csv.trim_end().ends_with(last), "{csv}");
 }
 
-async fn key_with_other_annotations_is_refused(stack: Stack) {
+async fn idempotency_key_reused_with_other_annotations_is_refused(stack: Stack) {
     let platform = Platform::start(stack).await;
     platform.place_with_key("a-key", annotated().to_string()).await.json(201);
     let mut others = [annotated(), annotated(), annotated(), annotated()];
@@ -75,7 +75,7 @@ async fn key_with_other_annotations_is_refused(stack: Stack) {
     for other in others {
         platform.place_with_key("a-key", other.to_string()).await.problem(422, "idempotency_key_reused");
     }
-    // The order of the names in the metadata does not matter.
+    // The sequence of the metadata fields does not matter.
     let same = annotated().to_string().replace(r#""a":"","cart":"7""#, r#""cart":"7","a":"""#);
     assert_ne!(same, annotated().to_string());
     let again = platform.place_with_key("a-key", same).await;
@@ -120,7 +120,7 @@ async fn invalid_annotations_are_refused_with_their_fields(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 0);
 }
 
-async fn order_by_bitcoin_buys_exactly_this_amount_and_its_cost_is_rounded_up(stack: Stack) {
+async fn order_for_a_bitcoin_amount_buys_exactly_this_amount_and_rounds_the_cost_up(stack: Stack) {
     let platform = Platform::start(stack).await;
     let body = r#"{"currency":"EUR","bitcoin_amount":0.001}"#;
     let order = platform.place_with_key("a-key", body).await.json(201);
@@ -135,7 +135,7 @@ async fn order_by_bitcoin_buys_exactly_this_amount_and_its_cost_is_rounded_up(st
     platform.place(r#"{"currency":"EUR","bitcoin_amount":"100"}"#).await.problem(409, "limit_exceeded");
     platform.place(r#"{"currency":"USD","bitcoin_amount":"21000000"}"#).await.invalid_fields(&["bitcoin_amount"]);
 
-    // A request for the same bitcoin amount is the same request, even if the cost has changed or there is no price.
+    // A repeated request for a bitcoin amount is a replay, even if the price has changed or is missing.
     for prices in [&[("EUR", "90000")][..], &[("USD", "5")]] {
         platform.put_prices(prices, Validity::default()).await;
         let again = platform.place_with_key("a-key", body).await;
@@ -147,7 +147,7 @@ async fn order_by_bitcoin_buys_exactly_this_amount_and_its_cost_is_rounded_up(st
     assert_eq!(platform.summary().await["bitcoin_amount"], "0.00100007");
 }
 
-async fn order_from_quote_by_bitcoin_has_the_amounts_and_price_of_the_quote(stack: Stack) {
+async fn order_from_quote_for_a_bitcoin_amount_has_the_amounts_and_price_of_the_quote(stack: Stack) {
     let platform = Platform::start(stack).await;
     let quote = platform.quote(r#"{"currency":"EUR","bitcoin_amount":"0.001"}"#).await.json(201);
     assert_eq!((&quote["amount"], &quote["ordered_by"]), (&"84.0002".into(), &"bitcoin_amount".into()));

@@ -1,4 +1,4 @@
-//! A request with the same idempotency key returns the same order and the same response, even if it is sent concurrently.
+//! Requests with the same idempotency key return the same order and the same response, even if they are concurrent.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 on_both_stacks!(
     repeated_request_returns_same_response,
-    differently_written_same_order_is_a_replay,
+    same_order_in_another_notation_is_a_replay,
     key_reused_for_other_order_is_refused,
     concurrent_requests_with_one_key_place_one_order,
     concurrent_different_orders_with_one_key_place_one_order,
@@ -45,7 +45,7 @@ async fn repeated_request_returns_same_response(stack: Stack) {
     assert_eq!(platform.summary().await["count"], 2);
 }
 
-async fn differently_written_same_order_is_a_replay(stack: Stack) {
+async fn same_order_in_another_notation_is_a_replay(stack: Stack) {
     let platform = Platform::start(stack).await;
     let first = platform.place_with_key("a-key", order("EUR", "69")).await.json(201);
     for body in [

@@ -11,9 +11,9 @@ use tests::{
 
 on_both_stacks!(
     next_links_lead_to_last_page,
-    list_paths_share_default_page_sizes,
+    list_paths_with_and_without_slash_have_the_same_default_page_size,
     cursor_pages_return_each_order_once_while_orders_arrive,
-    next_links_keep_filters,
+    filters_apply_to_every_page,
     invalid_parameter_is_named,
     order_is_returned_by_id,
     summary_equals_sum_of_orders,
@@ -59,7 +59,7 @@ async fn next_links_lead_to_last_page(stack: Stack) {
     }
 }
 
-async fn list_paths_share_default_page_sizes(stack: Stack) {
+async fn list_paths_with_and_without_slash_have_the_same_default_page_size(stack: Stack) {
     let platform = Platform::start(stack).await;
     let orders = place_many(&platform, 12).await;
     for path in [
@@ -96,25 +96,25 @@ async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
 
 type Filter<'a> = &'a dyn Fn(&Value) -> bool;
 
-async fn next_links_keep_filters(stack: Stack) {
+async fn filters_apply_to_every_page(stack: Stack) {
     let platform = Platform::start(stack).await;
     let orders = place_many(&platform, 15).await;
     let time = |n: usize| orders[n]["created_at"].as_str().unwrap();
     let amount = |order: &Value| order["amount"].as_str().unwrap().parse::<common::money::FiatAmount>().unwrap();
-    let limit = |text: &str| text.parse::<common::money::FiatAmount>().unwrap();
+    let bound = |text: &str| text.parse::<common::money::FiatAmount>().unwrap();
     let (from, to) = (format!("from={}", time(11)), format!("to={}", time(3)));
     let cases: [(String, Filter); 10] = [
         ("currency=EUR".to_owned(), &|o| o["currency"] == "EUR"),
         ("currency=gbp".to_owned(), &|o| o["currency"] == "GBP"),
-        ("min_amount=7.5".to_owned(), &|o| amount(o) >= limit("7.5")),
-        ("max_amount=7.49".to_owned(), &|o| amount(o) <= limit("7.49")),
+        ("min_amount=7.5".to_owned(), &|o| amount(o) >= bound("7.5")),
+        ("max_amount=7.49".to_owned(), &|o| amount(o) <= bound("7.49")),
         (from.clone(), &|o| o["created_at"].as_str().unwrap() >= time(11)),
         (to.clone(), &|o| o["created_at"].as_str().unwrap() < time(3)),
         (format!("{from}&{to}"), &|o| (time(11)..time(3)).contains(&o["created_at"].as_str().unwrap())),
         (format!("currency=USD&{from}&{to}&min_amount=4&max_amount=10"), &|o| {
             o["currency"] == "USD"
                 && (time(11)..time(3)).contains(&o["created_at"].as_str().unwrap())
-                && (limit("4")..=limit("10")).contains(&amount(o))
+                && (bound("4")..=bound("10")).contains(&amount(o))
         }),
         ("min_amount=999999999".to_owned(), &|_| false),
         (format!("from={0}&to={0}", time(5)), &|_| false),
@@ -129,7 +129,7 @@ async fn next_links_keep_filters(stack: Stack) {
             );
         }
     }
-    // A time with an offset, whose plus sign is percent-encoded.
+    // The plus sign of the offset is percent-encoded.
     let with_offset = time(3).replace('Z', "%2B00:00");
     assert_eq!(platform.all_pages(&format!("/api/v1/orders?to={with_offset}")).await, orders[4..]);
 }
@@ -214,7 +214,7 @@ async fn second_instance_returns_same_orders(stack: Stack) {
     let mut ids = BTreeSet::new();
     for n in 1..=10 {
         let placed = platform.place(order("EUR", &n.to_string())).await.json(201);
-        // An acknowledged order is visible at once in the other instance.
+        // An acknowledged order is immediately visible in the other instance.
         let shown = platform.client.get(second.url("/get_orders?page_size=1")).await.json(200);
         assert_eq!(shown["data"][0], placed);
         assert!(ids.insert(placed["id"].to_string()));

@@ -1,4 +1,4 @@
-//! The limit over all orders is enforced to the satoshi.
+//! The limit of all orders is enforced exactly, to the satoshi.
 
 use common::time::Timestamp;
 use serde_json::{Value, json};
@@ -12,17 +12,17 @@ use tests::{
 use tokio::task::JoinSet;
 
 on_both_stacks!(
-    refused_order_reports_remaining_and_smaller_order_is_placed,
-    order_over_total_supply_is_refused_with_remaining,
-    concurrent_orders_fill_limit_exactly,
-    replay_is_returned_when_limit_is_full,
-    limit_that_an_operator_sets_applies_at_once_in_every_instance,
+    refused_order_reports_the_remaining_limit_and_a_smaller_order_is_placed,
+    order_above_the_total_supply_is_refused_with_the_remaining_limit,
+    concurrent_orders_reach_the_limit_exactly,
+    replay_succeeds_when_the_limit_is_reached,
+    limit_that_an_operator_sets_applies_immediately_in_every_instance,
     setting_applies_until_an_operator_sets_the_limit,
 );
 
 const CONCURRENT_ORDERS: i64 = 200;
 
-async fn refused_order_reports_remaining_and_smaller_order_is_placed(stack: Stack) {
+async fn refused_order_reports_the_remaining_limit_and_a_smaller_order_is_placed(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00001000").start().await;
     platform.place(order("USD", "600")).await.json(201);
     let refused = platform.place(order("USD", "400.0001")).await.problem(409, "limit_exceeded");
@@ -39,14 +39,14 @@ async fn refused_order_reports_remaining_and_smaller_order_is_placed(stack: Stac
     assert_eq!(summary["count"], 3);
 }
 
-async fn order_over_total_supply_is_refused_with_remaining(stack: Stack) {
+async fn order_above_the_total_supply_is_refused_with_the_remaining_limit(stack: Stack) {
     let platform = Platform::builder(stack).without_prices().start().await;
     platform.put_prices(&[("EUR", "0.00000001")], Validity::default()).await;
     let refused = platform.place(order("EUR", "999999999")).await.problem(409, "limit_exceeded");
     assert_eq!(refused["remaining_bitcoin"], "100.00000000");
 }
 
-/// Places orders of these dollar amounts at once, through two create-orders in turn.
+/// Places orders of these dollar amounts concurrently, alternately through two instances of create-order.
 async fn place_concurrently(platform: &Platform, services: [&Instance; 2], amounts: Vec<i64>) -> Vec<Response> {
     let mut requests = JoinSet::new();
     for (n, amount) in amounts.into_iter().enumerate() {
@@ -56,7 +56,7 @@ async fn place_concurrently(platform: &Platform, services: [&Instance; 2], amoun
     requests.join_all().await
 }
 
-async fn concurrent_orders_fill_limit_exactly(stack: Stack) {
+async fn concurrent_orders_reach_the_limit_exactly(stack: Stack) {
     const LIMIT: i64 = 3000;
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00003000").start().await;
     let second_db_proxy = platform.start_db_proxy_beside(stack).await;
@@ -87,7 +87,7 @@ async fn concurrent_orders_fill_limit_exactly(stack: Stack) {
     assert_eq!(refused["remaining_bitcoin"], "0.00000000");
 }
 
-async fn replay_is_returned_when_limit_is_full(stack: Stack) {
+async fn replay_succeeds_when_the_limit_is_reached(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00000001").start().await;
     let first = platform.place_with_key("a-key", order("USD", "1")).await.json(201);
     platform.place_with_key("another", order("USD", "1")).await.problem(409, "limit_exceeded");
@@ -113,7 +113,7 @@ async fn place_order_of(platform: &Platform, create_order: &Instance, satoshi: i
     Err(sats(&response.problem(409, "limit_exceeded")["remaining_bitcoin"]))
 }
 
-async fn limit_that_an_operator_sets_applies_at_once_in_every_instance(stack: Stack) {
+async fn limit_that_an_operator_sets_applies_immediately_in_every_instance(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00001000").start().await;
     let second_db_proxy = platform.start_db_proxy_beside(stack).await;
     let second_db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
@@ -121,7 +121,7 @@ async fn limit_that_an_operator_sets_applies_at_once_in_every_instance(stack: St
     let (first, second) = (&platform.create_order, &second_create_order);
     let replayed = platform.place_with_key("a-key", order("USD", "1")).await.json(201);
 
-    // The limit changes while orders are placed through both instances: no order exceeds the larger limit.
+    // The limit changes during concurrent orders. The sum of the orders must not exceed the larger limit.
     let amounts: Vec<_> = (0..CONCURRENT_ORDERS).map(|n| n * 37 % 50 + 5).collect();
     let (_, raised) = tokio::join!(
         place_concurrently(&platform, [first, second], amounts.clone()),
@@ -138,14 +138,14 @@ async fn limit_that_an_operator_sets_applies_at_once_in_every_instance(stack: St
     let placed = sats(&platform.summary().await["bitcoin_amount"]);
     assert!(placed <= 2000, "{placed} satoshi were sold");
 
-    // A limit below the sum of all orders refuses every order, and replays are returned.
+    // With a limit below the sum of all orders, new orders are refused and replays succeed.
     set_limit(&platform, first, "0.00000001").await;
     assert_eq!(place_order_of(&platform, second, 1).await.unwrap_err(), 0);
     assert_eq!(platform.place_with_key("a-key", order("USD", "1")).await.json(201), replayed);
     let summary = platform.summary().await;
     assert_eq!((&summary["limit"], &summary["remaining"]), (&json!("0.00000001"), &json!("0.00000000")));
 
-    // The other instance places orders exactly up to the higher limit.
+    // The second instance accepts orders exactly up to the raised limit.
     set_limit(&platform, first, &format!("0.{:08}", placed + 3)).await;
     assert_eq!(place_order_of(&platform, second, 4).await.unwrap_err(), 3);
     place_order_of(&platform, second, 3).await.unwrap();
@@ -165,7 +165,7 @@ async fn setting_applies_until_an_operator_sets_the_limit(stack: Stack) {
     let start = Timestamp::now();
     set_limit(&platform, &platform.create_order, "0.00000020").await;
 
-    // db-proxy starts with another setting. The limit of the operator applies.
+    // db-proxy starts with another `BTC_LIMIT`, but the limit of the operator applies.
     platform.db_proxy.stop().await;
     let restarted = platform.db_proxy.another(&[("BTC_LIMIT", "0.00000030")]);
     restarted.start().await;

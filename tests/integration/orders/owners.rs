@@ -14,10 +14,10 @@ on_both_stacks!(
     client_reads_exactly_its_own_orders,
     order_of_another_owner_is_reported_as_unknown,
     quote_of_another_owner_is_reported_as_unknown,
-    same_idempotency_key_of_two_users_places_two_orders,
+    same_idempotency_key_of_different_owners_places_different_orders,
     operator_reads_all_orders_and_filters_by_user,
     concurrent_reads_of_the_same_page_do_not_mix_owners,
-    quote_cap_applies_to_each_user_separately,
+    limit_of_reserved_bitcoin_applies_to_each_user_separately,
 );
 
 const UNKNOWN: &str = "019b7d5a-1f00-7000-8000-000000000001";
@@ -39,8 +39,8 @@ async fn actors(platform: &Platform) -> [Actor; 3] {
     [Actor::user(platform, "ada", &scopes).await, Actor::user(platform, "bob", &scopes).await, Actor::Anonymous]
 }
 
-/// Places orders of all actors in turn. Returns the orders of each actor, newest first.
-async fn place_in_turn(platform: &Platform, actors: &[Actor], rounds: usize) -> Vec<Vec<Value>> {
+/// In each round, places one order of each actor. Returns the orders of each actor, newest first.
+async fn place_rounds(platform: &Platform, actors: &[Actor], rounds: usize) -> Vec<Vec<Value>> {
     let mut placed = vec![Vec::new(); actors.len()];
     for round in 0..rounds {
         for (actor, orders) in actors.iter().zip(&mut placed) {
@@ -56,7 +56,7 @@ async fn place_in_turn(platform: &Platform, actors: &[Actor], rounds: usize) -> 
 async fn client_reads_exactly_its_own_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
-    let placed = place_in_turn(&platform, &actors, 5).await;
+    let placed = place_rounds(&platform, &actors, 5).await;
     for (actor, own) in actors.iter().zip(&placed) {
         for service in [&platform.fetch_orders, &platform.create_order] {
             for path in [
@@ -84,7 +84,7 @@ async fn client_reads_exactly_its_own_orders(stack: Stack) {
             assert_eq!(summary["remaining"], "99.99999955");
         }
     }
-    // A page that continues at the cursor of another user contains only own orders.
+    // With the cursor of another user, a client receives only its own orders.
     let page = actors[0].get(&platform, &platform.fetch_orders, "/api/v1/orders?limit=2").await.json(200);
     let path = format!("/api/v1/orders?cursor={}", page["next_cursor"].as_str().unwrap());
     let continued = actors[1].all_pages(&platform, &platform.fetch_orders, &path).await;
@@ -94,7 +94,7 @@ async fn client_reads_exactly_its_own_orders(stack: Stack) {
 async fn order_of_another_owner_is_reported_as_unknown(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
-    let placed = place_in_turn(&platform, &actors, 1).await;
+    let placed = place_rounds(&platform, &actors, 1).await;
     for service in [&platform.fetch_orders, &platform.create_order] {
         for actor in &actors {
             let read = async |id: &str| actor.get(&platform, service, &format!("{ORDERS_PATH}/{id}")).await;
@@ -121,13 +121,13 @@ async fn quote_of_another_owner_is_reported_as_unknown(stack: Stack) {
         let id = quote["id"].as_str().unwrap();
         assert_eq!(quote["user_id"], owner.user_id());
         for other in actors.iter().filter(|other| other.user_id() != owner.user_id()) {
-            let of_quote = async |method: &str, id: &str| {
+            let request_quote = async |method: &str, id: &str| {
                 let url = platform.create_order.url(&format!("/api/v1/quotes/{id}"));
                 other.send(platform.client.request(method, url)).await
             };
             let take = async |id: &str| other.send(platform.order_request(json!({ "quote": id }).to_string())).await;
             for method in ["GET", "DELETE"] {
-                let (foreign, unknown) = (of_quote(method, id).await, of_quote(method, UNKNOWN).await);
+                let (foreign, unknown) = (request_quote(method, id).await, request_quote(method, UNKNOWN).await);
                 unknown.problem(404, "not_found");
                 assert_eq!(foreign.comparable(id), unknown.comparable(UNKNOWN), "{method}");
             }
@@ -140,7 +140,7 @@ async fn quote_of_another_owner_is_reported_as_unknown(stack: Stack) {
     }
 }
 
-async fn same_idempotency_key_of_two_users_places_two_orders(stack: Stack) {
+async fn same_idempotency_key_of_different_owners_places_different_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
     let place = async |actor: &Actor, body: String| {
@@ -162,7 +162,7 @@ async fn same_idempotency_key_of_two_users_places_two_orders(stack: Stack) {
 async fn operator_reads_all_orders_and_filters_by_user(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
-    let placed = place_in_turn(&platform, &actors, 3).await;
+    let placed = place_rounds(&platform, &actors, 3).await;
     let mut all: Vec<_> = placed.iter().flatten().cloned().collect();
     all.sort_by(|a, b| b["created_at"].as_str().cmp(&a["created_at"].as_str()));
     let [ada, bob, _] = &actors;
@@ -170,7 +170,7 @@ async fn operator_reads_all_orders_and_filters_by_user(stack: Stack) {
     for service in [&platform.fetch_orders, &platform.create_order] {
         assert_eq!(Actor::Operator.all_pages(&platform, service, "/api/v1/orders?limit=2").await, all);
         assert_eq!(Actor::Operator.all_pages(&platform, service, "/get_orders?page_size=2").await, all);
-        // The link of a page keeps the user.
+        // The next links keep the filter by user.
         assert_eq!(Actor::Operator.all_pages(&platform, service, &path_of(ada)).await, placed[0]);
         let user = ada.user_id();
         let path = format!("{ORDERS_PATH}/summary?user={}", user.as_str().unwrap());
@@ -179,7 +179,7 @@ async fn operator_reads_all_orders_and_filters_by_user(stack: Stack) {
             let path = format!("{ORDERS_PATH}/{}", order["id"].as_str().unwrap());
             assert_eq!(&Actor::Operator.get(&platform, service, &path).await.json(200), order);
         }
-        // A user may filter only by itself, and a client without a key may not filter by a user.
+        // A user can filter only by its own id. A client without a key cannot filter by user.
         assert_eq!(ada.all_pages(&platform, service, &path_of(ada)).await, placed[0]);
         for (actor, path) in [(bob, path_of(ada)), (&Actor::Anonymous, path_of(ada)), (bob, path.clone())] {
             let refused = actor.get(&platform, service, &path).await.problem(403, "forbidden");
@@ -194,7 +194,7 @@ async fn operator_reads_all_orders_and_filters_by_user(stack: Stack) {
 async fn concurrent_reads_of_the_same_page_do_not_mix_owners(stack: Stack) {
     let platform = Platform::start(stack).await;
     let actors = actors(&platform).await;
-    let placed = place_in_turn(&platform, &actors, 2).await;
+    let placed = place_rounds(&platform, &actors, 2).await;
     let reads = (0..60).map(|number| {
         let (actor, own) = (&actors[number % 3], &placed[number % 3]);
         let id = placed[number / 3 % 3][0]["id"].as_str().unwrap().to_owned();
@@ -209,11 +209,11 @@ async fn concurrent_reads_of_the_same_page_do_not_mix_owners(stack: Stack) {
     join_all(reads).await;
 }
 
-async fn quote_cap_applies_to_each_user_separately(stack: Stack) {
+async fn limit_of_reserved_bitcoin_applies_to_each_user_separately(stack: Stack) {
     let builder = Platform::builder(stack).set("QUOTE_MAX_BTC", "0.001").set("QUOTE_MAX_BTC_PER_CLIENT", "0.001");
     let platform = builder.start().await;
     let actors = actors(&platform).await;
-    // All requests come from one address.
+    // All requests come from one IP address.
     for actor in &actors {
         actor.quote(&platform, "69").await.json(201);
         actor.quote(&platform, "69").await.problem(409, "quote_limit_exceeded");

@@ -1,4 +1,4 @@
-//! Orders that wallets pay, as their users see them.
+//! Orders that wallets pay, as customers see them.
 
 use common::{
     api::keys::{KeySecret, Scope},
@@ -14,11 +14,11 @@ use tests::{
 };
 
 on_both_stacks!(
-    wallet_pays_an_order_and_another_one_receives_the_bitcoin,
-    quote_and_place_order_are_paid_too,
-    refused_payment_places_no_order_and_leaves_the_limit,
+    one_wallet_pays_an_order_and_another_wallet_receives_the_bitcoin,
+    orders_from_quotes_and_at_place_order_are_paid_from_wallets,
+    refused_payment_places_no_order_and_leaves_the_remaining_limit_unchanged,
     only_the_owner_pays_and_only_with_the_scope_wallets,
-    malformed_wallets_are_refused_with_their_fields,
+    invalid_wallet_ids_are_refused_with_their_fields,
 );
 
 const UNKNOWN: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
@@ -88,7 +88,7 @@ fn paid(amount: &str, wallet: &str, credited: Option<&str>) -> String {
     order.to_string()
 }
 
-async fn wallet_pays_an_order_and_another_one_receives_the_bitcoin(stack: Stack) {
+async fn one_wallet_pays_an_order_and_another_wallet_receives_the_bitcoin(stack: Stack) {
     let platform = Platform::start(stack).await;
     let accounts = Accounts::of(&platform);
     let (euro, btc) = (accounts.create("EUR").await, accounts.create("BTC").await);
@@ -108,7 +108,7 @@ async fn wallet_pays_an_order_and_another_one_receives_the_bitcoin(stack: Stack)
     }
     assert_eq!(accounts.balance(&euro).await, "31.00");
 
-    // Every read shows the wallets, and an order without a wallet does not mention one.
+    // Reads show the wallets of an order. An order without wallets has no field about wallets.
     let id = first["id"].as_str().unwrap();
     assert_eq!(platform.fetch(&format!("/api/v1/orders/{id}")).await.json(200), first);
     let plain = platform.place(order("EUR", "1")).await.text();
@@ -120,17 +120,17 @@ async fn wallet_pays_an_order_and_another_one_receives_the_bitcoin(stack: Stack)
     accounts.verify().await;
 }
 
-async fn quote_and_place_order_are_paid_too(stack: Stack) {
+async fn orders_from_quotes_and_at_place_order_are_paid_from_wallets(stack: Stack) {
     let platform = Platform::start(stack).await;
     let accounts = Accounts::of(&platform);
     let (euro, btc) = (accounts.create("EUR").await, accounts.create("BTC").await);
     accounts.deposit(&euro, "9").await;
     let quote = platform.quote(order("EUR", "10")).await.json(201);
-    let taking = json!({ "quote": quote["id"], "wallet_id": euro, "credit_wallet_id": btc }).to_string();
-    platform.place(taking.clone()).await.problem(409, "insufficient_funds");
+    let from_quote = json!({ "quote": quote["id"], "wallet_id": euro, "credit_wallet_id": btc }).to_string();
+    platform.place(from_quote.clone()).await.problem(409, "insufficient_funds");
     // The quote remains open.
     accounts.deposit(&euro, "2").await;
-    let order = platform.place(taking).await.json(201);
+    let order = platform.place(from_quote).await.json(201);
     assert_eq!((&order["quote"], &order["wallet_id"]), (&quote["id"], &json!(euro)));
     assert_eq!(accounts.balance(&euro).await, "1.00");
     let query = format!("/place_order?currency=eur&amount=1&wallet_id={euro}");
@@ -141,15 +141,15 @@ async fn quote_and_place_order_are_paid_too(stack: Stack) {
     assert_eq!(accounts.balance(&btc).await, order["bitcoin_amount"].as_str().unwrap());
 }
 
-async fn refused_payment_places_no_order_and_leaves_the_limit(stack: Stack) {
+async fn refused_payment_places_no_order_and_leaves_the_remaining_limit_unchanged(stack: Stack) {
     let platform = Platform::start(stack).await;
     let accounts = Accounts::of(&platform);
     let (euro, dollars, btc) =
         (accounts.create("EUR").await, accounts.create("USD").await, accounts.create("BTC").await);
     accounts.deposit(&euro, "5.5").await;
     let before = platform.summary().await;
-    let poor = platform.place_with_key("a-key", paid("5.5001", &euro, Some(&btc))).await;
-    assert_eq!(poor.problem(409, "insufficient_funds")["balance"], "5.50");
+    let refused = platform.place_with_key("a-key", paid("5.5001", &euro, Some(&btc))).await;
+    assert_eq!(refused.problem(409, "insufficient_funds")["balance"], "5.50");
     platform.place(paid("1", UNKNOWN, None)).await.invalid_fields(&["wallet_id"]);
     platform.place(paid("1", &euro, Some(UNKNOWN))).await.invalid_fields(&["credit_wallet_id"]);
     platform.place(paid("1", &dollars, None)).await.invalid_fields(&["wallet_id"]);
@@ -186,7 +186,7 @@ async fn only_the_owner_pays_and_only_with_the_scope_wallets(stack: Stack) {
     assert_eq!([accounts.balance(&euro).await, accounts.balance(&anonymous_wallet).await], ["99.00", "100.00"]);
 }
 
-async fn malformed_wallets_are_refused_with_their_fields(stack: Stack) {
+async fn invalid_wallet_ids_are_refused_with_their_fields(stack: Stack) {
     let platform = Platform::start(stack).await;
     let order = |wallet: Value, credited: Value| {
         let mut order = json!({ "currency": "EUR", "amount": "1" });

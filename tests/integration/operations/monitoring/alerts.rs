@@ -1,4 +1,4 @@
-//! The alerts fire for their faults, and each of them has an entry in a runbook.
+//! Each alert of Prometheus fires for its fault, and has an entry in a runbook.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use tests::{
     prometheus::{Prometheus, deployment_files, promtool, repository},
 };
 
-/// The severities. Critical: an operator must act at once. Error: the software has a defect. Warning: an operator must act soon.
+/// Critical: an operator must act immediately. Error: the software has a defect. Warning: an operator must act soon.
 const SEVERITIES: [&str; 3] = ["critical", "error", "warning"];
 /// The first part of `runbook_url`, which is relative to the repository.
 const RUNBOOKS: &str = "docs/runbooks/";
@@ -34,7 +34,7 @@ fn assert_success(output: &Output) {
 }
 
 #[test]
-fn alerts_fire_for_their_faults_and_not_otherwise() {
+fn rule_tests_of_alerts_succeed() {
     let tests = rule_tests();
     assert!(tests.len() >= 4, "{tests:?}");
     let arguments: Vec<_> = ["test", "rules"].into_iter().chain(tests.iter().map(String::as_str)).collect();
@@ -56,7 +56,7 @@ fn configuration_scrapes_every_service_of_a_deployment() {
     }
 }
 
-/// For each alert, the number of expectations in the rule tests that it fires, and the number that it is silent.
+/// For each alert, how often the rule tests expect it to fire, and how often to be silent.
 fn expectations() -> BTreeMap<String, [usize; 2]> {
     let mut expectations = BTreeMap::<String, [usize; 2]>::new();
     for test in rule_tests() {
@@ -101,7 +101,7 @@ async fn every_alert_is_tested_and_has_a_severity_a_summary_and_a_runbook_entry(
     assert!(alerts.len() >= 30, "only {} alerts", alerts.len());
     assert_eq!(expectations.len(), alerts.len(), "a rule test is about an alert that does not exist");
 
-    // The other direction: no entry is about an alert that does not exist.
+    // No runbook entry names an alert that does not exist.
     let files: BTreeSet<_> = alerts.iter().map(|alert| alert.file.as_str()).collect();
     let mut found = BTreeSet::new();
     for file in files {
@@ -114,8 +114,8 @@ async fn every_alert_is_tested_and_has_a_severity_a_summary_and_a_runbook_entry(
             found.insert((file.to_owned(), name.to_owned()));
         }
     }
-    assert_eq!(found, entries, "entries of runbooks, and alerts");
-    assert_eq!(index.matches("\n| [").count(), alerts.len(), "lines of the index of runbooks");
+    assert_eq!(found, entries, "the runbook entries differ from the alerts");
+    assert_eq!(index.matches("\n| [").count(), alerts.len(), "number of lines in the index of runbooks");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Every query of a rule and of a dashboard, evaluated by a Prometheus that scrapes `buydesk up --demo`.
+//! Prometheus scrapes `buydesk up --demo` and evaluates the queries of the rules and dashboards.
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
@@ -15,12 +15,12 @@ use tests::{
     wait_until,
 };
 
-/// Maximum time until a query has a result. Rates need two scrapes, and recorded series two further evaluations, each a
-/// second apart.
+/// Maximum time until a query has a result. `rate` needs two scrapes, and a recorded series two further evaluations. The
+/// interval is one second.
 const RESULT_LIMIT: Duration = Duration::from_secs(60);
 /// The data source of the dashboards.
 const DATA_SOURCE: &str = "prometheus";
-/// Panels that may have no result while nothing fails, and the events that their series count.
+/// Panels that can be empty on a healthy platform, and the events that their series count.
 const EMPTY_PANELS: [(&str, &str); 6] = [
     ("Firing alerts", "alerts that fire"),
     ("Responses with a 5xx status", "failed requests"),
@@ -36,7 +36,7 @@ struct Query {
     expression: String,
 }
 
-/// Every query of every dashboard. Also checks the form of the dashboards.
+/// The queries of all dashboards. Also checks the ids and data sources of the dashboards.
 fn dashboard_queries() -> Vec<Query> {
     let sources = deployment_files("grafana/provisioning/datasources");
     let sources: String = sources.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
@@ -64,7 +64,7 @@ fn dashboard_queries() -> Vec<Query> {
     queries
 }
 
-/// The names of the series that the services export, also of series that have no value yet.
+/// The names of the series that the services export, including series without a value.
 async fn exported_series(platform: &BuydeskUp) -> BTreeSet<String> {
     // Prometheus itself adds this series.
     let mut names = BTreeSet::from(["up".to_owned()]);
@@ -122,8 +122,8 @@ async fn use_the_platform(platform: &BuydeskUp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn queries_of_dashboards_have_results_and_no_alert_holds_on_the_running_platform() {
-    // With PostgreSQL and Redis, also the metrics of these servers are exported.
+async fn dashboard_queries_have_results_and_alert_conditions_are_false_on_a_healthy_platform() {
+    // The platform uses PostgreSQL and Redis, so that the metrics about these servers are exported.
     let (database, redis) = (Database::postgres().await, required_variable("TEST_REDIS_URL"));
     let (url, prefix) = (database.url(), format!("monitoring-{}:", uuid::Uuid::new_v4()));
     let settings = [("DATABASE_URL", url.as_str()), ("RATE_LIMIT_REDIS_URL", &redis), ("REDIS_KEY_PREFIX", &prefix)];
@@ -160,7 +160,7 @@ async fn queries_of_dashboards_have_results_and_no_alert_holds_on_the_running_pl
         })
         .await;
     }
-    // The other queries are valid.
+    // Prometheus accepts the queries that can have no result.
     for query in queries.iter().filter(|query| !must_have_result(query)) {
         prometheus.query(&query.expression).await;
     }
@@ -171,7 +171,7 @@ async fn queries_of_dashboards_have_results_and_no_alert_holds_on_the_running_pl
             .await;
     }
     for alert in rules.iter().filter(|rule| rule.is_alert) {
-        let condition = format!("{} does not hold on a healthy platform: {}", alert.name, alert.query);
+        let condition = format!("the condition of {} is false on a healthy platform: {}", alert.name, alert.query);
         wait_until(&condition, RESULT_LIMIT, async || prometheus.query(&alert.query).await.is_empty().then_some(()))
             .await;
     }

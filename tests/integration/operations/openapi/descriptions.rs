@@ -9,7 +9,7 @@ use super::{Operation, all_documents, operations};
 
 const GROUPS: [&str; 6] = ["operations", "orders", "prices", "quotes", "users", "wallets"];
 
-/// Calls `check` with every operation of every document and its name for messages.
+/// Calls `check` for each operation. The second argument names the operation in messages.
 fn for_each_operation(check: impl Fn(&Operation<'_>, &str)) {
     for (service, document) in all_documents() {
         for operation in operations(&document) {
@@ -19,18 +19,18 @@ fn for_each_operation(check: impl Fn(&Operation<'_>, &str)) {
     }
 }
 
-/// The codes that a response of an operation may have.
+/// The error codes of a documented response.
 fn codes(response: &Value) -> BTreeSet<&str> {
     let examples = response["content"]["application/problem+json"]["examples"].as_object();
     examples.into_iter().flat_map(|examples| examples.keys().map(String::as_str)).collect()
 }
 
-/// The codes of all responses of an operation.
+/// The error codes of all responses of an operation.
 fn all_codes<'a>(operation: &Operation<'a>) -> BTreeSet<&'a str> {
     operation.value["responses"].as_object().unwrap().values().flat_map(codes).collect()
 }
 
-/// Whether the operation has the errors of an exchange instead of problems.
+/// Whether the operation imitates an exchange. Errors of such an operation are no problem documents.
 fn imitates_exchange(operation: &Operation<'_>) -> bool {
     operation.value["responses"].get("4XX").is_some()
 }
@@ -75,7 +75,7 @@ fn every_operation_lists_its_errors_with_examples() {
 }
 
 #[test]
-fn operation_without_body_token_or_id_lists_no_errors_about_them() {
+fn operations_list_only_errors_that_can_occur() {
     for_each_operation(|operation, name| {
         if imitates_exchange(operation) {
             return;
@@ -133,7 +133,7 @@ fn every_body_and_every_required_parameter_has_an_example() {
         for parameter in operation.parameters() {
             let has_example = parameter.get("example").is_some();
             assert!(has_example || parameter["required"] == false, "{name}: {}", parameter["name"]);
-            // The documentation page would send the example of the type with every request.
+            // The documentation page sends the example of a schema even for an optional parameter.
             assert!(parameter["schema"].get("example").is_none(), "{name}: {}", parameter["name"]);
         }
     });
@@ -158,7 +158,7 @@ fn patterns(schema: &Value) -> Vec<Regex> {
     own.into_iter().chain(alternatives).collect()
 }
 
-/// Asserts that each text in `value` matches a pattern of its schema, if the schema has one. Returns the number of these texts.
+/// Asserts that the texts in `value` match the patterns of their schemas. Returns the number of texts with a pattern.
 fn check_patterns(document: &Value, schema: &Value, value: &Value, location: &str) -> usize {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
@@ -209,7 +209,7 @@ fn every_example_matches_the_pattern_of_its_type() {
             }
         }
     }
-    assert!(checked > 30, "{checked}");
+    assert!(checked > 30, "only {checked} texts have a pattern");
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn example_of_every_amount_of_bitcoin_has_8_decimals() {
             }
         });
     }
-    assert!(checked > 5, "{checked}");
+    assert!(checked > 5, "only {checked} amounts have an example");
 }
 
 /// The targets of all references in a part of a document.
@@ -255,7 +255,7 @@ fn every_reference_has_a_target_in_the_document() {
 }
 
 #[test]
-fn operations_of_two_apis_on_one_path_are_listed() {
+fn document_lists_both_methods_of_the_orders_path() {
     let documents: BTreeMap<_, _> = all_documents().into_iter().collect();
     let methods: Vec<_> = documents["create-order"]["paths"]["/api/v1/orders"].as_object().unwrap().keys().collect();
     assert_eq!(methods, ["get", "post"]);

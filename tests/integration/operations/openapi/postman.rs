@@ -71,7 +71,7 @@ fn position(operation: &Operation<'_>) -> u8 {
     }
 }
 
-fn address_variable(service: &str) -> String {
+fn url_variable(service: &str) -> String {
     format!("{}_url", service.replace('-', "_"))
 }
 
@@ -90,14 +90,14 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Whether a parameter is the id of an object that an earlier request may have created.
+/// Whether a parameter is the id of an object that an earlier request possibly created.
 fn is_id(parameter: &Value) -> bool {
     let name = parameter["name"].as_str().unwrap();
     (name == "id" || name.ends_with("_id")) && (parameter["schema"]["format"] == "uuid" || parameter["in"] == "path")
 }
 
 fn url(service: &str, operation: &Operation<'_>, variables: &mut BTreeMap<String, String>) -> Value {
-    let host = format!("{{{{{}}}}}", address_variable(service));
+    let host = format!("{{{{{}}}}}", url_variable(service));
     let path = operation.path.replace('{', ":").replace('}', "");
     let (mut query, mut in_path) = (Vec::new(), Vec::new());
     for parameter in operation.parameters() {
@@ -152,7 +152,7 @@ fn body<'a>(operation: &Operation<'a>) -> Option<&'a Value> {
     operation.value["requestBody"]["content"].get("application/json").map(|media| &media["example"])
 }
 
-/// Whether the example of the body names another object, which does not exist.
+/// Whether the example of the body contains an id. No object has this id.
 fn names_another_object(body: &Value) -> bool {
     match body {
         Value::String(text) => uuid::Uuid::try_parse(text).is_ok(),
@@ -162,7 +162,7 @@ fn names_another_object(body: &Value) -> bool {
     }
 }
 
-/// The documented responses that a script expects: successes, and also client errors if the example may be refused.
+/// The documented responses that a script accepts: successes, redirects, and client errors if the body contains an id.
 fn expected_responses<'a>(operation: &Operation<'a>) -> BTreeMap<u16, Vec<&'a String>> {
     let last = if body(operation).is_some_and(names_another_object) { 499 } else { 399 };
     let responses = operation.value["responses"].as_object().unwrap().iter();
@@ -236,7 +236,7 @@ impl Request<'_> {
         json!({
             "name": operation.value["summary"],
             "event": scripts(operation, &self.credentials, created),
-            // A redirect is the response that is checked.
+            // The script checks the redirect and not its target.
             "protocolProfileBehavior": { "followRedirects": false },
             "request": request,
         })
@@ -272,10 +272,9 @@ fn collection() -> Value {
     }
     let folders: Vec<_> = documents.iter().map(|(service, document)| folder(service, document, &variables)).collect();
     let ports = all_ports();
-    let addresses =
-        documents.iter().map(|(name, _)| (address_variable(name), format!("http://127.0.0.1:{}", ports[name])));
+    let urls = documents.iter().map(|(name, _)| (url_variable(name), format!("http://127.0.0.1:{}", ports[name])));
     let secrets = ["operator_token", "api_key"].map(|name| (name.to_owned(), String::new()));
-    let variables = addresses.chain(secrets).chain(variables.clone());
+    let variables = urls.chain(secrets).chain(variables.clone());
     let variables: Vec<_> = variables.map(|(key, value)| json!({ "key": key, "value": value })).collect();
     json!({
         "info": { "name": "Buydesk", "description": DESCRIPTION, "schema": SCHEMA },

@@ -1,4 +1,4 @@
-//! The examples of requests, as the documentation page sends them.
+//! Sends the documented examples of requests, as the documentation page does.
 
 use reqwest::RequestBuilder;
 use serde_json::Value;
@@ -66,7 +66,7 @@ fn request(platform: &Platform, service: &Instance, operation: &Operation<'_>) -
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    // An operation with the scheme `OperatorToken` or `InternalToken` gets that token. The others permit requests without credentials.
+    // The schemes `OperatorToken` and `InternalToken` need a token. Other operations permit anonymous requests.
     let alternatives = operation.value["security"].as_array().into_iter().flatten();
     let mut schemes = alternatives.filter_map(|alternative| alternative.as_object()?.keys().next());
     let needs_token = schemes.any(|scheme| scheme != "ApiKey");
