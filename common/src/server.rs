@@ -23,6 +23,7 @@ mod request_key;
 mod request_log;
 mod request_span;
 mod settings;
+mod urlencoded;
 
 pub use access_control::{AccessConfig, AccessControl};
 pub use body::{Json, OptionalBody, UncheckedBody, parse_field, parse_form};

@@ -5,9 +5,8 @@ mod field_errors;
 mod json_tree;
 mod schemas;
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
+use percent_encoding::{CONTROLS, percent_encode};
 use poem::{
     IntoResponse, Request, RequestBody, Response, Result,
     error::ReadBodyError,
@@ -30,8 +29,11 @@ use self::{
     field_errors::{InvalidFields, find_invalid_fields},
     schemas::Schemas,
 };
-use super::limits::{BODY_TIMEOUT, MAX_BODY, MAX_DRAINED};
-use crate::api::{Code, FieldError, Problem};
+use super::{
+    limits::{BODY_TIMEOUT, MAX_BODY, MAX_DRAINED},
+    urlencoded::{name_of_pair, values_not_utf8},
+};
+use crate::api::{Code, FieldError, MAX_FIELD_ERRORS, Problem};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -116,6 +118,23 @@ impl<T: Type + DeserializeOwned> UncheckedBody<T> {
 }
 
 impl<T> UncheckedBody<T> {
+    /// Adds errors. They replace the errors that the parser found in the same fields.
+    fn with_errors(self, mut errors: Vec<FieldError>) -> Self {
+        if errors.is_empty() {
+            return self;
+        }
+        errors.truncate(MAX_FIELD_ERRORS);
+        let (found, with_placeholders, misspelt) = match self.0 {
+            Ok(body) => (Vec::new(), Some(body), Vec::new()),
+            Err(invalid) => (invalid.problem.errors, invalid.with_placeholders, invalid.misspelt),
+        };
+        let is_new = |found: &FieldError| errors.iter().all(|error| error.field != found.field);
+        let found: Vec<_> = found.into_iter().filter(is_new).collect();
+        errors.extend(found);
+        errors.truncate(MAX_FIELD_ERRORS);
+        Self(Err(Box::new(InvalidBody { problem: Problem::validation(errors), with_placeholders, misspelt })))
+    }
+
     /// If the body can be parsed, returns the body and does not call `check`. If not, returns a problem. The problem of
     /// a JSON object names the fields that cannot be parsed, and the other fields for which `check` returns errors.
     ///
@@ -319,11 +338,20 @@ pub(super) fn not_of_json_type(error: &ContentTypeError) -> Problem {
 const NO_TYPE: &str = "The body has no content type.";
 
 /// Parses a form or a query string like a JSON object with the same fields. Returns `None` if all fields are empty.
+///
+/// The errors quote a name or a value that is not UTF-8 as it was sent.
 pub fn parse_form<T: Type + DeserializeOwned>(form: &[u8]) -> Option<UncheckedBody<T>> {
-    let pair = |(name, value): (Cow<str>, Cow<str>)| format!("{}:{}", Value::from(&*name), Value::from(&*value));
-    // A browser also sends empty fields.
-    let fields: Vec<_> = url::form_urlencoded::parse(form).filter(|(_, value)| !value.is_empty()).map(pair).collect();
-    (!fields.is_empty()).then(|| UncheckedBody(try_parse_json(format!("{{{}}}", fields.join(",")).as_bytes())))
+    // Encodes the bytes that are not UTF-8, so that the form is a text.
+    let form = percent_encode(form, CONTROLS).to_string();
+    let field = |pair: &str| {
+        let (_, value) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+        // A browser also sends empty fields.
+        (!value.is_empty()).then(|| format!("{}:{}", Value::from(&*name_of_pair(pair)), Value::from(&*value)))
+    };
+    let fields: Vec<_> = form.split('&').filter_map(field).collect();
+    let json = format!("{{{}}}", fields.join(","));
+    (!fields.is_empty())
+        .then(|| UncheckedBody(try_parse_json(json.as_bytes())).with_errors(values_not_utf8(&form).collect()))
 }
 
 #[cfg(test)]

@@ -14,20 +14,22 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use percent_encoding::percent_decode_str;
 use poem::{Error, http::Method};
 use poem_openapi::{
     OperationId,
     registry::{MetaApi, MetaOperation, MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef, Registry},
 };
 
-use super::allowed_methods::PathPattern;
+use super::{
+    allowed_methods::PathPattern,
+    urlencoded::{name_of_pair, values_not_utf8},
+};
 use crate::{
     api::{
         FieldError, MAX_FIELD_ERRORS, Problem,
         parameters::{check_value, contradictions},
     },
-    text::{describe_refused, shown_name},
+    text::shown_name,
 };
 
 /// The operations of a service with their query parameters.
@@ -157,11 +159,9 @@ impl QueryParameters {
             if errors.iter().any(|error| error.field == parameter.name) {
                 continue;
             }
-            let not_utf8 = values_not_utf8(query).find(|(name, _)| *name == parameter.name);
+            let not_utf8 = values_not_utf8(query).find(|error| error.field == parameter.name);
             let error = match (not_utf8, value_of(&parameter.name)) {
-                (Some((_, sent)), _) => {
-                    Some(FieldError::new(&parameter.name, describe_refused("must be text in UTF-8", sent)))
-                }
+                (Some(error), _) => Some(error),
                 (None, Some((_, value))) => match check_value(&parameter.schema, &value) {
                     Ok(()) => self.check_known(operation, parameter, &value).await,
                     Err(reason) => Some(self.error_of_malformed(operation, parameter, &value, reason)),
@@ -205,25 +205,6 @@ impl QueryParameters {
         let operations = PathPattern::most_specific(&self.operations, path)?;
         operations.iter().find(|operation| operation.method == method)
     }
-}
-
-/// The decoded name of a parameter in a query. A name that is not UTF-8 is returned as it was sent.
-fn name_of_pair(pair: &str) -> Cow<'_, str> {
-    let sent = pair.split('=').next().unwrap_or_default();
-    if percent_decode_str(sent).decode_utf8().is_err() {
-        return sent.into();
-    }
-    url::form_urlencoded::parse(pair.as_bytes()).next().map_or_else(|| sent.into(), |(name, _)| name)
-}
-
-/// The parameters of a query whose values are not UTF-8. The names are decoded. The values are as they were sent.
-fn values_not_utf8(query: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
-    query.split('&').filter_map(|pair| {
-        let (_, value) = pair.split_once('=')?;
-        percent_decode_str(value).decode_utf8().is_err().then_some(())?;
-        let (name, _) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
-        Some((name, value))
-    })
 }
 
 impl Operation {

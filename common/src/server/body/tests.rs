@@ -50,6 +50,25 @@ fn form_is_parsed_like_json() {
     assert_eq!(fields("amount=1&amount=2&curency=1"), ["amount", "curency"]);
 }
 
+#[test]
+fn form_with_text_that_is_not_utf8_is_refused() {
+    let errors = |form: &[u8]| -> Vec<(String, String)> {
+        let problem = parse_form::<PaymentBody>(form).unwrap().or_problem(|_| Vec::new()).unwrap_err();
+        problem.errors.into_iter().map(|error| (error.field, error.message)).collect()
+    };
+    let expected = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|&(field, message)| (field.to_owned(), message.to_owned())).collect()
+    };
+    let value = ("amount", "must be text in UTF-8, but is \"%ff\"");
+    assert_eq!(errors(b"amount=%ff&currency=EUR"), expected(&[value]));
+    assert_eq!(
+        errors(b"amount=%ff&curency=EUR"),
+        expected(&[value, ("curency", "is unknown; did you mean currency?")])
+    );
+    assert_eq!(errors(b"amount=\xff"), expected(&[("amount", "must be text in UTF-8, but is \"%FF\"")]));
+    assert_eq!(errors(b"%ff=1")[0].0, "%ff");
+}
+
 #[derive(Debug, PartialEq, poem_openapi::Object, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultBody {
