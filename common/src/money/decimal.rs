@@ -16,6 +16,8 @@ const MAX_LEN: usize = 64;
 pub enum NumberError {
     #[error("must be a decimal number, such as 69 or 0.25")]
     Syntax,
+    #[error("must be written without leading zeros, such as 69 or 0.25")]
+    LeadingZeros,
     #[error("must have at most 28 digits")]
     TooManyDigits,
     #[error("must be written without an exponent, such as 1000")]
@@ -28,11 +30,12 @@ pub enum NumberError {
 /// scientific notation rounds. So this function checks the grammar, and `rust_decimal` parses only the part without the
 /// exponent.
 pub fn parse_decimal(text: &str) -> Result<Decimal, NumberError> {
-    if text.len() > MAX_LEN {
-        return Err(if is_number(text) { NumberError::TooManyDigits } else { NumberError::Syntax });
-    }
     if !is_number(text) {
-        return Err(NumberError::Syntax);
+        let is_otherwise_valid = without_leading_zeros(text).is_some_and(|text| is_number(&text));
+        return Err(if is_otherwise_valid { NumberError::LeadingZeros } else { NumberError::Syntax });
+    }
+    if text.len() > MAX_LEN {
+        return Err(NumberError::TooManyDigits);
     }
     let (digits, exponent) = match text.split_once(['e', 'E']) {
         Some((digits, exponent)) => (digits, exponent.parse::<i32>().map_err(|_| NumberError::TooManyDigits)?),
@@ -86,6 +89,14 @@ fn is_number(text: &str) -> bool {
         rest = after;
     }
     rest.is_empty()
+}
+
+/// The text without the zeros before the first other digit of the integer part. `None` if it has no such zeros.
+fn without_leading_zeros(text: &str) -> Option<String> {
+    let (sign, unsigned) = text.split_at(usize::from(text.starts_with('-')));
+    let rest = unsigned.strip_prefix('0')?.trim_start_matches('0');
+    let integer = if rest.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "0" };
+    Some(format!("{sign}{integer}{rest}"))
 }
 
 /// Writes a fixed-point number with at least two decimals. Further trailing zeros are omitted.

@@ -23,10 +23,17 @@ fn numbers_are_parsed_exactly() {
 #[test]
 fn text_outside_the_json_grammar_is_rejected() {
     for text in [
-        "", " ", "NaN", "Infinity", "-", "+1", ".5", "5.", "1_000", "1,5", "01", "-01", "1e", "1e+", "0x10", "1 ",
-        "１", "1.2.3", "--1", "1e1.5", "null",
+        "", " ", "NaN", "Infinity", "-", "+1", ".5", "5.", "1_000", "1,5", "1e", "01x", "1e+", "0x10", "1 ", "１",
+        "1.2.3", "--1", "1e1.5", "null",
     ] {
         assert_eq!(parse_decimal(text), Err(NumberError::Syntax), "{text:?}");
+    }
+}
+
+#[test]
+fn number_with_leading_zeros_is_rejected() {
+    for text in ["00", "01", "-01", "00012", "007.50", "01e2", &"0".repeat(65)] {
+        assert_eq!(parse_decimal(text), Err(NumberError::LeadingZeros), "{text:?}");
     }
 }
 

@@ -39,7 +39,7 @@ fn amount_that_is_not_a_plain_positive_decimal_is_refused_with_the_reason() {
         ("1_000", "must be a decimal number, such as 69 or 0.25"),
         ("0x10", "must be a decimal number, such as 69 or 0.25"),
         (".5", "must be a decimal number, such as 69 or 0.25"),
-        ("01", "must be a decimal number, such as 69 or 0.25"),
+        ("01", "must be written without leading zeros, such as 69 or 0.25"),
         ("१२", "must be a decimal number, such as 69 or 0.25"),
         ("１", "must be a decimal number, such as 69 or 0.25"),
     ] {
