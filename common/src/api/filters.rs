@@ -9,14 +9,14 @@ use crate::{
 
 /// Returns an error if the period begins after it ends. If `from` equals `to`, the period is empty, which is allowed.
 pub fn check_period(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<FieldError> {
-    let contradictory = from.zip(to).is_some_and(|(from, to)| from > to);
-    contradictory.then(|| FieldError::new("from", "must not be later than to"))
+    let (from, to) = from.zip(to).filter(|(from, to)| from > to)?;
+    Some(FieldError::new("from", format!("must not be later than to ({to}), but is {from}")))
 }
 
 /// Returns an error if the smallest amount is greater than the largest.
 pub fn check_amounts(min: Option<FiatAmount>, max: Option<FiatAmount>) -> Option<FieldError> {
-    let contradictory = min.zip(max).is_some_and(|(min, max)| min > max);
-    contradictory.then(|| FieldError::new("min_amount", "must not be greater than max_amount"))
+    let (min, max) = min.zip(max).filter(|(min, max)| min > max)?;
+    Some(FieldError::new("min_amount", format!("must not be greater than max_amount ({max}), but is {min}")))
 }
 
 /// Returns an error if `text`, the parameter `currency` as it was sent, is not one of `currencies`.

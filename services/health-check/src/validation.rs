@@ -10,6 +10,7 @@ use common::{
     },
     server::parse_field,
     spelling::must_be_one_of,
+    text::describe_refused,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,10 +33,11 @@ pub(crate) fn check_name(field: &str, name: &str, known: &BTreeSet<String>) -> O
 pub(crate) fn invalid_fields(report: &Report) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if !is_name(&report.service) {
-        errors.push(FieldError::new("service", NAME_RULE));
+        errors.push(FieldError::new("service", describe_refused(NAME_RULE, &report.service)));
     }
     if !(1..=MAX_STATUS).contains(&report.status.chars().count()) {
-        errors.push(FieldError::new("status", format!("must have 1 to {MAX_STATUS} characters")));
+        let rule = format!("must have 1 to {MAX_STATUS} characters");
+        errors.push(FieldError::new("status", describe_refused(rule, &report.status)));
     }
     if report.is_heartbeat() {
         errors.extend(parse_heartbeat(&report.data).err().into_iter().flatten());
@@ -118,7 +120,7 @@ pub(crate) fn parse_heartbeat(data: &Value) -> Result<Heartbeat, Vec<FieldError>
     } = parsed;
     let instance: String = instance.chars().take(MAX_NAME).collect();
     if !is_name(&instance) {
-        return Err(vec![FieldError::new("data.instance", NAME_RULE)]);
+        return Err(vec![FieldError::new("data.instance", describe_refused(NAME_RULE, &instance))]);
     }
     parts.retain(|part| !part.name.is_empty());
     let interval_secs = interval_secs.clamp(1, MAX_INTERVAL_SECS);

@@ -12,7 +12,8 @@ fn empty_period_is_allowed_and_reversed_period_is_refused() {
     for (from, to) in [(early, late), (early, early), (None, early), (late, None), (None, None)] {
         assert_eq!(check_period(from, to), None);
     }
-    assert_eq!(check_period(late, early), Some(FieldError::new("from", "must not be later than to")));
+    let reversed = "must not be later than to (2026-01-01T00:00:00.000000Z), but is 2026-01-02T00:00:00.000000Z";
+    assert_eq!(check_period(late, early), Some(FieldError::new("from", reversed)));
 }
 
 #[test]
@@ -30,8 +31,8 @@ fn every_invalid_parameter_of_an_order_filter_is_listed() {
     };
     let expected = [
         ("currency", "must be one of EUR, USD, but is \"jPy\""),
-        ("from", "must not be later than to"),
-        ("min_amount", "must not be greater than max_amount"),
+        ("from", "must not be later than to (2026-01-01T00:00:00.000000Z), but is 2026-01-02T00:00:00.000000Z"),
+        ("min_amount", "must not be greater than max_amount (4.00), but is 5.00"),
     ];
     assert_eq!(fields(&wrong, Some("jPy")), expected.map(|(field, reason)| (field.to_owned(), reason.to_owned())));
 }

@@ -1,5 +1,7 @@
 //! The two amounts of an order. The client names one amount. The other amount is computed from the price.
 
+use std::fmt;
+
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,15 @@ pub enum OrderedAmount {
     Fiat(FiatAmount),
     /// Greater than zero.
     Bitcoin(Sats),
+}
+
+impl fmt::Display for OrderedAmount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fiat(amount) => amount.fmt(f),
+            Self::Bitcoin(bitcoin) => bitcoin.fmt(f),
+        }
+    }
 }
 
 /// Both amounts of an order.

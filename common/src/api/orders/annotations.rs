@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
     api::FieldError,
-    text::{TextType, is_text, shown_name},
+    text::{TextType, describe_refused, is_text, shown_name},
 };
 
 /// Maximum length of a reference in characters.
@@ -117,13 +117,12 @@ impl Metadata {
             if key.is_empty() {
                 errors.push(of_all("must not have an empty name".to_owned()));
             } else if !is_text(key, MAX_KEY_CHARS) {
-                let reason =
-                    format!("must have a name of at most {MAX_KEY_CHARS} characters without control characters");
-                errors.push(FieldError::new(field(), reason));
+                let rule = format!("must have a name of at most {MAX_KEY_CHARS} characters without control characters");
+                errors.push(FieldError::new(field(), rule));
             }
             if !is_text(value, MAX_VALUE_CHARS) {
-                let reason = format!("must be at most {MAX_VALUE_CHARS} characters without control characters");
-                errors.push(FieldError::new(field(), reason));
+                let rule = format!("must be at most {MAX_VALUE_CHARS} characters without control characters");
+                errors.push(FieldError::new(field(), describe_refused(rule, value)));
             }
         }
         if errors.is_empty() && self.to_text().len() > MAX_JSON_BYTES {

@@ -153,7 +153,7 @@ fn contradictory_values_are_named_with_the_other_errors() {
         &[
             ("limits", "is unknown; did you mean limit?"),
             ("limit", "must be a whole number from 1 to 1000, but is \"0\""),
-            ("from", "must not be later than to"),
+            ("from", "must not be later than to (2026-01-01T00:00:00.000000Z), but is 2026-01-02T00:00:00.000000Z"),
         ],
     );
 }

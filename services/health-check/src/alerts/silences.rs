@@ -8,6 +8,7 @@ use common::{
         alerts::{Alert, MAX_SILENCE, MAX_SILENCE_TEXT, NewSilence, Silence},
     },
     spelling::must_be_one_of,
+    text::describe_refused,
     time::Timestamp,
 };
 
@@ -91,7 +92,7 @@ pub(crate) fn check_silence(new: &NewSilence, subjects: &BTreeSet<String>) -> Ve
     }
     for (field, text) in [("created_by", created_by), ("reason", reason)] {
         if text.trim().is_empty() || text.chars().count() > MAX_SILENCE_TEXT {
-            invalid(field, format!("must have 1 to {MAX_SILENCE_TEXT} characters"));
+            invalid(field, describe_refused(format!("must have 1 to {MAX_SILENCE_TEXT} characters"), text));
         }
     }
     errors

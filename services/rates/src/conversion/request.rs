@@ -36,7 +36,10 @@ impl ConversionParams {
         }
         let (from, to) = (from.value, to.value);
         if from == to {
-            errors.push(FieldError::new("to", "must be another currency or coin than from"));
+            errors.push(FieldError::new(
+                "to",
+                describe_refused("must be another currency or coin than from", &self.to.text),
+            ));
         }
         let amount = check_amount(amount).map_err(|error| errors.push(error));
         match amount {

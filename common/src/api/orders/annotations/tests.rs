@@ -62,14 +62,11 @@ fn every_invalid_name_and_value_of_metadata_is_named() {
         invalid.into_iter().map(|FieldError { field, message }| format!("{field} {message}")).collect();
     let long =
         format!("metadata.{}… must have a name of at most 40 characters without control characters", "k".repeat(64));
-    assert_eq!(
-        invalid,
-        [
-            "metadata must not have an empty name",
-            &long,
-            "metadata.note must be at most 500 characters without control characters"
-        ]
+    let long_value = format!(
+        "metadata.note must be at most 500 characters without control characters, but is \"{}…\"",
+        "v".repeat(32)
     );
+    assert_eq!(invalid, ["metadata must not have an empty name", &long, &long_value]);
 }
 
 #[test]
