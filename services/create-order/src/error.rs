@@ -13,7 +13,7 @@ use common::{
     },
     clients::{CallError, DispatchError, key_not_looked_up, unknown_outcome, with_denial},
     ids::QuoteId,
-    money::Sats,
+    money::{Currency, Sats},
 };
 
 use self::wallet_refusal::{WalletReason, WalletRefusal};
@@ -86,9 +86,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of a refused order. `wallets` are the wallets of the order.
-    pub fn of_refusal(refused: &Refused, wallets: Option<OrderWallets>) -> Self {
-        let wallet = |reason| Self::Wallet(WalletRefusal::new(reason, refused, wallets));
+    /// The error of a refused order. `wallets` are the wallets of the order. `currency` is `None` if only the quote of
+    /// the order names the currency.
+    pub fn of_refusal(refused: &Refused, wallets: Option<OrderWallets>, currency: Option<Currency>) -> Self {
+        let wallet = |reason| Self::Wallet(WalletRefusal::new(reason, refused, wallets, currency));
         match refused.reason {
             RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining, largest_quote: None },
             RefusalReason::KeyReused => Self::KeyReused,
@@ -110,7 +111,7 @@ impl Error {
 impl From<Refused> for Error {
     /// The error of a refusal that concerns no wallet.
     fn from(refused: Refused) -> Self {
-        Self::of_refusal(&refused, None)
+        Self::of_refusal(&refused, None, None)
     }
 }
 

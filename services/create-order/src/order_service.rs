@@ -99,9 +99,11 @@ impl OrderService {
             local_error = Some(Error::Invalid(errors));
             Ok(request)
         })?;
+        let mut currency = None;
         match request.source {
             OrderSource::Quoted(quote) => command.quote = Some(quote),
             OrderSource::Market(order) => {
+                currency = Some(order.currency);
                 let mut priced = None;
                 if local_error.is_none() {
                     priced = self.price_order(&order).await.map_err(|error| local_error = Some(error)).ok();
@@ -130,7 +132,7 @@ impl OrderService {
             (Decision::Placed(placed), _) => Ok(placed),
             // The local error states why the order was sent without a price.
             (Decision::Refused(Refused { reason: RefusalReason::PriceUnavailable, .. }), Some(error)) => Err(error),
-            (Decision::Refused(refused), _) => Err(Error::of_refusal(&refused, wallets)),
+            (Decision::Refused(refused), _) => Err(Error::of_refusal(&refused, wallets, currency)),
         }
     }
 
@@ -230,7 +232,10 @@ impl OrderService {
                 return Err(Error::LimitExceeded { remaining, largest_quote: None });
             }
             Err(ConversionError::ToFiat(_)) => {
-                let reason = format!("must cost less than 1000000000 {currency}, at {} for one bitcoin", price.price);
+                let price = price.price;
+                let reason = format!(
+                    "must cost less than 1000000000 {currency} at {price} {currency} for one bitcoin, but is {ordered}"
+                );
                 return Err(Error::Invalid(vec![FieldError::new("bitcoin_amount", reason)]));
             }
         };
@@ -253,7 +258,7 @@ impl OrderService {
         self.amount_bounds.get().check(currency, amount).map_err(|reason| match ordered {
             OrderedAmount::Fiat(_) => FieldError::new("amount", format!("{reason}, but is {amount}")),
             OrderedAmount::Bitcoin(_) => {
-                FieldError::new("bitcoin_amount", format!("costs {amount} {currency}, but the amount {reason}"))
+                FieldError::new("bitcoin_amount", format!("costs {amount} {currency}, but the cost {reason}"))
             }
         })
     }

@@ -5,6 +5,7 @@ use common::{
         Code, FieldError, Problem,
         orders::{OrderWallets, Refused},
     },
+    ids::WalletId,
     money::{Currency, Money},
 };
 
@@ -28,16 +29,38 @@ pub struct WalletRefusal {
     reason: WalletReason,
     /// The field that names the wallet.
     field: &'static str,
+    wallet_id: Option<WalletId>,
     currency: Option<Currency>,
     balance: Option<Money>,
+    /// `None` if only the quote of the order names the currency.
+    order_currency: Option<Currency>,
 }
 
 impl WalletRefusal {
     /// If `refused` names none of the order's `wallets`, the error names the field of the paying wallet.
-    pub fn new(reason: WalletReason, refused: &Refused, wallets: Option<OrderWallets>) -> Self {
+    pub fn new(
+        reason: WalletReason,
+        refused: &Refused,
+        wallets: Option<OrderWallets>,
+        order_currency: Option<Currency>,
+    ) -> Self {
         let &Refused { wallet_id, wallet_currency: currency, balance, .. } = refused;
         let field = wallets.zip(wallet_id).map_or(OrderWallets::PAYING_FIELD, |(wallets, id)| wallets.field_of(id));
-        Self { reason, field, currency, balance }
+        Self { reason, field, wallet_id, currency, balance, order_currency }
+    }
+
+    /// The rule for the currency of the wallet, and the currency that the wallet has.
+    fn wrong_currency(&self) -> String {
+        let required = match self.order_currency {
+            _ if self.field == OrderWallets::CREDITED_FIELD => "BTC".to_owned(),
+            Some(currency) => format!("{currency}, the currency of the order"),
+            None => "the currency of the order".to_owned(),
+        };
+        let rule = format!("must be a wallet in {required}");
+        match self.wallet_id.zip(self.currency) {
+            Some((id, actual)) => format!("{rule}, but wallet {id} is in {actual}"),
+            None => rule,
+        }
     }
 
     fn shown_balance(&self) -> Option<String> {
@@ -47,17 +70,14 @@ impl WalletRefusal {
 
 impl From<WalletRefusal> for Problem {
     fn from(refusal: WalletRefusal) -> Self {
-        let WalletRefusal { reason, field, currency, balance } = refusal;
+        let WalletRefusal { reason, field, wallet_id, balance, .. } = refusal;
         let conflict = |code, detail| Self { balance: balance.map(Box::new), ..Self::new(code, detail) };
         match reason {
             WalletReason::NotFound => {
-                Self::validation(vec![FieldError::new(field, "is no wallet of yours: there is none with this id")])
+                let shown = wallet_id.map(|id| format!(", but there is none with the id {id}")).unwrap_or_default();
+                Self::validation(vec![FieldError::new(field, format!("must be one of your wallets{shown}"))])
             }
-            WalletReason::Currency => {
-                let required = if field == OrderWallets::CREDITED_FIELD { "BTC" } else { "the currency of the order" };
-                let actual = currency.map(|currency| format!(", and not {currency}")).unwrap_or_default();
-                Self::validation(vec![FieldError::new(field, format!("must be a wallet in {required}{actual}"))])
-            }
+            WalletReason::Currency => Self::validation(vec![FieldError::new(field, refusal.wrong_currency())]),
             WalletReason::InsufficientFunds => {
                 let detail = match refusal.shown_balance() {
                     Some(shown) => {

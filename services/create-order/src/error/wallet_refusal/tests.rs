@@ -1,5 +1,5 @@
 use super::*;
-use common::{api::orders::RefusalReason, ids::WalletId};
+use common::api::orders::RefusalReason;
 
 fn id(number: u128) -> WalletId {
     format!("{number:032x}").parse().unwrap()
@@ -14,7 +14,7 @@ fn problem(reason: WalletReason, wallet: u128, currency: Option<&str>, balance: 
         ..Refused::because(RefusalReason::WalletNotFound)
     };
     let wallets = OrderWallets { paying: id(1), credited: Some(id(2)) };
-    WalletRefusal::new(reason, &refused, Some(wallets)).into()
+    WalletRefusal::new(reason, &refused, Some(wallets), Some(Currency::EUR)).into()
 }
 
 #[test]
@@ -28,8 +28,16 @@ fn wrong_wallet_is_invalid_and_its_field_is_named() {
         let problem = problem(reason, wallet, Some("USD"), None);
         assert_eq!((problem.code, problem.errors[0].field.as_str()), (Code::ValidationFailed, field));
     }
-    let credited = problem(WalletReason::Currency, 2, Some("USD"), None);
-    assert_eq!(credited.errors[0].message, "must be a wallet in BTC, and not USD");
+    let message = |reason, wallet| problem(reason, wallet, Some("USD"), None).errors[0].message.clone();
+    assert_eq!(
+        message(WalletReason::Currency, 1),
+        format!("must be a wallet in EUR, the currency of the order, but wallet {} is in USD", id(1))
+    );
+    assert_eq!(message(WalletReason::Currency, 2), format!("must be a wallet in BTC, but wallet {} is in USD", id(2)));
+    assert_eq!(
+        message(WalletReason::NotFound, 2),
+        format!("must be one of your wallets, but there is none with the id {}", id(2))
+    );
 }
 
 #[test]
