@@ -57,8 +57,17 @@ pub(crate) enum PriceError {
     NotAgreed(CurrencyPair),
     #[error("{pair} has no price: {reason}")]
     Refused { pair: CurrencyPair, reason: String },
-    #[error("the last price of {pair} is not current: it was observed at {}", format_time(*as_of))]
-    Expired { pair: CurrencyPair, as_of: Timestamp },
+    #[error(
+        "the last price of {pair} is not current: it was observed at {}{}",
+        format_time(*as_of),
+        missing_rate(*without_official_rate)
+    )]
+    Expired {
+        pair: CurrencyPair,
+        as_of: Timestamp,
+        /// The quote asset, if the price was computed with its official rate, which is not available at the moment.
+        without_official_rate: Option<Asset>,
+    },
 }
 
 impl PriceError {
@@ -105,9 +114,15 @@ impl<'a> CurrentPrices<'a> {
         if self.now < expires_at && !as_of.is_beyond_skew(self.now) {
             Ok(CurrentPrice { agreed, rate, as_of, state: agreed.state.unwrap_or_default(), expires_at })
         } else {
-            Err(PriceError::Expired { pair, as_of })
+            let lacks_official_rate = !agreed.legs.is_empty() && view.snapshot.official_rate(pair.quote).is_none();
+            Err(PriceError::Expired { pair, as_of, without_official_rate: lacks_official_rate.then_some(pair.quote) })
         }
     }
+}
+
+/// The clause that names a missing official rate.
+fn missing_rate(asset: Option<Asset>) -> String {
+    asset.map(|asset| format!(", and no source reports an official rate of {asset} at the moment")).unwrap_or_default()
 }
 
 fn join_assets(assets: &[Asset]) -> String {

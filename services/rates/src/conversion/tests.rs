@@ -92,7 +92,7 @@ fn every_invalid_field_is_reported() {
 #[test]
 fn expired_and_refused_prices_are_not_used() {
     let expired = convert_at(&market(), "BTC-USD", "1", 60);
-    let error = PriceError::Expired { pair: parse_pair("BTC-USD"), as_of: time_at(0) };
+    let error = PriceError::Expired { pair: parse_pair("BTC-USD"), as_of: time_at(0), without_official_rate: None };
     assert_eq!(expired, Err(ConversionError::NoPrice(error)));
     let refused = AgreedPrice {
         price: None,

@@ -31,7 +31,7 @@ proptest! {
                 prop_assert!(current.as_of <= time_at(read).plus(MAX_CLOCK_SKEW));
             }
             Err(error) => {
-                prop_assert_eq!(error, PriceError::Expired { pair: pair("BTC-USD"), as_of: time_at(observed) });
+                prop_assert_eq!(error, PriceError::Expired { pair: pair("BTC-USD"), as_of: time_at(observed), without_official_rate: None });
                 prop_assert!(read >= observed + 60 || observed > read + MAX_CLOCK_SKEW.as_secs());
             }
         }
@@ -46,7 +46,7 @@ fn price_with_an_expiry_time_is_current_until_this_time() {
         let view = view(vec![], vec![price]);
         let price_at = |second| CurrentPrices { view: &view, now: time_at(second), ttl: TTL }.price(pair("BTC-USD"));
         assert_eq!(price_at(660).map(|price| Some(price.state)), Ok(state));
-        let expired = PriceError::Expired { pair: pair("BTC-USD"), as_of: time_at(0) };
+        let expired = PriceError::Expired { pair: pair("BTC-USD"), as_of: time_at(0), without_official_rate: None };
         assert_eq!(price_at(661), Err(expired));
     }
 }
@@ -113,4 +113,18 @@ fn asset_that_no_source_reports_at_the_moment_has_no_price_for_now() {
     }
     // No source has a price of this asset.
     assert_eq!(prices.price(pair("BTC-JPY")), Err(PriceError::UnknownPair(pair("BTC-JPY"))));
+}
+
+#[test]
+fn expired_computed_price_names_its_missing_official_rate() {
+    let computed = AgreedPrice {
+        legs: vec![pair("BTC-USD"), pair("USD-RUB")],
+        as_of: Some(time_at(0)),
+        expires_at: Some(time_at(60)),
+        ..agreed_price("BTC-RUB", "7000000")
+    };
+    let view = view(vec![], vec![computed]);
+    let error = CurrentPrices { view: &view, now: time_at(60), ttl: TTL }.price(pair("BTC-RUB")).unwrap_err();
+    let without_rate = ", and no source reports an official rate of RUB at the moment";
+    assert!(error.to_string().ends_with(without_rate), "{error}");
 }
