@@ -107,6 +107,13 @@ impl LiveSetting {
     }
 
     /// The value for logs and reports.
+    /// The value, or the default if the setting is not set. `None` if the setting is not set and its default is not
+    /// documented as text.
+    pub(super) fn effective(self, value: Option<&str>) -> Option<&str> {
+        let default = || super::env_file::documented_default(self.name).filter(|_| self.display == Display::Text);
+        value.or_else(default)
+    }
+
     pub(super) fn shown(self, value: Option<&str>) -> String {
         let default = super::env_file::documented_default(self.name);
         match (self.display, value) {

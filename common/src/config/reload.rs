@@ -86,7 +86,8 @@ impl Env {
         let change = |setting: &LiveSetting| {
             let (old, new) = (self.values.text(setting.name), from_now_on.values.text(setting.name));
             let change = || SettingChange { name: setting.name, old: setting.shown(old), new: setting.shown(new) };
-            (self.names.contains(setting.name) && old != new).then(change)
+            let differs = old != new && setting.effective(old) != setting.effective(new);
+            (self.names.contains(setting.name) && differs).then(change)
         };
         let is_read = |name: &&String| self.names.contains(*name);
         let ineffective = changed.iter().filter(is_read).filter_map(|name| {

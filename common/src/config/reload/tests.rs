@@ -53,6 +53,12 @@ fn live_setting_without_a_line_has_its_default() {
 }
 
 #[test]
+fn live_setting_whose_line_had_the_default_is_not_changed_without_the_line() {
+    let env = running("RATE_LIMIT_PER_MINUTE=60\n", &[]);
+    assert_eq!(changes(&reload(&env, "RATE_LIMIT_PER_MINUTE=60\n", "")), []);
+}
+
+#[test]
 fn setting_that_needs_a_restart_keeps_its_value_and_is_named_once() {
     let env = running("BTC_LIMIT=5\n", &[]);
     let mut reloaded = reload(&env, "BTC_LIMIT=5\n", "BTC_LIMIT=6\n");
