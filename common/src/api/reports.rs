@@ -16,6 +16,8 @@ use crate::{
 pub const MAX_STATUS: usize = 1024;
 /// Maximum size of the data of a report as JSON, in bytes.
 pub const MAX_REPORT_DATA: usize = 16 * 1024;
+/// Maximum size as JSON, in bytes, of each value that [`Report::truncated`] keeps.
+const MAX_KEPT_VALUE: usize = 256;
 /// Maximum number of reports on a page.
 pub const MAX_REPORT_PAGE: u32 = 200;
 
@@ -72,8 +74,8 @@ impl Report {
             self.status.truncate(end);
         }
         if json_len(&self.data) > MAX_REPORT_DATA {
-            let at = self.data.get("at").cloned().unwrap_or_default();
-            let request_id = self.data.get("request_id").cloned().unwrap_or_default();
+            let short = |name: &str| self.data.get(name).filter(|value| json_len(value) <= MAX_KEPT_VALUE).cloned();
+            let (at, request_id) = (short("at").unwrap_or_default(), short("request_id").unwrap_or_default());
             self.data = serde_json::json!({ "at": at, "request_id": request_id, "cut": "the data was too large" });
         }
         self

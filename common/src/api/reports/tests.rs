@@ -8,6 +8,9 @@ fn oversized_report_is_truncated_and_keeps_its_request_id() {
     assert_eq!(report.status.chars().count(), MAX_STATUS);
     assert_eq!(report.data["request_id"], "r-1");
     assert!(json_len(&report.data) <= MAX_REPORT_DATA);
+    let data = serde_json::json!({ "request_id": "r".repeat(MAX_REPORT_DATA), "at": "here" });
+    let report = Report { data, ..report }.truncated();
+    assert_eq!((report.data["request_id"].clone(), &report.data["at"]), (Value::Null, &"here".into()));
 }
 
 #[test]
