@@ -281,7 +281,7 @@ impl Env {
         if text.chars().count() >= Secret::MIN_CHARS {
             return Some(Secret::new(text));
         }
-        self.add_error(name, "***", "at least 16 characters");
+        self.add_error(name, "***", &format!("at least {} characters", Secret::MIN_CHARS));
         Some(Secret::new(String::new()))
     }
 
