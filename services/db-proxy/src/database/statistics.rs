@@ -2,7 +2,7 @@
 //! in the background, so they delay no order.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,7 +11,7 @@ use common::{api::health::Measurement, config::Live, paths::folder_of, reporting
 use sqlx::Row;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Database, DatabaseError, PostgresDatabase, SqliteDatabase};
+use super::{Database, DatabaseError, PostgresDatabase, SqliteDatabase, private_file::with_suffix};
 
 /// How often the statistics are read.
 const READ_INTERVAL: Duration = Duration::from_secs(15);
@@ -97,7 +97,7 @@ impl SqliteDatabase {
 
 /// The size of an SQLite file with its write-ahead log, and the free space of its disk.
 fn file_statistics(path: &Path) -> Vec<Measurement> {
-    let log = PathBuf::from(format!("{}-wal", path.display()));
+    let log = with_suffix(path, "-wal");
     let size: u64 = [path, &log].into_iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
     let folder = folder_of(path);
     let size = Measurement::new(Measurement::DATABASE_SIZE, size, Measurement::BYTES);
