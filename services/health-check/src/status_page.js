@@ -95,6 +95,20 @@ function serviceName(service, ownPort) {
   return link;
 }
 
+// Rounds a price to two decimals, half to even, like `buydesk price`. The digits are counted as an integer, so the
+// rounding is exact.
+function priceText(price) {
+  const [whole, fraction = ""] = price.split(".");
+  const excess = fraction.length - 2;
+  if (excess <= 0) return price;
+  const unit = 10n ** BigInt(excess);
+  const digits = BigInt(whole + fraction);
+  const [cents, rest] = [digits / unit, digits % unit];
+  const roundsUp = 2n * rest > unit || (2n * rest === unit && cents % 2n === 1n);
+  const text = String(roundsUp ? cents + 1n : cents).padStart(3, "0");
+  return `${text.slice(0, -2)}.${text.slice(-2)}`;
+}
+
 // The reason of a price is omitted if the headline already contains it.
 function priceRow(price, headlineReason) {
   const states = createElement("div", "pills");
@@ -106,10 +120,10 @@ function priceRow(price, headlineReason) {
   const until = price.accepted && (price.price?.usable_until ?? price.price?.expires_at);
   if (until && price.price.state === "prolonged") cell.append(createElement("div", "", `used until ${formatTime(until)} UTC`));
   if (price.reason && !headlineReason?.includes(price.reason)) cell.append(createElement("div", "", price.reason));
-  if (price.price) cell.title = `observed at ${price.price.as_of}${until ? `, used until ${until}` : ""}`;
+  if (price.price) cell.title = `${price.price.price}, observed at ${price.price.as_of}${until ? `, used until ${until}` : ""}`;
   return createElement("tr", "",
     createElement("td", "", price.currency),
-    createElement("td", "price", price.price ? price.price.price : "–"),
+    createElement("td", "price", price.price ? priceText(price.price.price) : "–"),
     createElement("td", "", states),
     cell);
 }
