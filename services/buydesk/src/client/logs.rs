@@ -9,7 +9,7 @@ use super::{
     ApiClient,
     api_client::{print_line, print_lines},
     encode_query,
-    error::{FieldOption, naming_options, print_warning},
+    error::{ClientError, FieldOption, naming_options, print_warning},
     render::format_time,
 };
 use crate::cli::LogsArgs;
@@ -45,6 +45,9 @@ struct FetchedReports {
 
 /// Runs `buydesk logs`. Without `--follow`, returns after the latest reports.
 pub async fn show_logs(client: &ApiClient, args: &LogsArgs, json: bool) -> anyhow::Result<()> {
+    if args.limit == 0 && !args.follow {
+        return Err(ClientError::invalid_arguments("--limit must be at least 1 without --follow, but is 0.").into());
+    }
     let limit = usize::try_from(args.limit)?;
     let FetchedReports { reports, newest } =
         naming_options(fetch(client, args, Selection::Latest(limit)).await, OPTIONS)?;

@@ -8,7 +8,7 @@ use common::{
         orders::{Cursor, Metadata, Order, OrderFilter, OrderPayload, OrderQuery},
         pages::LinkedOrderPage,
     },
-    ids::UserId,
+    ids::{UserId, WalletId},
     money::{BitcoinText, Currency, DecimalText},
 };
 
@@ -109,6 +109,7 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
                 .to_owned(),
         ),
         Code::QuoteUnknown | Code::QuoteTaken | Code::QuoteExpired => Some(advice_to_create_quote(client)),
+        Code::InsufficientFunds => wallet.map(|wallet| advice_to_deposit(client, wallet)),
         _ => None,
     }
     })?;
@@ -117,6 +118,12 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
         let order = format!("Order was placed for {}:{}\n{}", order.currency, order.amount, render::order(order));
         format!("{order}\nIdempotency key: {}{note}", key.key())
     })
+}
+
+/// The advice if the paying wallet has not enough money.
+fn advice_to_deposit(client: &ApiClient, wallet: WalletId) -> String {
+    let deposit = client.command(&format!("wallet deposit {wallet} --amount AMOUNT"));
+    format!("Order less, or deposit money first: `{deposit}`.")
 }
 
 /// The advice if a quote does not exist or can no longer be taken.

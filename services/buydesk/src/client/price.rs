@@ -5,6 +5,7 @@
 
 use common::{
     api::{
+        Code,
         courses::AgreedPrice,
         health::{Component, OrderPriceStatus, Readiness, group_by_reason},
         prices::{BASE, PriceState},
@@ -19,7 +20,7 @@ use serde::Serialize;
 use super::{
     ApiClient,
     api_client::print_line,
-    error::ClientError,
+    error::{ClientError, print_warning},
     render::{computed_from, format_time, marks_note, price_origin, price_text},
 };
 use crate::table::Table;
@@ -81,13 +82,17 @@ pub async fn show_price(client: &ApiClient, json: bool) -> anyhow::Result<()> {
     }
     let prices = currency_components(&readiness).map(|(currency, component)| async move {
         let agreed = agreed_price(client, currency).await;
-        ListedPrice::new(currency, component, agreed)
+        let unreachable = agreed.as_ref().err().filter(|error| is_unreachable(error)).map(ToString::to_string);
+        (ListedPrice::new(currency, component, agreed.ok()), unreachable)
     });
-    let prices = join_all(prices).await;
+    let (prices, unreachable): (Vec<_>, Vec<_>) = join_all(prices).await.into_iter().unzip();
     let Some(list) = PriceList::new(&readiness, prices) else {
         let next_step = format!("Orders are refused until there is a price. {}", client.health_hint());
         return Err(ClientError::new("no_price", no_price_message(&readiness), next_step).into());
     };
+    if let Some(error) = unreachable.into_iter().flatten().next() {
+        print_warning("sources_unknown", &format!("The sources of the prices are not shown: {error}"), json);
+    }
     if json { print_line(&serde_json::to_string(&list)?) } else { print_line(&price_table(&list)) }
 }
 
@@ -110,10 +115,16 @@ fn currency_components(readiness: &Readiness) -> impl Iterator<Item = (Currency,
     readiness.parts.iter().filter_map(|part| Some((part.name.strip_prefix(Component::PRICE)?.parse().ok()?, part)))
 }
 
-/// The agreed price in this currency. `None` if the request fails.
-async fn agreed_price(client: &ApiClient, currency: Currency) -> Option<AgreedPrice> {
+/// The agreed price in this currency.
+async fn agreed_price(client: &ApiClient, currency: Currency) -> anyhow::Result<AgreedPrice> {
     let path = format!("api/v1/price?direction={BASE}-{currency}");
-    client.get(&client.endpoints.rates, &path).await.ok()?.parse().ok()
+    client.get(&client.endpoints.rates, &path).await?.parse()
+}
+
+/// Whether the service that knows the sources cannot be used. Another error means that there is no agreed price.
+fn is_unreachable(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<ClientError>().map(ClientError::code);
+    !matches!(code, Some(Some(Code::PriceUnavailable | Code::ValidationFailed)))
 }
 
 impl ListedPrice {
