@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 /// Why no price can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
-    #[error("price-cache-proxy has no price record")]
+    #[error("there is no price, because price-cache-proxy has received no prices from price-updater")]
     NoRecord,
     /// The current record has no price in this currency, or the price has expired.
     #[error("there is no price in {0}")]

@@ -224,7 +224,10 @@ async fn without_a_valid_price_the_component_of_each_currency_states_the_reason(
         components.into_iter().map(|component| (component.name, component.detail.unwrap())).collect::<Vec<_>>()
     };
     let of_all = |reason: &str| ["price", "price:EUR", "price:USD"].map(|name| (name.to_owned(), reason.to_owned()));
-    assert_eq!(details().await, of_all("price-cache-proxy has no price record"));
+    assert_eq!(
+        details().await,
+        of_all("there is no price, because price-cache-proxy has received no prices from price-updater")
+    );
 
     let price = currency_price(PriceState::Fresh, clock.now(), TTL);
     let by_currency = currencies.map(|currency| (currency, price.clone()));

@@ -25,9 +25,9 @@ pub const CONNECT_OR_SIMULATE: &str = "This machine seems to have no connection 
 /// What to do if no simulated source reports a price.
 pub const CHECK_SIMULATION: &str = "Prices are simulated. Check that exchange-sim runs. `GET /admin/faults` of exchange-sim lists \
     the faults of the simulated exchanges, and `DELETE /admin/faults/EXCHANGE` ends a fault.";
-/// What to do if no simulated source responds.
-const START_SIMULATION: &str = "Prices are simulated, and exchange-sim does not answer. Check that it runs, and the addresses of \
-    the sources, such as KRAKEN_URL";
+/// What to do if no simulated source can be reached.
+const START_SIMULATION: &str = "Prices are simulated. Check that exchange-sim runs, that `GET /admin/faults` of exchange-sim \
+    lists no fault, and the addresses of the sources, such as KRAKEN_URL";
 
 impl SourcePool {
     /// A report on each active source.

@@ -1,5 +1,5 @@
 use super::*;
-use common::{api::prices::PriceState, time::format_time};
+use common::api::prices::PriceState;
 
 mod every_sequence;
 mod no_gap;
@@ -322,8 +322,7 @@ fn expired_price_is_shown_instead_of_an_older_agreed_price() {
     // If no price is agreed, or the agreed price is newer, the expired price is not shown.
     assert_eq!((shown(missing()), shown(good(end - 1))), (None, None));
     let status = lifecycle.statuses().next().unwrap();
-    let reason =
-        format!("the sources agree only on a price that is too old: it was observed at {}", format_time(start()));
+    let reason = good(0).agreed().map(GoodPrice::too_old).unwrap();
     assert_eq!(
         (status.availability, status.as_of, status.reason),
         (PriceAvailability::Expired, Some(time_at(15)), Some(reason))
