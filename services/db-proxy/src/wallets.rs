@@ -135,10 +135,9 @@ impl WalletService {
         cursor: Option<WalletCursor>,
         limit: u32,
     ) -> Result<WalletPage, Error> {
-        // No id is higher.
         let before = cursor.map_or(WalletId(Uuid::max()), |WalletCursor(id)| id);
         let limit = limit.min(MAX_WALLET_PAGE);
-        // One wallet more than the page is read, to find out whether there is a next page.
+        // Reads one wallet more than the page has, to find out whether there is a next page.
         let mut wallets = self.store.list_wallets(WalletScan { owner, before, limit: limit + 1 }).await?;
         let has_more = wallets.len() > page_len(limit);
         wallets.truncate(page_len(limit));

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn ids_sort_by_time_and_contain_it() {
+fn ids_sort_by_time_and_contain_the_time() {
     let at = |micros: i64| Timestamp::from_micros(1_767_323_045_678_000 + micros).unwrap();
     for micros in 0..3000 {
         let (first, id, next) = (first_uuid_at(at(micros)), new_uuid_at(at(micros)), first_uuid_at(at(micros + 1)));

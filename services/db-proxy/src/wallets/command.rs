@@ -22,13 +22,13 @@ pub struct MoveMoneyCommand {
     /// any owner.
     pub owner: OwnerFilter,
     pub terms: MoveTerms,
-    /// The time of the request by the clock of the database, as the sender states it. A time after the arrival of the command is
-    /// replaced by the time of its arrival.
+    /// The time of the request by the clock of the database, stated by the sender. Never after the arrival of the
+    /// command.
     pub requested_at: Timestamp,
     /// The service that sent the request to db-proxy.
     pub written_by: Caller,
-    /// The ids that earlier attempts to commit this command assigned. A stored movement with one of these ids was made by this
-    /// command, so a decision that returns it is not a replay.
+    /// The ids that earlier attempts to commit this command assigned. A decision that returns the movement with such an
+    /// id is not a replay.
     pub attempted_ids: Vec<MovementId>,
 }
 
@@ -49,7 +49,8 @@ pub enum MoveTerms {
 }
 
 impl MoveTerms {
-    /// The wallet whose `last_refused_at` changes if a refusal of the command is recorded: the only wallet, or the wallet that pays.
+    /// The wallet whose `last_refused_at` changes if a refusal of the command is recorded: the wallet of an operation,
+    /// or the paying wallet of a transfer.
     pub fn primary_wallet(self) -> WalletId {
         match self {
             Self::Operation { wallet, .. } => wallet,

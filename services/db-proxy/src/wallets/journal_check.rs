@@ -46,7 +46,7 @@ impl WalletStore {
     }
 
     async fn verify_entries(&self, from: EntryPosition, limit: u32) -> Result<VerificationPage, DatabaseError> {
-        // The entry at the position was checked before, and is read again for its balance.
+        // The entry at `from`, if any, was checked on the previous page. Its balance is needed to check the next entry.
         let entries = self.journal_entries(from, limit + 1).await?;
         let is_full = entries.len() > page_len(limit);
         let is_checked =
@@ -64,10 +64,9 @@ impl WalletStore {
     }
 
     async fn verify_movements(&self, after: MovementId, limit: u32) -> Result<VerificationPage, DatabaseError> {
-        // The page ends after `limit` movements or `limit` orders, whichever comes first. No index selects the paid orders, so
-        // every order counts.
+        // The page ends after `limit` movements or `limit` orders, whichever comes first. Unpaid orders count too,
+        // because no index selects the paid orders.
         let end_of_orders = self.nth_order_after(after, limit).await?.map(|order| MovementId(order.0));
-        // No id is higher.
         let last = end_of_orders.unwrap_or(MovementId(Uuid::max()));
         let lines = self.movement_lines(MovementRange { after, last }, limit).await?;
         let movements = lines.chunk_by(|a, b| a.movement == b.movement).count();

@@ -1,7 +1,7 @@
 //! The decisions about movements of money, without I/O: idempotency, owners, currencies, and the range of balances.
 //!
-//! Commands are decided in the sequence of their arrival. Each command is decided on the balances after the commands before it. A
-//! refused command changes no balance.
+//! Commands are decided in the order of their arrival. Each decision uses the balances that the previous commands
+//! leave. A refused command changes no balance.
 
 use std::collections::HashMap;
 
@@ -38,10 +38,10 @@ struct DecisionState {
     now: Timestamp,
 }
 
-/// The changes of a command that is valid. The balances are not checked yet.
+/// The changes of a valid command, before the balances are checked.
 struct Plan {
     kind: MovementKind,
-    /// The wallets that change, in the order of the lines of the movement.
+    /// The changes of the wallets, in the order of the entries.
     changes: Vec<Change>,
     /// Whether every changed wallet belongs to the owner. Only the wallet that receives a transfer may belong to another owner.
     all_owned: bool,
@@ -49,8 +49,8 @@ struct Plan {
 
 impl DecisionState {
     fn decide_command(&mut self, command: &mut MoveMoneyCommand) -> Decision {
-        // Terms that are invalid for their wallets are refused before the key is looked up, so that a copy of the request gets the
-        // same refusal even if another request has used the key since.
+        // Invalid terms are refused before the key is looked up. A copy of the request therefore gets the same refusal
+        // even if another request used the key in the meantime.
         let plan = match self.plan(command.owner, command.terms) {
             Ok(plan) => plan,
             Err(refused) => return Decision::Refused(refused),
@@ -60,7 +60,8 @@ impl DecisionState {
                 let replayed = !command.attempted_ids.contains(&stored.id);
                 return Decision::Moved { movement: stored.clone(), replayed, shows_receiver: plan.all_owned };
             }
-            // The key belongs to a different request. If a recorded refusal applies to this request, it gets that refusal again.
+            // The key belongs to a different request. If a recorded refusal applies to this request, the refusal is
+            // repeated.
             let reused =
                 MoveRefused { reason: MoveRefusalReason::KeyReused, wallet_id: None, balance: None, currency: None };
             let refusal = self.applicable_refusal(command);

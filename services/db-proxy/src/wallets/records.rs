@@ -27,8 +27,8 @@ pub struct StoredWallet {
     pub created_at: Timestamp,
     /// The time of the newest entry, or of the creation.
     pub last_entry_at: Timestamp,
-    /// The time of the newest recorded refusal of an operation on this wallet, a transfer from it or an order that it would pay.
-    /// Without such a refusal, the time of its creation.
+    /// The time of the newest recorded refusal of an operation on this wallet, of a transfer from this wallet, or of an
+    /// order that this wallet was to pay. Before the first such refusal, the time of the creation.
     pub last_refused_at: Timestamp,
 }
 
@@ -63,7 +63,7 @@ impl MovementKind {
         }
     }
 
-    /// The type of the entry of a wallet that has this amount in a movement of this kind.
+    /// The type of an entry with this amount on a wallet, in a movement of this kind.
     pub fn entry_type(self, amount: i64) -> EntryType {
         match (self, amount > 0) {
             (Self::Deposit, _) => EntryType::Deposit,
@@ -118,7 +118,7 @@ pub struct Movement {
     pub id: MovementId,
     pub kind: MovementKind,
     pub created_at: Timestamp,
-    /// In the order of their lines.
+    /// In the order of the column `line`.
     pub entries: Vec<Entry>,
 }
 
@@ -161,9 +161,9 @@ impl BalanceReason {
 
 /// A refusal because of a balance. It is recorded for some minutes, like a refusal of an order.
 ///
-/// After a client received a refusal, an earlier copy of its request must not move money. Such a copy may still wait in the queue
-/// of another db-proxy. A copy that was made before the refusal therefore receives the same refusal. A later request is decided
-/// anew. Other refusals are not recorded, because they do not depend on a balance.
+/// After a client received a refusal, an earlier copy of its request must not move money. Such a copy can be in the
+/// queue of another db-proxy. A copy from before the refusal therefore receives the same refusal. A later request is
+/// decided anew. Other refusals are not recorded, because they do not depend on a balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
     pub reason: BalanceReason,
@@ -201,7 +201,8 @@ pub struct LockedWallets {
     /// The locked wallets. Unknown ids are absent.
     pub wallets: HashMap<WalletId, StoredWallet>,
     pub refusals: HashMap<RefusalKey, RecordedRefusal>,
-    /// The time of the database when the wallets were locked. `None` without a wallet, and if the database has no clock.
+    /// The time of the database when the wallets were locked. `None` if no wallet was locked or the database has no
+    /// clock.
     pub locked_at: Option<Timestamp>,
 }
 
@@ -209,9 +210,9 @@ impl LockedWallets {
     /// The time at which the batch is decided: the later of `estimate` and [`Self::locked_at`], but at most
     /// [`MAX_CLOCK_SKEW`] after `estimate`. `estimate` is the time of the database as this process estimates it.
     ///
-    /// The estimate may be some milliseconds early, and the estimates of several processes differ. With the estimate
-    /// alone, a refusal could be dated before the request that it refuses, and a delayed duplicate of the request would
-    /// not find it.
+    /// The estimate can be some milliseconds early, and the estimates of several processes differ. With the estimate
+    /// alone, a refusal could be dated before the refused request. The refusal would then not apply to a delayed
+    /// duplicate of the request.
     pub fn decided_at(&self, estimate: Timestamp) -> Timestamp {
         let latest = estimate.plus(MAX_CLOCK_SKEW);
         self.locked_at.map_or(estimate, |locked_at| locked_at.max(estimate).min(latest))

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::client_key::{ClientKey, check_client};
 
-/// The command for a request that was received at `received_at` by the clock of the database.
+/// The command for a request. `received_at` is the time of its arrival by the clock of the database.
 pub fn move_money_command(
     command: MoveCommand,
     received_at: Timestamp,
@@ -71,7 +71,7 @@ impl From<StoredWallet> for Wallet {
     }
 }
 
-/// A movement that does not have the kind or the entries of a requested movement. The cause is a defect of the policy or of the
+/// A movement without the kind or the entries that the request requires. The cause is a defect of the policy or of the
 /// stored rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnexpectedMovement;
@@ -142,7 +142,7 @@ impl<'m> WalletLine<'m> {
         })
     }
 
-    /// The amount without its direction.
+    /// The amount without its sign.
     fn amount(&self) -> Result<Money, UnexpectedMovement> {
         Money::new(self.entry.currency, self.entry.amount.abs()).map_err(|_| UnexpectedMovement)
     }

@@ -77,7 +77,7 @@ impl RunningBalances {
         requested_at: Timestamp,
         now: Timestamp,
     ) -> Option<&RecordedRefusal> {
-        // Usually no refusal is recorded. Then the text of the key is not built.
+        // Usually no refusal is recorded, so the text of the key need not be built.
         if self.refusals.is_empty() {
             return None;
         }
@@ -89,7 +89,7 @@ impl RunningBalances {
     pub fn permit(&self, changes: Vec<Change>, now: Timestamp) -> Result<PermittedMovement, RecordedRefusal> {
         let change = |change: &Change| {
             let wallet = self.wallets.get(&change.wallet).expect("a movement changes only known wallets");
-            // Both are below 10^18, so the sum fits into an i64.
+            // The balance and the amount are below 10^18, so their sum fits into an i64.
             let balance = Money::new(wallet.currency, wallet.balance.units() + change.amount);
             balance.map(|balance| StoredWallet { balance, entries: wallet.entries + 1, ..*wallet }).map_err(|error| {
                 let reason = match error {
@@ -104,12 +104,12 @@ impl RunningBalances {
         Ok(PermittedMovement { changes, wallets })
     }
 
-    /// Adds a movement to the batch. No other movement may have been added since this movement was permitted.
+    /// Adds a movement to the batch. No other movement may be added between [`Self::permit`] and this call.
     pub fn book(&mut self, posting: Posting<'_>, permitted: PermittedMovement) -> &Movement {
         let Posting { kind, id, not_before, key, written_by } = posting;
         let PermittedMovement { changes, wallets } = permitted;
-        // The time is later than the previous entry of each wallet even if the clock went back, so that times and
-        // numbers have the same order.
+        // The time is later than the previous entry of each wallet even if the clock went back. The order of entries by
+        // time is therefore the order by number.
         let previous = wallets.iter().map(|wallet| wallet.last_entry_at.plus(TIME_STEP)).max();
         let created_at = previous.map_or(not_before, |previous| previous.max(not_before));
         let mut entries: Vec<Entry> = Vec::with_capacity(2 * wallets.len());
@@ -126,10 +126,11 @@ impl RunningBalances {
         &self.movements.last().expect("a movement was added").movement
     }
 
-    /// Records a refusal for the copies of the request that were made until now. Also updates `last_refused_at` of `wallet`. A batch
-    /// with such a copy then reads the recorded refusals.
+    /// Records a refusal, which copies of the request from before the refusal also receive. `last_refused_at` of
+    /// `wallet` tells later batches whether they must read the recorded refusals.
     pub fn record_refusal(&mut self, key: RefusalKey, wallet: WalletId, refusal: RecordedRefusal) {
-        // A time later than `latest` is from a clock that was ahead, and the refusal from that time no longer applies.
+        // A stored time after `latest` comes from a clock that was ahead, and the refusal with that time does not
+        // apply.
         let latest = refusal.refused_at.plus(MAX_CLOCK_SKEW);
         if let Some(stored) = self.wallets.get_mut(&wallet) {
             stored.last_refused_at = stored.last_refused_at.max(refusal.refused_at).min(latest);
@@ -142,7 +143,7 @@ impl RunningBalances {
     /// The rows that change. `None` if no row changes.
     pub fn into_changes(self) -> Option<ChangeSet> {
         let Self { wallets, movements, changed_wallets, new_refusals, .. } = self;
-        // A movement and a recorded refusal both change a wallet.
+        // Each movement and each recorded refusal changes a wallet.
         if changed_wallets.is_empty() {
             return None;
         }

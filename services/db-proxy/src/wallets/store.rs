@@ -31,7 +31,7 @@ use crate::{
     uuid_v7::new_uuid_at,
 };
 
-/// Maximum number of immediate attempts to commit a batch while another transaction inserts one of its keys.
+/// Maximum number of attempts to commit a batch whose keys conflict with other transactions.
 const MAX_COMMIT_ATTEMPTS: usize = 3;
 
 /// The result of [`WalletStore::create_wallet`]: the new wallet, or the existing wallet of the idempotency key with its current balance.
@@ -113,7 +113,7 @@ impl WalletStore {
             return Ok(StoredCreation { wallet, replayed: false });
         }
         let found: Option<StoredWallet> = on_engine!(self, store => store.wallet_by_key(&key))?;
-        // The key may have been deleted since the insert found it.
+        // The key can be deleted between the two statements.
         let found = found.ok_or(DatabaseError::KeyConflict)?;
         // If the first attempt to insert received no response, the retry finds the wallet of that attempt.
         Ok(StoredCreation { wallet: found, replayed: found.id != wallet.id })
@@ -137,8 +137,8 @@ impl WalletStore {
 
     /// Decides a batch and commits it in one transaction; see [`BatchStore`](crate::group_commit::BatchStore).
     ///
-    /// Two processes may use one key for different wallets at the same time. The locks of the wallets do not exclude that. The
-    /// later process finds the key of the earlier process when it writes, and decides its batch again.
+    /// If two processes use one key for different wallets at the same time, they lock different wallets. The later
+    /// process gets [`DatabaseError::KeyConflict`] when it writes, and decides its batch again.
     pub async fn commit_batch(
         &self,
         clock_check: &ClockCheck,
@@ -174,8 +174,8 @@ impl WalletStore {
         on_engine!(self, store => store.delete_refusals(before, limit))
     }
 
-    /// The time from which the age of idempotency keys is computed. If the database has no clock, it is at most the time of the
-    /// newest key. A clock of the machine that is ahead therefore deletes no key.
+    /// The time from which the age of idempotency keys is computed. If the database has no clock, this is at most the
+    /// time of the newest key, because the clock of the machine can be ahead.
     pub async fn key_time(&self, now: Timestamp) -> Result<Timestamp, DatabaseError> {
         match self {
             Self::Postgres(_) => Ok(now),
@@ -227,7 +227,7 @@ impl WalletStore {
         on_engine!(self, store => store.nth_order_after(after, count))
     }
 
-    /// The orders in a range that a wallet paid, in the order of the ids.
+    /// The paid orders in a range, in the order of the ids.
     pub(super) async fn paid_orders(&self, range: MovementRange) -> Result<Vec<PaidOrder>, DatabaseError> {
         on_engine!(self, store => store.paid_orders(range))
     }

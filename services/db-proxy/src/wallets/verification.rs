@@ -2,7 +2,7 @@
 //!
 //! - Each balance follows from the entries of its wallet.
 //! - The entries of each wallet are numbered without a gap.
-//! - Each movement adds up to zero.
+//! - Each movement has two or more entries, which add up to zero in each currency.
 //! - The movement of an order is the payment that the order states.
 //! - Each order that a wallet paid has a movement.
 //!
@@ -22,9 +22,9 @@ use common::{
 pub struct WalletBalance {
     pub id: WalletId,
     pub balance: i64,
-    /// The number of entries that the wallet states.
+    /// The number of entries that is stored with the wallet.
     pub entries: i64,
-    /// The number of the newest entry. `None` if there is none.
+    /// The number of the newest entry. `None` if the wallet has no entry.
     pub last_number: Option<i64>,
     /// The balance after the newest entry.
     pub last_balance: Option<i64>,
@@ -58,11 +58,11 @@ pub struct MovementLine {
 /// The order to which a movement belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderOfMovement {
-    /// None: the movement is a deposit, a withdrawal or a transfer.
+    /// The movement is a deposit, a withdrawal or a transfer.
     None,
-    /// The movement is of an order that does not exist.
+    /// The movement pays an order that does not exist.
     Missing,
-    /// The movement is of this order.
+    /// The movement pays an order that states this payment.
     Order(StatedPayment),
 }
 
@@ -76,7 +76,7 @@ pub struct StatedPayment {
     pub bitcoin: i64,
 }
 
-/// An order that a wallet paid, and whether its payment is in the journal.
+/// An order that a wallet paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PaidOrder {
     pub order: OrderId,
@@ -130,7 +130,7 @@ pub fn check_entries(previous: Option<&JournalEntry>, entries: &[JournalEntry]) 
     violations
 }
 
-/// Checks whole movements. The lines of a movement follow each other.
+/// Checks complete movements. The lines of each movement must be adjacent.
 pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for lines in lines.chunk_by(|a, b| a.movement == b.movement) {
@@ -168,7 +168,7 @@ fn violation(kind: ViolationKind) -> Violation {
     Violation { kind, wallet_id: None, number: None, movement_id: None, order_id: None }
 }
 
-/// Whether the lines of wallets are the payment that the order of the movement states. True for a deposit, a withdrawal
+/// Whether the changes of wallets in a movement are the payment that its order states. True for a deposit, a withdrawal
 /// and a transfer. False if the order does not exist.
 fn is_of_its_order(lines: &[MovementLine]) -> bool {
     let order = match lines.first().map(|line| &line.order) {

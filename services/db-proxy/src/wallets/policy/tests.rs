@@ -127,7 +127,7 @@ fn reason(decision: &Decision) -> MoveRefusalReason {
 }
 
 #[test]
-fn operations_on_one_wallet_are_decided_in_sequence_each_with_its_balance() {
+fn each_operation_of_a_batch_starts_from_the_balance_that_the_previous_operation_left() {
     let mut journal = Journal::new([wallet(1, "USD", 0)]);
     let decisions = journal.commit(&mut [
         withdraw("a", 1, "1"),
@@ -148,7 +148,7 @@ fn operations_on_one_wallet_are_decided_in_sequence_each_with_its_balance() {
 }
 
 #[test]
-fn other_side_of_an_operation_is_the_outside_world() {
+fn operation_has_a_second_entry_on_the_account_for_outside_money() {
     let mut journal = Journal::new([wallet(1, "BTC", 0)]);
     let decisions = journal.commit(&mut [deposit("a", 1, "0.00000003"), withdraw("b", 1, "0.00000001")]);
     for (decision, amount) in decisions.iter().zip([-3, 1]) {
@@ -160,7 +160,7 @@ fn other_side_of_an_operation_is_the_outside_world() {
 }
 
 #[test]
-fn transfer_moves_the_same_amount_on_both_sides_or_none() {
+fn transfer_changes_both_balances_by_the_same_amount_or_changes_neither() {
     let mut journal = Journal::new([wallet(1, "EUR", 50_000), wallet(2, "EUR", Money::MAX_UNITS - 10_000)]);
     let decisions = journal.commit(&mut [transfer("a", 1, 2, "2"), transfer("b", 1, 2, "6"), transfer("c", 1, 2, "1")]);
     let out_of_range = refused(&decisions[0]);
@@ -173,7 +173,7 @@ fn transfer_moves_the_same_amount_on_both_sides_or_none() {
 }
 
 #[test]
-fn repetition_receives_the_first_movement_and_another_request_with_the_key_is_refused() {
+fn repeated_request_receives_the_first_movement_and_another_request_with_its_key_is_refused() {
     let mut journal = Journal::new([wallet(1, "USD", 0), wallet(2, "USD", 0), wallet(3, "USD", 0)]);
     let first = journal.commit_one(deposit("a", 1, "5"));
     journal.commit_one(withdraw("b", 1, "5"));
@@ -195,7 +195,7 @@ fn repetition_receives_the_first_movement_and_another_request_with_the_key_is_re
 }
 
 #[test]
-fn retry_of_a_command_that_has_committed_is_no_replay() {
+fn retry_by_the_writer_of_a_committed_command_is_not_marked_as_a_replay() {
     let mut journal = Journal::new([wallet(1, "USD", 0)]);
     let mut retried = deposit("a", 1, "5");
     let first = journal.commit(std::slice::from_mut(&mut retried)).remove(0);
@@ -234,8 +234,8 @@ fn wallets_of_other_owners_and_unknown_wallets_are_not_found() {
     }
 }
 
-/// The wallet 1 of Ada with 9.00 USD, and the wallet 2 of Bob with the currency and the balance `bob`. Also returns the
-/// owner filter of Ada.
+/// Wallet 1 of Ada with 9.00 USD, and wallet 2 of Bob with the currency and the units in `bob`. Also returns the owner
+/// filter of Ada.
 fn wallets_of_ada_and_bob(bob: (&str, i64)) -> (Journal, OwnerFilter) {
     let of = |user, wallet| StoredWallet { user_id: Some(UserId(Uuid::from_u128(user))), ..wallet };
     let journal = Journal::new([of(1, wallet(1, "USD", 90_000)), of(2, wallet(2, bob.0, bob.1))]);
@@ -305,12 +305,12 @@ fn delayed_duplicate_of_a_refused_request_is_refused() {
     moved(&journal.commit_one(requested(withdraw("c", 1, "5"), 8)));
     let later = journal.commit_one(requested(withdraw("a", 1, "5"), 11));
     assert!(!moved(&later).1);
-    // The refusal does not hide the movement.
+    // An earlier copy now receives the movement, although its refusal is recorded.
     assert!(moved(&journal.commit_one(requested(withdraw("a", 1, "5"), 8))).1);
 }
 
 #[test]
-fn times_and_ids_grow_with_the_numbers_even_if_the_clock_goes_back() {
+fn successive_movements_of_a_wallet_have_increasing_times_and_ids_even_if_the_clock_goes_back() {
     let mut journal = Journal::new([wallet(1, "USD", 0), wallet(2, "USD", 0)]);
     let first = journal.commit(&mut [deposit("a", 1, "1"), deposit("b", 1, "1"), transfer("c", 1, 2, "1")]);
     journal.now = start().minus(Duration::from_secs(60));

@@ -81,7 +81,7 @@ fn time_of_a_request_is_never_after_its_arrival() {
 }
 
 #[test]
-fn outcome_shows_the_movement_from_the_side_of_its_wallets() {
+fn outcome_contains_the_amounts_and_balances_of_the_wallets() {
     let entry = |account, amount| Entry { account, currency: "USD".parse().unwrap(), amount };
     let of_wallet =
         |number, balance: &str| Account::Wallet { id: id(number), number: 1, balance: balance.parse().unwrap() };
@@ -117,7 +117,7 @@ fn outcome_shows_the_movement_from_the_side_of_its_wallets() {
 }
 
 #[test]
-fn unexpected_movement_may_be_stored() {
+fn unexpected_movement_is_reported_as_an_unknown_outcome() {
     let problem = Problem::from(Error::from(UnexpectedMovement));
     assert_eq!((problem.code, problem.retry_after.is_some()), (Code::OutcomeUnknown, true));
 }

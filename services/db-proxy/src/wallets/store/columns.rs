@@ -36,8 +36,8 @@ pub(super) fn wallet_of(row: &impl DatabaseRow) -> Result<StoredWallet, Database
     })
 }
 
-/// The movements by the idempotency keys of the rows. The rows of a movement are its entries in the order of their
-/// lines.
+/// The movements of the rows, by idempotency key. Each row is an entry. The rows of a movement are in the order of the
+/// column `line`.
 pub(super) fn movements_of(rows: &[impl DatabaseRow]) -> Result<HashMap<ClientKey, Movement>, DatabaseError> {
     let mut movements = HashMap::new();
     for row in rows {

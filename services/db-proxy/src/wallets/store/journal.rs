@@ -1,5 +1,5 @@
-//! The part of a transaction that reads and writes wallets and their journal. Each engine implements the statements. The
-//! transactions of movements and of paid orders use it.
+//! The part of a transaction that reads and writes wallets and their journal. Each engine implements the statements.
+//! Deposits, withdrawals, transfers and paid orders use them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use crate::{
 /// The rows of wallets that a transaction has locked.
 pub(crate) struct LockedRows {
     pub wallets: Vec<StoredWallet>,
-    /// The time of the database when it had locked the last wallet. `None` without a wallet, and if the database has no clock.
+    /// The time of the database after the last lock. `None` if no wallet was locked or the database has no clock.
     pub locked_at: Option<Timestamp>,
 }
 
@@ -37,12 +37,12 @@ pub(crate) trait JournalTransaction: Send {
         keys: &BTreeSet<&ClientKey>,
     ) -> impl Future<Output = Result<HashMap<RefusalKey, RecordedRefusal>, DatabaseError>> + Send;
 
-    /// Writes the changes. Fails with [`DatabaseError::KeyConflict`] if another transaction used one of the keys since
-    /// they were read.
+    /// Writes the changes. Fails with [`DatabaseError::KeyConflict`] if another transaction used one of the keys after
+    /// this transaction had read them.
     fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 }
 
-/// A request that a recorded refusal may apply to.
+/// A request to which a recorded refusal possibly applies.
 pub(crate) struct RefusableRequest<'a> {
     pub key: &'a ClientKey,
     /// The wallet whose `last_refused_at` changes if a refusal of the request is recorded.
@@ -61,13 +61,13 @@ pub(crate) async fn lock_wallets(
     Ok(LockedWallets { wallets, refusals: HashMap::new(), locked_at })
 }
 
-/// Reads the refusals that may apply to the requests.
+/// Reads the refusals that possibly apply to the requests.
 pub(crate) async fn load_refusals<'a>(
     journal: &mut impl JournalTransaction,
     locked: &mut LockedWallets,
     requests: impl Iterator<Item = RefusableRequest<'a>>,
 ) -> Result<(), DatabaseError> {
-    // Usually every request is newer than the newest refusal of its wallet, and then no refusal applies.
+    // No refusal applies to a request that is newer than the newest refusal of its wallet.
     let may_be_refused = |request: &RefusableRequest<'_>| {
         let wallet = locked.wallets.get(&request.wallet);
         wallet.is_some_and(|wallet| request.requested_at <= wallet.last_refused_at)

@@ -71,8 +71,8 @@ impl PostgresWallets {
         self.0.probe_write_on(&self.0.wallet_writer).await
     }
 
-    /// Returns whether the wallet was inserted. Returns false if the key is stored already, also if an earlier attempt on another
-    /// connection stored it with this wallet.
+    /// Returns whether the wallet was inserted. Returns false if the key is stored already, even if an earlier attempt
+    /// of this call stored the key.
     pub(super) async fn insert_wallet(&self, wallet: StoredWallet, key: &ClientKey) -> Result<bool, DatabaseError> {
         let inserted = self.0.run_small_write(|connection| {
             let query = sqlx::query_scalar::<_, i64>(INSERT_WALLET)

@@ -49,8 +49,8 @@ const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct SqliteWallets {
     database: SqliteDatabase,
-    /// Held by the creation that uses or awaits the only connection for writes. Orders and movements therefore wait for at most one
-    /// creation.
+    /// Held during the creation of a wallet, including the wait for the only connection for writes. Orders and
+    /// movements therefore wait for at most one creation.
     creation_lock: Arc<Mutex<()>>,
 }
 
@@ -67,7 +67,7 @@ impl SqliteWallets {
         attempt: &mut Attempt,
     ) -> Result<Vec<Decision>, DatabaseError> {
         let mut connection = TransactionConnection::acquire(&self.database.writer).await?;
-        // Takes the write lock at once, so that the rows that the transaction reads do not change before the commit.
+        // Takes the write lock before the first read, so that the rows that are read do not change before the commit.
         let transaction = connection.begin_with("begin immediate").await?;
         let unit = WalletUnit { transaction, clock_check };
         let decisions = group_commit::commit_batch(unit, commands, attempt).await?;

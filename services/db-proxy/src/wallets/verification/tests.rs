@@ -41,7 +41,7 @@ fn kinds(violations: &[Violation]) -> Vec<ViolationKind> {
 }
 
 #[test]
-fn balance_and_number_of_entries_must_be_those_of_the_last_entry() {
+fn wallet_must_have_the_balance_and_the_number_of_its_last_entry() {
     let wallet = |balance, entries, last: Option<(i64, i64)>| WalletBalance {
         id: wallet_id(7),
         balance,

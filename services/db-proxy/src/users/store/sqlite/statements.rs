@@ -1,5 +1,7 @@
-//! The statements of users and keys on SQLite. Several rows are passed to a statement as one JSON array of arrays, which is read with
-//! `jsonb_each`, and several values as one JSON array, which is read with `json_each`.
+//! The statements of users and keys on SQLite.
+//!
+//! A statement reads several rows with `jsonb_each` from a JSON array of arrays, and several values with `json_each`
+//! from a JSON array.
 
 /// Does nothing if the address belongs to another user.
 pub(super) const INSERT_USER: &str = "

@@ -1,7 +1,7 @@
 //! Compares sequences of batches with a simple model that handles one command at a time and never fails.
 //!
-//! The commands are new, repeated, conflicting or without funds. They are split into random batches. The first attempt
-//! to commit a batch may fail before or after the commit.
+//! Commands are new, repeat an earlier command, conflict with an earlier key, or exceed a balance. They are split into
+//! random batches. The first attempt to commit a batch can fail before or after the commit.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -25,17 +25,16 @@ struct KeyedAction {
     action: Action,
 }
 
-/// How the first attempt to commit a batch ends.
+/// How the first attempt to commit a batch ends. A failed attempt is retried.
 #[derive(Debug, Clone, Copy)]
 enum FirstAttempt {
     Committed,
-    /// It fails before the commit and is retried.
     FailedBeforeCommit,
-    /// It commits, its answer is lost, and it is retried.
+    /// The batch is committed, but the writer receives no response.
     AnswerLost,
 }
 
-/// A decision without its random parts.
+/// A decision without the id and the time of its movement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Moved { balances: Vec<i64>, replayed: bool },
@@ -51,7 +50,7 @@ struct ModelMovement {
 struct Model {
     balances: HashMap<u128, i64>,
     movements: HashMap<u8, ModelMovement>,
-    /// The refusals of the current batch. Requests of later batches are newer than them.
+    /// The refusals of the current batch. They apply to no later batch, because its requests are newer.
     refusals: HashMap<KeyedAction, Outcome>,
 }
 
@@ -102,7 +101,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// New commands, and often the repetition of an earlier one.
+/// New commands, mixed with repetitions of earlier commands.
 fn keyed_actions() -> impl Strategy<Value = Vec<KeyedAction>> {
     let new = (0..24_u8, action()).prop_map(|(key, action)| KeyedAction { key, action });
     vec((new, prop::option::weighted(0.3, any::<prop::sample::Index>())), 1..60).prop_map(|steps| {
@@ -169,7 +168,7 @@ fn journal_entries(journal: &Journal) -> Vec<JournalEntry> {
     entries
 }
 
-/// Asserts that the journal explains every balance.
+/// Asserts that each balance is the sum of its entries, and that the entries of each movement add up to zero.
 fn check_journal(journal: &Journal) {
     let entries = journal_entries(journal);
     assert_eq!(check_entries(None, &entries), []);

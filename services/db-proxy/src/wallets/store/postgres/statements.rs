@@ -1,6 +1,6 @@
 //! The statements of wallets on PostgreSQL.
 
-/// Inserts nothing if the key is stored. If another transaction inserts the key at the same time, the statement waits for it. Returns
+/// Inserts nothing if the key is stored. Waits for another transaction that inserts the key at the same time. Returns
 /// the number of inserted wallets.
 pub(super) const INSERT_WALLET: &str = "
     with
@@ -78,9 +78,9 @@ pub(super) const REFUSALS_BY_KEY: &str = "
 
 /// Writes a batch in one statement, which takes one round trip.
 ///
-/// Another transaction may insert one of the keys at the same time. The statement then waits for that transaction. If it
-/// commits, the statement returns a lower number of inserted keys than expected. All transactions insert the keys in
-/// the same order, so that they do not deadlock. The wallets are locked already.
+/// If another transaction inserts one of the keys at the same time, the statement waits for that transaction. If the
+/// other transaction commits, the returned number of inserted keys is lower than expected. All transactions insert the
+/// keys in the same order, so that they do not deadlock. The caller has locked the wallets.
 pub(super) const WRITE_CHANGES: &str = "
     with
         new_keys as (
@@ -172,7 +172,6 @@ pub(super) const MOVEMENT_LINES: &str = "
 
 pub(super) const NTH_ORDER_AFTER: &str = "select id from orders where id > $1 order by id limit 1 offset $2";
 
-/// Finds the orders by the index of their ids.
 pub(super) const PAID_ORDERS: &str = "
     select o.id, m.id is not null as has_movement
     from orders o

@@ -88,7 +88,7 @@ pub(crate) struct PostgresJournal<'t> {
 impl JournalTransaction for PostgresJournal<'_> {
     async fn lock_wallets(&mut self, ids: Vec<Uuid>) -> Result<LockedRows, DatabaseError> {
         let rows = sqlx::query(LOCK_WALLETS).bind(ids).fetch_all(&mut *self.connection).await?;
-        // If no wallet is locked, nothing is written to the journal. The durability then need not be checked.
+        // If no wallet is locked, nothing is written to the journal, so the durability need not be checked.
         if let Some(row) = rows.first() {
             let settings = CommitSettings {
                 synchronous_commit: row.try_get("synchronous_commit")?,

@@ -135,7 +135,6 @@ pub(super) const MOVEMENT_LINES: &str = "
 
 pub(super) const NTH_ORDER_AFTER: &str = "select id from orders where id > ?1 order by id limit 1 offset ?2";
 
-/// Finds the orders by the index of their ids.
 pub(super) const PAID_ORDERS: &str = "
     select o.id, m.id is not null as has_movement
     from orders o
