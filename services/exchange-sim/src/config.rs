@@ -27,7 +27,7 @@ pub struct Config {
     pub timeline: Vec<TimedFault>,
     /// Scheduled moves of the market. Their times count from the start of the service.
     pub market: Vec<MarketMove>,
-    /// Whether the exchanges refuse calls above their limits. Faults refuse calls regardless of this setting.
+    /// Whether the exchanges refuse calls above their rate limits. Faults can refuse calls even if this is false.
     pub enforce_rate_limits: bool,
     /// The clock of all exchanges.
     pub clock: Clock,

@@ -193,11 +193,11 @@ fn scale_to_tick(price: Units, factor: Decimal, tick: Units) -> Units {
 
 /// The pair whose price the fault `other_currency` shows as the price of `pair`.
 fn mistaken_pair(pair: CurrencyPair) -> CurrencyPair {
-    // Prices in dollars and in USDT are almost equal, so the price in pounds replaces both.
+    // Prices in dollars and in USDT are almost equal, so neither can replace the other.
     let mistaken = |asset| if matches!(asset, Asset::USD | Asset::USDT) { Asset::GBP } else { Asset::USD };
     let CurrencyPair { base, quote } = pair;
     if base == mistaken(quote) {
-        // A currency has no price in itself.
+        // A pair needs two different assets.
         CurrencyPair::new(base, Asset::from_code("JPY"))
     } else {
         CurrencyPair::new(base, mistaken(quote))

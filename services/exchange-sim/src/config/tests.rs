@@ -18,7 +18,7 @@ fn timeline_file_is_a_list_or_an_object() {
 
 #[test]
 fn error_in_the_timeline_file_is_reported() {
-    for (json, named) in [
+    for (json, expected) in [
         ("", "JSON"),
         ("7", "an object with the lists timeline and market"),
         (r#"[{"exchange":"kraken","fault":"down"}]"#, "timeline[0].at_seconds: is required"),
@@ -26,7 +26,7 @@ fn error_in_the_timeline_file_is_reported() {
         (r#"[{"exchange":"kraken","at_seconds":1,"fault":"no_such_kind"}]"#, "no_such_kind"),
     ] {
         let error = read(json).unwrap_err();
-        assert!(error.contains("SIM_TIMELINE") && error.contains(named), "{error}");
+        assert!(error.contains("SIM_TIMELINE") && error.contains(expected), "{error}");
     }
 }
 

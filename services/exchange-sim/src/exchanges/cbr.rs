@@ -29,7 +29,7 @@ const DECIMALS: u32 = 4;
 /// The decimals of `VunitRate`, the price of one unit.
 const UNIT_RATE_DECIMALS: u32 = 8;
 
-/// A currency with the bank's own id, its number and code by ISO 4217, and its Russian name.
+/// A currency: the bank's own id, the ISO 4217 number and code, and the Russian name.
 struct Currency {
     id: &'static str,
     number: &'static str,
@@ -166,8 +166,8 @@ fn rate(view: &ExchangeView<'_>, day: NaiveDate, code: &str) -> Option<Rate> {
     Some(Rate { nominal, value: with_comma(value, DECIMALS), per_unit })
 }
 
-/// The number of units for which a rate is published. It is one if a unit costs at least five roubles. Otherwise it is
-/// the smallest power of ten, from 10 to 10000, whose units cost at least ten roubles together.
+/// The number of units for which a rate is published. One if a unit costs at least five roubles. Otherwise the smallest
+/// of 10, 100 and 1000 units that cost at least ten roubles, or else 10000.
 fn nominal(fixing: Units) -> i64 {
     if fixing >= 5 * UNIT {
         return 1;

@@ -46,7 +46,7 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     renamed_keys: &[("\"bitcoin\"", "\"wrapped-bitcoin\""), ("\"current_price\"", "\"price\"")],
     usage_header: None,
 };
-/// The published limit without a key has decreased over the years: 100, 50, 30, and now 5 to 15 calls a minute.
+/// The published limit without an API key is 5 to 15 calls a minute.
 pub(super) const RATE_LIMIT: RateLimit =
     RateLimit { max_weight: 10, window_secs: 60, penalty: Penalty::BanWithRetryAfter { seconds: 60 } };
 

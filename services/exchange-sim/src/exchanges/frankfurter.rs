@@ -142,7 +142,7 @@ impl Selection {
         Self { base: base.unwrap_or("EUR").to_uppercase(), quotes: quotes.map(upper_case) }
     }
 
-    /// Whether the response has a rate of `code`. It has no rate of the base currency against itself.
+    /// Whether the response has a rate of `code`. The base currency itself has no rate.
     fn includes(&self, code: &str) -> bool {
         code != self.base && self.quotes.as_ref().is_none_or(|quotes| quotes.iter().any(|quote| quote == code))
     }

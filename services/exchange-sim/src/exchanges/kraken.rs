@@ -26,7 +26,7 @@ const DECIMALS: u32 = 5;
 struct KrakenPair {
     /// The key in answers.
     key: &'static str,
-    /// The name in `AssetPairs` for the first version of the WebSocket.
+    /// The name in version 1 of the WebSocket API. Also the `wsname` in `AssetPairs`.
     ws_name: &'static str,
     listed: ListedPair,
 }

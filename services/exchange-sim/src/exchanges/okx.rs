@@ -126,7 +126,7 @@ fn all_tickers(view: &ExchangeView<'_>, kind: Option<&str>) -> Reply {
 
 fn ticker_body(view: &ExchangeView<'_>, listed: &'static ListedPair, ticker: Ticker) -> TickerBody {
     let text = |price: Price| price.text(listed.decimals);
-    // OKX writes an empty side of the book as empty text.
+    // If a side of the order book is empty, OKX writes empty text.
     let side = |price: Price| if price.units == 0 { JsonValue::Text(String::new()) } else { text(price) };
     let open = || text(ticker.last.percent(99));
     TickerBody {

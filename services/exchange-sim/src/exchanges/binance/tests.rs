@@ -3,7 +3,7 @@ use crate::tests::Sim;
 
 const PRICE: &str = "/binance/api/v3/ticker/price";
 const BOOK: &str = "/binance/api/v3/ticker/bookTicker";
-const BOTH: &str = "symbols=%5B%22BTCUSDT%22,%22BTCGBP%22%5D";
+const LISTED_AND_DELISTED: &str = "symbols=%5B%22BTCUSDT%22,%22BTCGBP%22%5D";
 
 #[tokio::test(start_paused = true)]
 async fn reply_is_an_object_for_one_pair_and_a_list_for_several_pairs() {
@@ -31,18 +31,19 @@ async fn unknown_pair_and_wrong_parameters_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn delisted_pair_is_served_unless_the_trading_status_is_required() {
+async fn delisted_pair_is_served_unless_the_call_requires_the_status_trading() {
     let sim = Sim::new();
     // The price is two fifths of the market price.
     let old = sim.json(&format!("{PRICE}?symbol=BTCGBP")).await;
     assert!(old["price"].as_str().unwrap().starts_with('2'), "{old}");
-    assert_eq!(sim.json(&format!("{PRICE}?{BOTH}&symbolStatus=TRADING")).await.as_array().unwrap().len(), 1);
+    let trading = sim.json(&format!("{PRICE}?{LISTED_AND_DELISTED}&symbolStatus=TRADING")).await;
+    assert_eq!(trading.as_array().unwrap().len(), 1);
     let (status, body) = sim.get(&format!("{BOOK}?symbol=BTCGBP&symbolStatus=TRADING")).await;
     assert!(status == 400 && body.contains("-1220"), "{body}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn halted_pair_is_omitted_if_trading_status_is_required() {
+async fn halted_pair_is_omitted_if_the_call_requires_the_status_trading() {
     let sim = Sim::new();
     sim.start_fault(NAME, r#"{"fault":"halted","direction":"BTC-USDT"}"#);
     let book = sim.json(&format!("{BOOK}?symbol=BTCUSDT")).await;
@@ -60,7 +61,7 @@ async fn used_weight_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ignored_refusals_prolong_the_ban() {
+async fn calls_after_a_refusal_prolong_the_ban() {
     let sim = Sim::new();
     let path = format!("{PRICE}?symbol=BTCUSDT");
     sim.start_fault(NAME, r#"{"fault":"rate_limited","retry_after":30,"seconds":1}"#);

@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::Sim;
 
 #[tokio::test(start_paused = true)]
-async fn last_price_has_a_later_position_in_a_list_of_tickers() {
+async fn each_row_of_a_list_of_tickers_starts_with_the_symbol() {
     let sim = Sim::new();
     let ticker = sim.json("/bitfinex/v2/ticker/tBTCUSD").await;
     assert_eq!(ticker.as_array().unwrap().len(), 10);

@@ -10,8 +10,8 @@ async fn unknown_coins_and_currencies_are_omitted() {
     assert_eq!(price.as_object().unwrap().keys().collect::<Vec<_>>(), ["bitcoin", "tether"]);
     assert_eq!(price["bitcoin"].as_object().unwrap().keys().collect::<Vec<_>>(), ["last_updated_at", "rub", "usd"]);
     assert!(price["bitcoin"]["rub"].as_f64().unwrap() > 7e6 && price["tether"]["usd"].is_number(), "{price}");
-    let rough = sim.json(&format!("{PATH}?ids=bitcoin&vs_currencies=usd")).await;
-    assert!(rough["bitcoin"]["usd"].is_i64() && rough["bitcoin"].get("last_updated_at").is_none(), "{rough}");
+    let rounded = sim.json(&format!("{PATH}?ids=bitcoin&vs_currencies=usd")).await;
+    assert!(rounded["bitcoin"]["usd"].is_i64() && rounded["bitcoin"].get("last_updated_at").is_none(), "{rounded}");
     let markets = sim.json("/coingecko/api/v3/coins/markets?vs_currency=rub&ids=bitcoin,tether&order=id_asc").await;
     assert!(markets[0]["current_price"].is_i64() && markets[1]["symbol"] == "usdt", "{markets}");
     assert_eq!(sim.get(&format!("{PATH}?ids=bitcoin")).await.0, 422);
@@ -29,7 +29,7 @@ async fn prices_refresh_once_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusal_announces_a_time() {
+async fn refusal_above_the_rate_limit_has_a_retry_after() {
     let sim = Sim::new();
     let path = format!("{PATH}?ids=bitcoin&vs_currencies=usd");
     for _ in 0..10 {
