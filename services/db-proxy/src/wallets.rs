@@ -103,8 +103,8 @@ pub struct WalletService {
 }
 
 impl WalletService {
-    /// Creates a wallet, or returns the wallet that was created with the idempotency key of the command, in its state at the
-    /// creation. Fails with [`Error::WalletKeyReused`] if that wallet has another currency.
+    /// Creates a wallet. If a wallet was created with the same idempotency key before, returns that wallet as it was
+    /// created. Fails with [`Error::WalletKeyReused`] if that wallet has another currency.
     pub async fn create_wallet(&self, command: CreateWalletCommand) -> Result<CreatedWallet, Error> {
         let currency = command.currency;
         let StoredCreation { wallet, replayed } =
@@ -121,7 +121,7 @@ impl WalletService {
         Ok(wallet.ok_or(Error::WalletNotFound)?.into())
     }
 
-    /// The wallets with these ids, of all owners.
+    /// The wallets with these ids, regardless of their owners.
     pub async fn find_wallets(&self, lookup: &WalletLookup) -> Result<FoundWallets, Error> {
         requests::check_lookup_size(lookup.ids.len())?;
         let wallets = self.store.wallets_by_id(&lookup.ids).await?;

@@ -19,7 +19,7 @@ use crate::{
 /// The settings of exchange-sim.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The callers that may use `/admin/…`. `None` if no setting contains a key. In this case no caller may use `/admin/…`.
+    /// The callers that may use `/admin/…`. `None`, and thus no caller, if no setting contains a key.
     pub accepted_callers: Option<AcceptedCallers>,
     /// The seed of the prices. Without faults and moves of the market, prices depend only on the seed and the time.
     pub seed: u64,

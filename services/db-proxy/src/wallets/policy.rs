@@ -149,7 +149,7 @@ fn units_of(amount: OperationAmount, wallet: WalletId, currency: Currency) -> Re
         .map_err(|_| MoveRefused { currency: Some(currency), ..refusal_of(MoveRefusalReason::TooManyDecimals, wallet) })
 }
 
-/// Whether a request with these terms would move the same money.
+/// Whether the movement has the kind, the wallets and the amount of these terms.
 fn has_terms(movement: &Movement, terms: MoveTerms) -> bool {
     // The amount and the currency that the wallet `id` receives or pays in the movement.
     let moved = |id: WalletId, is_received: bool| {

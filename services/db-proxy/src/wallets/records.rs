@@ -174,12 +174,12 @@ pub struct RecordedRefusal {
     pub refused_at: Timestamp,
 }
 
-/// How long a refusal applies. It must be longer than any request can wait.
+/// How long a refusal applies. Must be longer than a request can wait in a queue.
 pub const REFUSAL_VALIDITY: Duration = Duration::from_secs(300);
 
 impl RecordedRefusal {
-    /// Whether a request that was made at `requested_at` receives this refusal at `now`. A refusal that is more than
-    /// [`MAX_CLOCK_SKEW`] in the future comes from a clock that was ahead, and does not apply.
+    /// Whether a request that was made at `requested_at` receives this refusal at `now`. A refusal dated more than
+    /// [`MAX_CLOCK_SKEW`] after `now` comes from a clock that was ahead, and does not apply.
     pub fn applies_to(&self, requested_at: Timestamp, now: Timestamp) -> bool {
         requested_at <= self.refused_at
             && now.since(self.refused_at) <= REFUSAL_VALIDITY

@@ -1,4 +1,4 @@
-//! Conversions between wire types and the aggregate's own types.
+//! Conversions between the wire types and the types of this module.
 
 use common::{
     api::{
@@ -42,7 +42,7 @@ pub fn move_money_command(
             return Err(FieldError::new("transfer", "must be present if operation is absent, and absent otherwise"));
         }
     };
-    // The clock of the sender may be ahead.
+    // The clock of the sender can be ahead.
     let requested_at = requested_at.map_or(received_at, |requested_at| requested_at.min(received_at));
     let key = ClientKey { client, key };
     Ok(MoveMoneyCommand { key, owner, terms, requested_at, written_by, attempted_ids: Vec::new() })
@@ -125,7 +125,7 @@ fn transfer_of(movement: &Movement, shows_receiver: bool) -> Result<Transfer, Un
     })
 }
 
-/// An entry of a wallet.
+/// An entry on a wallet.
 struct WalletLine<'m> {
     entry: &'m Entry,
     wallet: WalletId,
@@ -134,7 +134,7 @@ struct WalletLine<'m> {
 }
 
 impl<'m> WalletLine<'m> {
-    /// The entries of wallets, in the order of the lines.
+    /// The entries on wallets, in the order of the movement.
     fn all_of(movement: &'m Movement) -> impl Iterator<Item = Self> {
         movement.entries.iter().filter_map(|entry| match entry.account {
             Account::Wallet { id, balance, .. } => Some(Self { entry, wallet: id, balance }),

@@ -99,8 +99,9 @@ impl WalletRoutes {
         Ok(Json(self.service.list_operations(id.0, owner.0, cursor.0, limit.0).await?))
     }
 
-    /// Moves money: deposits, withdrawals and transfers. Each is decided on its own, in the sequence of the request. The response is
-    /// sent after all accepted movements are stored durably. Repeating a movement with the same key has no effect.
+    /// Moves money: deposits, withdrawals and transfers. Each movement is decided separately, in the order of the
+    /// request. The response is sent after all accepted movements are stored durably. Repeating a movement with the
+    /// same key has no effect.
     #[oai(path = "/movements", method = "post", operation_id = "move_money")]
     async fn move_money(&self, caller: WalletWriter, body: Json<MoveCommands>) -> Result<Json<MoveOutcomes>, Problem> {
         let outcomes = self.move_all(body.0, caller.0).await?;

@@ -27,14 +27,14 @@ const TIME_STEP: Duration = Duration::from_micros(1);
 #[derive(Default)]
 pub struct RunningBalances {
     wallets: HashMap<WalletId, StoredWallet>,
-    /// The stored refusals, and the refusals of the batch.
+    /// The stored refusals, and the new refusals of the batch.
     refusals: HashMap<RefusalKey, RecordedRefusal>,
     movements: Vec<NewMovement>,
     changed_wallets: BTreeSet<WalletId>,
     new_refusals: HashMap<RefusalKey, RecordedRefusal>,
 }
 
-/// The amount that a movement adds to a wallet, in the smallest unit of its currency.
+/// The amount that a movement adds to a wallet, in the smallest unit of the wallet's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     pub wallet: WalletId,

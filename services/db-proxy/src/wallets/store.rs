@@ -34,7 +34,8 @@ use crate::{
 /// Maximum number of attempts to commit a batch whose keys conflict with other transactions.
 const MAX_COMMIT_ATTEMPTS: usize = 3;
 
-/// The result of [`WalletStore::create_wallet`]: the new wallet, or the existing wallet of the idempotency key with its current balance.
+/// The result of [`WalletStore::create_wallet`]: the new wallet, or the current state of the wallet that was created
+/// with the same idempotency key.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredCreation {
     pub wallet: StoredWallet,
@@ -90,8 +91,8 @@ impl WalletStore {
         }
     }
 
-    /// Inserts an empty wallet with its key in one transaction, or finds the wallet that has the key. The found wallet may have
-    /// another currency.
+    /// Inserts an empty wallet with its key in one transaction, or finds the wallet that has the key. The found wallet
+    /// can have another currency.
     pub async fn create_wallet(
         &self,
         command: CreateWalletCommand,

@@ -1,5 +1,5 @@
-//! `CoinGecko`, as documented at <https://docs.coingecko.com/v3.0.1/reference/simple-price>: an index that is refreshed
-//! once a minute, as JSON numbers. Unknown coins and currencies are omitted.
+//! `CoinGecko`, as documented at <https://docs.coingecko.com/v3.0.1/reference/simple-price>: the prices of an index, as
+//! JSON numbers, refreshed once a minute. Unknown coins and currencies are omitted.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Kraken, as documented at <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. A pair has different names
-//! in request and answer, and errors have status 200.
+//! Kraken, as documented at <https://docs.kraken.com/api/docs/rest-api/get-ticker-information>. A pair can have
+//! different names in request and answer. Most errors have status 200.
 
 use std::collections::BTreeMap;
 

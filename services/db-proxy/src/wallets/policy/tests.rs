@@ -64,7 +64,7 @@ fn id(number: u128) -> WalletId {
     WalletId(Uuid::from_u128(number))
 }
 
-/// An anonymous wallet.
+/// A wallet without an owner.
 fn wallet(number: u128, code: &str, units: i64) -> StoredWallet {
     let currency = code.parse().unwrap();
     StoredWallet {

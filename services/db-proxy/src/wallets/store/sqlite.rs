@@ -43,7 +43,7 @@ use crate::{
     },
 };
 
-/// How long the creation of a wallet may wait for other creations.
+/// How long the creation of a wallet waits at most for other creations.
 const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 //! A statement reads several rows with `jsonb_each` from a JSON array of arrays, and several values with `json_each`
 //! from a JSON array.
 
-/// Does nothing if the address belongs to another user.
+/// Does nothing if the email address belongs to another user.
 pub(super) const INSERT_USER: &str = "
     insert into users (id, email, email_key, name, state, created_at, updated_at)
     values (?1, ?2, ?3, ?4, ?5, ?6, ?6)
@@ -92,7 +92,7 @@ pub(super) const RECORD_USES: &str = "
     from jsonb_each(?1) as used
     where api_keys.id = unhex(used.value ->> 0) and coalesce(api_keys.last_used_at, 0) < used.value ->> 1";
 
-/// `?1` and `?2` limit the range of the index, and `?3` is the domain of the addresses.
+/// The email addresses are from `?1` up to but excluding `?2`, so that the index is used. `?3` is their domain.
 pub(super) const LAST_SEEDED: &str = "
     select email_key from users
     where email_key >= ?1 and email_key < ?2 and substr(email_key, -length(?3)) = ?3

@@ -1,7 +1,7 @@
 //! Compares sequences of batches with a simple model that handles one command at a time and never fails.
 //!
-//! Commands are new, repeat an earlier command, conflict with an earlier key, or exceed a balance. They are split into
-//! random batches. The first attempt to commit a batch can fail before or after the commit.
+//! Commands are new, repeat an earlier command, reuse the key of a different command, or exceed a balance. They are
+//! split into random batches. The first attempt to commit a batch can fail before or after the commit.
 
 use proptest::{collection::vec, prelude::*};
 
