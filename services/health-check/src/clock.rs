@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use common::time::Timestamp;
 
-/// One moment on two clocks. Durations are measured on the monotonic clock, so a change of the system time does not make a
-/// service appear missing.
+/// One moment on two clocks. Durations are measured on the monotonic clock, so a change of the system time does not
+/// make a service appear missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Instants {
     pub(crate) wall: Timestamp,

@@ -5,7 +5,6 @@ use url::Url;
 
 use crate::{alerts::AlertConfig, history::HistoryConfig, nginx};
 
-/// The settings of health-check.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The callers that may send reports.
@@ -14,7 +13,7 @@ pub struct Config {
     pub operator_token: Option<Secret>,
     pub alerts: AlertConfig,
     pub history: HistoryConfig,
-    /// The addresses of nginx that are probed. Empty if there is no nginx.
+    /// The URLs at which nginx is probed. Empty if there is no nginx.
     pub nginx_addresses: Vec<Url>,
 }
 
@@ -23,11 +22,11 @@ impl Config {
     /// |---|---|---|
     /// | `SERVER_KEY` | derived from `INTERNAL_TOKEN` | the key from which the tokens of callers are derived |
     /// | `OPERATOR_TOKEN` | none | the token of operators; beyond loopback, only operators see reports and host names |
-    /// | `ALERT_WEBHOOK_URL`, `ALERTMANAGER_URL` | none | the addresses to which alerts are sent |
+    /// | `ALERT_WEBHOOK_URL`, `ALERTMANAGER_URL` | none | the URLs to which alerts are sent |
     /// | `HEALTH_HISTORY_FILE` | none | the file from which the history and the silences are restored after a restart |
     /// | `HEALTH_KEEP_SECS` | 30 days | how long the history keeps a period after its end |
     /// | `ALERT_DISK_PERCENT`, `ALERT_MEMORY_PERCENT` | 10, 5 | the thresholds of `DiskNearlyFull` and `MemoryNearlyUsedUp` |
-    /// | `NGINX_URL` | none | the addresses of nginx, which is probed; at an address without a path, `/livez` is requested |
+    /// | `NGINX_URL` | none | the URLs at which nginx is probed; `/livez` if the URL has no path |
     pub fn from_env(env: &mut Env) -> Self {
         let accepted_callers = shared::accepted_callers(env, Caller::HEALTH_CHECK.as_str());
         Self {

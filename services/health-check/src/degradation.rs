@@ -2,7 +2,8 @@
 
 use common::api::health::Component;
 
-/// What is wrong with a degraded service, such as `not ready: it cannot work without database`. Follows the words `the service is`.
+/// What is wrong with a degraded service, such as `not ready: it cannot work without database`. The text follows the
+/// words `the service is` in a sentence.
 pub(crate) fn describe_degraded(is_ready: bool, components: &[Component]) -> String {
     let unready = components.iter().filter(|component| !component.ready);
     let names = |components: Vec<&Component>| {

@@ -22,7 +22,7 @@ pub(crate) enum Error {
     /// 413: the data exceeds [`MAX_REPORT_DATA`].
     #[error("the data of the report is too large")]
     DataTooLarge,
-    /// 404: no silence has this id, or it has ended.
+    /// 404: no silence has this id, or the silence has ended.
     #[error("there is no such silence")]
     UnknownSilence,
     /// 422: the maximum number of services or instances is reached.

@@ -37,8 +37,8 @@ use crate::{
     validation,
 };
 
-/// The services that are listed even before their first heartbeat. Until then, their state is `unknown`, except that
-/// the state of health-check itself is always `alive` or `degraded`.
+/// The services that are listed even before their first heartbeat. Until then, their state is `unknown`. The state of
+/// health-check itself is always `alive` or `degraded`.
 const EXPECTED_SERVICES: [&str; 9] = [
     "create-order",
     "db-proxy",
@@ -136,8 +136,8 @@ impl HealthService {
         state.reports.add_report(report, now);
     }
 
-    /// Detects changes of state, and updates the alerts, the history and the metrics. Called at regular intervals, because a service
-    /// becomes missing without sending anything.
+    /// Detects changes of state, and updates the alerts, the history and the metrics. Called at regular intervals,
+    /// because a missing service sends nothing.
     pub(crate) fn detect_state_changes(&self, now: Instants) {
         let mut state = self.state();
         self.record_state_changes(&mut state, now);
@@ -243,7 +243,7 @@ impl HealthService {
     }
 }
 
-/// The state before the change. `None` if only `ready` or `starting` has changed, and not the state.
+/// The state before the change. `None` if the change affects only `ready` or `starting`.
 fn previous_state(change: &StateChange) -> Option<ServiceState> {
     let StateChange { from, to, .. } = change;
     (from.state != to.state).then_some(from.state)

@@ -1,7 +1,7 @@
 //! The history of abnormal states: when each one began and ended, and why.
 //!
-//! The history is kept in memory and, if `HEALTH_HISTORY_FILE` is set, in a file. It is not kept in the database, because outages of
-//! the database must be recorded while the database is unavailable.
+//! The history is kept in memory and, if `HEALTH_HISTORY_FILE` is set, in a file. It is not kept in the database,
+//! because outages of the database must be recorded while the database is unavailable.
 
 mod file;
 
@@ -46,7 +46,7 @@ impl HistoryConfig {
     }
 }
 
-/// The current state of the platform or of a service that is not healthy, or a firing alert.
+/// A firing alert, or the current state of a service or of the platform if that state is abnormal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AbnormalState {
     pub(crate) kind: HistoryKind,
@@ -56,8 +56,8 @@ pub(crate) struct AbnormalState {
 }
 
 impl AbnormalState {
-    /// Whether the period has the same kind and subject. Several alerts may have one subject, so the names of alerts
-    /// are compared too.
+    /// Whether the period has the same kind and subject. The names of alerts are compared too, because several alerts
+    /// can have one subject.
     fn is_same_subject(&self, period: &HistoryPeriod) -> bool {
         period.kind == self.kind
             && period.subject == self.subject
@@ -102,7 +102,7 @@ pub(crate) struct Restored {
 }
 
 impl History {
-    /// Reads the file that the settings name, if they name one, and rewrites it without outdated records.
+    /// Reads the history file, if `config` names one, and rewrites the file without outdated records.
     pub(crate) fn open(config: &HistoryConfig, now: Timestamp) -> anyhow::Result<Restored> {
         let mut history = Self { keep: config.keep, ..Self::default() };
         let Some(path) = &config.file else { return Ok(Restored { history, silences: Vec::new() }) };

@@ -55,7 +55,6 @@ pub struct App {
     clock: DualClock,
 }
 
-/// The name, the severity and the runbook entry of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertDescription {
     pub name: &'static str,

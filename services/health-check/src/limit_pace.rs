@@ -9,13 +9,13 @@ use common::{
 
 use crate::clock::Instants;
 
-/// The pace is measured over about this time, or since the first sample if the first sample is newer.
+/// The pace is measured over about this period, or since the first sample if that sample is younger.
 const PERIOD: Duration = Duration::from_hours(1);
 /// Minimum time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
 /// Minimum time over which the pace must be measured to predict when the limit is reached.
 const MIN_FORECAST_PERIOD: Duration = Duration::from_mins(10);
-/// If the limit would be reached later than in ten years, no time is predicted.
+/// No time is predicted for a limit that lasts longer than this.
 const MAX_FORECAST: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// The used part of the limit at one moment.
@@ -25,7 +25,7 @@ struct Sample {
     used: Sats,
 }
 
-/// The used part of the limit in the last hour, once a minute.
+/// The samples of the last hour, one per minute.
 #[derive(Debug, Default)]
 pub(crate) struct LimitUsage(VecDeque<Sample>);
 

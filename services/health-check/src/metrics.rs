@@ -39,8 +39,8 @@ struct ComponentLabel {
     name: String,
 }
 
-/// Only a firing alert, or a rule without one, has a gauge. The number of firing alerts and rules therefore limits the number of
-/// label values.
+/// Each firing alert has a gauge, and so has each rule without a firing alert. The number of firing alerts and rules
+/// therefore limits the number of label values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct AlertLabels {
     alert: String,
@@ -87,8 +87,8 @@ impl HealthMetrics {
         self.reports.get_or_create(&LevelLabel { level: level.as_str() }).inc();
     }
 
-    /// Sets a gauge for each firing alert. For each rule without a firing alert, sets a gauge with an empty subject to 0, so that the
-    /// metric is never absent. Removes all other gauges.
+    /// Sets a gauge for each firing alert. For each rule without a firing alert, sets a gauge with an empty subject to
+    /// 0, so that the metric is never absent. Removes all other gauges.
     pub(crate) fn set_alerts(&self, alerts: &[Alert]) {
         let firing = alerts.iter().filter(|alert| alert.state == AlertState::Firing);
         let firing =
@@ -110,7 +110,7 @@ impl HealthMetrics {
         }
     }
 
-    /// Sets the gauges of these services and removes the gauges of all others.
+    /// Sets the gauges of these services and removes the gauges of all other services.
     pub(crate) fn set_states(&self, services: &[ServiceHealth]) {
         for service in services {
             for state in ServiceState::ALL {
@@ -127,7 +127,7 @@ impl HealthMetrics {
         }
     }
 
-    /// Sets the gauges of these components and removes the gauges of all others.
+    /// Sets the gauges of these components and removes the gauges of all other components.
     pub(crate) fn set_components(&self, components: &[InfrastructureComponent]) {
         for component in components {
             let label = ComponentLabel { name: component.name.clone() };
@@ -140,8 +140,7 @@ impl HealthMetrics {
     }
 }
 
-/// Replaces the labels. Returns the old labels that are not among the new labels. Their gauges are removed after the new gauges are
-/// set, so no scrape misses a gauge that exists before and after the change.
+/// Replaces the labels. Returns the old labels that are not among the new labels; the caller removes their gauges.
 fn replace_labels<T: Ord + Clone>(labels: &Mutex<BTreeSet<T>>, new: BTreeSet<T>) -> Vec<T> {
     let mut current = labels.lock().unwrap_or_else(PoisonError::into_inner);
     let removed = current.difference(&new).cloned().collect();

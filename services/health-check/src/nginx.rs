@@ -13,15 +13,16 @@ use poem::http::header;
 use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
-/// Maximum number of addresses.
+/// Maximum number of URLs in `NGINX_URL`.
 const MAX_ADDRESSES: usize = 8;
 /// The deadline of a probe, including the time to connect. It is shorter than the deadline of the readiness check for
 /// heartbeats.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How long the result of a probe is used. Everybody may request the readiness of health-check, and these requests must
-/// not cause as many requests to nginx.
+/// How long the result of a probe is used. Anyone can request the readiness of health-check. These requests must not
+/// cause as many requests to nginx.
 const RESULT_LIFETIME: Duration = Duration::from_secs(1);
-/// The path of the request if an address has no path. nginx itself answers it (`deployment/nginx/conf/paths.conf`).
+/// The path of the request if a URL has no path. nginx itself responds at this path
+/// (`deployment/nginx/conf/paths.conf`).
 const DEFAULT_PATH: &str = "/livez";
 
 /// Reads `NGINX_URL`: the addresses of nginx, without duplicates.
@@ -62,19 +63,20 @@ impl NginxProbe {
         self.addresses.set(addresses.into());
     }
 
-    /// The check for heartbeats. The details contain the addresses.
+    /// The readiness check for the heartbeats of health-check. The details of the components contain the URLs.
     pub(crate) fn readiness_check(&self) -> ReadinessCheck {
         let probe = self.clone();
         Arc::new(move || {
             let probe = probe.clone();
-            // If the client of a check disconnects, the probe continues, because other checks may wait for it.
+            // The probe continues if the client of this check disconnects, because other checks can wait for its
+            // result.
             let check = tokio::spawn(async move { probe.components().await });
             Box::pin(async move { check.await.unwrap_or_default() })
         })
     }
 
-    /// The check for `/readyz`, which everybody may request. Beyond loopback (`restricted`), the components have no details, as in
-    /// [`without_details`](crate::operator::without_details).
+    /// The readiness check for `/readyz`, which anyone can request. Beyond loopback (`restricted`), the components have
+    /// no details, as in [`without_details`](crate::operator::without_details).
     pub(crate) fn public_readiness_check(&self, restricted: bool) -> ReadinessCheck {
         let check = self.readiness_check();
         if !restricted {
@@ -114,7 +116,7 @@ impl NginxProbe {
         join_all(probes).await
     }
 
-    /// Sends one request. Each probe opens a connection, as a new client does.
+    /// Sends one request on a new connection, so that the probe also tests whether nginx accepts connections.
     async fn probe(&self, address: &Url) -> Result<(), String> {
         let request = self.http.get(address.clone()).header(header::CONNECTION, "close");
         let response = request.send().await.map_err(|error| describe_error(&error))?;
@@ -123,8 +125,8 @@ impl NginxProbe {
     }
 }
 
-/// The names of the components: `nginx`, or `nginx-1`, `nginx-2` and so on. They do not contain addresses, because everybody may see
-/// the names of components.
+/// The names of the components: `nginx`, or `nginx-1`, `nginx-2` and so on. The names contain no addresses, because
+/// anyone can see the names of components.
 fn component_names(count: usize) -> Vec<String> {
     match count {
         1 => vec![Component::NGINX.to_owned()],

@@ -1,8 +1,9 @@
 //! Who may see reports, host names and details.
 //!
 //! If the service listens on loopback only, every caller sees them. Beyond loopback, only operators see them, because
-//! reports contain log messages of all services, and names of instances are host names. If `OPERATOR_TOKEN` is
-//! set, a wrong token is refused in both cases, except by the status page, so that a mistake in the token does not go unnoticed.
+//! reports contain log messages of all services, and names of instances contain host names. If `OPERATOR_TOKEN` is set,
+//! a wrong token is refused in both cases, so that the caller notices the mistake. The status page ignores a wrong
+//! token.
 
 use common::{
     api::{
@@ -52,15 +53,16 @@ impl OperatorAccess {
         }
     }
 
-    /// Like [`Self::allows`], but wrong credentials are ignored: for the status page, which a browser requests with an outdated
-    /// password after the token has changed.
+    /// Like [`Self::allows`], but ignores wrong credentials. Used for the status page: after the token has changed, a
+    /// browser continues to send the outdated password.
     pub(crate) fn allows_or_ignores(&self, request: &Request) -> bool {
         self.allows(request).unwrap_or(!self.restricted)
     }
 }
 
-/// Replaces the names of instances with numbers, because the names contain host names. Removes machines, measurements, alerts, the
-/// details of components, and the reasons in the order intake, because they may contain addresses or show the load of the platform.
+/// Replaces the names of instances with numbers, because the names contain host names. Removes machines, measurements,
+/// alerts, the details of components, and the reasons in the order intake, because these can contain addresses or show
+/// the load of the platform.
 pub(crate) fn without_details(mut health: Health) -> Health {
     let remove_details = |components: &mut Vec<Component>| {
         for component in components {

@@ -1,8 +1,8 @@
-//! The order intake, which is the summary of the health: whether orders are accepted, at which prices, and the remaining limit.
+//! The order intake: whether orders are accepted, at which prices, and the remaining limit.
 //!
-//! create-order reports these values in its heartbeats. It checks the values every two seconds and sends a heartbeat after each
-//! check, even if nothing has changed. Each heartbeat states the time within which the next heartbeat arrives. If no heartbeat
-//! arrives within this time, the values are unknown.
+//! create-order reports these values in its heartbeats. It checks the values every two seconds and sends a heartbeat
+//! after each check, even if nothing has changed. Each heartbeat states the time within which the next heartbeat
+//! arrives. If no heartbeat arrives within this time, the values are unknown.
 
 use common::{
     api::health::{
@@ -45,17 +45,17 @@ impl IntakeInstance<'_> {
     }
 }
 
-/// The order intake at `now`. `state` is the state of create-order. If orders are accepted but some instances cannot place
-/// orders, `reason` states their number and why the first of them cannot. `price_components` are the components of price-updater,
-/// which state why a currency has no newer price.
+/// The order intake at `now`. `state` is the state of create-order. If orders are accepted but some instances cannot
+/// place orders, `reason` states the number of these instances and why one of them cannot. `price_components` are the
+/// components of price-updater, which state why a currency has no newer price.
 pub(crate) fn order_intake(
     mut instances: Vec<IntakeInstance<'_>>,
     state: ServiceState,
     price_components: &[Component],
     now: Timestamp,
 ) -> OrderIntake {
-    // The first instance is used for the prices and the limit: an instance that places orders if there is one,
-    // otherwise a confirmed instance if there is one; of several, the instance with the latest heartbeat.
+    // The first instance supplies the prices and the limit. Instances that place orders come first, then other
+    // confirmed instances. Within each group, the latest heartbeat comes first.
     instances.sort_by_key(|instance| {
         (!instance.places_orders(), !instance.confirmed, std::cmp::Reverse(instance.last_seen.monotonic))
     });
@@ -123,7 +123,7 @@ fn reason_of_all(prices: &[CurrencyIntake]) -> String {
     describe_refusals(reasons)
 }
 
-/// Appends the cause that price-updater reports for a missing newer price to the reason of a refused currency.
+/// If orders in this currency are refused, appends the cause that price-updater reports to the reason.
 fn add_cause(price: &mut CurrencyIntake, price_components: &[Component]) {
     let name = format!("{}{}", Component::PRICE, price.currency);
     let cause = price_components.iter().find(|component| component.name == name && !component.ready);
@@ -140,8 +140,7 @@ pub(crate) fn has_price(components: &[Component], now: Timestamp) -> bool {
     any_accepted(&currency_intakes(components, now))
 }
 
-/// Whether orders are accepted in at least one currency. True if the list is empty, because then the instance reports
-/// no prices.
+/// Whether orders are accepted in at least one currency. Also true if the instance reports no prices.
 fn any_accepted(prices: &[CurrencyIntake]) -> bool {
     prices.is_empty() || prices.iter().any(|price| price.accepted)
 }
@@ -150,10 +149,11 @@ fn currency_intakes(components: &[Component], now: Timestamp) -> Vec<CurrencyInt
     components.iter().filter_map(|component| currency_intake(component, now)).collect()
 }
 
-/// Whether orders in one currency are accepted, and at which price. `None` if the component is not the price in a currency.
+/// Whether orders in one currency are accepted, and at which price. `None` if the component is not the price in a
+/// currency.
 fn currency_intake(component: &Component, now: Timestamp) -> Option<CurrencyIntake> {
     let currency: Currency = component.name.strip_prefix(Component::PRICE)?.parse().ok()?;
-    // The price may have expired since the heartbeat that reported it, because later heartbeats may be lost.
+    // The price can expire after the heartbeat that reported it, if later heartbeats are lost.
     let expired = |price: &OrderPriceStatus| price.expires_at <= now;
     let price = component.price.clone().filter(|price| !expired(price));
     let reason = match &component.price {

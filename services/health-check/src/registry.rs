@@ -12,12 +12,13 @@ use common::{
 
 use crate::clock::Instants;
 
-/// Maximum number of services in the registry. The platform has fewer services, so more names mean that a caller is faulty.
+/// Maximum number of services in the registry. The platform has fewer services, so more names mean that a caller is
+/// faulty.
 pub(crate) const MAX_SERVICES: usize = 32;
 /// Maximum number of instances of one service.
 pub(crate) const MAX_INSTANCES: usize = 32;
-/// An instance is removed after this many heartbeat intervals without a heartbeat, if another instance of its service is
-/// running.
+/// An instance is removed after this many heartbeat intervals without a heartbeat, if another instance of its service
+/// is running.
 const INSTANCE_RETENTION_INTERVALS: u32 = 10;
 /// A service that is not expected is removed when its last heartbeat is this old.
 const SERVICE_RETENTION: Duration = Duration::from_hours(24);
@@ -57,7 +58,8 @@ pub(crate) struct StateChange {
 
 /// The expected services, and other services that have sent heartbeats.
 pub(crate) struct ServiceRegistry {
-    /// The name of health-check itself. Its own state is never missing, stopped or unknown, because it can respond.
+    /// The name of health-check itself. Its state is never missing, stopped or unknown, because health-check is
+    /// running.
     own_name: &'static str,
     services: BTreeMap<String, ServiceEntry>,
 }
@@ -90,7 +92,8 @@ impl Instance {
         missing_after(self.stated_interval().unwrap_or(Duration::MAX).min(self.interval()))
     }
 
-    /// Whether the instance is running and no heartbeat is overdue, so that its latest heartbeat describes its present state.
+    /// Whether the instance is running and no heartbeat is overdue, so that its latest heartbeat describes its present
+    /// state.
     fn is_confirmed(&self, now: Instants) -> bool {
         self.is_running(now) && self.stated_interval().is_none_or(|stated| now.since(self.last_seen) < stated)
     }
@@ -160,8 +163,8 @@ impl ServiceEntry {
         } else if alive {
             ServiceState::Alive
         } else {
-            // No instance is running, so the instance with the latest heartbeat decides. If every instance counted, an instance
-            // that became missing long ago would turn a normal stop into `Missing`.
+            // No instance is running, so the instance with the latest heartbeat decides. If every instance counted, an
+            // instance that became missing long ago would turn a normal stop into `Missing`.
             self.latest_instance().map_or(ServiceState::Unknown, |latest| latest.state(now))
         }
     }
@@ -184,8 +187,8 @@ impl ServiceEntry {
         }
     }
 
-    /// Removes the instances that `newer` has replaced: the instances that had the same host and port, and have sent nothing
-    /// since `newer` started. A killed process does not report its end.
+    /// Removes the instances that `newer` has replaced: the instances that had the same host and port, and have sent
+    /// nothing since `newer` started. A killed process does not report its end.
     fn remove_replaced(&mut self, newer: &Heartbeat, now: Instants) {
         let (Some(port), Some(host)) = (newer.port, host_of(&newer.instance)) else { return };
         let uptime = Duration::from_secs(newer.uptime_secs);
@@ -196,8 +199,8 @@ impl ServiceEntry {
         });
     }
 
-    /// Makes room for one more instance. If the limit is reached, removes the missing or stopped instance with the oldest
-    /// heartbeat. Fails if every instance is running.
+    /// Makes room for one more instance. If the limit is reached, removes the missing or stopped instance with the
+    /// oldest heartbeat. Fails if every instance is running.
     fn make_room(&mut self, now: Instants) -> Result<(), RegistryError> {
         if self.instances.len() < MAX_INSTANCES {
             return Ok(());

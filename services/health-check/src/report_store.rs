@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::clock::Instants;
 
-/// Retention of reports of level warning or worse. Heartbeats and other routine reports have a retention of their own, so that
-/// they do not displace these reports.
+/// Retention of reports of level warning or worse. Heartbeats and other routine reports have a retention of their own,
+/// so that they do not displace these reports.
 const IMPORTANT_RETENTION: Retention = Retention { reports: 10_000, bytes: 32 * 1024 * 1024 };
 /// Retention of all other reports.
 const ROUTINE_RETENTION: Retention = Retention { reports: 2_000, bytes: 4 * 1024 * 1024 };
@@ -124,12 +124,12 @@ impl ReportStore {
     }
 }
 
-/// The price source that a log event names in its field `source`.
+/// The price source in the field `source` of a log record.
 fn source_of(data: &Value) -> Option<String> {
     data.get("fields")?.get("source")?.as_str().map(str::to_owned)
 }
 
-/// Reports in the order of their ids. The oldest are removed when the retention is exceeded.
+/// Reports in the order of their ids. The oldest reports are removed when the retention is exceeded.
 struct ReportBuffer {
     retention: Retention,
     reports: VecDeque<SizedReport>,

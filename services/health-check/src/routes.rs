@@ -283,7 +283,7 @@ impl Api {
         StatusPageResponse::Page(Html(page.html), page.content_security_policy, "no-store".to_owned())
     }
 
-    /// Redirects operators to the status page, and makes a browser ask others for the token of operators as a password.
+    /// Redirects operators to the status page. Asks other callers for the token of operators as a password.
     #[oai(path = "/sign-in", method = "get", operation_id = "sign_in")]
     async fn sign_in(&self, request: &Request) -> SignInResponse {
         if self.access.allows(request).unwrap_or(false) {
@@ -300,7 +300,7 @@ impl Api {
         if self.access.allows(request)? { Ok(()) } else { Err(Error::OperatorsOnly) }
     }
 
-    /// The health, without its details if `details` is false.
+    /// The health. Contains details only if `details` is true.
     fn visible_health(&self, details: bool) -> Health {
         let health = self.health_service.health(self.clock.now());
         if details { health } else { operator::without_details(health) }

@@ -1,7 +1,7 @@
 //! The status page: one HTML document without external resources.
 //!
-//! The page contains its initial data as JSON. The same script renders the initial data and all updates. It inserts text of
-//! reports as text nodes, never as HTML. The content security policy allows no other script.
+//! The page contains its initial data as JSON. The same script renders the initial data and all updates. It inserts
+//! text of reports as text nodes, never as HTML. The content security policy allows no other script.
 
 use common::api::{health::Health, history::HistoryPage, reports::ReportGroupList};
 use serde::Serialize;
@@ -21,14 +21,14 @@ struct InitialData<'a> {
     health: &'a Health,
     /// `None` if the reader may not see reports.
     reports: Option<&'a ReportGroupList>,
-    /// The newest periods of the history, under the same condition.
+    /// The newest periods of the history, `None` under the same condition.
     history: Option<&'a HistoryPage>,
 }
 
 pub(crate) fn render(health: &Health, reports: Option<&ReportGroupList>, history: Option<&HistoryPage>) -> StatusPage {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     let data = serde_json::to_string(&InitialData { health, reports, history }).unwrap_or_else(|_| "null".to_owned());
-    // The data is inserted last, so that placeholders in it are not replaced.
+    // The data is inserted last, so that placeholders in the data are not replaced.
     let html = TEMPLATE.replace("{nonce}", &nonce).replacen("{script}", SCRIPT, 1);
     let html = html.replacen("{data}", &escape_for_script(&data), 1);
     let content_security_policy = format!(

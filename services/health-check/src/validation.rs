@@ -51,8 +51,8 @@ pub(crate) fn check_report(report: &Report) -> Result<(), Error> {
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    // Too much data is an error, except in a heartbeat. The data of a heartbeat is cut, because refusing the heartbeat would
-    // leave an outdated state.
+    // Too much data is an error, except in a heartbeat. The data of a heartbeat is cut, because refusing the heartbeat
+    // would leave an outdated state.
     if !report.is_heartbeat() && json_len(&report.data) > MAX_REPORT_DATA {
         return Err(Error::DataTooLarge);
     }

@@ -9,7 +9,7 @@ use common::{
 /// Where documents and leases are stored.
 #[derive(Debug, Clone)]
 pub enum StoreConfig {
-    /// In the memory of this process. Other instances have no access to it.
+    /// In the memory of this process. Other instances have no access to this memory.
     Memory,
     Redis(RedisConfig),
 }

@@ -1,5 +1,5 @@
-//! Documents: the newest price record and the newest market snapshot, each until it expires. The price record contains the
-//! prices that orders use. The market snapshot contains all courses and agreed prices at one moment.
+//! Documents: the newest price record and the newest market snapshot, each until it expires. The price record contains
+//! the prices that orders use. The market snapshot contains all courses and agreed prices at one moment.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Pushes documents to readers: the current documents at once, and then the newest document after a change.
+//! Pushes documents to readers: first the current documents, and then the newest document after each change.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::{
     store::{CachedKind, LocalCache},
 };
 
-/// Opens event streams, up to [`MAX_EVENT_READERS`] at once.
+/// Opens event streams, up to [`MAX_EVENT_READERS`] at the same time.
 pub(crate) struct Events {
     cache: LocalCache,
     clock: Clock,
@@ -46,8 +46,8 @@ impl Events {
         Self { cache, clock, permits: Arc::new(Semaphore::new(MAX_EVENT_READERS)), close }
     }
 
-    /// Streams the documents of these topics. No documents are queued for a slow reader. A slow reader receives the newest
-    /// document and skips the documents in between.
+    /// Streams the documents of these topics. A slow reader receives the newest document and skips the documents in
+    /// between.
     pub(crate) fn open(&self, topics: &[Topic]) -> Result<EventStream, Error> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
         let changes = topics.iter().map(|&topic| match topic {
@@ -59,8 +59,8 @@ impl Events {
     }
 }
 
-/// Emits the current document, if there is one, and then the newest document after each change. Omits documents that have
-/// expired or are from the future.
+/// Emits the current document, if there is one, and then the newest document after each change. Omits documents that
+/// have expired or are from the future.
 fn document_events<T: CachedKind>(topic: Topic, latest: &Latest<T>, clock: Clock) -> BoxStream<'static, Event> {
     let events = unfold(latest.subscribe(), move |mut documents| async move {
         loop {

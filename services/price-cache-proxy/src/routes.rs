@@ -110,8 +110,8 @@ impl Routes {
     ) -> Result<PutRecordResponse, Problem> {
         let (ttl, now) = (Duration::from_secs(ttl.0), self.clock.now());
         let record = record.or_problem_with(|record, known| {
-            // The times of a record are compared with each other, so they are not checked if one of them is invalid or
-            // missing, and a placeholder has replaced it.
+            // A placeholder has replaced an invalid or missing time. The record is not checked further, because its
+            // times are compared with each other.
             if known.iter().any(names_time) {
                 return Vec::new();
             }

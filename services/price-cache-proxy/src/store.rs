@@ -1,4 +1,4 @@
-//! Stores documents and leases, in memory or in Redis. The tests cover both engines.
+//! Stores documents and leases, in memory or in Redis.
 
 mod error;
 mod lease;
@@ -58,8 +58,8 @@ impl Store {
         }
     }
 
-    /// Returns the document of the local cache if that document is current at `now`. Otherwise, reads the document from the
-    /// engine. During an outage of Redis, this operation succeeds until the cached document expires.
+    /// Returns the document of the local cache if that document is current at `now`. Otherwise, reads the document from
+    /// the engine. During an outage of Redis, this operation succeeds until the cached document expires.
     pub async fn current<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         match self.cache().latest::<T>().current(now) {
             Some(cached) => Ok(Some(cached)),
@@ -67,9 +67,9 @@ impl Store {
         }
     }
 
-    /// Reads the document from the engine, and puts it into the local cache unless the cached document is newer. For the store
-    /// in memory, the local cache is the engine. Returns the document that is cached afterwards. Returns `None` if the engine
-    /// has no valid document, or if the cached document is not current at `now`.
+    /// Reads the document from the engine, and puts it into the local cache unless the cached document is newer. For
+    /// the store in memory, the local cache is the engine. Returns the document that is cached afterwards. Returns
+    /// `None` if the engine has no valid document, or if the cached document is not current at `now`.
     pub async fn read<T: CachedKind>(&self, now: Timestamp) -> Result<Option<Arc<Document<T>>>, StoreError> {
         let document = match self {
             Self::Memory(store) => store.cache().latest().current(now),
@@ -79,8 +79,9 @@ impl Store {
         Ok(document.filter(|document| document.is_current(now)))
     }
 
-    /// Stores `document`, unless the store already has a newer document that is still current at `now`. Returns the document
-    /// that the store has afterwards. The operation is atomic: after concurrent writes, the store has the newest document.
+    /// Stores `document`, unless the store already has a newer document that is still current at `now`. Returns the
+    /// document that the store has afterwards. The operation is atomic: after concurrent writes, the store has the
+    /// newest document.
     pub async fn replace<T: CachedKind>(
         &self,
         document: Document<T>,
@@ -92,9 +93,9 @@ impl Store {
         }
     }
 
-    /// Grants the lease to `holder` for `ttl` if the lease is free, and renews it if `holder` already has it. Returns the
-    /// current lease. The operation is atomic: of several concurrent callers, one receives the lease, and the others see that
-    /// caller as the holder.
+    /// Grants the lease to `holder` for `ttl` if the lease is free, and renews it if `holder` already has it. Returns
+    /// the current lease. The operation is atomic: of several concurrent callers, one receives the lease, and the
+    /// others see that caller as the holder.
     pub async fn acquire_lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<LeaseState, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.acquire_lease(name, holder, ttl)),
@@ -102,8 +103,8 @@ impl Store {
         }
     }
 
-    /// Updates the local cache with the writes of other instances, until `stop` is cancelled. Returns at once for the store in
-    /// memory, which no other instance uses.
+    /// Updates the local cache with the writes of other instances, until `stop` is cancelled. Returns immediately for
+    /// the store in memory, which no other instance uses.
     pub(crate) async fn subscribe_to_changes(self, stop: CancellationToken) {
         match self {
             Self::Memory(_) => {}

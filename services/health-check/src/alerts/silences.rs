@@ -1,4 +1,4 @@
-//! Silences: no notification is sent when a matching alert fires, for example during planned maintenance.
+//! Silences suppress the notifications of matching alerts that fire, for example during planned maintenance.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,7 +15,6 @@ use common::{
 use super::rules::Rule;
 use crate::{error::Error, validation::check_name};
 
-/// Maximum number of silences.
 const MAX_SILENCES: usize = 100;
 
 #[derive(Debug, Default)]

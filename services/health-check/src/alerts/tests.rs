@@ -2,7 +2,6 @@ use common::{level::Level, time::Timestamp};
 
 use super::*;
 
-/// An alert with this state.
 pub(super) fn alert(name: &str, subject: &str, state: AlertState) -> Alert {
     let since: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
     Alert {

@@ -79,9 +79,9 @@ impl TrackedAlert {
 pub(crate) struct AlertTracker(BTreeMap<AlertKey, TrackedAlert>);
 
 impl AlertTracker {
-    /// Updates the alerts with the faults that exist now. Returns the alerts whose notifications must be sent: firing
-    /// alerts that no silence matches and that have not been notified yet, and alerts that are resolved after such a
-    /// notification. `silence_of` returns the id of the silence that matches an alert.
+    /// Updates the alerts with the faults that exist now. Returns the alerts whose notifications must be sent. These
+    /// are firing alerts that no silence matches and that were not notified yet, and resolved alerts that were
+    /// notified. `silence_of` returns the id of the silence that matches an alert.
     pub(crate) fn update(
         &mut self,
         faults: Vec<Fault>,
@@ -103,13 +103,13 @@ impl AlertTracker {
             if matches!(tracked.phase, Phase::Resolved { .. }) {
                 *tracked = new();
             }
-            // Two faults may belong to one alert, such as a clock that differs and a clock that differs too much to write. The fault
-            // with the shorter pending period is the more serious one.
+            // Two faults can have the same rule and subject, for example a small and a large difference of clocks. The
+            // fault with the shorter pending period is more serious.
             if is_first || fault.pending_period < tracked.fault.pending_period {
                 tracked.fault = fault;
             }
         }
-        // A pending alert is removed when its fault ends. No notification of it was sent.
+        // A pending alert was not notified, so it is removed when its fault ends.
         self.0.retain(|key, tracked| match tracked.phase {
             Phase::Pending => present.contains(key),
             Phase::Firing { .. } => true,
@@ -122,7 +122,8 @@ impl AlertTracker {
             let notify = match tracked.phase {
                 Phase::Pending => false,
                 Phase::Firing { .. } => tracked.silence.is_none() && !std::mem::replace(&mut tracked.notified, true),
-                // Silences do not matter: after the notification of a fault, its end is notified, too.
+                // A silence does not suppress this notification: an operator who was notified of a fault must learn of
+                // its end.
                 Phase::Resolved { .. } => std::mem::take(&mut tracked.notified),
             };
             if notify {

@@ -62,7 +62,7 @@ impl WebhookQueue {
         self.0.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends the queued notifications to `url`, oldest first, and drops them while there is no address. Never returns.
+    /// Sends the queued notifications to `url`, oldest first, and drops them while `url` is not set. Never returns.
     pub(crate) async fn send_all(self, url: Live<Option<Secret>>) {
         let client = http_client();
         loop {
@@ -81,7 +81,7 @@ enum Failure {
 }
 
 /// Sends one notification. Retries until the notification is accepted, refused or outdated. Each attempt uses the
-/// current address. Drops the notification if there is no address.
+/// current `url`. Drops the notification if `url` is not set.
 async fn send(client: &reqwest::Client, url: &Live<Option<Secret>>, alert: &Alert) {
     let (start, mut backoff) = (Instant::now(), Backoff::new(FIRST_BACKOFF, MAX_BACKOFF));
     let mut has_failed = false;

@@ -10,7 +10,7 @@ fn components_that_are_not_ready_are_named_with_their_effect() {
     assert_eq!(describe_degraded(false, &components), "not ready: it cannot work without database");
     assert_eq!(describe_degraded(false, slice::from_ref(&optional)), "not ready");
     assert_eq!(describe_degraded(true, &[optional]), "degraded: it works, but these components are not ready: limit");
-    // Another instance works.
+    // The service is ready if another instance works.
     assert_eq!(
         describe_degraded(true, &components),
         "degraded: it works, but these components are not ready: database, limit"

@@ -28,8 +28,8 @@ use crate::{
 /// Within this time, each alert whose fault still exists becomes pending again.
 const RESTART_GRACE: Duration = Duration::from_mins(3);
 
-/// One lock protects all fields, so that the state of a service and the reports about the service are consistent. No network
-/// I/O happens under the lock.
+/// One lock protects all fields, so that the state of a service and the reports about the service are consistent. No
+/// network I/O happens under the lock.
 pub(super) struct State {
     pub(super) registry: ServiceRegistry,
     pub(super) reports: ReportStore,
@@ -39,7 +39,8 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The health at `now`. The alerts are those of the last call of [`detect_state_changes`](super::HealthService::detect_state_changes).
+    /// The health at `now`. The alerts are those of the last call of
+    /// [`detect_state_changes`](super::HealthService::detect_state_changes).
     pub(super) fn health(&self, now: Instants) -> Health {
         let Self { registry, reports, alerts, .. } = self;
         Health {
@@ -58,7 +59,7 @@ impl State {
     fn order_intake(&self, now: Instants) -> OrderIntake {
         let intake = self.registry.order_intake(now);
         let mut limit_pace = intake.limit.as_ref().and_then(|limit| self.limit_usage.pace(limit, now));
-        // While orders are refused, the limit is not used, so the time at which it is reached cannot be predicted.
+        // While orders are refused, the limit is not used, so no time at which the limit is reached can be predicted.
         if let Some(pace) = limit_pace.as_mut().filter(|_| !intake.accepted) {
             pace.full_at = None;
         }
@@ -73,13 +74,12 @@ impl State {
         rules::subjects(&health).chain(self.reports.services().map(str::to_owned)).chain(alerts).collect()
     }
 
-    /// Returns an error if the registry contains no service with this name, and no stored report is about such a
-    /// service.
+    /// Returns an error unless `name` is a service in the registry or the service of a stored report.
     pub(super) fn unknown_service(&self, name: &str) -> Option<FieldError> {
         if self.registry.contains(name) {
             return None;
         }
-        // A service may have sent a report, but no heartbeat yet.
+        // A service can have sent a report before its first heartbeat.
         let names = self.registry.names().chain(self.reports.services()).map(str::to_owned).collect();
         check_name("service", name, &names)
     }
@@ -104,7 +104,7 @@ impl State {
         let is_known = |period: &HistoryPeriod| match period.kind {
             // Shortly after the start of health-check, the services have not sent heartbeats yet.
             HistoryKind::Platform => started,
-            // After a restart, an alert that fired before is pending until its fault has lasted for its pending period.
+            // An alert that fired before a restart is then pending until its fault has lasted for its pending period.
             HistoryKind::Alert => {
                 let is_pending = |alert: &Alert| {
                     alert.state == AlertState::Pending && alert.name == period.state && alert.subject == period.subject

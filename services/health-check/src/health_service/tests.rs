@@ -74,7 +74,7 @@ fn refused_heartbeat_is_reported_under_the_name_of_its_service() {
     assert!(refused.status.contains("refused") && refused.data["fields"][0] == "data.instance", "{refused:?}");
 }
 
-/// The time in seconds, the level and the text of each reported change of a service whose only component is never ready.
+/// The seconds, the level and the text of each reported change of a service whose only component is never ready.
 fn changes_of_unready_service(optional: bool) -> Vec<(u64, Level, String)> {
     let service = HealthService::new(&Metrics::new(App::NAME), Alerts::default(), History::default(), instants_at(0));
     let part = serde_json::json!({"name": "database", "ready": false, "optional": optional});

@@ -28,7 +28,6 @@ pub(super) enum Record {
     RemovedSilence { id: String },
 }
 
-/// The content of all lines of a file.
 pub(super) struct Records(Vec<Record>);
 
 impl Records {
@@ -50,7 +49,7 @@ impl Records {
 }
 
 /// Reads a file. If it does not exist, there are no records. A line that cannot be parsed is skipped: a line may be
-/// incomplete after a crash or a failed write, and a newer release may have written other lines.
+/// incomplete after a crash or a failed write, and a newer release can have written unknown kinds of records.
 pub(super) fn read(path: &Path) -> anyhow::Result<Records> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -104,7 +103,8 @@ impl HistoryFile {
     }
 }
 
-/// Writes the records to a new file and renames it to `path`, so that a crash loses no records. Returns the file, open for appending.
+/// Writes the records to a new file and renames it to `path`, so that a crash loses no records. Returns the file, open
+/// for appending.
 fn write_new(path: &Path, folder: Option<&Path>, records: impl Iterator<Item = Record>) -> io::Result<File> {
     folder.map_or(Ok(()), fs::create_dir_all)?;
     let new = PathBuf::from(format!("{}.new", path.display()));
@@ -120,8 +120,8 @@ fn write_new(path: &Path, folder: Option<&Path>, records: impl Iterator<Item = R
     OpenOptions::new().append(true).open(path)
 }
 
-/// Appends records until the sender is dropped. A failed write is not retried. Of several failures in a row, only the first
-/// one is logged.
+/// Appends records until the sender is dropped. A failed write is not retried. Of several failures in a row, only the
+/// first one is logged.
 fn append_all(mut file: impl Write, path: &Path, receiver: &Receiver<Record>) {
     let mut has_failed = false;
     while let Ok(record) = receiver.recv() {

@@ -90,7 +90,7 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
     let Restored { mut history, silences } = History::open(&config, instants_at(10).wall).unwrap();
     assert_eq!(silences, [long], "{short:?} has ended, and {removed:?} was removed");
     assert_eq!(lines(), 3, "the file contains only the current records");
-    // The state of b is not known yet.
+    // After the restart, the state of b is not known yet.
     history.update(Vec::new(), |period| period.subject != "b", instants_at(11));
     assert_eq!(shown(&history), ["b missing 1-", "a missing 1-2"]);
     update(&mut history, &[state("b", "missing")], 12);

@@ -7,7 +7,7 @@ fn limit(remaining: &str) -> OrderLimitStatus {
 }
 
 #[test]
-fn limit_that_is_lowered_below_the_orders_does_not_change_the_pace() {
+fn pace_is_unchanged_if_the_limit_is_lowered_below_its_used_part() {
     let sats = |text: &str| text.parse().unwrap();
     let used = |amount| OrderLimitStatus { used: Some(sats(amount)), ..limit("98") };
     let mut usage = LimitUsage::default();
@@ -23,7 +23,7 @@ fn time_at_which_the_limit_is_reached_follows_from_the_pace_of_the_last_hour() {
     usage.record(&limit("100"), instants_at(0));
     assert_eq!(usage.pace(&limit("99"), instants_at(59)), None);
     assert_eq!(usage.pace(&limit("99"), instants_at(599)).map(|pace| pace.full_at), Some(None), "too short a period");
-    // 1 BTC in ten minutes: the other 99 last 990 minutes.
+    // 1 BTC in ten minutes: the remaining 99 BTC last 990 minutes.
     let pace = usage.pace(&limit("99"), instants_at(600)).unwrap();
     assert_eq!((pace.used.to_string().as_str(), pace.over_secs), ("1.00000000", 600));
     assert_eq!(pace.full_at, Some(instants_at(600 + 990 * 60).wall));

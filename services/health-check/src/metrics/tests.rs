@@ -15,7 +15,7 @@ fn alert(name: &str, subject: &str, state: AlertState) -> Alert {
     .unwrap()
 }
 
-/// The lines of the metric of alerts, without its name and the label of the service.
+/// The lines of `buydesk_alert_firing`, without the name of the metric and the label `service`.
 fn alert_lines(metrics: &Metrics) -> Vec<String> {
     let text = metrics.encode();
     let lines = text.lines().filter_map(|line| line.strip_prefix("buydesk_alert_firing{service=\"health-check\","));

@@ -41,7 +41,7 @@ impl ServiceRegistry {
                 HealthStatus::Degraded
             }
             ServiceState::Alive => HealthStatus::Ok,
-            // A service that is not expected may be stopped, because the platform does not need it.
+            // The platform does not need a service that is not expected.
             ServiceState::Stopped | ServiceState::Unknown if !entry.expected => HealthStatus::Ok,
             ServiceState::Degraded | ServiceState::Stopped | ServiceState::Unknown => HealthStatus::Degraded,
             ServiceState::Missing => HealthStatus::Failing,
@@ -51,10 +51,10 @@ impl ServiceRegistry {
 }
 
 impl ServiceEntry {
-    /// Whether an instance of create-order can place orders, or may still be starting. Without any heartbeat, an instance may be
-    /// starting until health-check itself has run for [`STARTUP_GRACE`].
+    /// Whether an instance of create-order can place orders or is possibly starting. Before the first heartbeat, an
+    /// instance is possibly starting until health-check itself has run for [`STARTUP_GRACE`].
     fn may_place_orders(&self, now: Instants) -> bool {
-        // A price may have expired since the heartbeat of an instance that was ready.
+        // A price can expire after the heartbeat in which an instance was ready.
         let has_price = |instance: &Instance| order_intake::has_price(&instance.heartbeat.parts, now.wall);
         let may_place = |instance: &Instance| {
             instance.is_confirmed(now) && ((instance.is_ready() && has_price(instance)) || instance.is_starting(now))

@@ -111,7 +111,7 @@ fn missing_instance_degrades_its_service_until_it_is_removed() {
     assert_eq!(state(&registry, "create-order", 600), Degraded);
     registry.update_states(instants_at(600));
     assert_eq!(state(&registry, "create-order", 600), Alive);
-    // The instance is not removed, because it is the only one.
+    // Instance b is kept, because no instance is running.
     registry.update_states(instants_at(600_000));
     assert_eq!(state(&registry, "create-order", 600_000), Missing);
 }
@@ -125,7 +125,7 @@ fn stopped_instance_does_not_count_while_another_instance_runs() {
     assert_eq!(state(&registry, "create-order", 1000), Missing);
     record_alive(&mut registry, "create-order", "newer", 1000);
     record_stopping(&mut registry, "create-order", "newer", 1001);
-    assert_eq!(state(&registry, "create-order", 1001), Stopped, "an older instance went missing long before");
+    assert_eq!(state(&registry, "create-order", 1001), Stopped, "the missing instance \"new\" does not count");
 }
 
 #[test]
@@ -171,11 +171,11 @@ fn instance_is_missing_after_two_and_a_half_intervals() {
 #[test]
 fn unready_component_degrades_its_service_and_makes_it_unready_unless_optional() {
     let mut registry = registry();
-    let old = |parts| Heartbeat { uptime_secs: 1000, ..heartbeat("a", parts) };
+    let long_running = |parts| Heartbeat { uptime_secs: 1000, ..heartbeat("a", parts) };
     let cache = || Component::not_ready("cache", "no answer").optional();
     let mut record = |parts: Vec<Component>| {
         let ready = !parts.iter().any(Component::is_fatal);
-        let heartbeat = Heartbeat { ready, ..old(parts) };
+        let heartbeat = Heartbeat { ready, ..long_running(parts) };
         registry.record_heartbeat("create-order", heartbeat, false, instants_at(0)).unwrap();
         let service = registry.services(instants_at(1)).into_iter().find(|s| s.service == "create-order").unwrap();
         let infrastructure: Vec<_> =

@@ -30,7 +30,7 @@ fn pages_by_cursor_contain_each_report_once_while_new_reports_arrive() {
         }
     }
     assert_eq!(seen, (0..10).rev().map(|n| n.to_string()).collect::<Vec<_>>());
-    assert_eq!(reports.page(&ReportFilter::default(), None, 14).next_cursor, None);
+    assert_eq!(reports.page(&ReportFilter::default(), None, 14).next_cursor, None, "the store has 14 reports");
 }
 
 #[test]
@@ -41,6 +41,7 @@ fn filters_select_matching_reports() {
     }
     let other = Report { service: "y".to_owned(), data: json!({"request_id": "r-1"}), ..report(Level::Error, "z") };
     reports.add_report(other, instants_at(9));
+    // The first letter of each found status, newest first.
     let page = |filter: ReportFilter| {
         statuses(&reports.page(&filter, None, 100)).iter().map(|s| s[..1].to_owned()).collect::<String>()
     };
@@ -51,8 +52,9 @@ fn filters_select_matching_reports() {
     assert_eq!(page(ReportFilter { from: Some(instants_at(1).wall), to: Some(instants_at(3).wall), ..all() }), "we");
     assert_eq!(page(ReportFilter { text: Some("G It is".to_owned()), ..all() }), "dw");
     assert_eq!(page(ReportFilter { text: Some("r-1".to_owned()), ..all() }), "z");
-    let fails = Report { data: json!({"fields": {"source": "kraken"}}), ..report(Level::Warning, "source fails") };
-    reports.add_report(fails, instants_at(9));
+    let with_source =
+        Report { data: json!({"fields": {"source": "kraken"}}), ..report(Level::Warning, "source fails") };
+    reports.add_report(with_source, instants_at(9));
     let of_source = reports.page(&ReportFilter { text: Some("kraken".to_owned()), ..all() }, None, 100);
     assert_eq!(of_source.data.iter().map(|report| report.source.as_deref()).collect::<Vec<_>>(), [Some("kraken")]);
 }

@@ -53,8 +53,8 @@ fn template_has_no_external_resources_and_inserts_no_html() {
     }
 }
 
-/// Loopback needs no password, so an outdated password in the browser must not hide reports and history. The integration tests open
-/// the page in a browser.
+/// `getJson` repeats a request without the password if the password is refused. On loopback, an outdated password must
+/// not hide reports and history.
 #[test]
 fn every_request_of_the_page_uses_get_json() {
     assert_eq!(SCRIPT.matches("\"api/v1/").count(), 3);

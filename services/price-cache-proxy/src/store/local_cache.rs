@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// A kind of document. The store keeps the newest document of each kind.
 pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The name in keys and channels.
+    /// The name of this kind in the keys and channels of Redis.
     const NAME: &'static str;
 
     /// The same rule as [`Expiring::expires_at`], for an engine that can read only the JSON of a document.
@@ -28,9 +28,9 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
 /// document and of each of its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiryRule {
-    /// The field with the time, in the document and in its entries.
     pub field: &'static str,
-    /// The field of the document that contains the entries. `None` if the document has no entries with times of their own.
+    /// The field of the document that contains the entries. `None` if the document has no entries with times of their
+    /// own.
     pub entries: Option<&'static str>,
     pub expired_until: Timestamp,
 }

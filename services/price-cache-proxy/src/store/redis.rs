@@ -35,7 +35,7 @@ pub struct RedisStore(Arc<Inner>);
 
 struct Inner {
     connector: RedisConnector,
-    /// The number of the database.
+    /// The number of the Redis database.
     database: i64,
     key_prefix: String,
     cache: LocalCache,
@@ -105,16 +105,16 @@ impl RedisStore {
         Ok(self.0.cache.latest().replace_if_newer(Arc::new(stored), now))
     }
 
-    /// Writes the document, unless the stored value is newer and current. The stored value `unreadable` is replaced even if it
-    /// is newer.
+    /// Writes the document, unless the stored value is newer and current. The stored value `unreadable` is replaced
+    /// even if it is newer.
     async fn replace_unless_newer<T: CachedKind>(
         &self,
         document: &Document<T>,
         unreadable: &[u8],
         now: Timestamp,
     ) -> Result<Replacement<T>, StoreError> {
-        // Redis receives a duration and not a time, because its clock may be wrong. The duration is rounded up, so that Redis
-        // never deletes a current document. Readers check the exact time.
+        // Redis receives a duration and not a time, because the clock of Redis may be wrong. The duration is rounded
+        // up, so that Redis never deletes a current document. Readers check the exact time.
         let keep_millis = u64::try_from(document.value().expires_at().since(now).as_millis()).unwrap_or(u64::MAX) + 1;
         let latest_version = now.plus(MAX_CLOCK_SKEW);
         let rule = T::expiry_rule(now);
@@ -161,13 +161,14 @@ impl RedisStore {
         format!("{}price:{}", self.0.key_prefix, T::NAME)
     }
 
-    /// The channel's name contains the number of the database, because all databases of a Redis server share their channels.
+    /// The channel's name contains the number of the database, because all databases of a Redis server share their
+    /// channels.
     fn channel<T: CachedKind>(&self) -> String {
         format!("{}{}:price:{}", self.0.key_prefix, self.0.database, T::NAME)
     }
 
-    /// Writes a key that only this check uses and that expires. Redis refuses the write if its memory is full, if it is a
-    /// replica, or if its replicas lag too far behind.
+    /// Writes a key that only this check uses and that expires. Redis refuses the write if its memory is full, if it is
+    /// a replica, or if its replicas lag too far behind.
     pub(super) async fn probe_write(&self) -> Result<(), StoreError> {
         let key = format!("{}write-probe", self.0.key_prefix);
         let (value, expiry) = (Timestamp::now().to_string(), PROBE_EXPIRY.as_secs());
@@ -179,7 +180,8 @@ impl RedisStore {
         self.0.info.describe(component, &self.0.connector).await
     }
 
-    /// Runs an idempotent command. Runs it a second time if the connection was lost or its server is no longer the master.
+    /// Runs an idempotent command. Runs it a second time if the connection was lost or its server is no longer the
+    /// master.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let attempts = async {
             match self.0.connector.query(command).await {

@@ -52,9 +52,9 @@ fn invalid_silence_is_refused_with_every_invalid_field() {
         error.fields().join(" ")
     };
     assert_eq!(fields(silence(None, None, 60)), "alert");
-    let without_texts =
+    let invalid_texts =
         NewSilence { created_by: " ".to_owned(), reason: "x".repeat(257), ..silence(None, Some("a b"), 0) };
-    assert_eq!(fields(without_texts), "service for_secs created_by reason");
+    assert_eq!(fields(invalid_texts), "service for_secs created_by reason");
     assert_eq!(fields(silence(Some("NoSuchAlert"), None, MAX_SILENCE.as_secs() + 1)), "alert for_secs");
 }
 
@@ -70,12 +70,12 @@ fn misspelt_service_is_refused_with_the_names_that_alerts_can_be_about() {
 #[test]
 fn removed_silence_is_not_listed_and_cannot_be_removed_again() {
     let mut silences = Silences::default();
-    let later = silences.add(silence(None, Some("a"), 200), &subjects(), instants_at(0).wall).unwrap();
-    let first = silences.add(silence(None, Some("b"), 100), &subjects(), instants_at(0).wall).unwrap();
-    assert_eq!(silences.list(), [first.clone(), later.clone()]);
-    assert_eq!(silences.remove(&first.id), Ok(()));
-    assert_eq!(silences.remove(&first.id), Err(Error::UnknownSilence));
-    assert_eq!(silences.list(), [later]);
+    let ends_last = silences.add(silence(None, Some("a"), 200), &subjects(), instants_at(0).wall).unwrap();
+    let ends_first = silences.add(silence(None, Some("b"), 100), &subjects(), instants_at(0).wall).unwrap();
+    assert_eq!(silences.list(), [ends_first.clone(), ends_last.clone()]);
+    assert_eq!(silences.remove(&ends_first.id), Ok(()));
+    assert_eq!(silences.remove(&ends_first.id), Err(Error::UnknownSilence));
+    assert_eq!(silences.list(), [ends_last]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn alert_fires_after_its_pending_period_and_is_resolved_after_the_fault_has_ende
     assert_eq!(update(&mut tracker, &[disk_fault()], 130), [AlertState::Firing]);
     assert_eq!(update(&mut tracker, &[disk_fault()], 500), [], "an alert is notified once");
     assert_eq!(update(&mut tracker, &[], 501), []);
-    assert_eq!(states(&tracker), [AlertState::Firing], "the fault may come back at once");
+    assert_eq!(states(&tracker), [AlertState::Firing], "an alert fires until its fault has been absent for 10 s");
     assert_eq!(update(&mut tracker, &[], 511), [AlertState::Resolved]);
     let alert = tracker.alerts().next().unwrap();
     assert_eq!(alert.since, instants_at(100).wall);
@@ -40,10 +40,10 @@ fn alert_fires_after_its_pending_period_and_is_resolved_after_the_fault_has_ende
 #[test]
 fn fault_that_is_shorter_than_its_pending_period_sends_no_notification() {
     let mut tracker = AlertTracker::default();
-    for round in 0..10 {
-        assert_eq!(update(&mut tracker, &[disk_fault()], round * 60), []);
-        assert_eq!(update(&mut tracker, &[disk_fault()], round * 60 + 29), []);
-        assert_eq!(update(&mut tracker, &[], round * 60 + 30), []);
+    for minute in 0..10 {
+        assert_eq!(update(&mut tracker, &[disk_fault()], minute * 60), []);
+        assert_eq!(update(&mut tracker, &[disk_fault()], minute * 60 + 29), []);
+        assert_eq!(update(&mut tracker, &[], minute * 60 + 30), []);
         assert_eq!(states(&tracker), []);
     }
 }
@@ -83,26 +83,26 @@ fn recurring_fault_fires_again_after_its_pending_period() {
 }
 
 #[test]
-fn silenced_alert_sends_a_notification_only_if_it_fires_after_the_silence() {
-    let silenced = |tracker: &mut AlertTracker, faults: &[Fault], secs| {
+fn silenced_alert_is_notified_if_it_still_fires_after_the_silence() {
+    let notifications_in_silence = |tracker: &mut AlertTracker, faults: &[Fault], secs| {
         tracker.update(faults.to_vec(), |_| Some("s".to_owned()), instants_at(secs)).len()
     };
     let mut tracker = AlertTracker::default();
-    assert_eq!(silenced(&mut tracker, &[disk_fault()], 0), 0);
-    assert_eq!(silenced(&mut tracker, &[disk_fault()], 30), 0);
+    assert_eq!(notifications_in_silence(&mut tracker, &[disk_fault()], 0), 0);
+    assert_eq!(notifications_in_silence(&mut tracker, &[disk_fault()], 30), 0);
     let alert = tracker.alerts().next().unwrap();
     assert_eq!((alert.state, alert.silence.as_deref()), (AlertState::Firing, Some("s")));
     assert_eq!(update(&mut tracker, &[disk_fault()], 60), [AlertState::Firing]);
     // The end of a fault that was notified is also notified during a silence.
-    silenced(&mut tracker, &[], 70);
-    assert_eq!(silenced(&mut tracker, &[], 80), 1);
+    notifications_in_silence(&mut tracker, &[], 70);
+    assert_eq!(notifications_in_silence(&mut tracker, &[], 80), 1);
 
     // For a fault that begins and ends during a silence, no notification is sent.
     let mut tracker = AlertTracker::default();
-    silenced(&mut tracker, &[disk_fault()], 0);
-    silenced(&mut tracker, &[disk_fault()], 30);
-    silenced(&mut tracker, &[], 31);
-    assert_eq!(silenced(&mut tracker, &[], 41), 0);
+    notifications_in_silence(&mut tracker, &[disk_fault()], 0);
+    notifications_in_silence(&mut tracker, &[disk_fault()], 30);
+    notifications_in_silence(&mut tracker, &[], 31);
+    assert_eq!(notifications_in_silence(&mut tracker, &[], 41), 0);
     assert_eq!(update(&mut tracker, &[], 50), []);
 }
 

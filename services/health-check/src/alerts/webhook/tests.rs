@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::alerts::{AlertState, tests::alert};
 
-/// Starts a receiver that responds with `status`. Returns its address and the received alerts.
+/// Starts a receiver that responds with `status`. Returns its URL and the received alerts.
 async fn start_receiver(status: Arc<AtomicU16>) -> (Secret, mpsc::UnboundedReceiver<Alert>) {
     let (sender, received) = mpsc::unbounded_channel();
     let hook = make(move |mut request: poem::Request| {
@@ -26,7 +26,7 @@ async fn start_receiver(status: Arc<AtomicU16>) -> (Secret, mpsc::UnboundedRecei
 }
 
 #[tokio::test]
-async fn notification_is_repeated_until_the_receiver_accepts_it_and_the_next_one_follows() {
+async fn notification_is_sent_again_until_it_is_accepted_and_then_the_next_is_sent() {
     let status = Arc::new(AtomicU16::new(503));
     let (url, mut received) = start_receiver(status.clone()).await;
     let queue = WebhookQueue::default();

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A file on a disk that is full for one write: it accepts `free` bytes, refuses one write, and then accepts every write.
+/// A file on a disk that is full for one write. Accepts `free` bytes, refuses one write, and then accepts every write.
 struct BrieflyFullDisk {
     file: File,
     /// `None` after the refused write.
@@ -48,7 +48,7 @@ fn failed_write_loses_only_its_own_record() {
     let line_length = serde_json::to_vec(&records[0]).unwrap().len() + 1;
     for free in 0..2 * line_length {
         let mut expected = records.to_vec();
-        // Without its line break, a record is still complete.
+        // A record without its line break can be parsed.
         if free % line_length != line_length - 1 {
             expected.remove(free / line_length);
         }
