@@ -15,8 +15,8 @@ use url::Url;
 
 /// Maximum number of URLs in `NGINX_URL`.
 const MAX_ADDRESSES: usize = 8;
-/// The deadline of a probe, including the time to connect. It is shorter than the deadline of the readiness check for
-/// heartbeats.
+/// The deadline of a probe, including the time to connect. Shorter than the deadline of a readiness check, so that
+/// the check reports the failed probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long the result of a probe is used. Anyone can request the readiness of health-check. These requests must not
 /// cause as many requests to nginx.

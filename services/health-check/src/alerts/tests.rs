@@ -26,7 +26,7 @@ fn config_of(pairs: &[(&'static str, &'static str)]) -> Result<AlertConfig, Stri
 }
 
 #[test]
-fn invalid_settings_are_refused_without_showing_a_secret() {
+fn settings_are_parsed_and_invalid_settings_are_refused_without_showing_a_secret() {
     let config = config_of(&[
         ("ALERT_WEBHOOK_URL", "https://hooks.example/a?sig=b"),
         ("ALERTMANAGER_URL", "http://ada:secret@host:9093/prefix"),
