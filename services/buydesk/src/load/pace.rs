@@ -89,6 +89,9 @@ impl<W: Workload> Run<W> {
         let tasks = TaskTracker::new();
         let mut schedule = Schedule { planned: due_before(end - start, rate_per_second), ..Schedule::default() };
         for number in 0..schedule.planned {
+            if self.stop.is_cancelled() {
+                break;
+            }
             let due = start + due_after(number, rate_per_second);
             let has_to_wait = Instant::now() < due || permits.available_permits() == 0;
             let permit = if has_to_wait {

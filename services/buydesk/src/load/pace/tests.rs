@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, advance, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{Period, Run, Timer, due_after, due_before};
@@ -166,4 +166,18 @@ fn due_times_are_exact_for_rates_that_do_not_divide_a_second() {
     for (period, rate, expected) in [(1000, 3, 3), (1500, 3, 5), (1, 1, 1), (10_000, 500, 5000)] {
         assert_eq!(due_before(Duration::from_millis(period), rate), expected, "{period} ms at {rate}/s");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_load_sends_no_overdue_request() {
+    let start = Instant::now();
+    let end = start + Duration::from_secs(100);
+    let workload = Arc::new(StallingPlatform { stall: Period { start: end, end } });
+    let recorder = Arc::new(Recorder::new(1, start).unwrap());
+    let stop = CancellationToken::new();
+    let run = Run { workload, recorder, period: Period { start, end }, stop: stop.clone() };
+    advance(Duration::from_secs(5)).await;
+    stop.cancel();
+    let schedule = run.send_open(10, 10, &Timer::Runtime).await;
+    assert_eq!((schedule.sent, schedule.not_sent), (0, 1000));
 }
