@@ -88,7 +88,7 @@ impl LoadReport {
 fn schedule_sentence(schedule: &Schedule, model: Model) -> String {
     let Schedule { planned, sent, late, max_lateness_us, waited_for_slot, not_sent } = schedule;
     let (planned, sent) = (format_count(*planned), format_count(*sent));
-    if *late == 0 && *not_sent == 0 {
+    if *late == 0 && *not_sent == 0 && *waited_for_slot == 0 {
         return format!("{sent} requests were sent, each within 10 ms of the time at which it was due.");
     }
     let limit = match model {
