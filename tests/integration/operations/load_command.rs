@@ -99,7 +99,8 @@ async fn load_of_prices_and_users_writes_reports_that_are_compared() {
     assert_eq!(html.matches("<svg").count(), 3);
     let report: Value = serde_json::from_str(&std::fs::read_to_string(&first).unwrap()).unwrap();
     assert_succeeded(&report);
-    assert_eq!(report["seconds"].as_array().unwrap().len().min(5), 5);
+    let seconds = report["seconds"].as_array().unwrap().len();
+    assert!(seconds >= 5, "{seconds}");
 
     operator.run(&format!("load prices -c 2 -d 500ms --report {second}"));
     let same = operator.run(&format!("load compare {first} {first}"));

@@ -56,10 +56,12 @@ async fn wait_for_metric(instance: &Instance, name: &str, value: usize) {
     .await;
 }
 
+/// The sum of the values of a metric. `None` if the instance does not export the metric.
 async fn metric(instance: &Instance, name: &str) -> Option<usize> {
     let metrics = Client::new("").get(instance.url("/metrics")).await.text();
     let lines = metrics.lines().filter(|line| line.starts_with(&format!("buydesk_{name}{{")));
-    lines.map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+    let values = lines.map(|line| line.rsplit(' ').next()?.parse::<usize>().ok());
+    values.reduce(|sum, value| Some(sum? + value?)).flatten()
 }
 
 /// An invalid order. The rate limit counts the request before the service refuses it with 422.
@@ -253,7 +255,7 @@ async fn each_instance_without_redis_applies_the_whole_limit() {
     let platform = start_platform("", 5).await;
     let mut accepted = 0;
     for instance in start_instances(&platform).await {
-        assert_eq!(metric(&instance, "rate_limit_sharing").await, Some(0), "the instance shares a limit");
+        assert_eq!(metric(&instance, "rate_limit_sharing").await, None, "the instance shares a limit");
         for _ in 0..10 {
             accepted += usize::from(was_accepted(&send(counted_request(&platform.client, &instance, None)).await));
         }

@@ -27,9 +27,9 @@ fn price_depends_only_on_seed_and_time() {
 
 #[test]
 fn fixing_changes_daily_and_stays_near_the_base_price() {
-    let market = Market::new(1);
-    let fixing = |day: &str| market.fixing(pair("EUR-USD"), day.parse().unwrap()).unwrap();
-    assert_eq!(fixing("2026-01-02"), fixing("2026-01-02"));
+    let fixing_of = |market: Market, day: &str| market.fixing(pair("EUR-USD"), day.parse().unwrap()).unwrap();
+    let fixing = |day: &str| fixing_of(Market::new(1), day);
+    assert_ne!(fixing("2026-01-02"), fixing_of(Market::new(2), "2026-01-02"));
     assert_ne!(fixing("2026-01-02"), fixing("2026-01-05"));
     assert!((fixing("2026-01-02") - 91 * UNIT / 84).abs() < UNIT / 500);
 }
