@@ -65,8 +65,8 @@ impl Collector {
         Self { url, spans, status }
     }
 
-    /// Answers further requests with this status. Unless the status is a success, their spans are ignored.
-    pub fn answer_with(&self, status: u16) {
+    /// Responds to further requests with this status. Unless the status is a success, their spans are ignored.
+    pub fn respond_with(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }
 

@@ -138,7 +138,7 @@ impl Platform {
     }
 
     /// Like [`Platform::start_second_db_proxy`]. `None` on SQLite, where one process owns the file.
-    pub async fn start_db_proxy_beside(&self, stack: Stack) -> Option<Instance> {
+    pub async fn start_second_db_proxy_if_supported(&self, stack: Stack) -> Option<Instance> {
         match stack {
             Stack::Embedded => None,
             Stack::Servers => Some(self.start_second_db_proxy().await),

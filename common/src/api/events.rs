@@ -8,7 +8,7 @@ use crate::spelling::must_each_be_one_of;
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long a stream may be silent before its reader closes it. It is longer than a short stall of the sender or the
 /// reader, and shorter than the validity of a price.
-pub const MAX_SILENCE: Duration = Duration::from_secs(4);
+pub const MAX_STREAM_SILENCE: Duration = Duration::from_secs(4);
 
 /// A kind of document that is pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -35,7 +35,7 @@ use crate::{
 /// Maximum number of orders on a page.
 pub const MAX_PAGE: u32 = 1000;
 /// Maximum number of orders that one request to db-proxy may place or look up.
-pub const MAX_GROUP: usize = 256;
+pub const MAX_ORDERS_PER_REQUEST: usize = 256;
 
 /// An accepted order. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]

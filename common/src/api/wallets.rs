@@ -31,7 +31,7 @@ pub const MAX_WALLET_PAGE: u32 = 1000;
 /// Maximum number of wallets that one request to db-proxy may look up.
 pub const MAX_WALLET_LOOKUP: usize = 256;
 /// Maximum number of operations and transfers in one request to db-proxy.
-pub const MAX_MOVE_GROUP: usize = 256;
+pub const MAX_MOVES_PER_REQUEST: usize = 256;
 /// Maximum number of wallets, entries or movements that one page of a verification checks. A page with movements can
 /// also check the same number of orders.
 pub const MAX_VERIFIED_ROWS: u32 = 10_000;

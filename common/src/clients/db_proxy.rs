@@ -23,7 +23,7 @@ use crate::{
             NewCourses, Resolution, StoredCourse,
         },
         limit::{OrderLimit, SetLimitCommand},
-        orders::{MAX_GROUP, OrderSummary, Outcomes, OwnerFilter, PlaceOrderCommand, PlaceOrderCommands},
+        orders::{MAX_ORDERS_PER_REQUEST, OrderSummary, Outcomes, OwnerFilter, PlaceOrderCommand, PlaceOrderCommands},
         quotes::{CreateQuoteCommand, QuoteOutcome},
     },
     concurrency::batching::BatchLimits,
@@ -35,7 +35,8 @@ use crate::{
 /// response arrives before this deadline.
 const ORDER_WRITE_DEADLINE: Duration = Duration::from_secs(12);
 /// Limits of the batches of new orders and of the batches of order ids.
-pub const BATCH_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: MAX_GROUP, max_in_flight: 4 };
+pub const BATCH_LIMITS: BatchLimits =
+    BatchLimits { max_queued: 4096, max_batch_size: MAX_ORDERS_PER_REQUEST, max_in_flight: 4 };
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for storing courses. Newer courses follow within seconds.
 const COURSES_DEADLINE: Duration = Duration::from_secs(5);

@@ -41,7 +41,7 @@ impl GuardedEndpoint {
                 self.guard.add_headers(origin, &mut response);
                 response
             }
-            Admission::Answered(response) => response,
+            Admission::Responded(response) => response,
         }
     }
 }
@@ -65,7 +65,7 @@ enum Admission {
     /// The origin of the page, if a page of a configured origin sent the request.
     Admitted(Option<HeaderValue>),
     /// The response of the guard: a refusal, or the response to a preflight request.
-    Answered(Response),
+    Responded(Response),
 }
 
 impl RequestGuard {
@@ -85,7 +85,7 @@ impl RequestGuard {
             if let Ok(id) = HeaderValue::from_str(id.as_str()) {
                 response.headers_mut().insert(RequestId::HEADER, id);
             }
-            Admission::Answered(response)
+            Admission::Responded(response)
         };
         if let Some(hosts) = &self.hosts
             && !hosts.allows(request)
@@ -100,7 +100,7 @@ impl RequestGuard {
             let is_preflight =
                 request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
             return if is_preflight {
-                Admission::Answered(preflight_response(origin))
+                Admission::Responded(preflight_response(origin))
             } else {
                 Admission::Admitted(Some(origin.clone()))
             };

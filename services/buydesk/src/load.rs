@@ -37,7 +37,7 @@ use self::{
     platform::{Permitted, model_of, permit},
     progress::Progress,
     recording::{Recorder, Recording},
-    report::{Check, Circumstances, LoadReport, Plan},
+    report::{Check, LoadReport, Plan, ReportParts},
     transport::Transport,
     workload::Workload,
 };
@@ -169,9 +169,8 @@ impl PreparedLoad {
     ) -> anyhow::Result<ExitCode> {
         let Self { plan, options, json, rate_limit_advice, .. } = self;
         let Results { started_at, interrupted, schedule, recording } = results;
-        let circumstances =
-            Circumstances { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice };
-        let report = LoadReport::new(circumstances, recording);
+        let parts = ReportParts { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice };
+        let report = LoadReport::new(parts, recording);
         for ReportFile { path, format } in &options.report {
             let text = match format {
                 ReportFormat::Html => report.html(),

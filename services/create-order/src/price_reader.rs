@@ -111,14 +111,14 @@ impl PriceReader {
 
     /// The price of `record` in `currency`, if an order may use it now.
     pub fn orderable_price(&self, record: &PriceRecord, currency: Currency) -> Result<OrderablePrice, PriceError> {
-        let price = record.price(currency).and_then(|price| self.valid_price(record, price));
+        let price = record.price(currency).and_then(|price| self.unexpired_price(record, price));
         let current = price.ok_or(PriceError::NotPriced(currency))?;
         self.check_age(&current.price)?;
         Ok(current)
     }
 
     /// Returns `price`, a price of `record`, if it has not expired. Does not check its age.
-    fn valid_price(&self, record: &PriceRecord, price: CurrencyPrice) -> Option<OrderablePrice> {
+    fn unexpired_price(&self, record: &PriceRecord, price: CurrencyPrice) -> Option<OrderablePrice> {
         price.is_current(self.clock.now()).then_some(OrderablePrice { price, simulated: record.simulated })
     }
 
@@ -179,7 +179,7 @@ impl PriceReader {
         if let Some(price) = &price {
             self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).insert(currency, price.clone());
         }
-        let Some(valid) = price.and_then(|price| self.valid_price(record, price)) else {
+        let Some(valid) = price.and_then(|price| self.unexpired_price(record, price)) else {
             return Component::not_ready(name, self.reason(&PriceError::NotPriced(currency), currency)).optional();
         };
         let component = match self.check_age(&valid.price) {

@@ -232,7 +232,7 @@ async fn metric(platform: &BuydeskUp, name: &str) -> Option<u64> {
 #[tokio::test]
 async fn orders_succeed_without_a_working_collector_and_spans_are_counted() {
     let collector = Collector::start().await;
-    collector.answer_with(400);
+    collector.respond_with(400);
     let platform = start(&collector).await;
     let client = Client::new("");
     in_trace(order_request(&platform, &client), 1, SAMPLED).await.json(201);
@@ -240,7 +240,7 @@ async fn orders_succeed_without_a_working_collector_and_spans_are_counted() {
         metric(&platform, "buydesk_trace_spans_dropped_total").await.filter(|dropped| *dropped > 0)
     })
     .await;
-    collector.answer_with(200);
+    collector.respond_with(200);
     in_trace(order_request(&platform, &client), 2, SAMPLED).await.json(201);
     collector.wait_for_trace(&trace_id(2), &[("db-proxy", "transaction")]).await;
     wait_until("exported spans are counted", LIMIT, async || {

@@ -82,7 +82,7 @@ async fn key_reused_for_other_order_is_refused(stack: Stack) {
 
 async fn concurrent_requests_with_one_key_place_one_order(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let second_db_proxy = platform.start_second_db_proxy_if_supported(stack).await;
     let second_db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
     let second_create_order = platform.start_second_create_order(second_db_proxy).await;
     let mut requests = JoinSet::new();

@@ -207,7 +207,7 @@ async fn summary_equals_sum_of_orders(stack: Stack) {
 
 async fn second_instance_returns_same_orders(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let db_proxy = platform.start_db_proxy_beside(stack).await;
+    let db_proxy = platform.start_second_db_proxy_if_supported(stack).await;
     let db_proxy = db_proxy.as_ref().unwrap_or(&platform.db_proxy);
     let second = platform.fetch_orders.another(&[("DB_PROXY_URL", &db_proxy.url(""))]);
     second.start().await;

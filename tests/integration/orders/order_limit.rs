@@ -59,7 +59,7 @@ async fn place_concurrently(platform: &Platform, services: [&Instance; 2], amoun
 async fn concurrent_orders_reach_the_limit_exactly(stack: Stack) {
     const LIMIT: i64 = 3000;
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00003000").start().await;
-    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let second_db_proxy = platform.start_second_db_proxy_if_supported(stack).await;
     let second_db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
     let second_create_order = platform.start_second_create_order(second_db_proxy).await;
     let services = [&platform.create_order, &second_create_order];
@@ -115,7 +115,7 @@ async fn place_order_of(platform: &Platform, create_order: &Instance, satoshi: i
 
 async fn limit_that_an_operator_sets_applies_immediately_in_every_instance(stack: Stack) {
     let platform = Platform::builder(stack).set("BTC_LIMIT", "0.00001000").start().await;
-    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let second_db_proxy = platform.start_second_db_proxy_if_supported(stack).await;
     let second_db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy);
     let second_create_order = platform.start_second_create_order(second_db_proxy).await;
     let (first, second) = (&platform.create_order, &second_create_order);

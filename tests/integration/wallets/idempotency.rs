@@ -57,7 +57,7 @@ async fn repeated_request_returns_the_same_bytes(stack: Stack) {
 
 async fn concurrent_creations_with_one_key_create_one_wallet(stack: Stack) {
     let platform = start(stack).await;
-    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let second_db_proxy = platform.start_second_db_proxy_if_supported(stack).await;
     let db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy).url("");
     let second_wallets = platform.wallets.another(&[("DB_PROXY_URL", &db_proxy)]);
     second_wallets.start().await;
@@ -91,7 +91,7 @@ async fn concurrent_creations_with_one_key_create_one_wallet(stack: Stack) {
 
 async fn concurrent_requests_with_one_key_move_money_once(stack: Stack) {
     let platform = start(stack).await;
-    let second_db_proxy = platform.start_db_proxy_beside(stack).await;
+    let second_db_proxy = platform.start_second_db_proxy_if_supported(stack).await;
     let db_proxy = second_db_proxy.as_ref().unwrap_or(&platform.db_proxy).url("");
     let second_wallets = platform.wallets.another(&[("DB_PROXY_URL", &db_proxy)]);
     second_wallets.start().await;

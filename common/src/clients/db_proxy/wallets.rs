@@ -11,7 +11,7 @@ use crate::{
         Code,
         orders::OwnerFilter,
         wallets::{
-            CreateWalletCommand, CreatedWallet, MAX_MOVE_GROUP, MAX_WALLET_LOOKUP, MoveCommands, MoveOutcomes,
+            CreateWalletCommand, CreatedWallet, MAX_MOVES_PER_REQUEST, MAX_WALLET_LOOKUP, MoveCommands, MoveOutcomes,
             OperationCursor, VerificationCursor, WALLET_ID_FIELD, WalletCursor, WalletLookup, page_query,
         },
     },
@@ -29,7 +29,8 @@ const CREATE_DEADLINE: Duration = Duration::from_secs(10);
 pub const VERIFICATION_DEADLINE: Duration = Duration::from_secs(15);
 /// Limits of the batches of movements. Batches grow under load, so a few batches in flight suffice for thousands of
 /// movements per second.
-pub const MOVE_LIMITS: BatchLimits = BatchLimits { max_queued: 8192, max_batch_size: MAX_MOVE_GROUP, max_in_flight: 4 };
+pub const MOVE_LIMITS: BatchLimits =
+    BatchLimits { max_queued: 8192, max_batch_size: MAX_MOVES_PER_REQUEST, max_in_flight: 4 };
 /// Limits of the batches of wallet ids.
 pub const LOOKUP_LIMITS: BatchLimits =
     BatchLimits { max_queued: 4096, max_batch_size: MAX_WALLET_LOOKUP, max_in_flight: 4 };

@@ -29,7 +29,7 @@ use super::{DEADLINE, PriceCacheClient};
 use crate::{
     api::{
         courses::MarketSnapshot,
-        events::{MAX_SILENCE, Topic},
+        events::{MAX_STREAM_SILENCE, Topic},
         prices::PriceRecord,
     },
     clients::{CallError, Retry},
@@ -290,10 +290,10 @@ fn reconnect_backoff() -> Backoff {
     Backoff::new(FIRST_BACKOFF, MAX_BACKOFF)
 }
 
-/// The same stream, but it fails if no bytes arrive for [`MAX_SILENCE`].
+/// The same stream, but it fails if no bytes arrive for [`MAX_STREAM_SILENCE`].
 fn fail_on_silence(stream: EventBytes) -> impl Stream<Item = io::Result<Bytes>> {
     futures_util::stream::unfold(stream, |mut stream| async {
-        let next = timeout(MAX_SILENCE, stream.next()).await;
+        let next = timeout(MAX_STREAM_SILENCE, stream.next()).await;
         let silence = || Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the stream is silent")));
         let bytes = next.unwrap_or_else(|_| silence())?;
         Some((bytes, stream))

@@ -17,7 +17,7 @@ fn request(method: Method, headers: &[(&str, &str)]) -> Request {
 fn status(guard: &RequestGuard, request: &Request) -> u16 {
     match guard.check(request) {
         Admission::Admitted(_) => 200,
-        Admission::Answered(response) => response.status().as_u16(),
+        Admission::Responded(response) => response.status().as_u16(),
     }
 }
 
@@ -81,7 +81,7 @@ fn page_of_configured_origin_may_send_requests_and_read_responses() {
     assert_eq!(response.header("vary"), Some("origin"));
 
     let preflight = [headers[0], headers[1], ("access-control-request-method", "POST")];
-    let Admission::Answered(response) = guard.check(&request(Method::OPTIONS, &preflight)) else {
+    let Admission::Responded(response) = guard.check(&request(Method::OPTIONS, &preflight)) else {
         panic!("not answered")
     };
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
@@ -98,7 +98,7 @@ fn page_of_configured_origin_may_send_requests_and_read_responses() {
 #[test]
 fn refusal_is_a_problem_with_the_request_id() {
     let guard = guard("127.0.0.1:8001", &[]);
-    let Admission::Answered(response) =
+    let Admission::Responded(response) =
         guard.check(&request(Method::GET, &[("host", "evil.example"), ("x-request-id", "abc-123")]))
     else {
         panic!("admitted")

@@ -135,7 +135,7 @@ impl Check {
 
 /// The parts of a report other than the recorded responses.
 #[derive(Debug)]
-pub struct Circumstances {
+pub struct ReportParts {
     pub plan: Plan,
     pub started_at: Timestamp,
     pub interrupted: bool,
@@ -147,9 +147,8 @@ pub struct Circumstances {
 }
 
 impl LoadReport {
-    pub fn new(circumstances: Circumstances, recording: Recording) -> Self {
-        let Circumstances { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice } =
-            circumstances;
+    pub fn new(parts: ReportParts, recording: Recording) -> Self {
+        let ReportParts { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice } = parts;
         let elapsed = recording.last_response.duration_since(recording.measured_from);
         // The load lasted for its whole duration even if the last response arrived earlier.
         let elapsed = if interrupted { elapsed } else { elapsed.max(Duration::from_millis(plan.duration_ms)) };

@@ -6,8 +6,8 @@ use common::{
     api::{
         FieldError,
         orders::{
-            Annotations, MAX_GROUP, MarketOrder, OrderWallets, OrderedAmount, Outcome, PlaceOrderCommand, PricedOrder,
-            RefusalReason, Refused, ValidatedOrder,
+            Annotations, MAX_ORDERS_PER_REQUEST, MarketOrder, OrderWallets, OrderedAmount, Outcome, PlaceOrderCommand,
+            PricedOrder, RefusalReason, Refused, ValidatedOrder,
         },
         quotes::{CreateQuoteCommand, MAX_HOLD_SECS, QuoteOutcome},
     },
@@ -90,10 +90,10 @@ pub fn quote_command(quote: CreateQuoteCommand, caps: QuoteCaps, written_by: Cal
 
 /// Checks the number of orders or ids in a request.
 pub fn check_group_size(field: &str, size: usize) -> Result<(), FieldError> {
-    if (1..=MAX_GROUP).contains(&size) {
+    if (1..=MAX_ORDERS_PER_REQUEST).contains(&size) {
         return Ok(());
     }
-    Err(FieldError::new(field, format!("must contain 1 to {MAX_GROUP} elements")))
+    Err(FieldError::new(field, format!("must contain 1 to {MAX_ORDERS_PER_REQUEST} elements")))
 }
 
 fn check_conversion(priced: &PricedOrder, ordered: OrderedAmount) -> Result<(), FieldError> {

@@ -5,7 +5,7 @@ use common::{
         FieldError,
         orders::OwnerFilter,
         wallets::{
-            MAX_MOVE_GROUP, MAX_WALLET_LOOKUP, MoveCommand, MoveOutcome, Operation, OperationCommand, Transfer,
+            MAX_MOVES_PER_REQUEST, MAX_WALLET_LOOKUP, MoveCommand, MoveOutcome, Operation, OperationCommand, Transfer,
             TransferCommand, Wallet,
         },
     },
@@ -50,10 +50,10 @@ pub fn move_money_command(
 
 /// Checks the number of movements in a request.
 pub fn check_group_size(size: usize) -> Result<(), FieldError> {
-    if (1..=MAX_MOVE_GROUP).contains(&size) {
+    if (1..=MAX_MOVES_PER_REQUEST).contains(&size) {
         return Ok(());
     }
-    Err(FieldError::new("movements", format!("must contain 1 to {MAX_MOVE_GROUP} elements")))
+    Err(FieldError::new("movements", format!("must contain 1 to {MAX_MOVES_PER_REQUEST} elements")))
 }
 
 /// Checks the number of ids in a request.

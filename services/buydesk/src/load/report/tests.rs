@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Bar, Check, Circumstances, LoadReport, Plan, bars};
+use super::{Bar, Check, LoadReport, Plan, ReportParts, bars};
 use crate::load::{
     measures::{Model, Schedule},
     recording::{Recorder, Sample},
@@ -27,7 +27,7 @@ pub fn report(mut failure: Option<Failure>) -> LoadReport {
     }
     let schedule =
         Schedule { planned: 120, sent: 100, late: 5, max_lateness_us: 250_000, waited_for_slot: 7, not_sent: 20 };
-    let circumstances = Circumstances {
+    let parts = ReportParts {
         plan: Plan {
             kind: "orders".to_owned(),
             server: "http://127.0.0.1:8001".to_owned(),
@@ -43,7 +43,7 @@ pub fn report(mut failure: Option<Failure>) -> LoadReport {
         operations: &["order", "page"],
         rate_limit_advice: "Start the platform with RATE_LIMIT_PER_MINUTE=0.".to_owned(),
     };
-    LoadReport::new(circumstances, recorder.into_recording())
+    LoadReport::new(parts, recorder.into_recording())
 }
 
 fn limited() -> Failure {

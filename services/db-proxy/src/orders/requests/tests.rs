@@ -138,8 +138,8 @@ fn quote_lasts_from_a_second_to_an_hour() {
 
 #[test]
 fn group_size_is_limited() {
-    assert!(check_group_size("orders", 1).is_ok() && check_group_size("orders", MAX_GROUP).is_ok());
-    for size in [0, MAX_GROUP + 1] {
+    assert!(check_group_size("orders", 1).is_ok() && check_group_size("orders", MAX_ORDERS_PER_REQUEST).is_ok());
+    for size in [0, MAX_ORDERS_PER_REQUEST + 1] {
         assert_eq!(check_group_size("orders", size).unwrap_err().field, "orders");
     }
 }
