@@ -263,12 +263,12 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,
-    /// When the price expires. Present only if no newer price was agreed for this market snapshot. While the price is prolonged, this
+    /// When the price expires. Present only if this snapshot has no newer accepted price. While the price is prolonged, this
     /// time becomes later with each snapshot, until `prolongable_until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub expires_at: Option<Timestamp>,
-    /// Until when a prolonged price is prolonged if no newer price is agreed. Absent for other prices.
+    /// Until when the price is prolonged if no newer price is accepted. Present only for a prolonged price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub prolongable_until: Option<Timestamp>,

@@ -86,7 +86,7 @@ impl From<CurrencyPrice> for Price {
     }
 }
 
-/// Whether a price is new or was prolonged because no newer price could be agreed. Ordered from best to worst.
+/// Whether a price is new or prolonged. Ordered from best to worst.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[oai(rename_all = "lowercase")]

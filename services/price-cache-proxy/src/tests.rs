@@ -94,7 +94,7 @@ async fn stored_record_is_readable_without_a_token() {
     let new = new_record(Timestamp::now());
     let record = service.cache.put_price_record(&new, TTL).await.unwrap();
     assert_eq!((record.as_of, record.expires_at), (new.as_of, new.as_of.plus(TTL)));
-    assert_eq!(client(service.address, "no token at all").price_record().await.unwrap(), Some(record.clone()));
+    assert_eq!(client(service.address, "a wrong token").price_record().await.unwrap(), Some(record.clone()));
 
     let (status, body) = service.post("/add", serde_json::to_string(&new).unwrap()).await;
     assert_eq!((status, serde_json::from_str(&body).unwrap()), (201, record));
