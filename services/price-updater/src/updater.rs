@@ -35,8 +35,8 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// How long this instance waits for price-cache-proxy when it requests the lease of the leader, or reads the current record
-/// or the stored backoffs.
+/// How long this instance waits for price-cache-proxy when it requests the lease of the leader, or reads the current
+/// record or the stored backoffs.
 const PRICE_CACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct Updater {
@@ -104,8 +104,8 @@ impl Updater {
         }
     }
 
-    /// Runs until `stop` is cancelled. A poll in progress is cancelled too. This is safe, because a poll changes nothing
-    /// outside this instance.
+    /// Runs until `stop` is cancelled. A poll in progress is cancelled too. This is safe, because a poll changes
+    /// nothing outside this instance.
     pub async fn run(&self, stop: &CancellationToken) {
         let instance_id = format!("{}-{}", instance_name(), uuid::Uuid::new_v4().simple());
         let work = async {
@@ -123,8 +123,8 @@ impl Updater {
         }
     }
 
-    /// Applies the settings of [`PricingSettings`] from the next poll on. If `PRICE_SOURCES` has not changed, the
-    /// active sources stay as they are, because the API may have selected other sources.
+    /// Applies the settings of [`PricingSettings`] from the next poll on. An unchanged `PRICE_SOURCES`
+    /// does not replace the sources that were selected through the API.
     pub(crate) fn apply(&self, config: &Config) {
         let (old, new) = (self.pricing.get(), PricingSettings::of(config));
         let sources = self.active_sources();
@@ -161,8 +161,8 @@ impl Updater {
         SourcesReport { leads: status.is_leader, failed_rounds, last_good, sources }
     }
 
-    /// The readiness of the services and sources that this instance depends on, and of the prices. An instance that is not the
-    /// leader does not poll, so it cannot report on the sources and the prices.
+    /// The readiness of the services and sources that this instance depends on, and of the prices. An instance that is
+    /// not the leader does not poll, so it cannot report on the sources and the prices.
     pub fn components(&self) -> Vec<Component> {
         let (is_leader, follows_another, lease_error) = {
             let status = self.status();
@@ -198,8 +198,8 @@ impl Updater {
         [cache, history.optional()].into_iter().chain(prices).chain(self.pool.components()).collect()
     }
 
-    /// Removes the gauges of sources and prices. Called while this instance does not poll, because only the leader exports
-    /// these gauges.
+    /// Removes the gauges of sources and prices. Called while this instance does not poll, because only the leader
+    /// exports these gauges.
     fn clear_metrics(&self) {
         self.pool.clear_metrics();
         self.pricing.get().currencies.iter().for_each(|&currency| self.price_metrics.remove_currency(currency));
@@ -212,7 +212,7 @@ impl Updater {
     }
 }
 
-/// The price of one currency as an optional component: the other currencies do not depend on it.
+/// The price of one currency as an optional component: the other currencies do not depend on this price.
 fn price_component(status: &CurrencyStatus) -> Component {
     let name = format!("{}{}", Component::PRICE, status.currency);
     let reason = status.reason.as_deref().unwrap_or("the sources agree on no price");

@@ -1,5 +1,5 @@
-//! The services that prices are sent to: price-cache-proxy and db-proxy. Tests replace them. A *course* is the last price of one
-//! pair at one source.
+//! The services that prices are sent to: price-cache-proxy and db-proxy. Tests replace them. A *course* is the last
+//! price of one pair at one source.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct RecordWrite {
 }
 
 impl RecordWrite {
-    /// Whether any price of the record has not expired at `now`. price-cache-proxy refuses a record without such a
+    /// Whether the record has a price that is current at `now`. price-cache-proxy refuses a record without a current
     /// price.
     pub(crate) fn is_current(&self, now: Timestamp) -> bool {
         self.record.is_current(self.ttl, now)

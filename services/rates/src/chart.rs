@@ -1,5 +1,5 @@
-//! Charts of the last hours: the median course, and the band between the lowest and the highest course near the median. A course
-//! is the last price of one pair at one exchange.
+//! Charts of the last hours: the median course, and the band between the lowest and the highest course near the median.
+//! A course is the last price of one pair at one exchange.
 
 mod axes;
 mod draw;
@@ -38,8 +38,8 @@ use crate::{
 /// Longest period with a resolution of one minute, in hours. Longer periods have a resolution of one hour.
 const MAX_MINUTE_RESOLUTION_HOURS: u32 = 24;
 
-/// Draws at most [`MAX_CONCURRENT_CHARTS`] charts at once, and caches up to [`MAX_CACHED_CHARTS`] charts. Clones share
-/// the cache.
+/// Draws at most [`MAX_CONCURRENT_CHARTS`] charts at the same time, and caches up to [`MAX_CACHED_CHARTS`] charts.
+/// Clones share the cache.
 #[derive(Clone)]
 pub(crate) struct ChartRenderer {
     db_proxy: DbProxyClient,
@@ -84,14 +84,14 @@ impl ChartRenderer {
             return Ok(chart);
         }
         let _permit = timeout(CHART_QUEUE_TIMEOUT, self.permits.acquire()).await.map_err(|_| Error::ChartsBusy)?;
-        // Another request may have drawn the chart in the meantime.
+        // Another request has possibly drawn the chart in the meantime.
         if let Some(chart) = self.cached(key, now) {
             return Ok(chart);
         }
         let candles = self.load_candles(key, now).await?;
         if let Some(view) = view.filter(|view| candles.is_empty() && !view.snapshot.contains(pair)) {
-            // As in `/api/v1/price`, an unknown asset is an invalid value. If both assets are known, the error is `not_found`, or
-            // `price_unavailable` if no source reports one of them at the moment.
+            // As in `/api/v1/price`, an unknown asset is an invalid value. If both assets are known, the error is
+            // `not_found`, or `price_unavailable` if no source reports one of them at the moment.
             view.catalogue.check_pair("direction", sent).map_err(|error| Error::InvalidFields(vec![error]))?;
             return Err(PriceError::of_unreported(pair, view).into());
         }
@@ -135,7 +135,7 @@ impl ChartRenderer {
     }
 }
 
-/// The end of a chart that is drawn now. An expired price is never shown as the current price.
+/// When a chart that is drawn at `now` becomes invalid: at the latest when its current price expires.
 fn valid_until(now: Timestamp, refresh_interval: Duration, price: Option<CurrentPrice<'_>>) -> Timestamp {
     let refreshed_at = now.plus(refresh_interval);
     price.map_or(refreshed_at, |price| price.expires_at.min(refreshed_at))
@@ -174,8 +174,8 @@ fn candle_width(hours: u32) -> Duration {
     resolution(hours).width().unwrap_or(Duration::from_mins(1))
 }
 
-/// If an exchange trades the pair, excludes the candles of sources that report an index or a fixing, because only courses of
-/// one kind are comparable.
+/// If an exchange trades the pair, excludes the candles of sources that report an index or a fixing, because only
+/// courses of one kind are comparable.
 fn comparable_candles(candles: Vec<Candle>, view: Option<&MarketSnapshotView>, pair: CurrencyPair) -> Vec<Candle> {
     let courses: Vec<_> = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).collect();
     let not_traded: Vec<_> = courses.iter().filter(|course| course.kind != CourseKind::Trade).collect();

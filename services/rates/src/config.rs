@@ -33,7 +33,7 @@ impl Config {
     /// | `TRUSTED_PROXIES` | none | proxies whose `X-Forwarded-For` header is trusted |
     ///
     /// The rate limit is far above the rate limit of orders. Most responses are served from memory, and no request has
-    /// side effects. Traders read as often as courses change, and many of them share one address.
+    /// side effects. Traders read as often as courses change, and many of them share one IP address.
     pub fn from_env(env: &mut Env) -> Self {
         let trusted = TrustedProxies::from_env(env);
         let rate_limit = RateLimit::from_env(env, "RATES_RATE_LIMIT_PER_MINUTE", 6000, 100_000_000, trusted);

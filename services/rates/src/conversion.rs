@@ -24,8 +24,8 @@ use self::{
 };
 use crate::current_price::{CurrentPrices, PriceError};
 
-/// Maximum number of decimals of the displayed rate. An inverse rate, such as the rate from yen to bitcoin, has many leading
-/// zeros.
+/// Maximum number of decimals of the displayed rate. An inverse rate, such as the rate from yen to bitcoin, has many
+/// leading zeros.
 const RATE_DECIMALS: u32 = 16;
 
 /// Why an amount was not converted.
@@ -43,8 +43,8 @@ pub(crate) enum ConversionError {
     NoPath { from: Asset, to: Asset },
 }
 
-/// Converts along the path that [`ConversionPath::find`] chooses. The computation is exact. The result is rounded once, half to
-/// even, to the decimals of the target asset.
+/// Converts along the path that [`ConversionPath::find`] chooses. The computation is exact. The result is rounded once,
+/// half to even, to the decimals of the target asset.
 pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -> Result<Conversion, ConversionError> {
     let &ConversionRequest { pair, amount } = request;
     let path = ConversionPath::find(prices, pair)?;
@@ -72,8 +72,8 @@ pub(crate) fn convert(prices: &CurrentPrices<'_>, request: &ConversionRequest) -
     })
 }
 
-/// When the oldest price was observed. An official rate is valid until the bank publishes the next one, so the time at which it was
-/// read counts only if there are no other prices.
+/// When the oldest price was observed. An official rate is valid until the next publication, so its time counts only
+/// if there are no other prices.
 fn oldest_observation(steps: &[ConversionStep]) -> Option<Timestamp> {
     let observed = steps.iter().filter(|step| step.kind != StepKind::Official).map(|step| step.as_of);
     observed.min().or_else(|| steps.iter().map(|step| step.as_of).min())

@@ -1,5 +1,5 @@
-//! Agreed prices that may be used at a point in time. A course is the last price of one pair at one exchange. The API calls a
-//! pair `direction`.
+//! Agreed prices that may be used at a point in time. A course is the last price of one pair at one exchange. The API
+//! calls a pair `direction`.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -20,8 +20,8 @@ use crate::snapshot::{MarketSnapshotView, SnapshotOrigin};
 pub(crate) struct CurrentPrices<'a> {
     pub(crate) view: &'a MarketSnapshotView,
     pub(crate) now: Timestamp,
-    /// Lifetime of a price without an expiry time, counted from its `as_of`. If no newer price was agreed, the snapshot contains
-    /// the last good price with an expiry time. A newly agreed price has no expiry time.
+    /// Lifetime of a price without an expiry time, counted from its `as_of`. If no newer price was agreed, the snapshot
+    /// contains the last good price with an expiry time. A newly agreed price has no expiry time.
     pub(crate) ttl: Duration,
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum PriceError {
     /// Only stored courses are available, and stored courses have no prices.
     #[error("no prices are available yet")]
     NotLoaded,
-    /// Some sources have prices of these assets, but none of them reports one at the moment.
+    /// The price sources know these assets, but report no course of them at the moment.
     #[error("there is no price of {} at the moment, because no price source reports one", join_assets(.0))]
     NotReported(Vec<Asset>),
     #[error("no exchange reports {0}")]
@@ -86,7 +86,7 @@ impl PriceError {
         }
     }
 
-    /// Whether the pair never has a price, so that waiting does not help.
+    /// Whether the price is missing permanently, so that a retry is useless.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::UnknownPair(_) | Self::InvertedPair(..) | Self::NotAgreed(_) => true,

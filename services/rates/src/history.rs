@@ -1,5 +1,5 @@
-//! Past courses, which are read from db-proxy. A course is the last price of one pair at one exchange. The API calls the pair
-//! `direction` and the exchange `exchanger`.
+//! Past courses, which are read from db-proxy. A course is the last price of one pair at one exchange. The API calls
+//! the pair `direction` and the exchange `exchanger`.
 
 use common::{
     api::{
@@ -34,8 +34,8 @@ pub(crate) struct HistoryParams {
 }
 
 impl HistoryParams {
-    /// Checks the parameters. Names in `catalogue` are valid. If a parameter is invalid, the names of all stored courses are
-    /// read from db-proxy. These names are valid, too.
+    /// Checks the parameters. Names in `catalogue` are valid. If a parameter is invalid, the names of all stored
+    /// courses are read from db-proxy. These names are valid, too.
     pub(crate) async fn validate(
         &self,
         db_proxy: &DbProxyClient,

@@ -1,5 +1,5 @@
-//! Checks the parameters of a request that is refused because another parameter is malformed, so that one response names every
-//! invalid parameter. The API calls a pair `direction` and an exchange `exchanger`.
+//! Checks the well-formed parameters of a request with a malformed parameter, so that one response names every invalid
+//! parameter. The API calls a pair `direction` and an exchange `exchanger`.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl KnownNames {
         let view = self.snapshots.newest().ok();
         let empty = Catalogue::default();
         let catalogue = view.as_ref().map_or(&empty, |view| &view.catalogue);
-        // A chart shows past courses, so its pair may also be a pair of a stored course.
+        // A chart shows past courses, so its pair can also be known from a stored course.
         if operation == "course_history" || (operation == "price_chart" && name == "direction") {
             return self.error_in_history(name, value, catalogue).await;
         }

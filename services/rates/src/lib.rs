@@ -1,5 +1,5 @@
-//! rates: current and past courses of every exchange, agreed prices with their votes, charts and conversions. A course is the
-//! last price of one pair at one exchange.
+//! rates: current and past courses of every exchange, agreed prices with their votes, charts and conversions. A course
+//! is the last price of one pair at one exchange.
 
 mod chart;
 mod config;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Maximum number of filtered responses that are cached with a snapshot. Other filters are evaluated for each request.
+/// Maximum number of filtered responses that are cached with a snapshot. Responses to further filters are not cached.
 pub(crate) const MAX_FILTERED_RESPONSES: usize = 256;
 /// Maximum number of names in each list of the catalogue. The lists contain exchanges, base assets and quote assets.
 pub(crate) const MAX_CATALOGUE_NAMES: usize = 4096;
@@ -19,8 +19,8 @@ pub(crate) const MAX_RECENT_SNAPSHOTS: usize = 4;
 pub(crate) const MAX_CHART_HOURS: u32 = 168;
 /// Maximum number of pages of candles that are read for a chart. A day of twelve exchanges has eighteen pages.
 pub(crate) const MAX_CHART_PAGES: u32 = 20;
-/// Maximum number of charts that are drawn concurrently. Each needs several requests to db-proxy and a few milliseconds of
-/// processor time.
+/// Maximum number of charts that are drawn concurrently. Each needs several requests to db-proxy and a few milliseconds
+/// of processor time.
 pub(crate) const MAX_CONCURRENT_CHARTS: usize = 2;
 /// Maximum time that a request waits until its chart can be drawn.
 pub(crate) const CHART_QUEUE_TIMEOUT: Duration = Duration::from_secs(5);

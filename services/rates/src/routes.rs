@@ -1,5 +1,5 @@
-//! The HTTP endpoints of rates. A course is the last price of one pair at one exchange. The API calls the pair `direction` and
-//! the exchange `exchanger`.
+//! The HTTP endpoints of rates. A course is the last price of one pair at one exchange. The API calls the pair
+//! `direction` and the exchange `exchanger`.
 
 mod conditional_json;
 
@@ -64,7 +64,8 @@ enum ChartResponse {
 }
 
 impl Api {
-    /// Converts an error. A missing price may be in the next snapshot, so the client may retry after the refresh interval.
+    /// Converts an error. The next snapshot can contain a missing price, so the client may retry after the refresh
+    /// interval.
     fn problem(&self, error: impl Into<Error>) -> Problem {
         let problem = Problem::from(error.into());
         if problem.code == Code::PriceUnavailable { problem.retry_after(self.refresh_interval) } else { problem }

@@ -1,4 +1,4 @@
-//! The description of an exchange's WebSocket API: its address, its messages and its timeouts.
+//! The description of an exchange's WebSocket API: its URL, messages and timeouts.
 
 use std::time::Duration;
 
@@ -8,8 +8,7 @@ use url::Url;
 use super::stream_event::StreamEvent;
 use crate::sources::SourceError;
 
-/// Maximum time without a ticker. If no pair changes for this long, the exchange most likely sends heartbeats but no
-/// updates.
+/// Maximum time without a ticker. An exchange that sends no ticker for this long most likely sends only heartbeats.
 pub(super) const TICKER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The WebSocket API of one exchange. Its functions do no I/O.
@@ -27,7 +26,7 @@ pub(crate) struct Protocol {
     pub(crate) symbol: fn(CurrencyPair) -> String,
     /// Returns the messages that subscribe to these symbols.
     pub(crate) subscribe_messages: fn(&[String]) -> Vec<String>,
-    /// Parses one text message. A message may contain several events.
+    /// Parses one text message. A message can contain several events.
     pub(crate) parse: fn(&str) -> Result<Vec<StreamEvent>, SourceError>,
     pub(crate) timeouts: StreamTimeouts,
 }
@@ -41,8 +40,8 @@ pub(crate) struct StreamTimeouts {
     pub(crate) probe: Option<Probe>,
     /// The age at which a connection is replaced. `None` if the exchange does not limit the age of connections.
     pub(crate) max_connection_age: Option<Duration>,
-    /// How long heartbeats confirm an order book. `Some` if the exchange sends the book with trades only, so that the book
-    /// can change without a message.
+    /// How long after an update heartbeats confirm the bid and the ask. `Some` if the exchange sends bid and ask only
+    /// with trades: they can change without a message.
     pub(crate) book_validity: Option<Duration>,
 }
 

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// Maximum wait, before the random part is added.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// Maximum number of connection attempts in a [`WINDOW`]. In this time, Binance permits 300 attempts for each address,
-/// and bans clients that send more.
+/// Maximum number of connection attempts in a [`WINDOW`]. Binance permits 300 attempts in this time for each IP
+/// address, and bans clients that send more.
 pub(super) const MAX_CONNECTS: usize = 20;
 pub(super) const WINDOW: Duration = Duration::from_mins(5);
 

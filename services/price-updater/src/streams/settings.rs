@@ -17,8 +17,8 @@ const OFF: &str = "off";
 /// |---|---|---|
 /// | `BINANCE_WS_URL`, `COINBASE_WS_URL`, `KRAKEN_WS_URL`, `OKX_WS_URL` | the exchange's own URL, or `off` if the HTTP base URL (`BINANCE_URL` and so on) is not the exchange's own | WebSocket base URL, or `off` |
 ///
-/// A source with another base URL has no stream by default, so that prices of a simulated and of a real exchange are not
-/// mixed.
+/// A source whose HTTP base URL is not the default has no stream by default. Otherwise, a simulated source could have
+/// the stream of the real exchange.
 pub(crate) fn read_stream_urls(
     env: &mut Env,
     sources: &[(&'static SourceDefinition, Url)],
@@ -31,7 +31,7 @@ pub(crate) fn read_stream_urls(
     sources.iter().filter_map(stream_url).collect()
 }
 
-/// `is_default` is set if the source has its default base URL.
+/// `is_default` is set if the source has its default HTTP base URL.
 fn read_stream_url(env: &mut Env, protocol: &Protocol, is_default: bool) -> Option<Url> {
     let parse = |text: &str| {
         if text.eq_ignore_ascii_case(OFF) {

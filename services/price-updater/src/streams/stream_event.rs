@@ -2,22 +2,21 @@
 
 use common::money::DecimalText;
 
-/// The meaning of a message. One message may contain several events.
+/// The meaning of a message. One message can contain several events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StreamEvent {
     TickerUpdate(TickerUpdate),
     /// The connection is alive. No pair has changed since its last ticker.
     ConnectionHeartbeat,
-    /// The connection is alive. Names the last trade of one pair.
+    /// The connection is alive. The event names the last trade of one pair.
     PairHeartbeat(PairHeartbeat),
     /// The exchange refused a subscription or another request. Other subscriptions continue.
     RequestRefused(String),
     /// The exchange is reachable but does not trade.
     TradingHalted(String),
-    /// The exchange is about to close the connection. The client should reconnect at once.
+    /// The exchange is about to close the connection. The client should reconnect immediately.
     ShutdownAnnounced,
-    /// An acknowledgement, or a message of a kind that the client did not subscribe to. Such a message
-    /// does not show that a ticker is still current.
+    /// An acknowledgement, or a message of a kind that the client did not subscribe to. It confirms no ticker.
     Ignored,
 }
 
@@ -54,7 +53,7 @@ pub(crate) struct PairHeartbeat {
 pub(crate) enum Sequence {
     /// A unique number. A repeated number is a duplicate.
     Number(u64),
-    /// A time in the exchange's unit. Two different messages may have the same time.
+    /// A time in the exchange's unit. Two different messages can have the same time.
     Time(u64),
 }
 

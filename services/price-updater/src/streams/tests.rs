@@ -1,5 +1,5 @@
-//! Price streams and streamed sources, with a fake exchange and a paused clock. A *course* is the last price of one pair at one
-//! exchange.
+//! Price streams and streamed sources, with a fake exchange and a paused clock. A *course* is the last price of one
+//! pair at one exchange.
 
 mod fake_exchange;
 mod polling_fallback;
@@ -75,7 +75,7 @@ async fn heartbeats_without_tickers_end_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_announced_shutdown_reconnects_at_once_and_later_shutdowns_after_a_wait() {
+async fn first_announced_shutdown_reconnects_immediately_and_the_next_after_a_wait() {
     const NOTICE: &str = r#"{"event":"notice","code":"64008","msg":"soon"}"#;
     let mut running = RunningStream::start("okx");
     let okx = running.connection().await;
@@ -146,7 +146,7 @@ async fn idle_stream_disconnects_until_its_next_use() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_connections_are_limited() {
+async fn failed_connection_attempts_are_limited() {
     let unreachable = ConnectionError::Unreachable("connection refused".to_owned());
     let running = RunningStream::start_with("okx", Some(unreachable), None);
     for _ in 0..3600 {
@@ -154,11 +154,11 @@ async fn failed_connections_are_limited() {
         sleep(seconds(1)).await;
     }
     let attempts = running.connector.rejections.lock().unwrap().clone();
-    assert!(attempts.len() > 60, "{}", attempts.len());
+    assert!(attempts.len() > 60, "only {} attempts in an hour", attempts.len());
     for (index, first) in attempts.iter().enumerate() {
         let later = attempts[index..].iter();
         let within = later.take_while(|attempt| **attempt - *first < reconnect_limiter::WINDOW).count();
-        assert!(within <= reconnect_limiter::MAX_CONNECTS, "{within}");
+        assert!(within <= reconnect_limiter::MAX_CONNECTS, "{within} attempts in one window");
     }
 }
 

@@ -1,5 +1,5 @@
-//! The latest ticker of each pair of a stream, with the time when it was last confirmed. A message *confirms* a ticker if it
-//! contains the ticker, or shows that the ticker has not changed.
+//! The latest ticker of each pair of a stream, with the time when it was last confirmed. A message *confirms* a ticker
+//! if it contains the ticker, or shows that the ticker has not changed.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,8 +13,8 @@ use crate::sources::{PollReply, SourceError, Ticker, TradedPrices};
 
 /// The latest tickers of a stream, over all of its connections.
 ///
-/// The tickers of a closed connection stay, with the time when they were last confirmed. A message of a later connection
-/// confirms only the tickers that this connection has sent.
+/// The tickers of a closed connection stay, with the time when they were last confirmed. A message of a later
+/// connection confirms only the tickers that the later connection has sent.
 pub(crate) struct TickerCache {
     /// The pairs by the exchange's symbols.
     pairs: BTreeMap<String, CurrencyPair>,
@@ -35,12 +35,12 @@ struct Entry {
     updated_at: Option<Timestamp>,
     /// When the ticker was last confirmed by a heartbeat of its pair, or by any message of an earlier connection.
     confirmed_at: Option<Timestamp>,
-    /// The last position of messages with an order book, and of heartbeats.
+    /// The position of the last heartbeat or message with an order book.
     bid_ask_sequence: Option<Sequence>,
-    /// The last position of messages without an order book. Binance numbers the two kinds independently.
+    /// The position of the last message without an order book. Binance numbers these messages independently.
     trade_sequence: Option<Sequence>,
     trade_id: Option<u64>,
-    /// The id of a later trade, according to a heartbeat. The ticker of that trade is late or lost.
+    /// The id of the last trade according to a heartbeat, until a ticker has this id.
     awaited_trade_id: Option<u64>,
     /// Whether the current connection sent the ticker.
     is_current: bool,
@@ -81,7 +81,7 @@ impl TickerCache {
         Self { pairs, book_validity, entries: BTreeMap::new(), confirmed_at: None, simulated: false }
     }
 
-    /// Prepares for the messages of a new connection, which has a new sequence.
+    /// Prepares for the messages of a new connection, whose sequence numbers start again.
     pub(crate) fn start_connection(&mut self, simulated: bool) {
         for entry in self.entries.values_mut() {
             // Keep the confirmation by the connection that ended.
@@ -168,8 +168,8 @@ impl TickerCache {
         }
     }
 
-    /// The tickers that were confirmed at most `max_age` before `now`. A ticker has the time of its last confirmation
-    /// as its time of observation, but at most `book_validity` after its last update.
+    /// The tickers that were confirmed at most `max_age` before `now`. `observed_at` of a ticker is the time of its
+    /// last confirmation, but at most `book_validity` after its last update.
     pub(crate) fn tickers(&self, now: Timestamp, max_age: Duration) -> PollReply {
         let mut reply = PollReply::default();
         for (&pair, entry) in &self.entries {

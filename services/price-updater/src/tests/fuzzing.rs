@@ -12,7 +12,7 @@ pub use websocket::websocket;
 /// The time at which every input starts. It is at most two weeks after the dates in the corpus, because official rates
 /// expire after two weeks.
 const NOW_MICROS: i64 = 1_767_441_600_000_000;
-/// Maximum length of an error message, in characters. A message may quote a response.
+/// Maximum length of an error message, in characters. A message can quote a response.
 const MAX_ERROR: usize = 300;
 
 fn check_ticker(ticker: &Ticker) {

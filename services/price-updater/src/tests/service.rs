@@ -219,7 +219,7 @@ impl TestService {
         let start = Instant::now();
         stop.cancel();
         served.await.unwrap().unwrap();
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(5), "the service stopped after {:?}", start.elapsed());
     }
 }
 
@@ -363,7 +363,7 @@ async fn oversized_response_is_rejected() {
 }
 
 #[tokio::test]
-async fn sources_require_the_internal_token() {
+async fn list_of_sources_requires_the_internal_token() {
     let mut test = TestService::new().await;
     test.start().await;
     let address = test.service.as_ref().unwrap().address;
@@ -373,7 +373,7 @@ async fn sources_require_the_internal_token() {
 }
 
 #[test]
-fn openapi_document_contains_the_sources() {
+fn openapi_document_contains_the_list_of_sources() {
     assert!(App::openapi().contains("list_sources"));
 }
 

@@ -50,8 +50,8 @@ pub(super) struct PollLoop<'a> {
 impl<'a> PollLoop<'a> {
     pub(super) fn new(updater: &'a Updater, instance_id: String) -> Self {
         let (config, pricing) = (&updater.config, updater.pricing.get());
-        // The margin is at most half of the time between the next publication and the expiry, so that the publication comes
-        // before the margin begins.
+        // The margin is at most half of the time between the next publication and the expiry, so that the publication
+        // comes before the margin begins.
         let write_margin = MAX_WRITE_MARGIN.min(config.record_ttl.saturating_sub(config.publish_interval) / 2);
         let lifetimes = RecordLifetimes {
             publish_interval: config.publish_interval,
@@ -78,7 +78,6 @@ impl<'a> PollLoop<'a> {
     /// Runs until it is cancelled.
     pub(super) async fn run(mut self) {
         let mut ticks = interval(self.updater.config.poll_interval);
-        // Ticks that were missed during a long poll are skipped.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             // Only the leader writes records.
@@ -137,8 +136,8 @@ impl<'a> PollLoop<'a> {
         status.other_leader = self.leadership.other_leader().map(str::to_owned);
     }
 
-    /// Continues with the record in price-cache-proxy, so that a restart loses no price while all exchanges are unavailable. A
-    /// simulated record is used only if this instance is configured to simulate.
+    /// Continues with the record in price-cache-proxy, so that a restart loses no price while all exchanges are
+    /// unavailable. A simulated record is used only if this instance is configured to simulate.
     async fn resume_record(&mut self) {
         let config = &self.updater.config;
         match timeout(PRICE_CACHE_TIMEOUT, self.updater.upstreams.current_record()).await {
@@ -170,8 +169,8 @@ impl<'a> PollLoop<'a> {
         }
     }
 
-    /// Polls the sources, agrees on prices, publishes a record if one is due, and sends the market snapshot. `due` is when
-    /// this poll was due. The poll starts at that time or slightly later.
+    /// Polls the sources, agrees on prices, publishes a record if one is due, and sends the market snapshot. `due` is
+    /// the scheduled start of this poll.
     async fn poll_and_publish(&mut self, due: Instant) {
         let Updater { pool, config, deliveries, backoffs, .. } = self.updater;
         prolong_prices_during(pool.poll(&mut self.polls, due), self.updater, &mut self.lifecycle).await;
@@ -210,8 +209,8 @@ impl<'a> PollLoop<'a> {
         deliveries.send_snapshot(TermSnapshot { term, snapshot });
     }
 
-    /// Applies the current settings to the price record, and returns them. A currency that is no longer in `CURRENCIES`
-    /// has no gauges from now on, and is not in the next price record.
+    /// Applies and returns the current settings. A currency that is no longer in `CURRENCIES` loses its gauges, and is
+    /// not in the next price record.
     fn apply_settings(&mut self) -> Arc<PricingSettings> {
         let pricing = self.updater.pricing.get();
         for removed in self.lifecycle.apply_settings(&pricing.currencies, pricing.stop_while_withheld) {
@@ -238,12 +237,11 @@ impl<'a> PollLoop<'a> {
         }
     }
 
-    /// Maximum difference between the time of the newest price and the time of another price that is used.
+    /// Maximum time by which a used price may be older than the newest price.
     ///
-    /// A price expires one TTL after it was observed. Half a TTL must be left when it is written, because writes can fail.
-    /// This permits an index that is polled in every third publish interval: its price is at most two intervals old. One
-    /// poll interval is added because polls are not exactly on time. Without this addition, the price of the index would be
-    /// used only sometimes.
+    /// A price expires one TTL after it was observed. Half a TTL must be left when it is written, because writes can
+    /// fail. The other half suffices for an index that is polled in every third publish interval: its price is at most
+    /// two intervals old. One poll interval is added because polls are not exactly on time.
     fn max_lag(&self) -> Duration {
         let config = &self.updater.config;
         config.record_ttl / 2 + config.poll_interval

@@ -74,7 +74,7 @@ impl Upstreams for Connection {
         let now = upstreams.clock.now();
         let record = write.record.clone().into_record(write.ttl, now).unwrap();
         let mut stored = upstreams.record.lock().unwrap();
-        // Like price-cache-proxy, the fake keeps its stored record if that is current and newer.
+        // Like price-cache-proxy, the fake keeps its stored record if that record is current and newer.
         let newer = stored.take_if(|stored| stored.is_current(now) && stored.version() > record.version());
         Ok(stored.insert(newer.unwrap_or(record)).clone())
     }
@@ -223,7 +223,7 @@ impl FakeUpstreams {
         Instance { updater, connection, sources, stop }
     }
 
-    /// The currencies of the record whose price is current and has this state.
+    /// The currencies in the record with a current price in this state.
     fn currencies(&self, state: PriceState) -> String {
         let (record, now) = (self.record.lock().unwrap(), self.clock.now());
         let prices = record.iter().flat_map(PriceRecord::currency_prices);
@@ -249,7 +249,7 @@ impl FakeUpstreams {
     }
 }
 
-/// Checks once a second for ten minutes.
+/// Calls `check` once a second for ten minutes.
 async fn at_every_second(check: impl Fn(u64)) {
     sleep(Duration::from_millis(1900)).await;
     for second in 0..600 {
@@ -310,7 +310,7 @@ async fn leader_that_cannot_renew_its_lease_stops_before_another_instance_leads(
 }
 
 #[tokio::test(start_paused = true)]
-async fn polling_stops_while_the_cache_is_unavailable_and_resumes_at_once() {
+async fn polling_stops_while_the_cache_is_unavailable_and_resumes_afterwards() {
     let upstreams = FakeUpstreams::new();
     let instance = upstreams.start_instance("coinbase", "EUR");
     sleep(20 * SECOND).await;
@@ -319,7 +319,7 @@ async fn polling_stops_while_the_cache_is_unavailable_and_resumes_at_once() {
     sleep(MINUTE).await;
     let requests = instance.requests();
     assert!(!instance.leads());
-    // The sources are not polled, so only price-cache-proxy is reported. The reason names the cause.
+    // The sources are not polled, so only price-cache-proxy is reported.
     let [cache] = &instance.updater.components()[..] else { panic!("{:?}", instance.updater.components()) };
     let detail = cache.detail.as_deref().unwrap();
     assert!(!cache.ready && cache.name == "price-cache", "{cache:?}");
@@ -340,7 +340,7 @@ async fn next_instance_respects_the_backoff_that_a_source_requested() {
     sleep(20 * SECOND).await;
     assert!(first.leads() && first.requests() > 0);
     drop(first);
-    // One instance takes over at once, and another instance a minute later.
+    // One instance takes over immediately, and another instance a minute later.
     for seconds in [60, 400] {
         let next = upstreams.start_instance("coinbase", "EUR");
         sleep(seconds * SECOND).await;

@@ -8,8 +8,8 @@ const UNIT: i64 = 100_000_000;
 const TIME_STEPS_MINUTES: [i64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880];
 const DAY_SECS: i64 = 86_400;
 
-/// Maps the values from `first` to `last` linearly to pixels. The vertical axis points upwards, so the pixel of its last value
-/// is smaller than the pixel of its first value.
+/// Maps the values from `first` to `last` linearly to pixels. The vertical axis points upwards, so the pixel of its
+/// last value is smaller than the pixel of its first value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scale {
     pub(super) first: i64,
@@ -36,7 +36,7 @@ impl Scale {
     }
 }
 
-/// The step between price labels: one, two or five times a power of ten, so that there are at most `max_labels`.
+/// The step between price labels: one, two or five times a power of ten, with at most `max_labels` labels.
 pub(super) fn price_step(range: i64, max_labels: i64) -> i64 {
     let mut power = 1_i64;
     loop {
@@ -50,13 +50,13 @@ pub(super) fn price_step(range: i64, max_labels: i64) -> i64 {
     }
 }
 
-/// The step between time labels, in seconds, so that there are at most `max_labels + 1`.
+/// The step between time labels, in seconds, with at most `max_labels + 1` labels.
 pub(super) fn time_step(range_secs: i64, max_labels: i64) -> i64 {
     let steps = TIME_STEPS_MINUTES.iter().map(|minutes| minutes * 60);
     steps.into_iter().find(|step| range_secs / step <= max_labels).unwrap_or(range_secs.max(1))
 }
 
-/// Formats a price with thousands separators and with as many decimals as `step` has.
+/// Formats a price in hundred-millionths, with thousands separators and with as many decimals as `step` has.
 pub(super) fn format_price_label(value: i64, step: i64) -> String {
     let (mut decimals, mut unit) = (0, UNIT);
     while unit > 1 && step % unit != 0 {
@@ -88,8 +88,8 @@ fn with_thousands_separators(number: i64) -> String {
     text
 }
 
-/// Formats a time, in seconds since 1970. The label is a date if the time is midnight or labels are at least a day apart.
-/// Otherwise the label is the time of day.
+/// Formats a time, in seconds since 1970. The label is a date if the time is midnight or labels are at least a day
+/// apart. Otherwise the label is the time of day.
 pub(super) fn format_time_label(seconds: i64, step: i64) -> String {
     let format = if step >= DAY_SECS || seconds.rem_euclid(DAY_SECS) == 0 { "%-d %b" } else { "%H:%M" };
     let time = Timestamp::from_micros(seconds.saturating_mul(1_000_000));

@@ -1,5 +1,5 @@
-//! Draws a chart as SVG. Coordinates are whole pixels, and prices are whole hundred-millionths. Prices are never converted
-//! to floating point.
+//! Draws a chart as SVG. Coordinates are whole pixels, and prices are whole hundred-millionths. Prices are never
+//! converted to floating point.
 
 use std::time::Duration;
 
@@ -61,8 +61,8 @@ pub(super) struct Chart {
     /// The age of the current price, if it is prolonged.
     pub(super) prolonged_age: Option<Duration>,
     pub(super) series: Series,
-    /// False if there is a market snapshot and it contains no course of the pair. A price of the pair, if there is one, is then
-    /// computed from other pairs.
+    /// Whether the market snapshot contains a course of the pair. True without a market snapshot. If false, a price of
+    /// the pair is computed from other pairs.
     pub(super) reported: bool,
     pub(super) simulated: bool,
 }
@@ -86,7 +86,7 @@ impl Chart {
             self.draw(&area)?;
             area.present().map_err(|error| error.to_string())?;
         }
-        // A window that is narrower than the chart shows all of it.
+        // Shrinks the chart to fit a narrower window.
         svg = svg.replacen("<svg ", "<svg style=\"max-width:100%;height:auto\" ", 1);
         // Screen readers read the title aloud, and browsers show it as a tooltip.
         let content_start = svg.find("<svg").and_then(|start| svg[start..].find('>').map(|end| start + end + 1));
@@ -211,9 +211,9 @@ impl Chart {
         draw_text(area, &marks.join("; "), (RIGHT, 24), &style)
     }
 
-    /// The scale of prices and the step between its labels. The scale spans the medians with a margin, and the part of the band
-    /// that lies within this margin. A wide band is cut off, so that it does not flatten the line. `None` if there are no
-    /// points.
+    /// The scale of prices and the step between its labels. The scale spans the medians with a margin, and the part of
+    /// the band that lies within this margin. A wide band is cut off, so that it does not flatten the line. `None` if
+    /// there are no points.
     fn price_axis(&self) -> Option<(Scale, i64)> {
         let lowest = self.series.points().map(|point| point.median).min()?;
         let highest = self.series.points().map(|point| point.median).max()?;

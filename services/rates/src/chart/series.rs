@@ -1,6 +1,6 @@
 //! Combines the candles of all exchanges into one line and one band. A candle aggregates the courses of one pair at one
-//! exchange in a period, which is called a bucket here. A course is the last price of one pair at one exchange. The API calls an
-//! exchange `exchanger`.
+//! exchange in a period, which is called a bucket here. A course is the last price of one pair at one exchange. The API
+//! calls an exchange `exchanger`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,18 +9,18 @@ use std::{
 
 use common::{api::courses::Candle, money::Rate, time::Timestamp};
 
-/// Maximum number of candles over which the last course of an exchange is carried forward. A course may stay the same
+/// Maximum number of candles over which the last course of an exchange is carried forward. A course can stay the same
 /// for several candles. The limit excludes an exchange that no longer reports.
 const MAX_CARRIED_CANDLES: i64 = 10;
-/// A gap is shown if no exchange reports a course for the usual spacing of courses times this factor. The spacing of courses is
-/// the time between two successive buckets with a course.
+/// A gap is shown where no exchange has a course for this many times the usual spacing. A spacing is the time between
+/// two successive buckets with a course.
 const GAP_FACTOR: i64 = 2;
 /// Minimum number of spacings from which the usual spacing is computed.
 const MIN_SPACINGS: usize = 10;
-/// The band excludes a course whose distance from the median exceeds the median divided by this number. The agreement on prices
-/// excludes such a course, too. A single wrong course would otherwise flatten the line.
+/// The band excludes a course whose distance from the median exceeds the median divided by this number. A single
+/// wrong course would otherwise flatten the line.
 const BAND_DIVISOR: i64 = 20;
-/// Maximum number of points of the line. A chart has too few columns of pixels for more points.
+/// Maximum number of points of the line.
 const MAX_POINTS: i64 = 400;
 
 /// The median and the band of the courses of all exchanges at one time, in hundred-millionths.
@@ -68,7 +68,7 @@ impl Series {
         self.segments.last().and_then(|segment| segment.last()).copied()
     }
 
-    /// The last point before each gap, and the first point after it.
+    /// The last point before each gap, and the first point after the gap.
     pub(super) fn gaps(&self) -> impl Iterator<Item = (Point, Point)> {
         let neighbours = self.segments.iter().zip(self.segments.iter().skip(1));
         neighbours.filter_map(|(before, after)| Some((*before.last()?, *after.first()?)))
@@ -78,7 +78,7 @@ impl Series {
         self.segments.iter().flatten()
     }
 
-    /// Combines candles, which may come in any order.
+    /// Combines candles in any order.
     pub(super) fn from_candles(candles: &[Candle], period: Period) -> Self {
         let Period { end, hours, candle_width, carries_to_end } = period;
         let width = i64::try_from(candle_width.as_secs()).unwrap_or(60).max(1);
@@ -129,8 +129,8 @@ impl Series {
 }
 
 /// Maximum number of successive buckets without a course of any exchange that do not count as a gap. The courses of a
-/// frequently traded pair change in each bucket, so even two buckets without a course are an outage. The courses of other pairs
-/// may stay the same for longer.
+/// frequently traded pair change in each bucket, so even two buckets without a course are an outage. The courses of
+/// other pairs can stay the same for longer.
 fn max_empty_buckets(buckets: &BTreeSet<i64>) -> i64 {
     let mut spacings: Vec<_> =
         buckets.iter().zip(buckets.iter().skip(1)).map(|(earlier, later)| later - earlier).collect();
@@ -138,15 +138,15 @@ fn max_empty_buckets(buckets: &BTreeSet<i64>) -> i64 {
         return MAX_CARRIED_CANDLES;
     }
     spacings.sort_unstable();
-    // Nine of ten spacings are not longer than this one. A single long spacing, such as an outage, therefore has no influence.
+    // Nine of ten spacings are at most this long. A single long spacing, such as an outage, therefore has no influence.
     let usual = spacings[spacings.len() * 9 / 10];
     (usual * GAP_FACTOR - 1).min(MAX_CARRIED_CANDLES)
 }
 
 impl ExchangeRange {
-    /// The range in the buckets from `first` to `last`. If the exchange has no candle in these buckets, its last course before
-    /// `first` is carried forward. `None` if the last candle is more than [`MAX_CARRIED_CANDLES`] buckets before `last`, or if
-    /// there is no candle.
+    /// The range in the buckets from `first` to `last`. If the exchange has no candle in these buckets, its last course
+    /// before `first` is carried forward. `None` if the last candle is more than [`MAX_CARRIED_CANDLES`] buckets before
+    /// `last`, or if there is no candle.
     fn of_buckets(candles: &BTreeMap<i64, &Candle>, first: i64, last: i64) -> Option<Self> {
         let mut range: Option<Self> = None;
         for (&last_bucket, candle) in candles.range(first..=last) {

@@ -1,5 +1,5 @@
-//! Tests of charts. A course is the last price of one pair at one exchange. The API calls the pair `direction` and the exchange
-//! `exchanger`.
+//! Tests of charts. A course is the last price of one pair at one exchange. The API calls the pair `direction` and the
+//! exchange `exchanger`.
 
 use common::api::courses::Course;
 
@@ -77,7 +77,7 @@ fn checked_texts(svg: &str) -> String {
     texts.join("|")
 }
 
-/// If the variable `SHOW_CHARTS` is set, writes the chart to the folder that it names, so that a person can look at the chart.
+/// If the variable `SHOW_CHARTS` names a folder, writes the chart to this folder, for review by a person.
 fn save_for_review(name: &str, svg: &str) {
     if let Some(folder) = std::env::var_os("SHOW_CHARTS") {
         std::fs::write(std::path::Path::new(&folder).join(name), svg).unwrap();
@@ -88,7 +88,10 @@ fn save_for_review(name: &str, svg: &str) {
 fn chart_is_well_formed_and_labelled() {
     let svg = chart(&varied_candles(360), 6, 359).to_svg().unwrap();
     save_for_review("hours.svg", &svg);
-    assert!(svg.starts_with("<svg style=\"max-width:100%;height:auto\" width=\"900\""), "fits a narrow window: {svg}");
+    assert!(
+        svg.starts_with("<svg style=\"max-width:100%;height:auto\" width=\"900\""),
+        "the chart does not fit a narrow window: {svg}"
+    );
     let texts = checked_texts(&svg);
     for part in [
         "BTC-USD 91,234.50",

@@ -10,10 +10,11 @@ use common::{
 use super::ratio::format_fixed_point;
 use crate::snapshot::SortedSnapshot;
 
-/// The assumed error of an agreed price whose error is not known: the default maximum distance between the price and a used
-/// vote.
+/// The assumed error of an agreed price whose error is not known: the default maximum distance between the price and a
+/// used vote.
 const UNKNOWN_PRICE_ERROR: KnownError = KnownError { millionths: 50_000, is_known: false };
-/// The assumed error of an official rate that only one bank publishes: the maximum distance between rates of banks that agree.
+/// The assumed error of an official rate that only one bank publishes: the maximum distance between rates of banks that
+/// agree.
 const UNKNOWN_OFFICIAL_ERROR: KnownError = KnownError { millionths: 20_000, is_known: false };
 /// The number of decimals of a percentage that is computed from millionths.
 const PERCENT_DECIMALS: u32 = 4;
@@ -51,8 +52,8 @@ impl KnownError {
         distances.max().map(|millionths| Self { millionths, is_known: true })
     }
 
-    /// The largest distance between this rate and the rate of another bank that confirms it. The error is assumed if no other
-    /// bank publishes the rate.
+    /// The largest distance between this rate and the rate of another bank that confirms it. The error is assumed if no
+    /// other bank publishes the rate.
     pub(super) fn of_official(rate: &OfficialRate) -> Self {
         rate.spread_millionths
             .map_or(UNKNOWN_OFFICIAL_ERROR, |spread| Self { millionths: spread.into(), is_known: true })

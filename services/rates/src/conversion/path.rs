@@ -28,7 +28,7 @@ pub(super) struct ConversionPath {
     pub(super) error: KnownError,
 }
 
-/// The prices of a path that may be chosen.
+/// A path that can be chosen, before its prices are multiplied.
 #[derive(Debug, Clone)]
 struct Candidate {
     steps: Vec<ConversionStep>,
@@ -45,8 +45,8 @@ impl ConversionPath {
     /// the smallest known error decides, then the smallest number of prices. An unknown error counts as the largest
     /// distance at which votes, or official rates, still agree.
     ///
-    /// If there is no path, the error names the first price that is missing only temporarily. If there is no such price, the
-    /// error is [`ConversionError::NoPath`].
+    /// If there is no path, the error names the first price that is missing only temporarily. If there is no such
+    /// price, the error is [`ConversionError::NoPath`].
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
         let CurrencyPair { base: from, quote: to } = pair;
         let mut errors = Vec::new();
@@ -96,8 +96,7 @@ impl Candidate {
             Ok(price) => Ok(Self::of_price(prices, &price, false)),
             Err(error) => match prices.price(pair.inverted()) {
                 Ok(price) => Ok(Self::of_price(prices, &price, true)),
-                // If only one of the two pairs ever has a price, the error of that pair is returned, because its price
-                // is missing only temporarily.
+                // If the price of only one pair is missing temporarily, the error of that pair is returned.
                 Err(inverse_error) => Err(if error.is_permanent() { inverse_error } else { error }),
             },
         }
@@ -163,7 +162,7 @@ impl Candidate {
             }
         }
         let error = match &errors[..] {
-            // The rate of the dollar, in which banks may differ, is not part of the path.
+            // The path does not contain the rate of the dollar, so the errors are not added.
             [first, second] if skips_dollars => first.larger(*second),
             _ => errors.iter().fold(KnownError::ZERO, |sum, &error| sum + error),
         };

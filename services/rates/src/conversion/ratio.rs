@@ -8,8 +8,8 @@ use common::money::{Rate, round_half_even};
 pub(super) const AMOUNT_DECIMALS: u32 = 8;
 const UNIT: u128 = 10_u128.pow(AMOUNT_DECIMALS);
 
-/// A positive fraction in lowest terms. The numerator and the denominator are below 2^120, which leaves room for one more
-/// decimal digit in long division.
+/// A positive fraction in lowest terms. The numerator and the denominator are below 2^120, which leaves room for one
+/// more decimal digit in long division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ratio {
     numerator: u128,
@@ -38,14 +38,16 @@ impl Ratio {
         (ratio.numerator < Self::LIMIT && ratio.denominator < Self::LIMIT).then_some(ratio)
     }
 
-    /// Multiplies `amount`, in hundred-millionths, by the fraction. The result has `decimals` decimals (8 at most), and is a
-    /// number of units of the last decimal. It is rounded half to even. Returns `None` if the result is out of range.
+    /// Multiplies `amount`, in hundred-millionths, by the fraction. The result has `decimals` decimals (8 at most), and
+    /// is a number of units of the last decimal. It is rounded half to even. Returns `None` if the result is out of
+    /// range.
     pub(super) fn scale_rounded_half_even(self, amount: u128, decimals: u32) -> Option<u128> {
         let (product_low, product_high) = amount.carrying_mul(self.numerator, 0);
         let (exact, remainder) = divide(product_high, product_low, self.denominator)?;
         let unit = 10_u128.pow(AMOUNT_DECIMALS.checked_sub(decimals)?);
         let (units, fraction) = (exact / unit, exact % unit);
-        // The discarded part is `fraction` hundred-millionths plus the remainder, which is less than one hundred-millionth.
+        // The discarded part is `fraction` hundred-millionths plus the remainder, which is less than one
+        // hundred-millionth.
         let to_half = if unit == 1 {
             (remainder * 2).cmp(&self.denominator)
         } else {
@@ -82,8 +84,8 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
     a
 }
 
-/// Divides the 256-bit number `high * 2^128 + low` by a divisor of less than 2^127, bit by bit. Returns the quotient and the
-/// remainder, or `None` if the quotient needs more than 128 bits.
+/// Divides the 256-bit number `high * 2^128 + low` by a divisor of less than 2^127, bit by bit. Returns the quotient
+/// and the remainder, or `None` if the quotient needs more than 128 bits.
 fn divide(high: u128, low: u128, divisor: u128) -> Option<(u128, u128)> {
     if high >= divisor {
         return None;

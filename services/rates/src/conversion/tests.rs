@@ -1,5 +1,5 @@
-//! Tests of conversions. A course is the last price of one pair at one exchange. The API calls the pair `direction` and the
-//! exchange `exchanger`.
+//! Tests of conversions. A course is the last price of one pair at one exchange. The API calls the pair `direction` and
+//! the exchange `exchanger`.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn price_of_the_pair_is_used_first_and_the_result_is_rounded_once() {
 }
 
 #[test]
-fn conversion_reports_its_steps_the_time_of_its_oldest_price_and_simulation() {
+fn conversion_reports_steps_oldest_price_time_and_simulation() {
     let conversion = convert_at(&market(), "EUR-USD", "1", 10).unwrap();
     let steps: Vec<_> = conversion.steps.iter().map(|s| (s.direction.to_string(), s.inverse, s.as_of)).collect();
     assert_eq!(steps, [("BTC-EUR".to_owned(), true, time_at(2)), ("BTC-USD".to_owned(), false, time_at(0))]);
@@ -127,7 +127,7 @@ fn asset_without_a_price_at_the_moment_is_known_and_not_converted() {
 }
 
 #[test]
-fn missing_price_of_an_asset_between_two_others_is_named_as_the_cause() {
+fn missing_price_of_a_bridge_asset_is_named_as_the_cause() {
     let sources = vec![SourcePairs { exchanger: "kraken".to_owned(), directions: vec![parse_pair("USDT-EUR")] }];
     let prices = vec![agreed_price("BTC-EUR", "84000"), agreed_price("ETH-GBP", "2500")];
     let snapshot = MarketSnapshot { sources, ..snapshot(time_at(0), vec![], prices) };
@@ -256,7 +256,7 @@ fn computed_price_is_a_cross_rate_that_names_its_legs() {
 }
 
 #[test]
-fn prolonged_price_is_converted_with_its_state_and_age_and_avoided_where_possible() {
+fn prolonged_price_is_avoided_unless_it_is_the_price_of_the_pair() {
     let prolonged = |pair, price, error| AgreedPrice {
         state: Some(PriceState::Prolonged),
         expires_at: Some(time_at(700)),
@@ -287,7 +287,7 @@ fn prolonged_computed_price_names_no_sources() {
         expires_at: Some(time_at(700)),
         ..agreed_price("BTC-RUB", "8190045")
     };
-    // A newer price in dollars, from which the computed price does not come.
+    // The computed price does not come from this newer price in dollars.
     let dollars = AgreedPrice { as_of: Some(time_at(600)), ..price_with_votes("BTC-USD", "95000", 300) };
     let official = vec![official("RUB", &[("USD-RUB", "90", false)], Some(100))];
     let snapshot = MarketSnapshot { official, ..snapshot(time_at(600), vec![], vec![prolonged, dollars]) };
@@ -298,7 +298,7 @@ fn prolonged_computed_price_names_no_sources() {
 }
 
 #[test]
-fn age_of_a_conversion_is_that_of_its_agreed_price_and_not_of_an_official_rate() {
+fn age_of_a_conversion_is_the_age_of_its_agreed_price() {
     let later = AgreedPrice { as_of: Some(time_at(20)), ..price_with_votes("BTC-USD", "91000.5", 300) };
     let official = vec![official("RUB", &[("USD-RUB", "90", false)], Some(100))];
     let courses = vec![course("ecb", "USD-RUB", "90")];
@@ -333,7 +333,7 @@ proptest! {
         let difference = (back - parse_decimal(&amount).unwrap()).abs();
         // Half a satoshi at this rate, and half a cent.
         let allowed = rate.to_decimal() * parse_decimal("0.000000005").unwrap() + parse_decimal("0.005").unwrap();
-        prop_assert!(difference <= allowed, "{} {}", difference, allowed);
+        prop_assert!(difference <= allowed, "the difference {} exceeds {}", difference, allowed);
     }
 
     /// Compares with `rust_decimal`, which rounds half to even as well.
@@ -343,7 +343,7 @@ proptest! {
         let view = view(vec![AgreedPrice { price: Some(rate), ..agreed_price("BTC-EUR", "1") }]);
         let amount = format_fixed_point(units.into(), 8);
         let result = convert_at(&view, "BTC-EUR", &amount, 0).unwrap().result;
-        // The product of 12 and 13 digits fits into a Decimal.
+        // The product of numbers with 12 and 13 digits fits into a Decimal.
         let product = parse_decimal(&amount).unwrap() * rate.to_decimal();
         prop_assert_eq!(parse_decimal(result.as_str()).unwrap(), product.round_dp(2));
     }

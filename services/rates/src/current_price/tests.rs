@@ -1,5 +1,5 @@
-//! Tests of the prices that may be used at a point in time. A course is the last price of one pair at one exchange. The API
-//! calls the pair `direction` and the exchange `exchanger`.
+//! Tests of the prices that may be used at a point in time. A course is the last price of one pair at one exchange. The
+//! API calls the pair `direction` and the exchange `exchanger`.
 
 use common::{
     api::courses::{CastVote, Course, MarketSnapshot, Rejection, SourcePairs},
@@ -93,7 +93,7 @@ fn refusal_lists_the_reason_and_each_rejected_vote() {
 }
 
 #[test]
-fn asset_that_no_source_reports_at_the_moment_has_no_price_for_now() {
+fn asset_that_no_source_reports_at_the_moment_has_a_temporary_error() {
     let sources = vec![SourcePairs { exchanger: "cbr".to_owned(), directions: vec![pair("USD-RUB"), pair("EUR-RUB")] }];
     let bitcoin = agreed_price("BTC-USD", "91000");
     let snapshot = MarketSnapshot { sources, ..snapshot(time_at(0), vec![], vec![bitcoin]) };

@@ -1,5 +1,5 @@
-//! Tests of the parameters of the course history. A course is the last price of one pair at one exchange. The API calls the
-//! pair `direction` and the exchange `exchanger`.
+//! Tests of the parameters of the course history. A course is the last price of one pair at one exchange. The API calls
+//! the pair `direction` and the exchange `exchanger`.
 
 use super::*;
 use crate::tests::fixtures::{course, snapshot, time_at};

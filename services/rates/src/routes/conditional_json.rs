@@ -14,8 +14,8 @@ use poem_openapi::{
 
 use crate::snapshot::TaggedJson;
 
-/// A 200 with the JSON of a `T`, or a 304 if the client has the same body cached. The type `T` is used only for the OpenAPI
-/// document.
+/// A 200 with the JSON of a `T`, or a 304 if the client has the same body cached. The type `T` is used only for the
+/// OpenAPI document.
 pub(crate) struct ConditionalJson<T> {
     json: TaggedJson,
     max_age: Duration,

@@ -1,5 +1,5 @@
-//! The names of exchanges and assets, to validate filters and conversions. A course is the last price of one pair at one
-//! exchange. The API calls the pair `direction` and the exchange `exchanger`.
+//! The names of exchanges and assets, to validate filters and conversions. A course is the last price of one pair at
+//! one exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ use common::{
 
 use crate::limits::MAX_CATALOGUE_NAMES;
 
-/// The exchanges and assets of all snapshots since the start of the process. A snapshot also names the active sources that report
-/// no price at the moment. An exchange that is unavailable is therefore a valid filter value.
+/// The exchanges and assets of all snapshots since the start of the process. A snapshot also names the active sources
+/// that report no price at the moment. An exchange that is unavailable is therefore a valid filter value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Catalogue {
     exchangers: BTreeSet<String>,
@@ -25,7 +25,6 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
-    /// Adds the names that the snapshot contains.
     #[must_use]
     pub(crate) fn extended_by(mut self, snapshot: &MarketSnapshot) -> Self {
         for course in &snapshot.courses {
@@ -60,7 +59,6 @@ impl Catalogue {
         }
     }
 
-    /// Adds the names of stored courses.
     #[must_use]
     pub(crate) fn extended_by_stored(mut self, courses: &[StoredCourse]) -> Self {
         for course in courses {

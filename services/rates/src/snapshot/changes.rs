@@ -1,5 +1,5 @@
-//! The difference between two snapshots, encoded as an event of the course stream. A course is the last price of one pair at
-//! one exchange. The API calls the pair `direction` and the exchange `exchanger`.
+//! The difference between two snapshots, encoded as an event of the course stream. A course is the last price of one
+//! pair at one exchange. The API calls the pair `direction` and the exchange `exchanger`.
 
 use std::{cmp::Ordering, fmt::Write as _};
 
@@ -17,7 +17,8 @@ use super::{
 /// Encodes the event with the changes from `previous` to `current`. If `previous` is `None`, the event contains
 /// everything that matches the filter. Returns `None` if nothing that matches the filter has changed.
 ///
-/// A new time alone is not a change of a course or price, because price-updater observes every course again at every poll.
+/// A new time alone is not a change of a course or price, because price-updater observes every course again at every
+/// poll.
 pub(crate) fn changes_event(
     previous: Option<&SortedSnapshot>,
     current: &SortedSnapshot,
@@ -87,8 +88,8 @@ fn withdrawn_price(price: &AgreedPrice) -> PriceSummary {
     PriceSummary { price: None, as_of: None, state: None, refused, ..price_summary(price) }
 }
 
-/// Walks two sequences that are sorted by `order`. Calls `visit` with both items if they are equal, and with one item if the
-/// other sequence has no equal item.
+/// Walks two sequences that are sorted by `order`. Calls `visit` with both items if they are equal, and with one item
+/// if the other sequence has no equal item.
 fn merge_join<'a, T: 'a>(
     left: impl Iterator<Item = &'a T>,
     right: impl Iterator<Item = &'a T>,

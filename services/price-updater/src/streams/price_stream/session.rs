@@ -79,8 +79,7 @@ impl PriceStream {
         }
     }
 
-    /// When the first timeout of the connection expires, and the reason with which the timeout ends the connection. A
-    /// message or a request for tickers can postpone the timeout.
+    /// The end of the earliest timeout, and the reason with which that timeout ends the connection.
     fn next_timeout(&self, activity: Activity) -> (Instant, DisconnectReason) {
         let timeouts = self.protocol.timeouts;
         let idle_at = self.requested_at.borrow().map_or_else(Instant::now, |at| at + IDLE_TIMEOUT);
@@ -103,7 +102,7 @@ impl PriceStream {
         let text = match message {
             IncomingMessage::Text(text) => text,
             IncomingMessage::Ping | IncomingMessage::Pong => {
-                // If the exchange sends heartbeats for each pair, a ping or pong frame confirms no pair.
+                // If the exchange sends heartbeats for each pair, a ping or pong frame confirms no ticker.
                 if self.protocol.timeouts.book_validity.is_none() {
                     state.cache.confirm_connection(now);
                 }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn waits_grow_to_a_limit_and_are_reset_by_success() {
+async fn waits_grow_to_a_maximum_until_the_backoff_is_reset() {
     let (mut limiter, now) = (ReconnectLimiter::new(), Instant::now());
     assert_eq!(limiter.next_attempt(now), now);
     let mut waits = Vec::new();
@@ -12,7 +12,7 @@ async fn waits_grow_to_a_limit_and_are_reset_by_success() {
     }
     let mut least = FIRST_BACKOFF;
     for wait in waits {
-        assert!(least <= wait && wait <= least * 2, "{wait:?} after {least:?}");
+        assert!(least <= wait && wait <= least * 2, "the wait {wait:?} is not between {least:?} and its double");
         least = (least * 2).min(MAX_BACKOFF);
     }
     limiter.reset_backoff();

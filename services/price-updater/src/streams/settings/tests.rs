@@ -10,7 +10,7 @@ fn kraken_stream(kraken_url: &str, ws_url: &str) -> Result<Option<String>, Strin
 }
 
 #[test]
-fn source_with_another_url_has_no_stream_by_default() {
+fn source_with_another_http_url_has_no_stream_by_default() {
     const DEFAULT: &str = "https://api.kraken.com";
     const SIMULATED: &str = "http://127.0.0.1:8090/kraken";
     assert_eq!(kraken_stream(DEFAULT, ""), Ok(Some("wss://ws.kraken.com/".to_owned())));

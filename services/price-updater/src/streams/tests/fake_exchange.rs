@@ -46,7 +46,7 @@ impl ExchangeEnd {
     }
 }
 
-/// Passes each connection to the test, or rejects it.
+/// Passes each connection to the test, or rejects every connection.
 pub(super) struct FakeConnector {
     connections: mpsc::UnboundedSender<ExchangeEnd>,
     /// When each connection was rejected.
@@ -95,7 +95,8 @@ impl RunningStream {
         Self::start_with(exchange, None, None)
     }
 
-    /// Rejects every connection if `rejection` is set. `request_limiter` is the limiter of the exchange's HTTP requests.
+    /// Rejects every connection if `rejection` is set. `request_limiter` is the limiter of the exchange's HTTP
+    /// requests.
     pub(super) fn start_with(
         exchange: &str,
         rejection: Option<ConnectionError>,

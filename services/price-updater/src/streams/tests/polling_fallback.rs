@@ -1,4 +1,5 @@
-//! A streamed source over a fake exchange and a fake polled source. A *course* is the last price of one pair at one source.
+//! A streamed source with a fake exchange and a fake polled source. A *course* is the last price of one pair at one
+//! source.
 
 use std::sync::{
     Arc,
@@ -87,7 +88,7 @@ async fn only_pairs_without_a_streamed_ticker_are_polled() {
     let okx = running.connection().await;
     okx.send_ticker("84000", 1);
     running.course().await;
-    // The source does not have BTC-RUB, so this pair is not polled.
+    // The polled source does not have BTC-RUB, so this pair is not polled.
     assert_eq!(poll(&source, &["BTC-USDT", "BTC-RUB"], now).await.unwrap(), ["BTC-USDT 84000.00"]);
     assert_eq!(polls.load(Ordering::SeqCst), 1);
     let both = ["BTC-USDT", "ETH-USDT"];

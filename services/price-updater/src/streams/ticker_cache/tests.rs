@@ -17,10 +17,10 @@ fn time_at(seconds: u64) -> Timestamp {
 }
 
 fn update(last: &str, sequence: u64, trade_id: Option<u64>) -> StreamEvent {
-    let side = DecimalText::from(last);
-    let bid_ask = Some(BidAskText { bid: side.clone(), ask: side.clone() });
+    let price = DecimalText::from(last);
+    let bid_ask = Some(BidAskText { bid: price.clone(), ask: price.clone() });
     let (symbol, sequence) = ("BTC-USD".to_owned(), Some(Sequence::Number(sequence)));
-    StreamEvent::TickerUpdate(TickerUpdate { symbol, last: Some(side), bid_ask, sequence, trade_id })
+    StreamEvent::TickerUpdate(TickerUpdate { symbol, last: Some(price), bid_ask, sequence, trade_id })
 }
 
 fn heartbeat(sequence: u64, last_trade_id: u64) -> StreamEvent {
@@ -66,7 +66,7 @@ fn old_or_duplicate_update_is_ignored() {
         assert_eq!(cache.apply_event(&update("1", sequence, None), time_at(3)), ApplyResult::Outdated);
     }
     assert_eq!(latest(&cache, time_at(3)), Some(("84000.00".to_owned(), time_at(0))));
-    // A gap is normal, because not every number is sent.
+    // A gap in the sequence is normal, because not every number is sent.
     assert_eq!(cache.apply_event(&update("84001", 50, None), time_at(4)), ApplyResult::Updated);
 }
 
@@ -88,7 +88,7 @@ fn missing_trade_is_detected_at_the_second_heartbeat() {
     assert_eq!(cache.apply_event(&heartbeat(1, 7), time_at(0)), ApplyResult::Ignored);
     cache.apply_event(&update("84000", 2, Some(7)), time_at(1));
     assert_eq!(cache.apply_event(&heartbeat(3, 7), time_at(2)), ApplyResult::Confirmed);
-    // The ticker may be late.
+    // The ticker of trade 8 is possibly late.
     assert_eq!(cache.apply_event(&heartbeat(4, 8), time_at(3)), ApplyResult::Ignored);
     assert_eq!(latest(&cache, time_at(3)).unwrap().1, time_at(2));
     assert_eq!(cache.apply_event(&update("84001", 5, Some(8)), time_at(4)), ApplyResult::Updated);

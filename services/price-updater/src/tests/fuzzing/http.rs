@@ -1,8 +1,8 @@
 //! Polls one source. Every request receives the response in the input.
 //!
 //! An input is text, so that people can read and write it. It consists of a letter for the source in the order of
-//! [`SOURCES`], a digit for the status in the order of [`STATUSES`], the value of `Retry-After` up to the end of the line,
-//! and the body.
+//! [`SOURCES`], a digit for the status in the order of [`STATUSES`], the value of `Retry-After` up to the end of the
+//! line, and the body.
 //!
 //! ```text
 //! a6120
@@ -22,7 +22,6 @@ use crate::sources::{PollReply, PollRequest, RawResponse, SOURCES, Transport, Tr
 
 const STATUSES: [u16; 10] = [200, 400, 403, 404, 418, 422, 429, 500, 503, 520];
 
-/// Answers every request with the same response.
 struct FixedResponse(RawResponse);
 
 #[async_trait]

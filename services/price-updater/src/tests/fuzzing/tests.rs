@@ -33,7 +33,7 @@ fn websocket_corpus_passes_and_has_a_ticker_of_every_exchange() {
 }
 
 #[test]
-fn invalid_messages_report_no_ticker() {
+fn invalid_messages_result_in_no_ticker() {
     for input in ["", "\n", "a", "a\n", "d\n0pong\n~pong", "z\n9{}\n\u{ff}"] {
         assert!(!apply_messages(input.as_bytes()), "{input}");
     }

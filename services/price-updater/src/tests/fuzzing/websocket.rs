@@ -1,7 +1,8 @@
 //! Applies the messages in the input to the ticker cache of one exchange's stream.
 //!
-//! An input is text. The first line is a letter for the exchange in the order of [`PROTOCOLS`]. Each further line is a message.
-//! The line begins with a digit, the seconds that pass before the message, or with `~` for a new connection.
+//! An input is text. The first line is a letter for the exchange in the order of [`PROTOCOLS`]. Each further line is a
+//! message. The line begins with a digit, the seconds that pass before the message, or with `~` if a new connection
+//! begins before the message.
 //!
 //! ```text
 //! b
@@ -30,7 +31,7 @@ pub fn websocket(input: &[u8]) {
     apply_messages(input);
 }
 
-/// Returns whether the cache accepted a ticker and reported it.
+/// Returns whether the cache accepted and reported a ticker.
 pub(super) fn apply_messages(input: &[u8]) -> bool {
     let input = String::from_utf8_lossy(input);
     let mut lines = input.lines();

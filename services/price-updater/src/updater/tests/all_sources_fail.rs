@@ -23,7 +23,8 @@ async fn assert_priced_for(upstreams: &FakeUpstreams, period: Duration, case: &s
     }
 }
 
-/// The sources answer with errors, and stop answering shortly before the price expires. The poll then waits for them.
+/// The sources answer with errors, and stop answering shortly before the price expires. The poll then waits for the
+/// sources.
 #[tokio::test(start_paused = true)]
 async fn price_is_prolonged_before_it_expires_while_a_poll_waits_for_sources() {
     for ttl in 54..=66_u32 {
@@ -31,9 +32,9 @@ async fn price_is_prolonged_before_it_expires_while_a_poll_waits_for_sources() {
         let instance = upstreams.start_instance_with("coinbase", "EUR", &[("PRICE_TTL_SECS", &ttl.to_string())]);
         sleep(SECOND * 2).await;
         instance.set_down(true);
-        let case = format!("{ttl} s");
+        let case = format!("TTL of {ttl} s");
         assert_priced_for(&upstreams, SECOND * (ttl - 10), &case).await;
-        assert_eq!(upstreams.fresh_currencies(), "EUR", "{case}: the price is not prolonged early");
+        assert_eq!(upstreams.fresh_currencies(), "EUR", "{case}: the price was prolonged too early");
         instance.set_hanging(true);
         assert_priced_for(&upstreams, MINUTE * 3, &case).await;
         assert_eq!(upstreams.currencies(PriceState::Prolonged), "EUR", "{case}");
@@ -53,16 +54,17 @@ async fn price_is_prolonged_before_it_expires_while_an_older_price_is_agreed() {
         let instance = upstreams.start_instance("coinbase,blockchain_info", "EUR");
         sleep(SECOND * seconds).await;
         instance.set_down(true);
-        assert_priced_for(&upstreams, MINUTE * 3, &format!("{seconds} s")).await;
+        assert_priced_for(&upstreams, MINUTE * 3, &format!("failure after {seconds} s")).await;
     }
 }
 
-/// The service `rates` shows the market snapshot, and create-order uses the price record. Both must contain the same price.
+/// The service `rates` shows the market snapshot, and create-order uses the price record. Both must contain the same
+/// price.
 #[tokio::test(start_paused = true)]
 async fn market_snapshot_shows_the_price_that_orders_use() {
     assert_snapshot_shows_the_record("coinbase", 20, "EUR").await;
-    // The index is polled every 45 s, so its price is older than the other prices. It is agreed after the other prices have
-    // become too old.
+    // The index is polled every 45 s, so its price is older than the other prices. The index price is agreed after the
+    // other prices have become too old.
     for seconds in (47..=92).step_by(10) {
         assert_snapshot_shows_the_record("blockchain_info", seconds, "EUR").await;
         assert_snapshot_shows_the_record("coinbase,blockchain_info", seconds, "EUR").await;

@@ -16,7 +16,7 @@ impl Instance {
 }
 
 #[tokio::test(start_paused = true)]
-async fn currency_without_sources_is_prolonged_expires_and_recovers_independently() {
+async fn price_of_one_currency_is_prolonged_expires_and_recovers_independently() {
     let upstreams = FakeUpstreams::new();
     let instance = upstreams.start_instance("coinbase", "EUR,USD");
     sleep(20 * SECOND).await;

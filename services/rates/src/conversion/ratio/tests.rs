@@ -24,7 +24,7 @@ fn halves_are_rounded_to_the_even_neighbour() {
 }
 
 #[test]
-fn fractions_are_formatted_without_trailing_zeros() {
+fn fractions_are_formatted_with_at_least_two_decimals() {
     let text = |ratio: Option<Ratio>| ratio.unwrap().text_rounded_half_even(16);
     assert_eq!(text(Ratio::ONE.multiplied_by(rate(8_400_012_000_000))), "84000.12");
     assert_eq!(text(Ratio::ONE.multiplied_by(rate(100_000_000))), "1.00");

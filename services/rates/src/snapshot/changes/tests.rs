@@ -1,5 +1,5 @@
-//! Tests of the differences between two snapshots. A course is the last price of one pair at one exchange. The API calls the
-//! pair `direction` and the exchange `exchanger`.
+//! Tests of the differences between two snapshots. A course is the last price of one pair at one exchange. The API
+//! calls the pair `direction` and the exchange `exchanger`.
 
 use super::*;
 use crate::{
