@@ -29,7 +29,7 @@ pub(crate) enum Error {
     /// 503: another client has to disconnect first.
     #[error("all {MAX_STREAM_READERS} streams are in use")]
     StreamsFull,
-    /// 503: too many requests for charts wait.
+    /// 503: other charts were being drawn for the whole queue timeout.
     #[error("{MAX_CONCURRENT_CHARTS} charts are being drawn already")]
     ChartsBusy,
     /// 500: the drawing library failed.

@@ -31,8 +31,8 @@ impl KnownError {
     pub(super) const ZERO: Self = Self { millionths: 0, is_known: true };
 
     /// The largest distance between the price and a used vote, the bid or the ask. A single vote does not count,
-    /// because there is no other vote to compare with. Without any such value, the error is assumed. The error of a
-    /// computed price is the sum of the errors of its legs.
+    /// because there is no other vote to compare with. The error is assumed if there is only one vote, no bid and no
+    /// ask. The error of a computed price is the sum of the errors of its legs.
     pub(super) fn of_price(snapshot: &SortedSnapshot, price: &AgreedPrice) -> Self {
         let voted = snapshot.voted(price).and_then(Self::of_votes).unwrap_or(UNKNOWN_PRICE_ERROR);
         match price.method {
