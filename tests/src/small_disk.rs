@@ -23,14 +23,14 @@ impl SmallDisk {
         self.mount_point.path()
     }
 
-    /// A command prefix: mounts the disk, and then executes the command that is appended to it.
+    /// A prefix for a command. The prefix mounts the disk and then executes the command.
     pub fn launcher(&self) -> Vec<String> {
         let mount =
             format!("mount -t tmpfs -o size={}m tmpfs '{}' && exec \"$0\" \"$@\"", self.mib, self.path().display());
         ["/usr/bin/unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", &mount].map(str::to_owned).into()
     }
 
-    /// Writes a file until the disk of this process has no space.
+    /// Writes a file until the disk of this process is full.
     pub fn fill(&self, process: u32) -> DiskFiller {
         let filler = DiskFiller { process, path: self.path_seen_from_outside(process).join("filler") };
         let output = filler.run("cat /dev/zero > \"$0\"");
@@ -52,8 +52,8 @@ pub struct DiskFiller {
 }
 
 impl DiskFiller {
-    /// Runs a shell command in which `$0` is the path of the file. It runs as the user of the process, because no other user
-    /// exists in the namespace.
+    /// Runs a shell command in which `$0` is the path of the file. The command runs as the user of the process, because no other
+    /// user exists in the namespace.
     fn run(&self, command: &str) -> Output {
         let user = std::fs::metadata(format!("/proc/{}", self.process)).unwrap();
         let mut shell = Command::new("sh");

@@ -1,6 +1,6 @@
 //! Load at half of the full rate of the services. Resident memory and file descriptors of each process must not grow
-//! beyond their margins, and every acknowledged order must be stored once and unchanged. Balances must equal the sum of
-//! the acknowledged movements.
+//! beyond their margins. Every acknowledged order must be stored exactly one time and unchanged. Each balance must equal the
+//! sum of the acknowledged movements.
 
 mod generator;
 mod recorder;
@@ -32,7 +32,7 @@ const FULL_LOAD_DURATION: Duration = Duration::from_secs(20);
 const WARM_UP: Duration = Duration::from_secs(5);
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
-/// The limit over all orders. It is high enough for every order of a run.
+/// The limit over all orders. A run does not reach it.
 const LIMIT: &str = "20000000";
 /// The load was sustained if at least this share of the planned requests was sent.
 const SUSTAINED_PERCENT: u64 = 95;

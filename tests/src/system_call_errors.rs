@@ -7,7 +7,7 @@ use std::{fs, process::Command};
 pub struct SystemCallErrors {
     /// The name of the system call, such as `pwrite64`.
     pub call: &'static str,
-    /// The error that it returns, such as `ENOSPC`.
+    /// The error that the failing call returns, such as `ENOSPC`.
     pub error: &'static str,
     /// The number of the call that fails, counted from 1 in each thread. All other calls succeed.
     pub nth: u32,
@@ -29,6 +29,6 @@ impl SystemCallErrors {
 pub fn end_injection(process_id: u32) {
     let status = fs::read_to_string(format!("/proc/{process_id}/status")).unwrap();
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim();
-    assert_ne!(tracer, "0", "strace does not run");
+    assert_ne!(tracer, "0", "strace is not attached to process {process_id}");
     assert!(Command::new("sh").args(["-c", &format!("kill -TERM {tracer}")]).status().unwrap().success());
 }

@@ -19,13 +19,13 @@ pub enum Lost {
     Response,
 }
 
-/// A fault that is triggered once.
+/// A fault that is triggered one time.
 #[derive(Debug, Clone)]
 struct Cut {
     /// Triggers when a client sends a chunk that contains these bytes.
     trigger: Vec<u8>,
     lost: Lost,
-    /// Whether the proxy then blocks every connection until [`TcpProxy::unblock`].
+    /// Whether the cut also blocks every connection until [`TcpProxy::unblock`].
     blocks: bool,
 }
 
@@ -132,7 +132,7 @@ async fn forward_connection(client: TcpStream, server: TcpStream, state: Arc<Mut
             }
             read = from_server.read(&mut response) => {
                 let Ok(length @ 1..) = read else { return };
-                // The response proves that the request was processed.
+                // A response that is lost is dropped only here, after the target has processed the request.
                 if response_is_lost || to_client.write_all(&response[..length]).await.is_err() {
                     return;
                 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{buydesk_up::BuydeskUp, environment::run_binary};
 
-/// The environment variables of the commands.
+/// Runs commands with these environment variables.
 pub struct Terminal {
     variables: Vec<(&'static str, String)>,
 }

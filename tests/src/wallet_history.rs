@@ -189,14 +189,14 @@ impl WalletHistory {
                 }
                 other => format!("{other:?}"),
             };
-            let sender = user.map_or_else(|| "a client without a key".to_owned(), |id| format!("user {id}"));
+            let sender = user.map_or_else(|| "a client without an API key".to_owned(), |id| format!("user {id}"));
             format!("  {start} to {end}  {sender}  {} {}  {outcome}\n", requested.path(), requested.body())
         };
         format!("{violation}\n{}", attempts.into_iter().map(line).collect::<String>())
     }
 }
 
-/// Records a [`WalletHistory`] from many clients at once.
+/// Records a [`WalletHistory`] from many concurrent clients.
 #[derive(Debug, Default)]
 pub struct WalletHistoryRecorder {
     history: Mutex<WalletHistory>,

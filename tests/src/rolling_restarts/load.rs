@@ -36,11 +36,11 @@ const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Time limit of [`Load::wait_for_a_second`].
 const PROGRESS_LIMIT: Duration = Duration::from_mins(1);
-/// The amounts of orders in ten-thousandths. They are so small that the limit is never reached.
+/// The amounts of orders in ten-thousandths. They are so small that a run does not reach the limit over all orders.
 const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
 /// The largest amount of a movement, in the smallest unit of the currency.
 const MAX_UNITS: i64 = 50_000_000;
-/// A client chooses from this many of the newest acknowledged orders.
+/// A client reads one of this many newest acknowledged orders.
 const NEWEST_ORDERS: usize = 200;
 
 pub(super) struct Load {
@@ -57,7 +57,7 @@ pub(super) struct FinishedLoad {
 }
 
 impl Load {
-    /// Sends requests to `nginx`, which leads to the services of `platform`.
+    /// Sends requests to `nginx`, which forwards them to the services of `platform`.
     pub(super) async fn start(platform: &Platform, nginx: &Nginx, rate: u32) -> Self {
         let progress = Arc::new(Progress::new(1, i64::MAX));
         let identities = create_identities(platform).await;
@@ -120,7 +120,7 @@ async fn send_until_stopped(customers: Arc<Customers>, rate: u32, stop: Cancella
 struct Customers {
     http: Client,
     url: String,
-    /// The connections of the identities. All of them send their requests to nginx.
+    /// The connections of the identities to nginx.
     connections: Vec<WalletConnection>,
     keys: AtomicU64,
     progress: Arc<Progress>,
@@ -130,8 +130,8 @@ struct Customers {
 impl Customers {
     /// Sends a request of a random kind. Orders and movements are retried until their outcome is final.
     ///
-    /// Returns `Success` only if the first attempt succeeded. An attempt whose connection was closed is sent again immediately,
-    /// and counts as the same attempt.
+    /// Returns `Success` only if the first attempt succeeded. A request whose connection was closed is sent again immediately, one
+    /// time. Both count as one attempt.
     async fn send_request(&self, mut rng: Rng) -> RequestOutcome {
         let connection = &self.connections[rng.usize(0..self.connections.len())];
         let identity = &connection.identity;
@@ -180,7 +180,7 @@ impl Customers {
             let outcome = Outcome::from_response(response);
             let (idempotency_key, end) = (key.clone(), Timestamp::now());
             if let Outcome::Placed { body, .. } = &outcome {
-                // The check reports a body that is not an order.
+                // The check of the history reports a body that is not an order.
                 if let Ok(order) = serde_json::from_slice::<Order>(body) {
                     self.progress.record_acknowledged(order);
                 }
@@ -200,7 +200,8 @@ impl Customers {
         }
     }
 
-    /// Deposits, withdraws or transfers. A refusal is a success: the check of the history decides whether it was correct.
+    /// Deposits, withdraws or transfers. A refusal counts as a success here. The check of the history decides whether the refusal
+    /// was correct.
     async fn move_money(&self, connection: &WalletConnection, rng: &mut Rng) -> RequestOutcome {
         let (requested, key, first_start) = (random_movement(connection, rng), self.new_key(), Instant::now());
         let (identity, mut answer, mut is_repeated) = (&connection.identity, RequestOutcome::Success, false);
@@ -275,8 +276,7 @@ impl Customers {
     }
 
     /// Whether the request is sent again immediately because its connection was closed. Counts these repetitions. nginx closes
-    /// its connections when it is reloaded or replaced. HTTP clients repeat such requests if they are safe to repeat (RFC 9110,
-    /// section 9.2.2).
+    /// connections when it is reloaded or replaced. HTTP clients then repeat an idempotent request (RFC 9110, section 9.2.2).
     fn repeats(&self, response: &reqwest::Result<Response>) -> bool {
         let is_closed = response.as_ref().is_err_and(|error| !error.is_timeout());
         if is_closed {
@@ -285,7 +285,7 @@ impl Customers {
         is_closed
     }
 
-    /// Requests a quote, which expires. The request has no idempotency key, so it is not repeated.
+    /// Requests a quote that no order uses. The request has no idempotency key, so it is not repeated.
     async fn request_quote(&self, identity: &Identity, rng: &mut Rng) -> RequestOutcome {
         let request = self.post(identity, "/api/v1/quotes", None, random_order(rng).quote_body());
         match try_send(request).await {

@@ -12,7 +12,7 @@ use crate::wait_until;
 
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// A folder, and all processes whose working directory is in it. They are killed when this value is dropped.
+/// A folder, and all processes whose working directory is in it. The processes are killed when this value is dropped.
 pub struct Machine {
     folder: TempDir,
     user: Option<ProcessUser>,
@@ -52,7 +52,7 @@ impl Machine {
         }
     }
 
-    /// Kills every process at once.
+    /// Kills every process, without a clean shutdown.
     pub async fn kill(&mut self) {
         wait_until("the processes of the machine end", KILL_LIMIT, async || {
             // A process may start another process before it is killed.

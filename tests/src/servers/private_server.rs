@@ -62,7 +62,7 @@ impl PrivateServer {
     pub async fn postgres_with_disk(disk: &SmallDisk) -> Self {
         const DATABASE: &str = "on_small_disk";
         let mut launcher = disk.launcher();
-        // PostgreSQL refuses to run as root. In its namespace, the process is root until this program changes its user.
+        // PostgreSQL refuses to run as root. After the mount, the process is root until this second `unshare` changes its user.
         launcher.extend(["/usr/bin/unshare", "--user", "--map-user=1000", "--map-group=1000", "--"].map(str::to_owned));
         let mut server = Self::new_postgres(launcher).started().await;
         let mut connection = PgConnection::connect(&server.url()).await.unwrap();
@@ -158,7 +158,7 @@ impl PrivateServer {
         .await;
     }
 
-    /// Stops the server at once, without a clean shutdown.
+    /// Stops the server immediately, without a clean shutdown.
     pub async fn stop(&mut self) {
         let process = self.process.take().expect("the private server is running");
         // SIGQUIT is PostgreSQL's immediate shutdown: unlike SIGKILL it also ends the child processes.

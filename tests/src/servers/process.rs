@@ -119,7 +119,7 @@ pub fn server_folder() -> TempDir {
     folder_for(server_user())
 }
 
-/// Runs a program in `folder` until it exits, as the user that private servers run as, with these variables only.
+/// Runs a program in `folder` until it exits. It runs as the user of the private servers, with only these variables.
 pub fn run_as_server_user(
     program: &Path,
     arguments: &[&str],
@@ -169,7 +169,7 @@ pub fn runs_as_root() -> bool {
     server_user().is_some()
 }
 
-/// The user in `TEST_SERVER_USER`, as which private servers run. `None` if the variable is empty. Private servers then run as the
+/// The user that private servers run as, from `TEST_SERVER_USER`. `None` if the variable is empty: private servers then run as the
 /// user of the tests.
 pub fn server_user() -> Option<ProcessUser> {
     let user = required_variable("TEST_SERVER_USER");

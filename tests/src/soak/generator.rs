@@ -32,16 +32,16 @@ pub const CLIENTS: u64 = 64;
 /// A client retries an order or a transfer for at most this time.
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// The amounts of orders in ten-thousandths. They are so small that the limit is never reached, and buy more than one satoshi
-/// at every price.
+/// The amounts of orders in ten-thousandths. They are so small that a run does not reach the limit over all orders. Each amount
+/// buys more than one satoshi at every price.
 const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Rate {
     /// Each client sends its next request when the previous request is answered.
     Full,
-    /// A request is due at fixed intervals. A request that is late, because every client waits for a response, is sent
-    /// as soon as a client is free.
+    /// Requests are due at fixed intervals. If every client is waiting for a response when a request is due, the next free client
+    /// sends the request.
     PerSecond(u64),
 }
 
@@ -98,8 +98,7 @@ impl Schedule {
     async fn wait(&self) -> Instant {
         let Rate::PerSecond(rate) = self.rate else { return Instant::now() };
         let number = u32::try_from(self.next.fetch_add(1, Relaxed)).expect("a run has fewer than 2^32 requests");
-        let due =
-            self.start + Duration::from_secs(1) * number / u32::try_from(rate).expect("a rate that machines reach");
+        let due = self.start + Duration::from_secs(1) * number / u32::try_from(rate).expect("the rate is below 2^32");
         tokio::time::sleep_until(due.into()).await;
         due
     }
@@ -120,7 +119,7 @@ struct SoakClient {
     urls: Arc<Urls>,
     recorder: Arc<RunRecorder>,
     rng: Rng,
-    /// The quote that the next order takes.
+    /// The quote that the next order uses.
     open_quote: Option<QuoteId>,
 }
 
@@ -146,7 +145,7 @@ impl SoakClient {
                     }
                     57..64 => self.transfer().await,
                     64..69 => self.open_quote = self.request_quote().await,
-                    // This quote expires.
+                    // No order uses this quote.
                     69..70 => drop(self.request_quote().await),
                     70..90 => self.read_recent_order().await,
                     90..96 => self.read(format!("{}?limit=20", self.urls.stored_orders)).await,

@@ -26,11 +26,11 @@ use crate::history::{
     Attempt, History, Outcome, SequenceChecker, StoredOrder, StoredState, check_keys, stored_state::StoredTotals,
 };
 
-/// The history of one in this many keys is recorded.
+/// The history of one in this many idempotency keys is recorded.
 const SAMPLE_RATIO: u64 = 256;
 /// The history of a key whose first request was not acknowledged is also recorded, for at most this many keys.
 const MAX_FAILED_KEYS: usize = 10_000;
-/// Readers choose from this many of the newest orders.
+/// A client reads one of this many newest orders.
 const RECENT_ORDERS: usize = 4_096;
 /// Maximum number of violations of each kind that are reported: violations in responses, unrequested orders, missing orders.
 const MAX_VIOLATIONS: usize = 20;
@@ -83,7 +83,7 @@ impl RunRecorder {
         self.latencies.record(latency);
     }
 
-    /// Records that an attempt received a 503 or no response, or that an attempt to place an order left its outcome open.
+    /// Records that an attempt received a 503 or no response, or that an attempt to place an order had no final outcome.
     pub fn record_failure(&self) {
         self.failed.fetch_add(1, Relaxed);
     }
@@ -95,7 +95,7 @@ impl RunRecorder {
         }
     }
 
-    /// Records all requests with this key.
+    /// Records all attempts with this key.
     pub fn record_order(&self, key: Key, attempts: Vec<Attempt>) {
         let last = attempts.last().expect("an order is requested at least once");
         let acknowledged = match &last.outcome {
@@ -149,7 +149,7 @@ impl RunRecorder {
         self.latencies.take()
     }
 
-    /// Compares all acknowledged orders with the database, and the recorded histories in every detail. Returns the violations.
+    /// Compares the digest of all acknowledged orders and the recorded histories with the database. Returns the violations.
     pub async fn check(&self, database_url: &str, limit: Sats) -> Vec<String> {
         let mut check = StoredOrdersCheck::new(&self.records().history, self.next_key.load(Relaxed), limit);
         let rest = StoredState::visit_orders(database_url, |order| check.visit(order)).await.unwrap();

@@ -7,14 +7,14 @@ use std::fs;
 
 use crate::{Platform, Stack};
 
-/// From the second to the last quarter of a run, memory may grow by this share or by [`MEMORY_MARGIN_KIB`], whichever is more.
-/// Allocators return pages late, and buffers keep the size of their largest content.
+/// From the second quarter of a run to the last quarter, memory may grow by this share or by [`MEMORY_MARGIN_KIB`], whichever is
+/// more. Allocators return pages late, and buffers keep the size of their largest content.
 const MEMORY_MARGIN_PERCENT: u64 = 10;
 /// See [`MEMORY_MARGIN_PERCENT`].
 const MEMORY_MARGIN_KIB: u64 = 4 * 1024;
 /// The page caches of db-proxy on SQLite: seven connections with 2 MiB each. They fill slowly when reads are rare.
 const PAGE_CACHES_KIB: u64 = 7 * 2 * 1024;
-/// The number of file descriptors may grow by this number, because pools of connections grow while requests come in bursts.
+/// The number of file descriptors may grow by this number, because connection pools grow during bursts of requests.
 const DESCRIPTOR_MARGIN: u64 = 8;
 const MIN_SAMPLES: usize = 8;
 
@@ -63,7 +63,7 @@ impl ResourceLog {
         self.services.iter().filter_map(latest).collect::<Vec<_>>().join(", ")
     }
 
-    /// The medians of the second and of the last quarter of each process.
+    /// For each process, the medians of the second quarter and of the last quarter of its samples.
     pub fn summary(&self) -> String {
         let medians = |service: &ServiceSamples| {
             let Quarters { second, last } = Quarters::of(&service.samples)?;
@@ -117,7 +117,7 @@ impl Quarters {
 /// quarters is a violation too.
 fn growth(samples: &[Sample], bounded_caches_kib: u64) -> Option<String> {
     let Some(Quarters { second, last }) = Quarters::of(samples) else {
-        return Some(format!("TOO SHORT: {} samples of {MIN_SAMPLES}", samples.len()));
+        return Some(format!("TOO SHORT: {} samples, fewer than {MIN_SAMPLES}", samples.len()));
     };
     let margin = (second.resident_kib * MEMORY_MARGIN_PERCENT / 100).max(MEMORY_MARGIN_KIB) + bounded_caches_kib;
     if last.resident_kib > second.resident_kib + margin {

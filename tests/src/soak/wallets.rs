@@ -1,4 +1,4 @@
-//! The wallets of a run. Their expected balances need little memory, however many movements are made.
+//! The wallets of a run. Only their expected balances are kept in memory, not their movements.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
@@ -77,7 +77,7 @@ impl SoakWallets {
         Self { paying, shop, bitcoin, movements: AtomicU64::new(clients) }
     }
 
-    /// The wallets of an order: the wallet of the client pays, and a wallet of all clients receives the bitcoin.
+    /// The wallets of an order: the wallet of the client pays, and one wallet receives the bitcoin of all clients.
     pub fn of_order(&self, client: usize) -> OrderWallets {
         OrderWallets { paying: self.paying[client].id, credited: Some(self.bitcoin.id) }
     }

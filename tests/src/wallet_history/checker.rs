@@ -91,7 +91,7 @@ impl Checker<'_> {
             let key = (client_name(attempt.user), attempt.idempotency_key.as_str());
             keys.entry(key).or_default().attempts.push(attempt);
         }
-        // The movements of orders have the keys of orders.
+        // `Orders::check_payments` checks the movements of orders.
         for (id, stored) in self.stored.movements.iter().filter(|(_, movement)| movement.kind != "order") {
             let key = (stored.client.clone(), stored.idempotency_key.as_str());
             keys.entry(key).or_default().movements.push(KeyMovement { id: *id, stored });
@@ -105,8 +105,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that every acknowledged movement is stored as acknowledged, all acknowledgements are the same, at most one of them
-    /// reports a new movement, and the last attempt has a final outcome.
+    /// Checks that every acknowledged movement is stored as acknowledged, and that all acknowledgements are the same. At most one
+    /// acknowledgement reports a new movement, and the last attempt has a final outcome.
     fn check_responses(&mut self, key: &str, attempts: &[&MoveAttempt]) {
         let key = || key.to_owned();
         let (mut first_body, mut new) = (None, 0);
@@ -165,8 +165,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the movements of one key. There is at most one, and the owner of the wallet requested it. The response to one of the
-    /// requests agrees with the movement, and the response to the last request does not deny it.
+    /// Checks the movements of one key. There is at most one movement, and the owner of the wallet requested it. The response to at
+    /// least one request agrees with the movement, and the response to the last request does not deny the movement.
     fn check_movements_of_key(&mut self, key: &str, attempts: &[&MoveAttempt], movements: &[KeyMovement<'_>]) {
         for pair in movements.windows(2) {
             let (first, second) = (pair[0].id, pair[1].id);

@@ -27,7 +27,7 @@ pub struct Orders<'a> {
     pub stored: &'a [StoredOrder],
 }
 
-/// A line of a movement: the wallet, or `None` for the outside world, the currency and the amount.
+/// A line of a movement: the wallet (`None` for money outside Buydesk), the currency and the amount.
 type Line = (Option<WalletId>, Currency, i64);
 
 impl Orders<'_> {
@@ -43,7 +43,7 @@ impl Orders<'_> {
         })
     }
 
-    /// Checks that each order that a wallet paid has a movement of its amounts, and that each movement of an order has an order.
+    /// Checks that each order that a wallet paid has a movement with its amounts, and that each movement of an order has an order.
     pub fn check_payments(&self, journal: &StoredJournal) -> Vec<WalletViolation> {
         let paid = self.stored.iter().filter_map(|stored| Some((stored, stored.order.wallets()?)));
         let paid: BTreeMap<_, _> =

@@ -21,7 +21,7 @@ pub const CREATED_AT_LAG: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryTimes {
     Comparable,
-    /// Faults set the clock that dates the entries.
+    /// Faults change the clock that sets the times of the entries.
     Wrong,
 }
 
@@ -35,7 +35,7 @@ pub struct Acknowledgement {
 /// The balances of a wallet over time: zero, and then the balance after each entry.
 #[derive(Debug, Clone, Default)]
 struct Timeline {
-    /// In the order of the numbers.
+    /// In the order of the numbers of the entries.
     changes: Vec<Change>,
     /// The number of changes that were acknowledged, at the time of each acknowledgement. In the order of time.
     acknowledged: Vec<Acknowledged>,
@@ -95,9 +95,9 @@ impl Timelines {
 
     /// Whether a request between `start` and `end` may have seen this balance of the wallet.
     ///
-    /// The first possible balance is that after the last change that was acknowledged before `start`. The last possible balance
-    /// is that after the last change whose time is at most [`CREATED_AT_TOLERANCE`] after `end`. If the times are wrong, it is
-    /// the last balance of the wallet.
+    /// The first possible balance is the balance after the last change that was acknowledged before `start`. The last possible
+    /// balance is the balance after the last change whose time is at most [`CREATED_AT_TOLERANCE`] after `end`. If the times are
+    /// wrong, the last possible balance is the newest balance of the wallet.
     pub fn may_have_had(&self, wallet: WalletId, balance: i64, start: Timestamp, end: Timestamp) -> bool {
         let empty = Timeline::default();
         let Timeline { changes, acknowledged } = self.wallets.get(&wallet).unwrap_or(&empty);

@@ -58,7 +58,7 @@ pub enum WalletViolation {
     BalanceNeverHeld { wallet: WalletId, balance: Money, at: Timestamp },
     /// The operations of a wallet, as the API lists them, differ from its entries.
     StatementDiffers { wallet: WalletId, listed: usize, stored: usize },
-    /// A paid order has no movement, or one with other amounts or wallets; or a movement of an order has no order.
+    /// A paid order has no movement, its movement has other amounts or wallets, or a movement of an order has no order.
     OrderMovementDiffers { order: String },
     /// `buydesk wallet verify` did not run, or reported violations, or counted other rows than are stored.
     VerificationDiffers { reported: String, stored: String },

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-/// One bucket per millisecond. The last bucket counts all longer latencies.
+/// One bucket per millisecond. The last bucket counts all latencies of 2 s or more.
 const BUCKETS: usize = 2_001;
 
 #[derive(Debug)]

@@ -10,17 +10,17 @@ pub enum PlantedBug {
     DoubledDeposit,
     /// A movement is acknowledged before the commit, and a crash loses it.
     AcknowledgedBeforeCommit,
-    /// A transfer takes the money and does not add it.
+    /// A transfer takes the money from one wallet and adds it to none.
     HalfTransfer,
     /// A transfer adds money from the outside world instead of taking it from the wallet.
     TransferFromOutside,
-    /// A key is lost, and a retry moves the money again.
+    /// An idempotency key is lost, and a retry moves the money again.
     LostKey,
     /// The response to a retry is computed again, with the current time.
     RecomputedReplay,
     /// A replay is acknowledged as a new movement.
     ReplayReportedAsNew,
-    /// A movement is answered with a refusal.
+    /// The money is moved, and the response is a refusal.
     DeniedAfterMoving,
     /// A withdrawal is refused although the wallet has the money.
     FalseRefusal,
