@@ -50,8 +50,9 @@ pub(crate) struct Api {
 enum StreamResponse {
     /// Server-sent events. The first event, `courses`, contains everything that matches the filters. Each later event
     /// is `changes`, which contains only the differences, or `courses` again if the reader was too slow. The data of
-    /// both events is a `Changes` object. The id of an event is the time of its market snapshot, in microseconds since
-    /// 1970. A comment is sent after every 15 s without an event.
+    /// both events is a JSON object with `as_of`, `simulated`, `courses`, `gone` and `prices`. The id of an event is
+    /// the time of its market snapshot, in microseconds since 1970. A comment is sent after every 15 s without an
+    /// event.
     #[oai(status = 200, content_type = "text/event-stream")]
     Events(Binary<Body>, #[oai(header = "Cache-Control")] String),
 }
