@@ -16,11 +16,11 @@ python_tool() { # PACKAGE VERSION PROGRAM
   printf '%s\n' "$tool_folder/bin/$3"
 }
 
-# Prints the folder with the package and its dependencies in node_modules.
+# Prints the folder whose node_modules contains the package and its dependencies.
 node_tool() { # PACKAGE VERSION
   local tool_folder=$ci_tools/$1-$2
   if [[ ! -d $tool_folder/node_modules/$1 ]]; then
-    # No script of a package runs when it is installed.
+    # No script of a package runs during the installation.
     install_tool "$tool_folder" npm install --prefix "$tool_folder" --no-audit --no-fund --ignore-scripts "$1@$2" || return 1
   fi
   printf '%s\n' "$tool_folder"

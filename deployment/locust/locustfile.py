@@ -6,7 +6,7 @@
 The host is nginx of the compose file or create-order. With create-order, set WALLETS_URL and USERS_URL to the
 addresses of these two services.
 With OPERATOR_TOKEN, each simulated user is a new customer with an API key of its own, or an operator who creates and finds customers.
-Without it, all of them are one anonymous client: the platform needs ANONYMOUS=on, and no rate limits.
+Without it, all simulated users are one anonymous client: the platform needs ANONYMOUS=on, and no rate limits.
 
 Orders, wallets and customers cannot be removed. So the load is refused if the prices are real, unless --real-prices is given. See
 docs/load.md.
@@ -161,7 +161,7 @@ class OrderReader(Customer):
     @step(1)
     def summary(self):
         def check(summary):
-            expect("whether there are all orders", summary["count"] >= len(self.orders), True)
+            expect("whether the summary counts all orders", summary["count"] >= len(self.orders), True)
 
         self.send("GET", "/api/v1/orders/summary", check=check)
 
@@ -206,7 +206,7 @@ class PriceReader(Customer):
 
 
 class WalletHolder(Customer):
-    """Moves money between two wallets, and pays orders. Nobody else uses them, so each balance is known exactly."""
+    """Moves money between two wallets, and pays orders. Nobody else uses these wallets, so each balance is known exactly."""
 
     weight = WALLET_HOLDER_WEIGHT
 

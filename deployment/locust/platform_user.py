@@ -104,7 +104,7 @@ class PlatformUser(FastHttpUser):
     has_begun = False
 
     def on_start(self):
-        # Each task once, so that a short load has requests of each kind. After that, Locust chooses tasks at random, by their weights.
+        # Performs each task one time, so that a short load has requests of each kind. Locust then chooses tasks at random, by weight.
         for first in dict.fromkeys(self.tasks):
             first(self)
             self.wait()

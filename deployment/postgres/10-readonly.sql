@@ -1,5 +1,5 @@
 -- The read-only role for people who read the tables, in pgAdmin or elsewhere. db-proxy is the only writer. PostgreSQL runs
--- this file once, when it creates its volume. For an existing volume, run it by hand:
+-- this file only when it creates its volume. For an existing volume, run it by hand:
 --
 --   docker compose -f deployment/docker-compose.yml exec postgres \
 --     psql -U buydesk -f /docker-entrypoint-initdb.d/10-readonly.sql

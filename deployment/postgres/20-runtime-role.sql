@@ -1,5 +1,5 @@
 -- The role of db-proxy. It reads and writes rows and cannot change the schema: the owner `buydesk` applies the migrations.
--- PostgreSQL runs this file once, when it creates its volume. For an existing volume, run it by hand:
+-- PostgreSQL runs this file only when it creates its volume. For an existing volume, run it by hand:
 --
 --   docker compose -f deployment/docker-compose.yml exec postgres \
 --     psql -U buydesk -f /docker-entrypoint-initdb.d/20-runtime-role.sql
