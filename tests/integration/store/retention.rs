@@ -25,7 +25,7 @@ impl Fixture {
         self.query_text("select cast(count(*) as text) from idempotency_keys").await[0][0].clone()
     }
 
-    /// Makes every key and the newest order older.
+    /// Moves the times of the keys and of the newest order into the past.
     async fn age(&self, stack: Stack, age: Duration) {
         let earlier = match stack {
             Stack::Embedded => format!("- {}", age.as_micros()),
@@ -36,7 +36,7 @@ impl Fixture {
     }
 }
 
-/// The clock of the machine is set two days forward. A retry with the key still returns the order.
+/// The clock of the machine is set two days forward. A retry with the key returns the order.
 async fn wrong_clock_of_the_machine_deletes_no_key(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_new(market_order("a", 1)).await;
@@ -58,7 +58,7 @@ async fn keys_are_deleted_when_they_are_old(stack: Stack) {
     let retention = fixture.order_retention();
     if stack == Stack::Embedded {
         retention::run_once(&retention, Timestamp::now()).await.unwrap();
-        assert_eq!(fixture.keys().await, "1", "no order is newer, so the key may still be needed");
+        assert_eq!(fixture.keys().await, "1", "the clock is not confirmed by a newer order, so the key is kept");
     }
     fixture.place_new(market_order("new", 1)).await;
     let time = retention.database_time().await.unwrap().unwrap_or_else(Timestamp::now);

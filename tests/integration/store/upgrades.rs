@@ -26,7 +26,7 @@ async fn last_release_places_orders_while_its_database_is_migrated(stack: Stack)
     let mut last_release = LastRelease::create_schema(&database.url()).await;
     last_release.place_order(LastReleaseOrder { seq: 1, key: "before" }).await;
 
-    // A new program that has not migrated yet never reports a permanent error.
+    // Before the migration, an error of this release is transient.
     let fixture = Fixture::open(database).await;
     let context = DecisionContext { limit: no_limit(), clock: DecisionClock::Fixed(Timestamp::now()) };
     let mut early = commands(&[market_order("early", 1)]);
@@ -86,15 +86,15 @@ async fn changed_migration_is_a_permanent_error(stack: Stack) {
 async fn migration_under_a_running_program_fails_no_request() {
     let platform = Platform::start(Stack::Servers).await;
     let first = platform.place_with_key("first", order("USD", "1")).await.json(201);
-    // sqlx prepares a statement at its first use, so each kind of request is sent once before the migration. Pages of several
-    // readers are requested at once.
+    // sqlx prepares a statement at its first use, so each kind of request is sent once before the migration.
+    // Concurrent requests for pages use several connections.
     let pages = async || {
         let pages = (0..16).map(|_| platform.fetch("/api/v1/orders?currency=USD"));
         futures_util::future::join_all(pages).await.iter().map(|page| page.json(200)).collect::<Vec<_>>()
     };
     pages().await;
     let connection = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect(&platform.database.url()).await;
-    // The readable view would prevent the change of the type.
+    // PostgreSQL does not change the type of a column that a view uses.
     let migration = "drop view orders_readable; alter table orders alter column price_state type varchar(40)";
     sqlx::raw_sql(migration).execute(&connection.unwrap()).await.unwrap();
 

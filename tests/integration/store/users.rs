@@ -1,5 +1,4 @@
-//! Users: each e-mail address belongs to one user, and changes are stored or refused. The API keys of users are in `keys`, pages of
-//! users in `pages`, and the endpoints in `endpoints`.
+//! Users: each e-mail address belongs to one user, and changes are stored or refused.
 
 mod endpoints;
 mod keys;
@@ -135,7 +134,7 @@ async fn address_of_another_user_is_refused(stack: Stack) {
     let change = |email: &str| UpdateUserCommand { email: Some(email.parse().unwrap()), name: None };
     assert_eq!(code(users.update_user(bob.id, &change("ADA@example.org")).await), Some(Code::EmailTaken));
     assert_eq!(text_of(&users.user(bob.id).await.unwrap()), text_of(&bob));
-    // The service continues to write, and the owner of an address may change its spelling.
+    // The owner of an address can change its spelling.
     let renamed = users.update_user(ada.id, &change("Ada@Example.org")).await.unwrap();
     assert_eq!((renamed.email.as_str(), &renamed.name), ("Ada@Example.org", &ada.name));
     assert!(renamed.updated_at > ada.updated_at);
@@ -256,7 +255,7 @@ async fn readable_views_show_users_and_keys_without_hashes(stack: Stack) {
     assert_eq!(fixture.query_text(keys).await, [row]);
 }
 
-/// The clock may be wrong, and its times would remain in the database.
+/// A wrong clock would store wrong times.
 async fn nothing_is_written_before_the_clock_is_checked(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let user = fixture.create_user("ada@example.org").await;
@@ -279,7 +278,6 @@ async fn nothing_is_written_before_the_clock_is_checked(stack: Stack) {
     assert_eq!(unchecked.keys_of(user.id).await.unwrap().data, [key]);
 }
 
-/// A time after every write of the test so far.
 fn in_one_minute() -> Timestamp {
     Timestamp::now().plus(Duration::from_secs(60))
 }

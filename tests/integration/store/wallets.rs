@@ -1,6 +1,4 @@
-//! Wallets and their journal: movements and pages. Concurrent writers are in `concurrency`, idempotency keys of new
-//! wallets and the deletion of old keys in `keys`, the check of the journal in `verification`, transfers between users
-//! in `owners`, orders that wallets pay in `paid_orders`, and the endpoints in `endpoints`.
+//! Wallets and their journal: movements and pages.
 
 mod concurrency;
 mod endpoints;
@@ -254,8 +252,8 @@ async fn retry_after_a_lost_response_returns_its_own_movement(stack: Stack) {
     assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 1, entries: 2, movements: 2, paid_orders: 0 });
 }
 
-/// The first request of a client waits in the queue of one db-proxy. Another db-proxy refuses its retry. Then the first request is
-/// refused too, even if the wallet has enough money by then.
+/// The first request of a client waits in the queue of one db-proxy, and another db-proxy refuses the retry. The first request is
+/// refused too, although the wallet then has enough money.
 async fn delayed_duplicate_is_refused_by_another_process(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let wallet = fixture.create_wallet("USD").await;
@@ -265,7 +263,7 @@ async fn delayed_duplicate_is_refused_by_another_process(stack: Stack) {
     let other = fixture.another_wallet_store().await;
     let outcomes = commit(&other, &mut [deposit("b", wallet, "9"), delayed, withdraw("c", wallet, "1")]).await;
     assert_eq!((has_moved(&outcomes[0]), &outcomes[1], has_moved(&outcomes[2])), (true, &refused, true));
-    // A request that the client sends after the refusal is not affected by it.
+    // A request that the client sends after the refusal is decided anew.
     let later = fixture.move_money(&[withdraw("a", wallet, "5")]).await.remove(0);
     assert!(has_moved(&later) && !later.replayed, "{later:?}");
     assert_eq!(fixture.balance(wallet).await, "3.00");

@@ -46,7 +46,7 @@ impl LastReleaseOrder {
     /// The bitcoin amount of each order in satoshi.
     pub const SATS: i64 = 7;
 
-    /// The request of the order with this key, in the form of this release.
+    /// The order with this key as a request of this release.
     pub fn as_test_order(key: &str) -> TestOrder {
         super::super::market_order(key, Self::SATS)
     }

@@ -26,7 +26,7 @@ on_both_stacks!(
     prefix_of_another_key_is_refused,
     key_limit_of_a_user_holds_under_concurrency,
     name_and_rate_limit_of_a_key_change_separately,
-    only_keys_of_the_user_that_are_not_revoked_change,
+    revoked_keys_and_keys_of_other_users_cannot_be_changed,
     key_is_revoked_once_and_only_by_its_user,
     lists_contain_every_valid_key_and_the_newest_revoked_keys,
     last_use_never_goes_back_and_is_never_in_the_future,
@@ -178,7 +178,7 @@ async fn name_and_rate_limit_of_a_key_change_separately(stack: Stack) {
     }
 }
 
-async fn only_keys_of_the_user_that_are_not_revoked_change(stack: Stack) {
+async fn revoked_keys_and_keys_of_other_users_cannot_be_changed(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let users = fixture.users();
     let (ada, bob) = (fixture.create_user("ada@example.org").await, fixture.create_user("bob@example.org").await);
@@ -187,7 +187,7 @@ async fn only_keys_of_the_user_that_are_not_revoked_change(stack: Stack) {
     for (user, key) in [(bob.id, key.id), (ada.id, KeyId(Uuid::now_v7())), (unknown_user(), key.id)] {
         assert_eq!(code(users.update_key(user, key, &change).await), Some(Code::NotFound));
     }
-    // The keys of a deactivated user can be changed too, because the user may be activated again.
+    // The keys of a deactivated user can be changed.
     users.set_state(ada.id, UserState::Deactivated).await.unwrap();
     assert_eq!(users.update_key(ada.id, key.id, &change).await.unwrap().rate_limit_per_minute, Some(5));
     let revoked = users.revoke_key(ada.id, key.id).await.unwrap();
@@ -226,7 +226,7 @@ async fn lists_contain_every_valid_key_and_the_newest_revoked_keys(stack: Stack)
     let listed = users.keys_of(user.id).await.unwrap().data;
     assert_eq!(listed.iter().map(|key| key.id).collect::<Vec<_>>(), stored);
 
-    // More revoked keys than a list contains, all newer than the valid keys.
+    // Adds more revoked keys than a list contains. They are newer than the valid keys.
     let (id, prefix) = match stack {
         Stack::Embedded => ("unhex('ff' || substr(hex(randomblob(16)), 3))", "printf('bdk_%08d', n)"),
         Stack::Servers => {

@@ -58,7 +58,7 @@ async fn pages_return_every_user_once_while_users_are_created(stack: Stack) {
             other.create_user(new_user(&format!("new{number}.{limit}@example.org"))).await.unwrap();
         };
         let seen = ids(&walk(&users, &UserQuery::default(), limit, create).await);
-        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "a user is seen twice");
+        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "a user is listed twice");
         assert!(seen.is_sorted_by(|newer, older| newer > older));
         assert!(seen.ends_with(&created), "{limit}");
     }

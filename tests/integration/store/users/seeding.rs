@@ -21,7 +21,12 @@ impl Fixture {
         let addresses = "select email_key from users where name like 'Generated user %' order by email_key";
         let stored = self.query_text(addresses).await.concat();
         let gap = stored.iter().zip(1..).find(|(email, number)| **email != seeded_email(*number));
-        assert_eq!(gap, None, "of {} generated users", stored.len());
+        assert_eq!(
+            gap,
+            None,
+            "address and number of the first generated user that is out of sequence, of {} users",
+            stored.len()
+        );
         stored.len() as u64
     }
 }

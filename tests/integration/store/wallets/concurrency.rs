@@ -55,7 +55,7 @@ impl Writers {
         Self { writers, tasks }
     }
 
-    /// Submits all commands concurrently, to the writers in turn. Returns the outcomes in the order of the commands.
+    /// Distributes the commands over the writers, and submits them concurrently. Returns the outcomes in the order of the commands.
     async fn move_all(&self, commands: impl IntoIterator<Item = MoveMoneyCommand>) -> Vec<MoveOutcome> {
         let mut requests = JoinSet::new();
         for (index, command) in commands.into_iter().enumerate() {
@@ -83,7 +83,7 @@ async fn concurrent_operations_on_one_wallet_are_exact(stack: Stack) {
     let wallet = fixture.create_wallet("USD").await;
     let writers = Writers::new(&fixture).await;
     let amount = |n: usize| (n * 31 + 7) % 43 + 1;
-    // Two withdrawals for each deposit, so that some are refused.
+    // Two withdrawals for each deposit, so that some withdrawals are refused.
     let command = |n: usize| {
         let amount = amount(n).to_string();
         if n.is_multiple_of(3) { deposit(n, wallet, &amount) } else { withdraw(n, wallet, &amount) }
@@ -104,7 +104,7 @@ async fn concurrent_operations_on_one_wallet_are_exact(stack: Stack) {
         }
     }
     let refused = outcomes.iter().filter(|outcome| !has_moved(outcome)).count();
-    assert!(refused > 0 && refused < 400, "{refused}");
+    assert!(refused > 0 && refused < 400, "{refused} withdrawals are refused");
     assert_eq!(fixture.balance(wallet).await, format!("{expected}.00"));
     let moved = u64::try_from(outcomes.len() - refused).unwrap();
     let checked = fixture.check_journal().await;
@@ -141,7 +141,7 @@ async fn opposite_transfers_neither_block_nor_lose_money(stack: Stack) {
     writers.shut_down().await;
 }
 
-/// Every user pays a shop, which pays some of it back at the same time.
+/// The users pay a shop. At the same time, the shop pays the users.
 async fn payments_of_many_users_into_one_wallet_are_exact(stack: Stack) {
     const USERS: usize = 8;
     let fixture = Fixture::new(stack).await;
@@ -194,7 +194,7 @@ async fn one_key_through_all_writers_moves_money_once(stack: Stack) {
     writers.shut_down().await;
 }
 
-/// The movements lock different wallets, so only their equal keys exclude each other.
+/// The movements lock different wallets, but have the same key.
 async fn one_key_for_different_wallets_moves_money_once(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut stores: Vec<(WalletId, WalletStore)> = Vec::new();
@@ -223,7 +223,7 @@ async fn one_key_for_different_wallets_moves_money_once(stack: Stack) {
     assert_eq!(checked.movements, 40);
 }
 
-/// The test aborts a transaction at each point where it waits.
+/// The test aborts transactions at different await points.
 async fn retry_of_an_aborted_movement_moves_money_once(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (wallet, store) = (fixture.create_wallet("USD").await, fixture.wallets().store);

@@ -15,7 +15,7 @@ use super::{super::Fixture, commit, deposit, reason, transfer};
 
 on_both_stacks!(user_pays_into_a_wallet_of_another_user_and_does_not_see_its_balance);
 
-/// The command of a user.
+/// The same command, sent by this user.
 pub(super) fn of_user(user: UserId, command: MoveMoneyCommand) -> MoveMoneyCommand {
     let key = ClientKey { client: client_name(Some(user)), ..command.key };
     MoveMoneyCommand { owner: OwnerFilter::User(user), key, ..command }
@@ -64,14 +64,13 @@ async fn user_pays_into_a_wallet_of_another_user_and_does_not_see_its_balance(st
     assert_eq!(replayed.iter().map(text).collect::<Vec<_>>(), outcomes[..2].iter().map(text).collect::<Vec<_>>());
     assert!(replayed.iter().all(|outcome| outcome.replayed));
 
-    // The owner of the wallet sees the payments among its operations.
+    // Bob sees the payments among the operations of his wallet.
     let page = fixture.wallets().list_operations(of_bob, OwnerFilter::User(bob), None, 9).await.unwrap();
     let listed: Vec<_> = page.data.iter().map(|row| (row.operation_type, row.balance.to_string())).collect();
     let expected = [(EntryType::TransferOut, "2.00"), (EntryType::TransferIn, "7.00"), (EntryType::TransferIn, "3.00")];
     assert_eq!(listed, expected.map(|(kind, balance)| (kind, balance.to_owned())));
 
-    // A transfer after which the balance would be out of range is refused. The refusal does not show the balance, not
-    // even in the response to a delayed copy of the request.
+    // A transfer that would exceed the highest balance is refused. Neither the refusal nor its replay shows the balance.
     let full = format!(
         "update wallets set balance = 999999999999999999 where currency = 'EUR' and {}",
         match stack {

@@ -29,13 +29,13 @@ use super::{
 
 on_both_stacks!(
     paid_order_is_stored_with_its_movement_and_replayed_exactly,
-    paid_order_without_its_movement_is_found_between_orders_that_no_wallet_paid,
-    order_without_funds_and_its_delayed_duplicate_are_refused_and_use_nothing_of_the_limit,
+    missing_movement_of_a_paid_order_is_found_among_other_orders,
+    order_without_funds_and_its_delayed_duplicate_are_refused_without_using_the_limit,
     aborted_transaction_stores_order_and_payment_or_neither,
     paid_orders_and_opposite_transfers_of_several_processes_are_exact,
 );
 
-/// How many processes write.
+/// Number of processes that write.
 const PROCESSES: usize = 4;
 
 /// The order, paid by a wallet.
@@ -115,7 +115,11 @@ async fn paid_order_is_stored_with_its_movement_and_replayed_exactly(stack: Stac
             ["order", "BTC", "-0.00082143", euro.as_str()],
         ]
     );
-    assert_eq!(fixture.query_text("select key from wallet_keys").await, [["a"]], "the key of an order is not there");
+    assert_eq!(
+        fixture.query_text("select key from wallet_keys").await,
+        [["a"]],
+        "wallet_keys contains no key of an order"
+    );
     assert_eq!(fixture.check_tables().await, (3, 82_143 + 5 + 7));
     fixture.check_journal().await;
     // The check finds an order whose wallet differs from the wallet of its movement.
@@ -124,7 +128,7 @@ async fn paid_order_is_stored_with_its_movement_and_replayed_exactly(stack: Stac
     assert_eq!(found, [ViolationKind::WrongOrder]);
 }
 
-async fn paid_order_without_its_movement_is_found_between_orders_that_no_wallet_paid(stack: Stack) {
+async fn missing_movement_of_a_paid_order_is_found_among_other_orders(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let euro = fixture.create_wallet("EUR").await;
     fixture.move_money(&[deposit("a", euro, "100")]).await;
@@ -139,7 +143,7 @@ async fn paid_order_without_its_movement_is_found_between_orders_that_no_wallet_
     let checked = CheckedRows { wallets: 1, entries: 3, movements: 3, paid_orders: 2 };
     assert_eq!(fixture.check_journal().await, checked);
 
-    // The journal itself is correct, so only the orders show that payments are lost.
+    // The journal itself is correct, so only the orders show that payments are missing.
     fixture.query_text("update orders set wallet_id = (select id from wallets) where seq in (1, 12, 22)").await;
     let Verification { checked, violations } = fixture.verify().await;
     assert_eq!(checked.paid_orders, 5);
@@ -151,7 +155,7 @@ async fn paid_order_without_its_movement_is_found_between_orders_that_no_wallet_
     assert_eq!(found, expected);
 }
 
-async fn order_without_funds_and_its_delayed_duplicate_are_refused_and_use_nothing_of_the_limit(stack: Stack) {
+async fn order_without_funds_and_its_delayed_duplicate_are_refused_without_using_the_limit(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (wallet, dollars) = (fixture.create_wallet("EUR").await, fixture.create_wallet("USD").await);
     let delayed = paid(euros("a", "5", 60), wallet, None);
@@ -161,7 +165,7 @@ async fn order_without_funds_and_its_delayed_duplicate_are_refused_and_use_nothi
             paid(euros("a", "5", 60), wallet, None),
             paid(euros("b", "5", 60), dollars, None),
             paid(euros("c", "5", 60), WalletId(uuid::Uuid::now_v7()), None),
-            // The refused orders use nothing of the limit.
+            // The limit is enough for this order only if the refused orders do not use it.
             commands(&[market_order("plain", 100)]).remove(0),
         ],
         sats(160),
@@ -179,14 +183,14 @@ async fn order_without_funds_and_its_delayed_duplicate_are_refused_and_use_nothi
     let other = fixture.another_store().await;
     assert_eq!(place(&other, vec![delayed], sats(160)).await[0], decisions[0]);
     assert_eq!(fixture.balance(wallet).await, "100.00");
-    // A request that the client sends after the refusal is not affected by it.
+    // A request that the client sends after the refusal is decided anew.
     let again = place(&fixture.store, vec![paid(euros("a", "5", 60), wallet, None)], sats(160)).await.remove(0);
     assert!(!expect_placed(&again).1);
     assert_eq!(fixture.balance(wallet).await, "95.00");
     fixture.check_journal().await;
 }
 
-/// The test aborts a transaction at each point where it waits.
+/// The test aborts transactions at different await points.
 async fn aborted_transaction_stores_order_and_payment_or_neither(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let (euro, btc) = (fixture.create_wallet("EUR").await, fixture.create_wallet("BTC").await);
