@@ -17,28 +17,27 @@ three kinds of credentials:
 
 - An API key begins with `bdk_`. The request acts as the user of the key. A key has scopes: `orders` (placing orders and quotes),
   `wallets` (creating and changing wallets), `read` (reading orders, quotes, wallets and the user).
-- With `OPERATOR_TOKEN`, the request acts as an operator, who may read everything and manage users.
+- With `OPERATOR_TOKEN`, the request acts as an operator, who can read everything and manage users.
 - A token of a service is valid for internal endpoints only ([ADR 11](adr/0011-tokens-by-caller.md)).
 
 | who may use an operation | anonymous | a user | an operator |
 |---|---|---|---|
 | everybody | yes | yes; the key is ignored | yes; the token is ignored |
 | everybody, details for operators | yes | yes; the key is ignored | yes; a wrong token is refused with 401 |
-| customers | while `ANONYMOUS=on`, otherwise 401 | if the key has the scope, otherwise 403 | yes |
-| customers, not operators | while `ANONYMOUS=on`, otherwise 401 | if the key has the scope, otherwise 403 | 403 |
+| customers | with `ANONYMOUS=on`, otherwise 401 | if the key has the scope, otherwise 403 | yes |
+| customers, not operators | with `ANONYMOUS=on`, otherwise 401 | if the key has the scope, otherwise 403 | 403 |
 | users | 401 | if the key has the scope, otherwise 403 | yes |
 | operators | 401 | 403 | yes |
 | operators; on loopback everybody | on loopback, otherwise 401 | on loopback, otherwise 401 | yes |
 | services | 401 | 401 | 401; `INTERNAL_TOKEN` permits everything |
 
-A request with invalid credentials is refused with 401, even if an anonymous request is permitted: if a client sends credentials, its
-request is never handled as anonymous. The only exceptions are operations for everybody, which ignore credentials. health-check also
-refuses a wrong token on loopback, where it accepts requests without a token.
+A request with invalid credentials is refused with 401, even if the same request without credentials would be accepted. Only operations
+for everybody ignore credentials. health-check also refuses a wrong token on loopback, although it accepts requests without a token there.
 
 A user sees only its own orders, quotes and wallets, also in lists, exports and totals. A list of users contains only the user of the
 key. A request for an object of another user receives the same 404 as a request for an object that does not exist. An anonymous
-request sees only orders, quotes and wallets that were made without an API key. An operator sees everything. If an operator places an
-order or requests a quote, it belongs to no user, so anonymous requests see it too. Operators cannot create wallets or move money.
+request sees only orders, quotes and wallets that were made without an API key. An operator sees everything. Orders and quotes of an
+operator belong to no user, so anonymous requests see them too. Operators cannot create wallets or move money.
 
 ## Operations
 
@@ -49,9 +48,8 @@ const KEYS: &str = "
 
 A service looks up a key in db-proxy by its prefix, compares its SHA-256 in constant time, and caches the result for 3 s. A look-up
 takes at most 1.5 s. Every service therefore refuses a revoked key within 5 s. Concurrent requests with the same key share one look-up.
-While db-proxy is unavailable, a key whose result is not cached is refused with 503: a key that cannot be checked is never accepted.
-The code is `upstream_unavailable`. For a request with an `Idempotency-Key`, it is `outcome_unknown`, because an earlier request with
-the same `Idempotency-Key` may have had an effect.
+While db-proxy is unavailable, a key whose result is not cached is refused with 503 `upstream_unavailable`. If the request has an
+`Idempotency-Key`, the code is `outcome_unknown`, because an earlier request with the same `Idempotency-Key` may have had an effect.
 
 If the checksum of a key is wrong, the key is refused without a look-up. An address that sends more than 30 unknown keys in a minute receives
 429 for every key that was not valid at this service within the last hour. A service has at most 32 look-ups in progress.
@@ -61,8 +59,9 @@ The time of the last use of a key is stored once a minute.
 ## Rate limits
 
 A request with an API key counts against the limit of the key: its `rate_limit_per_minute`, or the limit of the service. Each service
-counts separately. create-order counts reads of quotes separately from orders and requests for quotes. All other requests count
-against the limit of the client address. These include requests with invalid credentials, and requests for prices, which ignore keys.
+counts separately. create-order counts reads of quotes separately from other requests. Requests without a valid key count
+against the limit of the client address, including requests with invalid credentials. Requests for prices also count against it,
+because keys are ignored there.
 Requests of operators are not limited.
 
 The instances of a service count together if they have the same `RATE_LIMIT_REDIS_URL`. Otherwise each instance counts separately.

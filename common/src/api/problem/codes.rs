@@ -23,7 +23,7 @@ impl RetryAdvice {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AfterChange => "Only after a change: the same request is refused again.",
-            Self::AtOnce => "At once.",
+            Self::AtOnce => "Immediately.",
             Self::AfterWait => "Unchanged, after the seconds in `Retry-After`.",
             Self::WithSameKey => {
                 "With the same `Idempotency-Key`, after the seconds in `Retry-After` if it is present."
@@ -100,7 +100,7 @@ codes! {
         AfterChange, "Use a method of the header `Allow`.";
     /// The body of the request did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive",
-        AtOnce, "Send the whole request at once.";
+        AtOnce, "Send the whole request without a pause.";
     /// The order or the quote would exceed the limit over all orders. `remaining_bitcoin` is the remaining amount.
     LimitExceeded = "limit_exceeded", CONFLICT, "The limit of all orders is exceeded",
         AfterChange, "Request a smaller amount. The limit itself is a setting of the operator.";
@@ -152,7 +152,7 @@ codes! {
     /// The quote has expired, and its reservation is released.
     QuoteExpired = "quote_expired", CONFLICT, "The quote has expired",
         AfterChange, "Request a new quote.";
-    /// The client sent more requests than it may send.
+    /// The client sent more requests than its rate limit allows.
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
         AfterWait, "Wait, and send fewer requests. The headers `RateLimit-*` state the rate.";
     /// An error in the service. The log of the service contains its cause under the `request_id`.
@@ -173,7 +173,7 @@ codes! {
     /// Too many requests are waiting in the service, so the service refused this request. The request placed no order and moved
     /// no money.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
-        AfterWait, "Wait, longer after each attempt, and send fewer requests at once.";
+        AfterWait, "Wait, longer after each attempt, and send fewer concurrent requests.";
     /// It is unknown whether the order was placed, whether a wallet was created or its money moved, or whether a user or an API key
     /// was changed: the connection or the database failed while the request was being stored. `idempotency_key` is the key of the
     /// request. If `subcode` is `no_effect`, this request had no effect, and only an earlier request with the key may have had

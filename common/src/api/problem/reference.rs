@@ -9,7 +9,7 @@ pub const REFERENCE_PATH: &str = "/errors";
 
 const INTRODUCTION: &str = "Every error response has the content type `application/problem+json` (RFC 9457). A program should \
     compare `code`, which is stable. `detail` explains to people what happened and what to do. `errors` names every invalid \
-    field, parameter and header at once. The logs of all services contain the `request_id`. `type` is the address of the code on this \
+    field, parameter and header. The logs of all services contain the `request_id`. `type` is the address of the code on this \
     page.";
 
 /// The page as HTML. Each code has a section whose id is the code.
