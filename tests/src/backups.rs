@@ -91,7 +91,7 @@ impl Clients {
     }
 }
 
-/// Places an order. Repeats the request with the same key until the order is acknowledged with 201, as clients do.
+/// Places an order. Repeats the request with the same key until the order is acknowledged with 201.
 async fn place_order(client: &Client, url: &str) {
     let (order, key) = (json!({ "currency": "EUR", "amount": "1.00" }), Uuid::new_v4().to_string());
     for _ in 0..MAX_ATTEMPTS {
@@ -130,7 +130,7 @@ impl Site {
             Stack::Embedded => (TempDir::new().unwrap(), binary_path("buydesk")),
             Stack::Servers => {
                 let folder = server_folder();
-                // The server runs the program, and its user may not have access to the build directory.
+                // The server runs the program as its own user, who possibly has no access to the build directory.
                 let program = folder.path().join("buydesk");
                 fs::copy(binary_path("buydesk"), &program).unwrap();
                 (folder, program)

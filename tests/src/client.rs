@@ -56,8 +56,8 @@ impl Client {
     }
 }
 
-/// Follows `_links.next` from `path` to the last page. Returns the elements of `data` of all pages, in order. `get` returns the
-/// page of a path.
+/// Follows `_links.next` from `path` to the last page. Returns the elements of `data` of all pages, in order. `get`
+/// returns the page of a path.
 pub async fn all_pages(path: &str, mut get: impl AsyncFnMut(String) -> Value) -> Vec<Value> {
     let (mut elements, mut next) = (Vec::new(), Some(path.to_owned()));
     while let Some(path) = next {
@@ -108,8 +108,8 @@ impl Response {
         format!("{}\n{} {}", self.request_line, self.status, self.text())
     }
 
-    /// The status and the problem, for a comparison with the response for another id: `request_id` and `instance` are set
-    /// to null, and `id` is replaced by a placeholder.
+    /// The status and the problem, for a comparison with the response for another id: `request_id` and `instance` are
+    /// set to null, and `id` is replaced by a placeholder.
     pub fn comparable(&self, id: &str) -> (u16, String) {
         let mut problem: Value = serde_json::from_slice(&self.body).unwrap();
         problem["request_id"] = Value::Null;
@@ -125,8 +125,8 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The problem document. Panics unless the response is a problem with this status and code and with all required
-    /// fields, its request id is the id in the header, and it has `Retry-After` exactly if the status is 429 or 503.
+    /// The problem document. Panics unless the response has this status and code and all required fields. The request
+    /// id must equal the id in the header. `Retry-After` must be present with 429 and 503, and absent otherwise.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         let text = self.description();

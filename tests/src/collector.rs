@@ -32,7 +32,7 @@ pub struct ReceivedSpan {
     /// Empty for the first span of a trace.
     pub parent: String,
     pub trace_state: String,
-    /// The trace and the id of each linked span.
+    /// The trace id and the span id of each linked span.
     pub links: Vec<(String, String)>,
     pub attributes: BTreeMap<String, String>,
 }
@@ -46,12 +46,12 @@ pub struct Collector {
 impl Collector {
     pub async fn start() -> Self {
         let (spans, status) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU16::new(200)));
-        let (received, answered) = (spans.clone(), status.clone());
+        let (received, status_to_send) = (spans.clone(), status.clone());
         let endpoint = make(move |mut request: poem::Request| {
-            let (received, answered) = (received.clone(), answered.clone());
+            let (received, status_to_send) = (received.clone(), status_to_send.clone());
             async move {
                 let body = request.take_body().into_vec().await.unwrap();
-                let status = StatusCode::from_u16(answered.load(Ordering::Relaxed)).unwrap();
+                let status = StatusCode::from_u16(status_to_send.load(Ordering::Relaxed)).unwrap();
                 if status.is_success() {
                     received.lock().unwrap().extend(decode(&body));
                 }

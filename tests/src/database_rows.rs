@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Connection, Decode, Executor, PgConnectio
 struct Table {
     name: &'static str,
     key: &'static [&'static str],
-    /// Whether rows are only added.
+    /// Whether rows are added, but neither changed nor deleted.
     only_grows: bool,
 }
 
@@ -31,7 +31,7 @@ const TABLES: &[Table] = &[
     Table { name: "limit_changes", key: &["number"], only_grows: true },
 ];
 
-/// The digest of each row, by the digest of its key, for each table.
+/// For each table, the digest of each row by the digest of the row's key.
 pub struct DatabaseRows(BTreeMap<&'static str, HashMap<u128, u128>>);
 
 /// The differences between the rows of a restored table and the rows of the original.
@@ -88,7 +88,7 @@ impl DatabaseRows {
         self.0.values().map(|rows| rows.len() as u64).sum()
     }
 
-    /// Compares these rows, which are the original, with the rows of a restored database.
+    /// Compares the rows of the original database, `self`, with the rows of a restored database.
     pub fn differences(&self, restored: &Self) -> Differences {
         let compare = |(name, original): (&&'static str, &HashMap<u128, u128>)| {
             let restored = &restored.0[name];
@@ -112,7 +112,7 @@ impl Differences {
         self.0[table]
     }
 
-    /// One line for each table that is not equal.
+    /// One line for each table that differs.
     pub fn unequal(&self) -> Vec<String> {
         let unequal =
             self.0.iter().filter(|(_, TableDifference { changed, added, missing, .. })| changed + added + missing > 0);

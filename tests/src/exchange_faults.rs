@@ -1,6 +1,6 @@
 //! Runs price-updater against simulated exchanges with faults, in virtual time. Everything that the price of an order
-//! depends on runs in this process: the exchanges, price-updater, the store of price-cache-proxy, and create-order's price
-//! reader. Every second, the prices that an order would use are compared with the simulated market.
+//! depends on runs in this process: the exchanges, price-updater, the store of price-cache-proxy, and create-order's
+//! price reader. Every second, the prices that an order would use are compared with the simulated market.
 
 mod in_process_upstreams;
 mod price_checks;
@@ -49,8 +49,8 @@ pub struct Plan {
     pub length: Duration,
     /// Whether price-updater uses the WebSocket of each exchange that has one. Otherwise it polls every exchange.
     pub websockets: bool,
-    /// The maximum number of exchanges that fail at once. If it is set, a fresh price of every currency is required at
-    /// all times after [`WARM_UP`]. `None` if every exchange may fail.
+    /// The maximum number of exchanges that fail at the same time. If it is set, a fresh price of every currency is
+    /// required at all times after [`WARM_UP`]. `None` if every exchange may fail.
     pub max_failing: Option<usize>,
     /// How often price-updater is restarted.
     pub restart_every: Option<Duration>,
@@ -69,12 +69,13 @@ pub struct Report {
     pub max_age: Duration,
     /// Calls to the exchanges.
     pub calls: u64,
-    /// Exchanges and the names of their faults that price-updater detected.
+    /// The detected faults: the exchange and the name of the fault.
     pub detected: BTreeSet<(String, &'static str)>,
     pub violations: u64,
     /// The first violations in full.
     pub messages: Vec<String>,
-    /// The time, and the record that an order would use then, in each second of the run. `None` in a second without a record.
+    /// The time, and the record that an order would use then, in each second of the run. `None` in a second without a
+    /// record.
     pub records: Vec<Option<(Timestamp, PriceRecord)>>,
 }
 

@@ -247,8 +247,8 @@ async fn stored_quote_has_its_state_and_its_order(stack: Stack) {
     }
     assert_eq!(second_store.quote_by_id(QuoteId(unknown_id())).await.unwrap(), None);
     assert_eq!(second_store.totals().await.unwrap().reserved, sats(40));
-    // The column has only values that a db-proxy of the previous release can read, so a quote that its client released is stored as
-    // `expired`.
+    // The column has only values that a db-proxy of the previous release can read, so a quote that its client released
+    // is stored as `expired`.
     let states = fixture.query_text("select state from quotes order by bitcoin_sats").await;
     assert_eq!(states, [["expired"], ["taken"], ["expired"], ["held"]]);
     // A repeated release has no effect. Retention deletes a released quote like an expired quote.

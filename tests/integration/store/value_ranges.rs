@@ -1,5 +1,5 @@
-//! Values at the ends of their ranges are stored exactly and shown exactly by the readable view. Stored orders survive a
-//! repeated migration and are visible to another process.
+//! Values at the ends of their ranges are stored exactly and shown exactly by the readable view. Stored orders survive
+//! a repeated migration and are visible to another process.
 
 use common::{
     api::orders::{OffsetPage, Order, OwnerFilter},

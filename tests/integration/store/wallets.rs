@@ -252,8 +252,8 @@ async fn retry_after_a_lost_response_returns_its_own_movement(stack: Stack) {
     assert_eq!(fixture.check_journal().await, CheckedRows { wallets: 1, entries: 2, movements: 2, paid_orders: 0 });
 }
 
-/// The first request of a client waits in the queue of one db-proxy, and another db-proxy refuses the retry. The first request is
-/// refused too, although the wallet then has enough money.
+/// The first request of a client waits in the queue of one db-proxy, and another db-proxy refuses the retry. The first
+/// request is refused too, although the wallet then has enough money.
 async fn delayed_duplicate_is_refused_by_another_process(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let wallet = fixture.create_wallet("USD").await;

@@ -1,5 +1,6 @@
-//! A client cannot find out which users and keys exist: the response is the same for an existing and for an unknown one, and
-//! causes the same requests to db-proxy. The duration of a response is not compared, because it differs from run to run.
+//! A client cannot find out which users and keys exist. The responses for existing and for unknown users and keys are
+//! equal, and cause the same requests to db-proxy. Durations of responses are not compared, because they differ from
+//! run to run.
 
 use std::collections::BTreeMap;
 
@@ -26,9 +27,9 @@ struct Observation {
 
 /// Sends a request and observes it. In the problem, `id` is replaced by a placeholder.
 async fn observe(platform: &Platform, id: &str, send: impl AsyncFnOnce() -> Response) -> Observation {
-    let before = requests_of_users(platform).await;
+    let before = requests_about_users(platform).await;
     let response = send().await;
-    let mut cost = requests_of_users(platform).await;
+    let mut cost = requests_about_users(platform).await;
     cost.retain(|operation, count| {
         *count -= before.get(operation).copied().unwrap_or_default();
         *count > 0
@@ -37,8 +38,8 @@ async fn observe(platform: &Platform, id: &str, send: impl AsyncFnOnce() -> Resp
     Observation { status, problem, cost }
 }
 
-/// How many requests about users and keys db-proxy has answered, by operation.
-async fn requests_of_users(platform: &Platform) -> BTreeMap<String, u64> {
+/// The number of requests about users and keys that db-proxy has answered, by operation.
+async fn requests_about_users(platform: &Platform) -> BTreeMap<String, u64> {
     const OPERATIONS: [&str; 5] = ["get_user", "list_users", "lookup_users", "list_keys", "get_key"];
     let metrics = platform.client.get(platform.db_proxy.url("/metrics")).await.text();
     let mut counts = BTreeMap::new();

@@ -18,14 +18,15 @@ on_both_stacks!(
     key_is_shown_once_and_accepted_by_every_service,
     user_sees_only_itself_and_its_keys,
     revoked_key_is_refused_within_five_seconds_and_new_key_is_accepted,
-    every_service_applies_a_changed_limit_within_five_seconds_and_keeps_what_was_used,
+    changed_rate_limit_applies_within_five_seconds_and_counts_earlier_requests,
     keys_of_a_deactivated_user_are_refused_within_five_seconds,
     key_is_refused_from_its_expiry_on,
     list_shows_the_last_use,
 );
 
-const REVOCATION_DEADLINE: Duration = Duration::from_secs(5);
-const LIMIT: Duration = Duration::from_secs(10);
+/// Maximum time after a change of a user or of a key until all services apply the change.
+const CHANGE_DEADLINE: Duration = Duration::from_secs(5);
+const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
 async fn create_key(platform: &Platform, user: &Value, body: Value) -> Value {
     as_operator(platform, "POST", &format!("{}/keys", path_of(user)), Some(body)).await.json(201)
@@ -49,13 +50,13 @@ pub(super) fn readable_paths(platform: &Platform) -> [(&Instance, &'static str);
     ]
 }
 
-/// Waits until each service of [`readable_paths`] refuses the key. Panics if that takes too long.
+/// Waits until each service of [`readable_paths`] refuses the key. Panics after [`CHANGE_DEADLINE`].
 async fn assert_refused_in_time(platform: &Platform, key: &Value) {
-    let since = Instant::now();
+    let start = Instant::now();
     for (service, path) in readable_paths(platform) {
         platform.wait_for_refusal(service, path, secret_of(key)).await.problem(401, "unauthorized");
     }
-    assert!(since.elapsed() < REVOCATION_DEADLINE, "{:?}", since.elapsed());
+    assert!(start.elapsed() < CHANGE_DEADLINE, "the key was refused after {:?}", start.elapsed());
 }
 
 async fn assert_accepted(platform: &Platform, key: &Value) {
@@ -133,13 +134,13 @@ async fn change_key(platform: &Platform, user: &Value, key: &Value, body: Value)
     as_operator(platform, "PATCH", &path, Some(body)).await
 }
 
-/// The limit, and how much of it remains, as the headers of a response state them.
+/// The rate limit and the number of remaining requests, from the headers of a response.
 fn limit_and_remaining(response: &Response) -> (u32, u32) {
     let number = |header| response.header(header).unwrap().parse().unwrap();
     (number("ratelimit-limit"), number("ratelimit-remaining"))
 }
 
-async fn every_service_applies_a_changed_limit_within_five_seconds_and_keeps_what_was_used(stack: Stack) {
+async fn changed_rate_limit_applies_within_five_seconds_and_counts_earlier_requests(stack: Stack) {
     let limits = ["RATE_LIMIT_PER_MINUTE", "FETCH_RATE_LIMIT_PER_MINUTE", "USERS_RATE_LIMIT_PER_MINUTE"];
     let builder = limits.into_iter().fold(Platform::builder(stack), |builder, limit| builder.set(limit, "100"));
     let platform = builder.start().await;
@@ -167,22 +168,22 @@ async fn every_service_applies_a_changed_limit_within_five_seconds_and_keeps_wha
     }
     let changed = change_key(&platform, &user, &key, json!({ "rate_limit_per_minute": 6 })).await.json(200);
     assert_eq!((&changed["rate_limit_per_minute"], &changed["name"]), (&6.into(), &"shop".into()));
-    let since = Instant::now();
+    let changed_at = Instant::now();
     for service in services {
-        let (remaining, elapsed) = wait_until("the new limit applies", LIMIT, async || {
+        let (remaining, elapsed) = wait_until("the new limit applies", WAIT_LIMIT, async || {
             let (limit, remaining) = limit_and_remaining(&send_to(service).await);
-            (limit == 6).then(|| (remaining, since.elapsed()))
+            (limit == 6).then(|| (remaining, changed_at.elapsed()))
         })
         .await;
-        assert!(elapsed < REVOCATION_DEADLINE, "{elapsed:?}");
+        assert!(elapsed < CHANGE_DEADLINE, "the new limit applied after {elapsed:?}");
         // Three requests were counted before the change, and one after it. The limit refills by one in ten seconds.
-        assert!(remaining <= 3, "{remaining} remain");
+        assert!(remaining <= 3, "{remaining} requests remain");
     }
     // `null` removes the limit of the key, so the limit of each service applies.
     let changed = change_key(&platform, &user, &key, json!({ "rate_limit_per_minute": null })).await.json(200);
     assert_eq!(changed.get("rate_limit_per_minute"), None);
     for service in services {
-        wait_until("the limit of the service applies", LIMIT, async || {
+        wait_until("the limit of the service applies", WAIT_LIMIT, async || {
             (limit_and_remaining(&send_to(service).await).0 == 100).then_some(())
         })
         .await;
@@ -197,7 +198,7 @@ async fn keys_of_a_deactivated_user_are_refused_within_five_seconds(stack: Stack
     as_operator(&platform, "POST", &format!("{}/deactivate", path_of(&user)), None).await.json(200);
     assert_refused_in_time(&platform, &key).await;
     as_operator(&platform, "POST", &format!("{}/activate", path_of(&user)), None).await.json(200);
-    wait_until("the key is accepted again", LIMIT, async || {
+    wait_until("the key is accepted again", WAIT_LIMIT, async || {
         let response = platform.get_with_api_key(&platform.users, "/user", secret_of(&key)).await;
         (response.status == 200).then_some(())
     })
@@ -222,7 +223,7 @@ async fn list_shows_the_last_use(stack: Stack) {
     let user = create_user(&platform, "ada@example.org").await;
     let key = create_read_key(&platform, &user).await;
     platform.get_with_api_key(&platform.users, "/user", secret_of(&key)).await.json(200);
-    // A service that stops stores the last uses.
+    // The service stores the last uses when it stops.
     platform.users.stop().await;
     platform.users.start().await;
     let keys = get(&platform, &format!("{}/keys", path_of(&user))).await.json(200);

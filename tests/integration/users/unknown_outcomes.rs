@@ -1,5 +1,4 @@
-//! Changes of users and API keys whose response is lost. No service reports that such a change has failed, and each
-//! response states that the outcome is unknown.
+//! Changes of users and API keys whose response is lost. The error states that the outcome is unknown.
 
 use serde_json::json;
 use tests::{
@@ -46,7 +45,6 @@ async fn command_states_that_the_change_may_have_been_made_and_how_to_find_out()
         assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.contains(doubt) && error.contains(next_step), "{command}: {error}");
-        // The JSON of the error says the same.
         proxy.cut_at(trigger.as_bytes(), Lost::Response);
         let error: serde_json::Value = serde_json::from_slice(&run(&format!("--json {command}")).stderr).unwrap();
         assert_eq!(error["code"], "outcome_unknown", "{command}: {error}");
@@ -60,10 +58,10 @@ async fn command_states_that_the_change_may_have_been_made_and_how_to_find_out()
     assert!(revoked["name"] == "kiosk" && revoked["revoked_at"].is_string(), "{revoked}");
 }
 
-/// The response of db-proxy is lost, and db-proxy stays unavailable for longer than the service `users` waits for it. Runs on one
-/// stack, because the store makes no difference.
+/// The response of db-proxy is lost, and db-proxy stays unavailable for longer than the service `users` waits for it.
+/// Runs on one stack, because the store makes no difference.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn change_that_db_proxy_does_not_confirm_is_not_denied() {
+async fn change_that_db_proxy_does_not_confirm_has_an_unknown_outcome() {
     let builder = Platform::builder(Stack::Embedded);
     let proxy = TcpProxy::start(builder.address_of("db-proxy")).await;
     let platform = builder.start().await;
@@ -83,7 +81,7 @@ async fn change_that_db_proxy_does_not_confirm_is_not_denied() {
 
 /// PostgreSQL executes the change, but its response is lost, and no other connection can be opened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn change_that_postgresql_does_not_confirm_is_not_denied() {
+async fn change_that_postgresql_does_not_confirm_has_an_unknown_outcome() {
     let database = Database::postgres().await;
     let proxy = TcpProxy::start(database.server_address()).await;
     let platform = Platform::builder(Stack::Servers).database(database.url_at(proxy.address()));
@@ -94,7 +92,7 @@ async fn change_that_postgresql_does_not_confirm_is_not_denied() {
     proxy.cut_at_and_block(b"Lovelace");
     let rename = async |name| as_operator(&platform, "PATCH", &path_of(&user), Some(json!({ "name": name }))).await;
     rename("Lovelace").await.problem(503, "outcome_unknown");
-    // Nothing was sent, so nothing was changed.
+    // This change was not sent to PostgreSQL.
     rename("Countess").await.problem(503, "database_unavailable");
     proxy.unblock();
     platform.db_proxy.wait_until_ready().await;

@@ -1,4 +1,4 @@
-//! The blocks of the tour of `docs/wallets.md` run as they are written.
+//! The shell commands of the tour in `docs/wallets.md` work as written.
 
 use std::{path::PathBuf, process::Command};
 

@@ -1,4 +1,4 @@
-//! One wallet is used through several instances.
+//! Clients use one wallet through several instances of the service `wallets`.
 
 use tests::{Stack, client::send, on_both_stacks};
 use tokio::task::JoinSet;
@@ -14,7 +14,7 @@ const OPERATIONS: usize = 50;
 
 async fn operations_of_many_clients_on_one_wallet_are_exact(stack: Stack) {
     let platform = start(stack).await;
-    // Two instances, which write through one db-proxy.
+    // Both instances write through one db-proxy.
     let second = platform.wallets.another(&[]);
     second.start().await;
     let id = create_wallet(&platform, "USD").await;

@@ -1,4 +1,4 @@
-//! Deposits, withdrawals, transfers, and the lists of them.
+//! Deposits, withdrawals and transfers, and lists of operations and wallets.
 
 use serde_json::{Value, json};
 use tests::{

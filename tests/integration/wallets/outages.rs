@@ -22,7 +22,7 @@ use super::{balance, check_journal, create_wallet, deposit, operation_path, post
 on_both_stacks!(
     kills_of_db_proxy_and_wallets_neither_lose_nor_double_money,
     outage_of_db_proxy_causes_503_until_it_ends,
-    movement_is_not_dated_by_a_clock_that_was_set,
+    no_movement_has_the_time_of_a_wrong_clock,
 );
 
 const CLIENTS: usize = 8;
@@ -43,7 +43,7 @@ struct Depositor {
 }
 
 impl Depositor {
-    /// Returns the number of deposits. All of them are confirmed.
+    /// Returns the number of confirmed deposits.
     async fn run(self, number: usize) -> usize {
         let mut deposits = 0;
         while !self.stop.load(Ordering::Relaxed) {
@@ -119,24 +119,27 @@ async fn outage_of_db_proxy_causes_503_until_it_ends(stack: Stack) {
     assert_eq!(post(&platform, &path, deposit("1")).await.json(200)["balance"], "1.00");
 }
 
-/// The first movement after the clock was set comes before the next regular check of the clock.
-async fn movement_is_not_dated_by_a_clock_that_was_set(stack: Stack) {
+/// The test sets the clock of db-proxy. The next movement comes before the next regular check of the clock.
+async fn no_movement_has_the_time_of_a_wrong_clock(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
     start_wallets(&platform).await;
     let path = operation_path(&create_wallet(&platform, "USD").await);
     for offset in [HOUR, -HOUR, DAY, -DAY] {
         platform.db_proxy.set_clock_offset(offset);
         let response = post(&platform, &path, deposit("1")).await;
-        // PostgreSQL has a clock of its own, and dates the movement.
+        // On PostgreSQL, the movement succeeds, with the time of the clock of PostgreSQL.
         if response.status == 200 {
             let created_at: Timestamp = response.json(200)["created_at"].as_str().unwrap().parse().unwrap();
             let now = Timestamp::now();
-            assert!(now.since(created_at).max(created_at.since(now)) < MAX_DIFFERENCE, "{offset}: {created_at}");
+            assert!(
+                now.since(created_at).max(created_at.since(now)) < MAX_DIFFERENCE,
+                "the movement has the time {created_at} while the clock is wrong by {offset} s"
+            );
         } else {
             response.problem(503, "database_unavailable");
         }
         platform.db_proxy.set_clock_offset(0);
-        wait_until("movements are made again", PROGRESS_LIMIT, async || {
+        wait_until("a movement succeeds after the clock is correct again", PROGRESS_LIMIT, async || {
             (post(&platform, &path, deposit("1")).await.status == 200).then_some(())
         })
         .await;

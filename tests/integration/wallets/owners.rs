@@ -105,7 +105,7 @@ async fn client_pays_into_a_wallet_of_another_owner_and_does_not_see_its_balance
         assert_eq!((&body["from_balance"], body.get("to_balance")), (&"7.00".into(), None), "{body}");
         let again = actor.send(pay()).await;
         assert_eq!((again.body, again.headers["idempotency-replayed"].as_bytes()), (paid.body, &b"true"[..]));
-        // Only the currency of the client's own wallet is named.
+        // The response does not name the currency of the shop's wallet.
         let refused = actor.post(&platform, TRANSFERS_PATH, transfer(own, &euros, "3")).await;
         refused.invalid_fields(&["to"]);
         assert!(!refused.text().contains("EUR"), "{}", refused.text());

@@ -1,6 +1,6 @@
 //! The statements of the course store on PostgreSQL.
 
-/// The newest row of a series is its actual course.
+/// The newest row of a series is the current course.
 pub(super) const ACTUAL_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
@@ -56,8 +56,8 @@ pub(super) const PAST_COURSES: &str = "
     order by s.id, c.since
     limit $6";
 
-/// Combines the stored candles of the page with candles computed from rows that are not folded yet: the hours of the current
-/// day, the minutes of the current hour, and the courses of the current minute.
+/// Combines the stored candles of the page with candles computed from rows that are not aggregated yet: the hours of
+/// the current day, the minutes of the current hour, and the courses of the current minute.
 pub(super) const CANDLES: &str = "
     select
         s.id, s.exchanger, s.direction, c.start, c.open_e8, c.high_e8, c.low_e8, c.close_e8, c.changes, c.simulated
@@ -108,7 +108,7 @@ pub(super) const CANDLES: &str = "
     order by s.id, c.start
     limit $6";
 
-/// How far each series is folded into candles of a width, and where its unfolded rows begin.
+/// The time until which each series is aggregated into candles of a width, and the first row that is not aggregated.
 pub(super) const FOLD_PROGRESS: &str = "
     with progress as (
         select

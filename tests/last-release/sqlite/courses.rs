@@ -2,7 +2,7 @@
 //!
 //! A cross join fixes the order in which tables are read. Without it, the planner may choose to read every course.
 
-/// The newest row of a series is its actual course.
+/// The newest row of a series is the current course.
 pub(super) const ACTUAL_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
@@ -36,7 +36,8 @@ pub(super) const SERIES_BY_NAME: &str = "
     where id >= ?1 and (?2 is null or exchanger = ?2) and (?3 is null or direction = ?3)
     order by id";
 
-/// Reads one series after the other in the order of the index. No sort is needed, so reading stops when the page is full.
+/// Reads one series after the other in the order of the index. No sort is needed, so reading stops when the page is
+/// full.
 pub(super) const PAST_COURSES: &str = "
     select s.id, s.exchanger, s.direction, c.since, c.until, c.value_e8, c.kind, c.simulated
     from course_series s
@@ -53,8 +54,8 @@ pub(super) const PAST_COURSES: &str = "
     order by s.id, c.since
     limit ?6";
 
-/// Combines the stored candles of the page with candles computed from rows that are not folded yet: the hours of the current
-/// day, the minutes of the current hour, and the courses of the current minute.
+/// Combines the stored candles of the page with candles computed from rows that are not aggregated yet: the hours of
+/// the current day, the minutes of the current hour, and the courses of the current minute.
 pub(super) const CANDLES: &str = "
     with
         wanted as (
@@ -112,7 +113,7 @@ pub(super) const CANDLES: &str = "
     cross join course_series s on s.id = c.series_id
     order by c.series_id, c.start";
 
-/// How far each series is folded into candles of a width, and where its unfolded rows begin.
+/// The time until which each series is aggregated into candles of a width, and the first row that is not aggregated.
 pub(super) const FOLD_PROGRESS: &str = "
     with progress as (
         select

@@ -1,5 +1,5 @@
-//! The long run of `tests/load/failover`: failovers of PostgreSQL under Patroni and of Redis under Sentinel while clients place
-//! orders.
+//! The long run of `tests/load/failover`: failovers of PostgreSQL under Patroni and of Redis under Sentinel while
+//! clients place orders.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};

@@ -1,5 +1,5 @@
-//! The long run of `tests/load/kills`: rounds with a new database each, SQLite and PostgreSQL in turn, until the given number
-//! of processes has been killed. With `--clocks`, clocks are set instead.
+//! The long run of `tests/load/kills`: kills the given number of processes, in rounds. Each round has a new database,
+//! alternately on SQLite and on PostgreSQL. With `--clocks`, the run sets clocks instead of killing processes.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};

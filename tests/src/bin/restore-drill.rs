@@ -1,4 +1,5 @@
-//! The drill of `tests/load/restore-drill`: backups and restores of a large database of each engine, compared row by row.
+//! The drill of `tests/load/restore-drill`: backups and restores of a large database of each engine, compared row by
+//! row.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};

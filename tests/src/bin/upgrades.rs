@@ -1,5 +1,5 @@
-//! The run of `tests/load/upgrade`: services of the last release and of this release work together under load, while one service
-//! after the other is replaced by this release, and later by the last release again, in random order.
+//! The run of `tests/load/upgrade`: under load, one service of the last release after the other is replaced by this
+//! release, in random order. Then the services are replaced by the last release again.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{
@@ -58,9 +58,9 @@ struct Report {
     orders: usize,
 }
 
-/// Replaces each service by this release and then, except for db-proxy, by the last release again. A service that the last
-/// release does not have is not started. Panics if an order is lost, changed or stored twice, or if a service does not work
-/// after its replacement.
+/// Replaces each service by this release and then, except for db-proxy, by the last release again. A service that the
+/// last release does not have is not started. Panics if an order is lost, changed or stored twice, or if a service does
+/// not work after its replacement.
 async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl Fn(&str)) -> Report {
     // The last release creates the database.
     let builder = Platform::builder(stack).programs_of(last_release.to_owned()).without_prices();
@@ -74,7 +74,7 @@ async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl 
     platform.create_order.wait_until_ready().await;
     let load = LoadGenerator::start(&platform, MissingResponse::Allowed);
     load.wait_for_orders(ORDERS).await;
-    // On PostgreSQL, services of the last release also work beside all others until the end.
+    // On PostgreSQL, a second db-proxy and a second create-order of the last release run until the end.
     let unreplaced = match stack {
         Stack::Embedded => None,
         Stack::Servers => Some(UnreplacedServices::start(&platform).await),

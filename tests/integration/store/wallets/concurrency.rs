@@ -55,7 +55,8 @@ impl Writers {
         Self { writers, tasks }
     }
 
-    /// Distributes the commands over the writers, and submits them concurrently. Returns the outcomes in the order of the commands.
+    /// Distributes the commands over the writers, and submits them concurrently. Returns the outcomes in the order of
+    /// the commands.
     async fn move_all(&self, commands: impl IntoIterator<Item = MoveMoneyCommand>) -> Vec<MoveOutcome> {
         let mut requests = JoinSet::new();
         for (index, command) in commands.into_iter().enumerate() {

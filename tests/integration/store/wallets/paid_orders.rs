@@ -306,7 +306,7 @@ async fn paid_orders_and_opposite_transfers_of_several_processes_are_exact(stack
 
     let paid_orders: Vec<_> = placed.iter().filter(|order| order.wallet_id.is_some()).collect();
     // Some orders are refused, because the wallets do not have enough money for all of them.
-    assert!(paid_orders.len() > EACH / 4, "{}", paid_orders.len());
+    assert!(paid_orders.len() > EACH / 4, "only {} paid orders were placed", paid_orders.len());
     let spent: i64 = paid_orders.iter().map(|order| order.amount.ten_thousandths()).sum();
     let sums = fixture
         .query_text("select currency, cast(sum(balance) as text) from wallets group by currency order by currency")

@@ -44,7 +44,7 @@ impl Fixture {
     }
 }
 
-/// The error of a statement.
+/// Executes a statement that must fail. Returns the error.
 async fn error_of(url: &str, statement: &str) -> String {
     let statement = AssertSqlSafe(statement.to_owned());
     let result = if url.starts_with("sqlite:") {
@@ -57,7 +57,7 @@ async fn error_of(url: &str, statement: &str) -> String {
 
 async fn planted_errors_are_found(stack: Stack) {
     let cases: [(&str, &[ViolationKind]); 9] = [
-        // A lost entry: in the middle and at the end of a wallet, and an entry without a wallet.
+        // A lost entry: an entry of a wallet before the last, the last entry, and an entry without a wallet.
         ("delete from entries where number = 2 and amount = 70000", &[GapInNumbers, NotBalanced]),
         ("delete from entries where number = 2 and amount = 10000", &[EntryCountDiffers, BalanceDiffers, NotBalanced]),
         ("delete from entries where wallet_id is null and amount = -70000", &[NotBalanced]),
