@@ -111,7 +111,7 @@ async fn quote_reserves_bitcoin_and_one_order_takes_it(stack: Stack) {
     assert_eq!(expect_refused(&decisions[1]).0, QuoteTaken);
     assert_eq!(expect_placed(&decisions[2]), (order, true));
     assert_eq!(expect_refused(&decisions[3]).0, QuoteUnknown);
-    // The result is the same in another batch.
+    // Another batch has the same results.
     let decisions = commit(store, &mut [take_command("e", quote.id), take_command("b", quote.id)], limit, now).await;
     assert_eq!((expect_refused(&decisions[0]).0, expect_placed(&decisions[1])), (QuoteTaken, (order, true)));
 

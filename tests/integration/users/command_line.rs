@@ -85,7 +85,7 @@ async fn operator_manages_users_and_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn user_acts_with_the_api_key() {
+async fn user_places_orders_and_reads_with_an_api_key() {
     let settings = [("OPERATOR_TOKEN", OPERATOR_TOKEN), ("ANONYMOUS", "off")];
     let platform = BuydeskUp::start(&settings).await;
     let operator = Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN)));
@@ -104,7 +104,7 @@ async fn user_acts_with_the_api_key() {
     user.json(&format!("quote get {}", quote["id"].as_str().unwrap()));
     // Prices need no key.
     anonymous.json("price");
-    // A user reads itself without an argument, or by its own address.
+    // The user is found without an argument, or by the e-mail address.
     for command in ["user get", "user get ADA@example.org", "user find ada@example.org"] {
         assert_eq!(user.json(command), created, "{command}");
     }

@@ -15,7 +15,7 @@ use super::{
 on_both_stacks!(
     movements_change_balances_and_are_listed_newest_first,
     refusals_name_the_reason_and_move_nothing,
-    invalid_amounts_are_refused_with_the_field,
+    refusal_of_an_invalid_amount_names_the_field,
     pages_of_wallets_return_every_wallet_once,
 );
 
@@ -89,7 +89,7 @@ async fn refusals_name_the_reason_and_move_nothing(stack: Stack) {
     assert_eq!(check_journal(&platform).await, 1);
 }
 
-async fn invalid_amounts_are_refused_with_the_field(stack: Stack) {
+async fn refusal_of_an_invalid_amount_names_the_field(stack: Stack) {
     let platform = start(stack).await;
     let (id, bitcoin) = (create_wallet(&platform, "USD").await, create_wallet(&platform, "BTC").await);
     let send_amount = async |id: &str, amount: &str| {

@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         println!("{line}");
     }
     println!(
-        "\n{}\n{} requests at {rate}/s, {} that are safe to repeat failed; {} orders and movements acknowledged, {} violations",
+        "\n{}\n{} requests at {rate}/s; {} failed requests that are safe to repeat; {} orders and movements acknowledged, {} violations",
         report.figures,
         report.requests,
         report.failed,

@@ -60,7 +60,7 @@ async fn pages_return_every_user_once_while_users_are_created(stack: Stack) {
         let seen = ids(&walk(&users, &UserQuery::default(), limit, create).await);
         assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "a user is listed twice");
         assert!(seen.is_sorted_by(|newer, older| newer > older));
-        assert!(seen.ends_with(&created), "{limit}");
+        assert!(seen.ends_with(&created), "pages of {limit} users lack a user");
     }
 }
 

@@ -286,7 +286,7 @@ async fn paid_orders_and_opposite_transfers_of_several_processes_are_exact(stack
                     assert_eq!(refused.reason, RefusalReason::InsufficientFunds);
                     None
                 }
-                other => panic!("not about an order: {other:?}"),
+                other => panic!("the decision is not about an order: {other:?}"),
             }
         });
         // Opposite transfers between the wallets that pay.
