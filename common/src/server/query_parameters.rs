@@ -125,12 +125,11 @@ impl QueryParameters {
     /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem names
     /// every wrong parameter of the query.
     ///
-    /// If the handler of the operation checks the query, only values that are not UTF-8 are refused, because the
-    /// handler does not receive their bytes.
+    /// If the handler of the operation checks the query, nothing is refused.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
-        let Some(operation) = self.operation(method, path) else { return Ok(()) };
-        let is_unexpected = !operation.is_checked_by_handler && !operation.unexpected(query).is_empty();
-        if !is_unexpected && values_not_utf8(query).next().is_none() {
+        let operation = self.operation(method, path).filter(|operation| !operation.is_checked_by_handler);
+        let Some(operation) = operation else { return Ok(()) };
+        if operation.unexpected(query).is_empty() && values_not_utf8(query).next().is_none() {
             return Ok(());
         }
         let mut error = Error::from(Problem::validation(self.errors_of(operation, query).await));
