@@ -310,10 +310,12 @@ fn order_faults(orders: &OrderIntake) -> Vec<Fault> {
             faults.push(fault(Rule::NoPriceInCurrency, TRANSIENT_PENDING_PERIOD, summary));
         }
         if intake.price.as_ref().is_some_and(|price| price.state == PriceState::Prolonged) {
-            let summary = format!(
-                "Orders in {currency} use the last good price: no newer price was agreed, or the newer price is withheld \
-                 as implausible."
-            );
+            let why = "no newer price was agreed, or the newer price is withheld as implausible";
+            let summary = if intake.accepted {
+                format!("Orders in {currency} use the last good price: {why}.")
+            } else {
+                format!("The price in {currency} is the last good price: {why}.")
+            };
             faults.push(fault(Rule::PriceProlonged, LONG_PENDING_PERIOD, summary));
         }
     }

@@ -153,7 +153,15 @@ fn refused_orders_missing_and_prolonged_prices_and_a_low_limit_are_faults() {
         "PriceProlonged GBP",
         "LimitNearlyReached limit",
     ];
-    assert_eq!(found(&health(&[], &orders)), expected);
+    let health = health(&[], &orders);
+    assert_eq!(found(&health), expected);
+    let faults = find_faults(&health, Thresholds::default());
+    let summary = |subject: &str| {
+        let mut prolonged = faults.iter().filter(|fault| fault.rule == Rule::PriceProlonged);
+        prolonged.find(|fault| fault.subject == subject).map(|fault| fault.summary.clone()).unwrap()
+    };
+    assert!(summary("GBP").starts_with("Orders in GBP use the last good price"), "{}", summary("GBP"));
+    assert!(summary("CHF").starts_with("The price in CHF is the last good price"), "{}", summary("CHF"));
 }
 
 #[test]
