@@ -17,7 +17,7 @@ use crate::{
     orders::{OrderSettings, QuoteCaps},
 };
 
-pub use self::simulated::{ReplacedSetting, declare_simulated};
+pub use self::simulated::{ReplacedSetting, declare_simulated, names_file_of_real_orders};
 
 const DEFAULT_DATABASE: &str = "sqlite:database/data/buydesk.db";
 /// The default for simulated orders. A database never contains both simulated and real orders.
@@ -129,7 +129,7 @@ pub fn database_url(env: &mut Env) -> Secret {
     let database_url = env.text("DATABASE_URL").unwrap_or(default).to_owned();
     if let Err(reason) = check_url(&database_url) {
         env.add_fault("DATABASE_URL", Some(shown_url(&database_url)), reason);
-    } else if is_simulated && simulated::names_file_of_real_orders(&database_url) {
+    } else if is_simulated && names_file_of_real_orders(&database_url) {
         let rule = if database_url == DEFAULT_SIMULATED_DATABASE {
             "this file is a link to the file of real orders, and the orders are simulated; remove the link, or name another database"
                 .to_owned()

@@ -37,7 +37,9 @@ use common::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::{Config, Migrations, ReplacedSetting, database_url, declare_simulated};
+pub use self::config::{
+    Config, Migrations, ReplacedSetting, database_url, declare_simulated, names_file_of_real_orders,
+};
 use self::{
     background::BackgroundTasks,
     clock_check::{ClockCheck, ClockFault, ClockRules},

@@ -8,10 +8,11 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, ensure};
-use common::paths::folder_of;
+use common::{api::orders::OrderOrigin, paths::folder_of};
 use db_proxy::{
     database::{Database, FileLock, files_beside},
     maintenance::{SqliteMaintenance, check_journal},
+    names_file_of_real_orders,
 };
 
 use super::{
@@ -76,7 +77,15 @@ pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Re
     let mut connection = SqliteMaintenance::open(&restored).await?;
     connection.check_integrity().await?;
     let summary = connection.summary().await.map_err(|error| anyhow!(error.chain()))?;
+    let origin = connection.origin().await.map_err(|error| anyhow!(error.chain()))?;
     connection.close().await?;
+    if origin.is_some_and(OrderOrigin::is_simulated) && names_file_of_real_orders(&format!("sqlite:{name}")) {
+        let message = format!(
+            "{name} was not restored: the orders of the backup are simulated, and {name} is the file of real orders."
+        );
+        let next_step = "Name another file with --to, such as `--to database/data/demo.db` for the demo.";
+        return Err(ClientError::new("simulated_orders", message, next_step).into());
+    }
     ensure!(
         summary == manifest.summary,
         "{name} was not restored: the contents of the database differ from the summary in the backup"

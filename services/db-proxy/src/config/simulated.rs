@@ -88,7 +88,7 @@ fn keep_from_real_database(env: &mut Env) -> Option<ReplacedSetting> {
 }
 
 /// Whether a value of `DATABASE_URL` names the default file of real orders, also in another form or through links.
-pub(super) fn names_file_of_real_orders(url: &str) -> bool {
+pub fn names_file_of_real_orders(url: &str) -> bool {
     let file = |url: &str| resolve_links(Path::new(sqlite_path(url.strip_prefix("sqlite:")?))).ok();
     let named = file(url);
     named.is_some() && named == file(DEFAULT_DATABASE)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use common::api::orders::OrderOrigin;
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{
@@ -10,6 +11,13 @@ use super::{
     summary::{SUMMARY, WALLET_TOTALS},
 };
 use crate::database::{BUSY_TIMEOUT, DatabaseError, OpenError};
+
+/// Whether the database has the table of its origin. An older version created the database without it.
+const HAS_ORIGIN_TABLE: &str = "select exists (select 1 from sqlite_schema where name = 'order_origin')";
+
+/// The mark of the database, or the origin of any order. All orders of a database have the same origin.
+const READ_ORIGIN_OR_ORDER: &str =
+    "select coalesce((select simulated from order_origin), (select simulated from orders limit 1))";
 
 /// A connection to an SQLite file that exists.
 pub struct SqliteMaintenance(SqliteConnection);
@@ -34,6 +42,17 @@ impl SqliteMaintenance {
         let result: String = sqlx::query_scalar("pragma integrity_check(1)").fetch_one(&mut self.0).await?;
         ensure!(result == "ok", "SQLite reports that the file is damaged: {result}");
         Ok(())
+    }
+
+    /// The origin of the orders: the mark of the database, or the origin of its orders if it has no mark. `None` if it has
+    /// neither a mark nor orders.
+    pub async fn origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
+        let has_marks: bool = sqlx::query_scalar(HAS_ORIGIN_TABLE).fetch_one(&mut self.0).await?;
+        if !has_marks {
+            return Ok(None);
+        }
+        let simulated: Option<bool> = sqlx::query_scalar(READ_ORIGIN_OR_ORDER).fetch_one(&mut self.0).await?;
+        Ok(simulated.map(OrderOrigin::of))
     }
 
     pub async fn summary(&mut self) -> Result<DatabaseSummary, DatabaseError> {

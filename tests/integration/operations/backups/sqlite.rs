@@ -121,6 +121,10 @@ async fn invalid_input_is_refused_and_creates_no_database() {
         "{existing}"
     );
 
+    let real = error_of(&buydesk(folder, &["restore", file, "--to", "./database/data/buydesk.db"]));
+    assert!(real.contains("the orders of the backup are simulated"), "{real}");
+    assert!(!folder.join("database/data/buydesk.db").exists());
+
     document_of(&buydesk(folder, &["backup", "key", "other.key"]));
     let wrong_key = error_of(&buydesk(folder, &["restore", file, "--to", "new.db", "--key-file", "other.key"]));
     assert!(
