@@ -17,6 +17,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub use self::reachability::describe_connect_failure;
 use self::{
     primary::{Access, Primary, Timeline},
     reachability::Reachability,

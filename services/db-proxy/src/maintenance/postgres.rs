@@ -8,7 +8,7 @@ use super::{
     DatabaseSummary,
     summary::{SUMMARY, WALLET_TOTALS},
 };
-use crate::database::{DatabaseError, host_urls, shown_url};
+use crate::database::{DatabaseError, host_urls, postgres::describe_connect_failure, shown_url};
 
 /// Begins the transaction of a summary. All its statements see one snapshot, so the parts of the summary agree.
 const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
@@ -66,7 +66,7 @@ impl PostgresMaintenance {
             match result.await {
                 Ok((connection, false)) => return Ok(Self { connection, url }),
                 Ok((_, true)) => failure = failure.or(Some(anyhow::anyhow!("the server is a standby"))),
-                Err(error) => failure = Some(error.into()),
+                Err(error) => failure = Some(ConnectFailure(error).into()),
             }
         }
         let Some(failure) = failure else { bail!("DATABASE_URL names no host") };
@@ -105,11 +105,18 @@ impl PostgresMaintenance {
     }
 }
 
+/// A server does not accept a connection.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", describe_connect_failure(.0))]
+struct ConnectFailure(sqlx::Error);
+
 /// Whether [`PostgresMaintenance::connect`] failed because the server cannot be reached, starts or stops.
 pub fn is_starting(error: &anyhow::Error) -> bool {
-    match error.downcast_ref::<sqlx::Error>() {
-        Some(sqlx::Error::Io(_)) => true,
-        Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code.starts_with(STARTING)),
+    match error.downcast_ref::<ConnectFailure>() {
+        Some(ConnectFailure(sqlx::Error::Io(_))) => true,
+        Some(ConnectFailure(sqlx::Error::Database(error))) => {
+            error.code().is_some_and(|code| code.starts_with(STARTING))
+        }
         _ => false,
     }
 }

@@ -74,7 +74,7 @@ impl Reachability {
         match error {
             Error::PoolTimedOut => {}
             // This error already names the cause.
-            Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => self.record_outage(&reason_of(&error)),
+            Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => self.record_outage(&describe_connect_failure(&error)),
             error => return self.login_refusal(&error).unwrap_or_else(|| error.into()),
         }
         match &self.state().reason {
@@ -117,7 +117,7 @@ impl Reachability {
     async fn check(&self) {
         let failures = join_all(self.hosts.iter().map(async |host| {
             let connection = match timeout(HOST_TIMEOUT, host.connect()).await {
-                Ok(connection) => connection.map_err(|error| reason_of(&error)),
+                Ok(connection) => connection.map_err(|error| describe_connect_failure(&error)),
                 Err(_) => Err(format!("it did not answer within {} s", HOST_TIMEOUT.as_secs())),
             };
             match connection {
@@ -160,7 +160,7 @@ impl Reachability {
 }
 
 /// Why a connection was not opened.
-fn reason_of(error: &Error) -> String {
+pub fn describe_connect_failure(error: &Error) -> String {
     use std::io::ErrorKind as Kind;
     match error {
         Error::Io(error) => match error.kind() {
