@@ -26,8 +26,9 @@ struct PreparedDatabase {
     database: Database,
 }
 
-/// Asks the user to confirm. Then opens and migrates the database of `DATABASE_URL`, and marks it as a database of
-/// simulated orders. Returns `None` if the user declines. `rows` names the rows to add, such as `generated users`.
+/// Opens and migrates the database of `DATABASE_URL`, and marks it as a database of simulated orders. Without `--yes`,
+/// asks the user first, and returns `None` if the user declines. `rows` names the rows to add, such as `generated
+/// users`.
 async fn prepare(
     mut env: Env,
     options: &SeedOptions,
@@ -68,6 +69,6 @@ fn progress_bar(count: u64, rows: &str) -> anyhow::Result<ProgressBar> {
 
 /// Asks on the terminal whether to add the rows.
 fn confirm(count: u64, rows: &str, database: &str, json: bool) -> anyhow::Result<bool> {
-    let effect = format!("This command adds {count} {rows} to {database}, and they cannot be removed.");
+    let effect = format!("This command adds up to {count} {rows} to {database}, and they cannot be removed.");
     confirmation::ask(&effect, json)
 }

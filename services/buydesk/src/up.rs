@@ -76,7 +76,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     if args.demo {
         replaced_settings = db_proxy::declare_simulated(&mut env);
     } else {
-        // Declares that the orders of the database are real.
+        // By default, the orders of the database are real.
         env.set_default("SIMULATED", "false");
     }
     let telemetry_config = telemetry::Config::from_env(&mut env);
@@ -122,7 +122,7 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     if let Some(token) = operator_token {
         println!("OPERATOR_TOKEN for operators, valid until this command ends: {}", token.expose());
     }
-    // create-order is the last service that starts. It is ready when all services that it needs are ready.
+    // create-order is the last service that starts. Its readiness states whether orders can be placed.
     let readiness = running.last().map(|create_order| create_order.readiness.clone());
     let announcement = tokio::spawn(announce_readiness(readiness, hints));
     let ended = tokio::select! {

@@ -23,7 +23,7 @@ const MAX_ERRORS: usize = 20;
 /// process, and returns `exit_code`. `first` is the first error.
 pub fn report(first: Error, json: bool, exit_code: u8) -> ExitCode {
     if !first.use_stderr() {
-        // A pipe that its reader has closed is not reported.
+        // Printing fails if standard output is a closed pipe. This failure is not reported.
         let _ = first.print();
         return ExitCode::SUCCESS;
     }
@@ -98,8 +98,8 @@ fn texts_of(errors: &[Error]) -> Vec<String> {
     texts
 }
 
-/// The errors of unknown arguments and invalid values in `arguments`, up to [`MAX_ERRORS`]. Another error, such as a missing
-/// argument, is returned only if it is the first error. Otherwise its cause is possibly an argument that was removed.
+/// The first error, and further unknown arguments and invalid values in `arguments`, up to [`MAX_ERRORS`]. Further
+/// errors of other kinds, such as a missing argument, are omitted. The removal of a wrong argument possibly caused them.
 fn all_errors(first: Error, mut arguments: Vec<String>) -> Vec<Error> {
     let mut errors = vec![first];
     while errors.len() < MAX_ERRORS && errors.last().is_some_and(|last| remove_invalid(&mut arguments, last)) {
@@ -117,7 +117,7 @@ fn concerns_one_argument(error: &Error) -> bool {
 }
 
 /// Removes the argument that the error names, and its value. Returns false if nothing was removed. An invalid
-/// positional argument stays, because otherwise the next argument would take its place.
+/// positional argument stays: without it, the next argument would take its place.
 fn remove_invalid(arguments: &mut Vec<String>, error: &Error) -> bool {
     let text_of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),

@@ -94,7 +94,7 @@ fn log_failure(error: &CallError, has_unknown_effect: bool, orders: usize) {
     }
 }
 
-/// The result of a decision that arrived after an attempt without a response.
+/// The result of an order if one attempt had no response, and a later attempt returned `decision`.
 ///
 /// A placed order is final. A refusal because of a reused key is final, because the key already belongs to another
 /// order. Other refusals are not final: the attempt without a response possibly waits in the queue of another db-proxy,

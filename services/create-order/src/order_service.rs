@@ -68,7 +68,7 @@ impl OrderService {
     /// Places an order of a user, or an anonymous order. Calls of one user with the same idempotency key place at most one order.
     /// The returned order is durable.
     ///
-    /// A payload that can never have been valid is refused without a call of db-proxy.
+    /// A payload that is invalid with every value of `CURRENCIES` is refused without a call of db-proxy.
     ///
     /// If the client supplies the key, an earlier request possibly placed the order. The order is therefore sent to
     /// db-proxy even if no new order can be placed now, and db-proxy returns the existing order. If db-proxy does not

@@ -30,8 +30,8 @@ use crate::{
 /// Maximum time from the call of the order service to its result. After this time, the response states that the outcome is
 /// unknown.
 ///
-/// The response of the server to its request timeout does not state this. `PLACE_ORDER_TIMEOUT` therefore expires
-/// first, even if the check of the API key and the reading of the body take their maximum times.
+/// This timeout expires before the request timeout of the server, whose response does not mention the unknown outcome.
+/// It expires first even if the check of the API key and the reading of the body take their maximum times.
 const PLACE_ORDER_TIMEOUT: Duration = Duration::from_secs(18);
 
 pub struct Api {
@@ -255,8 +255,8 @@ impl Api {
     }
 }
 
-/// An order with a wallet requires the scope `wallets`, if it has an API key. Operators are refused, because they do
-/// not act for a customer.
+/// If the request has an API key, an order with a wallet requires the scope `wallets`. Operators are refused, because
+/// they do not act for a customer.
 fn check_payment(payload: &OrderPayload, principal: &Principal) -> Result<(), Error> {
     if payload.wallet_id.is_none() && payload.credit_wallet_id.is_none() {
         return Ok(());

@@ -15,9 +15,8 @@ pub struct ClientKey {
     pub key: IdempotencyKey,
 }
 
-/// Checks the name of a client, which must have the form of an idempotency key. With `user`, it must be the name of the
-/// user. Without `user`, it must not be the name of any user. Other clients therefore cannot use the idempotency keys
-/// of a user.
+/// Checks that `client` has the form of an idempotency key. With `user`, it must be `user:` and the id of the user.
+/// Without `user`, it must not start with `user:`. Other clients therefore cannot use the idempotency keys of a user.
 pub fn check_client(client: &str, user: Option<UserId>) -> Result<(), FieldError> {
     if client.parse::<IdempotencyKey>().is_err() {
         return Err(FieldError::new("client", "must be 1 to 128 visible ASCII characters"));

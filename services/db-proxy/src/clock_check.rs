@@ -71,10 +71,10 @@ impl ClockCheck {
         result
     }
 
-    /// An estimate of the time of the database. After a check, the estimate is not too late, and at most the duration
-    /// of the check too early.
+    /// An estimate of the time of the database. After a check, the estimate is not ahead of the database, and behind it
+    /// by at most the duration of the check.
     ///
-    /// If the database has a clock and it was not read yet, the estimate is the wall clock of this machine minus
+    /// If the database has a clock that was not read yet, the estimate is the wall clock of this machine minus
     /// `MAX_CLOCK_SKEW`.
     pub fn database_time(&self) -> Timestamp {
         let reading = self.clock.read();

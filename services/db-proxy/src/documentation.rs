@@ -10,7 +10,7 @@ const ABOUT: &str = "The only owner of the database: orders, their limit, idempo
 
 /// Errors of reads, and of writes of courses, which are safe to repeat.
 const READING: &[Code] = &[Code::DatabaseUnavailable];
-/// Additional errors of changes of users, API keys, uses of API keys, and the order limit.
+/// Additional errors of requests that change users, API keys, the last use of API keys, or the order limit.
 const CHANGING: &[Code] = &[Code::OutcomeUnknown];
 const WRITING: &[Code] = &[Code::DatabaseUnavailable, Code::OutcomeUnknown, Code::ShuttingDown];
 

@@ -13,7 +13,7 @@ pub enum Model {
     Open { rate_per_second: u32, max_in_flight: u32 },
 }
 
-/// Latencies in microseconds. All are zero if there was no response.
+/// Latencies in microseconds. All are zero if nothing was measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     pub p50: u64,

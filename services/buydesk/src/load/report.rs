@@ -29,8 +29,8 @@ pub struct LoadReport {
     pub started_at: Timestamp,
     /// Whether the user ended the load early.
     pub interrupted: bool,
-    /// The time from the end of the warm-up to the last response, and at least the planned duration of a load that was
-    /// not interrupted.
+    /// The time from the end of the warm-up to the last response. If the load was not interrupted, at least the planned
+    /// duration.
     pub elapsed_ms: u64,
     /// The measured responses, including unexpected responses and requests without a response.
     pub responses: u64,
@@ -214,7 +214,7 @@ fn bars(latencies: &Histogram<u64>) -> Vec<Bar> {
         {
             bounds.next();
             let up_to_us = bounds.peek().copied().unwrap_or(u64::MAX);
-            // Empty bars before the first latency are omitted.
+            // Empty bars below the shortest latency are omitted.
             if !bars.is_empty() || value <= up_to_us {
                 bars.push(Bar { above_us, up_to_us, count: 0 });
             }

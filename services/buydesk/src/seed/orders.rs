@@ -33,8 +33,8 @@ const MAX_BATCH: u64 = 4000;
 /// The exchange rates of the orders, in hundred-millionths.
 const RATES: [(Currency, i64); 3] =
     [(Currency::EUR, 8_400_012_000_000), (Currency::GBP, 7_200_034_000_000), (Currency::USD, 9_100_056_000_000)];
-/// The amounts of successive orders are 1, 2, … and this number of hundredths, and then 1 hundredth again. Ten million
-/// orders are about 30 bitcoin in total.
+/// The amounts of successive orders rise from 0.01 to this number of hundredths, and then start again at 0.01. Ten
+/// million orders are about 30 bitcoin in total.
 const MAX_HUNDREDTHS: u64 = 50;
 
 /// Adds simulated orders to the database of `DATABASE_URL`.

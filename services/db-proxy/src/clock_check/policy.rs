@@ -128,7 +128,7 @@ impl ClockState {
         received: ClockReading,
     ) -> Option<ClockFault> {
         self.database = Some(ClockReading { wall: database, monotonic: received.monotonic });
-        // The wall clock was possibly set during the statement, so both bounds are computed from `received`.
+        // `sent.wall` is not used, because the wall clock was possibly set during the statement.
         let earliest = received.wall.minus(received.elapsed_since(sent));
         let (ahead, behind) = (earliest.since(database), database.since(received.wall));
         let signed = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);

@@ -1,9 +1,9 @@
 //! The decisions about courses, without I/O: which courses are valid, which have changed, and which parts of a series are
 //! aggregated into candles.
 //!
-//! A course is the last price of one pair at one exchange. The API calls the pair `direction` and the exchange `exchanger`. A
-//! series consists of the courses of one pair at one exchange. A candle is computed from the courses of a minute, or from the
-//! finer candles of an hour or a day.
+//! A course is the last price of one pair at one exchange. The API calls the pair `direction` and the exchange
+//! `exchanger`. A series consists of the courses of one pair at one exchange. A candle of a minute is computed from
+//! courses, a candle of an hour from candles of a minute, and a candle of a day from candles of an hour.
 
 use std::{collections::HashMap, time::Duration};
 

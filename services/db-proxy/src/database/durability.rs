@@ -80,7 +80,7 @@ pub struct Standbys {
     pub connected: i64,
     /// Connected standbys for which commits wait.
     pub synchronous: i64,
-    /// Connected standbys whose state the user may not read. Members of `pg_monitor` may read it.
+    /// Connected standbys whose state the database user may not read. Members of `pg_monitor` may read it.
     pub hidden: i64,
 }
 

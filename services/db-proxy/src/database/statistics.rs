@@ -49,7 +49,7 @@ impl DatabaseStatistics {
     }
 }
 
-/// `$1` is the number of seconds after which a statement counts as slow. If the user is not a member of
+/// `$1` is the number of seconds after which a statement counts as slow. If the database user is not a member of
 /// `pg_read_all_stats`, the states of sessions of other users and the lag of standbys are null.
 const POSTGRES_STATISTICS: &str = "
     select

@@ -37,7 +37,7 @@ pub fn document(report: &LoadReport) -> String {
     let title = escape(&report.title());
     let (during, after) = report.seconds.split_at(whole_seconds(report));
     let mut points = points(during);
-    // The load was shorter than a second, so its rate is higher than its number of responses.
+    // `points` divides by whole seconds, so the rate that it computes for a load of less than a second is too low.
     if let [point] = points.as_mut_slice()
         && report.elapsed_ms < 1000
     {

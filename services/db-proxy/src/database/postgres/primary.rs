@@ -53,13 +53,13 @@ pub(super) struct Timeline {
 pub(super) struct ServerState {
     pub in_recovery: bool,
     pub read_only: bool,
-    /// Absent on a standby, and on a server that does not permit the user to read it.
+    /// Absent on a standby, and on a server that does not permit the database user to read it.
     pub timeline: Option<Timeline>,
 }
 
 impl Timeline {
-    /// The timeline of a server that is not a standby. `None` if the server rejects the query, usually because it does
-    /// not permit the user to call its functions.
+    /// The timeline of a server that is not a standby. `None` if the server rejects the query, usually because the
+    /// database user may not call the functions of the query.
     pub(super) async fn read(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
         const TIMELINE: &str = "
             select system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint
