@@ -37,8 +37,11 @@ pub(crate) enum ConversionError {
     #[error(transparent)]
     NoPrice(PriceError),
     /// There is no path, because no source reports an asset between `from` and `to` at the moment.
-    #[error("{from} cannot be converted to {to} at the moment: {cause}")]
-    NoPathNow { from: Asset, to: Asset, cause: PriceError },
+    #[error(
+        "{from} cannot be converted to {to} at the moment, because the price sources report neither this price nor prices from \
+         which it can be computed"
+    )]
+    NoPathNow { from: Asset, to: Asset },
     #[error("no agreed prices connect {from} to {to}")]
     NoPath { from: Asset, to: Asset },
 }

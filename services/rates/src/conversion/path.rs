@@ -82,7 +82,7 @@ impl ConversionPath {
         Err(match temporary {
             None => ConversionError::NoPath { from, to },
             Some(PriceError::NotReported(assets)) if !assets.contains(&from) && !assets.contains(&to) => {
-                ConversionError::NoPathNow { from, to, cause: PriceError::NotReported(assets) }
+                ConversionError::NoPathNow { from, to }
             }
             Some(error) => ConversionError::NoPrice(error),
         })
