@@ -161,12 +161,12 @@ pub struct History {
     pub sightings: BTreeSet<Sighting>,
     /// Complete lists after the last order.
     pub lists: Vec<CompleteList>,
-    /// When the clients began to fill the limit. At that time no quote reserved anything. They then placed smaller and smaller
-    /// orders until an order of one satoshi was refused.
+    /// When the clients began to fill the limit. At that time no quote reserved anything. The clients placed smaller and
+    /// smaller orders until an order of one satoshi was refused.
     pub fill_started_at: Option<Timestamp>,
 }
 
-/// Records a [`History`] from many clients at once.
+/// Records a [`History`] of concurrent clients.
 #[derive(Debug, Default)]
 pub struct HistoryRecorder {
     history: Mutex<History>,

@@ -31,7 +31,7 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(20);
 /// How long a client pauses after a failure. `Retry-After` of the services is longer, which would make the tests slow.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether create-order itself may be unavailable during the load.
+/// Whether a request may remain without a response, because create-order itself is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingResponse {
     /// A request without a response fails the test.

@@ -244,8 +244,8 @@ impl Nginx {
         .await;
     }
 
-    /// Replaces the program of a daemon: a new master process takes over the port, and the previous master exits when
-    /// its requests are answered. Requires [`NginxBuilder::as_daemon`], because nginx ignores this signal in the
+    /// Replaces the program of a daemon: a new master process takes over the port, and the previous master exits after it
+    /// has responded to its requests. Requires [`NginxBuilder::as_daemon`], because nginx ignores the signal USR2 in the
     /// foreground.
     pub async fn replace_program(&self) {
         assert!(self.configured.is_daemon, "nginx is no daemon");
@@ -298,7 +298,7 @@ fn with_instances(text: &str, instances: &BTreeMap<String, Vec<String>>, absent:
         is_replaced = true;
     }
     let unknown = instances.keys().find(|service| !text.contains(&format!("upstream {service} {{")));
-    assert_eq!(unknown, None, "a service without an upstream");
+    assert_eq!(unknown, None, "this service has no upstream in the configuration");
     result
 }
 

@@ -89,7 +89,7 @@ impl Platform {
         self.order_services().into_iter().chain(self.other_services()).collect()
     }
 
-    /// All other services.
+    /// The services that [`Platform::order_services`] does not contain.
     pub fn other_services(&self) -> [&Instance; 6] {
         [&self.exchange_sim, &self.price_updater, &self.health_check, &self.rates, &self.users, &self.wallets]
     }
@@ -228,7 +228,7 @@ impl Platform {
         self.client.get(self.fetch_orders.url(path)).await
     }
 
-    /// Follows `_links.next` from `path` of fetch-orders to the last page, and returns the orders in the order shown.
+    /// Follows `_links.next` from `path` of fetch-orders to the last page, and returns the orders of all pages in sequence.
     pub async fn all_pages(&self, path: &str) -> Vec<Value> {
         all_pages(path, async |path| self.fetch(&path).await.json(200)).await
     }

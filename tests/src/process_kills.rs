@@ -55,7 +55,7 @@ pub enum Faults {
 pub struct Plan {
     pub stack: Stack,
     pub faults: Faults,
-    /// The number of kills, or the number of times that a clock is set wrong and back.
+    /// The number of kills, or the number of times that a clock is set wrong and then corrected.
     pub kills: usize,
     /// The seed of the random requests of the clients. The times of the kills are not reproducible.
     pub seed: u64,
@@ -108,7 +108,7 @@ impl Report {
     }
 }
 
-/// The servers that a run also kills.
+/// The servers that a run kills besides the services.
 pub struct Servers {
     postgres: PrivateServer,
     redis: PrivateServer,
@@ -124,7 +124,7 @@ pub async fn start_servers(stack: Stack) -> Option<Servers> {
     }
 }
 
-/// A new database: on this server, or an SQLite file.
+/// A new database on this server. Without a server, a new SQLite file.
 pub(crate) async fn create_database(postgres: Option<&PrivateServer>) -> Database {
     match postgres {
         None => Database::sqlite(),

@@ -12,7 +12,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A request after which the connection stays open.
 pub const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// Opens a connection and completes one request on it. So the server has certainly accepted the connection.
+/// Opens a connection, and completes one request to ensure that the server has accepted the connection.
 pub async fn open_connection(address: &str) -> TcpStream {
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(LIVEZ).await.unwrap();

@@ -1,4 +1,4 @@
-//! Reconciliation: the check that the stored orders are exactly the acknowledged orders, and that the totals are their sum.
+//! Reconciliation: checks that the stored orders are exactly the acknowledged orders, and that the summary agrees with the orders.
 
 use std::collections::BTreeMap;
 

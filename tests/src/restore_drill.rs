@@ -1,5 +1,5 @@
-//! The drill of a restore: a database with many orders and wallets is backed up while clients place orders, destroyed, restored, and
-//! compared row by row.
+//! A restore drill. Clients place orders during the backup of a database with many orders and wallets. The database is then deleted and
+//! restored, and the rows are compared.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// The command that creates wallets and movements. It takes little time compared with the seeding of the orders.
+/// The command that creates wallets and movements.
 const WALLET_LOAD: &str = "load wallets --wallets 100 --connections 8 --duration 10s --check none";
 /// The number of orders to wait for before and after the backup, and after the point in time of the restore.
 const ORDERS_BETWEEN: u64 = 50;
@@ -30,7 +30,7 @@ pub struct Report {
 impl Report {
     fn check(&mut self, what: &str, holds: bool) {
         if !holds {
-            self.violations.push(format!("WRONG: {what}"));
+            self.violations.push(format!("NOT TRUE: {what}"));
         }
     }
 
@@ -119,22 +119,25 @@ async fn run_on_sqlite(orders: u64) -> Report {
     let placed = clients.stop().await;
     platform.kill().await;
     // Another backup, after the last change of the database.
-    let quiet = Timed::run(&site, &url, &["backup"]);
+    let idle = Timed::run(&site, &url, &["backup"]);
     let original = DatabaseRows::read(&url).await;
-    println!("  backup of the quiet database in {quiet}");
-    report.check("the load placed its orders", original.count("orders") >= orders + placed);
+    println!("  backup of the idle database in {idle}");
+    report.check(
+        "the database contains the seeded orders and the acknowledged orders",
+        original.count("orders") >= orders + placed,
+    );
     delete_database(&path);
 
-    let restored = Timed::run(&site, &url, &["restore", quiet.document["file"].as_str().unwrap()]);
+    let restored = Timed::run(&site, &url, &["restore", idle.document["file"].as_str().unwrap()]);
     println!("  restore in {restored}");
-    report.check_equal("restore of the quiet database", &original, &DatabaseRows::read(&url).await);
+    report.check_equal("restore of the idle database", &original, &DatabaseRows::read(&url).await);
     delete_database(&path);
 
     let restored = Timed::run(&site, &url, &["restore", made["file"].as_str().unwrap()]);
     let rows = DatabaseRows::read(&url).await;
     let not_earlier = original.differences(&rows).not_earlier();
     report.violations.extend(not_earlier.into_iter().map(|line| format!("NOT AN EARLIER STATE: {line}")));
-    report.check("the backup states the orders that it contains", rows.count("orders") == orders_of(&made));
+    report.check("the backup states the number of orders that it contains", rows.count("orders") == orders_of(&made));
     println!(
         "  restore of the backup under load in {restored}: {} of {} orders, each as in the original",
         rows.count("orders"),
@@ -158,7 +161,7 @@ async fn run_on_postgres(orders: u64) -> Report {
     clients.stop().await;
     platform.kill().await;
     let at_end = DatabaseRows::read(&url).await;
-    report.check("orders follow the point in time", at_end.count("orders") > at_time.count("orders"));
+    report.check("orders were placed after the point in time", at_end.count("orders") > at_time.count("orders"));
     archive_log(&url).await;
     server.stop().await;
     drop(server);

@@ -32,7 +32,7 @@ pub struct Plan {
 pub struct Report {
     /// A line for each part: its requests, its failures, and its slowest response.
     pub figures: String,
-    /// The first requests that are safe to repeat and failed.
+    /// Descriptions of the first failed requests that are safe to repeat.
     pub failures: Vec<String>,
     pub failed: u64,
     pub requests: u64,
@@ -71,7 +71,7 @@ pub async fn run(plan: Plan, print: impl Fn(String)) -> Report {
         (finished.progress.history.take_history(), finished.progress.wallets.take_history());
     let stored = StoredState::read(&url).await.unwrap();
     let journal = StoredJournal::read(&url).await.unwrap();
-    // The run does not reach the limit.
+    // `LimitNotProbed` is expected, because the run does not reach the limit.
     let of_orders = check_history(&history, &stored, LIMIT.parse::<Sats>().unwrap());
     let of_orders = of_orders.iter().filter(|violation| !matches!(violation, Violation::LimitNotProbed));
     let orders = Orders { attempts: &history.attempts, stored: &stored.orders };

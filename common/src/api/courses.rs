@@ -258,8 +258,8 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
-    /// `prolonged` if no newer price was agreed or the newer price is withheld. The price is then the last good one, which orders use
-    /// until a newer price is accepted or this one expires. Absent if there is no price.
+    /// `prolonged` if no newer price was agreed or the newer price is withheld. Orders use a prolonged price until it expires or a newer
+    /// price is accepted. Absent if there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,

@@ -86,8 +86,8 @@ impl FieldError {
         self.message.strip_prefix(IS_UNKNOWN)?.strip_prefix(DID_YOU_MEAN)?.strip_suffix('?')
     }
 
-    /// Whether the field is missing only because a name is misspelt: for an unknown field of the same object, one of `errors`
-    /// suggests the name of the missing field or of one of its alternatives.
+    /// Whether this error reports a missing field whose name, or the name of an alternative, is misspelt in the same object.
+    /// An unknown field in `errors` shows the misspelling.
     pub fn is_misspelt_in(&self, errors: &[Self]) -> bool {
         let Some(rest) = self.message.strip_prefix(IS_REQUIRED) else { return false };
         let alternatives = rest.strip_prefix(UNLESS).and_then(|rest| rest.strip_suffix(IS_SENT)).unwrap_or_default();

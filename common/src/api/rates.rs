@@ -65,8 +65,8 @@ pub struct PriceSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
-    /// `prolonged` if no newer price was agreed or the newer price is withheld. The price is then the last good one, which orders use
-    /// until a newer price is accepted or this one expires. Absent if the price is refused.
+    /// `prolonged` if no newer price was agreed or the newer price is withheld. Orders use a prolonged price until it expires or a newer
+    /// price is accepted. Absent if the price is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,
@@ -153,8 +153,7 @@ pub struct ConversionStep {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub legs: Vec<CurrencyPair>,
-    /// The prices that a computed price comes from, in the order of `legs`. Absent for other prices, and while the computed price is
-    /// prolonged, because these prices have changed since.
+    /// The prices that a computed price comes from, in the order of `legs`. Absent for other prices, and for a prolonged computed price.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[oai(default, skip_serializing_if_is_empty)]
     pub leg_prices: Vec<ConversionLeg>,
@@ -219,8 +218,9 @@ pub struct Conversion {
     #[serde(default)]
     pub state: PriceState,
     /// How far the sources of the prices are apart, in percent. The distance of one price is the largest distance between the
-    /// price and a vote, the bid, the ask or the rate of another bank. The distances of the prices are added. Of two official
-    /// rates that need no dollar rate, the larger distance counts. Absent if the distance of any price is unknown.
+    /// price and a used vote, the bid, the ask or the rate of another bank. The distances of the prices are added. If two
+    /// official rates are used without the rate of the dollar, their larger distance is used instead of the sum. Absent if the
+    /// distance of any price is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub known_error_percent: Option<DecimalText>,

@@ -19,7 +19,7 @@ const CURRENCIES: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum time that a poll waits for sources that do not respond.
 const POLL_TIMEOUT: Duration = Duration::from_secs(4);
-/// Maximum age of a fresh price while enough exchanges work: a publish interval of 15 s, and up to two polls for its input.
+/// Maximum age of a fresh price while enough exchanges work: the publish interval of 15 s, and the time of up to two polls.
 const MAX_FRESH_AGE: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(60);
 const PROLONG_LIMIT: Duration = Duration::from_hours(1);
@@ -29,7 +29,7 @@ const TOLERANCE: i128 = 1_000;
 /// each other by up to 2 %, and may be of an earlier day.
 const DAILY_RATE_TOLERANCE: i128 = 30_000;
 /// The observation of a price may be older than `as_of` by at most this duration. A WebSocket stream confirms an unchanged
-/// price for this long.
+/// price for up to this duration.
 const MAX_OBSERVATION_LAG: Duration = Duration::from_secs(30);
 
 /// A price, and the data to compare it with the market.
@@ -124,7 +124,7 @@ impl PriceChecks {
         if !self.requires_fresh_prices(is_warm) {
             return;
         }
-        // One snapshot may have no price. The limit also contains the time that the next snapshot may take.
+        // One snapshot without a price is allowed. The next snapshot can be late by the timeout of its poll.
         let max_gap = POLL_INTERVAL * 2 + POLL_TIMEOUT + Duration::from_secs(1);
         for (pair, &last) in &self.last_priced {
             if now.since(last) > max_gap {
@@ -148,7 +148,7 @@ impl PriceChecks {
         let pair = agreed.direction;
         let is_used_by_orders =
             CURRENCIES.iter().any(|&currency| pair == CurrencyPair::new(Asset::BTC, currency.into()));
-        // A price with its own expiry was agreed earlier.
+        // `expires_at` is present only in a price that was agreed for an earlier snapshot.
         if is_used_by_orders && agreed.expires_at.is_none() {
             self.last_priced.insert(pair, snapshot_at);
         }

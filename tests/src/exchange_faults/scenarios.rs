@@ -83,7 +83,7 @@ pub struct Scenario {
     pub length: Duration,
 }
 
-/// Every fault in sequence, at all of these exchanges at once. Each fault lasts as long as its detection takes.
+/// Every fault in sequence. Each fault affects all exchanges simultaneously. Each fault lasts as long as its detection takes.
 pub fn every_fault_in_sequence(exchanges: &[&str]) -> Scenario {
     const PAUSE: Duration = Duration::from_secs(10);
     let mut length = super::WARM_UP;

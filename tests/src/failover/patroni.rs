@@ -1,8 +1,8 @@
 //! A PostgreSQL cluster: three machines under Patroni in synchronous mode, etcd, and `HAProxy` in front of them.
 //!
-//! The traffic of a machine passes through a [`Link`], so that the machine can be cut off from the network: its
-//! connections to etcd, and the connections of clients, of `HAProxy` and of the other machines to its PostgreSQL and
-//! its Patroni. Only the requests of the test to Patroni and PostgreSQL bypass the links.
+//! Each machine has three [`Link`]s: to etcd, to its PostgreSQL and to its Patroni. When they are cut, the machine cannot
+//! reach etcd, and clients, `HAProxy` and the other machines cannot reach the machine. Only the requests of the test to
+//! Patroni and PostgreSQL bypass the links.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -27,7 +27,7 @@ const LEASE_SECS: u32 = 5;
 /// A fault of the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// All processes of the primary are killed at once.
+    /// All processes of the primary are killed.
     Kill,
     /// All processes of the primary are suspended. They continue after another machine was promoted.
     Freeze,

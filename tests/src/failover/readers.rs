@@ -46,7 +46,7 @@ impl Reader {
         }
     }
 
-    /// Checks that a response counts at least as many orders as every response that arrived before the request was sent.
+    /// Checks that the number of orders is at least the largest number that any reader received before this request.
     async fn check_count(&self) {
         let seen = self.observations.count.load(SeqCst);
         let url = format!("{}{ORDERS_PATH}/summary", self.base_url);

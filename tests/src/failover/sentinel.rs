@@ -75,7 +75,7 @@ impl SentinelCluster {
                 if role.contains("role:master") {
                     masters.push(index);
                 }
-                // A Sentinel that has not discovered the others cannot agree with them on a failover.
+                // The Sentinels can agree on a failover only after they have discovered each other.
                 let quorum = run_command(&node.sentinel, &["SENTINEL", "CKQUORUM", MASTER]).await?;
                 let master = run_command(&node.sentinel, &["INFO", "SENTINEL"]).await?;
                 if !quorum.starts_with("+OK") || !master.contains("slaves=2,sentinels=3") {

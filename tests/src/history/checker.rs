@@ -41,8 +41,8 @@ pub fn check_keys(history: &History, stored: &StoredState) -> Vec<Violation> {
     checker.into_violations()
 }
 
-/// Checks the stored orders, one at a time. Sequence numbers have no gap, and creation times increase. The sum never exceeds the limit.
-/// The totals are the count and the sum of the orders.
+/// Checks the stored orders, one at a time. Sequence numbers must have no gap, and creation times must increase. The sum must not exceed
+/// the limit. The totals must be the number and the sum of the orders.
 #[derive(Debug)]
 pub struct SequenceChecker {
     limit: i64,
@@ -143,8 +143,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that quotes are stored as clients received them, that at most one order takes a quote, that this order
-    /// has the terms and the user of the quote, and that no quote reserves anything at the end of the run.
+    /// Checks that quotes are stored as clients received them, and that no quote reserves anything at the end of the run. At most one
+    /// order may take a quote, and the order must have the terms and the user of the quote.
     fn check_quotes(&mut self, history: &History) {
         let stored: BTreeMap<_, _> = self.stored.quotes.iter().map(|quote| (quote.id, quote)).collect();
         for received in &history.quotes {
@@ -195,8 +195,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the end of the run, when the clients fill the limit. An order of one satoshi was refused. Every order that was refused
-    /// because of the limit was larger than the remaining bitcoin.
+    /// Checks the orders that fill the limit at the end of the run. An order of one satoshi must be refused. An order that was refused
+    /// because of the limit must be larger than the remaining bitcoin.
     fn check_limit_is_filled(&mut self, history: &History) {
         let is_over_limit =
             |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Refused { code: Code::LimitExceeded, .. });
@@ -212,8 +212,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the responses to the attempts with one key: every acknowledged order is stored as acknowledged, all acknowledgements
-    /// are the same, at most one of them reports a new order, and the last attempt has a final outcome.
+    /// Checks the responses to the attempts with one key. An acknowledged order must be stored as acknowledged. All acknowledgements
+    /// must be the same, but at most one may report a new order. The last attempt must have a final outcome.
     fn check_responses(&mut self, key: &str, attempts: &[&Attempt], by_id: &BTreeMap<String, &StoredOrder>) {
         let key = || key.to_owned();
         let (mut first_body, mut created) = (None, 0);
@@ -247,8 +247,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the orders of one key. There is at most one, and a client requested it. The response to one of the requests agrees with
-    /// the order, and the response to the last request does not deny it.
+    /// Checks that one key has at most one order, and that a client requested the order. At least one request must have a response that
+    /// agrees with the order. The response to the last request must not deny the order.
     fn check_orders_of_key(&mut self, key: &str, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for pair in orders.windows(2) {
             let (first, second) = (pair[0].seq, pair[1].seq);
@@ -284,7 +284,7 @@ impl Checker<'_> {
                     let fits = attempt.bitcoin_amount.zip(*remaining).is_some_and(|(bitcoin, left)| bitcoin <= left);
                     fits.then_some("the order is not larger than the remaining bitcoin")
                 }
-                // Whether the wallet had less money is checked with the wallets.
+                // `check_wallets` checks whether the wallet had less money.
                 (Code::InsufficientFunds, RequestedOrder::Paid { .. }) => None,
                 (Code::KeyReused, _) if orders.is_empty() => Some("the key has no order"),
                 (Code::KeyReused, _) => {
@@ -332,8 +332,8 @@ fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
     }
 }
 
-/// Whether the attempt may have placed an order that was created at `created_at`: it started before, and its response does not deny the
-/// order.
+/// Whether the outcome permits that the attempt placed an order that was created at `created_at`. The attempt must have started before
+/// that time.
 fn may_have_placed(attempt: &Attempt, created_at: Timestamp) -> bool {
     match attempt.outcome {
         Outcome::Placed { .. } => created_at <= attempt.end.plus(CREATED_AT_TOLERANCE),

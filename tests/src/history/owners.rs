@@ -1,4 +1,4 @@
-//! The orders that clients saw. No client may see an order of another owner, and a list of all orders of a client must lack none.
+//! The orders that clients saw. No client may see an order of another owner. A complete list must contain each order of its client.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

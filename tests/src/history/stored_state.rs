@@ -111,7 +111,7 @@ impl StoredState {
     }
 }
 
-/// How an engine converts times and ids to text. The statements differ in nothing else.
+/// How a database converts times and ids to text. The statements for SQLite and PostgreSQL are otherwise the same.
 pub(crate) struct Dialect {
     pub(crate) micros: fn(&str) -> String,
     pub(crate) id: fn(&str) -> String,

@@ -20,7 +20,7 @@ pub enum Violation {
     DuplicateOrder { key: String, first: i64, second: i64 },
     /// An order is stored that no client requested.
     OrderNotRequested { seq: i64, key: String },
-    /// A response stated that an order was not placed, and it is stored.
+    /// A response stated that an order was not placed, but the order is stored.
     DeniedButPlaced { key: String, seq: i64, code: String },
     /// Two acknowledgements with the same key are not byte for byte the same.
     ReplayDiffers { key: String },

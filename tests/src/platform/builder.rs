@@ -153,8 +153,8 @@ impl PlatformBuilder {
         self.ports[service].address()
     }
 
-    /// Starts the services that place and read orders, as [`Platform::start_order_services`] does, and puts the default prices into the
-    /// cache, unless other methods of the builder have changed this.
+    /// Calls [`Platform::start_order_services`], and puts the default prices into the cache. [`PlatformBuilder::without_readiness_check`]
+    /// and [`PlatformBuilder::without_prices`] change this.
     pub async fn start(mut self) -> Platform {
         let database = match self.external_database.take() {
             Some(url) => Database::External { url },
@@ -215,7 +215,7 @@ impl PlatformBuilder {
             ("FETCH_ORDERS_URL", url_of(fetch_orders::App::NAME, "")),
             ("RATES_URL", url_of(rates::App::NAME, "")),
             ("HEALTH_CHECK_URL", url_of(health_check::App::NAME, "")),
-            // Only two sources, so that a test can attribute an effect to the fault of one of them.
+            // Only two sources, so that a test can attribute an effect to the fault of one source.
             ("PRICE_SOURCES", "coinbase,kraken".to_owned()),
             ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("FETCH_RATE_LIMIT_PER_MINUTE", "0".to_owned()),

@@ -8,7 +8,7 @@ use crate::environment::required_variable;
 /// A clock that libfaketime shows to a process. The monotonic clock of the process stays real.
 #[derive(Debug, Clone)]
 pub(super) struct ProcessClock {
-    /// Contains the difference to the real time. libfaketime reads it whenever the process reads the clock.
+    /// Contains the difference to the real time. libfaketime reads the file whenever the process reads the clock.
     file: PathBuf,
 }
 

@@ -30,11 +30,11 @@ use crate::{
 
 /// How long a client pauses before a retry. `Retry-After` of the services is longer, which would make the load light.
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
-/// A client retries for at most this time, which is longer than any process is down.
+/// A client retries for at most this time, which is longer than an outage of a process.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
-/// The amount of a random order is at most the difference between the target and the acknowledged bitcoin, divided by
-/// this number. Three satoshi are always allowed. So the clients together do not exceed the target by much. When they
-/// fill the limit, the remaining bitcoin is divided by this number.
+/// A random order has at most this fraction of the difference between the target and the acknowledged bitcoin, or three
+/// satoshi. So the clients together exceed the target only slightly. When they fill the limit, each order has this
+/// fraction of the remaining bitcoin.
 const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {
@@ -87,7 +87,7 @@ impl Client {
             let key = self.new_key();
             match self.rng.u32(0..26) {
                 20..=23 => self.read_orders().await,
-                // An order that a wallet pays, once or twice at the same time. The wallet may have too little money.
+                // An order that a wallet pays. For kind 25, two concurrent requests. The wallet may have too little money.
                 kind @ 24..=25 => {
                     let Some(wallets) = self.connection.wallets else { continue };
                     let (amount, credited) = (self.random_dollars(), wallets.credited.filter(|_| self.rng.bool()));
@@ -101,7 +101,7 @@ impl Client {
                     self.place_concurrently(&key, &[requested]).await;
                     self.retry_until_final(&key, requested).await;
                 }
-                // The same order several times at once.
+                // Concurrent requests for the same order.
                 11..=12 => self.place_concurrently(&key, &[requested, requested, requested]).await,
                 // Another order with a key that is already used.
                 13 => {
@@ -109,7 +109,7 @@ impl Client {
                     let other = self.random_order();
                     self.retry_until_final(&key, other).await;
                 }
-                // Two different orders at once with one key.
+                // Concurrent requests for different orders with one key.
                 14 => {
                     let other = self.random_order();
                     self.place_concurrently(&key, &[requested, other]).await;
@@ -134,7 +134,7 @@ impl Client {
                             );
                         }
                         18 => self.place_concurrently(&key, &[from_quote[0], from_quote[0]]).await,
-                        // This may be the quote of another client, which may act as another user.
+                        // Possibly the quote of another client, or of another user.
                         19 => {
                             let quote = self.progress.choose_quote(&mut self.rng).unwrap_or(quote);
                             self.place_concurrently(&key, &[RequestedOrder::FromQuote(quote)]).await;
@@ -168,7 +168,7 @@ impl Client {
         format!("{}-{}", self.name, self.keys)
     }
 
-    /// A copy of this client that acts at the same time.
+    /// A copy of this client for a concurrent request.
     fn fork(&mut self) -> Self {
         Self {
             connection: self.connection.clone(),
@@ -205,7 +205,7 @@ impl Client {
         RequestedOrder::AtMarketPrice { currency, amount }
     }
 
-    /// Sends all of these orders at once with one key. At most one of them is placed.
+    /// Sends the orders concurrently with one key. At most one order is placed.
     async fn place_concurrently(&mut self, key: &str, orders: &[RequestedOrder]) {
         let forks: Vec<_> = orders.iter().map(|order| (self.fork(), *order)).collect();
         let retries = forks.into_iter().map(async |(mut fork, order)| fork.retry_until_final(key, order).await);

@@ -29,7 +29,7 @@ use crate::{
 
 /// How long a client pauses before a retry.
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
-/// A client retries for at most this time, which is longer than any process is down.
+/// A client retries for at most this time, which is longer than an outage of a process.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
 /// An amount above every balance, in whole units of the currency.
 const MORE_THAN_ANY_BALANCE: i64 = 900_000_000;
@@ -157,7 +157,7 @@ impl WalletClient {
                     self.send_concurrently(&key, &[requested]).await;
                     self.retry_until_final(&key, requested).await;
                 }
-                // The same movement several times at once.
+                // Concurrent requests for the same movement.
                 9..=10 => self.send_concurrently(&key, &[requested; 3]).await,
                 // Another movement with a key that is already used.
                 11 => {
@@ -165,7 +165,7 @@ impl WalletClient {
                     let other = self.random_movement();
                     self.retry_until_final(&key, other).await;
                 }
-                // Two different movements at once with one key.
+                // Concurrent requests for different movements with one key.
                 12 => {
                     let other = self.random_movement();
                     self.send_concurrently(&key, &[requested, other]).await;
@@ -209,8 +209,8 @@ impl WalletClient {
         Money::new(currency, units).unwrap()
     }
 
-    /// A movement of one of the wallets of the client. It may be refused because of the balance, or because the other
-    /// wallet is the same wallet or has another currency.
+    /// A movement of a wallet of the client. The movement is refused if the balance does not permit it. A transfer is also
+    /// refused if both wallets are the same wallet or have different currencies.
     fn random_movement(&mut self) -> RequestedMovement {
         let Wallet { id: wallet, currency, .. } = self.own_wallet();
         let amount = self.random_amount(currency);
@@ -223,7 +223,8 @@ impl WalletClient {
         }
     }
 
-    /// A withdrawal of more than the balance, or a transfer from a random wallet, which may belong to another owner.
+    /// A movement that is usually refused: a withdrawal of more than the balance, or a transfer from a random wallet, which can
+    /// belong to another owner.
     fn refused_movement(&mut self) -> RequestedMovement {
         let (own, other) = (self.own_wallet(), self.any_wallet());
         if self.rng.bool() {
@@ -235,7 +236,7 @@ impl WalletClient {
         }
     }
 
-    /// Sends all of these movements at once with one key. At most one of them is made.
+    /// Sends the movements concurrently with one key. At most one movement is made.
     async fn send_concurrently(&mut self, key: &str, movements: &[RequestedMovement]) {
         let forks: Vec<_> = movements.iter().map(|movement| (self.fork(), *movement)).collect();
         join_all(forks.into_iter().map(async |(mut fork, movement)| fork.retry_until_final(key, movement).await)).await;

@@ -9,7 +9,7 @@ use crate::{Platform, Stack, nginx::Nginx, platform::Instance, servers::Port, wa
 
 /// Maximum time from the start of a new instance until nginx sends requests to it.
 const RETURN_LIMIT: Duration = Duration::from_secs(30);
-/// Operations that a service also answers without nginx. Requests for them do not show that nginx uses the instance.
+/// Operations that are also requested without nginx. They do not show that nginx sends requests to the instance.
 const PROBES: [&str; 3] = ["livez", "readyz", "metrics"];
 
 pub(super) struct Deployment {
@@ -78,7 +78,7 @@ impl Deployment {
         let instances: Vec<_> = all.filter(|instance| instance.name == part.name).collect();
         let instance = instances[round % instances.len()];
         instance.stop().await;
-        // Meanwhile, the other instance answers the requests, if the service has two.
+        // If the service has two instances, the other instance now responds to all requests.
         load.wait_for_a_second().await;
         instance.start().await;
         instance.wait_until_ready().await;

@@ -46,7 +46,7 @@ impl Figures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts the following requests for this part.
+    /// Counts requests for this part from now on.
     pub(super) fn begin_part(&self, name: &'static str) {
         let mut state = self.state();
         state.current = state.parts.iter().position(|part| part.name == name).unwrap_or(state.parts.len());
@@ -56,13 +56,13 @@ impl Figures {
     }
 
     /// `latency` is the time since the request was due.
-    pub(super) fn record(&self, latency: Duration, answer: RequestOutcome) {
+    pub(super) fn record(&self, latency: Duration, outcome: RequestOutcome) {
         let mut state = self.state();
         let current = state.current;
         let part = &mut state.parts[current];
         part.requests += 1;
         part.slowest = part.slowest.max(latency);
-        match answer {
+        match outcome {
             RequestOutcome::Success => {}
             RequestOutcome::FailedUnrepeatable => part.failed_unrepeatable += 1,
             RequestOutcome::Failed(description) => {

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub enum RetryAdvice {
     /// The same request is refused again.
     AfterChange,
-    /// The same request may be sent again at once.
+    /// The same request can be sent again immediately.
     AtOnce,
     /// The same request may succeed after the time in `Retry-After`.
     AfterWait,

@@ -1,6 +1,6 @@
-//! Subcodes, which distinguish problems of one code.
+//! Subcodes of problems.
 
-/// Distinguishes problems of one code, where a program can act on the difference. Subcodes are stable, as codes are.
+/// A difference between problems of one code on which a program can act. Subcodes are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subcode {
     /// Of `outcome_unknown`: this request had no effect. Only an earlier request with the same key may have had an

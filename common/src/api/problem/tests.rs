@@ -34,8 +34,8 @@ fn every_code_is_parsed_from_its_text() {
 #[test]
 fn only_429_and_503_have_retry_after() {
     for &code in Code::ALL {
-        let waits = matches!(code.status().as_u16(), 429 | 503);
-        assert_eq!(Problem::new(code, "x").respond(None).headers().contains_key("retry-after"), waits, "{code}");
+        let expected = matches!(code.status().as_u16(), 429 | 503);
+        assert_eq!(Problem::new(code, "x").respond(None).headers().contains_key("retry-after"), expected, "{code}");
     }
 }
 

@@ -30,8 +30,8 @@ use crate::history::{
 
 pub const LIMIT: i64 = 2_000;
 const ROUNDS: usize = 250;
-/// Most bugs could occur at many points of a run. They occur at the points with these numbers, counted from one. One point would not
-/// suffice, because the response that shows the bug may be lost.
+/// Most bugs could occur at many points of a run. They do occur at the points with these numbers, counted from one. Several points are
+/// needed, because the response that shows the bug may be lost.
 const BUG_POINTS: std::ops::Range<u32> = 3..10;
 const QUOTE_DURATION: Duration = Duration::from_secs(2);
 /// One dollar buys one satoshi.
@@ -139,7 +139,7 @@ impl SimulatedService {
                     self.place_order(&RequestedOrder::FromQuote(id));
                     self.place_order(&RequestedOrder::FromQuote(id));
                 }
-                // Otherwise, no order takes the quote, and the quote expires.
+                // For kind 9, no order takes the quote, and the quote expires.
             }
         }
     }
