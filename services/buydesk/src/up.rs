@@ -293,8 +293,8 @@ async fn start_all(
     Ok(running)
 }
 
-/// Extends `trusted_proxies` by the IP address of create-order. The rate limits of `rates` and fetch-orders then count
-/// a forwarded read for the client of create-order.
+/// Extends `trusted_proxies` by the IP address of create-order. The rate limits of `rates` and fetch-orders then
+/// apply to the client that sent a forwarded read, not to create-order.
 fn with_forwarding_address(trusted_proxies: &str, create_order: &Listener) -> std::io::Result<String> {
     let forwarding = connect_address(create_order.address()?).ip();
     Ok(if trusted_proxies.is_empty() { forwarding.to_string() } else { format!("{trusted_proxies},{forwarding}") })

@@ -41,7 +41,7 @@ pub enum Error {
         /// The largest quote that the caps permit. Only for a request for a quote that also exceeds a cap.
         largest_quote: Option<Sats>,
     },
-    /// 409: a smaller quote is possibly accepted now, and the same quote after other quotes have expired.
+    /// 409: a smaller quote may be accepted now. The same quote may be accepted after other quotes have expired.
     #[error("the quote exceeds what quotes may reserve")]
     QuoteCapExceeded { caps: Vec<QuoteCap>, remaining: Option<Sats> },
     /// 422: the quote never existed, or was deleted some time after it expired.

@@ -89,9 +89,9 @@ impl ClockCheck {
     /// The time of a write whose transaction does not compare the clocks, such as a movement or a change of a user.
     /// Fails if the clock is wrong.
     ///
-    /// If the database has a clock, the time is [`ClockCheck::database_time`], and the result of the last check counts.
-    /// Without a clock of the database, the wall clock is checked now, because it was possibly set after the last
-    /// check.
+    /// If the database has a clock, the time is [`ClockCheck::database_time`], and the last check determines whether the
+    /// clock is wrong. Without a clock of the database, the wall clock is checked now, because it was possibly set after
+    /// the last check.
     pub fn write_time(&self) -> Result<Timestamp, ClockFault> {
         let reading = self.clock.read();
         let mut state = self.state();

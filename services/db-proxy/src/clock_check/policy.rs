@@ -54,7 +54,7 @@ pub enum ClockFault {
     SetBack(Duration),
 }
 
-/// A change of the result of the check that operators must know.
+/// A change of the result of the check, about which operators must be informed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockChange {
     Wrong(ClockFault),

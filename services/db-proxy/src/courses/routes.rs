@@ -44,8 +44,8 @@ impl CourseRoutes {
 
     /// Returns the courses of a period, or their candles.
     ///
-    /// Lists one exchange and direction after the other, each oldest first. With `raw`, the first course of each exchange and
-    /// direction is the course that was in effect at `from`.
+    /// Rows of the same exchange and direction are listed together, oldest first. With `raw`, the first course of each
+    /// exchange and direction is the course that was in effect at `from`.
     #[oai(path = "/courses/history", method = "get", operation_id = "course_history")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn course_history(

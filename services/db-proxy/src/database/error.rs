@@ -60,7 +60,7 @@ pub enum DatabaseError {
     /// A row contains a value that this program never writes.
     #[error("a stored row is invalid: {0}")]
     InvalidRow(String),
-    /// The transaction that the write shared with other writes failed. These writes share the source.
+    /// The transaction that the write shared with other writes failed. All these writes have the same source error.
     #[error("the transaction of the write failed")]
     GroupFailed(#[source] Arc<DatabaseError>),
     /// The schema cannot be migrated.
