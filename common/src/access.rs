@@ -68,8 +68,8 @@ impl Principal {
         }
     }
 
-    /// Selects what belongs to `user`, or everything that the principal may see if `user` is `None`. Returns `None` if
-    /// the principal may not see what belongs to `user`. An operator may select any user, and a user only itself.
+    /// Selects the objects of `user`. If `user` is `None`, selects all objects that the principal may see. Returns `None`
+    /// if the principal may not see the objects of `user`. Only an operator may select another user.
     pub fn select_owner(&self, user: Option<UserId>) -> Option<OwnerFilter> {
         let visible = self.owner_filter();
         let Some(selected) = user.map(OwnerFilter::User) else { return Some(visible) };

@@ -6,7 +6,7 @@ use crate::config::Caller;
 /// [`AcceptedCallers`](crate::config::AcceptedCallers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// Placing orders, creating quotes, and reading and setting the limit over all orders.
+    /// Placing orders; creating, reading and releasing quotes; reading and setting the limit over all orders.
     OrderWriter,
     /// Reading orders and courses.
     HistoryReader,
@@ -16,13 +16,13 @@ pub enum Permission {
     PriceReader,
     /// Creating, changing, reading and listing users and their keys.
     UserAdmin,
-    /// Creating and reading wallets, and moving money.
+    /// Creating and reading wallets, moving money, and verifying the journal.
     WalletWriter,
     /// Authenticating API keys: reading the record of a key, and recording the last uses of keys.
     KeyReader,
     /// Sending reports to health-check.
     Reporter,
-    /// Everything else, for operators only.
+    /// The internal endpoints that only operators may use.
     Operator,
 }
 

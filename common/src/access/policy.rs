@@ -70,7 +70,7 @@ pub const POLICY: &[ServicePolicy] = &[
         service: "users",
         operations: &[&[
             ("create_user", Operator),
-            // A user lists and finds only itself.
+            // With an API key, these three operations return only the user of the key.
             ("list_users", User(Read)),
             ("get_user", User(Read)),
             ("find_user", User(Read)),

@@ -106,7 +106,7 @@ pub struct NewSilence {
     pub reason: String,
 }
 
-/// A time in which no notification is sent when a matching alert fires.
+/// A period in which no notification is sent when a matching alert fires.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Silence {
     pub id: String,

@@ -263,8 +263,8 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub state: Option<PriceState>,
-    /// When the price expires. Present only if this snapshot has no newer accepted price. While the price is prolonged, this
-    /// time becomes later with each snapshot, until `prolongable_until`.
+    /// When the price expires. Present only if the snapshot shows the last good price instead of a newly agreed price. While
+    /// the price is prolonged, `expires_at` becomes later with each snapshot, until `prolongable_until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub expires_at: Option<Timestamp>,

@@ -184,7 +184,8 @@ pub struct OrderIntake {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub limit: Option<OrderLimitStatus>,
-    /// How fast orders and quotes used the limit. Absent in the first minute of health-check, and while the limit is not known.
+    /// How fast orders and quotes used the limit. Absent in the first minute after health-check starts, and while the limit is
+    /// not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub limit_pace: Option<LimitPace>,

@@ -197,7 +197,7 @@ impl OrderSource {
         ];
         let redundant = redundant.into_iter().filter(|(_, is_present)| *is_present);
         let redundant = redundant.map(|(field, _)| FieldError::new(field, "must be absent if quote is present"));
-        // The client may remove the quote instead, so the values must be valid too.
+        // A client that removes the quote from the request needs to know which other fields are invalid.
         let currency = payload.currency.as_deref().and_then(|code| parse_currency(code, allowed).err());
         let amounts = OrderedAmount::invalid_values(payload.amount.as_ref(), payload.bitcoin_amount.as_ref());
         let mut errors: Vec<_> = currency.into_iter().chain(amounts).chain(redundant).collect();

@@ -124,8 +124,8 @@ impl<T: ParseFromParameter> ParseFromParameter for AsSent<T> {
     }
 }
 
-/// The errors of values that are valid by themselves but contradict each other. The rules are the same for every operation: a period
-/// and a range of amounts have the same names everywhere.
+/// The errors of values that are valid by themselves but contradict each other. All operations use the same parameter
+/// names for a period, and for a range of amounts.
 pub fn contradictions<'a>(value_of: impl Fn(&str) -> Option<&'a str>) -> Vec<FieldError> {
     fn parse<T: FromStr>(text: Option<&str>) -> Option<T> {
         text.and_then(|text| text.parse().ok())

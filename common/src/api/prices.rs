@@ -71,8 +71,8 @@ pub struct CurrencyPrice {
 }
 
 impl CurrencyPrice {
-    /// Whether the price may be used at `now`: it has not expired, and its time is not [beyond the skew](Timestamp::is_beyond_skew) of the
-    /// clocks.
+    /// Whether the price may be used at `now`. An expired price may not be used, nor a price
+    /// [from the future](Timestamp::is_beyond_skew).
     pub fn is_current(&self, now: Timestamp) -> bool {
         !self.as_of.is_beyond_skew(now) && now < self.expires_at
     }
@@ -245,8 +245,7 @@ impl PriceRecord {
         }
     }
 
-    /// Whether at least one price has not expired at `now`, and no price has a time [beyond the skew](Timestamp::is_beyond_skew) of the
-    /// clocks.
+    /// Whether at least one price has not expired at `now`, and no price is [from the future](Timestamp::is_beyond_skew).
     pub fn is_current(&self, now: Timestamp) -> bool {
         Expiring::is_current(self, now)
     }

@@ -35,12 +35,12 @@ use crate::{
 /// Maximum number of invalid fields or parameters that a problem names. A request could contain a hundred thousand of them.
 pub const MAX_FIELD_ERRORS: usize = 20;
 
-/// A field with an invalid value.
+/// A wrong field: for example, its value is invalid, or a required field is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct FieldError {
     /// The name of the field, the parameter or the header.
     pub field: String,
-    /// Which values are allowed.
+    /// What is wrong with the field. For an invalid value, which values are allowed.
     pub message: String,
 }
 
@@ -101,7 +101,7 @@ impl FieldError {
         self.field.rsplit_once('.').unwrap_or(("", &self.field))
     }
 
-    /// Whether the error is about this field or a part of it.
+    /// Whether the error is about `field` or a part of `field`.
     pub fn is_within(&self, field: &str) -> bool {
         self.field.strip_prefix(field).is_some_and(|part| part.is_empty() || part.starts_with(['.', '[']))
     }
@@ -116,7 +116,7 @@ impl FieldError {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "Problem")]
 struct ProblemBody {
-    /// A reference to the description of the kind of problem, relative to the address of the request.
+    /// The URL of the description of the kind of problem, relative to the URL of the request.
     #[serde(rename = "type")]
     #[oai(rename = "type")]
     kind: String,
@@ -164,7 +164,7 @@ impl ProblemBody {
     }
 }
 
-/// An error response. `detail` is written for the client and never contains the cause. The cause is logged.
+/// An error response. `detail` is written for the client. Internal causes are logged and not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub code: Code,

@@ -159,8 +159,8 @@ pub struct MoveCommand {
     #[serde(default, rename = "asked_at", skip_serializing_if = "Option::is_none")]
     #[oai(rename = "asked_at", skip_serializing_if_is_none)]
     pub requested_at: Option<Timestamp>,
-    /// The owner of the wallet that receives a deposit or pays. The receiving wallet of a transfer may belong to
-    /// anyone.
+    /// The owner of the wallet of `operation`, or of the paying wallet of `transfer`. The receiving wallet of a transfer
+    /// may belong to anyone.
     pub owner: OwnerFilter,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]

@@ -64,7 +64,7 @@ impl<T> CallOutcome<T> {
 /// Whether a request may be sent again after an attempt got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// The request is idempotent: a read, or an order with an idempotency key.
+    /// The request may be sent again. For example, it only reads, or it has an idempotency key.
     Safe,
     /// The request may be sent again only if it was certainly not received.
     OnlyIfNotSent,

@@ -107,8 +107,8 @@ impl Heartbeat {
         serde_json::to_value(self).is_ok_and(|data| json_len(&data) <= MAX_REPORT_DATA)
     }
 
-    /// Returns the heartbeat without its measurements; if it has none, without the details of its components; and if no component
-    /// has a detail, without components. Returns `None` if nothing is left to remove.
+    /// Removes the first part that is present: the measurements with the machine, the details of the components, or the
+    /// components. Returns `None` if no such part is present.
     pub fn reduced(mut self) -> Option<Self> {
         if self.remove_measurements() {
             return Some(self);

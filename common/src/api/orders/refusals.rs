@@ -13,7 +13,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct Refused {
     pub reason: RefusalReason,
-    /// The remaining limit. Present if the limit is the reason.
+    /// The remaining limit. If the quote exceeds only a cap on quotes, the amount that a quote may still reserve. Present for
+    /// `limit_exceeded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub remaining: Option<Sats>,
@@ -47,15 +48,16 @@ impl Refused {
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
 pub enum RefusalReason {
-    /// The order exceeds the remaining limit.
+    /// The order or the quote exceeds the remaining limit, or the quote exceeds a cap on quotes.
     LimitExceeded,
     /// The key was used for a different order.
     KeyReused,
-    /// No price was available, or the price expired before the order was decided.
+    /// No price was available, the price expired before the order was decided, or the price has a different origin than the
+    /// orders in the database.
     PriceUnavailable,
-    /// No quote has this id.
+    /// The owner has no quote with this id.
     QuoteUnknown,
-    /// A different order took the quote.
+    /// Another order took the quote.
     QuoteTaken,
     /// The quote has expired.
     QuoteExpired,

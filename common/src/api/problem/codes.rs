@@ -32,7 +32,7 @@ impl RetryAdvice {
     }
 }
 
-/// Defines the codes. The doc comment of a code is its meaning on the reference page. Each line names the code, its text, its
+/// Defines the codes. The doc comment of a code is its meaning on the reference page. Each entry names the code, its text, its
 /// HTTP status, its title, the retry advice, and the recommended action of the client.
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $name:ident = $text:literal, $status:ident, $title:literal, $retry:ident, $action:literal;)+) => {

@@ -7,8 +7,8 @@ use crate::text::{TextType, describe_refused, find_invisible_control, is_text, i
 /// Maximum length of a name in characters.
 const MAX_CHARS: usize = 200;
 
-/// The pattern of a new name in requests. It also permits some names that [`UserName::parse_new`] refuses. For example,
-/// invisible characters beyond U+FFFF have no portable notation in a pattern.
+/// The pattern of a new name in requests. It also permits some names that [`UserName::parse_new`] refuses. For example, it
+/// permits invisible characters beyond U+FFFF, which have no portable notation in a pattern.
 pub(in crate::api) const NEW_NAME_PATTERN: &str = concat!(
     r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e",
     r"\u2060-\u206f\ufeff\ufff9-\ufffb]{1,200}$"
@@ -23,7 +23,7 @@ pub struct UserName(Arc<str>);
 #[error("must be 1 to {MAX_CHARS} characters without control characters")]
 pub struct NameError;
 
-/// Text that is not the name of a new user or key.
+/// Why a text is refused as the new name of a user or of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NewNameError {
     #[error("must be 1 to {MAX_CHARS} printable characters")]

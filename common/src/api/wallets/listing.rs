@@ -115,8 +115,8 @@ crate::text_type!(
     pattern: r"^w[0-9a-f]{32}$"
 );
 
-/// The position of a page of operations: the number of the last operation of the previous page. The operations of a wallet are
-/// numbered without a gap, so the cost of a page does not depend on their number.
+/// The position of a page of operations: the number of the last operation of the previous page. The operations of each wallet
+/// are numbered without a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationCursor(pub i64);
 

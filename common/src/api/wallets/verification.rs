@@ -85,7 +85,7 @@ pub enum ViolationKind {
     TooFewEntries,
     /// The entries of a movement in one currency do not add up to zero.
     NotBalanced,
-    /// A movement of an order has no order, or changes other wallets or amounts than the order states.
+    /// A movement pays for an order that does not exist, or changes other wallets or amounts than its order states.
     WrongOrder,
     /// An order that a wallet paid has no movement.
     MissingPayment,

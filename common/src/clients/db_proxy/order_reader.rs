@@ -15,7 +15,7 @@ use crate::api::{
     orders::{Cursor, OrderIds, OrderPage, OrderQuery, OrderSummary, OwnerFilter},
 };
 
-/// Reads orders from db-proxy. Clones share the flag that a db-proxy of this release has responded.
+/// Reads orders from db-proxy. Clones share the knowledge whether a db-proxy of this release has responded.
 ///
 /// The paths of the previous release ignore owners and return the orders of everybody. They are used only until a
 /// db-proxy of this release responds, because until then all orders are anonymous. Afterwards, they could disclose the
