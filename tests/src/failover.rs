@@ -1,5 +1,5 @@
-//! Makes clusters of PostgreSQL and Redis fail over repeatedly while clients place orders, pay them from wallets and move money, and
-//! readers read orders. Then checks every invariant against the history of the clients.
+//! Makes clusters of PostgreSQL and Redis fail over repeatedly. During the failovers, clients place orders, pay orders from wallets and
+//! move money, and readers read orders. Afterwards, every invariant is checked against the history of the clients.
 
 mod patroni;
 mod readers;

@@ -1,6 +1,6 @@
-//! Kills the services, nginx, PostgreSQL and Redis at random, or sets the clocks of the services, while clients place
-//! orders and move money between wallets. Then new clients fill the limit, and every invariant is checked against the
-//! history of the clients.
+//! Kills the services, nginx, PostgreSQL and Redis at random, or sets the clocks of the services. During these faults,
+//! clients place orders and move money between wallets. Afterwards, new clients fill the limit, and every invariant is
+//! checked against the history of the clients.
 
 mod clients;
 mod progress;

@@ -1,4 +1,4 @@
-//! Reconciliation: checks that the stored orders are exactly the acknowledged orders, and that the summary agrees with the orders.
+//! Checks that the stored orders are exactly the acknowledged orders, and that the summary agrees with the orders.
 
 use std::collections::BTreeMap;
 

@@ -64,7 +64,7 @@ fn store_failure(error: &StoreError) -> CallError {
     CallError::InvalidResponse(NAME, error.to_string())
 }
 
-/// The stored document, and then each newer one, as server-sent events.
+/// The stored document and each newer document, as server-sent events.
 fn events<T: Expiring + Send + Sync + 'static>(topic: Topic, latest: &Latest<T>) -> EventBytes {
     let changes = stream::unfold(latest.subscribe(), async |mut receiver| {
         loop {

@@ -47,7 +47,7 @@ pub struct StoredQuote {
     pub state: String,
 }
 
-/// The terms that a quote and the order that takes it share.
+/// The fields that must be equal in a quote and in the order that takes the quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     pub currency: Currency,

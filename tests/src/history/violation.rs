@@ -58,7 +58,7 @@ pub enum Violation {
     NotListed { client: String, read: ReadKind, id: OrderId },
     /// A reservation of a quote was not released.
     ReservationNotReleased { satoshi: i64 },
-    /// An order was refused although it fits under the limit.
+    /// An order that fits under the limit was refused.
     LimitNotFilled { left: i64 },
     /// No order of one satoshi was refused at the end of the run, so the limit was not tested.
     LimitNotProbed,

@@ -44,7 +44,7 @@ enum State {
     Process(Process),
 }
 
-/// An instance of a service. It keeps its port when it restarts.
+/// An instance of a service. A restart does not change its port.
 pub struct Instance {
     pub name: &'static str,
     port: Port,

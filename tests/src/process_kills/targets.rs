@@ -109,8 +109,8 @@ impl<'a> Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Sets the clock of one service after another wrong by one of [`CLOCK_OFFSETS`] and then correct again, until the
-    /// planned number of jumps is reached. The first round of each offset sets the clocks of running services. The
+    /// Sets the clock of one service after another wrong by one of [`CLOCK_OFFSETS`], and corrects the clock again. Stops at the
+    /// planned number of jumps. The first round of each offset sets the clocks of running services. The
     /// second round of each offset kills a service before each change of its clock, and starts it afterwards. Returns
     /// when every clock is correct again.
     pub async fn set_clocks_until_done(&mut self, progress: &Progress) {
