@@ -220,7 +220,7 @@ pub struct SnapshotStored {
 pub enum Method {
     /// The median of the votes.
     Median,
-    /// The product of the prices of two pairs.
+    /// A price in dollars, converted to another currency by official rates.
     Cross,
 }
 
@@ -237,11 +237,13 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub refused: Option<String>,
-    /// The median of the bids of the votes used, if they are known.
+    /// The median of the bids of the votes used, but at most `price`. For a cross price, the converted bid of the price in
+    /// dollars. Absent if no bid is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub bid: Option<Rate>,
-    /// The median of the asks of the votes used, if they are known.
+    /// The median of the asks of the votes used, but at least `price`. For a cross price, the converted ask of the price in
+    /// dollars. Absent if no ask is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub ask: Option<Rate>,
@@ -253,8 +255,8 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub high: Option<Rate>,
-    /// When the oldest vote used was observed. For a cross price, the `as_of` of the price in dollars that is
-    /// multiplied. Absent if there is no price.
+    /// When the oldest vote used was observed. For a cross price, the `as_of` of the price in dollars. Absent if there is no
+    /// price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub as_of: Option<Timestamp>,
@@ -280,7 +282,7 @@ pub struct AgreedPrice {
     pub simulated: bool,
     /// The votes considered for this pair, used or not. Empty for a cross price.
     pub votes: Vec<CastVote>,
-    /// The pairs whose prices are multiplied for a cross price. Empty otherwise.
+    /// The pairs that a cross price is computed from. The first is the pair in dollars. Empty for other prices.
     pub legs: Vec<CurrencyPair>,
     /// The day for which the official rates of a cross price are published, the earliest if they are of several days. Absent for
     /// other prices, and if the price is the last good one.
@@ -307,13 +309,14 @@ pub struct CastVote {
     pub pair: CurrencyPair,
     /// The reported price: the midpoint of bid and ask if both are known, otherwise the last price.
     pub value: Rate,
-    /// The value converted to the pair of the price. Absent if it could not be converted.
+    /// The value converted to the pair of the price. Absent if the vote was rejected before the conversion, or could not be
+    /// converted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub vote: Option<Rate>,
     pub observed_at: Timestamp,
     pub used: bool,
-    /// Why the vote was not used. Absent if it was used.
+    /// Why the vote was rejected. Absent if the vote was used, and if it counted but no price was agreed or the price is withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub rejected: Option<Rejection>,
@@ -321,8 +324,8 @@ pub struct CastVote {
 
 /// Why a vote was not used. `stale`: observed too long ago. `frozen`: unchanged while the prices of other exchanges move.
 /// `outlier`: too far from the other votes. `no_conversion`: there is no agreed rate for the conversion. `unlike`: of another
-/// kind than the votes used, such as an official rate, or an index while exchanges reported prices; or the price shown is the
-/// last good one. `simulated`: simulated, while other votes are real.
+/// kind than the votes used, such as an official rate, or an index while exchanges reported prices. While the last good price is
+/// shown, `unlike` is also the reason of votes without another reason. `simulated`: simulated, while other votes are real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
@@ -336,7 +339,7 @@ pub enum Rejection {
     /// There is no agreed rate for the conversion.
     NoConversion,
     /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices. While the last
-    /// good price is shown, also each vote that was not used for it.
+    /// good price is shown, also the reason of votes without another reason.
     #[serde(rename = "unlike")]
     #[oai(rename = "unlike")]
     OtherKind,

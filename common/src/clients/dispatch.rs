@@ -57,8 +57,8 @@ impl From<BatchError> for DispatchError {
 
 /// Returns one result for each request of a batch, in the sequence of the batch. `size` is the number of requests.
 ///
-/// If an earlier attempt got no response, `after_lost_response` converts each decision, because that attempt possibly
-/// leads to a different decision later.
+/// If an earlier attempt got no response, `after_lost_response` converts each decision. The called service possibly processes
+/// the earlier attempt later, and decides differently.
 pub fn results_of_batch<O, D>(
     outcome: CallOutcome<Vec<O>>,
     size: usize,
