@@ -87,7 +87,7 @@ pub struct ApiKey {
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(rename = "IssuedKey")]
 pub struct IssuedKey {
-    /// The secret. Only its hash is stored.
+    /// The whole key, with its secret. Only its prefix and its hash are stored.
     pub key: KeySecret,
     #[serde(flatten)]
     #[oai(flatten)]

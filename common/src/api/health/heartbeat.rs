@@ -38,8 +38,8 @@ pub struct Heartbeat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub port: Option<u16>,
-    /// Whether the heartbeat was sent early, only because a price, the limit, or the detail of a component has changed. Such a
-    /// heartbeat is not stored as a report.
+    /// Whether the heartbeat was sent early although the readiness of no component has changed. A heartbeat with this flag is
+    /// not stored as a report.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[oai(default)]
     pub update: bool,
