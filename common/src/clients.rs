@@ -21,4 +21,4 @@ pub use call_error::CallError;
 pub use dispatch::{DispatchError, key_not_looked_up, results_of_batch, unknown_outcome, with_denial};
 pub use forwarding::{ForwardedRead, ForwardedResponse, ForwardingClient, ForwardingError};
 pub use shared_read::SharedReadError;
-pub use transport_failure::{UNKNOWN_HOST, describe_transport_failure};
+pub use transport_failure::describe_transport_failure;

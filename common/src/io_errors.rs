@@ -7,6 +7,9 @@ use std::{
 
 use crate::paths::folder_of;
 
+/// The description of a failed lookup of a host name.
+pub const UNKNOWN_HOST: &str = "its host name is unknown";
+
 /// Why an operation failed, such as `the disk is full`.
 pub fn describe_io_error(error: &io::Error) -> String {
     if let Some(cause) = error.get_ref() {
@@ -18,6 +21,7 @@ pub fn describe_io_error(error: &io::Error) -> String {
             Some(rustls::Error::InvalidMessage(_)) => {
                 "it does not use TLS, so its address begins with http:// and not with https://".to_owned()
             }
+            _ if error.to_string().starts_with(FAILED_LOOKUP) => UNKNOWN_HOST.to_owned(),
             // Other causes have their own message.
             _ => error.to_string(),
         };
@@ -53,6 +57,9 @@ pub fn describe_file_error(path: &Path, error: &io::Error) -> String {
         _ => describe_io_error(error),
     }
 }
+
+/// The beginning of the message of the standard library for a host name that cannot be resolved.
+const FAILED_LOOKUP: &str = "failed to lookup address information";
 
 /// The text of the error without the number that the standard library adds.
 fn without_number(error: &io::Error) -> String {

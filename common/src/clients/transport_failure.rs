@@ -2,10 +2,7 @@
 
 use std::{error::Error as _, io, time::Duration};
 
-use crate::error_chain::plain_text;
-
-/// The description of a failed lookup of a host name.
-pub const UNKNOWN_HOST: &str = "its host name is unknown";
+use crate::{error_chain::plain_text, io_errors::UNKNOWN_HOST};
 
 /// Describes why a request with this timeout got no complete response, such as `the connection was refused`.
 pub fn describe_transport_failure(error: &reqwest::Error, timeout: Duration) -> String {

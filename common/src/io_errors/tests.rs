@@ -10,6 +10,8 @@ fn errors_of_the_operating_system_have_no_number() {
 #[test]
 fn custom_error_keeps_its_message() {
     assert_eq!(describe_io_error(&io::Error::other("the stream is silent")), "the stream is silent");
+    let lookup = io::Error::other("failed to lookup address information: Name or service not known");
+    assert_eq!(describe_io_error(&lookup), "its host name is unknown");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use common::time::Timestamp;
 use futures_util::future::BoxFuture;
 use sqlx::{
-    PgConnection, PgPool, Postgres, Row,
+    ConnectOptions as _, PgConnection, PgPool, Postgres, Row,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -97,7 +97,9 @@ pub struct PostgresDatabase {
 impl PostgresDatabase {
     /// Parses the URL. Connections are opened when they are first needed.
     pub fn open(url: &str) -> Result<Self, sqlx::Error> {
-        let unlimited = host_urls(url).iter().map(|url| url.parse()).collect::<Result<Vec<PgConnectOptions>, _>>()?;
+        // Slow requests are logged with their database time, and the text of a statement helps no operator.
+        let parse = |url: &String| url.parse().map(PgConnectOptions::disable_statement_logging);
+        let unlimited = host_urls(url).iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let primary = Primary::new(unlimited.iter().map(|host| host.clone().options(SESSION)).collect());
         Ok(Self {
             writer: primary.connect_lazy(1, Access::Write),

@@ -11,7 +11,7 @@ use std::{
 
 use common::time::Timestamp;
 use sqlx::{
-    SqlitePool,
+    ConnectOptions as _, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -54,7 +54,8 @@ impl SqliteDatabase {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
         let explain = |error| OpenError::of_sqlite(path, error);
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let writer = writer.connect_with(options.clone()).await.map_err(explain)?;

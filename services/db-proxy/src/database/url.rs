@@ -2,13 +2,37 @@
 
 use std::{path::Path, str::FromStr};
 
-use common::config::redact_password;
+use common::{config::redact_password, spelling::nearest, text::shown_name};
 use sqlx::postgres::PgConnectOptions;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT[,HOST:PORT...]/NAME";
 /// The parameter with which libpq selects a host. It has no effect here, because only the primary is used.
 const SELECTION_PARAMETER: &str = "target_session_attrs=";
+
+/// The parameters of a URL of PostgreSQL that have an effect.
+const PARAMETERS: [&str; 20] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "target_session_attrs",
+    "user",
+    "username",
+];
 
 /// Checks a value of `DATABASE_URL` without connecting. The error completes "… is not allowed; ".
 pub fn check_url(url: &str) -> Result<(), String> {
@@ -17,7 +41,10 @@ pub fn check_url(url: &str) -> Result<(), String> {
         Some(("sqlite", path)) => sqlite_error(sqlite_path(path)),
         _ => Some("it has another form"),
     };
-    reason.map_or(Ok(()), |reason| Err(format!("{reason}; use {ALLOWED_URLS}")))
+    match reason {
+        Some(reason) => Err(format!("{reason}; use {ALLOWED_URLS}")),
+        None => unknown_parameter(url).map_or(Ok(()), Err),
+    }
 }
 
 /// The path of the file, from the part of the URL after `sqlite:`.
@@ -54,6 +81,20 @@ fn without_selection(path: &str) -> String {
     let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
     let kept: Vec<_> = query.split('&').filter(|parameter| !parameter.starts_with(SELECTION_PARAMETER)).collect();
     if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+}
+
+/// The message about a parameter of a URL of PostgreSQL that has no effect.
+fn unknown_parameter(url: &str) -> Option<String> {
+    if url.starts_with("sqlite:") {
+        return None;
+    }
+    let (_, query) = url.split_once('?')?;
+    let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+    let unknown = names.find(|name| !PARAMETERS.contains(&&**name) && !name.starts_with("options["))?;
+    Some(match nearest(&unknown, PARAMETERS) {
+        Some(meant) => format!("the parameter {} is unknown; did you mean {meant}?", shown_name(&unknown)),
+        None => format!("the parameter {} is unknown; remove it", shown_name(&unknown)),
+    })
 }
 
 fn postgres_error(text: &str) -> Option<&'static str> {

@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{clients::UNKNOWN_HOST, error_chain::plain_text};
+use common::{error_chain::plain_text, io_errors::UNKNOWN_HOST};
 use poem::{
     Endpoint, IntoResponse, Request, Response,
     endpoint::BoxEndpoint,

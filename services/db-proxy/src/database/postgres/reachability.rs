@@ -175,6 +175,8 @@ pub fn describe_connect_failure(error: &Error) -> String {
             Some(fault) => fault.to_string(),
             None => cause.message().to_owned(),
         },
+        Error::Protocol(_) => "it does not respond like a PostgreSQL server".to_owned(),
+        Error::Tls(cause) => format!("no TLS connection can be opened: {cause}"),
         error => error.to_string(),
     }
 }

@@ -49,6 +49,13 @@ fn invalid_url_is_refused_with_its_reason() {
 }
 
 #[test]
+fn parameter_without_effect_is_refused() {
+    let error = |query: &str| check_url(&format!("postgres://u@one,two/buydesk?{query}")).unwrap_err();
+    assert_eq!(error("sslmod=require"), "the parameter sslmod is unknown; did you mean sslmode?");
+    assert_eq!(error("sslmode=require&foo=1"), "the parameter foo is unknown; remove it");
+}
+
+#[test]
 fn each_host_has_its_port_and_the_same_user_and_database() {
     let url = "postgres://ada:p%40ss@one:6001,two,[::1]:6003/buydesk?sslmode=disable";
     let hosts: Vec<PgConnectOptions> = host_urls(url).iter().map(|url| url.parse().unwrap()).collect();
