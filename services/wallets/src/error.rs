@@ -24,6 +24,14 @@ impl MovementTerms {
             Self::Transfer(transfer) => transfer.amount,
         }
     }
+
+    /// The clause that quotes the wallet in the field `to`.
+    fn shown_target(&self) -> String {
+        match self {
+            Self::Operation(_) => String::new(),
+            Self::Transfer(transfer) => format!(", but is \"{}\"", transfer.to),
+        }
+    }
 }
 
 /// Why a request failed.
@@ -136,12 +144,16 @@ fn refusal_problem(refused: MoveRefused, terms: MovementTerms) -> Problem {
     match reason {
         MoveRefusalReason::KeyReused => key_reused_problem(),
         MoveRefusalReason::WalletNotFound => not_found_problem(wallet_id, terms),
-        MoveRefusalReason::SameWallet => invalid("to", "must be another wallet than from".to_owned()),
+        MoveRefusalReason::SameWallet => {
+            invalid("to", format!("must be another wallet than from{}", terms.shown_target()))
+        }
         MoveRefusalReason::CurrencyMismatch => invalid(
             "to",
             match currency {
-                Some(currency) => format!("must be a wallet in {currency}, the currency of from"),
-                None => "must be a wallet in the currency of from".to_owned(),
+                Some(currency) => {
+                    format!("must be a wallet in {currency}, the currency of from{}", terms.shown_target())
+                }
+                None => format!("must be a wallet in the currency of from{}", terms.shown_target()),
             },
         ),
         MoveRefusalReason::TooManyDecimals => invalid(
