@@ -1,6 +1,9 @@
 //! The errors of health-check. Only this module converts them to HTTP statuses.
 
-use common::api::{Code, FieldError, Problem, reports::MAX_REPORT_DATA};
+use common::{
+    api::{Code, FieldError, Problem, reports::MAX_REPORT_DATA},
+    text::shown_value,
+};
 
 use crate::registry::{MAX_INSTANCES, MAX_SERVICES, RegistryError};
 
@@ -24,7 +27,7 @@ pub(crate) enum Error {
     DataTooLarge,
     /// 404: no silence has this id, or the silence has ended.
     #[error("there is no such silence")]
-    UnknownSilence,
+    UnknownSilence(String),
     /// 422: the maximum number of services or instances is reached.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -40,7 +43,7 @@ impl Error {
             | Self::OperatorsOnly
             | Self::WrongToken
             | Self::PasswordNeeded
-            | Self::UnknownSilence => Vec::new(),
+            | Self::UnknownSilence(_) => Vec::new(),
         }
     }
 }
@@ -57,7 +60,10 @@ impl From<Error> for Problem {
                 Code::Unauthorized,
                 "The credentials are not the operator token of this platform. Send OPERATOR_TOKEN as Authorization: Bearer TOKEN.",
             ),
-            Error::UnknownSilence => Self::new(Code::NotFound, "There is no silence with this id, or it has ended."),
+            Error::UnknownSilence(id) => Self::new(
+                Code::NotFound,
+                format!("There is no silence with the id {}, or it has ended.", shown_value(&id)),
+            ),
             Error::PasswordNeeded => {
                 Self::new(Code::Unauthorized, "Sign in with any name, and with OPERATOR_TOKEN as the password.")
             }

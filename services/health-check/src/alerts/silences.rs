@@ -53,7 +53,8 @@ impl Silences {
 
     /// Removes a silence before it ends.
     pub(crate) fn remove(&mut self, id: &str) -> Result<(), Error> {
-        let position = self.0.iter().position(|silence| silence.id == id).ok_or(Error::UnknownSilence)?;
+        let position =
+            self.0.iter().position(|silence| silence.id == id).ok_or_else(|| Error::UnknownSilence(id.to_owned()))?;
         self.0.remove(position);
         Ok(())
     }

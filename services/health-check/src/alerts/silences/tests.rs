@@ -74,7 +74,7 @@ fn removed_silence_is_not_listed_and_cannot_be_removed_again() {
     let ends_first = silences.add(silence(None, Some("b"), 100), &subjects(), instants_at(0).wall).unwrap();
     assert_eq!(silences.list(), [ends_first.clone(), ends_last.clone()]);
     assert_eq!(silences.remove(&ends_first.id), Ok(()));
-    assert_eq!(silences.remove(&ends_first.id), Err(Error::UnknownSilence));
+    assert_eq!(silences.remove(&ends_first.id), Err(Error::UnknownSilence(ends_first.id.clone())));
     assert_eq!(silences.list(), [ends_last]);
 }
 
