@@ -61,8 +61,7 @@ pub(super) struct Chart {
     /// The age of the current price, if it is prolonged.
     pub(super) prolonged_age: Option<Duration>,
     pub(super) series: Series,
-    /// Whether the market snapshot contains a course of the pair. True without a market snapshot. If false, a price of
-    /// the pair is computed from other pairs.
+    /// Whether the market snapshot contains a course of the pair. True without a market snapshot.
     pub(super) reported: bool,
     pub(super) simulated: bool,
 }
@@ -121,11 +120,7 @@ impl Chart {
     }
 
     fn empty_message(&self) -> &'static str {
-        if self.reported {
-            "no data yet"
-        } else {
-            "no exchange reports this pair: its price is computed from other pairs"
-        }
+        if self.reported { "no data yet" } else { "no exchange reports this pair at the moment" }
     }
 
     /// The period on the time axis. If there is data for less than half of the requested period, as after the first

@@ -117,7 +117,7 @@ fn empty_chart_states_why_it_is_empty() {
     assert!(texts.contains("no data yet") && texts.contains("time (UTC)") && !texts.contains("SIMULATED"), "{texts}");
     empty.reported = false;
     let texts = checked_texts(&empty.to_svg().unwrap());
-    assert!(texts.contains("no exchange reports this pair") && !texts.contains("no data yet"), "{texts}");
+    assert!(texts.contains("no exchange reports this pair at the moment") && !texts.contains("no data yet"), "{texts}");
 }
 
 #[test]
