@@ -149,7 +149,10 @@ impl SettingsFile {
     /// an error.
     pub fn read_text(&self) -> anyhow::Result<Option<String>> {
         let unreadable = |reason: &str, advice: &str| {
-            anyhow!("the settings file {} cannot be read: {reason}; {advice}, or remove it", shown_path(&self.path))
+            anyhow!(
+                "the settings file {} cannot be read: {reason}; {advice}, or remove the file",
+                shown_path(&self.path)
+            )
         };
         let metadata = match std::fs::metadata(&self.path) {
             Ok(metadata) => metadata,

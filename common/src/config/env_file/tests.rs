@@ -139,7 +139,8 @@ fn file_that_cannot_be_read_as_text_is_refused() {
     assert_eq!(error(true), "SETTINGS_FILE names the file PATH, which does not exist");
     std::fs::create_dir(&path).unwrap();
     for is_named in [true, false] {
-        let expected = "the settings file PATH cannot be read: it is a folder; replace it with a file, or remove it";
+        let expected =
+            "the settings file PATH cannot be read: it is a folder; replace it with a file, or remove the file";
         assert_eq!(error(is_named), expected);
     }
     std::fs::remove_dir(&path).unwrap();
@@ -151,7 +152,7 @@ fn file_that_cannot_be_read_as_text_is_refused() {
     std::fs::write(&path, b"BTC_LIMIT=1\n\n# 5 \xa3\nLOG_LEVEL=info\n").unwrap();
     assert_eq!(
         error(false),
-        "the settings file PATH cannot be read: line 3 is not text in UTF-8; correct the line, or remove it"
+        "the settings file PATH cannot be read: line 3 is not text in UTF-8; correct the line, or remove the file"
     );
     std::fs::write(&path, b"\xa3=1\nBTC_LIMIT=1\n# 5 \xa3").unwrap();
     assert!(error(false).contains("cannot be read: lines 1, 3 are not text in UTF-8; "), "{}", error(false));
