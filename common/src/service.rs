@@ -34,7 +34,8 @@ pub trait Service: Sized + Send {
     const PORT: u16;
     /// The service as a caller of other services.
     const CALLER: Caller;
-    /// If false, the service starts without a token for health-check, and then sends no reports.
+    /// Whether the service requires a token for health-check. A service that does not require the token sends reports
+    /// only if the token is set.
     const MUST_REPORT: bool = true;
     type Config: Send + 'static;
     /// The settings that take effect without a restart, because [`live_settings`](Self::live_settings) applies them.

@@ -74,7 +74,7 @@ impl Trace {
         self.0.span.trace_state().header()
     }
 
-    /// Whether this process records spans in any trace.
+    /// Whether this trace context has a tracer. The tracer records spans only if the trace is sampled.
     pub fn has_tracer(&self) -> bool {
         self.0.tracer.is_some()
     }

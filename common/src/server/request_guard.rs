@@ -1,5 +1,5 @@
-//! Refuses requests that a browser sends for web pages of other origins, and permits requests of configured pages
-//! (CORS).
+//! Refuses requests with a host name that is not allowed, and unsafe requests (such as POST) that a browser sends for
+//! pages of other origins. Permits requests of configured origins (CORS).
 //!
 //! A page of any site can submit a form to a service on the same machine as the browser, without reading the response. If the
 //! name of a site resolves to 127.0.0.1 (DNS rebinding), the browser even regards the site and the service as the same origin.

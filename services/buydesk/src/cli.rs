@@ -91,7 +91,7 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Show whether orders are accepted, the faults with advice, and the state of all services.
     ///
-    /// The exit code is 0 if the status is ok and orders are accepted, and otherwise 1. It is 2 if the command cannot get the
+    /// The exit code is 0 if the status is ok and orders are accepted, and 1 if not. It is 2 if the command cannot get the
     /// status from health-check.
     Health(HealthCheckArgs),
     /// List the alerts: the fault, since when it exists, and the runbook entry that states what to do.

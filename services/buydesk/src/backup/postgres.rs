@@ -46,7 +46,7 @@ pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result
         anyhow::Ok(MadeBackup { path, header, manifest, written })
     });
     let made = made.await?;
-    // The server reserves its write-ahead log until the connection is closed.
+    // The connection stays open during the backup, so that the server keeps its write-ahead log.
     maintenance.close().await?;
     made
 }

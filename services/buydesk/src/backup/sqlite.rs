@@ -64,7 +64,7 @@ pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Re
     require_free(target)?;
     let folder = folder_of(target);
     file::create_folder(folder)?;
-    // If the old file was deleted, this lock detects a process that still uses that file.
+    // The lock detects a process that still uses a deleted file of this name.
     let _lock = FileLock::acquire(target).await?;
     let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);
     let work = work.with_context(|| format!("no file can be created in {}", folder.display()))?;

@@ -96,8 +96,8 @@ pub struct AddSilenceArgs {
     /// Name of the alert, such as `ServiceMissing`. Without this option, the silence matches all alerts of the service.
     #[arg(short, long)]
     pub alert: Option<String>,
-    /// Service, component, currency or machine that the alerts are about, such as db-proxy. It must have sent a heartbeat, unless it
-    /// is a service of the platform.
+    /// Service, component, currency or machine that the alerts are about, such as db-proxy. A name that
+    /// health-check does not know is refused.
     #[arg(short, long)]
     pub service: Option<String>,
     /// How long the silence lasts: a number with s, m, h or d, such as 90m. At most 30d.

@@ -63,8 +63,8 @@ struct ListedPrice {
     official_day: Option<Day>,
     /// Whether orders in this currency are accepted.
     orders_accepted: bool,
-    /// Why orders in this currency have no price. `None` if orders have a price. [`PriceList::reason`] can refuse
-    /// orders in all currencies.
+    /// Why orders in this currency have no price that they can use. [`PriceList::reason`] concerns orders in all
+    /// currencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -188,7 +188,7 @@ impl PriceList {
     /// `None` if there is no price in any currency.
     fn new(readiness: &Readiness, mut prices: Vec<ListedPrice>) -> Option<Self> {
         let fatal = readiness.parts.iter().filter(|part| part.is_fatal());
-        // The details of another service may contain internal addresses.
+        // The detail of db-proxy is omitted, because it may contain internal addresses.
         let missing: Vec<_> = fatal
             .map(|part| {
                 if part.name == DbProxyClient::SERVICE {

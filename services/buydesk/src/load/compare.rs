@@ -1,6 +1,6 @@
 //! `buydesk load compare`: the ratios of two reports, and whether the differences are more than noise.
 //!
-//! Each second of a load gives one value of each measure. A difference is noise if the means of the two loads differ by
+//! Each second of a load gives at most one value of each measure. A difference is noise if the means of the two loads differ by
 //! at most [`CRITICAL_STANDARD_ERRORS`] standard errors of the difference, as in Welch's test.
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "statistics of measurements, not money")]
 

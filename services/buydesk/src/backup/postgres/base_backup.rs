@@ -14,7 +14,8 @@ use super::programs::{find_base_backup, read_messages};
 /// the backup does not wait for a checkpoint that is spread over time.
 const ARGUMENTS: [&str; 6] =
     ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=buydesk"];
-/// The parameters of a URL, without hyphens, and the variables of libpq with the same meaning.
+/// The parameters of a URL, and the variables of libpq with the same meaning. A URL may also contain the parameters with
+/// hyphens, such as `ssl-mode` for `sslmode`.
 const PARAMETERS: [(&str, &str); 9] = [
     ("host", "PGHOST"),
     ("hostaddr", "PGHOSTADDR"),
