@@ -1,5 +1,5 @@
 //! The HTTP server of a service: listener, middleware, access, limits, bodies, and the operations endpoints. Failures
-//! are converted to problem responses. Only to a request with an invalid head, hyper itself responds.
+//! are converted to problem responses. hyper itself responds to a request with an invalid head.
 
 mod access_control;
 mod allowed_methods;

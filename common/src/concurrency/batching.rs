@@ -42,7 +42,7 @@ pub enum BatchError {
     /// The batcher has stopped. The request was not sent.
     #[error("the service is shutting down")]
     Stopped,
-    /// It is unknown whether the request was sent: its call ended without a response, or the batcher stopped.
+    /// It is unknown whether the request was sent: its call or the batcher ended without a response.
     #[error("no response was received")]
     NoResponse,
 }

@@ -16,7 +16,7 @@ use crate::text::to_hex;
 /// Precedes the name of the server in the text whose hash is the key of the server.
 const KEY_PURPOSE: &str = "buydesk server key: ";
 /// Precedes the name of the caller in the text whose hash is a part of the token. Differs from [`KEY_PURPOSE`], so that
-/// a key never has the hash of a token.
+/// a key never equals the hash in a token.
 const TOKEN_PURPOSE: &str = "buydesk caller token: ";
 /// Separates the name of the caller from the hash in a token.
 const SEPARATOR: char = '.';

@@ -106,9 +106,8 @@ impl LiveSetting {
         Self { name, display: Display::Secret }
     }
 
-    /// The value for logs and reports.
-    /// The value, or the default if the setting is not set. `None` if the setting is not set and its default is not
-    /// documented as text.
+    /// The value, or the documented default if the setting is not set. `None` if the setting is not set and its default
+    /// is not shown.
     pub(super) fn effective(self, value: Option<&str>) -> Option<&str> {
         let default = || super::env_file::documented_default(self.name).filter(|_| self.display == Display::Text);
         value.or_else(default)

@@ -87,7 +87,7 @@ crate::text_type!(
 
 /// An amount of money in a wallet, such as a balance: zero or more, at most 18 digits. Stored in the smallest unit of its currency.
 ///
-/// Its text states the number of decimals of the currency: an amount of bitcoin has 8 decimals, and a fiat amount has 2 to 4.
+/// The text of an amount of bitcoin has 8 decimals. The text of a fiat amount has 2 to 4 decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Money {
     units: i64,

@@ -91,7 +91,7 @@ fn is_number(text: &str) -> bool {
     rest.is_empty()
 }
 
-/// The text without the zeros before the first other digit of the integer part. `None` if it has no such zeros.
+/// The text without the leading zeros of its integer part; `007` becomes `7`. `None` if the first digit is not 0.
 fn without_leading_zeros(text: &str) -> Option<String> {
     let (sign, unsigned) = text.split_at(usize::from(text.starts_with('-')));
     let rest = unsigned.strip_prefix('0')?.trim_start_matches('0');

@@ -47,8 +47,8 @@ pub struct AccessControl {
 pub(super) struct AccessCheck {
     control: AccessControl,
     rules: OperationRules,
-    /// Whether every operation permits requests without credentials. The rule of a request without credentials is then
-    /// not needed.
+    /// Whether every operation permits requests without credentials. If so, such requests are permitted
+    /// without a search for their operation.
     is_open: bool,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn compress(response: &mut Response, accepted: bool) {
     }
 }
 
-/// Whether the response is text without an encoding. A response with a `Content-Length` is not compressed.
+/// Whether the response contains text, and has neither a `Content-Encoding` nor a `Content-Length`.
 fn is_compressible(headers: &HeaderMap) -> bool {
     if headers.contains_key(header::CONTENT_ENCODING) || headers.contains_key(header::CONTENT_LENGTH) {
         return false;

@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled. Then closes the connections without a request, and waits for the requests in
-    /// flight. Each connection that the operating system has already accepted is served with one request.
+    /// flight. Also serves one request on each connection in the accept queue of the operating system.
     ///
     /// Interrupts the remaining requests after [`DRAIN_TIMEOUT`], or when the token of [`Listener::with_drain_end`] is
     /// cancelled.

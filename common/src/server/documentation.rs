@@ -1,5 +1,5 @@
-//! Adds the parts that the framework does not generate to the OpenAPI document of a service: groups, errors, access
-//! rules and examples. The examples can be sent unchanged.
+//! Adds groups, errors, access rules and examples to the OpenAPI document of a service. The framework does not generate
+//! these parts. The examples can be sent unchanged.
 
 mod access;
 mod errors;

@@ -24,7 +24,7 @@ pub enum ExportFormat {
 
 /// The response of an export. Its stream closes early if the export fails.
 ///
-/// Implemented by hand, because a derived response has one content type for each status.
+/// [`ApiResponse`] is not derived, because a derived response has only one content type for each status.
 pub struct ExportFile {
     pub format: ExportFormat,
     /// The name of the file, without its extension.

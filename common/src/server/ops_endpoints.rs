@@ -74,9 +74,9 @@ struct OpsApi {
 }
 
 impl OpsApi {
-    /// The component `token`, if this service refuses the token of a calling service. A token belongs to a service if
-    /// it contains the name of the service, or if the request has the header [`Readiness::SERVICE_CALL_HEADER`]. Other
-    /// credentials do not affect the readiness.
+    /// The component `token`, if this service refuses the token of a calling service. Credentials count as the token of
+    /// a calling service if they contain the name of a caller, or if the request has the header
+    /// [`Readiness::SERVICE_CALL_HEADER`]. Other credentials do not affect the readiness.
     fn refused_token(&self, request: &Request) -> Option<Component> {
         let accepted = self.accepted_callers.as_ref()?;
         let token = request.header(AUTHORIZATION)?.strip_prefix("Bearer ")?;

@@ -1,4 +1,4 @@
-//! Counts the requests of one client: a bucket that each request fills and that drains evenly.
+//! Counts the requests of one client in a bucket: each request raises its level, and the bucket drains evenly.
 
 use std::{num::NonZeroU32, time::Duration};
 

@@ -56,7 +56,7 @@ pub(super) enum Counted {
     Waiting(oneshot::Receiver<Decision>),
 }
 
-/// The number of requests in one draw. If more requests wait, a draw is larger.
+/// A draw fills the allowance up to this number of requests. A draw is larger if more requests wait.
 fn chunk(share: Share) -> u32 {
     (share.limit.get() / ALLOWANCE_DIVISOR / share.instances).max(1)
 }

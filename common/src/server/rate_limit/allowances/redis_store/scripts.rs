@@ -8,11 +8,15 @@
 ///
 /// If the limit has changed, the use is reduced to the new limit.
 ///
-/// `ARGV[4]` is the epoch of the last draw of the instance for this client, or `0` before its first draw. If it is `0` or
-/// the epoch at `KEYS[2]`, the use that the instance reports is added: `ARGV[5]` millionths of a request. The instances
-/// report at different times, so the use can exceed the limit. It is at most twice the limit, and the excess delays later
-/// requests. If the epochs differ, Redis has lost its data. The use is then at least the estimate `ARGV[6]`, in millionths, up
-/// to the limit. The estimate contains the reported use. A new epoch expires after `ARGV[7]` seconds.
+/// `ARGV[4]` is the epoch of the last draw of the instance for this client, or `0` before its first draw.
+///
+/// If `ARGV[4]` is `0` or equals the epoch at `KEYS[2]`, the use increases by the use that the instance reports: `ARGV[5]`
+/// millionths of a request. Several reports can raise the use above the limit, to at most twice the limit. The excess
+/// delays later requests.
+///
+/// If the epochs differ, Redis has lost its data. The use is then raised to the smaller of the limit and the estimate
+/// `ARGV[6]`, in millionths of a request. The estimate contains the reported use. A new epoch expires after `ARGV[7]`
+/// seconds.
 ///
 /// Returns the number of granted requests, the whole requests that remain, the microseconds until `ARGV[3]` requests
 /// are free, the epoch, and the number of instances at `KEYS[3]`.
