@@ -6,11 +6,11 @@
 /// units of use. The use therefore decreases per microsecond by as many units as the limit has requests per minute.
 /// Numbers stay below 2^53, so they are exact.
 ///
-/// If the limit has changed, the use is reduced to the new limit.
+/// If the limit has changed, a use above the new limit is reduced to the new limit.
 ///
 /// `ARGV[4]` is the epoch of the last draw of the instance for this client, or `0` before its first draw.
 ///
-/// If `ARGV[4]` is `0` or equals the epoch at `KEYS[2]`, the use increases by the use that the instance reports: `ARGV[5]`
+/// If `ARGV[4]` is `0` or equals the epoch at `KEYS[2]`, the use that the instance reports is added: `ARGV[5]`
 /// millionths of a request. Several reports can raise the use above the limit, to at most twice the limit. The excess
 /// delays later requests.
 ///
