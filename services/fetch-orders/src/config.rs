@@ -25,7 +25,7 @@ impl Config {
     /// |---|---|---|
     /// | `DB_PROXY_TOKEN` | derived from `INTERNAL_TOKEN` | token for calls to db-proxy |
     /// | `DB_PROXY_URL` | `http://127.0.0.1:8010` | addresses of db-proxy |
-    /// | `CURRENCIES` | `EUR,GBP,USD` | currencies that the filter accepts: the currencies of create-order, and earlier currencies that have orders |
+    /// | `CURRENCIES` | `EUR,GBP,USD` | currencies that the filter accepts: the currencies of create-order, and former currencies in which orders exist |
     /// | `OPERATOR_TOKEN` | none; required | the token of operators |
     /// | `ANONYMOUS` | on | whether orders may be read without a key |
     /// | `FETCH_RATE_LIMIT_PER_MINUTE` | 1200 | requests per minute and client address or key; 0: no limit. Operators are not limited |

@@ -18,8 +18,8 @@ const MAX_ADDRESSES: usize = 8;
 /// The deadline of a probe, including the time to connect. Shorter than the deadline of a readiness check, so that
 /// the check reports the failed probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How long the result of a probe is used. Anyone can request the readiness of health-check. These requests must not
-/// cause as many requests to nginx.
+/// How long the result of a probe is used. Anyone can request the readiness of health-check, and frequent requests
+/// must not cause frequent probes.
 const RESULT_LIFETIME: Duration = Duration::from_secs(1);
 /// The path of the request if a URL has no path. nginx itself responds at this path
 /// (`deployment/nginx/conf/paths.conf`).

@@ -110,8 +110,8 @@ impl Routes {
     ) -> Result<PutRecordResponse, Problem> {
         let (ttl, now) = (Duration::from_secs(ttl.0), self.clock.now());
         let record = record.or_problem_with(|record, known| {
-            // A placeholder has replaced an invalid or missing time. The record is not checked further, because its
-            // times are compared with each other.
+            // An invalid or missing time was replaced by a placeholder. Further checks would compare the placeholder
+            // with other times.
             if known.iter().any(names_time) {
                 return Vec::new();
             }

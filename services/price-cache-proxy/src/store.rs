@@ -1,4 +1,4 @@
-//! Stores documents and leases, in memory or in Redis.
+//! Stores documents and leases in one of two engines: the memory of this process, or Redis.
 
 mod error;
 mod lease;

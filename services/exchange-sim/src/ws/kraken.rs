@@ -1,6 +1,7 @@
 //! Kraken's WebSocket, version 2, as documented at <https://docs.kraken.com/api/docs/websocket-v2/ticker>. Kraken first
 //! sends its status. It answers a subscription with one message for each pair, followed by a snapshot and updates.
-//! Prices are JSON numbers. A second without a message is followed by a heartbeat.
+//! Prices are JSON numbers. After each second without a message, Kraken sends a heartbeat to a client with a
+//! subscription.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The messages of a WebSocket, and the client's end of a WebSocket without a socket.
+//! The messages of a simulated WebSocket, and the channels that connect its client to the exchange.
 
 use tokio::sync::mpsc;
 

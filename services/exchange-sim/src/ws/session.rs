@@ -214,8 +214,8 @@ impl Session {
         Ok(())
     }
 
-    /// Restarts the idle time and discards an unanswered ping. The fault `silent` ignores the messages of the client,
-    /// so otherwise the connection could be closed immediately after the fault.
+    /// Restarts the idle time and discards an unanswered ping. Called during the fault `silent`, which ignores the
+    /// messages of the client. Without the restart, the connection could be closed as soon as the fault ends.
     fn restart_timeouts(&mut self, now: Instant) {
         self.last_message_at = now;
         self.unanswered_ping_at = None;

@@ -265,7 +265,7 @@ fn measured_fault(measured: &Measurement, component: &str, thresholds: Threshold
 fn process_fault(measured: &Measurement, instance: &InstanceHealth) -> Option<Fault> {
     let is_used_up = measured.name == Measurement::OPEN_FILES && exceeds_percent(measured, MAX_OPEN_FILES_PERCENT);
     is_used_up.then(|| {
-        let summary = format!("{} may open few further files: {measured}.", instance.instance);
+        let summary = format!("{} can open few further files: {measured}.", instance.instance);
         Fault::new(Rule::FileDescriptorsUsedUp, &instance.instance, LONG_PENDING_PERIOD, summary)
     })
 }

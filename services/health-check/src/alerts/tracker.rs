@@ -31,7 +31,7 @@ struct TrackedAlert {
     fault: Fault,
     since: Instants,
     phase: Phase,
-    /// Whether the notification that the alert fires was sent. It is not sent while a silence matches.
+    /// Whether operators were notified that the alert fires. No notification is sent while a silence matches.
     notified: bool,
     /// The id of the silence that matches now.
     silence: Option<String>,
@@ -79,9 +79,11 @@ impl TrackedAlert {
 pub(crate) struct AlertTracker(BTreeMap<AlertKey, TrackedAlert>);
 
 impl AlertTracker {
-    /// Updates the alerts with the faults that exist now. Returns the alerts whose notifications must be sent. These
-    /// are firing alerts that no silence matches and that were not notified yet, and resolved alerts that were
-    /// notified. `silence_of` returns the id of the silence that matches an alert.
+    /// Updates the alerts with the faults that exist now. `silence_of` returns the id of the silence that matches an
+    /// alert.
+    ///
+    /// Returns the alerts for which a notification must be sent. A firing alert is returned one time, as soon as no
+    /// silence matches it. A resolved alert is returned if it was returned while it fired.
     pub(crate) fn update(
         &mut self,
         faults: Vec<Fault>,
@@ -109,7 +111,7 @@ impl AlertTracker {
                 tracked.fault = fault;
             }
         }
-        // A pending alert was not notified, so it is removed when its fault ends.
+        // No notification is sent for a pending alert, so the alert is removed when its fault ends.
         self.0.retain(|key, tracked| match tracked.phase {
             Phase::Pending => present.contains(key),
             Phase::Firing { .. } => true,

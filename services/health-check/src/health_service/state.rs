@@ -104,7 +104,7 @@ impl State {
         let is_known = |period: &HistoryPeriod| match period.kind {
             // Shortly after the start of health-check, the services have not sent heartbeats yet.
             HistoryKind::Platform => started,
-            // An alert that fired before a restart is then pending until its fault has lasted for its pending period.
+            // After a restart of health-check, an alert is pending again until its fault has lasted for the pending period.
             HistoryKind::Alert => {
                 let is_pending = |alert: &Alert| {
                     alert.state == AlertState::Pending && alert.name == period.state && alert.subject == period.subject

@@ -60,8 +60,8 @@ impl BackoffLeases {
             let holder = stored.map_or_else(|| holder(end), |stored| stored.holder.clone());
             let ttl = Duration::from_secs(remaining.as_secs().clamp(1, MAX_LEASE_SECS));
             match upstreams.acquire_lease(&lease_name(source), &holder, ttl).await {
-                // The lease contains this end or a later end. The two values may differ by rounding if another instance has
-                // stored the same end. Renewals use the stored value.
+                // The lease contains this end, a later end, or this end as another instance has rounded it. Renewals use
+                // the stored end.
                 Ok(lease) if end_of(&lease.holder).is_some_and(|stored| end.since(stored) <= ROUNDING_TOLERANCE) => {
                     let renew_at = if lease.holder == holder { start + RENEW_INTERVAL } else { start };
                     self.0.insert(source, StoredBackoff { until, holder: lease.holder, renew_at });

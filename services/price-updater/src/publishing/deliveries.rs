@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// If price-cache-proxy refuses a record that expires within this time, the write does not count as failed, because the
-/// clock of price-cache-proxy may be ahead. The tolerance is shorter than the validity of the record that stops orders.
+/// clock of price-cache-proxy may be ahead. The tolerance is less than `STOP_AFTER`, the validity of a stopped price.
 const EXPIRY_TOLERANCE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Deliveries {

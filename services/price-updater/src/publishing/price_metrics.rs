@@ -44,7 +44,7 @@ impl PriceMetrics {
         let help = "1 for the state of the price in a currency, and 0 for the other states: fresh, prolonged, stopped (the \
             agreed price is implausible), expired, missing";
         metrics.register("price_currency_state", help, new.states.clone());
-        let help = "Implausible prices, by pair and event: held, accepted (lasting and confirmed), returned \
+        let help = "Implausible prices, by pair and event: held (withheld), accepted (lasting and confirmed), returned \
             (plausible again)";
         metrics.register("price_guard_events", help, new.guard_events.clone());
         new
