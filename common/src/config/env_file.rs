@@ -15,7 +15,7 @@ use std::{
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 
-use self::lines::{ParsedLines, name_in};
+use self::lines::{LineFault, ParsedLines, name_in};
 use crate::{io_errors::describe_file_error, spelling::nearest, time::Timestamp};
 
 /// The environment variable that names the settings file.
@@ -95,19 +95,24 @@ pub(super) struct InvalidLine {
     number: usize,
     /// The setting that the line names. `None` if the line names no known setting.
     pub(super) name: Option<String>,
-    /// Whether the line opens a quote that it does not close.
-    has_open_quote: bool,
+    fault: LineFault,
 }
 
 impl fmt::Display for InvalidLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const FORM: &str =
-            "each line must be NAME=VALUE, and a value with spaces, quotes or # needs single quotes around it";
+            "each line must be NAME=VALUE, and a value with spaces, quotes, # or $ needs single quotes around it";
         const OPEN_QUOTE: &str =
             "the quote that it opens is not closed on this line, and no value may have several lines";
-        let Self { file, number, name, has_open_quote } = self;
+        const UNSET_REFERENCE: &str =
+            "it refers with $ to a name that is not set; a value that contains a $ needs single quotes around it";
+        let Self { file, number, name, fault } = self;
         let setting = name.as_ref().map(|name| format!(" with {name}")).unwrap_or_default();
-        let reason = if *has_open_quote { OPEN_QUOTE } else { FORM };
+        let reason = match fault {
+            LineFault::Form => FORM,
+            LineFault::OpenQuote => OPEN_QUOTE,
+            LineFault::UnsetReference => UNSET_REFERENCE,
+        };
         write!(f, "line {number}{setting} of the file {file} cannot be parsed; {reason}")
     }
 }
@@ -258,7 +263,7 @@ impl EnvFile {
             file: file.to_owned(),
             number: line.number,
             name: name_in(line.text).filter(|name| SETTINGS.contains_key(name)).map(str::to_owned),
-            has_open_quote: line.has_open_quote,
+            fault: line.fault,
         });
         Self { values, warnings, invalid_lines: invalid_lines.collect() }
     }

@@ -16,14 +16,24 @@ pub(super) struct ParsedLines<'a> {
     pub(super) invalid: Vec<NumberedLine<'a>>,
 }
 
-/// A line that cannot be parsed.
+/// Why a line is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineFault {
+    /// The line is no assignment, or its value needs quotes.
+    Form,
+    /// The line opens a quote that it does not close.
+    OpenQuote,
+    /// A `$` refers to a name that is not set. dotenvy would replace the reference with an empty text.
+    UnsetReference,
+}
+
+/// A line that is refused.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NumberedLine<'a> {
     /// From 1 on.
     pub(super) number: usize,
     pub(super) text: &'a str,
-    /// Whether the line opens a quote that it does not close.
-    pub(super) has_open_quote: bool,
+    pub(super) fault: LineFault,
 }
 
 impl<'a> ParsedLines<'a> {
@@ -34,7 +44,7 @@ impl<'a> ParsedLines<'a> {
         let mut parsed = Self::default();
         let open = lines.iter().enumerate().filter(|(_, line)| has_open_quote(line));
         parsed.invalid =
-            open.map(|(index, text)| NumberedLine { number: index + 1, text, has_open_quote: true }).collect();
+            open.map(|(index, text)| NumberedLine { number: index + 1, text, fault: LineFault::OpenQuote }).collect();
         let first_open = parsed.invalid.first().map_or(usize::MAX, |line| line.number);
         // The parser would read an open quote up to the next quote in a later line, so an empty line replaces each line
         // with an open quote.
@@ -42,13 +52,19 @@ impl<'a> ParsedLines<'a> {
         let end = Cell::new(0);
         for pair in dotenvy::from_read_iter(LineReader { lines: &closed, end: &end, sent: 0 }) {
             let number = end.get();
+            let text = lines[number.saturating_sub(1)];
+            let is_set = |name: &str| {
+                let pairs = parsed.pairs.iter().chain(&parsed.pairs_after_open_quote);
+                std::env::var_os(name).is_some() || pairs.into_iter().any(|(known, _)| known == name)
+            };
+            let refers_to_unset = pair.is_ok() && has_unset_reference(text, is_set);
             match pair {
+                Ok(_) if refers_to_unset => {
+                    parsed.invalid.push(NumberedLine { number, text, fault: LineFault::UnsetReference });
+                }
                 Ok(pair) if number > first_open => parsed.pairs_after_open_quote.push(pair),
                 Ok(pair) => parsed.pairs.push(pair),
-                Err(_) => {
-                    let text = lines[number.saturating_sub(1)];
-                    parsed.invalid.push(NumberedLine { number, text, has_open_quote: false });
-                }
+                Err(_) => parsed.invalid.push(NumberedLine { number, text, fault: LineFault::Form }),
             }
         }
         parsed.invalid.sort_by_key(|line| line.number);
@@ -76,6 +92,34 @@ fn has_open_quote(line: &str) -> bool {
         is_after_space = is_space;
     }
     open.is_some()
+}
+
+/// Whether a `$` outside single quotes refers to a name for which `is_set` is false, such as `$NAME` or `${NAME}`. A
+/// backslash escapes the `$`.
+fn has_unset_reference(line: &str, is_set: impl Fn(&str) -> bool) -> bool {
+    if line.trim_start().starts_with('#') {
+        return false;
+    }
+    let (mut open, mut is_escaped, mut is_after_space) = (None, false, false);
+    for (index, c) in line.char_indices() {
+        match open {
+            _ if is_escaped => is_escaped = false,
+            _ if c == '\\' => is_escaped = true,
+            Some(quote) if quote == c => open = None,
+            None if c == '#' && is_after_space => return false,
+            None if matches!(c, '"' | '\'') => open = Some(c),
+            None | Some('"') if c == '$' => {
+                let reference = line[index + 1..].trim_start_matches('{');
+                let end = reference.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(reference.len());
+                if !is_set(&reference[..end]) {
+                    return true;
+                }
+            }
+            Some(_) | None => {}
+        }
+        is_after_space = open.is_none() && c.is_whitespace();
+    }
+    false
 }
 
 /// The name that a line sets. `None` if the line is not an assignment.

@@ -44,6 +44,22 @@ fn invalid_line_is_named_without_its_content() {
 }
 
 #[test]
+fn value_that_refers_to_an_unset_name_is_refused() {
+    for line in ["OPERATOR_TOKEN=abc$def", "OPERATOR_TOKEN=\"$def abc\"", "OPERATOR_TOKEN=${def}"] {
+        let [error] = invalid_lines(&format!("A=1\n{line}\nB=2\n")).try_into().unwrap();
+        assert!(
+            error.starts_with("line 2 with OPERATOR_TOKEN of the file .env cannot be parsed; it refers"),
+            "{error}"
+        );
+        assert!(!error.contains("def"), "{error}");
+    }
+    let file = parse("A=1\nB=$A${A}\nC='abc$def'\nD=abc\\$def\nE=1 # costs $5\n# $F\n");
+    assert_eq!(file.invalid_lines, []);
+    let values = ["B", "C", "D", "E"].map(|name| file.values[name].as_str());
+    assert_eq!(values, ["11", "abc$def", "abc$def", "1"]);
+}
+
+#[test]
 fn every_invalid_line_is_named_and_the_other_lines_are_used() {
     let numbers = |text: &str| -> Vec<usize> { parse(text).invalid_lines.iter().map(|line| line.number).collect() };
     let text = "\u{feff}A=1\nB=two words\n\n# C='\nD='3'\r\nnothing\nexport E=4\nF=a b c\nG=5";
