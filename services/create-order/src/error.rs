@@ -8,12 +8,12 @@ use common::{
     access::Denied,
     api::{
         Code, FieldError, Problem,
-        orders::{OrderOrigin, OrderWallets, RefusalReason, Refused},
+        orders::{OrderOrigin, OrderSource, OrderWallets, RefusalReason, Refused},
         quotes::QuoteCap,
     },
     clients::{CallError, DispatchError, key_not_looked_up, unknown_outcome, with_denial},
     ids::QuoteId,
-    money::{Currency, Sats},
+    money::Sats,
 };
 
 use self::wallet_refusal::{WalletReason, WalletRefusal};
@@ -46,13 +46,13 @@ pub enum Error {
     QuoteCapExceeded { caps: Vec<QuoteCap>, remaining: Option<Sats> },
     /// 422: the quote never existed, or was deleted some time after it expired.
     #[error("the quote does not exist")]
-    QuoteUnknown,
+    QuoteUnknown(Option<QuoteId>),
     /// 409: only one order can use a quote.
     #[error("another order used the quote")]
-    QuoteTaken,
+    QuoteTaken(Option<QuoteId>),
     /// 409: a quote that expired or was released reserves nothing.
     #[error("the quote has expired or was released")]
-    QuoteExpired,
+    QuoteExpired(Option<QuoteId>),
     /// 409 or 422: the order is refused because of one of its wallets.
     #[error(transparent)]
     Wallet(#[from] WalletRefusal),
@@ -86,9 +86,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of a refused order. `wallets` are the wallets of the order. `currency` is `None` if only the quote of
-    /// the order names the currency.
-    pub fn of_refusal(refused: &Refused, wallets: Option<OrderWallets>, currency: Option<Currency>) -> Self {
+    /// The error of a refused order or quote. `wallets` are the wallets of the order. `source` is `None` for a quote.
+    pub fn of_refusal(refused: &Refused, wallets: Option<OrderWallets>, source: Option<OrderSource>) -> Self {
+        let (currency, quote) = match source {
+            Some(OrderSource::Market(order)) => (Some(order.currency), None),
+            Some(OrderSource::Quoted(id)) => (None, Some(id)),
+            None => (None, None),
+        };
         let wallet = |reason| Self::Wallet(WalletRefusal::new(reason, refused, wallets, currency));
         match refused.reason {
             RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining, largest_quote: None },
@@ -97,9 +101,9 @@ impl Error {
                 Some(database) => Self::PriceOfOtherOrigin { database },
                 None => Self::Price(PriceError::NoRecord),
             },
-            RefusalReason::QuoteUnknown => Self::QuoteUnknown,
-            RefusalReason::QuoteTaken => Self::QuoteTaken,
-            RefusalReason::QuoteExpired => Self::QuoteExpired,
+            RefusalReason::QuoteUnknown => Self::QuoteUnknown(quote),
+            RefusalReason::QuoteTaken => Self::QuoteTaken(quote),
+            RefusalReason::QuoteExpired => Self::QuoteExpired(quote),
             RefusalReason::WalletNotFound => wallet(WalletReason::NotFound),
             RefusalReason::WalletCurrency => wallet(WalletReason::Currency),
             RefusalReason::InsufficientFunds => wallet(WalletReason::InsufficientFunds),
@@ -113,6 +117,16 @@ impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         Self::of_refusal(&refused, None, None)
     }
+}
+
+/// The quote of an order as the subject of a sentence.
+fn named_quote(id: Option<QuoteId>) -> String {
+    id.map_or_else(|| "The quote".to_owned(), |id| format!("Quote {id}"))
+}
+
+fn unknown_quote(id: Option<QuoteId>) -> String {
+    let shown = id.map(|id| format!(", but {id} does not exist")).unwrap_or_default();
+    format!("must be an existing quote{shown}; quotes are deleted some time after they expire")
 }
 
 /// The detail if a request placed no order and its key was not looked up.
@@ -205,16 +219,17 @@ impl From<Error> for Problem {
                 limit_problem(remaining, largest_quote, RequestKind::Order)
             }
             Error::QuoteCapExceeded { caps, remaining } => quote_cap_problem(&caps, remaining),
-            Error::QuoteUnknown => Self {
-                errors: vec![FieldError::new(
-                    "quote",
-                    "does not exist; quotes are deleted some time after they expire",
-                )],
-                ..Self::new(Code::QuoteUnknown, "The quote does not exist. Request a new quote.")
+            Error::QuoteUnknown(id) => Self {
+                errors: vec![FieldError::new("quote", unknown_quote(id))],
+                ..Self::new(Code::QuoteUnknown, format!("{} does not exist. Request a new quote.", named_quote(id)))
             },
-            Error::QuoteTaken => Self::new(Code::QuoteTaken, "Another order used this quote. Request a new quote."),
-            Error::QuoteExpired => {
-                Self::new(Code::QuoteExpired, "The quote has expired or was released. Request a new quote.")
+            Error::QuoteTaken(id) => {
+                let detail = format!("{} was used by another order. Request a new quote.", named_quote(id));
+                Self::new(Code::QuoteTaken, detail)
+            }
+            Error::QuoteExpired(id) => {
+                let detail = format!("{} has expired or was released. Request a new quote.", named_quote(id));
+                Self::new(Code::QuoteExpired, detail)
             }
             Error::Wallet(refusal) => refusal.into(),
             Error::PaymentForbidden(denied) => denied.into(),

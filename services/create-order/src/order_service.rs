@@ -99,11 +99,10 @@ impl OrderService {
             local_error = Some(Error::Invalid(errors));
             Ok(request)
         })?;
-        let mut currency = None;
-        match request.source {
+        let source = request.source;
+        match source {
             OrderSource::Quoted(quote) => command.quote = Some(quote),
             OrderSource::Market(order) => {
-                currency = Some(order.currency);
                 let mut priced = None;
                 if local_error.is_none() {
                     priced = self.price_order(&order).await.map_err(|error| local_error = Some(error)).ok();
@@ -132,7 +131,7 @@ impl OrderService {
             (Decision::Placed(placed), _) => Ok(placed),
             // The local error states why the order was sent without a price.
             (Decision::Refused(Refused { reason: RefusalReason::PriceUnavailable, .. }), Some(error)) => Err(error),
-            (Decision::Refused(refused), _) => Err(Error::of_refusal(&refused, wallets, currency)),
+            (Decision::Refused(refused), _) => Err(Error::of_refusal(&refused, wallets, Some(source))),
         }
     }
 

@@ -69,11 +69,19 @@ fn example_problem(code: Code) -> Problem {
             )
         },
         Code::QuoteUnknown => Problem {
-            errors: vec![FieldError::new("quote", "does not exist; quotes are deleted some time after they expire")],
-            ..problem("The quote does not exist. Request a new quote.")
+            errors: vec![FieldError::new(
+                "quote",
+                "must be an existing quote, but 0190a6e2-7c1b-7c3a-9d5e-0123456789ab does not exist; quotes are deleted some time \
+                 after they expire",
+            )],
+            ..problem("Quote 0190a6e2-7c1b-7c3a-9d5e-0123456789ab does not exist. Request a new quote.")
         },
-        Code::QuoteTaken => problem("Another order used this quote. Request a new quote."),
-        Code::QuoteExpired => problem("The quote has expired. Request a new quote."),
+        Code::QuoteTaken => {
+            problem("Quote 0190a6e2-7c1b-7c3a-9d5e-0123456789ab was used by another order. Request a new quote.")
+        }
+        Code::QuoteExpired => {
+            problem("Quote 0190a6e2-7c1b-7c3a-9d5e-0123456789ab has expired or was released. Request a new quote.")
+        }
         Code::TooManyRequests => problem("At most 60 requests per minute are allowed from one address."),
         Code::Internal => Problem::internal(),
         Code::PriceUnavailable => problem("There is no current price. No order was placed."),

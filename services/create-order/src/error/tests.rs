@@ -20,7 +20,7 @@ fn missing_price_sets_retry_after_to_the_publish_interval() {
 fn problem_names_the_field_of_a_reused_idempotency_key_or_unknown_quote() {
     let fields = |error: Error| Problem::from(error).errors.into_iter().map(|error| error.field).collect::<Vec<_>>();
     assert_eq!(fields(Error::KeyReused), ["Idempotency-Key"]);
-    assert_eq!(fields(Error::QuoteUnknown), ["quote"]);
+    assert_eq!(fields(Error::QuoteUnknown(None)), ["quote"]);
 }
 
 #[test]
