@@ -104,7 +104,7 @@ async fn request_without_a_response_is_sent_again_if_a_retry_is_safe() {
 async fn request_without_a_response_is_not_sent_again_if_a_retry_is_not_safe() {
     let outcome = call_scripted(&[Reply::Nothing], Retry::OnlyIfNotSent).await;
     assert!(matches!(outcome.result, Err(CallError::NoResponse(..))), "{outcome:?}");
-    assert!(!outcome.unanswered, "the result describes the only attempt");
+    assert!(!outcome.unanswered, "there is no earlier attempt");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ struct FakeDirectory {
     state: Mutex<State>,
     /// Notified when a look-up begins.
     began: Notify,
-    /// Lets a look-up end in the state [`State::Waiting`].
+    /// Ends the wait of a look-up that began in the state [`State::Waiting`].
     release: Notify,
 }
 
@@ -252,7 +252,7 @@ async fn look_up_without_a_response_ends_at_its_deadline() {
 }
 
 #[tokio::test]
-async fn address_with_many_unknown_keys_causes_no_further_look_ups() {
+async fn address_that_sent_many_unknown_keys_causes_no_look_ups_of_new_keys() {
     let setup = TestSetup::new();
     let (known, new) = (setup.directory.issue(), setup.directory.issue());
     assert!(setup.check(&known).await.is_ok());
@@ -264,7 +264,7 @@ async fn address_with_many_unknown_keys_causes_no_further_look_ups() {
     }
     assert_eq!(setup.check(&new).await.map(|_| ()), refused);
     assert_eq!(setup.directory.look_ups(), look_ups);
-    // Keys that were valid recently are still looked up, and other addresses are not affected.
+    // Keys that were valid recently are still looked up. Keys from other addresses are not affected.
     setup.keys.results.invalidate_all();
     assert!(setup.check(&known).await.is_ok());
     assert!(setup.keys.authenticate(&new, OTHER_CLIENT).await.is_ok());

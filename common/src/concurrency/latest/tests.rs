@@ -113,7 +113,7 @@ async fn document_expires_by_the_monotonic_clock_even_if_it_arrives_again() {
     }
     assert_eq!(latest.current(clock.now()), None);
     latest.replace_if_newer(note(clock.now(), "first"), clock.now());
-    assert_eq!(latest.current(clock.now()), None, "the same document arrived again");
+    assert_eq!(latest.current(clock.now()), None, "the document is valid again after it expired");
 }
 
 #[tokio::test(start_paused = true)]

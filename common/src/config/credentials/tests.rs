@@ -39,7 +39,7 @@ fn server_with_only_its_key_accepts_derived_tokens_and_not_the_internal_token() 
 }
 
 #[test]
-fn internal_token_is_the_token_of_an_operator() {
+fn caller_with_the_internal_token_is_an_operator() {
     let accepted = AcceptedCallers::of_internal_token(internal_token(), "db-proxy");
     assert_eq!(accepted.caller(internal_token().expose()), Some(Caller::OPERATOR));
     assert_eq!(accepted.caller("0123456789abcdef0123456789abcdee"), None);

@@ -53,7 +53,7 @@ fn live_setting_without_a_line_has_its_default() {
 }
 
 #[test]
-fn live_setting_whose_line_had_the_default_is_not_changed_without_the_line() {
+fn removal_of_a_line_with_the_default_value_is_not_a_change() {
     let env = running("RATE_LIMIT_PER_MINUTE=60\n", &[]);
     assert_eq!(changes(&reload(&env, "RATE_LIMIT_PER_MINUTE=60\n", "")), []);
 }

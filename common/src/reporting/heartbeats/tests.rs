@@ -90,7 +90,7 @@ async fn changed_reason_is_sent_before_the_next_regular_heartbeat() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_unchanged_order_intake_is_confirmed_between_regular_heartbeats() {
+async fn unchanged_heartbeat_is_sent_before_the_regular_one_only_if_it_reports_the_order_intake() {
     /// The first two heartbeats, and the time between them.
     async fn first_two(component: Component) -> (Heartbeat, Heartbeat, Duration) {
         let mut receiver = report_queue("x");
@@ -112,7 +112,10 @@ async fn only_unchanged_order_intake_is_confirmed_between_regular_heartbeats() {
     let (first, second, elapsed) = first_two(limit_component("100")).await;
     let stated = Duration::from_secs(first.next_within_secs.unwrap());
     assert!(elapsed <= CHECK_INTERVAL && second.update, "{second:?} after {elapsed:?}");
-    assert!(CHECK_INTERVAL + READINESS_TIMEOUT < stated, "a slow check must not exceed the stated time");
+    assert!(
+        CHECK_INTERVAL + READINESS_TIMEOUT < stated,
+        "`next_within_secs` is shorter than the check interval and a slow check"
+    );
     let (first, second, elapsed) = first_two(Component::ready("database")).await;
     assert!(elapsed >= Duration::from_secs(60) && !second.update, "{second:?} after {elapsed:?}");
     assert_eq!(first.next_within_secs, None);

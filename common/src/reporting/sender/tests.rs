@@ -133,7 +133,7 @@ async fn report_is_retried_until_accepted_and_dropped_if_it_is_rejected() {
     assert_eq!(sender.pending, None);
 }
 
-/// An outage of health-check before an internal error, or a failed report before, does not shorten the retries of a report.
+/// Neither an earlier outage of health-check nor the internal errors of an earlier report count.
 #[tokio::test]
 async fn internal_errors_are_counted_for_each_report_alone() {
     let (mut reports, status, config) = start_health_check(503).await;

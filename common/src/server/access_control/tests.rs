@@ -125,7 +125,7 @@ async fn request_acts_as_the_principal_of_its_credentials() {
 }
 
 #[tokio::test]
-async fn invalid_credentials_are_refused_even_if_none_are_required() {
+async fn invalid_credentials_are_refused_even_if_anonymous_access_is_on() {
     let setup = TestSetup::new(AnonymousAccess::On, &Scope::ALL);
     let unknown = format!("Bearer {}", KeySecret::generate().expose());
     let mistyped = setup.authorization().replace("bdk_", "bdk_x");

@@ -275,7 +275,7 @@ fn required_field_with_a_wrong_value_is_not_reported_as_missing() {
         plan_errors(r#"{"steps":[{"at":100,"name":"a"}],"first":{"at":1,"nmae":"b"}}"#),
         ["first.nmae is unknown; did you mean name?", "owners is required", "steps[0].at must be at most 60"]
     );
-    // Errors of the placeholder of a misspelt field are ignored.
+    // The check receives a placeholder for `first`. Its errors about `first` are ignored.
     let body = UncheckedBody::<PlanBody>::parse(br#"{"steps":[],"owners":{},"frist":{"at":1,"name":"a"}}"#);
     let checked = body.or_problem(|_| {
         vec![FieldError::new("first.name", "must not be empty"), FieldError::missing_unless("notes", "first")]

@@ -26,7 +26,7 @@ async fn clock_of_the_machine_does_not_matter_after_the_first_response() {
             assert_eq!(database_time.now(), time());
         }
         tokio::time::advance(SECOND).await;
-        // Later than a refusal one second ago, and not later than the clock of the database.
+        // The elapsed second is reduced by 1 ms for the drift of the clocks.
         let now = database_time.now();
         assert!(time().plus(Duration::from_millis(998)) < now && now <= time().plus(SECOND), "{now}");
     }

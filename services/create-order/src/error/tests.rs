@@ -100,7 +100,7 @@ fn refusal_at_the_limit_offers_no_smaller_order() {
 }
 
 #[test]
-fn refused_quote_names_every_cap_and_the_limit() {
+fn refusal_of_a_quote_names_each_exceeded_cap_or_the_exceeded_limit() {
     let sats = |text: &str| Some(text.parse().unwrap());
     let caps = vec![QuoteCap::Quote, QuoteCap::Client];
     let problem = Error::QuoteCapExceeded { caps, remaining: sats("5") }.into_quote_problem(PUBLISH_INTERVAL);

@@ -95,7 +95,7 @@ async fn retry_finds_the_commit_whose_answer_was_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_commit_whose_answer_was_lost_is_repeated() {
+async fn batch_whose_commit_failed_without_an_answer_is_written_again() {
     for failure in [Transient, Permanent] {
         // The answer may be lost several times.
         let fixture = Fixture::new([Script::FailCommit { committed: false, failure }; 3]);
@@ -198,7 +198,8 @@ async fn attempt_that_hangs_is_aborted() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_time_counts_from_the_submission() {
-    // The second command waits 1.5 s for the first batch, so its batch fails after its first attempt at 2 s.
+    // The second command waits 1.5 s for the first batch. Its first attempt ends 2 s after its submission, so no retry
+    // follows.
     let slow = SECOND + SECOND / 2;
     let fixture = Fixture::new([Script::Slow(slow), Script::SlowFailure(SECOND / 2)]);
     let first = fixture.spawn_submit([1]);

@@ -67,7 +67,7 @@ fn exact(per_minute: u32, seconds: f64) -> f64 {
 #[track_caller]
 #[expect(clippy::float_arithmetic, reason = "a measurement")]
 fn assert_near(actual: f64, expected: f64, percent: f64) {
-    // A single request is more than some percent of a small limit.
+    // For a small limit, the tolerance is one request.
     let tolerance = (expected * percent / 100.0).max(1.0);
     assert!((actual - expected).abs() <= tolerance, "{actual} is not near {expected}");
 }
@@ -97,7 +97,7 @@ async fn instances_together_accept_the_limit() {
 async fn client_of_one_instance_can_use_nearly_the_whole_limit() {
     let store = FakeStore::default();
     let four = instances::<4>(&store).await;
-    // Each other instance has an allowance afterwards.
+    // After the loop, each of the other instances has an allowance.
     for other in &four[1..] {
         assert!(other.count(CLIENT, limit(6000)).await.allowed);
     }

@@ -96,7 +96,7 @@ fn every_currency_is_refused_while_no_orders_are_accepted() {
 }
 
 #[test]
-fn readiness_of_another_service_is_recognised() {
+fn readiness_of_create_order_is_distinguished_from_other_services() {
     let readiness = |name: &str| Readiness::from(vec![component(json!({ "name": name, "ready": true }))]);
     assert!(is_create_order(&readiness("price")));
     // price-updater also has a component for each currency.

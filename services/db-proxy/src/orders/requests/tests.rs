@@ -218,7 +218,7 @@ fn order_without_an_amount_is_refused() {
     assert_eq!(place_command_of(PlaceOrderCommand { market: Some(market), ..request() }).unwrap_err(), "market.amount");
 }
 
-/// Otherwise one client could use the idempotency keys of another client.
+/// Without this rule, one client could use the idempotency keys of another client.
 #[test]
 fn client_must_be_the_name_of_the_user() {
     let (ada, bob) = (UserId(uuid::Uuid::from_u128(1)), UserId(uuid::Uuid::from_u128(2)));

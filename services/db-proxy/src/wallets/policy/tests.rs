@@ -305,7 +305,7 @@ fn delayed_duplicate_of_a_refused_request_is_refused() {
     moved(&journal.commit_one(requested(withdraw("c", 1, "5"), 8)));
     let later = journal.commit_one(requested(withdraw("a", 1, "5"), 11));
     assert!(!moved(&later).1);
-    // An earlier copy now receives the movement, although its refusal is recorded.
+    // A copy that was requested before the refusal now receives the movement, although the refusal is recorded.
     assert!(moved(&journal.commit_one(requested(withdraw("a", 1, "5"), 8))).1);
 }
 

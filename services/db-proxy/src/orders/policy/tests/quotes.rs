@@ -224,7 +224,7 @@ fn batch_subtracts_released_reservations_even_without_commands() {
     assert_eq!((changes.quotes.len(), changes.totals.reserved), (1, sats(60)));
 }
 
-/// Returns the state of the quote after the command. An expired quote stays expired.
+/// Returns the state of the quote after the command.
 #[track_caller]
 fn released(decision: &Decision) -> QuoteState {
     let Decision::QuoteReleased(quote) = decision else { panic!("not released: {decision:?}") };
