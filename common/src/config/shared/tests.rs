@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn currencies_are_distinct_and_empty_elements_are_ignored() {
+fn repeated_currencies_and_empty_elements_are_ignored() {
     let parse = |text: &str| {
         let mut env = Env::from_pairs([("CURRENCIES", text)]);
         let currencies = currencies(&mut env);

@@ -133,7 +133,7 @@ async fn report_is_retried_until_accepted_and_dropped_if_it_is_rejected() {
     assert_eq!(sender.pending, None);
 }
 
-/// Neither an earlier outage of health-check nor the internal errors of an earlier report count.
+/// Neither an earlier outage of health-check nor the errors of an earlier report count towards `MAX_ATTEMPTS`.
 #[tokio::test]
 async fn internal_errors_are_counted_for_each_report_alone() {
     let (mut reports, status, config) = start_health_check(503).await;

@@ -28,7 +28,7 @@ fn repeated_key_is_identified_by_its_user_and_hash() {
 }
 
 #[test]
-fn keys_of_one_user_are_limited() {
+fn number_of_keys_of_one_user_is_limited() {
     let hash = KeySecret::generate().hash();
     assert_eq!(decide_new_key(user_id(1), hash, None, 99), Ok(NewKeyDecision::Insert));
     assert_eq!(decide_new_key(user_id(1), hash, None, 100), Err(DirectoryRefusal::TooManyKeys));
