@@ -50,7 +50,7 @@ impl Default for Validity {
     }
 }
 
-/// Running services. exchange-sim, price-updater, health-check, rates, users and wallets are created but not started: most tests
+/// The services of a test. exchange-sim, price-updater, health-check, rates, users and wallets are created but not started: most tests
 /// put prices into the cache themselves and do not need monitoring.
 pub struct Platform {
     pub client: Client,

@@ -150,7 +150,7 @@ async fn price_is_returned_with_votes_until_it_expires(stack: Stack) {
         (&"91000.50".into(), &"median".into(), &true.into())
     );
     assert!(shown["votes"].is_array() && shown["as_of"] == now.to_string());
-    // An unknown asset is an invalid parameter. A pair of known assets without a price is not found.
+    // An unknown asset is an invalid parameter. A pair that has a course but no agreed price is not found.
     get(&platform, "/api/v1/price?direction=BTC-XYZ").await.invalid_fields(&["direction"]);
     get(&platform, "/api/v1/price?direction=BTC-CHF").await.problem(404, "not_found");
     get(&platform, "/api/v1/price?direction=BTC").await.invalid_fields(&["direction"]);
@@ -256,7 +256,7 @@ async fn history_is_paged_and_charted(stack: Stack) {
     assert!(
         chart.text().contains("BTC-EUR") && chart.text().contains("SIMULATED") && !chart.text().contains("no data yet")
     );
-    // In both paths, an unknown asset is invalid, and a pair without a price is not found.
+    // In both paths, an unknown asset is invalid, and the inverse of a known pair is not found.
     for path in ["/api/v1/price/chart.svg", "/api/v1/price"] {
         get(&platform, &format!("{path}?direction=BTC-XYZ")).await.invalid_fields(&["direction"]);
         get(&platform, &format!("{path}?direction=EUR-BTC")).await.problem(404, "not_found");

@@ -41,7 +41,10 @@ async fn clock_jumps_violate_no_invariant(stack: Stack) {
     let report = process_kills::run(plan, servers.as_mut()).await;
     eprintln!("{}", report.summary());
     assert_eq!(report.violation_count(), 0, "{}", report.violation_details());
-    assert!(report.acknowledged > CLOCK_JUMPS && report.without_final_outcome > 0, "no jump affected a request");
+    assert!(
+        report.acknowledged > CLOCK_JUMPS && report.without_final_outcome > 0,
+        "too few orders, or no jump affected an order"
+    );
 }
 
 /// Waits until `/readyz` reports the component as ready or not, and returns the component.
@@ -58,7 +61,7 @@ async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
     let mut orders = vec![platform.place(order("USD", "1")).await.json(201)];
     for (number, offset) in [HOUR, -HOUR, DAY, -DAY].into_iter().enumerate() {
         platform.db_proxy.set_clock_offset(offset);
-        // Every write checks the clock, so even the first order after the change is refused.
+        // Each transaction that places orders checks the clock, so even the first order after the change is refused.
         let key = format!("key-{number}");
         let response = platform.place_with_key(&key, order("USD", "2")).await;
         assert_eq!(response.status, 503, "{offset}: {}", response.text());

@@ -55,7 +55,7 @@ async fn unconfirmed_order_is_reported_as_outcome_unknown() {
     let response = platform.client.post(create_order.url(ORDERS_PATH), order("EUR", "69")).await;
     let problem = response.problem(503, "outcome_unknown");
     let stored = platform.all_pages("/get_orders").await;
-    assert_eq!(stored.len(), 1, "the order was not placed");
+    assert_eq!(stored.len(), 1, "the number of stored orders");
 
     proxy.unblock();
     let request = platform.client.json(create_order.url(ORDERS_PATH), order("EUR", "69"));

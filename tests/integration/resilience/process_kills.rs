@@ -27,8 +27,14 @@ async fn process_kills_violate_no_invariant(stack: Stack) {
         process_kills::run(Plan { stack, faults: Faults::Kills, kills: KILLS, seed: SEED }, servers.as_mut()).await;
     eprintln!("{}", report.summary());
     assert_eq!(report.violation_count(), 0, "{}", report.violation_details());
-    assert!(report.acknowledged > KILLS && report.without_final_outcome > 0, "no kill affected an order");
-    assert!(report.moved > KILLS && report.movements_without_final_outcome > 0, "no kill affected a movement");
+    assert!(
+        report.acknowledged > KILLS && report.without_final_outcome > 0,
+        "too few orders, or no kill affected an order"
+    );
+    assert!(
+        report.moved > KILLS && report.movements_without_final_outcome > 0,
+        "too few movements, or no kill affected a movement"
+    );
 }
 
 /// Proves that the checker reads the tables.

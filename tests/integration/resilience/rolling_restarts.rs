@@ -37,7 +37,7 @@ async fn stopping_service_is_not_ready_and_serves_until_its_delay_ends() {
 
 /// `tests/load/rolling-restarts` runs longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_fails_while_each_part_is_replaced() {
+async fn no_request_that_is_safe_to_repeat_fails_while_parts_are_replaced() {
     let report = rolling_restarts::run(Plan { rate: 40, rounds: 1 }, |line| eprintln!("{line}")).await;
     eprintln!("{}", report.figures);
     assert_eq!(report.failed, 0, "{}", report.failures.join("\n"));

@@ -190,7 +190,7 @@ async fn order_whose_commit_response_is_lost_has_an_unknown_outcome() {
     let key = problem["idempotency_key"].as_str().unwrap();
     let mut direct = PgConnection::connect(&database.url()).await.unwrap();
     let stored: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(&mut direct).await.unwrap();
-    assert_eq!(stored, 1, "the commit was executed");
+    assert_eq!(stored, 1, "the number of stored orders");
     platform.place_with_key(key, order("EUR", "69")).await.problem(503, "outcome_unknown");
 
     proxy.unblock();

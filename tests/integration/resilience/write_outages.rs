@@ -80,8 +80,8 @@ async fn full_disk_is_reported_without_orders() {
     platform.wait_until_orders_are_ready().await;
 }
 
-/// SQLite calls `pwrite64` and `fsync` when it commits. Each case injects an error into another call. The first nine
-/// calls of `pwrite64` succeed, because SQLite makes up to nine when it opens the file.
+/// SQLite calls `pwrite64` and `fsync` when it commits. Each case injects an error into one of these calls. The first
+/// nine calls of `pwrite64` succeed, because SQLite makes up to nine when it opens the file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_recover_after_io_errors_of_sqlite() {
     let errors = [

@@ -62,6 +62,6 @@ async fn busy_readers_delay_neither_the_writer_nor_readiness(stack: Stack) {
     assert_eq!(
         (totals.reserved, totals.orders),
         (sats(0), 1),
-        "the idle work ends the reservation of the expired quote, and the order is placed"
+        "the reserved satoshi after the expiry of the quote, and the number of orders"
     );
 }

@@ -70,7 +70,7 @@ async fn customer_moves_money_and_reads_its_operations() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn verify_names_every_violation_and_fails() {
+async fn verify_names_the_violation_and_fails() {
     let platform = BuydeskUp::start(&[("OPERATOR_TOKEN", OPERATOR_TOKEN)]).await;
     let (customer, operator) =
         (Terminal::new(&platform, None), Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN))));

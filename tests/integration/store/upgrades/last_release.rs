@@ -210,6 +210,6 @@ async fn place_on_sqlite(connection: &mut SqliteConnection, LastReleaseOrder { s
 }
 
 fn next_row(seq: i64, orders: i64, sats: i64) -> Row {
-    assert_eq!(seq, orders + 1, "another order was placed");
+    assert_eq!(seq, orders + 1, "`seq` is not the next sequence number");
     Row { id: Uuid::now_v7(), now: Timestamp::now(), orders: seq, sats: sats + LastReleaseOrder::SATS }
 }

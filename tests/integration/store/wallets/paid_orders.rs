@@ -118,7 +118,7 @@ async fn paid_order_is_stored_with_its_movement_and_replayed_exactly(stack: Stac
     assert_eq!(
         fixture.query_text("select key from wallet_keys").await,
         [["a"]],
-        "wallet_keys contains no key of an order"
+        "wallet_keys must not contain the key of an order"
     );
     assert_eq!(fixture.check_tables().await, (3, 82_143 + 5 + 7));
     fixture.check_journal().await;

@@ -57,11 +57,12 @@ async fn error_of(url: &str, statement: &str) -> String {
 
 async fn planted_errors_are_found(stack: Stack) {
     let cases: [(&str, &[ViolationKind]); 9] = [
-        // A lost entry: an entry of a wallet before the last, the last entry, and an entry without a wallet.
+        // A lost entry. In the first case, a later entry of the same wallet remains. In the second case, the last entry of
+        // a wallet is lost. In the third case, the entry has no wallet.
         ("delete from entries where number = 2 and amount = 70000", &[GapInNumbers, NotBalanced]),
         ("delete from entries where number = 2 and amount = 10000", &[EntryCountDiffers, BalanceDiffers, NotBalanced]),
         ("delete from entries where wallet_id is null and amount = -70000", &[NotBalanced]),
-        // A changed balance: of a wallet, and of an entry.
+        // A changed balance of a wallet, and a changed balance of an entry.
         ("update wallets set balance = balance + 1 where balance = 70000", &[BalanceDiffers]),
         ("update entries set balance = balance + 1 where amount = 70000", &[WrongBalanceAfter, WrongBalanceAfter]),
         // A changed amount.

@@ -113,7 +113,7 @@ fn changed_order_of_the_sample_is_described() {
 }
 
 #[test]
-fn second_order_with_a_key_and_an_unknown_key_are_found() {
+fn duplicate_order_and_order_with_unknown_key_are_found() {
     for key in [NOT_SAMPLED, ORDERS] {
         let mut run = SimulatedRun::new();
         let order = order(i64::try_from(ORDERS).unwrap() + 1);
