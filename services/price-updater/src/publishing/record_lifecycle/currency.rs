@@ -200,6 +200,11 @@ impl CurrencyLifecycle {
         published.is_none_or(|published| published <= price.as_of) && self.is_valid(price, now.plus(margin))
     }
 
+    /// Whether the price is newer than the last good price.
+    fn is_newer(&self, price: &GoodPrice) -> bool {
+        self.last_good.as_ref().is_none_or(|last| last.as_of < price.as_of)
+    }
+
     fn is_valid(&self, price: &GoodPrice, time: Timestamp) -> bool {
         price.as_of.plus(self.lifetimes.ttl) > time
     }
@@ -215,7 +220,9 @@ impl CurrencyLifecycle {
     ) -> Option<AvailabilityChange> {
         let (reason, withheld) = match outcome {
             PriceOutcome::Agreed(price) if self.accepts(price, margin, now) => return self.succeed(price, now),
-            PriceOutcome::Agreed(price) if self.is_valid(price, now.plus(margin)) => (NO_NEWER_PRICE.to_owned(), false),
+            PriceOutcome::Agreed(price) if self.is_valid(price, now.plus(margin)) || !self.is_newer(price) => {
+                (NO_NEWER_PRICE.to_owned(), false)
+            }
             PriceOutcome::Agreed(price) => (price.too_old(), false),
             PriceOutcome::Missing(reason) => (reason.clone(), false),
             PriceOutcome::Withheld(reason) => (reason.clone(), true),

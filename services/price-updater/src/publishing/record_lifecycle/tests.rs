@@ -322,7 +322,7 @@ fn expired_price_is_shown_instead_of_an_older_agreed_price() {
     // If no price is agreed, or the agreed price is newer, the expired price is not shown.
     assert_eq!((shown(missing()), shown(good(end - 1))), (None, None));
     let status = lifecycle.statuses().next().unwrap();
-    let reason = good(0).agreed().map(GoodPrice::too_old).unwrap();
+    let reason = "the sources have reported no newer price in time".to_owned();
     assert_eq!(
         (status.availability, status.as_of, status.reason),
         (PriceAvailability::Expired, Some(time_at(15)), Some(reason))
