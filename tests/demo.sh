@@ -2,10 +2,10 @@
 # runs `buydesk up --demo` on free ports and without rate limits: all services in one process on SQLite with simulated exchanges.
 # shellcheck shell=bash
 
-declare -A ports # of each service
-token=           # of services and of operators
+declare -A ports # by name of the service
+token=           # INTERNAL_TOKEN and OPERATOR_TOKEN
 
-# BUYDESK_BIN names the binary. If it is not set, a release build is made.
+# BUYDESK_BIN is the path of the binary. Without BUYDESK_BIN, a release build is made.
 start_demo() {
   local binary=${BUYDESK_BIN:-target/release/buydesk} document service name
   local -a settings

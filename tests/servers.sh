@@ -1,4 +1,4 @@
-# Sourced by tests/run, tests/coverage and the scripts of tests/load except exchange-faults. They call set_up first.
+# Sourced by tests/run, tests/coverage and the scripts of tests/load except exchange-faults. These scripts call set_up first.
 # Finds or installs the required programs, starts the servers that all tests of a run share, and stops everything when
 # the script exits for any reason. Some functions are called by name from a table or a trap, which shellcheck does not
 # follow.
@@ -21,7 +21,7 @@ needed=(
   "Locust|find_locust|python3-venv"
 )
 
-readonly start_tries=5       # each with a new port, because another process may take a port after it was found free
+readonly start_tries=5       # each on a new port, because another process can take a free port first
 readonly ready_seconds=30    # until a server responds
 readonly runner_stop_seconds=15 # nextest allows its tests 10 s to end
 readonly server_stop_seconds=10
@@ -128,7 +128,7 @@ install_packages() {
     if [[ -t 0 ]]; then root=(sudo); else root=(sudo -n); fi
   fi
   say "installing $*"
-  # Debian starts a server when it is installed. This policy prevents it, because the run starts its own servers.
+  # Debian starts a server when it is installed. This policy prevents this start, because this script starts its own servers.
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null && "${root[@]}" chmod 755 "$policy"
     made_policy=("${root[@]}" rm -f "$policy")
@@ -170,7 +170,7 @@ require_programs() {
 # ---------------------------------------------------------------- processes
 
 work=
-runner=              # process group of the running program
+runner=              # process group of the program that `run` started
 servers=()           # "pid signal name" of each server, in the order of their start
 made_policy=()
 server_user=
@@ -229,7 +229,7 @@ cleanup() {
     wait "$pid" 2>/dev/null || true
   done
   if [[ -n $work ]]; then
-    # A killed test may leave a server running. Its working directory is below the folder of this run.
+    # A killed test may leave a server running. The working directory of such a server is below the folder of this run.
     for cwd in /proc/[0-9]*/cwd; do
       if [[ $(readlink "$cwd" 2>/dev/null || true) == "$work"/* ]]; then
         pid=${cwd#/proc/}
@@ -243,7 +243,7 @@ cleanup() {
   exit "$status"
 }
 
-# Runs a program and returns its exit status. Because it runs in the background, a signal to this script is handled at once.
+# Runs a program and returns its exit status. Because it runs in the background, a signal to this script is handled immediately.
 run() {
   local status=0
   spawn "$@"
@@ -283,7 +283,7 @@ ready() { # PID COMMAND...
   while ((tenths-- > 0)); do
     running "$pid" || return 1
     if "$@" 2>/dev/null; then
-      # The response may come from another server, which already uses the port. In that case the new server exits shortly.
+      # The response may come from another server that already uses the port. The new server then exits within moments.
       sleep 0.1
       running "$pid" && return 0
     fi

@@ -5,12 +5,12 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 
-# Seconds of each measurement. Shorter runs only test a script and give no usable figures.
+# Seconds of each measurement. A shorter run tests a script, but its figures are not usable.
 readonly seconds=${BENCH_SECONDS:-10}
 readonly connections=${BENCH_CONNECTIONS:-64}
-# Some scripts write the token into requests before the services start, so it is set here.
+# Set before start_services, because some scripts write this token into prepared requests.
 export OPERATOR_TOKEN=fedcba9876543210
-# The folder of the service binaries. Other builds than the release only test a script and give no usable figures.
+# The folder of the service binaries. The figures are usable only with a release build.
 readonly bin=${BENCH_BIN:-target/release}
 work=$(mktemp -d "${TMPDIR:-/tmp}/buydesk-bench.XXXXXX")
 chmod 755 "$work"
@@ -71,7 +71,7 @@ start_postgres() {
     -o "-p $pgport -k $pgdata -c listen_addresses=127.0.0.1 -c fsync=on -c synchronous_commit=on -c full_page_writes=on \
         -c shared_buffers=${BENCH_SHARED_BUFFERS:-512MB} -c min_wal_size=1GB -c max_wal_size=4GB" >/dev/null
   # A database in use recycles its WAL files. A new database first fills each file with 16 MiB of zeros, and every commit waits
-  # for that. Creating the files here keeps this out of the first measurement.
+  # for that. These statements create the files before the first measurement.
   sql postgres -c "create table used as select repeat(md5(n::text), 32) from generate_series(1, 700000) n" \
     -c 'drop table used' -c checkpoint
 }
@@ -127,8 +127,8 @@ start_services() {
   wait_for "http://127.0.0.1:$FETCH_ORDERS_PORT/readyz"
 }
 
-# start_nginx SERVICE ADDRESS...: starts nginx with the committed configuration in front of these instances of a service. The other
-# services are unavailable there. Sets NGINX_URL.
+# start_nginx SERVICE ADDRESS...: starts nginx with the committed configuration in front of the instances of SERVICE at these
+# addresses. Other services are unavailable through this nginx. Sets NGINX_URL.
 start_nginx() {
   local service=$1 port folder=$work/nginx
   shift
@@ -185,9 +185,9 @@ resident_mib() { awk '/VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
 
 # ---------------------------------------------------------------- load
 
-# shellcheck disable=SC2034 # the scripts read the variables that it sets
+# shellcheck disable=SC2034 # the measurements read rate and p99
 # load URL [LUA]: sets rate (responses per second) and p99 (milliseconds). Exits the script if a response is not a
-# success or a connection fails, because errors may be faster.
+# success or a connection fails, because error responses can be faster than successes.
 load() {
   need wrk wrk
   local out failed
@@ -214,7 +214,7 @@ row() { rows+=("$1|$2|$3|$4|$5|$6"); } # row FIGURE BUYDESK BASELINE RATIO GOAL 
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b == 0) print "-"; else printf "%.2f", a / b }'; }
 
-# Prints the rows. If tests/bench/all is the caller, appends them to the file of tests/bench/all instead.
+# Prints the rows. If tests/bench/all has set BENCH_ROWS, appends the rows to this file instead.
 table() {
   if [[ -n ${BENCH_ROWS:-} ]]; then
     printf '%s\n' "${rows[@]}" >>"$BENCH_ROWS"

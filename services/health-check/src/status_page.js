@@ -7,8 +7,8 @@ const COLOURS = {
   critical: "bad", error: "bad", warning: "warn", info: "idle", debug: "idle",
   accepted: "good", refused: "bad", fresh: "good", prolonged: "warn", simulated: "warn",
 };
-// The services that other machines may reach. All other services may listen on loopback only, so their documentation
-// pages are linked only if the status page is opened on the same machine.
+// The services that accept requests from other machines. The documentation pages of other services are linked only on the
+// same machine, because these services possibly listen on loopback only.
 const PUBLIC_SERVICES = ["create-order", "fetch-orders", "rates", "users", "wallets", "health-check"];
 const byId = (id) => document.getElementById(id);
 
@@ -84,8 +84,8 @@ function instancesSummary(service) {
   return details;
 }
 
-// The name of a service. It is a link to the documentation page of the service if the address of that page is known.
-// The address is unknown behind a proxy or with mapped ports.
+// The name of a service, as a link to its documentation page. Behind a proxy or with mapped ports, the URL of this page
+// is unknown, so the name is not a link.
 function serviceName(service, ownPort) {
   const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   const isDirect = ownPort !== undefined && location.port === String(ownPort);
@@ -95,8 +95,7 @@ function serviceName(service, ownPort) {
   return link;
 }
 
-// Rounds a price to two decimals, half to even, like `buydesk price`. The digits are counted as an integer, so the
-// rounding is exact.
+// Rounds a price to two decimals, half to even, like `buydesk price`. Integer arithmetic makes the rounding exact.
 function priceText(price) {
   const [whole, fraction = ""] = price.split(".");
   const excess = fraction.length - 2;
@@ -175,7 +174,7 @@ function serviceRow(service, now, ownPort) {
     labelled("version", createElement("td", "nowrap", service.version ?? "–")));
 }
 
-// A path in parts between which a line may break. Without them, a narrow screen breaks it inside a word.
+// Allows a line break after each `/` and `#`, because a narrow screen otherwise breaks a path inside a word.
 const breakable = (path) => path.split(/(?<=[/#])/).flatMap((part) => [part, document.createElement("wbr")]);
 
 function alertRow(alert) {
@@ -272,10 +271,10 @@ function signInNote() {
 const HEALTH = "api/v1/health";
 const REPORTS = "api/v1/reports/groups";
 const HISTORY = "api/v1/health/history";
-// Whether requests contain the password of the browser, if it has one. A password that is no longer valid is refused, although everybody
-// may read some data without a password. After such a refusal, no request contains the password until the page is loaded again.
+// Whether requests contain the password that the browser has stored. An invalid password is refused even for data that needs no
+// password. After a refusal, requests contain no password until the page is loaded again.
 let credentials = "same-origin";
-// The paths that the reader may see only after signing in, which loads the page again. They are not requested again.
+// The paths that need a sign-in. They are not requested again, because a sign-in loads the page again.
 const needsSignIn = new Set(initialData.reports ? [] : [REPORTS, HISTORY]);
 
 // Returns null if the reader must sign in first.

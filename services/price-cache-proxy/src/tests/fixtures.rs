@@ -1,4 +1,4 @@
-//! Settings and documents that the tests of several modules share.
+//! Settings, price records and market snapshots that the tests of several modules share.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(crate) fn address_of(config: &RedisConfig) -> String {
     server_of(config).addr().to_string()
 }
 
-/// A record that is identified by its price.
+/// A record. Tests distinguish records by their price.
 pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
     let price = Price::new(price.parse().unwrap(), vec!["coinbase".to_owned(), "kraken".to_owned()]);
     PriceRecord {
@@ -48,7 +48,7 @@ pub(crate) fn record(as_of: Timestamp, price: &str) -> PriceRecord {
     }
 }
 
-/// A snapshot that is identified by its time.
+/// A snapshot. Tests distinguish snapshots by `as_of`.
 pub(crate) fn snapshot(as_of: Timestamp) -> MarketSnapshot {
     MarketSnapshot { as_of, simulated: true, courses: vec![], prices: vec![], official: vec![], sources: vec![] }
 }
