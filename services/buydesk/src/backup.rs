@@ -6,6 +6,7 @@
 //! [`report`] prints the results.
 
 mod file;
+mod file_fault;
 mod header;
 mod key;
 mod manifest;
@@ -23,7 +24,7 @@ use std::{
 
 use anyhow::ensure;
 use common::{config::Env, time::Timestamp};
-use db_proxy::database::sqlite_path;
+use db_proxy::{database::sqlite_path, maintenance::BackupFault};
 use serde_json::json;
 
 use self::{
@@ -50,12 +51,14 @@ const NOT_IN_ARCHIVE: u8 = 1;
 pub async fn run_backup_command(env: Env, args: BackupArgs, json: bool) -> anyhow::Result<ExitCode> {
     let BackupArgs { to, key, command } = args;
     let Some(command) = command else {
-        back_up(Settings::of_database(env, key, to)?, json).await?;
+        back_up(Settings::of_database(env, key, to)?, json).await.map_err(with_next_step)?;
         return Ok(ExitCode::SUCCESS);
     };
     match command {
         BackupCommand::Key { file } => make_key(&file, json)?,
-        BackupCommand::Check { file, key } => check(&file, &settings::read_key(env, key)?, json)?,
+        BackupCommand::Check { file, key } => {
+            check(&file, &settings::read_key(env, key)?, json).map_err(file_fault::advise)?;
+        }
         BackupCommand::Wal { path, to, key } => {
             let (key, folder) = settings::key_and_archive(env, key, to)?;
             wal::archive(&path, &folder, &key)?;
@@ -96,6 +99,26 @@ fn file_name(header: &Header) -> String {
     format!("buydesk-{time}-{engine}.backup")
 }
 
+/// Converts a fault of the database into an error with its code and next step.
+fn with_next_step(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<BackupFault>() {
+        Ok(BackupFault { code, message, next_step }) => ClientError::new(code, message, next_step).into(),
+        Err(error) => error,
+    }
+}
+
+/// The text as a sentence. A path at the start is unchanged.
+fn as_sentence(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    let is_word = matches!(first, "the" | "no");
+    let mut characters = text.trim_end_matches('.').chars();
+    match characters.next() {
+        Some(first) if is_word => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+        Some(first) => format!("{first}{}.", characters.as_str()),
+        None => String::new(),
+    }
+}
+
 async fn back_up(settings: Settings, json: bool) -> anyhow::Result<()> {
     let start = std::time::Instant::now();
     let Settings { database_url, limit, folder, key, .. } = settings;
@@ -132,6 +155,10 @@ fn check(path: &Path, key: &BackupKey, json: bool) -> anyhow::Result<()> {
 
 /// Runs `buydesk restore`.
 pub async fn run_restore_command(env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<ExitCode> {
+    restore(env, args, json).await.map_err(file_fault::advise)
+}
+
+async fn restore(env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<ExitCode> {
     let content = BackupFile::open(&args.file)?.header().content;
     let for_postgres = args.to_time.is_some() || args.wal_from.is_some() || args.no_wal;
     match content {
@@ -154,7 +181,7 @@ async fn restore_sqlite(env: Env, args: RestoreArgs, json: bool) -> anyhow::Resu
     let start = std::time::Instant::now();
     let Settings { database_url, limit, key, .. } = Settings::of_database(env, args.key, None)?;
     let configured = database_url.expose().strip_prefix("sqlite:").map(|path| PathBuf::from(sqlite_path(path)));
-    let Some(target) = args.to.or(configured) else {
+    let Some(target) = args.to.map(without_scheme).or(configured) else {
         let message = "this is a backup of SQLite, and DATABASE_URL is an address of PostgreSQL; use --to to name the file to create";
         return Err(ClientError::invalid_arguments(message).into());
     };
@@ -162,6 +189,14 @@ async fn restore_sqlite(env: Env, args: RestoreArgs, json: bool) -> anyhow::Resu
     let restored = sqlite::restore(&args.file, &target, key).await?;
     let limit = Limit::of(limit, &restored.summary);
     restored.report(&args.file, &target, limit, start.elapsed()).print(json)
+}
+
+/// The path in the form of `DATABASE_URL`, such as `sqlite:orders.db`, without `sqlite:`. Another path is unchanged.
+fn without_scheme(path: PathBuf) -> PathBuf {
+    match path.to_str().and_then(|path| path.strip_prefix("sqlite:")) {
+        Some(path) => sqlite_path(path).into(),
+        None => path,
+    }
 }
 
 async fn restore_postgres(mut env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<ExitCode> {

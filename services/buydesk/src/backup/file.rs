@@ -16,6 +16,7 @@ use ring::digest;
 use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
 
 use super::{
+    file_fault::FileFault,
     header::{Header, Preamble},
     key::{BackupKey, random},
     stream::{OpeningReader, SealingWriter},
@@ -109,7 +110,10 @@ pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
 /// Creates a folder and its parents if they do not exist. Only the user of the process has access to the new folders.
 pub fn create_folder(folder: &Path) -> anyhow::Result<()> {
     let created = DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder);
-    created.with_context(|| format!("the folder {} cannot be created", folder.display()))
+    created.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("the folder {} does not exist and cannot be created there", folder.display()),
+        _ => anyhow!("the folder {} cannot be created: {}", folder.display(), describe_io_error(&error)),
+    })
 }
 
 /// Whether a file, a folder or a link has this path.
@@ -132,10 +136,10 @@ impl<'a> BackupFile<'a> {
     pub fn open(path: &'a Path) -> anyhow::Result<Self> {
         let name = path.display();
         let file = File::open(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => anyhow!("the backup file {name} does not exist"),
+            ErrorKind::NotFound => FileFault::Missing(path.to_owned()).into(),
             _ => anyhow!("the backup file {name} cannot be read: {}", describe_io_error(&error)),
         })?;
-        ensure!(!file.metadata()?.is_dir(), "{name} is a folder, and not a backup file");
+        ensure!(!file.metadata()?.is_dir(), FileFault::NotABackup(path.to_owned()));
         let mut file = BufReader::new(file);
         let preamble = Preamble::read(&mut file, path)?;
         Ok(Self { path, file, preamble })
@@ -154,22 +158,22 @@ impl<'a> BackupFile<'a> {
         read_content: impl FnOnce(&mut dyn Read) -> anyhow::Result<T>,
     ) -> anyhow::Result<(T, Content)> {
         let Self { path, file, preamble: Preamble { header, salt, bytes } } = self;
-        let name = path.display();
         let key_id = key.id();
         ensure!(
             header.key_id == key_id,
-            "the backup file {name} was encrypted with the key {}, and the key file contains the key {key_id}",
-            header.key_id
+            FileFault::OtherKey { path: path.to_owned(), needed: header.key_id, found: key_id }
         );
-        let damaged = || format!("the backup file {name} cannot be used");
-        let opening = OpeningReader::new(file, key.file_key(&salt), bytes).with_context(damaged)?;
+        let unusable = || FileFault::Unusable(path.to_owned());
+        let opening = OpeningReader::new(file, key.file_key(&salt), bytes).with_context(unusable)?;
         let mut measured = Measured::new(GzDecoder::new(opening));
-        let output = read_content(&mut measured).with_context(damaged)?;
-        io::copy(&mut measured, &mut io::sink()).with_context(damaged)?;
+        let output = read_content(&mut measured).with_context(unusable)?;
+        io::copy(&mut measured, &mut io::sink()).with_context(unusable)?;
         let (mut decompressing, content) = measured.finish();
         // The end of the file is authenticated only when a read reaches the end.
-        let rest = io::copy(decompressing.get_mut(), &mut io::sink()).with_context(damaged)?;
-        ensure!(rest == 0, "the backup file {name} cannot be used: bytes follow the end of its content");
+        let rest = io::copy(decompressing.get_mut(), &mut io::sink()).with_context(unusable)?;
+        if rest > 0 {
+            return Err(anyhow!("bytes follow the end of its content").context(unusable()));
+        }
         Ok((output, content))
     }
 

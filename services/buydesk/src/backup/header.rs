@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use common::{io_errors::describe_io_error, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::key::SALT_BYTES;
+use super::{file_fault::FileFault, key::SALT_BYTES};
 
 /// The first bytes of every backup file.
 const MAGIC: &[u8; 14] = b"buydesk backup";
@@ -74,6 +74,7 @@ impl Preamble {
     /// `path` names the file in errors.
     pub fn read(reader: &mut impl Read, path: &Path) -> anyhow::Result<Self> {
         let name = path.display();
+        let unusable = || FileFault::Unusable(path.to_owned());
         let mut bytes = Vec::new();
         let mut magic = Vec::new();
         reader
@@ -81,12 +82,12 @@ impl Preamble {
             .take(MAGIC.len() as u64)
             .read_to_end(&mut magic)
             .with_context(|| format!("{name} cannot be read"))?;
-        ensure!(magic == MAGIC, "{name} is not a backup file of Buydesk");
+        ensure!(magic == MAGIC, FileFault::NotABackup(path.to_owned()));
         bytes.extend_from_slice(&magic);
         let mut read_next = |length: usize| -> anyhow::Result<Vec<u8>> {
             let mut next = vec![0; length];
             reader.read_exact(&mut next).map_err(|error| match error.kind() {
-                ErrorKind::UnexpectedEof => anyhow!("the backup file {name} is cut off in its header"),
+                ErrorKind::UnexpectedEof => anyhow!("it is cut off in its header").context(unusable()),
                 _ => anyhow!("{name} cannot be read: {}", describe_io_error(&error)),
             })?;
             bytes.extend_from_slice(&next);
@@ -101,10 +102,10 @@ impl Preamble {
         }
         let salt = read_next(SALT_BYTES)?.try_into().unwrap_or([0; SALT_BYTES]);
         let length = u32::from_be_bytes(read_next(4)?.try_into().unwrap_or_default()) as usize;
-        ensure!(length <= MAX_JSON_BYTES, "the header of the backup file {name} is damaged");
+        ensure!(length <= MAX_JSON_BYTES, anyhow!("its header is damaged").context(unusable()));
         let json = read_next(length)?;
         let header = serde_json::from_slice(&json);
-        let header = header.with_context(|| format!("the header of the backup file {name} is damaged"))?;
+        let header = header.context("its header is damaged").with_context(unusable)?;
         Ok(Self { header, salt, bytes })
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail, ensure};
 use common::{
-    io_errors::describe_io_error,
+    io_errors::{describe_file_error, describe_io_error},
     text::{from_hex, to_hex},
 };
 use ring::{
@@ -54,7 +54,7 @@ impl BackupKey {
                     "{name} exists already. A key is never overwritten, because the backups that it encrypted need it"
                 )
             }
-            _ => anyhow!("{name} cannot be created: {}", describe_io_error(&error)),
+            _ => anyhow!("{name} cannot be created: {}", describe_file_error(path, &error)),
         })?;
         let written = writeln!(file, "{FIRST_LINE}\n{}", to_hex(&key.0)).and_then(|()| file.sync_all());
         written.with_context(|| format!("{name} cannot be written"))?;

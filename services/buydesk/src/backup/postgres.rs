@@ -11,28 +11,32 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, ensure};
-use common::{paths::folder_of, time::Timestamp};
+use common::{api::Code, error_chain::format_chain, paths::folder_of, time::Timestamp};
 use db_proxy::{
-    database::{Database, shown_url},
-    maintenance::{PostgresMaintenance, check_journal},
+    database::{Database, DatabaseError, shown_url},
+    maintenance::{BackupFault, PostgresMaintenance, check_journal},
 };
 
 use self::{base_backup::BaseBackup, recovery::unpack, temporary_server::TemporaryServer};
 use super::{
-    MadeBackup, file, file_name,
+    MadeBackup, as_sentence, file, file_name,
     header::ContentKind,
     key::BackupKey,
     manifest::Manifest,
     new_header,
     report::{Restored, RestoredServer, RestoredState},
 };
+use crate::client::ClientError;
 
 /// Backs up the server of the database to a new file in `folder`. Services can use the database during the backup.
 pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result<MadeBackup> {
-    let mut maintenance = PostgresMaintenance::connect(url).await?;
-    let server = maintenance.server().await?;
-    let summary = maintenance.summary().await.map_err(|error| anyhow!("{}: {}", shown_url(url), error.chain()))?;
-    maintenance.hold_log().await?;
+    let mut maintenance = PostgresMaintenance::connect(url).await.map_err(|error| connect_error(&error))?;
+    let database = shown_url(url);
+    let server = maintenance.server().await.map_err(DatabaseError::from);
+    let server = server.map_err(|error| BackupFault::of_rows(&database, None, &error))?;
+    let role = &server.role;
+    let summary = maintenance.summary().await.map_err(|error| BackupFault::of_rows(&database, Some(role), &error))?;
+    maintenance.hold_log(role).await?;
     let base_backup = BaseBackup::of(maintenance.url(), server.major_version())?;
     let source = format!("server {}, database {}", server.system_identifier, server.database);
     let header = new_header(ContentKind::Postgresql, source, &key);
@@ -49,6 +53,13 @@ pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result
     // The connection stays open during the backup, so that the server keeps its write-ahead log.
     maintenance.close().await?;
     made
+}
+
+/// The error of a backup of a server that does not accept a connection.
+fn connect_error(error: &anyhow::Error) -> ClientError {
+    let message = as_sentence(&format_chain(error.as_ref()));
+    let next_step = "Start the server, or correct DATABASE_URL. docs/backups.md describes the role that a backup of PostgreSQL needs.";
+    ClientError::new(Code::DatabaseUnavailable.as_str(), message, next_step)
 }
 
 /// The part of the write-ahead log that is applied to a base backup.

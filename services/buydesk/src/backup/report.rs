@@ -231,8 +231,8 @@ fn rows(summary: &DatabaseSummary) -> String {
     let totals: Vec<_> = totals.map(|WalletTotal { currency, balance, .. }| format!("{balance} {currency}")).collect();
     let totals = if totals.is_empty() { String::new() } else { format!(" with {}", totals.join(", ")) };
     format!(
-        "{orders} orders of {bitcoin_amount} BTC{newest}; {wallets} wallets{totals}; {movements} movements with {entries} entries; {users} \
-         users."
+        "{orders} orders of {bitcoin_amount} BTC{newest}; {wallets} wallets{totals}; {movements} movements with {entries} entries in all accounts; \
+         {users} users."
     )
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow, ensure};
 use common::{api::orders::OrderOrigin, paths::folder_of};
 use db_proxy::{
     database::{Database, FileLock, files_beside},
-    maintenance::{SqliteMaintenance, check_journal},
+    maintenance::{BackupFault, SqliteMaintenance, check_journal},
     names_file_of_real_orders,
 };
 
@@ -30,17 +30,21 @@ pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::
         let message = format!("The database file {name} does not exist.");
         return Err(ClientError::new("database_missing", message, "Set DATABASE_URL to the database.").into());
     }
+    if !database.is_file() {
+        let message = format!("{name} is not a file with a database.");
+        return Err(ClientError::new("not_a_database", message, "Set DATABASE_URL to the database.").into());
+    }
     // The copy is not encrypted, so it is stored in the folder of the database, and not in the folder of the backups.
     let copy = tempfile::Builder::new().prefix(".buydesk-backup-").tempfile_in(folder_of(database));
     let copy = copy.with_context(|| format!("no copy can be created beside {name}"))?;
     let mut source = SqliteMaintenance::open(database).await?;
-    let copied = source.copy_into(copy.path()).await;
+    let copied = source.copy_into(database, copy.path()).await;
     source.close().await?;
-    copied.with_context(|| format!("the database {name} cannot be copied"))?;
+    copied?;
 
     let mut copied = SqliteMaintenance::open(copy.path()).await?;
     copied.check_integrity().await.with_context(|| format!("the copy of {name} cannot be used"))?;
-    let summary = copied.summary().await.map_err(|error| anyhow!("{name}: {}", error.chain()))?;
+    let summary = copied.summary().await.map_err(|error| BackupFault::of_rows(&name.to_string(), None, &error))?;
     copied.close().await?;
 
     let source = fs::canonicalize(database)?.display().to_string();

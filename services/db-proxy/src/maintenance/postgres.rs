@@ -1,11 +1,11 @@
 //! Access to a PostgreSQL server that the service uses at the same time.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde::{Deserialize, Serialize};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
 use super::{
-    DatabaseSummary,
+    BackupFault, DatabaseSummary,
     summary::{SUMMARY, WALLET_TOTALS},
 };
 use crate::database::{DatabaseError, host_urls, postgres::describe_connect_failure, shown_url};
@@ -93,11 +93,11 @@ impl PostgresMaintenance {
     }
 
     /// Makes the server keep its write-ahead log from now on, until the connection is closed.
-    pub async fn hold_log(&mut self) -> anyhow::Result<()> {
+    /// `role` is the role of the connection.
+    pub async fn hold_log(&mut self, role: &str) -> Result<(), BackupFault> {
         let slot = format!("buydesk_backup_{}", uuid::Uuid::new_v4().simple());
         let query = sqlx::query(HOLD_LOG).bind(slot).execute(&mut self.connection);
-        query.await.context("the server does not reserve its write-ahead log for the time of the backup")?;
-        Ok(())
+        query.await.map(drop).map_err(|error| BackupFault::of_slot(role, &error))
     }
 
     pub async fn close(self) -> Result<(), sqlx::Error> {

@@ -7,7 +7,7 @@ use common::api::orders::OrderOrigin;
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{
-    DatabaseSummary,
+    BackupFault, DatabaseSummary,
     summary::{SUMMARY, WALLET_TOTALS},
 };
 use crate::database::{BUSY_TIMEOUT, DatabaseError, OpenError};
@@ -30,10 +30,11 @@ impl SqliteMaintenance {
     }
 
     /// Writes a consistent copy of the database into the file `copy`, which must be empty or not exist. Writers do not
-    /// wait for the copy.
-    pub async fn copy_into(&mut self, copy: &Path) -> anyhow::Result<()> {
+    /// wait for the copy. `source` names the database in the error.
+    pub async fn copy_into(&mut self, source: &Path, copy: &Path) -> anyhow::Result<()> {
         let name = copy.to_str().with_context(|| format!("the path {} is not UTF-8", copy.display()))?;
-        sqlx::query("vacuum into ?1").bind(name).execute(&mut self.0).await?;
+        let copied = sqlx::query("vacuum into ?1").bind(name).execute(&mut self.0).await;
+        copied.map_err(|error| BackupFault::of_copy(source, copy, &error))?;
         Ok(())
     }
 

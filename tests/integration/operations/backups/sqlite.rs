@@ -162,6 +162,73 @@ async fn invalid_input_is_refused_and_creates_no_database() {
     assert!(!names.iter().any(|name| name == "new.db" || name == "absent.db"), "{names:?}");
 }
 
+#[test]
+fn unusable_files_and_folders_are_named_with_a_next_step() {
+    let folder = seeded_folder(10);
+    let folder = folder.path();
+    let backup = document_of(&buydesk(folder, &["backup"]));
+    let (file, key_id) = (backup["file"].as_str().unwrap(), backup["key_id"].as_str().unwrap());
+    fs::write(folder.join("notes.db"), "These are notes and not a database. ".repeat(100)).unwrap();
+    fs::write(folder.join("empty.db"), "").unwrap();
+    let mut bytes = fs::read(folder.join(file)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(folder.join("damaged.backup"), bytes).unwrap();
+    document_of(&buydesk(folder, &["backup", "key", "other.key"]));
+    let to_proc = ["backup", "--to", "/proc/x"];
+    let other_key = ["restore", file, "--to", "new.db", "--key-file", "other.key"];
+    let on = |database: &str, arguments: &[&str]| {
+        let output = buydesk_on(database, folder, arguments);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        serde_json::from_slice::<Value>(&output.stderr).unwrap()
+    };
+    let demo = |arguments: &[&str]| on(DEMO_DATABASE, arguments);
+    for (document, code, detail, next_step) in [
+        (
+            on("sqlite:notes.db", &["backup"]),
+            "not_a_database",
+            "notes.db is not a database file of SQLite.",
+            "Set DATABASE_URL",
+        ),
+        (on("sqlite:empty.db", &["backup"]), "not_migrated", "empty.db has no tables of Buydesk", "Set DATABASE_URL"),
+        (
+            on("sqlite:/dev/full", &["backup"]),
+            "not_a_database",
+            "/dev/full is not a file with a database.",
+            "Set DATABASE_URL",
+        ),
+        (on("sqlite", &["backup"]), "invalid_settings", "DATABASE_URL", "Correct these settings"),
+        (
+            demo(&["restore", "/nope"]),
+            "backup_missing",
+            "The backup file /nope does not exist.",
+            "Name a file that `buydesk backup` wrote",
+        ),
+        (
+            demo(&["backup", "check", "notes.db"]),
+            "not_a_backup",
+            "notes.db is not a backup file of Buydesk.",
+            "Name a file that",
+        ),
+        (
+            demo(&["restore", "damaged.backup", "--to", "new.db"]),
+            "backup_unusable",
+            "it is damaged or cut off in part 1 of 64 KiB.",
+            "Use another copy of this backup",
+        ),
+        (demo(&other_key), "wrong_key", "was encrypted with the key", &format!("to the file with the key {key_id}.")),
+        (demo(&["backup", "key", "/nope/x"]), "command_failed", "the folder /nope does not exist", ""),
+        (demo(&to_proc), "command_failed", "the folder /proc/x does not exist and cannot be created there", ""),
+    ] {
+        assert_eq!(document["code"], code, "{document}");
+        assert!(document["detail"].as_str().unwrap().contains(detail), "{document}");
+        assert!(document["next_step"].as_str().unwrap_or_default().contains(next_step), "{document}");
+    }
+    let restored = document_of(&buydesk(folder, &["restore", file, "--to", "sqlite:copies/new.db"]));
+    assert_eq!(restored["restored_to"], "copies/new.db");
+    assert!(folder.join("copies/new.db").exists());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restore_is_refused_while_the_product_runs_although_the_database_file_was_deleted() {
     let platform = BuydeskUp::start(&[]).await;
