@@ -167,9 +167,10 @@ impl PreparedLoad {
         results: Results,
         check: Option<Check>,
     ) -> anyhow::Result<ExitCode> {
-        let Self { plan, options, json, rate_limit_advice, .. } = self;
+        let Self { plan, options, json, transport, rate_limit_advice } = self;
         let Results { started_at, interrupted, schedule, recording } = results;
-        let parts = ReportParts { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice };
+        let parts =
+            ReportParts { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice, transport };
         let report = LoadReport::new(parts, recording);
         for ReportFile { path, format } in &options.report {
             let text = match format {

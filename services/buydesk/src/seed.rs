@@ -6,7 +6,10 @@ mod orders;
 mod users;
 
 use anyhow::anyhow;
-use common::{api::orders::OrderOrigin, config::Env};
+use common::{
+    api::{Code, orders::OrderOrigin},
+    config::Env,
+};
 use db_proxy::{
     Config,
     database::{Database, DatabaseError, shown_url},
@@ -47,7 +50,7 @@ async fn prepare(
         return Ok(None);
     }
     let database = Database::open(config.database_url.expose()).await?;
-    database.migrate().await.map_err(|error| anyhow!(error.chain()))?;
+    database.migrate().await.map_err(|error| database_error(&error))?;
     let claimed = database.claim_origin(Some(OrderOrigin::Simulated)).await;
     claimed.map_err(|error| match error {
         DatabaseError::OtherOrigin { .. } => {
@@ -57,9 +60,26 @@ async fn prepare(
             );
             ClientError::new("database_of_real_orders", message, "Set DATABASE_URL to another database.").into()
         }
-        error => anyhow!(error.chain()),
+        error => database_error(&error),
     })?;
     Ok(Some(PreparedDatabase { config, database }))
+}
+
+/// The error of a database that cannot be used. It has a next step if the server cannot be reached or refuses the login.
+fn database_error(error: &DatabaseError) -> anyhow::Error {
+    let (message, next_step) = match error {
+        DatabaseError::Unreachable(unreachable) => {
+            (unreachable.to_string(), "Start the server, or correct DATABASE_URL.".to_owned())
+        }
+        DatabaseError::LoginRefused(refused) => {
+            let reason = refused.reason.to_string();
+            // The text of the reason consists of the reason and of the remedy.
+            let (reason, remedy) = reason.split_once(". ").unwrap_or((&reason, "Correct DATABASE_URL"));
+            (format!("PostgreSQL at {} refuses the login: {reason}", refused.address), format!("{remedy}."))
+        }
+        error => return anyhow!(error.chain()),
+    };
+    ClientError::new(Code::DatabaseUnavailable.as_str(), format!("{message}. Nothing was added."), next_step).into()
 }
 
 fn progress_bar(count: u64, rows: &str) -> anyhow::Result<ProgressBar> {

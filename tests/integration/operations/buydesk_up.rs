@@ -211,6 +211,34 @@ async fn second_buydesk_up_on_one_database_file_is_refused_until_the_first_is_ki
     assert!(status.success(), "{status}");
 }
 
+#[test]
+fn seed_states_why_it_ended_early_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = |url: &str| {
+        let arguments = ["seed", "orders", "--count", "9", "--yes", "--json"];
+        let variables = [("DATABASE_URL", url), ("BTC_LIMIT", "0.0000005")];
+        let output = run_binary("buydesk", &arguments, variables, folder.path());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        serde_json::from_slice::<Value>(output.stderr.trim_ascii()).unwrap()
+    };
+    let limited = seed("sqlite:limited.db");
+    assert_eq!(
+        (&limited["code"], &limited["detail"]),
+        (
+            &json!("limit_exceeded"),
+            &json!(
+                "The limit of all orders (0.00000050 BTC) is reached: 2 orders were added, 0.00000010 BTC remain, and the next order \
+                 needs more."
+            )
+        )
+    );
+    assert!(limited["next_step"].as_str().unwrap().contains("`buydesk limit set AMOUNT`"), "{limited}");
+    let unreachable = seed("postgres://ada@127.0.0.1:1/orders");
+    assert_eq!(unreachable["code"], "database_unavailable", "{unreachable}");
+    assert_eq!(unreachable["next_step"], "Start the server, or correct DATABASE_URL.", "{unreachable}");
+    assert!(unreachable["detail"].as_str().unwrap().contains("127.0.0.1:1/orders cannot be reached"), "{unreachable}");
+}
+
 #[tokio::test]
 async fn seed_needs_confirmation_and_refuses_a_database_of_real_orders() {
     let folder = tempfile::tempdir().unwrap();

@@ -66,6 +66,8 @@ async fn load_of_orders_wallets_and_reads_is_sent_measured_and_checked() {
     }
     let operator = Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN)));
     operator.run("load orders --connections 2 --duration 500ms");
+    let invalid = customer.fail_with(2, "load orders --amount 0 --duration 1s");
+    assert!(invalid.contains("the load was not started: ") && invalid.contains("must be greater than 0"), "{invalid}");
     platform.stop().await;
 }
 
@@ -149,6 +151,18 @@ fn serve_real_prices() -> String {
         }
     });
     url
+}
+
+#[test]
+fn load_on_a_server_that_does_not_respond_is_not_started() {
+    let folder = tempfile::tempdir().unwrap();
+    for confirmed in ["", " --yes"] {
+        let command = format!("--server http://127.0.0.1:1 load orders --duration 1s{confirmed}");
+        let output = run_binary("buydesk", &command.split(' ').collect::<Vec<_>>(), [("HOME", "/")], folder.path());
+        let error = String::from_utf8(output.stderr).unwrap();
+        let expected = "create-order does not respond at http://127.0.0.1:1: the connection was refused";
+        assert!(output.status.code() == Some(1) && error.contains(expected), "{error}");
+    }
 }
 
 #[test]

@@ -131,7 +131,7 @@ async fn user_places_orders_and_reads_with_an_api_key() {
     assert!(refused.contains("scope read") && refused.contains("a key with this scope"), "{refused}");
     // The option takes precedence over the API key in the environment.
     let wrong = user.fail(&format!("--operator-token {} user list", OPERATOR_TOKEN.replace(' ', "_")));
-    assert!(wrong.contains("nor the operator token") && wrong.contains("Set OPERATOR_TOKEN"), "{wrong}");
+    assert!(wrong.contains("nor the operator token") && wrong.contains("Set --operator-token"), "{wrong}");
     let orders = ["-a 1", "-a 2"].map(|amount| user.output(&format!("order place -c EUR {amount} --key my-key")));
     let error = String::from_utf8_lossy(&orders[1].stderr);
     assert!(error.contains("idempotency_key_reused") && error.contains("use another --key"), "{error}");

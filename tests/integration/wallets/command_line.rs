@@ -77,7 +77,7 @@ async fn verify_names_the_violation_and_fails() {
     let (dollars, shop) = (create(&customer, "USD"), create(&customer, "USD"));
     customer.run(&format!("wallet deposit {dollars} --amount 10"));
     customer.run(&format!("wallet transfer --from {dollars} --to {shop} --amount 4"));
-    let checked = "Checked 2 wallets, 3 entries, 2 movements and 0 paid orders.";
+    let checked = "Checked 2 wallets with 3 entries, 2 movements and 0 paid orders.";
     assert_eq!(operator.run("wallet verify"), format!("{checked} No violation was found.\n"));
     assert!(customer.fail_with(2, "wallet verify").contains("OPERATOR_TOKEN"));
 

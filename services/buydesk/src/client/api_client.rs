@@ -238,7 +238,8 @@ impl ApiClient {
         };
         receive(request, endpoint).await?.success(endpoint).map_err(|error| match error {
             RequestError::Problem { effect, error } => {
-                let remedy = error.code().and_then(|code| remedy(code, error.subcode(), sent));
+                let remedy =
+                    error.code().and_then(|code| remedy(code, error.subcode(), sent, self.credentials.source()));
                 RequestError::Problem { effect, error: error.or_next_step(remedy) }
             }
             error => error,

@@ -16,6 +16,16 @@ const API_KEY: &str = "BUYDESK_API_KEY";
 pub struct Credentials {
     api_key: Option<Secret>,
     operator_token: Option<Secret>,
+    source: CredentialSource,
+}
+
+/// Where the credentials were set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CredentialSource {
+    #[default]
+    Settings,
+    /// The options `--api-key` and `--operator-token`.
+    Options,
 }
 
 /// The credential of a request.
@@ -39,11 +49,14 @@ impl Credentials {
     pub fn new(env: &mut Env, options: CredentialOptions) -> Result<Self, ClientError> {
         // Reading the key as a secret would check its length. Its format is checked below instead.
         let api_key = env.text(API_KEY).map(Secret::new);
-        let settings = Self { api_key, operator_token: shared::operator_token(env) };
+        let settings =
+            Self { api_key, operator_token: shared::operator_token(env), source: CredentialSource::Settings };
         let credentials = match options {
             // Each of the two options replaces both settings.
             CredentialOptions { api_key: None, operator_token: None } => settings,
-            CredentialOptions { api_key, operator_token } => Self { api_key, operator_token },
+            CredentialOptions { api_key, operator_token } => {
+                Self { api_key, operator_token, source: CredentialSource::Options }
+            }
         };
         match &credentials.api_key {
             Some(key) if key.expose().parse::<KeySecret>().is_err() => Err(ClientError::new(
@@ -57,6 +70,10 @@ impl Credentials {
 
     pub fn api_key(&self) -> Option<&Secret> {
         self.api_key.as_ref()
+    }
+
+    pub fn source(&self) -> CredentialSource {
+        self.source
     }
 
     /// The credential for a service with this audience.
@@ -76,7 +93,12 @@ const SET_OPERATOR_TOKEN: &str =
     "As an operator, set OPERATOR_TOKEN to the operator token, which `buydesk up` prints at its start.";
 
 /// The advice if a service refused a request with this credential. `None` if the refusal has another reason.
-pub fn remedy(code: Code, subcode: Option<Subcode>, sent: Option<Credential<'_>>) -> Option<&'static str> {
+pub fn remedy(
+    code: Code,
+    subcode: Option<Subcode>,
+    sent: Option<Credential<'_>>,
+    source: CredentialSource,
+) -> Option<&'static str> {
     match (code, subcode, sent) {
         (Code::Unauthorized | Code::Forbidden, Some(Subcode::OperatorsOnly), _) => Some(SET_OPERATOR_TOKEN),
         (Code::Forbidden, Some(Subcode::MissingScope), _) => Some(
@@ -87,12 +109,22 @@ pub fn remedy(code: Code, subcode: Option<Subcode>, sent: Option<Credential<'_>>
             "Set BUYDESK_API_KEY to an API key, or, as an operator, OPERATOR_TOKEN to the operator token, which `buydesk up` prints at \
              its start.",
         ),
-        (Code::Unauthorized, _, Some(Credential::ApiKey(_))) => {
-            Some("Set BUYDESK_API_KEY to another key, or ask an operator, who sees, creates and revokes keys.")
-        }
-        (Code::Unauthorized, _, Some(Credential::OperatorToken(_))) => Some(
-            "Set OPERATOR_TOKEN to the operator token of this platform, which `buydesk up` prints at its start, or unset it.",
-        ),
+        (Code::Unauthorized, _, Some(Credential::ApiKey(_))) => Some(match source {
+            CredentialSource::Settings => {
+                "Set BUYDESK_API_KEY to another key, or ask an operator, who sees, creates and revokes keys."
+            }
+            CredentialSource::Options => {
+                "Set --api-key to another key, or ask an operator, who sees, creates and revokes keys."
+            }
+        }),
+        (Code::Unauthorized, _, Some(Credential::OperatorToken(_))) => Some(match source {
+            CredentialSource::Settings => {
+                "Set OPERATOR_TOKEN to the operator token of this platform, which `buydesk up` prints at its start, or unset it."
+            }
+            CredentialSource::Options => {
+                "Set --operator-token to the operator token of this platform, which `buydesk up` prints at its start, or omit the option."
+            }
+        }),
         _ => None,
     }
 }

@@ -23,8 +23,14 @@ const DETAIL: &str = "detail";
 const IDEMPOTENCY_KEY: &str = "idempotency_key";
 /// The code of an invalid command line.
 pub const INVALID_ARGUMENTS: &str = "invalid_arguments";
+/// The code of an error without a response.
+const NO_RESPONSE: &str = "no_response";
 /// The member of the JSON document that contains the seconds of the header `Retry-After`, at least 1.
 const RETRY_AFTER: &str = "retry_after_secs";
+
+/// The next step if settings are invalid. The detail states what is allowed.
+const SETTINGS_STEP: &str =
+    "Correct these settings in the environment or in the file .env; .env.example describes them.";
 
 /// The effect of a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +148,12 @@ impl ClientError {
         );
         let start = program::command("up --demo");
         let next_step = format!("Is it running? `{start}` starts all services. {settings} sets another address.");
-        Self::new("no_response", message, next_step)
+        Self::new(NO_RESPONSE, message, next_step)
+    }
+
+    /// Whether the service sent no response.
+    pub fn is_no_response(&self) -> bool {
+        self.document.get("code").and_then(Value::as_str) == Some(NO_RESPONSE)
     }
 
     /// A server that is not the service responded. `response` describes the response.
@@ -361,8 +372,11 @@ pub fn error_document(error: &anyhow::Error) -> String {
     if let Some(error) = error.downcast_ref::<ClientError>() {
         return Value::Object(error.document.clone()).to_string();
     }
-    let code = if error.is::<ConfigError>() { "invalid_settings" } else { "command_failed" };
-    json!({ "code": code, "detail": format_chain(error.as_ref()) }).to_string()
+    let detail = format_chain(error.as_ref());
+    if error.is::<ConfigError>() {
+        return json!({ "code": "invalid_settings", DETAIL: detail, NEXT_STEP: SETTINGS_STEP }).to_string();
+    }
+    json!({ "code": "command_failed", DETAIL: detail }).to_string()
 }
 
 /// Prints a warning to standard error.

@@ -109,6 +109,7 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
                 .to_owned(),
         ),
         Code::QuoteUnknown | Code::QuoteTaken | Code::QuoteExpired => Some(advice_to_create_quote(client)),
+        Code::LimitExceeded => Some(advice_to_raise_limit(client)),
         Code::InsufficientFunds => wallet.map(|wallet| advice_to_deposit(client, wallet)),
         _ => None,
     }
@@ -118,6 +119,11 @@ async fn place_order(client: &ApiClient, args: PlaceArgs, json: bool) -> anyhow:
         let order = format!("Order was placed for {}:{}\n{}", order.currency, order.amount, render::order(order));
         format!("{order}\nIdempotency key: {}{note}", key.key())
     })
+}
+
+/// The advice if an order or a quote exceeds the remaining limit.
+pub(super) fn advice_to_raise_limit(client: &ApiClient) -> String {
+    format!("Order less. An operator raises the limit of all orders with `{}`.", client.command("limit set AMOUNT"))
 }
 
 /// The advice if the paying wallet has not enough money.

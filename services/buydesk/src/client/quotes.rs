@@ -11,7 +11,7 @@ use common::{
 use super::{
     ApiClient,
     error::{UnknownChange, naming_options, of_change, with_advice},
-    orders::{AMOUNT_OPTIONS, advice_to_create_quote},
+    orders::{AMOUNT_OPTIONS, advice_to_create_quote, advice_to_raise_limit},
     render,
 };
 use crate::cli::{CreateQuoteArgs, QuoteCommand};
@@ -26,7 +26,10 @@ pub async fn run_quote_command(client: &ApiClient, command: QuoteCommand, json: 
             let created = client.post(server, "api/v1/quotes", &request).await;
             let possible_effect = "A quote may have been created. It then expires by itself.";
             let next_step = "Create another quote.".to_owned();
-            naming_options(of_change(created, UnknownChange { possible_effect, next_step }), AMOUNT_OPTIONS)?
+            let created = of_change(created, UnknownChange { possible_effect, next_step });
+            let created =
+                with_advice(created, |code| (code == Code::LimitExceeded).then(|| advice_to_raise_limit(client)));
+            naming_options(created, AMOUNT_OPTIONS)?
         }
         QuoteCommand::Get { id } => advise(client, client.get(server, &format!("api/v1/quotes/{id}")).await)?,
         QuoteCommand::Cancel { id } => {

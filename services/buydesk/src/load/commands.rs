@@ -3,10 +3,12 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
+use common::api::{Code, RetryAdvice};
 
 use super::{
     LoadKind, PreparedLoad,
     compare::{Comparison, read_report},
+    transport::Transport,
     workload::Workload,
     workloads::{OrderLoad, PriceLoad, ReadLoad, UserLoad, WalletLoad},
 };
@@ -45,12 +47,31 @@ async fn load_orders(client: &ApiClient, args: OrderLoadArgs, json: bool) -> any
     };
     let Some(prepared) = PreparedLoad::new(client, kind, &args.load, json).await? else { return declined() };
     let load = Arc::new(OrderLoad::new(client, prepared.transport.clone(), &args)?);
+    check_first(&*load, &prepared.transport).await?;
     let results = prepared.run(load.clone()).await?;
     let check = match args.check {
         CheckScope::None => None,
         scope => Some(load.check(client, scope).await.context(NOT_CHECKED)?),
     };
     prepared.finish(load.operations(), results, check)
+}
+
+/// Sends the first request before the load. Fails if the service refuses the request for a reason that also applies to
+/// the other requests, such as an invalid amount. The load sends the request again, with the same key.
+async fn check_first(load: &impl Workload, transport: &Transport) -> Result<(), ClientError> {
+    let Err(failure) = load.send(0).await else { return Ok(()) };
+    let is_permanent =
+        Code::from_text(&failure.code).is_some_and(|code| code.retry_advice() == RetryAdvice::AfterChange);
+    if !is_permanent {
+        return Ok(());
+    }
+    let detail = transport.first_detail(&failure.code).unwrap_or_default();
+    let message = format!("The first request was refused, so the load was not started: {detail}");
+    let next_step = match failure.code.as_str() {
+        code if code == Code::LimitExceeded.as_str() => "An operator raises the limit with `buydesk limit set`.",
+        _ => "Correct the options or the settings that the reason names.",
+    };
+    Err(ClientError::new(&failure.code, message, next_step))
 }
 
 async fn load_reads(client: &ApiClient, options: &LoadOptions, json: bool) -> anyhow::Result<ExitCode> {

@@ -83,7 +83,7 @@ pub struct Permitted {
 }
 
 /// Permits the load if `endpoint` belongs to a demo, or with `--yes`. Otherwise asks the user, and returns `None` if
-/// the user declines. `effect` states what the load does.
+/// the user declines. `effect` states what the load does. Fails if `endpoint` does not respond.
 pub async fn permit(
     client: &ApiClient,
     endpoint: &Endpoint,
@@ -94,6 +94,12 @@ pub async fn permit(
     let server = &client.endpoints.server;
     // The prices at the public address are no evidence about a service on another host.
     let has_same_host = have_same_host(server, endpoint);
+    if (has_same_host || options.yes)
+        && let Err(error) = client.readiness(endpoint).await
+        && error.downcast_ref::<ClientError>().is_some_and(ClientError::is_no_response)
+    {
+        return Err(error);
+    }
     let simulated = if has_same_host { is_simulated(client).await } else { None };
     if simulated == Some(true) || options.yes {
         return Ok(Some(Permitted { simulated }));

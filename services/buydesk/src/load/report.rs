@@ -13,6 +13,8 @@ use super::{
     measures::{Latency, Model, Schedule, Second},
     recording::Recording,
     statistics::{format_count, per_second},
+    transport::Transport,
+    workload::Failure,
 };
 
 /// The version of the JSON format.
@@ -90,6 +92,9 @@ pub struct FailureCount {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     pub count: u64,
+    /// The detail of the first response with this code. Absent if no response had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_detail: Option<String>,
 }
 
 /// A bar of the histogram: the number of latencies that are greater than `above_us` and at most `up_to_us`.
@@ -144,11 +149,14 @@ pub struct ReportParts {
     pub operations: &'static [&'static str],
     /// The advice about rate limits.
     pub rate_limit_advice: String,
+    /// The client that sent the load. It has the details of the failures.
+    pub transport: Transport,
 }
 
 impl LoadReport {
     pub fn new(parts: ReportParts, recording: Recording) -> Self {
-        let ReportParts { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice } = parts;
+        let ReportParts { plan, started_at, interrupted, schedule, check, operations, rate_limit_advice, transport } =
+            parts;
         let elapsed = recording.last_response.duration_since(recording.measured_from);
         // The load lasted for its whole duration even if the last response arrived earlier.
         let elapsed = if interrupted { elapsed } else { elapsed.max(Duration::from_millis(plan.duration_ms)) };
@@ -160,7 +168,10 @@ impl LoadReport {
         });
         let failures = recording.failures.into_iter();
         let failures: Vec<_> = failures
-            .map(|(failure, count)| FailureCount { code: failure.code, status: failure.status, count })
+            .map(|(Failure { code, status }, count)| {
+                let first_detail = transport.first_detail(&code);
+                FailureCount { code, status, count, first_detail }
+            })
             .collect();
         let limited: u64 =
             failures.iter().filter(|failure| failure.status == Some(429)).map(|failure| failure.count).sum();

@@ -1,6 +1,10 @@
 //! Sends prepared requests with little overhead per request.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use common::{api::Problem, clients::http_client_with_connections, config::Secret, ids::IdempotencyKey};
 use reqwest::{
@@ -18,6 +22,8 @@ pub struct Transport {
     http: reqwest::Client,
     authorization: Option<HeaderValue>,
     timeout: Duration,
+    /// The detail of the first problem document with each code. Clones share it.
+    details: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// A successful response.
@@ -41,7 +47,13 @@ impl Transport {
             Ok::<_, reqwest::header::InvalidHeaderValue>(value)
         };
         let authorization = credential.map(bearer).transpose()?;
-        Ok(Self { http: http_client_with_connections(connections), authorization, timeout })
+        let http = http_client_with_connections(connections);
+        Ok(Self { http, authorization, timeout, details: Arc::default() })
+    }
+
+    /// The detail of the first problem document with this code.
+    pub fn first_detail(&self, code: &str) -> Option<String> {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner).get(code).cloned()
     }
 
     pub fn get(&self, endpoint: &Endpoint, path: &str) -> anyhow::Result<PreparedRequest> {
@@ -77,8 +89,16 @@ impl Transport {
         if status.is_success() {
             return Ok(Reply { body: body.to_vec(), replayed });
         }
-        let code = Problem::from_json(&body, None).map_or("no_problem_document", |problem| problem.code.as_str());
-        Err(Failure { code: code.to_owned(), status: Some(status.as_u16()) })
+        let code = match Problem::from_json(&body, None) {
+            Some(problem) => {
+                let code = problem.code.as_str().to_owned();
+                let mut details = self.details.lock().unwrap_or_else(PoisonError::into_inner);
+                details.entry(code.clone()).or_insert_with(|| problem.detail.into_owned());
+                code
+            }
+            None => "no_problem_document".to_owned(),
+        };
+        Err(Failure { code, status: Some(status.as_u16()) })
     }
 }
 

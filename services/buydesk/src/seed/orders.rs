@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use common::{
     api::{
-        orders::{ANONYMOUS, Annotations, OrderPrice, OrderedAmount, PricedOrder, ValidatedOrder},
+        Code,
+        limit::remaining_of_limit,
+        orders::{ANONYMOUS, Annotations, OrderPrice, OrderedAmount, PricedOrder, RefusalReason, ValidatedOrder},
         prices::PriceState,
     },
     config::{Caller, Env},
@@ -25,7 +27,10 @@ use db_proxy::{
 use serde_json::json;
 
 use super::{PreparedDatabase, prepare, progress_bar};
-use crate::{cli::SeedOptions, client::print_line};
+use crate::{
+    cli::SeedOptions,
+    client::{ClientError, print_line},
+};
 
 /// Maximum number of orders in one transaction. Larger transactions need fewer commits. Smaller transactions update the
 /// progress bar more often.
@@ -53,10 +58,11 @@ pub async fn seed_orders(env: Env, options: &SeedOptions, json: bool) -> anyhow:
         let mut commands = (placed..placed + size).map(place_command).collect::<anyhow::Result<Vec<_>>>()?;
         let decisions = store.commit_batch(context, &mut commands, &mut Attempt::default()).await;
         let decisions = decisions.map_err(|error| anyhow!(error.chain())).context("the orders were not stored")?;
+        let added = decisions.iter().filter(|decision| matches!(decision, Decision::Placed(_))).count();
+        placed += u64::try_from(added)?;
         if let Some(refused) = decisions.iter().find(|decision| !matches!(decision, Decision::Placed(_))) {
-            bail!("an order was refused, for example because the limit of all orders is reached: {refused:?}");
+            return Err(refusal(refused, placed, &store, limit).await);
         }
-        placed += size;
         bar.inc(size);
     }
     bar.finish();
@@ -70,6 +76,41 @@ pub async fn seed_orders(env: Env, options: &SeedOptions, json: bool) -> anyhow:
     }
     database.close().await;
     Ok(())
+}
+
+/// The error of a command whose order was refused. The command added `placed` orders before. `setting` is the limit of
+/// `BTC_LIMIT`.
+async fn refusal(decision: &Decision, placed: u64, store: &OrderStore, setting: Sats) -> anyhow::Error {
+    let added = match placed {
+        1 => "1 order was added".to_owned(),
+        placed => format!("{placed} orders were added"),
+    };
+    let reason = match decision {
+        Decision::Refused(refused) => refused.reason,
+        _ => return anyhow!("an order was not placed, although nothing refused it; {added}"),
+    };
+    if reason != RefusalReason::LimitExceeded {
+        let name = serde_json::to_value(reason).unwrap_or_default();
+        return anyhow!("an order was refused ({}); {added}", name.as_str().unwrap_or_default());
+    }
+    let timed = match store.totals_and_limit().await {
+        Ok(timed) => timed,
+        Err(error) => {
+            return anyhow!("the limit of all orders is reached, and cannot be read: {}; {added}", error.chain());
+        }
+    };
+    let limit = timed.limit.unwrap_or(setting);
+    let remaining = remaining_of_limit(limit, timed.totals.bitcoin, timed.totals.reserved);
+    let message = format!(
+        "The limit of all orders ({limit} BTC) is reached: {added}, {remaining} BTC remain, and the next order needs more."
+    );
+    let next_step = match timed.limit {
+        Some(_) => "To raise the limit, start the services and run `buydesk limit set AMOUNT`.",
+        None => {
+            "To raise the limit, start the services and run `buydesk limit set AMOUNT`, or run this command with a higher BTC_LIMIT."
+        }
+    };
+    ClientError::new(Code::LimitExceeded.as_str(), message, next_step).into()
 }
 
 /// The command that places the order with this number. The currency and the amount of the order depend only on the

@@ -58,7 +58,7 @@ fn remedy_for_refused_credentials_depends_on_what_was_sent() {
     let secret = Secret::new(TOKEN);
     let (key, token) = (Some(Credential::ApiKey(&secret)), Some(Credential::OperatorToken(&secret)));
     let remedy_names = |code, subcode, sent, names: &[&str], not: &str| {
-        let remedy = remedy(code, subcode, sent).unwrap();
+        let remedy = remedy(code, subcode, sent, CredentialSource::Settings).unwrap();
         assert!(names.iter().all(|name| remedy.contains(name)) && !remedy.contains(not), "{remedy}");
     };
     let (operators_only, missing_scope) = (Some(Subcode::OperatorsOnly), Some(Subcode::MissingScope));
@@ -69,6 +69,22 @@ fn remedy_for_refused_credentials_depends_on_what_was_sent() {
     remedy_names(Code::Unauthorized, None, None, &["BUYDESK_API_KEY", "OPERATOR_TOKEN"], "unset");
     remedy_names(Code::Unauthorized, None, key, &["BUYDESK_API_KEY"], "OPERATOR_TOKEN");
     remedy_names(Code::Unauthorized, None, token, &["OPERATOR_TOKEN"], "BUYDESK_API_KEY");
-    assert_eq!(remedy(Code::Forbidden, None, token), None);
-    assert_eq!(remedy(Code::NotFound, None, key), None);
+    for (code, sent) in [(Code::Forbidden, token), (Code::NotFound, key)] {
+        assert_eq!(remedy(code, None, sent, CredentialSource::Settings), None);
+    }
+}
+
+#[test]
+fn remedy_for_a_credential_of_an_option_names_the_option() {
+    let secret = Secret::new(TOKEN);
+    for (sent, option, setting) in [
+        (Credential::ApiKey(&secret), "Set --api-key to", "BUYDESK_API_KEY"),
+        (Credential::OperatorToken(&secret), "Set --operator-token to", "OPERATOR_TOKEN"),
+    ] {
+        let remedy = remedy(Code::Unauthorized, None, Some(sent), CredentialSource::Options).unwrap();
+        assert!(remedy.starts_with(option) && !remedy.contains(setting), "{remedy}");
+    }
+    let options = CredentialOptions { api_key: None, operator_token: Some(Secret::new(TOKEN)) };
+    assert_eq!(credentials(options, &[]).unwrap().source(), CredentialSource::Options);
+    assert_eq!(credentials(CredentialOptions::default(), &[]).unwrap().source(), CredentialSource::Settings);
 }

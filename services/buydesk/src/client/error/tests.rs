@@ -157,6 +157,16 @@ fn error_of_a_change_states_whether_the_change_may_have_been_made() {
 }
 
 #[test]
+fn invalid_settings_have_a_next_step_in_json() {
+    let mut env = common::config::Env::from_pairs([("BACKUP_DIR", "x")]);
+    env.add_fault("BACKUP_KEY_FILE", None, "it must be the path of a key file");
+    let error = anyhow::Error::from(env.finish().unwrap_err());
+    let document: Value = serde_json::from_str(&error_document(&error)).unwrap();
+    assert_eq!(document["code"], "invalid_settings");
+    assert!(document[NEXT_STEP].as_str().unwrap().starts_with("Correct these settings"), "{document}");
+}
+
+#[test]
 fn advice_is_added_unless_the_error_has_a_next_step() {
     let advised = |error: ClientError| {
         let advice = |code| (code == Code::EmailTaken).then(|| "Look at it.".to_owned());

@@ -1,7 +1,14 @@
 use clap::Parser;
+use serde_json::json;
 
 use super::*;
-use crate::cli::{Arguments, Command, UserReference};
+use crate::{
+    cli::{Arguments, Command, UserReference},
+    client::{
+        quotes::run_quote_command,
+        scripted_service::{Reply, ScriptedService},
+    },
+};
 
 fn list(arguments: &str) -> OrderList {
     let words = ["buydesk", "order", "list"].into_iter().chain(arguments.split_whitespace());
@@ -41,4 +48,28 @@ fn repeated_name_of_metadata_is_found() {
     };
     assert_eq!(repeated_name(&pairs(&["a", "cart", "b", "cart"])), Some("cart"));
     assert_eq!(repeated_name(&pairs(&["a", "b"])), None);
+}
+
+#[tokio::test]
+async fn order_or_quote_above_the_limit_names_the_command_that_raises_it() {
+    let problem = || {
+        let problem = json!({
+            "type": "about:blank", "title": "", "status": 409, "code": "limit_exceeded", "detail": "Nothing remains of it."
+        });
+        Reply::Problem(problem.to_string())
+    };
+    for command in ["order place -c EUR -a 5", "quote create -c EUR -a 5"] {
+        let client = ScriptedService::start(vec![problem()]).client(&[]);
+        let words = ["buydesk"].into_iter().chain(command.split_whitespace());
+        let result = match Arguments::try_parse_from(words).unwrap().command {
+            Command::Order(command) => run_order_command(&client, command, false).await,
+            Command::Quote(command) => run_quote_command(&client, command, false).await,
+            other => panic!("{other:?}"),
+        };
+        let error = result.unwrap_err().to_string();
+        assert!(
+            error.contains("An operator raises the limit of all orders with `") && error.contains("limit set AMOUNT`."),
+            "{error}"
+        );
+    }
 }

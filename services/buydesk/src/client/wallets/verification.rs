@@ -132,7 +132,7 @@ fn progress_bar(json: bool) -> anyhow::Result<ProgressBar> {
 fn rows(CheckedRows { wallets, entries, movements, paid_orders }: CheckedRows) -> String {
     let number = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
     format!(
-        "{}, {}, {} and {}",
+        "{} with {}, {} and {}",
         number(wallets, "wallet", "wallets"),
         number(entries, "entry", "entries"),
         number(movements, "movement", "movements"),
@@ -140,7 +140,7 @@ fn rows(CheckedRows { wallets, entries, movements, paid_orders }: CheckedRows) -
     )
 }
 
-/// The result of a check of the journal, such as `Checked 1 wallet, … No violation was found.`
+/// The result of a check of the journal, such as `Checked 1 wallet with … No violation was found.`
 pub fn journal_summary(checked: CheckedRows, violations: u64) -> String {
     let result = match violations {
         0 => "No violation was found.".to_owned(),

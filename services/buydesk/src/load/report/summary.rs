@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Check, LoadReport, OperationResult};
+use super::{Check, FailureCount, LoadReport, OperationResult};
 use crate::{
     load::{
         measures::{Latency, Model, Schedule},
@@ -74,6 +74,9 @@ impl LoadReport {
             let warm_up = format_duration(Duration::from_millis(self.plan.warm_up_ms));
             let responses = format_count(self.warm_up.responses);
             sentences.push(format!("{responses} responses to requests of the warm-up of {warm_up} are not measured."));
+        }
+        for FailureCount { code, first_detail, .. } in &self.failures {
+            sentences.extend(first_detail.iter().map(|detail| format!("The first response with {code}: {detail}")));
         }
         sentences.extend(self.schedule.iter().map(|schedule| schedule_sentence(schedule, self.plan.model)));
         sentences.extend(self.check.iter().flat_map(check_sentences));

@@ -9,6 +9,7 @@ use super::{Bar, Check, LoadReport, Plan, ReportParts, bars};
 use crate::load::{
     measures::{Model, Schedule},
     recording::{Recorder, Sample},
+    transport::Transport,
     workload::Failure,
 };
 
@@ -42,6 +43,7 @@ pub fn report(mut failure: Option<Failure>) -> LoadReport {
         check: Some(Check { acknowledged: 99, looked_up: 99, repeated: 20, ..Check::default() }),
         operations: &["order", "page"],
         rate_limit_advice: "Start the platform with RATE_LIMIT_PER_MINUTE=0.".to_owned(),
+        transport: Transport::new(1, Duration::from_secs(1), None).unwrap(),
     };
     LoadReport::new(parts, recorder.into_recording())
 }
@@ -97,6 +99,18 @@ fn summary_has_failures_lateness_check_and_advice_about_the_rate_limit() {
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
+}
+
+#[test]
+fn summary_has_the_detail_of_the_first_failure_with_each_code() {
+    let mut report = report(Some(limited()));
+    report.failures[0].first_detail = Some("At most 60 requests are allowed.".to_owned());
+    let text = report.to_string();
+    assert!(text.contains("\nThe first response with too_many_requests: At most 60 requests are allowed."), "{text}");
+    assert_eq!(
+        serde_json::to_value(&report).unwrap()["failures"][0]["first_detail"],
+        "At most 60 requests are allowed."
+    );
 }
 
 #[test]

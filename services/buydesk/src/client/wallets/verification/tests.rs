@@ -115,11 +115,11 @@ fn summary_counts_rows_and_violations() {
     let checked = CheckedRows { wallets: 1, entries: 3, movements: 2, paid_orders: 1 };
     assert_eq!(
         journal_summary(checked, 0),
-        "Checked 1 wallet, 3 entries, 2 movements and 1 paid order. No violation was found."
+        "Checked 1 wallet with 3 entries, 2 movements and 1 paid order. No violation was found."
     );
     assert_eq!(
         journal_summary(CheckedRows::default(), 1),
-        "Checked 0 wallets, 0 entries, 0 movements and 0 paid orders. 1 violation was found."
+        "Checked 0 wallets with 0 entries, 0 movements and 0 paid orders. 1 violation was found."
     );
     assert!(journal_summary(checked, 2).ends_with(" 2 violations were found."));
 }

@@ -78,6 +78,24 @@ async fn repeated_request_that_returns_another_order_is_a_violation() {
 }
 
 #[tokio::test]
+async fn transport_keeps_the_first_detail_of_each_code() {
+    let problem = |detail| {
+        Reply::Problem(
+            json!({ "type": "about:blank", "title": "", "status": 422, "code": "validation_failed", "detail": detail })
+                .to_string(),
+        )
+    };
+    let service = ScriptedService::start(vec![problem("amount: is wrong"), problem("currency: is wrong")]);
+    let transport = Transport::new(2, Duration::from_secs(5), None).unwrap();
+    let load = OrderLoad::new(&service.client(&[]), transport.clone(), &args()).unwrap();
+    for number in 0..2 {
+        assert_eq!(load.send(number).await.unwrap_err().code, "validation_failed");
+    }
+    assert_eq!(transport.first_detail("validation_failed").as_deref(), Some("amount: is wrong"));
+    assert_eq!(transport.first_detail("limit_exceeded"), None);
+}
+
+#[tokio::test]
 async fn two_keys_with_one_order_are_a_violation() {
     let placed = [FIRST; 5].map(order);
     let (check, _) = check(successes(placed.into_iter().chain([page(&[FIRST])]))).await;
