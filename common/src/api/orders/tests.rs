@@ -22,7 +22,7 @@ fn every_invalid_field_is_listed() {
 }
 
 #[test]
-fn quote_excludes_currency_and_amount() {
+fn request_with_a_quote_must_not_have_an_amount() {
     let id = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
     let check = |quote: &str, amount: Option<&str>| {
         let quote = Some(quote.to_owned());

@@ -186,7 +186,7 @@ async fn revoked_and_expired_keys_and_keys_of_deactivated_users_are_refused() {
 }
 
 #[tokio::test]
-async fn revocation_takes_effect_when_the_result_expires() {
+async fn revocation_takes_effect_when_the_cached_result_expires() {
     let setup = TestSetup::with_result_ttl(Duration::from_millis(20));
     let key = setup.directory.issue();
     assert!(setup.check(&key).await.is_ok());
@@ -236,7 +236,7 @@ async fn check_without_a_cached_result_fails_while_db_proxy_is_unavailable() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(DEADLINE, refused).await.expect("the result expires");
+    timeout(DEADLINE, refused).await.expect("the cached result expires");
     assert_eq!(setup.check(&key).await, Err(KeyError::Unavailable));
     setup.directory.set(State::Available);
     assert!(setup.check(&key).await.is_ok());

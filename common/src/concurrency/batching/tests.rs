@@ -55,7 +55,7 @@ async fn batch_gathers_until_it_is_as_large_as_the_batches_in_flight() {
     assert_eq!(first, [0, 1], "the batch contains both simultaneous requests");
     submissions.push(submit(2));
     tokio::time::sleep(MAX_LINGER / 2).await;
-    assert!(seen.try_recv().is_err(), "the batch has one request, and the batch in flight has two");
+    assert!(seen.try_recv().is_err(), "the waiting batch must be as large as the batch in flight");
     submissions.push(submit(3));
     let (second, answer_second) = seen.recv().await.unwrap();
     assert_eq!(second, [2, 3]);

@@ -25,7 +25,7 @@ fn check(
     limit.check_request(request, client, principal).now_or_never().expect("the limit does not wait")
 }
 
-/// Counts a request of an address.
+/// Counts a request from the IP address `client`.
 fn count(limit: &RateLimit, client: IpAddr) -> (RateLimitStatus, Result<(), Problem>) {
     let request = Request::builder().method(Method::POST).finish();
     check(limit, &request, client, &Principal::Anonymous).unwrap()

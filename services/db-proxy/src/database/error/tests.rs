@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn result_codes_of_sqlite_and_sqlstates_are_classified() {
+fn sqlite_result_codes_and_sqlstates_are_classified() {
     for code in ["5", "6", "10", "13", "14", "261", "517", "2826", "40001", "40P01", "55P03", "57014", "25P03"] {
         assert_eq!(classify_code(code), Cause::Outage, "{code}");
     }

@@ -49,7 +49,7 @@ fn invalid_url_is_refused_with_its_reason() {
 }
 
 #[test]
-fn parameter_without_effect_is_refused() {
+fn unknown_parameter_is_refused() {
     let error = |query: &str| check_url(&format!("postgres://u@one,two/buydesk?{query}")).unwrap_err();
     assert_eq!(error("sslmod=require"), "the parameter sslmod is unknown; did you mean sslmode?");
     assert_eq!(error("sslmode=require&foo=1"), "the parameter foo is unknown; remove it");

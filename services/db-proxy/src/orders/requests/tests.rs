@@ -102,7 +102,7 @@ fn conversion_is_checked_to_the_satoshi() {
 }
 
 #[test]
-fn client_name_must_have_the_form_of_a_key() {
+fn client_name_must_have_the_form_of_an_idempotency_key() {
     for client in ["", "two words", &"a".repeat(129)] {
         let request = PlaceOrderCommand { client: client.to_owned(), ..request() };
         assert_eq!(place_command_of(request).unwrap_err(), "client");

@@ -68,7 +68,7 @@ fn order_of_a_user_counts_the_anonymous_orders_before_it() {
     tables.write(&changes);
     let counts = |changes: &ChangeSet| changes.orders.iter().map(|row| row.anonymous_before).collect::<Vec<_>>();
     assert_eq!(counts(&changes), [Some(0), None, None, Some(2), Some(2), None, Some(3)]);
-    // A db-proxy of the last release places two anonymous orders, and updates only the number of all orders.
+    // A db-proxy of the previous release places two anonymous orders, and updates only the number of all orders.
     tables.totals.orders += 2;
     let changes = tables.decide(100, NOW, &mut [as_user(BOB, market("8", 1))]).changes.unwrap();
     assert_eq!((counts(&changes), changes.orders[0].stored.seq), (vec![Some(5)], 10));
