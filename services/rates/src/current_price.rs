@@ -65,7 +65,7 @@ pub(crate) enum PriceError {
     Expired {
         pair: CurrencyPair,
         as_of: Timestamp,
-        /// The quote asset, if the price was computed with its official rate, which is not available at the moment.
+        /// The quote asset, if the price is a cross price and no official rate of the quote asset is available now.
         without_official_rate: Option<Asset>,
     },
 }

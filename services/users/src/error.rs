@@ -55,7 +55,7 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     CreateUser,
-    /// A new address, name or state of a user.
+    /// A new e-mail address, name or state of a user.
     UpdateUser,
     CreateKey,
     /// A new name or limit of a key, or its revocation.

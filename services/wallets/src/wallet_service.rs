@@ -79,7 +79,7 @@ impl WalletService {
         let is_unknown = outcome.has_unknown_effect();
         let error = match outcome.result {
             Ok(created) => return Ok(created),
-            // This refusal is final even after an attempt without a response: a key of another wallet never creates a wallet.
+            // This refusal is final even after an attempt without a response: the key was used for a different wallet.
             Err(CallError::Problem(_, problem)) if problem.code == Code::KeyReused => return Err(Error::KeyReused),
             Err(error) if is_unknown => {
                 tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");

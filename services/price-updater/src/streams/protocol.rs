@@ -40,8 +40,8 @@ pub(crate) struct StreamTimeouts {
     pub(crate) probe: Option<Probe>,
     /// The age at which a connection is replaced. `None` if the exchange does not limit the age of connections.
     pub(crate) max_connection_age: Option<Duration>,
-    /// How long after an update heartbeats confirm the bid and the ask. `Some` if the exchange sends bid and ask only
-    /// with trades: they can change without a message.
+    /// For this long after an update, heartbeats confirm the bid and the ask. `Some` if the exchange sends bid and ask
+    /// only with trades, so that the bid and the ask can change without a message.
     pub(crate) book_validity: Option<Duration>,
 }
 

@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// Maximum time that is reserved for the write of a record before a price expires. Less time is reserved if the TTL of
-/// a price exceeds the publish interval by less than twice this time.
+/// Maximum time that is reserved for the write of a record before a price expires. The reserved time is also at most
+/// half of the difference between the TTL of a price and the publish interval.
 const MAX_WRITE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The state that is kept from one poll interval to the next.

@@ -186,8 +186,8 @@ impl CurrencyLifecycle {
         self.fail(false, now)
     }
 
-    /// Replaces or prolongs an expiring price. A missing price is not counted as a failure, because the publish
-    /// interval has not ended.
+    /// Replaces or prolongs an expiring price. The number of failures does not increase, because the publish interval
+    /// has not ended.
     pub(super) fn renew(&mut self, outcome: &PriceOutcome, now: Timestamp) -> Option<AvailabilityChange> {
         self.apply(outcome, self.lifetimes.renewal_margin, self.failures, now)
     }
