@@ -137,12 +137,11 @@ const KEY_NOT_LOOKED_UP: &str = "This request had no effect, because a part of t
 const UNKNOWN_RESERVATION: &str = "It is not known whether the price was reserved. Request a new quote. If the price was \
     reserved, the reservation is released when the quote expires.";
 /// The detail if it is not known whether a quote was released.
-const UNKNOWN_RELEASE: &str = "It is not known whether the reservation was released. Send the request again; a repetition has \
-    no effect.";
+const UNKNOWN_RELEASE: &str =
+    "It is not known whether the reservation was released. Send the request again; a repetition is safe.";
 
 /// The detail if it is not known whether the limit was set.
-const UNKNOWN_LIMIT: &str =
-    "It is not known whether the limit was set. Send the request again; a repetition has no effect.";
+const UNKNOWN_LIMIT: &str = "It is not known whether the limit was set. Send the request again; a repetition is safe.";
 
 /// The kind of a request, for error texts.
 #[derive(Debug, Clone, Copy)]

@@ -81,15 +81,14 @@ impl Change {
                  by its address."
             }
             Self::UpdateUser => {
-                "It is not known whether the user was changed. Read the user, or send the request again: repeating it has no effect."
+                "It is not known whether the user was changed. Read the user, or send the request again: repeating it is safe."
             }
             Self::CreateKey => {
                 "It is not known whether the key was stored, and its secret is lost. Create another key. If the list of keys contains \
                  the key whose secret is lost, revoke it."
             }
             Self::UpdateKey => {
-                "It is not known whether the key was changed. List the keys of the user, or send the request again: repeating it has \
-                 no effect."
+                "It is not known whether the key was changed. List the keys of the user, or send the request again: repeating it is safe."
             }
         }
     }
