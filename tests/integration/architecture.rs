@@ -68,6 +68,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
             "config",
             "error_chain",
             "ids",
+            "io_errors",
             "metrics",
             "money",
             "request_context",
