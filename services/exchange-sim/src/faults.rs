@@ -68,7 +68,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// Fails with every parameter that is out of range or that the kind does not take.
+    /// Checks the parameters. The error names each parameter that is out of range or does not apply to the kind.
     pub(crate) fn new(request: &NewFault, since: Timestamp) -> Result<Self, Vec<FieldError>> {
         let errors = check_fault(request, "", &[]);
         if errors.is_empty() { Self::from_checked(request, since).map_err(|error| vec![error]) } else { Err(errors) }

@@ -26,8 +26,8 @@ pub trait UnitOfWork: Send + Sized {
     type Decision: Send;
     type Changes: Send + Sync;
 
-    /// Takes the locks of the batch, and then reads. A statement that waits for a lock may see rows without a lock as
-    /// they were before the wait. Such rows must therefore be read in a later statement.
+    /// Takes the locks of the batch, and then reads. After a statement has waited for a lock, it can return outdated
+    /// values of rows that it does not lock. A later statement must therefore read these rows.
     fn load_snapshot(
         &mut self,
         commands: &[Self::Command],

@@ -12,10 +12,11 @@ use super::{
 };
 use crate::database::{BUSY_TIMEOUT, DatabaseError, OpenError};
 
-/// Whether the database has the table of its origin. An older version created the database without it.
+/// Whether the database has the table of its origin. The migrations of an older release did not create this table.
 const HAS_ORIGIN_TABLE: &str = "select exists (select 1 from sqlite_schema where name = 'order_origin')";
 
-/// The mark of the database, or the origin of any order. All orders of a database have the same origin.
+/// The stored origin of the database. If none is stored, the origin of any order: all orders of a database have the
+/// same origin.
 const READ_ORIGIN_OR_ORDER: &str =
     "select coalesce((select simulated from order_origin), (select simulated from orders limit 1))";
 
@@ -45,11 +46,11 @@ impl SqliteMaintenance {
         Ok(())
     }
 
-    /// The origin of the orders: the mark of the database, or the origin of its orders if it has no mark. `None` if it has
-    /// neither a mark nor orders.
+    /// The stored origin of the database, or the origin of its orders if none is stored. `None` if the database has
+    /// neither, or does not have the table of the origin.
     pub async fn origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
-        let has_marks: bool = sqlx::query_scalar(HAS_ORIGIN_TABLE).fetch_one(&mut self.0).await?;
-        if !has_marks {
+        let has_origin_table: bool = sqlx::query_scalar(HAS_ORIGIN_TABLE).fetch_one(&mut self.0).await?;
+        if !has_origin_table {
             return Ok(None);
         }
         let simulated: Option<bool> = sqlx::query_scalar(READ_ORIGIN_OR_ORDER).fetch_one(&mut self.0).await?;

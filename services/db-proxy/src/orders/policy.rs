@@ -52,8 +52,7 @@ struct DecisionState {
     /// The totals including the changes of the batch, and without the reservations of expired quotes.
     /// [`Snapshot::totals`] contains the stored totals.
     totals: Totals,
-    /// The origin that marks the database, including a mark that this batch sets. [`Snapshot::origin`] contains the
-    /// stored mark.
+    /// The origin of the database: the stored origin ([`Snapshot::origin`]), or the origin that this batch will store.
     origin: Option<OrderOrigin>,
     orders: Vec<NewOrderRow>,
     quotes: Vec<NewQuoteRow>,
@@ -83,8 +82,8 @@ impl DecisionState {
     }
 
     fn into_changes(self) -> Option<ChangeSet> {
-        // The totals do not show every change. A quote may reserve exactly the amount that an expired quote released.
-        // If the clock went back, a refusal is not the newest.
+        // Rows can change without a change of the totals. A new quote can reserve exactly the amount that an expired
+        // quote released. A refusal does not change the totals if the clock went back.
         let journal = self.balances.into_changes();
         let unchanged = journal.is_none()
             && self.quotes.is_empty()

@@ -126,8 +126,8 @@ impl RunningBalances {
         &self.movements.last().expect("a movement was added").movement
     }
 
-    /// Records a refusal, which copies of the request from before the refusal also receive. `last_refused_at` of
-    /// `wallet` tells later batches whether they must read the recorded refusals.
+    /// Records a refusal. A copy of the request that was made before the refusal receives the same refusal. Later
+    /// batches skip the read of the recorded refusals for requests after `last_refused_at` of `wallet`.
     pub fn record_refusal(&mut self, key: RefusalKey, wallet: WalletId, refusal: RecordedRefusal) {
         // A stored time after `latest` comes from a clock that was ahead, and the refusal with that time does not
         // apply.

@@ -88,7 +88,8 @@ pub(super) const WALK_ANONYMOUS: &str = "
     where walk.seq > $2
     order by o.seq desc";
 
-/// Counts the orders of users before the `$1`-th anonymous order, from the columns of the newest of these orders.
+/// Counts the orders of users before the `$1`-th anonymous order. The count is computed from the columns of the newest
+/// counted order.
 pub(super) const USER_ORDERS_BEFORE_ANONYMOUS: &str = "
     select seq - anonymous_before from orders
     where anonymous_before < $1
