@@ -19,7 +19,7 @@ use crate::{
 /// The settings of exchange-sim.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The callers that may use `/admin/…`. If it is `None`, no caller may use it. It is `None` if no key is configured.
+    /// The callers that may use `/admin/…`. `None` if no key is configured: no caller may use it.
     pub accepted_callers: Option<AcceptedCallers>,
     /// The seed of the prices. Without faults and moves of the market, prices depend only on the seed and the time.
     pub seed: u64,

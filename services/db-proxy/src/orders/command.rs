@@ -120,8 +120,8 @@ impl QuoteCaps {
         self.all_quotes.unwrap_or_else(|| Self::share(limit, 2))
     }
 
-    /// The default of a cap. Quotes are free of charge. This default prevents them from reserving the whole limit if the
-    /// limit is above [`Self::MIN_DEFAULT_SATS`].
+    /// The default of a cap. Quotes are free of charge, so the defaults prevent quotes from reserving the whole limit.
+    /// If the limit is at most [`Self::MIN_DEFAULT_SATS`], one quote can reserve it.
     fn share(limit: Sats, divisor: i64) -> Sats {
         let share = Sats::new((limit.get() / divisor).max(Self::MIN_DEFAULT_SATS));
         share.expect("a share of the limit is below the supply")

@@ -83,7 +83,7 @@ impl DecisionState {
 
     fn into_changes(self) -> Option<ChangeSet> {
         // Rows can change without a change of the totals. A new quote can reserve exactly the amount that an expired
-        // quote released. A refusal does not change the totals if the clock went back.
+        // quote released. A refusal can leave the totals unchanged if the clock went back.
         let journal = self.balances.into_changes();
         let unchanged = journal.is_none()
             && self.quotes.is_empty()
