@@ -1,4 +1,4 @@
-//! Retention of idempotency keys: a wrong clock of the machine does not delete a key too early.
+//! Retention of idempotency keys.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tests::{Stack, on_both_stacks};
 
 use super::{Fixture, expect_placed, market_order, no_limit};
 
-on_both_stacks!(wrong_clock_of_the_machine_deletes_no_key, keys_are_deleted_when_they_are_old);
+on_both_stacks!(recent_key_is_kept_if_the_machine_clock_is_ahead, keys_are_deleted_when_they_are_old);
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -36,8 +36,8 @@ impl Fixture {
     }
 }
 
-/// The clock of the machine is set two days forward. A retry with the key returns the order.
-async fn wrong_clock_of_the_machine_deletes_no_key(stack: Stack) {
+/// The test passes a machine time that is two days ahead. After retention, a retry with the key returns the order.
+async fn recent_key_is_kept_if_the_machine_clock_is_ahead(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_new(market_order("a", 1)).await;
     let retention = fixture.order_retention();
@@ -58,7 +58,11 @@ async fn keys_are_deleted_when_they_are_old(stack: Stack) {
     let retention = fixture.order_retention();
     if stack == Stack::Embedded {
         retention::run_once(&retention, Timestamp::now()).await.unwrap();
-        assert_eq!(fixture.keys().await, "1", "the clock is not confirmed by a newer order, so the key is kept");
+        assert_eq!(
+            fixture.keys().await,
+            "1",
+            "SQLite has no clock, so the age is counted from the newest order, and the key is kept"
+        );
     }
     fixture.place_new(market_order("new", 1)).await;
     let time = retention.database_time().await.unwrap().unwrap_or_else(Timestamp::now);

@@ -52,7 +52,7 @@ impl Depositor {
                 let request = self.client.json(&self.url, deposit("1").to_string()).header("idempotency-key", &key);
                 match try_send(request).await {
                     Ok(response) if response.status == 200 => break,
-                    // The key was sent, so no response may state that the movement failed.
+                    // An earlier attempt with this key possibly moved the money, so every failure must be `outcome_unknown`.
                     Ok(response) => {
                         let problem = response.problem(503, "outcome_unknown");
                         assert_eq!(problem["idempotency_key"], Value::from(key.as_str()));
@@ -119,7 +119,7 @@ async fn outage_of_db_proxy_causes_503_until_it_ends(stack: Stack) {
     assert_eq!(post(&platform, &path, deposit("1")).await.json(200)["balance"], "1.00");
 }
 
-/// The test sets the clock of db-proxy. The next movement comes before the next regular check of the clock.
+/// The test sets the clock of db-proxy. The next movement usually comes before the next regular check of the clock.
 async fn no_movement_has_the_time_of_a_wrong_clock(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().start().await;
     start_wallets(&platform).await;
@@ -127,7 +127,7 @@ async fn no_movement_has_the_time_of_a_wrong_clock(stack: Stack) {
     for offset in [HOUR, -HOUR, DAY, -DAY] {
         platform.db_proxy.set_clock_offset(offset);
         let response = post(&platform, &path, deposit("1")).await;
-        // On PostgreSQL, the movement succeeds, with the time of the clock of PostgreSQL.
+        // On PostgreSQL, a movement before the check of the clock succeeds, with the time of PostgreSQL.
         if response.status == 200 {
             let created_at: Timestamp = response.json(200)["created_at"].as_str().unwrap().parse().unwrap();
             let now = Timestamp::now();

@@ -116,7 +116,7 @@ fn detects_changed_order() {
 }
 
 #[test]
-fn detects_order_created_twice() {
+fn detects_replay_reported_as_new() {
     assert_detected(PlantedBug::ReplayReportedAsNew, |violation| matches!(violation, V::CreatedTwice { .. }));
 }
 

@@ -81,15 +81,15 @@ codes! {
     /// The request cannot be parsed: its body is not JSON, or it is incomplete.
     BadRequest = "bad_request", BAD_REQUEST, "The request cannot be parsed",
         AfterChange, "Correct the form of the request. The detail names the position of the error.";
-    /// The token or the API key of the caller is missing, unknown, revoked or expired. If only operators may do this, `subcode` is
-    /// `operators_only`.
+    /// The token or the API key of the caller is missing, unknown, revoked or expired. If only operators may make the request,
+    /// `subcode` is `operators_only`.
     Unauthorized = "unauthorized", UNAUTHORIZED, "The credentials are missing or not valid",
         AfterChange, "Send a valid API key or token in the header `Authorization: Bearer KEY`.";
     /// A web page of another origin sent the request.
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "A page of another site sent the request",
         AfterChange, "If the page is trusted, the operator adds its origin to `CORS_ORIGINS`.";
     /// The token or the API key does not permit the request. `subcode` is `missing_scope` if the key does not have the scope that the
-    /// request needs, and `operators_only` if only operators may do this.
+    /// request needs, and `operators_only` if only operators may make the request.
     Forbidden = "forbidden", FORBIDDEN, "The credentials do not permit this request",
         AfterChange, "Use a key with the scope that the detail names, or a token with the permission.";
     /// The path does not exist, or no resource has this id or name. If the path does not exist, `subcode` is `unknown_path`.

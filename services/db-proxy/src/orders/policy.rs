@@ -84,13 +84,13 @@ impl DecisionState {
     fn into_changes(self) -> Option<ChangeSet> {
         // Rows can change without a change of the totals. A new quote can reserve exactly the amount that an expired
         // quote released. A refusal can leave the totals unchanged if the clock went back.
-        let journal = self.balances.into_changes();
-        let unchanged = journal.is_none()
+        let wallet_changes = self.balances.into_changes();
+        let unchanged = wallet_changes.is_none()
             && self.quotes.is_empty()
             && self.released_quotes.is_empty()
             && self.refusals.is_empty()
             && self.totals == self.snapshot.totals;
-        let mark = self.origin.filter(|_| self.snapshot.origin.is_none());
+        let new_origin = self.origin.filter(|_| self.snapshot.origin.is_none());
         (!unchanged).then(|| ChangeSet {
             orders: self.orders,
             quotes: self.quotes,
@@ -99,8 +99,8 @@ impl DecisionState {
             refusals: self.refusals.into_iter().collect(),
             totals: self.totals,
             decided_at: self.snapshot.now,
-            mark,
-            journal,
+            new_origin,
+            wallet_changes,
         })
     }
 
@@ -243,7 +243,8 @@ impl DecisionState {
     /// [`RecordedRefusal`].
     fn record_refusal(&mut self, key: RefusalKey, remaining: Option<Sats>) -> Decision {
         let refusal = RecordedRefusal { remaining, refused_at: self.snapshot.now };
-        // A time later than `latest` is from a clock that was ahead, and the refusal from that time no longer applies.
+        // If the stored `last_refused_at` is later than `latest`, it was stored while the clock was ahead. The refusal of
+        // that time does not apply at `now`, so its time need not be kept.
         let latest = self.snapshot.now.plus(MAX_CLOCK_SKEW);
         self.totals.last_refused_at = self.totals.last_refused_at.max(refusal.refused_at).min(latest);
         self.snapshot.records.refusals.insert(key.clone(), refusal);

@@ -152,7 +152,7 @@ impl RefusalKey {
 /// in the queue of another db-proxy. A request that was made before the refusal therefore receives the same refusal.
 /// A later request is decided anew.
 ///
-/// Only a refusal for the limit or the price is recorded here: the remaining limit and the price can change. A taken or
+/// Only a refusal because of the limit or the price is recorded here: the remaining limit and the price can change. A taken or
 /// expired quote keeps its state, so a delayed copy of an order for the quote is refused without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedRefusal {
@@ -227,7 +227,7 @@ pub struct ChangeSet {
     /// When the batch was decided.
     pub decided_at: Timestamp,
     /// The origin to store, if this batch contains the first order or quote of the database.
-    pub mark: Option<OrderOrigin>,
+    pub new_origin: Option<OrderOrigin>,
     /// The movements of paid orders, and the refusals for insufficient balances.
-    pub journal: Option<wallets::records::ChangeSet>,
+    pub wallet_changes: Option<wallets::records::ChangeSet>,
 }

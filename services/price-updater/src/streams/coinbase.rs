@@ -1,7 +1,7 @@
 //! Coinbase Exchange: channels `ticker` and `heartbeat`. The client must subscribe within 5 s of connecting.
 //!
 //! Format: <https://docs.cdp.coinbase.com/exchange/websocket-feed/channels>. A ticker is sent for each trade, with the
-//! order book at that time. For a pair that trades rarely, this book can be outdated. A heartbeat is sent once a second
+//! best bid and the best ask at that time. For a pair that trades rarely, they can be outdated. A heartbeat is sent once a second
 //! for each pair, with the id of the pair's last trade. A heartbeat with a later trade id than the last ticker shows
 //! that a ticker was lost or is late.
 //!

@@ -170,15 +170,15 @@ impl Tables {
 
     fn write(&mut self, changes: &ChangeSet) {
         self.totals = changes.totals;
-        self.origin = self.origin.or(changes.mark);
+        self.origin = self.origin.or(changes.new_origin);
         let orders = changes.orders.iter().map(|row| (row.key.clone(), row.stored.clone()));
         self.records.orders.extend(orders);
         self.records.quotes.extend(changes.quotes.iter().map(|row| (row.stored.quote.id, row.stored.clone())));
         self.records.refusals.extend(changes.refusals.iter().cloned());
-        if let Some(journal) = &changes.journal {
-            self.wallets.wallets.extend(journal.wallets.iter().map(|wallet| (wallet.id, *wallet)));
-            self.wallets.refusals.extend(journal.refusals.iter().cloned());
-            self.movements.extend(journal.movements.iter().map(|new| new.movement.clone()));
+        if let Some(wallet_changes) = &changes.wallet_changes {
+            self.wallets.wallets.extend(wallet_changes.wallets.iter().map(|wallet| (wallet.id, *wallet)));
+            self.wallets.refusals.extend(wallet_changes.refusals.iter().cloned());
+            self.movements.extend(wallet_changes.movements.iter().map(|new| new.movement.clone()));
         }
         for id in &changes.taken_quotes {
             self.records.quotes.get_mut(id).unwrap().quote.state = QuoteState::Taken;

@@ -60,7 +60,7 @@ pub(super) trait OrderTransaction: Send + Sized {
 
     fn quotes_by_id(&mut self, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<StoredQuote>, DatabaseError>> + Send;
 
-    /// Writes all changes except `changes.journal`.
+    /// Writes all changes except `changes.wallet_changes`.
     fn write_changes(&mut self, changes: &ChangeSet) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 
     /// Wallets and their journal, for paid orders.
@@ -119,8 +119,8 @@ impl<T: OrderTransaction> UnitOfWork for OrderUnit<'_, T> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        if let Some(journal) = &changes.journal {
-            self.transaction.journal().write_changes(journal).await?;
+        if let Some(wallet_changes) = &changes.wallet_changes {
+            self.transaction.journal().write_changes(wallet_changes).await?;
         }
         self.transaction.write_changes(changes).await
     }

@@ -22,13 +22,13 @@ fn other_origin(database: OrderOrigin) -> Decision {
 
 #[test]
 fn first_order_or_quote_marks_the_database() {
-    let mark_of = |tables: Tables, command| tables.decide(1000, NOW, &mut [command]).changes.unwrap().mark;
-    assert_eq!(mark_of(Tables::empty(), market("1", 1)), Some(OrderOrigin::Real));
-    assert_eq!(mark_of(Tables::empty(), simulated_market("1", 1)), Some(OrderOrigin::Simulated));
-    assert_eq!(mark_of(Tables::empty(), quote_at(simulated(1), 30)), Some(OrderOrigin::Simulated));
-    assert_eq!(mark_of(marked(OrderOrigin::Real), market("1", 1)), None);
+    let new_origin_of = |tables: Tables, command| tables.decide(1000, NOW, &mut [command]).changes.unwrap().new_origin;
+    assert_eq!(new_origin_of(Tables::empty(), market("1", 1)), Some(OrderOrigin::Real));
+    assert_eq!(new_origin_of(Tables::empty(), simulated_market("1", 1)), Some(OrderOrigin::Simulated));
+    assert_eq!(new_origin_of(Tables::empty(), quote_at(simulated(1), 30)), Some(OrderOrigin::Simulated));
+    assert_eq!(new_origin_of(marked(OrderOrigin::Real), market("1", 1)), None);
     // A refused order does not mark the database.
-    assert_eq!(mark_of(Tables::empty(), market("1", 1001)), None);
+    assert_eq!(new_origin_of(Tables::empty(), market("1", 1001)), None);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn price_of_the_other_origin_is_refused() {
         assert_eq!(decisions[..2], [other_origin(origin), other_origin(origin)]);
         assert_eq!(placed(&decisions[2]).order.simulated, origin.is_simulated());
         let changes = changes.unwrap();
-        assert_eq!((changes.orders.len(), changes.quotes.len(), changes.mark), (1, 1, None));
+        assert_eq!((changes.orders.len(), changes.quotes.len(), changes.new_origin), (1, 1, None));
     }
 }
 
@@ -56,7 +56,7 @@ fn first_order_of_a_batch_marks_the_database_and_the_other_origin_is_refused() {
     let mut commands = [market("1", 1), simulated_market("2", 1)];
     let Decided { decisions, changes } = Tables::empty().decide(1000, NOW, &mut commands);
     assert_eq!(decisions[1], other_origin(OrderOrigin::Real));
-    assert_eq!(changes.unwrap().mark, Some(OrderOrigin::Real));
+    assert_eq!(changes.unwrap().new_origin, Some(OrderOrigin::Real));
 }
 
 /// A delayed copy of the request, which waits at another db-proxy, must not place the order.

@@ -234,5 +234,5 @@ fn movement_is_later_than_the_last_entry_of_each_wallet_and_the_order_keeps_its_
 #[test]
 fn batch_without_paid_orders_changes_no_journal() {
     let (_, changes) = decide_first(100, &mut [market("a", 30), quote(10, 30)]);
-    assert_eq!(changes.journal, None);
+    assert_eq!(changes.wallet_changes, None);
 }

@@ -93,9 +93,10 @@ impl OrderTransaction for PostgresTransaction<'_> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, mark, .. } =
-            changes;
-        if let Some(origin) = mark {
+        let ChangeSet {
+            orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, new_origin, ..
+        } = changes;
+        if let Some(origin) = new_origin {
             sqlx::query(INSERT_ORIGIN).bind(origin.is_simulated()).execute(&mut *self.inner).await?;
         }
         if !quotes.is_empty() {

@@ -84,9 +84,10 @@ impl OrderTransaction for SqliteTransaction<'_> {
     }
 
     async fn write_changes(&mut self, changes: &ChangeSet) -> Result<(), DatabaseError> {
-        let ChangeSet { orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, mark, .. } =
-            changes;
-        if let Some(origin) = mark {
+        let ChangeSet {
+            orders, quotes, taken_quotes, released_quotes, refusals, totals, decided_at, new_origin, ..
+        } = changes;
+        if let Some(origin) = new_origin {
             sqlx::query(INSERT_ORIGIN).bind(origin.is_simulated()).execute(&mut **self).await?;
         }
         if !quotes.is_empty() {
